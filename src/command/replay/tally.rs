@@ -1,0 +1,245 @@
+//! The count of a replay. Its size does not depend on how much was posted.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::payloads::{NotSent, Place};
+
+/// How many failures are named.
+const NAMED: u64 = 10;
+
+/// What became of a payload.
+pub(super) enum Outcome {
+    /// The target answered, this long after the request began.
+    Answered { place: Place, status: StatusCode, latency: Duration, description: Option<String> },
+    /// The target did not; the payload may have arrived all the same.
+    Unanswered { place: Place, reason: &'static str, detail: String },
+    /// It was not posted.
+    NotSent { place: Place, why: NotSent },
+}
+
+/// Everything the summary says.
+#[derive(Default)]
+pub(super) struct Tally {
+    answers: BTreeMap<u16, u64>,
+    unanswered: BTreeMap<&'static str, u64>,
+    not_sent: BTreeMap<&'static str, u64>,
+    failures: u64,
+    latencies: Latencies,
+}
+
+impl Tally {
+    /// Counts an outcome. Returns a line for people if it is one of the first failures.
+    pub(super) fn add(&mut self, outcome: &Outcome) -> Option<String> {
+        let failure = match outcome {
+            Outcome::Answered { place, status, latency, description } => {
+                *self.answers.entry(status.as_u16()).or_default() += 1;
+                self.latencies.add(*latency);
+                if status.is_success() {
+                    return None;
+                }
+                let description = description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
+                format!("{place}: {status}{description}")
+            }
+            Outcome::Unanswered { place, reason, detail } => {
+                *self.unanswered.entry(reason).or_default() += 1;
+                format!("{place}: no answer: {reason} ({detail})")
+            }
+            Outcome::NotSent { place, why } => {
+                *self.not_sent.entry(why.reason()).or_default() += 1;
+                format!("{place}: not sent: {why}")
+            }
+        };
+        self.failures += 1;
+        (self.failures <= NAMED).then_some(failure)
+    }
+
+    /// Whether everything was answered 2xx.
+    pub(super) fn all_well(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// How many failures [`Tally::add`] gave no line for, if any.
+    pub(super) fn unnamed_failures(&self) -> Option<u64> {
+        self.failures.checked_sub(NAMED).filter(|more| *more > 0)
+    }
+
+    fn answered(&self) -> u64 {
+        self.answers.values().sum()
+    }
+
+    fn sent(&self) -> u64 {
+        self.answered() + self.unanswered.values().sum::<u64>()
+    }
+
+    fn per_second(&self, took: Duration) -> f64 {
+        self.answered() as f64 / took.as_secs_f64().max(1e-9)
+    }
+
+    /// The summary for people, without a newline at its end.
+    pub(super) fn text(&self, took: Duration) -> String {
+        let (sent, seconds, rate) = (self.sent(), took.as_secs_f64(), self.per_second(took));
+        let mut text = format!("sent {sent} in {seconds:.1} s, {rate:.1} answered a second");
+        let mut line = |what: &str, count: u64| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  {what}: {count}");
+        };
+        self.answers.iter().for_each(|(status, count)| line(&status.to_string(), *count));
+        self.unanswered.iter().for_each(|(reason, count)| line(&format!("no answer, {reason}"), *count));
+        self.not_sent.iter().for_each(|(reason, count)| line(&format!("not sent, {reason}"), *count));
+        if let Some([p50, p99, max]) = self.latencies.figures() {
+            let _ = write!(text, "\nlatency p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms");
+        }
+        text
+    }
+
+    /// The summary for programs: counts, seconds, and milliseconds (null if nothing was answered).
+    pub(super) fn json(&self, took: Duration) -> Value {
+        let rounded = |number: f64| (number * 1e3).round() / 1e3;
+        let latency = self.latencies.figures().map(|figures| {
+            let [p50, p99, max] = figures.map(rounded);
+            json!({"p50": p50, "p99": p99, "max": max})
+        });
+        let answers: BTreeMap<String, u64> =
+            self.answers.iter().map(|(status, count)| (status.to_string(), *count)).collect();
+        json!({
+            "sent": self.sent(),
+            "answers": answers,
+            "unanswered": self.unanswered,
+            "notSent": self.not_sent,
+            "seconds": rounded(took.as_secs_f64()),
+            "perSecond": rounded(self.per_second(took)),
+            "latencyMs": latency,
+        })
+    }
+}
+
+/// Durations counted in classes that are at most 1/64 wide for their size, in µs, and the longest itself.
+#[derive(Default)]
+struct Latencies {
+    classes: BTreeMap<u64, u64>,
+    count: u64,
+    longest: u64,
+}
+
+impl Latencies {
+    fn add(&mut self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        *self.classes.entry(Self::class(micros)).or_default() += 1;
+        self.count += 1;
+        self.longest = self.longest.max(micros);
+    }
+
+    /// The upper end of the class: the value with all but its first seven bits set.
+    fn class(micros: u64) -> u64 {
+        let bits = u64::BITS - micros.leading_zeros();
+        micros | ((1 << bits.saturating_sub(7)) - 1)
+    }
+
+    /// What this share of all latencies does not exceed, in µs; nearest rank, at most 1/64 too long.
+    fn percentile(&self, share: f64) -> u64 {
+        let rank = ((self.count as f64 * share).ceil() as u64).max(1);
+        let mut seen = 0;
+        let reached = self.classes.iter().find(|(_, count)| {
+            seen += **count;
+            seen >= rank
+        });
+        reached.map_or(0, |(class, _)| (*class).min(self.longest))
+    }
+
+    /// p50, p99 and the longest, in ms.
+    fn figures(&self) -> Option<[f64; 3]> {
+        let figures = [self.percentile(0.5), self.percentile(0.99), self.longest];
+        (self.count > 0).then(|| figures.map(|micros| micros as f64 / 1e3))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn of(micros: impl IntoIterator<Item = u64>) -> Latencies {
+        let mut all = Latencies::default();
+        micros.into_iter().for_each(|micros| all.add(Duration::from_micros(micros)));
+        all
+    }
+
+    fn outcomes() -> Tally {
+        let folder = vec![std::path::PathBuf::from("gone.json")];
+        let mut tally = Tally::default();
+        super::super::payloads::read(&super::super::payloads::find(&folder)[0], &mut |place, body| {
+            let latency = Duration::from_millis(4);
+            for status in [StatusCode::OK, StatusCode::OK, StatusCode::UNAUTHORIZED] {
+                let description = Some("Wrong secret".to_owned());
+                let line = tally.add(&Outcome::Answered { place: place.clone(), status, latency, description });
+                assert_eq!(line.as_deref(), (status != 200).then_some("gone.json: 401 Unauthorized: Wrong secret"));
+            }
+            let detail = "refused".to_owned();
+            let line = tally.add(&Outcome::Unanswered { place: place.clone(), reason: "no connection", detail });
+            assert_eq!(line.unwrap(), "gone.json: no answer: no connection (refused)");
+            let line = tally.add(&Outcome::NotSent { place, why: body.unwrap_err() }).unwrap();
+            assert!(line.starts_with("gone.json: not sent: cannot be read: "), "{line}");
+        });
+        tally
+    }
+
+    #[test]
+    fn the_summary_counts_everything_once() {
+        let tally = outcomes();
+        assert!(!tally.all_well());
+        assert_eq!(
+            tally.text(2 * SECOND),
+            "sent 4 in 2.0 s, 1.5 answered a second\n  200: 2\n  401: 1\n  no answer, no connection: 1\n  \
+             not sent, unreadable: 1\nlatency p50 4.0 ms, p99 4.0 ms, max 4.0 ms"
+        );
+        assert_eq!(
+            tally.json(2 * SECOND),
+            json!({
+                "sent": 4, "answers": {"200": 2, "401": 1}, "unanswered": {"no connection": 1},
+                "notSent": {"unreadable": 1}, "seconds": 2.0, "perSecond": 1.5,
+                "latencyMs": {"p50": 4.0, "p99": 4.0, "max": 4.0},
+            })
+        );
+        let nothing = Tally::default();
+        assert!(nothing.all_well());
+        assert_eq!(nothing.text(SECOND), "sent 0 in 1.0 s, 0.0 answered a second");
+        assert_eq!(nothing.json(SECOND)["latencyMs"], Value::Null);
+    }
+
+    #[test]
+    fn ten_failures_are_named_and_the_others_counted() {
+        let mut tally = outcomes();
+        assert_eq!(tally.unnamed_failures(), None);
+        let mut place = None;
+        let source = super::super::payloads::find(&["gone.json".into()]);
+        super::super::payloads::read(&source[0], &mut |found, _| place = Some(found));
+        let outcome = Outcome::NotSent { place: place.unwrap(), why: NotSent::NoApp };
+        let named = (0..20).filter(|_| tally.add(&outcome).is_some()).count();
+        assert_eq!((named, tally.unnamed_failures()), (7, Some(13)));
+    }
+
+    #[test]
+    fn percentiles_are_those_of_a_sorted_list_within_a_sixty_fourth() {
+        assert_eq!(of([]).figures(), None);
+        assert_eq!(of([0]).figures(), Some([0.0, 0.0, 0.0]));
+        assert_eq!(of([1_000, 3_000]).percentile(0.5), 1_007);
+        assert_eq!(of(1..=100).percentile(0.5), 50);
+        assert_eq!(of(1..=100).percentile(0.99), 99);
+        let mut sorted: Vec<u64> = (0..10_000_u64).map(|n| n * n % 1_000_003 * 31).collect();
+        let all = of(sorted.iter().copied());
+        sorted.sort_unstable();
+        for (share, rank) in [(0.01, 100), (0.5, 5_000), (0.99, 9_900), (0.999, 9_990), (1.0, 10_000)] {
+            let (exact, found) = (sorted[rank - 1], all.percentile(share));
+            assert!(exact <= found && found <= exact + exact / 64, "{share}: {exact}, {found}");
+        }
+        assert_eq!(all.longest, sorted[9_999]);
+        assert!(all.classes.len() < 1_000);
+        assert_eq!(of([u64::MAX]).percentile(0.5), u64::MAX);
+    }
+}

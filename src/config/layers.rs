@@ -1,0 +1,158 @@
+//! The four sources, laid over one another as dotted keys: `server.listen`, `apps.0.keys.1.id`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{ENVIRONMENT, Place, Problem, Problems, SHIPPED};
+
+/// The type of a value from a flag or a variable: its text is whatever the key wants.
+pub(super) const UNTYPED: &str = "untyped";
+
+/// A single value, or a list or table without anything in it.
+pub(super) struct Leaf {
+    /// TOML's name for its type, or [`UNTYPED`].
+    pub(super) kind: &'static str,
+    /// The value; nothing for what is empty.
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+/// What was set, and where.
+pub(super) struct Layers {
+    /// By key, the value that holds.
+    pub(super) values: BTreeMap<String, Leaf>,
+    /// By key, what would hold if nobody had set anything.
+    pub(super) shipped: BTreeMap<String, Leaf>,
+    /// By key, where the tables and lists of the user's file begin.
+    pub(super) parents: BTreeMap<String, Place>,
+    /// What was wrong with the sources themselves.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Layers {
+    /// Fails at once on a syntax error: whatever else such a file seems to say is guesswork.
+    pub(super) fn of(
+        text: &str,
+        file_name: &str,
+        env: &BTreeMap<String, String>,
+        overrides: &[(String, String)],
+    ) -> Result<Self, Problems> {
+        let line_of = |span: Range<usize>| Place::File(file_name.to_owned(), Some(line(text, span.start)));
+        let file = Tree::parse(text, &line_of)?;
+        let shipped = Tree::parse(SHIPPED, &|_| Place::Shipped)?.values;
+        let mut problems = Vec::new();
+        let variables = variables(env, &mut problems);
+        let flags = overrides.iter().map(|(key, value)| (key.clone(), untyped(value, Place::CommandLine)));
+
+        let mut above = file.values;
+        let app_in_file = above.keys().any(|key| key == "apps" || key.starts_with("apps."));
+        above.extend(variables);
+        above.extend(flags);
+        let mut values = Tree::parse(SHIPPED, &|_| Place::Shipped)?.values;
+        // Another app must not inherit what is left of the demo's credentials.
+        if app_in_file || above.contains_key("apps.0.id") {
+            values.retain(|key, _| !key.starts_with("apps."));
+        }
+        values.extend(above);
+        Ok(Self { values, shipped, parents: file.parents, problems })
+    }
+}
+
+/// The line that byte `at` is on, counted from 1.
+fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn untyped(value: &str, place: Place) -> Leaf {
+    Leaf { kind: UNTYPED, text: value.to_owned(), place }
+}
+
+/// Our variables by key, those whose value is in a file included.
+fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> BTreeMap<String, Leaf> {
+    let mut leaves = BTreeMap::new();
+    for (name, value) in env {
+        let Some(path) = name.strip_prefix(ENVIRONMENT) else { continue };
+        let (path, value) = match path.strip_suffix("_FILE") {
+            None => (path, Ok(value.clone())),
+            Some(path) => (path, std::fs::read_to_string(value)),
+        };
+        let key = path.to_lowercase().replace("__", ".");
+        let value = match value {
+            Ok(value) => value,
+            Err(error) => {
+                problems.push(Problem::of_variable(name, format!("its file cannot be read: {error}")));
+                continue;
+            }
+        };
+        let leaf = untyped(without_newline(&value), Place::Environment(name.clone()));
+        if leaves.insert(key, leaf).is_some() {
+            problems.push(Problem::of_variable(name, "another variable sets the same key"));
+        }
+    }
+    leaves
+}
+
+/// Files with a secret are written by editors and `echo`, which end them with a newline.
+fn without_newline(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+/// One TOML text as dotted keys.
+struct Tree<'a> {
+    values: BTreeMap<String, Leaf>,
+    parents: BTreeMap<String, Place>,
+    place: &'a dyn Fn(Range<usize>) -> Place,
+}
+
+impl<'a> Tree<'a> {
+    fn parse(text: &str, place: &'a dyn Fn(Range<usize>) -> Place) -> Result<Self, Problems> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let told = |error: &toml::de::Error| Problem {
+            place: place(error.span().unwrap_or_default()),
+            key: None,
+            text: error.message().replace('\n', ", "),
+        };
+        Problems::from_list(errors.iter().map(told).collect())?;
+        let mut tree = Self { values: BTreeMap::new(), parents: BTreeMap::new(), place };
+        tree.table("", table.get_ref());
+        Ok(tree)
+    }
+
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let name = name.get_ref();
+            // Quoted, a name with a dot in it cannot pass for a path, nor one with a newline for a line.
+            let bare = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            let name = if bare { name.to_string() } else { format!("{name:?}") };
+            self.value(if prefix.is_empty() { name } else { format!("{prefix}.{name}") }, value);
+        }
+    }
+
+    fn value(&mut self, key: String, value: &Spanned<DeValue<'_>>) {
+        let place = (self.place)(value.span());
+        let text = match value.get_ref() {
+            DeValue::Table(table) if !table.is_empty() => {
+                self.table(&key, table);
+                self.parents.insert(key, place);
+                return;
+            }
+            DeValue::Array(items) if !items.is_empty() => {
+                for (number, item) in items.iter().enumerate() {
+                    self.value(format!("{key}.{number}"), item);
+                }
+                self.parents.insert(key, place);
+                return;
+            }
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or_else(|_| number.to_string(), |number| number.to_string()),
+            DeValue::Boolean(flag) => flag.to_string(),
+            _ => String::new(),
+        };
+        self.values.insert(key, Leaf { kind: value.get_ref().type_str(), text, place });
+    }
+}

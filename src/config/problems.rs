@@ -1,0 +1,84 @@
+//! What is wrong with the settings, and where.
+
+use std::fmt;
+
+/// Where a setting was set. The order is that of a report: the file first, line by line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Nowhere: the shipped value holds.
+    Shipped,
+    /// A line of the user's file, counted from 1; no line where the whole file is meant.
+    File(String, Option<usize>),
+    /// The environment variable of this name.
+    Environment(String),
+    /// A flag.
+    CommandLine,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shipped => f.write_str("defaults"),
+            Self::File(name, Some(line)) => write!(f, "{name}:{line}"),
+            Self::File(name, None) => f.write_str(name),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::CommandLine => f.write_str("command line"),
+        }
+    }
+}
+
+/// One thing that is wrong. Never holds the value of a setting, because that might be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where.
+    pub place: Place,
+    /// The dotted key (`apps.0.id`), where one can be named.
+    pub key: Option<String>,
+    /// What is wrong and, where it is not plain, what to do.
+    pub text: String,
+}
+
+impl Problem {
+    pub(super) fn of_file(name: &str, text: impl Into<String>) -> Self {
+        Self { place: Place::File(name.to_owned(), None), key: None, text: text.into() }
+    }
+
+    pub(super) fn of_variable(name: &str, text: impl Into<String>) -> Self {
+        Self { place: Place::Environment(name.to_owned()), key: None, text: text.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{}: {key}: {}", self.place, self.text),
+            None => write!(f, "{}: {}", self.place, self.text),
+        }
+    }
+}
+
+/// Everything that is wrong with the settings: at least one problem, in the order of the file. Shown
+/// as one line each, without a newline at the end.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems in order, each once; or nothing where there are none.
+    pub(super) fn from_list(mut list: Vec<Problem>) -> Result<(), Self> {
+        list.sort();
+        list.dedup();
+        if list.is_empty() { Ok(()) } else { Err(Self(list)) }
+    }
+
+    /// One by one.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}

@@ -1,0 +1,286 @@
+//! From the layers to the typed settings, collecting what is wrong on the way. Where a value is
+//! refused the shipped one stands in, so that the rest can be judged as well.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::layers::{Layers, UNTYPED};
+use super::values::{
+    address, any_text, bytes, duration, flag, header_text, key_id, log_format, log_level, long_secret,
+    store_url,
+};
+use super::{App, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store};
+
+/// The types of TOML that may stand for a value, and how to ask for them.
+type Kind = (&'static [&'static str], &'static str);
+const TEXT: Kind = (&["string"], "a text in quotes");
+const COUNT: Kind = (&["integer"], "a whole number");
+const SIZE: Kind = (&["string", "integer"], "a size such as \"32KiB\"");
+const FLAG: Kind = (&["boolean"], "true or false");
+
+/// More of anything than one process can handle; a queue of this many slots can still be allocated.
+const MANY: usize = 1_000_000;
+
+pub(super) struct Reader {
+    layers: Layers,
+    /// The keys that exist, as far as they were asked for.
+    single: BTreeSet<String>,
+    lists: BTreeSet<String>,
+    /// The keys with a problem of their own, on which no rule can be judged.
+    wrong: BTreeSet<String>,
+}
+
+impl Reader {
+    pub(super) fn new(layers: Layers) -> Self {
+        Self { layers, single: BTreeSet::new(), lists: BTreeSet::new(), wrong: BTreeSet::new() }
+    }
+
+    pub(super) fn settings(&mut self) -> Settings {
+        Settings {
+            server: self.server(),
+            limits: Limits {
+                webhook_body: self.size("limits.webhook_body"),
+                rest_body: self.size("limits.rest_body"),
+                json_depth: self.count("limits.json_depth", 1..=512),
+                webhook_events: self.count("limits.webhook_events", 1..=MANY),
+            },
+            ingest: self.ingest(),
+            store: Store {
+                url: self.fixed("store.url", TEXT, store_url),
+                wal_checkpoint: self.fixed("store.wal_checkpoint", SIZE, bytes),
+                wal_limit: self.fixed("store.wal_limit", SIZE, bytes),
+            },
+            log: Log {
+                format: self.fixed("log.format", TEXT, log_format),
+                level: self.fixed("log.level", TEXT, log_level),
+            },
+            apps: self.items("apps").iter().map(|key| self.app(key)).collect(),
+        }
+    }
+
+    fn server(&mut self) -> Server {
+        Server {
+            listen: self.fixed("server.listen", TEXT, address),
+            admin_listen: self.fixed("server.admin_listen", TEXT, address),
+            header_timeout: self.duration("server.header_timeout"),
+            body_timeout: self.duration("server.body_timeout"),
+            idle_timeout: self.duration("server.idle_timeout"),
+            header_bytes: self.size("server.header_bytes"),
+            max_connections: self.count("server.max_connections", 1..=MANY),
+            connections_per_address: self.count("server.connections_per_address", 0..=MANY),
+            drain_within: self.duration("server.drain_within"),
+        }
+    }
+
+    fn ingest(&mut self) -> Ingest {
+        Ingest {
+            queue_jobs: self.count("ingest.queue_jobs", 1..=MANY),
+            queue_bytes: self.size("ingest.queue_bytes"),
+            batch_jobs: self.count("ingest.batch_jobs", 1..=MANY),
+            answer_within: self.duration("ingest.answer_within"),
+            signature_tolerance: self.duration("ingest.signature_tolerance"),
+            future_tolerance: self.duration("ingest.future_tolerance"),
+            quarantine_rows: self.count("ingest.quarantine_rows", 1..=1000 * MANY),
+            quarantine_bytes: self.fixed("ingest.quarantine_bytes", SIZE, bytes),
+            group_members: self.count("ingest.group_members", 2..=MANY),
+        }
+    }
+
+    fn app(&mut self, app: &str) -> App {
+        let key = |name: &str| format!("{app}.{name}");
+        let id = self.required(&key("id"), header_text);
+        let name = self.optional(&key("name"), TEXT, any_text).filter(|name| !name.is_empty());
+        App {
+            name: name.unwrap_or_else(|| id.clone()),
+            id,
+            app_token: self.unless_empty(&key("app_token"), header_text).map(Secret::new),
+            webhook_secrets: self
+                .items(&key("webhook_secrets"))
+                .iter()
+                .map(|key| Secret::new(self.required(key, header_text)))
+                .collect(),
+            keys: self
+                .items(&key("keys"))
+                .iter()
+                .map(|key| Key {
+                    id: self.required(&format!("{key}.id"), key_id),
+                    secret: Secret::new(self.required(&format!("{key}.secret"), long_secret)),
+                })
+                .collect(),
+            has_icon: self.optional(&key("has_icon"), FLAG, flag).unwrap_or(false),
+            apn_enabled: self.optional(&key("apn_enabled"), FLAG, flag).unwrap_or(false),
+            gcm_project: self.unless_empty(&key("gcm_project"), any_text),
+        }
+    }
+
+    /// The value of `key` where it is set and right.
+    fn optional<T>(&mut self, key: &str, kind: Kind, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.single.insert(key.to_owned());
+        let leaf = self.layers.values.get(key)?;
+        let fits = leaf.kind == UNTYPED || kind.0.contains(&leaf.kind);
+        let value = if fits {
+            parse(&leaf.text)
+        } else {
+            Err(format!("must be {}, and is of type {}", kind.1, leaf.kind))
+        };
+        value.map_err(|text| self.problem(key, text)).ok()
+    }
+
+    /// The value of a key that the shipped file has as well.
+    fn fixed<T>(&mut self, key: &str, kind: Kind, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        self.optional(key, kind, &parse).unwrap_or_else(|| {
+            let shipped = self.layers.shipped.get(key).map(|leaf| parse(&leaf.text));
+            shipped.and_then(Result::ok).expect("the shipped file has every key, and is right")
+        })
+    }
+
+    /// The value of a key of an app that has to be set; nothing where it is not, or is wrong.
+    fn required(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> String {
+        let value = self.optional(key, TEXT, parse);
+        let below = format!("{key}.");
+        if value.is_none()
+            && !self.wrong.contains(key)
+            && !self.layers.values.keys().any(|k| k.starts_with(&below))
+        {
+            self.problem(key, "is missing");
+        }
+        value.unwrap_or_default()
+    }
+
+    fn unless_empty(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> Option<String> {
+        let parse = |text: &str| if text.is_empty() { Ok(String::new()) } else { parse(text) };
+        self.optional(key, TEXT, parse).filter(|text| !text.is_empty())
+    }
+
+    fn duration(&mut self, key: &str) -> Duration {
+        self.fixed(key, TEXT, duration)
+    }
+
+    fn size(&mut self, key: &str) -> usize {
+        self.fixed(key, SIZE, |text| {
+            bytes(text).and_then(|size| size.try_into().map_err(|_| "too large".to_owned()))
+        })
+    }
+
+    fn count(&mut self, key: &str, range: RangeInclusive<usize>) -> usize {
+        self.fixed(key, COUNT, |text| match text.parse() {
+            Ok(count) if range.contains(&count) => Ok(count),
+            _ => Err(format!("must be a whole number from {} to {}", range.start(), range.end())),
+        })
+    }
+
+    /// The keys of the items of a list, in order.
+    fn items(&mut self, list: &str) -> Vec<String> {
+        self.lists.insert(list.to_owned());
+        if self.layers.values.get(list).is_some_and(|leaf| leaf.kind != "array") {
+            self.problem(list, "must be a list");
+        }
+        let below = format!("{list}.");
+        let names = self.layers.values.keys().filter_map(|key| key.strip_prefix(&below)?.split('.').next());
+        let numbers: Vec<Option<usize>> = names.map(|name| name.parse().ok()).collect();
+        if numbers.contains(&None) {
+            // It is a table, which is told where nobody asks for its keys.
+            self.wrong.insert(list.to_owned());
+        }
+        let numbers: BTreeSet<usize> = numbers.into_iter().flatten().collect();
+        if let Some((expected, found)) = (0..).zip(&numbers).find(|(expected, found)| expected != *found) {
+            self.problem(&format!("{list}.{found}"), format!("there is no {list}.{expected} before it"));
+        }
+        numbers.iter().map(|number| format!("{list}.{number}")).collect()
+    }
+
+    /// Where `key` was set, or else the nearest table around it, or else something in it.
+    fn place(&self, key: &str) -> Place {
+        if let Some(leaf) = self.layers.values.get(key) {
+            return leaf.place.clone();
+        }
+        let around = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(parent, _)| parent));
+        let below = format!("{key}.");
+        let inside = || {
+            self.layers.values.iter().find(|(key, _)| key.starts_with(&below)).map(|(_, leaf)| &leaf.place)
+        };
+        let parent = around.filter_map(|key| self.layers.parents.get(key)).next();
+        parent.or_else(inside).cloned().unwrap_or(Place::Shipped)
+    }
+
+    pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
+        self.wrong.insert(key.to_owned());
+        let problem = Problem { place: self.place(key), key: Some(key.to_owned()), text: text.into() };
+        self.layers.problems.push(problem);
+    }
+
+    /// A rule over several keys. Where it does not hold, the one set last is to blame.
+    pub(super) fn rule(&mut self, keys: &[&str], holds: bool, text: &str) {
+        if holds || keys.iter().any(|key| self.wrong.contains(*key)) {
+            return;
+        }
+        if let Some(key) = keys.iter().rev().max_by_key(|key| self.place(key)) {
+            let problem =
+                Problem { place: self.place(key), key: Some((*key).to_owned()), text: text.to_owned() };
+            self.layers.problems.push(problem);
+        }
+    }
+
+    /// Nothing, or every problem, the keys that nobody asked for among them.
+    pub(super) fn finish(mut self) -> Result<(), Problems> {
+        let asked = self.single.iter().chain(&self.lists);
+        let known: BTreeSet<&str> = asked.flat_map(|key| prefixes(key)).collect();
+        let unasked: Vec<Problem> = self
+            .layers
+            .values
+            .iter()
+            .filter_map(|(key, leaf)| self.unasked(&known, key, leaf.kind))
+            .collect();
+        self.layers.problems.extend(unasked);
+        Problems::from_list(self.layers.problems)
+    }
+
+    /// What is wrong with a value that was not asked for. Of an unknown table only the table is told.
+    fn unasked(&self, known: &BTreeSet<&str>, key: &str, kind: &str) -> Option<Problem> {
+        let told = |place: Place, key: &str, text: &str| {
+            Some(Problem { place, key: Some(key.to_owned()), text: text.to_owned() })
+        };
+        if self.single.contains(key) || self.lists.contains(key) || (known.contains(key) && kind == "table") {
+            return None;
+        }
+        if known.contains(key) {
+            return told(self.place(key), key, "must be a table");
+        }
+        let unknown = prefixes(key).find(|prefix| !known.contains(prefix))?;
+        let place = self.place(unknown);
+        match unknown.rsplit_once('.') {
+            Some((parent, _)) if self.single.contains(parent) => {
+                return told(place, parent, "must be a single value");
+            }
+            Some((parent, _)) if self.lists.contains(parent) => return told(place, parent, "must be a list"),
+            _ => {}
+        }
+        match known.iter().map(|known| (distance(known, unknown), known)).min() {
+            Some((1..=2, known)) => told(place, unknown, &format!("unknown key; did you mean {known}?")),
+            _ => told(place, unknown, "unknown key"),
+        }
+    }
+}
+
+/// `a`, `a.b` and `a.b.c` of `a.b.c`. A dot between quotes is no separator.
+fn prefixes(key: &str) -> impl Iterator<Item = &str> {
+    let outside = |at: usize| key[..at].matches('"').count().is_multiple_of(2);
+    let dots = key.match_indices('.').map(|(at, _)| at).filter(move |at| outside(*at));
+    dots.chain([key.len()]).map(|at| &key[..at])
+}
+
+/// How many letters have to be added, removed or changed to get from one text to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in to.iter().enumerate() {
+            let change = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}

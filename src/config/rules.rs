@@ -1,0 +1,127 @@
+//! The rules that no key can keep on its own.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+
+use super::read::Reader;
+use super::{App, Settings};
+
+/// The credentials of the shipped demo, which everybody knows.
+const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
+
+pub(super) fn check(settings: &Settings, reader: &mut Reader) {
+    sizes(settings, reader);
+    listeners(settings, reader);
+    apps(&settings.apps, reader);
+    demo(settings, reader);
+}
+
+fn sizes(settings: &Settings, reader: &mut Reader) {
+    let Settings { server, limits, ingest, store, .. } = settings;
+    reader.rule(
+        &["server.header_bytes"],
+        (8 << 10..=1 << 20).contains(&server.header_bytes),
+        "must be from 8KiB to 1MiB",
+    );
+    reader.rule(
+        &["ingest.batch_jobs", "ingest.queue_jobs"],
+        ingest.batch_jobs <= ingest.queue_jobs,
+        "ingest.batch_jobs must not be more than ingest.queue_jobs",
+    );
+    for (key, body) in [("limits.webhook_body", limits.webhook_body), ("limits.rest_body", limits.rest_body)]
+    {
+        reader.rule(
+            &["ingest.queue_bytes", key],
+            ingest.queue_bytes >= body,
+            &format!("ingest.queue_bytes must not be less than {key}, or the largest body never fits"),
+        );
+    }
+    reader.rule(
+        &["store.wal_limit", "store.wal_checkpoint"],
+        store.wal_limit >= store.wal_checkpoint,
+        "store.wal_limit must not be less than store.wal_checkpoint",
+    );
+}
+
+fn listeners(settings: &Settings, reader: &mut Reader) {
+    let (public, admin) = (settings.server.listen, settings.server.admin_listen);
+    reader.rule(
+        &["server.listen", "server.admin_listen"],
+        public != admin || public.port() == 0,
+        "server.listen and server.admin_listen must be different",
+    );
+}
+
+fn apps(apps: &[App], reader: &mut Reader) {
+    reader.rule(&["apps"], !apps.is_empty(), "there must be at least one app");
+    for (number, app) in apps.iter().enumerate() {
+        let key = format!("apps.{number}.webhook_secrets");
+        reader.rule(&[&key], !app.webhook_secrets.is_empty(), "there must be at least one webhook secret");
+    }
+    let numbered = || apps.iter().enumerate();
+    unique(reader, numbered().map(|(n, app)| (format!("apps.{n}.id"), app.id.as_str())));
+    unique(
+        reader,
+        numbered()
+            .filter_map(|(n, app)| Some((format!("apps.{n}.app_token"), app.app_token.as_ref()?.expose()))),
+    );
+    unique(
+        reader,
+        numbered().flat_map(|(n, app)| {
+            app.keys
+                .iter()
+                .enumerate()
+                .map(move |(k, key)| (format!("apps.{n}.keys.{k}.id"), key.id.as_str()))
+        }),
+    );
+    // One app may list a secret twice, as templates do while nothing is being rotated; the secret still
+    // tells which app a webhook belongs to.
+    unique(
+        reader,
+        numbered().flat_map(|(n, app)| {
+            let mut own = HashSet::new();
+            let secrets = app.webhook_secrets.iter().enumerate();
+            secrets
+                .map(move |(s, secret)| (format!("apps.{n}.webhook_secrets.{s}"), secret.expose()))
+                .filter(move |(_, secret)| own.insert(*secret))
+        }),
+    );
+}
+
+/// Refuses a value under a second key. Values that are missing or wrong were told of already.
+fn unique<'a>(reader: &mut Reader, values: impl Iterator<Item = (String, &'a str)>) {
+    let mut first = HashMap::new();
+    for (key, value) in values.filter(|(_, value)| !value.is_empty()) {
+        if let Some(other) = first.get(value) {
+            reader.problem(&key, format!("must not be the same as {other}"));
+        } else {
+            first.insert(value, key);
+        }
+    }
+}
+
+fn demo(settings: &Settings, reader: &mut Reader) {
+    let beyond = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
+    let listener = match (&settings.server.listen, &settings.server.admin_listen) {
+        (public, _) if beyond(*public) => "server.listen",
+        (_, admin) if beyond(*admin) => "server.admin_listen",
+        _ => return,
+    };
+    for (number, app) in settings.apps.iter().enumerate() {
+        let token = app.app_token.iter().map(|token| ("app_token".to_owned(), token));
+        let webhooks = app
+            .webhook_secrets
+            .iter()
+            .enumerate()
+            .map(|(s, secret)| (format!("webhook_secrets.{s}"), secret));
+        let keys = app.keys.iter().enumerate().map(|(k, key)| (format!("keys.{k}.secret"), &key.secret));
+        for (name, _) in
+            token.chain(webhooks).chain(keys).filter(|(_, secret)| DEMO.contains(&secret.expose()))
+        {
+            let key = format!("apps.{number}.{name}");
+            let text =
+                format!("is the demo's, which everybody knows: change it, or let {listener} be on 127.0.0.1");
+            reader.problem(&key, text);
+        }
+    }
+}

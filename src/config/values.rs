@@ -1,0 +1,130 @@
+//! From text to a typed value. What is refused is told without quoting it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use super::{LogFormat, StoreUrl};
+
+/// Longer is a slip of the pen, and would overflow a clock.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A duration such as `500ms`, `5s` or `1h 30m`: more than nothing, and at most 366 days.
+///
+/// # Errors
+/// What is wrong with it, without quoting it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    match parsed {
+        Some(span) if span > LONGEST => Err("must be at most 8784h (366 days)".to_owned()),
+        Some(span) if !span.is_zero() => Ok(span),
+        Some(_) => Err("must be more than zero".to_owned()),
+        None => Err("not a duration such as 500ms, 5s or 1h 30m".to_owned()),
+    }
+}
+
+/// A size in bytes such as `512`, `100KB` or `32KiB`; more than nothing.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 8] = [
+        ("", 1),
+        ("B", 1),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit.trim_start()));
+    let (Ok(number), Some((_, unit))) = (number.parse::<u64>(), unit) else {
+        return Err("not a size such as 512, 100KB or 32KiB".to_owned());
+    };
+    match number.checked_mul(*unit) {
+        Some(0) => Err("must be more than zero".to_owned()),
+        // SQLite and the memory both count in signed numbers.
+        Some(size) if i64::try_from(size).is_ok() && usize::try_from(size).is_ok() => Ok(size),
+        _ => Err("too large".to_owned()),
+    }
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "not an address: write an IP and a port, such as 127.0.0.1:8787".to_owned())
+}
+
+pub(super) fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "must be true or false".to_owned())
+}
+
+pub(super) fn any_text(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+/// A URL may hold a password, so that it is not quoted either.
+pub(super) fn store_url(text: &str) -> Result<StoreUrl, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Err("PostgreSQL is not built in yet; use sqlite://".to_owned());
+    }
+    let Some(path) = text.strip_prefix("sqlite://") else {
+        return Err("must be sqlite:// and a path, such as sqlite://rollcall.db".to_owned());
+    };
+    if path.is_empty() || path.ends_with('/') || path.contains('\0') {
+        return Err("names no file: write a path after sqlite://".to_owned());
+    }
+    if path.starts_with(':') || path.starts_with("file:") {
+        return Err(
+            "must be a plain path: a database in memory would forget what was acknowledged".to_owned()
+        );
+    }
+    if path.contains(['?', '#']) {
+        return Err("takes no options: remove what follows ? or #".to_owned());
+    }
+    Ok(StoreUrl::Sqlite(PathBuf::from(path)))
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "auto" => Ok(LogFormat::Auto),
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err("must be auto, json or text".to_owned()),
+    }
+}
+
+pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "off" => Ok(LevelFilter::OFF),
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        "trace" => Ok(LevelFilter::TRACE),
+        _ => Err("must be off, error, warn, info, debug or trace".to_owned()),
+    }
+}
+
+/// What is carried in a header or a path, where white space around it would be lost.
+pub(super) fn header_text(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if text.trim() != text || text.chars().any(char::is_control) {
+        return Err("must have no white space around it and no control characters in it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn key_id(text: &str) -> Result<String, String> {
+    if text.chars().count() > 128 {
+        return Err("must be at most 128 characters".to_owned());
+    }
+    header_text(text)
+}
+
+/// A shorter key can be found by trying.
+pub(super) fn long_secret(text: &str) -> Result<String, String> {
+    if text.len() < 16 { Err("must be at least 16 bytes".to_owned()) } else { Ok(text.to_owned()) }
+}

@@ -1,0 +1,200 @@
+//! The record of one `_id`: everything that was ever said of it and still counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Field, Part, Reason};
+use super::ids::{ClientId, Digest, SmoochId, Stamp};
+
+/// A JSON value in canonical form: sorted keys, no white space, numbers as written.
+pub type Text = Arc<str>;
+
+/// The last word about one thing: only a greater stamp replaces it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Register<T> {
+    /// When it was said.
+    pub stamp: Arc<Stamp>,
+    /// What was said.
+    pub value: T,
+}
+
+/// What Smooch says of a thing; `None` is an explicit null.
+pub type Said<T> = Register<Option<T>>;
+
+/// A value that our own API set, and what Smooch said of the same thing at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Override {
+    /// Ours.
+    pub value: Option<Text>,
+    /// Smooch's, then.
+    pub basis: Option<Text>,
+}
+
+/// A means of reaching a user: a device, or an account on a channel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Client {
+    /// Whether Smooch called it active for this app user.
+    pub active: bool,
+    /// The rest of it: a canonical JSON object without `id` and `active`.
+    pub rest: Text,
+}
+
+/// Everything Smooch said: a register for each thing, and a floor for each part.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layer {
+    /// Profile fields and properties.
+    pub fields: BTreeMap<Field, Said<Text>>,
+    /// Clients.
+    pub clients: BTreeMap<ClientId, Said<Client>>,
+    /// The newest complete picture of each part. What is older than it is absent.
+    pub floors: BTreeMap<Part, Arc<Stamp>>,
+}
+
+/// A client's pointer to this app user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// When the client was last known to be active for this app user.
+    pub stamp: Arc<Stamp>,
+    /// Another record claims the client too. A hint where to look, never an answer.
+    pub shared: bool,
+}
+
+/// A merge into another `_id`, or its undoing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// Whether the two are one.
+    pub joined: bool,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The events last journalled for an app user, so that a delivery that is repeated within the
+/// sender's retry window is recognised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recent {
+    /// (digest, event time in µs, received at in s since 1970), the latest event time last.
+    pub events: Vec<(Digest, i64, u32)>,
+    /// The latest event time among those dropped to bound the list while they could still be
+    /// repeated, and when that one was received: at or below it, the list alone cannot tell.
+    pub horizon: Option<(i64, u32)>,
+}
+
+impl Recent {
+    /// How long a repetition is expected, in s: Smooch tries for fifteen minutes.
+    pub const WINDOW: u32 = 20 * 60;
+    const MOST: usize = 16;
+
+    /// `Some(true)`: journalled within the window. `None`: only the journal knows.
+    pub fn holds(&self, stamp: &Stamp, now: u32) -> Option<bool> {
+        let fresh = |received: u32| now.saturating_sub(received) <= Self::WINDOW;
+        let held = |&(digest, _, received): &(Digest, i64, u32)| digest == stamp.digest && fresh(received);
+        if self.events.iter().any(held) {
+            return Some(true);
+        }
+        match self.horizon {
+            Some((time, received)) if stamp.time <= time && fresh(received) => None,
+            _ => Some(false),
+        }
+    }
+
+    /// Remembers an event received at `now`, in s since 1970.
+    pub fn note(&mut self, stamp: &Stamp, now: u32) {
+        self.events.retain(|(_, _, received)| now.saturating_sub(*received) <= Self::WINDOW);
+        let at = self.events.partition_point(|(_, time, _)| *time <= stamp.time);
+        self.events.insert(at, (stamp.digest, stamp.time, now));
+        if self.events.len() > Self::MOST {
+            let (_, time, received) = self.events.remove(0);
+            let (was_time, was_received) = self.horizon.unwrap_or((time, received));
+            self.horizon = Some((time.max(was_time), received.max(was_received)));
+        }
+    }
+}
+
+/// Everything known of one `_id`. A merge leaves it whole; only a removal empties it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// What Smooch said.
+    pub smooch: Layer,
+    /// What our own API set over it.
+    pub ours: BTreeMap<Field, Register<Override>>,
+    /// The clients that were ever active for it, and when last.
+    pub claims: BTreeMap<ClientId, Claim>,
+    /// The conversation has started. Never falls.
+    pub started: bool,
+    /// Only a JWT may speak for it. Never falls.
+    pub secured: bool,
+    /// Event time of its first event, in µs.
+    pub first_seen: Option<i64>,
+    /// Event time of its last event, in µs.
+    pub last_seen: Option<i64>,
+    /// The merges of this `_id` into others.
+    pub into: BTreeMap<SmoochId, Register<Edge>>,
+    /// The `_id`s with an edge to this one.
+    pub from: BTreeSet<SmoochId>,
+    /// Removed, or merged into one that was. Never falls, and nothing is learned any more.
+    pub dead: bool,
+    /// Its last journal entry.
+    pub head: Option<u64>,
+    /// Its last events.
+    pub recent: Recent,
+}
+
+impl Record {
+    /// Takes everything away that a removal takes away: what was said of the person. What is left
+    /// keeps later and late events out, and old `_id`s from being taken for new ones.
+    pub fn bury(&mut self) {
+        *self = Self {
+            secured: self.secured,
+            into: std::mem::take(&mut self.into),
+            from: std::mem::take(&mut self.from),
+            dead: true,
+            head: self.head,
+            recent: std::mem::take(&mut self.recent),
+            ..Self::default()
+        };
+    }
+
+    /// Smooch's last word on a field, unless a newer complete picture lacks it.
+    pub fn said(&self, field: &Field) -> Option<&Said<Text>> {
+        self.smooch.fields.get(field).filter(|said| self.counts(field.part(), &said.stamp))
+    }
+
+    /// Smooch's last word on a client, unless a newer complete picture lacks it.
+    pub fn said_client(&self, client: &ClientId) -> Option<&Said<Client>> {
+        let said = self.smooch.clients.get(client);
+        said.filter(|said| self.counts(Some(Part::Clients), &said.stamp))
+    }
+
+    fn counts(&self, part: Option<Part>, stamp: &Arc<Stamp>) -> bool {
+        self.floor(part).is_none_or(|floor| stamp >= floor)
+    }
+
+    /// The newest complete picture of a part.
+    pub fn floor(&self, part: Option<Part>) -> Option<&Arc<Stamp>> {
+        self.smooch.floors.get(&part?)
+    }
+
+    /// Every `userId` it carries in either layer, as JSON text: what it can be looked up by.
+    pub fn user_ids(&self) -> BTreeSet<&Text> {
+        let smooch = self.smooch.fields.get(&Field::UserId).and_then(|said| said.value.as_ref());
+        let ours = self.ours.get(&Field::UserId).and_then(|set| set.value.value.as_ref());
+        smooch.into_iter().chain(ours).collect()
+    }
+}
+
+/// Keeps the greater of two in a map of registers: the join of a register.
+pub(super) fn raise<K: Ord, T: Ord>(
+    map: &mut BTreeMap<K, Register<T>>,
+    key: K,
+    stamp: &Arc<Stamp>,
+    value: T,
+) {
+    let new = Register { stamp: stamp.clone(), value };
+    match map.get_mut(&key) {
+        Some(old) if *old >= new => {}
+        Some(old) => *old = new,
+        None => _ = map.insert(key, new),
+    }
+}

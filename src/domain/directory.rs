@@ -1,0 +1,378 @@
+//! The working set: the records a batch can touch, and how they learn.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::app_user::{Claim, Client, Edge, Override, Record, raise};
+use super::fact::{Event, Fact, Reason, Seen};
+use super::group::{Group, component};
+use super::ids::{AppId, ClientId, SmoochId, Stamp};
+use super::view::{Change, View};
+
+/// A record's place: nothing of one app is ever found under another.
+pub type Key = (AppId, SmoochId);
+
+/// A record in the working set.
+#[derive(Debug, Default)]
+pub struct Entry {
+    /// As it was loaded, if it has been touched since; `Some(None)` if it did not exist.
+    pub before: Option<Option<Record>>,
+    /// As it is now.
+    pub now: Record,
+}
+
+/// A client's pointer: which record's claim on it is the newest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pointer {
+    /// As it was loaded.
+    pub before: Option<SmoochId>,
+    /// As it is now.
+    pub now: Option<SmoochId>,
+    /// The records here that claim the client, or did.
+    rivals: BTreeSet<SmoochId>,
+}
+
+/// The merge would make one app user of more `_id`s than the settings allow.
+#[derive(Debug, thiserror::Error)]
+#[error("a merged app user would have {members} ids, more than ingest.group_members allows ({limit})")]
+pub struct TooLarge {
+    members: usize,
+    limit: usize,
+}
+
+/// Everything a batch works on, in memory.
+///
+/// Whoever fills it must bring, for each `_id` it is asked about, every record that merges connect
+/// with it, and for each client that is claimed anew or shared, the pointer and its holder.
+#[derive(Debug)]
+pub struct Directory {
+    entries: HashMap<Key, Entry>,
+    pointers: HashMap<(AppId, ClientId), Pointer>,
+    group_members: usize,
+}
+
+impl Directory {
+    /// An empty working set in which no group may have more than `group_members` records.
+    pub fn new(group_members: usize) -> Self {
+        Self { entries: HashMap::new(), pointers: HashMap::new(), group_members }
+    }
+
+    /// Adds a record as it is stored.
+    pub fn bring(&mut self, key: Key, record: Record) {
+        self.entries.entry(key).or_insert(Entry { before: None, now: record });
+    }
+
+    /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it.
+    pub fn bring_pointer(
+        &mut self,
+        app: &AppId,
+        client: &ClientId,
+        holder: Option<SmoochId>,
+        losers: impl IntoIterator<Item = SmoochId>,
+    ) {
+        let rivals = holder.iter().cloned().chain(losers).collect();
+        let pointer = Pointer { before: holder.clone(), now: holder, rivals };
+        self.pointers.entry((app.clone(), client.clone())).or_insert(pointer);
+    }
+
+    /// Whether the pointer of a client is here.
+    pub fn has_pointer(&self, app: &AppId, client: &ClientId) -> bool {
+        self.pointers.contains_key(&(app.clone(), client.clone()))
+    }
+
+    /// A record as it is now.
+    pub fn record(&self, key: &Key) -> Option<&Record> {
+        self.entries.get(key).map(|entry| &entry.now)
+    }
+
+    /// A record, and what it was when it was loaded.
+    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// All records of the working set.
+    pub fn entries(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// All pointers of the working set.
+    pub fn pointers(&self) -> impl Iterator<Item = (&(AppId, ClientId), &Pointer)> {
+        self.pointers.iter()
+    }
+
+    /// A record to be written to; made if it does not exist.
+    pub fn edit(&mut self, app: &AppId, id: &SmoochId) -> &mut Record {
+        let entry = self
+            .entries
+            .entry((app.clone(), id.clone()))
+            .or_insert_with(|| Entry { before: Some(None), now: Record::default() });
+        if entry.before.is_none() {
+            entry.before = Some(Some(entry.now.clone()));
+        }
+        &mut entry.now
+    }
+
+    /// Learns what an event says. Learning it again changes nothing.
+    pub fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
+        let stamp = &event.stamp;
+        for fact in &event.facts {
+            for user in fact.users().into_iter().flatten() {
+                self.sighted(app, user, stamp);
+            }
+            match fact {
+                Fact::Seen(seen) => self.seen(app, seen, stamp),
+                Fact::Set { user, fields } => {
+                    let record = self.edit(app, user);
+                    for (field, value, basis) in fields.iter().filter(|_| !record.dead) {
+                        let set = Override { value: value.clone(), basis: basis.clone() };
+                        raise(&mut record.ours, field.clone(), stamp, set);
+                    }
+                }
+                Fact::Merged { surviving, discarded, reason } => {
+                    self.edge(app, surviving, discarded, stamp, Edge { joined: true, reason: *reason })?;
+                }
+                Fact::Unmerged { surviving, discarded } => {
+                    let edge = Edge { joined: false, reason: Reason::Api };
+                    self.edge(app, surviving, discarded, stamp, edge)?;
+                }
+                Fact::ClientChanged { user, client, value } => {
+                    self.client(app, user, client, value.as_ref(), stamp);
+                }
+                Fact::ClientBound { user, client } => self.claim(app, user, client, stamp),
+                Fact::Removed { user } => self.bury(app, user),
+            }
+        }
+        Ok(())
+    }
+
+    fn sighted(&mut self, app: &AppId, user: &SmoochId, stamp: &Stamp) {
+        let record = self.edit(app, user);
+        if let Some(time) = stamp.known_time().filter(|_| !record.dead) {
+            record.first_seen = Some(record.first_seen.map_or(time, |first| first.min(time)));
+            record.last_seen = Some(record.last_seen.map_or(time, |last| last.max(time)));
+        }
+    }
+
+    fn seen(&mut self, app: &AppId, seen: &Seen, stamp: &Arc<Stamp>) {
+        let record = self.edit(app, &seen.user);
+        if record.dead {
+            return;
+        }
+        for (field, value) in &seen.fields {
+            raise(&mut record.smooch.fields, field.clone(), stamp, value.clone());
+        }
+        for part in &seen.complete {
+            let floor = record.smooch.floors.entry(*part).or_insert_with(|| stamp.clone());
+            *floor = stamp.max(floor).clone();
+        }
+        record.started |= seen.started;
+        for (id, client) in &seen.clients {
+            self.client(app, &seen.user, id, Some(client), stamp);
+        }
+    }
+
+    fn client(
+        &mut self,
+        app: &AppId,
+        user: &SmoochId,
+        id: &ClientId,
+        value: Option<&Client>,
+        stamp: &Arc<Stamp>,
+    ) {
+        let record = self.edit(app, user);
+        if record.dead {
+            return;
+        }
+        raise(&mut record.smooch.clients, id.clone(), stamp, value.cloned());
+        if value.is_some_and(|client| client.active) {
+            self.claim(app, user, id, stamp);
+        }
+    }
+
+    /// The client is active for this user now: the newest claim of all is the client's pointer.
+    fn claim(&mut self, app: &AppId, user: &SmoochId, client: &ClientId, stamp: &Arc<Stamp>) {
+        let key = (app.clone(), client.clone());
+        let record = self.edit(app, user);
+        if record.dead {
+            return;
+        }
+        if let Some(claim) = record.claims.get_mut(client) {
+            claim.stamp = stamp.max(&claim.stamp).clone();
+        } else {
+            record.claims.insert(client.clone(), Claim { stamp: stamp.clone(), shared: false });
+            self.pointers.entry(key.clone()).or_default();
+        }
+        // A claim that is neither new nor shared holds the client already.
+        let Some(pointer) = self.pointers.get_mut(&key) else { return };
+        pointer.rivals.insert(user.clone());
+        let Some(holder) = pointer.now.clone().filter(|holder| holder != user) else {
+            pointer.now = Some(user.clone());
+            return;
+        };
+        self.share(app, client, [user, &holder]);
+        if self.strength(app, user, client) > self.strength(app, &holder, client) {
+            self.pointers.entry(key).or_default().now = Some(user.clone());
+        }
+    }
+
+    /// Of two claims on a client the newer is stronger; of two of one event that of the smaller `_id`.
+    fn strength<'a>(
+        &self,
+        app: &AppId,
+        id: &'a SmoochId,
+        client: &ClientId,
+    ) -> Option<(Arc<Stamp>, Reverse<&'a SmoochId>)> {
+        let (_, record) = self.find(app, id)?;
+        record.claims.get(client).map(|claim| (claim.stamp.clone(), Reverse(id)))
+    }
+
+    fn share(&mut self, app: &AppId, client: &ClientId, ids: [&SmoochId; 2]) {
+        for id in ids {
+            if let Some(claim) = self.edit(app, id).claims.get_mut(client) {
+                claim.shared = true;
+            }
+        }
+    }
+
+    fn edge(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+        stamp: &Arc<Stamp>,
+        edge: Edge,
+    ) -> Result<(), TooLarge> {
+        if surviving == discarded {
+            return Ok(());
+        }
+        raise(&mut self.edit(app, discarded).into, surviving.clone(), stamp, edge);
+        self.edit(app, surviving).from.insert(discarded.clone());
+        let members = component(discarded, &|id| self.find(app, id)).len();
+        if members > self.group_members {
+            return Err(TooLarge { members, limit: self.group_members });
+        }
+        let joined = |record: &Record| record.into.get(surviving).is_some_and(|edge| edge.value.joined);
+        let gone = |id: &SmoochId| self.find(app, id).is_some_and(|(_, record)| record.dead);
+        if gone(surviving) && !gone(discarded) && self.find(app, discarded).is_some_and(|(_, d)| joined(d)) {
+            self.bury(app, discarded);
+        }
+        Ok(())
+    }
+
+    /// Buries a record and everybody merged into it, however indirectly.
+    fn bury(&mut self, app: &AppId, user: &SmoochId) {
+        let mut todo = vec![user.clone()];
+        while let Some(id) = todo.pop() {
+            let record = self.edit(app, &id);
+            if record.dead {
+                continue;
+            }
+            let claims: Vec<ClientId> = record.claims.keys().cloned().collect();
+            record.bury();
+            let from = record.from.clone();
+            let joined = |from: &SmoochId| {
+                let edge = self.find(app, from).and_then(|(_, record)| record.into.get(&id));
+                edge.is_some_and(|edge| edge.value.joined)
+            };
+            todo.extend(from.into_iter().filter(joined));
+            for client in claims {
+                self.release(app, &id, &client);
+            }
+        }
+    }
+
+    /// The holder of a client is gone: the newest of the other claims is its pointer now.
+    fn release(&mut self, app: &AppId, gone: &SmoochId, client: &ClientId) {
+        let key = (app.clone(), client.clone());
+        let unshared =
+            || Pointer { before: Some(gone.clone()), now: None, rivals: BTreeSet::from([gone.clone()]) };
+        let pointer = self.pointers.entry(key.clone()).or_insert_with(unshared);
+        if pointer.now.as_ref().is_none_or(|holder| holder == gone) {
+            let rivals = pointer.rivals.clone();
+            let newest = rivals.iter().filter_map(|id| self.strength(app, id, client)).max();
+            let newest = newest.map(|(_, Reverse(id))| id.clone());
+            self.pointers.entry(key).or_default().now = newest;
+        }
+    }
+
+    fn find(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, &Record)> {
+        self.entries.get_key_value(&(app.clone(), id.clone())).map(|((_, id), entry)| (id, &entry.now))
+    }
+
+    fn find_before(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, &Record)> {
+        let ((_, id), entry) = self.entries.get_key_value(&(app.clone(), id.clone()))?;
+        match &entry.before {
+            Some(before) => before.as_ref().map(|record| (id, record)),
+            None => Some((id, &entry.now)),
+        }
+    }
+
+    /// The group an `_id` is in now; nothing if it is unknown or was removed.
+    pub fn group(&self, app: &AppId, id: &SmoochId) -> Option<Group<'_>> {
+        Group::of(id, &|id| self.find(app, id))
+    }
+
+    /// The app user an `_id` is, or is part of; nothing if it is unknown or was removed.
+    pub fn view(&self, app: &AppId, id: &SmoochId) -> Option<View> {
+        self.view_by(app, id, &|id| self.find(app, id), |pointer| pointer.now.as_ref())
+    }
+
+    fn view_by<'a>(
+        &'a self,
+        app: &AppId,
+        id: &SmoochId,
+        find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+        holder: impl Fn(&'a Pointer) -> Option<&'a SmoochId>,
+    ) -> Option<View> {
+        let group = Group::of(id, find)?;
+        let bound = |client: &ClientId| {
+            let pointer = self.pointers.get(&(app.clone(), client.clone()));
+            pointer.and_then(&holder).is_none_or(|id| {
+                id == group.root || Group::of(id, find).is_some_and(|other| other.root == group.root)
+            })
+        };
+        Some(View::of(&group, bound))
+    }
+
+    /// What is different from what was loaded, by app and user, in the order of their names.
+    pub fn changes(&self) -> Vec<(AppId, Change)> {
+        let mut ids: BTreeSet<Key> = BTreeSet::new();
+        let touched = self.entries.iter().filter(|(_, entry)| entry.before.is_some());
+        for ((app, id), _) in touched {
+            let roots =
+                [Group::of(id, &|id| self.find(app, id)), Group::of(id, &|id| self.find_before(app, id))];
+            ids.extend(roots.iter().flatten().map(|group| (app.clone(), group.root.clone())));
+            ids.insert((app.clone(), id.clone()));
+        }
+        for ((app, _), pointer) in self.pointers.iter().filter(|(_, pointer)| pointer.before != pointer.now) {
+            ids.extend(pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone())));
+        }
+        let between = |(app, id): Key| {
+            let before =
+                self.view_by(&app, &id, &|id| self.find_before(&app, id), |pointer| pointer.before.as_ref());
+            let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
+            Some((app, change))
+        };
+        ids.into_iter().filter(|(_, id)| !id.is_app()).filter_map(between).collect()
+    }
+}
+
+/// The claims on a client that are here, as rows of the identifiers: who holds it, who lost it.
+impl Directory {
+    /// Each record whose standing with a client has changed, with its standing before and now:
+    /// `Some(true)` holds it, `Some(false)` claims it in vain.
+    pub fn standings(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
+        let Some(pointer) = self.pointers.get(&(app.clone(), client.clone())) else { return Vec::new() };
+        let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {
+            let (id, _) = found.filter(|(_, record)| record.claims.contains_key(client))?;
+            Some(holder == Some(id))
+        };
+        let rows = pointer.rivals.iter().map(|id| {
+            let was = standing(self.find_before(app, id), pointer.before.as_ref());
+            let is = standing(self.find(app, id), pointer.now.as_ref());
+            (id, [was, is])
+        });
+        rows.filter(|(_, [was, is])| was != is).collect()
+    }
+}

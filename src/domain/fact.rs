@@ -1,0 +1,182 @@
+//! The vocabulary: everything that can be said about an app user.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::app_user::{Client, Text};
+use super::ids::{ClientId, SmoochId, Stamp};
+
+/// One thing that happened, as it came in: the unit of the journal.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Smooch's word for it, such as `message:appUser` or `user:merge`.
+    pub trigger: Box<str>,
+    /// The stamp of all its facts.
+    pub stamp: Arc<Stamp>,
+    /// What it says. Empty for a trigger that says nothing about users.
+    pub facts: Vec<Fact>,
+}
+
+impl Event {
+    /// The app users it speaks of, each once, the one it is mainly about first.
+    pub fn users(&self) -> Vec<&SmoochId> {
+        let mut users: Vec<&SmoochId> = Vec::new();
+        for user in self.facts.iter().flat_map(Fact::users).flatten() {
+            if !users.contains(&user) {
+                users.push(user);
+            }
+        }
+        users
+    }
+}
+
+/// What the directory can learn. There is no other way to change an app user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// Smooch mentioned an app user, with whatever it carried.
+    Seen(Seen),
+    /// Our own API gave these fields these values, over what Smooch said of them then.
+    Set {
+        /// The app user they were given to.
+        user: SmoochId,
+        /// Each field with its new value and with Smooch's at that moment; `None` is no value.
+        fields: Vec<(Field, Option<Text>, Option<Text>)>,
+    },
+    /// `discarded` is now part of `surviving`.
+    Merged {
+        /// The app user that goes on.
+        surviving: SmoochId,
+        /// The app user that is now a part of it.
+        discarded: SmoochId,
+        /// Who decided so.
+        reason: Reason,
+    },
+    /// `discarded` is no longer part of `surviving`.
+    Unmerged {
+        /// The app user that had taken the other in.
+        surviving: SmoochId,
+        /// The app user that stands for itself again.
+        discarded: SmoochId,
+    },
+    /// A client was added or updated, or, without a value, removed.
+    ClientChanged {
+        /// Whose client it is.
+        user: SmoochId,
+        /// Which client.
+        client: ClientId,
+        /// The whole of what is known of it now.
+        value: Option<Client>,
+    },
+    /// This client is now active for this app user, and for no other.
+    ClientBound {
+        /// The app user.
+        user: SmoochId,
+        /// The client.
+        client: ClientId,
+    },
+    /// Smooch deleted the app user, and with it everybody merged into it.
+    Removed {
+        /// The app user that is gone.
+        user: SmoochId,
+    },
+}
+
+impl Fact {
+    /// The app users this fact speaks of.
+    pub fn users(&self) -> [Option<&SmoochId>; 2] {
+        match self {
+            Self::Seen(seen) => [Some(&seen.user), None],
+            Self::Set { user, .. }
+            | Self::ClientChanged { user, .. }
+            | Self::ClientBound { user, .. }
+            | Self::Removed { user } => [Some(user), None],
+            Self::Merged { surviving, discarded, .. } | Self::Unmerged { surviving, discarded } => {
+                [Some(surviving), Some(discarded)]
+            }
+        }
+    }
+
+    /// The clients this fact makes active for its app user.
+    pub fn claims(&self) -> impl Iterator<Item = &ClientId> {
+        let (list, one) = match self {
+            Self::Seen(seen) => (seen.clients.as_slice(), None),
+            Self::ClientChanged { client, value: Some(value), .. } if value.active => {
+                ([].as_slice(), Some(client))
+            }
+            Self::ClientBound { client, .. } => ([].as_slice(), Some(client)),
+            _ => ([].as_slice(), None),
+        };
+        list.iter().filter(|(_, client)| client.active).map(|(id, _)| id).chain(one)
+    }
+}
+
+/// A sighting: what one event carried of one app user. What it leaves out, it says nothing about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The app user's `_id`.
+    pub user: SmoochId,
+    /// Each field carried; `None` is an explicit null.
+    pub fields: Vec<(Field, Option<Text>)>,
+    /// The clients carried.
+    pub clients: Vec<(ClientId, Client)>,
+    /// The parts that were carried whole: what such a part lacks is absent from now on.
+    pub complete: Vec<Part>,
+    /// The event shows that the conversation has started.
+    pub started: bool,
+}
+
+impl Seen {
+    /// A sighting that carries nothing but the `_id`.
+    pub fn bare(user: SmoochId) -> Self {
+        Self { user, fields: Vec::new(), clients: Vec::new(), complete: Vec::new(), started: false }
+    }
+}
+
+/// A part of an app user that Smooch carries either whole or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Part {
+    /// `properties` in v1, `metadata` in v2.
+    Properties,
+    /// `clients`, in old forms `devices`.
+    Clients,
+}
+
+/// One value of an app user. `Other` holds what only some versions have, and what nobody foresaw.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Field {
+    /// `userId`; v2 `externalId`.
+    UserId,
+    /// `givenName`.
+    GivenName,
+    /// `surname`.
+    Surname,
+    /// `email`.
+    Email,
+    /// `signedUpAt`.
+    SignedUpAt,
+    /// Any other member of an app user, by its name.
+    Other(Arc<str>),
+    /// A custom property, by its key.
+    Property(Arc<str>),
+}
+
+impl Field {
+    /// The part it belongs to, if it belongs to one.
+    pub fn part(&self) -> Option<Part> {
+        matches!(self, Self::Property(_)).then_some(Part::Properties)
+    }
+}
+
+/// Why two app users are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Reason {
+    /// Smooch said so in a webhook.
+    Webhook,
+    /// Somebody asked our merge endpoint.
+    Api,
+    /// A device of an anonymous app user logged in as a known one.
+    Init,
+    /// Created here and later reported by Smooch under the same `userId`.
+    SameUserId,
+}

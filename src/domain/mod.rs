@@ -1,0 +1,18 @@
+//! What a directory of app users is, and how it learns. Pure: no I/O, no clock, no randomness.
+//!
+//! Everything here is a join: a fact contributes the same whatever was learned before or after it,
+//! so any order, repetition and batching of the same facts gives the same directory.
+
+mod app_user;
+mod directory;
+mod fact;
+mod group;
+mod ids;
+mod view;
+
+pub use app_user::{Claim, Client, Edge, Layer, Override, Recent, Record, Register, Said, Text};
+pub use directory::{Directory, Entry, Key, Pointer, TooLarge};
+pub use fact::{Event, Fact, Field, Part, Reason, Seen};
+pub use group::Group;
+pub use ids::{AppId, ClientId, Digest, SmoochId, Stamp};
+pub use view::{Change, ChangeKind, View};

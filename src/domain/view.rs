@@ -1,0 +1,168 @@
+//! What the world sees of a group, and what a batch changed of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::app_user::{Client, Override, Register, Text};
+use super::fact::{Field, Part};
+use super::group::Group;
+use super::ids::{ClientId, SmoochId};
+
+/// One app user, as every answer shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// The `_id` it goes by now.
+    pub id: SmoochId,
+    /// The `_id`s that were merged into it.
+    pub aliases: Vec<SmoochId>,
+    /// Profile fields and properties.
+    pub fields: BTreeMap<Field, Text>,
+    /// Its clients; active only where the client's newest pointer is to this user.
+    pub clients: BTreeMap<ClientId, Client>,
+    /// The conversation has started.
+    pub started: bool,
+    /// Only a JWT may speak for it.
+    pub secured: bool,
+    /// Event time of its first event, in µs since 1970.
+    pub first_seen: Option<i64>,
+    /// Event time of its last event, in µs since 1970.
+    pub last_seen: Option<i64>,
+}
+
+impl View {
+    /// The view over a group; `bound` tells whether a client's newest pointer is to this group.
+    pub fn of(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> Self {
+        Self {
+            id: group.root.clone(),
+            aliases: group.members.iter().map(|(id, _)| (*id).clone()).collect(),
+            fields: fields(group),
+            clients: clients(group, bound),
+            started: group.records().any(|record| record.started),
+            secured: group.secured,
+            first_seen: group.records().filter_map(|record| record.first_seen).min(),
+            last_seen: group.records().filter_map(|record| record.last_seen).max(),
+        }
+    }
+
+    /// What differs between two views, by the names the answers use.
+    fn differences(&self, other: &Self) -> Vec<String> {
+        let mut names = Vec::new();
+        let fields: BTreeSet<_> = self.fields.keys().chain(other.fields.keys()).collect();
+        for field in fields {
+            if self.fields.get(field) != other.fields.get(field) {
+                names.push(field.to_string());
+            }
+        }
+        let rest = [
+            ("clients", self.clients != other.clients),
+            ("conversationStarted", self.started != other.started),
+            ("credentialRequired", self.secured != other.secured),
+            ("aliases", self.aliases != other.aliases),
+        ];
+        names.extend(rest.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
+        names
+    }
+}
+
+fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
+    let keys: BTreeSet<&Field> =
+        group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys())).collect();
+    let shown = keys.into_iter().filter_map(|field| {
+        let floor = group.record.floor(field.part());
+        let said = group.word(floor.map(|floor| &**floor), |record| record.said(field));
+        let current = said.and_then(|said| said.value.as_ref());
+        let value = match ours(group, field) {
+            None => current,
+            // Ours holds while Smooch only repeats what it said when ours was set.
+            Some(set) if set.value.basis.as_ref() == current => set.value.value.as_ref(),
+            Some(set) if said.map(|said| &said.stamp).or(floor) > Some(&set.stamp) => current,
+            Some(set) => set.value.value.as_ref(),
+        };
+        Some((field.clone(), value?.clone()))
+    });
+    shown.collect()
+}
+
+/// What our own API set: the root's, else, where Smooch says nothing of the root, the members' newest.
+fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<&'a Register<Override>> {
+    group.record.ours.get(field).or_else(|| {
+        let members = || group.members.iter().filter_map(|(_, record)| record.ours.get(field)).max();
+        group.record.said(field).is_none().then(members).flatten()
+    })
+}
+
+fn clients(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> BTreeMap<ClientId, Client> {
+    let floor = group.record.floor(Some(Part::Clients));
+    let keys: BTreeSet<&ClientId> = group.records().flat_map(|record| record.smooch.clients.keys()).collect();
+    let shown = keys.into_iter().filter_map(|id| {
+        let said = group.word(floor.map(|floor| &**floor), |record| record.said_client(id))?;
+        let client = said.value.as_ref()?;
+        Some((id.clone(), Client { active: client.active && bound(id), rest: client.rest.clone() }))
+    });
+    shown.collect()
+}
+
+/// What a batch did to one app user, for whoever follows the directory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The app user, or the `_id` that was one until now.
+    pub user: SmoochId,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The names of what is different now.
+    pub fields: Vec<String>,
+}
+
+/// See [`Change`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChangeKind {
+    /// It was not listed before.
+    Created,
+    /// It shows something else now.
+    Updated,
+    /// It is part of another app user now.
+    Merged {
+        /// That other.
+        surviving: SmoochId,
+    },
+    /// It stands for itself again.
+    Unmerged,
+    /// It is gone.
+    Removed,
+}
+
+impl Change {
+    /// The change of `id` between two moments, each seen as the view of the group it is in.
+    pub(super) fn between(id: &SmoochId, before: Option<&View>, now: Option<&View>) -> Option<Self> {
+        let change = |kind, fields| Some(Self { user: id.clone(), kind, fields });
+        let was_root = before.is_some_and(|view| view.id == *id);
+        match now {
+            None => was_root.then(|| change(ChangeKind::Removed, Vec::new())).flatten(),
+            Some(view) if view.id != *id => {
+                let news = before.is_none_or(|before| before.id != view.id);
+                news.then(|| change(ChangeKind::Merged { surviving: view.id.clone() }, Vec::new())).flatten()
+            }
+            Some(view) => match before {
+                Some(before) if was_root => {
+                    let fields = before.differences(view);
+                    (!fields.is_empty()).then(|| change(ChangeKind::Updated, fields)).flatten()
+                }
+                Some(_) => change(ChangeKind::Unmerged, Vec::new()),
+                None => change(ChangeKind::Created, Vec::new()),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UserId => f.write_str("userId"),
+            Self::GivenName => f.write_str("givenName"),
+            Self::Surname => f.write_str("surname"),
+            Self::Email => f.write_str("email"),
+            Self::SignedUpAt => f.write_str("signedUpAt"),
+            Self::Other(name) => f.write_str(name),
+            Self::Property(key) => write!(f, "properties.{key}"),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The JSON Web Tokens that Smooch's clients sign: HMAC only, and read strictly, because whatever two
+//! readers could understand differently is a way around one of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Once;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{ErrorKind, Result as JwtResult};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Value, json};
+use sha2::{Sha256, Sha384, Sha512};
+use subtle::ConstantTimeEq as _;
+
+#[cfg(test)]
+mod tests;
+
+/// Bytes of a token; real ones have 150 to 300.
+const LONGEST_TOKEN: usize = 8 << 10;
+/// Characters of a key id.
+const LONGEST_KEY_ID: usize = 128;
+/// Seconds by which the clocks of signer and server may differ.
+const LEEWAY: f64 = 60.0;
+
+/// Whom a token speaks for, and so what it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// `app`: the business, for every user of one app.
+    App,
+    /// `appUser`: one user.
+    AppUser,
+    /// `account`: the business, for every app of the account.
+    Account,
+}
+
+impl Scope {
+    fn name(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::AppUser => "appUser",
+            Self::Account => "account",
+        }
+    }
+}
+
+/// What a token claims. `user_id` is there, and not empty, exactly when the scope is [`Scope::AppUser`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Whom the token speaks for.
+    pub scope: Scope,
+    /// The userId of the one user.
+    pub user_id: Option<String>,
+}
+
+/// Why a token is refused. Its text is meant for the caller: it quotes nothing of the token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Longer than any honest token.
+    #[error("Invalid JWT. It is longer than {LONGEST_TOKEN} bytes")]
+    TooLong,
+    /// Not the compact form, or base64url that could be written in another way.
+    #[error("Invalid JWT. It must be three parts in unpadded base64url, separated by dots")]
+    Shape,
+    /// A header that is no object, or has a member twice.
+    #[error("Invalid JWT header. It must be a JSON object, with each member once")]
+    Header,
+    /// No `kid`.
+    #[error("Invalid JWT header. Missing key id (kid)")]
+    KeyIdMissing,
+    /// A `kid` that cannot be one of ours.
+    #[error(
+        "Invalid JWT header. The key id (kid) must be a string of 1 to {LONGEST_KEY_ID} printable characters"
+    )]
+    KeyId,
+    /// Another algorithm, or none.
+    #[error("Invalid JWT header. The algorithm (alg) must be HS256, HS384 or HS512")]
+    Algorithm,
+    /// A header that changes how the token is to be read.
+    #[error("Invalid JWT header. Extensions (crit, b64) are not supported")]
+    Extension,
+    /// Signed with another secret, or changed since.
+    #[error("Invalid JWT signature")]
+    Signature,
+    /// Claims that are no object, or have a member twice.
+    #[error("Invalid JWT payload. It must be a JSON object, with each member once")]
+    Payload,
+    /// A time that is none.
+    #[error("Invalid JWT payload. {0} must be a number of seconds, not below zero")]
+    Time(&'static str),
+    /// `exp` is past.
+    #[error("JWT expired")]
+    Expired,
+    /// `nbf` or `iat` is ahead.
+    #[error("JWT not yet valid ({0} is in the future)")]
+    NotYetValid(&'static str),
+    /// Another scope, or none.
+    #[error("Invalid JWT payload. The scope must be app, appUser or account")]
+    Scope,
+    /// Whose token it is cannot be told.
+    #[error("Invalid JWT payload. With the scope appUser, userId must be a string that is not empty")]
+    UserId,
+}
+
+/// The key id (`kid`) that the header names, once the header is known to be one we take. Nothing is
+/// verified yet: look the key up, then call [`verify`].
+///
+/// # Errors
+/// What is wrong with the token's shape or its header.
+pub fn key_id(token: &str) -> Result<String, Refusal> {
+    Token::read(token).map(|token| token.key_id)
+}
+
+/// What `token` claims at the time `now`, in Unix seconds, if it was signed with `secret`. Keys that a
+/// header carries or points to are never looked at. `exp`, `nbf` and `iat` may be absent, and hold
+/// where they are present.
+///
+/// # Errors
+/// The first thing that is wrong; nothing about the claims before the signature was found right.
+pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, Refusal> {
+    install();
+    let token = Token::read(token)?;
+    let key = DecodingKey::from_secret(secret);
+    let signed =
+        jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), &key, token.algorithm);
+    // With an empty secret anybody could have signed.
+    if secret.is_empty() || !signed.is_ok_and(|right| right) {
+        return Err(Refusal::Signature);
+    }
+    let Members(claims) = serde_json::from_slice(&token.payload).map_err(|_| Refusal::Payload)?;
+    check_times(&claims, now)?;
+    let scope = match claims.get("scope").and_then(Value::as_str) {
+        Some("app") => Scope::App,
+        Some("appUser") => Scope::AppUser,
+        Some("account") => Scope::Account,
+        _ => return Err(Refusal::Scope),
+    };
+    let user_id = match (scope, claims.get("userId").and_then(Value::as_str)) {
+        (Scope::AppUser, None | Some("")) => return Err(Refusal::UserId),
+        (Scope::AppUser, Some(id)) => Some(id.to_owned()),
+        _ => None,
+    };
+    Ok(Claims { scope, user_id })
+}
+
+/// A token with these claims, signed with HS256; `iat` and `exp` are Unix seconds.
+pub fn sign(claims: &Claims, key_id: &str, secret: &[u8], iat: Option<i64>, exp: Option<i64>) -> String {
+    install();
+    let mut payload = json!({ "scope": claims.scope.name() });
+    for (name, value) in [("userId", json!(claims.user_id)), ("iat", json!(iat)), ("exp", json!(exp))] {
+        if !value.is_null() {
+            payload[name] = value;
+        }
+    }
+    let header = Header { kid: Some(key_id.to_owned()), ..Header::new(Algorithm::HS256) };
+    jsonwebtoken::encode(&header, &payload, &EncodingKey::from_secret(secret))
+        .expect("HMAC takes a key of any length, and plain JSON can be written")
+}
+
+/// A token that has been taken apart, and whose header we take.
+struct Token<'a> {
+    key_id: String,
+    algorithm: Algorithm,
+    message: &'a str,
+    payload: Vec<u8>,
+    signature: &'a str,
+}
+
+impl<'a> Token<'a> {
+    fn read(token: &'a str) -> Result<Self, Refusal> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(Refusal::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Shape)?;
+        let (header, payload) = message.split_once('.').ok_or(Refusal::Shape)?;
+        // The engine takes one spelling of each value only, and a dot is none of its letters.
+        let bytes = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Shape);
+        let (header, payload, _) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
+
+        let Members(header) = serde_json::from_slice(&header).map_err(|_| Refusal::Header)?;
+        if header.contains_key("crit") || header.contains_key("b64") {
+            return Err(Refusal::Extension);
+        }
+        let algorithm = match header.get("alg").and_then(Value::as_str) {
+            Some("HS256") => Algorithm::HS256,
+            Some("HS384") => Algorithm::HS384,
+            Some("HS512") => Algorithm::HS512,
+            _ => return Err(Refusal::Algorithm),
+        };
+        let key_id = header.get("kid").ok_or(Refusal::KeyIdMissing)?.as_str().ok_or(Refusal::KeyId)?;
+        if !(1..=LONGEST_KEY_ID).contains(&key_id.chars().count()) || key_id.chars().any(char::is_control) {
+            return Err(Refusal::KeyId);
+        }
+        Ok(Self { key_id: key_id.to_owned(), algorithm, message, payload, signature })
+    }
+}
+
+fn check_times(claims: &BTreeMap<String, Value>, now: i64) -> Result<(), Refusal> {
+    // Seconds are exact in an f64 for the next 285 million years.
+    let now = now as f64;
+    let time = |name: &'static str| match claims.get(name).map(Value::as_f64) {
+        None => Ok(None),
+        Some(Some(seconds)) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
+        Some(_) => Err(Refusal::Time(name)),
+    };
+    if time("exp")?.is_some_and(|end| now >= end + LEEWAY) {
+        return Err(Refusal::Expired);
+    }
+    for name in ["nbf", "iat"] {
+        if time(name)?.is_some_and(|start| now < start - LEEWAY) {
+            return Err(Refusal::NotYetValid(name));
+        }
+    }
+    Ok(())
+}
+
+/// A JSON object in which no member is repeated.
+struct Members(BTreeMap<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a member is repeated"));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Gives the library its cryptography; without it, it would panic. Both ways in call this.
+fn install() {
+    static INSTALLED: Once = Once::new();
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| Ok(Box::new(Hs::new(*algorithm, key.as_bytes())?)),
+        verifier_factory: |algorithm, key| Ok(Box::new(Hs::new(*algorithm, key.try_get_as_bytes()?)?)),
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    // Nobody else installs one; if somebody did, the signatures in the tests would tell.
+    INSTALLED.call_once(|| {
+        let _ = PROVIDER.install_default();
+    });
+}
+
+/// HMAC with a key, to sign or to verify.
+struct Hs {
+    algorithm: Algorithm,
+    tag: fn(&[u8], &[u8]) -> Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Hs {
+    fn new(algorithm: Algorithm, key: &[u8]) -> JwtResult<Self> {
+        let tag = match algorithm {
+            Algorithm::HS256 => tag::<Hmac<Sha256>>,
+            Algorithm::HS384 => tag::<Hmac<Sha384>>,
+            Algorithm::HS512 => tag::<Hmac<Sha512>>,
+            _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+        };
+        Ok(Self { algorithm, tag, key: key.to_vec() })
+    }
+}
+
+fn tag<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
+    let mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.chain_update(message).finalize().into_bytes().to_vec()
+}
+
+impl signature::Signer<Vec<u8>> for Hs {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        Ok((self.tag)(&self.key, message))
+    }
+}
+
+impl signature::Verifier<Vec<u8>> for Hs {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let equal = (self.tag)(&self.key, message).ct_eq(signature);
+        if equal.into() { Ok(()) } else { Err(signature::Error::new()) }
+    }
+}
+
+impl JwtSigner for Hs {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+impl JwtVerifier for Hs {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}

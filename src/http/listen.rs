@@ -1,0 +1,302 @@
+//! Accepting connections: as many as allowed, none of them for ever.
+//!
+//! hyper's own header timeout also ends a connection that merely waits for its next request, so
+//! the time is kept here: a short one while a head is coming in, a long one between requests.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tower::ServiceExt;
+
+use crate::config::Server;
+use crate::metrics::Metrics;
+
+/// hyper's own bound, and Smooch sends a dozen.
+const MOST_HEADERS: usize = 100;
+
+/// What a connection may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    header_timeout: Duration,
+    idle_timeout: Duration,
+    header_bytes: usize,
+    connections: usize,
+    per_address: usize,
+}
+
+impl From<&Server> for Limits {
+    fn from(server: &Server) -> Self {
+        Self {
+            header_timeout: server.header_timeout,
+            idle_timeout: server.idle_timeout,
+            header_bytes: server.header_bytes,
+            connections: server.max_connections,
+            per_address: server.connections_per_address,
+        }
+    }
+}
+
+/// Serves until `stop` turns true, then lets the requests under way finish: returns when the last
+/// connection is closed. Drop it to end them all.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let addresses = Arc::new(Addresses::default());
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let permit = room.clone().acquire_owned().await;
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            accepted = accepted => accepted,
+            () = told(&mut stop) => break,
+        };
+        while connections.try_join_next().is_some() {}
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // No file handles left, most likely: wait until some are given back.
+                tracing::warn!(%error, "cannot accept a connection: {error}");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Some(place) = addresses.enter(peer, limits.per_address) else { continue };
+        let (router, stop, gauge) = (router.clone(), stop.clone(), metrics.connections.clone());
+        connections.spawn(async move {
+            gauge.inc();
+            connection(stream, router, limits, stop).await;
+            gauge.dec();
+            drop((place, permit));
+        });
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Resolves once the service is told to stop.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error means that nobody is left who could tell, which comes to the same.
+    _ = stop.wait_for(|stop| *stop).await.is_ok();
+}
+
+async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+    // Answers are one small write each; holding them back for more would only delay them.
+    _ = stream.set_nodelay(true);
+    let requests = Arc::new(Requests::default());
+    let stream = TokioIo::new(Timed::new(stream, limits, requests.clone()));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, under_way) = (router.clone(), requests.begin());
+        async move {
+            let response = router.oneshot(request.map(Body::new)).await;
+            drop(under_way);
+            response
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.max_buf_size(limits.header_bytes).max_headers(MOST_HEADERS);
+    let mut connection = std::pin::pin!(http.serve_connection(stream, service));
+    let served = tokio::select! {
+        served = &mut connection => served,
+        () = told(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended: {error}");
+    }
+}
+
+/// The requests of a connection: begun and finished.
+#[derive(Default)]
+struct Requests {
+    begun: AtomicU64,
+    finished: AtomicU64,
+}
+
+struct UnderWay(Arc<Requests>);
+
+impl Requests {
+    fn begin(self: &Arc<Self>) -> UnderWay {
+        self.begun.fetch_add(1, Ordering::AcqRel);
+        UnderWay(self.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.finished.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// A connection that fails a read once its time is up.
+struct Timed {
+    stream: TcpStream,
+    limits: Limits,
+    requests: Arc<Requests>,
+    timer: Pin<Box<Sleep>>,
+    waiting: Waiting,
+    /// Requests finished when the present wait began.
+    finished: u64,
+    /// The peer does not take what is written.
+    stuck: bool,
+}
+
+#[derive(PartialEq)]
+enum Waiting {
+    /// For the rest of a head.
+    Head,
+    /// For the next request.
+    Idle,
+}
+
+impl Timed {
+    fn new(stream: TcpStream, limits: Limits, requests: Arc<Requests>) -> Self {
+        let timer = Box::pin(sleep_until(Instant::now() + limits.header_timeout));
+        Self { stream, limits, requests, timer, waiting: Waiting::Head, finished: 0, stuck: false }
+    }
+
+    fn wait(&mut self, waiting: Waiting) {
+        let time =
+            if waiting == Waiting::Head { self.limits.header_timeout } else { self.limits.idle_timeout };
+        self.timer.as_mut().reset(Instant::now() + time);
+        self.waiting = waiting;
+    }
+}
+
+impl AsyncRead for Timed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let (begun, finished) =
+            (self.requests.begun.load(Ordering::Acquire), self.requests.finished.load(Ordering::Acquire));
+        if begun > finished {
+            return read; // a body, which its handler keeps the time of
+        }
+        if finished > self.finished {
+            self.finished = finished;
+            self.wait(Waiting::Idle);
+        }
+        match read {
+            Poll::Ready(read) => {
+                if self.waiting == Waiting::Idle && buf.filled().len() > before {
+                    self.wait(Waiting::Head);
+                }
+                Poll::Ready(read)
+            }
+            Poll::Pending => {
+                ready!(self.timer.as_mut().poll(cx));
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl Timed {
+    /// A peer that takes nothing for as long as a connection may be idle has gone.
+    fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stuck = false;
+            return written;
+        }
+        if !self.stuck {
+            self.stuck = true;
+            self.wait(Waiting::Idle);
+        }
+        ready!(self.timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncWrite for Timed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.written(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// How many connections each address has.
+#[derive(Default)]
+struct Addresses(Mutex<HashMap<IpAddr, usize>>);
+
+/// An address's place; given back when dropped.
+struct Place(Option<(Arc<Addresses>, IpAddr)>);
+
+impl Addresses {
+    /// `None` if the address has `most` already. 0 is no bound.
+    fn enter(self: &Arc<Self>, peer: SocketAddr, most: usize) -> Option<Place> {
+        if most == 0 {
+            return Some(Place(None));
+        }
+        let mut open = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = open.entry(peer.ip()).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Place(Some((self.clone(), peer.ip()))))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let Some((addresses, ip)) = self.0.take() else { return };
+        let mut open = addresses.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&ip) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&ip);
+            }
+        }
+    }
+}

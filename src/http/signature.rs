@@ -1,0 +1,181 @@
+//! Who sent a webhook: Smooch's plain secret, or a relay's HMAC over the body.
+
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+
+use crate::config::App;
+use crate::domain::AppId;
+
+const API_KEY: &str = "x-api-key";
+const HUB: &str = "x-hub-signature-256";
+const STANDARD_ID: &str = "webhook-id";
+const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
+const STANDARD_SIGNATURE: &str = "webhook-signature";
+/// Headers that hold a credential.
+pub(super) const CREDENTIALS: [&str; 6] =
+    [API_KEY, HUB, STANDARD_SIGNATURE, "authorization", "app-token", "cookie"];
+
+const MOST_SIGNATURES: usize = 10;
+const MOST_SIGNATURE_BYTES: usize = 4096;
+
+/// Why a webhook is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Nothing to go by.
+    Missing,
+    /// A credential header is there twice, or makes no sense.
+    Malformed,
+    /// The secret or signature is of no app here.
+    Wrong,
+    /// Signed too long ago, or ahead of the clock.
+    Stale,
+}
+
+impl Doubt {
+    /// As a metric's label.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "no_secret",
+            Self::Malformed => "malformed_secret",
+            Self::Wrong => "wrong_secret",
+            Self::Stale => "stale_signature",
+        }
+    }
+}
+
+/// The secrets of all apps.
+pub(super) struct Secrets {
+    apps: Vec<AppId>,
+    secrets: Vec<Secret>,
+}
+
+struct Secret {
+    app: u32,
+    hash: [u8; 32],
+    /// Keyed with the secret as it is written.
+    plain: Hmac<Sha256>,
+    /// Keyed as Standard Webhooks does: `whsec_` and base64, or the secret as it is written.
+    standard: Hmac<Sha256>,
+}
+
+impl Secrets {
+    pub(super) fn new(apps: &[App]) -> Self {
+        let secrets = apps.iter().zip(0u32..).flat_map(|(app, n)| {
+            app.webhook_secrets.iter().filter_map(move |secret| Secret::new(n, secret.expose()))
+        });
+        Self { apps: apps.iter().map(|app| app.id.as_str().into()).collect(), secrets: secrets.collect() }
+    }
+
+    /// The app whose secret the request carries. Every secret is tried, whichever fits, and
+    /// secrets are compared by their hashes: the time taken tells nothing about them.
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: i64,
+        tolerance: Duration,
+    ) -> Result<&AppId, Doubt> {
+        if let Some(key) = only(headers, API_KEY)? {
+            let hash: [u8; 32] = Sha256::digest(key).into();
+            return self.app_by(|secret| secret.hash.ct_eq(&hash));
+        }
+        if let Some(given) = only(headers, STANDARD_SIGNATURE)? {
+            return self.standard(headers, given, body, now, tolerance);
+        }
+        let given = only(headers, HUB)?.ok_or(Doubt::Missing)?;
+        let digits = given.strip_prefix(b"sha256=").ok_or(Doubt::Malformed)?;
+        let tag = unhex(digits).ok_or(Doubt::Malformed)?;
+        self.app_by(|secret| tag_of(&secret.plain, &[body]).ct_eq(&tag))
+    }
+
+    /// Standard Webhooks: `v1,` and base64 of the HMAC over `id.timestamp.body`, several of them
+    /// while secrets rotate.
+    fn standard(
+        &self,
+        headers: &HeaderMap,
+        given: &[u8],
+        body: &[u8],
+        now: i64,
+        tolerance: Duration,
+    ) -> Result<&AppId, Doubt> {
+        let id = only(headers, STANDARD_ID)?.ok_or(Doubt::Malformed)?;
+        let timestamp = only(headers, STANDARD_TIMESTAMP)?.ok_or(Doubt::Malformed)?;
+        let digits =
+            !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.iter().all(u8::is_ascii_digit);
+        if id.is_empty() || id.contains(&b'.') || !digits || given.len() > MOST_SIGNATURE_BYTES {
+            return Err(Doubt::Malformed);
+        }
+        let signed: i64 =
+            std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok()).ok_or(Doubt::Malformed)?;
+        if now.abs_diff(signed) > tolerance.as_secs() {
+            return Err(Doubt::Stale);
+        }
+        let tags: Vec<[u8; 32]> =
+            given.split(|byte| *byte == b' ').take(MOST_SIGNATURES).filter_map(tag_in).collect();
+        self.app_by(|secret| {
+            let tag = tag_of(&secret.standard, &[id, b".", timestamp, b".", body]);
+            tags.iter().fold(Choice::from(0), |fits, given| fits | given.ct_eq(&tag))
+        })
+    }
+
+    fn app_by(&self, fits: impl Fn(&Secret) -> Choice) -> Result<&AppId, Doubt> {
+        let found = self
+            .secrets
+            .iter()
+            .fold(u32::MAX, |found, secret| u32::conditional_select(&found, &secret.app, fits(secret)));
+        self.apps.get(found as usize).ok_or(Doubt::Wrong)
+    }
+}
+
+impl Secret {
+    fn new(app: u32, secret: &str) -> Option<Self> {
+        let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).ok();
+        let decoded = secret
+            .strip_prefix("whsec_")
+            .and_then(|text| STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok());
+        Some(Self {
+            app,
+            hash: Sha256::digest(secret).into(),
+            plain: keyed(secret.as_bytes())?,
+            standard: keyed(decoded.as_deref().unwrap_or(secret.as_bytes()))?,
+        })
+    }
+}
+
+fn tag_of(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = keyed.clone();
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+fn tag_in(signature: &[u8]) -> Option<[u8; 32]> {
+    let text = signature.strip_prefix(b"v1,")?;
+    STANDARD.decode(text).ok()?.try_into().ok()
+}
+
+fn unhex(digits: &[u8]) -> Option<[u8; 32]> {
+    let mut tag = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in tag.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+    }
+    Some(tag)
+}
+
+/// The only value of a header; none is `None`, two are malformed.
+fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, Doubt> {
+    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value.map(|value| value.as_bytes())),
+        (_, Some(_)) => Err(Doubt::Malformed),
+    }
+}

@@ -1,0 +1,4 @@
+//! From the receiver to the disk: one bounded queue, one worker.
+
+pub mod queue;
+pub mod worker;

@@ -1,0 +1,155 @@
+//! The bounded queue before the worker. Being full is an answer, not a wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender, TrySendError};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::domain::{AppId, Event};
+
+/// A delivery, verified and read.
+#[derive(Debug)]
+pub struct Delivered {
+    /// The app whose secret it came with.
+    pub app: AppId,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// The body as it came.
+    pub body: Bytes,
+    /// The events in it, each with its place in the body.
+    pub events: Vec<(usize, Event)>,
+    /// What of it cannot be used: the kind of trouble, and where it is.
+    pub unusable: Vec<(&'static str, String)>,
+    /// The request's headers, one a line, credentials masked. Only for what cannot be used.
+    pub headers: String,
+}
+
+/// What became of a delivery. It is on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Events the directory learned.
+    pub learned: usize,
+    /// Events that are kept, and that is all.
+    pub kept: usize,
+    /// Events that were stored before.
+    pub repeated: usize,
+    /// Reasons for which the body went to quarantine.
+    pub quarantined: usize,
+}
+
+/// Why a delivery was not accepted. It may be stored all the same; the sender should try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too much is waiting.
+    #[error("too much is waiting; try again")]
+    Full,
+    /// The service is about to end.
+    #[error("shutting down; try again")]
+    Closed,
+    /// The disk has no room.
+    #[error("no room on the disk; try again later")]
+    NoRoom,
+    /// The database cannot be used now.
+    #[error("the database is not available; try again")]
+    Unavailable,
+    /// No answer from the worker in time.
+    #[error("storing takes too long; try again")]
+    Late,
+}
+
+impl Refused {
+    /// The word for it, in answers and in the metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Full => "too_busy",
+            Self::Closed => "shutting_down",
+            Self::NoRoom => "storage_full",
+            Self::Unavailable | Self::Late => "unavailable",
+        }
+    }
+}
+
+/// A delivery with whoever waits for it.
+#[derive(Debug)]
+pub struct Job {
+    /// What came.
+    pub delivered: Delivered,
+    /// Told once it is on disk, or that it is not.
+    pub done: oneshot::Sender<Result<Receipt, Refused>>,
+    _room: Room,
+}
+
+/// Bytes of the queue's bound that are taken until the job is gone.
+#[derive(Debug)]
+struct Room {
+    taken: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// The sending end.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    jobs: Sender<Job>,
+    taken: Arc<AtomicUsize>,
+    most_bytes: usize,
+    answer_within: Duration,
+}
+
+/// A queue for at most `jobs` deliveries of at most `bytes` of bodies, and the worker's end of it.
+pub fn bounded(jobs: usize, bytes: usize, answer_within: Duration) -> (Queue, Receiver<Job>) {
+    let (sender, receiver) = async_channel::bounded(jobs);
+    (Queue { jobs: sender, taken: Arc::default(), most_bytes: bytes, answer_within }, receiver)
+}
+
+impl Queue {
+    /// Resolves once the delivery is on disk, and within `answer_within` in any case: Smooch waits
+    /// 20 s at the longest, 5 s in its oldest version. Never waits for room.
+    pub async fn submit(&self, delivered: Delivered) -> Result<Receipt, Refused> {
+        let bytes = delivered.body.len();
+        let taken = self.taken.fetch_add(bytes, Ordering::AcqRel);
+        let room = Room { taken: self.taken.clone(), bytes };
+        if taken > 0 && taken + bytes > self.most_bytes {
+            return Err(Refused::Full);
+        }
+        let (done, receipt) = oneshot::channel();
+        self.jobs.try_send(Job { delivered, done, _room: room }).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::Full,
+            TrySendError::Closed(_) => Refused::Closed,
+        })?;
+        match timeout(self.answer_within, receipt).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Refused::Unavailable),
+            Err(_) => Err(Refused::Late),
+        }
+    }
+
+    /// Takes nothing more. The worker ends once it has done what is waiting.
+    pub fn close(&self) {
+        self.jobs.close();
+    }
+
+    /// Deliveries waiting.
+    pub fn depth(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Bytes of bodies waiting or being stored.
+    pub fn bytes(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    /// The most deliveries that may wait.
+    pub fn capacity(&self) -> usize {
+        self.jobs.capacity().unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,323 @@
+//! The single writer: a thread that owns the store and commits in groups.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_channel::Receiver;
+
+use super::queue::{Delivered, Job, Receipt, Refused};
+use crate::domain::{AppId, Directory, Event, Fact, Key, Recent, SmoochId, TooLarge};
+use crate::metrics::Metrics;
+use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Saved, Store, Txn};
+
+/// Bodies beyond which a batch takes no further job, in bytes.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// How a batch is put together.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The most jobs in a batch.
+    pub batch_jobs: usize,
+    /// The most `_id`s one merged app user may have.
+    pub group_members: usize,
+}
+
+/// Why a batch came to nothing.
+enum Failure {
+    /// Something in it cannot be applied, whenever it is tried.
+    Job(String),
+    /// The store cannot take it now, or not by this process.
+    Store(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self::Job(error.to_string())
+    }
+}
+
+/// Stores what comes until the queue is closed and empty. Gives back the store, to be closed.
+///
+/// An error means that nothing more may be acknowledged: the process must end.
+pub fn run<S: Store>(
+    mut store: S,
+    jobs: &Receiver<Job>,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<S, Error> {
+    while let Ok(first) = jobs.recv_blocking() {
+        let mut bytes = first.delivered.body.len();
+        let mut batch = vec![first];
+        while batch.len() < options.batch_jobs
+            && bytes < BATCH_BYTES
+            && let Ok(job) = jobs.try_recv()
+        {
+            bytes += job.delivered.body.len();
+            batch.push(job);
+        }
+        metrics.batch_jobs.observe(batch.len() as f64);
+        handle(&mut store, batch, options, metrics)?;
+        match store.rest() {
+            Err(error @ (Error::Unsure(_) | Error::Damaged(_))) => return Err(error),
+            Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
+            Ok(()) => {}
+        }
+    }
+    Ok(store)
+}
+
+/// Stores a batch, or, where something in it cannot be applied, each of its jobs alone.
+fn handle<S: Store>(
+    store: &mut S,
+    batch: Vec<Job>,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<(), Error> {
+    let delivered: Vec<&Delivered> = batch.iter().map(|job| &job.delivered).collect();
+    match attempt(store, &delivered, options, metrics) {
+        Ok(receipts) => answer(batch, &receipts.into_iter().map(Ok).collect::<Vec<_>>()),
+        Err(Failure::Store(error @ (Error::Unsure(_) | Error::Damaged(_)))) => return Err(error),
+        Err(Failure::Store(error)) => {
+            tracing::error!(%error, jobs = batch.len(), "batch not stored: {error}");
+            metrics.not_stored();
+            let refused =
+                if matches!(error, Error::Full(_)) { Refused::NoRoom } else { Refused::Unavailable };
+            answer(batch, &[Err(refused)]);
+        }
+        Err(Failure::Job(_)) if batch.len() > 1 => {
+            return batch.into_iter().try_for_each(|job| handle(store, vec![job], options, metrics));
+        }
+        Err(Failure::Job(detail)) => {
+            tracing::warn!(detail, "a delivery cannot be applied; it goes to quarantine");
+            let unusable = |given: &Delivered| Delivered {
+                app: given.app.clone(),
+                received: given.received,
+                body: given.body.clone(),
+                events: Vec::new(),
+                unusable: vec![("cannot_apply", detail.clone())],
+                headers: given.headers.clone(),
+            };
+            let quarantined: Vec<Delivered> = batch.iter().map(|job| unusable(&job.delivered)).collect();
+            let stored = attempt(store, &quarantined.iter().collect::<Vec<_>>(), options, metrics);
+            match stored {
+                Ok(receipts) => answer(batch, &receipts.into_iter().map(Ok).collect::<Vec<_>>()),
+                Err(Failure::Store(error @ (Error::Unsure(_) | Error::Damaged(_)))) => return Err(error),
+                Err(_) => answer(batch, &[Err(Refused::Unavailable)]),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tells each waiting request its own answer, or all of them the only one.
+fn answer(batch: Vec<Job>, answers: &[Result<Receipt, Refused>]) {
+    for (job, answer) in batch.into_iter().zip(answers.iter().cycle()) {
+        // Whoever has hung up will try again, and be told that it is stored.
+        _ = job.done.send(*answer);
+    }
+}
+
+/// One transaction. A panic in it is the fault of one of its jobs.
+fn attempt<S: Store>(
+    store: &mut S,
+    batch: &[&Delivered],
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<Vec<Receipt>, Failure> {
+    let stored = catch_unwind(AssertUnwindSafe(|| transact(store, batch, options, metrics)));
+    stored.unwrap_or_else(|_| Err(Failure::Job("the worker panicked over it".to_owned())))
+}
+
+fn transact<S: Store>(
+    store: &mut S,
+    delivered: &[&Delivered],
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<Vec<Receipt>, Failure> {
+    let mut txn = store.begin()?;
+    let directory = txn.load(&keys(delivered), options.group_members)?;
+    let mut work = Work { batch: empty(directory, now_ms()), next_seq: txn.next_seq() };
+    let mut receipts = Vec::with_capacity(delivered.len());
+    for given in delivered {
+        receipts.push(work.delivery(&mut txn, given)?);
+    }
+    let batch = work.batch;
+    // Otherwise all of it was stored before.
+    let mut saved = Saved::default();
+    if !batch.entries.is_empty() || !batch.quarantined.is_empty() {
+        saved = txn.save(&batch)?;
+        let began = Instant::now();
+        txn.commit()?;
+        metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
+    }
+    metrics.committed(&saved, &receipts);
+    Ok(receipts)
+}
+
+fn empty(directory: Directory, now: i64) -> Batch {
+    Batch { directory, entries: Vec::new(), bodies: Vec::new(), quarantined: Vec::new(), now }
+}
+
+/// Everything a batch can touch.
+fn keys(delivered: &[&Delivered]) -> Keys {
+    let mut keys = Keys::default();
+    for given in delivered {
+        let key = |user: &SmoochId| (given.app.clone(), user.clone());
+        for (_, event) in &given.events {
+            keys.users.extend(subjects(&given.app, event));
+            for fact in &event.facts {
+                let users = fact.users();
+                let user = users.into_iter().flatten().next();
+                keys.claims.extend(
+                    user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
+                );
+                if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
+                    keys.ends.extend(users.into_iter().flatten().map(key));
+                }
+            }
+        }
+    }
+    keys
+}
+
+/// Whose journal an event belongs to: its app users', or, without any, the app's own.
+fn subjects(app: &AppId, event: &Event) -> Vec<Key> {
+    let users: Vec<Key> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
+    if users.is_empty() { vec![(app.clone(), SmoochId::from(SmoochId::APP))] } else { users }
+}
+
+/// A batch being worked out.
+struct Work {
+    batch: Batch,
+    next_seq: u64,
+}
+
+impl Work {
+    fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
+        let mut receipt = Receipt::default();
+        let mut body = None;
+        for (place, event) in &given.events {
+            provoke(&event.trigger);
+            let subjects = subjects(&given.app, event);
+            if self.repeated(txn, &subjects[0], event, given.received)? {
+                receipt.repeated += 1;
+                continue;
+            }
+            self.batch.directory.learn(&given.app, event)?;
+            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
+            receipt.learned += usize::from(outcome == Outcome::Learned);
+            receipt.kept += usize::from(outcome == Outcome::Kept);
+            let body = *body.get_or_insert_with(|| {
+                self.batch.bodies.push(given.body.clone());
+                self.batch.bodies.len() - 1
+            });
+            self.journal(&subjects, given, event, outcome, (body, *place));
+        }
+        for (reason, detail) in &given.unusable {
+            receipt.quarantined += 1;
+            self.batch.quarantined.push(Quarantined {
+                app: given.app.clone(),
+                received: given.received,
+                reason: (*reason).to_owned(),
+                detail: detail.clone(),
+                headers: given.headers.clone(),
+                body: given.body.clone(),
+            });
+        }
+        Ok(receipt)
+    }
+
+    /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
+    /// that, learning it again changes nothing.
+    fn repeated(
+        &self,
+        txn: &mut impl Txn,
+        subject: &Key,
+        event: &Event,
+        received: i64,
+    ) -> Result<bool, Error> {
+        let Some(record) = self.batch.directory.record(subject) else { return Ok(false) };
+        match record.recent.holds(&event.stamp, seconds(received)) {
+            Some(answer) => Ok(answer),
+            None => {
+                let since = received - i64::from(Recent::WINDOW) * 1000;
+                let in_batch = self.batch.entries.iter().any(|entry| {
+                    entry.digest == event.stamp.digest
+                        && entry.app == subject.0
+                        && entry.users.iter().any(|(id, _)| *id == subject.1)
+                });
+                let head = self.stored_head(subject);
+                Ok(in_batch || txn.journalled(subject, head, &event.stamp.digest, since)?)
+            }
+        }
+    }
+
+    /// The subject's last entry before this batch.
+    fn stored_head(&self, subject: &Key) -> Option<u64> {
+        let entry = self.batch.directory.entry(subject)?;
+        match &entry.before {
+            Some(before) => before.as_ref()?.head,
+            None => entry.now.head,
+        }
+    }
+
+    fn journal(
+        &mut self,
+        subjects: &[Key],
+        given: &Delivered,
+        event: &Event,
+        outcome: Outcome,
+        (body, place): (usize, usize),
+    ) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let mut users = Vec::with_capacity(subjects.len());
+        for (n, (app, user)) in subjects.iter().enumerate() {
+            let record = self.batch.directory.edit(app, user);
+            users.push((user.clone(), record.head.replace(seq)));
+            if n == 0 {
+                record.recent.note(&event.stamp, seconds(given.received));
+            }
+        }
+        self.batch.entries.push(Entry {
+            seq,
+            app: given.app.clone(),
+            received: given.received,
+            event_time: event.stamp.known_time(),
+            trigger: Arc::from(&*event.trigger),
+            outcome,
+            digest: event.stamp.digest,
+            users,
+            body,
+            place,
+        });
+    }
+}
+
+fn seconds(ms: i64) -> u32 {
+    u32::try_from(ms / 1000).unwrap_or(0)
+}
+
+/// The time, in ms since 1970.
+pub fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+/// In builds with debug assertions, a trigger named by `ROLLCALL_PANIC_ON` panics the worker: the
+/// one way to test what becomes of its neighbours.
+fn provoke(trigger: &str) {
+    #[cfg(debug_assertions)]
+    {
+        static PANIC_ON: std::sync::LazyLock<Option<String>> =
+            std::sync::LazyLock::new(|| std::env::var("ROLLCALL_PANIC_ON").ok());
+        assert!(PANIC_ON.as_deref() != Some(trigger), "provoked");
+    }
+    _ = trigger;
+}

@@ -1,0 +1,15 @@
+//! rollcall: a self-hosted, webhook-driven directory of the users of your Smooch apps.
+//!
+//! A webhook travels `http` → `wire` → `ingest` → `domain` → `store`, and is answered 200 once it is
+//! on disk. `docs/architecture.md` follows it step by step.
+
+pub mod command;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod ingest;
+pub mod log;
+pub mod metrics;
+pub mod serve;
+pub mod store;
+pub mod wire;

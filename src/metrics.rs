@@ -1,0 +1,242 @@
+//! What can be counted. Labels never carry anything about a user.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::ingest::queue::Receipt;
+use crate::store::Saved;
+
+/// Labels of a webhook request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Received {
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a webhook request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label's values")]
+pub enum Outcome {
+    /// Something in it was new.
+    stored,
+    /// All of it was stored before.
+    repeated,
+    /// It is in quarantine, whole or in part.
+    quarantined,
+    /// No or a wrong secret.
+    unauthorized,
+    /// Too large, too slow or compressed.
+    refused,
+    /// Not stored; the sender should try again.
+    unavailable,
+}
+
+/// A label that tells why.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Why {
+    /// One of a few fixed words.
+    pub reason: &'static str,
+}
+
+/// A label that tells what was done with an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Done {
+    /// `learned`, `kept`, `repeated` or `quarantined`.
+    pub outcome: &'static str,
+}
+
+/// Labels of a request to the REST interface.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Asked {
+    /// The route, never the path.
+    pub route: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+/// All metrics of a process.
+pub struct Metrics {
+    registry: Registry,
+    received: Family<Received, Counter>,
+    rejected: Family<Why, Counter>,
+    /// Webhook requests in seconds, from the last byte of the body to the answer.
+    pub receive_seconds: Histogram,
+    asked: Family<Asked, Counter>,
+    /// Jobs in a batch.
+    pub batch_jobs: Histogram,
+    /// Commits in seconds.
+    pub commit_seconds: Histogram,
+    /// Open connections to the public listener.
+    pub connections: Gauge,
+    /// Keys given more than once in an object of a body.
+    pub repeated_keys: Counter,
+    events: Family<Done, Counter>,
+    created: Counter,
+    merged: Counter,
+    removed: Counter,
+    identity_conflicts: Counter,
+    quarantine_dropped: Counter,
+    queue_jobs: Gauge,
+    queue_bytes: Gauge,
+    queue_capacity: Gauge,
+    /// The last batch was not stored.
+    failing: AtomicBool,
+    /// When a refusal was last logged, in s since 1970.
+    refusal_logged: AtomicI64,
+}
+
+/// What is asked for when the metrics are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Levels {
+    /// Deliveries waiting.
+    pub queue_jobs: usize,
+    /// Their bytes.
+    pub queue_bytes: usize,
+    /// The most that may wait.
+    pub queue_capacity: usize,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.0001, 2.5, 14));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("rollcall"),
+            received: Family::default(),
+            rejected: Family::default(),
+            receive_seconds: seconds(),
+            asked: Family::default(),
+            batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
+            commit_seconds: seconds(),
+            connections: Gauge::default(),
+            repeated_keys: Counter::default(),
+            events: Family::default(),
+            created: Counter::default(),
+            merged: Counter::default(),
+            removed: Counter::default(),
+            identity_conflicts: Counter::default(),
+            quarantine_dropped: Counter::default(),
+            queue_jobs: Gauge::default(),
+            queue_bytes: Gauge::default(),
+            queue_capacity: Gauge::default(),
+            failing: AtomicBool::new(false),
+            refusal_logged: AtomicI64::new(0),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("webhook_requests", "Webhook requests by what became of them", self.received.clone());
+        r.register("webhook_rejected", "Webhook requests not accepted, by reason", self.rejected.clone());
+        r.register(
+            "webhook_request_duration_seconds",
+            "From the body to the answer",
+            self.receive_seconds.clone(),
+        );
+        r.register("http_requests", "Requests to the REST interface", self.asked.clone());
+        r.register("events", "Events by what was done with them", self.events.clone());
+        r.register("batch_jobs", "Deliveries committed together", self.batch_jobs.clone());
+        r.register("store_commit_duration_seconds", "Commits", self.commit_seconds.clone());
+        r.register("connections", "Open connections to the public listener", self.connections.clone());
+        r.register(
+            "repeated_keys",
+            "Keys given more than once in one JSON object",
+            self.repeated_keys.clone(),
+        );
+        r.register("app_users_created", "App users seen for the first time", self.created.clone());
+        r.register("merges", "App users that became part of another", self.merged.clone());
+        r.register("app_users_removed", "App users that Smooch deleted", self.removed.clone());
+        r.register(
+            "identity_conflicts",
+            "userIds that another _id carries too",
+            self.identity_conflicts.clone(),
+        );
+        r.register(
+            "quarantine_dropped",
+            "Bodies given up to bound the quarantine",
+            self.quarantine_dropped.clone(),
+        );
+        r.register("queue_depth", "Deliveries waiting for the worker", self.queue_jobs.clone());
+        r.register("queue_bytes", "Bytes of bodies waiting for the worker", self.queue_bytes.clone());
+        r.register("queue_capacity", "The most deliveries that may wait", self.queue_capacity.clone());
+        r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    }
+
+    /// Counts a webhook that was accepted.
+    pub fn accept(&self, receipt: &Receipt) {
+        let outcome = match receipt {
+            Receipt { quarantined: 1.., .. } => Outcome::quarantined,
+            Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
+            _ => Outcome::stored,
+        };
+        self.received.get_or_create(&Received { outcome }).inc();
+    }
+
+    /// Counts a webhook that was not accepted.
+    pub fn refuse(&self, outcome: Outcome, reason: &'static str) {
+        self.received.get_or_create(&Received { outcome }).inc();
+        self.rejected.get_or_create(&Why { reason }).inc();
+    }
+
+    /// Counts a request to the REST interface.
+    pub fn asked(&self, route: String, status: u16) {
+        self.asked.get_or_create(&Asked { route, status }).inc();
+    }
+
+    /// Whether a refusal may be logged: once a second, or strangers could fill the log.
+    pub fn may_log_refusal(&self) -> bool {
+        let now = jiff::Timestamp::now().as_second();
+        self.refusal_logged.swap(now, Ordering::Relaxed) != now
+    }
+
+    /// Notes that a batch was not stored.
+    pub fn not_stored(&self) {
+        self.failing.store(true, Ordering::Release);
+    }
+
+    /// Whether the last batch was not stored.
+    pub fn storing_fails(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
+    /// Counts what a committed batch came to.
+    pub fn committed(&self, saved: &Saved, receipts: &[Receipt]) {
+        self.failing.store(false, Ordering::Release);
+        self.created.inc_by(saved.created);
+        self.merged.inc_by(saved.merged);
+        self.removed.inc_by(saved.removed);
+        self.identity_conflicts.inc_by(saved.identity_conflicts);
+        self.quarantine_dropped.inc_by(saved.quarantine_dropped);
+        let sum = |count: fn(&Receipt) -> usize| receipts.iter().map(count).sum::<usize>() as u64;
+        self.done("learned", sum(|receipt| receipt.learned));
+        self.done("kept", sum(|receipt| receipt.kept));
+        self.done("repeated", sum(|receipt| receipt.repeated));
+        self.done("quarantined", sum(|receipt| receipt.quarantined));
+    }
+
+    fn done(&self, outcome: &'static str, events: u64) {
+        self.events.get_or_create(&Done { outcome }).inc_by(events);
+    }
+
+    /// Everything, as OpenMetrics text.
+    pub fn text(&self, levels: &Levels) -> String {
+        self.queue_jobs.set(levels.queue_jobs as i64);
+        self.queue_bytes.set(levels.queue_bytes as i64);
+        self.queue_capacity.set(levels.queue_capacity as i64);
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        _ = encode(&mut text, &self.registry);
+        text
+    }
+}

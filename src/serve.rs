@@ -1,0 +1,199 @@
+//! What is opened in which order, and how it ends.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+
+use crate::config::{Settings, StoreUrl};
+use crate::http::{self, Shared, listen};
+use crate::ingest::{queue, worker};
+use crate::metrics::Metrics;
+use crate::store::readers::Readers;
+use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
+use crate::store::{self};
+
+/// Look-ups go on beside one that waits for the disk.
+const READERS: usize = 2;
+
+/// Why the service did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database cannot be used any more.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A listener, a thread or a signal.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The worker's thread ended without a word.
+    #[error("the worker panicked; nothing more can be stored by this process")]
+    Worker,
+    /// Requests or the worker did not finish in time. What was acknowledged is on disk.
+    #[error("stopped before everything under way was finished: drain_within is over")]
+    NotDrained,
+}
+
+impl Failure {
+    /// 74 for input, output and a damaged file, 1 for everything else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Io { .. } | Self::Store(_) | Self::Open(OpenError::Io { .. } | OpenError::Store { .. }) => {
+                ExitCode::from(74)
+            }
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Runs the service until it is told to stop, or cannot go on.
+pub async fn run(settings: &Settings) -> Result<(), Failure> {
+    let mut signals = Signals::new().map_err(io("signals"))?;
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    let store = Sqlite::open(&Options {
+        path: path.clone(),
+        wal_checkpoint: settings.store.wal_checkpoint,
+        wal_limit: settings.store.wal_limit,
+        quarantine_rows: settings.ingest.quarantine_rows as u64,
+        quarantine_bytes: settings.ingest.quarantine_bytes,
+    })?;
+    let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
+    let readers = Readers::start(readers).map_err(io("reader threads"))?;
+    let metrics = Arc::new(Metrics::default());
+    let ingest = &settings.ingest;
+    let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
+    let options = worker::Options { batch_jobs: ingest.batch_jobs, group_members: ingest.group_members };
+    let worker = start_worker(store, jobs, options, metrics.clone())?;
+    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, metrics.clone()));
+
+    let server = &settings.server;
+    let bind = |address| async move {
+        let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
+        let bound = listener.local_addr().map_err(io("the listener's address"))?;
+        Ok::<_, Failure>((listener, bound))
+    };
+    let (public, listen) = bind(server.listen).await?;
+    let (admin, admin_listen) = bind(server.admin_listen).await?;
+    let (stop, stopping) = watch::channel(false);
+    let limits = listen::Limits::from(server);
+    let public =
+        tokio::spawn(listen::serve(public, http::public(shared.clone()), limits, metrics.clone(), stopping));
+    let (stop_admin, stopping) = watch::channel(false);
+    // Connections to the admin listener are not counted as the public one's.
+    tokio::spawn(listen::serve(admin, http::admin(shared.clone()), limits, Arc::default(), stopping));
+    tracing::info!(%listen, %admin_listen, store = %settings.store.url, apps = settings.apps.len(), "ready on {listen}");
+
+    let mut worker = worker;
+    tokio::select! {
+        ended = &mut worker => return Err(ended_early(ended, settings)),
+        signal = signals.stop() => tracing::info!(signal, "{signal}: finishing what is under way"),
+    }
+    shared.draining.store(true, Ordering::Release);
+    stop.send_replace(true);
+    let drain = async {
+        _ = public.await;
+        queue.close();
+        let ended = (&mut worker).await;
+        stop_admin.send_replace(true);
+        ended
+    };
+    tokio::select! {
+        drained = timeout(server.drain_within, drain) => match drained {
+            Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
+            Ok(ended) => return Err(ended_early(ended, settings)),
+            Err(_) => return Err(Failure::NotDrained),
+        },
+        signal = signals.stop() => tracing::warn!(signal, "{signal} again: stopping at once"),
+    }
+    Ok(())
+}
+
+type Ended = Result<Result<(), store::Error>, oneshot::error::RecvError>;
+
+/// Starts the worker's thread. Resolves when it has ended and the store is closed.
+fn start_worker(
+    store: Sqlite,
+    jobs: async_channel::Receiver<queue::Job>,
+    options: worker::Options,
+    metrics: Arc<Metrics>,
+) -> Result<oneshot::Receiver<Result<(), store::Error>>, Failure> {
+    let (done, ended) = oneshot::channel();
+    let run = move || {
+        let result = worker::run(store, &jobs, &options, &metrics).map(drop);
+        _ = done.send(result);
+    };
+    thread::Builder::new().name("worker".to_owned()).spawn(run).map_err(io("the worker's thread"))?;
+    Ok(ended)
+}
+
+/// Half alive is worse than dead: without the worker, the process ends and is started afresh.
+fn ended_early(ended: Ended, settings: &Settings) -> Failure {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    match ended {
+        Ok(Ok(())) | Err(_) => Failure::Worker,
+        Ok(Err(error)) => {
+            if matches!(error, store::Error::Unsure(_)) {
+                Sqlite::distrust(path);
+            }
+            error.into()
+        }
+    }
+}
+
+/// The signals of an operator, and one of the system.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+    /// A file grown beyond its limit: with a handler, the write fails instead of the process.
+    _too_large: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        const SIGXFSZ: i32 = 25;
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+            hup: signal(SignalKind::hangup())?,
+            _too_large: signal(SignalKind::from_raw(SIGXFSZ))?,
+        })
+    }
+
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return "SIGTERM",
+                _ = self.int.recv() => return "SIGINT",
+                _ = self.hup.recv() => tracing::info!("SIGHUP: settings are read at the start only; restart to change them"),
+            }
+        }
+    }
+}
+
+fn io(what: &str) -> impl FnOnce(std::io::Error) -> Failure {
+    let what = what.to_owned();
+    |error| Failure::Io { what, error }
+}
+
+/// Runs `future` on a runtime of its own. The runtime ends with it, whatever is still open.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("the runtime"))?;
+    let output = runtime.block_on(future);
+    runtime.shutdown_background();
+    Ok(output)
+}

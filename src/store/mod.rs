@@ -1,0 +1,190 @@
+//! The seam between the directory and whatever keeps it.
+//!
+//! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
+//! lets the domain work on it and saves it; and any number of readers, which never wait for it.
+
+pub mod readers;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, View};
+
+/// A journal number. Rises with every entry, in the order of commits.
+pub type Seq = u64;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No room on the disk. Nothing was written; reading goes on.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// Not possible now: busy, read-only, an input error. Nothing was written.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A write may or may not be on disk, and asking again could be told a lie. Nothing more may
+    /// be acknowledged by this process.
+    #[error("the database can no longer be trusted by this process: {0}")]
+    Unsure(String),
+    /// The file is damaged.
+    #[error("the database is damaged: {0}; restore a backup")]
+    Damaged(String),
+}
+
+/// What a store answers.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What a batch can touch.
+#[derive(Debug, Default)]
+pub struct Keys {
+    /// App users it speaks of; everybody they are merged with comes along.
+    pub users: Vec<Key>,
+    /// Clients it makes active, and for whom; whoever held them comes along.
+    pub claims: Vec<(Key, ClientId)>,
+    /// App users it may end, who then let go of their clients; whoever else claims those comes along.
+    pub ends: Vec<Key>,
+}
+
+/// An event in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub seq: Seq,
+    /// The app it came for.
+    pub app: AppId,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// The event's own time in µs since 1970, if it has one.
+    pub event_time: Option<i64>,
+    /// Smooch's word for it.
+    pub trigger: Arc<str>,
+    /// What was done with it.
+    pub outcome: Outcome,
+    /// The digest of the event.
+    pub digest: Digest,
+    /// The app users it touched, each with the number of its previous entry.
+    pub users: Vec<(SmoochId, Option<Seq>)>,
+    /// Which of its batch's bodies it came in.
+    pub body: usize,
+    /// Its place among the events of that body.
+    pub place: usize,
+}
+
+/// What was done with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The directory learned it.
+    Learned,
+    /// It says nothing about app users; it is kept, and that is all.
+    Kept,
+}
+
+/// A body that could not be used, kept until somebody can.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quarantined {
+    /// The app whose secret it came with.
+    pub app: AppId,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// The kind of trouble.
+    pub reason: String,
+    /// What is wrong, and where. Names no value of the body.
+    pub detail: String,
+    /// The request's headers, one a line, credentials masked.
+    pub headers: String,
+    /// The body as it came.
+    pub body: Bytes,
+}
+
+/// Everything a batch writes.
+#[derive(Debug)]
+pub struct Batch {
+    /// The records, as they are now.
+    pub directory: Directory,
+    /// What goes into the journal, numbered from [`Txn::next_seq`] on.
+    pub entries: Vec<Entry>,
+    /// The bodies of those entries, as received.
+    pub bodies: Vec<Bytes>,
+    /// What goes into quarantine.
+    pub quarantined: Vec<Quarantined>,
+    /// The time of the batch, in ms since 1970.
+    pub now: i64,
+}
+
+/// What a batch came to, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// App users that were not listed before.
+    pub created: u64,
+    /// App users that became part of another.
+    pub merged: u64,
+    /// App users that were removed.
+    pub removed: u64,
+    /// A `userId` that another record carries already.
+    pub identity_conflicts: u64,
+    /// Old bodies given up to keep the quarantine within its bounds.
+    pub quarantine_dropped: u64,
+}
+
+/// Where the worker keeps the directory.
+pub trait Store: Send {
+    /// A transaction of this store.
+    type Txn<'a>: Txn
+    where
+        Self: 'a;
+
+    /// Begins the only transaction.
+    fn begin(&mut self) -> Result<Self::Txn<'_>>;
+
+    /// Called between batches: time for upkeep that must not run beside a transaction.
+    fn rest(&mut self) -> Result<()>;
+}
+
+/// A transaction. Sees its own writes; dropped without `commit`, it leaves no trace.
+pub trait Txn {
+    /// Every record the keys can reach, as the domain needs it. Locked until the end.
+    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory>;
+
+    /// Whether the app user's journal, as far back as `since` (ms since 1970), holds this event.
+    fn journalled(&mut self, key: &Key, head: Option<Seq>, digest: &Digest, since: i64) -> Result<bool>;
+
+    /// The number of the next journal entry.
+    fn next_seq(&self) -> Seq;
+
+    /// Writes everything that is different, in any order of calls but once.
+    fn save(&mut self, batch: &Batch) -> Result<Saved>;
+
+    /// Durable once this returns.
+    fn commit(self) -> Result<()>;
+}
+
+/// Looks things up. Sees every commit that was made before the call.
+pub trait Reader {
+    /// The app user that an `_id` is, or is part of.
+    fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>>;
+
+    /// The app user who shows this `userId`: of several the one who said so last.
+    fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>>;
+
+    /// At most `limit` app users after `after`, in the order of their `_id`s.
+    fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
+
+    /// At most `limit` journal entries after `after`, each with the body it came in.
+    fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
+
+    /// How many events, and how many bodies in quarantine, there are.
+    fn counts(&mut self) -> Result<Counts>;
+}
+
+/// What a database holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// App users that a list shows, over all apps.
+    pub users: u64,
+    /// Journal entries.
+    pub events: u64,
+    /// Bodies in quarantine.
+    pub quarantined: u64,
+}

@@ -1,0 +1,230 @@
+//! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
+
+mod bodies;
+mod checkpoint;
+mod codec;
+mod load;
+mod migrate;
+mod reader;
+mod txn;
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+
+use super::{Error, Result, Seq, Store};
+use crate::domain::AppId;
+use bodies::Packer;
+use checkpoint::Checkpointer;
+pub use reader::SqliteReader;
+pub use txn::SqliteTxn;
+
+/// Versions before this one can corrupt a WAL that two connections checkpoint at once.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How a file is opened and kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file; made if it is not there.
+    pub path: PathBuf,
+    /// Size of the WAL, in bytes, from which a checkpoint starts.
+    pub wal_checkpoint: u64,
+    /// Size of the WAL, in bytes, beyond which the worker waits for a checkpoint.
+    pub wal_limit: u64,
+    /// The most bodies in quarantine.
+    pub quarantine_rows: u64,
+    /// The most bytes of bodies in quarantine.
+    pub quarantine_bytes: u64,
+}
+
+/// Why a file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{0} is in use by another process; two cannot write one directory")]
+    InUse(PathBuf),
+    /// A newer program wrote it.
+    #[error("{path} has schema {found}, this program knows up to {known}: run the newer program")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema known here.
+        known: i64,
+    },
+    /// It is a database of something else.
+    #[error("{0} is not a rollcall database; it was left untouched")]
+    Foreign(PathBuf),
+    /// The SQLite library has the WAL-reset bug.
+    #[error("SQLite {0} can corrupt a database (WAL reset); 3.51.3 or newer is needed")]
+    Library(&'static str),
+    /// The file or its folder cannot be used.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// SQLite cannot use it.
+    #[error("{path}: {error}")]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        error: Error,
+    },
+}
+
+/// The store. Dropping it checkpoints and lets the file go.
+pub struct Sqlite {
+    conn: Connection,
+    state: State,
+    checkpointer: Checkpointer,
+    path: PathBuf,
+    _lock: File,
+}
+
+/// What is remembered between transactions, so that it need not be asked for.
+struct State {
+    next_seq: Seq,
+    /// The last change of each app that had one since the start.
+    feeds: HashMap<AppId, u64>,
+    /// Bodies in quarantine, and their bytes.
+    quarantine: (u64, u64),
+    quarantine_bounds: (u64, u64),
+    packer: Packer,
+}
+
+impl Sqlite {
+    /// Opens a file, brings its schema up to date, and keeps every other process out.
+    pub fn open(options: &Options) -> std::result::Result<Self, OpenError> {
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            return Err(OpenError::Library(rusqlite::version()));
+        }
+        let path = options.path.clone();
+        let store = |error: Error| OpenError::Store { path: path.clone(), error };
+        let lock = lock(&path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(trouble(error)))?;
+        migrate::run(&mut conn, &path)?;
+        verify_after_trouble(&conn, &path).map_err(store)?;
+        checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
+        let state = State::read(&conn, options).map_err(store)?;
+        let checkpointer = Checkpointer::start(options).map_err(store)?;
+        Ok(Self { conn, state, checkpointer, path, _lock: lock })
+    }
+
+    /// Leaves word that the file must be verified before it is used again: after a failed sync,
+    /// what is on disk may be less than what was read back from memory.
+    pub fn distrust(path: &Path) {
+        // Nothing better can be done here if even this fails.
+        _ = File::create(mark(path));
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.checkpointer.stop();
+        let close = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
+        if let Err(error) = self.conn.execute_batch(close) {
+            tracing::warn!(%error, path = %self.path.display(), "the last checkpoint was left to the next start");
+        }
+    }
+}
+
+impl Store for Sqlite {
+    type Txn<'a> = SqliteTxn<'a>;
+
+    fn begin(&mut self) -> Result<SqliteTxn<'_>> {
+        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        Ok(SqliteTxn::new(txn, &mut self.state))
+    }
+
+    fn rest(&mut self) -> Result<()> {
+        self.checkpointer.after_commit(&self.conn)
+    }
+}
+
+impl State {
+    fn read(conn: &Connection, options: &Options) -> Result<Self> {
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+        Ok(Self {
+            next_seq: number("SELECT coalesce(max(seq), 0) + 1 FROM journal")? as u64,
+            feeds: HashMap::new(),
+            quarantine: (
+                number("SELECT count(*) FROM quarantine")? as u64,
+                number("SELECT coalesce(sum(length(body)), 0) FROM quarantine")? as u64,
+            ),
+            quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
+            packer: Packer::new()?,
+        })
+    }
+}
+
+/// Settings of every connection.
+fn common(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_prepared_statement_cache_capacity(64);
+    conn.execute_batch(
+        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
+    )
+}
+
+/// Held until the process ends. A file beside the database, because closing any handle on the
+/// database itself would drop SQLite's own locks on it.
+fn lock(path: &Path) -> std::result::Result<File, OpenError> {
+    let beside = with_suffix(path, ".lock");
+    let io = |error| OpenError::Io { path: beside.clone(), error };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(io(error)),
+    }
+}
+
+fn verify_after_trouble(conn: &Connection, path: &Path) -> Result<()> {
+    let mark = mark(path);
+    if !mark.exists() {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), "a sync failed in the last run; checking the database");
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(trouble)?;
+    if verdict != "ok" {
+        return Err(Error::Damaged(verdict));
+    }
+    std::fs::remove_file(&mark).map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+fn mark(path: &Path) -> PathBuf {
+    with_suffix(path, ".verify")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// What an error of SQLite means for whoever waits for an answer.
+fn trouble(error: rusqlite::Error) -> Error {
+    let text = error.to_string();
+    let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Error::Unavailable(text) };
+    match failure.code {
+        ErrorCode::DiskFull => Error::Full(text),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
+        ErrorCode::SystemIoFailure => match failure.extended_code {
+            ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => {
+                Error::Unsure(text)
+            }
+            _ => Error::Unavailable(text),
+        },
+        _ => Error::Unavailable(text),
+    }
+}

@@ -1,0 +1,129 @@
+//! Checkpoints, off the worker's thread: there they would be the whole tail latency.
+//!
+//! A thread with a connection of its own copies the WAL into the database while the worker goes on
+//! appending. It catches up in ever shorter rounds; what is left then is so little that the worker
+//! copies it itself between two batches, and the WAL starts from the beginning.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, OpenFlags};
+
+use super::{Error, Options, Result, common, trouble};
+
+const ROUNDS: usize = 5;
+/// So few pages that copying them between two batches is not noticed.
+const FEW_PAGES: i64 = 512;
+
+thread_local! {
+    /// Pages in the WAL after the last commit of this thread's connection.
+    static PAGES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Counts the WAL's pages with every commit on this thread. Replaces SQLite's own checkpoints.
+pub(super) fn watch(conn: &mut Connection) -> rusqlite::Result<()> {
+    fn note(_: &mut Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
+        PAGES.set(u64::try_from(pages).unwrap_or(0));
+        Ok(())
+    }
+    conn.wal_hook(Some(note))
+}
+
+/// The checkpointing thread, as the worker sees it.
+pub(super) struct Checkpointer {
+    start_at: u64,
+    limit: u64,
+    wake: async_channel::Sender<()>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    running: AtomicBool,
+    /// Little is left: the worker may finish.
+    nearly_done: AtomicBool,
+    failure: Mutex<Option<Error>>,
+}
+
+impl Checkpointer {
+    pub(super) fn start(options: &Options) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&options.path, flags).map_err(trouble)?;
+        common(&conn).map_err(trouble)?;
+        conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL").map_err(trouble)?;
+        let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(trouble)?;
+        let page = u64::try_from(page).unwrap_or(4096).max(1);
+        let (wake, woken) = async_channel::bounded(1);
+        let shared = Arc::new(Shared::default());
+        let thread = {
+            let shared = shared.clone();
+            let run = move || {
+                while woken.recv_blocking().is_ok() {
+                    round_after_round(&conn, &shared);
+                    shared.running.store(false, Ordering::Release);
+                }
+            };
+            std::thread::Builder::new().name("checkpoint".to_owned()).spawn(run)
+        };
+        let thread = thread.map_err(|error| Error::Unavailable(error.to_string()))?;
+        let (start_at, limit) = (options.wal_checkpoint / page, options.wal_limit / page);
+        Ok(Self { start_at, limit, wake, shared, thread: Some(thread) })
+    }
+
+    /// Keeps the WAL within its bounds. Call it between two transactions of the worker.
+    pub(super) fn after_commit(&self, conn: &Connection) -> Result<()> {
+        if let Ok(Some(failure)) = self.shared.failure.lock().map(|mut failure| failure.take()) {
+            return Err(failure);
+        }
+        let pages = PAGES.get();
+        if self.shared.nearly_done.swap(false, Ordering::AcqRel) {
+            checkpoint(conn, "PASSIVE")?;
+        } else if pages > self.limit {
+            // The last resort, so that the file cannot grow for ever: wait for readers and finish.
+            tracing::warn!(pages, "the WAL reached its limit; writing waits for a checkpoint");
+            checkpoint(conn, "TRUNCATE")?;
+            PAGES.set(0);
+        } else if pages > self.start_at && !self.shared.running.swap(true, Ordering::AcqRel) {
+            _ = self.wake.try_send(());
+        }
+        Ok(())
+    }
+
+    /// Waits for a checkpoint that is going on, and ends the thread.
+    pub(super) fn stop(&mut self) {
+        self.wake.close();
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+fn round_after_round(conn: &Connection, shared: &Shared) {
+    for _ in 0..ROUNDS {
+        match checkpoint(conn, "PASSIVE") {
+            Ok(left) if left > FEW_PAGES => {}
+            Ok(_) => break,
+            Err(error) => {
+                tracing::error!(%error, "checkpoint failed: {error}");
+                if let Ok(mut failure) = shared.failure.lock() {
+                    *failure = Some(error);
+                }
+                return;
+            }
+        }
+    }
+    shared.nearly_done.store(true, Ordering::Release);
+}
+
+/// Runs a checkpoint; gives the pages it left in the WAL.
+fn checkpoint(conn: &Connection, mode: &str) -> Result<i64> {
+    let run = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let (log, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(log - copied)
+    });
+    run.map_err(trouble)
+}

@@ -1,0 +1,128 @@
+//! A record as bytes. Stamps are written once and pointed at, since one event says many things.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Claim, Client, ClientId, Edge, Field, Layer, Override, Part, Reason, Recent, Record, Register, SmoochId,
+    Stamp, Text,
+};
+
+/// The first byte of every record: the layout of the rest.
+const LAYOUT: u8 = 1;
+
+const STARTED: u8 = 1;
+const SECURED: u8 = 2;
+const DEAD: u8 = 4;
+
+/// The layout. `At` is a place in `stamps`.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    stamps: Vec<Arc<Stamp>>,
+    fields: Vec<(Field, At, Option<Text>)>,
+    clients: Vec<(ClientId, At, Option<Client>)>,
+    floors: Vec<(Part, At)>,
+    ours: Vec<(Field, At, Option<Text>, Option<Text>)>,
+    claims: Vec<(ClientId, At, bool)>,
+    into: Vec<(SmoochId, At, bool, Reason)>,
+    from: BTreeSet<SmoochId>,
+    flags: u8,
+    first_seen: Option<i64>,
+    last_seen: Option<i64>,
+    head: Option<u64>,
+    recent: Recent,
+}
+
+type At = u32;
+
+/// A record that cannot be read: not ours, of a newer program, or damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("a record cannot be read: {0}")]
+pub(super) struct Unreadable(String);
+
+struct Stamps(Vec<Arc<Stamp>>);
+
+impl Stamps {
+    fn at(&mut self, stamp: &Arc<Stamp>) -> At {
+        let at = self.0.iter().position(|known| Arc::ptr_eq(known, stamp) || known == stamp);
+        let at = at.unwrap_or_else(|| {
+            self.0.push(stamp.clone());
+            self.0.len() - 1
+        });
+        at as At
+    }
+}
+
+/// Writes a record.
+pub(super) fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
+    let mut stamps = Stamps(Vec::with_capacity(4));
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    let row = Row {
+        fields: entries(&record.smooch.fields, |key, said| (key, stamps.at(&said.stamp), said.value.clone())),
+        clients: entries(&record.smooch.clients, |key, said| {
+            (key, stamps.at(&said.stamp), said.value.clone())
+        }),
+        floors: record.smooch.floors.iter().map(|(part, stamp)| (*part, stamps.at(stamp))).collect(),
+        ours: entries(&record.ours, |key, set| {
+            (key, stamps.at(&set.stamp), set.value.value.clone(), set.value.basis.clone())
+        }),
+        claims: entries(&record.claims, |key, claim| (key, stamps.at(&claim.stamp), claim.shared)),
+        into: entries(&record.into, |key, edge| {
+            (key, stamps.at(&edge.stamp), edge.value.joined, edge.value.reason)
+        }),
+        from: record.from.clone(),
+        flags: flag(record.started, STARTED) | flag(record.secured, SECURED) | flag(record.dead, DEAD),
+        first_seen: record.first_seen,
+        last_seen: record.last_seen,
+        head: record.head,
+        recent: record.recent.clone(),
+        stamps: stamps.0,
+    };
+    postcard::to_extend(&row, vec![LAYOUT]).map_err(|error| Unreadable(error.to_string()))
+}
+
+fn entries<K: Clone, V, R>(map: &BTreeMap<K, V>, mut row: impl FnMut(K, &V) -> R) -> Vec<R> {
+    map.iter().map(|(key, value)| row(key.clone(), value)).collect()
+}
+
+/// Reads a record.
+pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
+    let Some((&LAYOUT, bytes)) = bytes.split_first() else {
+        return Err(Unreadable("unknown layout".to_owned()));
+    };
+    let row: Row = postcard::from_bytes(bytes).map_err(|error| Unreadable(error.to_string()))?;
+    let stamps = row.stamps;
+    let stamp =
+        |at: At| stamps.get(at as usize).cloned().ok_or_else(|| Unreadable("a stamp is missing".to_owned()));
+    fn collect<R, K: Ord, V>(
+        rows: Vec<R>,
+        entry: impl Fn(R) -> Result<(K, V), Unreadable>,
+    ) -> Result<BTreeMap<K, V>, Unreadable> {
+        rows.into_iter().map(entry).collect()
+    }
+    let smooch = Layer {
+        fields: collect(row.fields, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
+        clients: collect(row.clients, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
+        floors: collect(row.floors, |(part, at)| Ok((part, stamp(at)?)))?,
+    };
+    Ok(Record {
+        smooch,
+        ours: collect(row.ours, |(key, at, value, basis)| {
+            Ok((key, Register { stamp: stamp(at)?, value: Override { value, basis } }))
+        })?,
+        claims: collect(row.claims, |(key, at, shared)| Ok((key, Claim { stamp: stamp(at)?, shared })))?,
+        into: collect(row.into, |(key, at, joined, reason)| {
+            Ok((key, Register { stamp: stamp(at)?, value: Edge { joined, reason } }))
+        })?,
+        from: row.from,
+        started: row.flags & STARTED != 0,
+        secured: row.flags & SECURED != 0,
+        dead: row.flags & DEAD != 0,
+        first_seen: row.first_seen,
+        last_seen: row.last_seen,
+        head: row.head,
+        recent: row.recent,
+    })
+}

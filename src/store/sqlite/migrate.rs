@@ -1,0 +1,47 @@
+//! The schema, brought up to date step by step under `PRAGMA user_version`.
+//!
+//! Each step is one transaction, so that an interruption leaves the old schema or the new one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{OpenError, common, trouble};
+
+/// Step n leads to schema n + 1. Steps are only ever added.
+const STEPS: [&str; 1] = [include_str!("migrations/0001_directory.sql")];
+
+/// Marks a file as ours: "roll" in ASCII.
+const APPLICATION_ID: i64 = 0x726f_6c6c;
+
+/// Opens the schema of a new file, or completes that of an old one. A file that a newer program
+/// wrote, or that is not ours, is left untouched.
+pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let known = STEPS.len() as i64;
+    let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
+    let number =
+        |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let found = number(conn, "PRAGMA user_version")?;
+    let tables = number(conn, "SELECT count(*) FROM sqlite_schema")?;
+    if number(conn, "PRAGMA application_id")? != APPLICATION_ID && tables > 0 {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    common(conn).map_err(failed)?;
+    if tables == 0 {
+        conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
+    }
+    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+        .map_err(failed)?;
+    for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or(0)) {
+        let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        txn.execute_batch(step).map_err(failed)?;
+        txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        txn.pragma_update(None, "user_version", version).map_err(failed)?;
+        txn.commit().map_err(failed)?;
+        tracing::info!(schema = version, "the database has schema {version} now");
+    }
+    Ok(())
+}

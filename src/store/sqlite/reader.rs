@@ -1,0 +1,154 @@
+//! Look-ups, on a connection that cannot write.
+
+use std::cmp::Reverse;
+use std::path::Path;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+
+use super::bodies::unpack;
+use super::load::Loader;
+use super::txn::users_of;
+use super::{Error, Result, trouble};
+use crate::domain::{AppId, Field, SmoochId, View};
+use crate::store::{Counts, Entry, Outcome, Reader, Seq};
+
+/// See [`Reader`].
+pub struct SqliteReader {
+    conn: Connection,
+}
+
+impl SqliteReader {
+    /// Opens a file that a store has opened before.
+    pub fn open(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags).map_err(trouble)?;
+        super::common(&conn).map_err(trouble)?;
+        conn.pragma_update(None, "query_only", true).map_err(trouble)?;
+        Ok(Self { conn })
+    }
+
+    /// One moment of the database, for as long as it is held.
+    fn snapshot(&mut self) -> Result<Transaction<'_>> {
+        self.conn.transaction().map_err(trouble)
+    }
+}
+
+impl Reader for SqliteReader {
+    fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, usize::MAX);
+        show(&mut loader, app, id)
+    }
+
+    fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, usize::MAX);
+        let text = serde_json::to_string(user_id).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
+        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let ids = select
+            .query_map(params![app.as_str(), text], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)));
+        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let mut best = None;
+        for id in ids {
+            let Some(view) = show(&mut loader, app, &id)? else { continue };
+            let Some(shown) = view.fields.get(&Field::UserId).filter(|shown| ***shown == *text) else {
+                continue;
+            };
+            let stamp =
+                loader.directory.group(app, &id).and_then(|group| group.user_id_stamp(shown).cloned());
+            let rank = (stamp, Reverse(view.id.clone()));
+            if best.as_ref().is_none_or(|(known, _)| rank > *known) {
+                best = Some((rank, view));
+            }
+        }
+        Ok(best.map(|(_, view)| view))
+    }
+
+    fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
+        let snapshot = self.snapshot()?;
+        let sql = "SELECT id FROM app_users WHERE app = ?1 AND id > ?2 AND listed ORDER BY id LIMIT ?3";
+        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let ids = select
+            .query_map(params![app.as_str(), after.unwrap_or(SmoochId::APP), limit as i64], |row| {
+                Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
+            });
+        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let mut loader = Loader::new(&snapshot, usize::MAX);
+        let views = ids.iter().map(|id| show(&mut loader, app, id));
+        views.filter_map(Result::transpose).collect()
+    }
+
+    fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
+        let snapshot = self.snapshot()?;
+        let sql = "SELECT seq, app, received, event_time, trigger, outcome, digest, users, body, place
+                   FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
+        let mut entries = Vec::new();
+        let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
+        while let Some(row) = rows.next().map_err(trouble)? {
+            let entry = entry(row)?;
+            let first = first_of_batch(&snapshot, entry.seq)?;
+            if batch.0 != first {
+                batch = (first, bodies(&snapshot, first)?);
+            }
+            let body = batch.1.get(entry.body).cloned();
+            let body =
+                body.ok_or_else(|| Error::Damaged(format!("journal entry {} has no body", entry.seq)))?;
+            entries.push((entry, body));
+        }
+        Ok(entries)
+    }
+
+    fn counts(&mut self) -> Result<Counts> {
+        let snapshot = self.snapshot()?;
+        let count = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+        Ok(Counts {
+            users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
+            events: count("SELECT count(*) FROM journal")? as u64,
+            quarantined: count("SELECT count(*) FROM quarantine")? as u64,
+        })
+    }
+}
+
+fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+    loader.group(app, id)?;
+    loader.holders(app, id)?;
+    Ok(loader.directory.view(app, id))
+}
+
+fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
+    let users: String = row.get(7).map_err(trouble)?;
+    let read = || -> rusqlite::Result<Entry> {
+        Ok(Entry {
+            seq: row.get::<_, i64>(0)? as u64,
+            app: row.get_ref(1)?.as_str()?.into(),
+            received: row.get(2)?,
+            event_time: row.get(3)?,
+            trigger: row.get_ref(4)?.as_str()?.into(),
+            outcome: if row.get_ref(5)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
+            digest: row.get(6)?,
+            users: Vec::new(),
+            body: row.get::<_, i64>(8)? as usize,
+            place: row.get::<_, i64>(9)? as usize,
+        })
+    };
+    Ok(Entry { users: users_of(&users)?, ..read().map_err(trouble)? })
+}
+
+fn first_of_batch(conn: &Connection, seq: Seq) -> Result<i64> {
+    let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let first: Option<i64> = select.query_row([seq as i64], |row| row.get(0)).map_err(trouble)?;
+    first.ok_or_else(|| Error::Damaged(format!("journal entry {seq} has no bodies")))
+}
+
+fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {
+    let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let found = select.query_row([first_seq], |row| Ok(unpack(row.get(0)?, row.get_ref(1)?.as_blob()?)));
+    let found = found.optional().map_err(trouble)?;
+    found.unwrap_or_else(|| Err(Error::Damaged("bodies are missing".to_owned())))
+}

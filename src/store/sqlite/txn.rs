@@ -1,0 +1,285 @@
+//! The worker's transaction.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::bodies::DICTIONARY;
+use super::codec::encode;
+use super::load::Loader;
+use super::{Error, Result, State, trouble};
+use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
+use crate::store::{Batch, Keys, Outcome, Quarantined, Saved, Seq, Txn};
+
+/// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
+pub struct SqliteTxn<'a> {
+    txn: Transaction<'a>,
+    state: &'a mut State,
+    next_seq: Seq,
+    feeds: HashMap<AppId, u64>,
+    quarantine: (u64, u64),
+}
+
+impl<'a> SqliteTxn<'a> {
+    pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
+        let (next_seq, quarantine) = (state.next_seq, state.quarantine);
+        Self { txn, state, next_seq, feeds: HashMap::new(), quarantine }
+    }
+
+    fn entries(&mut self, batch: &Batch) -> Result<()> {
+        let sql = "INSERT INTO journal (seq, app, received, event_time, trigger, outcome, digest, users, body, place)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        for entry in &batch.entries {
+            let users: Vec<(&str, Option<Seq>)> =
+                entry.users.iter().map(|(id, prev)| (id.as_str(), *prev)).collect();
+            let users =
+                serde_json::to_string(&users).map_err(|error| Error::Unavailable(error.to_string()))?;
+            let outcome = outcome_name(entry.outcome);
+            let row = params![
+                entry.seq as i64,
+                entry.app.as_str(),
+                entry.received,
+                entry.event_time,
+                &*entry.trigger,
+                outcome,
+                entry.digest,
+                users,
+                entry.body as i64,
+                entry.place as i64
+            ];
+            insert.execute(row).map_err(trouble)?;
+            self.next_seq = entry.seq + 1;
+        }
+        if let Some(first) = batch.entries.first() {
+            let packed = self.state.packer.pack(&batch.bodies)?;
+            let sql = "INSERT INTO bodies (first_seq, dictionary, bodies) VALUES (?1, ?2, ?3)";
+            let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(trouble)?;
+        }
+        Ok(())
+    }
+
+    fn records(&self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
+        let sql = "INSERT INTO app_users (app, id, listed, record) VALUES (?1, ?2, ?3, ?4)";
+        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let sql = "UPDATE app_users SET listed = ?3, record = ?4 WHERE app = ?1 AND id = ?2";
+        let mut update = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let touched =
+            batch.directory.entries().filter(|(_, entry)| entry.before.is_some()).map(|(key, _)| key.clone());
+        // A merge can make or unmake the root of somebody whose own record it does not touch.
+        let moved = changes.iter().map(|(app, change)| (app.clone(), change.user.clone()));
+        let keys: BTreeSet<Key> = touched.chain(moved).collect();
+        for key in &keys {
+            let Some(entry) = batch.directory.entry(key) else { continue };
+            let (app, id) = key;
+            let listed = !id.is_app() && batch.directory.group(app, id).is_some_and(|group| group.root == id);
+            let record = encode(&entry.now).map_err(|error| Error::Unavailable(error.to_string()))?;
+            let new = matches!(entry.before, Some(None));
+            let write = if new { &mut insert } else { &mut update };
+            write.execute(params![app.as_str(), id.as_str(), listed, record]).map_err(trouble)?;
+        }
+        Ok(())
+    }
+
+    /// Brings the identifiers in step with the records; gives the number of conflicts.
+    fn identifiers(&self, batch: &Batch) -> Result<u64> {
+        let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
+        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let sql = "DELETE FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3 AND id = ?4";
+        let mut delete = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let none = Record::default();
+        let mut conflicts = 0;
+        for ((app, id), entry) in batch.directory.entries() {
+            let Some(before) = &entry.before else { continue };
+            let (was, is) = (before.as_ref().unwrap_or(&none).user_ids(), entry.now.user_ids());
+            for gone in was.difference(&is) {
+                delete.execute(params![app.as_str(), "userId", gone, id.as_str()]).map_err(trouble)?;
+            }
+            for new in is.difference(&was) {
+                conflicts += u64::from(carried(&self.txn, app, new)?);
+                insert.execute(params![app.as_str(), "userId", new, id.as_str()]).map_err(trouble)?;
+            }
+        }
+        let kind = |holds: bool| if holds { "client" } else { "claim" };
+        for ((app, client), _) in batch.directory.pointers() {
+            for (id, [was, is]) in batch.directory.standings(app, client) {
+                if let Some(was) = was {
+                    delete
+                        .execute(params![app.as_str(), kind(was), client.as_str(), id.as_str()])
+                        .map_err(trouble)?;
+                }
+                if let Some(is) = is {
+                    insert
+                        .execute(params![app.as_str(), kind(is), client.as_str(), id.as_str()])
+                        .map_err(trouble)?;
+                }
+            }
+        }
+        Ok(conflicts)
+    }
+
+    fn changes(&mut self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
+        let sql = "INSERT INTO changes (app, seq, journal, time, kind, user, surviving, fields)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        for (app, change) in changes {
+            let last = match self.feeds.get(app).or_else(|| self.state.feeds.get(app)) {
+                Some(last) => *last,
+                None => last_change(&self.txn, app)?,
+            };
+            self.feeds.insert(app.clone(), last + 1);
+            let (kind, surviving) = match &change.kind {
+                ChangeKind::Created => ("created", None),
+                ChangeKind::Updated => ("updated", None),
+                ChangeKind::Merged { surviving } => ("merged", Some(surviving.as_str())),
+                ChangeKind::Unmerged => ("unmerged", None),
+                ChangeKind::Removed => ("removed", None),
+            };
+            let fields = serde_json::to_string(&change.fields)
+                .map_err(|error| Error::Unavailable(error.to_string()))?;
+            let journal = self.next_seq.saturating_sub(1) as i64;
+            let user = change.user.as_str();
+            let row =
+                params![app.as_str(), (last + 1) as i64, journal, batch.now, kind, user, surviving, fields];
+            insert.execute(row).map_err(trouble)?;
+        }
+        let sql =
+            "INSERT INTO feeds (app, seq) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET seq = excluded.seq";
+        let mut count = self.txn.prepare_cached(sql).map_err(trouble)?;
+        for (app, seq) in &self.feeds {
+            count.execute(params![app.as_str(), *seq as i64]).map_err(trouble)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the newest bodies, and gives up the oldest where there are too many: gives how many.
+    fn quarantine(&mut self, quarantined: &[Quarantined]) -> Result<u64> {
+        let sql = "INSERT INTO quarantine (app, received, reason, detail, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        for kept in quarantined {
+            let row = params![
+                kept.app.as_str(),
+                kept.received,
+                kept.reason,
+                kept.detail,
+                kept.headers,
+                &*kept.body
+            ];
+            insert.execute(row).map_err(trouble)?;
+            self.quarantine.0 += 1;
+            self.quarantine.1 += kept.body.len() as u64;
+        }
+        let (rows, bytes) = self.state.quarantine_bounds;
+        let mut dropped = 0;
+        while self.quarantine.0 > 1 && (self.quarantine.0 > rows || self.quarantine.1 > bytes) {
+            let sql =
+                "DELETE FROM quarantine WHERE seq = (SELECT min(seq) FROM quarantine) RETURNING length(body)";
+            let mut drop_oldest = self.txn.prepare_cached(sql).map_err(trouble)?;
+            let length: i64 = drop_oldest.query_row([], |row| row.get(0)).map_err(trouble)?;
+            self.quarantine.0 -= 1;
+            self.quarantine.1 = self.quarantine.1.saturating_sub(length as u64);
+            dropped += 1;
+        }
+        Ok(dropped)
+    }
+}
+
+impl Txn for SqliteTxn<'_> {
+    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory> {
+        let mut loader = Loader::new(&self.txn, group_members);
+        for (app, id) in &keys.users {
+            loader.group(app, id)?;
+        }
+        for (app, id) in &keys.ends {
+            loader.rivals(app, id)?;
+        }
+        for (key, client) in &keys.claims {
+            let held = loader.directory.record(key).and_then(|record| record.claims.get(client));
+            if held.is_none_or(|claim| claim.shared) {
+                loader.pointer(&key.0, client)?;
+            }
+        }
+        Ok(loader.directory)
+    }
+
+    fn journalled(&mut self, (_, id): &Key, head: Option<Seq>, digest: &Digest, since: i64) -> Result<bool> {
+        let sql = "SELECT digest, received, users FROM journal WHERE seq = ?1";
+        let mut select = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut at = head;
+        while let Some(seq) = at {
+            let entry: Option<(Digest, i64, String)> = select
+                .query_row([seq as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .optional()
+                .map_err(trouble)?;
+            let Some((found, received, users)) = entry else { return Ok(false) };
+            if found == *digest {
+                return Ok(true);
+            }
+            if received < since {
+                return Ok(false);
+            }
+            let users = users_of(&users)?;
+            at = users.into_iter().find(|(user, _)| user == id).and_then(|(_, prev)| prev);
+        }
+        Ok(false)
+    }
+
+    fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    fn save(&mut self, batch: &Batch) -> Result<Saved> {
+        self.entries(batch)?;
+        let changes = batch.directory.changes();
+        self.records(batch, &changes)?;
+        let identity_conflicts = self.identifiers(batch)?;
+        self.changes(batch, &changes)?;
+        let quarantine_dropped = self.quarantine(&batch.quarantined)?;
+        let count = |kind: fn(&ChangeKind) -> bool| {
+            changes.iter().filter(|(_, change)| kind(&change.kind)).count() as u64
+        };
+        Ok(Saved {
+            created: count(|kind| matches!(kind, ChangeKind::Created)),
+            merged: count(|kind| matches!(kind, ChangeKind::Merged { .. })),
+            removed: count(|kind| matches!(kind, ChangeKind::Removed)),
+            identity_conflicts,
+            quarantine_dropped,
+        })
+    }
+
+    fn commit(self) -> Result<()> {
+        self.txn.commit().map_err(trouble)?;
+        self.state.next_seq = self.next_seq;
+        self.state.feeds.extend(self.feeds);
+        self.state.quarantine = self.quarantine;
+        Ok(())
+    }
+}
+
+fn carried(conn: &Connection, app: &AppId, user_id: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    select.exists(params![app.as_str(), user_id]).map_err(trouble)
+}
+
+fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
+    let mut select = conn.prepare_cached("SELECT seq FROM feeds WHERE app = ?1").map_err(trouble)?;
+    let last: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)?;
+    Ok(last.unwrap_or(0) as u64)
+}
+
+/// How the journal writes an outcome.
+pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Learned => "learned",
+        Outcome::Kept => "kept",
+    }
+}
+
+/// Reads the `users` of a journal entry.
+pub(super) fn users_of(text: &str) -> Result<Vec<(SmoochId, Option<Seq>)>> {
+    let users: Vec<(&str, Option<Seq>)> =
+        serde_json::from_str(text).map_err(|error| Error::Damaged(format!("journal.users: {error}")))?;
+    Ok(users.into_iter().map(|(id, prev)| (id.into(), prev)).collect())
+}

@@ -1,0 +1,353 @@
+//! One pass over a body: a JSON tree that borrows from it.
+//!
+//! Not `serde_json::Value`, because four things are needed that it cannot give together: numbers
+//! as written, a bound on the depth, strings with half a surrogate pair (chat clients cut emoji in
+//! two), and a count of repeated keys. What is valid is what `serde_json` calls valid, tested side
+//! by side. Half a pair and NUL become U+FFFD, since not every database can hold them.
+
+use std::borrow::Cow;
+
+/// A JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, as written.
+    Number(&'a str),
+    /// A string, unescaped and sanitised.
+    String(Cow<'a, str>),
+    /// An array.
+    Array(Vec<Self>),
+    /// An object, sorted by key; of a repeated key the last one counts.
+    Object(Vec<(Cow<'a, str>, Self)>),
+}
+
+/// Why a body cannot be read, and where.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[error("{what} at byte {at}")]
+pub struct Malformed {
+    /// What is wrong.
+    pub what: &'static str,
+    /// Offset into the body, in bytes.
+    pub at: usize,
+}
+
+/// A body that could be read.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// What it holds.
+    pub value: Json<'a>,
+    /// How many keys were given more than once in one object.
+    pub repeated_keys: usize,
+}
+
+/// What is wrong with a body that is nested deeper than allowed.
+pub const TOO_DEEP: &str = "nested too deep";
+
+impl<'a> Json<'a> {
+    /// Reads a whole body. At most `depth` arrays and objects may be nested.
+    pub fn parse(body: &'a [u8], depth: usize) -> Result<Document<'a>, Malformed> {
+        let text = std::str::from_utf8(body)
+            .map_err(|error| Malformed { what: "not UTF-8", at: error.valid_up_to() })?;
+        let mut reader = Reader { text, bytes: body, at: 0, repeated_keys: 0 };
+        let value = reader.value(depth)?;
+        reader.space();
+        if reader.at < body.len() {
+            return Err(reader.wrong("something after the value"));
+        }
+        Ok(Document { value, repeated_keys: reader.repeated_keys })
+    }
+
+    /// A member of an object.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Object(members) = self else { return None };
+        let at = members.binary_search_by(|(name, _)| name.as_ref().cmp(key)).ok()?;
+        Some(&members[at].1)
+    }
+
+    /// The items of an array; nothing for anything else.
+    pub fn items(&self) -> &[Self] {
+        if let Self::Array(items) = self { items } else { &[] }
+    }
+
+    /// The text of a string.
+    pub fn str(&self) -> Option<&str> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// Writes the value with sorted keys, no white space and numbers as they came.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => out.push_str(number),
+            Self::String(text) => write_string(text, out),
+            Self::Array(items) => {
+                out.push('[');
+                for (n, item) in items.iter().enumerate() {
+                    if n > 0 {
+                        out.push(',');
+                    }
+                    item.write(out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => write_object(members.iter().map(|(key, value)| (&**key, value)), out),
+        }
+    }
+
+    /// The value in canonical form.
+    pub fn canonical(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out);
+        out
+    }
+}
+
+/// Writes an object of members that are sorted already.
+pub fn write_object<'v, 'a: 'v>(
+    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
+    out: &mut String,
+) {
+    out.push('{');
+    for (n, (key, value)) in members.into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write_string(key, out);
+        out.push(':');
+        value.write(out);
+    }
+    out.push('}');
+}
+
+/// Writes a JSON string, escaping only what must be.
+pub fn write_string(text: &str, out: &mut String) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
+            byte => out.push_str(&format!("\\u{byte:04x}")),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    repeated_keys: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn wrong(&self, what: &'static str) -> Malformed {
+        Malformed { what, at: self.at }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    /// Steps over `byte` if it comes next.
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Json<'a>, Malformed> {
+        self.space();
+        match self.peek() {
+            Some(b'{' | b'[') if depth == 0 => Err(self.wrong(TOO_DEEP)),
+            Some(b'{') => self.object(depth - 1),
+            Some(b'[') => self.array(depth - 1),
+            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Json::Bool(true)),
+            Some(b'f') => self.word("false", Json::Bool(false)),
+            Some(b'n') => self.word("null", Json::Null),
+            Some(_) => Err(self.wrong("not a JSON value")),
+            None => Err(self.wrong("the body ends too early")),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Json<'a>) -> Result<Json<'a>, Malformed> {
+        if !self.bytes[self.at..].starts_with(word.as_bytes()) {
+            return Err(self.wrong("not a JSON value"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Json<'a>, Malformed> {
+        self.at += 1;
+        let mut items = Vec::new();
+        self.space();
+        if self.eat(b']') {
+            return Ok(Json::Array(items));
+        }
+        loop {
+            items.push(self.value(depth)?);
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => break,
+                _ => return Err(self.wrong("expected , or ]")),
+            }
+        }
+        self.at += 1;
+        Ok(Json::Array(items))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json<'a>, Malformed> {
+        self.at += 1;
+        let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+        self.space();
+        if self.eat(b'}') {
+            return Ok(Json::Object(members));
+        }
+        loop {
+            self.space();
+            if self.peek() != Some(b'"') {
+                return Err(self.wrong("expected a key"));
+            }
+            let key = self.string()?;
+            self.space();
+            if !self.eat(b':') {
+                return Err(self.wrong("expected :"));
+            }
+            members.push((key, self.value(depth)?));
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => break,
+                _ => return Err(self.wrong("expected , or }")),
+            }
+        }
+        self.at += 1;
+        members.sort_by(|(a, _), (b, _)| a.cmp(b)); // stable: equal keys stay in the order written
+        let written = members.len();
+        members.reverse();
+        members.dedup_by(|(earlier, _), (later, _)| earlier == later);
+        members.reverse();
+        self.repeated_keys += written - members.len();
+        Ok(Json::Object(members))
+    }
+
+    fn number(&mut self) -> Result<Json<'a>, Malformed> {
+        let start = self.at;
+        self.eat(b'-');
+        let digits = |reader: &mut Self| {
+            let from = reader.at;
+            while matches!(reader.peek(), Some(b'0'..=b'9')) {
+                reader.at += 1;
+            }
+            if reader.at > from { Ok(()) } else { Err(reader.wrong("expected a digit")) }
+        };
+        if !self.eat(b'0') {
+            digits(self)?;
+        }
+        if self.eat(b'.') {
+            digits(self)?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            _ = self.eat(b'+') || self.eat(b'-');
+            digits(self)?;
+        }
+        Ok(Json::Number(&self.text[start..self.at]))
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+        self.at += 1;
+        let start = self.at;
+        let mut owned = String::new();
+        let mut from = start;
+        loop {
+            let rest = &self.bytes[self.at..];
+            let Some(step) = rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
+            else {
+                self.at = self.bytes.len();
+                return Err(self.wrong("the body ends inside a string"));
+            };
+            self.at += step;
+            match self.bytes[self.at] {
+                b'"' => break,
+                b'\\' => {
+                    owned.push_str(&self.text[from..self.at]);
+                    self.at += 1;
+                    owned.push(self.escape()?);
+                    from = self.at;
+                }
+                _ => return Err(self.wrong("a control character inside a string")),
+            }
+        }
+        let last = &self.text[from..self.at];
+        self.at += 1;
+        if from == start {
+            return Ok(Cow::Borrowed(last));
+        }
+        owned.push_str(last);
+        Ok(Cow::Owned(owned))
+    }
+
+    fn escape(&mut self) -> Result<char, Malformed> {
+        let Some(byte) = self.peek() else { return Err(self.wrong("the body ends inside a string")) };
+        self.at += 1;
+        match byte {
+            b'"' | b'\\' | b'/' => Ok(char::from(byte)),
+            b'b' => Ok('\u{8}'),
+            b'f' => Ok('\u{c}'),
+            b'n' => Ok('\n'),
+            b'r' => Ok('\r'),
+            b't' => Ok('\t'),
+            b'u' => self.code_point(),
+            _ => Err(self.wrong("no such escape")),
+        }
+    }
+
+    fn code_point(&mut self) -> Result<char, Malformed> {
+        let first = self.hex()?;
+        if (0xD800..0xDC00).contains(&first) && self.bytes[self.at..].starts_with(b"\\u") {
+            let back = self.at;
+            self.at += 2;
+            let second = self.hex()?;
+            if (0xDC00..0xE000).contains(&second) {
+                let whole = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+                return Ok(char::from_u32(whole).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.at = back;
+        }
+        let sane = char::from_u32(first).filter(|char| *char != '\0');
+        Ok(sane.unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex(&mut self) -> Result<u32, Malformed> {
+        let digits = self.bytes.get(self.at..self.at + 4).and_then(|digits| {
+            let digit = |value: u32, byte: &u8| Some(value * 16 + char::from(*byte).to_digit(16)?);
+            digits.iter().try_fold(0, digit)
+        });
+        let Some(value) = digits else { return Err(self.wrong("expected four hex digits")) };
+        self.at += 4;
+        Ok(value)
+    }
+}

@@ -1,0 +1,73 @@
+//! The two ways Smooch writes a moment, both read into µs since 1970.
+
+use super::json::Json;
+
+/// Unix seconds as a decimal number, or ISO 8601 with an offset. `None` for anything else.
+pub fn micros(value: &Json<'_>) -> Option<i64> {
+    match value {
+        Json::Number(text) => decimal_seconds(text),
+        Json::String(text) => text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond),
+        _ => None,
+    }
+}
+
+/// Seconds into µs, digit by digit: a float would round. What does not fit is as far away as fits.
+fn decimal_seconds(text: &str) -> Option<i64> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(i32::MAX)),
+        None => (text, 0),
+    };
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or((1, mantissa), |rest| (-1, rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
+        return Some(0);
+    }
+    let digits = whole.bytes().chain(fraction.bytes());
+    // How many digits stand before the decimal point once seconds have become µs.
+    let places = i64::from(exponent) + whole.len() as i64 + 6;
+    let mut micros = 0i64;
+    for digit in digits.map(Some).chain(std::iter::repeat(None)).take(usize::try_from(places).unwrap_or(0)) {
+        let digit = i64::from(digit.unwrap_or(b'0') - b'0');
+        match micros.checked_mul(10).and_then(|micros| micros.checked_add(digit)) {
+            Some(more) => micros = more,
+            None => return Some(sign * i64::MAX),
+        }
+    }
+    Some(sign * micros)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_iso_give_exact_microseconds() {
+        for (text, expected) in [
+            ("1444348338.704", 1_444_348_338_704_000),
+            ("1444348338", 1_444_348_338_000_000),
+            ("1444348338.7041234567", 1_444_348_338_704_123),
+            ("1.444348338704e9", 1_444_348_338_704_000),
+            ("14443483387040E-4", 1_444_348_338_704_000),
+            ("0.000001", 1),
+            ("-0", 0),
+            ("0e99999", 0),
+            ("-1.5", -1_500_000),
+            ("1e999", i64::MAX),
+            ("-1e999", -i64::MAX),
+            ("1e-999", 0),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(micros(&Json::Number(text)), Some(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("2020-02-25T18:06:37.547Z", Some(1_582_653_997_547_000)),
+            ("2020-02-25T18:06:37Z", Some(1_582_653_997_000_000)),
+            ("2020-02-25T19:06:37.547+01:00", Some(1_582_653_997_547_000)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(micros(&Json::String(text.into())), expected, "{text}");
+        }
+        assert_eq!(micros(&Json::Null), None);
+    }
+}

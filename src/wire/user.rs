@@ -1,0 +1,91 @@
+//! What the versions have in common: names, values, clients.
+
+use std::sync::Arc;
+
+use super::json::{Json, write_object, write_string};
+use crate::domain::{Client, ClientId, Fact, Field, Part, Seen, SmoochId, Text};
+
+/// An identifier: a string that is not empty, or, in some old payloads, a number.
+pub(super) fn name(value: &Json<'_>) -> Option<String> {
+    match value {
+        Json::String(text) if !text.is_empty() => Some(text.to_string()),
+        Json::Number(number) => Some((*number).to_owned()),
+        _ => None,
+    }
+}
+
+/// The app user named by a member of an object.
+pub(super) fn id(object: &Json<'_>, key: &str) -> Option<SmoochId> {
+    object.get(key).and_then(name).map(|name| name.as_str().into())
+}
+
+/// A value to be kept: its canonical text, or `None` for an explicit null.
+pub(super) fn value(value: &Json<'_>) -> Option<Text> {
+    (*value != Json::Null).then(|| value.canonical().into())
+}
+
+/// A sighting of `user`, still without what its version carries.
+pub(super) fn sighting(user: SmoochId, started: bool) -> Seen {
+    Seen { started, ..Seen::bare(user) }
+}
+
+/// Takes a `userId`. One that is null, empty or no name says nothing.
+pub(super) fn take_user_id(seen: &mut Seen, given: &Json<'_>) {
+    if let Some(name) = name(given) {
+        let mut text = String::new();
+        write_string(&name, &mut text);
+        seen.fields.push((Field::UserId, Some(text.into())));
+    }
+}
+
+/// Takes `properties` or `metadata` as the complete picture that it is. Anything but an object
+/// says nothing.
+pub(super) fn take_properties(seen: &mut Seen, given: &Json<'_>) {
+    if let Json::Object(members) = given {
+        seen.complete.push(Part::Properties);
+        let properties =
+            members.iter().map(|(key, given)| (Field::Property(Arc::from(&**key)), value(given)));
+        seen.fields.extend(properties);
+    }
+}
+
+/// Takes a complete list of clients. An entry without an `id` cannot be kept apart, so it is left
+/// to the journal.
+pub(super) fn take_clients(seen: &mut Seen, given: &Json<'_>) {
+    if let Json::Array(items) = given {
+        seen.complete.push(Part::Clients);
+        seen.clients.extend(items.iter().filter_map(client));
+    }
+}
+
+/// A client as v1 and v1.1 write it.
+pub(super) fn client(given: &Json<'_>) -> Option<(ClientId, Client)> {
+    let Json::Object(members) = given else { return None };
+    let id = given.get("id").and_then(name)?;
+    let active = match given.get("active") {
+        Some(active) => *active == Json::Bool(true),
+        None => active_by_status(given),
+    };
+    let rest =
+        members.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| !["id", "active"].contains(key));
+    Some((id.as_str().into(), Client { active, rest: object(rest) }))
+}
+
+/// Whether a client of a version without `active` is: its `status` tells.
+pub(super) fn active_by_status(given: &Json<'_>) -> bool {
+    given.get("status").and_then(Json::str) == Some("active")
+}
+
+/// An object's canonical text.
+pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Json<'a>)>) -> Text {
+    let mut members: Vec<_> = members.collect();
+    members.sort_by_key(|(key, _)| *key);
+    let mut text = String::new();
+    write_object(members, &mut text);
+    text.into()
+}
+
+/// The client that `user` used, was given or changed.
+pub(super) fn changed(user: &SmoochId, (client, value): (ClientId, Client)) -> Fact {
+    Fact::ClientChanged { user: user.clone(), client, value: Some(value) }
+}

@@ -1,0 +1,206 @@
+//! v1 and v1.1: one trigger a body. `properties`, `clients`, `userId`.
+
+use std::sync::Arc;
+
+use super::json::{Json, write_string};
+use super::time::micros;
+use super::user::{self, client, id, sighting, take_clients, take_properties, take_user_id};
+use super::{Unusable, event_of};
+use crate::domain::{Event, Fact, Field, Reason, Seen, SmoochId, View};
+
+/// The triggers that are about one app user, carried as `appUser`.
+const OF_A_USER: [&str; 24] = [
+    "message",
+    "message:appUser",
+    "message:appMaker",
+    "postback",
+    "conversation:start",
+    "conversation:read",
+    "conversation:referral",
+    "delivery:success",
+    "delivery:failure",
+    "message:delivery:channel",
+    "message:delivery:user",
+    "message:delivery:failure",
+    "notification:delivery:channel",
+    "notification:delivery:failure",
+    "payment:success",
+    "link:success",
+    "link:match",
+    "link:failure",
+    "typing:appUser",
+    "client:add",
+    "client:update",
+    "client:remove",
+    "appUser:delete",
+    "merge:appUser",
+];
+
+/// Those of them whose shape no source shows: without an app user they are kept, and that is all.
+const MAY_LACK_A_USER: [&str; 7] = [
+    "notification:delivery:channel",
+    "notification:delivery:failure",
+    "typing:appUser",
+    "client:add",
+    "client:update",
+    "client:remove",
+    "appUser:delete",
+];
+
+/// Reads a body.
+pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
+    let trigger = body.get("trigger").or_else(|| body.get("event")).and_then(Json::str);
+    let Some(trigger) = trigger else {
+        return Err(Unusable::new("wrong_shape", "neither `trigger` nor `events` tells what happened"));
+    };
+    let facts = match trigger {
+        "merge:appUser" => merge(body)?,
+        _ if OF_A_USER.contains(&trigger) => of_a_user(body, trigger)?,
+        _ => Vec::new(),
+    };
+    let received = body
+        .get("messages")
+        .map_or(&[][..], Json::items)
+        .iter()
+        .filter_map(|message| message.get("received"));
+    let received = || received.filter_map(micros).max();
+    let timestamp = || body.get("timestamp").and_then(micros);
+    let told = if trigger.starts_with("message") { received().or_else(timestamp) } else { timestamp() };
+    Ok(event_of(body, trigger, "", told, facts, &clients_in(body)))
+}
+
+fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
+    let app_user = body.get("appUser");
+    let messages = body.get("messages").map_or(&[][..], Json::items);
+    let by_user = |message: &&Json<'_>| message.get("role").and_then(Json::str) == Some("appUser");
+    // An author is an app user only in the role of one; an app maker's id is nobody's `_id`.
+    let author = || messages.iter().find(by_user).and_then(|message| id(message, "authorId"));
+    let Some(user) = app_user.and_then(|app_user| id(app_user, "_id")).or_else(author) else {
+        if MAY_LACK_A_USER.contains(&trigger) {
+            return Ok(Vec::new());
+        }
+        return Err(Unusable::new("no_app_user", format!("{trigger} without appUser._id")));
+    };
+    if trigger == "appUser:delete" {
+        return Ok(vec![Fact::Removed { user }]);
+    }
+    let started = trigger == "conversation:start"
+        || trigger == "message:appUser"
+        || (trigger == "message" && messages.iter().any(|message| by_user(&message)));
+    let mut facts = vec![Fact::Seen(app_user_seen(app_user.unwrap_or(&Json::Null), user.clone(), started))];
+    if let Some((client, value)) = body.get("client").and_then(client) {
+        let bound = (trigger == "client:add")
+            .then(|| Fact::ClientBound { user: user.clone(), client: client.clone() });
+        let value = (trigger != "client:remove").then_some(value);
+        facts.push(Fact::ClientChanged { user, client, value });
+        facts.extend(bound);
+    }
+    Ok(facts)
+}
+
+/// `surviving`, and one or more `discarded`: a list in webhooks, one object in the merge API.
+fn merge(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
+    let missing = |what: &str| Unusable::new("no_app_user", format!("merge:appUser without {what}._id"));
+    let seen = |app_user: &Json<'_>| id(app_user, "_id").map(|user| app_user_seen(app_user, user, false));
+    let surviving = body.get("surviving").and_then(seen).ok_or_else(|| missing("surviving"))?;
+    let discarded: Option<Vec<Seen>> = match body.get("discarded") {
+        Some(Json::Array(list)) if !list.is_empty() => list.iter().map(seen).collect(),
+        Some(one) => seen(one).map(|one| vec![one]),
+        None => None,
+    };
+    Ok(merged(surviving, discarded.ok_or_else(|| missing("discarded"))?))
+}
+
+/// The facts of a merge: everybody in it was seen, and is one with the survivor.
+pub(super) fn merged(surviving: Seen, discarded: Vec<Seen>) -> Vec<Fact> {
+    let user = surviving.user.clone();
+    let mut facts = vec![Fact::Seen(surviving)];
+    for seen in discarded {
+        let into =
+            Fact::Merged { surviving: user.clone(), discarded: seen.user.clone(), reason: Reason::Webhook };
+        facts.extend([Fact::Seen(seen), into]);
+    }
+    facts
+}
+
+fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
+    let mut seen = sighting(user, started);
+    let Json::Object(members) = given else { return seen };
+    for (key, given) in members {
+        let field = match &**key {
+            "_id" | "clients" | "devices" | "properties" | "metadata" | "credentialRequired" => continue,
+            "userId" => {
+                take_user_id(&mut seen, given);
+                continue;
+            }
+            "conversationStarted" => {
+                seen.started |= *given == Json::Bool(true);
+                continue;
+            }
+            "givenName" => Field::GivenName,
+            "surname" => Field::Surname,
+            "email" => Field::Email,
+            "signedUpAt" => Field::SignedUpAt,
+            other => Field::Other(Arc::from(other)),
+        };
+        seen.fields.push((field, user::value(given)));
+    }
+    let either = |now: &str, once: &str| given.get(now).or_else(|| given.get(once));
+    if let Some(given) = either("properties", "metadata") {
+        take_properties(&mut seen, given);
+    }
+    if let Some(given) = either("clients", "devices") {
+        take_clients(&mut seen, given);
+    }
+    seen
+}
+
+/// Every client in a body, for the times in them.
+fn clients_in<'j, 'a>(body: &'j Json<'a>) -> Vec<&'j Json<'a>> {
+    let discarded = body.get("discarded");
+    let users = [body.get("appUser"), body.get("surviving"), discarded].into_iter().flatten();
+    let users = users.chain(discarded.map_or(&[][..], Json::items));
+    let lists = users.flat_map(|user| [user.get("clients"), user.get("devices")]).flatten();
+    lists.flat_map(Json::items).chain(body.get("client")).collect()
+}
+
+/// An app user as the answers of v1 and v1.1 show it: nothing null, keys of `properties` sorted,
+/// clients ordered by id. Members that only v2 has are left out.
+pub fn app_user(view: &View) -> String {
+    let mut out = String::with_capacity(512);
+    out.push_str("{\"_id\":");
+    write_string(view.id.as_str(), &mut out);
+    let mut properties = String::new();
+    for (field, value) in &view.fields {
+        let (out, name) = match field {
+            Field::Property(key) => (&mut properties, key.to_string()),
+            Field::Other(name) if name.starts_with("v2.") || name.starts_with("profile.") => continue,
+            named => (&mut out, named.to_string()),
+        };
+        if !out.is_empty() {
+            out.push(',');
+        }
+        write_string(&name, out);
+        out.push(':');
+        out.push_str(value);
+    }
+    if view.secured {
+        out.push_str(",\"credentialRequired\":true");
+    }
+    out.push_str(&format!(
+        ",\"conversationStarted\":{},\"properties\":{{{properties}}},\"clients\":[",
+        view.started
+    ));
+    for (n, (id, client)) in view.clients.iter().enumerate() {
+        out.push_str(if n > 0 { ",{\"id\":" } else { "{\"id\":" });
+        write_string(id.as_str(), &mut out);
+        out.push_str(if client.active { ",\"active\":true" } else { ",\"active\":false" });
+        // The rest is an object of its own: its members join these.
+        if client.rest.len() > 2 {
+            out.push(',');
+        }
+        out.push_str(&client.rest[1..]);
+    }
+    out.push_str("]}");
+    out
+}

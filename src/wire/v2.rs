@@ -1,0 +1,170 @@
+//! v2: an envelope with a list of events. `metadata`, `externalId`, clients apart from users.
+
+use std::sync::Arc;
+
+use super::json::Json;
+use super::time::micros;
+use super::user::{
+    self, active_by_status, changed, id, name, object, sighting, take_properties, take_user_id,
+};
+use super::v1::merged;
+use super::{Unusable, event_of};
+use crate::domain::{Client, ClientId, Event, Fact, Field, Seen, SmoochId};
+
+/// Reads one element of `events`; `n` is its place in the body.
+pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
+    let Some(kind) = event.get("type").and_then(Json::str) else {
+        return Err(Unusable::new("wrong_shape", format!("events[{n}] has no type")));
+    };
+    let payload = event.get("payload").unwrap_or(&Json::Null);
+    let facts = facts(kind, payload).ok_or_else(|| {
+        Unusable::new("no_app_user", format!("events[{n}]: {kind} without the app user it is about"))
+    })?;
+    let id = event.get("id").and_then(name).unwrap_or_default();
+    let told = event.get("createdAt").and_then(micros);
+    Ok(event_of(event, kind, &id, told, facts, &clients_in(payload)))
+}
+
+/// The facts of an event; `None` if it is about an app user and does not say which.
+fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
+    let user = || payload.get("user").and_then(|given| Some((id(given, "id")?, given)));
+    match kind {
+        "conversation:message" => authored(payload.get("message"), true),
+        "conversation:read" | "conversation:typing" => authored(payload.get("activity"), false),
+        "conversation:create" if user().is_none() => Some(Vec::new()),
+        "conversation:create"
+        | "conversation:postback"
+        | "conversation:referral"
+        | "conversation:join"
+        | "conversation:leave"
+        | "conversation:message:delivery:channel"
+        | "conversation:message:delivery:failure"
+        | "conversation:message:delivery:user"
+        | "user:update" => {
+            let (id, given) = user()?;
+            Some(with_source(user_seen(given, id, false), payload.get("source")))
+        }
+        "client:add" | "client:update" | "client:remove" | "client:removed" => {
+            let (user, given) = user()?;
+            let mut facts = vec![Fact::Seen(user_seen(given, user.clone(), false))];
+            if let Some((client, value)) = payload.get("client").and_then(client) {
+                let value = (!kind.starts_with("client:remove")).then_some(value);
+                facts.push(Fact::ClientChanged { user: user.clone(), client: client.clone(), value });
+                facts.extend((kind == "client:add").then_some(Fact::ClientBound { user, client }));
+            }
+            Some(facts)
+        }
+        "user:remove" | "user:delete" => Some(vec![Fact::Removed { user: user()?.0 }]),
+        "user:merge" => merge(payload),
+        _ => Some(Vec::new()),
+    }
+}
+
+/// What somebody wrote or did. Only an author of type `user` is an app user.
+fn authored(act: Option<&Json<'_>>, started: bool) -> Option<Vec<Fact>> {
+    let author = act.and_then(|act| act.get("author"));
+    if author.and_then(|author| author.get("type")).and_then(Json::str) != Some("user") {
+        return Some(Vec::new());
+    }
+    let given = author.and_then(|author| author.get("user")).unwrap_or(&Json::Null);
+    let user = id(given, "id").or_else(|| id(author?, "userId"))?;
+    Some(with_source(user_seen(given, user, started), act.and_then(|act| act.get("source"))))
+}
+
+/// A sighting, and the client and the device it came through.
+fn with_source(seen: Seen, source: Option<&Json<'_>>) -> Vec<Fact> {
+    let client = source.and_then(|source| source.get("client")).and_then(client);
+    let device = source.and_then(|source| source.get("device")).and_then(device);
+    let user = seen.user.clone();
+    let through = client.into_iter().chain(device).map(|used| changed(&user, used));
+    let through: Vec<Fact> = through.collect();
+    std::iter::once(Fact::Seen(seen)).chain(through).collect()
+}
+
+fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
+    let seen = |given: &Json<'_>| id(given, "id").map(|user| user_seen(given, user, false));
+    let users = payload.get("mergedUsers")?;
+    let surviving = users.get("surviving").and_then(seen)?;
+    let discarded: Vec<Seen> = match users.get("discarded")? {
+        Json::Array(list) if !list.is_empty() => list.iter().map(seen).collect::<Option<_>>()?,
+        one => vec![seen(one)?],
+    };
+    let everybody: Vec<SmoochId> =
+        std::iter::once(&surviving).chain(&discarded).map(|seen| seen.user.clone()).collect();
+    let mut facts = merged(surviving, discarded);
+    let clients = |which: &str| -> Vec<(ClientId, Client)> {
+        let given = payload.get("mergedClients").and_then(|clients| clients.get(which));
+        let list = given
+            .map(|given| if given.items().is_empty() { vec![given] } else { given.items().iter().collect() });
+        list.unwrap_or_default().into_iter().filter_map(client).collect()
+    };
+    facts.extend(clients("surviving").into_iter().map(|kept| changed(&everybody[0], kept)));
+    for (client, _) in clients("discarded") {
+        let removed =
+            |user: &SmoochId| Fact::ClientChanged { user: user.clone(), client: client.clone(), value: None };
+        facts.extend(everybody.iter().map(removed));
+    }
+    Some(facts)
+}
+
+/// v2's own names go by a prefix, so that v1's answers can leave out what v1 never had.
+fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
+    let mut seen = sighting(user, started);
+    let Json::Object(members) = given else { return seen };
+    for (key, given) in members {
+        match &**key {
+            "id" => {}
+            "externalId" => take_user_id(&mut seen, given),
+            "metadata" => take_properties(&mut seen, given),
+            "signedUpAt" => seen.fields.push((Field::SignedUpAt, user::value(given))),
+            "profile" => {
+                let Json::Object(profile) = given else { continue };
+                seen.fields
+                    .extend(profile.iter().map(|(key, given)| (profile_field(key), user::value(given))));
+            }
+            other => seen.fields.push((Field::Other(format!("v2.{other}").into()), user::value(given))),
+        }
+    }
+    seen
+}
+
+fn profile_field(key: &str) -> Field {
+    match key {
+        "givenName" => Field::GivenName,
+        "surname" => Field::Surname,
+        "email" => Field::Email,
+        other => Field::Other(Arc::from(format!("profile.{other}"))),
+    }
+}
+
+/// A client in the words of v1: `type` is its platform, and only `status` tells whether it is active.
+fn client(given: &Json<'_>) -> Option<(ClientId, Client)> {
+    let Json::Object(members) = given else { return None };
+    let id = given.get("id").and_then(name)?;
+    let rest = members
+        .iter()
+        .filter(|(key, _)| key != "id")
+        .map(|(key, value)| (if key == "type" { "platform" } else { &**key }, value));
+    Some((id.as_str().into(), Client { active: active_by_status(given), rest: object(rest) }))
+}
+
+/// A device in the words of v1: its `guid` is the id that the device goes by there.
+fn device(given: &Json<'_>) -> Option<(ClientId, Client)> {
+    let Json::Object(members) = given else { return None };
+    let Some(guid) = given.get("guid").and_then(name) else { return client(given) };
+    let rest =
+        members.iter().filter(|(key, _)| key != "guid" && key != "active").map(|(key, value)| match &**key {
+            "type" => ("platform", value),
+            "id" => ("_id", value),
+            key => (key, value),
+        });
+    Some((guid.as_str().into(), Client { active: active_by_status(given), rest: object(rest) }))
+}
+
+/// Every client in a payload, for the times in them.
+fn clients_in<'j, 'a>(payload: &'j Json<'a>) -> Vec<&'j Json<'a>> {
+    let acts = [Some(payload), payload.get("message"), payload.get("activity")].into_iter().flatten();
+    let sources = acts.filter_map(|act| act.get("source"));
+    let through = sources.flat_map(|source| [source.get("client"), source.get("device")]).flatten();
+    through.chain(payload.get("client")).collect()
+}

@@ -1,0 +1,238 @@
+//! Histories at random: whatever is said, in whatever order, the directory shows what the model shows.
+//!
+//! Few users, clients, values and times, so that everything collides with everything. The first
+//! property runs over `ROLLCALL_HISTORIES` histories (20,000), each of the others over a tenth.
+
+mod batches;
+mod generate;
+mod named;
+mod translate;
+mod unmerge;
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use rollcall::domain::AppId;
+
+use crate::model::{Event, Picture, Say, State, User, Value};
+use generate::{Order, USERS, history, history_between, old_sighting, order, truncated, unmerging_history};
+use translate::{bodies, by_user_id, directory_of, id, learn, pointers, view_of};
+
+const APP: &str = "5698edbf2a43bd081be982f1";
+
+fn app() -> AppId {
+    APP.into()
+}
+
+fn cases(share: u32) -> ProptestConfig {
+    let histories = std::env::var("ROLLCALL_HISTORIES").ok().and_then(|text| text.parse().ok());
+    let cases = (histories.unwrap_or(20_000) / share).max(1);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(1))]
+
+    /// Laws 2 and 3, I1.
+    #[test]
+    fn any_order_with_any_repetition_shows_what_the_model_shows(
+        history in history(10), order in order(),
+    ) {
+        compare(&history, &order)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(10))]
+
+    /// I1, where nobody is removed but merges are undone: the undoing is an event like the others.
+    #[test]
+    fn merges_and_their_undoing_come_in_any_order(history in unmerging_history(10), order in order()) {
+        compare(&history, &order)?;
+    }
+
+    /// I3.
+    #[test]
+    fn secured_and_gone_never_fall_and_no_id_is_forgotten(history in history(10)) {
+        let mut directory = directory_of(&[]);
+        let (mut gone, mut secured, mut known) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for event in &history {
+            learn(&mut directory, &app(), event);
+            for user in USERS {
+                let Some(record) = directory.record(&(app(), id(user))) else { continue };
+                let view = directory.view(&app(), &id(user));
+                prop_assert!(record.dead || !gone.contains(user), "{user} came back");
+                prop_assert!(record.secured || !secured.contains(user), "{user} lost its guard");
+                prop_assert!(view.is_some() || record.dead || !known.contains(user), "{user} was forgotten");
+                prop_assert_eq!(view.is_some(), !record.dead);
+                prop_assert!(view.is_none_or(|view| view.secured || !record.secured));
+                known.insert(user);
+                gone.extend(record.dead.then_some(user));
+                secured.extend(record.secured.then_some(user));
+            }
+        }
+    }
+
+    /// I4.
+    #[test]
+    fn every_id_resolves_to_one_live_root_that_resolves_to_itself(history in unmerging_history(10)) {
+        one_root_each(&history)?;
+    }
+
+    /// I4, with removals.
+    #[test]
+    fn every_id_that_is_left_resolves_to_one_live_root(history in history(10)) {
+        one_root_each(&history)?;
+    }
+
+    /// I5, stated on the events alone.
+    #[test]
+    fn nothing_is_left_of_anybody_who_is_gone(history in history(10), order in order()) {
+        let tagged: Vec<Event> = history.iter().map(generate::tagged).collect();
+        let directory = directory_of(&order.of(&tagged));
+        for gone in gone(&tagged) {
+            let record = directory.record(&(app(), id(gone))).expect("a tombstone");
+            prop_assert!(record.dead && record.claims.is_empty() && record.last_seen.is_none());
+            prop_assert_eq!(directory.view(&app(), &id(gone)), None);
+            prop_assert!(!format!("{directory:?}").contains(&format!("of {gone}")), "a word of {} is left", gone);
+            for other in USERS {
+                let view = directory.view(&app(), &id(other));
+                prop_assert!(view.is_none_or(|view| view.id != id(gone) && !view.aliases.contains(&id(gone))));
+            }
+            let holds = pointers(&directory).into_values().any(|holder| holder == id(gone));
+            let found = by_user_id(&directory).into_values().any(|holder| holder == id(gone));
+            prop_assert!(!holds && !found, "{} still holds a client or a userId", gone);
+        }
+    }
+
+    /// Law 4, I6.
+    #[test]
+    fn a_truncated_event_never_blanks(history in history(9), event in truncated()) {
+        let history: Vec<Event> = history.into_iter().filter(|event| !sets_null(event)).collect();
+        let (before, after) = before_and_after(&history, &event);
+        let Say::Seen(seen) = &event.says[0] else { unreachable!() };
+        for user in USERS {
+            let Some(was) = before.view(&app(), &id(user)) else { continue };
+            let now = after.view(&app(), &id(user)).expect("still there");
+            for (field, value) in &was.fields {
+                let carried = seen.fields.iter().any(|(carried, _)| translate::field(*carried) == *field);
+                let is = now.fields.get(field);
+                prop_assert!(is == Some(value) || carried && is.is_some(), "{:?} was {} is {:?}", field, value, is);
+            }
+            for (client, value) in &was.clients {
+                let carried = seen.clients.iter().any(|(carried, _)| *carried == client.as_str());
+                let is = now.clients.get(client);
+                prop_assert!(is == Some(value) || carried && is.is_some(), "{} was {:?}", client, value);
+            }
+            prop_assert!(now.started >= was.started && now.aliases == was.aliases);
+        }
+    }
+
+    /// I7. What an old event says of a root counts before what its members show: there it fills a gap.
+    #[test]
+    fn old_news_only_fills_gaps(history in history_between(1, 9), event in old_sighting()) {
+        let (before, after) = before_and_after(&history, &event);
+        let Say::Seen(seen) = &event.says[0] else { unreachable!() };
+        for user in USERS {
+            let Some(was) = before.view(&app(), &id(user)) else { continue };
+            let now = after.view(&app(), &id(user)).expect("still there");
+            let gap = was.id == id(seen.user) && !was.aliases.is_empty();
+            let carries = |field| seen.fields.iter().any(|(carried, _)| translate::field(*carried) == field);
+            for (field, value) in &was.fields {
+                let same = now.fields.get(field) == Some(value);
+                prop_assert!(same || gap && carries(field.clone()), "{:?} was {}", field, value);
+            }
+            let new = now.fields.keys().filter(|field| !was.fields.contains_key(field));
+            prop_assert!(new.cloned().all(carries));
+            for (client, value) in &was.clients {
+                let carried = seen.clients.iter().any(|(carried, _)| *carried == client.as_str());
+                prop_assert!(now.clients.get(client) == Some(value) || gap && carried, "{} was {:?}", client, value);
+            }
+            prop_assert!(was.last_seen.is_none() || was.last_seen == now.last_seen);
+        }
+    }
+
+    /// Law 9, I12.
+    #[test]
+    fn one_app_never_touches_another(ours in history(8), theirs in history(8), order in order()) {
+        let alone = directory_of(&ours.iter().collect::<Vec<_>>());
+        let mut shared = directory_of(&[]);
+        let other: AppId = "another".into();
+        let tell = |event: &Event| if ours.iter().any(|own| std::ptr::eq(own, event)) { app() } else { other.clone() };
+        let mixed: Vec<&Event> = ours.iter().chain(&theirs).collect();
+        for event in order.of_refs(&mixed) {
+            learn(&mut shared, &tell(event), event);
+        }
+        prop_assert_eq!(bodies(&shared), bodies(&alone));
+        prop_assert_eq!(pointers(&shared), pointers(&alone));
+    }
+}
+
+/// The same events in two orders, and the model.
+fn compare(history: &[Event], order: &Order) -> Result<(), TestCaseError> {
+    let picture = Picture::of(&State::of(history));
+    let straight = directory_of(&history.iter().collect::<Vec<_>>());
+    let shuffled = directory_of(&order.of(history));
+    for user in USERS {
+        let expected = picture.resolves.get(user).map(|root| view_of(root, &picture.users[root]));
+        let view = straight.view(&app(), &id(user));
+        prop_assert_eq!(&view, &expected, "what the model shows of {}", user);
+        prop_assert_eq!(shuffled.view(&app(), &id(user)), view, "in another order, {}", user);
+    }
+    prop_assert_eq!(bodies(&shuffled), bodies(&straight));
+    prop_assert_eq!(pointers(&shuffled), pointers(&straight));
+    let expected = picture.by_user_id.iter().map(|(value, root)| (translate::text(*value), id(root)));
+    prop_assert_eq!(by_user_id(&straight), expected.collect());
+    Ok(())
+}
+
+fn one_root_each(history: &[Event]) -> Result<(), TestCaseError> {
+    let directory = directory_of(&history.iter().collect::<Vec<_>>());
+    let named: BTreeSet<User> = history.iter().flat_map(generate::users).collect();
+    let gone = gone(history);
+    for user in named.difference(&gone) {
+        let view = directory.view(&app(), &id(user)).expect("resolves");
+        let of_root = directory.view(&app(), &view.id);
+        prop_assert_eq!(of_root.as_ref(), Some(&view));
+        prop_assert!(view.id == id(user) || view.aliases.contains(&id(user)));
+        let roots = USERS.iter().filter_map(|other| directory.view(&app(), &id(other)));
+        let listing: BTreeSet<_> =
+            roots.filter(|other| other.aliases.contains(&id(user))).map(|other| other.id).collect();
+        prop_assert_eq!(listing.len(), usize::from(view.id != id(user)));
+    }
+    Ok(())
+}
+
+/// The removed, and whoever was merged into one who is gone.
+fn gone(history: &[Event]) -> BTreeSet<User> {
+    let says = || history.iter().flat_map(|event| &event.says);
+    let removed = says().filter_map(|say| if let Say::Remove { user } = say { Some(*user) } else { None });
+    let mut gone: BTreeSet<User> = removed.collect();
+    for _ in USERS {
+        for say in says() {
+            let Say::Merge { surviving, discarded } = say else { continue };
+            if gone.contains(surviving) {
+                gone.extend(discarded);
+            }
+        }
+    }
+    gone
+}
+
+fn sets_null(event: &Event) -> bool {
+    event.says.iter().any(|say| matches!(say, Say::Set { value: None, .. }))
+}
+
+fn before_and_after(
+    history: &[Event],
+    event: &Event,
+) -> (rollcall::domain::Directory, rollcall::domain::Directory) {
+    let before: Vec<&Event> = history.iter().collect();
+    let after: Vec<&Event> = history.iter().chain([event]).collect();
+    (directory_of(&before), directory_of(&after))
+}
+
+/// A value that is nobody's in particular.
+fn plain(text: &'static str) -> Value {
+    Value { text, of: "" }
+}

@@ -1,0 +1,181 @@
+//! I2 and I9: in batches, each of which sees only what the directory says it must be brought.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rollcall::domain::{ChangeKind, ClientId, Directory, Event as Told, Fact, Record, SmoochId, View};
+
+use super::generate::{Order, history, order, unmerging_history};
+use super::translate::{body, directory_of, empty, event, learn, listed, pointers};
+use super::{app, cases};
+use crate::model::Event;
+
+proptest! {
+    #![proptest_config(cases(1))]
+
+    #[test]
+    fn any_split_into_batches_gives_what_one_batch_gives(
+        history in history(10), order in order(), ends in vec(any::<bool>(), 24),
+    ) {
+        compare(&history, &order, &ends)?;
+    }
+
+    #[test]
+    fn merges_may_be_undone_in_any_batch(
+        history in unmerging_history(10), order in order(), ends in vec(any::<bool>(), 24),
+    ) {
+        compare(&history, &order, &ends)?;
+    }
+}
+
+fn compare(history: &[Event], order: &Order, ends: &[bool]) -> Result<(), TestCaseError> {
+    let arrivals = order.of(history);
+    let (mut memory, mut feed) = (Memory::default(), BTreeMap::new());
+    for batch in batches(&arrivals, ends) {
+        let mut directory = memory.load(batch);
+        batch.iter().for_each(|event| learn(&mut directory, &app(), event));
+        memory.save(&directory);
+        follow(&mut feed, &directory, &memory.everything());
+        memory.check()?;
+    }
+    let (batched, at_once) = (memory.everything(), directory_of(&arrivals));
+    prop_assert_eq!(listed(&batched), listed(&at_once));
+    let known: BTreeMap<_, _> =
+        memory.records.iter().map(|(id, record)| (id.clone(), body(record))).collect();
+    prop_assert_eq!(known, super::bodies(&at_once));
+    prop_assert_eq!(memory.holders(), pointers(&at_once));
+    let shown: BTreeMap<_, _> = listed(&batched).into_iter().map(|(id, view)| (id, timeless(view))).collect();
+    prop_assert_eq!(feed, shown, "what the changes add up to");
+    Ok(())
+}
+
+/// One batch ends after each event for which `ends` says so.
+fn batches<'a>(arrivals: &'a [&'a Event], ends: &'a [bool]) -> impl Iterator<Item = &'a [&'a Event]> {
+    let mut ends = ends.iter();
+    arrivals.split_inclusive(move |_| ends.next().is_some_and(|end| *end))
+}
+
+/// What follows the directory reads each user that a change names, as it is after the batch.
+fn follow(feed: &mut BTreeMap<SmoochId, View>, batch: &Directory, now: &Directory) {
+    for (app, change) in batch.changes() {
+        match change.kind {
+            ChangeKind::Merged { .. } | ChangeKind::Removed => _ = feed.remove(&change.user),
+            ChangeKind::Created | ChangeKind::Updated | ChangeKind::Unmerged => {
+                let view = now.view(&app, &change.user).expect("a change names who is there");
+                feed.insert(change.user, timeless(view));
+            }
+        }
+    }
+}
+
+/// A view without the times of its events: they move with every event, and that is no change.
+fn timeless(view: View) -> View {
+    View { first_seen: None, last_seen: None, ..view }
+}
+
+/// The least store: records, and who claims which client and holds it.
+#[derive(Default)]
+struct Memory {
+    records: BTreeMap<SmoochId, Record>,
+    claims: BTreeMap<(ClientId, SmoochId), bool>,
+}
+
+impl Memory {
+    fn load(&self, batch: &[&Event]) -> Directory {
+        let mut directory = empty();
+        let told: Vec<Told> = batch.iter().map(|said| event(said)).collect();
+        let facts = || told.iter().flat_map(|event| &event.facts);
+        for user in facts().flat_map(Fact::users).flatten() {
+            self.bring_group(&mut directory, user);
+        }
+        let mut clients: BTreeSet<ClientId> = BTreeSet::new();
+        for fact in facts() {
+            let record = fact.users()[0].and_then(|user| self.records.get(user));
+            let claim = |client: &ClientId| record.and_then(|record| record.claims.get(client));
+            clients
+                .extend(fact.claims().filter(|client| claim(client).is_none_or(|held| held.shared)).cloned());
+        }
+        let burying = facts().any(|fact| matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }));
+        if burying {
+            let held = directory.entries().flat_map(|(_, entry)| &entry.now.claims);
+            clients.extend(held.filter(|(_, claim)| claim.shared).map(|(client, _)| client.clone()));
+        }
+        for client in clients {
+            let (holder, losers) = self.claimants(&client);
+            let losers = if burying { losers } else { Vec::new() };
+            for id in holder.iter().chain(&losers) {
+                self.bring_group(&mut directory, id);
+            }
+            directory.bring_pointer(&app(), &client, holder, losers);
+        }
+        directory
+    }
+
+    /// The record, and every one that edges connect with it.
+    fn bring_group(&self, directory: &mut Directory, id: &SmoochId) {
+        let mut todo = vec![id.clone()];
+        while let Some(id) = todo.pop() {
+            let key = (app(), id);
+            let Some(record) = self.records.get(&key.1).filter(|_| directory.record(&key).is_none()) else {
+                continue;
+            };
+            todo.extend(record.into.keys().chain(&record.from).cloned());
+            directory.bring(key, record.clone());
+        }
+    }
+
+    fn claimants(&self, client: &ClientId) -> (Option<SmoochId>, Vec<SmoochId>) {
+        let rows = self.claims.iter().filter(|((of, _), _)| of == client);
+        let (holds, losers): (Vec<_>, Vec<_>) = rows.partition(|(_, holds)| **holds);
+        let id = |((_, id), _): (&(ClientId, SmoochId), &bool)| id.clone();
+        (holds.into_iter().next().map(id), losers.into_iter().map(id).collect())
+    }
+
+    fn save(&mut self, directory: &Directory) {
+        for ((_, id), entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
+            self.records.insert(id.clone(), entry.now.clone());
+        }
+        for ((app, client), _) in directory.pointers() {
+            for (id, [_, is]) in directory.standings(app, client) {
+                let key = (client.clone(), id.clone());
+                match is {
+                    Some(holds) => _ = self.claims.insert(key, holds),
+                    None => _ = self.claims.remove(&key),
+                }
+            }
+        }
+    }
+
+    /// The claims are those of the records, and of each client's exactly one holds it.
+    fn check(&self) -> Result<(), TestCaseError> {
+        let claimed =
+            self.records.iter().flat_map(|(id, record)| record.claims.keys().map(move |client| (client, id)));
+        let claimed: BTreeSet<_> = claimed.collect();
+        let stored: BTreeSet<_> = self.claims.keys().map(|(client, id)| (client, id)).collect();
+        prop_assert_eq!(&stored, &claimed);
+        let clients: BTreeSet<_> = claimed.iter().map(|(client, _)| *client).collect();
+        for client in clients {
+            let holding = self.claims.iter().filter(|((of, _), holds)| of == client && **holds);
+            prop_assert_eq!(holding.count(), 1, "holders of {}", client);
+        }
+        Ok(())
+    }
+
+    fn holders(&self) -> BTreeMap<ClientId, SmoochId> {
+        let held = self.claims.iter().filter(|(_, holds)| **holds);
+        held.map(|((client, id), _)| (client.clone(), id.clone())).collect()
+    }
+
+    fn everything(&self) -> Directory {
+        let mut directory = empty();
+        for (id, record) in &self.records {
+            directory.bring((app(), id.clone()), record.clone());
+        }
+        for (client, _) in self.claims.keys() {
+            let (holder, losers) = self.claimants(client);
+            directory.bring_pointer(&app(), client, holder, losers);
+        }
+        directory
+    }
+}

@@ -1,0 +1,166 @@
+//! From the model's words to the domain's, and back to what can be compared.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rollcall::domain::{
+    self, AppId, Claim, ClientId, Directory, Fact, Part, Reason, Record, Seen, SmoochId, Stamp, Text, View,
+};
+
+use super::app;
+use super::generate::USERS;
+use crate::model::{Device, Event, Field, Say, Shown, Sighting, User, Value};
+
+/// No history makes a group that large.
+const ROOMY: usize = 1_000;
+
+pub(super) fn id(user: User) -> SmoochId {
+    user.into()
+}
+
+pub(super) fn text(value: Value) -> Text {
+    match value.of {
+        "" => format!("\"{}\"", value.text).into(),
+        of => format!("\"{} of {of}\"", value.text).into(),
+    }
+}
+
+pub(super) fn field(field: Field) -> domain::Field {
+    match field {
+        Field::UserId => domain::Field::UserId,
+        Field::Name => domain::Field::GivenName,
+        Field::Email => domain::Field::Other("email".into()),
+        Field::Plan => domain::Field::Property("plan".into()),
+        Field::City => domain::Field::Property("city".into()),
+    }
+}
+
+fn client(device: Device) -> domain::Client {
+    domain::Client { active: device.active, rest: format!("{{\"platform\":{}}}", text(device.rest)).into() }
+}
+
+pub(super) fn event(event: &Event) -> domain::Event {
+    let time = event.time.unwrap_or(Stamp::NO_TIME);
+    let stamp = Arc::new(Stamp { time, event: event.id.into(), digest: event.digest() });
+    let facts = event.says.iter().flat_map(facts).collect();
+    domain::Event { trigger: "test".into(), stamp, facts }
+}
+
+fn facts(say: &Say) -> Vec<Fact> {
+    match say {
+        Say::Seen(seen) => vec![Fact::Seen(sighting(seen))],
+        Say::Set { user, field: of, value, basis } => {
+            let fields = vec![(field(*of), value.map(text), basis.map(text))];
+            vec![Fact::Set { user: id(user), fields }]
+        }
+        Say::Merge { surviving, discarded } => {
+            let (surviving, reason) = (id(surviving), Reason::Webhook);
+            let merged = discarded.iter().map(|discarded| Fact::Merged {
+                surviving: surviving.clone(),
+                discarded: id(discarded),
+                reason,
+            });
+            std::iter::once(Fact::Seen(Seen::bare(surviving.clone()))).chain(merged).collect()
+        }
+        Say::Unmerge { surviving, discarded } => {
+            vec![Fact::Unmerged { surviving: id(surviving), discarded: id(discarded) }]
+        }
+        Say::Client { user, client: of, value } => {
+            let (client, value) = ((*of).into(), value.map(client));
+            vec![Fact::ClientChanged { user: id(user), client, value }]
+        }
+        Say::Bind { user, client } => {
+            vec![Fact::ClientBound { user: id(user), client: (*client).into() }]
+        }
+        Say::Remove { user } => vec![Fact::Removed { user: id(user) }],
+    }
+}
+
+fn sighting(seen: &Sighting) -> Seen {
+    let parts = [(Part::Properties, seen.properties_whole), (Part::Clients, seen.clients_whole)];
+    Seen {
+        user: id(seen.user),
+        fields: seen.fields.iter().map(|(of, value)| (field(*of), value.map(text))).collect(),
+        clients: seen.clients.iter().map(|(name, device)| ((*name).into(), client(*device))).collect(),
+        complete: parts.into_iter().filter(|(_, whole)| *whole).map(|(part, _)| part).collect(),
+        started: seen.started,
+    }
+}
+
+/// What the model shows of a root, as the domain would say it.
+pub(super) fn view_of(root: User, shown: &Shown) -> View {
+    View {
+        id: id(root),
+        aliases: shown.aliases.iter().map(|user| id(user)).collect(),
+        fields: shown.fields.iter().map(|(of, value)| (field(*of), text(*value))).collect(),
+        clients: shown.clients.iter().map(|(name, device)| ((*name).into(), client(*device))).collect(),
+        started: shown.started,
+        secured: shown.secured,
+        first_seen: shown.first_seen,
+        last_seen: shown.last_seen,
+    }
+}
+
+/// Learns one event; what secures a user has no fact of its own yet.
+pub(super) fn learn(directory: &mut Directory, app: &AppId, said: &Event) {
+    directory.learn(app, &event(said)).unwrap();
+    for say in &said.says {
+        if let Say::Seen(Sighting { user, secures: true, .. }) = say {
+            directory.edit(app, &id(user)).secured = true;
+        }
+    }
+}
+
+pub(super) fn empty() -> Directory {
+    Directory::new(ROOMY)
+}
+
+pub(super) fn directory_of(events: &[&Event]) -> Directory {
+    let mut directory = empty();
+    for event in events {
+        learn(&mut directory, &app(), event);
+    }
+    directory
+}
+
+/// A record without what may depend on the order: the hint that a claim is shared.
+pub(super) fn body(record: &Record) -> Record {
+    let mut record = record.clone();
+    for Claim { shared, .. } in record.claims.values_mut() {
+        *shared = false;
+    }
+    record
+}
+
+/// All records of the app.
+pub(super) fn bodies(directory: &Directory) -> BTreeMap<SmoochId, Record> {
+    let own = directory.entries().filter(|((of, _), _)| *of == app());
+    own.map(|((_, id), entry)| (id.clone(), body(&entry.now))).collect()
+}
+
+/// Who holds each client of the app.
+pub(super) fn pointers(directory: &Directory) -> BTreeMap<ClientId, SmoochId> {
+    let own = directory.pointers().filter(|((of, _), _)| *of == app());
+    own.filter_map(|((_, client), pointer)| Some((client.clone(), pointer.now.clone()?))).collect()
+}
+
+/// Every live root's view.
+pub(super) fn listed(directory: &Directory) -> BTreeMap<SmoochId, View> {
+    let views = USERS.iter().filter_map(|user| directory.view(&app(), &id(user)));
+    views.map(|view| (view.id.clone(), view)).collect()
+}
+
+/// Each `userId` shown, and the root it leads to: the newest, then the smallest.
+pub(super) fn by_user_id(directory: &Directory) -> BTreeMap<Text, SmoochId> {
+    let mut best: BTreeMap<Text, (Option<Stamp>, Reverse<SmoochId>)> = BTreeMap::new();
+    for (root, view) in listed(directory) {
+        let Some(shown) = view.fields.get(&domain::Field::UserId) else { continue };
+        let group = directory.group(&app(), &root).expect("a listed root");
+        let rank = (group.user_id_stamp(shown).cloned(), Reverse(root));
+        if best.get(shown).is_none_or(|best| *best < rank) {
+            best.insert(shown.clone(), rank);
+        }
+    }
+    best.into_iter().map(|(user_id, (_, Reverse(root)))| (user_id, root)).collect()
+}

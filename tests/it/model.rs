@@ -1,0 +1,313 @@
+//! The oracle: what the directory must show, worked out a second time and the plain way.
+//!
+//! The join model of `reliability.md` §5 with `design.md` §5: every event is a delta, the state is
+//! the join of all deltas, the picture ([`picture`]) is a function of the state. It shares nothing
+//! with `rollcall::domain` but the ideas, so that neither can hide the mistakes of the other.
+
+mod picture;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+pub use picture::{Picture, Shown};
+
+pub type User = &'static str;
+pub type ClientName = &'static str;
+
+/// A text, and, where a test follows whose it is, the user it was said of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Value {
+    pub text: &'static str,
+    pub of: User,
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)?;
+        f.write_str(self.of)
+    }
+}
+
+/// What is said of a client: all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Device {
+    pub active: bool,
+    pub rest: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    UserId,
+    Name,
+    Email,
+    Plan,
+    City,
+}
+
+impl Field {
+    fn part(self) -> Option<Part> {
+        matches!(self, Self::Plan | Self::City).then_some(Part::Properties)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Part {
+    Properties,
+    Clients,
+}
+
+/// What one event carried of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sighting {
+    pub user: User,
+    pub fields: Vec<(Field, Option<Value>)>,
+    pub properties_whole: bool,
+    pub clients: Vec<(ClientName, Device)>,
+    pub clients_whole: bool,
+    pub started: bool,
+    pub secures: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Say {
+    Seen(Sighting),
+    /// Our own API: the new value, and Smooch's at that moment.
+    Set {
+        user: User,
+        field: Field,
+        value: Option<Value>,
+        basis: Option<Value>,
+    },
+    Merge {
+        surviving: User,
+        discarded: Vec<User>,
+    },
+    Unmerge {
+        surviving: User,
+        discarded: User,
+    },
+    Client {
+        user: User,
+        client: ClientName,
+        value: Option<Device>,
+    },
+    Bind {
+        user: User,
+        client: ClientName,
+    },
+    Remove {
+        user: User,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// Nothing: minus infinity.
+    pub time: Option<i64>,
+    /// The sender's, if any; two events may well carry the same.
+    pub id: &'static str,
+    pub says: Vec<Say>,
+}
+
+/// On one line, so that a history that fails can be read.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?}", self.time, self.id, self.says)
+    }
+}
+
+impl Event {
+    /// Stands for the SHA-256 of the event: it is a function of the content, and of all of it.
+    pub fn digest(&self) -> [u8; 16] {
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            (salt, self).hash(&mut hasher);
+            hasher.finish().to_be_bytes()
+        };
+        let mut digest = [0; 16];
+        digest[..8].copy_from_slice(&half(0));
+        digest[8..].copy_from_slice(&half(1));
+        digest
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp(self.time, self.id, self.digest())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Stamp(Option<i64>, &'static str, [u8; 16]);
+
+/// What our own API set: when, what, over what.
+type Set = (Stamp, Option<Value>, Option<Value>);
+
+/// A point of the lattice.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    fields: BTreeMap<(User, Field), (Stamp, Option<Value>)>,
+    clients: BTreeMap<(User, ClientName), (Stamp, Option<Device>)>,
+    floors: BTreeMap<(User, Part), Stamp>,
+    sets: BTreeMap<(User, Field), Set>,
+    claims: BTreeMap<(User, ClientName), Stamp>,
+    /// From the discarded to the surviving; whether the newest word is that they are one.
+    edges: BTreeMap<(User, User), (Stamp, bool)>,
+    first_seen: BTreeMap<User, Reverse<i64>>,
+    last_seen: BTreeMap<User, i64>,
+    known: BTreeSet<User>,
+    started: BTreeSet<User>,
+    secured: BTreeSet<User>,
+    tombs: BTreeSet<User>,
+}
+
+impl State {
+    /// The join of all that these events say.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+        events.into_iter().fold(Self::default(), |state, event| state.join(Self::delta(event)))
+    }
+
+    /// What one event says, on its own.
+    fn delta(event: &Event) -> Self {
+        let (mut state, stamp) = (Self::default(), event.stamp());
+        for say in &event.says {
+            state.say(say, stamp);
+        }
+        state.erased()
+    }
+
+    fn say(&mut self, say: &Say, stamp: Stamp) {
+        match say {
+            Say::Seen(sighting) => self.sighting(sighting, stamp),
+            Say::Set { user, field, value, basis } => {
+                self.mention(user, stamp);
+                up(&mut self.sets, (*user, *field), (stamp, *value, *basis));
+            }
+            Say::Merge { surviving, discarded } => {
+                self.mention(surviving, stamp);
+                for id in discarded {
+                    self.edge(id, surviving, stamp, true);
+                }
+            }
+            Say::Unmerge { surviving, discarded } => self.edge(discarded, surviving, stamp, false),
+            Say::Client { user, client, value } => self.client(user, client, *value, stamp),
+            Say::Bind { user, client } => {
+                self.mention(user, stamp);
+                up(&mut self.claims, (*user, *client), stamp);
+            }
+            Say::Remove { user } => {
+                self.mention(user, stamp);
+                self.tombs.insert(user);
+            }
+        }
+    }
+
+    fn mention(&mut self, user: User, stamp: Stamp) {
+        self.known.insert(user);
+        if let Some(time) = stamp.0 {
+            up(&mut self.first_seen, user, Reverse(time));
+            up(&mut self.last_seen, user, time);
+        }
+    }
+
+    fn sighting(&mut self, seen: &Sighting, stamp: Stamp) {
+        self.mention(seen.user, stamp);
+        for (field, value) in &seen.fields {
+            up(&mut self.fields, (seen.user, *field), (stamp, *value));
+        }
+        for (client, device) in &seen.clients {
+            self.client(seen.user, client, Some(*device), stamp);
+        }
+        if seen.properties_whole {
+            up(&mut self.floors, (seen.user, Part::Properties), stamp);
+        }
+        if seen.clients_whole {
+            up(&mut self.floors, (seen.user, Part::Clients), stamp);
+        }
+        if seen.started {
+            self.started.insert(seen.user);
+        }
+        if seen.secures {
+            self.secured.insert(seen.user);
+        }
+    }
+
+    fn client(&mut self, user: User, client: ClientName, value: Option<Device>, stamp: Stamp) {
+        self.mention(user, stamp);
+        up(&mut self.clients, (user, client), (stamp, value));
+        if value.is_some_and(|device| device.active) {
+            up(&mut self.claims, (user, client), stamp);
+        }
+    }
+
+    fn edge(&mut self, discarded: User, surviving: User, stamp: Stamp, joined: bool) {
+        self.mention(surviving, stamp);
+        self.mention(discarded, stamp);
+        if discarded != surviving {
+            up(&mut self.edges, (discarded, surviving), (stamp, joined));
+        }
+    }
+
+    fn join(mut self, other: Self) -> Self {
+        up_all(&mut self.fields, other.fields);
+        up_all(&mut self.clients, other.clients);
+        up_all(&mut self.floors, other.floors);
+        up_all(&mut self.sets, other.sets);
+        up_all(&mut self.claims, other.claims);
+        up_all(&mut self.edges, other.edges);
+        up_all(&mut self.first_seen, other.first_seen);
+        up_all(&mut self.last_seen, other.last_seen);
+        self.known.extend(other.known);
+        self.started.extend(other.started);
+        self.secured.extend(other.secured);
+        self.tombs.extend(other.tombs);
+        self.erased()
+    }
+
+    /// Everybody who reaches a tombstone over any edge.
+    fn dead(&self) -> BTreeSet<User> {
+        let mut dead = self.tombs.clone();
+        loop {
+            let joined = self.edges.iter().filter(|(_, (_, joined))| *joined);
+            let reach = joined.filter(|((_, to), _)| dead.contains(to)).map(|((from, _), _)| *from);
+            let more: Vec<_> = reach.filter(|from| !dead.contains(from)).collect();
+            if more.is_empty() {
+                return dead;
+            }
+            dead.extend(more);
+        }
+    }
+
+    /// Nothing is left of the dead but that they are, their edges, and that they were secured.
+    fn erased(mut self) -> Self {
+        let dead = self.dead();
+        if dead.is_empty() {
+            return self;
+        }
+        self.fields.retain(|(user, _), _| !dead.contains(user));
+        self.clients.retain(|(user, _), _| !dead.contains(user));
+        self.floors.retain(|(user, _), _| !dead.contains(user));
+        self.sets.retain(|(user, _), _| !dead.contains(user));
+        self.claims.retain(|(user, _), _| !dead.contains(user));
+        self.first_seen.retain(|user, _| !dead.contains(user));
+        self.last_seen.retain(|user, _| !dead.contains(user));
+        self.known.retain(|user| !dead.contains(user));
+        self.started.retain(|user| !dead.contains(user));
+        self
+    }
+}
+
+/// The join of one register.
+fn up<K: Ord, V: Ord>(map: &mut BTreeMap<K, V>, key: K, value: V) {
+    match map.get_mut(&key) {
+        Some(old) if *old >= value => {}
+        Some(old) => *old = value,
+        None => _ = map.insert(key, value),
+    }
+}
+
+fn up_all<K: Ord, V: Ord>(map: &mut BTreeMap<K, V>, other: BTreeMap<K, V>) {
+    for (key, value) in other {
+        up(map, key, value);
+    }
+}

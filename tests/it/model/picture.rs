@@ -1,0 +1,205 @@
+//! What a state shows: a pure function of it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ClientName, Device, Field, Part, Stamp, State, User, Value};
+
+/// Everything the world can ask.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// Each live root, and what it shows.
+    pub users: BTreeMap<User, Shown>,
+    /// Each live `_id`, and the root it is part of.
+    pub resolves: BTreeMap<User, User>,
+    /// Each `userId` shown, and the root it leads to.
+    pub by_user_id: BTreeMap<Value, User>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Shown {
+    pub aliases: Vec<User>,
+    pub fields: BTreeMap<Field, Value>,
+    pub clients: BTreeMap<ClientName, Device>,
+    pub started: bool,
+    pub secured: bool,
+    pub first_seen: Option<i64>,
+    pub last_seen: Option<i64>,
+}
+
+/// A live root with its live members, and those under it who are gone.
+struct Family {
+    root: User,
+    members: Vec<User>,
+    gone: Vec<User>,
+}
+
+impl Family {
+    fn live(&self) -> impl Iterator<Item = User> {
+        std::iter::once(self.root).chain(self.members.iter().copied())
+    }
+
+    fn all(&self) -> impl Iterator<Item = User> {
+        self.live().chain(self.gone.iter().copied())
+    }
+}
+
+impl Picture {
+    pub fn of(state: &State) -> Self {
+        let (parents, dead) = (parents(state), state.dead());
+        let named = state.edges.keys().flat_map(|(from, to)| [*from, *to]);
+        let ids: BTreeSet<User> = state.known.iter().copied().chain(named).collect();
+        let mut under: BTreeMap<User, Vec<User>> = BTreeMap::new();
+        for id in &ids {
+            under.entry(root(&parents, id)).or_default().push(id);
+        }
+        let families = under.into_iter().filter(|(root, _)| !dead.contains(root)).map(|(root, ids)| {
+            let others = ids.into_iter().filter(|id| *id != root);
+            let (gone, members) = others.partition(|id| dead.contains(id));
+            Family { root, members, gone }
+        });
+        let families: Vec<Family> = families.collect();
+        let resolves = families.iter().flat_map(|family| family.live().map(|id| (id, family.root)));
+        let resolves: BTreeMap<User, User> = resolves.collect();
+        let users = families.iter().map(|family| (family.root, state.shown(family, &resolves)));
+        let users: BTreeMap<User, Shown> = users.collect();
+        let by_user_id = by_user_id(state, &families, &users);
+        Self { users, resolves, by_user_id }
+    }
+}
+
+impl State {
+    fn shown(&self, family: &Family, resolves: &BTreeMap<User, User>) -> Shown {
+        Shown {
+            aliases: family.members.clone(),
+            fields: self.shown_fields(family),
+            clients: self.shown_clients(family, resolves),
+            started: family.live().any(|id| self.started.contains(id)),
+            secured: family.all().any(|id| self.secured.contains(id)),
+            first_seen: family.live().filter_map(|id| self.first_seen.get(id)).max().map(|first| first.0),
+            last_seen: family.live().filter_map(|id| self.last_seen.get(id)).max().copied(),
+        }
+    }
+
+    fn floor(&self, user: User, part: Option<Part>) -> Option<Stamp> {
+        self.floors.get(&(user, part?)).copied()
+    }
+
+    /// Of one record: what counts at or above its own floor.
+    fn own<K: Ord + Copy, V: Copy>(
+        &self,
+        registers: &BTreeMap<(User, K), (Stamp, V)>,
+        (user, key, part): (User, K, Option<Part>),
+    ) -> Option<(Stamp, V)> {
+        let register = registers.get(&(user, key)).copied();
+        register.filter(|(stamp, _)| self.floor(user, part).is_none_or(|floor| *stamp >= floor))
+    }
+
+    /// Of a family: the root's own, else the newest of the members' above the root's floor.
+    fn word<K: Ord + Copy, V: Ord + Copy>(
+        &self,
+        registers: &BTreeMap<(User, K), (Stamp, V)>,
+        family: &Family,
+        key: K,
+        part: Option<Part>,
+    ) -> Option<(Stamp, V)> {
+        let floor = self.floor(family.root, part);
+        self.own(registers, (family.root, key, part)).or_else(|| {
+            let members = family.members.iter().filter_map(|id| self.own(registers, (*id, key, part)));
+            members.filter(|(stamp, _)| floor.is_none_or(|floor| *stamp > floor)).max()
+        })
+    }
+
+    fn shown_fields(&self, family: &Family) -> BTreeMap<Field, Value> {
+        let fields = [Field::UserId, Field::Name, Field::Email, Field::Plan, Field::City];
+        fields.into_iter().filter_map(|field| Some((field, self.shown_field(family, field)?))).collect()
+    }
+
+    fn shown_field(&self, family: &Family, field: Field) -> Option<Value> {
+        let part = field.part();
+        let word = self.word(&self.fields, family, field, part);
+        let smooch = word.and_then(|(_, value)| value);
+        let set = |id: User| self.sets.get(&(id, field)).map(|set| (*set, id));
+        let silent = self.own(&self.fields, (family.root, field, part)).is_none();
+        let newest = || family.members.iter().copied().filter_map(set).max().filter(|_| silent);
+        let Some(((stamp, value, basis), by)) = set(family.root).or_else(newest) else { return smooch };
+        // Where Smooch says nothing, a picture that lacks the field says when it was last absent.
+        let absent = self.floor(family.root, part).max(self.floor(by, part));
+        let since = word.map(|(stamp, _)| stamp).or(absent);
+        let ours = smooch == basis || since.is_none_or(|since| since <= stamp);
+        if ours { value } else { smooch }
+    }
+
+    fn shown_clients(
+        &self,
+        family: &Family,
+        resolves: &BTreeMap<User, User>,
+    ) -> BTreeMap<ClientName, Device> {
+        let listed: BTreeSet<ClientName> = self
+            .clients
+            .keys()
+            .filter(|(user, _)| family.live().any(|id| id == *user))
+            .map(|key| key.1)
+            .collect();
+        let shown = listed.into_iter().filter_map(|client| {
+            let (_, device) = self.word(&self.clients, family, client, Some(Part::Clients))?;
+            let device = device?;
+            let here = self.pointer(client).is_some_and(|holder| resolves.get(holder) == Some(&family.root));
+            Some((client, Device { active: device.active && here, ..device }))
+        });
+        shown.collect()
+    }
+
+    /// Whose client it is now: the newest claim of all; of two of one event that of the smaller `_id`.
+    fn pointer(&self, client: ClientName) -> Option<User> {
+        let claims = self.claims.iter().filter(|((_, of), _)| *of == client);
+        claims.map(|((user, _), stamp)| (stamp, Reverse(*user))).max().map(|(_, user)| user.0)
+    }
+}
+
+/// The newest of the live roots that show a `userId`, then the smallest.
+fn by_user_id(state: &State, families: &[Family], users: &BTreeMap<User, Shown>) -> BTreeMap<Value, User> {
+    let mut best: BTreeMap<Value, (Option<Stamp>, Reverse<User>)> = BTreeMap::new();
+    for family in families {
+        let Some(shown) = users[family.root].fields.get(&Field::UserId) else { continue };
+        let said = family.live().filter_map(|id| state.fields.get(&(id, Field::UserId)));
+        let said = said.filter(|(_, value)| value.as_ref() == Some(shown)).map(|(stamp, _)| *stamp);
+        let sets = family.live().filter_map(|id| state.sets.get(&(id, Field::UserId)));
+        let sets = sets.filter(|(_, value, _)| value.as_ref() == Some(shown)).map(|(stamp, _, _)| *stamp);
+        super::up(&mut best, *shown, (said.chain(sets).max(), Reverse(family.root)));
+    }
+    best.into_iter().map(|(user_id, (_, root))| (user_id, root.0)).collect()
+}
+
+/// Each one's newest edge, where it still joins; every cycle is cut at its oldest.
+fn parents(state: &State) -> BTreeMap<User, (Stamp, User)> {
+    let mut parents: BTreeMap<User, (Stamp, User)> = BTreeMap::new();
+    for ((from, to), (stamp, joined)) in &state.edges {
+        if *joined {
+            super::up(&mut parents, *from, (*stamp, *to));
+        }
+    }
+    let starts: Vec<User> = parents.keys().copied().collect();
+    for start in starts {
+        let mut path = Vec::new();
+        let mut at = start;
+        while let Some((_, to)) = parents.get(at) {
+            if let Some(from) = path.iter().position(|id| *id == at) {
+                let oldest: &User = path[from..].iter().min_by_key(|id| (parents[**id], **id)).unwrap();
+                parents.remove(oldest);
+                break;
+            }
+            path.push(at);
+            at = to;
+        }
+    }
+    parents
+}
+
+fn root(parents: &BTreeMap<User, (Stamp, User)>, user: User) -> User {
+    let mut at = user;
+    while let Some((_, to)) = parents.get(at) {
+        at = to;
+    }
+    at
+}

@@ -1,0 +1,342 @@
+//! The real program on ports of its own, with a database file of its own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The demo app of the shipped settings, which every test may use.
+pub const APP: &str = "5698edbf2a43bd081be982f1";
+pub const SECRET: &str = "demo-webhook-secret";
+pub const KEY_ID: &str = "app_demo";
+pub const KEY_SECRET: &str = "demo-key-secret-change-me";
+
+/// How long anything may take before a test fails: far more than it needs on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A folder with a database; programs are started in it one after the other.
+pub struct Home {
+    dir: TempDir,
+    /// Lines of `config.toml`, on top of the shipped settings.
+    pub settings: String,
+    /// Environment of the programs started here.
+    pub env: Vec<(String, String)>,
+    /// A command line to put before the program's, such as strace's.
+    pub wrapper: Vec<String>,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        Self::with("")
+    }
+
+    /// With settings such as `[limits]\njson_depth = 8`.
+    pub fn with(settings: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { dir, settings: settings.to_owned(), env: Vec::new(), wrapper: Vec::new() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path().join("rollcall.db")
+    }
+
+    /// The program with these arguments, in this home, not yet started.
+    pub fn command(&self, args: &[&str]) -> Command {
+        std::fs::write(self.path().join("config.toml"), &self.settings).unwrap();
+        let program = env!("CARGO_BIN_EXE_rollcall").to_owned();
+        let mut line = self.wrapper.clone();
+        line.push(program);
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).args(args).current_dir(self.path());
+        command.env_remove("RUST_LOG").env_remove("ROLLCALL_CONFIG");
+        command.envs(self.env.iter().cloned()).stdin(Stdio::null());
+        command
+    }
+
+    /// The service, on free ports, ready.
+    pub fn start(&self) -> Program {
+        self.try_start().unwrap_or_else(|(status, log)| panic!("did not get ready: {status}\n{log}"))
+    }
+
+    /// The service, or how it ended and what it logged.
+    pub fn try_start(&self) -> Result<Program, (ExitStatus, String)> {
+        let ports = ["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0"];
+        let child = self.command(&ports).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Program::ready(child)
+    }
+}
+
+/// A running service. Killed when dropped.
+pub struct Program {
+    child: Child,
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+    log: Arc<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Mutex<(Vec<String>, bool)>,
+    more: Condvar,
+}
+
+impl Log {
+    /// Waits for a line that `is` recognises; `None` if the log ends before.
+    fn wait(&self, is: impl Fn(&str) -> bool) -> Option<String> {
+        let until = Instant::now() + PATIENCE;
+        let mut guard = self.lines.lock().unwrap();
+        loop {
+            let (lines, ended) = &*guard;
+            if let Some(line) = lines.iter().find(|line| is(line)) {
+                return Some(line.clone());
+            }
+            if *ended {
+                return None;
+            }
+            let left = until.checked_duration_since(Instant::now()).expect("the line came in time");
+            guard = self.more.wait_timeout(guard, left).unwrap().0;
+        }
+    }
+}
+
+impl Program {
+    fn ready(mut child: Child) -> Result<Self, (ExitStatus, String)> {
+        let log = Arc::new(Log::default());
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let kept = log.clone();
+        thread::spawn(move || {
+            for line in stderr.split(b'\n').map_while(Result::ok) {
+                kept.lines.lock().unwrap().0.push(String::from_utf8_lossy(&line).into_owned());
+                kept.more.notify_all();
+            }
+            kept.lines.lock().unwrap().1 = true;
+            kept.more.notify_all();
+        });
+        let Some(line) = log.wait(|line| line.contains("\"ready on ")) else {
+            let status = child.wait().unwrap();
+            let text = log.lines.lock().unwrap().0.join("\n");
+            return Err((status, text));
+        };
+        let line: Value = serde_json::from_str(&line).unwrap();
+        let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
+        Ok(Self { listen: address("listen"), admin: address("admin_listen"), child, log })
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything logged so far.
+    pub fn log(&self) -> String {
+        self.log.lines.lock().unwrap().0.join("\n")
+    }
+
+    /// Waits until a line that contains `text` is logged.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        self.log.wait(|line| line.contains(text)).unwrap_or_else(|| panic!("never logged: {text}\n{}", self.log()))
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(sent.unwrap().success(), "kill -{name}");
+    }
+
+    /// Waits for the end; gives the status and the whole log.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let until = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < until, "the program did not end:\n{}", self.log());
+            thread::yield_now();
+        };
+        _ = self.log.wait(|_| false);
+        (status, self.log())
+    }
+
+    /// SIGTERM, and the end that must follow: status 0.
+    pub fn stop(self) -> String {
+        self.signal("TERM");
+        let (status, log) = self.wait();
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
+    }
+
+    /// kill -9, at once.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Posts a body to `/webhooks` with the demo secret.
+    pub fn webhook(&self, body: impl AsRef<[u8]>) -> Answer {
+        self.request("POST", "/webhooks", &[("x-api-key", SECRET)], body.as_ref())
+    }
+
+    /// GETs a path of the REST interface with the demo key.
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &[("authorization", &basic(KEY_ID, KEY_SECRET))], b"")
+    }
+
+    /// GETs an app user by any of its names, each byte of it percent-encoded that may be.
+    pub fn app_user(&self, name: &str) -> Answer {
+        self.get(&format!("/v1/appusers/{}", encoded(name)))
+    }
+
+    /// A request on a connection of its own to the public listener.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        request(self.listen, method, path, headers, body).unwrap()
+    }
+
+    /// A GET to the admin listener.
+    pub fn admin(&self, path: &str) -> Answer {
+        request(self.admin, "GET", path, &[], b"").unwrap()
+    }
+
+    /// The value of a metric, by its name with labels as the text shows them; 0 if it is not there.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.admin("/metrics").text;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        line.unwrap_or(0.0)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `error.code` of a refusal in Smooch's shape.
+    pub fn code(&self) -> String {
+        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A request on a connection of its own. An error is a connection that failed or broke off.
+pub fn request(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Answer> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    let answer = raw(to, &[head.as_bytes(), body].concat())?;
+    parse(&answer).ok_or_else(|| std::io::Error::other(format!("no answer: {answer:?}")))
+}
+
+/// Sends bytes and reads until the other side closes.
+pub fn raw(to: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(to)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    // The other side may answer and close before it has read everything.
+    _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let mut buffer = [0; 8192];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(answer),
+            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+            Err(_) if !answer.is_empty() => return Ok(answer),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The first answer in what came back.
+pub fn parse(answer: &[u8]) -> Option<Answer> {
+    let text = String::from_utf8_lossy(answer);
+    let (head, text) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    Some(Answer { status, headers, text: text.to_owned() })
+}
+
+pub fn basic(key_id: &str, secret: &str) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key_id}:{secret}")))
+}
+
+pub fn encoded(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// A v1 first message of an app user: the smallest webhook that makes one.
+pub fn first_message(id: &str, received: f64) -> String {
+    serde_json::json!({
+        "trigger": "message:appUser",
+        "app": { "_id": APP },
+        "messages": [{ "_id": format!("m-{id}-{received}"), "type": "text", "text": "Hi", "role": "appUser",
+                       "authorId": id, "received": received, "source": { "type": "messenger" } }],
+        "appUser": { "_id": id, "properties": {}, "clients": [] },
+    })
+    .to_string()
+}
+
+/// The folder of the fixtures.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Every file below a folder with this extension, in the order of their paths.
+pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|end| end == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether a program of this machine can be used. Missing, the test is skipped with a word on why;
+/// under `CI=true` it fails.
+pub fn have(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
