@@ -11,9 +11,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use crate::ingest::queue::Receipt;
-use crate::store::Saved;
-
 /// Labels of a webhook request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Received {
@@ -79,11 +76,18 @@ pub struct Metrics {
     /// Keys given more than once in an object of a body.
     pub repeated_keys: Counter,
     events: Family<Done, Counter>,
-    created: Counter,
-    merged: Counter,
-    removed: Counter,
-    identity_conflicts: Counter,
-    quarantine_dropped: Counter,
+    /// App users seen for the first time.
+    pub created: Counter,
+    /// App users that became part of another.
+    pub merged: Counter,
+    /// App users that Smooch deleted.
+    pub removed: Counter,
+    /// Events whose id another event had, with another content.
+    pub id_conflicts: Counter,
+    /// `userId`s that another `_id` carries too.
+    pub identity_conflicts: Counter,
+    /// Bodies given up to bound the quarantine.
+    pub quarantine_dropped: Counter,
     queue_jobs: Gauge,
     queue_bytes: Gauge,
     queue_capacity: Gauge,
@@ -121,6 +125,7 @@ impl Default for Metrics {
             created: Counter::default(),
             merged: Counter::default(),
             removed: Counter::default(),
+            id_conflicts: Counter::default(),
             identity_conflicts: Counter::default(),
             quarantine_dropped: Counter::default(),
             queue_jobs: Gauge::default(),
@@ -174,12 +179,7 @@ impl Metrics {
     }
 
     /// Counts a webhook that was accepted.
-    pub fn accept(&self, receipt: &Receipt) {
-        let outcome = match receipt {
-            Receipt { quarantined: 1.., .. } => Outcome::quarantined,
-            Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
-            _ => Outcome::stored,
-        };
+    pub fn accept(&self, outcome: Outcome) {
         self.received.get_or_create(&Received { outcome }).inc();
     }
 
@@ -210,23 +210,14 @@ impl Metrics {
         self.failing.load(Ordering::Acquire)
     }
 
-    /// Counts what a committed batch came to.
-    pub fn committed(&self, saved: &Saved, receipts: &[Receipt]) {
+    /// Notes that a batch was stored.
+    pub fn stored(&self) {
         self.failing.store(false, Ordering::Release);
-        self.created.inc_by(saved.created);
-        self.merged.inc_by(saved.merged);
-        self.removed.inc_by(saved.removed);
-        self.identity_conflicts.inc_by(saved.identity_conflicts);
-        self.quarantine_dropped.inc_by(saved.quarantine_dropped);
-        let sum = |count: fn(&Receipt) -> usize| receipts.iter().map(count).sum::<usize>() as u64;
-        self.done("learned", sum(|receipt| receipt.learned));
-        self.done("kept", sum(|receipt| receipt.kept));
-        self.done("repeated", sum(|receipt| receipt.repeated));
-        self.done("quarantined", sum(|receipt| receipt.quarantined));
     }
 
-    fn done(&self, outcome: &'static str, events: u64) {
-        self.events.get_or_create(&Done { outcome }).inc_by(events);
+    /// Counts events by what was done with them: `learned`, `kept`, `repeated` or `quarantined`.
+    pub fn events(&self, outcome: &'static str, events: usize) {
+        self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
     }
 
     /// Everything, as OpenMetrics text.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -15,12 +16,15 @@ use crate::config::{Settings, StoreUrl};
 use crate::http::{self, Shared, listen};
 use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
+use crate::store;
 use crate::store::readers::Readers;
 use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
-use crate::store::{self};
 
 /// Look-ups go on beside one that waits for the disk.
 const READERS: usize = 2;
+
+/// For telling senders that the worker is gone.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Why the service did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +102,12 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 
     let mut worker = worker;
     tokio::select! {
-        ended = &mut worker => return Err(ended_early(ended, settings)),
+        ended = &mut worker => {
+            stop.send_replace(true);
+            // Time for the requests under way to be told that theirs is not known to be stored.
+            _ = timeout(LAST_ANSWERS, &mut public).await;
+            return Err(ended_early(ended));
+        }
         signal = signals.stop() => tracing::info!(signal, "{signal}: finishing what is under way"),
     }
     shared.draining.store(true, Ordering::Release);
@@ -113,7 +122,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     tokio::select! {
         drained = timeout(server.drain_within, drain) => match drained {
             Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
-            Ok(ended) => return Err(ended_early(ended, settings)),
+            Ok(ended) => return Err(ended_early(ended)),
             Err(_) => return Err(Failure::NotDrained),
         },
         signal = signals.stop() => tracing::warn!(signal, "{signal} again: stopping at once"),
@@ -132,7 +141,7 @@ fn start_worker(
 ) -> Result<oneshot::Receiver<Result<(), store::Error>>, Failure> {
     let (done, ended) = oneshot::channel();
     let run = move || {
-        let result = worker::run(store, &jobs, &options, &metrics).map(drop);
+        let result = worker::run(store, &jobs, &options, &metrics);
         _ = done.send(result);
     };
     thread::Builder::new().name("worker".to_owned()).spawn(run).map_err(io("the worker's thread"))?;
@@ -140,16 +149,10 @@ fn start_worker(
 }
 
 /// Half alive is worse than dead: without the worker, the process ends and is started afresh.
-fn ended_early(ended: Ended, settings: &Settings) -> Failure {
-    let StoreUrl::Sqlite(path) = &settings.store.url;
+fn ended_early(ended: Ended) -> Failure {
     match ended {
         Ok(Ok(())) | Err(_) => Failure::Worker,
-        Ok(Err(error)) => {
-            if matches!(error, store::Error::Unsure(_)) {
-                Sqlite::distrust(path);
-            }
-            error.into()
-        }
+        Ok(Err(error)) => error.into(),
     }
 }
 

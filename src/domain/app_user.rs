@@ -74,11 +74,23 @@ pub struct Edge {
 /// sender's retry window is recognised.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
-    /// (digest, event time in µs, received at in s since 1970), the latest event time last.
-    pub events: Vec<(Digest, i64, u32)>,
+    /// The latest event time last.
+    events: Vec<Heard>,
     /// The latest event time among those dropped to bound the list while they could still be
     /// repeated, and when that one was received: at or below it, the list alone cannot tell.
-    pub horizon: Option<(i64, u32)>,
+    horizon: Option<(i64, u32)>,
+}
+
+/// An event that was journalled.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Heard {
+    digest: Digest,
+    /// Event time in µs.
+    time: i64,
+    /// When it was received, in s since 1970.
+    received: u32,
+    /// The sender's id of it, hashed; 0 for none.
+    id: u32,
 }
 
 impl Recent {
@@ -88,28 +100,46 @@ impl Recent {
 
     /// `Some(true)`: journalled within the window. `None`: only the journal knows.
     pub fn holds(&self, stamp: &Stamp, now: u32) -> Option<bool> {
-        let fresh = |received: u32| now.saturating_sub(received) <= Self::WINDOW;
-        let held = |&(digest, _, received): &(Digest, i64, u32)| digest == stamp.digest && fresh(received);
-        if self.events.iter().any(held) {
+        if self.events.iter().any(|heard| heard.digest == stamp.digest && fresh(heard.received, now)) {
             return Some(true);
         }
         match self.horizon {
-            Some((time, received)) if stamp.time <= time && fresh(received) => None,
+            Some((time, received)) if stamp.time <= time && fresh(received, now) => None,
             _ => Some(false),
         }
     }
 
+    /// Whether another event with the sender's id of this one was journalled.
+    pub fn contradicts(&self, stamp: &Stamp) -> bool {
+        let id = short(&stamp.event);
+        id != 0 && self.events.iter().any(|heard| heard.id == id && heard.digest != stamp.digest)
+    }
+
     /// Remembers an event received at `now`, in s since 1970.
     pub fn note(&mut self, stamp: &Stamp, now: u32) {
-        self.events.retain(|(_, _, received)| now.saturating_sub(*received) <= Self::WINDOW);
-        let at = self.events.partition_point(|(_, time, _)| *time <= stamp.time);
-        self.events.insert(at, (stamp.digest, stamp.time, now));
+        self.events.retain(|heard| fresh(heard.received, now));
+        self.horizon = self.horizon.filter(|(_, received)| fresh(*received, now));
+        let at = self.events.partition_point(|heard| heard.time <= stamp.time);
+        let id = short(&stamp.event);
+        self.events.insert(at, Heard { digest: stamp.digest, time: stamp.time, received: now, id });
         if self.events.len() > Self::MOST {
-            let (_, time, received) = self.events.remove(0);
+            let Heard { time, received, .. } = self.events.remove(0);
             let (was_time, was_received) = self.horizon.unwrap_or((time, received));
             self.horizon = Some((time.max(was_time), received.max(was_received)));
         }
     }
+}
+
+fn fresh(received: u32, now: u32) -> bool {
+    now.saturating_sub(received) <= Recent::WINDOW
+}
+
+/// FNV-1a: enough to tell a handful of ids apart.
+fn short(id: &str) -> u32 {
+    if id.is_empty() {
+        return 0;
+    }
+    id.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)).max(1)
 }
 
 /// Everything known of one `_id`. A merge leaves it whole; only a removal empties it.

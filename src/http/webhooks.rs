@@ -93,7 +93,11 @@ async fn accept(
     };
     match shared.queue.submit(delivered).await {
         Ok(receipt) => {
-            shared.metrics.accept(&receipt);
+            shared.metrics.accept(match receipt {
+                Receipt { quarantined: 1.., .. } => Outcome::quarantined,
+                Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
+                _ => Outcome::stored,
+            });
             Ok(receipt)
         }
         Err(refused) => Err(unavailable(shared, refused)),

@@ -37,6 +37,8 @@ pub struct Receipt {
     pub kept: usize,
     /// Events that were stored before.
     pub repeated: usize,
+    /// Learned events whose id another event had, with another content.
+    pub contradicting: usize,
     /// Reasons for which the body went to quarantine.
     pub quarantined: usize,
 }

@@ -43,15 +43,29 @@ impl From<TooLarge> for Failure {
     }
 }
 
-/// Stores what comes until the queue is closed and empty. Gives back the store, to be closed.
+/// Stores what comes until the queue is closed and empty, then closes the store.
 ///
-/// An error means that nothing more may be acknowledged: the process must end.
+/// An error means that nothing more may be acknowledged: the store is abandoned, and the process
+/// must end.
 pub fn run<S: Store>(
     mut store: S,
     jobs: &Receiver<Job>,
     options: &Options,
     metrics: &Metrics,
-) -> Result<S, Error> {
+) -> Result<(), Error> {
+    let ended = batches(&mut store, jobs, options, metrics);
+    if ended.is_err() {
+        store.abandon();
+    }
+    ended
+}
+
+fn batches<S: Store>(
+    store: &mut S,
+    jobs: &Receiver<Job>,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<(), Error> {
     while let Ok(first) = jobs.recv_blocking() {
         let mut bytes = first.delivered.body.len();
         let mut batch = vec![first];
@@ -63,17 +77,18 @@ pub fn run<S: Store>(
             batch.push(job);
         }
         metrics.batch_jobs.observe(batch.len() as f64);
-        handle(&mut store, batch, options, metrics)?;
+        handle(store, batch, options, metrics)?;
         match store.rest() {
-            Err(error @ (Error::Unsure(_) | Error::Damaged(_))) => return Err(error),
+            Err(error) if error.is_fatal() => return Err(error),
             Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
             Ok(()) => {}
         }
     }
-    Ok(store)
+    Ok(())
 }
 
-/// Stores a batch, or, where something in it cannot be applied, each of its jobs alone.
+/// Stores a batch; where something in it cannot be applied, each of its jobs alone; and the one
+/// that cannot be applied even so, in quarantine.
 fn handle<S: Store>(
     store: &mut S,
     batch: Vec<Job>,
@@ -81,46 +96,47 @@ fn handle<S: Store>(
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let delivered: Vec<&Delivered> = batch.iter().map(|job| &job.delivered).collect();
-    match attempt(store, &delivered, options, metrics) {
-        Ok(receipts) => answer(batch, &receipts.into_iter().map(Ok).collect::<Vec<_>>()),
-        Err(Failure::Store(error @ (Error::Unsure(_) | Error::Damaged(_)))) => return Err(error),
-        Err(Failure::Store(error)) => {
-            tracing::error!(%error, jobs = batch.len(), "batch not stored: {error}");
-            metrics.not_stored();
-            let refused =
-                if matches!(error, Error::Full(_)) { Refused::NoRoom } else { Refused::Unavailable };
-            answer(batch, &[Err(refused)]);
+    let stored = match (attempt(store, &delivered, options, metrics), delivered.as_slice()) {
+        (Err(Failure::Job(detail)), [one]) => {
+            tracing::warn!(detail, "a delivery cannot be applied; it goes to quarantine");
+            let unusable = Delivered {
+                app: one.app.clone(),
+                body: one.body.clone(),
+                headers: one.headers.clone(),
+                events: Vec::new(),
+                unusable: vec![("cannot_apply", detail)],
+                received: one.received,
+            };
+            attempt(store, &[&unusable], options, metrics)
         }
-        Err(Failure::Job(_)) if batch.len() > 1 => {
+        (Err(Failure::Job(_)), _) => {
             return batch.into_iter().try_for_each(|job| handle(store, vec![job], options, metrics));
         }
-        Err(Failure::Job(detail)) => {
-            tracing::warn!(detail, "a delivery cannot be applied; it goes to quarantine");
-            let unusable = |given: &Delivered| Delivered {
-                app: given.app.clone(),
-                received: given.received,
-                body: given.body.clone(),
-                events: Vec::new(),
-                unusable: vec![("cannot_apply", detail.clone())],
-                headers: given.headers.clone(),
+        (stored, _) => stored,
+    };
+    match stored {
+        Ok(receipts) => answer(batch, receipts.into_iter().map(Ok)),
+        // Dropping the batch tells each of its requests that it is not known to be stored.
+        Err(Failure::Store(error)) if error.is_fatal() => return Err(error),
+        Err(failure) => {
+            let (refused, error) = match failure {
+                Failure::Store(Error::Full(error)) => (Refused::NoRoom, error),
+                Failure::Store(error) => (Refused::Unavailable, error.to_string()),
+                Failure::Job(detail) => (Refused::Unavailable, detail),
             };
-            let quarantined: Vec<Delivered> = batch.iter().map(|job| unusable(&job.delivered)).collect();
-            let stored = attempt(store, &quarantined.iter().collect::<Vec<_>>(), options, metrics);
-            match stored {
-                Ok(receipts) => answer(batch, &receipts.into_iter().map(Ok).collect::<Vec<_>>()),
-                Err(Failure::Store(error @ (Error::Unsure(_) | Error::Damaged(_)))) => return Err(error),
-                Err(_) => answer(batch, &[Err(Refused::Unavailable)]),
-            }
+            tracing::error!(error, jobs = batch.len(), "batch not stored: {error}");
+            metrics.not_stored();
+            answer(batch, std::iter::repeat(Err(refused)));
         }
     }
     Ok(())
 }
 
-/// Tells each waiting request its own answer, or all of them the only one.
-fn answer(batch: Vec<Job>, answers: &[Result<Receipt, Refused>]) {
-    for (job, answer) in batch.into_iter().zip(answers.iter().cycle()) {
+/// Tells each waiting request what became of it.
+fn answer(batch: Vec<Job>, answers: impl Iterator<Item = Result<Receipt, Refused>>) {
+    for (job, answer) in batch.into_iter().zip(answers) {
         // Whoever has hung up will try again, and be told that it is stored.
-        _ = job.done.send(*answer);
+        _ = job.done.send(answer);
     }
 }
 
@@ -157,8 +173,23 @@ fn transact<S: Store>(
         txn.commit()?;
         metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
     }
-    metrics.committed(&saved, &receipts);
+    count(metrics, &saved, &receipts);
     Ok(receipts)
+}
+
+fn count(metrics: &Metrics, saved: &Saved, receipts: &[Receipt]) {
+    metrics.stored();
+    metrics.created.inc_by(saved.created);
+    metrics.merged.inc_by(saved.merged);
+    metrics.removed.inc_by(saved.removed);
+    metrics.identity_conflicts.inc_by(saved.identity_conflicts);
+    metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
+    let sum = |count: fn(&Receipt) -> usize| receipts.iter().map(count).sum::<usize>();
+    metrics.id_conflicts.inc_by(sum(|receipt| receipt.contradicting) as u64);
+    metrics.events("learned", sum(|receipt| receipt.learned));
+    metrics.events("kept", sum(|receipt| receipt.kept));
+    metrics.events("repeated", sum(|receipt| receipt.repeated));
+    metrics.events("quarantined", sum(|receipt| receipt.quarantined));
 }
 
 fn empty(directory: Directory, now: i64) -> Batch {
@@ -210,6 +241,9 @@ impl Work {
                 receipt.repeated += 1;
                 continue;
             }
+            let known = self.batch.directory.record(&subjects[0]);
+            receipt.contradicting +=
+                usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
             self.batch.directory.learn(&given.app, event)?;
             let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
             receipt.learned += usize::from(outcome == Outcome::Learned);

@@ -33,6 +33,13 @@ pub enum Error {
     Damaged(String),
 }
 
+impl Error {
+    /// Whether the process must end: nothing more may be acknowledged.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Unsure(_) | Self::Damaged(_))
+    }
+}
+
 /// What a store answers.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -140,6 +147,10 @@ pub trait Store: Send {
 
     /// Called between batches: time for upkeep that must not run beside a transaction.
     fn rest(&mut self) -> Result<()>;
+
+    /// Lets go without another write, and leaves word that the data must be verified before it is
+    /// used again: after a failed sync, less may be on disk than is read back from memory.
+    fn abandon(self);
 }
 
 /// A transaction. Sees its own writes; dropped without `commit`, it leaves no trace.

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use super::{Error, Result, Seq, Store};
@@ -85,6 +86,7 @@ pub struct Sqlite {
     state: State,
     checkpointer: Checkpointer,
     path: PathBuf,
+    abandoned: bool,
     _lock: File,
 }
 
@@ -117,20 +119,16 @@ impl Sqlite {
         checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
         let state = State::read(&conn, options).map_err(store)?;
         let checkpointer = Checkpointer::start(options).map_err(store)?;
-        Ok(Self { conn, state, checkpointer, path, _lock: lock })
-    }
-
-    /// Leaves word that the file must be verified before it is used again: after a failed sync,
-    /// what is on disk may be less than what was read back from memory.
-    pub fn distrust(path: &Path) {
-        // Nothing better can be done here if even this fails.
-        _ = File::create(mark(path));
+        Ok(Self { conn, state, checkpointer, path, abandoned: false, _lock: lock })
     }
 }
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
         self.checkpointer.stop();
+        if self.abandoned {
+            return;
+        }
         let close = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
         if let Err(error) = self.conn.execute_batch(close) {
             tracing::warn!(%error, path = %self.path.display(), "the last checkpoint was left to the next start");
@@ -148,6 +146,13 @@ impl Store for Sqlite {
 
     fn rest(&mut self) -> Result<()> {
         self.checkpointer.after_commit(&self.conn)
+    }
+
+    fn abandon(mut self) {
+        self.abandoned = true;
+        if let Err(error) = File::create(mark(&self.path)) {
+            tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
+        }
     }
 }
 
@@ -170,6 +175,8 @@ impl State {
 /// Settings of every connection.
 fn common(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
+    // Only a store that trusts itself checkpoints, and it does so before it closes.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",

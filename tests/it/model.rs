@@ -11,14 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-pub use picture::{Picture, Shown};
+pub(crate) use picture::{Picture, Shown};
 
-pub type User = &'static str;
-pub type ClientName = &'static str;
+pub(crate) type User = &'static str;
+pub(crate) type ClientName = &'static str;
 
 /// A text, and, where a test follows whose it is, the user it was said of.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Value {
+pub(crate) struct Value {
     pub text: &'static str,
     pub of: User,
 }
@@ -32,13 +32,13 @@ impl fmt::Debug for Value {
 
 /// What is said of a client: all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Device {
+pub(crate) struct Device {
     pub active: bool,
     pub rest: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Field {
+pub(crate) enum Field {
     UserId,
     Name,
     Email,
@@ -60,7 +60,7 @@ enum Part {
 
 /// What one event carried of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Sighting {
+pub(crate) struct Sighting {
     pub user: User,
     pub fields: Vec<(Field, Option<Value>)>,
     pub properties_whole: bool,
@@ -71,7 +71,7 @@ pub struct Sighting {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Say {
+pub(crate) enum Say {
     Seen(Sighting),
     /// Our own API: the new value, and Smooch's at that moment.
     Set {
@@ -103,7 +103,7 @@ pub enum Say {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Event {
+pub(crate) struct Event {
     /// Nothing: minus infinity.
     pub time: Option<i64>,
     /// The sender's, if any; two events may well carry the same.
@@ -120,7 +120,7 @@ impl fmt::Debug for Event {
 
 impl Event {
     /// Stands for the SHA-256 of the event: it is a function of the content, and of all of it.
-    pub fn digest(&self) -> [u8; 16] {
+    pub(crate) fn digest(&self) -> [u8; 16] {
         let half = |salt: u8| {
             let mut hasher = DefaultHasher::new();
             (salt, self).hash(&mut hasher);
@@ -145,7 +145,7 @@ type Set = (Stamp, Option<Value>, Option<Value>);
 
 /// A point of the lattice.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct State {
+pub(crate) struct State {
     fields: BTreeMap<(User, Field), (Stamp, Option<Value>)>,
     clients: BTreeMap<(User, ClientName), (Stamp, Option<Device>)>,
     floors: BTreeMap<(User, Part), Stamp>,
@@ -163,7 +163,7 @@ pub struct State {
 
 impl State {
     /// The join of all that these events say.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+    pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
         events.into_iter().fold(Self::default(), |state, event| state.join(Self::delta(event)))
     }
 

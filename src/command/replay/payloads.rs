@@ -28,8 +28,10 @@ pub(super) enum Source {
 /// Where a payload was found: its file, and in a file of many its line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Place {
-    file: Arc<str>,
-    line: Option<u64>,
+    /// As it was named.
+    pub(super) file: Arc<str>,
+    /// From 1.
+    pub(super) line: Option<u64>,
 }
 
 impl fmt::Display for Place {
@@ -229,7 +231,8 @@ mod tests {
             fs::write(at(name), "{}\n").unwrap();
         }
         let whole = |name: &str| Source::Whole(at(name));
-        let inside = [Source::Lines(at("a.jsonl")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.json")];
+        let inside =
+            [Source::Lines(at("a.jsonl")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.json")];
         assert_eq!(find(&[folder.path().to_owned()]), inside);
         assert_eq!(count(&inside), Some(4));
 
@@ -237,7 +240,11 @@ mod tests {
         let empty = Source::Nothing(at("b/none"), NotSent::EmptyFolder);
         let expected =
             [whole("c.json"), Source::Stdin, whole("README.md"), empty, Source::Lines(at("lost.jsonl"))];
-        assert_eq!(find(&given), expected, "what is named comes in the order of naming, whatever it is called");
+        assert_eq!(
+            find(&given),
+            expected,
+            "what is named comes in the order of naming, whatever it is called"
+        );
         assert_eq!(count(&expected), None, "the end of stdin is not known");
     }
 

@@ -110,7 +110,8 @@ async fn beginning(mut answer: Response) -> Vec<u8> {
 /// What an answer in Smooch's shape says went wrong; nothing of any other answer, which may be an echo.
 fn description(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
-    let text = answer.pointer("/error/description").or_else(|| answer.pointer("/errors/0/title"))?.as_str()?;
+    let text =
+        answer.pointer("/error/description").or_else(|| answer.pointer("/errors/0/title"))?.as_str()?;
     Some(text.chars().filter(|c| !c.is_control()).take(DESCRIPTION).collect())
 }
 
@@ -126,7 +127,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
 
 /// The innermost cause. The outer ones repeat the URL, which may hold a password.
 fn cause(error: &reqwest::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.last().map_or_else(String::new, ToString::to_string)
 }
 

@@ -67,12 +67,18 @@ impl Signer {
 
 impl Key {
     fn of(scheme: Scheme, app: &App) -> anyhow::Result<Self> {
-        let secret = app.webhook_secrets.first().with_context(|| format!("the app {} has no webhook secret", app.id))?;
+        let secret = app
+            .webhook_secrets
+            .first()
+            .with_context(|| format!("the app {} has no webhook secret", app.id))?;
         let secret = secret.expose().as_bytes();
         match scheme {
             Scheme::ApiKey => {
                 let mut value = HeaderValue::from_bytes(secret).ok().with_context(|| {
-                    format!("the first webhook secret of the app {} has characters that no header may have", app.id)
+                    format!(
+                        "the first webhook secret of the app {} has characters that no header may have",
+                        app.id
+                    )
                 })?;
                 value.set_sensitive(true);
                 Ok(Self::ApiKey(value))
@@ -142,14 +148,16 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::Settings;
+    use crate::config::{Secret, Settings};
 
     fn apps(text: &str) -> Vec<App> {
         Settings::parse(text, "config.toml", &BTreeMap::new(), &[]).unwrap().apps
     }
 
     fn two() -> Vec<App> {
-        let app = |id: &str| format!("[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"secret of {id}\", \"old {id}\"]\n");
+        let app = |id: &str| {
+            format!("[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"secret of {id}\", \"old {id}\"]\n")
+        };
         apps(&(app("one") + &app("two")))
     }
 
@@ -163,7 +171,10 @@ mod tests {
     fn the_app_that_a_payload_names_signs_it() {
         let signer = Signer::new(Scheme::ApiKey, None, &two()).unwrap();
         assert_eq!(secret(&signer, r#"{"app":{"_id":"one"}}"#).unwrap(), "secret of one");
-        assert_eq!(secret(&signer, r#"{"x":[],"app":{"name":"\ud83d","id":"two"}}"#).unwrap(), "secret of two");
+        assert_eq!(
+            secret(&signer, r#"{"x":[],"app":{"name":"\ud83d","id":"two"}}"#).unwrap(),
+            "secret of two"
+        );
         let unknown = secret(&signer, r#"{"app":{"_id":"three"}}"#).unwrap_err();
         assert_eq!(unknown, NotSent::UnknownApp("three".to_owned()));
         for body in ["{}", "[]", "\"{}\"", r#"{"app":null}"#, r#"{"app":"one"}"#, r#"{"app":{"_id":""}}"#] {
@@ -202,8 +213,16 @@ mod tests {
     fn a_signature_is_that_of_a_known_vector() {
         // RFC 4231, test case 2, and GitHub's own example of this header.
         for (secret, body, hex) in [
-            ("Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
-            ("It's a Secret to Everybody", "Hello, World!", "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"),
+            (
+                "Jefe",
+                "what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                "It's a Secret to Everybody",
+                "Hello, World!",
+                "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+            ),
         ] {
             let settings = format!("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"{secret}\"]\n");
             let key = Key::of(Scheme::Hmac, &apps(&settings)[0]).unwrap();
@@ -214,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_secret_that_no_header_carries_is_refused_without_showing_it() {
-        let apps = apps("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"two\\nlines\"]\n");
+        let mut apps = two();
+        apps[0].webhook_secrets = vec![Secret::new("two\nlines")];
         let error = Signer::new(Scheme::ApiKey, None, &apps).err().unwrap().to_string();
         assert!(error.contains("the app one") && !error.contains("lines"), "{error}");
         assert!(Signer::new(Scheme::Hmac, None, &apps).is_ok());

@@ -170,22 +170,27 @@ mod tests {
         all
     }
 
+    fn place() -> Place {
+        Place { file: "a.jsonl".into(), line: Some(3) }
+    }
+
     fn outcomes() -> Tally {
-        let folder = vec![std::path::PathBuf::from("gone.json")];
         let mut tally = Tally::default();
-        super::super::payloads::read(&super::super::payloads::find(&folder)[0], &mut |place, body| {
-            let latency = Duration::from_millis(4);
-            for status in [StatusCode::OK, StatusCode::OK, StatusCode::UNAUTHORIZED] {
-                let description = Some("Wrong secret".to_owned());
-                let line = tally.add(&Outcome::Answered { place: place.clone(), status, latency, description });
-                assert_eq!(line.as_deref(), (status != 200).then_some("gone.json: 401 Unauthorized: Wrong secret"));
-            }
-            let detail = "refused".to_owned();
-            let line = tally.add(&Outcome::Unanswered { place: place.clone(), reason: "no connection", detail });
-            assert_eq!(line.unwrap(), "gone.json: no answer: no connection (refused)");
-            let line = tally.add(&Outcome::NotSent { place, why: body.unwrap_err() }).unwrap();
-            assert!(line.starts_with("gone.json: not sent: cannot be read: "), "{line}");
-        });
+        let latency = Duration::from_millis(4);
+        for (status, said) in [
+            (StatusCode::OK, None),
+            (StatusCode::OK, None),
+            (StatusCode::UNAUTHORIZED, Some("a.jsonl:3: 401 Unauthorized: Wrong secret")),
+        ] {
+            let description = Some("Wrong secret".to_owned());
+            let outcome = Outcome::Answered { place: place(), status, latency, description };
+            assert_eq!(tally.add(&outcome).as_deref(), said);
+        }
+        let detail = "refused".to_owned();
+        let silent = Outcome::Unanswered { place: place(), reason: "no connection", detail };
+        assert_eq!(tally.add(&silent).unwrap(), "a.jsonl:3: no answer: no connection (refused)");
+        let broken = Outcome::NotSent { place: place(), why: NotSent::NotJson("at byte 1".to_owned()) };
+        assert_eq!(tally.add(&broken).unwrap(), "a.jsonl:3: not sent: not JSON: at byte 1");
         tally
     }
 
@@ -196,13 +201,13 @@ mod tests {
         assert_eq!(
             tally.text(2 * SECOND),
             "sent 4 in 2.0 s, 1.5 answered a second\n  200: 2\n  401: 1\n  no answer, no connection: 1\n  \
-             not sent, unreadable: 1\nlatency p50 4.0 ms, p99 4.0 ms, max 4.0 ms"
+             not sent, not JSON: 1\nlatency p50 4.0 ms, p99 4.0 ms, max 4.0 ms"
         );
         assert_eq!(
             tally.json(2 * SECOND),
             json!({
                 "sent": 4, "answers": {"200": 2, "401": 1}, "unanswered": {"no connection": 1},
-                "notSent": {"unreadable": 1}, "seconds": 2.0, "perSecond": 1.5,
+                "notSent": {"not JSON": 1}, "seconds": 2.0, "perSecond": 1.5,
                 "latencyMs": {"p50": 4.0, "p99": 4.0, "max": 4.0},
             })
         );
@@ -216,10 +221,7 @@ mod tests {
     fn ten_failures_are_named_and_the_others_counted() {
         let mut tally = outcomes();
         assert_eq!(tally.unnamed_failures(), None);
-        let mut place = None;
-        let source = super::super::payloads::find(&["gone.json".into()]);
-        super::super::payloads::read(&source[0], &mut |found, _| place = Some(found));
-        let outcome = Outcome::NotSent { place: place.unwrap(), why: NotSent::NoApp };
+        let outcome = Outcome::NotSent { place: place(), why: NotSent::NoApp };
         let named = (0..20).filter(|_| tally.add(&outcome).is_some()).count();
         assert_eq!((named, tally.unnamed_failures()), (7, Some(13)));
     }

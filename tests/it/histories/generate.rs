@@ -55,7 +55,8 @@ fn event(
     say: impl Strategy<Value = Say>,
 ) -> impl Strategy<Value = Event> {
     // One event may speak of two users, so that two things can have one stamp.
-    let also = prop_oneof![6 => Just(None), 1 => sighting().prop_map(Say::Seen).prop_map(Some), 1 => bind().prop_map(Some)];
+    let second = prop_oneof![sighting().prop_map(Say::Seen), bind()];
+    let also = prop_oneof![3 => Just(None), 1 => second.prop_map(Some)];
     (time, select(vec!["", "x", "y"]), say, also).prop_map(|(time, id, say, also)| {
         let also = also.filter(|_| !matches!(say, Say::Set { .. }));
         Event { time, id, says: std::iter::once(say).chain(also).collect() }
@@ -64,7 +65,15 @@ fn event(
 
 fn any_say() -> BoxedStrategy<Say> {
     let remove = user().prop_map(|user| Say::Remove { user });
-    prop_oneof![8 => sighting().prop_map(Say::Seen), 4 => merge(), 3 => set(), 2 => client(), 1 => bind(), 1 => remove].boxed()
+    prop_oneof![
+        8 => sighting().prop_map(Say::Seen),
+        4 => merge(),
+        3 => set(),
+        2 => client(),
+        1 => bind(),
+        1 => remove,
+    ]
+    .boxed()
 }
 
 fn user() -> impl Strategy<Value = User> {

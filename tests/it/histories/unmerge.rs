@@ -22,7 +22,11 @@ fn an_undone_merge_leaves_both_as_they_were() {
     let table: [(&str, &[Event], bool); 6] = [
         ("merged", &merged, true),
         ("merged and undone", &undone, false),
-        ("undone before it arrived, and both delivered again", &[undone[1].clone(), undone[0].clone()], false),
+        (
+            "undone before it arrived, and both delivered again",
+            &[undone[1].clone(), undone[0].clone()],
+            false,
+        ),
         ("merged anew", &again, true),
         ("undone, though it never was", &[at(2, unmerge("A", "B"))], false),
         ("another merge undone", &[at(1, merge("A", "B")), at(2, unmerge("C", "B"))], true),
@@ -31,7 +35,11 @@ fn an_undone_merge_leaves_both_as_they_were() {
         let directory = in_every_order(&told(then));
         let b = view(&directory, "B").expect(case);
         assert_eq!(b.id, id(if joined { "A" } else { "B" }), "{case}");
-        assert_eq!(shown(&directory, "B", Field::Name).as_deref(), Some(if joined { "ann" } else { "bea" }), "{case}");
+        assert_eq!(
+            shown(&directory, "B", Field::Name).as_deref(),
+            Some(if joined { "ann" } else { "bea" }),
+            "{case}"
+        );
         let a = view(&directory, "A").expect(case);
         assert_eq!((a.id, a.aliases.len()), (id("A"), usize::from(joined)), "{case}");
         assert_eq!(shown(&directory, "A", Field::Name).as_deref(), Some("ann"), "{case}");

@@ -7,7 +7,7 @@ use super::{ClientName, Device, Field, Part, Stamp, State, User, Value};
 
 /// Everything the world can ask.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Picture {
+pub(crate) struct Picture {
     /// Each live root, and what it shows.
     pub users: BTreeMap<User, Shown>,
     /// Each live `_id`, and the root it is part of.
@@ -17,7 +17,7 @@ pub struct Picture {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub aliases: Vec<User>,
     pub fields: BTreeMap<Field, Value>,
     pub clients: BTreeMap<ClientName, Device>,
@@ -45,7 +45,7 @@ impl Family {
 }
 
 impl Picture {
-    pub fn of(state: &State) -> Self {
+    pub(crate) fn of(state: &State) -> Self {
         let (parents, dead) = (parents(state), state.dead());
         let named = state.edges.keys().flat_map(|(from, to)| [*from, *to]);
         let ids: BTreeSet<User> = state.known.iter().copied().chain(named).collect();
