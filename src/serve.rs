@@ -1,6 +1,7 @@
 //! What is opened in which order, and how it ends.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,41 +67,28 @@ impl Failure {
 /// Runs the service until it is told to stop, or cannot go on.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(io("signals"))?;
-    let StoreUrl::Sqlite(path) = &settings.store.url;
-    let store = Sqlite::open(&Options {
-        path: path.clone(),
-        wal_checkpoint: settings.store.wal_checkpoint,
-        wal_limit: settings.store.wal_limit,
-        quarantine_rows: settings.ingest.quarantine_rows as u64,
-        quarantine_bytes: settings.ingest.quarantine_bytes,
-    })?;
-    let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
-    let readers = Readers::start(readers).map_err(io("reader threads"))?;
     let metrics = Arc::new(Metrics::default());
+    let (store, readers) = open(settings)?;
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let options = worker::Options { batch_jobs: ingest.batch_jobs, group_members: ingest.group_members };
-    let worker = start_worker(store, jobs, options, metrics.clone())?;
+    let mut worker = start_worker(store, jobs, options, metrics.clone())?;
     let shared = Arc::new(Shared::new(settings, queue.clone(), readers, metrics.clone()));
 
     let server = &settings.server;
-    let bind = |address| async move {
-        let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
-        let bound = listener.local_addr().map_err(io("the listener's address"))?;
-        Ok::<_, Failure>((listener, bound))
-    };
     let (public, listen) = bind(server.listen).await?;
     let (admin, admin_listen) = bind(server.admin_listen).await?;
     let (stop, stopping) = watch::channel(false);
+    let (stop_admin, stopping_admin) = watch::channel(false);
     let limits = listen::Limits::from(server);
-    let public =
-        tokio::spawn(listen::serve(public, http::public(shared.clone()), limits, metrics.clone(), stopping));
-    let (stop_admin, stopping) = watch::channel(false);
+    let routes = http::public(shared.clone());
+    let mut public = tokio::spawn(listen::serve(public, routes, limits, metrics, stopping));
     // Connections to the admin listener are not counted as the public one's.
-    tokio::spawn(listen::serve(admin, http::admin(shared.clone()), limits, Arc::default(), stopping));
-    tracing::info!(%listen, %admin_listen, store = %settings.store.url, apps = settings.apps.len(), "ready on {listen}");
+    let routes = http::admin(shared.clone());
+    tokio::spawn(listen::serve(admin, routes, limits, Arc::default(), stopping_admin));
+    let (store, apps) = (&settings.store.url, settings.apps.len());
+    tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
 
-    let mut worker = worker;
     tokio::select! {
         ended = &mut worker => {
             stop.send_replace(true);
@@ -115,7 +103,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let drain = async {
         _ = public.await;
         queue.close();
-        let ended = (&mut worker).await;
+        let ended = worker.await;
         stop_admin.send_replace(true);
         ended
     };
@@ -128,6 +116,26 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         signal = signals.stop() => tracing::warn!(signal, "{signal} again: stopping at once"),
     }
     Ok(())
+}
+
+/// Opens the database, to be written by one and read by several.
+fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    let store = Sqlite::open(&Options {
+        path: path.clone(),
+        wal_checkpoint: settings.store.wal_checkpoint,
+        wal_limit: settings.store.wal_limit,
+        quarantine_rows: settings.ingest.quarantine_rows as u64,
+        quarantine_bytes: settings.ingest.quarantine_bytes,
+    })?;
+    let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
+    Ok((store, Readers::start(readers).map_err(io("reader threads"))?))
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
+    let bound = listener.local_addr().map_err(io("the listener's address"))?;
+    Ok((listener, bound))
 }
 
 type Ended = Result<Result<(), store::Error>, oneshot::error::RecvError>;
