@@ -31,11 +31,11 @@ use tally::{Outcome, Tally};
 const SPIN: Duration = Duration::from_millis(100);
 
 const AFTER_HELP: &str = "\
-Bodies are sent byte for byte as they are recorded. Every answer is counted and none is tried again, be
-it 503, 429 or no answer at all: what the target took twice counts once there, so run the same replay
-again instead. Requests go straight to the target: no proxy is used and no redirect followed.
+Bodies are sent byte for byte as they are recorded. Every answer is counted and none is tried again, be it \
+503, 429 or no answer at all: run the replay again instead, since what arrives twice counts once. Requests \
+go straight to the target: no proxy is used and no redirect followed.
 
-The summary goes to stdout, the first ten failures and the progress to stderr. The exit code is 0 if
+The summary goes to stdout, the first ten failures and the progress to stderr. The exit code is 0 if \
 everything was answered 2xx, 1 if anything was refused, unanswered or not sent.
 
 Examples:
@@ -183,7 +183,7 @@ fn progress(sources: &[Source], rounds: u32) -> anyhow::Result<ProgressBar> {
             bar.set_length(count * u64::from(rounds));
             "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left"
         }
-        None => "{spinner} {human_pos} posted, {per_sec}, {elapsed}",
+        None => "{spinner} {human_pos} done, {per_sec}, {elapsed}",
     };
     bar.set_style(ProgressStyle::with_template(template).context("the progress cannot be shown")?);
     bar.enable_steady_tick(SPIN);

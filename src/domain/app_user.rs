@@ -44,12 +44,37 @@ pub struct Client {
 /// Everything Smooch said: a register for each thing, and a floor for each part.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
-    /// Profile fields and properties.
+    /// Profile fields, and properties that are not older than their floor.
     pub fields: BTreeMap<Field, Said<Text>>,
-    /// Clients.
+    /// Clients that are not older than their floor.
     pub clients: BTreeMap<ClientId, Said<Client>>,
     /// The newest complete picture of each part. What is older than it is absent.
     pub floors: BTreeMap<Part, Arc<Stamp>>,
+}
+
+impl Layer {
+    /// Takes a complete picture of a part: what was said of it before is absent for good, so it is
+    /// not kept.
+    pub(super) fn complete(&mut self, part: Part, stamp: &Arc<Stamp>) {
+        let floor = self.floors.entry(part).or_insert_with(|| stamp.clone());
+        *floor = stamp.max(floor).clone();
+        match part {
+            Part::Properties => {
+                self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor)
+            }
+            Part::Clients => self.clients.retain(|_, said| said.stamp >= *floor),
+        }
+    }
+
+    /// Whether what is said with this stamp is not older than the complete picture of its part.
+    pub(super) fn counts(&self, part: Option<Part>, stamp: &Arc<Stamp>) -> bool {
+        self.floor(part).is_none_or(|floor| stamp >= floor)
+    }
+
+    /// The newest complete picture of a part.
+    pub fn floor(&self, part: Option<Part>) -> Option<&Arc<Stamp>> {
+        self.floors.get(&part?)
+    }
 }
 
 /// A client's pointer to this app user.
@@ -184,26 +209,6 @@ impl Record {
             recent: std::mem::take(&mut self.recent),
             ..Self::default()
         };
-    }
-
-    /// Smooch's last word on a field, unless a newer complete picture lacks it.
-    pub fn said(&self, field: &Field) -> Option<&Said<Text>> {
-        self.smooch.fields.get(field).filter(|said| self.counts(field.part(), &said.stamp))
-    }
-
-    /// Smooch's last word on a client, unless a newer complete picture lacks it.
-    pub fn said_client(&self, client: &ClientId) -> Option<&Said<Client>> {
-        let said = self.smooch.clients.get(client);
-        said.filter(|said| self.counts(Some(Part::Clients), &said.stamp))
-    }
-
-    fn counts(&self, part: Option<Part>, stamp: &Arc<Stamp>) -> bool {
-        self.floor(part).is_none_or(|floor| stamp >= floor)
-    }
-
-    /// The newest complete picture of a part.
-    pub fn floor(&self, part: Option<Part>) -> Option<&Arc<Stamp>> {
-        self.smooch.floors.get(&part?)
     }
 
     /// Every `userId` it carries in either layer, as JSON text: what it can be looked up by.

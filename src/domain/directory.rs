@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::app_user::{Claim, Client, Edge, Override, Record, raise};
-use super::fact::{Event, Fact, Reason, Seen};
+use super::fact::{Event, Fact, Part, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
 use super::view::{Change, View};
@@ -159,12 +159,13 @@ impl Directory {
         if record.dead {
             return;
         }
-        for (field, value) in &seen.fields {
-            raise(&mut record.smooch.fields, field.clone(), stamp, value.clone());
-        }
         for part in &seen.complete {
-            let floor = record.smooch.floors.entry(*part).or_insert_with(|| stamp.clone());
-            *floor = stamp.max(floor).clone();
+            record.smooch.complete(*part, stamp);
+        }
+        for (field, value) in &seen.fields {
+            if record.smooch.counts(field.part(), stamp) {
+                raise(&mut record.smooch.fields, field.clone(), stamp, value.clone());
+            }
         }
         record.started |= seen.started;
         for (id, client) in &seen.clients {
@@ -184,7 +185,9 @@ impl Directory {
         if record.dead {
             return;
         }
-        raise(&mut record.smooch.clients, id.clone(), stamp, value.cloned());
+        if record.smooch.counts(Some(Part::Clients), stamp) {
+            raise(&mut record.smooch.clients, id.clone(), stamp, value.cloned());
+        }
         if value.is_some_and(|client| client.active) {
             self.claim(app, user, id, stamp);
         }

@@ -67,8 +67,8 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
     let keys: BTreeSet<&Field> =
         group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys())).collect();
     let shown = keys.into_iter().filter_map(|field| {
-        let floor = group.record.floor(field.part());
-        let said = group.word(floor.map(|floor| &**floor), |record| record.said(field));
+        let floor = group.record.smooch.floor(field.part());
+        let said = group.word(floor.map(|floor| &**floor), |record| record.smooch.fields.get(field));
         let current = said.and_then(|said| said.value.as_ref());
         let value = match ours(group, field) {
             None => current,
@@ -86,15 +86,16 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
 fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<&'a Register<Override>> {
     group.record.ours.get(field).or_else(|| {
         let members = || group.members.iter().filter_map(|(_, record)| record.ours.get(field)).max();
-        group.record.said(field).is_none().then(members).flatten()
+        let silent = !group.record.smooch.fields.contains_key(field);
+        silent.then(members).flatten()
     })
 }
 
 fn clients(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> BTreeMap<ClientId, Client> {
-    let floor = group.record.floor(Some(Part::Clients));
+    let floor = group.record.smooch.floor(Some(Part::Clients));
     let keys: BTreeSet<&ClientId> = group.records().flat_map(|record| record.smooch.clients.keys()).collect();
     let shown = keys.into_iter().filter_map(|id| {
-        let said = group.word(floor.map(|floor| &**floor), |record| record.said_client(id))?;
+        let said = group.word(floor.map(|floor| &**floor), |record| record.smooch.clients.get(id))?;
         let client = said.value.as_ref()?;
         Some((id.clone(), Client { active: client.active && bound(id), rest: client.rest.clone() }))
     });

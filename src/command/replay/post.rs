@@ -75,9 +75,9 @@ impl Poster {
         let began = Instant::now();
         match posted.send().await {
             Ok(answer) => {
-                let latency = began.elapsed();
                 let status = answer.status();
                 let description = description(&beginning(answer).await);
+                let latency = began.elapsed();
                 Outcome::Answered { place, status, latency, description }
             }
             Err(error) => Outcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },

@@ -14,7 +14,7 @@ const NAMED: u64 = 10;
 
 /// What became of a payload.
 pub(super) enum Outcome {
-    /// The target answered, this long after the request began.
+    /// The target answered; its answer was read this long after the request began.
     Answered { place: Place, status: StatusCode, latency: Duration, description: Option<String> },
     /// The target did not; the payload may have arrived all the same.
     Unanswered { place: Place, reason: &'static str, detail: String },
@@ -83,7 +83,7 @@ impl Tally {
     /// The summary for people, without a newline at its end.
     pub(super) fn text(&self, took: Duration) -> String {
         let (sent, seconds, rate) = (self.sent(), took.as_secs_f64(), self.per_second(took));
-        let mut text = format!("sent {sent} in {seconds:.1} s, {rate:.1} answered a second");
+        let mut text = format!("sent {sent} in {seconds:.2} s, {rate:.1} answered a second");
         let mut line = |what: &str, count: u64| {
             // Writing to a string cannot fail.
             let _ = write!(text, "\n  {what}: {count}");
@@ -200,7 +200,7 @@ mod tests {
         assert!(!tally.all_well());
         assert_eq!(
             tally.text(2 * SECOND),
-            "sent 4 in 2.0 s, 1.5 answered a second\n  200: 2\n  401: 1\n  no answer, no connection: 1\n  \
+            "sent 4 in 2.00 s, 1.5 answered a second\n  200: 2\n  401: 1\n  no answer, no connection: 1\n  \
              not sent, not JSON: 1\nlatency p50 4.0 ms, p99 4.0 ms, max 4.0 ms"
         );
         assert_eq!(
@@ -213,7 +213,7 @@ mod tests {
         );
         let nothing = Tally::default();
         assert!(nothing.all_well());
-        assert_eq!(nothing.text(SECOND), "sent 0 in 1.0 s, 0.0 answered a second");
+        assert_eq!(nothing.text(SECOND), "sent 0 in 1.00 s, 0.0 answered a second");
         assert_eq!(nothing.json(SECOND)["latencyMs"], Value::Null);
     }
 
