@@ -60,7 +60,7 @@ impl Layer {
         *floor = stamp.max(floor).clone();
         match part {
             Part::Properties => {
-                self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor)
+                self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor);
             }
             Part::Clients => self.clients.retain(|_, said| said.stamp >= *floor),
         }

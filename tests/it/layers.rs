@@ -30,7 +30,8 @@ fn sources() -> Vec<(String, PathBuf)> {
 
 /// The modules that a file names as `crate::module` or `rollcall::module`, comments left out.
 fn named(text: &str) -> BTreeSet<String> {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut found = BTreeSet::new();
     for prefix in ["crate::", "rollcall::"] {
         for (at, _) in code.match_indices(prefix) {
@@ -46,7 +47,10 @@ fn named(text: &str) -> BTreeSet<String> {
 fn no_layer_reaches_further_than_it_may() {
     let mut seen = BTreeSet::new();
     for (module, path) in sources() {
-        let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module}: which layer?"));
+        let (_, allowed) = ALLOWED
+            .iter()
+            .find(|(name, _)| *name == module)
+            .unwrap_or_else(|| panic!("{module}: which layer?"));
         for name in named(&std::fs::read_to_string(&path).unwrap()) {
             assert!(name == module || allowed.contains(&name.as_str()), "{} names {name}", path.display());
         }
@@ -57,7 +61,8 @@ fn no_layer_reaches_further_than_it_may() {
 
 #[test]
 fn the_reader_of_imports_sees_imports() {
-    let text = "use crate::store::Txn;\n// crate::http\nlet x = rollcall::wire::read;\nuse crate::{domain, x};";
+    let text =
+        "use crate::store::Txn;\n// crate::http\nlet x = rollcall::wire::read;\nuse crate::{domain, x};";
     assert_eq!(named(text).into_iter().collect::<Vec<_>>(), ["domain", "store", "wire"]);
 }
 

@@ -143,7 +143,9 @@ impl Program {
 
     /// Waits until a line that contains `text` is logged.
     pub fn wait_for_log(&self, text: &str) -> String {
-        self.log.wait(|line| line.contains(text)).unwrap_or_else(|| panic!("never logged: {text}\n{}", self.log()))
+        self.log
+            .wait(|line| line.contains(text))
+            .unwrap_or_else(|| panic!("never logged: {text}\n{}", self.log()))
     }
 
     /// Sends a signal by its name, such as `TERM`.
@@ -251,7 +253,10 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> std::io::Result<Answer> {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -333,10 +338,121 @@ pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 /// Whether a program of this machine can be used. Missing, the test is skipped with a word on why;
 /// under `CI=true` it fails.
 pub fn have(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let found =
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
     if !found {
         eprintln!("skipped: {program} is not installed");
     }
     found
+}
+
+/// A connection that stays open, for one request after the other, or for bytes that are no request.
+pub struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Connection {
+    pub fn open(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Sends bytes; whether the other side still takes any.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// The next answer; `None` if the connection ends before.
+    pub fn answer(&mut self) -> Option<Answer> {
+        let mut buffer = [0; 8192];
+        loop {
+            if let Some(answer) = self.unread_answer() {
+                return Some(answer);
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.unread.extend_from_slice(&buffer[..read]),
+            }
+        }
+    }
+
+    fn unread_answer(&mut self) -> Option<Answer> {
+        let head = self.unread.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+        let answer = parse(&self.unread[..head])?;
+        let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
+        let text = String::from_utf8(self.unread.get(head..head + length)?.to_vec()).unwrap();
+        self.unread.drain(..head + length);
+        Some(Answer { text, ..answer })
+    }
+
+    /// A request, and its answer.
+    pub fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nhost: rollcall\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        assert!(self.send([head.as_bytes(), b"\r\n", body].concat()), "the connection takes a request");
+        self.answer().unwrap_or_else(|| panic!("no answer to {method} {path}"))
+    }
+
+    /// Whether the other side closes without another byte.
+    pub fn closes(&mut self) -> bool {
+        let ended = match self.stream.read(&mut [0; 1]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        };
+        self.unread.is_empty() && ended
+    }
+}
+
+/// Asks again and again until it is so.
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < end, "never came: {what}");
+        thread::yield_now();
+    }
+}
+
+impl Home {
+    /// The database, on a connection that writes nothing unless it is told to.
+    pub fn sql(&self) -> rusqlite::Connection {
+        let conn = rusqlite::Connection::open(self.database()).unwrap();
+        conn.busy_timeout(PATIENCE).unwrap();
+        conn
+    }
+
+    /// What a query for one number or one text finds.
+    pub fn find<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
+        self.sql().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// How many rows a table has.
+    pub fn rows(&self, table: &str) -> i64 {
+        self.find(&format!("SELECT count(*) FROM {table}"))
+    }
+}
+
+impl Program {
+    /// Every app user that a list shows, a page at a time.
+    pub fn everybody(&self) -> Vec<Value> {
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/v1/appusers?limit=100{after}"));
+            assert_eq!(page.status, 200, "{page:?}");
+            let mut page = page.json();
+            found.append(page["appUsers"].as_array_mut().unwrap());
+            let Some(next) = page["after"].as_str() else { return found };
+            after = format!("&after={next}");
+        }
+    }
 }

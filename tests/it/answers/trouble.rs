@@ -1,0 +1,148 @@
+//! 503: what may be better in a moment. Another connection that holds the database plays the trouble.
+
+use std::thread::{self, ScopedJoinHandle};
+
+use super::{rejected, requests, stored};
+use crate::support::{Answer, Connection, Home, Program, SECRET, first_message, until};
+
+/// Holds the database against every other writer until it is dropped.
+fn hold(home: &Home) -> rusqlite::Connection {
+    let conn = home.sql();
+    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+    conn
+}
+
+fn unavailable(answer: &Answer, code: &str) {
+    assert_eq!((answer.status, answer.code().as_str()), (503, code), "{answer:?}");
+    let seconds: u64 = answer.header("retry-after").expect("Retry-After").parse().unwrap();
+    assert!((1..=5).contains(&seconds), "{seconds}");
+}
+
+/// Posts on a thread of its own, and waits until the worker or the queue has it.
+fn post<'s>(
+    scope: &'s thread::Scope<'s, '_>,
+    program: &'s Program,
+    id: &'static str,
+    depth: f64,
+) -> ScopedJoinHandle<'s, Answer> {
+    let posted = scope.spawn(move || program.webhook(first_message(id, 1.0)));
+    until("the delivery is on its way", || {
+        program.metric("rollcall_queue_bytes") > 0.0 && program.metric("rollcall_queue_depth") == depth
+    });
+    posted
+}
+
+#[test]
+fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_database_is_free() {
+    let home = Home::with("[ingest]\nqueue_jobs = 1\nbatch_jobs = 1");
+    let program = home.start();
+    let held = hold(&home);
+    thread::scope(|scope| {
+        let worked_on = post(scope, &program, "a", 0.0);
+        let waiting = post(scope, &program, "b", 1.0);
+        for _ in 0..3 {
+            unavailable(&program.webhook(first_message("c", 1.0)), "too_busy");
+        }
+        unavailable(&program.admin("/readyz"), "not_ready");
+        assert_eq!(program.app_user("c").status, 404, "look-ups do not wait for the worker");
+        drop(held);
+        assert!(stored(&worked_on.join().unwrap()));
+        assert!(stored(&waiting.join().unwrap()));
+    });
+    assert_eq!((rejected(&program, "too_busy"), requests(&program, "unavailable")), (3.0, 3.0));
+    assert_eq!((program.app_user("a").status, program.app_user("b").status), (200, 200));
+    assert!(stored(&program.webhook(first_message("c", 1.0))));
+    assert_eq!(program.admin("/readyz").status, 200);
+}
+
+#[test]
+fn a_queue_full_of_bytes_is_503_at_once() {
+    let home = Home::with("[ingest]\nqueue_bytes = \"1MiB\"");
+    let program = home.start();
+    let held = hold(&home);
+    thread::scope(|scope| {
+        let waiting = post(scope, &program, "a", 0.0);
+        let large = format!("{}{}", first_message("b", 1.0), " ".repeat((1 << 20) - 400));
+        unavailable(&program.webhook(large), "too_busy");
+        drop(held);
+        assert!(stored(&waiting.join().unwrap()));
+    });
+}
+
+#[test]
+fn a_database_that_stays_busy_is_503_within_answer_within_and_means_unknown() {
+    let home = Home::with("[ingest]\nanswer_within = \"200ms\"");
+    let program = home.start();
+    let held = hold(&home);
+    unavailable(&program.webhook(first_message("a", 1.0)), "unavailable");
+    drop(held);
+    until("the worker is free again", || stored(&program.webhook(first_message("a", 1.0))));
+    assert_eq!(home.rows("journal"), 1, "stored once, whichever of the two it was");
+    assert_eq!(rejected(&program, "unavailable"), requests(&program, "unavailable"));
+}
+
+#[test]
+fn while_draining_a_late_body_is_503_and_not_ready_is_said() {
+    let home = Home::new();
+    let program = home.start();
+    let body = first_message("late", 1.0);
+    let mut connection = Connection::open(program.listen);
+    let length = body.len();
+    connection.send(format!(
+        "POST /webhooks HTTP/1.1\r\nhost: x\r\nx-api-key: {SECRET}\r\nexpect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
+    ));
+    assert_eq!(connection.answer().unwrap().status, 100, "the body is being waited for");
+    program.signal("TERM");
+    until("draining", || program.admin("/readyz").status == 503);
+    unavailable(&program.admin("/readyz"), "not_ready");
+    assert_eq!(program.admin("/livez").status, 200);
+    connection.send(body);
+    let answer = connection.answer().unwrap();
+    unavailable(&answer, "shutting_down");
+    assert!(connection.closes(), "no further request is taken");
+    let (status, log) = program.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(home.rows("journal"), 0);
+}
+
+#[test]
+fn a_delivery_under_way_when_the_service_is_told_to_stop_is_stored_and_answered() {
+    let home = Home::new();
+    let program = home.start();
+    let held = hold(&home);
+    thread::scope(|scope| {
+        let under_way = post(scope, &program, "a", 0.0);
+        program.signal("TERM");
+        until("draining", || program.admin("/readyz").status == 503);
+        drop(held);
+        assert!(stored(&under_way.join().unwrap()));
+    });
+    let (status, log) = program.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert_eq!(home.rows("journal"), 1);
+}
+
+#[test]
+fn no_trouble_of_ours_is_one_of_the_codes_after_which_smooch_gives_up() {
+    let home = Home::with("[ingest]\nqueue_jobs = 1\nbatch_jobs = 1\nanswer_within = \"100ms\"");
+    let program = home.start();
+    let held = hold(&home);
+    thread::scope(|scope| {
+        let posted: Vec<_> = (0..16)
+            .map(|n| {
+                let program = &program;
+                scope.spawn(move || program.webhook(first_message(&format!("u{n}"), 1.0)))
+            })
+            .collect();
+        for answer in posted {
+            let answer = answer.join().unwrap();
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(answer.header("retry-after").is_some());
+        }
+    });
+    drop(held);
+    until("every retry is taken", || {
+        (0..16).all(|n| stored(&program.webhook(first_message(&format!("u{n}"), 1.0))))
+    });
+    assert_eq!(home.rows("journal"), 16, "each of them once");
+}

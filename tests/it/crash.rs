@@ -1,0 +1,133 @@
+//! Killed at any instant, the program has everything it acknowledged (law 1; F1 and F16).
+//!
+//! `ROLLCALL_CRASH_ROUNDS` and `ROLLCALL_CRASH_SEED` set how often and with which numbers.
+
+pub mod ledger;
+pub mod line;
+pub mod traffic;
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rollcall::store::sqlite::SqliteReader;
+
+use crate::rebuild::Rebuilt;
+use crate::support::{Home, Program};
+use ledger::Ledger;
+use traffic::{Rng, Sender, Sent};
+
+const SENDERS: u64 = 16;
+/// What a start may take on a busy machine; the goal is 2 s.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+pub fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+/// The seed of this run, printed so that it can be had again.
+pub fn seed(of: &str) -> Rng {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
+    let seed = number("ROLLCALL_CRASH_SEED", u64::from(now));
+    println!("{of}: ROLLCALL_CRASH_SEED={seed}");
+    Rng(seed)
+}
+
+/// How a round ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    Killed,
+    Told,
+}
+
+/// Lets the senders send until `acks` more are acknowledged, ends the program while they go on, and
+/// notes every answer.
+fn round(program: Program, senders: &mut [Sender], ledger: &mut Ledger, acks: u64, end: End) {
+    let to = program.listen;
+    std::thread::scope(|scope| {
+        let (sent, answers) = mpsc::channel::<Sent>();
+        for sender in senders {
+            let sent = sent.clone();
+            scope.spawn(move || sender.run(to, &sent));
+        }
+        drop(sent);
+        let mut left = acks;
+        while left > 0 {
+            let sent = answers.recv().unwrap();
+            left -= u64::from(sent.acknowledged);
+            ledger.note(sent);
+        }
+        match end {
+            End::Killed => program.kill(),
+            End::Told => {
+                let asked = Instant::now();
+                program.stop();
+                let took = asked.elapsed();
+                assert!(took < Duration::from_secs(10), "stopping took {took:?}");
+            }
+        }
+        answers.into_iter().for_each(|sent| ledger.note(sent));
+    });
+}
+
+/// Rounds in one home: the file grows, and each start recovers what the round before left.
+fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
+    let mut senders: Vec<Sender> = (0..SENDERS).map(|n| Sender::new(n, rng.next())).collect();
+    let (mut ledger, mut rebuilt) = (Ledger::default(), Rebuilt::new());
+    let mut slowest = Duration::ZERO;
+    let mut told = 0;
+    for n in 0..rounds {
+        let small = rng.below(2) == 0;
+        home.settings =
+            if small { "[store]\nwal_checkpoint = \"256KiB\"\nwal_limit = \"2MiB\"" } else { "" }.to_owned();
+        let program = home.start();
+        let end = if rng.below(5) == 0 { End::Told } else { End::Killed };
+        told += u64::from(end == End::Told);
+        let acks = if rng.below(8) == 0 { rng.below(4) } else { rng.below(300) };
+        round(program, &mut senders, &mut ledger, acks, end);
+        let began = Instant::now();
+        let program = home.start();
+        let took = began.elapsed();
+        slowest = slowest.max(took);
+        assert!(took < READY_WITHIN, "round {n}: ready after {took:?}");
+        ledger.verify(&home.database(), &format!("round {n}, {end:?} after {acks}"));
+        let mut reader = SqliteReader::open(&home.database()).unwrap();
+        let touched = rebuilt.follow(&mut reader);
+        rebuilt.compare(&mut reader, &touched);
+        ledger.look_up(&program, &rebuilt, &mut rng, n + 1 == rounds);
+        // Half of the rounds begin with what a kill left, not with what this start made of it.
+        if rng.below(2) == 0 { program.kill() } else { drop(program.stop()) }
+    }
+    let program = home.start();
+    let mut reader = SqliteReader::open(&home.database()).unwrap();
+    let mut afresh = Rebuilt::new();
+    afresh.follow(&mut reader);
+    let records = afresh.compare_all(&mut reader);
+    drop(program.stop());
+    println!("{rounds} rounds, {told} of them with SIGTERM; {ledger}; {records} records; ready within {slowest:?}");
+}
+
+#[test]
+fn killed_at_any_instant_it_has_everything_it_acknowledged() {
+    let mut home = Home::new();
+    rounds(&mut home, number("ROLLCALL_CRASH_ROUNDS", 50), seed("crash"));
+}
+
+#[test]
+fn the_ledger_notices_a_lost_and_a_doubled_event() {
+    let home = Home::new();
+    let program = home.start();
+    let (mut ledger, mut sender) = (Ledger::default(), [Sender::new(1, 7)]);
+    round(program, &mut sender, &mut ledger, 20, End::Told);
+    ledger.verify(&home.database(), "nothing was done to it");
+    let notices = |damage: &str| {
+        let conn = rusqlite::Connection::open(home.database()).unwrap();
+        conn.execute_batch("BEGIN").unwrap();
+        conn.execute_batch(damage).unwrap();
+        let verdict = ledger.trouble(&conn);
+        conn.execute_batch("ROLLBACK").unwrap();
+        verdict.is_some()
+    };
+    assert!(notices("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)"), "a lost event");
+    assert!(notices("INSERT INTO journal SELECT seq + 1000, app, received, event_time, trigger, outcome, digest, users, body, place FROM journal WHERE seq = 1"), "a doubled event");
+    assert!(notices("UPDATE feeds SET seq = seq + 1"), "a gap in the feed");
+}

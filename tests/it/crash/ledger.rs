@@ -1,0 +1,109 @@
+//! What the senders were told, and whether the database agrees.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::path::Path;
+
+use rollcall::domain::Digest;
+use rusqlite::{Connection, OpenFlags};
+
+use super::line::Line;
+use super::traffic::{Rng, Sent};
+use crate::rebuild::{Rebuilt, expected};
+use crate::support::Program;
+
+/// How many app users of earlier rounds are looked up again in each round.
+const SAMPLE: usize = 100;
+
+#[derive(Default)]
+pub struct Ledger {
+    acknowledged: HashSet<Digest>,
+    sent: HashSet<Digest>,
+    batches: Vec<Vec<Digest>>,
+    users: BTreeSet<String>,
+    new_users: BTreeSet<String>,
+    acks: u64,
+    refusals: u64,
+}
+
+impl Ledger {
+    pub fn note(&mut self, Sent { delivery, acknowledged }: Sent) {
+        self.sent.extend(&delivery.events);
+        if acknowledged {
+            self.acks += 1;
+            self.acknowledged.extend(&delivery.events);
+            self.new_users.extend(delivery.users);
+        } else {
+            self.refusals += 1;
+        }
+        if delivery.events.len() > 1 {
+            self.batches.push(delivery.events);
+        }
+    }
+
+    pub fn acks(&self) -> u64 {
+        self.acks
+    }
+
+    /// Everything acknowledged is there, once; nothing in part; nothing that was never sent.
+    pub fn verify(&self, database: &Path, when: &str) {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(database, flags).unwrap();
+        if let Some(trouble) = self.trouble(&conn) {
+            panic!("{when}: {trouble}");
+        }
+    }
+
+    /// What is wrong with the database, if anything is.
+    pub fn trouble(&self, conn: &Connection) -> Option<String> {
+        let integrity: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        if integrity != "ok" {
+            return Some(integrity);
+        }
+        let mut select = conn.prepare("SELECT digest, count(*) FROM journal GROUP BY digest").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let journal: HashMap<Digest, u64> = rows.map(Result::unwrap).collect();
+        let lost = self.acknowledged.iter().filter(|digest| !journal.contains_key(*digest)).count();
+        let doubled = journal.values().filter(|count| **count > 1).count();
+        let invented = journal.keys().filter(|digest| !self.sent.contains(*digest)).count();
+        let there = |batch: &[Digest]| batch.iter().filter(|digest| journal.contains_key(*digest)).count();
+        let torn = self.batches.iter().filter(|batch| ![0, batch.len()].contains(&there(batch))).count();
+        if [lost, doubled, invented, torn] != [0; 4] {
+            let events = journal.len();
+            return Some(format!(
+                "of {events} events {lost} acknowledged lost, {doubled} doubled, {invented} invented, {torn} batches in part"
+            ));
+        }
+        let gaps = "SELECT count(*) FROM feeds f WHERE
+                    f.seq <> (SELECT count(*) FROM changes c WHERE c.app = f.app) OR
+                    f.seq <> (SELECT max(c.seq) FROM changes c WHERE c.app = f.app)";
+        let gaps: i64 = conn.query_row(gaps, [], |row| row.get(0)).unwrap();
+        (gaps > 0).then(|| "a feed has a gap".to_owned())
+    }
+
+    /// Everybody who was acknowledged since the last call, and some others (or all of them), are
+    /// found over HTTP, and look as the journal says.
+    pub fn look_up(&mut self, program: &Program, rebuilt: &Rebuilt, rng: &mut Rng, all: bool) {
+        let mut ids = std::mem::take(&mut self.new_users);
+        self.users.extend(ids.iter().cloned());
+        if all {
+            ids.clone_from(&self.users);
+        } else {
+            let known: Vec<&String> = self.users.iter().collect();
+            let sample = (0..SAMPLE.min(known.len())).map(|_| known[rng.below(known.len() as u64) as usize]);
+            ids.extend(sample.cloned());
+        }
+        let mut line = Line::open(program.listen).unwrap();
+        for id in ids {
+            let live = line.app_user(&id).unwrap();
+            assert_eq!((live.status, Some(live.text)), (200, expected(&rebuilt.directory, &id)), "{id}");
+        }
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sent, users) = (self.sent.len(), self.users.len());
+        write!(f, "{sent} events sent, {} requests acknowledged, {} not, {users} app users", self.acks, self.refusals)
+    }
+}

@@ -1,0 +1,194 @@
+//! F29, F31: how long, how much and how many.
+
+use std::io::{ErrorKind, Read as _};
+use std::time::{Duration, Instant};
+
+use super::{framed, handled, post};
+use crate::support::{Connection, Home, PATIENCE, Program, parse, raw, until};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Header and body are short, idle is four times as long.
+fn impatient(more: &str) -> (Home, Program) {
+    let settings =
+        format!("[server]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"1200ms\"\n{more}");
+    let home = Home::with(&settings);
+    let program = home.start();
+    (home, program)
+}
+
+/// Sends a byte whenever nothing has come back for a moment, until the other side closes; gives what came.
+fn trickle(program: &Program, begin: &str, drop: &str) -> (String, Duration) {
+    let began = Instant::now();
+    let mut connection = Connection::open(program.listen);
+    connection.send(begin);
+    connection.stream().set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        assert!(began.elapsed() < PATIENCE, "still open");
+        match connection.stream().read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => drop_in(&mut connection, drop),
+            Err(_) => break,
+        }
+    }
+    (String::from_utf8_lossy(&answer).into_owned(), began.elapsed())
+}
+
+fn drop_in(connection: &mut Connection, drop: &str) {
+    connection.send(drop);
+}
+
+#[test]
+fn a_head_that_comes_a_byte_at_a_time_does_not_outlast_header_timeout() {
+    let (_home, program) = impatient("");
+    let (answer, took) = trickle(&program, "POST /webhooks HTTP/1.1\r\nx-slow: ", "s");
+    assert_eq!(answer, "");
+    assert!((SHORT..20 * SHORT).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_second_head_on_a_kept_connection_has_no_longer_than_the_first() {
+    let (_home, program) = impatient("");
+    let (answer, took) = trickle(&program, &format!("{}POST /webhooks HTTP/1.1\r\nx-slow: ", post("a", "")), "s");
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
+    assert!((SHORT..20 * SHORT).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_body_that_comes_a_byte_at_a_time_does_not_outlast_body_timeout() {
+    let (home, program) = impatient("");
+    for (framing, drop) in [("content-length: 100000\r\n", "x"), ("transfer-encoding: chunked\r\n", "1\r\nx\r\n")] {
+        let (answer, took) = trickle(&program, &framed(framing, ""), drop);
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout"), "{answer}");
+        assert!((SHORT..20 * SHORT).contains(&took), "{took:?}");
+    }
+    assert_eq!((home.rows("journal"), home.rows("quarantine")), (0, 0));
+}
+
+#[test]
+fn a_kept_connection_outlasts_header_timeout_and_ends_with_idle_timeout() {
+    let (_home, program) = impatient("");
+    let mut connection = Connection::open(program.listen);
+    for _ in 0..2 {
+        assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+        // Nothing comes for longer than a head may take, and the connection is still good.
+        connection.stream().set_read_timeout(Some(2 * SHORT)).unwrap();
+        let error = connection.stream().read(&mut [0; 1]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        connection.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+    }
+    assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+    let idle = Instant::now();
+    assert!(connection.closes());
+    let took = idle.elapsed();
+    assert!((4 * SHORT - SHORT / 3..40 * SHORT).contains(&took), "{took:?}");
+}
+
+#[test]
+fn a_slow_answer_of_ours_does_not_count_against_the_connection() {
+    let (home, program) = impatient("");
+    let held = home.sql();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut connection = Connection::open(program.listen);
+    connection.send(post("a", ""));
+    connection.stream().set_read_timeout(Some(5 * SHORT)).unwrap();
+    let error = connection.stream().read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "longer than any of the times, and still open");
+    connection.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+    drop(held);
+    assert_eq!(connection.answer().unwrap().status, 200);
+    assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+}
+
+#[test]
+fn a_hundred_headers_are_taken_and_one_more_is_431() {
+    let program = Home::new().start();
+    for (count, status) in [(100, 200), (101, 431), (1000, 431)] {
+        // host, x-api-key, connection, content-length
+        let more: String = (0..count - 4).map(|n| format!("x-{n}: y\r\n")).collect();
+        let bytes = post(&format!("user-{count}"), &format!("{more}connection: close\r\n"));
+        assert_eq!(parse(&raw(program.listen, bytes.as_bytes()).unwrap()).unwrap().status, status, "{count}");
+    }
+    assert_eq!(handled(&program), 1.0);
+}
+
+#[test]
+fn a_head_without_end_is_431_long_before_it_fills_the_memory() {
+    let program = Home::new().start();
+    let mut connection = Connection::open(program.listen);
+    connection.send("POST /webhooks HTTP/1.1\r\n");
+    let sent = (0..10_000).take_while(|n| connection.send(format!("x-{n}: {}\r\n", "y".repeat(1000)))).count();
+    assert!(sent < 10_000, "it was closed");
+    assert_eq!(handled(&program), 0.0);
+}
+
+#[test]
+fn connections_beyond_the_most_wait_for_their_turn() {
+    let home = Home::with("[server]\nmax_connections = 2");
+    let program = home.start();
+    let mut open: Vec<Connection> = (0..2).map(|_| Connection::open(program.listen)).collect();
+    for connection in &mut open {
+        assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+    }
+    assert_eq!(program.metric("rollcall_connections"), 2.0);
+    let mut third = Connection::open(program.listen);
+    third.send("GET /webhooks HTTP/1.1\r\nhost: x\r\n\r\n");
+    third.stream().set_read_timeout(Some(SHORT)).unwrap();
+    assert_eq!(third.stream().read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock, "it waits");
+    third.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(program.admin("/livez").status, 200, "the admin listener has connections of its own");
+    drop(open.pop());
+    assert_eq!(third.answer().unwrap().status, 200);
+}
+
+#[test]
+fn connections_of_one_address_beyond_its_own_most_are_closed() {
+    let home = Home::with("[server]\nconnections_per_address = 2");
+    let program = home.start();
+    let mut open: Vec<Connection> = (0..2).map(|_| Connection::open(program.listen)).collect();
+    for connection in &mut open {
+        assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+    }
+    assert!(Connection::open(program.listen).closes());
+    drop(open.pop());
+    until("its place is given back", || {
+        let mut next = Connection::open(program.listen);
+        next.send("GET /webhooks HTTP/1.1\r\nhost: x\r\n\r\n");
+        next.answer().is_some_and(|answer| answer.status == 200)
+    });
+}
+
+#[test]
+fn two_hundred_slow_connections_neither_stop_the_others_nor_stay() {
+    let (_home, program) = impatient("");
+    let mut slow: Vec<Connection> = (0..200).map(|_| Connection::open(program.listen)).collect();
+    for (n, connection) in slow.iter_mut().enumerate() {
+        connection.send(if n % 2 == 0 { "POST /webh".to_owned() } else { framed("content-length: 9\r\n", "{") });
+    }
+    for n in 0..20 {
+        assert_eq!(program.webhook(crate::support::first_message(&format!("user-{n}"), 1.0)).status, 200);
+    }
+    for connection in &mut slow {
+        let answer = connection.answer();
+        assert!(answer.is_none_or(|answer| answer.status == 408));
+        assert!(connection.closes());
+    }
+    until("all of them are gone", || program.metric("rollcall_connections") == 0.0);
+}
+
+#[test]
+fn a_sender_that_hangs_up_before_the_answer_has_its_delivery_stored_and_may_repeat_it() {
+    let home = Home::new();
+    let program = home.start();
+    for n in 0..50 {
+        let mut connection = Connection::open(program.listen);
+        connection.send(post(&format!("user-{n}"), ""));
+    }
+    // The bytes had arrived, but whether a connection was read before its end is the kernel's to say.
+    for n in 0..50 {
+        assert_eq!(program.webhook(crate::support::first_message(&format!("user-{n}"), 1.0)).status, 200);
+    }
+    assert_eq!((home.rows("journal"), program.everybody().len()), (50, 50));
+}

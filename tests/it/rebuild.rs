@@ -1,0 +1,177 @@
+//! The journal is the truth: folded from its first entry, it gives the live directory (law 8).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rollcall::domain::{AppId, Directory, Field, Key, SmoochId, View};
+use rollcall::store::sqlite::SqliteReader;
+use rollcall::store::{Reader, Seq};
+use rollcall::wire::{self, Bounds, v1};
+
+use crate::support::{APP, Home, Program, SECRET, fixtures, files};
+
+const ANYTHING: Bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
+const PAGE: usize = 500;
+
+/// A directory made of nothing but the journal.
+pub struct Rebuilt {
+    pub directory: Directory,
+    last: Seq,
+    heads: HashMap<Key, Seq>,
+}
+
+impl Rebuilt {
+    pub fn new() -> Self {
+        Self { directory: Directory::new(usize::MAX), last: 0, heads: HashMap::new() }
+    }
+
+    /// Learns what the journal has gained; gives whom that was about. Each entry must hold the event
+    /// it names, and lead back to the entry before it of each of its app users.
+    pub fn follow(&mut self, reader: &mut impl Reader) -> BTreeSet<Key> {
+        let mut touched = BTreeSet::new();
+        loop {
+            let page = reader.journal(self.last, PAGE).unwrap();
+            if page.is_empty() {
+                return touched;
+            }
+            for (entry, body) in page {
+                assert!(entry.seq > self.last, "{} after {}", entry.seq, self.last);
+                self.last = entry.seq;
+                let mut delivery = wire::read(&body, &ANYTHING).unwrap();
+                let event = delivery.events.swap_remove(entry.place).unwrap();
+                assert_eq!(event.stamp.digest, entry.digest, "entry {} holds its own event", entry.seq);
+                assert_eq!(*event.trigger, *entry.trigger, "entry {}", entry.seq);
+                self.directory.learn(&entry.app, &event).unwrap();
+                for (user, previous) in entry.users {
+                    let key = (entry.app.clone(), user);
+                    assert_eq!(self.heads.insert(key.clone(), entry.seq), previous, "entry {}", entry.seq);
+                    touched.insert(key);
+                }
+            }
+        }
+    }
+
+    /// The entries followed so far.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// What the live directory must show of these app users is what it shows.
+    pub fn compare<'k>(&self, reader: &mut impl Reader, keys: impl IntoIterator<Item = &'k Key>) {
+        for (app, id) in keys.into_iter().filter(|(_, id)| !id.is_app()) {
+            assert_eq!(reader.by_id(app, id).unwrap(), self.directory.view(app, id), "{app} {id}");
+        }
+    }
+
+    /// Every `_id`, every `userId` and the list show what the journal says, and nothing else.
+    pub fn compare_all(&self, reader: &mut impl Reader) -> usize {
+        let keys: BTreeSet<Key> = self.directory.entries().map(|(key, _)| key.clone()).collect();
+        self.compare(reader, &keys);
+        let mut roots: BTreeMap<AppId, Vec<SmoochId>> = BTreeMap::new();
+        let mut named: BTreeMap<(AppId, String), SmoochId> = BTreeMap::new();
+        let mut ranks = HashMap::new();
+        for (app, id) in keys.iter().filter(|(_, id)| !id.is_app()) {
+            let Some(view) = self.directory.view(app, id).filter(|view| view.id == *id) else { continue };
+            roots.entry(app.clone()).or_default().push(id.clone());
+            let Some(shown) = view.fields.get(&Field::UserId) else { continue };
+            let group = self.directory.group(app, id).unwrap();
+            let rank = (group.user_id_stamp(shown).cloned(), Reverse(id.clone()));
+            let name = (app.clone(), serde_json::from_str::<String>(shown).unwrap());
+            if ranks.get(&name).is_none_or(|known| rank > *known) {
+                ranks.insert(name.clone(), rank);
+                named.insert(name, id.clone());
+            }
+        }
+        for ((app, user_id), id) in &named {
+            let found = reader.by_user_id(app, user_id).unwrap().map(|view| view.id);
+            assert_eq!(found.as_ref(), Some(id), "userId {user_id}");
+        }
+        for (app, roots) in &roots {
+            assert_eq!(&listed(reader, app), roots, "the list of {app}");
+        }
+        keys.len()
+    }
+}
+
+/// The whole list of an app, page by page.
+fn listed(reader: &mut impl Reader, app: &AppId) -> Vec<SmoochId> {
+    let mut ids: Vec<SmoochId> = Vec::new();
+    loop {
+        let after = ids.last().map(|id| id.as_str().to_owned());
+        let page: Vec<View> = reader.list(app, after.as_deref(), PAGE).unwrap();
+        if page.is_empty() {
+            return ids;
+        }
+        ids.extend(page.into_iter().map(|view| view.id));
+    }
+}
+
+/// What a GET of this app user must answer, by the journal alone.
+pub fn expected(directory: &Directory, id: &str) -> Option<String> {
+    let view = directory.view(&AppId::from(APP), &SmoochId::from(id))?;
+    Some(format!("{{\"appUser\":{}}}", v1::app_user(&view)))
+}
+
+fn matches_the_live_one(home: &Home, program: &Program) -> usize {
+    let mut reader = SqliteReader::open(&home.database()).unwrap();
+    let mut rebuilt = Rebuilt::new();
+    rebuilt.follow(&mut reader);
+    for (_, id) in rebuilt.directory.entries().map(|(key, _)| key).filter(|(_, id)| !id.is_app()) {
+        let live = program.app_user(id.as_str());
+        match expected(&rebuilt.directory, id.as_str()) {
+            Some(text) => assert_eq!((live.status, live.text), (200, text), "{id}"),
+            None => assert_eq!(live.status, 404, "{id}: {live:?}"),
+        }
+    }
+    rebuilt.compare_all(&mut reader)
+}
+
+fn fixture_bodies() -> Vec<Vec<u8>> {
+    let mut bodies: Vec<Vec<u8>> =
+        files(&fixtures().join("webhooks"), "json").iter().map(|file| std::fs::read(file).unwrap()).collect();
+    for file in files(&fixtures().join("sequences"), "jsonl") {
+        let text = std::fs::read_to_string(file).unwrap();
+        bodies.extend(text.lines().map(|line| line.as_bytes().to_vec()));
+    }
+    bodies
+}
+
+#[test]
+fn rebuilt_from_the_journal_the_directory_of_all_fixtures_is_the_live_one() {
+    let bodies = fixture_bodies();
+    assert!(bodies.len() > 200, "{} fixtures", bodies.len());
+    let forwards: Vec<&Vec<u8>> = bodies.iter().collect();
+    let backwards_and_twice: Vec<&Vec<u8>> = bodies.iter().rev().chain(&bodies).collect();
+    for order in [forwards, backwards_and_twice] {
+        let home = Home::new();
+        let program = home.start();
+        for body in order {
+            assert_eq!(program.webhook(body).status, 200);
+        }
+        let compared = matches_the_live_one(&home, &program);
+        assert!(compared > 150, "{compared} records");
+        program.stop();
+        let program = home.start();
+        assert_eq!(matches_the_live_one(&home, &program), compared, "after a restart");
+    }
+}
+
+#[test]
+fn rebuilt_from_the_journal_the_directory_of_one_large_batch_is_the_live_one() {
+    let home = Home::new();
+    let program = home.start();
+    let bodies = fixture_bodies();
+    let threads = 32;
+    std::thread::scope(|scope| {
+        for n in 0..threads {
+            let (program, mine) = (&program, bodies.iter().skip(n).step_by(threads));
+            scope.spawn(move || {
+                for body in mine {
+                    let answer = program.request("POST", "/webhooks", &[("x-api-key", SECRET)], body);
+                    assert_eq!(answer.status, 200);
+                }
+            });
+        }
+    });
+    assert!(matches_the_live_one(&home, &program) > 150);
+}

@@ -1,0 +1,336 @@
+//! J1 to J4: who may look things up, from outside. The tables of `src/http/jwt/tests.rs` are finer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use sha2::{Sha256, Sha384, Sha512};
+
+use crate::ingress::hmac;
+use crate::support::{APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, Program, basic};
+
+const LIST: &str = "/v1/appusers";
+const HEADER: &str = r#"{"typ":"JWT","alg":"HS256","kid":"app_demo"}"#;
+const CLAIMS: &str = r#"{"scope":"app"}"#;
+const OTHER_APP: &str = r#"
+[[apps]]
+id = "5698edbf2a43bd081be982f1"
+app_token = "demo-app-token"
+webhook_secrets = ["demo-webhook-secret"]
+keys = [{ id = "app_demo", secret = "demo-key-secret-change-me" }]
+[[apps]]
+id = "other"
+webhook_secrets = ["the-secret-of-the-other-app"]
+keys = [{ id = "app_other", secret = "the-other-key-secret" }, { id = "app_two", secret = "a-second-key-of-the-other" }]
+"#;
+
+fn encoded(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A token of these very bytes, signed with HS256 whatever the header says.
+fn signed_with(header: &str, claims: &str, secret: &str) -> String {
+    let message = format!("{}.{}", encoded(header), encoded(claims));
+    format!("{message}.{}", encoded(hmac::<Sha256>(64, secret.as_bytes(), message.as_bytes())))
+}
+
+fn signed(header: &str, claims: &str) -> String {
+    signed_with(header, claims, KEY_SECRET)
+}
+
+fn ask(program: &Program, path: &str, authorization: &str) -> Answer {
+    program.request("GET", path, &[("authorization", authorization)], b"")
+}
+
+fn bearer(program: &Program, token: &str) -> Answer {
+    ask(program, LIST, &format!("Bearer {token}"))
+}
+
+fn invalid(answer: &Answer, what: &str) {
+    assert_eq!((answer.status, answer.code().as_str()), (401, "invalid_auth"), "{what}: {answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/json"), "{what}");
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+#[test]
+fn the_three_algorithms_of_hmac_are_taken_and_the_words_of_the_scheme_in_any_case() {
+    let program = Home::new().start();
+    let tag = |alg: &str, message: &str| match alg {
+        "HS256" => hmac::<Sha256>(64, KEY_SECRET.as_bytes(), message.as_bytes()),
+        "HS384" => hmac::<Sha384>(128, KEY_SECRET.as_bytes(), message.as_bytes()),
+        _ => hmac::<Sha512>(128, KEY_SECRET.as_bytes(), message.as_bytes()),
+    };
+    for alg in ["HS256", "HS384", "HS512"] {
+        let header = format!(r#"{{"alg":"{alg}","kid":"app_demo"}}"#);
+        let message = format!("{}.{}", encoded(header), encoded(CLAIMS));
+        let token = format!("{message}.{}", encoded(tag(alg, &message)));
+        for scheme in ["Bearer", "bearer", "BEARER"] {
+            assert_eq!(ask(&program, LIST, &format!("{scheme} {token}")).status, 200, "{alg} {scheme}");
+        }
+        for other in ["HS256", "HS384", "HS512"].iter().filter(|other| **other != alg) {
+            let confused = format!("{message}.{}", encoded(tag(other, &message)));
+            invalid(&bearer(&program, &confused), &format!("{alg} signed with {other}"));
+        }
+    }
+}
+
+#[test]
+fn no_other_algorithm_is_taken() {
+    let program = Home::new().start();
+    for alg in [
+        r#""none""#, r#""None""#, r#""nOnE""#, r#""NONE""#, r#""""#, r#""hs256""#, r#""HS256 ""#, r#""HS1""#, r#""RS256""#,
+        r#""RS512""#, r#""ES256""#, r#""PS256""#, r#""EdDSA""#, r#""dir""#, r#""A128KW""#, r#"["HS256"]"#, "256", "null",
+        "true", "{}",
+    ] {
+        let header = format!(r#"{{"alg":{alg},"kid":"app_demo"}}"#);
+        invalid(&bearer(&program, &signed(&header, CLAIMS)), alg);
+        let unsigned = format!("{}.{}.", encoded(&header), encoded(CLAIMS));
+        invalid(&bearer(&program, &unsigned), &format!("{alg}, without a signature"));
+    }
+    invalid(&bearer(&program, &signed(r#"{"kid":"app_demo"}"#, CLAIMS)), "no alg");
+    let twice = r#"{"alg":"none","alg":"HS256","kid":"app_demo"}"#;
+    invalid(&bearer(&program, &signed(twice, CLAIMS)), "alg twice");
+}
+
+#[test]
+fn a_malformed_token_is_401() {
+    let program = Home::new().start();
+    let good = signed(HEADER, CLAIMS);
+    assert_eq!(bearer(&program, &good).status, 200);
+    let parts: Vec<&str> = good.split('.').collect();
+    let (header, claims, tag) = (parts[0], parts[1], parts[2]);
+    let tag_bytes = URL_SAFE_NO_PAD.decode(tag).unwrap();
+    let unused_bits = format!("{}{}", &tag[..tag.len() - 1], next_letter(tag));
+    for (what, token) in [
+        ("nothing", String::new()),
+        ("dots alone", "..".to_owned()),
+        ("one part", header.to_owned()),
+        ("two parts", format!("{header}.{claims}")),
+        ("no signature", format!("{header}.{claims}.")),
+        ("four parts", format!("{good}.{tag}")),
+        ("five parts, as JWE has", format!("{good}.{tag}.{tag}")),
+        ("no header", format!(".{claims}.{tag}")),
+        ("no claims", format!("{header}..{tag}")),
+        ("a padded signature", format!("{good}=")),
+        ("a padded header", format!("{header}=.{claims}.{tag}")),
+        ("the other alphabet", format!("{header}.{claims}.{}", STANDARD.encode([0xFF; 32]))),
+        ("padding of the alphabet", format!("{header}.{claims}.{}", URL_SAFE.encode(&tag_bytes))),
+        ("a signature one byte short", format!("{header}.{claims}.{}", encoded(&tag_bytes[..31]))),
+        ("a signature one byte long", format!("{header}.{claims}.{}", encoded([&tag_bytes[..], b"x"].concat()))),
+        ("all zeroes", format!("{header}.{claims}.{}", encoded([0; 32]))),
+        ("bits that mean nothing", format!("{header}.{claims}.{unused_bits}")),
+        ("a line break", format!("{header}.{claims}.{}", tag.replacen(&tag[3..4], "%0A", 1))),
+        ("the JSON form", format!(r#"{{"protected":"{header}","payload":"{claims}","signature":"{tag}"}}"#)),
+        ("longer than 8 KiB", format!("{header}.{}.{tag}", "A".repeat(9000))),
+        ("an empty header object", signed("{}", CLAIMS)),
+        ("a header that is no object", signed("[]", CLAIMS)),
+        ("a header that is no JSON", signed("alg=HS256", CLAIMS)),
+        ("crit", signed(r#"{"alg":"HS256","kid":"app_demo","crit":["exp"]}"#, CLAIMS)),
+        ("b64", signed(r#"{"alg":"HS256","kid":"app_demo","b64":false}"#, CLAIMS)),
+        ("claims that are no object", signed(HEADER, "[]")),
+        ("claims that are no JSON", signed(HEADER, "scope=app")),
+        ("no scope", signed(HEADER, "{}")),
+        ("a scope twice", signed(HEADER, r#"{"scope":"appUser","scope":"app"}"#)),
+        ("an unknown scope", signed(HEADER, r#"{"scope":"admin"}"#)),
+        ("integration", signed(HEADER, r#"{"scope":"integration"}"#)),
+        ("another case", signed(HEADER, r#"{"scope":"APP"}"#)),
+        ("a list of scopes", signed(HEADER, r#"{"scope":["app"]}"#)),
+        ("appUser without a userId", signed(HEADER, r#"{"scope":"appUser"}"#)),
+        ("appUser with a number", signed(HEADER, r#"{"scope":"appUser","userId":7}"#)),
+        ("appUser with an empty userId", signed(HEADER, r#"{"scope":"appUser","userId":""}"#)),
+    ] {
+        invalid(&bearer(&program, &token), what);
+    }
+}
+
+/// The letter after the last one: the same bytes, were it not for the bits that mean nothing.
+fn next_letter(tag: &str) -> char {
+    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = tag.chars().last().unwrap();
+    letters.chars().nth(letters.find(last).unwrap() + 1).unwrap()
+}
+
+#[test]
+fn keys_that_a_header_carries_or_points_to_are_not_looked_at() {
+    let program = Home::new().start();
+    for member in [
+        r#""jwk":{"kty":"oct","k":"YXR0YWNrZXJz"}"#,
+        r#""jku":"http://127.0.0.1:1/keys""#,
+        r#""x5u":"http://127.0.0.1:1/chain""#,
+        r#""x5c":["MII"]"#,
+    ] {
+        let header = format!(r#"{{"alg":"HS256","kid":"app_demo",{member}}}"#);
+        assert_eq!(bearer(&program, &signed(&header, CLAIMS)).status, 200, "{member}: signed with our own key");
+        invalid(&bearer(&program, &signed_with(&header, CLAIMS, "attackers")), member);
+    }
+}
+
+#[test]
+fn a_key_id_is_looked_up_and_is_nothing_else() {
+    let home = Home::with(OTHER_APP);
+    let program = home.start();
+    let long = "k".repeat(129);
+    for kid in [
+        "", " ", "app_demo ", "APP_DEMO", "app_demo' OR '1'='1", "app_demo\\u0000", "../../etc/passwd", "/dev/null", "app_",
+        "*", "%", &long, "demo-key-secret-change-me", "\\r\\nx: y",
+    ] {
+        let header = format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#);
+        invalid(&bearer(&program, &signed(&header, CLAIMS)), kid);
+    }
+    for kid in ["null", "1", "[\"app_demo\"]", "{}", "true"] {
+        let header = format!(r#"{{"alg":"HS256","kid":{kid}}}"#);
+        invalid(&bearer(&program, &signed(&header, CLAIMS)), kid);
+    }
+    invalid(&bearer(&program, &signed(r#"{"alg":"HS256"}"#, CLAIMS)), "no kid");
+    let unknown = bearer(&program, &signed(r#"{"alg":"HS256","kid":"nobody"}"#, CLAIMS));
+    let others = bearer(&program, &signed(r#"{"alg":"HS256","kid":"app_other"}"#, CLAIMS));
+    assert_eq!((others.status, &others.text), (401, &unknown.text), "which key ids exist is not told");
+}
+
+#[test]
+fn a_key_that_was_taken_out_of_the_settings_is_refused() {
+    let mut home = Home::with(OTHER_APP);
+    let token = signed_with(r#"{"alg":"HS256","kid":"app_two"}"#, CLAIMS, "a-second-key-of-the-other");
+    let program = home.start();
+    assert_eq!(bearer(&program, &token).status, 200);
+    program.stop();
+    home.settings = OTHER_APP.replace(r#", { id = "app_two", secret = "a-second-key-of-the-other" }"#, "");
+    invalid(&bearer(&home.start(), &token), "a key that is gone");
+}
+
+#[test]
+fn times_hold_where_they_are_there_with_a_minute_for_clocks_that_differ() {
+    let program = Home::new().start();
+    let now = now();
+    for (claims, status) in [
+        (format!(r#""iat":{now}"#), 200),
+        (format!(r#""exp":{}"#, now + 100), 200),
+        (format!(r#""exp":{}"#, now - 30), 200),
+        (format!(r#""exp":{}"#, now - 90), 401),
+        (format!(r#""exp":{}.5"#, now + 100), 200),
+        (r#""exp":0"#.to_owned(), 401),
+        (r#""exp":1e300"#.to_owned(), 200),
+        (r#""exp":1e400"#.to_owned(), 401),
+        (r#""exp":-1"#.to_owned(), 401),
+        (format!(r#""exp":"{}""#, now + 100), 401),
+        (r#""exp":null"#.to_owned(), 401),
+        (r#""exp":true"#.to_owned(), 401),
+        (r#""exp":[9999999999]"#.to_owned(), 401),
+        (format!(r#""nbf":{}"#, now + 30), 200),
+        (format!(r#""nbf":{}"#, now + 120), 401),
+        (format!(r#""iat":{}"#, now + 30), 200),
+        (format!(r#""iat":{}"#, now + 120), 401),
+        (r#""iat":"yesterday""#.to_owned(), 401),
+        (format!(r#""exp":{},"exp":{}"#, now - 90, now + 100), 401),
+    ] {
+        let answer = bearer(&program, &signed(HEADER, &format!(r#"{{"scope":"app",{claims}}}"#)));
+        assert_eq!(answer.status, status, "{claims}: {answer:?}");
+        assert!(status == 200 || answer.code() == "invalid_auth", "{claims}: {answer:?}");
+    }
+    assert_eq!(bearer(&program, &signed(HEADER, CLAIMS)).status, 200, "a token may be for ever");
+}
+
+#[test]
+fn a_valid_token_whose_scope_does_not_reach_is_403() {
+    let program = Home::new().start();
+    for claims in [r#"{"scope":"appUser","userId":"u1"}"#, r#"{"scope":"account"}"#] {
+        for path in [LIST, "/v1/appusers/u1", &format!("/v1.1/apps/{APP}/appusers/u1"), "/v1/apps/other/appusers"] {
+            let answer = ask(&program, path, &format!("Bearer {}", signed(HEADER, claims)));
+            assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{claims} {path}: {answer:?}");
+        }
+        invalid(&bearer(&program, &signed_with(HEADER, claims, "a-secret-nobody-has")), claims);
+    }
+}
+
+#[test]
+fn basic_takes_a_key_id_and_its_secret_and_nothing_else() {
+    let home = Home::with(OTHER_APP);
+    let program = home.start();
+    let of = |text: &str| format!("Basic {}", STANDARD.encode(text));
+    for good in [of("app_demo:demo-key-secret-change-me"), basic("app_other", "the-other-key-secret")] {
+        for scheme in ["Basic", "basic"] {
+            assert_eq!(ask(&program, LIST, &good.replacen("Basic", scheme, 1)).status, 200);
+        }
+    }
+    for bad in [
+        of("app_demo:wrong"),
+        of("app_demo:"),
+        of("app_demo"),
+        of(":demo-key-secret-change-me"),
+        of(":"),
+        of(""),
+        of("app_demo:demo-key-secret-change-me "),
+        of("app_demo:demo-key-secret-change-mE"),
+        of("app_demo:demo-key-secret-change-me:x"),
+        of("app_demo :demo-key-secret-change-me"),
+        of("app_other:demo-key-secret-change-me"),
+        of("nobody:"),
+        of(&format!("{APP}:demo-key-secret-change-me")),
+        format!("Basic {}", STANDARD.encode([0xFF, 0xFE, b':', b'x'])),
+        "Basic app_demo:demo-key-secret-change-me".to_owned(),
+        format!("{}=", of("app_demo:demo-key-secret-change-me")),
+        "Basic".to_owned(),
+        "Basic ".to_owned(),
+    ] {
+        invalid(&ask(&program, LIST, &bad), &bad);
+    }
+    let unknown = ask(&program, LIST, &of("nobody:wrong"));
+    assert_eq!(ask(&program, LIST, &of("app_demo:wrong")).text, unknown.text, "which key ids exist is not told");
+}
+
+#[test]
+fn without_a_credential_or_with_an_app_token_it_is_401_unauthorized() {
+    let home = Home::with(OTHER_APP);
+    let program = home.start();
+    for headers in [&[][..], &[("app-token", "demo-app-token")], &[("app-token", "nonsense")], &[("x-api-key", "demo-webhook-secret")]] {
+        for path in [LIST, "/v1/appusers/a", "/v1.1/apps/other/appusers"] {
+            let answer = program.request("GET", path, headers, b"");
+            assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"), "{headers:?} {path}");
+        }
+    }
+    let token = signed(HEADER, CLAIMS);
+    let both = [("app-token", "nonsense"), ("authorization", &*format!("Bearer {token}"))];
+    assert_eq!(program.request("GET", LIST, &both, b"").status, 200, "a valid JWT wins");
+    let wrong = [("app-token", "demo-app-token"), ("authorization", "Bearer x.y.z")];
+    invalid(&program.request("GET", LIST, &wrong, b""), "no falling back to the token");
+}
+
+#[test]
+fn other_schemes_and_two_authorization_headers_are_401() {
+    let program = Home::new().start();
+    let token = signed(HEADER, CLAIMS);
+    for other in [token.clone(), format!("Token {token}"), format!("Digest {token}"), String::new(), "Bearer".to_owned(),
+        format!("Bearer  {token}"), format!("Bearer {token}, Bearer {token}"), format!("Bearer\t{token}")] {
+        invalid(&ask(&program, LIST, &other), &other);
+    }
+    let good = format!("Bearer {token}");
+    let pair = basic(KEY_ID, KEY_SECRET);
+    for (first, second) in [(&good, &good), (&good, &pair), (&pair, &good), (&good, &String::new())] {
+        let headers = [("authorization", first.as_str()), ("authorization", second)];
+        invalid(&program.request("GET", LIST, &headers, b""), "two of them");
+    }
+    let mut connection = Connection::open(program.listen);
+    connection.send(b"GET /v1/appusers HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \xff\xfe\r\n\r\n");
+    invalid(&connection.answer().unwrap(), "not text");
+}
+
+#[test]
+fn another_app_in_the_path_is_400_whether_it_exists_or_not() {
+    let home = Home::with(OTHER_APP);
+    let program = home.start();
+    let auth = format!("Bearer {}", signed(HEADER, CLAIMS));
+    let own = ask(&program, &format!("/v1/apps/{APP}/appusers"), &auth);
+    assert_eq!(own.status, 200);
+    for version in ["v1", "v1.1"] {
+        let answers = ["other", "nobodys", "%00", "5698EDBF2A43BD081BE982F1", "%ff"].map(|app| {
+            let list = ask(&program, &format!("/{version}/apps/{app}/appusers"), &auth);
+            let one = ask(&program, &format!("/{version}/apps/{app}/appusers/a"), &auth);
+            assert_eq!((one.status, &one.text), (list.status, &list.text), "{app}");
+            (list.status, list.code(), list.text)
+        });
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        assert_eq!((answers[0].0, answers[0].1.as_str()), (400, "bad_request"));
+        assert_eq!(ask(&program, &format!("/{version}/apps/other/appusers"), "Bearer x").status, 401, "who asks comes first");
+    }
+}
