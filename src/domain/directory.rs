@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::app_user::{Claim, Client, Edge, Override, Record, raise};
 use super::fact::{Event, Fact, Part, Reason, Seen};
-use super::group::{Group, component};
+use super::group::{Group, component, root};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
 use super::view::{Change, View};
 
@@ -44,7 +44,8 @@ pub struct TooLarge {
 /// Everything a batch works on, in memory.
 ///
 /// Whoever fills it must bring, for each `_id` it is asked about, every record that merges connect
-/// with it, and for each client that is claimed anew or shared, the pointer and its holder.
+/// with it; for each client that is claimed anew or shared, the pointer and its holder's group; and
+/// for each `_id` that may end, everybody, with their groups, who claims a client it shares.
 #[derive(Debug)]
 pub struct Directory {
     entries: HashMap<Key, Entry>,
@@ -340,16 +341,17 @@ impl Directory {
 
     /// What is different from what was loaded, by app and user, in the order of their names.
     pub fn changes(&self) -> Vec<(AppId, Change)> {
+        let touched =
+            self.entries.iter().filter(|(_, entry)| entry.before.is_some()).map(|(key, _)| key.clone());
+        let moved = self.pointers.iter().filter(|(_, pointer)| pointer.before != pointer.now);
+        let moved = moved.flat_map(|((app, _), pointer)| {
+            pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone()))
+        });
         let mut ids: BTreeSet<Key> = BTreeSet::new();
-        let touched = self.entries.iter().filter(|(_, entry)| entry.before.is_some());
-        for ((app, id), _) in touched {
-            let roots =
-                [Group::of(id, &|id| self.find(app, id)), Group::of(id, &|id| self.find_before(app, id))];
-            ids.extend(roots.iter().flatten().map(|group| (app.clone(), group.root.clone())));
-            ids.insert((app.clone(), id.clone()));
-        }
-        for ((app, _), pointer) in self.pointers.iter().filter(|(_, pointer)| pointer.before != pointer.now) {
-            ids.extend(pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone())));
+        for (app, id) in touched.chain(moved) {
+            let roots = [root(&id, &|id| self.find(&app, id)), root(&id, &|id| self.find_before(&app, id))];
+            ids.extend(roots.into_iter().flatten().map(|root| (app.clone(), root.clone())));
+            ids.insert((app, id));
         }
         let between = |(app, id): Key| {
             let before =

@@ -88,6 +88,18 @@ pub(super) fn component<'a>(
     found
 }
 
+/// The root over `id`, whether or not either was removed: a removed one can still secure its root.
+pub(super) fn root<'a>(
+    id: &SmoochId,
+    find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+) -> Option<&'a SmoochId> {
+    let (id, record) = find(id)?;
+    if record.into.is_empty() && record.from.is_empty() {
+        return Some(id);
+    }
+    Some(root_of(id, &parents(&component(id, find))))
+}
+
 type Parent<'a> = (&'a Register<Edge>, &'a SmoochId);
 
 /// Each `_id`'s newest edge, with every cycle cut at its oldest.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::app_user::{Client, Override, Register, Text};
+use super::app_user::{Client, Override, Record, Register, Text};
 use super::fact::{Field, Part};
 use super::group::Group;
 use super::ids::{ClientId, SmoochId};
@@ -73,21 +73,26 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
         let value = match ours(group, field) {
             None => current,
             // Ours holds while Smooch only repeats what it said when ours was set.
-            Some(set) if set.value.basis.as_ref() == current => set.value.value.as_ref(),
-            Some(set) if said.map(|said| &said.stamp).or(floor) > Some(&set.stamp) => current,
-            Some(set) => set.value.value.as_ref(),
+            Some((set, _)) if set.value.basis.as_ref() == current => set.value.value.as_ref(),
+            Some((set, by)) => {
+                // What a picture lacks was absent when it was taken: the root's, or that of whose value it is.
+                let absent = floor.max(by.smooch.floor(field.part()));
+                let newer = said.map(|said| &said.stamp).or(absent) > Some(&set.stamp);
+                if newer { current } else { set.value.value.as_ref() }
+            }
         };
         Some((field.clone(), value?.clone()))
     });
     shown.collect()
 }
 
-/// What our own API set: the root's, else, where Smooch says nothing of the root, the members' newest.
-fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<&'a Register<Override>> {
-    group.record.ours.get(field).or_else(|| {
-        let members = || group.members.iter().filter_map(|(_, record)| record.ours.get(field)).max();
-        let silent = !group.record.smooch.fields.contains_key(field);
-        silent.then(members).flatten()
+/// What our own API set, and of whom: of the root, else, where Smooch says nothing of the root, the
+/// members' newest.
+fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>, &'a Record)> {
+    let set = |record: &'a Record| record.ours.get(field).map(|set| (set, record));
+    set(group.record).or_else(|| {
+        let members = group.members.iter().filter_map(|(_, record)| set(record));
+        members.max_by_key(|(set, _)| *set).filter(|_| !group.record.smooch.fields.contains_key(field))
     })
 }
 

@@ -63,7 +63,8 @@ fn a_trigger_that_nobody_acts_on_is_answered_200_and_kept() {
     let home = Home::new();
     let program = home.start();
     let v1 = json!({ "trigger": "weather:changed", "app": { "_id": APP }, "appUser": { "_id": "a" } });
-    let v2 = json!({ "app": { "id": APP }, "events": [{ "id": "1", "type": "weather:changed", "payload": {} }] });
+    let v2 =
+        json!({ "app": { "id": APP }, "events": [{ "id": "1", "type": "weather:changed", "payload": {} }] });
     for body in [v1, v2] {
         assert!(stored(&program.webhook(body.to_string())), "{body}");
     }

@@ -67,7 +67,12 @@ fn an_app_user_is_found_by_its_id_and_by_its_user_id_however_that_is_written_in_
             assert_eq!(answer.json()["appUser"]["userId"], *user_id, "{written}");
         }
     }
-    for (written, what) in [("BOB", "another case"), ("bob%20", "a blank more"), ("a%2520%62", "decoded once only"), ("J%C3%9Crgen", "a capital")] {
+    for (written, what) in [
+        ("BOB", "another case"),
+        ("bob%20", "a blank more"),
+        ("a%2520%62", "decoded once only"),
+        ("J%C3%9Crgen", "a capital"),
+    ] {
         not_found(&program.get(&format!("/v1/appusers/{written}")), what);
     }
     for written in ["%ff", "%C3", "a%80"] {
@@ -103,7 +108,10 @@ fn a_merged_away_id_is_its_survivor_and_a_removed_user_is_404() {
         not_found(&program.app_user(gone), gone);
     }
     assert_eq!(program.everybody().len(), 1, "only c is left");
-    let program = { program.stop(); home.start() };
+    let program = {
+        program.stop();
+        home.start()
+    };
     not_found(&program.app_user("b"), "after a restart");
     assert_eq!(id_of(&program.app_user("user-c")), "c");
 }
@@ -123,7 +131,12 @@ fn every_base_path_shows_the_same() {
         assert!(answers.first().unwrap().starts_with("200 "), "{answers:?}");
     }
     for base in bases {
-        let head = program.request("HEAD", &format!("{base}/appusers/a"), &[("authorization", &basic(KEY_ID, KEY_SECRET))], b"");
+        let head = program.request(
+            "HEAD",
+            &format!("{base}/appusers/a"),
+            &[("authorization", &basic(KEY_ID, KEY_SECRET))],
+            b"",
+        );
         assert_eq!((head.status, head.text.as_str()), (200, ""), "{base}");
     }
 }
@@ -133,7 +146,8 @@ fn a_user_is_shown_in_smoochs_shape_and_nothing_in_it_is_null() {
     let program = Home::new().start();
     assert_eq!(program.webhook(first_message("a", 1.0)).status, 200);
     let shown = program.app_user("a");
-    let expected = json!({ "appUser": { "_id": "a", "conversationStarted": true, "properties": {}, "clients": [] } });
+    let expected =
+        json!({ "appUser": { "_id": "a", "conversationStarted": true, "properties": {}, "clients": [] } });
     assert_eq!(shown.json(), expected);
     assert_eq!(shown.header("content-type"), Some("application/json"));
     assert_eq!(shown.header("cache-control"), Some("no-store"));
@@ -145,7 +159,8 @@ fn pages(program: &Program, limit: usize) -> (Vec<Vec<String>>, Vec<String>) {
     loop {
         let after = cursors.last().map_or_else(String::new, |cursor| format!("&after={cursor}"));
         let page = program.get(&format!("/v1/appusers?limit={limit}{after}")).json();
-        let ids = page["appUsers"].as_array().unwrap().iter().map(|user| user["_id"].as_str().unwrap().to_owned());
+        let ids =
+            page["appUsers"].as_array().unwrap().iter().map(|user| user["_id"].as_str().unwrap().to_owned());
         pages.push(ids.collect());
         assert_eq!(page["hasMore"], !page["after"].is_null(), "{page}");
         match &page["after"] {
@@ -169,8 +184,15 @@ fn a_list_has_everybody_once_in_the_order_of_ids_whatever_the_size_of_a_page() {
         let (pages, cursors) = pages(&program, limit);
         assert_eq!(pages.concat(), ids, "limit {limit}");
         let (last, full) = pages.split_last().unwrap();
-        assert!(full.iter().all(|page| page.len() == limit) && (1..=limit).contains(&last.len()), "limit {limit}");
-        assert!(cursors.iter().all(|cursor| cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))));
+        assert!(
+            full.iter().all(|page| page.len() == limit) && (1..=limit).contains(&last.len()),
+            "limit {limit}"
+        );
+        assert!(
+            cursors
+                .iter()
+                .all(|cursor| cursor.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
+        );
     }
     let page = program.get("/v1/appusers").json();
     assert_eq!(page["appUsers"].as_array().unwrap().len(), 25, "the default");
@@ -186,8 +208,10 @@ fn a_user_added_between_two_pages_moves_nobody() {
     for id in ["a", "c", "g"] {
         assert_eq!(program.webhook(first_message(id, 1.0)).status, 200);
     }
-    let rest = program.get(&format!("/v1/appusers?limit=100&after={}", page["after"].as_str().unwrap())).json();
-    let ids: Vec<&str> = rest["appUsers"].as_array().unwrap().iter().map(|user| user["_id"].as_str().unwrap()).collect();
+    let rest =
+        program.get(&format!("/v1/appusers?limit=100&after={}", page["after"].as_str().unwrap())).json();
+    let ids: Vec<&str> =
+        rest["appUsers"].as_array().unwrap().iter().map(|user| user["_id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["f", "g", "h"]);
 }
 
@@ -245,7 +269,12 @@ fn two_apps_with_equal_ids_see_only_their_own() {
     let program = home.start();
     let hook = |app: &str, body: Value| {
         let body = body.to_string().replace("APP", app);
-        let answer = program.request("POST", "/webhooks", &[("x-api-key", &format!("the-secret-of-{app}"))], body.as_bytes());
+        let answer = program.request(
+            "POST",
+            "/webhooks",
+            &[("x-api-key", &format!("the-secret-of-{app}"))],
+            body.as_bytes(),
+        );
         assert_eq!(answer.status, 200);
     };
     let look = |app: &str, name: &str| {
@@ -257,16 +286,28 @@ fn two_apps_with_equal_ids_see_only_their_own() {
             let body = known(app, id, user, &format!("{user} of {app}"));
             hook(app, serde_json::from_str(&body).unwrap());
         }
-        hook(app, json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "a" },
-                          "client": { "id": "device", "platform": "web", "active": true } }));
+        hook(
+            app,
+            json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "a" },
+                          "client": { "id": "device", "platform": "web", "active": true } }),
+        );
     }
     let two = ["/a", "/b", "/c", "/bob", "/eve", "/ann", "?limit=100"].map(|name| look("two", name).text);
     assert!(two.iter().all(|text| !text.contains("of one")), "{two:?}");
     // A merge, a removal and a stolen client in one app leave the other as it is, byte for byte.
-    hook("one", json!({ "trigger": "merge:appUser", "app": { "_id": "APP" }, "surviving": { "_id": "a" }, "discarded": [{ "_id": "b" }] }));
-    hook("one", json!({ "trigger": "appUser:delete", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "c" } }));
-    hook("one", json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "d" },
-                        "client": { "id": "device", "platform": "web", "active": true } }));
+    hook(
+        "one",
+        json!({ "trigger": "merge:appUser", "app": { "_id": "APP" }, "surviving": { "_id": "a" }, "discarded": [{ "_id": "b" }] }),
+    );
+    hook(
+        "one",
+        json!({ "trigger": "appUser:delete", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "c" } }),
+    );
+    hook(
+        "one",
+        json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "d" },
+                        "client": { "id": "device", "platform": "web", "active": true } }),
+    );
     let after = ["/a", "/b", "/c", "/bob", "/eve", "/ann", "?limit=100"].map(|name| look("two", name).text);
     assert_eq!(after, two);
     assert_eq!(id_of(&look("one", "/b")), "a");

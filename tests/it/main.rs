@@ -1,11 +1,14 @@
 //! Everything that is tested from outside, as one program.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod answers;
 mod facts;
 mod histories;
+mod ingress;
 mod layers;
+mod look_up;
 mod model;
-mod support;
-mod answers;
-mod replay;
 mod raw;
+mod replay;
+mod support;
+mod tokens;

@@ -9,7 +9,8 @@ use crate::support::{Program, SECRET, first_message};
 fn handled(program: &Program) -> f64 {
     let text = program.admin("/metrics").text;
     let counts = text.lines().filter(|line| {
-        line.starts_with("rollcall_webhook_requests_total{") || line.starts_with("rollcall_http_requests_total{")
+        line.starts_with("rollcall_webhook_requests_total{")
+            || line.starts_with("rollcall_http_requests_total{")
     });
     counts.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
@@ -17,7 +18,10 @@ fn handled(program: &Program) -> f64 {
 /// A whole request that posts a message of an app user, with more header lines before its length.
 fn post(id: &str, more: &str) -> String {
     let body = first_message(id, 1.0);
-    format!("POST /webhooks HTTP/1.1\r\nhost: x\r\nx-api-key: {SECRET}\r\n{more}content-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "POST /webhooks HTTP/1.1\r\nhost: x\r\nx-api-key: {SECRET}\r\n{more}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// The same without the length: `framing` says how the body is framed, and `body` is sent after it.

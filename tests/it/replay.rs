@@ -83,7 +83,11 @@ fn the_forms_that_are_easy_to_get_wrong_show_what_the_table_says() {
     }
     let user = |name: &str| program.app_user(name).json()["appUser"].clone();
     for (id, user_id) in [("730418826510", "90210"), ("551904477", "118"), ("882200417", "5150")] {
-        assert_eq!((&user(id)["_id"], &user(id)["userId"]), (&id.into(), &user_id.into()), "numbers are strings");
+        assert_eq!(
+            (&user(id)["_id"], &user(id)["userId"]),
+            (&id.into(), &user_id.into()),
+            "numbers are strings"
+        );
         assert_eq!(user(user_id)["_id"], id);
     }
     let everybody = program.everybody();
@@ -118,7 +122,8 @@ fn id_in(file: &str) -> String {
     let value: Value =
         serde_json::from_str(&body(&fixtures().join("webhooks").join(format!("{file}.json")))).unwrap();
     let places = ["/appUser/_id", "/events/0/payload/user/id", "/events/0/payload/message/author/user/id"];
-    let id = places.iter().find_map(|place| value.pointer(place)).unwrap_or_else(|| panic!("{file}: no user"));
+    let id =
+        places.iter().find_map(|place| value.pointer(place)).unwrap_or_else(|| panic!("{file}: no user"));
     id.as_str().unwrap().to_owned()
 }
 

@@ -79,9 +79,26 @@ fn the_three_algorithms_of_hmac_are_taken_and_the_words_of_the_scheme_in_any_cas
 fn no_other_algorithm_is_taken() {
     let program = Home::new().start();
     for alg in [
-        r#""none""#, r#""None""#, r#""nOnE""#, r#""NONE""#, r#""""#, r#""hs256""#, r#""HS256 ""#, r#""HS1""#, r#""RS256""#,
-        r#""RS512""#, r#""ES256""#, r#""PS256""#, r#""EdDSA""#, r#""dir""#, r#""A128KW""#, r#"["HS256"]"#, "256", "null",
-        "true", "{}",
+        r#""none""#,
+        r#""None""#,
+        r#""nOnE""#,
+        r#""NONE""#,
+        r#""""#,
+        r#""hs256""#,
+        r#""HS256 ""#,
+        r#""HS1""#,
+        r#""RS256""#,
+        r#""RS512""#,
+        r#""ES256""#,
+        r#""PS256""#,
+        r#""EdDSA""#,
+        r#""dir""#,
+        r#""A128KW""#,
+        r#"["HS256"]"#,
+        "256",
+        "null",
+        "true",
+        "{}",
     ] {
         let header = format!(r#"{{"alg":{alg},"kid":"app_demo"}}"#);
         invalid(&bearer(&program, &signed(&header, CLAIMS)), alg);
@@ -117,7 +134,10 @@ fn a_malformed_token_is_401() {
         ("the other alphabet", format!("{header}.{claims}.{}", STANDARD.encode([0xFF; 32]))),
         ("padding of the alphabet", format!("{header}.{claims}.{}", URL_SAFE.encode(&tag_bytes))),
         ("a signature one byte short", format!("{header}.{claims}.{}", encoded(&tag_bytes[..31]))),
-        ("a signature one byte long", format!("{header}.{claims}.{}", encoded([&tag_bytes[..], b"x"].concat()))),
+        (
+            "a signature one byte long",
+            format!("{header}.{claims}.{}", encoded([&tag_bytes[..], b"x"].concat())),
+        ),
         ("all zeroes", format!("{header}.{claims}.{}", encoded([0; 32]))),
         ("bits that mean nothing", format!("{header}.{claims}.{unused_bits}")),
         ("a line break", format!("{header}.{claims}.{}", tag.replacen(&tag[3..4], "%0A", 1))),
@@ -161,7 +181,11 @@ fn keys_that_a_header_carries_or_points_to_are_not_looked_at() {
         r#""x5c":["MII"]"#,
     ] {
         let header = format!(r#"{{"alg":"HS256","kid":"app_demo",{member}}}"#);
-        assert_eq!(bearer(&program, &signed(&header, CLAIMS)).status, 200, "{member}: signed with our own key");
+        assert_eq!(
+            bearer(&program, &signed(&header, CLAIMS)).status,
+            200,
+            "{member}: signed with our own key"
+        );
         invalid(&bearer(&program, &signed_with(&header, CLAIMS, "attackers")), member);
     }
 }
@@ -172,8 +196,20 @@ fn a_key_id_is_looked_up_and_is_nothing_else() {
     let program = home.start();
     let long = "k".repeat(129);
     for kid in [
-        "", " ", "app_demo ", "APP_DEMO", "app_demo' OR '1'='1", "app_demo\\u0000", "../../etc/passwd", "/dev/null", "app_",
-        "*", "%", &long, "demo-key-secret-change-me", "\\r\\nx: y",
+        "",
+        " ",
+        "app_demo ",
+        "APP_DEMO",
+        "app_demo' OR '1'='1",
+        "app_demo\\u0000",
+        "../../etc/passwd",
+        "/dev/null",
+        "app_",
+        "*",
+        "%",
+        &long,
+        "demo-key-secret-change-me",
+        "\\r\\nx: y",
     ] {
         let header = format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#);
         invalid(&bearer(&program, &signed(&header, CLAIMS)), kid);
@@ -235,9 +271,15 @@ fn times_hold_where_they_are_there_with_a_minute_for_clocks_that_differ() {
 fn a_valid_token_whose_scope_does_not_reach_is_403() {
     let program = Home::new().start();
     for claims in [r#"{"scope":"appUser","userId":"u1"}"#, r#"{"scope":"account"}"#] {
-        for path in [LIST, "/v1/appusers/u1", &format!("/v1.1/apps/{APP}/appusers/u1"), "/v1/apps/other/appusers"] {
+        for path in
+            [LIST, "/v1/appusers/u1", &format!("/v1.1/apps/{APP}/appusers/u1"), "/v1/apps/other/appusers"]
+        {
             let answer = ask(&program, path, &format!("Bearer {}", signed(HEADER, claims)));
-            assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{claims} {path}: {answer:?}");
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (403, "forbidden"),
+                "{claims} {path}: {answer:?}"
+            );
         }
         invalid(&bearer(&program, &signed_with(HEADER, claims, "a-secret-nobody-has")), claims);
     }
@@ -276,14 +318,23 @@ fn basic_takes_a_key_id_and_its_secret_and_nothing_else() {
         invalid(&ask(&program, LIST, &bad), &bad);
     }
     let unknown = ask(&program, LIST, &of("nobody:wrong"));
-    assert_eq!(ask(&program, LIST, &of("app_demo:wrong")).text, unknown.text, "which key ids exist is not told");
+    assert_eq!(
+        ask(&program, LIST, &of("app_demo:wrong")).text,
+        unknown.text,
+        "which key ids exist is not told"
+    );
 }
 
 #[test]
 fn without_a_credential_or_with_an_app_token_it_is_401_unauthorized() {
     let home = Home::with(OTHER_APP);
     let program = home.start();
-    for headers in [&[][..], &[("app-token", "demo-app-token")], &[("app-token", "nonsense")], &[("x-api-key", "demo-webhook-secret")]] {
+    for headers in [
+        &[][..],
+        &[("app-token", "demo-app-token")],
+        &[("app-token", "nonsense")],
+        &[("x-api-key", "demo-webhook-secret")],
+    ] {
         for path in [LIST, "/v1/appusers/a", "/v1.1/apps/other/appusers"] {
             let answer = program.request("GET", path, headers, b"");
             assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"), "{headers:?} {path}");
@@ -300,8 +351,16 @@ fn without_a_credential_or_with_an_app_token_it_is_401_unauthorized() {
 fn other_schemes_and_two_authorization_headers_are_401() {
     let program = Home::new().start();
     let token = signed(HEADER, CLAIMS);
-    for other in [token.clone(), format!("Token {token}"), format!("Digest {token}"), String::new(), "Bearer".to_owned(),
-        format!("Bearer  {token}"), format!("Bearer {token}, Bearer {token}"), format!("Bearer\t{token}")] {
+    for other in [
+        token.clone(),
+        format!("Token {token}"),
+        format!("Digest {token}"),
+        String::new(),
+        "Bearer".to_owned(),
+        format!("Bearer  {token}"),
+        format!("Bearer {token}, Bearer {token}"),
+        format!("Bearer\t{token}"),
+    ] {
         invalid(&ask(&program, LIST, &other), &other);
     }
     let good = format!("Bearer {token}");
@@ -331,6 +390,10 @@ fn another_app_in_the_path_is_400_whether_it_exists_or_not() {
         });
         assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
         assert_eq!((answers[0].0, answers[0].1.as_str()), (400, "bad_request"));
-        assert_eq!(ask(&program, &format!("/{version}/apps/other/appusers"), "Bearer x").status, 401, "who asks comes first");
+        assert_eq!(
+            ask(&program, &format!("/{version}/apps/other/appusers"), "Bearer x").status,
+            401,
+            "who asks comes first"
+        );
     }
 }

@@ -1,11 +1,16 @@
 //! What a request may cost, and how addresses and methods that are none are answered.
 
 use super::{requests, stored};
-use crate::support::{APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw};
+use crate::support::{
+    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw,
+};
 
 fn refused(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.code().as_str()), (status, code), "{answer:?}");
-    assert!(answer.json()["error"]["description"].as_str().is_some_and(|text| !text.is_empty()), "{answer:?}");
+    assert!(
+        answer.json()["error"]["description"].as_str().is_some_and(|text| !text.is_empty()),
+        "{answer:?}"
+    );
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
@@ -44,7 +49,8 @@ fn a_body_of_just_the_largest_size_is_taken_however_it_is_framed() {
     let message = first_message("a", 1.0);
     let body = format!("{message}{}", " ".repeat(1024 - message.len()));
     assert!(stored(&program.webhook(&body)));
-    let chunked = format!("{}400\r\n{body}\r\n0\r\n\r\n", head("connection: close\r\ntransfer-encoding: chunked\r\n"));
+    let chunked =
+        format!("{}400\r\n{body}\r\n0\r\n\r\n", head("connection: close\r\ntransfer-encoding: chunked\r\n"));
     assert!(stored(&parse(&raw(program.listen, chunked.as_bytes()).unwrap()).unwrap()));
     refused(&program.webhook(format!("{body} ")), 413, "payload_too_large");
     assert_eq!(home.rows("journal"), 1);
@@ -76,8 +82,15 @@ fn a_compressed_body_is_415_on_every_route_and_identity_is_not_compressed() {
     let program = home.start();
     let auth = basic(KEY_ID, KEY_SECRET);
     let body = first_message("a", 1.0);
-    for encoding in ["gzip", "GZIP", "deflate", "br", "zstd", "compress", "x-gzip", "gzip, identity", "nonsense"] {
-        for (method, path) in [("POST", "/webhooks"), ("POST", "/webhooks/x"), ("GET", "/v1/appusers"), ("GET", "/v1/appusers/a")] {
+    for encoding in
+        ["gzip", "GZIP", "deflate", "br", "zstd", "compress", "x-gzip", "gzip, identity", "nonsense"]
+    {
+        for (method, path) in [
+            ("POST", "/webhooks"),
+            ("POST", "/webhooks/x"),
+            ("GET", "/v1/appusers"),
+            ("GET", "/v1/appusers/a"),
+        ] {
             let headers = [("x-api-key", SECRET), ("authorization", &auth), ("content-encoding", encoding)];
             refused(&program.request(method, path, &headers, body.as_bytes()), 415, "unsupported_media_type");
         }
@@ -94,7 +107,9 @@ fn a_head_that_is_too_large_is_431() {
     let home = Home::with("[server]\nheader_bytes = \"8KiB\"");
     for (home, bytes) in [(Home::new(), 32 << 10), (home, 8 << 10)] {
         let program = home.start();
-        let filler = |size: usize| format!("connection: close\r\ncontent-length: 0\r\nx-filler: {}\r\n", "f".repeat(size));
+        let filler = |size: usize| {
+            format!("connection: close\r\ncontent-length: 0\r\nx-filler: {}\r\n", "f".repeat(size))
+        };
         let answer = raw(program.listen, head(&filler(bytes)).as_bytes()).unwrap();
         assert_eq!(parse(&answer).unwrap().status, 431);
         let answer = raw(program.listen, head(&filler(bytes - 512)).as_bytes()).unwrap();
@@ -157,12 +172,29 @@ fn an_unknown_address_is_404_in_smoochs_shape() {
     let home = Home::new();
     let program = home.start();
     for path in [
-        "/", "/webhook", "/webhooks/", "/webhooks/a/b", "/WEBHOOKS", "//webhooks", "/v1", "/v1/", "/v3/appusers",
-        "/v1/appusers/", "/v1/appusers/a/", "/v1/apps/a", "/metrics", "/livez", "/readyz", "/..%2fetc/passwd",
-        "/webhooks/../../etc/passwd", "/%2e%2e/webhooks", "/*",
+        "/",
+        "/webhook",
+        "/webhooks/",
+        "/webhooks/a/b",
+        "/WEBHOOKS",
+        "//webhooks",
+        "/v1",
+        "/v1/",
+        "/v3/appusers",
+        "/v1/appusers/",
+        "/v1/appusers/a/",
+        "/v1/apps/a",
+        "/metrics",
+        "/livez",
+        "/readyz",
+        "/..%2fetc/passwd",
+        "/webhooks/../../etc/passwd",
+        "/%2e%2e/webhooks",
+        "/*",
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            let answer = program.request(method, path, &[("x-api-key", SECRET)], first_message("a", 1.0).as_bytes());
+            let answer =
+                program.request(method, path, &[("x-api-key", SECRET)], first_message("a", 1.0).as_bytes());
             refused(&answer, 404, "not_found");
         }
     }

@@ -62,7 +62,7 @@ impl Ledger {
         }
         let mut select = conn.prepare("SELECT digest, count(*) FROM journal GROUP BY digest").unwrap();
         let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let journal: HashMap<Digest, u64> = rows.map(Result::unwrap).collect();
+        let journal: HashMap<Digest, i64> = rows.map(Result::unwrap).collect();
         let lost = self.acknowledged.iter().filter(|digest| !journal.contains_key(*digest)).count();
         let doubled = journal.values().filter(|count| **count > 1).count();
         let invented = journal.keys().filter(|digest| !self.sent.contains(*digest)).count();

@@ -16,8 +16,14 @@ fn ambiguous_framing_is_400_and_the_connection_ends_before_another_request() {
     let te = "transfer-encoding: chunked\r\n";
     for (what, bytes) in [
         ("content-length and transfer-encoding", framed(&format!("content-length: 5\r\n{te}"), &whole)),
-        ("transfer-encoding and content-length", framed(&format!("{te}content-length: {}\r\n", whole.len()), &whole)),
-        ("two lengths that differ", framed(&format!("content-length: {length}\r\ncontent-length: 5\r\n"), &body)),
+        (
+            "transfer-encoding and content-length",
+            framed(&format!("{te}content-length: {}\r\n", whole.len()), &whole),
+        ),
+        (
+            "two lengths that differ",
+            framed(&format!("content-length: {length}\r\ncontent-length: 5\r\n"), &body),
+        ),
         ("two lengths in one line", framed(&format!("content-length: {length}, 5\r\n"), &body)),
         ("a length with a sign", framed(&format!("content-length: +{length}\r\n"), &body)),
         ("a negative length", framed("content-length: -1\r\n", &body)),
@@ -26,7 +32,10 @@ fn ambiguous_framing_is_400_and_the_connection_ends_before_another_request() {
         ("an empty length", framed("content-length: \r\n", &body)),
         ("a length that overflows", framed("content-length: 18446744073709551617\r\n", &body)),
         ("a space before the colon", framed(&format!("content-length : {length}\r\n"), &body)),
-        ("a space before the colon of transfer-encoding", framed(&format!("transfer-encoding : chunked\r\ncontent-length: {length}\r\n"), &body)),
+        (
+            "a space before the colon of transfer-encoding",
+            framed(&format!("transfer-encoding : chunked\r\ncontent-length: {length}\r\n"), &body),
+        ),
         ("a folded line", framed(&format!("x-a: b\r\n c\r\ncontent-length: {length}\r\n"), &body)),
         ("a folded transfer-encoding", framed("transfer-encoding:\r\n chunked\r\n", &whole)),
         ("a first line that is folded", framed(&format!(" content-length: {length}\r\n"), &body)),
@@ -36,7 +45,10 @@ fn ambiguous_framing_is_400_and_the_connection_ends_before_another_request() {
         ("a NUL in a header", framed(&format!("x-a: b\0c\r\ncontent-length: {length}\r\n"), &body)),
         ("an unknown transfer-encoding", framed("transfer-encoding: xchunked\r\n", &whole)),
         ("chunked, but not last", framed("transfer-encoding: chunked, identity\r\n", &whole)),
-        ("identity and a length", framed(&format!("transfer-encoding: identity\r\ncontent-length: {length}\r\n"), &body)),
+        (
+            "identity and a length",
+            framed(&format!("transfer-encoding: identity\r\ncontent-length: {length}\r\n"), &body),
+        ),
         ("transfer-encoding in HTTP/1.0", framed(te, &whole).replace("HTTP/1.1", "HTTP/1.0")),
         ("a chunk size that is none", framed(te, "zz\r\nabc\r\n0\r\n\r\n")),
         ("a chunk size with a sign", framed(te, "+5\r\nabcde\r\n0\r\n\r\n")),
@@ -71,7 +83,10 @@ fn what_is_framed_oddly_but_in_one_way_only_is_one_request() {
         ("zeroes before a chunk size", framed(te, &format!("0000{length:x}\r\n{body}\r\n0\r\n\r\n"))),
         ("trailers", framed(te, &format!("{length:x}\r\n{body}\r\n0\r\nx-api-key: other\r\n\r\n"))),
         ("CHUNKED", framed("Transfer-Encoding: CHUNKED\r\n", &whole)),
-        ("two lengths that are equal", framed(&format!("content-length: {length}\r\ncontent-length: {length}\r\n"), &body)),
+        (
+            "two lengths that are equal",
+            framed(&format!("content-length: {length}\r\ncontent-length: {length}\r\n"), &body),
+        ),
         ("zeroes before the length", framed(&format!("content-length: 000{length}\r\n"), &body)),
         ("empty lines before the request", format!("\r\n\r\n{}", post("outer", ""))),
         ("lines ended by LF alone", post("outer", "").replace("\r\n", "\n")),
@@ -86,7 +101,11 @@ fn what_is_framed_oddly_but_in_one_way_only_is_one_request() {
         assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 2, "{what}: {text}");
         assert_eq!(handled(&program), 2.0, "{what}");
         assert_eq!(home.rows("journal"), 2, "{what}: itself and the next");
-        assert_eq!(home.find::<i64>("SELECT count(*) FROM app_users WHERE id IN ('outer', 'next')"), 2, "{what}");
+        assert_eq!(
+            home.find::<i64>("SELECT count(*) FROM app_users WHERE id IN ('outer', 'next')"),
+            2,
+            "{what}"
+        );
     }
 }
 
@@ -96,7 +115,8 @@ fn a_length_shorter_than_the_body_makes_one_request_and_an_end() {
     let program = home.start();
     let body = format!("{}{}", first_message("outer", 1.0), "trailing bytes that are no request\r\n\r\n");
     let length = first_message("outer", 1.0).len();
-    let answer = raw(program.listen, framed(&format!("content-length: {length}\r\n"), &body).as_bytes()).unwrap();
+    let answer =
+        raw(program.listen, framed(&format!("content-length: {length}\r\n"), &body).as_bytes()).unwrap();
     let text = String::from_utf8_lossy(&answer);
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.contains("HTTP/1.1 400 Bad Request"), "{text}");
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (1, 0));
@@ -107,13 +127,19 @@ fn a_body_that_breaks_off_is_not_stored_and_not_in_quarantine() {
     let home = Home::new();
     let program = home.start();
     let body = first_message("outer", 1.0);
-    for framing in [format!("content-length: {}\r\n", body.len() + 1), "transfer-encoding: chunked\r\n".to_owned()] {
+    for framing in
+        [format!("content-length: {}\r\n", body.len() + 1), "transfer-encoding: chunked\r\n".to_owned()]
+    {
         let mut connection = Connection::open(program.listen);
-        let sent = if framing.starts_with('c') { body.clone() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
+        let sent =
+            if framing.starts_with('c') { body.clone() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
         connection.send(framed(&framing, &sent));
         connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
         let answer = connection.answer();
-        assert!(answer.is_none_or(|answer| answer.status == 400), "nobody who sent half is told that it is stored");
+        assert!(
+            answer.is_none_or(|answer| answer.status == 400),
+            "nobody who sent half is told that it is stored"
+        );
     }
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (0, 0));
 }
@@ -163,7 +189,10 @@ fn http_2_is_refused_and_an_offer_to_change_to_it_is_not_taken() {
     let answer = raw(program.listen, preface.as_bytes()).unwrap_or_default();
     let status = parse(&answer).map(|answer| answer.status);
     assert!(matches!(status, None | Some(400 | 505)), "{}", String::from_utf8_lossy(&answer));
-    let offer = post("a", "connection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n");
+    let offer = post(
+        "a",
+        "connection: upgrade, http2-settings, close\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n",
+    );
     let answer = parse(&raw(program.listen, offer.as_bytes()).unwrap()).unwrap();
     assert_eq!(answer.status, 200, "answered as HTTP/1.1");
     assert_eq!((handled(&program), home.rows("journal")), (1.0, 1));

@@ -10,8 +10,9 @@ const SHORT: Duration = Duration::from_millis(300);
 
 /// Header and body are short, idle is four times as long.
 fn impatient(more: &str) -> (Home, Program) {
-    let settings =
-        format!("[server]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"1200ms\"\n{more}");
+    let settings = format!(
+        "[server]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"1200ms\"\n{more}"
+    );
     let home = Home::with(&settings);
     let program = home.start();
     (home, program)
@@ -51,7 +52,8 @@ fn a_head_that_comes_a_byte_at_a_time_does_not_outlast_header_timeout() {
 #[test]
 fn a_second_head_on_a_kept_connection_has_no_longer_than_the_first() {
     let (_home, program) = impatient("");
-    let (answer, took) = trickle(&program, &format!("{}POST /webhooks HTTP/1.1\r\nx-slow: ", post("a", "")), "s");
+    let (answer, took) =
+        trickle(&program, &format!("{}POST /webhooks HTTP/1.1\r\nx-slow: ", post("a", "")), "s");
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
     assert!((SHORT..20 * SHORT).contains(&took), "{took:?}");
 }
@@ -59,7 +61,9 @@ fn a_second_head_on_a_kept_connection_has_no_longer_than_the_first() {
 #[test]
 fn a_body_that_comes_a_byte_at_a_time_does_not_outlast_body_timeout() {
     let (home, program) = impatient("");
-    for (framing, drop) in [("content-length: 100000\r\n", "x"), ("transfer-encoding: chunked\r\n", "1\r\nx\r\n")] {
+    for (framing, drop) in
+        [("content-length: 100000\r\n", "x"), ("transfer-encoding: chunked\r\n", "1\r\nx\r\n")]
+    {
         let (answer, took) = trickle(&program, &framed(framing, ""), drop);
         assert!(answer.starts_with("HTTP/1.1 408 Request Timeout"), "{answer}");
         assert!((SHORT..20 * SHORT).contains(&took), "{took:?}");
@@ -119,7 +123,8 @@ fn a_head_without_end_is_431_long_before_it_fills_the_memory() {
     let program = Home::new().start();
     let mut connection = Connection::open(program.listen);
     connection.send("POST /webhooks HTTP/1.1\r\n");
-    let sent = (0..10_000).take_while(|n| connection.send(format!("x-{n}: {}\r\n", "y".repeat(1000)))).count();
+    let sent =
+        (0..10_000).take_while(|n| connection.send(format!("x-{n}: {}\r\n", "y".repeat(1000)))).count();
     assert!(sent < 10_000, "it was closed");
     assert_eq!(handled(&program), 0.0);
 }
@@ -165,7 +170,11 @@ fn two_hundred_slow_connections_neither_stop_the_others_nor_stay() {
     let (_home, program) = impatient("");
     let mut slow: Vec<Connection> = (0..200).map(|_| Connection::open(program.listen)).collect();
     for (n, connection) in slow.iter_mut().enumerate() {
-        connection.send(if n % 2 == 0 { "POST /webh".to_owned() } else { framed("content-length: 9\r\n", "{") });
+        connection.send(if n % 2 == 0 {
+            "POST /webh".to_owned()
+        } else {
+            framed("content-length: 9\r\n", "{")
+        });
     }
     for n in 0..20 {
         assert_eq!(program.webhook(crate::support::first_message(&format!("user-{n}"), 1.0)).status, 200);

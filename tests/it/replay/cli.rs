@@ -119,7 +119,9 @@ fn a_retry_sent_twice_in_one_replay_is_one_journal_entry() {
 #[test]
 fn mistakes_on_the_command_line_are_usage_errors() {
     let home = Home::new();
-    for args in [&["replay"][..], &["replay", "--concurrency", "0", "x"], &["replay", "--to", "ftp://x/", "x"]] {
+    for args in
+        [&["replay"][..], &["replay", "--concurrency", "0", "x"], &["replay", "--to", "ftp://x/", "x"]]
+    {
         let ran = home.command(args).output().unwrap();
         assert_eq!(ran.status.code(), Some(2), "{args:?}");
     }

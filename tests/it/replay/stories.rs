@@ -92,12 +92,7 @@ const STORIES: [Story; 16] = [
     (
         "removal",
         &[],
-        &[
-            "5d6cf6308f7dbda95b4be1b6",
-            "lucjan.marek@example.org",
-            "620a36306781c424f2921ace",
-            "removal-7713",
-        ],
+        &["5d6cf6308f7dbda95b4be1b6", "lucjan.marek@example.org", "620a36306781c424f2921ace", "removal-7713"],
     ),
     (
         "removal-then-merge",
@@ -107,11 +102,7 @@ const STORIES: [Story; 16] = [
         )],
         &["642927f08e52aacfd81e23e4"],
     ),
-    (
-        "removal-takes-merged",
-        &[],
-        &["649fcef0565f2b29ba27b661", "64a120704f69d56a5d7332a0", "taken-3300"],
-    ),
+    ("removal-takes-merged", &[], &["649fcef0565f2b29ba27b661", "64a120704f69d56a5d7332a0", "taken-3300"]),
     (
         "shared-device",
         &[
@@ -304,7 +295,12 @@ fn clients_show_when_they_were_last_seen_and_by_which_name() {
         clients.into_iter().find(|client| client["id"] == id).unwrap()
     };
     for (user, id, key, value) in [
-        ("tomasz.wrona@example.com", "49e4c2f90782759fb365c0a4c645f440", "lastSeen", "2016-11-05T19:29:00.000Z"),
+        (
+            "tomasz.wrona@example.com",
+            "49e4c2f90782759fb365c0a4c645f440",
+            "lastSeen",
+            "2016-11-05T19:29:00.000Z",
+        ),
         ("member-20417", "58e55d6441aac5f1b1c5610d", "lastSeen", "2017-04-06T09:59:00.000Z"),
         ("elin.storm@example.com", "5cf190975f24f8d2", "lastSeen", "2016-02-04T18:30:01.000Z"),
         ("ines.calvo@example.org", "591079e073982bd2367cc5c3", "lastSeen", "2019-03-19T08:30:01.000Z"),

@@ -1,0 +1,126 @@
+//! How fast: the program beside a handler that does nothing, in turn and under the same load, and
+//! whether everything it acknowledged is stored. `cargo bench --bench ingest -- --help`
+//!
+//! Both servers and the load share this machine, so it is the ratio that tells, not the rate.
+
+#![expect(unreachable_pub, reason = "nobody can import from a program")]
+
+mod bodies;
+mod histogram;
+mod load;
+mod machine;
+mod noop;
+mod peer;
+mod prepare;
+mod report;
+mod rounds;
+mod server;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use prepare::Cache;
+use report::Report;
+use rounds::Workload;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures how fast webhooks are stored
+#[derive(Parser)]
+struct Args {
+    /// How long each load lasts in each round
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// How often everything is measured
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// How many users are known in the workload of known users
+    #[arg(long, default_value_t = 1_000_000)]
+    users: u64,
+    /// Only this workload; may be repeated
+    #[arg(long, value_enum)]
+    workload: Vec<Workload>,
+    /// Connections at once
+    #[arg(long, value_delimiter = ',', default_value = "64,256,1")]
+    connections: Vec<usize>,
+    /// Compares with Node, fastify and better-sqlite3 as well; installs them into benches/peer
+    #[arg(long)]
+    peer: bool,
+    /// Writes the figures to this file as well
+    #[arg(long, value_name = "PATH")]
+    json: Option<PathBuf>,
+    /// What cargo says when it runs benches
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Is the handler that does nothing, on this port
+    #[arg(long, hide = true, value_name = "PORT")]
+    noop: Option<u16>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    if let Some(port) = args.noop {
+        return noop::run(port);
+    }
+    if !args.bench {
+        println!("only `cargo bench` runs this");
+        return Ok(());
+    }
+    let report = measure(&args)?;
+    report::print(&report);
+    if let Some(path) = &args.json {
+        std::fs::write(path, format!("{:#}\n", report::json(&report)))
+            .with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}
+
+fn measure(args: &Args) -> Result<Report> {
+    // On the disk of the build, because /tmp may be memory.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ingest");
+    let cache = Cache::open(&folder.join("prepared"))?;
+    let home = folder.join(format!("run-{}", std::process::id()));
+    let measured = in_folder(args, &cache, &home);
+    // What is left of a run is large, and of no use.
+    _ = std::fs::remove_dir_all(&home);
+    measured
+}
+
+fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Report> {
+    prepare::fresh(folder)?;
+    let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
+    workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
+    let noop_home = folder.join("noop");
+    prepare::fresh(&noop_home)?;
+    let noop = noop::start(&noop_home)?;
+    let before = machine::sync_time(folder)?;
+    let measured = workloads.iter().map(|workload| rounds::run(*workload, args, cache, folder, &noop));
+    let mut measured = measured.collect::<Result<Vec<_>>>()?;
+    let no_peer =
+        if args.peer { peers(&mut measured, args, folder)? } else { Some("run with --peer".to_owned()) };
+    let empty = folder.join("empty");
+    let mut first_answers = Vec::new();
+    for _ in 0..5 {
+        prepare::fresh(&empty)?;
+        first_answers.extend(rounds::first_answers(&empty, 1)?);
+    }
+    let killed = rounds::kill(args, cache, folder)?;
+    let sync_times = [before, machine::sync_time(folder)?];
+    Ok(Report { measured, first_answers, killed, sync_times, users: args.users, no_peer })
+}
+
+/// Measures the peer; gives the reason if that is not possible here.
+fn peers(measured: &mut [rounds::Measured], args: &Args, folder: &Path) -> Result<Option<String>> {
+    let installed = match peer::install() {
+        Ok(installed) => installed,
+        Err(why) => return Ok(Some(format!("{why:#}"))),
+    };
+    for measured in measured {
+        rounds::compare(measured, args, folder, &installed)?;
+    }
+    Ok(None)
+}

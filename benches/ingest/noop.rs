@@ -1,0 +1,52 @@
+//! The yardstick: a handler that reads the same body and answers 200 without doing anything, behind
+//! the program's own accept loop, runtime and allocator.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Result, anyhow};
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use rollcall::config::Settings;
+use rollcall::http::listen::{Limits, serve};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::server::Server;
+
+/// Starts this very program anew, as the yardstick.
+pub fn start(home: &Path) -> Result<Server> {
+    let program = std::env::current_exe()?;
+    Server::start(home, |port| {
+        let mut command = Command::new(program);
+        command.arg("--noop").arg(port.to_string());
+        command
+    })
+}
+
+/// Is the yardstick, until it is killed.
+pub fn run(port: u16) -> Result<()> {
+    let settings = Settings::load(None, &[]).map_err(|problems| anyhow!("{problems}"))?;
+    let limits = Limits::from(&settings.server);
+    let router = Router::new().route("/webhooks", post(nothing).get(probe));
+    rollcall::serve::block_on(async move {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
+        let (_stop, stopping) = watch::channel(false);
+        serve(listener, router, limits, Arc::default(), stopping).await;
+        Ok(())
+    })?
+}
+
+async fn nothing(body: Bytes) -> impl IntoResponse {
+    drop(body);
+    probe().await
+}
+
+async fn probe() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], "{}")
+}

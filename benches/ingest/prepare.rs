@@ -1,0 +1,163 @@
+//! Databases of known users: made once, by the program itself over the wire, then copied.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sha2::{Digest as _, Sha256};
+
+use crate::bodies::{APP, SECRET, Writer};
+use crate::server::{Server, database, number};
+
+const SENDERS: u64 = 4;
+/// v2 carries many events in a body; `limits.webhook_events` of the shipped settings.
+const EVENTS: u64 = 1000;
+/// `limits.webhook_body` of the shipped settings, less the longest event.
+const BODY: usize = (1 << 20) - 4096;
+/// What the stored bytes depend on.
+const SOURCES: [&str; 4] = ["src/domain", "src/store", "src/wire", "benches/ingest/bodies.rs"];
+
+/// Folders of prepared databases.
+pub struct Cache {
+    folder: PathBuf,
+    digest: String,
+}
+
+impl Cache {
+    /// A database made by other sources is not used again, and goes.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let mut sha256 = Sha256::new();
+        for source in SOURCES {
+            digest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &mut sha256)?;
+        }
+        let digest: String = sha256.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        fs::create_dir_all(folder)?;
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if !path.to_string_lossy().ends_with(&digest) {
+                fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), digest })
+    }
+
+    /// The folder with a database of so many users, made now if it is not there.
+    pub fn known(&self, users: u64) -> Result<PathBuf> {
+        let ready = self.folder.join(format!("{users}-{}", self.digest));
+        if ready.exists() {
+            return Ok(ready);
+        }
+        let making = self.folder.join(format!("making-{}", self.digest));
+        fresh(&making)?;
+        let server = Server::program(&making)?;
+        send(server.address, users)?;
+        server.stop()?;
+        let listed = number(&making, "SELECT count(*) FROM app_users WHERE listed")?;
+        ensure!(listed == users, "{users} users were sent, {listed} are listed");
+        fs::rename(&making, &ready)?;
+        Ok(ready)
+    }
+}
+
+/// An empty folder.
+pub fn fresh(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())
+}
+
+/// Copies the database of one folder into another. It is on disk then: a later sync has nothing left of it to do.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(database(from), database(to))?;
+    File::open(database(to))?.sync_all()?;
+    Ok(())
+}
+
+fn digest(path: &Path, sha256: &mut Sha256) -> Result<()> {
+    if path.is_dir() {
+        let mut paths = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        paths.sort();
+        return paths.iter().try_for_each(|path| digest(path, sha256));
+    }
+    sha256.update(fs::read(path).with_context(|| path.display().to_string())?);
+    Ok(())
+}
+
+fn send(address: SocketAddr, users: u64) -> Result<()> {
+    let (next, began) = (AtomicU64::new(0), Instant::now());
+    let (next, began) = (&next, &began);
+    eprintln!("preparing {users} users, once:");
+    thread::scope(|scope| {
+        let senders = (0..SENDERS).map(|n| scope.spawn(move || sender(address, n, next, users, began)));
+        let senders: Vec<_> = senders.collect();
+        senders.into_iter().try_for_each(|sender| match sender.join() {
+            Ok(result) => result,
+            Err(_) => bail!("a sender panicked"),
+        })
+    })
+}
+
+fn sender(address: SocketAddr, seed: u64, next: &AtomicU64, users: u64, began: &Instant) -> Result<()> {
+    let mut stream = TcpStream::connect(address)?;
+    let mut writer = Writer::new(1000 + seed);
+    loop {
+        let from = next.fetch_add(EVENTS, Ordering::Relaxed);
+        if from >= users {
+            return Ok(());
+        }
+        let mut bodies = vec![Vec::new()];
+        for user in from..users.min(from + EVENTS) {
+            if bodies.last().is_some_and(|body| body.len() > BODY) {
+                bodies.push(Vec::new());
+            }
+            let body = bodies.last_mut().context("there is a body")?;
+            if body.is_empty() {
+                write!(
+                    body,
+                    r#"{{"app":{{"id":"{APP}"}},"webhook":{{"id":"5f839c801ff3","version":"v2"}},"events":["#
+                )?;
+            } else {
+                body.push(b',');
+            }
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+            writer.v2_event(body, user, now as u64);
+        }
+        for mut body in bodies {
+            body.extend_from_slice(b"]}");
+            while !post(&mut stream, &body)? {}
+        }
+        if from % (users / 10).max(EVENTS) < EVENTS && from > 0 {
+            eprintln!("  {from} after {:.0} s", began.elapsed().as_secs_f64());
+        }
+    }
+}
+
+/// Whether it was stored; if not it is to be sent again.
+fn post(stream: &mut TcpStream, body: &[u8]) -> Result<bool> {
+    let length = body.len();
+    write!(
+        stream,
+        "POST /webhooks HTTP/1.1\r\nhost: rollcall\r\nx-api-key: {SECRET}\r\ncontent-length: {length}\r\n\r\n"
+    )?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1024];
+    loop {
+        let read = stream.read(&mut buffer)?;
+        ensure!(read > 0, "the program closed the connection");
+        answer.extend_from_slice(&buffer[..read]);
+        // Every answer is a JSON object.
+        if answer.ends_with(b"}") {
+            break;
+        }
+    }
+    let status = String::from_utf8_lossy(&answer[9..12]).into_owned();
+    ensure!(["200", "503"].contains(&&*status), "an answer of {status}");
+    Ok(status == "200")
+}
