@@ -3,7 +3,6 @@
 //! `ROLLCALL_CRASH_ROUNDS` and `ROLLCALL_CRASH_SEED` set how often and with which numbers.
 
 pub mod ledger;
-pub mod line;
 pub mod traffic;
 
 use std::sync::mpsc;

@@ -109,6 +109,10 @@ fn every_trigger_of_v1_becomes_its_facts() {
         &v1("conversation:start", json!({ "appUser": { "_id": "u", "conversationStarted": false } })),
         &["u: started"],
     );
+}
+
+#[test]
+fn what_v1_says_of_a_user_in_passing_becomes_a_sighting() {
     for trigger in [
         "conversation:read",
         "conversation:referral",

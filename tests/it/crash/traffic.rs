@@ -7,8 +7,14 @@ use rollcall::domain::Digest;
 use rollcall::wire::{self, Bounds};
 use serde_json::{Value, json};
 
-use super::line::Line;
-use crate::support::APP;
+use crate::support::{APP, Connection, SECRET};
+
+/// The bytes of a webhook on a connection that stays open.
+pub fn webhook(body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("POST /webhooks HTTP/1.1\r\nhost: here\r\nx-api-key: {SECRET}\r\ncontent-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
 
 /// Numbers that a seed decides (splitmix64).
 #[derive(Clone, Debug)]
@@ -80,22 +86,33 @@ impl Sender {
 
     /// Sends until nobody listens any more.
     pub fn run(&mut self, to: SocketAddr, sent: &mpsc::Sender<Sent>) {
-        while let Ok(mut line) = Line::open(to) {
-            while let Some(delivery) = Some(self.choose()) {
-                let answer = line.post(&delivery.body);
-                let status = answer.as_ref().map_or(0, |answer| answer.status);
-                assert!(matches!(status, 0 | 200 | 503), "{status} to {}", delivery.body);
-                let acknowledged = status == 200;
+        self.run_until(to, sent, u64::MAX);
+    }
+
+    /// Sends until `enough` is acknowledged, or nobody listens any more.
+    pub fn run_until(&mut self, to: SocketAddr, sent: &mpsc::Sender<Sent>, enough: u64) {
+        let mut left = enough;
+        while let Ok(mut line) = Connection::try_open(to) {
+            while left > 0 {
+                let delivery = self.choose();
+                let answer = line.send(webhook(&delivery.body)).then(|| line.answer()).flatten();
+                let status = answer.as_ref().map(|answer| answer.status);
+                assert!(matches!(status, None | Some(200 | 503)), "{status:?} to {}", delivery.body);
+                let acknowledged = status == Some(200);
                 if acknowledged {
+                    left -= 1;
                     self.users.extend(delivery.users.iter().cloned());
                     self.last = Some(delivery.clone());
                 } else {
                     self.doubtful.push(delivery.clone());
                 }
                 sent.send(Sent { delivery, acknowledged }).unwrap();
-                if answer.is_err() {
+                if status.is_none() {
                     break;
                 }
+            }
+            if left == 0 {
+                return;
             }
         }
     }
@@ -172,7 +189,7 @@ impl Sender {
 
     fn v2_event(&mut self, users: &mut Vec<String>) -> Value {
         let (id, time) = (self.who(), self.tick());
-        let created = format!("{}Z", jiff_like(time));
+        let created = format!("{}Z", iso(time));
         users.push(id.clone());
         json!({ "id": self.rng.id(), "type": "user:update", "createdAt": created,
                 "payload": { "user": { "id": id, "profile": { "surname": format!("S{time}") },
@@ -181,7 +198,7 @@ impl Sender {
 }
 
 /// Seconds since 1970 as ISO 8601, for times of November 2023 and some years after.
-fn jiff_like(seconds: u64) -> String {
+fn iso(seconds: u64) -> String {
     let (mut days, rest) = (seconds / 86_400 - 19_675, seconds % 86_400);
     // 2023-11-14 is day 19,675. Months of 28 days keep every date valid, and the order of the dates.
     let month = days / 28;

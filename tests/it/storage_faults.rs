@@ -1,0 +1,109 @@
+//! What the disk can do to the program: refuse, lie, be slow, be full (F2 to F8).
+
+mod sync;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::crash::ledger::Ledger;
+use crate::crash::traffic::{Sender, Sent};
+use crate::support::{APP, Home, Program, first_message, have};
+
+/// A command line that traces the program and tampers with its system calls, to be put before it.
+/// The program keeps the process id that the test knows. What was done is in `strace.log`.
+pub fn strace(home: &Home, trace: &str, inject: &str, paths: &[&str]) -> Vec<String> {
+    let mut line: Vec<String> = ["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o"].map(String::from).into();
+    line.push(home.path().join("strace.log").to_str().unwrap().to_owned());
+    line.extend(["-e".to_owned(), format!("trace={trace}")]);
+    if !inject.is_empty() {
+        line.extend(["-e".to_owned(), format!("inject={inject}")]);
+    }
+    for path in paths {
+        line.extend(["-P".to_owned(), home.path().join(path).to_str().unwrap().to_owned()]);
+    }
+    line
+}
+
+/// What was traced.
+pub fn traced(home: &Home) -> String {
+    std::fs::read_to_string(home.path().join("strace.log")).unwrap()
+}
+
+/// A home whose database exists and is closed.
+fn used(settings: &str) -> Home {
+    let home = Home::with(settings);
+    let program = home.start();
+    assert_eq!(program.webhook(first_message("00000000000000000000aaaa", 1_600_000_000.5)).status, 200);
+    program.stop();
+    home
+}
+
+/// Sends with as many senders as there are until nobody listens any more, or `enough` is answered
+/// 200; gives the time of the first answer that was another.
+fn send(program: &Program, senders: &mut [Sender], ledger: &mut Ledger, enough: u64) -> Option<Instant> {
+    let to = program.listen;
+    let mut refused = None;
+    std::thread::scope(|scope| {
+        let (sent, answers) = mpsc::channel::<Sent>();
+        for sender in senders {
+            let sent = sent.clone();
+            scope.spawn(move || sender.run_until(to, &sent, enough));
+        }
+        drop(sent);
+        for sent in answers {
+            if !sent.acknowledged {
+                refused = refused.or_else(|| Some(Instant::now()));
+            }
+            ledger.note(sent);
+        }
+    });
+    refused
+}
+
+/// A file system of its own inside a home. Gone when dropped.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    /// Mounts at the folder `disk` of the home; `None`, with a word on why, where that is not
+    /// permitted. Under `CI=true` it must be.
+    fn new(home: &Home, args: &[&str]) -> Option<Self> {
+        let at = home.path().join("disk");
+        std::fs::create_dir_all(&at).unwrap();
+        let mounted = Command::new("mount").args(args).arg(&at).output().unwrap();
+        let why = String::from_utf8_lossy(&mounted.stderr).into_owned();
+        assert!(mounted.status.success() || std::env::var_os("CI").is_none(), "mount {args:?}: {why}");
+        if !mounted.status.success() {
+            eprintln!("skipped: mount {args:?}: {why}");
+            return None;
+        }
+        Some(Self(at))
+    }
+
+    fn remount(&self, options: &str) {
+        let done = Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// Settings that put the database on the disk of [`Mounted`].
+const ON_DISK: &str = "[store]\nurl = \"sqlite://disk/rollcall.db\"";
+
+/// A webhook of about this size, about an app user of its own.
+fn large(n: usize, size: usize) -> String {
+    let text: String = (0..size).map(|at| char::from(b'a' + ((at * 7 + n * 13 + at * at / 11) % 26) as u8)).collect();
+    let id = format!("{n:024x}");
+    serde_json::json!({
+        "trigger": "message:appUser", "app": { "_id": APP },
+        "messages": [{ "_id": format!("m{n}"), "text": text, "role": "appUser", "authorId": id, "received": 1_600_000_000 + n }],
+        "appUser": { "_id": id, "properties": { "text": text } },
+    })
+    .to_string()
+}
