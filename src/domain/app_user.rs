@@ -109,6 +109,7 @@ pub struct Recent {
 /// An event that was journalled.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Heard {
+    #[serde(with = "serde_bytes")]
     digest: Digest,
     /// Event time in µs.
     time: i64,

@@ -1,8 +1,10 @@
 //! The working set: the records a batch can touch, and how they learn.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use hashbrown::{Equivalent, HashMap};
 
 use super::app_user::{Claim, Client, Edge, Override, Record, raise};
 use super::fact::{Event, Fact, Part, Reason, Seen};
@@ -12,6 +14,16 @@ use super::view::{Change, View};
 
 /// A record's place: nothing of one app is ever found under another.
 pub type Key = (AppId, SmoochId);
+
+/// A place by reference, to look it up without making one.
+#[derive(Hash)]
+struct At<'a, T>(&'a AppId, &'a T);
+
+impl<T: PartialEq> Equivalent<(AppId, T)> for At<'_, T> {
+    fn equivalent(&self, (app, id): &(AppId, T)) -> bool {
+        self.0 == app && self.1 == id
+    }
+}
 
 /// A record in the working set.
 #[derive(Debug, Default)]
@@ -79,7 +91,7 @@ impl Directory {
 
     /// Whether the pointer of a client is here.
     pub fn has_pointer(&self, app: &AppId, client: &ClientId) -> bool {
-        self.pointers.contains_key(&(app.clone(), client.clone()))
+        self.pointers.contains_key(&At(app, client))
     }
 
     /// A record as it is now.
@@ -104,10 +116,8 @@ impl Directory {
 
     /// A record to be written to; made if it does not exist.
     pub fn edit(&mut self, app: &AppId, id: &SmoochId) -> &mut Record {
-        let entry = self
-            .entries
-            .entry((app.clone(), id.clone()))
-            .or_insert_with(|| Entry { before: Some(None), now: Record::default() });
+        let new = || Entry { before: Some(None), now: Record::default() };
+        let entry = self.entries.entry((app.clone(), id.clone())).or_insert_with(new);
         if entry.before.is_none() {
             entry.before = Some(Some(entry.now.clone()));
         }
@@ -196,7 +206,6 @@ impl Directory {
 
     /// The client is active for this user now: the newest claim of all is the client's pointer.
     fn claim(&mut self, app: &AppId, user: &SmoochId, client: &ClientId, stamp: &Arc<Stamp>) {
-        let key = (app.clone(), client.clone());
         let record = self.edit(app, user);
         if record.dead {
             return;
@@ -205,10 +214,10 @@ impl Directory {
             claim.stamp = stamp.max(&claim.stamp).clone();
         } else {
             record.claims.insert(client.clone(), Claim { stamp: stamp.clone(), shared: false });
-            self.pointers.entry(key.clone()).or_default();
+            self.pointers.entry((app.clone(), client.clone())).or_default();
         }
         // A claim that is neither new nor shared holds the client already.
-        let Some(pointer) = self.pointers.get_mut(&key) else { return };
+        let Some(pointer) = self.pointers.get_mut(&At(app, client)) else { return };
         pointer.rivals.insert(user.clone());
         let Some(holder) = pointer.now.clone().filter(|holder| holder != user) else {
             pointer.now = Some(user.clone());
@@ -216,7 +225,7 @@ impl Directory {
         };
         self.share(app, client, [user, &holder]);
         if self.strength(app, user, client) > self.strength(app, &holder, client) {
-            self.pointers.entry(key).or_default().now = Some(user.clone());
+            self.pointers.entry((app.clone(), client.clone())).or_default().now = Some(user.clone());
         }
     }
 
@@ -301,11 +310,11 @@ impl Directory {
     }
 
     fn find(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, &Record)> {
-        self.entries.get_key_value(&(app.clone(), id.clone())).map(|((_, id), entry)| (id, &entry.now))
+        self.entries.get_key_value(&At(app, id)).map(|((_, id), entry)| (id, &entry.now))
     }
 
     fn find_before(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, &Record)> {
-        let ((_, id), entry) = self.entries.get_key_value(&(app.clone(), id.clone()))?;
+        let ((_, id), entry) = self.entries.get_key_value(&At(app, id))?;
         match &entry.before {
             Some(before) => before.as_ref().map(|record| (id, record)),
             None => Some((id, &entry.now)),
@@ -331,7 +340,7 @@ impl Directory {
     ) -> Option<View> {
         let group = Group::of(id, find)?;
         let bound = |client: &ClientId| {
-            let pointer = self.pointers.get(&(app.clone(), client.clone()));
+            let pointer = self.pointers.get(&At(app, client));
             pointer.and_then(&holder).is_none_or(|id| {
                 id == group.root || Group::of(id, find).is_some_and(|other| other.root == group.root)
             })
@@ -368,7 +377,7 @@ impl Directory {
     /// Each record whose standing with a client has changed, with its standing before and now:
     /// `Some(true)` holds it, `Some(false)` claims it in vain.
     pub fn standings(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
-        let Some(pointer) = self.pointers.get(&(app.clone(), client.clone())) else { return Vec::new() };
+        let Some(pointer) = self.pointers.get(&At(app, client)) else { return Vec::new() };
         let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {
             let (id, _) = found.filter(|(_, record)| record.claims.contains_key(client))?;
             Some(holder == Some(id))

@@ -71,6 +71,7 @@ pub struct Stamp {
     /// The sender's id of the event; empty where the sender gives none.
     pub event: Arc<str>,
     /// What the event says, in short.
+    #[serde(with = "serde_bytes")]
     pub digest: Digest,
 }
 

@@ -3,6 +3,8 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
+#[cfg(test)]
+mod conformance;
 pub mod readers;
 pub mod sqlite;
 

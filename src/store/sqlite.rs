@@ -235,3 +235,22 @@ fn trouble(error: rusqlite::Error) -> Error {
         _ => Error::Unavailable(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance::{QUARANTINE, check};
+    use super::*;
+
+    #[test]
+    fn it_does_what_every_store_must() {
+        check(
+            || tempfile::tempdir().unwrap(),
+            |dir| {
+                let (path, (quarantine_rows, quarantine_bytes)) = (dir.path().join("store.db"), QUARANTINE);
+                let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
+                let options = Options { path, wal_checkpoint, wal_limit, quarantine_rows, quarantine_bytes };
+                (Sqlite::open(&options).unwrap(), SqliteReader::open(&options.path).unwrap())
+            },
+        );
+    }
+}

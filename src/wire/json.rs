@@ -5,7 +5,11 @@
 //! two), and a count of repeated keys. What is valid is what `serde_json` calls valid, tested side
 //! by side. Half a pair and NUL become U+FFFD, since not every database can hold them.
 
+mod write;
+
 use std::borrow::Cow;
+
+pub use write::{write_object, write_string, written};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,74 +80,24 @@ impl<'a> Json<'a> {
     pub fn str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
-
-    /// Writes the value with sorted keys, no white space and numbers as they came.
-    pub fn write(&self, out: &mut String) {
-        match self {
-            Self::Null => out.push_str("null"),
-            Self::Bool(true) => out.push_str("true"),
-            Self::Bool(false) => out.push_str("false"),
-            Self::Number(number) => out.push_str(number),
-            Self::String(text) => write_string(text, out),
-            Self::Array(items) => {
-                out.push('[');
-                for (n, item) in items.iter().enumerate() {
-                    if n > 0 {
-                        out.push(',');
-                    }
-                    item.write(out);
-                }
-                out.push(']');
-            }
-            Self::Object(members) => write_object(members.iter().map(|(key, value)| (&**key, value)), out),
-        }
-    }
-
-    /// The value in canonical form.
-    pub fn canonical(&self) -> String {
-        let mut out = String::new();
-        self.write(&mut out);
-        out
-    }
 }
 
-/// Writes an object of members that are sorted already.
-pub fn write_object<'v, 'a: 'v>(
-    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
-    out: &mut String,
-) {
-    out.push('{');
-    for (n, (key, value)) in members.into_iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        write_string(key, out);
-        out.push(':');
-        value.write(out);
+/// The bytes that a string cannot hold as they are: control characters, quote and backslash.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
     }
-    out.push('}');
-}
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
 
-/// Writes a JSON string, escaping only what must be.
-pub fn write_string(text: &str, out: &mut String) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        out.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0x08 => out.push_str("\\b"),
-            0x0c => out.push_str("\\f"),
-            byte => out.push_str(&format!("\\u{byte:04x}")),
-        }
-        rest = &rest[at + 1..];
-    }
-    out.push_str(rest);
-    out.push('"');
+/// Where the first such byte stands.
+fn special(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
 }
 
 struct Reader<'a> {
@@ -236,6 +190,9 @@ impl<'a> Reader<'a> {
             if !self.eat(b':') {
                 return Err(self.wrong("expected :"));
             }
+            if members.capacity() == 0 {
+                members.reserve(8);
+            }
             members.push((key, self.value(depth)?));
             self.space();
             match self.peek() {
@@ -245,13 +202,24 @@ impl<'a> Reader<'a> {
             }
         }
         self.at += 1;
+        if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            self.put_in_order(&mut members);
+        }
+        Ok(Json::Object(members))
+    }
+
+    /// Sorts members by key and keeps the last of those with one key.
+    fn put_in_order(&mut self, members: &mut Vec<(Cow<'a, str>, Json<'a>)>) {
         members.sort_by(|(a, _), (b, _)| a.cmp(b)); // stable: equal keys stay in the order written
         let written = members.len();
-        members.reverse();
-        members.dedup_by(|(earlier, _), (later, _)| earlier == later);
-        members.reverse();
+        members.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
         self.repeated_keys += written - members.len();
-        Ok(Json::Object(members))
     }
 
     fn number(&mut self) -> Result<Json<'a>, Malformed> {
@@ -284,8 +252,7 @@ impl<'a> Reader<'a> {
         let mut from = start;
         loop {
             let rest = &self.bytes[self.at..];
-            let Some(step) = rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
-            else {
+            let Some(step) = special(rest) else {
                 self.at = self.bytes.len();
                 return Err(self.wrong("the body ends inside a string"));
             };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::json::{Json, write_object, write_string};
+use super::json::{Json, write_object, write_string, written};
 use crate::domain::{Client, ClientId, Fact, Field, Part, Seen, SmoochId, Text};
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number.
@@ -21,7 +21,7 @@ pub(super) fn id(object: &Json<'_>, key: &str) -> Option<SmoochId> {
 
 /// A value to be kept: its canonical text, or `None` for an explicit null.
 pub(super) fn value(value: &Json<'_>) -> Option<Text> {
-    (*value != Json::Null).then(|| value.canonical().into())
+    (*value != Json::Null).then(|| value.canonical(|text| text.into()))
 }
 
 /// A sighting of `user`, still without what its version carries.
@@ -32,9 +32,8 @@ pub(super) fn sighting(user: SmoochId, started: bool) -> Seen {
 /// Takes a `userId`. One that is null, empty or no name says nothing.
 pub(super) fn take_user_id(seen: &mut Seen, given: &Json<'_>) {
     if let Some(name) = name(given) {
-        let mut text = String::new();
-        write_string(&name, &mut text);
-        seen.fields.push((Field::UserId, Some(text.into())));
+        let text = written(|out| write_string(&name, out), |text| text.into());
+        seen.fields.push((Field::UserId, Some(text)));
     }
 }
 
@@ -80,9 +79,7 @@ pub(super) fn active_by_status(given: &Json<'_>) -> bool {
 pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Json<'a>)>) -> Text {
     let mut members: Vec<_> = members.collect();
     members.sort_by_key(|(key, _)| *key);
-    let mut text = String::new();
-    write_object(members, &mut text);
-    text.into()
+    written(|out| write_object(members, out), |text| text.into())
 }
 
 /// The client that `user` used, was given or changed.

@@ -1,5 +1,6 @@
 -- Everything an event writes is appended, but for the app user's own row: a row appended costs a
--- tenth of a random page. Keys begin with the app.
+-- tenth of a random page. Keys begin with the app. No CHECK uses IN with more than two values: SQLite
+-- builds a table for it each time a row is written.
 
 -- One row per event, numbered in the order of commits.
 CREATE TABLE journal (
@@ -35,7 +36,7 @@ CREATE TABLE app_users (
 -- app users may carry one userId for a while. Who it resolves to is decided by their records.
 CREATE TABLE identifiers (
     app   TEXT NOT NULL,
-    kind  TEXT NOT NULL CHECK (kind IN ('userId', 'client', 'claim')),  -- client: its holder; claim: in vain
+    kind  TEXT NOT NULL CHECK (kind = 'userId' OR kind = 'client' OR kind = 'claim'),  -- claim: in vain
     value TEXT NOT NULL,
     id    TEXT NOT NULL,
     PRIMARY KEY (app, kind, value, id)
@@ -47,7 +48,8 @@ CREATE TABLE changes (
     seq       INTEGER NOT NULL,
     journal   INTEGER NOT NULL,               -- the last journal entry of the batch that made it
     time      INTEGER NOT NULL,               -- ms since 1970
-    kind      TEXT    NOT NULL CHECK (kind IN ('created', 'updated', 'merged', 'unmerged', 'removed')),
+    kind      TEXT    NOT NULL CHECK (kind = 'created' OR kind = 'updated' OR kind = 'merged'
+                                      OR kind = 'unmerged' OR kind = 'removed'),
     user      TEXT    NOT NULL,
     surviving TEXT,
     fields    TEXT    NOT NULL CHECK (fields LIKE '[%]'),

@@ -1,0 +1,358 @@
+//! What every store must do. A backend's test module is one call to [`check`].
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Batch, Entry, Keys, Outcome, Quarantined, Reader, Saved, Seq, Store, Txn};
+use crate::domain::{
+    AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
+};
+
+/// The bounds of the quarantine that [`check`] expects: bodies, and their bytes.
+pub(super) const QUARANTINE: (u64, u64) = (5, 1000);
+
+/// `place` makes room for an empty store; `open` opens the store that is there, and a reader of it.
+pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn(&P) -> (S, R)) {
+    let fresh = |test: fn(S, R)| {
+        let place = place();
+        let (store, reader) = open(&place);
+        test(store, reader);
+    };
+    fresh(uncommitted_writes_vanish);
+    fresh(a_transaction_sees_its_own_writes);
+    fresh(a_load_brings_everybody_whom_merges_connect);
+    fresh(a_load_brings_the_holder_of_a_client_with_its_group);
+    fresh(a_load_brings_who_may_hold_a_client_next);
+    fresh(a_list_shows_roots_in_the_order_of_their_ids);
+    fresh(a_user_id_resolves_to_who_said_it_last);
+    fresh(the_journal_of_an_app_user_is_walked_back_to_a_time);
+    fresh(what_a_batch_came_to_is_counted);
+    fresh(apps_are_walls);
+    let again = |test: fn(&dyn Fn() -> (S, R))| {
+        let place = place();
+        test(&|| open(&place));
+    };
+    again(numbers_rise_and_survive_reopening);
+    again(the_quarantine_keeps_the_newest_within_its_bounds);
+}
+
+const APP: &str = "app-1";
+
+fn key(app: &str, id: &str) -> Key {
+    (app.into(), id.into())
+}
+
+/// What one event says; its time is its number.
+fn event(time: i64, facts: Vec<Fact>) -> Event {
+    let mut digest: Digest = [0; 16];
+    digest[..8].copy_from_slice(&time.to_le_bytes());
+    Event { trigger: "test".into(), stamp: Arc::new(Stamp { time, event: "".into(), digest }), facts }
+}
+
+fn seen(id: &str) -> Fact {
+    Fact::Seen(Seen::bare(id.into()))
+}
+
+fn named(id: &str, user_id: &str) -> Fact {
+    let fields = vec![(Field::UserId, Some(format!("\"{user_id}\"").into()))];
+    Fact::Seen(Seen { fields, ..Seen::bare(id.into()) })
+}
+
+fn merged(surviving: &str, discarded: &str) -> Fact {
+    Fact::Merged { surviving: surviving.into(), discarded: discarded.into(), reason: Reason::Webhook }
+}
+
+fn bound(user: &str, client: &str) -> Fact {
+    let value = Some(Client { active: true, rest: "{}".into() });
+    Fact::ClientChanged { user: user.into(), client: client.into(), value }
+}
+
+fn removed(id: &str) -> Fact {
+    Fact::Removed { user: id.into() }
+}
+
+fn keys(app: &str, events: &[Event]) -> Keys {
+    let mut keys = Keys::default();
+    let app = AppId::from(app);
+    for fact in events.iter().flat_map(|event| &event.facts) {
+        let users = || fact.users().into_iter().flatten().map(|id| (app.clone(), id.clone()));
+        keys.users.extend(users());
+        keys.claims
+            .extend(users().flat_map(|user| fact.claims().map(move |client| (user.clone(), client.clone()))));
+        if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
+            keys.ends.extend(users());
+        }
+    }
+    keys
+}
+
+/// A batch of these events, received at their own time, as the worker makes one.
+fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
+    let mut directory = txn.load(&keys(app, events), 100).unwrap();
+    let mut entries: Vec<Entry> = Vec::new();
+    for (n, event) in events.iter().enumerate() {
+        directory.learn(&app.into(), event).unwrap();
+        let seq = txn.next_seq() + n as Seq;
+        let users = event
+            .users()
+            .into_iter()
+            .map(|id| (id.clone(), directory.edit(&app.into(), id).head.replace(seq)));
+        let users = users.collect();
+        let (received, event_time) = (event.stamp.time, event.stamp.known_time());
+        let (trigger, digest) = (Arc::from(&*event.trigger), event.stamp.digest);
+        let outcome = if n % 2 == 0 { Outcome::Learned } else { Outcome::Kept };
+        entries.push(Entry {
+            seq,
+            app: app.into(),
+            received,
+            event_time,
+            trigger,
+            outcome,
+            digest,
+            users,
+            body: n,
+            place: n * 2,
+        });
+    }
+    let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
+    Batch { directory, entries, bodies, quarantined: Vec::new(), now: 0 }
+}
+
+fn body(time: i64) -> Bytes {
+    Bytes::from(format!("the body of {time}").repeat(usize::try_from(time % 7).unwrap()))
+}
+
+fn store(store: &mut impl Store, app: &str, events: &[Event]) -> Saved {
+    let mut txn = store.begin().unwrap();
+    let batch = batch(&mut txn, app, events);
+    let saved = txn.save(&batch).unwrap();
+    txn.commit().unwrap();
+    store.rest().unwrap();
+    saved
+}
+
+fn load(store: &mut impl Store, keys: &Keys) -> Directory {
+    store.begin().unwrap().load(keys, 100).unwrap()
+}
+
+fn ids(directory: &Directory) -> BTreeSet<&str> {
+    directory.entries().map(|((_, id), _)| id.as_str()).collect()
+}
+
+fn uncommitted_writes_vanish(mut store: impl Store, mut reader: impl Reader) {
+    let events = [event(1, vec![named("ann", "a"), bound("ann", "phone")])];
+    let mut txn = store.begin().unwrap();
+    let mut batch = batch(&mut txn, APP, &events);
+    batch.quarantined.push(quarantined(10));
+    txn.save(&batch).unwrap();
+    assert_eq!(reader.by_id(&APP.into(), &"ann".into()).unwrap(), None, "not before the commit");
+    drop(txn);
+    assert_eq!(ids(&load(&mut store, &keys(APP, &events))), BTreeSet::new());
+    assert_eq!(store.begin().unwrap().next_seq(), 1);
+    assert_eq!(reader.by_id(&APP.into(), &"ann".into()).unwrap(), None);
+    assert_eq!(reader.by_user_id(&APP.into(), "a").unwrap(), None);
+    assert_eq!(reader.journal(0, 10).unwrap(), []);
+    assert_eq!(reader.counts().unwrap(), super::Counts::default());
+}
+
+fn a_transaction_sees_its_own_writes(mut store: impl Store, mut reader: impl Reader) {
+    let events = [event(1, vec![named("ann", "a")])];
+    let mut txn = store.begin().unwrap();
+    let batch = batch(&mut txn, APP, &events);
+    txn.save(&batch).unwrap();
+    let seen = txn.load(&keys(APP, &events), 100).unwrap();
+    let (written, saved) = (batch.directory.record(&key(APP, "ann")), seen.record(&key(APP, "ann")));
+    assert!(saved.is_some() && saved == written);
+    assert!(txn.journalled(&key(APP, "ann"), Some(1), &events[0].stamp.digest, 0).unwrap());
+    txn.commit().unwrap();
+    assert_eq!(
+        reader.by_id(&APP.into(), &"ann".into()).unwrap(),
+        batch.directory.view(&APP.into(), &"ann".into())
+    );
+}
+
+fn numbers_rise_and_survive_reopening<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+    let mut known: Vec<(Entry, Bytes)> = Vec::new();
+    for round in 0..3_i64 {
+        let (mut store, mut reader) = open();
+        assert_eq!(reader.journal(0, 100).unwrap(), known, "round {round}");
+        for n in 0..2_i64 {
+            let mut txn = store.begin().unwrap();
+            assert_eq!(txn.next_seq(), known.len() as Seq + 1, "round {round}");
+            let first = round * 10 + n * 3 + 1;
+            let events: Vec<Event> =
+                (first..first + 3).map(|time| event(time, vec![seen("ann"), seen("bob")])).collect();
+            let batch = batch(&mut txn, APP, &events);
+            txn.save(&batch).unwrap();
+            txn.commit().unwrap();
+            known.extend(batch.entries.into_iter().zip(batch.bodies));
+        }
+        assert_eq!(reader.journal(0, 100).unwrap(), known, "round {round}");
+        assert_eq!(reader.journal(2, 3).unwrap(), known[2..5], "a page out of the middle of a batch");
+        assert_eq!(reader.counts().unwrap().events, known.len() as u64);
+    }
+    assert!(known.is_sorted_by(|(one, _), (next, _)| one.seq < next.seq));
+}
+
+fn a_load_brings_everybody_whom_merges_connect(mut store: impl Store, _: impl Reader) {
+    let events = [event(1, vec![merged("b", "a")]), event(2, vec![merged("c", "b"), seen("d")])];
+    self::store(&mut store, APP, &events);
+    for id in ["a", "b", "c"] {
+        let found = load(&mut store, &Keys { users: vec![key(APP, id)], ..Keys::default() });
+        assert_eq!(ids(&found), ["a", "b", "c"].into(), "from {id}");
+        assert!(found.entries().all(|(_, entry)| entry.before.is_none()), "nothing is touched yet");
+    }
+    let found = load(&mut store, &Keys { users: vec![key(APP, "d"), key(APP, "nobody")], ..Keys::default() });
+    assert_eq!(ids(&found), ["d"].into());
+}
+
+fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: impl Store, mut reader: impl Reader) {
+    self::store(&mut store, APP, &[event(1, vec![bound("a", "phone")]), event(2, vec![merged("b", "a")])]);
+    let phone = ClientId::from("phone");
+    let claim = |id: &str| Keys {
+        users: vec![key(APP, id)],
+        claims: vec![(key(APP, id), phone.clone())],
+        ..Keys::default()
+    };
+    let found = load(&mut store, &claim("x"));
+    assert!(found.has_pointer(&APP.into(), &phone));
+    assert_eq!(ids(&found), ["a", "b"].into());
+
+    self::store(&mut store, APP, &[event(3, vec![bound("x", "phone")])]);
+    let active = |reader: &mut dyn FnMut(&str) -> Option<crate::domain::View>, id: &str| {
+        reader(id).unwrap().clients[&phone].active
+    };
+    let mut look = |id: &str| reader.by_id(&APP.into(), &id.into()).unwrap();
+    assert!(active(&mut look, "x") && !active(&mut look, "a"), "the newest claim holds it");
+    self::store(&mut store, APP, &[event(2, vec![bound("y", "phone")])]);
+    assert!(active(&mut look, "x") && !active(&mut look, "y"), "an older one does not");
+}
+
+fn a_load_brings_who_may_hold_a_client_next(mut store: impl Store, mut reader: impl Reader) {
+    let claims = [
+        event(1, vec![bound("a", "tv")]),
+        event(2, vec![bound("b", "tv")]),
+        event(3, vec![bound("c", "tv")]),
+    ];
+    for claim in claims {
+        self::store(&mut store, APP, &[claim]);
+    }
+    let ends = Keys { users: vec![key(APP, "c")], ends: vec![key(APP, "c")], ..Keys::default() };
+    assert_eq!(ids(&load(&mut store, &ends)), ["a", "b", "c"].into());
+    for (gone, next) in [("c", "b"), ("b", "a")] {
+        self::store(&mut store, APP, &[event(9, vec![removed(gone)])]);
+        let view = reader.by_id(&APP.into(), &next.into()).unwrap().unwrap();
+        assert!(view.clients[&ClientId::from("tv")].active, "{next} after {gone}");
+        assert_eq!(reader.by_id(&APP.into(), &gone.into()).unwrap(), None);
+    }
+}
+
+fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, mut reader: impl Reader) {
+    self::store(&mut store, APP, &[event(1, ["d", "b", "e", "a", "c", "B"].map(seen).into())]);
+    self::store(&mut store, APP, &[event(2, vec![merged("d", "c")]), event(3, vec![removed("b")])]);
+    self::store(&mut store, APP, &[event(4, vec![seen(SmoochId::APP)])]);
+    let mut list = |after: Option<&str>, limit| -> Vec<String> {
+        let views = reader.list(&APP.into(), after, limit).unwrap();
+        views.into_iter().map(|view| view.id.to_string()).collect()
+    };
+    assert_eq!(list(None, 10), ["B", "a", "d", "e"]);
+    assert_eq!(list(None, 2), ["B", "a"]);
+    assert_eq!(list(Some("a"), 2), ["d", "e"]);
+    assert_eq!(list(Some("c"), 1), ["d"], "after somebody who is not listed");
+    assert_eq!(list(Some("e"), 5), [""; 0]);
+    assert_eq!(reader.counts().unwrap().users, 4);
+}
+
+fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, mut reader: impl Reader) {
+    let mut who =
+        |user_id: &str| reader.by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
+    self::store(&mut store, APP, &[event(5, vec![named("a", "kim")])]);
+    self::store(&mut store, APP, &[event(3, vec![named("b", "kim")])]);
+    assert_eq!(who("kim").as_deref(), Some("a"), "an older word does not count");
+    self::store(&mut store, APP, &[event(7, vec![named("b", "kim")])]);
+    assert_eq!(who("kim").as_deref(), Some("b"));
+    self::store(&mut store, APP, &[event(8, vec![named("b", "lee")])]);
+    assert_eq!((who("kim").as_deref(), who("lee").as_deref()), (Some("a"), Some("b")));
+    self::store(&mut store, APP, &[event(9, vec![removed("a")])]);
+    assert_eq!((who("kim"), who("KIM"), who("")), (None, None, None));
+}
+
+fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _: impl Reader) {
+    for time in 1..=20 {
+        let id = if time % 2 == 0 { "even" } else { "odd" };
+        self::store(&mut store, APP, &[event(time, vec![seen(id)])]);
+    }
+    let mut txn = store.begin().unwrap();
+    let even = key(APP, "even");
+    let head = txn.load(&Keys { users: vec![even.clone()], ..Keys::default() }, 100).unwrap();
+    let head = head.record(&even).unwrap().head;
+    assert_eq!(head, Some(20));
+    let mut holds =
+        |time, since| txn.journalled(&even, head, &event(time, Vec::new()).stamp.digest, since).unwrap();
+    assert!(holds(20, 0) && holds(2, 0), "from its last entry to its first");
+    assert!(!holds(3, 0) && !holds(22, 0), "somebody else's, and nobody's");
+    assert!(holds(14, 12) && !holds(4, 12), "no further back than asked");
+    assert!(!txn.journalled(&even, None, &event(20, Vec::new()).stamp.digest, 0).unwrap());
+}
+
+fn what_a_batch_came_to_is_counted(mut store: impl Store, _: impl Reader) {
+    let mut saved = |events: &[Event]| self::store(&mut store, APP, events);
+    let none = Saved::default();
+    assert_eq!(
+        saved(&[event(1, vec![named("a", "kim"), seen("b"), seen("c")])]),
+        Saved { created: 3, ..none }
+    );
+    assert_eq!(saved(&[event(1, vec![named("a", "kim")])]), none, "nothing new");
+    assert_eq!(saved(&[event(2, vec![named("b", "kim")])]), Saved { identity_conflicts: 1, ..none });
+    assert_eq!(saved(&[event(3, vec![merged("a", "c")])]), Saved { merged: 1, ..none });
+    assert_eq!(
+        saved(&[event(4, vec![removed("a")]), event(5, vec![seen("d")])]),
+        Saved { created: 1, removed: 1, ..none }
+    );
+}
+
+fn apps_are_walls(mut store: impl Store, mut reader: impl Reader) {
+    self::store(
+        &mut store,
+        "one",
+        &[event(1, vec![named("a", "kim"), bound("a", "phone"), merged("a", "z")])],
+    );
+    self::store(&mut store, "two", &[event(2, vec![named("b", "kim"), bound("b", "phone"), seen("z")])]);
+    for (app, id, other, alone) in [("one", "a", "b", false), ("two", "b", "a", true)] {
+        let app = AppId::from(app);
+        assert_eq!(reader.by_user_id(&app, "kim").unwrap().unwrap().id, id.into());
+        assert_eq!(reader.by_id(&app, &other.into()).unwrap(), None);
+        let view = reader.by_id(&app, &id.into()).unwrap().unwrap();
+        assert!(view.clients[&ClientId::from("phone")].active, "each app has a phone of its own");
+        assert_eq!(reader.by_id(&app, &"z".into()).unwrap().unwrap().id == "z".into(), alone);
+        assert_eq!(reader.list(&app, None, 9).unwrap().len(), 1 + usize::from(alone));
+    }
+    let found = load(&mut store, &Keys { users: vec![key("two", "a"), key("two", "z")], ..Keys::default() });
+    assert_eq!(ids(&found), ["z"].into());
+}
+
+fn quarantined(bytes: usize) -> Quarantined {
+    let text = || "x".to_owned();
+    let (app, body) = (APP.into(), Bytes::from(vec![b'x'; bytes]));
+    Quarantined { app, received: 1, reason: text(), detail: text(), headers: text(), body }
+}
+
+fn the_quarantine_keeps_the_newest_within_its_bounds<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+    let keep = |bodies: &[usize]| {
+        let (mut store, mut reader) = open();
+        let mut txn = store.begin().unwrap();
+        let mut batch = batch(&mut txn, APP, &[]);
+        batch.quarantined = bodies.iter().map(|bytes| quarantined(*bytes)).collect();
+        let dropped = txn.save(&batch).unwrap().quarantine_dropped;
+        txn.commit().unwrap();
+        (dropped, reader.counts().unwrap().quarantined)
+    };
+    assert_eq!(keep(&[10, 10, 10]), (0, 3));
+    assert_eq!(keep(&[10, 10, 10]), (1, QUARANTINE.0), "as many as allowed, over reopening");
+    assert_eq!(keep(&[400, 400]), (2, QUARANTINE.0));
+    assert_eq!(keep(&[400]), (4, 2), "as many bytes as allowed: the oldest go");
+    assert_eq!(keep(&[2000]), (2, 1), "the last one stays, whatever its size");
+    assert_eq!(keep(&[1]), (1, 1));
+}

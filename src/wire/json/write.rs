@@ -1,0 +1,88 @@
+//! The canonical form: sorted keys, no white space, numbers as they came.
+
+use std::cell::RefCell;
+
+use super::{Json, special};
+
+impl<'a> Json<'a> {
+    /// Writes the value with sorted keys, no white space and numbers as they came.
+    pub fn write(&self, out: &mut String) {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => out.push_str(number),
+            Self::String(text) => write_string(text, out),
+            Self::Array(items) => {
+                out.push('[');
+                for (n, item) in items.iter().enumerate() {
+                    if n > 0 {
+                        out.push(',');
+                    }
+                    item.write(out);
+                }
+                out.push(']');
+            }
+            Self::Object(members) => write_object(members.iter().map(|(key, value)| (&**key, value)), out),
+        }
+    }
+
+    /// Gives the value's canonical form to `reader`. The text lives in a buffer of the thread, since a
+    /// body has dozens of them.
+    pub fn canonical<T>(&self, reader: impl FnOnce(&str) -> T) -> T {
+        written(|out| self.write(out), reader)
+    }
+}
+
+/// Lets `writer` write into the thread's buffer, and gives what it wrote to `reader`.
+pub fn written<T>(writer: impl FnOnce(&mut String), reader: impl FnOnce(&str) -> T) -> T {
+    thread_local! {
+        static BUFFER: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+    // Taken, not borrowed: a buffer that is in use already is replaced by a fresh one.
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    writer(&mut buffer);
+    let read = reader(&buffer);
+    BUFFER.set(buffer);
+    read
+}
+
+/// Writes an object of members that are sorted already.
+pub fn write_object<'v, 'a: 'v>(
+    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
+    out: &mut String,
+) {
+    out.push('{');
+    for (n, (key, value)) in members.into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write_string(key, out);
+        out.push(':');
+        value.write(out);
+    }
+    out.push('}');
+}
+
+/// Writes a JSON string, escaping only what must be.
+pub fn write_string(text: &str, out: &mut String) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = special(rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
+            byte => out.push_str(&format!("\\u{byte:04x}")),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('"');
+}
