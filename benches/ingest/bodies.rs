@@ -91,7 +91,7 @@ impl Writer {
 
     /// Puts the body of an app user's event at the end of `out`: v1 and v1.1 in turn.
     pub fn event(&mut self, out: &mut Vec<u8>, user: u64, now: u64) {
-        if self.messages % 2 == 0 { self.v1(out, user, now) } else { self.v1_1(out, user, now) }
+        if self.messages.is_multiple_of(2) { self.v1(out, user, now) } else { self.v1_1(out, user, now) }
     }
 
     fn v1(&mut self, out: &mut Vec<u8>, user: u64, now: u64) {

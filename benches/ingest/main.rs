@@ -50,6 +50,9 @@ struct Args {
     /// Compares with Node, fastify and better-sqlite3 as well; installs them into benches/peer
     #[arg(long)]
     peer: bool,
+    /// Measures this build of the program, such as an older one
+    #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
+    program: PathBuf,
     /// Writes the figures to this file as well
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
@@ -62,7 +65,9 @@ struct Args {
 }
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    let mut args = Args::parse();
+    // It is started in a folder of its own.
+    args.program = std::path::absolute(&args.program)?;
     if let Some(port) = args.noop {
         return noop::run(port);
     }
@@ -82,7 +87,7 @@ fn main() -> Result<()> {
 fn measure(args: &Args) -> Result<Report> {
     // On the disk of the build, because /tmp may be memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ingest");
-    let cache = Cache::open(&folder.join("prepared"))?;
+    let cache = Cache::open(&folder.join("prepared"), &args.program)?;
     let home = folder.join(format!("run-{}", std::process::id()));
     let measured = in_folder(args, &cache, &home);
     // What is left of a run is large, and of no use.
@@ -106,7 +111,7 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Report> {
     let mut first_answers = Vec::new();
     for _ in 0..5 {
         prepare::fresh(&empty)?;
-        first_answers.extend(rounds::first_answers(&empty, 1)?);
+        first_answers.extend(rounds::first_answers(&args.program, &empty, 1)?);
     }
     let killed = rounds::kill(args, cache, folder)?;
     let sync_times = [before, machine::sync_time(folder)?];

@@ -20,17 +20,26 @@ const EVENTS: u64 = 1000;
 /// `limits.webhook_body` of the shipped settings, less the longest event.
 const BODY: usize = (1 << 20) - 4096;
 /// What the stored bytes depend on.
-const SOURCES: [&str; 4] = ["src/domain", "src/store", "src/wire", "benches/ingest/bodies.rs"];
+const SOURCES: [&str; 7] = [
+    "src/domain/app_user.rs",
+    "src/domain/fact.rs",
+    "src/domain/ids.rs",
+    "src/store/sqlite/codec.rs",
+    "src/store/sqlite/bodies.rs",
+    "src/store/sqlite/migrations",
+    "benches/ingest/bodies.rs",
+];
 
 /// Folders of prepared databases.
 pub struct Cache {
     folder: PathBuf,
+    program: PathBuf,
     digest: String,
 }
 
 impl Cache {
     /// A database made by other sources is not used again, and goes.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub fn open(folder: &Path, program: &Path) -> Result<Self> {
         let mut sha256 = Sha256::new();
         for source in SOURCES {
             digest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &mut sha256)?;
@@ -43,7 +52,7 @@ impl Cache {
                 fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), digest })
+        Ok(Self { folder: folder.to_owned(), program: program.to_owned(), digest })
     }
 
     /// The folder with a database of so many users, made now if it is not there.
@@ -54,7 +63,7 @@ impl Cache {
         }
         let making = self.folder.join(format!("making-{}", self.digest));
         fresh(&making)?;
-        let server = Server::program(&making)?;
+        let server = Server::program(&self.program, &making)?;
         send(server.address, users)?;
         server.stop()?;
         let listed = number(&making, "SELECT count(*) FROM app_users WHERE listed")?;

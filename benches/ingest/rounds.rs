@@ -1,6 +1,6 @@
 //! The rounds: the program and the yardstick in turn, and what is stored afterwards.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -129,7 +129,7 @@ pub fn run(workload: Workload, args: &Args, cache: &Cache, folder: &Path, noop: 
         eprintln!("{workload:?}, round {} of {}", round + 1, args.rounds);
         workload.lay_out(args, cache, &home)?;
         let before = if workload.known(args) > 0 { journalled(&home)? } else { 0 };
-        let program = Server::program(&home)?;
+        let program = Server::program(&args.program, &home)?;
         let users = workload.users(args);
         let mut ours = Some(Source::new(users, program.address, 1 + u64::from(round)));
         let mut theirs = Some(Source::new(users, noop.address, 1 + u64::from(round)));
@@ -148,7 +148,7 @@ pub fn run(workload: Workload, args: &Args, cache: &Cache, folder: &Path, noop: 
         measured.memory.push(peak_memory(program.pid()));
         program.stop()?;
         measured.kept.push(check(&home, accepted, 0)?);
-        measured.first_answers.extend(first_answers(&home, 3)?);
+        measured.first_answers.extend(first_answers(&args.program, &home, 3)?);
     }
     Ok(measured)
 }
@@ -200,9 +200,9 @@ fn check(home: &Path, accepted: u64, unanswered: u64) -> Result<Kept> {
 }
 
 /// Starts the program several times; gives the times to its first answer, in ms.
-pub fn first_answers(home: &Path, times: usize) -> Result<Vec<f64>> {
+pub fn first_answers(program: &Path, home: &Path, times: usize) -> Result<Vec<f64>> {
     let start = |_| {
-        let server = Server::program(home)?;
+        let server = Server::program(program, home)?;
         let took = server.first_answer.as_secs_f64() * 1e3;
         server.stop().map(|()| took)
     };
@@ -215,7 +215,7 @@ pub fn kill(args: &Args, cache: &Cache, folder: &Path) -> Result<Kept> {
     let home = folder.join("killed");
     Workload::Busy.lay_out(args, cache, &home)?;
     let before = journalled(&home)?;
-    let mut program = Server::program(&home)?;
+    let mut program = Server::program(&args.program, &home)?;
     let plan = Plan { address: program.address, connections: 64, warm_up: KILL_AFTER, time: KILL_AFTER };
     let source = Source::new(Workload::Busy.users(args), plan.address, 99);
     let loaded = thread::scope(|scope| {
@@ -229,7 +229,7 @@ pub fn kill(args: &Args, cache: &Cache, folder: &Path) -> Result<Kept> {
 }
 
 /// Measures the peer under the loads of a workload, after the others.
-pub fn compare(measured: &mut Measured, args: &Args, folder: &Path, installed: &PathBuf) -> Result<()> {
+pub fn compare(measured: &mut Measured, args: &Args, folder: &Path, installed: &Path) -> Result<()> {
     let workload = measured.workload;
     eprintln!("{workload:?}, the peer");
     let home = folder.join("peer");

@@ -25,9 +25,9 @@ pub struct Server {
 
 impl Server {
     /// The program, with its database in `home`.
-    pub fn program(home: &Path) -> Result<Self> {
+    pub fn program(program: &Path, home: &Path) -> Result<Self> {
         Self::start(home, |port| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+            let mut command = Command::new(program);
             command.arg(format!("--set=server.listen=127.0.0.1:{port}"));
             command.arg("--set=server.admin_listen=127.0.0.1:0");
             command

@@ -9,12 +9,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -112,6 +114,12 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stop:
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, under_way) = (router.clone(), requests.begin());
         async move {
+            if head_bytes(&request) > limits.header_bytes {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                return Ok(response);
+            }
             let response = router.oneshot(request.map(Body::new)).await;
             drop(under_way);
             response
@@ -132,11 +140,23 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stop:
     }
 }
 
+/// The size of a head as it was written, white space at will aside. hyper's own bound is one of its
+/// buffer, which a head that comes in one piece may pass.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let first = request.method().as_str().len() + target + 12;
+    first + lines.sum::<usize>() + 2
+}
+
 /// The requests of a connection: begun and finished.
 #[derive(Default)]
 struct Requests {
     begun: AtomicU64,
     finished: AtomicU64,
+    /// The connection, which waits for no byte while it is asked nothing: told of the end of a request,
+    /// so that the time until the next one counts from there.
+    connection: Mutex<Option<Waker>>,
 }
 
 struct UnderWay(Arc<Requests>);
@@ -151,6 +171,8 @@ impl Requests {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.finished.fetch_add(1, Ordering::AcqRel);
+        let waker = self.0.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        waker.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -200,6 +222,8 @@ impl AsyncRead for Timed {
         let (begun, finished) =
             (self.requests.begun.load(Ordering::Acquire), self.requests.finished.load(Ordering::Acquire));
         if begun > finished {
+            *self.requests.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                Some(cx.waker().clone());
             return read; // a body, which its handler keeps the time of
         }
         if finished > self.finished {

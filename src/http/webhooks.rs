@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -30,7 +31,7 @@ pub(super) async fn probe() -> Response {
 /// or in quarantine; 401 without the right secret; 503 for whatever may be better in a moment.
 pub(super) async fn receive(
     shared: State,
-    path: Option<Path<String>>,
+    path: Result<Option<Path<String>>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -46,7 +47,11 @@ pub(super) async fn receive(
         }
     };
     let began = Instant::now();
-    let path = path.as_ref().map(|Path(app)| app.as_str());
+    let path = match &path {
+        Ok(path) => path.as_ref().map(|Path(app)| app.as_str()),
+        // What cannot be decoded is nobody's app.
+        Err(_) => Some(""),
+    };
     let response = match accept(&shared, path, &headers, body).await {
         Ok(_) => json(StatusCode::OK, "{}"),
         Err(error) => error.into_response(),

@@ -102,7 +102,9 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
     afresh.follow(&mut reader);
     let records = afresh.compare_all(&mut reader);
     drop(program.stop());
-    println!("{rounds} rounds, {told} of them with SIGTERM; {ledger}; {records} records; ready within {slowest:?}");
+    println!(
+        "{rounds} rounds, {told} of them with SIGTERM; {ledger}; {records} records; ready within {slowest:?}"
+    );
 }
 
 #[test]
@@ -127,6 +129,11 @@ fn the_ledger_notices_a_lost_and_a_doubled_event() {
         verdict.is_some()
     };
     assert!(notices("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)"), "a lost event");
-    assert!(notices("INSERT INTO journal SELECT seq + 1000, app, received, event_time, trigger, outcome, digest, users, body, place FROM journal WHERE seq = 1"), "a doubled event");
+    assert!(
+        notices(
+            "INSERT INTO journal SELECT seq + 1000, app, received, event_time, trigger, outcome, digest, users, body, place FROM journal WHERE seq = 1"
+        ),
+        "a doubled event"
+    );
     assert!(notices("UPDATE feeds SET seq = seq + 1"), "a gap in the feed");
 }

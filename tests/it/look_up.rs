@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, encoded, first_message};
+use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, first_message};
 
 /// A first message of an app user with a userId.
 fn known(app: &str, id: &str, user_id: &str, name: &str) -> String {
@@ -70,7 +70,7 @@ fn an_app_user_is_found_by_its_id_and_by_its_user_id_however_that_is_written_in_
     for (written, what) in [
         ("BOB", "another case"),
         ("bob%20", "a blank more"),
-        ("a%2520%62", "decoded once only"),
+        ("b%256Fb", "decoded once only"),
         ("J%C3%9Crgen", "a capital"),
     ] {
         not_found(&program.get(&format!("/v1/appusers/{written}")), what);
@@ -164,7 +164,10 @@ fn pages(program: &Program, limit: usize) -> (Vec<Vec<String>>, Vec<String>) {
         pages.push(ids.collect());
         assert_eq!(page["hasMore"], !page["after"].is_null(), "{page}");
         match &page["after"] {
-            Value::String(cursor) => cursors.push(cursor.clone()),
+            Value::String(cursor) => {
+                assert!(!cursors.contains(cursor), "the list goes round in a circle");
+                cursors.push(cursor.clone());
+            }
             _ => return (pages, cursors),
         }
     }
@@ -288,7 +291,7 @@ fn two_apps_with_equal_ids_see_only_their_own() {
         }
         hook(
             app,
-            json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "a" },
+            json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "a" }, "timestamp": 1_444_348_339,
                           "client": { "id": "device", "platform": "web", "active": true } }),
         );
     }
@@ -305,7 +308,7 @@ fn two_apps_with_equal_ids_see_only_their_own() {
     );
     hook(
         "one",
-        json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "d" },
+        json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": "APP" }, "appUser": { "_id": "d" }, "timestamp": 1_444_348_340,
                         "client": { "id": "device", "platform": "web", "active": true } }),
     );
     let after = ["/a", "/b", "/c", "/bob", "/eve", "/ann", "?limit=100"].map(|name| look("two", name).text);
@@ -318,5 +321,4 @@ fn two_apps_with_equal_ids_see_only_their_own() {
     // A cursor is a place in a list, whichever app it came from.
     let cursor = look("one", "?limit=1").json()["after"].as_str().unwrap().to_owned();
     assert!(!look("two", &format!("?after={cursor}")).text.contains("of one"));
-    assert_eq!(encoded("a"), "a");
 }

@@ -3,13 +3,20 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod crash;
 mod facts;
 mod histories;
 mod ingress;
+mod input;
 mod layers;
+mod logs;
 mod look_up;
 mod model;
+mod process;
 mod raw;
+mod rebuild;
 mod replay;
+mod storage_faults;
+mod store_files;
 mod support;
 mod tokens;

@@ -8,7 +8,7 @@ use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Seq};
 use rollcall::wire::{self, Bounds, v1};
 
-use crate::support::{APP, Home, Program, SECRET, fixtures, files};
+use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
 const ANYTHING: Bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
 const PAGE: usize = 500;
@@ -49,11 +49,6 @@ impl Rebuilt {
                 }
             }
         }
-    }
-
-    /// The entries followed so far.
-    pub fn last(&self) -> Seq {
-        self.last
     }
 
     /// What the live directory must show of these app users is what it shows.

@@ -31,7 +31,7 @@ fn events(body: &str) -> i64 {
 }
 
 /// Everything that look-ups show: the list, and who every `_id` ever seen and every userId resolves to.
-fn picture(home: &Home, program: &Program) -> Vec<String> {
+pub fn picture(home: &Home, program: &Program) -> Vec<String> {
     let conn = home.sql();
     let sql = "SELECT id FROM app_users WHERE id <> ''
                UNION SELECT json_extract(value, '$') FROM identifiers WHERE kind = 'userId' ORDER BY 1";

@@ -387,7 +387,9 @@ impl Program {
             let mut page = page.json();
             found.append(page["appUsers"].as_array_mut().unwrap());
             let Some(next) = page["after"].as_str() else { return found };
-            after = format!("&after={next}");
+            let next = format!("&after={next}");
+            assert_ne!(next, after, "the list goes on");
+            after = next;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a request may cost, and how addresses and methods that are none are answered.
 
-use super::{requests, stored};
+use super::{rejected, requests, stored};
 use crate::support::{
     APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw,
 };
@@ -26,7 +26,7 @@ fn a_body_announced_as_too_large_is_413_before_a_byte_of_it_is_sent() {
     connection.send(head("content-length: 1048577\r\n"));
     refused(&connection.answer().unwrap(), 413, "payload_too_large");
     assert!(connection.closes(), "what follows cannot be told from a request");
-    assert_eq!(requests(&program, "refused"), 1.0);
+    assert_eq!((requests(&program, "refused"), rejected(&program, "payload_too_large")), (1.0, 1.0));
 }
 
 #[test]
@@ -74,6 +74,7 @@ fn a_body_that_does_not_come_is_408_after_body_timeout() {
         assert!(connection.closes());
     }
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (0, 0));
+    assert_eq!(rejected(&program, "request_timeout"), 2.0);
 }
 
 #[test]
@@ -110,8 +111,10 @@ fn a_head_that_is_too_large_is_431() {
         let filler = |size: usize| {
             format!("connection: close\r\ncontent-length: 0\r\nx-filler: {}\r\n", "f".repeat(size))
         };
-        let answer = raw(program.listen, head(&filler(bytes)).as_bytes()).unwrap();
-        assert_eq!(parse(&answer).unwrap().status, 431);
+        for size in [bytes, bytes + 2000, 2 * bytes, 10 * bytes] {
+            let answer = raw(program.listen, head(&filler(size)).as_bytes()).unwrap();
+            assert_eq!(parse(&answer).unwrap().status, 431, "{size} and a little of {bytes}");
+        }
         let answer = raw(program.listen, head(&filler(bytes - 512)).as_bytes()).unwrap();
         assert_eq!(parse(&answer).unwrap().status, 200);
         let mut split = Connection::open(program.listen);

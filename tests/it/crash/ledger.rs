@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::traffic::{Delivery, Rng, Sent};
 use crate::rebuild::{Rebuilt, expected};
-use crate::support::{Connection, KEY_ID, KEY_SECRET, Program, basic};
+use crate::support::{Connection as Line, KEY_ID, KEY_SECRET, Program, basic};
 
 /// How many app users of earlier rounds are looked up again in each round.
 const SAMPLE: usize = 100;
@@ -18,6 +18,8 @@ const SAMPLE: usize = 100;
 pub struct Ledger {
     acknowledged: HashSet<Digest>,
     sent: HashSet<Digest>,
+    /// The first event of each delivery that was acknowledged.
+    stored: HashSet<Digest>,
     batches: Vec<Vec<Digest>>,
     users: BTreeSet<String>,
     new_users: BTreeSet<String>,
@@ -30,6 +32,7 @@ impl Ledger {
         self.sent.extend(&delivery.events);
         if acknowledged {
             self.acks += 1;
+            self.stored.extend(delivery.events.first());
             self.acknowledged.extend(&delivery.events);
             self.new_users.extend(delivery.users);
         } else {
@@ -47,9 +50,9 @@ impl Ledger {
         self.acknowledged.extend(&delivery.events);
     }
 
-    /// Requests answered 200.
-    pub fn acks(&self) -> u64 {
-        self.acks
+    /// Different deliveries that were acknowledged.
+    pub fn stored(&self) -> usize {
+        self.stored.len()
     }
 
     /// Everything acknowledged is there, once; nothing in part; nothing that was never sent.
@@ -100,7 +103,7 @@ impl Ledger {
             let sample = (0..SAMPLE.min(known.len())).map(|_| known[rng.below(known.len() as u64) as usize]);
             ids.extend(sample.cloned());
         }
-        let mut line = Connection::open(program.listen);
+        let mut line = Line::open(program.listen);
         let credentials = basic(KEY_ID, KEY_SECRET);
         for id in ids {
             let path = format!("/v1/appusers/{id}");
@@ -112,7 +115,11 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sent, users) = (self.sent.len(), self.users.len());
-        write!(f, "{sent} events sent, {} requests acknowledged, {} not, {users} app users", self.acks, self.refusals)
+        let (sent, users) = (self.sent.len(), self.users.union(&self.new_users).count());
+        write!(
+            f,
+            "{sent} events sent, {} requests acknowledged, {} not, {users} app users",
+            self.acks, self.refusals
+        )
     }
 }

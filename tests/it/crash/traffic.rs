@@ -125,6 +125,11 @@ impl Sender {
         if let Some(last) = self.last.clone().filter(|_| self.rng.below(20) == 0) {
             return last;
         }
+        self.fresh()
+    }
+
+    /// Something that was not sent before.
+    pub fn fresh(&mut self) -> Delivery {
         match self.rng.below(10) {
             0..4 => self.message(false),
             4..6 => self.message(true),
@@ -204,5 +209,11 @@ fn iso(seconds: u64) -> String {
     let month = days / 28;
     days %= 28;
     let (year, month) = (2024 + month / 12, 1 + month % 12);
-    format!("{year:04}-{month:02}-{:02}T{:02}:{:02}:{:02}.000", days + 1, rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "{year:04}-{month:02}-{:02}T{:02}:{:02}:{:02}.000",
+        days + 1,
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }

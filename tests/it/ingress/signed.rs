@@ -43,16 +43,19 @@ fn deliver(program: &Program, id: &str, timestamp: &str, signature: &str, body: 
 }
 
 #[test]
-fn the_published_vector_of_standard_webhooks_is_taken() {
-    let home = Home::with(&format!("[ingest]\nsignature_tolerance = \"500000h\"\n{SETTINGS}"));
-    let program = home.start();
-    let (id, time, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", r#"{"test": 2432232314}"#);
+fn the_signer_of_these_tests_makes_the_published_vector_of_standard_webhooks_and_is_believed() {
+    let (id, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", r#"{"test": 2432232314}"#);
     let published = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-    assert_eq!(sign(id, time, body), published, "our own signer is right");
-    assert_eq!(deliver(&program, id, time, published, body), 200);
-    assert_eq!(deliver(&program, id, "1614265331", published, body), 401);
-    assert_eq!(deliver(&program, "msg_x", time, published, body), 401);
-    assert_eq!(deliver(&program, id, time, published, r#"{"test": 2432232315}"#), 401);
+    assert_eq!(sign(id, "1614265330", body), published, "our own signer is right");
+    // It is years old, and no setting believes that; so it is signed again for today.
+    let program = Home::with(SETTINGS).start();
+    assert_eq!(deliver(&program, id, "1614265330", published, body), 401);
+    assert_eq!(program.metric("rollcall_webhook_rejected_total{reason=\"stale_signature\"}"), 1.0);
+    let now = now().to_string();
+    let signature = sign(id, &now, body);
+    assert_eq!(deliver(&program, id, &now, &signature, body), 200);
+    assert_eq!(deliver(&program, "msg_x", &now, &signature, body), 401);
+    assert_eq!(deliver(&program, id, &now, &signature, r#"{"test": 2432232315}"#), 401);
 }
 
 /// W6.

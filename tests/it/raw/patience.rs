@@ -4,16 +4,21 @@ use std::io::{ErrorKind, Read as _};
 use std::time::{Duration, Instant};
 
 use super::{framed, handled, post};
-use crate::support::{Connection, Home, PATIENCE, Program, parse, raw, until};
+use crate::support::{
+    APP, Connection, Home, KEY_ID, KEY_SECRET, PATIENCE, Program, basic, first_message, parse, raw, until,
+};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Header and body are short, idle is four times as long.
-fn impatient(more: &str) -> (Home, Program) {
-    let settings = format!(
-        "[server]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"1200ms\"\n{more}"
-    );
-    let home = Home::with(&settings);
+/// For an idle connection: so much longer than the others that a busy machine does not mix them up.
+const IDLE: Duration = Duration::from_millis(2500);
+
+/// Header and body have 300 ms.
+fn impatient(idle: Duration) -> (Home, Program) {
+    let idle = idle.as_millis();
+    let home = Home::with(&format!(
+        "[server]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"{idle}ms\""
+    ));
     let program = home.start();
     (home, program)
 }
@@ -43,7 +48,7 @@ fn drop_in(connection: &mut Connection, drop: &str) {
 
 #[test]
 fn a_head_that_comes_a_byte_at_a_time_does_not_outlast_header_timeout() {
-    let (_home, program) = impatient("");
+    let (_home, program) = impatient(IDLE);
     let (answer, took) = trickle(&program, "POST /webhooks HTTP/1.1\r\nx-slow: ", "s");
     assert_eq!(answer, "");
     assert!((SHORT..20 * SHORT).contains(&took), "{took:?}");
@@ -51,7 +56,7 @@ fn a_head_that_comes_a_byte_at_a_time_does_not_outlast_header_timeout() {
 
 #[test]
 fn a_second_head_on_a_kept_connection_has_no_longer_than_the_first() {
-    let (_home, program) = impatient("");
+    let (_home, program) = impatient(IDLE);
     let (answer, took) =
         trickle(&program, &format!("{}POST /webhooks HTTP/1.1\r\nx-slow: ", post("a", "")), "s");
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
@@ -60,7 +65,7 @@ fn a_second_head_on_a_kept_connection_has_no_longer_than_the_first() {
 
 #[test]
 fn a_body_that_comes_a_byte_at_a_time_does_not_outlast_body_timeout() {
-    let (home, program) = impatient("");
+    let (home, program) = impatient(IDLE);
     for (framing, drop) in
         [("content-length: 100000\r\n", "x"), ("transfer-encoding: chunked\r\n", "1\r\nx\r\n")]
     {
@@ -73,7 +78,7 @@ fn a_body_that_comes_a_byte_at_a_time_does_not_outlast_body_timeout() {
 
 #[test]
 fn a_kept_connection_outlasts_header_timeout_and_ends_with_idle_timeout() {
-    let (_home, program) = impatient("");
+    let (_home, program) = impatient(IDLE);
     let mut connection = Connection::open(program.listen);
     for _ in 0..2 {
         assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
@@ -83,16 +88,38 @@ fn a_kept_connection_outlasts_header_timeout_and_ends_with_idle_timeout() {
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
         connection.stream().set_read_timeout(Some(PATIENCE)).unwrap();
     }
-    assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
-    let idle = Instant::now();
-    assert!(connection.closes());
-    let took = idle.elapsed();
-    assert!((4 * SHORT - SHORT / 3..40 * SHORT).contains(&took), "{took:?}");
+}
+
+#[test]
+fn an_idle_connection_ends_with_idle_timeout_however_many_requests_it_had() {
+    let (_home, program) = impatient(IDLE);
+    let idle_after = |pauses: &[u64]| {
+        let mut connection = Connection::open(program.listen);
+        for pause in pauses {
+            assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+            connection.stream().set_read_timeout(Some(Duration::from_millis(*pause))).unwrap();
+            assert_eq!(connection.stream().read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+        connection.stream().set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
+        let idle = Instant::now();
+        assert!(connection.closes(), "{pauses:?}");
+        let took = idle.elapsed();
+        assert!((IDLE - SHORT / 3..3 * IDLE).contains(&took), "{pauses:?}: {took:?}");
+    };
+    // Whether a timer of the head before still runs must not matter: ask at once, and after a while.
+    let asked: [&[u64]; 6] = [&[], &[1], &[1, 1, 1], &[200, 1], &[400, 400], &[400, 400, 400]];
+    std::thread::scope(|scope| {
+        for pauses in asked {
+            let idle_after = &idle_after;
+            scope.spawn(move || idle_after(pauses));
+        }
+    });
 }
 
 #[test]
 fn a_slow_answer_of_ours_does_not_count_against_the_connection() {
-    let (home, program) = impatient("");
+    let (home, program) = impatient(2 * SHORT);
     let held = home.sql();
     held.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut connection = Connection::open(program.listen);
@@ -167,7 +194,7 @@ fn connections_of_one_address_beyond_its_own_most_are_closed() {
 
 #[test]
 fn two_hundred_slow_connections_neither_stop_the_others_nor_stay() {
-    let (_home, program) = impatient("");
+    let (_home, program) = impatient(IDLE);
     let mut slow: Vec<Connection> = (0..200).map(|_| Connection::open(program.listen)).collect();
     for (n, connection) in slow.iter_mut().enumerate() {
         connection.send(if n % 2 == 0 {
@@ -177,7 +204,7 @@ fn two_hundred_slow_connections_neither_stop_the_others_nor_stay() {
         });
     }
     for n in 0..20 {
-        assert_eq!(program.webhook(crate::support::first_message(&format!("user-{n}"), 1.0)).status, 200);
+        assert_eq!(program.webhook(first_message(&format!("user-{n}"), 1.0)).status, 200);
     }
     for connection in &mut slow {
         let answer = connection.answer();
@@ -197,7 +224,25 @@ fn a_sender_that_hangs_up_before_the_answer_has_its_delivery_stored_and_may_repe
     }
     // The bytes had arrived, but whether a connection was read before its end is the kernel's to say.
     for n in 0..50 {
-        assert_eq!(program.webhook(crate::support::first_message(&format!("user-{n}"), 1.0)).status, 200);
+        assert_eq!(program.webhook(first_message(&format!("user-{n}"), 1.0)).status, 200);
     }
     assert_eq!((home.rows("journal"), program.everybody().len()), (50, 50));
+}
+
+#[test]
+fn a_peer_that_takes_no_answer_is_given_up_after_idle_timeout() {
+    let (_home, program) = impatient(2 * SHORT);
+    let property = "x".repeat(500_000);
+    for n in 0..24 {
+        let body = serde_json::json!({ "trigger": "message:appUser", "app": { "_id": APP },
+            "appUser": { "_id": format!("user-{n}"), "properties": { "long": property } } });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+    }
+    let auth = basic(KEY_ID, KEY_SECRET);
+    let mut deaf = Connection::open(program.listen);
+    deaf.send(format!("GET /v1/appusers?limit=100 HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\n\r\n"));
+    let answered = "rollcall_http_requests_total{route=\"/v1/appusers\",status=\"200\"}";
+    until("it is answered", || program.metric(answered) == 1.0);
+    until("it is given up", || program.metric("rollcall_connections") == 0.0);
+    assert_eq!(program.webhook(first_message("after", 1.0)).status, 200);
 }

@@ -1,0 +1,269 @@
+//! What can happen to the process: signals, panics, hang-ups, no files left, a wrong start (F16 to F20).
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::crash::traffic::webhook;
+use crate::support::{APP, Connection, Home, Program, SECRET, first_message, have, until};
+
+fn message(n: usize) -> String {
+    first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
+}
+
+fn found(program: &Program, n: usize) -> bool {
+    program.app_user(&format!("{n:024x}")).status == 200
+}
+
+/// A webhook of which all but the last byte is sent: under way, and not yet whole.
+fn begun(program: &Program, n: usize) -> (TcpStream, Vec<u8>) {
+    let mut bytes = webhook(&message(n));
+    let last = bytes.split_off(bytes.len() - 1);
+    let mut stream = TcpStream::connect(program.listen).unwrap();
+    stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    stream.write_all(&bytes).unwrap();
+    until("the request is under way", || program.metric("rollcall_connections") >= 1.0);
+    (stream, last)
+}
+
+#[test]
+fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
+    for signal in ["TERM", "INT"] {
+        let home = Home::new();
+        let program = home.start();
+        let to = program.listen;
+        assert_eq!(program.webhook(message(1)).status, 200);
+        let (mut stream, last) = begun(&program, 2);
+        program.signal(signal);
+        program.wait_for_log("finishing what is under way");
+        until("the port is closed", || TcpStream::connect(to).is_err());
+        assert_eq!(program.admin("/readyz").status, 503);
+        stream.write_all(&last).unwrap();
+        let mut answer = String::new();
+        _ = stream.read_to_string(&mut answer);
+        // Whole before the drain was seen, or after it: stored or told to come again, never left out.
+        let stored = answer.starts_with("HTTP/1.1 200");
+        assert!(stored || answer.starts_with("HTTP/1.1 503"), "{signal}: {answer:?}");
+        let (status, log) = program.wait();
+        assert_eq!(status.code(), Some(0), "{signal}: {log}");
+        let program = home.start();
+        assert!(found(&program, 1) && found(&program, 2) == stored, "{signal}");
+    }
+}
+
+#[test]
+fn told_twice_it_stops_at_once_and_what_it_acknowledged_is_there() {
+    for second in ["TERM", "INT"] {
+        let home = Home::new();
+        let program = home.start();
+        assert_eq!(program.webhook(message(1)).status, 200);
+        let (_stream, _) = begun(&program, 2);
+        program.signal("TERM");
+        program.wait_for_log("finishing what is under way");
+        let began = Instant::now();
+        program.signal(second);
+        let (status, log) = program.wait();
+        // drain_within is 10 s, and the request under way would have taken all of it.
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(found(&home.start(), 1));
+    }
+}
+
+#[test]
+fn a_stop_that_takes_too_long_ends_all_the_same() {
+    let home = Home::with("[server]\ndrain_within = \"1s\"");
+    let program = home.start();
+    let (_stream, _) = begun(&program, 1);
+    let began = Instant::now();
+    program.signal("TERM");
+    let (status, log) = program.wait();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("drain_within is over"), "{log}");
+    assert!((Duration::from_secs(1)..Duration::from_secs(6)).contains(&began.elapsed()));
+}
+
+#[test]
+fn hang_ups_and_broken_pipes_do_not_end_it() {
+    let home = Home::new();
+    let program = home.start();
+    for signal in ["HUP", "PIPE", "HUP"] {
+        program.signal(signal);
+    }
+    program.wait_for_log("SIGHUP");
+    assert_eq!(program.webhook(message(1)).status, 200);
+    assert!(found(&program, 1));
+    program.stop();
+}
+
+#[test]
+fn frozen_and_thawed_it_goes_on_and_a_retry_is_a_repetition() {
+    let home = Home::new();
+    let program = home.start();
+    assert_eq!(program.webhook(message(1)).status, 200);
+    program.signal("STOP");
+    // The kernel takes the connections and the bytes; nobody answers, and the senders give up.
+    for n in [2, 2, 3] {
+        let mut stream = TcpStream::connect(program.listen).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        stream.write_all(&webhook(&message(n))).unwrap();
+        assert!(stream.read(&mut [0; 1]).is_err(), "no answer while it is stopped");
+    }
+    program.signal("CONT");
+    for n in [2, 3] {
+        assert_eq!(program.webhook(message(n)).status, 200);
+        assert!(found(&program, n));
+    }
+    program.stop();
+    assert_eq!(home.rows("journal"), 3);
+}
+
+/// The sender has gone before it was answered: what it said is stored, and its retry is a repetition.
+#[test]
+fn senders_who_hang_up_before_the_answer_lose_nothing_and_double_nothing() {
+    const SENDERS: usize = 2000;
+    let home = Home::new();
+    let program = home.start();
+    std::thread::scope(|scope| {
+        for part in 0..8 {
+            let to = program.listen;
+            scope.spawn(move || {
+                for n in (part..SENDERS).step_by(8) {
+                    let mut stream = TcpStream::connect(to).unwrap();
+                    stream.write_all(&webhook(&message(n))).unwrap();
+                    // Half of them say so, the other half just go.
+                    if n % 2 == 0 {
+                        stream.shutdown(Shutdown::Both).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    until("nothing is under way", || program.metric("rollcall_connections") == 0.0);
+    let mut line = Connection::open(program.listen);
+    assert!(line.send(webhook(&message(SENDERS))) && line.answer().unwrap().status == 200);
+    let before = home.rows("journal") - 1;
+    for n in 0..SENDERS {
+        assert!(line.send(webhook(&message(n))));
+        assert_eq!(line.answer().unwrap().status, 200, "{n}");
+    }
+    assert_eq!(home.rows("journal"), SENDERS as i64 + 1, "each once");
+    println!("{before} of {SENDERS} were stored without their senders");
+    assert!(before > 0, "a commit goes on without whoever waited for it");
+}
+
+#[test]
+fn a_panic_over_one_delivery_leaves_its_neighbours_alone() {
+    let mut home = Home::new();
+    home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "conversation:referral".to_owned()));
+    let program = home.start();
+    let poison =
+        json!({ "trigger": "conversation:referral", "app": { "_id": APP }, "timestamp": 1_600_000_000,
+                         "appUser": { "_id": "00000000000000000000dead" } })
+        .to_string();
+    let rounds = 10;
+    for round in 0..rounds {
+        std::thread::scope(|scope| {
+            for n in 0..24 {
+                let (program, poison) = (&program, &poison);
+                scope.spawn(move || {
+                    let body = if n % 12 == 5 { poison.clone() } else { message(round * 100 + n) };
+                    let answer =
+                        program.request("POST", "/webhooks", &[("x-api-key", SECRET)], body.as_bytes());
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                });
+            }
+        });
+    }
+    assert!((0..rounds).all(|round| (0..24).all(|n| n % 12 == 5 || found(&program, round * 100 + n))));
+    assert_eq!(home.rows("journal"), 22 * rounds as i64);
+    let quarantined = "SELECT count(*) FROM quarantine WHERE reason = 'cannot_apply'";
+    assert_eq!(home.find::<i64>(quarantined), 2 * rounds as i64, "each delivery of it");
+    assert_eq!(program.app_user("00000000000000000000dead").status, 404);
+    assert_eq!(program.admin("/readyz").status, 200);
+    program.stop();
+}
+
+/// Time of processor used so far, in ticks of 10 ms.
+fn ticks(program: &Program) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn without_file_handles_it_waits_for_one_without_spinning_and_recovers() {
+    if !have("prlimit") {
+        return;
+    }
+    let mut home = Home::new();
+    home.wrapper = ["prlimit", "--nofile=64"].map(String::from).into();
+    let program = home.start();
+    assert_eq!(program.webhook(message(1)).status, 200);
+    let mut held: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(program.listen).unwrap()).collect();
+    program.wait_for_log("cannot accept a connection");
+    let (before, began) = (ticks(&program), Instant::now());
+    let complaints = |log: &str| log.matches("cannot accept a connection").count();
+    until("it has tried some times", || complaints(&program.log()) >= 10);
+    let (used, took) = (ticks(&program) - before, began.elapsed());
+    assert!(took > Duration::from_millis(500), "ten tries took {took:?}");
+    assert!(used * 10 * 4 < took.as_millis() as u64, "{used} ticks in {took:?}");
+    // Who is connected is served.
+    held[0].write_all(&webhook(&message(2))).unwrap();
+    let mut answer = [0; 12];
+    held[0].read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    held.clear();
+    assert_eq!(program.webhook(message(3)).status, 200, "handles are given back");
+    assert!((1..=3).all(|n| found(&program, n)));
+    program.stop();
+}
+
+#[test]
+fn a_second_process_on_one_database_is_refused_and_the_first_goes_on() {
+    let home = Home::new();
+    let first = home.start();
+    assert_eq!(first.webhook(message(1)).status, 200);
+    for _ in 0..3 {
+        let (status, log) = home.try_start().map(|_| ()).unwrap_err();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(log.contains("in use by another process"), "{log}");
+    }
+    assert_eq!(first.webhook(message(2)).status, 200);
+    first.kill();
+    let second = home.start();
+    assert!(found(&second, 1) && found(&second, 2), "the lock went with its holder");
+}
+
+#[test]
+fn wrong_settings_are_78_and_a_wrong_command_line_is_2() {
+    let home = Home::with("[server]\nlisten = 5\nno_such_key = 1");
+    let output = home.command(&[]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.contains("server.listen") && said.contains("no_such_key"), "every problem at once: {said}");
+    assert!(!home.database().exists(), "nothing is opened");
+    let home = Home::new();
+    for wrong in [&["--no-such-flag"][..], &["no-such-command"], &["--set", "server.listen"]] {
+        let output = home.command(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+    }
+    assert_eq!(home.command(&["--help"]).output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_port_in_use_is_74_and_names_the_address() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (key, other) in [("server.listen", "server.admin_listen"), ("server.admin_listen", "server.listen")] {
+        let home = Home::new();
+        let (taken, free) = (format!("{key}={address}"), format!("{other}=127.0.0.1:0"));
+        let output = home.command(&["--set", &taken, "--set", &free]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(74), "{key}: {said}");
+        assert!(said.contains(&address), "{key}: {said}");
+        home.start().stop();
+    }
+}

@@ -1,0 +1,115 @@
+//! F2: a power cut. The file system is shut down under the program: what no sync has secured is gone.
+//!
+//! Needs root, a loop device and `xfs_io`; `ROLLCALL_POWER_CUTS` sets how often. A disk that says it
+//! has synced and has not cannot be had here.
+
+use super::*;
+use crate::crash::{number, seed};
+use crate::support::{PATIENCE, until};
+
+const SENDERS: u64 = 8;
+
+/// A file with an empty file system on it.
+fn image(home: &Home, kind: &str) -> Option<String> {
+    let path = home.path().join("disk.img");
+    let size = if kind == "xfs" { 310 } else { 64 };
+    std::fs::File::create(&path).unwrap().set_len(size << 20).unwrap();
+    let made = Command::new(format!("mkfs.{kind}")).arg("-q").arg(&path).output();
+    let made = made.is_ok_and(|made| made.status.success());
+    assert!(made || std::env::var_os("CI").is_none(), "mkfs.{kind} is needed");
+    if !made {
+        eprintln!("skipped: mkfs.{kind} is needed");
+    }
+    made.then(|| path.to_str().unwrap().to_owned())
+}
+
+/// One life of the program on the disk, with a power cut at its end. What was acknowledged before
+/// the cut is in the ledger as that.
+fn life(home: &Home, disk: Mounted, senders: &mut [Sender], ledger: &mut Ledger, acks: u64) {
+    let program = home.start();
+    let to = program.listen;
+    std::thread::scope(|scope| {
+        let (sent, answers) = mpsc::channel::<Sent>();
+        for sender in senders {
+            let sent = sent.clone();
+            scope.spawn(move || sender.run(to, &sent));
+        }
+        drop(sent);
+        let mut left = acks;
+        while left > 0 {
+            let sent = answers.recv_timeout(PATIENCE).unwrap();
+            left = left.saturating_sub(u64::from(sent.acknowledged));
+            ledger.note(sent);
+        }
+        answers.try_iter().for_each(|sent| ledger.note(sent));
+        let cut = Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&disk.0).output().unwrap();
+        assert!(cut.status.success(), "{cut:?}");
+        // A real cut stops the processor as well: what is acknowledged from here on does not count.
+        program.kill();
+        answers.into_iter().for_each(|sent| ledger.note(Sent { acknowledged: false, ..sent }));
+    });
+    until("unmounted", || Command::new("umount").arg(&disk.0).output().unwrap().status.success());
+    std::mem::drop(disk);
+}
+
+/// Cuts the power `cuts` times; gives how often something acknowledged was gone.
+fn losses(kind: &str, cuts: u64, lies: bool) -> Option<u64> {
+    let mut home = Home::with(ON_DISK);
+    let image = image(&home, kind)?;
+    let mount = |home: &Home| Mounted::new(home, &["-o", "loop", &image]);
+    let disk = mount(&home)?;
+    home.start().stop();
+    drop(disk);
+    let mut rng = seed(kind);
+    let mut lost = 0;
+    let mut senders: Vec<Sender> = (0..SENDERS).map(|n| Sender::new(n, rng.next())).collect();
+    let mut ledger = Ledger::default();
+    for n in 0..cuts {
+        let disk = mount(&home)?;
+        let paths = ["disk/rollcall.db", "disk/rollcall.db-wal"];
+        let sync = "fsync,fdatasync";
+        home.wrapper =
+            if lies { strace(&home, sync, &format!("{sync}:retval=0"), &paths) } else { Vec::new() };
+        life(&home, disk, &mut senders, &mut ledger, 1 + rng.below(200));
+        let disk = mount(&home)?;
+        home.wrapper.clear();
+        let program = home.start();
+        let conn = rusqlite::Connection::open(disk.0.join("rollcall.db")).unwrap();
+        match ledger.trouble(&conn) {
+            Some(_) if lies => lost += 1,
+            Some(trouble) => panic!("{kind}, cut {n}: {trouble}"),
+            None => {}
+        }
+        drop(conn);
+        drop(program.stop());
+        until("unmounted", || Command::new("umount").arg(&disk.0).output().unwrap().status.success());
+    }
+    println!("{kind}: {cuts} power cuts; {ledger}; {lost} with losses");
+    Some(lost)
+}
+
+#[test]
+fn after_a_power_cut_it_has_everything_it_acknowledged_before() {
+    if have_xfs_io() {
+        let cuts = number("ROLLCALL_POWER_CUTS", 5);
+        assert!([Some(0), None].contains(&losses("ext4", cuts, false)));
+        assert!([Some(0), None].contains(&losses("xfs", cuts, false)));
+    }
+}
+
+/// With syncs that only pretend, the same test must find losses: else it would be blind.
+#[test]
+fn without_syncs_a_power_cut_takes_what_was_acknowledged() {
+    if have_xfs_io() && have("strace") {
+        assert_ne!(losses("ext4", 3, true), Some(0));
+    }
+}
+
+fn have_xfs_io() -> bool {
+    let found = Command::new("xfs_io").arg("-V").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "xfs_io is not installed");
+    if !found {
+        eprintln!("skipped: xfs_io is not installed");
+    }
+    found
+}

@@ -1,0 +1,133 @@
+//! F3: whatever of the unsynced tail reaches the disk: nothing, a part, in any order, damaged. What
+//! was acknowledged is there, and of the rest only whole deliveries.
+
+use rollcall::domain::Digest;
+use rollcall::store::Reader;
+use rollcall::store::sqlite::{Options, Sqlite, SqliteReader};
+
+use super::*;
+use crate::crash::seed;
+use crate::crash::traffic::{Delivery, Rng};
+
+/// What was acknowledged one after the other, and how long the WAL was then.
+struct Recorded {
+    database: Vec<u8>,
+    wal: Vec<u8>,
+    deliveries: Vec<(Vec<Digest>, usize)>,
+}
+
+fn record(rng: &mut Rng) -> Recorded {
+    let home = used("");
+    let program = home.start();
+    let wal = home.path().join("rollcall.db-wal");
+    let mut deliveries = Vec::new();
+    let mut made = Sender::new(1, rng.next());
+    while deliveries.len() < 30 {
+        let delivery: Delivery = made.fresh();
+        assert_eq!(program.webhook(&delivery.body).status, 200);
+        deliveries.push((delivery.events, std::fs::metadata(&wal).unwrap().len() as usize));
+    }
+    // Nothing is written while nothing comes, so that these two belong together.
+    let recorded = Recorded {
+        database: std::fs::read(home.database()).unwrap(),
+        wal: std::fs::read(wal).unwrap(),
+        deliveries,
+    };
+    assert_eq!(recorded.wal.len(), recorded.deliveries.last().unwrap().1);
+    assert!(recorded.deliveries.is_sorted_by(|one, next| one.1 < next.1), "the WAL only grew");
+    program.kill();
+    recorded
+}
+
+impl Recorded {
+    /// How many deliveries were acknowledged when the WAL was so long.
+    fn acknowledged(&self, length: usize) -> usize {
+        self.deliveries.partition_point(|(_, end)| *end <= length)
+    }
+
+    /// Opens the file with this WAL; gives how many deliveries are there.
+    fn recover(&self, wal: &[u8], what: &str) -> usize {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rollcall.db");
+        std::fs::write(&path, &self.database).unwrap();
+        std::fs::write(dir.path().join("rollcall.db-wal"), wal).unwrap();
+        let options = Options {
+            path: path.clone(),
+            wal_checkpoint: 1 << 20,
+            wal_limit: 1 << 22,
+            quarantine_rows: 10,
+            quarantine_bytes: 1 << 20,
+        };
+        let store = Sqlite::open(&options).unwrap();
+        let entries = SqliteReader::open(&path).unwrap().journal(1, 10_000).unwrap();
+        let integrity: String = rusqlite::Connection::open(&path)
+            .unwrap()
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(integrity, "ok", "{what}");
+        drop(store);
+        let found: Vec<Digest> = entries.into_iter().map(|(entry, _)| entry.digest).collect();
+        let mut expected: Vec<Digest> = Vec::new();
+        for (n, (events, _)) in self.deliveries.iter().enumerate() {
+            if expected.len() == found.len() {
+                assert_eq!(expected, found, "{what}");
+                return n;
+            }
+            expected.extend(events);
+        }
+        assert_eq!(expected, found, "{what}: whole deliveries, in their order");
+        self.deliveries.len()
+    }
+}
+
+#[test]
+fn a_log_torn_anywhere_gives_back_all_that_was_whole_and_nothing_in_part() {
+    let mut rng = seed("torn");
+    let recorded = record(&mut rng);
+    let frame = 24 + 4096;
+    let ends: Vec<usize> = recorded.deliveries.iter().map(|(_, end)| *end).collect();
+    let frames = (32..recorded.wal.len()).step_by(frame);
+    let near = ends.iter().flat_map(|end| [end - 1, *end, end + 1, end + 24, end + 4119]);
+    let random: Vec<usize> = (0..60).map(|_| rng.below(recorded.wal.len() as u64) as usize).collect();
+    let cuts: Vec<usize> = frames.chain(near).chain(random).filter(|at| *at <= recorded.wal.len()).collect();
+    for at in &cuts {
+        let found = recorded.recover(&recorded.wal[..*at], &format!("cut at {at}"));
+        assert_eq!(found, recorded.acknowledged(*at), "cut at {at}");
+    }
+    println!("{} cuts of a log of {} bytes", cuts.len(), recorded.wal.len());
+}
+
+#[test]
+fn a_damaged_or_reordered_tail_takes_away_nothing_that_was_acknowledged() {
+    let mut rng = seed("damaged");
+    let recorded = record(&mut rng);
+    let mut lost = 0;
+    for n in 0..120 {
+        // What is beyond this acknowledgement had not been synced.
+        let known = rng.below(recorded.deliveries.len() as u64) as usize;
+        let from = recorded.deliveries[known].1;
+        let mut wal = recorded.wal.clone();
+        let tail = &mut wal[from..];
+        match n % 3 {
+            0 if !tail.is_empty() => {
+                let at = rng.below(tail.len() as u64) as usize;
+                tail[at] ^= 1 << rng.below(8);
+            }
+            1 => tail.chunks_mut(512).filter(|_| rng.below(4) == 0).for_each(|sector| sector.fill(0)),
+            _ => tail.chunks_mut(512).filter(|_| rng.below(8) == 0).for_each(|sector| sector.reverse()),
+        }
+        let found = recorded.recover(&wal, &format!("damage {n} after {known}"));
+        assert!(found > known, "damage {n}: {found} deliveries, {} were acknowledged", known + 1);
+        lost += usize::from(found < recorded.deliveries.len());
+    }
+    assert!(lost > 60, "the damage did some: {lost}");
+}
+
+/// The other side of the coin: if this did not lose anything, the tests above would see nothing.
+#[test]
+fn damage_before_an_acknowledgement_is_seen_by_this_test() {
+    let recorded = record(&mut Rng(3));
+    let mut wal = recorded.wal.clone();
+    wal[recorded.deliveries[9].1 + 700] ^= 1;
+    assert_eq!(recorded.recover(&wal, "one bit in the eleventh delivery"), 10);
+}
