@@ -1,6 +1,6 @@
 //! What can be counted. Labels never carry anything about a user.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -10,6 +10,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+/// For how long, in s, a batch that was not stored makes the service not ready.
+const TROUBLE_COUNTS: i64 = 10;
 
 /// Labels of a webhook request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,8 +94,8 @@ pub struct Metrics {
     queue_jobs: Gauge,
     queue_bytes: Gauge,
     queue_capacity: Gauge,
-    /// The last batch was not stored.
-    failing: AtomicBool,
+    /// When a batch was last not stored, in s since 1970; 0 once one was again.
+    failed: AtomicI64,
     /// When a refusal was last logged, in s since 1970.
     refusal_logged: AtomicI64,
 }
@@ -131,7 +134,7 @@ impl Default for Metrics {
             queue_jobs: Gauge::default(),
             queue_bytes: Gauge::default(),
             queue_capacity: Gauge::default(),
-            failing: AtomicBool::new(false),
+            failed: AtomicI64::new(0),
             refusal_logged: AtomicI64::new(0),
         };
         metrics.register();
@@ -202,17 +205,18 @@ impl Metrics {
 
     /// Notes that a batch was not stored.
     pub fn not_stored(&self) {
-        self.failing.store(true, Ordering::Release);
+        self.failed.store(jiff::Timestamp::now().as_second(), Ordering::Release);
     }
 
-    /// Whether the last batch was not stored.
+    /// Whether the last batch was not stored. Forgotten after a while, since somebody must try again
+    /// for us to learn that storing works.
     pub fn storing_fails(&self) -> bool {
-        self.failing.load(Ordering::Acquire)
+        jiff::Timestamp::now().as_second() - self.failed.load(Ordering::Acquire) < TROUBLE_COUNTS
     }
 
     /// Notes that a batch was stored.
     pub fn stored(&self) {
-        self.failing.store(false, Ordering::Release);
+        self.failed.store(0, Ordering::Release);
     }
 
     /// Counts events by what was done with them: `learned`, `kept`, `repeated` or `quarantined`.

@@ -109,6 +109,11 @@ impl Directory {
         self.entries.iter()
     }
 
+    /// The records as they are now, at the end of the working set.
+    pub fn into_records(self) -> impl Iterator<Item = (Key, Record)> {
+        self.entries.into_iter().map(|(key, entry)| (key, entry.now))
+    }
+
     /// All pointers of the working set.
     pub fn pointers(&self) -> impl Iterator<Item = (&(AppId, ClientId), &Pointer)> {
         self.pointers.iter()

@@ -56,6 +56,9 @@ pub fn run<S: Store>(
     let ended = batches(&mut store, jobs, options, metrics);
     if ended.is_err() {
         store.abandon();
+        // Whoever is still waiting is told so: a channel keeps what nobody will receive.
+        jobs.close();
+        while jobs.try_recv().is_ok() {}
     }
     ended
 }
@@ -172,6 +175,7 @@ fn transact<S: Store>(
         let began = Instant::now();
         txn.commit()?;
         metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
+        store.remember(batch.directory);
     }
     count(metrics, &saved, &receipts);
     Ok(receipts)

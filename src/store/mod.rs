@@ -147,6 +147,9 @@ pub trait Store: Send {
     /// Begins the only transaction.
     fn begin(&mut self) -> Result<Self::Txn<'_>>;
 
+    /// Told of what was just committed, so that the next batch need not load it again.
+    fn remember(&mut self, committed: Directory);
+
     /// Called between batches: time for upkeep that must not run beside a transaction.
     fn rest(&mut self) -> Result<()>;
 

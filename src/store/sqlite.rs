@@ -1,6 +1,7 @@
 //! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
 
 mod bodies;
+mod cache;
 mod checkpoint;
 mod codec;
 mod load;
@@ -10,20 +11,26 @@ mod txn;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use super::{Error, Result, Seq, Store};
-use crate::domain::AppId;
+use crate::domain::{AppId, Directory};
 use bodies::Packer;
+use cache::Cache;
 use checkpoint::Checkpointer;
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 
 /// Versions before this one can corrupt a WAL that two connections checkpoint at once.
 const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long the worker waits for a lock that somebody else has on the file.
+const WORKER_WAITS: Duration = Duration::from_secs(1);
 
 /// How a file is opened and kept.
 #[derive(Clone, Debug)]
@@ -99,6 +106,7 @@ struct State {
     quarantine: (u64, u64),
     quarantine_bounds: (u64, u64),
     packer: Packer,
+    cache: Cache,
 }
 
 impl Sqlite {
@@ -114,7 +122,12 @@ impl Sqlite {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(trouble(error)))?;
+        if conn.is_readonly("main").map_err(|error| store(trouble(error)))? {
+            return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
+        }
         migrate::run(&mut conn, &path)?;
+        // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
+        conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
         verify_after_trouble(&conn, &path).map_err(store)?;
         checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
         let state = State::read(&conn, options).map_err(store)?;
@@ -141,7 +154,12 @@ impl Store for Sqlite {
 
     fn begin(&mut self) -> Result<SqliteTxn<'_>> {
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        self.state.cache.begin();
         Ok(SqliteTxn::new(txn, &mut self.state))
+    }
+
+    fn remember(&mut self, committed: Directory) {
+        self.state.cache.keep(committed);
     }
 
     fn rest(&mut self) -> Result<()> {
@@ -168,6 +186,7 @@ impl State {
             ),
             quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
             packer: Packer::new()?,
+            cache: Cache::default(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::cache::Cache;
 use super::codec::decode;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId};
@@ -11,13 +12,15 @@ use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId};
 /// Brings records into a working set, each once.
 pub(super) struct Loader<'c> {
     conn: &'c Connection,
+    /// The worker's; readers have none.
+    cache: Option<&'c mut Cache>,
     asked: HashSet<Key>,
     pub(super) directory: Directory,
 }
 
 impl<'c> Loader<'c> {
-    pub(super) fn new(conn: &'c Connection, group_members: usize) -> Self {
-        Self { conn, asked: HashSet::new(), directory: Directory::new(group_members) }
+    pub(super) fn new(conn: &'c Connection, cache: Option<&'c mut Cache>, group_members: usize) -> Self {
+        Self { conn, cache, asked: HashSet::new(), directory: Directory::new(group_members) }
     }
 
     /// Brings a record, and everybody whom merges connect with it.
@@ -28,12 +31,23 @@ impl<'c> Loader<'c> {
             if !self.asked.insert(key.clone()) {
                 continue;
             }
-            if let Some(record) = record(self.conn, &key)? {
+            if let Some(record) = self.record(&key)? {
                 todo.extend(record.into.keys().chain(&record.from).cloned());
                 self.directory.bring(key, record);
             }
         }
         Ok(())
+    }
+
+    fn record(&mut self, key: &Key) -> Result<Option<Record>> {
+        if let Some(record) = self.cache.as_mut().and_then(|cache| cache.take(key)) {
+            return Ok(Some(record));
+        }
+        let stored = stored(self.conn, key)?;
+        if let (Some(cache), Some((rowid, _))) = (&mut self.cache, &stored) {
+            cache.note(key, *rowid);
+        }
+        Ok(stored.map(|(_, record)| record))
     }
 
     /// Brings the holder of each client that somebody else claims too, so that the group of `id`
@@ -99,13 +113,15 @@ impl<'c> Loader<'c> {
     }
 }
 
-fn record(conn: &Connection, (app, id): &Key) -> Result<Option<Record>> {
-    let sql = "SELECT record FROM app_users WHERE app = ?1 AND id = ?2";
+fn stored(conn: &Connection, (app, id): &Key) -> Result<Option<(i64, Record)>> {
+    let sql = "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let decoded =
-        select.query_row(params![app.as_str(), id.as_str()], |row| Ok(decode(row.get_ref(0)?.as_blob()?)));
-    match decoded.optional().map_err(trouble)? {
+    let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
+        Ok((row.get(0)?, decode(row.get_ref(1)?.as_blob()?)))
+    });
+    match found.optional().map_err(trouble)? {
         None => Ok(None),
-        Some(record) => record.map(Some).map_err(|error| Error::Damaged(error.to_string())),
+        Some((rowid, Ok(record))) => Ok(Some((rowid, record))),
+        Some((_, Err(error))) => Err(Error::Damaged(error.to_string())),
     }
 }

@@ -23,7 +23,9 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let found = number(conn, "PRAGMA user_version")?;
     let tables = number(conn, "SELECT count(*) FROM sqlite_schema")?;
-    if number(conn, "PRAGMA application_id")? != APPLICATION_ID && tables > 0 {
+    let application = number(conn, "PRAGMA application_id")?;
+    let empty = tables == 0 && application == 0 && found == 0;
+    if application != APPLICATION_ID && !empty {
         return Err(OpenError::Foreign(path.to_owned()));
     }
     if found > known {

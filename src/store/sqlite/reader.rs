@@ -37,13 +37,13 @@ impl SqliteReader {
 impl Reader for SqliteReader {
     fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
         let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, usize::MAX);
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
         show(&mut loader, app, id)
     }
 
     fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>> {
         let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, usize::MAX);
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
         let text = serde_json::to_string(user_id).map_err(|error| Error::Unavailable(error.to_string()))?;
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
         let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
@@ -75,7 +75,7 @@ impl Reader for SqliteReader {
                 Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
             });
         let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut loader = Loader::new(&snapshot, usize::MAX);
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
         let views = ids.iter().map(|id| show(&mut loader, app, id));
         views.filter_map(Result::transpose).collect()
     }

@@ -60,10 +60,10 @@ impl<'a> SqliteTxn<'a> {
         Ok(())
     }
 
-    fn records(&self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
+    fn records(&mut self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
         let sql = "INSERT INTO app_users (app, id, listed, record) VALUES (?1, ?2, ?3, ?4)";
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let sql = "UPDATE app_users SET listed = ?3, record = ?4 WHERE app = ?1 AND id = ?2";
+        let sql = "UPDATE app_users SET listed = ?2, record = ?3 WHERE rowid = ?1";
         let mut update = self.txn.prepare_cached(sql).map_err(trouble)?;
         let touched =
             batch.directory.entries().filter(|(_, entry)| entry.before.is_some()).map(|(key, _)| key.clone());
@@ -75,9 +75,12 @@ impl<'a> SqliteTxn<'a> {
             let (app, id) = key;
             let listed = !id.is_app() && batch.directory.group(app, id).is_some_and(|group| group.root == id);
             let record = encode(&entry.now).map_err(|error| Error::Unavailable(error.to_string()))?;
-            let new = matches!(entry.before, Some(None));
-            let write = if new { &mut insert } else { &mut update };
-            write.execute(params![app.as_str(), id.as_str(), listed, record]).map_err(trouble)?;
+            if let Some(rowid) = self.state.cache.rowid(key) {
+                update.execute(params![rowid, listed, record]).map_err(trouble)?;
+            } else {
+                insert.execute(params![app.as_str(), id.as_str(), listed, record]).map_err(trouble)?;
+                self.state.cache.note(key, self.txn.last_insert_rowid());
+            }
         }
         Ok(())
     }
@@ -187,7 +190,7 @@ impl<'a> SqliteTxn<'a> {
 
 impl Txn for SqliteTxn<'_> {
     fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory> {
-        let mut loader = Loader::new(&self.txn, group_members);
+        let mut loader = Loader::new(&self.txn, Some(&mut self.state.cache), group_members);
         for (app, id) in &keys.users {
             loader.group(app, id)?;
         }

@@ -1,5 +1,6 @@
 //! The canonical form: sorted keys, no white space, numbers as they came.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::{Json, special};
@@ -12,7 +13,9 @@ impl<'a> Json<'a> {
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
             Self::Number(number) => out.push_str(number),
-            Self::String(text) => write_string(text, out),
+            // Borrowed, it came without an escape, so it needs none.
+            Self::String(Cow::Borrowed(plain)) => write_plain(plain, out),
+            Self::String(Cow::Owned(text)) => write_string(text, out),
             Self::Array(items) => {
                 out.push('[');
                 for (n, item) in items.iter().enumerate() {
@@ -63,6 +66,12 @@ pub fn write_object<'v, 'a: 'v>(
         value.write(out);
     }
     out.push('}');
+}
+
+fn write_plain(text: &str, out: &mut String) {
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 /// Writes a JSON string, escaping only what must be.
