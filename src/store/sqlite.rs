@@ -30,7 +30,7 @@ pub use txn::SqliteTxn;
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long the worker waits for a lock that somebody else has on the file.
-const WORKER_WAITS: Duration = Duration::from_secs(1);
+const WORKER_WAITS: Duration = Duration::from_secs(3);
 
 /// How a file is opened and kept.
 #[derive(Clone, Debug)]
