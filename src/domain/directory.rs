@@ -1,5 +1,7 @@
 //! The working set: the records a batch can touch, and how they learn.
 
+mod outcome;
+
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,9 +10,9 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::app_user::{Claim, Client, Edge, Override, Record, raise};
 use super::fact::{Event, Fact, Part, Reason, Seen};
-use super::group::{Group, component, root};
+use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
-use super::view::{Change, View};
+use super::view::View;
 
 /// A record's place: nothing of one app is ever found under another.
 pub type Key = (AppId, SmoochId);
@@ -43,6 +45,12 @@ pub struct Pointer {
     pub now: Option<SmoochId>,
     /// The records here that claim the client, or did.
     rivals: BTreeSet<SmoochId>,
+}
+
+impl Pointer {
+    fn has_moved(&self) -> bool {
+        self.before.is_some() && self.now.is_some() && self.before != self.now
+    }
 }
 
 /// The merge would make one app user of more `_id`s than the settings allow.
@@ -351,47 +359,5 @@ impl Directory {
             })
         };
         Some(View::of(&group, bound))
-    }
-
-    /// What is different from what was loaded, by app and user, in the order of their names.
-    pub fn changes(&self) -> Vec<(AppId, Change)> {
-        let touched =
-            self.entries.iter().filter(|(_, entry)| entry.before.is_some()).map(|(key, _)| key.clone());
-        let moved = self.pointers.iter().filter(|(_, pointer)| pointer.before != pointer.now);
-        let moved = moved.flat_map(|((app, _), pointer)| {
-            pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone()))
-        });
-        let mut ids: BTreeSet<Key> = BTreeSet::new();
-        for (app, id) in touched.chain(moved) {
-            let roots = [root(&id, &|id| self.find(&app, id)), root(&id, &|id| self.find_before(&app, id))];
-            ids.extend(roots.into_iter().flatten().map(|root| (app.clone(), root.clone())));
-            ids.insert((app, id));
-        }
-        let between = |(app, id): Key| {
-            let before =
-                self.view_by(&app, &id, &|id| self.find_before(&app, id), |pointer| pointer.before.as_ref());
-            let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
-            Some((app, change))
-        };
-        ids.into_iter().filter(|(_, id)| !id.is_app()).filter_map(between).collect()
-    }
-}
-
-/// The claims on a client that are here, as rows of the identifiers: who holds it, who lost it.
-impl Directory {
-    /// Each record whose standing with a client has changed, with its standing before and now:
-    /// `Some(true)` holds it, `Some(false)` claims it in vain.
-    pub fn standings(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
-        let Some(pointer) = self.pointers.get(&At(app, client)) else { return Vec::new() };
-        let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {
-            let (id, _) = found.filter(|(_, record)| record.claims.contains_key(client))?;
-            Some(holder == Some(id))
-        };
-        let rows = pointer.rivals.iter().map(|id| {
-            let was = standing(self.find_before(app, id), pointer.before.as_ref());
-            let is = standing(self.find(app, id), pointer.now.as_ref());
-            (id, [was, is])
-        });
-        rows.filter(|(_, [was, is])| was != is).collect()
     }
 }

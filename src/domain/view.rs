@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::app_user::{Client, Override, Record, Register, Text};
+use super::app_user::{Client, Layer, Override, Record, Register, Said, Text};
 use super::fact::{Field, Part};
 use super::group::Group;
 use super::ids::{ClientId, SmoochId};
@@ -123,6 +123,15 @@ pub struct Change {
     pub fields: Vec<String>,
 }
 
+impl Record {
+    /// Whether nothing but this record decides what it shows: nobody is merged with it, no other
+    /// claims its clients, and our own API has set nothing over Smooch's word.
+    fn is_plain(&self) -> bool {
+        let alone = self.into.is_empty() && self.from.is_empty() && self.ours.is_empty() && !self.dead;
+        alone && self.claims.values().all(|claim| !claim.shared)
+    }
+}
+
 /// See [`Change`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeKind {
@@ -142,6 +151,33 @@ pub enum ChangeKind {
 }
 
 impl Change {
+    /// The change of a record that was plain and is: what [`Change::between`] gives for it, without
+    /// the views. Nearly every change is such a one. `None` if it is not plain.
+    pub(super) fn of_plain(id: &SmoochId, before: &Record, now: &Record) -> Option<Option<Self>> {
+        if !before.is_plain() || !now.is_plain() {
+            return None;
+        }
+        let (was, is) = (&before.smooch, &now.smooch);
+        let shown =
+            |layer: &'_ Layer, field: &Field| layer.fields.get(field).and_then(|said| said.value.clone());
+        let gone = was.fields.keys().filter(|field| !is.fields.contains_key(field));
+        let differing = is.fields.keys().chain(gone).filter(|field| shown(was, field) != shown(is, field));
+        let fields: BTreeSet<&Field> = differing.collect();
+        let fields = fields.into_iter().map(ToString::to_string);
+        let clients = |layer: &Layer| -> Vec<(ClientId, Client)> {
+            let shown = |(id, said): (&ClientId, &Said<Client>)| Some((id.clone(), said.value.clone()?));
+            layer.clients.iter().filter_map(shown).collect()
+        };
+        let rest = [
+            ("clients", clients(was) != clients(is)),
+            ("conversationStarted", before.started != now.started),
+            ("credentialRequired", before.secured != now.secured),
+        ];
+        let rest = rest.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned());
+        let fields: Vec<String> = fields.chain(rest).collect();
+        Some((!fields.is_empty()).then(|| Self { user: id.clone(), kind: ChangeKind::Updated, fields }))
+    }
+
     /// The change of `id` between two moments, each seen as the view of the group it is in.
     pub(super) fn between(id: &SmoochId, before: Option<&View>, now: Option<&View>) -> Option<Self> {
         let change = |kind, fields| Some(Self { user: id.clone(), kind, fields });

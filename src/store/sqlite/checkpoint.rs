@@ -1,8 +1,9 @@
 //! Checkpoints, off the worker's thread: there they would be the whole tail latency.
 //!
 //! A thread with a connection of its own copies the WAL into the database while the worker goes on
-//! appending. It catches up in ever shorter rounds; what is left then is so little that the worker
-//! copies it itself between two batches, and the WAL starts from the beginning.
+//! appending. It catches up in ever shorter rounds. Once the WAL is half as long as it may be, what
+//! such rounds leave over is copied by the worker itself between two batches, so that the WAL can
+//! start from the beginning; not sooner, because that costs the worker a sync of the database.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,10 @@ pub(super) fn watch(conn: &mut Connection) -> rusqlite::Result<()> {
 
 /// The checkpointing thread, as the worker sees it.
 pub(super) struct Checkpointer {
-    start_at: u64,
+    /// Pages between two runs of the thread.
+    every: u64,
+    /// Pages in the WAL at which the thread is woken next.
+    next: Cell<u64>,
     limit: u64,
     wake: async_channel::Sender<()>,
     shared: Arc<Shared>,
@@ -70,8 +74,8 @@ impl Checkpointer {
             std::thread::Builder::new().name("checkpoint".to_owned()).spawn(run)
         };
         let thread = thread.map_err(|error| Error::Unavailable(error.to_string()))?;
-        let (start_at, limit) = (options.wal_checkpoint / page, options.wal_limit / page);
-        Ok(Self { start_at, limit, wake, shared, thread: Some(thread) })
+        let (every, limit) = (options.wal_checkpoint / page, options.wal_limit / page);
+        Ok(Self { every, next: Cell::new(every), limit, wake, shared, thread: Some(thread) })
     }
 
     /// Keeps the WAL within its bounds. Call it between two transactions of the worker.
@@ -80,14 +84,17 @@ impl Checkpointer {
             return Err(failure);
         }
         let pages = PAGES.get();
-        if self.shared.nearly_done.swap(false, Ordering::AcqRel) {
+        if self.shared.nearly_done.swap(false, Ordering::AcqRel) && pages > self.limit / 2 {
             checkpoint(conn, "PASSIVE")?;
         } else if pages > self.limit {
             // The last resort, so that the file cannot grow for ever: wait for readers and finish.
             tracing::warn!(pages, "the WAL reached its limit; writing waits for a checkpoint");
             checkpoint(conn, "TRUNCATE")?;
             PAGES.set(0);
-        } else if pages > self.start_at && !self.shared.running.swap(true, Ordering::AcqRel) {
+        } else if pages + self.every < self.next.get() {
+            self.next.set(pages + self.every); // the WAL has started from the beginning
+        } else if pages > self.next.get() && !self.shared.running.swap(true, Ordering::AcqRel) {
+            self.next.set(pages + self.every);
             _ = self.wake.try_send(());
         }
         Ok(())

@@ -1,0 +1,64 @@
+//! What a batch came to: the changes of app users, and of the clients' standings.
+
+use std::collections::BTreeSet;
+
+use super::{At, Directory, Key};
+use crate::domain::app_user::Record;
+use crate::domain::group::root;
+use crate::domain::ids::{AppId, ClientId, SmoochId};
+use crate::domain::view::Change;
+
+impl Directory {
+    /// What is different from what was loaded, by app and user, in the order of their names.
+    pub fn changes(&self) -> Vec<(AppId, Change)> {
+        let mut plain = Vec::new();
+        let mut touched = Vec::new();
+        for (key, entry) in &self.entries {
+            match &entry.before {
+                None => {}
+                Some(Some(before)) => match Change::of_plain(&key.1, before, &entry.now) {
+                    Some(change) => plain.extend(change.map(|change| (key.0.clone(), change))),
+                    None => touched.push(key.clone()),
+                },
+                Some(None) => touched.push(key.clone()),
+            }
+        }
+        // A pointer made anew, or gone with its holder, moves nobody who is not touched already.
+        let moved = self.pointers.iter().filter(|(_, pointer)| pointer.has_moved());
+        let moved = moved.flat_map(|((app, _), pointer)| {
+            pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone()))
+        });
+        let mut ids: BTreeSet<Key> = BTreeSet::new();
+        for (app, id) in touched.into_iter().chain(moved) {
+            let roots = [root(&id, &|id| self.find(&app, id)), root(&id, &|id| self.find_before(&app, id))];
+            ids.extend(roots.into_iter().flatten().map(|root| (app.clone(), root.clone())));
+            ids.insert((app, id));
+        }
+        let between = |(app, id): Key| {
+            let before =
+                self.view_by(&app, &id, &|id| self.find_before(&app, id), |pointer| pointer.before.as_ref());
+            let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
+            Some((app, change))
+        };
+        let mut changes: Vec<_> = ids.into_iter().filter_map(between).chain(plain).collect();
+        changes.retain(|(_, change)| !change.user.is_app());
+        changes.sort_by_cached_key(|(app, change)| (app.clone(), change.user.clone()));
+        changes
+    }
+
+    /// Each record whose standing with a client has changed, with its standing before and now:
+    /// `Some(true)` holds it, `Some(false)` claims it in vain.
+    pub fn standings(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
+        let Some(pointer) = self.pointers.get(&At(app, client)) else { return Vec::new() };
+        let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {
+            let (id, _) = found.filter(|(_, record)| record.claims.contains_key(client))?;
+            Some(holder == Some(id))
+        };
+        let rows = pointer.rivals.iter().map(|id| {
+            let was = standing(self.find_before(app, id), pointer.before.as_ref());
+            let is = standing(self.find(app, id), pointer.now.as_ref());
+            (id, [was, is])
+        });
+        rows.filter(|(_, [was, is])| was != is).collect()
+    }
+}
