@@ -50,9 +50,4 @@ impl<R: Reader + Send + 'static> Readers<R> {
             .map_err(|_| Error::Unavailable("too many look-ups are waiting".to_owned()))?;
         answer.await.unwrap_or_else(|_| Err(Error::Unavailable("the look-up failed".to_owned())))
     }
-
-    /// How many look-ups are waiting.
-    pub fn waiting(&self) -> usize {
-        self.tasks.len()
-    }
 }

@@ -5,13 +5,14 @@
 pub mod ledger;
 pub mod traffic;
 
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rollcall::store::sqlite::SqliteReader;
 
 use crate::rebuild::Rebuilt;
-use crate::support::{Home, Program};
+use crate::support::{Home, PATIENCE, Program};
 use ledger::Ledger;
 use traffic::{Rng, Sender, Sent};
 
@@ -38,10 +39,15 @@ enum End {
     Told,
 }
 
-/// Lets the senders send until `acks` more are acknowledged, ends the program while they go on, and
-/// notes every answer.
-fn round(program: Program, senders: &mut [Sender], ledger: &mut Ledger, acks: u64, end: End) {
-    let to = program.listen;
+/// Lets the senders send until `acks` more are acknowledged, and notes every answer so far; then
+/// `end` ends the program while they go on, and notes the rest.
+pub fn send_until(
+    to: SocketAddr,
+    senders: &mut [Sender],
+    ledger: &mut Ledger,
+    acks: u64,
+    end: impl FnOnce(&mut Ledger, mpsc::Receiver<Sent>),
+) {
     std::thread::scope(|scope| {
         let (sent, answers) = mpsc::channel::<Sent>();
         for sender in senders {
@@ -51,10 +57,17 @@ fn round(program: Program, senders: &mut [Sender], ledger: &mut Ledger, acks: u6
         drop(sent);
         let mut left = acks;
         while left > 0 {
-            let sent = answers.recv().unwrap();
-            left -= u64::from(sent.acknowledged);
+            let sent = answers.recv_timeout(PATIENCE).unwrap();
+            left = left.saturating_sub(u64::from(sent.acknowledged));
             ledger.note(sent);
         }
+        end(ledger, answers);
+    });
+}
+
+/// A life of the program that ends like this.
+fn round(program: Program, senders: &mut [Sender], ledger: &mut Ledger, acks: u64, end: End) {
+    send_until(program.listen, senders, ledger, acks, |ledger, answers| {
         match end {
             End::Killed => program.kill(),
             End::Told => {

@@ -4,8 +4,8 @@
 //! has synced and has not cannot be had here.
 
 use super::*;
-use crate::crash::{number, seed};
-use crate::support::{PATIENCE, until};
+use crate::crash::{number, seed, send_until};
+use crate::support::until;
 
 const SENDERS: u64 = 8;
 
@@ -27,20 +27,7 @@ fn image(home: &Home, kind: &str) -> Option<String> {
 /// the cut is in the ledger as that.
 fn life(home: &Home, disk: Mounted, senders: &mut [Sender], ledger: &mut Ledger, acks: u64) {
     let program = home.start();
-    let to = program.listen;
-    std::thread::scope(|scope| {
-        let (sent, answers) = mpsc::channel::<Sent>();
-        for sender in senders {
-            let sent = sent.clone();
-            scope.spawn(move || sender.run(to, &sent));
-        }
-        drop(sent);
-        let mut left = acks;
-        while left > 0 {
-            let sent = answers.recv_timeout(PATIENCE).unwrap();
-            left = left.saturating_sub(u64::from(sent.acknowledged));
-            ledger.note(sent);
-        }
+    send_until(program.listen, senders, ledger, acks, |ledger, answers| {
         answers.try_iter().for_each(|sent| ledger.note(sent));
         let cut = Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&disk.0).output().unwrap();
         assert!(cut.status.success(), "{cut:?}");
