@@ -175,12 +175,16 @@ pub struct Record {
     pub smooch: Layer,
     /// What our own API set over it.
     pub ours: BTreeMap<Field, Register<Override>>,
+    /// The state that our own API gave to clients. No picture of Smooch's is complete of these.
+    pub devices: BTreeMap<ClientId, Register<Client>>,
     /// The clients that were ever active for it, and when last.
     pub claims: BTreeMap<ClientId, Claim>,
     /// The conversation has started. Never falls.
     pub started: bool,
     /// Only a JWT may speak for it. Never falls.
     pub secured: bool,
+    /// Our own API made the `_id`. Never falls.
+    pub minted: bool,
     /// Event time of its first event, in µs.
     pub first_seen: Option<i64>,
     /// Event time of its last event, in µs.
@@ -203,6 +207,7 @@ impl Record {
     pub fn bury(&mut self) {
         *self = Self {
             secured: self.secured,
+            minted: self.minted,
             into: std::mem::take(&mut self.into),
             from: std::mem::take(&mut self.from),
             dead: true,

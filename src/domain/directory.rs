@@ -1,18 +1,20 @@
 //! The working set: the records a batch can touch, and how they learn.
 
+mod clients;
+mod names;
 mod outcome;
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::app_user::{Claim, Client, Edge, Override, Record, raise};
-use super::fact::{Event, Fact, Part, Reason, Seen};
+use super::app_user::{Edge, Override, Record, Register, Text, raise};
+use super::fact::{Event, Fact, Field, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
 use super::view::View;
+pub use names::json_text;
 
 /// A record's place: nothing of one app is ever found under another.
 pub type Key = (AppId, SmoochId);
@@ -64,19 +66,21 @@ pub struct TooLarge {
 /// Everything a batch works on, in memory.
 ///
 /// Whoever fills it must bring, for each `_id` it is asked about, every record that merges connect
-/// with it; for each client that is claimed anew or shared, the pointer and its holder's group; and
+/// with it; for each `userId` that is new to a record, whoever carries it; for each client that is claimed anew or shared, the pointer and its holder's group; and
 /// for each `_id` that may end, everybody, with their groups, who claims a client it shares.
 #[derive(Debug)]
 pub struct Directory {
     entries: HashMap<Key, Entry>,
     pointers: HashMap<(AppId, ClientId), Pointer>,
+    /// For each `userId` that somebody asks about: who carries it, or did.
+    named: HashMap<(AppId, Text), BTreeSet<SmoochId>>,
     group_members: usize,
 }
 
 impl Directory {
     /// An empty working set in which no group may have more than `group_members` records.
     pub fn new(group_members: usize) -> Self {
-        Self { entries: HashMap::new(), pointers: HashMap::new(), group_members }
+        Self { entries: HashMap::new(), pointers: HashMap::new(), named: HashMap::new(), group_members }
     }
 
     /// Adds a record as it is stored.
@@ -145,14 +149,25 @@ impl Directory {
                 self.sighted(app, user, stamp);
             }
             match fact {
-                Fact::Seen(seen) => self.seen(app, seen, stamp),
+                Fact::Seen(seen) => self.seen(app, seen, stamp)?,
                 Fact::Set { user, fields } => {
+                    let user_ids = fields.iter().filter(|(field, ..)| *field == Field::UserId);
+                    user_ids.filter_map(|(_, text, _)| text.as_ref()).for_each(|text| self.name(app, user, text));
                     let record = self.edit(app, user);
                     for (field, value, basis) in fields.iter().filter(|_| !record.dead) {
                         let set = Override { value: value.clone(), basis: basis.clone() };
                         raise(&mut record.ours, field.clone(), stamp, set);
                     }
                 }
+                Fact::ClientSet { user, client, value } => {
+                    let record = self.edit(app, user);
+                    if !record.dead {
+                        raise(&mut record.devices, client.clone(), stamp, value.clone());
+                    }
+                }
+                Fact::Minted { user } => self.edit(app, user).minted = true,
+                Fact::Secured { user } => self.edit(app, user).secured = true,
+                Fact::Tracked { .. } => {}
                 Fact::Merged { surviving, discarded, reason } => {
                     self.edge(app, surviving, discarded, stamp, Edge { joined: true, reason: *reason })?;
                 }
@@ -178,10 +193,10 @@ impl Directory {
         }
     }
 
-    fn seen(&mut self, app: &AppId, seen: &Seen, stamp: &Arc<Stamp>) {
+    fn seen(&mut self, app: &AppId, seen: &Seen, stamp: &Arc<Stamp>) -> Result<(), TooLarge> {
         let record = self.edit(app, &seen.user);
         if record.dead {
-            return;
+            return Ok(());
         }
         for part in &seen.complete {
             record.smooch.complete(*part, stamp);
@@ -195,70 +210,8 @@ impl Directory {
         for (id, client) in &seen.clients {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
-    }
-
-    fn client(
-        &mut self,
-        app: &AppId,
-        user: &SmoochId,
-        id: &ClientId,
-        value: Option<&Client>,
-        stamp: &Arc<Stamp>,
-    ) {
-        let record = self.edit(app, user);
-        if record.dead {
-            return;
-        }
-        if record.smooch.counts(Some(Part::Clients), stamp) {
-            raise(&mut record.smooch.clients, id.clone(), stamp, value.cloned());
-        }
-        if value.is_some_and(|client| client.active) {
-            self.claim(app, user, id, stamp);
-        }
-    }
-
-    /// The client is active for this user now: the newest claim of all is the client's pointer.
-    fn claim(&mut self, app: &AppId, user: &SmoochId, client: &ClientId, stamp: &Arc<Stamp>) {
-        let record = self.edit(app, user);
-        if record.dead {
-            return;
-        }
-        if let Some(claim) = record.claims.get_mut(client) {
-            claim.stamp = stamp.max(&claim.stamp).clone();
-        } else {
-            record.claims.insert(client.clone(), Claim { stamp: stamp.clone(), shared: false });
-            self.pointers.entry((app.clone(), client.clone())).or_default();
-        }
-        // A claim that is neither new nor shared holds the client already.
-        let Some(pointer) = self.pointers.get_mut(&At(app, client)) else { return };
-        pointer.rivals.insert(user.clone());
-        let Some(holder) = pointer.now.clone().filter(|holder| holder != user) else {
-            pointer.now = Some(user.clone());
-            return;
-        };
-        self.share(app, client, [user, &holder]);
-        if self.strength(app, user, client) > self.strength(app, &holder, client) {
-            self.pointers.entry((app.clone(), client.clone())).or_default().now = Some(user.clone());
-        }
-    }
-
-    /// Of two claims on a client the newer is stronger; of two of one event that of the smaller `_id`.
-    fn strength<'a>(
-        &self,
-        app: &AppId,
-        id: &'a SmoochId,
-        client: &ClientId,
-    ) -> Option<(Arc<Stamp>, Reverse<&'a SmoochId>)> {
-        let (_, record) = self.find(app, id)?;
-        record.claims.get(client).map(|claim| (claim.stamp.clone(), Reverse(id)))
-    }
-
-    fn share(&mut self, app: &AppId, client: &ClientId, ids: [&SmoochId; 2]) {
-        for id in ids {
-            if let Some(claim) = self.edit(app, id).claims.get_mut(client) {
-                claim.shared = true;
-            }
-        }
+        let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+        user_ids.filter_map(|(_, text)| text.as_ref()).try_for_each(|text| self.reported(app, &seen.user, text))
     }
 
     fn edge(
@@ -270,6 +223,10 @@ impl Directory {
         edge: Edge,
     ) -> Result<(), TooLarge> {
         if surviving == discarded {
+            return Ok(());
+        }
+        let known = self.find(app, discarded).and_then(|(_, record)| record.into.get(surviving));
+        if known.is_some_and(|known| *known >= Register { stamp: stamp.clone(), value: edge.clone() }) {
             return Ok(());
         }
         raise(&mut self.edit(app, discarded).into, surviving.clone(), stamp, edge);
@@ -305,20 +262,6 @@ impl Directory {
             for client in claims {
                 self.release(app, &id, &client);
             }
-        }
-    }
-
-    /// The holder of a client is gone: the newest of the other claims is its pointer now.
-    fn release(&mut self, app: &AppId, gone: &SmoochId, client: &ClientId) {
-        let key = (app.clone(), client.clone());
-        let unshared =
-            || Pointer { before: Some(gone.clone()), now: None, rivals: BTreeSet::from([gone.clone()]) };
-        let pointer = self.pointers.entry(key.clone()).or_insert_with(unshared);
-        if pointer.now.as_ref().is_none_or(|holder| holder == gone) {
-            let rivals = pointer.rivals.clone();
-            let newest = rivals.iter().filter_map(|id| self.strength(app, id, client)).max();
-            let newest = newest.map(|(_, Reverse(id))| id.clone());
-            self.pointers.entry(key).or_default().now = newest;
         }
     }
 

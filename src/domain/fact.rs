@@ -8,7 +8,7 @@ use super::app_user::{Client, Text};
 use super::ids::{ClientId, SmoochId, Stamp};
 
 /// One thing that happened, as it came in: the unit of the journal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// Smooch's word for it, such as `message:appUser` or `user:merge`.
     pub trigger: Box<str>,
@@ -32,10 +32,36 @@ impl Event {
 }
 
 /// What the directory can learn. There is no other way to change an app user.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fact {
     /// Smooch mentioned an app user, with whatever it carried.
     Seen(Seen),
+    /// Our own API made this `_id`, for somebody whom Smooch has not reported yet.
+    Minted {
+        /// The app user's `_id`.
+        user: SmoochId,
+    },
+    /// A JWT spoke for the app user: from now on only a JWT may.
+    Secured {
+        /// The app user that is secured.
+        user: SmoochId,
+    },
+    /// The app's own code noted that this happened. It changes nothing of the app user.
+    Tracked {
+        /// To whom it happened.
+        user: SmoochId,
+        /// What.
+        name: Text,
+    },
+    /// Our own API gave a client this state, whatever Smooch said of it before.
+    ClientSet {
+        /// Whose client it is.
+        user: SmoochId,
+        /// Which client.
+        client: ClientId,
+        /// The whole of it.
+        value: Client,
+    },
     /// Our own API gave these fields these values, over what Smooch said of them then.
     Set {
         /// The app user they were given to.
@@ -90,6 +116,10 @@ impl Fact {
             Self::Set { user, .. }
             | Self::ClientChanged { user, .. }
             | Self::ClientBound { user, .. }
+            | Self::ClientSet { user, .. }
+            | Self::Minted { user }
+            | Self::Secured { user }
+            | Self::Tracked { user, .. }
             | Self::Removed { user } => [Some(user), None],
             Self::Merged { surviving, discarded, .. } | Self::Unmerged { surviving, discarded } => {
                 [Some(surviving), Some(discarded)]
@@ -112,7 +142,7 @@ impl Fact {
 }
 
 /// A sighting: what one event carried of one app user. What it leaves out, it says nothing about.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// The app user's `_id`.
     pub user: SmoochId,

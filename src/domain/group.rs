@@ -57,6 +57,12 @@ impl<'a> Group<'a> {
         said.chain(ours).max()
     }
 
+    /// Smooch's word on a field.
+    pub(super) fn smooch(&self, field: &Field) -> Option<&'a Said<Text>> {
+        let floor = self.record.smooch.floor(field.part());
+        self.word(floor.map(|floor| &**floor), |record| record.smooch.fields.get(field))
+    }
+
     /// The group's word on one thing: the root's own, else the newest of the members' that is not
     /// older than the root's complete picture.
     pub(super) fn word<T: Ord>(

@@ -4,6 +4,8 @@
 //! so any order, repetition and batching of the same facts gives the same directory.
 
 mod app_user;
+pub mod command;
+pub mod decide;
 mod directory;
 mod fact;
 mod group;
@@ -11,7 +13,7 @@ mod ids;
 mod view;
 
 pub use app_user::{Claim, Client, Edge, Layer, Override, Recent, Record, Register, Said, Text};
-pub use directory::{Directory, Entry, Key, Pointer, TooLarge};
+pub use directory::{Directory, Entry, Key, Pointer, TooLarge, json_text};
 pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;
 pub use ids::{AppId, ClientId, Digest, SmoochId, Stamp};

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
 use super::app_user::{Client, Layer, Override, Record, Register, Said, Text};
 use super::fact::{Field, Part};
 use super::group::Group;
 use super::ids::{ClientId, SmoochId};
 
 /// One app user, as every answer shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// The `_id` it goes by now.
     pub id: SmoochId,
@@ -43,6 +46,18 @@ impl View {
         }
     }
 
+    /// The value of a field, as JSON text.
+    pub fn get(&self, field: &Field) -> Option<&Text> {
+        self.fields.get(field)
+    }
+
+    /// A tag that is another as soon as anything of it is, for conditional requests.
+    pub fn tag(&self) -> String {
+        // Sorted maps of text: they can always be written, and equal views are written alike.
+        let bytes = postcard::to_stdvec(self).unwrap_or_default();
+        Sha256::digest(bytes)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// What differs between two views, by the names the answers use.
     fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = Vec::new();
@@ -73,7 +88,7 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
         group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys())).collect();
     let shown = keys.into_iter().filter_map(|field| {
         let floor = group.record.smooch.floor(field.part());
-        let said = group.word(floor.map(|floor| &**floor), |record| record.smooch.fields.get(field));
+        let said = group.smooch(field);
         let current = said.and_then(|said| said.value.as_ref());
         let value = match ours(group, field) {
             None => current,
@@ -103,10 +118,19 @@ fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>,
 
 fn clients(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> BTreeMap<ClientId, Client> {
     let floor = group.record.smooch.floor(Some(Part::Clients));
-    let keys: BTreeSet<&ClientId> = group.records().flat_map(|record| record.smooch.clients.keys()).collect();
+    let keys: BTreeSet<&ClientId> = group
+        .records()
+        .flat_map(|record| record.smooch.clients.keys().chain(record.devices.keys()))
+        .collect();
     let shown = keys.into_iter().filter_map(|id| {
-        let said = group.word(floor.map(|floor| &**floor), |record| record.smooch.clients.get(id))?;
-        let client = said.value.as_ref()?;
+        let said = group.word(floor.map(|floor| &**floor), |record| record.smooch.clients.get(id));
+        let set = group.records().filter_map(|record| record.devices.get(id)).max();
+        // Of Smooch's word and ours the later one holds; a picture of Smooch's does not know of ours.
+        let client = match (said, set) {
+            (Some(said), Some(set)) if said.stamp <= set.stamp => &set.value,
+            (None, Some(set)) => &set.value,
+            (said, _) => said?.value.as_ref()?,
+        };
         Some((id.clone(), Client { active: client.active && bound(id), rest: client.rest.clone() }))
     });
     shown.collect()
@@ -128,6 +152,7 @@ impl Record {
     /// claims its clients, and our own API has set nothing over Smooch's word.
     fn is_plain(&self) -> bool {
         let alone = self.into.is_empty() && self.from.is_empty() && self.ours.is_empty() && !self.dead;
+        let alone = alone && self.devices.is_empty();
         alone && self.claims.values().all(|claim| !claim.shared)
     }
 }

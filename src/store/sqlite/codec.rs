@@ -16,6 +16,7 @@ const LAYOUT: u8 = 1;
 const STARTED: u8 = 1;
 const SECURED: u8 = 2;
 const DEAD: u8 = 4;
+const MINTED: u8 = 8;
 
 /// The layout. `At` is a place in `stamps`.
 #[derive(Serialize, Deserialize)]
@@ -25,6 +26,7 @@ struct Row {
     clients: Vec<(ClientId, At, Option<Client>)>,
     floors: Vec<(Part, At)>,
     ours: Vec<(Field, At, Option<Text>, Option<Text>)>,
+    devices: Vec<(ClientId, At, Client)>,
     claims: Vec<(ClientId, At, bool)>,
     into: Vec<(SmoochId, At, bool, Reason)>,
     from: BTreeSet<SmoochId>,
@@ -68,12 +70,16 @@ pub(super) fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
         ours: entries(&record.ours, |key, set| {
             (key, stamps.at(&set.stamp), set.value.value.clone(), set.value.basis.clone())
         }),
+        devices: entries(&record.devices, |key, set| (key, stamps.at(&set.stamp), set.value.clone())),
         claims: entries(&record.claims, |key, claim| (key, stamps.at(&claim.stamp), claim.shared)),
         into: entries(&record.into, |key, edge| {
             (key, stamps.at(&edge.stamp), edge.value.joined, edge.value.reason)
         }),
         from: record.from.clone(),
-        flags: flag(record.started, STARTED) | flag(record.secured, SECURED) | flag(record.dead, DEAD),
+        flags: flag(record.started, STARTED)
+            | flag(record.secured, SECURED)
+            | flag(record.dead, DEAD)
+            | flag(record.minted, MINTED),
         first_seen: record.first_seen,
         last_seen: record.last_seen,
         head: record.head,
@@ -112,6 +118,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         ours: collect(row.ours, |(key, at, value, basis)| {
             Ok((key, Register { stamp: stamp(at)?, value: Override { value, basis } }))
         })?,
+        devices: collect(row.devices, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
         claims: collect(row.claims, |(key, at, shared)| Ok((key, Claim { stamp: stamp(at)?, shared })))?,
         into: collect(row.into, |(key, at, joined, reason)| {
             Ok((key, Register { stamp: stamp(at)?, value: Edge { joined, reason } }))
@@ -119,6 +126,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         from: row.from,
         started: row.flags & STARTED != 0,
         secured: row.flags & SECURED != 0,
+        minted: row.flags & MINTED != 0,
         dead: row.flags & DEAD != 0,
         first_seen: row.first_seen,
         last_seen: row.last_seen,

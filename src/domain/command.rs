@@ -1,0 +1,205 @@
+//! What our own API can be asked to do, and what it answers.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::app_user::Text;
+use super::fact::Field;
+use super::ids::{ClientId, SmoochId};
+use super::view::View;
+
+/// An app user's `_id` or `userId`, as a path or a body names it: an `_id` is looked for first.
+pub type Name = Box<str>;
+
+/// New values of fields; `None` clears.
+pub type Fields = Vec<(Field, Option<Text>)>;
+
+/// A call to our API that may change the directory.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// What is to be done.
+    pub action: Action,
+    /// On whose authority.
+    pub authority: Authority,
+    /// Only if the app user's [`View::tag`] is one of these; without a list, in any case.
+    pub only_if: Option<Vec<String>>,
+    /// The moment, ISO 8601 with ms as JSON text: what `signedUpAt` and `lastSeen` are set to.
+    pub at: Text,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// The app itself: a JWT of scope `app` or `account`, or a key.
+    App,
+    /// The app user with this `userId` (as JSON text), by a JWT of scope `appUser`.
+    User(Text),
+    /// Whoever holds the app token.
+    Token,
+}
+
+/// See [`Command`].
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A device starts: `wire` facts §2.3.
+    Init {
+        /// The device.
+        device: Device,
+        /// Who is logged in on it, as JSON text.
+        user_id: Option<Text>,
+    },
+    /// Makes an app user before Smooch knows it.
+    Create {
+        /// Its `userId`, as JSON text.
+        user_id: Text,
+        /// Whatever else is known.
+        fields: Fields,
+        /// Whether only a JWT may speak for it.
+        secured: bool,
+    },
+    /// Gives fields new values.
+    Update {
+        /// Whose.
+        user: Name,
+        /// Which.
+        fields: Fields,
+    },
+    /// Notes that something happened to an app user.
+    Track {
+        /// To whom.
+        user: Name,
+        /// What, as JSON text.
+        name: Text,
+        /// Values given along with it.
+        fields: Fields,
+    },
+    /// Changes what is known of a device.
+    UpdateDevice {
+        /// Whose.
+        user: Name,
+        /// The device, without a platform.
+        device: Device,
+    },
+    /// Removes an app user, and everybody merged into it.
+    Delete {
+        /// Whom.
+        user: Name,
+    },
+    /// Clears name, e-mail and properties, and what the clients tell of the person.
+    DeleteProfile {
+        /// Whose.
+        user: Name,
+    },
+    /// Makes two app users one.
+    Merge {
+        /// Who goes on.
+        surviving: Name,
+        /// Who becomes part of it.
+        discarded: Name,
+    },
+    /// Undoes a merge.
+    Unmerge {
+        /// Who had taken the other in.
+        surviving: Name,
+        /// The `_id` that stands for itself again.
+        discarded: SmoochId,
+    },
+    /// A JWT of scope `appUser` was used: from now on only a JWT speaks for its app user.
+    Secure {
+        /// Whom it named.
+        user: Name,
+    },
+}
+
+impl Action {
+    /// The word for it in the journal.
+    pub fn trigger(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "api:init",
+            Self::Create { .. } => "api:create",
+            Self::Update { .. } => "api:update",
+            Self::Track { .. } => "api:event",
+            Self::UpdateDevice { .. } => "api:device",
+            Self::Delete { .. } => "api:delete",
+            Self::DeleteProfile { .. } => "api:deleteProfile",
+            Self::Merge { .. } => "api:merge",
+            Self::Unmerge { .. } => "api:unmerge",
+            Self::Secure { .. } => "api:secure",
+        }
+    }
+
+    /// The app users it names by an `_id` or a `userId`.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Init { .. } | Self::Create { .. } => Vec::new(),
+            Self::Update { user, .. }
+            | Self::Track { user, .. }
+            | Self::UpdateDevice { user, .. }
+            | Self::Delete { user }
+            | Self::DeleteProfile { user }
+            | Self::Secure { user } => vec![user],
+            Self::Merge { surviving, discarded } => vec![surviving, discarded],
+            Self::Unmerge { surviving, discarded } => vec![surviving, discarded.as_str()],
+        }
+    }
+
+    /// The `userId` it looks for, as JSON text.
+    pub fn user_id(&self) -> Option<&Text> {
+        match self {
+            Self::Init { user_id, .. } => user_id.as_ref(),
+            Self::Create { user_id, .. } => Some(user_id),
+            _ => None,
+        }
+    }
+
+    /// The client it makes active.
+    pub fn client(&self) -> Option<&ClientId> {
+        if let Self::Init { device, .. } = self { Some(&device.id) } else { None }
+    }
+}
+
+/// What a call says of a device. What it leaves out stays as it is.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its id, which is also the client's.
+    pub id: ClientId,
+    /// Members of the client, each as JSON text; `None` takes one away.
+    pub members: BTreeMap<String, Option<Text>>,
+    /// Members of its `info`.
+    pub info: BTreeMap<String, Option<Text>>,
+}
+
+/// What became of a command that was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// The app user afterwards; nothing if it was removed.
+    pub user: Option<View>,
+    /// The app user that a merge took in stands for itself again.
+    pub other: Option<View>,
+    /// Whether an app user was made.
+    pub created: bool,
+}
+
+/// Why a command was not carried out. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// There is no such app user.
+    NoUser,
+    /// The app user has no such client.
+    NoClient,
+    /// The app user has no such part.
+    NoMember,
+    /// The `userId` is taken by this app user.
+    Taken(SmoochId),
+    /// Only a JWT may speak for this app user.
+    Secured,
+    /// The JWT is another app user's.
+    NotYours,
+    /// The app user is not, or no longer, what the caller believes.
+    Stale,
+    /// The properties would be larger than [`super::decide::PROPERTIES_BYTES`] bytes.
+    TooManyProperties,
+    /// The two are one already.
+    SameUser,
+}

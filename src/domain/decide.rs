@@ -1,0 +1,205 @@
+//! What a command comes to: decided against the directory as it is, into facts.
+
+mod device;
+mod init;
+
+use super::app_user::Text;
+use super::command::{Action, Authority, Command, Fields, Name, Refusal};
+use super::directory::Directory;
+use super::fact::{Fact, Field, Reason};
+use super::group::Group;
+use super::ids::{AppId, SmoochId};
+use super::view::View;
+
+/// The most bytes that the keys and values of an app user's properties may have together, as in v2.
+pub const PROPERTIES_BYTES: usize = 4096;
+
+/// What is to be learned, and who it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The facts; none if nothing is to change.
+    pub facts: Vec<Fact>,
+    /// The app user to be shown afterwards.
+    pub user: SmoochId,
+    /// Another one to be shown.
+    pub other: Option<SmoochId>,
+    /// Whether an app user was made.
+    pub created: bool,
+}
+
+impl Decision {
+    fn of(user: &SmoochId, facts: Vec<Fact>) -> Self {
+        Self { facts, user: user.clone(), other: None, created: false }
+    }
+}
+
+type Decided = Result<Decision, Refusal>;
+
+/// Decides a command. `fresh` is an `_id` that nobody has yet.
+///
+/// The directory must hold whom the command names, by `_id` and `userId`, and whoever holds its client.
+pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &SmoochId) -> Decided {
+    let scene = Scene { directory, app, command };
+    match &command.action {
+        Action::Init { device, user_id } => scene.init(device, user_id.as_ref(), fresh),
+        Action::Create { user_id, fields, secured } => scene.create(user_id, fields, *secured, fresh),
+        Action::Update { user, fields } => {
+            let target = scene.target(user)?;
+            let mut facts = scene.secure(&target);
+            facts.extend(scene.set(&target, fields)?);
+            Ok(Decision::of(&target.id, facts))
+        }
+        Action::Track { user, name, fields } => {
+            let target = scene.target(user)?;
+            let mut facts = vec![Fact::Tracked { user: target.id.clone(), name: name.clone() }];
+            facts.extend(scene.secure(&target));
+            facts.extend(scene.set(&target, fields)?);
+            Ok(Decision::of(&target.id, facts))
+        }
+        Action::UpdateDevice { user, device } => scene.update_device(user, device),
+        Action::Delete { user } => {
+            let target = scene.target(user)?;
+            Ok(Decision::of(&target.id, vec![Fact::Removed { user: target.id.clone() }]))
+        }
+        Action::DeleteProfile { user } => scene.delete_profile(user),
+        Action::Merge { surviving, discarded } => scene.merge(surviving, discarded),
+        Action::Unmerge { surviving, discarded } => scene.unmerge(surviving, discarded),
+        Action::Secure { user } => {
+            let target = scene.target(user)?;
+            Ok(Decision::of(&target.id, scene.secure(&target)))
+        }
+    }
+}
+
+/// What everything is decided by.
+struct Scene<'a> {
+    directory: &'a Directory,
+    app: &'a AppId,
+    command: &'a Command,
+}
+
+impl Scene<'_> {
+    /// Whom a name means, if the caller may speak for it, and believes what is so.
+    fn target(&self, name: &Name) -> Result<View, Refusal> {
+        let found = self.directory.by_name(self.app, name);
+        let target = match &self.command.authority {
+            Authority::App => found.ok_or(Refusal::NoUser)?,
+            Authority::Token => {
+                found.ok_or(Refusal::NoUser).and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?
+            }
+            Authority::User(user_id) => match found {
+                Some(view) if view.get(&Field::UserId) == Some(user_id) => view,
+                // Whether somebody else exists is not theirs to know.
+                None if serde_json::from_str(user_id).is_ok_and(|own: String| *own == **name) => {
+                    return Err(Refusal::NoUser);
+                }
+                _ => return Err(Refusal::NotYours),
+            },
+        };
+        match &self.command.only_if {
+            Some(tags) if !tags.contains(&target.tag()) => Err(Refusal::Stale),
+            _ => Ok(target),
+        }
+    }
+
+    fn group(&self, id: &SmoochId) -> Result<Group<'_>, Refusal> {
+        self.directory.group(self.app, id).ok_or(Refusal::NoUser)
+    }
+
+    /// The first JWT that speaks for an app user secures it for good.
+    fn secure(&self, target: &View) -> Vec<Fact> {
+        let first = matches!(self.command.authority, Authority::User(_)) && !target.secured;
+        first.then(|| Fact::Secured { user: target.id.clone() }).into_iter().collect()
+    }
+
+    /// The new values, each beside what Smooch says now.
+    fn set(&self, target: &View, fields: &Fields) -> Result<Option<Fact>, Refusal> {
+        if fields.is_empty() {
+            return Ok(None);
+        }
+        let mut shown = target.fields.clone();
+        for (field, value) in fields {
+            match value {
+                Some(value) => _ = shown.insert(field.clone(), value.clone()),
+                None => _ = shown.remove(field),
+            }
+        }
+        let touched = fields.iter().any(|(field, value)| field.part().is_some() && value.is_some());
+        if touched && property_bytes(shown.iter()) > PROPERTIES_BYTES {
+            return Err(Refusal::TooManyProperties);
+        }
+        let group = self.group(&target.id)?;
+        let beside = |(field, value): &(Field, Option<Text>)| {
+            let said = group.smooch(field).and_then(|said| said.value.clone());
+            (field.clone(), value.clone(), said)
+        };
+        Ok(Some(Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() }))
+    }
+
+    fn create(&self, user_id: &Text, fields: &Fields, secured: bool, fresh: &SmoochId) -> Decided {
+        if let Some(known) = self.directory.by_user_id(self.app, user_id) {
+            return Err(Refusal::Taken(known.id));
+        }
+        let given = fields.iter().filter_map(|(field, value)| Some((field, value.as_ref()?)));
+        if property_bytes(given) > PROPERTIES_BYTES {
+            return Err(Refusal::TooManyProperties);
+        }
+        let mut facts = self.made(fresh, Some(user_id), fields);
+        facts.extend(secured.then(|| Fact::Secured { user: fresh.clone() }));
+        Ok(Decision { created: true, ..Decision::of(fresh, facts) })
+    }
+
+    /// The facts of an app user who was not there before.
+    fn made(&self, fresh: &SmoochId, user_id: Option<&Text>, fields: &Fields) -> Vec<Fact> {
+        let mut set: Vec<_> = user_id.map(|text| (Field::UserId, Some(text.clone()), None)).into_iter().collect();
+        if !fields.iter().any(|(field, value)| *field == Field::SignedUpAt && value.is_some()) {
+            set.push((Field::SignedUpAt, Some(self.command.at.clone()), None));
+        }
+        let given = fields.iter().filter(|(_, value)| value.is_some());
+        set.extend(given.map(|(field, value)| (field.clone(), value.clone(), None)));
+        vec![Fact::Minted { user: fresh.clone() }, Fact::Set { user: fresh.clone(), fields: set }]
+    }
+
+    fn delete_profile(&self, user: &Name) -> Decided {
+        let target = self.target(user)?;
+        let of_the_person =
+            |field: &&Field| matches!(field, Field::GivenName | Field::Surname | Field::Email | Field::Property(_));
+        let cleared: Fields =
+            target.fields.keys().filter(of_the_person).map(|field| (field.clone(), None)).collect();
+        let mut facts: Vec<Fact> = self.set(&target, &cleared)?.into_iter().collect();
+        facts.extend(target.clients.iter().filter_map(|(id, client)| device::anonymous(&target.id, id, client)));
+        Ok(Decision::of(&target.id, facts))
+    }
+
+    fn merge(&self, surviving: &Name, discarded: &Name) -> Decided {
+        let [surviving, discarded] = [self.target(surviving)?, self.target(discarded)?];
+        if surviving.id == discarded.id {
+            return Err(Refusal::SameUser);
+        }
+        Ok(Decision::of(&surviving.id, vec![merged(&surviving.id, &discarded.id, Reason::Api)]))
+    }
+
+    /// Cuts every edge by which an `_id` is part of the app user.
+    fn unmerge(&self, surviving: &Name, discarded: &SmoochId) -> Decided {
+        let target = self.target(surviving)?;
+        let group = self.group(&target.id)?;
+        let (_, member) = group.members.iter().find(|(id, _)| *id == discarded).ok_or(Refusal::NoMember)?;
+        let within = |id: &SmoochId| id == group.root || group.members.iter().any(|(member, _)| *member == id);
+        let edges = member.into.iter().filter(|(to, edge)| edge.value.joined && within(to));
+        let cut = edges.map(|(to, _)| Fact::Unmerged { surviving: to.clone(), discarded: discarded.clone() });
+        Ok(Decision { other: Some(discarded.clone()), ..Decision::of(&target.id, cut.collect()) })
+    }
+}
+
+fn merged(surviving: &SmoochId, discarded: &SmoochId, reason: Reason) -> Fact {
+    Fact::Merged { surviving: surviving.clone(), discarded: discarded.clone(), reason }
+}
+
+/// What counts against [`PROPERTIES_BYTES`]: keys, and values without the quotes of a string.
+fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f Text)>) -> usize {
+    let bytes = fields.map(|(field, value)| match field {
+        Field::Property(key) => key.len() + value.trim_matches('"').len(),
+        _ => 0,
+    });
+    bytes.sum()
+}

@@ -1,0 +1,96 @@
+//! Who holds which client: each record claims, and the newest claim of all is the client's pointer.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{At, Directory, Pointer};
+use crate::domain::app_user::{Claim, Client, raise};
+use crate::domain::fact::Part;
+use crate::domain::ids::{AppId, ClientId, SmoochId, Stamp};
+use crate::domain::view::View;
+
+impl Directory {
+    /// The app user for whom a client is active.
+    pub fn holder(&self, app: &AppId, client: &ClientId) -> Option<View> {
+        self.view(app, self.pointers.get(&At(app, client))?.now.as_ref()?)
+    }
+
+    pub(super) fn client(
+        &mut self,
+        app: &AppId,
+        user: &SmoochId,
+        id: &ClientId,
+        value: Option<&Client>,
+        stamp: &Arc<Stamp>,
+    ) {
+        let record = self.edit(app, user);
+        if record.dead {
+            return;
+        }
+        if record.smooch.counts(Some(Part::Clients), stamp) {
+            raise(&mut record.smooch.clients, id.clone(), stamp, value.cloned());
+        }
+        if value.is_some_and(|client| client.active) {
+            self.claim(app, user, id, stamp);
+        }
+    }
+
+    /// The client is active for this user now: the newest claim of all is the client's pointer.
+    pub(super) fn claim(&mut self, app: &AppId, user: &SmoochId, client: &ClientId, stamp: &Arc<Stamp>) {
+        let record = self.edit(app, user);
+        if record.dead {
+            return;
+        }
+        if let Some(claim) = record.claims.get_mut(client) {
+            claim.stamp = stamp.max(&claim.stamp).clone();
+        } else {
+            record.claims.insert(client.clone(), Claim { stamp: stamp.clone(), shared: false });
+            self.pointers.entry((app.clone(), client.clone())).or_default();
+        }
+        // A claim that is neither new nor shared holds the client already.
+        let Some(pointer) = self.pointers.get_mut(&At(app, client)) else { return };
+        pointer.rivals.insert(user.clone());
+        let Some(holder) = pointer.now.clone().filter(|holder| holder != user) else {
+            pointer.now = Some(user.clone());
+            return;
+        };
+        self.share(app, client, [user, &holder]);
+        if self.strength(app, user, client) > self.strength(app, &holder, client) {
+            self.pointers.entry((app.clone(), client.clone())).or_default().now = Some(user.clone());
+        }
+    }
+
+    /// Of two claims on a client the newer is stronger; of two of one event that of the smaller `_id`.
+    fn strength<'a>(
+        &self,
+        app: &AppId,
+        id: &'a SmoochId,
+        client: &ClientId,
+    ) -> Option<(Arc<Stamp>, Reverse<&'a SmoochId>)> {
+        let (_, record) = self.find(app, id)?;
+        record.claims.get(client).map(|claim| (claim.stamp.clone(), Reverse(id)))
+    }
+
+    fn share(&mut self, app: &AppId, client: &ClientId, ids: [&SmoochId; 2]) {
+        for id in ids {
+            if let Some(claim) = self.edit(app, id).claims.get_mut(client) {
+                claim.shared = true;
+            }
+        }
+    }
+
+    /// The holder of a client is gone: the newest of the other claims is its pointer now.
+    pub(super) fn release(&mut self, app: &AppId, gone: &SmoochId, client: &ClientId) {
+        let key = (app.clone(), client.clone());
+        let unshared =
+            || Pointer { before: Some(gone.clone()), now: None, rivals: BTreeSet::from([gone.clone()]) };
+        let pointer = self.pointers.entry(key.clone()).or_insert_with(unshared);
+        if pointer.now.as_ref().is_none_or(|holder| holder == gone) {
+            let rivals = pointer.rivals.clone();
+            let newest = rivals.iter().filter_map(|id| self.strength(app, id, client)).max();
+            let newest = newest.map(|(_, Reverse(id))| id.clone());
+            self.pointers.entry(key).or_default().now = newest;
+        }
+    }
+}

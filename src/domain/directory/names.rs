@@ -1,0 +1,68 @@
+//! Who goes by which `userId`, as far as somebody asks.
+
+use std::cmp::Reverse;
+
+use super::{At, Directory, TooLarge};
+use crate::domain::app_user::{Edge, Text};
+use crate::domain::fact::{Field, Reason};
+use crate::domain::ids::{AppId, SmoochId};
+use crate::domain::view::View;
+
+impl Directory {
+    /// Adds whoever carries a `userId`, given as JSON text, as it is stored.
+    pub fn bring_named(&mut self, app: &AppId, user_id: &Text, ids: impl IntoIterator<Item = SmoochId>) {
+        self.named.entry((app.clone(), user_id.clone())).or_default().extend(ids);
+    }
+
+    /// Whether it is known here who carries a `userId`.
+    pub fn has_named(&self, app: &AppId, user_id: &Text) -> bool {
+        self.named.contains_key(&At(app, user_id))
+    }
+
+    /// The app user who shows this `userId`, given as JSON text: of several the one who said so
+    /// last, and of those the smallest `_id`.
+    pub fn by_user_id(&self, app: &AppId, user_id: &Text) -> Option<View> {
+        let ids = self.named.get(&At(app, user_id))?;
+        let shown = ids.iter().filter_map(|id| {
+            let view = self.view(app, id).filter(|view| view.fields.get(&Field::UserId) == Some(user_id))?;
+            let stamp = self.group(app, id)?.user_id_stamp(user_id).cloned();
+            Some(((stamp, Reverse(view.id.clone())), view))
+        });
+        shown.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, view)| view)
+    }
+
+    /// The app user whom a path or a body names: by its `_id`, also an old one, else by its `userId`.
+    pub fn by_name(&self, app: &AppId, name: &str) -> Option<View> {
+        self.view(app, &name.into()).or_else(|| self.by_user_id(app, &json_text(name)))
+    }
+
+    /// Notes that a record carries a `userId` now, for whoever asks.
+    pub(super) fn name(&mut self, app: &AppId, user: &SmoochId, user_id: &Text) {
+        if let Some(ids) = self.named.get_mut(&At(app, user_id)) {
+            ids.insert(user.clone());
+        }
+    }
+
+    /// Smooch calls its app user by a `userId`: whoever was made here under it is that app user. The
+    /// stamp of the merge is that of the making, so that it is the same whichever event tells.
+    pub(super) fn reported(&mut self, app: &AppId, user: &SmoochId, user_id: &Text) -> Result<(), TooLarge> {
+        self.name(app, user, user_id);
+        let Some(ids) = self.named.get(&At(app, user_id)).filter(|ids| ids.len() > 1) else { return Ok(()) };
+        if self.find(app, user).is_none_or(|(_, record)| record.minted) {
+            return Ok(());
+        }
+        let made_here = ids.iter().filter_map(|id| {
+            let (_, record) = self.find(app, id).filter(|(_, record)| record.minted && !record.dead)?;
+            let named = record.ours.get(&Field::UserId)?;
+            (named.value.value.as_ref() == Some(user_id)).then(|| (id.clone(), named.stamp.clone()))
+        });
+        let edge = || Edge { joined: true, reason: Reason::SameUserId };
+        let made_here: Vec<_> = made_here.collect();
+        made_here.into_iter().try_for_each(|(id, stamp)| self.edge(app, user, &id, &stamp, edge()))
+    }
+}
+
+/// A string as JSON text: the form in which values are kept.
+pub fn json_text(text: &str) -> Text {
+    serde_json::Value::from(text).to_string().into()
+}
