@@ -106,6 +106,7 @@ fn the_same_event_id_with_another_content_is_learned_too_and_gives_the_same_in_e
         let program = home.start();
         bodies.iter().for_each(|body| assert_eq!(program.webhook(body).status, 200));
         assert_eq!((home.rows("journal"), metric(&program, "learned")), (2, 2.0), "both are kept");
+        assert_eq!(program.metric("rollcall_id_conflicts_total"), 1.0);
         let bodies: String = home.find("SELECT group_concat(hex(digest)) FROM journal");
         assert_eq!(bodies.split(',').count(), 2);
         program.app_user("a").text
