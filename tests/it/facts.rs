@@ -335,6 +335,19 @@ fn the_time_of_an_event_is_its_own() {
             Some(1_480_349_392_103_000),
         ),
         (
+            "a delivery's timestamp, not its message's time",
+            v1(
+                "message:delivery:user",
+                json!({ "appUser": user, "timestamp": 9.5, "messages": [{ "received": 1.5 }] }),
+            ),
+            Some(9_500_000),
+        ),
+        (
+            "a message without a time of its own: the timestamp",
+            v1("message", json!({ "appUser": user, "timestamp": 9.5, "messages": [{ "_id": "m" }] })),
+            Some(9_500_000),
+        ),
+        (
             "a postback's is its clients', not its message's",
             v1("postback", json!({ "appUser": user, "postbacks": old })),
             Some(1_483_228_800_000_000),
