@@ -175,6 +175,7 @@ fn transact<S: Store>(
         let began = Instant::now();
         txn.commit()?;
         metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
+        metrics.stored();
         store.remember(batch.directory);
     }
     count(metrics, &saved, &receipts);
@@ -182,7 +183,6 @@ fn transact<S: Store>(
 }
 
 fn count(metrics: &Metrics, saved: &Saved, receipts: &[Receipt]) {
-    metrics.stored();
     metrics.created.inc_by(saved.created);
     metrics.merged.inc_by(saved.merged);
     metrics.removed.inc_by(saved.removed);
