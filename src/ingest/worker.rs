@@ -14,6 +14,9 @@ use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Saved, Store
 /// Bodies beyond which a batch takes no further job, in bytes.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// Bytes of detail kept with a body in quarantine.
+const MOST_DETAIL: usize = 2048;
+
 /// How a batch is put together.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -258,17 +261,8 @@ impl Work {
             });
             self.journal(&subjects, given, event, outcome, (body, *place));
         }
-        for (reason, detail) in &given.unusable {
-            receipt.quarantined += 1;
-            self.batch.quarantined.push(Quarantined {
-                app: given.app.clone(),
-                received: given.received,
-                reason: (*reason).to_owned(),
-                detail: detail.clone(),
-                headers: given.headers.clone(),
-                body: given.body.clone(),
-            });
-        }
+        receipt.quarantined = given.unusable.len();
+        self.batch.quarantined.extend(quarantined(given));
         Ok(receipt)
     }
 
@@ -337,6 +331,32 @@ impl Work {
             place,
         });
     }
+}
+
+/// A body goes to quarantine once, however many of its events cannot be used.
+fn quarantined(given: &Delivered) -> Option<Quarantined> {
+    let (reason, first) = given.unusable.first()?;
+    let mut detail = first.clone();
+    let mut listed = 1;
+    for (_, more) in &given.unusable[1..] {
+        if detail.len() + more.len() > MOST_DETAIL {
+            break;
+        }
+        detail.push_str("; ");
+        detail.push_str(more);
+        listed += 1;
+    }
+    if listed < given.unusable.len() {
+        detail.push_str(&format!("; and {} more", given.unusable.len() - listed));
+    }
+    Some(Quarantined {
+        app: given.app.clone(),
+        received: given.received,
+        reason: (*reason).to_owned(),
+        detail,
+        headers: given.headers.clone(),
+        body: given.body.clone(),
+    })
 }
 
 fn seconds(ms: i64) -> u32 {
