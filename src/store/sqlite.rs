@@ -115,7 +115,9 @@ impl Sqlite {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::Library(rusqlite::version()));
         }
-        let path = options.path.clone();
+        let path = &options.path;
+        let path = one_name(path).map_err(|error| OpenError::Io { path: path.clone(), error })?;
+        let options = &Options { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -210,6 +212,18 @@ fn common(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
+/// The one name of a file that may have several, through links to it or to a folder: what lies
+/// beside it must be the same for everybody. The file is made if it is not there.
+fn one_name(path: &Path) -> std::io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            OpenOptions::new().create(true).append(true).open(path)?;
+            path.canonicalize()
+        }
+        found => found,
+    }
+}
+
 /// Held until the process ends. A file beside the database, because closing any handle on the
 /// database itself would drop SQLite's own locks on it.
 fn lock(path: &Path) -> std::result::Result<File, OpenError> {
@@ -289,7 +303,8 @@ mod tests {
         ] {
             assert!(matches!(of(code), Error::Unfit(_)), "{code}");
         }
-        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CONSTRAINT_ROWID]
+        for code in
+            [ffi::SQLITE_BUSY, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CONSTRAINT_ROWID]
         {
             assert!(matches!(of(code), Error::Unavailable(_)), "{code}");
         }
