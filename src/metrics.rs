@@ -165,6 +165,7 @@ impl Metrics {
         r.register("app_users_created", "App users seen for the first time", self.created.clone());
         r.register("merges", "App users that became part of another", self.merged.clone());
         r.register("app_users_removed", "App users that Smooch deleted", self.removed.clone());
+        r.register("id_conflicts", "Events whose id another event had", self.id_conflicts.clone());
         r.register(
             "identity_conflicts",
             "userIds that another _id carries too",

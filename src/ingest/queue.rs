@@ -39,7 +39,7 @@ pub struct Receipt {
     pub repeated: usize,
     /// Learned events whose id another event had, with another content.
     pub contradicting: usize,
-    /// Reasons for which the body went to quarantine.
+    /// Events, or whole bodies, that cannot be used: the body is in quarantine.
     pub quarantined: usize,
 }
 

@@ -115,13 +115,19 @@ impl Sqlite {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::Library(rusqlite::version()));
         }
-        let path = options.path.clone();
+        let path = &options.path;
+        let path = one_name(path).map_err(|error| OpenError::Io { path: path.clone(), error })?;
+        let options = &Options { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(trouble(error)))?;
+        // Before anything is read: a file that is refused keeps the log it has, and gets none.
+        if with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+            keep_log_on_close(&conn).map_err(|error| store(trouble(error)))?;
+        }
         if conn.is_readonly("main").map_err(|error| store(trouble(error)))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
@@ -191,15 +197,31 @@ impl State {
     }
 }
 
+/// Only a store that trusts itself checkpoints, and it does so before it closes.
+fn keep_log_on_close(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
+}
+
 /// Settings of every connection.
 fn common(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
-    // Only a store that trusts itself checkpoints, and it does so before it closes.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log_on_close(conn)?;
     conn.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
     )
+}
+
+/// The one name of a file that may have several, through links to it or to a folder: what lies
+/// beside it must be the same for everybody. The file is made if it is not there.
+fn one_name(path: &Path) -> std::io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            OpenOptions::new().create(true).append(true).open(path)?;
+            path.canonicalize()
+        }
+        found => found,
+    }
 }
 
 /// Held until the process ends. A file beside the database, because closing any handle on the
@@ -245,6 +267,14 @@ fn trouble(error: rusqlite::Error) -> Error {
     match failure.code {
         ErrorCode::DiskFull => Error::Full(text),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
+        // A key that is taken is nobody's fault here: then the file is not what this process knows.
+        ErrorCode::ConstraintViolation => match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID
+            | ffi::SQLITE_CONSTRAINT_UNIQUE => Error::Unavailable(text),
+            _ => Error::Unfit(text),
+        },
+        ErrorCode::TooBig | ErrorCode::TypeMismatch => Error::Unfit(text),
         ErrorCode::SystemIoFailure => match failure.extended_code {
             ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => {
                 Error::Unsure(text)
@@ -259,6 +289,29 @@ fn trouble(error: rusqlite::Error) -> Error {
 mod tests {
     use super::super::conformance::{QUARANTINE, check};
     use super::*;
+
+    #[test]
+    fn an_error_is_a_jobs_fault_a_passing_trouble_or_the_end() {
+        let of = |code| trouble(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_MISMATCH,
+            ffi::SQLITE_CONSTRAINT_CHECK,
+            ffi::SQLITE_CONSTRAINT_NOTNULL,
+            ffi::SQLITE_CONSTRAINT_DATATYPE,
+            ffi::SQLITE_CONSTRAINT_TRIGGER,
+        ] {
+            assert!(matches!(of(code), Error::Unfit(_)), "{code}");
+        }
+        for code in
+            [ffi::SQLITE_BUSY, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CONSTRAINT_ROWID]
+        {
+            assert!(matches!(of(code), Error::Unavailable(_)), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_FULL), Error::Full(_)));
+        assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), Error::Unsure(_)));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT), Error::Damaged(_)));
+    }
 
     #[test]
     fn it_does_what_every_store_must() {

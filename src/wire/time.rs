@@ -14,7 +14,7 @@ pub fn micros(value: &Json<'_>) -> Option<i64> {
 /// Seconds into µs, digit by digit: a float would round. What does not fit is as far away as fits.
 fn decimal_seconds(text: &str) -> Option<i64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(i32::MAX)),
+        Some((mantissa, exponent)) => (mantissa, power(exponent)),
         None => (text, 0),
     };
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or((1, mantissa), |rest| (-1, rest));
@@ -24,7 +24,7 @@ fn decimal_seconds(text: &str) -> Option<i64> {
     }
     let digits = whole.bytes().chain(fraction.bytes());
     // How many digits stand before the decimal point once seconds have become µs.
-    let places = i64::from(exponent) + whole.len() as i64 + 6;
+    let places = exponent + whole.len() as i64 + 6;
     let mut micros = 0i64;
     for digit in digits.map(Some).chain(std::iter::repeat(None)).take(usize::try_from(places).unwrap_or(0)) {
         let digit = i64::from(digit.unwrap_or(b'0') - b'0');
@@ -34,6 +34,13 @@ fn decimal_seconds(text: &str) -> Option<i64> {
         }
     }
     Some(sign * micros)
+}
+
+/// An exponent of ten. One that does not fit is as large, or as small, as no digits can outweigh.
+fn power(text: &str) -> i64 {
+    const MOST: i64 = i64::MAX / 4;
+    let beyond = if text.starts_with('-') { -MOST } else { MOST };
+    text.parse().map_or(beyond, |power: i64| power.clamp(-MOST, MOST))
 }
 
 #[cfg(test)]
@@ -55,6 +62,21 @@ mod tests {
             ("1e999", i64::MAX),
             ("-1e999", -i64::MAX),
             ("1e-999", 0),
+            ("1e-99999999999", 0),
+            ("-1e-99999999999", 0),
+            ("1e-99999999999999999999999", 0),
+            ("1e-9223372036854775808", 0),
+            ("1e99999999999", i64::MAX),
+            ("1e+99999999999999999999999", i64::MAX),
+            ("1e9223372036854775807", i64::MAX),
+            ("-1E+99999999999", -i64::MAX),
+            ("0e-99999999999", 0),
+            ("0.0e99999999999999999999999", 0),
+            ("1e-6", 1),
+            ("1e-7", 0),
+            ("1e+00000000000000000000003", 1_000_000_000),
+            ("1444348338704000000000e-12", 1_444_348_338_704_000),
+            ("0.000000001444348338704e+18", 1_444_348_338_704_000),
             ("9223372036854775807", i64::MAX),
         ] {
             assert_eq!(micros(&Json::Number(text)), Some(expected), "{text}");

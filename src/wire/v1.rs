@@ -65,7 +65,9 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
         .filter_map(|message| message.get("received"));
     let received = || received.filter_map(micros).max();
     let timestamp = || body.get("timestamp").and_then(micros);
-    let told = if trigger.starts_with("message") { received().or_else(timestamp) } else { timestamp() };
+    // A message's delivery is later than the message.
+    let of_a_message = ["message", "message:appUser", "message:appMaker"].contains(&trigger);
+    let told = if of_a_message { received().or_else(timestamp) } else { timestamp() };
     Ok(event_of(body, trigger, "", told, facts, &clients_in(body)))
 }
 

@@ -139,26 +139,27 @@ fn profile_field(key: &str) -> Field {
 
 /// A client in the words of v1: `type` is its platform, and only `status` tells whether it is active.
 fn client(given: &Json<'_>) -> Option<(ClientId, Client)> {
-    let Json::Object(members) = given else { return None };
-    let id = given.get("id").and_then(name)?;
-    let rest = members
-        .iter()
-        .filter(|(key, _)| key != "id")
-        .map(|(key, value)| (if key == "type" { "platform" } else { &**key }, value));
-    Some((id.as_str().into(), Client { active: active_by_status(given), rest: object(rest) }))
+    in_words_of_v1(given, "id", &[("type", "platform")])
 }
 
 /// A device in the words of v1: its `guid` is the id that the device goes by there.
 fn device(given: &Json<'_>) -> Option<(ClientId, Client)> {
+    in_words_of_v1(given, "guid", &[("type", "platform"), ("id", "_id")]).or_else(|| client(given))
+}
+
+/// A client whose id is the member `key`, with members under another name. What has such a name
+/// already gives way, so that no name comes twice in an answer.
+fn in_words_of_v1(given: &Json<'_>, key: &str, words: &[(&str, &str)]) -> Option<(ClientId, Client)> {
     let Json::Object(members) = given else { return None };
-    let Some(guid) = given.get("guid").and_then(name) else { return client(given) };
-    let rest =
-        members.iter().filter(|(key, _)| key != "guid" && key != "active").map(|(key, value)| match &**key {
-            "type" => ("platform", value),
-            "id" => ("_id", value),
-            key => (key, value),
-        });
-    Some((guid.as_str().into(), Client { active: active_by_status(given), rest: object(rest) }))
+    let id = given.get(key).and_then(name)?;
+    let taken = |name: &str| words.iter().any(|(from, to)| *to == name && given.get(from).is_some());
+    let kept = members.iter().map(|(name, value)| (&**name, value));
+    let kept = kept.filter(|(name, _)| *name != key && *name != "active" && !taken(name));
+    let rest = kept.map(|(name, value)| {
+        let word = words.iter().find(|(from, _)| *from == name);
+        (word.map_or(name, |(_, to)| *to), value)
+    });
+    Some((id.as_str().into(), Client { active: active_by_status(given), rest: object(rest) }))
 }
 
 /// Every client in a payload, for the times in them.

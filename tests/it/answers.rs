@@ -130,6 +130,22 @@ fn one_bad_event_of_a_v2_body_goes_to_quarantine_and_the_others_are_stored() {
 }
 
 #[test]
+fn a_body_full_of_bad_events_goes_to_quarantine_once_with_what_is_wrong_in_short() {
+    let home = Home::new();
+    let program = home.start();
+    let bad = |n: usize| json!({ "id": format!("e{n}"), "type": "user:update", "payload": {} });
+    let mut events: Vec<_> = (0..900).map(bad).collect();
+    events.push(json!({ "id": "x", "type": "user:update", "payload": { "user": { "id": "a" } } }));
+    assert!(stored(&program.webhook(json!({ "app": { "id": APP }, "events": events }).to_string())));
+    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.everybody().len()), (1, 1, 1));
+    assert_eq!(home.find::<String>("SELECT reason FROM quarantine"), "no_app_user");
+    let detail: String = home.find("SELECT detail FROM quarantine");
+    assert!(detail.contains("events[0]: ") && detail.contains("; events[1]: "), "{detail}");
+    assert!(detail.ends_with(" more") && detail.len() < 3000, "{detail}");
+    assert_eq!(program.metric("rollcall_events_total{outcome=\"quarantined\"}"), 900.0);
+}
+
+#[test]
 fn a_wrong_or_missing_secret_is_401_counted_by_reason_and_nothing_of_the_body_is_kept() {
     let home = Home::new();
     let program = home.start();

@@ -298,6 +298,24 @@ fn every_type_of_v2_becomes_its_facts() {
 }
 
 #[test]
+fn no_member_of_a_v2_client_comes_twice() {
+    let twice = json!({ "id": "c", "_id": "1", "type": "line", "platform": "web", "active": false, "status": "active" });
+    check(
+        "of a client",
+        &v2("client:update", json!({ "user": { "id": "u" }, "client": twice })),
+        &["u: ", "u +c{\"_id\":\"1\",\"platform\":\"line\",\"status\":\"active\"}"],
+    );
+    let device =
+        json!({ "id": "9", "_id": "1", "guid": "d", "type": "ios", "platform": "web", "active": true });
+    let source = json!({ "client": { "id": "c", "platform": "web" }, "device": device });
+    check(
+        "of a device, and what is written in words of v1 already",
+        &v2("conversation:postback", json!({ "user": { "id": "u" }, "source": source })),
+        &["u: ", "u -c{\"platform\":\"web\"}", "u -d{\"_id\":\"9\",\"platform\":\"ios\"}"],
+    );
+}
+
+#[test]
 fn the_time_of_an_event_is_its_own() {
     let user = json!({ "_id": "u", "signedUpAt": "2019-01-01T00:00:00Z",
                        "clients": [{ "id": "c", "lastSeen": "2016-01-01T00:00:00.001Z" }, { "id": "d", "linkedAt": "2017-01-01T00:00:00Z" }] });
@@ -315,6 +333,19 @@ fn the_time_of_an_event_is_its_own() {
             "the timestamp",
             v1("conversation:read", json!({ "appUser": user, "timestamp": 1480349392.103 })),
             Some(1_480_349_392_103_000),
+        ),
+        (
+            "a delivery's timestamp, not its message's time",
+            v1(
+                "message:delivery:user",
+                json!({ "appUser": user, "timestamp": 9.5, "messages": [{ "received": 1.5 }] }),
+            ),
+            Some(9_500_000),
+        ),
+        (
+            "a message without a time of its own: the timestamp",
+            v1("message", json!({ "appUser": user, "timestamp": 9.5, "messages": [{ "_id": "m" }] })),
+            Some(9_500_000),
         ),
         (
             "a postback's is its clients', not its message's",

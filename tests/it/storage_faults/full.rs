@@ -30,6 +30,7 @@ fn a_full_disk_is_a_refusal_that_ends_when_there_is_room_again() {
     assert_eq!(not_ready.status, 503, "{not_ready:?}");
     assert_eq!(program.admin("/livez").status, 200);
     assert_eq!(program.webhook(large(1, 20_000)).status, 200, "what is stored needs no room");
+    assert_eq!(program.admin("/readyz").status, 503, "and does not show that there is any");
     for _ in 0..20 {
         assert_eq!(program.webhook(large(stored, 20_000)).status, 503, "still full");
     }
