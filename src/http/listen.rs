@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -91,7 +91,7 @@ pub async fn serve(
         let (router, stop, gauge) = (router.clone(), stop.clone(), metrics.connections.clone());
         connections.spawn(async move {
             gauge.inc();
-            connection(stream, router, limits, stop).await;
+            connection(stream, peer, router, limits, stop).await;
             gauge.dec();
             drop((place, permit));
         });
@@ -106,12 +106,19 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    mut stop: watch::Receiver<bool>,
+) {
     // Answers are one small write each; holding them back for more would only delay them.
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
     let stream = TokioIo::new(Timed::new(stream, limits, requests.clone()));
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
         let (router, under_way) = (router.clone(), requests.begin());
         async move {
             if head_bytes(&request) > limits.header_bytes {

@@ -1,11 +1,12 @@
 //! The webhook target. A 200 means on disk: until then Smooch has the only copy.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, Path};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -31,6 +32,7 @@ pub(super) async fn probe() -> Response {
 /// or in quarantine; 401 without the right secret; 503 for whatever may be better in a moment.
 pub(super) async fn receive(
     shared: State,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     path: Result<Option<Path<String>>, PathRejection>,
     headers: HeaderMap,
     body: Body,
@@ -52,7 +54,7 @@ pub(super) async fn receive(
         // What cannot be decoded is nobody's app.
         Err(_) => Some(""),
     };
-    let response = match accept(&shared, path, &headers, body).await {
+    let response = match accept(&shared, peer.ip(), path, &headers, body).await {
         Ok(_) => json(StatusCode::OK, "{}"),
         Err(error) => error.into_response(),
     };
@@ -62,6 +64,7 @@ pub(super) async fn receive(
 
 async fn accept(
     shared: &Shared,
+    peer: IpAddr,
     path: Option<&str>,
     headers: &HeaderMap,
     body: Bytes,
@@ -72,7 +75,7 @@ async fn accept(
         // An app that is not this secret's is answered as an app that does not exist.
         if path.is_none_or(|path| path == app.as_str()) { Ok(app) } else { Err(Doubt::Wrong) }
     });
-    let app = believed.map_err(|doubt| disbelieve(shared, doubt, &body))?;
+    let app = believed.map_err(|doubt| disbelieve(shared, peer, doubt, &body))?;
     if shared.draining.load(Ordering::Acquire) {
         return Err(unavailable(shared, Refused::Closed));
     }
@@ -86,7 +89,7 @@ async fn accept(
         Err(unusable) => sort(app, received, headers, body, vec![Err(unusable)]),
         Ok(Delivery { app: Some(named), .. }) if named != app.as_str() => {
             if path.is_none() {
-                return Err(disbelieve(shared, Doubt::Wrong, &body));
+                return Err(disbelieve(shared, peer, Doubt::Wrong, &body));
             }
             let unusable = Unusable::new("other_app", "the path and the body name different apps");
             sort(app, received, headers, body, vec![Err(unusable)])
@@ -151,12 +154,12 @@ fn masked(headers: &HeaderMap) -> String {
 
 /// The refusal of a stranger. Nothing of the body is kept but its length and hash: whoever cannot prove to be Smooch must
 /// not be able to fill the disk.
-fn disbelieve(shared: &Shared, doubt: Doubt, body: &[u8]) -> ApiError {
+fn disbelieve(shared: &Shared, peer: IpAddr, doubt: Doubt, body: &[u8]) -> ApiError {
     let reason = doubt.reason();
     shared.metrics.refuse(Outcome::unauthorized, reason);
     if shared.metrics.may_log_refusal() {
         let sha256: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-        tracing::warn!(reason, bytes = body.len(), sha256, "a webhook was refused: {reason}");
+        tracing::warn!(reason, source = %peer, bytes = body.len(), sha256, "a webhook was refused: {reason}");
     }
     ApiError::unauthorized(match doubt {
         Doubt::Missing => "Authorization is required: the webhook's secret as X-API-Key, or a signature",

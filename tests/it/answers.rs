@@ -152,6 +152,7 @@ fn a_wrong_or_missing_secret_is_401_counted_by_reason_and_nothing_of_the_body_is
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["bytes"], body.len(), "{line}");
     assert_eq!(line["sha256"].as_str().map(str::len), Some(64), "{line}");
+    assert_eq!(line["source"], "127.0.0.1", "{line}");
     let log = program.stop();
     assert!(!log.contains("stranger-7f3a"), "{log}");
 }
