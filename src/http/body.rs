@@ -1,5 +1,7 @@
 //! A request's body, within its bounds of size and time.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,8 +11,8 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 
-/// Reads a body of at most `most` bytes, all of it within `time`. Refusals: 413, 408, or 400 for a
-/// body that breaks off or is framed wrongly.
+/// Reads a body of at most `most` bytes, all of it within `time`. Refusals: 413; 408, also for a
+/// body that breaks off; 400 for one that is framed wrongly.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -29,9 +31,23 @@ pub(super) async fn read(
     match timeout(time, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(ApiError::bad_request("The body breaks off or is framed wrongly")),
+        Ok(Err(error)) => Err(broken(&*error)),
         Err(_) => {
             Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The body took too long"))
         }
     }
+}
+
+/// A body that breaks off says nothing about what its sender wanted to send: Smooch tries again after a
+/// 408, and never after a 400.
+fn broken(error: &(dyn Error + 'static)) -> ApiError {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(kind, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+            return ApiError::bad_request("The body is framed wrongly");
+        }
+        cause = error.source();
+    }
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "incomplete_body", "The body breaks off")
 }

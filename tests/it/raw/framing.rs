@@ -156,12 +156,12 @@ fn a_body_that_breaks_off_is_not_stored_and_not_in_quarantine() {
             if framing.starts_with('c') { body.clone() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
         connection.send(framed(&framing, &sent));
         connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
-        let answer = connection.answer();
-        assert!(
-            answer.is_none_or(|answer| answer.status == 400),
-            "nobody who sent half is told that it is stored"
-        );
+        let answer = connection.answer().unwrap();
+        // Not a 400, after which Smooch would never send the whole of it.
+        assert_eq!((answer.status, answer.code().as_str()), (408, "incomplete_body"), "{framing}");
+        assert!(connection.closes());
     }
+    assert_eq!(program.metric("rollcall_webhook_rejected_total{reason=\"incomplete_body\"}"), 2.0);
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (0, 0));
 }
 
