@@ -76,6 +76,8 @@ pub struct Limits {
     pub webhook_body: usize,
     /// Bytes of any other request's body.
     pub rest_body: usize,
+    /// Bytes of the bodies being received; at least twice the largest, because half is kept for known senders.
+    pub bodies_in_flight: usize,
     /// Levels of nested JSON; 1 to 512.
     pub json_depth: usize,
     /// Events in one webhook.

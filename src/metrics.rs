@@ -94,6 +94,7 @@ pub struct Metrics {
     queue_jobs: Gauge,
     queue_bytes: Gauge,
     queue_capacity: Gauge,
+    bodies_bytes: Gauge,
     /// When a batch was last not stored, in s since 1970; 0 once one was again.
     failed: AtomicI64,
     /// When a refusal was last logged, in s since 1970.
@@ -109,6 +110,8 @@ pub struct Levels {
     pub queue_bytes: usize,
     /// The most that may wait.
     pub queue_capacity: usize,
+    /// Bytes of bodies that are being received.
+    pub bodies_bytes: usize,
 }
 
 impl Default for Metrics {
@@ -134,6 +137,7 @@ impl Default for Metrics {
             queue_jobs: Gauge::default(),
             queue_bytes: Gauge::default(),
             queue_capacity: Gauge::default(),
+            bodies_bytes: Gauge::default(),
             failed: AtomicI64::new(0),
             refusal_logged: AtomicI64::new(0),
         };
@@ -178,6 +182,7 @@ impl Metrics {
         r.register("queue_depth", "Deliveries waiting for the worker", self.queue_jobs.clone());
         r.register("queue_bytes", "Bytes of bodies waiting for the worker", self.queue_bytes.clone());
         r.register("queue_capacity", "The most deliveries that may wait", self.queue_capacity.clone());
+        r.register("bodies_bytes", "Bytes of bodies being received", self.bodies_bytes.clone());
         r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     }
 
@@ -229,6 +234,7 @@ impl Metrics {
         self.queue_jobs.set(levels.queue_jobs as i64);
         self.queue_bytes.set(levels.queue_bytes as i64);
         self.queue_capacity.set(levels.queue_capacity as i64);
+        self.bodies_bytes.set(levels.bodies_bytes as i64);
         let mut text = String::new();
         // Writing to a string does not fail.
         _ = encode(&mut text, &self.registry);

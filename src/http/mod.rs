@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use auth::Apps;
+use body::Budget;
 use error::ApiError;
 use signature::Secrets;
 
@@ -38,6 +39,7 @@ pub struct Shared {
     readers: Readers<SqliteReader>,
     metrics: Arc<Metrics>,
     bounds: Bounds,
+    bodies: Budget,
     /// Set once the service is told to stop.
     pub draining: AtomicBool,
 }
@@ -69,7 +71,8 @@ impl Shared {
             future_tolerance: settings.ingest.future_tolerance,
         };
         let (apps, secrets) = (Apps::new(&settings.apps), Secrets::new(&settings.apps));
-        Self { apps, secrets, queue, readers, metrics, bounds, draining: AtomicBool::new(false) }
+        let bodies = Budget::new(settings.limits.bodies_in_flight);
+        Self { apps, secrets, queue, readers, metrics, bounds, bodies, draining: AtomicBool::new(false) }
     }
 }
 

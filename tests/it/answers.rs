@@ -1,5 +1,6 @@
 //! Every line of the table of answers, and of what is settled about apps and limits.
 
+mod bodies;
 mod limits;
 mod trouble;
 
