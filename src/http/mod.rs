@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -47,6 +48,7 @@ pub struct Shared {
 /// What a request may cost.
 struct Bounds {
     webhook_body: usize,
+    rest_body: usize,
     body_timeout: Duration,
     json_depth: usize,
     webhook_events: usize,
@@ -64,6 +66,7 @@ impl Shared {
     ) -> Self {
         let bounds = Bounds {
             webhook_body: settings.limits.webhook_body,
+            rest_body: settings.limits.rest_body,
             body_timeout: settings.server.body_timeout,
             json_depth: settings.limits.json_depth,
             webhook_events: settings.limits.webhook_events,
@@ -121,12 +124,19 @@ async fn no_method() -> ApiError {
     )
 }
 
-/// Counts a REST request by its route, never its path, and by status.
+/// Counts a REST request by its route, never its path, and by status. Whatever has no use for its body
+/// still refuses one that it would refuse elsewhere.
 async fn count(shared: State, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let response = match compressed(request.headers()) {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+    let (parts, body) = request.into_parts();
+    let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
+    let refusal = match compressed(&parts.headers) {
+        Some(refusal) => Err(refusal),
+        None => body::pass(&parts.headers, body, bounds, |_| Ok(())).await,
+    };
+    let response = match refusal {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => next.run(Request::from_parts(parts, Body::empty())).await,
     };
     shared.metrics.asked(route.unwrap_or_default(), response.status().as_u16());
     response

@@ -43,6 +43,34 @@ fn a_chunked_body_is_413_as_soon_as_it_is_too_large() {
 }
 
 #[test]
+fn the_body_of_a_look_up_is_read_past_up_to_rest_body_and_413_beyond_it() {
+    let program = Home::new().start();
+    let auth = basic(KEY_ID, KEY_SECRET);
+    for path in ["/v1/appusers", "/v1.1/appusers", &format!("/v1/apps/{APP}/appusers")] {
+        let head = |more: &str| format!("GET {path} HTTP/1.1\r\nauthorization: {auth}\r\n{more}\r\n");
+        let mut connection = Connection::open(program.listen);
+        connection.send(head("content-length: 100001\r\n"));
+        refused(&connection.answer().unwrap(), 413, "payload_too_large");
+        assert!(connection.closes());
+        let chunk = format!("c350\r\n{}\r\n", "x".repeat(50_000));
+        let mut connection = Connection::open(program.listen);
+        connection.send(head("transfer-encoding: chunked\r\n"));
+        connection.send(chunk.repeat(2));
+        connection.send("1\r\nx\r\n");
+        refused(&connection.answer().unwrap(), 413, "payload_too_large");
+        assert!(connection.closes());
+        let mut connection = Connection::open(program.listen);
+        connection.send(head("transfer-encoding: chunked\r\n"));
+        connection.send(format!("{}0\r\n\r\n", chunk.repeat(2)));
+        assert_eq!(connection.answer().unwrap().status, 200, "{path}");
+        let auth = ("authorization", &*auth);
+        assert_eq!(connection.ask("GET", path, &[auth], &[b'x'; 100_000]).status, 200, "{path}");
+    }
+    let counted = "rollcall_http_requests_total{route=\"/v1/appusers\",status=\"413\"}";
+    assert_eq!(program.metric(counted), 2.0);
+}
+
+#[test]
 fn a_body_of_just_the_largest_size_is_taken_however_it_is_framed() {
     let home = Home::with("[limits]\nwebhook_body = \"1KiB\"");
     let program = home.start();
