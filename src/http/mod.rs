@@ -17,10 +17,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::ServiceExt;
 
 use crate::config::Settings;
 use crate::ingest::queue::Queue;
@@ -90,14 +91,43 @@ pub fn public(shared: Arc<Shared>) -> Router {
         .route("/apps/{app}/appusers", get(app_users::list))
         .route("/apps/{app}/appusers/{id}", get(app_users::get))
         .layer(middleware::from_fn_with_state(shared.clone(), count));
-    Router::new()
+    let routes = Router::new()
         .route("/webhooks", webhooks())
         .route("/webhooks/{app}", webhooks())
         .nest("/v1", users.clone())
         .nest("/v1.1", users)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .with_state(shared)
+        .with_state(shared);
+    routes.clone().fallback(move |request| in_any_case(routes, request))
+}
+
+/// What no route fits, once more with `appusers` as the routes have it: old clients write `appUsers`.
+async fn in_any_case(routes: Router, request: Request) -> Response {
+    let Some(uri) = lower_case(request.uri()) else { return no_route().await.into_response() };
+    let (parts, body) = request.into_parts();
+    let mut again = Request::new(body);
+    (*again.method_mut(), *again.uri_mut(), *again.headers_mut()) = (parts.method, uri, parts.headers);
+    routes.oneshot(again).await.into_response()
+}
+
+/// The address with its segment `appusers` in lower case, and every other byte as it was; `None` if
+/// there is nothing to change.
+fn lower_case(uri: &Uri) -> Option<Uri> {
+    let mut segments = uri.path().split('/').skip(1);
+    let base = segments.next()?;
+    let mut before = 1 + base.len() + 1;
+    let mut word = segments.next()?;
+    if word == "apps" {
+        before += word.len() + 1 + segments.next()?.len() + 1;
+        word = segments.next()?;
+    }
+    if !word.eq_ignore_ascii_case("appusers") || word == "appusers" {
+        return None;
+    }
+    let target = uri.path_and_query()?.as_str();
+    let (before, rest) = (target.get(..before)?, target.get(before + word.len()..)?);
+    format!("{before}appusers{rest}").parse().ok()
 }
 
 /// The admin listener: health and metrics.
