@@ -70,6 +70,7 @@ pub struct Metrics {
     /// Webhook requests in seconds, from the last byte of the body to the answer.
     pub receive_seconds: Histogram,
     asked: Family<Asked, Counter>,
+    turned_away: Family<Why, Counter>,
     /// Jobs in a batch.
     pub batch_jobs: Histogram,
     /// Commits in seconds.
@@ -123,6 +124,7 @@ impl Default for Metrics {
             rejected: Family::default(),
             receive_seconds: seconds(),
             asked: Family::default(),
+            turned_away: Family::default(),
             batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             commit_seconds: seconds(),
             connections: Gauge::default(),
@@ -157,6 +159,11 @@ impl Metrics {
             self.receive_seconds.clone(),
         );
         r.register("http_requests", "Requests to the REST interface", self.asked.clone());
+        r.register(
+            "http_turned_away",
+            "Requests and connections refused before a route was looked for, by reason",
+            self.turned_away.clone(),
+        );
         r.register("events", "Events by what was done with them", self.events.clone());
         r.register("batch_jobs", "Deliveries committed together", self.batch_jobs.clone());
         r.register("store_commit_duration_seconds", "Commits", self.commit_seconds.clone());
@@ -200,6 +207,11 @@ impl Metrics {
     /// Counts a request to the REST interface.
     pub fn asked(&self, route: String, status: u16) {
         self.asked.get_or_create(&Asked { route, status }).inc();
+    }
+
+    /// Counts a request or a connection that was refused before a route was looked for.
+    pub fn turn_away(&self, reason: &'static str) {
+        self.turned_away.get_or_create(&Why { reason }).inc();
     }
 
     /// Whether a refusal may be logged: once a second, or strangers could fill the log.

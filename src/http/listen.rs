@@ -34,6 +34,9 @@ use crate::metrics::Metrics;
 /// hyper's own bound, and Smooch sends a dozen.
 const MOST_HEADERS: usize = 100;
 
+/// For the metrics: a head that is answered 431.
+const HEAD_TOO_LARGE: &str = "head_too_large";
+
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -87,12 +90,15 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = addresses.enter(peer, limits.per_address) else { continue };
-        let (router, stop, gauge) = (router.clone(), stop.clone(), metrics.connections.clone());
+        let Some(place) = addresses.enter(peer, limits.per_address) else {
+            metrics.turn_away("too_many_connections");
+            continue;
+        };
+        let (router, metrics, stop) = (router.clone(), metrics.clone(), stop.clone());
         connections.spawn(async move {
-            gauge.inc();
-            connection(stream, peer, router, limits, stop).await;
-            gauge.dec();
+            metrics.connections.inc();
+            connection(stream, peer, router, limits, metrics.clone(), stop).await;
+            metrics.connections.dec();
             drop((place, permit));
         });
     }
@@ -111,17 +117,19 @@ async fn connection(
     peer: SocketAddr,
     router: Router,
     limits: Limits,
+    metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are one small write each; holding them back for more would only delay them.
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
     let stream = TokioIo::new(Timed::new(stream, limits, requests.clone()));
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let (router, under_way) = (router.clone(), requests.begin());
+        let (router, under_way, metrics) = (router.clone(), requests.begin(), &metrics);
         async move {
             if head_bytes(&request) > limits.header_bytes {
+                metrics.turn_away(HEAD_TOO_LARGE);
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -143,6 +151,10 @@ async fn connection(
         }
     };
     if let Err(error) = served {
+        if error.is_parse() {
+            // hyper has answered this one itself.
+            metrics.turn_away(if error.is_parse_too_large() { HEAD_TOO_LARGE } else { "bad_request" });
+        }
         tracing::debug!(%error, "a connection ended: {error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{rejected, requests, stored};
 use crate::support::{
-    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw,
+    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw, until,
 };
 
 fn refused(answer: &Answer, status: u16, code: &str) {
@@ -149,6 +149,8 @@ fn a_head_that_is_too_large_is_431() {
         split.send(format!("GET /webhooks HTTP/1.1\r\nx-filler: {}", "f".repeat(bytes)));
         assert_eq!(split.answer().unwrap().status, 431, "although the head never ends");
         assert_eq!(requests(&program, "stored") + requests(&program, "quarantined"), 1.0);
+        let counted = "rollcall_http_turned_away_total{reason=\"head_too_large\"}";
+        until("each of them is counted", || program.metric(counted) == 5.0);
     }
 }
 

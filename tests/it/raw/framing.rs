@@ -1,7 +1,7 @@
 //! F33: where two readers of the same bytes could see different requests, there is one request or none.
 
-use super::{framed, handled, post};
-use crate::support::{Connection, Home, first_message, parse, raw};
+use super::{framed, handled, post, turned_away};
+use crate::support::{Connection, Home, first_message, parse, raw, until};
 
 /// One chunk and the last.
 fn chunked(body: &str) -> String {
@@ -141,6 +141,7 @@ fn a_length_shorter_than_the_body_makes_one_request_and_an_end() {
     let text = String::from_utf8_lossy(&answer);
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.contains("HTTP/1.1 400 Bad Request"), "{text}");
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (1, 0));
+    until("it is counted", || turned_away(&program, "bad_request") == 1.0);
 }
 
 #[test]

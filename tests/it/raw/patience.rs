@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read as _};
 use std::time::{Duration, Instant};
 
-use super::{framed, handled, post};
+use super::{framed, handled, post, turned_away};
 use crate::support::{
     APP, Connection, Home, KEY_ID, KEY_SECRET, PATIENCE, Program, basic, first_message, parse, raw, until,
 };
@@ -142,7 +142,7 @@ fn a_hundred_headers_are_taken_and_one_more_is_431() {
         let bytes = post(&format!("user-{count}"), &format!("{more}connection: close\r\n"));
         assert_eq!(parse(&raw(program.listen, bytes.as_bytes()).unwrap()).unwrap().status, status, "{count}");
     }
-    assert_eq!(handled(&program), 1.0);
+    assert_eq!((handled(&program), turned_away(&program, "head_too_large")), (1.0, 2.0));
 }
 
 #[test]
@@ -154,6 +154,7 @@ fn a_head_without_end_is_431_long_before_it_fills_the_memory() {
         (0..10_000).take_while(|n| connection.send(format!("x-{n}: {}\r\n", "y".repeat(1000)))).count();
     assert!(sent < 10_000, "it was closed");
     assert_eq!(handled(&program), 0.0);
+    until("it is counted", || turned_away(&program, "head_too_large") == 1.0);
 }
 
 #[test]
@@ -184,6 +185,7 @@ fn connections_of_one_address_beyond_its_own_most_are_closed() {
         assert_eq!(connection.ask("GET", "/webhooks", &[], b"").status, 200);
     }
     assert!(Connection::open(program.listen).closes());
+    assert_eq!(turned_away(&program, "too_many_connections"), 1.0);
     drop(open.pop());
     until("its place is given back", || {
         let mut next = Connection::open(program.listen);
