@@ -93,7 +93,7 @@ pub struct Ingest {
     pub queue_bytes: usize,
     /// Jobs in one transaction; at most `queue_jobs`.
     pub batch_jobs: usize,
-    /// From the queue to the receipt.
+    /// From the queue to the receipt, and from the question to the answer of a look-up.
     pub answer_within: Duration,
     /// Between the time stamp of a signed delivery and our clock.
     pub signature_tolerance: Duration,

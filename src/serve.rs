@@ -129,7 +129,8 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure>
         quarantine_bytes: settings.ingest.quarantine_bytes,
     })?;
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
-    Ok((store, Readers::start(readers).map_err(io("reader threads"))?))
+    let readers = Readers::start(readers, settings.ingest.answer_within);
+    Ok((store, readers.map_err(io("reader threads"))?))
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
