@@ -65,7 +65,7 @@ pub struct Server {
     pub max_connections: usize,
     /// Connections at once from one address; 0 is no bound.
     pub connections_per_address: usize,
-    /// For requests under way when the service is told to stop.
+    /// For the end when the service is told to stop; four fifths of it for requests under way.
     pub drain_within: Duration,
 }
 

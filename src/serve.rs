@@ -47,8 +47,8 @@ pub enum Failure {
     /// The worker's thread ended without a word.
     #[error("the worker panicked; nothing more can be stored by this process")]
     Worker,
-    /// Requests or the worker did not finish in time. What was acknowledged is on disk.
-    #[error("stopped before everything under way was finished: drain_within is over")]
+    /// The worker did not finish in time. What was acknowledged is on disk.
+    #[error("stopped before the worker had finished: drain_within is over")]
     NotDrained,
 }
 
@@ -101,7 +101,12 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     shared.draining.store(true, Ordering::Release);
     stop.send_replace(true);
     let drain = async {
-        _ = public.await;
+        // The rest of the time is the worker's. Peers that have not taken their answers by then never will.
+        if timeout(server.drain_within * 4 / 5, &mut public).await.is_err() {
+            tracing::warn!("closing connections that are still open");
+            public.abort();
+            _ = public.await;
+        }
         queue.close();
         let ended = worker.await;
         stop_admin.send_replace(true);
