@@ -155,6 +155,9 @@ fn start_worker(
 ) -> Result<oneshot::Receiver<Result<(), store::Error>>, Failure> {
     let (done, ended) = oneshot::channel();
     let run = move || {
+        // The one way to test what becomes of the process.
+        #[cfg(debug_assertions)]
+        assert!(std::env::var("ROLLCALL_PANIC_ON").as_deref() != Ok("worker"), "provoked");
         let result = worker::run(store, &jobs, &options, &metrics);
         _ = done.send(result);
     };

@@ -172,6 +172,19 @@ fn senders_who_hang_up_before_the_answer_lose_nothing_and_double_nothing() {
 }
 
 #[test]
+#[cfg(debug_assertions)]
+fn a_worker_that_dies_takes_the_process_with_it() {
+    let mut home = Home::new();
+    home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "worker".to_owned()));
+    let (status, log) = home.try_start().map_or_else(|ended| ended, Program::wait);
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("the worker panicked; nothing more can be stored by this process"), "{log}");
+    home.env.clear();
+    assert_eq!(home.start().webhook(message(1)).status, 200, "the next one can");
+}
+
+#[test]
+#[cfg(debug_assertions)]
 fn a_panic_over_one_delivery_leaves_its_neighbours_alone() {
     let mut home = Home::new();
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "conversation:referral".to_owned()));
