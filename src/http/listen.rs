@@ -8,7 +8,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -59,11 +59,33 @@ impl From<&Server> for Limits {
     }
 }
 
+/// What a listener serves: what it is given first, until it is given something else.
+#[derive(Clone)]
+pub struct Routes(Arc<(Router, OnceLock<Router>)>);
+
+impl From<Router> for Routes {
+    fn from(first: Router) -> Self {
+        Self(Arc::new((first, OnceLock::new())))
+    }
+}
+
+impl Routes {
+    /// Serves these from now on. Only the first call counts.
+    pub fn set(&self, router: Router) {
+        _ = self.0.1.set(router);
+    }
+
+    fn now(&self) -> Router {
+        let (first, then) = &*self.0;
+        then.get().unwrap_or(first).clone()
+    }
+}
+
 /// Serves until `stop` turns true, then lets the requests under way finish: returns when the last
 /// connection is closed. Drop it to end them all.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     limits: Limits,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
@@ -94,10 +116,10 @@ pub async fn serve(
             metrics.turn_away("too_many_connections");
             continue;
         };
-        let (router, metrics, stop) = (router.clone(), metrics.clone(), stop.clone());
+        let (routes, metrics, stop) = (routes.clone(), metrics.clone(), stop.clone());
         connections.spawn(async move {
             metrics.connections.inc();
-            connection(stream, peer, router, limits, metrics.clone(), stop).await;
+            connection(stream, peer, routes, limits, metrics.clone(), stop).await;
             metrics.connections.dec();
             drop((place, permit));
         });
@@ -115,7 +137,7 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    router: Router,
+    routes: Routes,
     limits: Limits,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
@@ -126,7 +148,7 @@ async fn connection(
     let stream = TokioIo::new(Timed::new(stream, limits, requests.clone()));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let (router, under_way, metrics) = (router.clone(), requests.begin(), &metrics);
+        let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
         async move {
             if head_bytes(&request) > limits.header_bytes {
                 metrics.turn_away(HEAD_TOO_LARGE);

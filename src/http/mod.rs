@@ -130,6 +130,19 @@ fn lower_case(uri: &Uri) -> Option<Uri> {
     format!("{before}appusers{rest}").parse().ok()
 }
 
+/// The public listener before there is a database: whoever asks is told to come again.
+pub fn starting(metrics: Arc<Metrics>) -> Router {
+    Router::new().fallback(|| async move {
+        metrics.turn_away("starting");
+        ApiError::unavailable("starting", "Starting; try again")
+    })
+}
+
+/// The admin listener before there is a database: alive, and not ready.
+pub fn admin_starting() -> Router {
+    starting(Arc::default()).route("/livez", get(admin::alive))
+}
+
 /// The admin listener: health and metrics.
 pub fn admin(shared: Arc<Shared>) -> Router {
     Router::new()

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::crash::traffic::webhook;
+use crate::storage_faults::strace;
 use crate::support::{
     APP, Connection, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, first_message, have, until,
 };
@@ -53,6 +54,34 @@ fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
         let program = home.start();
         assert!(found(&program, 1) && found(&program, 2) == stored, "{signal}");
     }
+}
+
+/// The first sync of a new database takes a second.
+#[test]
+fn while_the_database_is_being_opened_it_is_503_and_a_stop_ends_that() {
+    if !have("strace") {
+        return;
+    }
+    let mut home = Home::new();
+    home.wrapper = strace(&home, "fsync,fdatasync", "fsync,fdatasync:delay_enter=2000000:when=1", &[]);
+    let program = home.start_until("\"starting on ").map_err(|(_, log)| log).unwrap();
+    for _ in 0..3 {
+        let answer = program.webhook(message(1));
+        assert_eq!((answer.status, answer.code().as_str()), (503, "starting"), "{answer:?}");
+        assert!(answer.header("retry-after").is_some());
+        assert_eq!((program.admin("/readyz").status, program.admin("/livez").status), (503, 200));
+    }
+    program.wait_for_log("\"ready on ");
+    assert_eq!(program.webhook(message(1)).status, 200);
+    let turned_away = "rollcall_http_turned_away_total{reason=\"starting\"}";
+    assert_eq!(program.metric(turned_away), 3.0);
+    program.stop();
+    std::fs::remove_file(home.database()).unwrap();
+    let program = home.start_until("\"starting on ").map_err(|(_, log)| log).unwrap();
+    let log = program.stop();
+    assert!(log.contains("before the database was open"), "{log}");
+    home.wrapper.clear();
+    assert_eq!(home.start().webhook(message(2)).status, 200, "what was begun is no obstacle");
 }
 
 #[test]
