@@ -65,7 +65,7 @@ pub struct Server {
     pub max_connections: usize,
     /// Connections at once from one address; 0 is no bound.
     pub connections_per_address: usize,
-    /// For requests under way when the service is told to stop.
+    /// For the end when the service is told to stop; four fifths of it for requests under way.
     pub drain_within: Duration,
 }
 
@@ -76,6 +76,8 @@ pub struct Limits {
     pub webhook_body: usize,
     /// Bytes of any other request's body.
     pub rest_body: usize,
+    /// Bytes of the bodies being received; at least twice the largest, because half is kept for known senders.
+    pub bodies_in_flight: usize,
     /// Levels of nested JSON; 1 to 512.
     pub json_depth: usize,
     /// Events in one webhook.
@@ -91,7 +93,7 @@ pub struct Ingest {
     pub queue_bytes: usize,
     /// Jobs in one transaction; at most `queue_jobs`.
     pub batch_jobs: usize,
-    /// From the queue to the receipt.
+    /// From the queue to the receipt, and from the question to the answer of a look-up.
     pub answer_within: Duration,
     /// Between the time stamp of a signed delivery and our clock.
     pub signature_tolerance: Duration,

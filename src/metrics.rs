@@ -70,6 +70,7 @@ pub struct Metrics {
     /// Webhook requests in seconds, from the last byte of the body to the answer.
     pub receive_seconds: Histogram,
     asked: Family<Asked, Counter>,
+    turned_away: Family<Why, Counter>,
     /// Jobs in a batch.
     pub batch_jobs: Histogram,
     /// Commits in seconds.
@@ -94,6 +95,7 @@ pub struct Metrics {
     queue_jobs: Gauge,
     queue_bytes: Gauge,
     queue_capacity: Gauge,
+    bodies_bytes: Gauge,
     /// When a batch was last not stored, in s since 1970; 0 once one was again.
     failed: AtomicI64,
     /// When a refusal was last logged, in s since 1970.
@@ -109,6 +111,8 @@ pub struct Levels {
     pub queue_bytes: usize,
     /// The most that may wait.
     pub queue_capacity: usize,
+    /// Bytes of bodies that are being received.
+    pub bodies_bytes: usize,
 }
 
 impl Default for Metrics {
@@ -120,6 +124,7 @@ impl Default for Metrics {
             rejected: Family::default(),
             receive_seconds: seconds(),
             asked: Family::default(),
+            turned_away: Family::default(),
             batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             commit_seconds: seconds(),
             connections: Gauge::default(),
@@ -134,6 +139,7 @@ impl Default for Metrics {
             queue_jobs: Gauge::default(),
             queue_bytes: Gauge::default(),
             queue_capacity: Gauge::default(),
+            bodies_bytes: Gauge::default(),
             failed: AtomicI64::new(0),
             refusal_logged: AtomicI64::new(0),
         };
@@ -153,6 +159,11 @@ impl Metrics {
             self.receive_seconds.clone(),
         );
         r.register("http_requests", "Requests to the REST interface", self.asked.clone());
+        r.register(
+            "http_turned_away",
+            "Requests and connections refused before a route was looked for, by reason",
+            self.turned_away.clone(),
+        );
         r.register("events", "Events by what was done with them", self.events.clone());
         r.register("batch_jobs", "Deliveries committed together", self.batch_jobs.clone());
         r.register("store_commit_duration_seconds", "Commits", self.commit_seconds.clone());
@@ -179,6 +190,7 @@ impl Metrics {
         r.register("queue_depth", "Deliveries waiting for the worker", self.queue_jobs.clone());
         r.register("queue_bytes", "Bytes of bodies waiting for the worker", self.queue_bytes.clone());
         r.register("queue_capacity", "The most deliveries that may wait", self.queue_capacity.clone());
+        r.register("bodies_bytes", "Bytes of bodies being received", self.bodies_bytes.clone());
         r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     }
 
@@ -196,6 +208,11 @@ impl Metrics {
     /// Counts a request to the REST interface.
     pub fn asked(&self, route: String, status: u16) {
         self.asked.get_or_create(&Asked { route, status }).inc();
+    }
+
+    /// Counts a request or a connection that was refused before a route was looked for.
+    pub fn turn_away(&self, reason: &'static str) {
+        self.turned_away.get_or_create(&Why { reason }).inc();
     }
 
     /// Whether a refusal may be logged: once a second, or strangers could fill the log.
@@ -230,6 +247,7 @@ impl Metrics {
         self.queue_jobs.set(levels.queue_jobs as i64);
         self.queue_bytes.set(levels.queue_bytes as i64);
         self.queue_capacity.set(levels.queue_capacity as i64);
+        self.bodies_bytes.set(levels.bodies_bytes as i64);
         let mut text = String::new();
         // Writing to a string does not fail.
         _ = encode(&mut text, &self.registry);

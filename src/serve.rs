@@ -14,7 +14,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use crate::config::{Settings, StoreUrl};
-use crate::http::{self, Shared, listen};
+use crate::http::listen::{self, Routes};
+use crate::http::{self, Shared};
 use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
 use crate::store;
@@ -47,8 +48,8 @@ pub enum Failure {
     /// The worker's thread ended without a word.
     #[error("the worker panicked; nothing more can be stored by this process")]
     Worker,
-    /// Requests or the worker did not finish in time. What was acknowledged is on disk.
-    #[error("stopped before everything under way was finished: drain_within is over")]
+    /// The worker did not finish in time. What was acknowledged is on disk.
+    #[error("stopped before the worker had finished: drain_within is over")]
     NotDrained,
 }
 
@@ -65,27 +66,42 @@ impl Failure {
 }
 
 /// Runs the service until it is told to stop, or cannot go on.
+///
+/// The listeners come first: a database that was not closed may take its time to open, and whoever asks
+/// meanwhile is told to come again.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(io("signals"))?;
     let metrics = Arc::new(Metrics::default());
-    let (store, readers) = open(settings)?;
-    let ingest = &settings.ingest;
-    let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
-    let options = worker::Options { batch_jobs: ingest.batch_jobs, group_members: ingest.group_members };
-    let mut worker = start_worker(store, jobs, options, metrics.clone())?;
-    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, metrics.clone()));
-
     let server = &settings.server;
     let (public, listen) = bind(server.listen).await?;
     let (admin, admin_listen) = bind(server.admin_listen).await?;
     let (stop, stopping) = watch::channel(false);
     let (stop_admin, stopping_admin) = watch::channel(false);
     let limits = listen::Limits::from(server);
-    let routes = http::public(shared.clone());
-    let mut public = tokio::spawn(listen::serve(public, routes, limits, metrics, stopping));
+    let routes = Routes::from(http::starting(metrics.clone()));
+    let admin_routes = Routes::from(http::admin_starting());
+    let mut public = tokio::spawn(listen::serve(public, routes.clone(), limits, metrics.clone(), stopping));
     // Connections to the admin listener are not counted as the public one's.
-    let routes = http::admin(shared.clone());
-    tokio::spawn(listen::serve(admin, routes, limits, Arc::default(), stopping_admin));
+    tokio::spawn(listen::serve(admin, admin_routes.clone(), limits, Arc::default(), stopping_admin));
+    tracing::info!(%listen, %admin_listen, "starting on {listen}");
+
+    let owned = settings.clone();
+    let (store, readers) = tokio::select! {
+        opened = tokio::task::spawn_blocking(move || open(&owned)) => {
+            opened.map_err(|error| io("opening the database")(error.into()))??
+        }
+        signal = signals.stop() => {
+            tracing::info!(signal, "{signal} before the database was open");
+            return Ok(());
+        }
+    };
+    let ingest = &settings.ingest;
+    let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
+    let options = worker::Options { batch_jobs: ingest.batch_jobs, group_members: ingest.group_members };
+    let mut worker = start_worker(store, jobs, options, metrics.clone())?;
+    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, metrics));
+    routes.set(http::public(shared.clone()));
+    admin_routes.set(http::admin(shared.clone()));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
 
@@ -101,7 +117,12 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     shared.draining.store(true, Ordering::Release);
     stop.send_replace(true);
     let drain = async {
-        _ = public.await;
+        // The rest of the time is the worker's. Peers that have not taken their answers by then never will.
+        if timeout(server.drain_within * 4 / 5, &mut public).await.is_err() {
+            tracing::warn!("closing connections that are still open");
+            public.abort();
+            _ = public.await;
+        }
         queue.close();
         let ended = worker.await;
         stop_admin.send_replace(true);
@@ -129,7 +150,8 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure>
         quarantine_bytes: settings.ingest.quarantine_bytes,
     })?;
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
-    Ok((store, Readers::start(readers).map_err(io("reader threads"))?))
+    let readers = Readers::start(readers, settings.ingest.answer_within);
+    Ok((store, readers.map_err(io("reader threads"))?))
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -149,6 +171,9 @@ fn start_worker(
 ) -> Result<oneshot::Receiver<Result<(), store::Error>>, Failure> {
     let (done, ended) = oneshot::channel();
     let run = move || {
+        // The one way to test what becomes of the process.
+        #[cfg(debug_assertions)]
+        assert!(std::env::var("ROLLCALL_PANIC_ON").as_deref() != Ok("worker"), "provoked");
         let result = worker::run(store, &jobs, &options, &metrics);
         _ = done.send(result);
     };

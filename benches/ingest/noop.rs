@@ -37,7 +37,7 @@ pub fn run(port: u16) -> Result<()> {
     rollcall::serve::block_on(async move {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         let (_stop, stopping) = watch::channel(false);
-        serve(listener, router, limits, Arc::default(), stopping).await;
+        serve(listener, router.into(), limits, Arc::default(), stopping).await;
         Ok(())
     })?
 }

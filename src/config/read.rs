@@ -42,6 +42,7 @@ impl Reader {
             limits: Limits {
                 webhook_body: self.size("limits.webhook_body"),
                 rest_body: self.size("limits.rest_body"),
+                bodies_in_flight: self.size("limits.bodies_in_flight"),
                 json_depth: self.count("limits.json_depth", 1..=512),
                 webhook_events: self.count("limits.webhook_events", 1..=MANY),
             },

@@ -35,6 +35,11 @@ fn sizes(settings: &Settings, reader: &mut Reader) {
             ingest.queue_bytes >= body,
             &format!("ingest.queue_bytes must not be less than {key}, or the largest body never fits"),
         );
+        reader.rule(
+            &["limits.bodies_in_flight", key],
+            limits.bodies_in_flight / 2 >= body,
+            &format!("limits.bodies_in_flight must be at least twice {key}, or the largest body never fits"),
+        );
     }
     reader.rule(
         &["store.wal_limit", "store.wal_checkpoint"],

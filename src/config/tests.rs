@@ -65,7 +65,7 @@ fn every_key_of_the_shipped_file_has_a_comment_above_it() {
         }
         above = line;
     }
-    assert_eq!(keys, 35);
+    assert_eq!(keys, 36);
 }
 
 #[test]
@@ -167,8 +167,12 @@ const FAULTS: &[(&str, &str)] = &[
     ("limits.webhook_body = \"99999999999GiB\"", "limits.webhook_body: too large"),
     ("limits.webhook_body = 1.5", "limits.webhook_body: must be a size"),
     (
-        "limits.webhook_body = \"65MiB\"",
-        "limits.webhook_body: ingest.queue_bytes must not be less than limits.webhook_body",
+        "ingest.queue_bytes = \"512KiB\"",
+        "ingest.queue_bytes: ingest.queue_bytes must not be less than limits.webhook_body",
+    ),
+    (
+        "limits.webhook_body = \"33MiB\"",
+        "limits.webhook_body: limits.bodies_in_flight must be at least twice limits.webhook_body",
     ),
     (
         "ingest.queue_jobs = 1023",

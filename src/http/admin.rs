@@ -43,6 +43,7 @@ pub(super) async fn metrics(shared: State) -> Response {
         queue_jobs: shared.queue.depth(),
         queue_bytes: shared.queue.bytes(),
         queue_capacity: shared.queue.capacity(),
+        bodies_bytes: shared.bodies.bytes(),
     };
     let mut response = shared.metrics.text(&levels).into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

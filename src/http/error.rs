@@ -30,6 +30,11 @@ impl ApiError {
         self.code
     }
 
+    /// Whether the same request may be taken in a moment.
+    pub(super) fn is_temporary(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     pub(super) fn bad_request(description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", description)
     }
@@ -66,7 +71,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = serde_json::json!({ "error": { "code": self.code, "description": self.description } });
         let mut response = json(self.status, error.to_string());
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.is_temporary() {
             // 1 to 3 s, so that senders who were refused together do not come back together.
             let seconds = 1 + jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 3;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -8,13 +8,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -33,6 +33,9 @@ use crate::metrics::Metrics;
 
 /// hyper's own bound, and Smooch sends a dozen.
 const MOST_HEADERS: usize = 100;
+
+/// For the metrics: a head that is answered 431.
+const HEAD_TOO_LARGE: &str = "head_too_large";
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +59,33 @@ impl From<&Server> for Limits {
     }
 }
 
+/// What a listener serves: what it is given first, until it is given something else.
+#[derive(Clone)]
+pub struct Routes(Arc<(Router, OnceLock<Router>)>);
+
+impl From<Router> for Routes {
+    fn from(first: Router) -> Self {
+        Self(Arc::new((first, OnceLock::new())))
+    }
+}
+
+impl Routes {
+    /// Serves these from now on. Only the first call counts.
+    pub fn set(&self, router: Router) {
+        _ = self.0.1.set(router);
+    }
+
+    fn now(&self) -> Router {
+        let (first, then) = &*self.0;
+        then.get().unwrap_or(first).clone()
+    }
+}
+
 /// Serves until `stop` turns true, then lets the requests under way finish: returns when the last
 /// connection is closed. Drop it to end them all.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    routes: Routes,
     limits: Limits,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
@@ -87,12 +112,15 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = addresses.enter(peer, limits.per_address) else { continue };
-        let (router, stop, gauge) = (router.clone(), stop.clone(), metrics.connections.clone());
+        let Some(place) = addresses.enter(peer, limits.per_address) else {
+            metrics.turn_away("too_many_connections");
+            continue;
+        };
+        let (routes, metrics, stop) = (routes.clone(), metrics.clone(), stop.clone());
         connections.spawn(async move {
-            gauge.inc();
-            connection(stream, router, limits, stop).await;
-            gauge.dec();
+            metrics.connections.inc();
+            connection(stream, peer, routes, limits, metrics.clone(), stop).await;
+            metrics.connections.dec();
             drop((place, permit));
         });
     }
@@ -106,15 +134,24 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    routes: Routes,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    mut stop: watch::Receiver<bool>,
+) {
     // Answers are one small write each; holding them back for more would only delay them.
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
     let stream = TokioIo::new(Timed::new(stream, limits, requests.clone()));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (router, under_way) = (router.clone(), requests.begin());
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
         async move {
             if head_bytes(&request) > limits.header_bytes {
+                metrics.turn_away(HEAD_TOO_LARGE);
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -136,6 +173,10 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, mut stop:
         }
     };
     if let Err(error) = served {
+        if error.is_parse() {
+            // hyper has answered this one itself.
+            metrics.turn_away(if error.is_parse_too_large() { HEAD_TOO_LARGE } else { "bad_request" });
+        }
         tracing::debug!(%error, "a connection ended: {error}");
     }
 }

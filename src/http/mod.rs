@@ -15,11 +15,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::ServiceExt;
 
 use crate::config::Settings;
 use crate::ingest::queue::Queue;
@@ -27,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use auth::Apps;
+use body::Budget;
 use error::ApiError;
 use signature::Secrets;
 
@@ -38,6 +41,7 @@ pub struct Shared {
     readers: Readers<SqliteReader>,
     metrics: Arc<Metrics>,
     bounds: Bounds,
+    bodies: Budget,
     /// Set once the service is told to stop.
     pub draining: AtomicBool,
 }
@@ -45,6 +49,7 @@ pub struct Shared {
 /// What a request may cost.
 struct Bounds {
     webhook_body: usize,
+    rest_body: usize,
     body_timeout: Duration,
     json_depth: usize,
     webhook_events: usize,
@@ -62,6 +67,7 @@ impl Shared {
     ) -> Self {
         let bounds = Bounds {
             webhook_body: settings.limits.webhook_body,
+            rest_body: settings.limits.rest_body,
             body_timeout: settings.server.body_timeout,
             json_depth: settings.limits.json_depth,
             webhook_events: settings.limits.webhook_events,
@@ -69,7 +75,8 @@ impl Shared {
             future_tolerance: settings.ingest.future_tolerance,
         };
         let (apps, secrets) = (Apps::new(&settings.apps), Secrets::new(&settings.apps));
-        Self { apps, secrets, queue, readers, metrics, bounds, draining: AtomicBool::new(false) }
+        let bodies = Budget::new(settings.limits.bodies_in_flight);
+        Self { apps, secrets, queue, readers, metrics, bounds, bodies, draining: AtomicBool::new(false) }
     }
 }
 
@@ -84,14 +91,56 @@ pub fn public(shared: Arc<Shared>) -> Router {
         .route("/apps/{app}/appusers", get(app_users::list))
         .route("/apps/{app}/appusers/{id}", get(app_users::get))
         .layer(middleware::from_fn_with_state(shared.clone(), count));
-    Router::new()
+    let routes = Router::new()
         .route("/webhooks", webhooks())
         .route("/webhooks/{app}", webhooks())
         .nest("/v1", users.clone())
         .nest("/v1.1", users)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .with_state(shared)
+        .with_state(shared);
+    routes.clone().fallback(move |request| in_any_case(routes, request))
+}
+
+/// What no route fits, once more with `appusers` as the routes have it: old clients write `appUsers`.
+async fn in_any_case(routes: Router, request: Request) -> Response {
+    let Some(uri) = lower_case(request.uri()) else { return no_route().await.into_response() };
+    let (parts, body) = request.into_parts();
+    let mut again = Request::new(body);
+    (*again.method_mut(), *again.uri_mut(), *again.headers_mut()) = (parts.method, uri, parts.headers);
+    routes.oneshot(again).await.into_response()
+}
+
+/// The address with its segment `appusers` in lower case, and every other byte as it was; `None` if
+/// there is nothing to change.
+fn lower_case(uri: &Uri) -> Option<Uri> {
+    let mut segments = uri.path().split('/').skip(1);
+    let base = segments.next()?;
+    let mut before = 1 + base.len() + 1;
+    let mut word = segments.next()?;
+    if word == "apps" {
+        before += word.len() + 1 + segments.next()?.len() + 1;
+        word = segments.next()?;
+    }
+    if !word.eq_ignore_ascii_case("appusers") || word == "appusers" {
+        return None;
+    }
+    let target = uri.path_and_query()?.as_str();
+    let (before, rest) = (target.get(..before)?, target.get(before + word.len()..)?);
+    format!("{before}appusers{rest}").parse().ok()
+}
+
+/// The public listener before there is a database: whoever asks is told to come again.
+pub fn starting(metrics: Arc<Metrics>) -> Router {
+    Router::new().fallback(|| async move {
+        metrics.turn_away("starting");
+        ApiError::unavailable("starting", "Starting; try again")
+    })
+}
+
+/// The admin listener before there is a database: alive, and not ready.
+pub fn admin_starting() -> Router {
+    starting(Arc::default()).route("/livez", get(admin::alive))
 }
 
 /// The admin listener: health and metrics.
@@ -118,12 +167,19 @@ async fn no_method() -> ApiError {
     )
 }
 
-/// Counts a REST request by its route, never its path, and by status.
+/// Counts a REST request by its route, never its path, and by status. Whatever has no use for its body
+/// still refuses one that it would refuse elsewhere.
 async fn count(shared: State, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let response = match compressed(request.headers()) {
-        Some(refusal) => refusal.into_response(),
-        None => next.run(request).await,
+    let (parts, body) = request.into_parts();
+    let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
+    let refusal = match compressed(&parts.headers) {
+        Some(refusal) => Err(refusal),
+        None => body::pass(&parts.headers, body, bounds, |_| Ok(())).await,
+    };
+    let response = match refusal {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => next.run(Request::from_parts(parts, Body::empty())).await,
     };
     shared.metrics.asked(route.unwrap_or_default(), response.status().as_u16());
     response

@@ -49,6 +49,16 @@ impl Doubt {
     }
 }
 
+/// What a request carries to show who sent it.
+pub(super) enum Proof<'s, 'h> {
+    /// The secret of this app.
+    Secret(&'s AppId),
+    /// An HMAC over the body.
+    Hub([u8; 32]),
+    /// HMACs over `id.timestamp.body`, several of them while secrets rotate.
+    Standard { id: &'h [u8], timestamp: &'h [u8], tags: Vec<[u8; 32]> },
+}
+
 /// The secrets of all apps.
 pub(super) struct Secrets {
     apps: Vec<AppId>,
@@ -72,58 +82,39 @@ impl Secrets {
         Self { apps: apps.iter().map(|app| app.id.as_str().into()).collect(), secrets: secrets.collect() }
     }
 
-    /// The app whose secret the request carries. Every secret is tried, whichever fits, and
-    /// secrets are compared by their hashes: the time taken tells nothing about them.
-    pub(super) fn verify(
-        &self,
-        headers: &HeaderMap,
-        body: &[u8],
+    /// What the headers alone say of the sender, so that no stranger's body has to be kept.
+    pub(super) fn proof<'s, 'h>(
+        &'s self,
+        headers: &'h HeaderMap,
         now: i64,
         tolerance: Duration,
-    ) -> Result<&AppId, Doubt> {
+    ) -> Result<Proof<'s, 'h>, Doubt> {
         if let Some(key) = only(headers, API_KEY)? {
             let hash: [u8; 32] = Sha256::digest(key).into();
-            return self.app_by(|secret| secret.hash.ct_eq(&hash));
+            return self.app_by(|secret| secret.hash.ct_eq(&hash)).map(Proof::Secret);
         }
         if let Some(given) = only(headers, STANDARD_SIGNATURE)? {
-            return self.standard(headers, given, body, now, tolerance);
+            return standard(headers, given, now, tolerance);
         }
         let given = only(headers, HUB)?.ok_or(Doubt::Missing)?;
         let digits = given.strip_prefix(b"sha256=").ok_or(Doubt::Malformed)?;
-        let tag = unhex(digits).ok_or(Doubt::Malformed)?;
-        self.app_by(|secret| tag_of(&secret.plain, &[body]).ct_eq(&tag))
+        Ok(Proof::Hub(unhex(digits).ok_or(Doubt::Malformed)?))
     }
 
-    /// Standard Webhooks: `v1,` and base64 of the HMAC over `id.timestamp.body`, several of them
-    /// while secrets rotate.
-    fn standard(
-        &self,
-        headers: &HeaderMap,
-        given: &[u8],
-        body: &[u8],
-        now: i64,
-        tolerance: Duration,
-    ) -> Result<&AppId, Doubt> {
-        let id = only(headers, STANDARD_ID)?.ok_or(Doubt::Malformed)?;
-        let timestamp = only(headers, STANDARD_TIMESTAMP)?.ok_or(Doubt::Malformed)?;
-        let digits =
-            !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.iter().all(u8::is_ascii_digit);
-        if id.is_empty() || id.contains(&b'.') || !digits || given.len() > MOST_SIGNATURE_BYTES {
-            return Err(Doubt::Malformed);
+    /// The app that a request comes from, now that its body is there.
+    pub(super) fn verify<'s>(&'s self, proof: &Proof<'s, '_>, body: &[u8]) -> Result<&'s AppId, Doubt> {
+        match proof {
+            Proof::Secret(app) => Ok(app),
+            Proof::Hub(given) => self.app_by(|secret| tag_of(&secret.plain, &[body]).ct_eq(given)),
+            Proof::Standard { id, timestamp, tags } => self.app_by(|secret| {
+                let tag = tag_of(&secret.standard, &[id, b".", timestamp, b".", body]);
+                tags.iter().fold(Choice::from(0), |fits, given| fits | given.ct_eq(&tag))
+            }),
         }
-        let signed: i64 =
-            std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok()).ok_or(Doubt::Malformed)?;
-        if now.abs_diff(signed) > tolerance.as_secs() {
-            return Err(Doubt::Stale);
-        }
-        let tags: Vec<[u8; 32]> =
-            given.split(|byte| *byte == b' ').take(MOST_SIGNATURES).filter_map(tag_in).collect();
-        self.app_by(|secret| {
-            let tag = tag_of(&secret.standard, &[id, b".", timestamp, b".", body]);
-            tags.iter().fold(Choice::from(0), |fits, given| fits | given.ct_eq(&tag))
-        })
     }
 
+    /// Every secret is tried, whichever fits, and secrets are compared by their hashes: the time taken
+    /// tells nothing about them.
     fn app_by(&self, fits: impl Fn(&Secret) -> Choice) -> Result<&AppId, Doubt> {
         let found = self
             .secrets
@@ -146,6 +137,28 @@ impl Secret {
             standard: keyed(decoded.as_deref().unwrap_or(secret.as_bytes()))?,
         })
     }
+}
+
+/// Standard Webhooks: `v1,` and base64 of the HMAC.
+fn standard<'h>(
+    headers: &'h HeaderMap,
+    given: &[u8],
+    now: i64,
+    tolerance: Duration,
+) -> Result<Proof<'static, 'h>, Doubt> {
+    let id = only(headers, STANDARD_ID)?.ok_or(Doubt::Malformed)?;
+    let timestamp = only(headers, STANDARD_TIMESTAMP)?.ok_or(Doubt::Malformed)?;
+    let digits = !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.iter().all(u8::is_ascii_digit);
+    if id.is_empty() || id.contains(&b'.') || !digits || given.len() > MOST_SIGNATURE_BYTES {
+        return Err(Doubt::Malformed);
+    }
+    let signed: i64 =
+        std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok()).ok_or(Doubt::Malformed)?;
+    if now.abs_diff(signed) > tolerance.as_secs() {
+        return Err(Doubt::Stale);
+    }
+    let tags = given.split(|byte| *byte == b' ').take(MOST_SIGNATURES).filter_map(tag_in).collect();
+    Ok(Proof::Standard { id, timestamp, tags })
 }
 
 fn tag_of(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {

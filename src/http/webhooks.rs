@@ -1,17 +1,19 @@
 //! The webhook target. A 200 means on disk: until then Smooch has the only copy.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, Path};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::body::{Bounds, Share};
 use super::error::{ApiError, json};
-use super::signature::{CREDENTIALS, Doubt};
+use super::signature::{CREDENTIALS, Doubt, Proof};
 use super::{Shared, State, body};
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{Delivered, Receipt, Refused};
@@ -31,48 +33,72 @@ pub(super) async fn probe() -> Response {
 /// or in quarantine; 401 without the right secret; 503 for whatever may be better in a moment.
 pub(super) async fn receive(
     shared: State,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     path: Result<Option<Path<String>>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let read = async {
-        super::compressed(&headers).map_or(Ok(()), Err)?;
-        body::read(&headers, body, shared.bounds.webhook_body, shared.bounds.body_timeout).await
-    };
-    let body = match read.await {
-        Ok(body) => body,
-        Err(error) => {
-            shared.metrics.refuse(Outcome::refused, error.code());
-            return error.into_response();
-        }
-    };
-    let began = Instant::now();
     let path = match &path {
         Ok(path) => path.as_ref().map(|Path(app)| app.as_str()),
         // What cannot be decoded is nobody's app.
         Err(_) => Some(""),
     };
-    let response = match accept(&shared, path, &headers, body).await {
+    let request = Request { headers: &headers, path, peer: peer.ip() };
+    match take(&shared, &request, body).await {
         Ok(_) => json(StatusCode::OK, "{}"),
         Err(error) => error.into_response(),
+    }
+}
+
+/// A request without its body.
+struct Request<'r> {
+    headers: &'r HeaderMap,
+    path: Option<&'r str>,
+    peer: IpAddr,
+}
+
+impl Request<'_> {
+    /// An app that is not this secret's is answered as an app that does not exist.
+    fn names<'s>(&self, app: &'s AppId) -> Result<&'s AppId, Doubt> {
+        if self.path.is_none_or(|path| path == app.as_str()) { Ok(app) } else { Err(Doubt::Wrong) }
+    }
+}
+
+async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<Receipt, ApiError> {
+    let bounds = Bounds { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
+    super::compressed(request.headers).map_or(Ok(()), Err).map_err(|error| refused(shared, error))?;
+    let proof = shared.secrets.proof(request.headers, now_ms() / 1000, shared.bounds.signature_tolerance);
+    let proof = proof.and_then(|proof| match proof {
+        Proof::Secret(app) => request.names(app).map(Proof::Secret),
+        signature => Ok(signature),
+    });
+    let proof = match proof {
+        Ok(proof) => proof,
+        Err(doubt) => return Err(pass_by(shared, doubt, request, body, bounds).await),
     };
+    let mut share = shared.bodies.share(matches!(proof, Proof::Secret(_)));
+    let body = body::read(request.headers, body, bounds, &mut share).await;
+    let body = body.map_err(|error| refused(shared, error))?;
+    let began = Instant::now();
+    let taken = accept(shared, request, &proof, body, share).await;
     shared.metrics.receive_seconds.observe(began.elapsed().as_secs_f64());
-    response
+    taken
 }
 
 async fn accept(
     shared: &Shared,
-    path: Option<&str>,
-    headers: &HeaderMap,
+    request: &Request<'_>,
+    proof: &Proof<'_, '_>,
     body: Bytes,
+    share: Share<'_>,
 ) -> Result<Receipt, ApiError> {
     let received = now_ms();
-    let believed = shared.secrets.verify(headers, &body, received / 1000, shared.bounds.signature_tolerance);
-    let believed = believed.and_then(|app| {
-        // An app that is not this secret's is answered as an app that does not exist.
-        if path.is_none_or(|path| path == app.as_str()) { Ok(app) } else { Err(Doubt::Wrong) }
-    });
-    let app = believed.map_err(|doubt| disbelieve(shared, doubt, &body))?;
+    let disbelieve = |doubt, body: &Bytes| {
+        let hash = shared.metrics.may_log_refusal().then(|| Sha256::new().chain_update(body));
+        disbelieve(shared, doubt, request.peer, body.len(), hash)
+    };
+    let app = shared.secrets.verify(proof, &body).and_then(|app| request.names(app));
+    let app = app.map_err(|doubt| disbelieve(doubt, &body))?;
     if shared.draining.load(Ordering::Acquire) {
         return Err(unavailable(shared, Refused::Closed));
     }
@@ -83,19 +109,21 @@ async fn accept(
         latest: (received * 1000).saturating_add(tolerance),
     };
     let delivered = match wire::read(&body, &bounds) {
-        Err(unusable) => sort(app, received, headers, body, vec![Err(unusable)]),
+        Err(unusable) => sort(app, received, request.headers, body, vec![Err(unusable)]),
         Ok(Delivery { app: Some(named), .. }) if named != app.as_str() => {
-            if path.is_none() {
-                return Err(disbelieve(shared, Doubt::Wrong, &body));
+            if request.path.is_none() {
+                return Err(disbelieve(Doubt::Wrong, &body));
             }
             let unusable = Unusable::new("other_app", "the path and the body name different apps");
-            sort(app, received, headers, body, vec![Err(unusable)])
+            sort(app, received, request.headers, body, vec![Err(unusable)])
         }
         Ok(delivery) => {
             shared.metrics.repeated_keys.inc_by(delivery.repeated_keys as u64);
-            sort(app, received, headers, body, delivery.events)
+            sort(app, received, request.headers, body, delivery.events)
         }
     };
+    // From here on the queue counts it.
+    drop(share);
     match shared.queue.submit(delivered).await {
         Ok(receipt) => {
             shared.metrics.accept(match receipt {
@@ -149,14 +177,35 @@ fn masked(headers: &HeaderMap) -> String {
     text
 }
 
-/// The refusal of a stranger. Nothing of the body is kept but its length and hash: whoever cannot prove to be Smooch must
-/// not be able to fill the disk.
-fn disbelieve(shared: &Shared, doubt: Doubt, body: &[u8]) -> ApiError {
+/// Reads past what a stranger sends, so that a sender who writes it all before it reads gets the answer.
+async fn pass_by(
+    shared: &Shared,
+    doubt: Doubt,
+    request: &Request<'_>,
+    body: Body,
+    bounds: Bounds,
+) -> ApiError {
+    let mut hash = shared.metrics.may_log_refusal().then(Sha256::new);
+    let mut bytes = 0;
+    let passed = body::pass(request.headers, body, bounds, |part| {
+        bytes += part.len();
+        hash.iter_mut().for_each(|hash| hash.update(&part));
+        Ok(())
+    });
+    match passed.await {
+        Ok(()) => disbelieve(shared, doubt, request.peer, bytes, hash),
+        Err(error) => refused(shared, error),
+    }
+}
+
+/// The refusal of a stranger, logged where `hash` is of its body. Nothing of that is kept but its length and
+/// hash: whoever cannot prove to be Smooch must not be able to fill the disk.
+fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: Option<Sha256>) -> ApiError {
     let reason = doubt.reason();
     shared.metrics.refuse(Outcome::unauthorized, reason);
-    if shared.metrics.may_log_refusal() {
-        let sha256: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-        tracing::warn!(reason, bytes = body.len(), sha256, "a webhook was refused: {reason}");
+    if let Some(hash) = hash {
+        let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        tracing::warn!(reason, source = %peer, bytes, sha256, "a webhook was refused: {reason}");
     }
     ApiError::unauthorized(match doubt {
         Doubt::Missing => "Authorization is required: the webhook's secret as X-API-Key, or a signature",
@@ -164,6 +213,13 @@ fn disbelieve(shared: &Shared, doubt: Doubt, body: &[u8]) -> ApiError {
         Doubt::Wrong => "The webhook's secret or signature is not of this app",
         Doubt::Stale => "The signature's timestamp is too far from now",
     })
+}
+
+/// Counts the refusal of a body.
+fn refused(shared: &Shared, error: ApiError) -> ApiError {
+    let outcome = if error.is_temporary() { Outcome::unavailable } else { Outcome::refused };
+    shared.metrics.refuse(outcome, error.code());
+    error
 }
 
 fn unavailable(shared: &Shared, refused: Refused) -> ApiError {

@@ -1,5 +1,6 @@
 //! Every line of the table of answers, and of what is settled about apps and limits.
 
+mod bodies;
 mod limits;
 mod trouble;
 
@@ -168,6 +169,7 @@ fn a_wrong_or_missing_secret_is_401_counted_by_reason_and_nothing_of_the_body_is
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["bytes"], body.len(), "{line}");
     assert_eq!(line["sha256"].as_str().map(str::len), Some(64), "{line}");
+    assert_eq!(line["source"], "127.0.0.1", "{line}");
     let log = program.stop();
     assert!(!log.contains("stranger-7f3a"), "{log}");
 }

@@ -322,3 +322,32 @@ fn two_apps_with_equal_ids_see_only_their_own() {
     let cursor = look("one", "?limit=1").json()["after"].as_str().unwrap().to_owned();
     assert!(!look("two", &format!("?after={cursor}")).text.contains("of one"));
 }
+
+#[test]
+fn old_clients_may_write_app_users_as_they_do_and_every_other_byte_of_the_address_counts() {
+    let home = Home::new();
+    let program = home.start();
+    for (id, user_id) in [("a", "bob/appUsers"), ("appUsers", "carol@example.com")] {
+        assert_eq!(program.webhook(known(APP, id, user_id, "Somebody")).status, 200);
+    }
+    for base in ["/v1", "/v1.1", &format!("/v1/apps/{APP}"), &format!("/v1.1/apps/{APP}")] {
+        for word in ["appusers", "appUsers", "AppUsers", "APPUSERS"] {
+            let at = |rest: &str| program.get(&format!("{base}/{word}{rest}"));
+            assert_eq!(id_of(&at("/a")), "a", "{base}/{word}");
+            assert_eq!(id_of(&at("/bob%2FappUsers?x=%41ppUsers")), "a", "{base}/{word}");
+            assert_eq!(id_of(&at("/appUsers")), "appUsers", "{base}/{word}");
+            not_found(&at("/appusers"), "another _id");
+            not_found(&at("/a/APPUSERS"), "no route");
+            let page = at("?limit=1");
+            assert_eq!((page.status, page.json()["hasMore"].as_bool()), (200, Some(true)), "{page:?}");
+            let authorised = program.request("GET", &format!("{base}/{word}/a"), &[], b"").status;
+            assert_eq!(authorised, 401, "{base}/{word}");
+            let method = program.request("PATCH", &format!("{base}/{word}"), &[], b"");
+            assert_eq!((method.status, method.code().as_str()), (405, "method_not_allowed"));
+        }
+        assert_eq!(program.get(&format!("{base}/appuser")).status, 404);
+    }
+    assert_eq!(program.get("/v1/Apps/x/appUsers").status, 404);
+    let counted = "rollcall_http_requests_total{route=\"/v1/appusers/{id}\",status=\"200\"}";
+    assert_eq!(program.metric(counted), 12.0, "each spelling under the one route");
+}

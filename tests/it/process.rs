@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::crash::traffic::webhook;
-use crate::support::{APP, Connection, Home, Program, SECRET, first_message, have, until};
+use crate::storage_faults::strace;
+use crate::support::{
+    APP, Connection, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, first_message, have, until,
+};
 
 fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -53,6 +56,34 @@ fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
     }
 }
 
+/// The first sync of a new database takes a second.
+#[test]
+fn while_the_database_is_being_opened_it_is_503_and_a_stop_ends_that() {
+    if !have("strace") {
+        return;
+    }
+    let mut home = Home::new();
+    home.wrapper = strace(&home, "fsync,fdatasync", "fsync,fdatasync:delay_enter=2000000:when=1", &[]);
+    let program = home.start_until("\"starting on ").map_err(|(_, log)| log).unwrap();
+    for _ in 0..3 {
+        let answer = program.webhook(message(1));
+        assert_eq!((answer.status, answer.code().as_str()), (503, "starting"), "{answer:?}");
+        assert!(answer.header("retry-after").is_some());
+        assert_eq!((program.admin("/readyz").status, program.admin("/livez").status), (503, 200));
+    }
+    program.wait_for_log("\"ready on ");
+    assert_eq!(program.webhook(message(1)).status, 200);
+    let turned_away = "rollcall_http_turned_away_total{reason=\"starting\"}";
+    assert_eq!(program.metric(turned_away), 3.0);
+    program.stop();
+    std::fs::remove_file(home.database()).unwrap();
+    let program = home.start_until("\"starting on ").map_err(|(_, log)| log).unwrap();
+    let log = program.stop();
+    assert!(log.contains("before the database was open"), "{log}");
+    home.wrapper.clear();
+    assert_eq!(home.start().webhook(message(2)).status, 200, "what was begun is no obstacle");
+}
+
 #[test]
 fn told_twice_it_stops_at_once_and_what_it_acknowledged_is_there() {
     for second in ["TERM", "INT"] {
@@ -72,17 +103,32 @@ fn told_twice_it_stops_at_once_and_what_it_acknowledged_is_there() {
     }
 }
 
+/// One has begun a request and does not end it; the other does not take its answer.
 #[test]
-fn a_stop_that_takes_too_long_ends_all_the_same() {
-    let home = Home::with("[server]\ndrain_within = \"1s\"");
+fn peers_that_neither_end_nor_take_anything_hold_no_stop_up() {
+    let home = Home::with("[server]\ndrain_within = \"2s\"");
     let program = home.start();
+    let property = "x".repeat(500_000);
+    for n in 0..24 {
+        let body = json!({ "trigger": "message:appUser", "app": { "_id": APP },
+            "appUser": { "_id": format!("user-{n}"), "properties": { "long": property } } });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+    }
     let (_stream, _) = begun(&program, 1);
+    let auth = basic(KEY_ID, KEY_SECRET);
+    let mut deaf = Connection::open(program.listen);
+    deaf.send(format!("GET /v1/appusers?limit=100 HTTP/1.1\r\nhost: x\r\nauthorization: {auth}\r\n\r\n"));
+    let answered = "rollcall_http_requests_total{route=\"/v1/appusers\",status=\"200\"}";
+    until("it is answered", || program.metric(answered) == 1.0);
     let began = Instant::now();
     program.signal("TERM");
     let (status, log) = program.wait();
-    assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("drain_within is over"), "{log}");
+    assert_eq!(status.code(), Some(0), "{log}");
     assert!((Duration::from_secs(1)..Duration::from_secs(6)).contains(&began.elapsed()));
+    assert!(log.contains("everything acknowledged is on disk"), "{log}");
+    let wal = std::fs::metadata(home.path().join("rollcall.db-wal")).map_or(0, |wal| wal.len());
+    assert_eq!(wal, 0, "the log is checkpointed");
+    assert_eq!(home.start().everybody().len(), 24);
 }
 
 #[test]
@@ -155,6 +201,19 @@ fn senders_who_hang_up_before_the_answer_lose_nothing_and_double_nothing() {
 }
 
 #[test]
+#[cfg(debug_assertions)]
+fn a_worker_that_dies_takes_the_process_with_it() {
+    let mut home = Home::new();
+    home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "worker".to_owned()));
+    let (status, log) = home.try_start().map_or_else(|ended| ended, Program::wait);
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("the worker panicked; nothing more can be stored by this process"), "{log}");
+    home.env.clear();
+    assert_eq!(home.start().webhook(message(1)).status, 200, "the next one can");
+}
+
+#[test]
+#[cfg(debug_assertions)]
 fn a_panic_over_one_delivery_leaves_its_neighbours_alone() {
     let mut home = Home::new();
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "conversation:referral".to_owned()));

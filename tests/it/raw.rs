@@ -15,6 +15,11 @@ fn handled(program: &Program) -> f64 {
     counts.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 
+/// Requests and connections refused for this reason before a route was looked for.
+fn turned_away(program: &Program, reason: &str) -> f64 {
+    program.metric(&format!("rollcall_http_turned_away_total{{reason=\"{reason}\"}}"))
+}
+
 /// A whole request that posts a message of an app user, with more header lines before its length.
 fn post(id: &str, more: &str) -> String {
     let body = first_message(id, 1.0);

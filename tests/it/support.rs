@@ -73,9 +73,14 @@ impl Home {
 
     /// The service, or how it ended and what it logged.
     pub fn try_start(&self) -> Result<Program, (ExitStatus, String)> {
+        self.start_until("\"ready on ")
+    }
+
+    /// The service once it has said where it listens, in a line with this text.
+    pub fn start_until(&self, said: &str) -> Result<Program, (ExitStatus, String)> {
         let ports = ["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0"];
         let child = self.command(&ports).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        Program::ready(child)
+        Program::started(child, said)
     }
 }
 
@@ -113,7 +118,7 @@ impl Log {
 }
 
 impl Program {
-    fn ready(mut child: Child) -> Result<Self, (ExitStatus, String)> {
+    fn started(mut child: Child, said: &str) -> Result<Self, (ExitStatus, String)> {
         let log = Arc::new(Log::default());
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let kept = log.clone();
@@ -125,7 +130,7 @@ impl Program {
             kept.lines.lock().unwrap().1 = true;
             kept.more.notify_all();
         });
-        let Some(line) = log.wait(|line| line.contains("\"ready on ")) else {
+        let Some(line) = log.wait(|line| line.contains(said)) else {
             let status = child.wait().unwrap();
             let text = log.lines.lock().unwrap().0.join("\n");
             return Err((status, text));
@@ -223,15 +228,6 @@ impl Drop for Program {
         _ = self.child.kill();
         _ = self.child.wait();
     }
-}
-
-pub fn basic(key_id: &str, secret: &str) -> String {
-    use base64::Engine as _;
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key_id}:{secret}")))
-}
-
-pub fn encoded(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// A v1 first message of an app user: the smallest webhook that makes one.

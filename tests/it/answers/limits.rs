@@ -2,7 +2,7 @@
 
 use super::{rejected, requests, stored};
 use crate::support::{
-    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw,
+    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw, until,
 };
 
 fn refused(answer: &Answer, status: u16, code: &str) {
@@ -40,6 +40,34 @@ fn a_chunked_body_is_413_as_soon_as_it_is_too_large() {
     refused(&connection.answer().unwrap(), 413, "payload_too_large");
     assert!(connection.closes());
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (0, 0));
+}
+
+#[test]
+fn the_body_of_a_look_up_is_read_past_up_to_rest_body_and_413_beyond_it() {
+    let program = Home::new().start();
+    let auth = basic(KEY_ID, KEY_SECRET);
+    for path in ["/v1/appusers", "/v1.1/appusers", &format!("/v1/apps/{APP}/appusers"), "/v1/appUsers"] {
+        let head = |more: &str| format!("GET {path} HTTP/1.1\r\nauthorization: {auth}\r\n{more}\r\n");
+        let mut connection = Connection::open(program.listen);
+        connection.send(head("content-length: 100001\r\n"));
+        refused(&connection.answer().unwrap(), 413, "payload_too_large");
+        assert!(connection.closes());
+        let chunk = format!("c350\r\n{}\r\n", "x".repeat(50_000));
+        let mut connection = Connection::open(program.listen);
+        connection.send(head("transfer-encoding: chunked\r\n"));
+        connection.send(chunk.repeat(2));
+        connection.send("1\r\nx\r\n");
+        refused(&connection.answer().unwrap(), 413, "payload_too_large");
+        assert!(connection.closes());
+        let mut connection = Connection::open(program.listen);
+        connection.send(head("transfer-encoding: chunked\r\n"));
+        connection.send(format!("{}0\r\n\r\n", chunk.repeat(2)));
+        assert_eq!(connection.answer().unwrap().status, 200, "{path}");
+        let auth = ("authorization", &*auth);
+        assert_eq!(connection.ask("GET", path, &[auth], &[b'x'; 100_000]).status, 200, "{path}");
+    }
+    let counted = "rollcall_http_requests_total{route=\"/v1/appusers\",status=\"413\"}";
+    assert_eq!(program.metric(counted), 4.0);
 }
 
 #[test]
@@ -121,6 +149,8 @@ fn a_head_that_is_too_large_is_431() {
         split.send(format!("GET /webhooks HTTP/1.1\r\nx-filler: {}", "f".repeat(bytes)));
         assert_eq!(split.answer().unwrap().status, 431, "although the head never ends");
         assert_eq!(requests(&program, "stored") + requests(&program, "quarantined"), 1.0);
+        let counted = "rollcall_http_turned_away_total{reason=\"head_too_large\"}";
+        until("each of them is counted", || program.metric(counted) == 5.0);
     }
 }
 

@@ -1,9 +1,11 @@
 //! 503: what may be better in a moment. Another connection that holds the database plays the trouble.
 
+use std::process::{Child, Command, Stdio};
 use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
 
 use super::{rejected, requests, stored};
-use crate::support::{Answer, Connection, Home, Program, SECRET, first_message, until};
+use crate::support::{Answer, Connection, Home, Program, SECRET, first_message, have, until};
 
 /// Holds the database against every other writer until it is dropped.
 fn hold(home: &Home) -> rusqlite::Connection {
@@ -79,6 +81,46 @@ fn a_database_that_stays_busy_is_503_within_answer_within_and_means_unknown() {
     until("the worker is free again", || stored(&program.webhook(first_message("a", 1.0))));
     assert_eq!(home.rows("journal"), 1, "stored once, whichever of the two it was");
     assert_eq!(rejected(&program, "unavailable"), requests(&program, "unavailable"));
+}
+
+/// A disk that hangs on every read from now on, for far longer than anybody waits.
+fn reads_hang(home: &Home, program: &Program) -> Child {
+    let strace = Command::new("strace")
+        .args(["-f", "-qq", "-o", "strace.log", "-p", &program.pid().to_string()])
+        .args(["-e", "trace=pread64", "-e", "inject=pread64:delay_enter=60000000"])
+        .current_dir(home.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let tasks = format!("/proc/{}/task", program.pid());
+    until("every thread is traced", || {
+        let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("status"));
+        let statuses: Vec<String> = tasks.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+        statuses.iter().all(|status| !status.contains("TracerPid:\t0"))
+    });
+    strace
+}
+
+#[test]
+fn a_look_up_that_hangs_is_503_within_answer_within() {
+    if !have("strace") {
+        return;
+    }
+    let home = Home::with("[ingest]\nanswer_within = \"500ms\"");
+    let program = home.start();
+    assert!(stored(&program.webhook(first_message("a", 1.0))));
+    program.stop();
+    let program = home.start();
+    let mut strace = reads_hang(&home, &program);
+    let began = Instant::now();
+    // There are two readers: the third question is one that none of them even hears.
+    for _ in 0..3 {
+        unavailable(&program.app_user("a"), "unavailable");
+    }
+    unavailable(&program.admin("/readyz"), "not_ready");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    strace.kill().unwrap();
+    strace.wait().unwrap();
 }
 
 #[test]

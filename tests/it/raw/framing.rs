@@ -1,7 +1,7 @@
 //! F33: where two readers of the same bytes could see different requests, there is one request or none.
 
-use super::{framed, handled, post};
-use crate::support::{Connection, Home, first_message, parse, raw};
+use super::{framed, handled, post, turned_away};
+use crate::support::{Connection, Home, first_message, parse, raw, until};
 
 /// One chunk and the last.
 fn chunked(body: &str) -> String {
@@ -141,6 +141,7 @@ fn a_length_shorter_than_the_body_makes_one_request_and_an_end() {
     let text = String::from_utf8_lossy(&answer);
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.contains("HTTP/1.1 400 Bad Request"), "{text}");
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (1, 0));
+    until("it is counted", || turned_away(&program, "bad_request") == 1.0);
 }
 
 #[test]
@@ -156,12 +157,12 @@ fn a_body_that_breaks_off_is_not_stored_and_not_in_quarantine() {
             if framing.starts_with('c') { body.clone() } else { format!("{:x}\r\n{body}\r\n", body.len()) };
         connection.send(framed(&framing, &sent));
         connection.stream().shutdown(std::net::Shutdown::Write).unwrap();
-        let answer = connection.answer();
-        assert!(
-            answer.is_none_or(|answer| answer.status == 400),
-            "nobody who sent half is told that it is stored"
-        );
+        let answer = connection.answer().unwrap();
+        // Not a 400, after which Smooch would never send the whole of it.
+        assert_eq!((answer.status, answer.code().as_str()), (408, "incomplete_body"), "{framing}");
+        assert!(connection.closes());
     }
+    assert_eq!(program.metric("rollcall_webhook_rejected_total{reason=\"incomplete_body\"}"), 2.0);
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (0, 0));
 }
 

@@ -78,3 +78,12 @@ pub fn parse(answer: &[u8]) -> Option<Answer> {
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
     Some(Answer { status, headers, text: text.to_owned() })
 }
+
+pub fn basic(key_id: &str, secret: &str) -> String {
+    use base64::Engine as _;
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{key_id}:{secret}")))
+}
+
+pub fn encoded(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
