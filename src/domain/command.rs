@@ -200,6 +200,8 @@ pub enum Refusal {
     Stale,
     /// The properties would be larger than [`super::decide::PROPERTIES_BYTES`] bytes.
     TooManyProperties,
+    /// The merge would make one app user of more `_id`s than the settings allow.
+    TooManyMembers,
     /// The two are one already.
     SameUser,
 }

@@ -84,9 +84,9 @@ impl Scene<'_> {
         let found = self.directory.by_name(self.app, name);
         let target = match &self.command.authority {
             Authority::App => found.ok_or(Refusal::NoUser)?,
-            Authority::Token => {
-                found.ok_or(Refusal::NoUser).and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?
-            }
+            Authority::Token => found
+                .ok_or(Refusal::NoUser)
+                .and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?,
             Authority::User(user_id) => match found {
                 Some(view) if view.get(&Field::UserId) == Some(user_id) => view,
                 // Whether somebody else exists is not theirs to know.
@@ -151,7 +151,8 @@ impl Scene<'_> {
 
     /// The facts of an app user who was not there before.
     fn made(&self, fresh: &SmoochId, user_id: Option<&Text>, fields: &Fields) -> Vec<Fact> {
-        let mut set: Vec<_> = user_id.map(|text| (Field::UserId, Some(text.clone()), None)).into_iter().collect();
+        let mut set: Vec<_> =
+            user_id.map(|text| (Field::UserId, Some(text.clone()), None)).into_iter().collect();
         if !fields.iter().any(|(field, value)| *field == Field::SignedUpAt && value.is_some()) {
             set.push((Field::SignedUpAt, Some(self.command.at.clone()), None));
         }
@@ -162,12 +163,15 @@ impl Scene<'_> {
 
     fn delete_profile(&self, user: &Name) -> Decided {
         let target = self.target(user)?;
-        let of_the_person =
-            |field: &&Field| matches!(field, Field::GivenName | Field::Surname | Field::Email | Field::Property(_));
+        let of_the_person = |field: &&Field| {
+            matches!(field, Field::GivenName | Field::Surname | Field::Email | Field::Property(_))
+        };
         let cleared: Fields =
             target.fields.keys().filter(of_the_person).map(|field| (field.clone(), None)).collect();
         let mut facts: Vec<Fact> = self.set(&target, &cleared)?.into_iter().collect();
-        facts.extend(target.clients.iter().filter_map(|(id, client)| device::anonymous(&target.id, id, client)));
+        facts.extend(
+            target.clients.iter().filter_map(|(id, client)| device::anonymous(&target.id, id, client)),
+        );
         Ok(Decision::of(&target.id, facts))
     }
 
@@ -184,7 +188,8 @@ impl Scene<'_> {
         let target = self.target(surviving)?;
         let group = self.group(&target.id)?;
         let (_, member) = group.members.iter().find(|(id, _)| *id == discarded).ok_or(Refusal::NoMember)?;
-        let within = |id: &SmoochId| id == group.root || group.members.iter().any(|(member, _)| *member == id);
+        let within =
+            |id: &SmoochId| id == group.root || group.members.iter().any(|(member, _)| *member == id);
         let edges = member.into.iter().filter(|(to, edge)| edge.value.joined && within(to));
         let cut = edges.map(|(to, _)| Fact::Unmerged { surviving: to.clone(), discarded: discarded.clone() });
         Ok(Decision { other: Some(discarded.clone()), ..Decision::of(&target.id, cut.collect()) })

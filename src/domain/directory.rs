@@ -74,13 +74,21 @@ pub struct Directory {
     pointers: HashMap<(AppId, ClientId), Pointer>,
     /// For each `userId` that somebody asks about: who carries it, or did.
     named: HashMap<(AppId, Text), BTreeSet<SmoochId>>,
+    /// Everybody there is was learned here, so nobody has to be brought.
+    whole: bool,
     group_members: usize,
 }
 
 impl Directory {
     /// An empty working set in which no group may have more than `group_members` records.
     pub fn new(group_members: usize) -> Self {
-        Self { entries: HashMap::new(), pointers: HashMap::new(), named: HashMap::new(), group_members }
+        let named = HashMap::new();
+        Self { entries: HashMap::new(), pointers: HashMap::new(), named, whole: false, group_members }
+    }
+
+    /// A directory that is made by learning alone, from the first event on.
+    pub fn whole(group_members: usize) -> Self {
+        Self { whole: true, ..Self::new(group_members) }
     }
 
     /// Adds a record as it is stored.
@@ -152,7 +160,9 @@ impl Directory {
                 Fact::Seen(seen) => self.seen(app, seen, stamp)?,
                 Fact::Set { user, fields } => {
                     let user_ids = fields.iter().filter(|(field, ..)| *field == Field::UserId);
-                    user_ids.filter_map(|(_, text, _)| text.as_ref()).for_each(|text| self.name(app, user, text));
+                    user_ids
+                        .filter_map(|(_, text, _)| text.as_ref())
+                        .for_each(|text| self.name(app, user, text));
                     let record = self.edit(app, user);
                     for (field, value, basis) in fields.iter().filter(|_| !record.dead) {
                         let set = Override { value: value.clone(), basis: basis.clone() };
@@ -211,7 +221,9 @@ impl Directory {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
         let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
-        user_ids.filter_map(|(_, text)| text.as_ref()).try_for_each(|text| self.reported(app, &seen.user, text))
+        user_ids
+            .filter_map(|(_, text)| text.as_ref())
+            .try_for_each(|text| self.reported(app, &seen.user, text))
     }
 
     fn edge(

@@ -1,5 +1,8 @@
 //! From the receiver to the disk: one bounded queue, one worker.
 
+mod commands;
+mod mint;
 pub mod queue;
 mod walks;
+mod work;
 pub mod worker;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::domain::command::{Command, Done, Refusal};
 use crate::domain::{AppId, Event};
 
 /// A delivery, verified and read.
@@ -58,6 +59,9 @@ pub enum Refused {
     /// The database cannot be used now.
     #[error("the database is not available; try again")]
     Unavailable,
+    /// It cannot be done, and that is a fault of this program.
+    #[error("an internal error; it is logged")]
+    Broken,
     /// No answer from the worker in time.
     #[error("storing takes too long; try again")]
     Late,
@@ -71,19 +75,81 @@ impl Refused {
             Self::Closed => "shutting_down",
             Self::NoRoom => "storage_full",
             Self::Unavailable | Self::Late => "unavailable",
+            Self::Broken => "internal_error",
         }
     }
 }
 
-/// A delivery with whoever waits for it.
+/// A call to our own API, authorised and read.
+#[derive(Debug)]
+pub struct Asked {
+    /// The app it is about.
+    pub app: AppId,
+    /// What is to be done.
+    pub command: Command,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// Whether it may have been sent before.
+    pub once: Option<Once>,
+}
+
+/// How a call that is sent again is recognised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Its `Idempotency-Key`, behind whoever sent it.
+    pub key: String,
+    /// The SHA-256 of what it asked.
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of a call to our own API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// It was carried out, or refused.
+    Fresh(Box<Result<Done, Refusal>>),
+    /// It had been carried out or refused before, with this answer.
+    Repeated(Box<Result<Done, Refusal>>),
+    /// Its key was used for something else.
+    KeyReused,
+}
+
+/// What the worker has to do.
+#[derive(Debug)]
+pub enum Task {
+    /// To store what Smooch told.
+    Delivery(Delivered),
+    /// To do what our API was asked.
+    Command(Asked),
+}
+
+/// What the worker has done. It is on disk.
+#[derive(Debug)]
+pub enum Reply {
+    /// See [`Task::Delivery`].
+    Stored(Receipt),
+    /// See [`Task::Command`].
+    Answered(Answer),
+}
+
+/// A task with whoever waits for it.
 #[derive(Debug)]
 pub struct Job {
-    /// What came.
-    pub delivered: Delivered,
+    /// What is to be done.
+    pub task: Task,
     /// Told once it is on disk, or that it is not.
-    pub done: oneshot::Sender<Result<Receipt, Refused>>,
-    _room: Room,
+    pub done: oneshot::Sender<Result<Reply, Refused>>,
+    room: Room,
 }
+
+impl Job {
+    /// Bytes it takes of the queue's bound.
+    pub fn bytes(&self) -> usize {
+        self.room.bytes
+    }
+}
+
+/// What a command takes of the queue's bound, in bytes: more than any has.
+const COMMAND_BYTES: usize = 4096;
 
 /// Bytes of the queue's bound that are taken until the job is gone.
 #[derive(Debug)]
@@ -114,22 +180,38 @@ pub fn bounded(jobs: usize, bytes: usize, answer_within: Duration) -> (Queue, Re
 }
 
 impl Queue {
-    /// Resolves once the delivery is on disk, and within `answer_within` in any case: Smooch waits
-    /// 20 s at the longest, 5 s in its oldest version. Never waits for room.
+    /// Resolves once the delivery is on disk. See [`Queue::put`] for how long that takes.
     pub async fn submit(&self, delivered: Delivered) -> Result<Receipt, Refused> {
         let bytes = delivered.body.len();
+        match self.put(Task::Delivery(delivered), bytes).await? {
+            Reply::Stored(receipt) => Ok(receipt),
+            Reply::Answered(_) => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves once what was asked is done, and on disk. See [`Queue::put`] for how long that takes.
+    pub async fn ask(&self, asked: Asked) -> Result<Answer, Refused> {
+        match self.put(Task::Command(asked), COMMAND_BYTES).await? {
+            Reply::Answered(answer) => Ok(answer),
+            Reply::Stored(_) => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves within `answer_within` in any case: Smooch waits 20 s at the longest, 5 s in its
+    /// oldest version. Never waits for room.
+    async fn put(&self, task: Task, bytes: usize) -> Result<Reply, Refused> {
         let taken = self.taken.fetch_add(bytes, Ordering::AcqRel);
         let room = Room { taken: self.taken.clone(), bytes };
         if taken > 0 && taken + bytes > self.most_bytes {
             return Err(Refused::Full);
         }
-        let (done, receipt) = oneshot::channel();
-        self.jobs.try_send(Job { delivered, done, _room: room }).map_err(|error| match error {
+        let (done, reply) = oneshot::channel();
+        self.jobs.try_send(Job { task, done, room }).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Closed(_) => Refused::Closed,
         })?;
-        match timeout(self.answer_within, receipt).await {
-            Ok(Ok(answer)) => answer,
+        match timeout(self.answer_within, reply).await {
+            Ok(Ok(reply)) => reply,
             Ok(Err(_)) => Err(Refused::Unavailable),
             Err(_) => Err(Refused::Late),
         }

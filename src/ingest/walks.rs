@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::domain::SmoochId;
-    use crate::store::Outcome;
+    use crate::store::{Outcome, Source};
 
     fn digest(n: u64) -> Digest {
         std::array::from_fn(|at| n.to_le_bytes()[at % 8])
@@ -162,6 +162,7 @@ mod tests {
         fn append(&mut self, walks: &mut Walks) {
             self.head += 1;
             walks.note(&[Entry {
+                source: Source::Webhook,
                 seq: self.head,
                 app: app().0,
                 received: self.head as i64,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Saved, Seq, Store, Txn};
+use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Saved, Seq, Source, Store, Txn};
 use crate::domain::{
     AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
 };
@@ -104,6 +104,7 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         let (trigger, digest) = (Arc::from(&*event.trigger), event.stamp.digest);
         let outcome = if n % 2 == 0 { Outcome::Learned } else { Outcome::Kept };
         entries.push(Entry {
+            source: Source::Webhook,
             seq,
             app: app.into(),
             received,
@@ -117,7 +118,7 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         });
     }
     let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    Batch { directory, entries, bodies, quarantined: Vec::new(), now: 0 }
+    Batch { directory, entries, bodies, quarantined: Vec::new(), answers: Vec::new(), clock: 0, now: 0 }
 }
 
 fn body(time: i64) -> Bytes {

@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, View};
+use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text, View};
+
+/// How long an answer is kept for whoever asks again, in ms.
+pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
 
 /// A journal number. Rises with every entry, in the order of commits.
 pub type Seq = u64;
@@ -57,6 +60,16 @@ pub struct Keys {
     pub claims: Vec<(Key, ClientId)>,
     /// App users it may end, who then let go of their clients; whoever else claims those comes along.
     pub ends: Vec<Key>,
+    /// What may be the `_id` of an app user that a command names; it is brought to be shown.
+    pub named: Vec<Key>,
+    /// Whether a command may end whom it names.
+    pub ends_named: bool,
+    /// `userId`s, as JSON text, that a command looks for; whoever carries one is brought to be shown.
+    pub user_ids: Vec<(AppId, Text)>,
+    /// `userId`s, as JSON text, that Smooch gives to app users; whoever else carries one comes along.
+    pub reported: Vec<(Key, Text)>,
+    /// Clients that a command makes active; whoever holds one is brought to be shown.
+    pub clients: Vec<(AppId, ClientId)>,
 }
 
 /// An event in the journal.
@@ -66,6 +79,8 @@ pub struct Entry {
     pub seq: Seq,
     /// The app it came for.
     pub app: AppId,
+    /// Who told it, and so what its body holds.
+    pub source: Source,
     /// When it was received, in ms since 1970.
     pub received: i64,
     /// The event's own time in µs since 1970, if it has one.
@@ -93,6 +108,30 @@ pub struct Link {
     pub received: i64,
     /// The app user's entry before it.
     pub previous: Option<Seq>,
+}
+
+/// Who told an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Smooch: the body is the webhook's.
+    Webhook,
+    /// Our own API: the body is the [`crate::domain::Event`] it was decided into, as JSON.
+    Api,
+}
+
+/// What a call to our API was answered, kept for whoever sends it again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answered {
+    /// The app it was about.
+    pub app: AppId,
+    /// How it is recognised.
+    pub key: String,
+    /// The SHA-256 of what was asked.
+    pub fingerprint: [u8; 32],
+    /// When, in ms since 1970.
+    pub time: i64,
+    /// The answer, in bytes of whoever asks the store.
+    pub answer: Vec<u8>,
 }
 
 /// What was done with an event.
@@ -132,6 +171,10 @@ pub struct Batch {
     pub bodies: Vec<Bytes>,
     /// What goes into quarantine.
     pub quarantined: Vec<Quarantined>,
+    /// Answers to be kept; those kept for longer than a day may go.
+    pub answers: Vec<Answered>,
+    /// The clock of our own API afterwards, in µs since 1970. It never runs back.
+    pub clock: i64,
     /// The time of the batch, in ms since 1970.
     pub now: i64,
 }
@@ -180,6 +223,12 @@ pub trait Txn {
     /// The app user's journal from the entry `from` backwards: at most `most` entries, and none from
     /// the first one on that was received before `since` (ms since 1970).
     fn journalled(&mut self, key: &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>>;
+
+    /// The answer kept under a key.
+    fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
+
+    /// The clock of our own API, in µs since 1970.
+    fn clock(&self) -> i64;
 
     /// The number of the next journal entry.
     fn next_seq(&self) -> Seq;

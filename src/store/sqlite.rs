@@ -100,6 +100,7 @@ pub struct Sqlite {
 /// What is remembered between transactions, so that it need not be asked for.
 struct State {
     next_seq: Seq,
+    clock: i64,
     /// The last change of each app that had one since the start.
     feeds: HashMap<AppId, u64>,
     /// Bodies in quarantine, and their bytes.
@@ -185,6 +186,7 @@ impl State {
         let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
         Ok(Self {
             next_seq: number("SELECT coalesce(max(seq), 0) + 1 FROM journal")? as u64,
+            clock: number("SELECT time FROM clock")?,
             feeds: HashMap::new(),
             quarantine: (
                 number("SELECT count(*) FROM quarantine")? as u64,

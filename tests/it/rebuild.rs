@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rollcall::domain::{AppId, Directory, Field, Key, SmoochId, View};
+use rollcall::domain::{AppId, Directory, Event, Field, Key, SmoochId, View};
 use rollcall::store::sqlite::SqliteReader;
-use rollcall::store::{Reader, Seq};
+use rollcall::store::{Reader, Seq, Source};
 use rollcall::wire::{self, Bounds, v1};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
@@ -22,7 +22,7 @@ pub struct Rebuilt {
 
 impl Rebuilt {
     pub fn new() -> Self {
-        Self { directory: Directory::new(usize::MAX), last: 0, heads: HashMap::new() }
+        Self { directory: Directory::whole(usize::MAX), last: 0, heads: HashMap::new() }
     }
 
     /// Learns what the journal has gained; gives whom that was about. Each entry must hold the event
@@ -37,8 +37,12 @@ impl Rebuilt {
             for (entry, body) in page {
                 assert!(entry.seq > self.last, "{} after {}", entry.seq, self.last);
                 self.last = entry.seq;
-                let mut delivery = wire::read(&body, &ANYTHING).unwrap();
-                let event = delivery.events.swap_remove(entry.place).unwrap();
+                let event: Event = match entry.source {
+                    Source::Webhook => {
+                        wire::read(&body, &ANYTHING).unwrap().events.swap_remove(entry.place).unwrap()
+                    }
+                    Source::Api => serde_json::from_slice(&body).unwrap(),
+                };
                 assert_eq!(event.stamp.digest, entry.digest, "entry {} holds its own event", entry.seq);
                 assert_eq!(*event.trigger, *entry.trigger, "entry {}", entry.seq);
                 self.directory.learn(&entry.app, &event).unwrap();

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{At, Directory, TooLarge};
-use crate::domain::app_user::{Edge, Text};
+use crate::domain::app_user::{Edge, Record, Text};
 use crate::domain::fact::{Field, Reason};
 use crate::domain::ids::{AppId, SmoochId};
 use crate::domain::view::View;
@@ -31,6 +31,22 @@ impl Directory {
         shown.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, view)| view)
     }
 
+    /// Whoever carries a `userId`, given as JSON text, or did.
+    pub fn carriers(&self, app: &AppId, user_id: &Text) -> Vec<SmoochId> {
+        self.named.get(&At(app, user_id)).into_iter().flatten().cloned().collect()
+    }
+
+    /// Whether somebody beside `id` carried a `userId` before, or came to it in the same batch and
+    /// goes first.
+    pub fn is_carried_beside(&self, app: &AppId, user_id: &Text, id: &SmoochId) -> bool {
+        let others = self.named.get(&At(app, user_id)).into_iter().flatten().filter(|other| *other != id);
+        let carries = |found: Option<(&SmoochId, &Record)>| {
+            found.is_some_and(|(_, record)| record.user_ids().contains(user_id))
+        };
+        let mut others = others.filter(|other| carries(self.find(app, other)));
+        others.any(|other| other < id || carries(self.find_before(app, other)))
+    }
+
     /// The app user whom a path or a body names: by its `_id`, also an old one, else by its `userId`.
     pub fn by_name(&self, app: &AppId, name: &str) -> Option<View> {
         self.view(app, &name.into()).or_else(|| self.by_user_id(app, &json_text(name)))
@@ -38,7 +54,9 @@ impl Directory {
 
     /// Notes that a record carries a `userId` now, for whoever asks.
     pub(super) fn name(&mut self, app: &AppId, user: &SmoochId, user_id: &Text) {
-        if let Some(ids) = self.named.get_mut(&At(app, user_id)) {
+        if self.whole {
+            self.named.entry((app.clone(), user_id.clone())).or_default().insert(user.clone());
+        } else if let Some(ids) = self.named.get_mut(&At(app, user_id)) {
             ids.insert(user.clone());
         }
     }

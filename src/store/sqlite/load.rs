@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::cache::Cache;
 use super::codec::decode;
 use super::{Error, Result, trouble};
-use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId};
+use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId, Text};
 
 /// Brings records into a working set, each once.
 pub(super) struct Loader<'c> {
@@ -39,6 +39,34 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
+    /// Brings whoever carries a `userId`, each with everything needed to show them.
+    pub(super) fn named(&mut self, app: &AppId, user_id: &Text) -> Result<()> {
+        if !self.directory.has_named(app, user_id) {
+            let ids = self.claimants(app, "userId", user_id)?;
+            ids.iter().try_for_each(|id| self.shown(app, id))?;
+            self.directory.bring_named(app, user_id, ids);
+        }
+        Ok(())
+    }
+
+    /// Brings whoever carries the `userId` that Smooch gives to an app user, unless it has it already.
+    pub(super) fn reported(&mut self, (app, id): &Key, user_id: &Text) -> Result<()> {
+        let record = self.directory.record(&(app.clone(), id.clone()));
+        let new = record.is_none_or(|record| !record.user_ids().contains(user_id));
+        if new && !self.directory.has_named(app, user_id) {
+            let ids = self.claimants(app, "userId", user_id)?;
+            ids.iter().try_for_each(|id| self.group(app, id))?;
+            self.directory.bring_named(app, user_id, ids);
+        }
+        Ok(())
+    }
+
+    /// Brings a record with its group, and with whoever holds its clients.
+    pub(super) fn shown(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {
+        self.group(app, id)?;
+        self.holders(app, id)
+    }
+
     fn record(&mut self, key: &Key) -> Result<Option<Record>> {
         if let Some(record) = self.cache.as_mut().and_then(|cache| cache.take(key)) {
             return Ok(Some(record));
@@ -65,7 +93,7 @@ impl<'c> Loader<'c> {
         if self.directory.has_pointer(app, client) {
             return Ok(());
         }
-        let holder = self.claimants(app, "client", client)?.into_iter().next();
+        let holder = self.claimants(app, "client", client.as_str())?.into_iter().next();
         if let Some(holder) = &holder {
             self.group(app, holder)?;
         }
@@ -93,8 +121,8 @@ impl<'c> Loader<'c> {
             .cloned()
             .collect::<HashSet<_>>()
         {
-            let holder = self.claimants(app, "client", &client)?.into_iter().next();
-            let losers = self.claimants(app, "claim", &client)?;
+            let holder = self.claimants(app, "client", client.as_str())?.into_iter().next();
+            let losers = self.claimants(app, "claim", client.as_str())?;
             for id in holder.iter().chain(&losers) {
                 self.group(app, id)?;
             }
@@ -103,10 +131,10 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    fn claimants(&self, app: &AppId, kind: &str, client: &ClientId) -> Result<Vec<SmoochId>> {
+    fn claimants(&self, app: &AppId, kind: &str, value: &str) -> Result<Vec<SmoochId>> {
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3";
         let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let ids = select.query_map(params![app.as_str(), kind, client.as_str()], |row| {
+        let ids = select.query_map(params![app.as_str(), kind, value], |row| {
             Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
         });
         ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)

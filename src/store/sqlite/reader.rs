@@ -1,6 +1,5 @@
 //! Look-ups, on a connection that cannot write.
 
-use std::cmp::Reverse;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,8 +9,8 @@ use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
-use crate::domain::{AppId, Field, SmoochId, View};
-use crate::store::{Counts, Entry, Outcome, Reader, Seq};
+use crate::domain::{AppId, SmoochId, View, json_text};
+use crate::store::{Counts, Entry, Outcome, Reader, Seq, Source};
 
 /// See [`Reader`].
 pub struct SqliteReader {
@@ -44,26 +43,9 @@ impl Reader for SqliteReader {
     fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>> {
         let snapshot = self.snapshot()?;
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let text = serde_json::to_string(user_id).map_err(|error| Error::Unavailable(error.to_string()))?;
-        let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
-        let ids = select
-            .query_map(params![app.as_str(), text], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)));
-        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut best = None;
-        for id in ids {
-            let Some(view) = show(&mut loader, app, &id)? else { continue };
-            let Some(shown) = view.fields.get(&Field::UserId).filter(|shown| ***shown == *text) else {
-                continue;
-            };
-            let stamp =
-                loader.directory.group(app, &id).and_then(|group| group.user_id_stamp(shown).cloned());
-            let rank = (stamp, Reverse(view.id.clone()));
-            if best.as_ref().is_none_or(|(known, _)| rank > *known) {
-                best = Some((rank, view));
-            }
-        }
-        Ok(best.map(|(_, view)| view))
+        let text = json_text(user_id);
+        loader.named(app, &text)?;
+        Ok(loader.directory.by_user_id(app, &text))
     }
 
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
@@ -82,7 +64,8 @@ impl Reader for SqliteReader {
 
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
         let snapshot = self.snapshot()?;
-        let sql = "SELECT seq, app, received, event_time, trigger, outcome, digest, users, body, place
+        let sql =
+            "SELECT seq, app, source, received, event_time, trigger, outcome, digest, users, body, place
                    FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
         let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
@@ -114,25 +97,25 @@ impl Reader for SqliteReader {
 }
 
 fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-    loader.group(app, id)?;
-    loader.holders(app, id)?;
+    loader.shown(app, id)?;
     Ok(loader.directory.view(app, id))
 }
 
 fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
-    let users: String = row.get(7).map_err(trouble)?;
+    let users: String = row.get(8).map_err(trouble)?;
     let read = || -> rusqlite::Result<Entry> {
         Ok(Entry {
             seq: row.get::<_, i64>(0)? as u64,
             app: row.get_ref(1)?.as_str()?.into(),
-            received: row.get(2)?,
-            event_time: row.get(3)?,
-            trigger: row.get_ref(4)?.as_str()?.into(),
-            outcome: if row.get_ref(5)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
-            digest: row.get(6)?,
+            source: if row.get_ref(2)?.as_str()? == "api" { Source::Api } else { Source::Webhook },
+            received: row.get(3)?,
+            event_time: row.get(4)?,
+            trigger: row.get_ref(5)?.as_str()?.into(),
+            outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
+            digest: row.get(7)?,
             users: Vec::new(),
-            body: row.get::<_, i64>(8)? as usize,
-            place: row.get::<_, i64>(9)? as usize,
+            body: row.get::<_, i64>(9)? as usize,
+            place: row.get::<_, i64>(10)? as usize,
         })
     };
     Ok(Entry { users: users_of(&users)?, ..read().map_err(trouble)? })

@@ -9,26 +9,30 @@ use super::codec::encode;
 use super::load::Loader;
 use super::{Error, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
-use crate::store::{Batch, Keys, Link, Outcome, Quarantined, Saved, Seq, Txn};
+use crate::store::{
+    ANSWERS_KEPT, Answered, Batch, Keys, Link, Outcome, Quarantined, Saved, Seq, Source, Txn,
+};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
     txn: Transaction<'a>,
     state: &'a mut State,
     next_seq: Seq,
+    clock: i64,
     feeds: HashMap<AppId, u64>,
     quarantine: (u64, u64),
 }
 
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
-        let (next_seq, quarantine) = (state.next_seq, state.quarantine);
-        Self { txn, state, next_seq, feeds: HashMap::new(), quarantine }
+        let (next_seq, clock, quarantine) = (state.next_seq, state.clock, state.quarantine);
+        Self { txn, state, next_seq, clock, feeds: HashMap::new(), quarantine }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
-        let sql = "INSERT INTO journal (seq, app, received, event_time, trigger, outcome, digest, users, body, place)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let sql = "INSERT INTO journal
+                       (seq, app, source, received, event_time, trigger, outcome, digest, users, body, place)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
         for entry in &batch.entries {
             let users: Vec<(&str, Option<Seq>)> =
@@ -39,6 +43,10 @@ impl<'a> SqliteTxn<'a> {
             let row = params![
                 entry.seq as i64,
                 entry.app.as_str(),
+                match entry.source {
+                    Source::Webhook => "webhook",
+                    Source::Api => "api",
+                },
                 entry.received,
                 entry.event_time,
                 &*entry.trigger,
@@ -100,7 +108,7 @@ impl<'a> SqliteTxn<'a> {
                 delete.execute(params![app.as_str(), "userId", gone, id.as_str()]).map_err(trouble)?;
             }
             for new in is.difference(&was) {
-                conflicts += u64::from(carried(&self.txn, app, new)?);
+                conflicts += u64::from(batch.directory.is_carried_beside(app, new, id));
                 insert.execute(params![app.as_str(), "userId", new, id.as_str()]).map_err(trouble)?;
             }
         }
@@ -156,6 +164,25 @@ impl<'a> SqliteTxn<'a> {
         Ok(())
     }
 
+    /// Keeps the clock and the answers, and lets go of a few of the oldest answers for each new one.
+    fn answers(&mut self, batch: &Batch) -> Result<()> {
+        if batch.clock > self.clock {
+            let mut update = self.txn.prepare_cached("UPDATE clock SET time = ?1").map_err(trouble)?;
+            update.execute([batch.clock]).map_err(trouble)?;
+            self.clock = batch.clock;
+        }
+        let sql = "INSERT OR REPLACE INTO answers (app, key, fingerprint, time, answer) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let sql = "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers ORDER BY rowid LIMIT 2) AND time < ?1";
+        let mut forget = self.txn.prepare_cached(sql).map_err(trouble)?;
+        for kept in &batch.answers {
+            let row = params![kept.app.as_str(), kept.key, kept.fingerprint, kept.time, kept.answer];
+            insert.execute(row).map_err(trouble)?;
+            forget.execute([batch.now - ANSWERS_KEPT]).map_err(trouble)?;
+        }
+        Ok(())
+    }
+
     /// Keeps the newest bodies, and gives up the oldest where there are too many: gives how many.
     fn quarantine(&mut self, quarantined: &[Quarantined]) -> Result<u64> {
         let sql = "INSERT INTO quarantine (app, received, reason, detail, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -194,8 +221,27 @@ impl Txn for SqliteTxn<'_> {
         for (app, id) in &keys.users {
             loader.group(app, id)?;
         }
-        for (app, id) in &keys.ends {
+        for (key, user_id) in &keys.reported {
+            loader.reported(key, user_id)?;
+        }
+        for (app, id) in &keys.named {
+            loader.shown(app, id)?;
+        }
+        for (app, user_id) in &keys.user_ids {
+            loader.named(app, user_id)?;
+        }
+        for (app, client) in &keys.clients {
+            loader.pointer(app, client)?;
+            let holder = loader.directory.holder(app, client).map(|view| view.id);
+            holder.iter().try_for_each(|id| loader.holders(app, id))?;
+        }
+        let named = keys.named.iter().filter(|_| keys.ends_named);
+        for (app, id) in keys.ends.iter().chain(named) {
             loader.rivals(app, id)?;
+        }
+        for (app, user_id) in keys.user_ids.iter().filter(|_| keys.ends_named) {
+            let carriers = loader.directory.carriers(app, user_id);
+            carriers.iter().try_for_each(|id| loader.rivals(app, id))?;
         }
         for (key, client) in &keys.claims {
             let held = loader.directory.record(key).and_then(|record| record.claims.get(client));
@@ -226,6 +272,20 @@ impl Txn for SqliteTxn<'_> {
         Ok(links)
     }
 
+    fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>> {
+        let sql = "SELECT fingerprint, time, answer FROM answers WHERE app = ?1 AND key = ?2";
+        let mut select = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let known = select.query_row(params![app.as_str(), key], |row| {
+            let (fingerprint, time, answer) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Answered { app: app.clone(), key: key.to_owned(), fingerprint, time, answer })
+        });
+        known.optional().map_err(trouble)
+    }
+
+    fn clock(&self) -> i64 {
+        self.state.clock
+    }
+
     fn next_seq(&self) -> Seq {
         self.next_seq
     }
@@ -237,6 +297,7 @@ impl Txn for SqliteTxn<'_> {
         let identity_conflicts = self.identifiers(batch)?;
         self.changes(batch, &changes)?;
         let quarantine_dropped = self.quarantine(&batch.quarantined)?;
+        self.answers(batch)?;
         let count = |kind: fn(&ChangeKind) -> bool| {
             changes.iter().filter(|(_, change)| kind(&change.kind)).count() as u64
         };
@@ -251,17 +312,12 @@ impl Txn for SqliteTxn<'_> {
 
     fn commit(self) -> Result<()> {
         self.txn.commit().map_err(trouble)?;
+        self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);
         self.state.quarantine = self.quarantine;
         Ok(())
     }
-}
-
-fn carried(conn: &Connection, app: &AppId, user_id: &str) -> Result<bool> {
-    let sql = "SELECT 1 FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    select.exists(params![app.as_str(), user_id]).map_err(trouble)
 }
 
 fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {

@@ -6,6 +6,7 @@
 CREATE TABLE journal (
     seq        INTEGER PRIMARY KEY,
     app        TEXT    NOT NULL,
+    source     TEXT    NOT NULL CHECK (source IN ('webhook', 'api')),  -- api: the body holds what was decided
     received   INTEGER NOT NULL,              -- ms since 1970
     event_time INTEGER,                       -- µs since 1970; absent if the event has no time
     trigger    TEXT    NOT NULL,
@@ -72,3 +73,20 @@ CREATE TABLE quarantine (
     headers  TEXT    NOT NULL,
     body     BLOB    NOT NULL
 ) STRICT;
+
+-- What our own API was asked with an Idempotency-Key, and what it answered.
+CREATE TABLE answers (
+    app         TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    fingerprint BLOB    NOT NULL CHECK (length(fingerprint) = 32),
+    time        INTEGER NOT NULL,             -- ms since 1970
+    answer      BLOB    NOT NULL,
+    PRIMARY KEY (app, key)
+) STRICT;
+
+-- The time of the last thing that our own API said, in µs since 1970: it never runs back.
+CREATE TABLE clock (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    time INTEGER NOT NULL
+) STRICT;
+INSERT INTO clock (one, time) VALUES (1, 0);

@@ -1,0 +1,99 @@
+//! Commands: decided against the directory as the batch has it, and journalled as what was decided.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::mint::fresh_id;
+use super::queue::{Answer, Asked, Once};
+use super::work::{Origin, Work, subjects};
+use super::worker::Failure;
+use crate::domain::command::{Action, Done, Refusal};
+use crate::domain::decide::{Decision, decide};
+use crate::domain::{Event, Fact, SmoochId, Stamp, json_text};
+use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
+
+/// Everything a command can touch.
+pub(super) fn keys(asked: &Asked, keys: &mut Keys) {
+    let action = &asked.command.action;
+    for name in action.names() {
+        keys.named.push((asked.app.clone(), SmoochId::from(name)));
+        keys.user_ids.push((asked.app.clone(), json_text(name)));
+    }
+    keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
+    keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));
+    keys.ends_named |= matches!(action, Action::Delete { .. });
+}
+
+impl Work<'_> {
+    /// Carries a command out, once: what was asked before with the same key is answered as it was.
+    pub(super) fn command(&mut self, txn: &mut impl Txn, asked: &Asked) -> Result<Answer, Failure> {
+        if let Some(once) = &asked.once
+            && let Some(known) = self.answered(txn, asked, once)?
+        {
+            if known.fingerprint != once.fingerprint {
+                return Ok(Answer::KeyReused);
+            }
+            let answer = postcard::from_bytes(&known.answer)
+                .map_err(|error| Error::Damaged(format!("a kept answer: {error}")))?;
+            return Ok(Answer::Repeated(Box::new(answer)));
+        }
+        let answer = self.carry_out(asked)?;
+        if let Some(once) = &asked.once {
+            self.batch.answers.push(Answered {
+                app: asked.app.clone(),
+                key: once.key.clone(),
+                fingerprint: once.fingerprint,
+                time: asked.received,
+                answer: written(postcard::to_stdvec(&answer))?,
+            });
+        }
+        Ok(Answer::Fresh(Box::new(answer)))
+    }
+
+    fn answered(&self, txn: &mut impl Txn, asked: &Asked, once: &Once) -> Result<Option<Answered>, Error> {
+        let here = self.batch.answers.iter().find(|known| known.app == asked.app && known.key == once.key);
+        let known = match here {
+            Some(known) => Some(known.clone()),
+            None => txn.answered(&asked.app, &once.key)?,
+        };
+        Ok(known.filter(|known| asked.received - known.time < ANSWERS_KEPT))
+    }
+
+    fn carry_out(&mut self, asked: &Asked) -> Result<Result<Done, Refusal>, Failure> {
+        let decided = decide(&self.batch.directory, &asked.app, &asked.command, &fresh_id());
+        let Decision { facts, user, other, created } = match decided {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if !facts.is_empty() {
+            self.learn(asked, &user, facts)?;
+        }
+        let view = |id: &SmoochId| self.batch.directory.view(&asked.app, id);
+        Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
+    }
+
+    fn learn(&mut self, asked: &Asked, user: &SmoochId, facts: Vec<Fact>) -> Result<(), Failure> {
+        // Later than everything this API has said, and than everything heard of the app user: what is
+        // written now is what is read next.
+        let heard = self.batch.directory.view(&asked.app, user).and_then(|view| view.last_seen);
+        let time = (asked.received * 1000).max(self.batch.clock + 1).max(heard.map_or(0, |heard| heard + 1));
+        self.batch.clock = time;
+        let digest = Sha256::digest(written(serde_json::to_vec(&(time, &facts)))?);
+        let digest = std::array::from_fn(|n| digest[n]);
+        let stamp = Arc::new(Stamp { time, event: "".into(), digest });
+        let event = Event { trigger: asked.command.action.trigger().into(), stamp, facts };
+        self.batch.directory.learn(&asked.app, &event)?;
+        self.batch.bodies.push(Bytes::from(written(serde_json::to_vec(&event))?));
+        let body = self.batch.bodies.len() - 1;
+        let of = Origin { app: &asked.app, source: Source::Api, received: asked.received, body, place: 0 };
+        self.journal(&subjects(&asked.app, &event), &of, &event, Outcome::Learned);
+        Ok(())
+    }
+}
+
+/// What was written; that it could not be is a fault of the command.
+fn written<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, Failure> {
+    bytes.map_err(|error| Failure::Job(error.to_string()))
+}

@@ -1,0 +1,230 @@
+//! A batch being worked out: what each of its jobs comes to, before anything is saved.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::queue::{Delivered, Receipt, Task};
+use super::walks::Walks;
+use super::worker::{Failure, now_ms};
+use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, SmoochId};
+use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Source, Txn};
+
+/// Bytes of detail kept with a body in quarantine.
+const MOST_DETAIL: usize = 2048;
+
+/// Everything a batch can touch.
+pub(super) fn keys(batch: &[&Task]) -> Keys {
+    let mut keys = Keys::default();
+    for task in batch {
+        match task {
+            Task::Delivery(given) => delivery_keys(given, &mut keys),
+            Task::Command(asked) => super::commands::keys(asked, &mut keys),
+        }
+    }
+    keys
+}
+
+fn delivery_keys(given: &Delivered, keys: &mut Keys) {
+    let key = |user: &SmoochId| (given.app.clone(), user.clone());
+    for (_, event) in &given.events {
+        keys.users.extend(subjects(&given.app, event));
+        for fact in &event.facts {
+            let users = fact.users();
+            let user = users.into_iter().flatten().next();
+            keys.claims.extend(
+                user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
+            );
+            match fact {
+                Fact::Removed { .. } | Fact::Merged { .. } => {
+                    keys.ends.extend(users.into_iter().flatten().map(key));
+                }
+                Fact::Seen(seen) => {
+                    let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+                    let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
+                    keys.reported.extend(user_ids);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Where an event came from.
+pub(super) struct Origin<'a> {
+    pub(super) app: &'a AppId,
+    pub(super) source: Source,
+    /// In ms since 1970.
+    pub(super) received: i64,
+    /// Its place among the bodies of the batch.
+    pub(super) body: usize,
+    /// Its place in that body.
+    pub(super) place: usize,
+}
+
+/// Whose journal an event belongs to: its app users', or, without any, the app's own.
+pub(super) fn subjects(app: &AppId, event: &Event) -> Vec<Key> {
+    let users: Vec<Key> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
+    if users.is_empty() { vec![(app.clone(), SmoochId::from(SmoochId::APP))] } else { users }
+}
+
+/// A batch being worked out.
+pub(super) struct Work<'w> {
+    pub(super) batch: Batch,
+    next_seq: u64,
+    /// The events of this batch.
+    digests: HashSet<(AppId, Digest)>,
+    walks: &'w mut Walks,
+}
+
+impl<'w> Work<'w> {
+    pub(super) fn new(directory: Directory, txn: &impl Txn, walks: &'w mut Walks) -> Self {
+        let batch = Batch {
+            directory,
+            entries: Vec::new(),
+            bodies: Vec::new(),
+            quarantined: Vec::new(),
+            answers: Vec::new(),
+            clock: txn.clock(),
+            now: now_ms(),
+        };
+        Self { batch, next_seq: txn.next_seq(), digests: HashSet::new(), walks }
+    }
+
+    pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
+        let mut receipt = Receipt::default();
+        let mut body = None;
+        for (place, event) in &given.events {
+            provoke(&event.trigger);
+            let subjects = subjects(&given.app, event);
+            if self.repeated(txn, &subjects[0], event, given.received)? {
+                receipt.repeated += 1;
+                continue;
+            }
+            let known = self.batch.directory.record(&subjects[0]);
+            receipt.contradicting +=
+                usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
+            self.batch.directory.learn(&given.app, event)?;
+            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
+            receipt.learned += usize::from(outcome == Outcome::Learned);
+            receipt.kept += usize::from(outcome == Outcome::Kept);
+            let body = *body.get_or_insert_with(|| {
+                self.batch.bodies.push(given.body.clone());
+                self.batch.bodies.len() - 1
+            });
+            let of = Origin {
+                app: &given.app,
+                source: Source::Webhook,
+                received: given.received,
+                body,
+                place: *place,
+            };
+            self.journal(&subjects, &of, event, outcome);
+        }
+        receipt.quarantined = given.unusable.len();
+        self.batch.quarantined.extend(quarantined(given));
+        Ok(receipt)
+    }
+
+    /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
+    /// that, learning it again changes nothing.
+    fn repeated(
+        &mut self,
+        txn: &mut impl Txn,
+        subject: &Key,
+        event: &Event,
+        received: i64,
+    ) -> Result<bool, Error> {
+        let Some(record) = self.batch.directory.record(subject) else { return Ok(false) };
+        match record.recent.holds(&event.stamp, seconds(received)) {
+            Some(answer) => Ok(answer),
+            None => {
+                let since = received - i64::from(Recent::WINDOW) * 1000;
+                if self.digests.contains(&(subject.0.clone(), event.stamp.digest)) {
+                    return Ok(true);
+                }
+                let head = self.stored_head(subject);
+                let read = |from, most| txn.journalled(subject, from, since, most);
+                self.walks.hold((subject, head), &event.stamp.digest, since, read)
+            }
+        }
+    }
+
+    /// The subject's last entry before this batch.
+    fn stored_head(&self, subject: &Key) -> Option<u64> {
+        let entry = self.batch.directory.entry(subject)?;
+        match &entry.before {
+            Some(before) => before.as_ref()?.head,
+            None => entry.now.head,
+        }
+    }
+
+    pub(super) fn journal(&mut self, subjects: &[Key], of: &Origin<'_>, event: &Event, outcome: Outcome) {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.digests.insert((of.app.clone(), event.stamp.digest));
+        let mut users = Vec::with_capacity(subjects.len());
+        for (n, (app, user)) in subjects.iter().enumerate() {
+            let record = self.batch.directory.edit(app, user);
+            users.push((user.clone(), record.head.replace(seq)));
+            if n == 0 {
+                record.recent.note(&event.stamp, seconds(of.received));
+            }
+        }
+        self.batch.entries.push(Entry {
+            seq,
+            app: of.app.clone(),
+            source: of.source,
+            received: of.received,
+            event_time: event.stamp.known_time(),
+            trigger: Arc::from(&*event.trigger),
+            outcome,
+            digest: event.stamp.digest,
+            users,
+            body: of.body,
+            place: of.place,
+        });
+    }
+}
+
+/// A body goes to quarantine once, however many of its events cannot be used.
+fn quarantined(given: &Delivered) -> Option<Quarantined> {
+    let (reason, first) = given.unusable.first()?;
+    let mut detail = first.clone();
+    let mut listed = 1;
+    for (_, more) in &given.unusable[1..] {
+        if detail.len() + more.len() > MOST_DETAIL {
+            break;
+        }
+        detail.push_str("; ");
+        detail.push_str(more);
+        listed += 1;
+    }
+    if listed < given.unusable.len() {
+        detail.push_str(&format!("; and {} more", given.unusable.len() - listed));
+    }
+    Some(Quarantined {
+        app: given.app.clone(),
+        received: given.received,
+        reason: (*reason).to_owned(),
+        detail,
+        headers: given.headers.clone(),
+        body: given.body.clone(),
+    })
+}
+
+fn seconds(ms: i64) -> u32 {
+    u32::try_from(ms / 1000).unwrap_or(0)
+}
+
+/// In builds with debug assertions, a trigger named by `ROLLCALL_PANIC_ON` panics the worker: the
+/// one way to test what becomes of its neighbours.
+fn provoke(trigger: &str) {
+    #[cfg(debug_assertions)]
+    {
+        static PANIC_ON: std::sync::LazyLock<Option<String>> =
+            std::sync::LazyLock::new(|| std::env::var("ROLLCALL_PANIC_ON").ok());
+        assert!(PANIC_ON.as_deref() != Some(trigger), "provoked");
+    }
+    _ = trigger;
+}
