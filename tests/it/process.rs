@@ -8,9 +8,7 @@ use serde_json::json;
 
 use crate::crash::traffic::webhook;
 use crate::storage_faults::strace;
-use crate::support::{
-    APP, Connection, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, first_message, have, until,
-};
+use crate::support::{APP, Connection, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, have, until};
 
 fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -229,8 +227,7 @@ fn a_panic_over_one_delivery_leaves_its_neighbours_alone() {
                 let (program, poison) = (&program, &poison);
                 scope.spawn(move || {
                     let body = if n % 12 == 5 { poison.clone() } else { message(round * 100 + n) };
-                    let answer =
-                        program.request("POST", "/webhooks", &[("x-api-key", SECRET)], body.as_bytes());
+                    let answer = program.webhook(body);
                     assert_eq!(answer.status, 200, "{answer:?}");
                 });
             }
