@@ -36,7 +36,10 @@ enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Store(error)
+        match error {
+            Error::Unfit(detail) => Self::Job(detail),
+            error => Self::Store(error),
+        }
     }
 }
 

@@ -26,6 +26,9 @@ pub enum Error {
     /// Not possible now: busy, read-only, an input error. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// What is to be written is not what can be written, whenever it is tried. Nothing was written.
+    #[error("the database does not take this: {0}")]
+    Unfit(String),
     /// A write may or may not be on disk, and asking again could be told a lie. Nothing more may
     /// be acknowledged by this process.
     #[error("the database can no longer be trusted by this process: {0}")]

@@ -75,6 +75,23 @@ fn a_merge_too_large_among_63_others_goes_to_quarantine_alone() {
     assert_eq!(program.app_user("y").json()["appUser"]["_id"], "x");
 }
 
+/// The database refuses it, and would each time.
+#[test]
+fn a_body_that_the_database_does_not_take_goes_to_quarantine_alone() {
+    let home = Home::new();
+    home.start().stop();
+    let refuse = "CREATE TRIGGER no BEFORE INSERT ON journal WHEN new.trigger = 'link:match'
+                  BEGIN SELECT RAISE(ABORT, 'not this'); END";
+    home.sql().execute_batch(refuse).unwrap();
+    let program = home.start();
+    let poison =
+        json!({ "trigger": "link:match", "app": { "_id": APP }, "appUser": { "_id": "x" } }).to_string();
+    in_one_batch(&home, &program, &with_poison(poison.clone()));
+    the_good_are_stored(&home, &program, &poison);
+    assert_eq!(program.app_user("x").status, 404);
+    assert_eq!(program.admin("/readyz").status, 200);
+}
+
 #[test]
 #[cfg(debug_assertions)]
 fn a_body_over_which_the_worker_panics_goes_to_quarantine_alone_and_the_worker_goes_on() {
