@@ -122,6 +122,10 @@ impl Sqlite {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(trouble(error)))?;
+        // Before anything is read: a file that is refused keeps the log it has, and gets none.
+        if with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
+            keep_log_on_close(&conn).map_err(|error| store(trouble(error)))?;
+        }
         if conn.is_readonly("main").map_err(|error| store(trouble(error)))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
@@ -191,11 +195,15 @@ impl State {
     }
 }
 
+/// Only a store that trusts itself checkpoints, and it does so before it closes.
+fn keep_log_on_close(conn: &Connection) -> rusqlite::Result<()> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
+}
+
 /// Settings of every connection.
 fn common(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
-    // Only a store that trusts itself checkpoints, and it does so before it closes.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log_on_close(conn)?;
     conn.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",

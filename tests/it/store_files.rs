@@ -117,6 +117,40 @@ fn a_database_of_a_newer_program_is_refused_untouched() {
     assert_eq!(home.start().app_user(&format!("{:024x}", 1)).status, 200);
 }
 
+/// What a program that was killed left in its log belongs to the file as much as the file itself.
+#[test]
+fn a_refused_database_keeps_the_log_that_a_killed_program_left() {
+    let known: i64 = {
+        let home = Home::new();
+        home.start().stop();
+        home.find("PRAGMA user_version")
+    };
+    for (damage, says) in [
+        (format!("PRAGMA user_version = {}", known + 1), "newer program"),
+        ("PRAGMA application_id = 77".to_owned(), "not a rollcall database"),
+    ] {
+        let home = Home::new();
+        let program = home.start();
+        assert_eq!(program.webhook(message(1)).status, 200);
+        // In the log only, as everything else is that a killed program wrote last.
+        let sql = home.sql();
+        sql.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        sql.execute_batch(&damage).unwrap();
+        drop(sql);
+        program.kill();
+        let wal = home.path().join("rollcall.db-wal");
+        let read = || [home.database(), wal.clone()].map(|path| std::fs::read(path).unwrap());
+        let before = read();
+        assert!(!before[1].is_empty());
+        for _ in 0..2 {
+            let Err((status, log)) = home.try_start() else { panic!("not refused: {damage}") };
+            assert_eq!(status.code(), Some(1), "{log}");
+            assert!(log.contains(says), "{log}");
+            assert!(read() == before, "touched: {damage}");
+        }
+    }
+}
+
 #[test]
 fn a_file_of_something_else_is_refused_untouched() {
     let foreign = "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1), (2)";
