@@ -115,7 +115,9 @@ impl Sqlite {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::Library(rusqlite::version()));
         }
-        let path = options.path.clone();
+        let path = &options.path;
+        let path = one_name(path).map_err(|error| OpenError::Io { path: path.clone(), error })?;
+        let options = &Options { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -208,6 +210,18 @@ fn common(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
     )
+}
+
+/// The one name of a file that may have several, through links to it or to a folder: what lies
+/// beside it must be the same for everybody. The file is made if it is not there.
+fn one_name(path: &Path) -> std::io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            OpenOptions::new().create(true).append(true).open(path)?;
+            path.canonicalize()
+        }
+        found => found,
+    }
 }
 
 /// Held until the process ends. A file beside the database, because closing any handle on the

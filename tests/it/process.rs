@@ -237,6 +237,38 @@ fn a_second_process_on_one_database_is_refused_and_the_first_goes_on() {
     assert!(found(&second, 1) && found(&second, 2), "the lock went with its holder");
 }
 
+/// Both a link to the file and a link to its folder are other names of the same file.
+#[test]
+fn a_second_process_under_another_name_of_the_database_is_refused() {
+    for existed in [true, false] {
+        let mut home = Home::new();
+        std::fs::create_dir(home.path().join("real")).unwrap();
+        std::os::unix::fs::symlink("real", home.path().join("folder")).unwrap();
+        std::os::unix::fs::symlink("real/rollcall.db", home.path().join("file.db")).unwrap();
+        let named = |name: &str| format!("[store]\nurl = \"sqlite://{name}\"");
+        let names = ["real/rollcall.db", "folder/rollcall.db", "file.db"].map(named);
+        if existed {
+            home.settings = names[0].clone();
+            home.start().stop();
+        }
+        for first in names.iter().rev() {
+            home.settings.clone_from(first);
+            let holder = home.start();
+            for second in &names {
+                home.settings.clone_from(second);
+                let (status, log) = home.try_start().map(|_| ()).unwrap_err();
+                assert_eq!(status.code(), Some(1), "{first}, then {second}: {log}");
+                assert!(log.contains("in use by another process"), "{log}");
+            }
+            assert_eq!(holder.webhook(message(1)).status, 200);
+            holder.stop();
+        }
+        let left = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let beside: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with("file.db")).collect();
+        assert_eq!(beside, ["file.db"], "what belongs to the database lies beside the file itself");
+    }
+}
+
 #[test]
 fn wrong_settings_are_78_and_a_wrong_command_line_is_2() {
     let home = Home::with("[server]\nlisten = 5\nno_such_key = 1");
