@@ -2,22 +2,29 @@
 
 use hashbrown::HashMap;
 
-use crate::domain::{Directory, Key, Record};
+use crate::domain::{Directory, Field, Key, Record};
 
-/// Records in each of the two generations. A few kilobytes each.
+/// Records in each of the two generations.
 const GENERATION: usize = 2048;
+/// About the bytes that they may take: a few kilobytes each is usual, a megabyte is possible.
+const GENERATION_BYTES: usize = 8 << 20;
+/// About the bytes of anything of a record beside its texts: keys, stamps, the nodes of a tree.
+const OVERHEAD: usize = 128;
 
 /// A row of `app_users` as it was last committed.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) rowid: i64,
     pub(super) record: Record,
+    /// About the memory it takes.
+    bytes: usize,
 }
 
 /// The rows of the last batches. Only the worker writes, so they are what the file holds.
 #[derive(Default)]
 pub(super) struct Cache {
     young: HashMap<Key, Row>,
+    young_bytes: usize,
     old: HashMap<Key, Row>,
     /// The rows of the batch that is under way, taken from here or from the file.
     rowids: HashMap<Key, i64>,
@@ -31,7 +38,9 @@ impl Cache {
 
     /// Takes a record out, if it is here. Should the batch fail, it is read from the file again.
     pub(super) fn take(&mut self, key: &Key) -> Option<Record> {
-        let row = self.young.remove(key).or_else(|| self.old.remove(key))?;
+        let young = self.young.remove(key);
+        self.young_bytes -= young.as_ref().map_or(0, |row| row.bytes);
+        let row = young.or_else(|| self.old.remove(key))?;
         self.note(key, row.rowid);
         Some(row.record)
     }
@@ -50,11 +59,91 @@ impl Cache {
     pub(super) fn keep(&mut self, committed: Directory) {
         for (key, record) in committed.into_records() {
             if let Some(rowid) = self.rowids.remove(&key) {
-                if self.young.len() >= GENERATION {
+                let bytes = about_bytes(&record);
+                if self.young.len() >= GENERATION || self.young_bytes + bytes > GENERATION_BYTES {
                     self.old = std::mem::take(&mut self.young);
+                    self.young_bytes = 0;
                 }
-                self.young.insert(key, Row { rowid, record });
+                if bytes <= GENERATION_BYTES {
+                    self.young_bytes += bytes;
+                    self.young.insert(key, Row { rowid, record, bytes });
+                }
             }
         }
+    }
+}
+
+/// About the memory a record takes. Nothing that somebody else can make long is left out.
+fn about_bytes(record: &Record) -> usize {
+    let field = |field: &Field| match field {
+        Field::Other(name) | Field::Property(name) => name.len(),
+        _ => 0,
+    };
+    let (said, ours) = (&record.smooch.fields, &record.ours);
+    let texts = said.iter().map(|(key, said)| field(key) + said.value.as_deref().map_or(0, str::len));
+    let ours = ours.iter().map(|(key, set)| {
+        let both = [&set.value.value, &set.value.basis].into_iter().flatten();
+        field(key) + both.map(|text| text.len()).sum::<usize>()
+    });
+    let clients = record
+        .smooch
+        .clients
+        .iter()
+        .map(|(id, said)| id.as_str().len() + said.value.as_ref().map_or(0, |client| client.rest.len()));
+    let claims = record.claims.keys().map(|id| id.as_str().len());
+    let edges = record.into.keys().chain(&record.from).map(|id| id.as_str().len());
+    let parts = texts.chain(ours).chain(clients).chain(claims).chain(edges);
+    parts.map(|text| text + OVERHEAD).sum::<usize>() + 8 * OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{Register, Stamp};
+
+    /// A batch with a record that has a property of this size, as the worker keeps it.
+    fn keep(cache: &mut Cache, n: usize, size: usize) -> Key {
+        let key: Key = ("app".into(), format!("{n}").as_str().into());
+        let stamp = Arc::new(Stamp { time: 0, event: "".into(), digest: [0; 16] });
+        let said = Register { stamp, value: Some("x".repeat(size).into()) };
+        let mut record = Record::default();
+        record.smooch.fields.insert(Field::Property("p".into()), said);
+        let mut batch = Directory::new(1);
+        batch.bring(key.clone(), record);
+        cache.begin();
+        cache.note(&key, 1);
+        cache.keep(batch);
+        key
+    }
+
+    fn bytes(cache: &Cache) -> usize {
+        cache.young.values().chain(cache.old.values()).map(|row| about_bytes(&row.record)).sum()
+    }
+
+    #[test]
+    fn it_keeps_the_last_records_within_its_bounds_of_number_and_of_bytes() {
+        for (size, records) in [(100, 3 * GENERATION), (1 << 20, 60), (GENERATION_BYTES, 3), (100, 10)] {
+            let mut cache = Cache::default();
+            for n in 0..records {
+                let key = keep(&mut cache, n, size);
+                assert!(bytes(&cache) <= 2 * GENERATION_BYTES, "{size}: {}", bytes(&cache));
+                assert!(cache.young.len() + cache.old.len() <= 2 * GENERATION, "{size}");
+                assert_eq!(cache.take(&key).is_some(), size < GENERATION_BYTES, "the last one is there");
+                keep(&mut cache, n, size);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_long_counts() {
+        let long = || "x".repeat(1000);
+        let mut record = Record::default();
+        let none = about_bytes(&record);
+        record.from.insert(long().as_str().into());
+        let stamp = Arc::new(Stamp { time: 0, event: "".into(), digest: [0; 16] });
+        record.smooch.fields.insert(Field::Other(long().into()), Register { stamp, value: None });
+        assert!(about_bytes(&record) > none + 2000);
     }
 }
