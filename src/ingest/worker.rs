@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_channel::Receiver;
+use hashbrown::HashSet;
 
 use super::queue::{Delivered, Job, Receipt, Refused};
-use crate::domain::{AppId, Directory, Event, Fact, Key, Recent, SmoochId, TooLarge};
+use super::walks::Walks;
+use crate::domain::{AppId, Digest, Directory, Event, Fact, Key, Recent, SmoochId, TooLarge};
 use crate::metrics::Metrics;
 use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Saved, Store, Txn};
 
@@ -75,6 +77,7 @@ fn batches<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<(), Error> {
+    let mut walks = Walks::default();
     while let Ok(first) = jobs.recv_blocking() {
         let mut bytes = first.delivered.body.len();
         let mut batch = vec![first];
@@ -86,7 +89,7 @@ fn batches<S: Store>(
             batch.push(job);
         }
         metrics.batch_jobs.observe(batch.len() as f64);
-        handle(store, batch, options, metrics)?;
+        handle(store, batch, &mut walks, options, metrics)?;
         match store.rest() {
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
@@ -101,11 +104,12 @@ fn batches<S: Store>(
 fn handle<S: Store>(
     store: &mut S,
     batch: Vec<Job>,
+    walks: &mut Walks,
     options: &Options,
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let delivered: Vec<&Delivered> = batch.iter().map(|job| &job.delivered).collect();
-    let stored = match (attempt(store, &delivered, options, metrics), delivered.as_slice()) {
+    let stored = match (attempt(store, &delivered, walks, options, metrics), delivered.as_slice()) {
         (Err(Failure::Job(detail)), [one]) => {
             tracing::warn!(detail, "a delivery cannot be applied; it goes to quarantine");
             let unusable = Delivered {
@@ -116,10 +120,10 @@ fn handle<S: Store>(
                 unusable: vec![("cannot_apply", detail)],
                 received: one.received,
             };
-            attempt(store, &[&unusable], options, metrics)
+            attempt(store, &[&unusable], walks, options, metrics)
         }
         (Err(Failure::Job(_)), _) => {
-            return batch.into_iter().try_for_each(|job| handle(store, vec![job], options, metrics));
+            return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
         }
         (stored, _) => stored,
     };
@@ -153,22 +157,25 @@ fn answer(batch: Vec<Job>, answers: impl Iterator<Item = Result<Receipt, Refused
 fn attempt<S: Store>(
     store: &mut S,
     batch: &[&Delivered],
+    walks: &mut Walks,
     options: &Options,
     metrics: &Metrics,
 ) -> Result<Vec<Receipt>, Failure> {
-    let stored = catch_unwind(AssertUnwindSafe(|| transact(store, batch, options, metrics)));
+    let stored = catch_unwind(AssertUnwindSafe(|| transact(store, batch, walks, options, metrics)));
     stored.unwrap_or_else(|_| Err(Failure::Job("the worker panicked over it".to_owned())))
 }
 
 fn transact<S: Store>(
     store: &mut S,
     delivered: &[&Delivered],
+    walks: &mut Walks,
     options: &Options,
     metrics: &Metrics,
 ) -> Result<Vec<Receipt>, Failure> {
     let mut txn = store.begin()?;
     let directory = txn.load(&keys(delivered), options.group_members)?;
-    let mut work = Work { batch: empty(directory, now_ms()), next_seq: txn.next_seq() };
+    let batch = empty(directory, now_ms());
+    let mut work = Work { batch, next_seq: txn.next_seq(), digests: HashSet::new(), walks };
     let mut receipts = Vec::with_capacity(delivered.len());
     for given in delivered {
         receipts.push(work.delivery(&mut txn, given)?);
@@ -180,6 +187,7 @@ fn transact<S: Store>(
         saved = txn.save(&batch)?;
         let began = Instant::now();
         txn.commit()?;
+        walks.note(&batch.entries);
         metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
         metrics.stored();
         store.remember(batch.directory);
@@ -235,12 +243,15 @@ fn subjects(app: &AppId, event: &Event) -> Vec<Key> {
 }
 
 /// A batch being worked out.
-struct Work {
+struct Work<'w> {
     batch: Batch,
     next_seq: u64,
+    /// The events of this batch.
+    digests: HashSet<(AppId, Digest)>,
+    walks: &'w mut Walks,
 }
 
-impl Work {
+impl Work<'_> {
     fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
         let mut receipt = Receipt::default();
         let mut body = None;
@@ -272,7 +283,7 @@ impl Work {
     /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
     /// that, learning it again changes nothing.
     fn repeated(
-        &self,
+        &mut self,
         txn: &mut impl Txn,
         subject: &Key,
         event: &Event,
@@ -283,13 +294,12 @@ impl Work {
             Some(answer) => Ok(answer),
             None => {
                 let since = received - i64::from(Recent::WINDOW) * 1000;
-                let in_batch = self.batch.entries.iter().any(|entry| {
-                    entry.digest == event.stamp.digest
-                        && entry.app == subject.0
-                        && entry.users.iter().any(|(id, _)| *id == subject.1)
-                });
+                if self.digests.contains(&(subject.0.clone(), event.stamp.digest)) {
+                    return Ok(true);
+                }
                 let head = self.stored_head(subject);
-                Ok(in_batch || txn.journalled(subject, head, &event.stamp.digest, since)?)
+                let read = |from, most| txn.journalled(subject, from, since, most);
+                self.walks.hold((subject, head), &event.stamp.digest, since, read)
             }
         }
     }
@@ -313,6 +323,7 @@ impl Work {
     ) {
         let seq = self.next_seq;
         self.next_seq += 1;
+        self.digests.insert((given.app.clone(), event.stamp.digest));
         let mut users = Vec::with_capacity(subjects.len());
         for (n, (app, user)) in subjects.iter().enumerate() {
             let record = self.batch.directory.edit(app, user);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Batch, Entry, Keys, Outcome, Quarantined, Reader, Saved, Seq, Store, Txn};
+use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Saved, Seq, Store, Txn};
 use crate::domain::{
     AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
 };
@@ -165,7 +165,7 @@ fn a_transaction_sees_its_own_writes(mut store: impl Store, mut reader: impl Rea
     let seen = txn.load(&keys(APP, &events), 100).unwrap();
     let (written, saved) = (batch.directory.record(&key(APP, "ann")), seen.record(&key(APP, "ann")));
     assert!(saved.is_some() && saved == written);
-    assert!(txn.journalled(&key(APP, "ann"), Some(1), &events[0].stamp.digest, 0).unwrap());
+    assert_eq!(txn.journalled(&key(APP, "ann"), 1, 0, 9).unwrap()[0].digest, events[0].stamp.digest);
     txn.commit().unwrap();
     assert_eq!(
         reader.by_id(&APP.into(), &"ann".into()).unwrap(),
@@ -289,12 +289,19 @@ fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _:
     let head = txn.load(&Keys { users: vec![even.clone()], ..Keys::default() }, 100).unwrap();
     let head = head.record(&even).unwrap().head;
     assert_eq!(head, Some(20));
-    let mut holds =
-        |time, since| txn.journalled(&even, head, &event(time, Vec::new()).stamp.digest, since).unwrap();
-    assert!(holds(20, 0) && holds(2, 0), "from its last entry to its first");
-    assert!(!holds(3, 0) && !holds(22, 0), "somebody else's, and nobody's");
-    assert!(holds(14, 12) && !holds(4, 12), "no further back than asked");
-    assert!(!txn.journalled(&even, None, &event(20, Vec::new()).stamp.digest, 0).unwrap());
+    let mut walk = |from, since, most| -> Vec<(i64, Option<Seq>)> {
+        let links = txn.journalled(&even, from, since, most).unwrap();
+        let known = |link: &Link| event(link.received, Vec::new()).stamp.digest == link.digest;
+        assert!(links.iter().all(known));
+        links.into_iter().map(|link| (link.received, link.previous)).collect()
+    };
+    let all = walk(20, 0, 99);
+    assert_eq!(all.len(), 10, "from its last entry to its first, and nobody else's");
+    assert_eq!((all[0], all[8], all[9]), ((20, Some(18)), (4, Some(2)), (2, None)));
+    assert_eq!(walk(20, 0, 3), all[..3], "no more than asked");
+    assert_eq!(walk(14, 9, 99), all[3..6], "no further back than asked");
+    assert_eq!(walk(20, 21, 99), []);
+    assert_eq!(walk(22, 0, 99), [], "an entry that is not there");
 }
 
 fn what_a_batch_came_to_is_counted(mut store: impl Store, _: impl Reader) {

@@ -84,6 +84,17 @@ pub struct Entry {
     pub place: usize,
 }
 
+/// An entry of the journal as one app user's history has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The digest of the event.
+    pub digest: Digest,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// The app user's entry before it.
+    pub previous: Option<Seq>,
+}
+
 /// What was done with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -166,8 +177,9 @@ pub trait Txn {
     /// Every record the keys can reach, as the domain needs it. Locked until the end.
     fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory>;
 
-    /// Whether the app user's journal, as far back as `since` (ms since 1970), holds this event.
-    fn journalled(&mut self, key: &Key, head: Option<Seq>, digest: &Digest, since: i64) -> Result<bool>;
+    /// The app user's journal from the entry `from` backwards: at most `most` entries, and none from
+    /// the first one on that was received before `since` (ms since 1970).
+    fn journalled(&mut self, key: &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>>;
 
     /// The number of the next journal entry.
     fn next_seq(&self) -> Seq;

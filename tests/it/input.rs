@@ -96,6 +96,35 @@ fn a_delivery_is_recognised_after_hundreds_of_others_of_the_same_user_and_of_nob
     }
 }
 
+/// What speaks of no app user has all of an app's traffic for its neighbours.
+#[test]
+fn tens_of_thousands_of_events_of_no_app_user_are_each_recognised_late_backwards_and_after_a_restart() {
+    const BODIES: usize = 30;
+    const EVENTS: usize = 1000;
+    let body = |n: usize| {
+        let event = |at: usize| {
+            let time = jiff::Timestamp::from_second((1_600_000_000 + n * EVENTS + at) as i64).unwrap();
+            json!({ "id": format!("{n}-{at}"), "type": "conversation:message", "createdAt": time.to_string(),
+                    "payload": { "message": { "author": { "type": "business" } } } })
+        };
+        let events: Vec<Value> = (0..EVENTS).rev().map(event).collect();
+        json!({ "app": { "id": APP }, "events": events }).to_string()
+    };
+    let home = Home::new();
+    let program = home.start();
+    for n in 0..BODIES {
+        assert_eq!(program.webhook(body(n)).status, 200);
+    }
+    let all = (BODIES * EVENTS) as i64;
+    assert_eq!((home.rows("journal"), metric(&program, "kept")), (all, all as f64));
+    (0..BODIES).rev().for_each(|n| assert_eq!(program.webhook(body(n)).status, 200));
+    assert_eq!((home.rows("journal"), metric(&program, "repeated")), (all, all as f64));
+    program.kill();
+    let program = home.start();
+    (0..BODIES).for_each(|n| assert_eq!(program.webhook(body(n)).status, 200));
+    assert_eq!((home.rows("journal"), metric(&program, "repeated")), (all, all as f64));
+}
+
 /// F22.
 #[test]
 fn the_same_event_id_with_another_content_is_learned_too_and_gives_the_same_in_either_order() {

@@ -9,7 +9,7 @@ use super::codec::encode;
 use super::load::Loader;
 use super::{Error, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
-use crate::store::{Batch, Keys, Outcome, Quarantined, Saved, Seq, Txn};
+use crate::store::{Batch, Keys, Link, Outcome, Quarantined, Saved, Seq, Txn};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
@@ -206,26 +206,24 @@ impl Txn for SqliteTxn<'_> {
         Ok(loader.directory)
     }
 
-    fn journalled(&mut self, (_, id): &Key, head: Option<Seq>, digest: &Digest, since: i64) -> Result<bool> {
+    fn journalled(&mut self, (_, id): &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
         let sql = "SELECT digest, received, users FROM journal WHERE seq = ?1";
         let mut select = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let mut at = head;
-        while let Some(seq) = at {
+        let mut links = Vec::new();
+        let mut at = Some(from);
+        while let Some(seq) = at.filter(|_| links.len() < most) {
             let entry: Option<(Digest, i64, String)> = select
                 .query_row([seq as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                 .optional()
                 .map_err(trouble)?;
-            let Some((found, received, users)) = entry else { return Ok(false) };
-            if found == *digest {
-                return Ok(true);
-            }
-            if received < since {
-                return Ok(false);
-            }
+            let Some((digest, received, users)) = entry.filter(|(_, received, _)| *received >= since) else {
+                break;
+            };
             let users = users_of(&users)?;
-            at = users.into_iter().find(|(user, _)| user == id).and_then(|(_, prev)| prev);
+            at = users.into_iter().find(|(user, _)| user == id).and_then(|(_, previous)| previous);
+            links.push(Link { digest, received, previous: at });
         }
-        Ok(false)
+        Ok(links)
     }
 
     fn next_seq(&self) -> Seq {

@@ -1,0 +1,234 @@
+//! What the journal holds of those whose record alone cannot tell whether an event is a repetition.
+//!
+//! The journal of an app user, or of an app, is walked backwards once, as far as somebody asks; what
+//! was met on the way stays in memory, and every commit adds to it. So an entry is read once, however
+//! many repetitions are asked for.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+
+use crate::domain::{Digest, Key};
+use crate::store::{Entry, Link, Result, Seq};
+
+/// The most entries remembered of one journal. An event older than these is learned again.
+const MOST: usize = 1 << 18;
+/// Entries remembered in all, about 60 bytes each, beyond which all are forgotten and read again.
+const MOST_IN_ALL: usize = 1 << 19;
+/// Entries read at a time.
+const PAGE: usize = 256;
+
+/// The journals walked since the start, as far as they are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    walks: HashMap<Key, Walk>,
+    /// Entries in all of them.
+    held: usize,
+}
+
+/// The last entries of one journal.
+#[derive(Debug, Default)]
+struct Walk {
+    /// When each was received, in ms since 1970, the oldest first.
+    entries: VecDeque<(i64, Digest)>,
+    /// When each event was last received.
+    last: HashMap<Digest, i64>,
+    /// The entry before the oldest, if it was not read yet.
+    next: Option<Seq>,
+}
+
+impl Walks {
+    /// Whether the journal of `subject`, of which `head` is the last committed entry, has this event,
+    /// received at `since` or later. `read` gives as many entries from a number backwards as are
+    /// asked for, and fewer only if there are no more.
+    pub(super) fn hold(
+        &mut self,
+        (subject, head): (&Key, Option<Seq>),
+        digest: &Digest,
+        since: i64,
+        read: impl FnMut(Seq, usize) -> Result<Vec<Link>>,
+    ) -> Result<bool> {
+        if self.held > MOST_IN_ALL {
+            *self = Self::default();
+        }
+        let new = || Walk { next: head, ..Walk::default() };
+        let walk = self.walks.entry(subject.clone()).or_insert_with(new);
+        self.held -= walk.entries.len();
+        walk.forget_before(since);
+        let found = walk.holds(digest, read);
+        self.held += walk.entries.len();
+        found
+    }
+
+    /// Adds what was just committed, where it is remembered at all.
+    pub(super) fn note(&mut self, committed: &[Entry]) {
+        if self.walks.is_empty() {
+            return;
+        }
+        for entry in committed {
+            for (user, _) in &entry.users {
+                let Some(walk) = self.walks.get_mut(&(entry.app.clone(), user.clone())) else { continue };
+                self.held -= walk.entries.len();
+                walk.push(entry.received, entry.digest);
+                self.held += walk.entries.len();
+            }
+        }
+    }
+}
+
+impl Walk {
+    fn holds(
+        &mut self,
+        digest: &Digest,
+        mut read: impl FnMut(Seq, usize) -> Result<Vec<Link>>,
+    ) -> Result<bool> {
+        while !self.last.contains_key(digest) {
+            let Some(from) = self.next else { return Ok(false) };
+            self.extend(&read(from, PAGE)?);
+        }
+        Ok(true)
+    }
+
+    fn extend(&mut self, older: &[Link]) {
+        for link in older {
+            self.entries.push_front((link.received, link.digest));
+            self.last.entry(link.digest).or_insert(link.received);
+        }
+        let more = older.len() == PAGE && self.entries.len() < MOST;
+        self.next = older.last().filter(|_| more).and_then(|link| link.previous);
+    }
+
+    fn push(&mut self, received: i64, digest: Digest) {
+        self.entries.push_back((received, digest));
+        self.last.insert(digest, received);
+        if self.entries.len() > MOST {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_before(&mut self, since: i64) {
+        while self.entries.front().is_some_and(|(received, _)| *received < since) {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((received, digest)) = self.entries.pop_front() else { return };
+        if self.last.get(&digest) == Some(&received) {
+            self.last.remove(&digest);
+        }
+        // What is before the oldest is older still.
+        self.next = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::SmoochId;
+    use crate::store::Outcome;
+
+    fn digest(n: u64) -> Digest {
+        std::array::from_fn(|at| n.to_le_bytes()[at % 8])
+    }
+
+    fn app() -> Key {
+        ("app".into(), SmoochId::APP.into())
+    }
+
+    /// A journal in which entry n was received at n ms; counts what is read of it.
+    #[derive(Default)]
+    struct Journal {
+        head: Seq,
+        read: usize,
+    }
+
+    impl Journal {
+        fn holds(&mut self, walks: &mut Walks, n: u64, since: i64) -> bool {
+            let head = Some(self.head).filter(|head| *head > 0);
+            let read = |from: Seq, most: usize| {
+                let numbers = (1..=from).rev().take_while(|n| *n as i64 >= since).take(most);
+                let link =
+                    |n: Seq| Link { digest: digest(n), received: n as i64, previous: (n > 1).then(|| n - 1) };
+                let links: Vec<Link> = numbers.map(link).collect();
+                self.read += links.len();
+                Ok(links)
+            };
+            walks.hold((&app(), head), &digest(n), since, read).unwrap()
+        }
+
+        fn append(&mut self, walks: &mut Walks) {
+            self.head += 1;
+            walks.note(&[Entry {
+                seq: self.head,
+                app: app().0,
+                received: self.head as i64,
+                event_time: None,
+                trigger: Arc::from("test"),
+                outcome: Outcome::Kept,
+                digest: digest(self.head),
+                users: vec![(app().1, None)],
+                body: 0,
+                place: 0,
+            }]);
+        }
+    }
+
+    #[test]
+    fn an_entry_is_read_once_however_many_repetitions_come() {
+        let (mut walks, mut journal) = (Walks::default(), Journal { head: 50_000, read: 0 });
+        assert!(journal.holds(&mut walks, 50_000, 0));
+        assert_eq!(journal.read, PAGE, "no further than needed");
+        for n in 1..=50_000 {
+            assert!(journal.holds(&mut walks, n, 0), "{n}");
+            assert!(!journal.holds(&mut walks, 1_000_000 + n, 0), "{n}");
+        }
+        for n in 50_001..=60_000 {
+            assert!(!journal.holds(&mut walks, n, 0), "{n}");
+            journal.append(&mut walks);
+            assert!(journal.holds(&mut walks, n, 0), "{n}");
+        }
+        assert_eq!(journal.read, 50_000);
+    }
+
+    #[test]
+    fn what_is_older_than_asked_is_neither_read_nor_remembered() {
+        let (mut walks, mut journal) = (Walks::default(), Journal { head: 10_000, read: 0 });
+        assert!(journal.holds(&mut walks, 9_000, 9_000) && !journal.holds(&mut walks, 8_999, 9_000));
+        assert_eq!(journal.read, 1_001);
+        assert!(!journal.holds(&mut walks, 9_500, 9_501) && journal.holds(&mut walks, 9_501, 9_501));
+        assert_eq!((journal.read, walks.held), (1_001, 500));
+    }
+
+    #[test]
+    fn a_journal_beyond_the_bound_gives_up_its_oldest() {
+        let head = MOST as u64 + 1_000;
+        let (mut walks, mut journal) = (Walks::default(), Journal { head, read: 0 });
+        assert!(!journal.holds(&mut walks, 1, 0) && journal.holds(&mut walks, head, 0));
+        assert_eq!((journal.read, walks.held), (MOST, MOST));
+        journal.append(&mut walks);
+        assert_eq!(walks.held, MOST);
+        assert!(journal.holds(&mut walks, head + 1, 0) && !journal.holds(&mut walks, 1_001, 0));
+        assert_eq!(journal.read, MOST);
+    }
+
+    #[test]
+    fn many_journals_are_forgotten_together_and_read_again() {
+        let mut walks = Walks::default();
+        for user in 0..4 {
+            let key: Key = ("app".into(), format!("{user}").as_str().into());
+            let read = |from: Seq, most: usize| {
+                let link =
+                    |n: Seq| Link { digest: digest(n), received: 0, previous: Some(n.saturating_sub(1)) };
+                Ok((0..most as u64).map(|back| link(from.saturating_sub(back))).collect())
+            };
+            for asked in 0..2 {
+                assert!(!walks.hold((&key, Some(1 << 20)), &digest(1 << 40), 0, read).unwrap(), "{asked}");
+                assert!(walks.held <= MOST_IN_ALL + MOST, "{}", walks.held);
+            }
+        }
+        assert!(walks.walks.len() < 4);
+    }
+}
