@@ -5,6 +5,7 @@
 mod answers;
 mod crash;
 mod facts;
+mod fixtures;
 mod histories;
 mod ingress;
 mod input;
