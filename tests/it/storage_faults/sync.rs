@@ -28,7 +28,8 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
     if !have("strace") {
         return;
     }
-    for when in ["1", "2", "3", "9", "40", "3+"] {
+    for when in (1..=30).chain([40]).map(|n| n.to_string()).chain(["3+".to_owned()]) {
+        let when = &*when;
         let mut home = used("");
         failing(&mut home, when, "rollcall.db-wal");
         let program = home.start();
