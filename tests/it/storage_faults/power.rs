@@ -8,6 +8,8 @@ use crate::crash::{number, seed, send_until};
 use crate::support::until;
 
 const SENDERS: u64 = 8;
+/// So little that there is a checkpoint under way, or just over, at most cuts.
+const MANY_CHECKPOINTS: &str = "wal_checkpoint = \"64KiB\"\nwal_limit = \"512KiB\"";
 
 /// A file with an empty file system on it.
 fn image(home: &Home, kind: &str) -> Option<String> {
@@ -52,6 +54,8 @@ fn losses(kind: &str, cuts: u64, lies: bool) -> Option<u64> {
     let mut senders: Vec<Sender> = (0..SENDERS).map(|n| Sender::new(n, rng.next())).collect();
     let mut ledger = Ledger::default();
     for n in 0..cuts {
+        home.settings =
+            if n % 2 == 0 { format!("{ON_DISK}\n{MANY_CHECKPOINTS}") } else { ON_DISK.to_owned() };
         let disk = mount(&home)?;
         let paths = ["disk/rollcall.db", "disk/rollcall.db-wal"];
         let sync = "fsync,fdatasync";

@@ -45,11 +45,27 @@ impl Recorded {
         self.deliveries.partition_point(|(_, end)| *end <= length)
     }
 
-    /// Opens the file with this WAL; gives how many deliveries are there.
-    fn recover(&self, wal: &[u8], what: &str) -> usize {
+    /// The database once the whole log has been copied into it.
+    fn checkpointed(&self) -> Vec<u8> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rollcall.db");
         std::fs::write(&path, &self.database).unwrap();
+        std::fs::write(dir.path().join("rollcall.db-wal"), &self.wal).unwrap();
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+        assert_eq!(busy, 0);
+        std::fs::read(&path).unwrap()
+    }
+
+    /// Opens the file with this WAL; gives how many deliveries are there.
+    fn recover(&self, wal: &[u8], what: &str) -> usize {
+        self.recover_with(&self.database, wal, what)
+    }
+
+    fn recover_with(&self, database: &[u8], wal: &[u8], what: &str) -> usize {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rollcall.db");
+        std::fs::write(&path, database).unwrap();
         std::fs::write(dir.path().join("rollcall.db-wal"), wal).unwrap();
         let options = Options {
             path: path.clone(),
@@ -121,6 +137,40 @@ fn a_damaged_or_reordered_tail_takes_away_nothing_that_was_acknowledged() {
         lost += usize::from(found < recorded.deliveries.len());
     }
     assert!(lost > 60, "the damage did some: {lost}");
+}
+
+/// While a checkpoint copies the log into the database, any part of what it writes may be on disk: the
+/// log is not given up before all of it is.
+#[test]
+fn a_database_torn_in_the_middle_of_a_checkpoint_has_everything_that_was_acknowledged() {
+    let mut rng = seed("checkpoint");
+    let recorded = record(&mut rng);
+    let copied = recorded.checkpointed();
+    let (sectors, mut differing) = (copied.len() / 512, 0);
+    for n in 0..60 {
+        // What of the file's new length is there, and which of its sectors; one may be half written.
+        let length = recorded.database.len() / 512 + rng.below((sectors + 1) as u64) as usize;
+        let length = length.min(sectors);
+        let mut database = recorded.database.clone();
+        database.resize(length * 512, 0);
+        for at in (0..length * 512).step_by(512) {
+            if rng.below(4) < n % 4 {
+                continue;
+            }
+            let (sector, new) = (&mut database[at..at + 512], &copied[at..at + 512]);
+            if sector != new {
+                let written = if rng.below(8) == 0 { rng.below(512) as usize } else { 512 };
+                sector[..written].copy_from_slice(&new[..written]);
+                differing += 1;
+            }
+        }
+        let found = recorded.recover_with(&database, &recorded.wal, &format!("torn {n}"));
+        assert_eq!(found, recorded.deliveries.len(), "torn {n}");
+    }
+    println!("{differing} sectors of {sectors} times 60 written");
+    assert!(differing > 1000, "{differing}");
+    // Without the log, what a torn checkpoint leaves is not enough: this test would see a loss.
+    assert_eq!(recorded.recover_with(&recorded.database, &[], "no log"), 0);
 }
 
 /// The other side of the coin: if this did not lose anything, the tests above would see nothing.
