@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rollcall::store::sqlite::SqliteReader;
 
 use crate::rebuild::Rebuilt;
+use crate::storage_faults::large;
 use crate::support::{Home, PATIENCE, Program};
 use ledger::Ledger;
 use traffic::{Rng, Sender, Sent};
@@ -124,6 +125,38 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
 fn killed_at_any_instant_it_has_everything_it_acknowledged() {
     let mut home = Home::new();
     rounds(&mut home, number("ROLLCALL_CRASH_ROUNDS", 50), seed("crash"));
+}
+
+/// What a busy program leaves when it is killed between two checkpoints is read back at the start.
+#[test]
+fn a_start_on_a_log_of_tens_of_mebibytes_has_everything_that_was_acknowledged() {
+    const BODIES: usize = 1600;
+    let home = Home::with("[store]\nwal_checkpoint = \"256MiB\"\nwal_limit = \"512MiB\"");
+    let program = home.start();
+    std::thread::scope(|scope| {
+        for part in 0..8 {
+            let program = &program;
+            scope.spawn(move || {
+                for n in (part..BODIES).step_by(8) {
+                    assert_eq!(program.webhook(large(n, 20_000)).status, 200);
+                }
+            });
+        }
+    });
+    program.kill();
+    let log = std::fs::metadata(home.path().join("rollcall.db-wal")).unwrap().len();
+    println!("a log of {log} bytes");
+    assert!(log > 30 << 20, "{log}");
+    let began = Instant::now();
+    let program = home.start();
+    let took = began.elapsed();
+    assert!(took < READY_WITHIN, "ready after {took:?}");
+    for n in 0..BODIES {
+        assert_eq!(program.app_user(&format!("{n:024x}")).status, 200, "{n}");
+    }
+    assert_eq!(home.rows("journal"), BODIES as i64);
+    program.stop();
+    assert_eq!(home.find::<String>("PRAGMA integrity_check"), "ok");
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl Drop for Mounted {
 const ON_DISK: &str = "[store]\nurl = \"sqlite://disk/rollcall.db\"";
 
 /// A webhook of about this size, about an app user of its own.
-fn large(n: usize, size: usize) -> String {
+pub fn large(n: usize, size: usize) -> String {
     let text: String =
         (0..size).map(|at| char::from(b'a' + ((at * 7 + n * 13 + at * at / 11) % 26) as u8)).collect();
     let id = format!("{n:024x}");
