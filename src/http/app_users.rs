@@ -1,51 +1,103 @@
-//! Looking app users up: one by any of its names, or all of them a page at a time.
+//! App users in v1 and v1.1: made, looked up, changed, removed, listed.
 
-use axum::extract::{OriginalUri, Query};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::percent_decode_str;
 
-use super::State;
+use super::call::Call;
 use super::error::{ApiError, json};
-use crate::domain::{AppId, SmoochId};
-use crate::ingest::worker::now_ms;
+use crate::domain::command::Action;
+use crate::domain::{SmoochId, View};
 use crate::store::Reader;
-use crate::wire::{json::write_string, v1};
+use crate::wire::json::write_string;
+use crate::wire::{rest, v1};
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
 
+/// An answer that shows one app user.
+pub(super) fn one(call: &Call, status: StatusCode, view: &View) -> Response {
+    call.show(status, view, format!("{{\"appUser\":{}}}", v1::app_user(view)))
+}
+
+/// POST `…/appusers`: makes an app user before Smooch knows it. 201; 409 for a `userId` that is taken,
+/// with the `_id` of whoever has it.
+pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    let rest::Created { user_id, fields, secured } = call.read(rest::v1::create)?;
+    let view = call.change(Action::Create { user_id, fields, secured }).await?;
+    Ok(one(&call, StatusCode::CREATED, &view))
+}
+
 /// GET `…/appusers/{id}`: the app user with this `_id`, also one that was merged away, or with
 /// this `userId`. 404 if there is none, or if it was removed.
-pub(super) async fn get(shared: State, uri: OriginalUri, headers: HeaderMap) -> Result<Response, ApiError> {
-    let path = Path::of(uri.path());
-    let app = shared.apps.authorise(&headers, path.app.as_deref(), now_ms() / 1000)?;
-    let name =
-        path.user.ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))?;
-    let found = shared.readers.run(move |reader| {
-        let by_id = reader.by_id(&app, &SmoochId::from(name.as_str()))?;
-        if by_id.is_some() { Ok(by_id) } else { reader.by_user_id(&app, &name) }
-    });
-    let view =
-        found.await?.ok_or_else(|| ApiError::not_found("There is no app user with this _id or userId"))?;
-    Ok(json(StatusCode::OK, format!("{{\"appUser\":{}}}", v1::app_user(&view))))
+pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
+    let view = call.look_up().await?;
+    Ok(one(&call, StatusCode::OK, &view))
+}
+
+/// PUT `…/appusers/{id}`: what is given is changed, null clears, the rest stays.
+pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
+    let (user, fields) = (call.user()?, call.read(rest::v1::update)?);
+    let view = call.change(Action::Update { user, fields }).await?;
+    Ok(one(&call, StatusCode::OK, &view))
+}
+
+/// DELETE `…/appusers/{id}`: the app user is gone, and whatever is told of it later is not heard.
+pub(super) async fn delete(call: Call) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    call.ask(Action::Delete { user: call.user()? }).await?;
+    Ok(json(StatusCode::OK, "{}"))
+}
+
+/// DELETE `…/appusers/{id}/profile`: clears name, e-mail, properties and what the clients tell.
+pub(super) async fn delete_profile(call: Call) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    let view = call.change(Action::DeleteProfile { user: call.user()? }).await?;
+    Ok(one(&call, StatusCode::OK, &view))
+}
+
+/// GET `…/appusers/{id}/channels`: the clients on channels of others.
+pub(super) async fn channels(call: Call) -> Result<Response, ApiError> {
+    let view = call.look_up().await?;
+    Ok(json(StatusCode::OK, rest::v1::channels(&view)))
+}
+
+/// POST `…/appusers/{id}/events`: kept in the app user's history. 201.
+pub(super) async fn track(call: Call) -> Result<Response, ApiError> {
+    let (user, (name, fields)) = (call.user()?, call.read(rest::v1::track)?);
+    call.ask(Action::Track { user, name, fields }).await?;
+    Ok(json(StatusCode::CREATED, "{\"conversationUpdated\":false}"))
+}
+
+/// POST `…/appusers/merge`: `discarded` is part of `surviving` from now on.
+pub(super) async fn merge(call: Call) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    let (surviving, discarded) = call.read(rest::v1::merge)?;
+    call.ask(Action::Merge { surviving, discarded }).await?;
+    Ok(json(StatusCode::OK, "{}"))
+}
+
+/// POST `…/appusers/{id}/unmerge`: `discarded` stands for itself again. Shows both.
+pub(super) async fn unmerge(call: Call) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    let (surviving, discarded) = (call.user()?, call.read(rest::v1::unmerge)?);
+    let done = call.ask(Action::Unmerge { surviving, discarded }).await?;
+    let text = |view: Option<View>| view.as_ref().map_or_else(|| "{}".to_owned(), v1::app_user);
+    let both = format!("{{\"appUser\":{},\"discarded\":{}}}", text(done.user), text(done.other));
+    Ok(json(StatusCode::OK, both))
 }
 
 /// GET `…/appusers`: all app users in the order of their `_id`s. `limit` is 1 to 1000, by default
 /// 25; `after` is what the page before said.
-pub(super) async fn list(
-    shared: State,
-    uri: OriginalUri,
-    query: Query<Vec<(String, String)>>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let path = Path::of(uri.path());
-    let app = shared.apps.authorise(&headers, path.app.as_deref(), now_ms() / 1000)?;
-    let page = Page::read(&query)?;
+pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    let (page, app) = (Page::read(&call.query)?, call.caller.app.clone());
     let limit = page.limit;
-    let mut views = shared.readers.run(move |reader| list_after(reader, &app, page)).await?;
+    // One more than asked for tells whether there is a next page.
+    let read = move |reader: &mut _| Reader::list(reader, &app, page.after.as_deref(), limit + 1);
+    let mut views = call.shared.readers.run(read).await?;
     let more = views.len() > limit;
     views.truncate(limit);
     let users: Vec<String> = views.iter().map(v1::app_user).collect();
@@ -58,15 +110,6 @@ pub(super) async fn list(
     Ok(json(StatusCode::OK, text))
 }
 
-fn list_after(
-    reader: &mut impl Reader,
-    app: &AppId,
-    page: Page,
-) -> crate::store::Result<Vec<crate::domain::View>> {
-    // One more than asked for tells whether there is a next page.
-    reader.list(app, page.after.as_deref(), page.limit + 1)
-}
-
 struct Page {
     limit: usize,
     after: Option<String>,
@@ -77,56 +120,36 @@ impl Page {
         let mut page = Self { limit: DEFAULT_LIMIT, after: None };
         for (key, value) in query {
             match key.as_str() {
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-                    page.limit = limit
-                        .ok_or_else(|| ApiError::bad_request(format!("limit must be from 1 to {MOST}")))?;
-                }
-                "after" => {
-                    let after = position(value);
-                    page.after = Some(
-                        after.ok_or_else(|| ApiError::bad_request("after is not a cursor of this list"))?,
-                    );
-                }
-                other => {
-                    return Err(ApiError::bad_request(format!(
-                        "Unknown parameter: {}",
-                        other.escape_default()
-                    )));
-                }
+                "limit" => page.limit = limit(value, MOST)?,
+                "after" => page.after = Some(position(value)?),
+                other => return Err(unknown_parameter(other)),
             }
         }
         Ok(page)
     }
 }
 
+pub(super) fn unknown_parameter(name: &str) -> ApiError {
+    ApiError::bad_request(format!("Unknown parameter: {}", name.escape_default()))
+}
+
+/// How many a page may hold.
+pub(super) fn limit(value: &str, most: usize) -> Result<usize, ApiError> {
+    let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.ok_or_else(|| ApiError::bad_request(format!("limit must be from 1 to {most}")))
+}
+
 /// What begins every cursor: which list it is of.
 const BY_ID: &[u8] = b"id\0";
 
-fn cursor(id: &SmoochId) -> String {
+/// Where the next page begins: after this `_id`.
+pub(super) fn cursor(id: &SmoochId) -> String {
     URL_SAFE_NO_PAD.encode([BY_ID, id.as_str().as_bytes()].concat())
 }
 
-fn position(cursor: &str) -> Option<String> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    String::from_utf8(bytes.strip_prefix(BY_ID)?.to_vec()).ok()
-}
-
-/// The names in a path, decoded each on its own: a `%2F` in a `userId` is not a slash of the path.
-struct Path {
-    app: Option<String>,
-    user: Option<String>,
-}
-
-impl Path {
-    fn of(path: &str) -> Self {
-        let mut segments = path.split('/').skip(2);
-        let decode = |segment: &str| percent_decode_str(segment).decode_utf8().ok().map(Into::into);
-        let first = segments.next();
-        if first == Some("apps") {
-            let app = segments.next().map(|segment| decode(segment).unwrap_or_default());
-            return Self { app, user: segments.nth(1).and_then(decode) };
-        }
-        Self { app: None, user: segments.next().and_then(decode) }
-    }
+/// The `_id` in a cursor.
+pub(super) fn position(cursor: &str) -> Result<String, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let id = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(BY_ID)?.to_vec()).ok());
+    id.ok_or_else(|| ApiError::bad_request("after is not a cursor of this list"))
 }

@@ -1,6 +1,6 @@
 //! Who asks, and for which app.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
@@ -10,68 +10,121 @@ use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::jwt::{self, Scope};
-use crate::config::{App, Secret};
-use crate::domain::AppId;
+use crate::config::{self, App, Secret};
+use crate::domain::command::Authority;
+use crate::domain::{AppId, json_text};
 
-/// The keys of all apps.
+/// The credentials of all apps, and the keys that are good for any.
 pub(super) struct Apps {
+    apps: HashSet<AppId>,
     keys: HashMap<String, Key>,
+    tokens: HashMap<[u8; 32], AppId>,
 }
 
 struct Key {
-    app: AppId,
+    /// Nothing for an account's key.
+    app: Option<AppId>,
     secret: Secret,
 }
 
+/// Whom a request comes from, and which app it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) app: AppId,
+    pub(super) authority: Authority,
+    /// Which credential it was, without its secret: what may be counted by.
+    pub(super) credential: String,
+}
+
+impl Caller {
+    /// Refuses whoever may not do what only the app itself may.
+    pub(super) fn must_be_app(&self) -> Result<(), ApiError> {
+        match self.authority {
+            Authority::App => Ok(()),
+            Authority::User(_) => Err(forbidden("Invalid scope: scope app is needed here, not appUser")),
+            Authority::Token => {
+                Err(ApiError::unauthorized("An app token does not reach this; a JWT of scope app does"))
+            }
+        }
+    }
+}
+
+/// Who signed, before it is known which app they ask about.
+struct Proven {
+    app: Option<AppId>,
+    authority: Authority,
+    credential: String,
+}
+
 impl Apps {
-    pub(super) fn new(apps: &[App]) -> Self {
-        let keys = apps.iter().flat_map(|app| {
-            app.keys
-                .iter()
-                .map(|key| (key.id.clone(), Key { app: app.id.as_str().into(), secret: key.secret.clone() }))
+    pub(super) fn new(apps: &[App], account_keys: &[config::Key]) -> Self {
+        let of_apps =
+            apps.iter().flat_map(|app| app.keys.iter().map(|key| (Some(AppId::from(app.id.as_str())), key)));
+        let all = of_apps.chain(account_keys.iter().map(|key| (None, key)));
+        let keys = all.map(|(app, key)| (key.id.clone(), Key { app, secret: key.secret.clone() })).collect();
+        let tokens = apps.iter().filter_map(|app| {
+            let token = app.app_token.as_ref()?;
+            Some((hash(token.expose()), app.id.as_str().into()))
         });
-        Self { keys: keys.collect() }
+        Self { apps: apps.iter().map(|app| app.id.as_str().into()).collect(), keys, tokens: tokens.collect() }
     }
 
-    /// The app that a request with the app's own authority asks about: a JWT of scope `app`, or
-    /// `keyId:secret` as Basic. `path` is the app that the path names, if it names one.
+    /// Who asks, and for which app. `path` is the app that the path names, if it names one.
     ///
-    /// Refusals: 401 for a missing, repeated or invalid credential, 403 for one whose scope does
-    /// not reach, 400 if the path names another app, whether that exists or not.
+    /// A JWT or a key goes before an app token, and one that is invalid is not made good by a token.
+    /// Refusals: 401 for a missing, repeated or invalid credential, 403 for one whose scope does not
+    /// reach, 400 if the path names another app, whether that exists or not.
     pub(super) fn authorise(
         &self,
         headers: &HeaderMap,
         path: Option<&str>,
         now: i64,
-    ) -> Result<AppId, ApiError> {
+    ) -> Result<Caller, ApiError> {
+        let Proven { app, authority, credential } = self.prove(headers, now)?;
+        let other =
+            || ApiError::bad_request("AppId in path does not match supplied credentials").about_the_app();
+        let app = match (app, path) {
+            (Some(app), Some(path)) if path != app.as_str() => return Err(other()),
+            (Some(app), _) => app,
+            (None, None) => {
+                return Err(forbidden("Invalid scope: scope account needs /apps/{appId} in the path"));
+            }
+            (None, Some(path)) => self.apps.get(&AppId::from(path)).cloned().ok_or_else(other)?,
+        };
+        Ok(Caller { app, authority, credential })
+    }
+
+    fn prove(&self, headers: &HeaderMap, now: i64) -> Result<Proven, ApiError> {
         let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
         let credential = match (credentials.next(), credentials.next()) {
             (Some(credential), None) => {
                 credential.to_str().map_err(|_| invalid("The Authorization header is not text"))?
             }
             (Some(_), Some(_)) => return Err(invalid("There is more than one Authorization header")),
-            (None, _) if headers.contains_key("app-token") => {
-                return Err(ApiError::unauthorized(
-                    "An app token does not reach this; a JWT of scope app does",
-                ));
-            }
-            (None, _) => return Err(ApiError::unauthorized("Authorization is required")),
+            (None, _) => return self.token(headers),
         };
         let (scheme, credential) = credential.split_once(' ').unwrap_or((credential, ""));
-        let app = match scheme.to_ascii_lowercase().as_str() {
-            "bearer" => self.bearer(credential, now)?,
-            "basic" => self.basic(credential)?,
-            _ => return Err(invalid("The Authorization header must be Bearer or Basic")),
-        };
-        match path {
-            Some(path) if path != app.as_str() => {
-                Err(ApiError::bad_request("AppId in path does not match supplied credentials"))
-            }
-            _ => Ok(app.clone()),
+        match scheme.to_ascii_lowercase().as_str() {
+            "bearer" => self.bearer(credential, now),
+            "basic" => self.basic(credential),
+            _ => Err(invalid("The Authorization header must be Bearer or Basic")),
         }
     }
 
-    fn bearer(&self, token: &str, now: i64) -> Result<&AppId, ApiError> {
+    /// An app token. It is found by its hash, which tells nothing about how near a guess was.
+    fn token(&self, headers: &HeaderMap) -> Result<Proven, ApiError> {
+        let mut tokens = headers.get_all("app-token").iter();
+        let token = match (tokens.next(), tokens.next()) {
+            (Some(token), None) => token,
+            (Some(_), Some(_)) => return Err(invalid("There is more than one app-token header")),
+            (None, _) => return Err(ApiError::unauthorized("Authorization is required")),
+        };
+        let app = self.tokens.get(&hash(token)).ok_or_else(|| invalid("Unknown app token"))?;
+        let credential = format!("token of {app}");
+        Ok(Proven { app: Some(app.clone()), authority: Authority::Token, credential })
+    }
+
+    fn bearer(&self, token: &str, now: i64) -> Result<Proven, ApiError> {
         let refused = |refusal: jwt::Refusal| invalid(refusal.to_string());
         let key_id = jwt::key_id(token).map_err(refused)?;
         let key = self
@@ -84,24 +137,37 @@ impl Apps {
                 jwt::Refusal::Signature => invalid("Invalid JWT. Unknown key id (kid) or wrong signature"),
                 other => refused(other),
             })?;
-        match claims.scope {
-            Scope::App => Ok(&key.app),
-            Scope::AppUser => Err(forbidden("Invalid scope: scope app is needed here, not appUser")),
-            Scope::Account => Err(forbidden("Invalid scope: an app's key cannot claim scope account")),
-        }
+        let (authority, credential) = match (claims.scope, claims.user_id, &key.app) {
+            (Scope::App, _, Some(_)) => (Authority::App, key_id),
+            (Scope::AppUser, Some(user_id), Some(_)) => {
+                let user_id = json_text(&user_id);
+                let credential = format!("{key_id} {user_id}");
+                (Authority::User(user_id), credential)
+            }
+            (Scope::Account, _, None) => (Authority::App, key_id),
+            (Scope::Account, ..) => {
+                return Err(forbidden("Invalid scope: an app's key cannot claim scope account"));
+            }
+            (_, _, _) => return Err(forbidden("Invalid scope: an account's key claims scope account")),
+        };
+        Ok(Proven { app: key.app.clone(), authority, credential })
     }
 
-    fn basic(&self, credential: &str) -> Result<&AppId, ApiError> {
+    fn basic(&self, credential: &str) -> Result<Proven, ApiError> {
         let decoded = STANDARD.decode(credential).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let decoded = decoded.ok_or_else(|| invalid("The Basic credential is not base64 of keyId:secret"))?;
         let (key_id, secret) =
             decoded.split_once(':').ok_or_else(|| invalid("The Basic credential is not keyId:secret"))?;
-        let hash = |text: &str| <[u8; 32]>::from(Sha256::digest(text));
         let key = self.keys.get(key_id);
         let expected = hash(key.map_or("", |key| key.secret.expose()));
         let fits = bool::from(expected.ct_eq(&hash(secret)));
-        key.filter(|_| fits).map(|key| &key.app).ok_or_else(|| invalid("Unknown key id or wrong secret"))
+        let key = key.filter(|_| fits).ok_or_else(|| invalid("Unknown key id or wrong secret"))?;
+        Ok(Proven { app: key.app.clone(), authority: Authority::App, credential: key_id.to_owned() })
     }
+}
+
+fn hash(text: impl AsRef<[u8]>) -> [u8; 32] {
+    Sha256::digest(text).into()
 }
 
 fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {

@@ -9,11 +9,17 @@ use crate::ingest::queue::Refused;
 use crate::store;
 
 /// A refusal. Its text is shown to whoever asked, so it never says anything about the inside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     description: Cow<'static, str>,
+    /// A member beside the error: who is meant.
+    user: Option<String>,
+    /// When to come again, in s.
+    after: Option<u64>,
+    /// v2 has a word of its own for it.
+    v2: Option<(StatusCode, &'static str)>,
 }
 
 impl ApiError {
@@ -22,7 +28,7 @@ impl ApiError {
         code: &'static str,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, description: description.into() }
+        Self { status, code, description: description.into(), user: None, after: None, v2: None }
     }
 
     /// The word for it, in the answer and in the metrics.
@@ -43,6 +49,27 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", description)
     }
 
+    /// The same refusal, with the time after which to come again, in s.
+    pub(super) fn after(self, seconds: u64) -> Self {
+        Self { after: Some(seconds), ..self }
+    }
+
+    /// In v2, an app in the path that is not the credential's is an app that does not exist.
+    pub(super) fn about_the_app(self) -> Self {
+        Self { v2: Some((StatusCode::NOT_FOUND, "app_not_found")), ..self }
+    }
+
+    /// In v2, what is not found has a code by its kind.
+    pub(super) fn missing(code: &'static str, description: &'static str) -> Self {
+        Self { v2: Some((StatusCode::NOT_FOUND, code)), ..Self::not_found(description) }
+    }
+
+    /// The `userId` is somebody's already.
+    pub(super) fn taken(user: &str) -> Self {
+        let user = Some(user.to_owned());
+        Self { user, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
+    }
+
     /// No credential, or one that reaches too little.
     pub(super) fn unauthorized(description: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)
@@ -56,6 +83,13 @@ impl ApiError {
 
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
+        if refused == Refused::Broken {
+            return Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                refused.code(),
+                "An internal error; it is logged",
+            );
+        }
         Self::unavailable(refused.code(), refused.to_string())
     }
 }
@@ -69,11 +103,34 @@ impl From<store::Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = serde_json::json!({ "error": { "code": self.code, "description": self.description } });
-        let mut response = json(self.status, error.to_string());
-        if self.is_temporary() {
-            // 1 to 3 s, so that senders who were refused together do not come back together.
-            let seconds = 1 + jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 3;
+        let mut answer =
+            serde_json::json!({ "error": { "code": self.code, "description": self.description } });
+        if let Some(user) = &self.user {
+            answer["appUser"] = serde_json::json!({ "_id": user });
+        }
+        let mut response = self.respond(self.status, &answer);
+        // For whoever knows that another version was asked.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl ApiError {
+    /// The refusal in the shape of v2: `{"errors":[{"code","title"}]}`.
+    pub(super) fn in_v2(&self) -> Response {
+        let (status, code) = self.v2.unwrap_or((self.status, self.code));
+        let mut answer = serde_json::json!({ "errors": [{ "code": code, "title": self.description }] });
+        if let Some(user) = &self.user {
+            answer["user"] = serde_json::json!({ "id": user });
+        }
+        self.respond(status, &answer)
+    }
+
+    fn respond(&self, status: StatusCode, answer: &serde_json::Value) -> Response {
+        let mut response = json(status, answer.to_string());
+        // 1 to 3 s, so that senders who were refused together do not come back together.
+        let soon = || u64::from(1 + jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 3);
+        if let Some(seconds) = self.after.or_else(|| self.is_temporary().then(soon)) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response

@@ -1,33 +1,39 @@
 //! Every URL on one screen, and what the handlers share.
 
 mod admin;
+mod admit;
 mod app_users;
 mod auth;
 mod body;
+mod call;
+mod devices;
 mod error;
 pub mod jwt;
 pub mod listen;
 mod signature;
+mod users;
 mod webhooks;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post, put};
 use tower::ServiceExt;
 
 use crate::config::Settings;
+use crate::domain::AppId;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
+use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
 use error::ApiError;
@@ -42,6 +48,10 @@ pub struct Shared {
     metrics: Arc<Metrics>,
     bounds: Bounds,
     bodies: Budget,
+    rates: Rates,
+    origins: Origins,
+    /// What init tells of each app, as JSON.
+    inits: HashMap<AppId, String>,
     /// Set once the service is told to stop.
     pub draining: AtomicBool,
 }
@@ -74,9 +84,19 @@ impl Shared {
             signature_tolerance: settings.ingest.signature_tolerance,
             future_tolerance: settings.ingest.future_tolerance,
         };
-        let (apps, secrets) = (Apps::new(&settings.apps), Secrets::new(&settings.apps));
-        let bodies = Budget::new(settings.limits.bodies_in_flight);
-        Self { apps, secrets, queue, readers, metrics, bounds, bodies, draining: AtomicBool::new(false) }
+        Self {
+            apps: Apps::new(&settings.apps, &[]),
+            secrets: Secrets::new(&settings.apps),
+            queue,
+            readers,
+            metrics,
+            bounds,
+            bodies: Budget::new(settings.limits.bodies_in_flight),
+            rates: Rates::new(0, 0),
+            origins: Origins::new(&[]),
+            inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
+            draining: AtomicBool::new(false),
+        }
     }
 }
 
@@ -85,17 +105,37 @@ type State = axum::extract::State<Arc<Shared>>;
 /// The public listener: webhooks and REST.
 pub fn public(shared: Arc<Shared>) -> Router {
     let webhooks = || post(webhooks::receive).get(webhooks::probe);
+    let app_users = Router::new()
+        .route("/init", post(devices::init))
+        .route("/appusers", get(app_users::list).post(app_users::create))
+        .route(
+            "/appusers/merge",
+            post(app_users::merge).get(app_users::get).put(app_users::update).delete(app_users::delete),
+        )
+        .route("/appusers/{id}", get(app_users::get).put(app_users::update).delete(app_users::delete))
+        .route("/appusers/{id}/unmerge", post(app_users::unmerge))
+        .route("/appusers/{id}/profile", delete(app_users::delete_profile))
+        .route("/appusers/{id}/channels", get(app_users::channels))
+        .route("/appusers/{id}/events", post(app_users::track))
+        .route("/appusers/{id}/devices/{device}", put(devices::update));
     let users = Router::new()
-        .route("/appusers", get(app_users::list))
-        .route("/appusers/{id}", get(app_users::get))
-        .route("/apps/{app}/appusers", get(app_users::list))
-        .route("/apps/{app}/appusers/{id}", get(app_users::get))
-        .layer(middleware::from_fn_with_state(shared.clone(), count));
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{id}", get(users::get).patch(users::update).delete(app_users::delete))
+        .route("/users/{id}/personalinformation", delete(users::delete_profile))
+        .route("/users/{id}/clients", get(users::clients))
+        .route("/users/{id}/devices", get(users::devices))
+        .route("/users/{id}/devices/{device}", get(users::device));
+    let with_app = |routes: &Router<_>| Router::new().nest("/apps/{app}", routes.clone());
+    let app_users = with_app(&app_users).merge(app_users);
+    let rest = Router::new()
+        .nest("/v1", app_users.clone())
+        .nest("/v1.1", app_users)
+        .nest("/v2", with_app(&users))
+        .layer(middleware::from_fn_with_state(shared.clone(), admit::admit));
     let routes = Router::new()
         .route("/webhooks", webhooks())
         .route("/webhooks/{app}", webhooks())
-        .nest("/v1", users.clone())
-        .nest("/v1.1", users)
+        .merge(rest)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(shared);
@@ -165,24 +205,6 @@ async fn no_method() -> ApiError {
         "method_not_allowed",
         "This address does not take that method",
     )
-}
-
-/// Counts a REST request by its route, never its path, and by status. Whatever has no use for its body
-/// still refuses one that it would refuse elsewhere.
-async fn count(shared: State, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
-    let (parts, body) = request.into_parts();
-    let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
-    let refusal = match compressed(&parts.headers) {
-        Some(refusal) => Err(refusal),
-        None => body::pass(&parts.headers, body, bounds, |_| Ok(())).await,
-    };
-    let response = match refusal {
-        Err(refusal) => refusal.into_response(),
-        Ok(()) => next.run(Request::from_parts(parts, Body::empty())).await,
-    };
-    shared.metrics.asked(route.unwrap_or_default(), response.status().as_u16());
-    response
 }
 
 /// The refusal of a compressed body: inflating is how a small body becomes a large one.

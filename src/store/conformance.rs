@@ -84,6 +84,12 @@ fn keys(app: &str, events: &[Event]) -> Keys {
         if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
             keys.ends.extend(users());
         }
+        if let Fact::Seen(seen) = fact {
+            let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+            let user_ids =
+                user_ids.filter_map(|(_, text)| Some(((app.clone(), seen.user.clone()), text.clone()?)));
+            keys.reported.extend(user_ids);
+        }
     }
     keys
 }

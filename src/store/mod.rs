@@ -251,6 +251,10 @@ pub trait Reader {
     /// At most `limit` app users after `after`, in the order of their `_id`s.
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
 
+    /// The same, of those who show this e-mail address, letter for letter. Reads every record of the
+    /// app, so it takes as long as the app is large.
+    fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
+
     /// At most `limit` journal entries after `after`, each with the body it came in.
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 

@@ -177,7 +177,7 @@ fn the_ledger_notices_a_lost_and_a_doubled_event() {
     assert!(notices("DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)"), "a lost event");
     assert!(
         notices(
-            "INSERT INTO journal SELECT seq + 1000, app, received, event_time, trigger, outcome, digest, users, body, place FROM journal WHERE seq = 1"
+            "INSERT INTO journal SELECT seq + 1000, app, source, received, event_time, trigger, outcome, digest, users, body, place FROM journal WHERE seq = 1"
         ),
         "a doubled event"
     );

@@ -1,0 +1,251 @@
+//! A call to the REST interface: who asks, about whom, and what.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, OriginalUri, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
+use sha2::{Digest as _, Sha256};
+
+use super::admit::Browser;
+use super::auth::Caller;
+use super::error::{ApiError, json};
+use super::{Shared, body};
+use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
+use crate::domain::decide::PROPERTIES_BYTES;
+use crate::domain::{Field, SmoochId, View, json_text};
+use crate::ingest::queue::{Answer, Asked, Once};
+use crate::ingest::worker::now_ms;
+use crate::store::Reader;
+use crate::wire::json::Json;
+use crate::wire::rest::{self, Problem};
+
+/// The longest `Idempotency-Key`, in bytes.
+const LONGEST_KEY: usize = 255;
+
+/// See the module.
+pub(super) struct Call {
+    pub(super) shared: Arc<Shared>,
+    pub(super) caller: Caller,
+    pub(super) path: Path,
+    pub(super) query: Vec<(String, String)>,
+    /// When it came, in ms since 1970.
+    pub(super) received: i64,
+    method: Method,
+    target: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl FromRequest<Arc<Shared>> for Call {
+    type Rejection = ApiError;
+
+    /// Knows who asks before it reads what.
+    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        // The address as it came, not what nesting has left of it.
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
+        let (path, received) = (Path::of(uri.path()), now_ms());
+        let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
+        if let Some(browser) = parts.extensions.get::<Browser>() {
+            browser.may_read(&caller.authority);
+        }
+        shared.rates.take(&caller.credential)?;
+        let query = serde_urlencoded::from_str(uri.query().unwrap_or(""))
+            .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))?;
+        let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
+        let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
+            body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
+        } else {
+            // Some clients send one along with everything.
+            body::pass(&parts.headers, body, bounds, |_| Ok(())).await?;
+            Bytes::new()
+        };
+        let Parts { method, headers, .. } = parts;
+        Ok(Self {
+            shared: shared.clone(),
+            caller,
+            path,
+            query,
+            received,
+            method,
+            target: uri.to_string(),
+            headers,
+            body,
+        })
+    }
+}
+
+impl Call {
+    /// Whom the path names.
+    pub(super) fn user(&self) -> Result<Name, ApiError> {
+        let user = self.path.user.as_deref();
+        user.map(Name::from)
+            .ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))
+    }
+
+    /// What stands after the app user's part of the path, such as a device's id.
+    pub(super) fn part(&self) -> Result<&str, ApiError> {
+        let part = self.path.part.as_deref();
+        part.ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))
+    }
+
+    /// Reads the body, which is an object; none at all is an empty one.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Json<'_>) -> Result<T, Problem>) -> Result<T, ApiError> {
+        let body: &[u8] = if self.body.trim_ascii().is_empty() { b"{}" } else { &self.body };
+        let document = Json::parse(body, self.shared.bounds.json_depth)
+            .map_err(|malformed| ApiError::bad_request(format!("The body is not JSON: {malformed}")))?;
+        if !matches!(document.value, Json::Object(_)) {
+            return Err(ApiError::bad_request("The body must be a JSON object"));
+        }
+        read(&document.value).map_err(|Problem(problem)| ApiError::bad_request(problem))
+    }
+
+    /// Has something done by the worker; resolves once it is on disk.
+    pub(super) async fn ask(&self, action: Action) -> Result<Done, ApiError> {
+        let command = Command {
+            action,
+            authority: self.caller.authority.clone(),
+            only_if: self.only_if()?,
+            at: rest::iso(self.received),
+        };
+        let asked =
+            Asked { app: self.caller.app.clone(), command, received: self.received, once: self.once()? };
+        let done = match self.shared.queue.ask(asked).await? {
+            Answer::Fresh(done) | Answer::Repeated(done) => *done,
+            Answer::KeyReused => {
+                let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
+                return Err(ApiError::new(status, code, "This Idempotency-Key was used for another request"));
+            }
+        };
+        done.map_err(refusal)
+    }
+
+    /// Has something done that leaves an app user to be shown.
+    pub(super) async fn change(&self, action: Action) -> Result<View, ApiError> {
+        self.ask(action).await?.user.ok_or_else(no_user)
+    }
+
+    /// The tags of `If-Match`: the change is only to be made to what has one of them. `*` is anything.
+    fn only_if(&self) -> Result<Option<Vec<String>>, ApiError> {
+        if ![Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method) {
+            return Ok(None);
+        }
+        let tags = tags(&self.headers, header::IF_MATCH)?;
+        Ok(tags.filter(|tags| !tags.iter().any(|tag| tag == "*")))
+    }
+
+    fn once(&self) -> Result<Option<Once>, ApiError> {
+        let Some(key) = self.headers.get("idempotency-key").filter(|_| self.method == Method::POST) else {
+            return Ok(None);
+        };
+        let key = key.to_str().ok().filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+        let key = key.ok_or_else(|| {
+            ApiError::bad_request(format!("Idempotency-Key must be 1 to {LONGEST_KEY} printable characters"))
+        })?;
+        let asked = Sha256::new().chain_update(&self.target).chain_update([0]).chain_update(&self.body);
+        let key = format!("{}\n{key}", self.caller.credential);
+        Ok(Some(Once { key, fingerprint: asked.finalize().into() }))
+    }
+
+    /// The app user whom the path names, if the caller may see them.
+    pub(super) async fn look_up(&self) -> Result<View, ApiError> {
+        let (app, name) = (self.caller.app.clone(), self.user()?);
+        let wanted = name.clone();
+        let found = self.shared.readers.run(move |reader| {
+            let by_id = reader.by_id(&app, &SmoochId::from(&*wanted))?;
+            if by_id.is_some() { Ok(by_id) } else { reader.by_user_id(&app, &wanted) }
+        });
+        match (found.await?, &self.caller.authority) {
+            (Some(view), Authority::App) => Ok(view),
+            (Some(view), Authority::Token) if view.secured => Err(refusal(Refusal::Secured)),
+            (Some(view), Authority::Token) => Ok(view),
+            (Some(view), Authority::User(user_id)) if view.get(&Field::UserId) == Some(user_id) => {
+                // The first JWT that speaks for them secures them, whatever it asks.
+                if view.secured { Ok(view) } else { self.change(Action::Secure { user: name }).await }
+            }
+            (None, Authority::User(user_id)) if json_text(&name) == *user_id => Err(no_user()),
+            (_, Authority::User(_)) => Err(refusal(Refusal::NotYours)),
+            (None, _) => Err(no_user()),
+        }
+    }
+
+    /// An answer that shows an app user, with its tag; 304 for whoever has it already.
+    pub(super) fn show(&self, status: StatusCode, view: &View, text: String) -> Response {
+        let tag = view.tag();
+        let known = tags(&self.headers, header::IF_NONE_MATCH).ok().flatten().unwrap_or_default();
+        let mut response =
+            if self.method == Method::GET && known.iter().any(|known| *known == tag || known == "*") {
+                StatusCode::NOT_MODIFIED.into_response()
+            } else {
+                json(status, text)
+            };
+        if let Ok(tag) = HeaderValue::try_from(format!("\"{tag}\"")) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+/// The tags in a header of a conditional request. A weak one fits nothing.
+fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<String>>, ApiError> {
+    let mut all = None;
+    for value in headers.get_all(&name) {
+        let text = value.to_str().map_err(|_| ApiError::bad_request(format!("{name} is not text")))?;
+        let tags = text.split(',').map(|tag| tag.trim().trim_matches('"').to_owned());
+        all.get_or_insert_with(Vec::new).extend(tags);
+    }
+    Ok(all)
+}
+
+pub(super) fn no_user() -> ApiError {
+    ApiError::missing("user_not_found", "There is no app user with this _id or userId")
+}
+
+fn refusal(refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::NoUser => no_user(),
+        Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
+        Refusal::NoMember => ApiError::not_found("The app user has no such part; it may be unmerged already"),
+        Refusal::Taken(id) => ApiError::taken(id.as_str()),
+        Refusal::Secured => ApiError::unauthorized(
+            "A JWT was used for this app user; an app token does not reach it any more",
+        ),
+        Refusal::NotYours => {
+            ApiError::new(StatusCode::FORBIDDEN, "forbidden", "The JWT's userId is not this app user's")
+        }
+        Refusal::Stale => ApiError::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            "The app user has changed: its ETag is not the one in If-Match",
+        ),
+        Refusal::TooManyProperties => {
+            ApiError::bad_request(format!("The properties would have more than {PROPERTIES_BYTES} bytes"))
+        }
+        Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
+        Refusal::SameUser => ApiError::bad_request("The two are one app user already"),
+    }
+}
+
+/// The names in a path, decoded each on its own: a `%2F` in a `userId` is not a slash of the path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) app: Option<String>,
+    user: Option<String>,
+    part: Option<String>,
+}
+
+impl Path {
+    /// `/v1[/apps/{app}]/appusers[/{user}[/word[/{part}]]]`, and v2's.
+    pub(super) fn of(path: &str) -> Self {
+        let mut segments = path.split('/').skip(2).peekable();
+        let decode = |segment: &str| percent_decode_str(segment).decode_utf8().ok().map(Into::into);
+        let app = segments.next_if_eq(&"apps").and_then(|_| segments.next());
+        let app = app.map(|segment| decode(segment).unwrap_or_default());
+        let user = segments.nth(1).and_then(decode);
+        Self { app, user, part: segments.nth(1).and_then(decode) }
+    }
+}

@@ -1,0 +1,56 @@
+//! Devices: one starts, or is changed.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::call::{Call, no_user};
+use super::error::{ApiError, json};
+use crate::config::App;
+use crate::domain::command::{Action, Authority};
+use crate::domain::json_text;
+use crate::wire::json::write_string;
+use crate::wire::{rest, v1};
+
+/// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
+/// another than before.
+pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
+    let (device, user_id) = call.read(|json| rest::v1::init(json, &rest::iso(call.received)))?;
+    let user_id = match (&call.caller.authority, user_id) {
+        (Authority::User(own), Some(named)) if named != *own => {
+            let description = "The userId in the body is not the JWT's";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", description));
+        }
+        (Authority::User(own), _) => Some(own.clone()),
+        (_, user_id) => user_id,
+    };
+    let view = call.change(Action::Init { device, user_id }).await?;
+    let app = call.shared.inits.get(&call.caller.app).map_or("{}", String::as_str);
+    Ok(call.show(StatusCode::OK, &view, format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view))))
+}
+
+/// What init tells of an app: all that any of Smooch's clients ever read there.
+pub(super) fn app_text(app: &App) -> String {
+    let mut text = String::from("{\"_id\":");
+    write_string(&app.id, &mut text);
+    if let Some(token) = &app.app_token {
+        text.push_str(",\"appToken\":");
+        write_string(token.expose(), &mut text);
+    }
+    text.push_str(",\"name\":");
+    write_string(&app.name, &mut text);
+    text.push_str(&format!(",\"hasIcon\":{},\"apnEnabled\":{}", app.has_icon, app.apn_enabled));
+    if let Some(project) = &app.gcm_project {
+        text.push_str(&format!(",\"gcmProject\":{}", json_text(project)));
+    }
+    text.push_str(",\"settings\":{\"web\":{\"channels\":{}}},\"integrations\":[]}");
+    text
+}
+
+/// PUT `…/devices/{id}`: what is given is changed, also within `info`; the rest stays.
+pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
+    let (user, id) = (call.user()?, call.part()?);
+    let device = call.read(|json| rest::v1::device(json, id))?;
+    let view = call.change(Action::UpdateDevice { user, device }).await?;
+    let text = rest::v1::device_text(&view, id).ok_or_else(no_user)?;
+    Ok(json(StatusCode::OK, text))
+}
