@@ -1,6 +1,7 @@
 //! Smooch's JSON, read into facts and written from views. Pure; one file for each version.
 
 pub mod json;
+pub mod rest;
 mod time;
 mod user;
 pub mod v1;
@@ -12,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Digest, Event, Fact, Stamp};
 use json::{Json, Malformed, TOO_DEEP};
-pub use time::micros;
+pub use time::{iso, micros};
 
 /// What a body may hold.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,15 @@
 //! The two ways Smooch writes a moment, both read into µs since 1970.
 
 use super::json::Json;
+use crate::domain::Text;
+
+/// A moment in ms since 1970 as JSON text: ISO 8601 in UTC with three digits after the second and
+/// `Z`, as all of Smooch's examples have it. What is too far away is as far away as can be written.
+pub fn iso(ms: i64) -> Text {
+    let bound = if ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(bound);
+    format!("\"{moment:.3}\"").into()
+}
 
 /// Unix seconds as a decimal number, or ISO 8601 with an offset. `None` for anything else.
 pub fn micros(value: &Json<'_>) -> Option<i64> {
@@ -46,6 +55,19 @@ fn power(text: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_is_written_with_three_digits() {
+        for (ms, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (1_582_653_997_547, "2020-02-25T18:06:37.547Z"),
+            (1_582_653_997_500, "2020-02-25T18:06:37.500Z"),
+            (i64::MAX, "9999-12-30T22:00:00.999Z"),
+        ] {
+            assert_eq!(*iso(ms), *format!("\"{expected}\""), "{ms}");
+        }
+    }
 
     #[test]
     fn seconds_and_iso_give_exact_microseconds() {

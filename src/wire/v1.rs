@@ -6,7 +6,7 @@ use super::json::{Json, write_string};
 use super::time::micros;
 use super::user::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::{Unusable, event_of};
-use crate::domain::{Event, Fact, Field, Reason, Seen, SmoochId, View};
+use crate::domain::{Client, ClientId, Event, Fact, Field, Reason, Seen, SmoochId, View};
 
 /// The triggers that are about one app user, carried as `appUser`.
 const OF_A_USER: [&str; 24] = [
@@ -194,15 +194,23 @@ pub fn app_user(view: &View) -> String {
         view.started
     ));
     for (n, (id, client)) in view.clients.iter().enumerate() {
-        out.push_str(if n > 0 { ",{\"id\":" } else { "{\"id\":" });
-        write_string(id.as_str(), &mut out);
-        out.push_str(if client.active { ",\"active\":true" } else { ",\"active\":false" });
-        // The rest is an object of its own: its members join these.
-        if client.rest.len() > 2 {
+        if n > 0 {
             out.push(',');
         }
-        out.push_str(&client.rest[1..]);
+        write_client(id, client, &mut out);
     }
     out.push_str("]}");
     out
+}
+
+/// A client: its id, whether it is active, and what else is kept of it.
+pub(super) fn write_client(id: &ClientId, client: &Client, out: &mut String) {
+    out.push_str("{\"id\":");
+    write_string(id.as_str(), out);
+    out.push_str(if client.active { ",\"active\":true" } else { ",\"active\":false" });
+    // The rest is an object of its own: its members join these.
+    if client.rest.len() > 2 {
+        out.push(',');
+    }
+    out.push_str(&client.rest[1..]);
 }

@@ -122,13 +122,19 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
                 seen.fields
                     .extend(profile.iter().map(|(key, given)| (profile_field(key), user::value(given))));
             }
-            other => seen.fields.push((Field::Other(format!("v2.{other}").into()), user::value(given))),
+            other => seen.fields.push((own_field(other), user::value(given))),
         }
     }
     seen
 }
 
-fn profile_field(key: &str) -> Field {
+/// A member of a user that v1 never had.
+pub(super) fn own_field(key: &str) -> Field {
+    Field::Other(format!("v2.{key}").into())
+}
+
+/// A member of a user's profile.
+pub(super) fn profile_field(key: &str) -> Field {
     match key {
         "givenName" => Field::GivenName,
         "surname" => Field::Surname,

@@ -1,0 +1,46 @@
+//! What v1 and v1.1 answer besides app users.
+
+use crate::domain::View;
+use crate::wire::json::Json;
+use crate::wire::rest::answers::{Members, members};
+use crate::wire::v1::write_client;
+
+/// Clients of these platforms are devices; every other platform is a channel.
+const DEVICES: [&str; 5] = ["ios", "android", "web", "other", "sdk"];
+
+/// By what a person is known on a channel, as Smooch's pages name it.
+const ENTITIES: [&str; 6] = ["phoneNumber", "userId", "address", "username", "chatId", "integrationId"];
+
+/// PUT `…/devices/{deviceId}`: `{"device":{…}}`, written like a client of the app user; `None` if it
+/// has no such client.
+pub fn device_text(view: &View, id: &str) -> Option<String> {
+    let (id, client) = view.clients.get_key_value(&id.into())?;
+    let mut out = "{\"device\":".to_owned();
+    write_client(id, client, &mut out);
+    out.push('}');
+    Some(out)
+}
+
+/// GET `…/channels`: `{"channels":[{"type",…}]}`, one for each client that is no device, in the order
+/// of the clients. Whatever the client itself, its `info` or its `raw` tells of the person's name on
+/// the channel is given along.
+pub fn channels(view: &View) -> String {
+    let channels = view.clients.values().filter_map(|client| {
+        let client = members(&client.rest);
+        let platform = client.get("platform").filter(|platform| {
+            platform.str().is_some_and(|platform| !platform.is_empty() && !DEVICES.contains(&platform))
+        })?;
+        let mut channel = Members::new();
+        channel.put("type", platform);
+        let places = [Some(&client), client.get("info"), client.get("raw")];
+        for key in ENTITIES {
+            let told = places.iter().flatten().filter_map(|place| place.get(key));
+            let mut told = told.filter(|told| matches!(told, Json::String(_) | Json::Number(_)));
+            if let Some(told) = told.next() {
+                channel.put(key, told);
+            }
+        }
+        Some(channel.end())
+    });
+    format!("{{\"channels\":[{}]}}", channels.collect::<Vec<_>>().join(","))
+}
