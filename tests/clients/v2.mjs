@@ -11,7 +11,12 @@ const EVE = 'eve/with @ slash';
 const results = {};
 
 /** An answer without the members that the client's classes add as undefined. */
-const plain = (answer) => nothingNull(JSON.parse(JSON.stringify(answer)));
+async function answer(call) {
+  const given = await call.catch(({ status, body, error }) => {
+    throw new Error(`${status ?? error}: ${JSON.stringify(body)}`);
+  });
+  return nothingNull(JSON.parse(JSON.stringify(given)));
+}
 
 /** What the client reports of a refused call. */
 async function refused(call, status, code) {
@@ -27,22 +32,22 @@ const body = new UserCreateBody(EVE);
 body.signedUpAt = '2020-05-21T15:53:30.197Z';
 body.profile = { givenName: 'Eve', email: 'eve@example.com', avatarUrl: 'https://example.com/e.png', locale: 'de' };
 body.metadata = { plan: 'gold', visits: 3, vip: true };
-const { user: eve } = plain(await users.createUser(app, body));
+const { user: eve } = await answer(users.createUser(app, body));
 assert.match(eve.id, ID);
 assert.deepEqual([eve.externalId, eve.signedUpAt], [EVE, body.signedUpAt]);
 assert.deepEqual([eve.profile, eve.metadata], [body.profile, body.metadata]);
 results.duplicate = await refused(users.createUser(app, body), 409, 'conflict');
 results.unnamed = await refused(users.createUser(app, { profile: {} }), 400, 'bad_request');
 
-assert.deepEqual(plain(await users.getUser(app, eve.id)), { user: eve });
-assert.deepEqual(plain(await users.getUser(app, EVE)), { user: eve });
+assert.deepEqual(await answer(users.getUser(app, eve.id)), { user: eve });
+assert.deepEqual(await answer(users.getUser(app, EVE)), { user: eve });
 results.unknown = await refused(users.getUser(app, 'nobody'), 404, 'user_not_found');
 results.otherApp = await refused(users.getUser('0123456789abcdef01234567', EVE), 404, 'app_not_found');
 
 const change = new UserUpdateBody();
 change.profile = { surname: 'Fox', avatarUrl: null };
 change.metadata = { visits: 4, vip: null };
-const { user: changed } = plain(await users.updateUser(app, EVE, change));
+const { user: changed } = await answer(users.updateUser(app, EVE, change));
 assert.deepEqual(changed.profile, { givenName: 'Eve', surname: 'Fox', email: 'eve@example.com', locale: 'de' });
 assert.deepEqual(changed.metadata, { plan: 'gold', visits: 4 });
 const wrong = { profile: { email: '' } };
@@ -57,25 +62,25 @@ const started = await fetch(`${url}/v1/init`, {
   body: JSON.stringify({ device, userId: EVE }),
 });
 assert.equal(started.status, 200);
-const { devices } = plain(await new DevicesApi().listDevices(app, EVE));
+const { devices } = await answer(new DevicesApi().listDevices(app, EVE));
 assert.match(devices[0].lastSeen, ISO);
 const { id, platform, ...told } = device;
 const expected = { id, guid: id, clientId: id, type: platform, status: 'active', ...told };
 assert.deepEqual(devices, [{ ...expected, lastSeen: devices[0].lastSeen }]);
-const one = await new DevicesApi().getDevice(app, eve.id, id);
-assert.deepEqual(plain(one), { device: devices[0] });
+const one = await answer(new DevicesApi().getDevice(app, eve.id, id));
+assert.deepEqual(one, { device: devices[0] });
 results.unknownDevice = await refused(new DevicesApi().getDevice(app, EVE, 'none'), 404, 'device_not_found');
-const { clients, meta } = plain(await new ClientsApi().listClients(app, EVE));
+const { clients, meta } = await answer(new ClientsApi().listClients(app, EVE));
 assert.deepEqual([clients, meta.hasMore], [[], false]);
-const page = await new ClientsApi().listClients(app, EVE, { page: { size: 1 } });
-assert.deepEqual(plain(page).clients, []);
+const page = await answer(new ClientsApi().listClients(app, EVE, { page: { size: 1 } }));
+assert.deepEqual(page.clients, []);
 
-const { user: scrubbed } = plain(await users.deleteUserPersonalInformation(app, EVE));
+const { user: scrubbed } = await answer(users.deleteUserPersonalInformation(app, EVE));
 assert.deepEqual([scrubbed.externalId, scrubbed.metadata], [EVE, {}]);
 assert.ok(!('email' in scrubbed.profile));
 
 // For an empty object the client hands over the text of it.
-assert.equal(await users.deleteUser(app, EVE), '{}');
+assert.equal(await answer(users.deleteUser(app, EVE)), '{}');
 results.deleted = await refused(users.getUser(app, eve.id), 404, 'user_not_found');
 
 report('sunshine-conversations-client 14.1.0', results);
