@@ -119,7 +119,7 @@ impl Apps {
             (Some(_), Some(_)) => return Err(invalid("There is more than one app-token header")),
             (None, _) => return Err(ApiError::unauthorized("Authorization is required")),
         };
-        let app = self.tokens.get(&hash(token)).ok_or_else(|| invalid("Unknown app token"))?;
+        let app = self.tokens.get(&hash(token)).ok_or_else(|| ApiError::unauthorized("Unknown app token"))?;
         let credential = format!("token of {app}");
         Ok(Proven { app: Some(app.clone()), authority: Authority::Token, credential })
     }

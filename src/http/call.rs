@@ -20,8 +20,9 @@ use crate::domain::{Field, SmoochId, View, json_text};
 use crate::ingest::queue::{Answer, Asked, Once};
 use crate::ingest::worker::now_ms;
 use crate::store::Reader;
+use crate::wire::iso;
 use crate::wire::json::Json;
-use crate::wire::rest::{self, Problem};
+use crate::wire::rest::Problem;
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
@@ -110,7 +111,7 @@ impl Call {
             action,
             authority: self.caller.authority.clone(),
             only_if: self.only_if()?,
-            at: rest::iso(self.received),
+            at: iso(self.received),
         };
         let asked =
             Asked { app: self.caller.app.clone(), command, received: self.received, once: self.once()? };

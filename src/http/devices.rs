@@ -9,12 +9,12 @@ use crate::config::App;
 use crate::domain::command::{Action, Authority};
 use crate::domain::json_text;
 use crate::wire::json::write_string;
-use crate::wire::{rest, v1};
+use crate::wire::{iso, rest, v1};
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.
 pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
-    let (device, user_id) = call.read(|json| rest::v1::init(json, &rest::iso(call.received)))?;
+    let (device, user_id) = call.read(|json| rest::v1::init(json, &iso(call.received)))?;
     let user_id = match (&call.caller.authority, user_id) {
         (Authority::User(own), Some(named)) if named != *own => {
             let description = "The userId in the body is not the JWT's";

@@ -270,10 +270,17 @@ fn times_hold_where_they_are_there_with_a_minute_for_clocks_that_differ() {
 #[test]
 fn a_valid_token_whose_scope_does_not_reach_is_403() {
     let program = Home::new().start();
-    for claims in [r#"{"scope":"appUser","userId":"u1"}"#, r#"{"scope":"account"}"#] {
-        for path in
-            [LIST, "/v1/appusers/u1", &format!("/v1.1/apps/{APP}/appusers/u1"), "/v1/apps/other/appusers"]
-        {
+    let own = ["/v1/appusers/u1".to_owned(), format!("/v1.1/apps/{APP}/appusers/u1")];
+    let others = [LIST, "/v1/appusers/u2", "/v1/apps/other/appusers"].map(str::to_owned);
+    let user = r#"{"scope":"appUser","userId":"u1"}"#;
+    for path in &own {
+        let answer = ask(&program, path, &format!("Bearer {}", signed(HEADER, user)));
+        assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "reaches {path}: {answer:?}");
+    }
+    for (claims, paths) in
+        [(user, others[..2].to_vec()), (r#"{"scope":"account"}"#, [&own[..], &others[..]].concat())]
+    {
+        for path in &paths {
             let answer = ask(&program, path, &format!("Bearer {}", signed(HEADER, claims)));
             assert_eq!(
                 (answer.status, answer.code().as_str()),
@@ -329,12 +336,9 @@ fn basic_takes_a_key_id_and_its_secret_and_nothing_else() {
 fn without_a_credential_or_with_an_app_token_it_is_401_unauthorized() {
     let home = Home::with(OTHER_APP);
     let program = home.start();
-    for headers in [
-        &[][..],
-        &[("app-token", "demo-app-token")],
-        &[("app-token", "nonsense")],
-        &[("x-api-key", "demo-webhook-secret")],
-    ] {
+    let answer = program.request("GET", LIST, &[("app-token", "demo-app-token")], b"");
+    assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"), "{answer:?}");
+    for headers in [&[][..], &[("app-token", "nonsense")], &[("x-api-key", "demo-webhook-secret")]] {
         for path in [LIST, "/v1/appusers/a", "/v1.1/apps/other/appusers"] {
             let answer = program.request("GET", path, headers, b"");
             assert_eq!((answer.status, answer.code().as_str()), (401, "unauthorized"), "{headers:?} {path}");
