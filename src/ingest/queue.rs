@@ -180,7 +180,7 @@ pub fn bounded(jobs: usize, bytes: usize, answer_within: Duration) -> (Queue, Re
 }
 
 impl Queue {
-    /// Resolves once the delivery is on disk. See [`Queue::put`] for how long that takes.
+    /// Resolves once the delivery is on disk. Within `answer_within` in any case.
     pub async fn submit(&self, delivered: Delivered) -> Result<Receipt, Refused> {
         let bytes = delivered.body.len();
         match self.put(Task::Delivery(delivered), bytes).await? {
@@ -189,7 +189,7 @@ impl Queue {
         }
     }
 
-    /// Resolves once what was asked is done, and on disk. See [`Queue::put`] for how long that takes.
+    /// Resolves once what was asked is done, and on disk. Within `answer_within` in any case.
     pub async fn ask(&self, asked: Asked) -> Result<Answer, Refused> {
         match self.put(Task::Command(asked), COMMAND_BYTES).await? {
             Reply::Answered(answer) => Ok(answer),
