@@ -281,6 +281,11 @@ fn named(user: u64) -> bool {
     user.is_multiple_of(2)
 }
 
+/// The `userId` of an app user, or of one near by who has one.
+pub fn name_of(user: u64) -> String {
+    format!("cust-{:07}", user - user % 2)
+}
+
 fn name(user: u64) -> [&'static str; 2] {
     let n = mix(user);
     [GIVEN[(n % 16) as usize], SURNAMES[(n / 16 % 16) as usize]]

@@ -28,6 +28,12 @@ pub enum Users {
 }
 
 /// Makes requests.
+pub trait Requests: 'static {
+    /// Puts the next request into `out`, and nothing else; gives the bytes of its body.
+    fn next(&mut self, out: &mut Vec<u8>, now: Instant) -> u64;
+}
+
+/// Makes webhooks.
 pub struct Source {
     users: Users,
     writer: Writer,
@@ -47,9 +53,10 @@ impl Source {
         let started = (Instant::now(), now.as_millis() as u64);
         Self { users, writer: Writer::new(seed), random: Random(seed), head: head.into_bytes(), started }
     }
+}
 
-    /// Puts the next request into `out`, and nothing else.
-    fn next(&mut self, out: &mut Vec<u8>, now: Instant) {
+impl Requests for Source {
+    fn next(&mut self, out: &mut Vec<u8>, now: Instant) -> u64 {
         let user = match &mut self.users {
             Users::Among(all) => self.random.below(*all),
             Users::New(next) => {
@@ -62,11 +69,13 @@ impl Source {
         let (began, at) = self.started;
         self.writer.event(out, user, at + (now - began).as_millis() as u64);
         let mut length = out.len() - self.head.len();
+        let bytes = length as u64;
         let end = self.head.len() - 4;
         for place in (end - LENGTH_DIGITS..end).rev() {
             out[place] = b'0' + (length % 10) as u8;
             length /= 10;
         }
+        bytes
     }
 }
 
@@ -100,7 +109,11 @@ pub struct Outcome {
 }
 
 /// Sends until the time is over and the last answer has come. `counting` is called as the warm-up ends.
-pub fn run(plan: Plan, source: Source, counting: impl FnOnce() + 'static) -> io::Result<(Source, Outcome)> {
+pub fn run<R: Requests>(
+    plan: Plan,
+    source: R,
+    counting: impl FnOnce() + 'static,
+) -> io::Result<(R, Outcome)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let shared = Rc::new(RefCell::new((source, Outcome::default())));
     let (told, started) = (shared.clone(), Instant::now());
@@ -117,9 +130,9 @@ pub fn run(plan: Plan, source: Source, counting: impl FnOnce() + 'static) -> io:
     Ok(shared.into_inner())
 }
 
-type Shared = Rc<RefCell<(Source, Outcome)>>;
+type Shared<R> = Rc<RefCell<(R, Outcome)>>;
 
-async fn connection(plan: Plan, started: Instant, shared: Shared) {
+async fn connection<R: Requests>(plan: Plan, started: Instant, shared: Shared<R>) {
     let mut sent = false;
     if let Err(error) = requests(plan, started, &shared, &mut sent).await {
         let outcome = &mut shared.borrow_mut().1;
@@ -129,7 +142,12 @@ async fn connection(plan: Plan, started: Instant, shared: Shared) {
     }
 }
 
-async fn requests(plan: Plan, started: Instant, shared: &Shared, sent: &mut bool) -> io::Result<()> {
+async fn requests<R: Requests>(
+    plan: Plan,
+    started: Instant,
+    shared: &Shared<R>,
+    sent: &mut bool,
+) -> io::Result<()> {
     let mut stream = TcpStream::connect(plan.address).await?;
     stream.set_nodelay(true)?;
     let (from, until) = (started + plan.warm_up, started + plan.warm_up + plan.time);
@@ -141,8 +159,7 @@ async fn requests(plan: Plan, started: Instant, shared: &Shared, sent: &mut bool
         }
         {
             let (source, outcome) = &mut *shared.borrow_mut();
-            source.next(&mut request, began);
-            outcome.bytes += (request.len() - source.head.len()) as u64;
+            outcome.bytes += source.next(&mut request, began);
         }
         let began = Instant::now();
         *sent = true;

@@ -12,6 +12,7 @@ mod machine;
 mod noop;
 mod peer;
 mod prepare;
+mod reads;
 mod report;
 mod rounds;
 mod server;
@@ -50,6 +51,9 @@ struct Args {
     /// Compares with Node, fastify and better-sqlite3 as well; installs them into benches/peer
     #[arg(long)]
     peer: bool,
+    /// Measures look-ups and init instead of webhooks
+    #[arg(long)]
+    reads: bool,
     /// Measures this build of the program, such as an older one
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
     program: PathBuf,
@@ -75,7 +79,7 @@ fn main() -> Result<()> {
         println!("only `cargo bench` runs this");
         return Ok(());
     }
-    let report = measure(&args)?;
+    let Some(report) = measure(&args)? else { return Ok(()) };
     report::print(&report);
     if let Some(path) = &args.json {
         std::fs::write(path, format!("{:#}\n", report::json(&report)))
@@ -84,7 +88,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn measure(args: &Args) -> Result<Report> {
+fn measure(args: &Args) -> Result<Option<Report>> {
     // On the disk of the build, because /tmp may be memory.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ingest");
     let cache = Cache::open(&folder.join("prepared"), &args.program)?;
@@ -95,13 +99,17 @@ fn measure(args: &Args) -> Result<Report> {
     measured
 }
 
-fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Report> {
+/// The report on webhooks; look-ups are printed as they are measured.
+fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>> {
     prepare::fresh(folder)?;
     let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
     let noop_home = folder.join("noop");
     prepare::fresh(&noop_home)?;
     let noop = noop::start(&noop_home)?;
+    if args.reads {
+        return reads::run(args, cache, folder, &noop).map(|()| None);
+    }
     let before = machine::sync_time(folder)?;
     let measured = workloads.iter().map(|workload| rounds::run(*workload, args, cache, folder, &noop));
     let mut measured = measured.collect::<Result<Vec<_>>>()?;
@@ -115,7 +123,7 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Report> {
     }
     let killed = rounds::kill(args, cache, folder)?;
     let sync_times = [before, machine::sync_time(folder)?];
-    Ok(Report { measured, first_answers, killed, sync_times, users: args.users, no_peer })
+    Ok(Some(Report { measured, first_answers, killed, sync_times, users: args.users, no_peer }))
 }
 
 /// Measures the peer; gives the reason if that is not possible here.

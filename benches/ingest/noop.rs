@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use rollcall::config::Settings;
 use rollcall::http::listen::{Limits, serve};
 use tokio::net::TcpListener;
@@ -33,7 +33,8 @@ pub fn start(home: &Path) -> Result<Server> {
 pub fn run(port: u16) -> Result<()> {
     let settings = Settings::load(None, &[]).map_err(|problems| anyhow!("{problems}"))?;
     let limits = Limits::from(&settings.server);
-    let router = Router::new().route("/webhooks", post(nothing).get(probe));
+    let router =
+        Router::new().route("/webhooks", post(nothing).get(probe)).route("/v1/appusers/{id}", get(user));
     rollcall::serve::block_on(async move {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         let (_stop, stopping) = watch::channel(false);
@@ -45,6 +46,12 @@ pub fn run(port: u16) -> Result<()> {
 async fn nothing(body: Bytes) -> impl IntoResponse {
     drop(body);
     probe().await
+}
+
+/// As large as what the program answers of an app user.
+async fn user() -> impl IntoResponse {
+    static TEXT: &str = include_str!("user.json");
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], TEXT)
 }
 
 async fn probe() -> impl IntoResponse {
