@@ -4,6 +4,7 @@
 
 mod answers;
 mod crash;
+mod decide;
 mod facts;
 mod fixtures;
 mod histories;
