@@ -169,8 +169,9 @@ impl Scene<'_> {
         let cleared: Fields =
             target.fields.keys().filter(of_the_person).map(|field| (field.clone(), None)).collect();
         let mut facts: Vec<Fact> = self.set(&target, &cleared)?.into_iter().collect();
+        let group = self.group(&target.id)?;
         facts.extend(
-            target.clients.iter().filter_map(|(id, client)| device::anonymous(&target.id, id, client)),
+            target.clients.iter().filter_map(|(id, client)| device::anonymous(group.carrier(id), id, client)),
         );
         Ok(Decision::of(&target.id, facts))
     }
@@ -183,15 +184,16 @@ impl Scene<'_> {
         Ok(Decision::of(&surviving.id, vec![merged(&surviving.id, &discarded.id, Reason::Api)]))
     }
 
-    /// Cuts every edge by which an `_id` is part of the app user.
+    /// Cuts every edge of the `_id`, so that it stands for itself, and of the root: one of those that a
+    /// cycle made void must not come into force by this.
     fn unmerge(&self, surviving: &Name, discarded: &SmoochId) -> Decided {
         let target = self.target(surviving)?;
         let group = self.group(&target.id)?;
-        let (_, member) = group.members.iter().find(|(id, _)| *id == discarded).ok_or(Refusal::NoMember)?;
-        let within =
-            |id: &SmoochId| id == group.root || group.members.iter().any(|(member, _)| *member == id);
-        let edges = member.into.iter().filter(|(to, edge)| edge.value.joined && within(to));
-        let cut = edges.map(|(to, _)| Fact::Unmerged { surviving: to.clone(), discarded: discarded.clone() });
+        let member = group.members.iter().find(|(id, _)| *id == discarded).ok_or(Refusal::NoMember)?;
+        let edges = [*member, (group.root, group.record)].into_iter().flat_map(|(id, record)| {
+            record.into.iter().filter(|(_, edge)| edge.value.joined).map(move |(to, _)| (id, to))
+        });
+        let cut = edges.map(|(id, to)| Fact::Unmerged { surviving: to.clone(), discarded: id.clone() });
         Ok(Decision { other: Some(discarded.clone()), ..Decision::of(&target.id, cut.collect()) })
     }
 }

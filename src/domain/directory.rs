@@ -208,6 +208,9 @@ impl Directory {
         if record.dead {
             return Ok(());
         }
+        let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+        let user_ids = user_ids.filter_map(|(_, text)| text.as_ref());
+        let new: Vec<&Text> = user_ids.filter(|text| !record.user_ids().contains(text)).collect();
         for part in &seen.complete {
             record.smooch.complete(*part, stamp);
         }
@@ -220,10 +223,7 @@ impl Directory {
         for (id, client) in &seen.clients {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
-        let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
-        user_ids
-            .filter_map(|(_, text)| text.as_ref())
-            .try_for_each(|text| self.reported(app, &seen.user, text))
+        new.into_iter().try_for_each(|text| self.reported(app, &seen.user, text))
     }
 
     fn edge(
@@ -292,6 +292,16 @@ impl Directory {
     /// The group an `_id` is in now; nothing if it is unknown or was removed.
     pub fn group(&self, app: &AppId, id: &SmoochId) -> Option<Group<'_>> {
         Group::of(id, &|id| self.find(app, id))
+    }
+
+    /// Event time of the last thing heard of anybody whom these facts speak of, or from whom they take
+    /// a client: what is to hold must be said later.
+    pub fn heard(&self, app: &AppId, facts: &[Fact]) -> Option<i64> {
+        let clients = facts.iter().flat_map(Fact::claims);
+        let holders = clients.filter_map(|client| self.pointers.get(&At(app, client))?.now.as_ref());
+        let users = facts.iter().flat_map(Fact::users).flatten().chain(holders);
+        let groups = users.filter_map(|id| self.group(app, id));
+        groups.filter_map(|group| group.records().filter_map(|record| record.last_seen).max()).max()
     }
 
     /// The app user an `_id` is, or is part of; nothing if it is unknown or was removed.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::app_user::{Edge, Record, Register, Said, Text};
 use super::fact::Field;
-use super::ids::{SmoochId, Stamp};
+use super::ids::{ClientId, SmoochId, Stamp};
 
 /// A root and every live record under it: one app user as the world sees it.
 #[derive(Debug)]
@@ -46,6 +46,13 @@ impl<'a> Group<'a> {
     /// All records, the root's first.
     pub fn records(&self) -> impl Iterator<Item = &'a Record> {
         std::iter::once(self.record).chain(self.members.iter().map(|(_, record)| *record))
+    }
+
+    /// Which of its `_id`s has a client: the one for which it was active last.
+    pub(super) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
+        let all = self.members.iter().copied().chain([(self.root, self.record)]);
+        let claims = all.filter_map(|(id, record)| Some((&record.claims.get(client)?.stamp, id)));
+        claims.max().map_or(self.root, |(_, id)| id)
     }
 
     /// When the `userId` that this group shows was last said, by whomever of it.

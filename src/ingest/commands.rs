@@ -68,16 +68,16 @@ impl Work<'_> {
             Err(refusal) => return Ok(Err(refusal)),
         };
         if !facts.is_empty() {
-            self.learn(asked, &user, facts)?;
+            self.learn(asked, facts)?;
         }
         let view = |id: &SmoochId| self.batch.directory.view(&asked.app, id);
         Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
-    fn learn(&mut self, asked: &Asked, user: &SmoochId, facts: Vec<Fact>) -> Result<(), Failure> {
-        // Later than everything this API has said, and than everything heard of the app user: what is
-        // written now is what is read next.
-        let heard = self.batch.directory.view(&asked.app, user).and_then(|view| view.last_seen);
+    fn learn(&mut self, asked: &Asked, facts: Vec<Fact>) -> Result<(), Failure> {
+        // Later than everything this API has said, and than everything heard of whom it is about: what
+        // is written now is what is read next.
+        let heard = self.batch.directory.heard(&asked.app, &facts);
         let time = (asked.received * 1000).max(self.batch.clock + 1).max(heard.map_or(0, |heard| heard + 1));
         self.batch.clock = time;
         let digest = Sha256::digest(written(serde_json::to_vec(&(time, &facts)))?);

@@ -24,7 +24,7 @@ fn app() -> AppId {
     APP.into()
 }
 
-fn cases(share: u32) -> ProptestConfig {
+pub fn cases(share: u32) -> ProptestConfig {
     let histories = std::env::var("ROLLCALL_HISTORIES").ok().and_then(|text| text.parse().ok());
     let cases = (histories.unwrap_or(20_000) / share).max(1);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }

@@ -5,6 +5,7 @@
 mod answers;
 mod clients;
 mod crash;
+mod decide;
 mod facts;
 mod fixtures;
 mod histories;

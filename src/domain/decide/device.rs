@@ -19,7 +19,8 @@ impl Scene<'_> {
         let known = target.clients.get(&device.id).ok_or(Refusal::NoClient)?;
         let mut facts = self.secure(&target);
         if !device.members.is_empty() || !device.info.is_empty() {
-            facts.push(set(&target.id, &device.id, changed(Some(known), device, known.active)));
+            let carrier = self.group(&target.id)?.carrier(&device.id);
+            facts.push(set(carrier, &device.id, changed(Some(known), device, known.active)));
         }
         Ok(Decision::of(&target.id, facts))
     }

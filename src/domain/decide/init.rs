@@ -35,10 +35,12 @@ impl Scene<'_> {
         let mut facts = match &user {
             User::New => self.made(fresh, user_id, &Vec::new()),
             User::Known(_) => Vec::new(),
-            User::Named(view) => {
-                self.set(view, &vec![(Field::UserId, user_id.cloned())])?.into_iter().collect()
+            User::Named(view) => self.named(view, user_id)?,
+            User::One(view, other) => {
+                let mut facts = vec![merged(&view.id, &other.id, Reason::Init)];
+                facts.extend(self.named(view, user_id)?);
+                facts
             }
-            User::One(view, other) => vec![merged(&view.id, &other.id, Reason::Init)],
         };
         if matches!(self.command.authority, Authority::User(_)) && known.is_none_or(|view| !view.secured) {
             facts.push(Fact::Secured { user: id.clone() });
@@ -50,7 +52,7 @@ impl Scene<'_> {
             && current.id != *id
             && !matches!(user, User::One(..))
         {
-            facts.push(device::left(&current.id, &device.id, before));
+            facts.push(device::left(self.group(&current.id)?.carrier(&device.id), &device.id, before));
         }
         facts.push(device::set(id, &device.id, device::changed(before, device, true)));
         facts.push(Fact::ClientBound { user: id.clone(), client: device.id.clone() });
@@ -75,6 +77,14 @@ impl Scene<'_> {
             }
             (Some(known), Some(anonymous)) => User::One(known, anonymous),
         }
+    }
+
+    /// Gives an app user the name it logs in under, if it has none.
+    fn named(&self, view: &View, user_id: Option<&Text>) -> Result<Vec<Fact>, Refusal> {
+        if view.get(&Field::UserId).is_some() {
+            return Ok(Vec::new());
+        }
+        Ok(self.set(view, &vec![(Field::UserId, user_id.cloned())])?.into_iter().collect())
     }
 
     fn minted(&self, id: &SmoochId) -> bool {

@@ -61,14 +61,19 @@ impl Directory {
         }
     }
 
-    /// Smooch calls its app user by a `userId`: whoever was made here under it is that app user. The
-    /// stamp of the merge is that of the making, so that it is the same whichever event tells.
+    /// Smooch calls its app user by a `userId` that is new to it: whoever was made here under it is
+    /// that app user. The stamp of the merge is that of the making, so that it is the same whichever
+    /// event tells. What is not news says nothing of whom was made here since.
     pub(super) fn reported(&mut self, app: &AppId, user: &SmoochId, user_id: &Text) -> Result<(), TooLarge> {
-        self.name(app, user, user_id);
-        let Some(ids) = self.named.get(&At(app, user_id)).filter(|ids| ids.len() > 1) else { return Ok(()) };
-        if self.find(app, user).is_none_or(|(_, record)| record.minted) {
+        let Some((_, record)) = self.find(app, user) else { return Ok(()) };
+        let (minted, carries) = (record.minted, record.user_ids().contains(user_id));
+        if !carries {
             return Ok(());
         }
+        self.name(app, user, user_id);
+        let Some(ids) = self.named.get(&At(app, user_id)).filter(|ids| ids.len() > 1 && !minted) else {
+            return Ok(());
+        };
         let made_here = ids.iter().filter_map(|id| {
             let (_, record) = self.find(app, id).filter(|(_, record)| record.minted && !record.dead)?;
             let named = record.ours.get(&Field::UserId)?;

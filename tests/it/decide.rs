@@ -1,0 +1,151 @@
+//! Calls to our API, decided on a directory that learns what was decided: what each comes to.
+
+mod calls;
+mod init;
+mod random;
+mod two_ids;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rollcall::domain::command::{Action, Authority, Command, Device, Fields, Refusal};
+use rollcall::domain::decide::{Decision, decide};
+use rollcall::domain::{
+    AppId, Client, ClientId, Directory, Event, Fact, Field, Part, Reason, Seen, SmoochId, Stamp, Text, View,
+    json_text,
+};
+
+/// When every command here is given.
+const NOW: &str = "\"2026-01-02T03:04:05.678Z\"";
+
+fn app() -> AppId {
+    "5698edbf2a43bd081be982f1".into()
+}
+
+/// A directory that is asked and told things, and the journal of what it learned.
+struct Live {
+    directory: Directory,
+    journal: Vec<Event>,
+    clock: i64,
+}
+
+impl Live {
+    fn new() -> Self {
+        Self { directory: Directory::whole(usize::MAX), journal: Vec::new(), clock: 0 }
+    }
+
+    /// Decides a command, and learns what was decided, later than all it was decided by.
+    fn give(&mut self, command: &Command) -> Result<Decision, Refusal> {
+        let fresh = format!("made{}", self.journal.len());
+        let decision = decide(&self.directory, &app(), command, &fresh.as_str().into())?;
+        if !decision.facts.is_empty() {
+            let heard = self.directory.heard(&app(), &decision.facts);
+            self.clock = (self.clock + 1).max(heard.map_or(0, |heard| heard + 1));
+            self.learn(self.clock, decision.facts.clone());
+        }
+        Ok(decision)
+    }
+
+    fn ask_as(&mut self, authority: Authority, action: Action) -> Result<Decision, Refusal> {
+        self.give(&Command { action, authority, only_if: None, at: NOW.into() })
+    }
+
+    /// Asks on the app's own authority; gives the app user whom the answer shows.
+    fn ask(&mut self, action: Action) -> Result<View, Refusal> {
+        let decision = self.ask_as(Authority::App, action)?;
+        Ok(self.view(decision.user.as_str()).expect("an app user that is shown"))
+    }
+
+    /// Learns what a webhook says; gives the event.
+    fn learn(&mut self, time: i64, facts: Vec<Fact>) -> Event {
+        let mut digest = [0; 16];
+        digest[..8].copy_from_slice(&(self.journal.len() as u64).to_be_bytes());
+        let stamp = Arc::new(Stamp { time, event: "".into(), digest });
+        let event = Event { trigger: "test".into(), stamp, facts };
+        self.directory.learn(&app(), &event).unwrap();
+        self.journal.push(event.clone());
+        event
+    }
+
+    fn view(&self, id: &str) -> Option<View> {
+        self.directory.view(&app(), &id.into())
+    }
+
+    fn by_user_id(&self, user_id: &str) -> Option<View> {
+        self.directory.by_user_id(&app(), &json_text(user_id))
+    }
+
+    /// A directory that has only read the journal, as it is written.
+    fn rebuilt(&self) -> Directory {
+        let mut directory = Directory::whole(usize::MAX);
+        for event in &self.journal {
+            let text = serde_json::to_vec(event).unwrap();
+            directory.learn(&app(), &serde_json::from_slice(&text).unwrap()).unwrap();
+        }
+        directory
+    }
+}
+
+fn init(device: Device, user_id: Option<&str>) -> Action {
+    Action::Init { device, user_id: user_id.map(json_text) }
+}
+
+fn create(user_id: &str, fields: Fields) -> Action {
+    Action::Create { user_id: json_text(user_id), fields, secured: false }
+}
+
+fn update(user: &str, fields: Fields) -> Action {
+    Action::Update { user: user.into(), fields }
+}
+
+/// A device that says this of itself.
+fn device(id: &str, members: &[(&str, &str)]) -> Device {
+    let member = |(key, text): &(&str, &str)| ((*key).to_owned(), Some(json_text(text)));
+    Device { id: id.into(), members: members.iter().map(member).collect(), info: BTreeMap::new() }
+}
+
+fn phone() -> Device {
+    device("phone", &[("platform", "ios")])
+}
+
+fn property(key: &str) -> Field {
+    Field::Property(key.into())
+}
+
+fn given(field: Field, text: &str) -> (Field, Option<Text>) {
+    (field, Some(json_text(text)))
+}
+
+fn shown(view: &View, field: &Field) -> Option<String> {
+    view.get(field).map(|text| serde_json::from_str(text).unwrap())
+}
+
+/// Whether a client is active, and what else is known of it.
+fn client(view: &View, id: &str) -> Option<(bool, String)> {
+    let client = view.clients.get(&ClientId::from(id))?;
+    Some((client.active, client.rest.to_string()))
+}
+
+fn user_id(view: &View) -> Option<String> {
+    shown(view, &Field::UserId)
+}
+
+/// What Smooch says of an app user in passing.
+fn seen(user: &str, fields: Fields) -> Seen {
+    Seen { fields, ..Seen::bare(user.into()) }
+}
+
+/// Smooch's complete picture of an app user's properties and clients.
+fn picture(user: &str, fields: Fields, clients: &[&str]) -> Fact {
+    let client = |id: &&str| ((*id).into(), Client { active: true, rest: "{}".into() });
+    let complete = vec![Part::Properties, Part::Clients];
+    Fact::Seen(Seen { clients: clients.iter().map(client).collect(), complete, ..seen(user, fields) })
+}
+
+fn merged(surviving: &str, discarded: &str) -> Fact {
+    Fact::Merged { surviving: surviving.into(), discarded: discarded.into(), reason: Reason::Webhook }
+}
+
+fn ids(list: &[&str]) -> Vec<SmoochId> {
+    list.iter().map(|id| (*id).into()).collect()
+}
