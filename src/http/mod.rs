@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
@@ -131,6 +131,8 @@ pub fn public(shared: Arc<Shared>) -> Router {
         .nest("/v1", app_users.clone())
         .nest("/v1.1", app_users)
         .nest("/v2", with_app(&users))
+        // Before the layer, which answers the OPTIONS of browsers.
+        .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(shared.clone(), admit::admit));
     let routes = Router::new()
         .route("/webhooks", webhooks())
@@ -139,35 +141,41 @@ pub fn public(shared: Arc<Shared>) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .with_state(shared);
-    routes.clone().fallback(move |request| in_any_case(routes, request))
+    routes.clone().fallback(move |request| look_again(routes, request))
 }
 
-/// What no route fits, once more with `appusers` as the routes have it: old clients write `appUsers`.
-async fn in_any_case(routes: Router, request: Request) -> Response {
-    let Some(uri) = lower_case(request.uri()) else { return no_route().await.into_response() };
+/// What no route fits, once more as the routes have it.
+async fn look_again(routes: Router, request: Request) -> Response {
+    let Some(uri) = as_routed(request.method(), request.uri()) else {
+        return no_route(request.uri().clone()).await;
+    };
     let (parts, body) = request.into_parts();
     let mut again = Request::new(body);
     (*again.method_mut(), *again.uri_mut(), *again.headers_mut()) = (parts.method, uri, parts.headers);
     routes.oneshot(again).await.into_response()
 }
 
-/// The address with its segment `appusers` in lower case, and every other byte as it was; `None` if
-/// there is nothing to change.
-fn lower_case(uri: &Uri) -> Option<Uri> {
-    let mut segments = uri.path().split('/').skip(1);
-    let base = segments.next()?;
-    let mut before = 1 + base.len() + 1;
-    let mut word = segments.next()?;
-    if word == "apps" {
-        before += word.len() + 1 + segments.next()?.len() + 1;
-        word = segments.next()?;
-    }
-    if !word.eq_ignore_ascii_case("appusers") || word == "appusers" {
-        return None;
-    }
-    let target = uri.path_and_query()?.as_str();
-    let (before, rest) = (target.get(..before)?, target.get(before + word.len()..)?);
-    format!("{before}appusers{rest}").parse().ok()
+/// The address with `appusers` in lower case, since old clients write `appUsers`, and with the id behind
+/// it in one segment, since newer ones write its slashes as they are. Every other byte is as it was.
+/// `None` if there is nothing to change.
+fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
+    let segments: Vec<&str> = uri.path().split('/').collect();
+    let word = if segments.get(2) == Some(&"apps") { 4 } else { 2 };
+    segments.get(word).filter(|word| word.eq_ignore_ascii_case("appusers"))?;
+    let (base, behind) = (segments.get(..word)?, segments.get(word + 1..)?);
+    let (id, tail) = match behind {
+        [_, .., "devices", _] => behind.split_at(behind.len() - 2),
+        [_, .., "channels" | "events" | "profile" | "unmerge"] => behind.split_at(behind.len() - 1),
+        // Nothing is posted to an app user itself: these are words that have no route.
+        _ if *method == Method::POST => behind.split_at(behind.len().min(1)),
+        _ => (behind, &[][..]),
+    };
+    let id = (!behind.is_empty()).then(|| id.join("%2F"));
+    let path: Vec<&str> =
+        base.iter().copied().chain(["appusers"]).chain(id.as_deref()).chain(tail.iter().copied()).collect();
+    let path = path.join("/");
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    if path == uri.path() { None } else { format!("{path}{query}").parse().ok() }
 }
 
 /// The public listener before there is a database: whoever asks is told to come again.
@@ -195,8 +203,9 @@ pub fn admin(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-async fn no_route() -> ApiError {
-    ApiError::not_found("There is nothing at this address")
+async fn no_route(uri: Uri) -> Response {
+    let refusal = ApiError::not_found("There is nothing at this address");
+    if uri.path().starts_with("/v2/") { refusal.in_v2() } else { refusal.into_response() }
 }
 
 async fn no_method() -> ApiError {
