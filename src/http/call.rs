@@ -51,6 +51,10 @@ impl FromRequest<Arc<Shared>> for Call {
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
         let (path, received) = (Path::of(uri.path()), now_ms());
         let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
+        if uri.path().starts_with("/v2/") {
+            // App tokens and JWTs of an app user are v1's.
+            caller.must_be_app()?;
+        }
         if let Some(browser) = parts.extensions.get::<Browser>() {
             browser.may_read(&caller.authority);
         }

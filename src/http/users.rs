@@ -22,7 +22,6 @@ fn one(call: &Call, status: StatusCode, view: &View) -> Response {
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.
 pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
     let rest::Created { user_id, fields, secured } = call.read(rest::v2::create)?;
     let view = call.change(Action::Create { user_id, fields, secured }).await?;
     Ok(one(&call, StatusCode::CREATED, &view))
@@ -43,7 +42,6 @@ pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
 
 /// DELETE `…/users/{id or externalId}/personalinformation`.
 pub(super) async fn delete_profile(call: Call) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
     let view = call.change(Action::DeleteProfile { user: call.user()? }).await?;
     Ok(one(&call, StatusCode::OK, &view))
 }
@@ -88,7 +86,6 @@ pub(super) async fn device(call: Call) -> Result<Response, ApiError> {
 
 /// GET `/v2/apps/{app}/users`: all, or those with an e-mail address, in the order of their ids.
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
     let (page, app) = (Page::read(&call.query)?, call.caller.app.clone());
     if page.before.is_some() {
         return Err(ApiError::bad_request("page[before] is not supported for users"));
