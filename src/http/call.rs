@@ -134,13 +134,14 @@ impl Call {
         self.ask(action).await?.user.ok_or_else(no_user)
     }
 
-    /// The tags of `If-Match`: the change is only to be made to what has one of them. `*` is anything.
+    /// The tags of `If-Match`: the change is only to be made to what has one of them. `*` is anything, a
+    /// weak one is nothing.
     fn only_if(&self) -> Result<Option<Vec<String>>, ApiError> {
         if ![Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method) {
             return Ok(None);
         }
-        let tags = tags(&self.headers, header::IF_MATCH)?;
-        Ok(tags.filter(|tags| !tags.iter().any(|tag| tag == "*")))
+        let tags = tags(&self.headers, header::IF_MATCH)?.filter(|tags| !tags.contains(&"*"));
+        Ok(tags.map(|tags| tags.iter().map(|tag| tag.trim_matches('"').to_owned()).collect()))
     }
 
     fn once(&self) -> Result<Option<Once>, ApiError> {
@@ -182,12 +183,15 @@ impl Call {
     pub(super) fn show(&self, status: StatusCode, view: &View, text: String) -> Response {
         let tag = view.tag();
         let known = tags(&self.headers, header::IF_NONE_MATCH).ok().flatten().unwrap_or_default();
-        let mut response =
-            if self.method == Method::GET && known.iter().any(|known| *known == tag || known == "*") {
-                StatusCode::NOT_MODIFIED.into_response()
-            } else {
-                json(status, text)
-            };
+        // A proxy that compresses makes a tag weak; it is good enough for whoever only looks.
+        let is_known =
+            |known: &&str| *known == "*" || known.trim_start_matches("W/").trim_matches('"') == tag;
+        let looks = [Method::GET, Method::HEAD].contains(&self.method);
+        let mut response = if looks && known.iter().any(is_known) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            json(status, text)
+        };
         if let Ok(tag) = HeaderValue::try_from(format!("\"{tag}\"")) {
             response.headers_mut().insert(header::ETAG, tag);
         }
@@ -195,13 +199,12 @@ impl Call {
     }
 }
 
-/// The tags in a header of a conditional request. A weak one fits nothing.
-fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<String>>, ApiError> {
+/// The tags in a header of a conditional request, each as it was written.
+fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<&str>>, ApiError> {
     let mut all = None;
     for value in headers.get_all(&name) {
         let text = value.to_str().map_err(|_| ApiError::bad_request(format!("{name} is not text")))?;
-        let tags = text.split(',').map(|tag| tag.trim().trim_matches('"').to_owned());
-        all.get_or_insert_with(Vec::new).extend(tags);
+        all.get_or_insert_with(Vec::new).extend(text.split(',').map(str::trim));
     }
     Ok(all)
 }
