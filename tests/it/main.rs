@@ -19,6 +19,7 @@ mod process;
 mod raw;
 mod rebuild;
 mod replay;
+mod rest;
 mod storage_faults;
 mod store_files;
 mod support;

@@ -5,7 +5,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::ingress::hmac;
-use crate::support::{APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, Program, basic};
+use crate::support::{
+    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, Program, base64, basic, signed_with,
+};
 
 const LIST: &str = "/v1/appusers";
 const HEADER: &str = r#"{"typ":"JWT","alg":"HS256","kid":"app_demo"}"#;
@@ -21,16 +23,6 @@ id = "other"
 webhook_secrets = ["the-secret-of-the-other-app"]
 keys = [{ id = "app_other", secret = "the-other-key-secret" }, { id = "app_two", secret = "a-second-key-of-the-other" }]
 "#;
-
-fn encoded(bytes: impl AsRef<[u8]>) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// A token of these very bytes, signed with HS256 whatever the header says.
-fn signed_with(header: &str, claims: &str, secret: &str) -> String {
-    let message = format!("{}.{}", encoded(header), encoded(claims));
-    format!("{message}.{}", encoded(hmac::<Sha256>(64, secret.as_bytes(), message.as_bytes())))
-}
 
 fn signed(header: &str, claims: &str) -> String {
     signed_with(header, claims, KEY_SECRET)
@@ -63,13 +55,13 @@ fn the_three_algorithms_of_hmac_are_taken_and_the_words_of_the_scheme_in_any_cas
     };
     for alg in ["HS256", "HS384", "HS512"] {
         let header = format!(r#"{{"alg":"{alg}","kid":"app_demo"}}"#);
-        let message = format!("{}.{}", encoded(header), encoded(CLAIMS));
-        let token = format!("{message}.{}", encoded(tag(alg, &message)));
+        let message = format!("{}.{}", base64(header), base64(CLAIMS));
+        let token = format!("{message}.{}", base64(tag(alg, &message)));
         for scheme in ["Bearer", "bearer", "BEARER"] {
             assert_eq!(ask(&program, LIST, &format!("{scheme} {token}")).status, 200, "{alg} {scheme}");
         }
         for other in ["HS256", "HS384", "HS512"].iter().filter(|other| **other != alg) {
-            let confused = format!("{message}.{}", encoded(tag(other, &message)));
+            let confused = format!("{message}.{}", base64(tag(other, &message)));
             invalid(&bearer(&program, &confused), &format!("{alg} signed with {other}"));
         }
     }
@@ -102,7 +94,7 @@ fn no_other_algorithm_is_taken() {
     ] {
         let header = format!(r#"{{"alg":{alg},"kid":"app_demo"}}"#);
         invalid(&bearer(&program, &signed(&header, CLAIMS)), alg);
-        let unsigned = format!("{}.{}.", encoded(&header), encoded(CLAIMS));
+        let unsigned = format!("{}.{}.", base64(&header), base64(CLAIMS));
         invalid(&bearer(&program, &unsigned), &format!("{alg}, without a signature"));
     }
     invalid(&bearer(&program, &signed(r#"{"kid":"app_demo"}"#, CLAIMS)), "no alg");
@@ -133,12 +125,12 @@ fn a_malformed_token_is_401() {
         ("a padded header", format!("{header}=.{claims}.{tag}")),
         ("the other alphabet", format!("{header}.{claims}.{}", STANDARD.encode([0xFF; 32]))),
         ("padding of the alphabet", format!("{header}.{claims}.{}", URL_SAFE.encode(&tag_bytes))),
-        ("a signature one byte short", format!("{header}.{claims}.{}", encoded(&tag_bytes[..31]))),
+        ("a signature one byte short", format!("{header}.{claims}.{}", base64(&tag_bytes[..31]))),
         (
             "a signature one byte long",
-            format!("{header}.{claims}.{}", encoded([&tag_bytes[..], b"x"].concat())),
+            format!("{header}.{claims}.{}", base64([&tag_bytes[..], b"x"].concat())),
         ),
-        ("all zeroes", format!("{header}.{claims}.{}", encoded([0; 32]))),
+        ("all zeroes", format!("{header}.{claims}.{}", base64([0; 32]))),
         ("bits that mean nothing", format!("{header}.{claims}.{unused_bits}")),
         ("a line break", format!("{header}.{claims}.{}", tag.replacen(&tag[3..4], "%0A", 1))),
         ("the JSON form", format!(r#"{{"protected":"{header}","payload":"{claims}","signature":"{tag}"}}"#)),

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use serde_json::Value;
 
 use super::PATIENCE;
+use crate::ingress::hmac;
 
 /// An answer.
 #[derive(Clone, Debug)]
@@ -86,4 +87,16 @@ pub fn basic(key_id: &str, secret: &str) -> String {
 
 pub fn encoded(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Base64 as tokens have it.
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A token of these very bytes, signed with HS256 whatever the header says.
+pub fn signed_with(header: &str, claims: &str, secret: &str) -> String {
+    let message = format!("{}.{}", base64(header), base64(claims));
+    format!("{message}.{}", base64(hmac::<sha2::Sha256>(64, secret.as_bytes(), message.as_bytes())))
 }
