@@ -153,7 +153,8 @@ fn round(
         let mut waiting: Vec<Waiting> = Vec::new();
         for step in steps {
             let Some(mut sent) = sender.send(step, &queue) else { continue };
-            poll_fn(|context| Poll::Ready(assert!(sent.as_mut().poll(context).is_pending()))).await;
+            let polled = poll_fn(|context| Poll::Ready(sent.as_mut().poll(context).is_pending())).await;
+            assert!(polled, "it waits for the worker");
             waiting.push(sent);
         }
         queue.close();
