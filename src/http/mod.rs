@@ -85,15 +85,15 @@ impl Shared {
             future_tolerance: settings.ingest.future_tolerance,
         };
         Self {
-            apps: Apps::new(&settings.apps, &[]),
+            apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
             queue,
             readers,
             metrics,
             bounds,
             bodies: Budget::new(settings.limits.bodies_in_flight),
-            rates: Rates::new(0, 0),
-            origins: Origins::new(&[]),
+            rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
+            origins: Origins::new(&settings.server.cors_origins),
             inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
             draining: AtomicBool::new(false),
         }
