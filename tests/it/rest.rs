@@ -7,6 +7,7 @@ mod ends;
 mod init;
 mod safe;
 mod scopes;
+mod settings;
 mod tenants;
 mod tolerance;
 mod two_ids;
