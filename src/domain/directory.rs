@@ -104,9 +104,9 @@ impl Directory {
         holder: Option<SmoochId>,
         losers: impl IntoIterator<Item = SmoochId>,
     ) {
-        let rivals = holder.iter().cloned().chain(losers).collect();
-        let pointer = Pointer { before: holder.clone(), now: holder, rivals };
-        self.pointers.entry((app.clone(), client.clone())).or_insert(pointer);
+        let rivals: Vec<SmoochId> = holder.iter().cloned().chain(losers).collect();
+        let new = || Pointer { before: holder.clone(), now: holder, rivals: BTreeSet::new() };
+        self.pointers.entry((app.clone(), client.clone())).or_insert_with(new).rivals.extend(rivals);
     }
 
     /// Whether the pointer of a client is here.

@@ -3,6 +3,7 @@
 mod calls;
 mod init;
 mod random;
+mod stored;
 mod two_ids;
 
 use std::collections::BTreeMap;

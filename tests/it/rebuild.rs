@@ -10,7 +10,7 @@ use rollcall::wire::{self, Bounds, v1};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
-const ANYTHING: Bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
+pub const ANYTHING: Bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
 const PAGE: usize = 500;
 
 /// A directory made of nothing but the journal.

@@ -15,12 +15,20 @@ pub(super) struct Loader<'c> {
     /// The worker's; readers have none.
     cache: Option<&'c mut Cache>,
     asked: HashSet<Key>,
+    /// The clients whose claimants are all here.
+    contested: HashSet<(AppId, ClientId)>,
     pub(super) directory: Directory,
 }
 
 impl<'c> Loader<'c> {
     pub(super) fn new(conn: &'c Connection, cache: Option<&'c mut Cache>, group_members: usize) -> Self {
-        Self { conn, cache, asked: HashSet::new(), directory: Directory::new(group_members) }
+        Self {
+            conn,
+            cache,
+            asked: HashSet::new(),
+            contested: HashSet::new(),
+            directory: Directory::new(group_members),
+        }
     }
 
     /// Brings a record, and everybody whom merges connect with it.
@@ -49,7 +57,8 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    /// Brings whoever carries the `userId` that Smooch gives to an app user, unless it has it already.
+    /// Brings whoever carries the `userId` that Smooch gives to an app user, unless it has it already:
+    /// those who may become one with it.
     pub(super) fn reported(&mut self, (app, id): &Key, user_id: &Text) -> Result<()> {
         let record = self.directory.record(&(app.clone(), id.clone()));
         let new = record.is_none_or(|record| !record.user_ids().contains(user_id));
@@ -78,14 +87,26 @@ impl<'c> Loader<'c> {
         Ok(stored.map(|(_, record)| record))
     }
 
-    /// Brings the holder of each client that somebody else claims too, so that the group of `id`
-    /// can be shown.
+    /// Brings the holder of each client that somebody else claims too, so that `id` and whom merges
+    /// connect with it can be shown, however they are grouped by then.
     pub(super) fn holders(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {
-        let Some(group) = self.directory.group(app, id) else { return Ok(()) };
-        let claims = group.records().flat_map(|record| &record.claims);
-        let shared: Vec<ClientId> =
-            claims.filter(|(_, claim)| claim.shared).map(|(id, _)| id.clone()).collect();
-        shared.iter().try_for_each(|client| self.pointer(app, client))
+        self.shared(app, id).iter().try_for_each(|client| self.pointer(app, client))
+    }
+
+    /// The clients, claimed by others too, of `id` and of everybody whom merges connect with it.
+    fn shared(&self, app: &AppId, id: &SmoochId) -> Vec<ClientId> {
+        let mut clients = Vec::new();
+        let mut seen = HashSet::new();
+        let mut todo = vec![id.clone()];
+        while let Some(id) = todo.pop() {
+            let Some(record) = self.directory.record(&(app.clone(), id.clone())) else { continue };
+            if seen.insert(id) {
+                let shared = record.claims.iter().filter(|(_, claim)| claim.shared);
+                clients.extend(shared.map(|(client, _)| client.clone()));
+                todo.extend(record.into.keys().chain(&record.from).cloned());
+            }
+        }
+        clients
     }
 
     /// Brings a client's pointer and its holder.
@@ -104,23 +125,10 @@ impl<'c> Loader<'c> {
     /// Brings everybody who claims a client of the group of `id` or of whom merges connect with
     /// it: should the holder go, one of them holds it next.
     pub(super) fn rivals(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {
-        let mut clients = Vec::new();
-        let mut seen = HashSet::new();
-        let mut todo = vec![id.clone()];
-        while let Some(id) = todo.pop() {
-            let Some(record) = self.directory.record(&(app.clone(), id.clone())) else { continue };
-            if seen.insert(id) {
-                let shared = record.claims.iter().filter(|(_, claim)| claim.shared);
-                clients.extend(shared.map(|(client, _)| client.clone()));
-                todo.extend(record.into.keys().chain(&record.from).cloned());
+        for client in self.shared(app, id) {
+            if !self.contested.insert((app.clone(), client.clone())) {
+                continue;
             }
-        }
-        for client in clients
-            .iter()
-            .filter(|client| !self.directory.has_pointer(app, client))
-            .cloned()
-            .collect::<HashSet<_>>()
-        {
             let holder = self.claimants(app, "client", client.as_str())?.into_iter().next();
             let losers = self.claimants(app, "claim", client.as_str())?;
             for id in holder.iter().chain(&losers) {

@@ -224,24 +224,11 @@ impl Txn for SqliteTxn<'_> {
         for (key, user_id) in &keys.reported {
             loader.reported(key, user_id)?;
         }
-        for (app, id) in &keys.named {
-            loader.shown(app, id)?;
-        }
-        for (app, user_id) in &keys.user_ids {
-            loader.named(app, user_id)?;
-        }
-        for (app, client) in &keys.clients {
-            loader.pointer(app, client)?;
-            let holder = loader.directory.holder(app, client).map(|view| view.id);
-            holder.iter().try_for_each(|id| loader.holders(app, id))?;
-        }
-        let named = keys.named.iter().filter(|_| keys.ends_named);
-        for (app, id) in keys.ends.iter().chain(named) {
-            loader.rivals(app, id)?;
-        }
-        for (app, user_id) in keys.user_ids.iter().filter(|_| keys.ends_named) {
-            let carriers = loader.directory.carriers(app, user_id);
-            carriers.iter().try_for_each(|id| loader.rivals(app, id))?;
+        commanded(&mut loader, keys)?;
+        if keys.ends_named || !keys.ends.is_empty() {
+            for (app, id) in may_end(&loader.directory, keys) {
+                loader.rivals(&app, &id)?;
+            }
         }
         for (key, client) in &keys.claims {
             let held = loader.directory.record(key).and_then(|record| record.claims.get(client));
@@ -318,6 +305,43 @@ impl Txn for SqliteTxn<'_> {
         self.state.quarantine = self.quarantine;
         Ok(())
     }
+}
+
+/// Brings what the commands of a batch look for. They may show anybody of the batch.
+fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
+    for (app, id) in &keys.named {
+        loader.shown(app, id)?;
+    }
+    for (app, user_id) in &keys.user_ids {
+        loader.named(app, user_id)?;
+    }
+    for (app, client) in &keys.clients {
+        loader.pointer(app, client)?;
+        let holder = loader.directory.holder(app, client).map(|view| view.id);
+        holder.iter().try_for_each(|id| loader.holders(app, id))?;
+    }
+    if keys.named.is_empty() && keys.user_ids.is_empty() && keys.clients.is_empty() {
+        return Ok(());
+    }
+    keys.users.iter().try_for_each(|(app, id)| loader.holders(app, id))?;
+    keys.reported.iter().try_for_each(|((app, _), user_id)| {
+        let carriers = loader.directory.carriers(app, user_id);
+        carriers.iter().try_for_each(|id| loader.holders(app, id))
+    })
+}
+
+/// Whom the batch may end: those who are to end, and whom it may make one with them before.
+fn may_end(directory: &Directory, keys: &Keys) -> BTreeSet<Key> {
+    let mut all: BTreeSet<Key> = keys.ends.iter().chain(&keys.named).cloned().collect();
+    all.extend(keys.reported.iter().map(|(key, _)| key.clone()));
+    let reported = keys.reported.iter().map(|((app, _), user_id)| (app, user_id));
+    for (app, user_id) in reported.chain(keys.user_ids.iter().map(|(app, user_id)| (app, user_id))) {
+        all.extend(directory.carriers(app, user_id).into_iter().map(|id| (app.clone(), id)));
+    }
+    for (app, client) in &keys.clients {
+        all.extend(directory.holder(app, client).map(|view| (app.clone(), view.id)));
+    }
+    all
 }
 
 fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {

@@ -10,7 +10,7 @@ use rollcall::domain::command::{Action, Authority, Command};
 
 use super::*;
 
-const NAMES: [&str; 3] = ["ann", "bob", "eve"];
+pub const NAMES: [&str; 3] = ["ann", "bob", "eve"];
 const SMOOCH: [&str; 3] = ["s1", "s2", "s3"];
 const DEVICES: [&str; 3] = ["d1", "d2", "d3"];
 const LATEST: i64 = 30;

@@ -1,0 +1,234 @@
+//! The same through the queue, the worker and SQLite, in batches of any size: what is stored shows what
+//! the journal says.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rollcall::domain::command::{Done, Refusal};
+use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
+use rollcall::ingest::worker;
+use rollcall::metrics::Metrics;
+use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
+use rollcall::store::{Error, Reader, Store};
+use rollcall::wire;
+use serde_json::{Value, json};
+
+use super::random::{Step, command, steps};
+use super::*;
+use crate::rebuild::{ANYTHING, Rebuilt};
+
+/// A store that outlives its worker.
+struct Lent<'s>(&'s mut Sqlite);
+
+impl Store for Lent<'_> {
+    type Txn<'a>
+        = SqliteTxn<'a>
+    where
+        Self: 'a;
+
+    fn begin(&mut self) -> Result<SqliteTxn<'_>, Error> {
+        self.0.begin()
+    }
+
+    fn remember(&mut self, committed: Directory) {
+        self.0.remember(committed);
+    }
+
+    fn rest(&mut self) -> Result<(), Error> {
+        self.0.rest()
+    }
+
+    fn abandon(self) {
+        panic!("nothing goes wrong here");
+    }
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Result<Option<Answer>, Refused>>>>;
+
+/// What is sent: the clock of whoever receives it, in s, goes on by one with everything sent.
+#[derive(Default)]
+struct Sender {
+    now: i64,
+    known: Vec<SmoochId>,
+    told: Vec<Vec<u8>>,
+}
+
+impl Sender {
+    /// The step on its way to the queue; nothing if there is nothing to repeat.
+    fn send(&mut self, step: &Step, queue: &Queue) -> Option<Waiting> {
+        self.now += 1;
+        let (queue, received) = (queue.clone(), self.now * 1000);
+        if let Some(command) = command(step, &self.known) {
+            let asked = Asked { app: app(), command, received, once: None };
+            return Some(Box::pin(async move { queue.ask(asked).await.map(Some) }));
+        }
+        match step {
+            Step::Told(time, facts) => self.told.push(body(*time, &facts[0])),
+            Step::Again(n) if !self.told.is_empty() => {
+                // Within the time in which it is expected, and beyond.
+                self.now += if n % 2 == 0 { 0 } else { 3600 };
+                let again = self.told[n % self.told.len()].clone();
+                self.told.push(again);
+            }
+            _ => return None,
+        }
+        let body = self.told.last().unwrap().clone();
+        let read = wire::read(&body, &ANYTHING).unwrap();
+        let events = read.events.into_iter().enumerate().map(|(place, event)| (place, event.unwrap()));
+        let delivered = Delivered {
+            app: app(),
+            received: self.now * 1000,
+            body: body.into(),
+            events: events.collect(),
+            unusable: Vec::new(),
+            headers: String::new(),
+        };
+        Some(Box::pin(async move { queue.submit(delivered).await.map(|_| None) }))
+    }
+}
+
+/// A webhook of v1 that says so, as far as one can.
+fn body(time: i64, fact: &Fact) -> Vec<u8> {
+    let (trigger, mut rest) = match fact {
+        Fact::Seen(seen) => {
+            let mut user = json!({ "_id": seen.user.as_str() });
+            let mut properties = json!({});
+            for (field, value) in &seen.fields {
+                let value: Value = serde_json::from_str(value.as_ref().unwrap()).unwrap();
+                match field {
+                    Field::UserId => user["userId"] = value,
+                    _ => properties["plan"] = value,
+                }
+            }
+            if !seen.complete.is_empty() {
+                let client =
+                    |(id, client): &(ClientId, Client)| json!({ "id": id.as_str(), "active": client.active });
+                user["clients"] = seen.clients.iter().map(client).collect();
+                user["properties"] = properties;
+            }
+            ("conversation:read", json!({ "appUser": user }))
+        }
+        Fact::Merged { surviving, discarded, .. } => {
+            let user = |id: &SmoochId| json!({ "_id": id.as_str() });
+            ("merge:appUser", json!({ "surviving": user(surviving), "discarded": [user(discarded)] }))
+        }
+        Fact::ClientBound { user, client } => ("client:add", of_client(user, client, true)),
+        Fact::ClientChanged { user, client, value: Some(value) } => {
+            ("client:update", of_client(user, client, value.active))
+        }
+        Fact::ClientChanged { user, client, value: None } => {
+            ("client:remove", of_client(user, client, false))
+        }
+        Fact::Removed { user } => ("appUser:delete", json!({ "appUser": { "_id": user.as_str() } })),
+        other => panic!("no webhook says {other:?}"),
+    };
+    rest["trigger"] = trigger.into();
+    rest["app"] = json!({ "_id": app().as_str() });
+    if time != Stamp::NO_TIME {
+        rest["timestamp"] = time.into();
+    }
+    serde_json::to_vec(&rest).unwrap()
+}
+
+fn of_client(user: &SmoochId, client: &ClientId, active: bool) -> Value {
+    let client = json!({ "id": client.as_str(), "active": active });
+    json!({ "version": "v1.1", "appUser": { "_id": user.as_str() }, "client": client })
+}
+
+/// Puts all of these into the queue, lets a worker do them in batches of at most `batch_jobs`, and
+/// gives what the last of them was answered, if it is a command.
+fn round(
+    store: &mut Sqlite,
+    sender: &mut Sender,
+    steps: &[Step],
+    batch_jobs: usize,
+) -> Option<Result<Done, Refusal>> {
+    let (queue, jobs) = queue::bounded(steps.len().max(1), usize::MAX, Duration::from_secs(60));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        for step in steps {
+            let Some(mut sent) = sender.send(step, &queue) else { continue };
+            let polled = poll_fn(|context| Poll::Ready(sent.as_mut().poll(context).is_pending())).await;
+            assert!(polled, "it waits for the worker");
+            waiting.push(sent);
+        }
+        queue.close();
+        let options = worker::Options { batch_jobs, group_members: 100 };
+        std::thread::scope(|scope| {
+            let metrics = Metrics::default();
+            let run = move || worker::run(Lent(store), &jobs, &options, &metrics);
+            scope.spawn(run).join().unwrap().unwrap();
+        });
+        let mut last = None;
+        for sent in waiting {
+            last = match sent.await.unwrap() {
+                Some(Answer::Fresh(answer)) => Some(*answer),
+                None => None,
+                other => panic!("{other:?}"),
+            };
+            if let Some(Ok(Done { user: Some(view), .. })) = &last {
+                sender.known.push(view.id.clone());
+            }
+        }
+        last
+    })
+}
+
+fn history(rounds: &[(Vec<Step>, usize)]) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        path: folder.path().join("store.db"),
+        wal_checkpoint: 1 << 20,
+        wal_limit: 1 << 22,
+        quarantine_rows: 10,
+        quarantine_bytes: 1 << 20,
+    };
+    let mut store = Sqlite::open(&options).unwrap();
+    let mut reader = SqliteReader::open(&options.path).unwrap();
+    let (mut rebuilt, mut sender) = (Rebuilt::new(), Sender::default());
+    for (steps, batch_jobs) in rounds {
+        let last = round(&mut store, &mut sender, steps, *batch_jobs);
+        rebuilt.follow(&mut reader);
+        rebuilt.compare_all(&mut reader);
+        for name in super::random::NAMES {
+            let live = reader.by_user_id(&app(), name).unwrap();
+            prop_assert_eq!(live, rebuilt.directory.by_user_id(&app(), &json_text(name)), "{}", name);
+        }
+        if let Some(Ok(Done { user, other, .. })) = last {
+            for view in user.iter().chain(&other) {
+                let live = reader.by_id(&app(), &view.id).unwrap();
+                prop_assert_eq!(live.as_ref(), Some(view), "the last answer");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_device_whose_holder_is_deleted_falls_to_the_next_alone() {
+    let bound = |(time, user): (i64, &&str)| {
+        let fact = Fact::ClientBound { user: (*user).into(), client: "d1".into() };
+        (vec![Step::Told(time, vec![fact])], 1)
+    };
+    let mut rounds: Vec<_> = (1..).zip(&["s1", "s2", "s3"]).map(bound).collect();
+    for gone in [2, 1] {
+        rounds.push((vec![Step::Command(super::random::Verb::Delete, gone, 0)], 1));
+        history(&rounds).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::histories::cases(50))]
+
+    #[test]
+    fn whatever_is_asked_and_told_in_batches_of_any_size_is_stored_as_the_journal_has_it(
+        rounds in vec((steps(12), 1..8_usize), 1..5),
+    ) {
+        history(&rounds)?;
+    }
+}
