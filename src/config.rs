@@ -32,6 +32,8 @@ const ENVIRONMENT: &str = "ROLLCALL__";
 /// Settings that keep every rule of `config.toml`, which also says what each key means.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What JWTs of scope `account`, good for every app, may be signed with; no id is an app's key's too.
+    pub account_keys: Vec<Key>,
     /// The two listeners and what a connection may cost.
     pub server: Server,
     /// What a request may carry.
@@ -65,6 +67,8 @@ pub struct Server {
     pub max_connections: usize,
     /// Connections at once from one address; 0 is no bound.
     pub connections_per_address: usize,
+    /// Origins as browsers send them, or `*`; none turns it off.
+    pub cors_origins: Vec<String>,
     /// For the end when the service is told to stop; four fifths of it for requests under way.
     pub drain_within: Duration,
 }
@@ -82,6 +86,10 @@ pub struct Limits {
     pub json_depth: usize,
     /// Events in one webhook.
     pub webhook_events: usize,
+    /// REST requests of one credential a second; 0 is no bound.
+    pub requests_per_second: u32,
+    /// REST requests of one credential at once; 0 is as many as `requests_per_second`.
+    pub request_burst: u32,
 }
 
 /// `[ingest]`

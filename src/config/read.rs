@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::layers::{Layers, UNTYPED};
 use super::values::{
     address, any_text, bytes, duration, flag, header_text, key_id, log_format, log_level, long_secret,
-    store_url,
+    origin, store_url,
 };
 use super::{App, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store};
 
@@ -38,6 +38,7 @@ impl Reader {
 
     pub(super) fn settings(&mut self) -> Settings {
         Settings {
+            account_keys: self.keys("account_keys"),
             server: self.server(),
             limits: Limits {
                 webhook_body: self.size("limits.webhook_body"),
@@ -45,6 +46,8 @@ impl Reader {
                 bodies_in_flight: self.size("limits.bodies_in_flight"),
                 json_depth: self.count("limits.json_depth", 1..=512),
                 webhook_events: self.count("limits.webhook_events", 1..=MANY),
+                requests_per_second: self.number("limits.requests_per_second"),
+                request_burst: self.number("limits.request_burst"),
             },
             ingest: self.ingest(),
             store: Store {
@@ -70,6 +73,11 @@ impl Reader {
             header_bytes: self.size("server.header_bytes"),
             max_connections: self.count("server.max_connections", 1..=MANY),
             connections_per_address: self.count("server.connections_per_address", 0..=MANY),
+            cors_origins: self
+                .items("server.cors_origins")
+                .iter()
+                .map(|key| self.required(key, origin))
+                .collect(),
             drain_within: self.duration("server.drain_within"),
         }
     }
@@ -101,18 +109,20 @@ impl Reader {
                 .iter()
                 .map(|key| Secret::new(self.required(key, header_text)))
                 .collect(),
-            keys: self
-                .items(&key("keys"))
-                .iter()
-                .map(|key| Key {
-                    id: self.required(&format!("{key}.id"), key_id),
-                    secret: Secret::new(self.required(&format!("{key}.secret"), long_secret)),
-                })
-                .collect(),
+            keys: self.keys(&key("keys")),
             has_icon: self.optional(&key("has_icon"), FLAG, flag).unwrap_or(false),
             apn_enabled: self.optional(&key("apn_enabled"), FLAG, flag).unwrap_or(false),
             gcm_project: self.unless_empty(&key("gcm_project"), any_text),
         }
+    }
+
+    fn keys(&mut self, list: &str) -> Vec<Key> {
+        let items = self.items(list);
+        let key = |key: &String| Key {
+            id: self.required(&format!("{key}.id"), key_id),
+            secret: Secret::new(self.required(&format!("{key}.secret"), long_secret)),
+        };
+        items.iter().map(key).collect()
     }
 
     /// The value of `key` where it is set and right.
@@ -169,6 +179,11 @@ impl Reader {
             Ok(count) if range.contains(&count) => Ok(count),
             _ => Err(format!("must be a whole number from {} to {}", range.start(), range.end())),
         })
+    }
+
+    /// A number that may be 0.
+    fn number(&mut self, key: &str) -> u32 {
+        u32::try_from(self.count(key, 0..=MANY)).unwrap_or(u32::MAX)
     }
 
     /// The keys of the items of a list, in order.

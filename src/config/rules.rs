@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use super::read::Reader;
-use super::{App, Settings};
+use super::{Key, Settings};
 
 /// The credentials of the shipped demo, which everybody knows.
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
@@ -12,7 +12,7 @@ const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secr
 pub(super) fn check(settings: &Settings, reader: &mut Reader) {
     sizes(settings, reader);
     listeners(settings, reader);
-    apps(&settings.apps, reader);
+    apps(settings, reader);
     demo(settings, reader);
 }
 
@@ -57,7 +57,7 @@ fn listeners(settings: &Settings, reader: &mut Reader) {
     );
 }
 
-fn apps(apps: &[App], reader: &mut Reader) {
+fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut Reader) {
     reader.rule(&["apps"], !apps.is_empty(), "there must be at least one app");
     for (number, app) in apps.iter().enumerate() {
         let key = format!("apps.{number}.webhook_secrets");
@@ -70,15 +70,13 @@ fn apps(apps: &[App], reader: &mut Reader) {
         numbered()
             .filter_map(|(n, app)| Some((format!("apps.{n}.app_token"), app.app_token.as_ref()?.expose()))),
     );
-    unique(
-        reader,
-        numbered().flat_map(|(n, app)| {
-            app.keys
-                .iter()
-                .enumerate()
-                .map(move |(k, key)| (format!("apps.{n}.keys.{k}.id"), key.id.as_str()))
-        }),
-    );
+    let ids = |list: String, keys: &'_ [Key]| -> Vec<(String, String)> {
+        keys.iter().enumerate().map(|(k, key)| (format!("{list}.{k}.id"), key.id.clone())).collect()
+    };
+    let mut key_ids: Vec<_> =
+        numbered().flat_map(|(n, app)| ids(format!("apps.{n}.keys"), &app.keys)).collect();
+    key_ids.extend(ids("account_keys".to_owned(), account_keys));
+    unique(reader, key_ids.iter().map(|(key, id)| (key.clone(), id.as_str())));
     // One app may list a secret twice, as templates do while nothing is being rotated; the secret still
     // tells which app a webhook belongs to.
     unique(

@@ -52,6 +52,8 @@ fn the_shipped_file_is_right_by_itself_and_says_what_the_defaults_are() {
     assert_eq!(app.keys[0].id, "app_demo");
     assert_eq!(app.keys[0].secret.expose(), "demo-key-secret-change-me");
     assert_eq!(app.gcm_project, None);
+    assert!(shipped.account_keys.is_empty() && shipped.server.cors_origins.is_empty());
+    assert_eq!((shipped.limits.requests_per_second, shipped.limits.request_burst), (0, 0));
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn every_key_of_the_shipped_file_has_a_comment_above_it() {
         }
         above = line;
     }
-    assert_eq!(keys, 36);
+    assert_eq!(keys, 40);
 }
 
 #[test]
@@ -116,7 +118,9 @@ fn an_app_can_be_set_by_variables_and_then_keeps_nothing_of_the_demo() {
 fn every_kind_of_value_is_read() {
     let text = with_apps(
         r#"
-        server = { header_timeout = "1h 30m", header_bytes = 0x2000, max_connections = 1_000, listen = "[::1]:0" }
+        account_keys = [{ id = "act_1", secret = "sixteen bytes or more" }]
+        limits = { requests_per_second = 50, request_burst = 200 }
+        server = { cors_origins = ["https://example.org", "http://[::1]:80", "*"], header_timeout = "1h 30m", header_bytes = 0x2000, max_connections = 1_000, listen = "[::1]:0" }
         store = { url = "sqlite:///var/lib/rollcall/users.db", wal_limit = "1 GiB" }
         log = { format = "json", level = "trace" }"#,
     );
@@ -127,6 +131,9 @@ fn every_kind_of_value_is_read() {
     assert_eq!(settings.store.wal_limit, 1 << 30);
     assert_eq!((settings.log.format, settings.log.level), (LogFormat::Json, LevelFilter::TRACE));
     assert_eq!(settings.apps.len(), 2);
+    assert_eq!(settings.account_keys[0].id, "act_1");
+    assert_eq!(settings.server.cors_origins, ["https://example.org", "http://[::1]:80", "*"]);
+    assert_eq!((settings.limits.requests_per_second, settings.limits.request_burst), (50, 200));
 }
 
 /// One fault each on the first line of a file: the fault, and how it is told.
@@ -161,6 +168,22 @@ const FAULTS: &[(&str, &str)] = &[
     (
         "server.max_connections = \"5\"",
         "server.max_connections: must be a whole number, and is of type string",
+    ),
+    ("server.cors_origins = \"*\"", "server.cors_origins: must be a list"),
+    ("server.cors_origins = [\"https://a.b/\"]", "server.cors_origins.0: must be * or an origin"),
+    ("server.cors_origins = [\"https://A.b\"]", "server.cors_origins.0: must be * or an origin"),
+    ("server.cors_origins = [\"*\", \"a.b\"]", "server.cors_origins.1: must be * or an origin"),
+    ("server.cors_origins = [\"https://a.b:x\"]", "server.cors_origins.0: must be * or an origin"),
+    ("server.cors_origins = [\"https://\"]", "server.cors_origins.0: must be * or an origin"),
+    ("limits.requests_per_second = -1", "limits.requests_per_second: must be a whole number from 0"),
+    (
+        "account_keys = [{ id = \"k\", secret = \"hush\" }]",
+        "account_keys.0.secret: must be at least 16 bytes",
+    ),
+    ("account_keys = [{ id = \"k\" }]", "account_keys.0.secret: is missing"),
+    (
+        "account_keys = [{ id = \"app_demo\", secret = \"hush hush hush hush\" }]",
+        "account_keys.0.id: must not be the same as apps.0.keys.0.id",
     ),
     ("limits.json_depth = 513", "limits.json_depth: must be a whole number from 1 to 512"),
     ("limits.webhook_body = \"1 parsec\"", "limits.webhook_body: not a size"),

@@ -124,6 +124,28 @@ pub(super) fn key_id(text: &str) -> Result<String, String> {
     header_text(text)
 }
 
+/// `*`, or an origin exactly as a browser sends it, so that the two can be compared as text.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let word = |text: &str, also: &str| {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(c);
+        !text.is_empty() && text.chars().all(fits)
+    };
+    let host_and_port = |text: &str| match text.rsplit_once(':').filter(|_| !text.ends_with(']')) {
+        Some((host, port)) => port.parse::<u16>().is_ok().then(|| host.to_owned()),
+        None => Some(text.to_owned()),
+    };
+    let host = |text: &str| match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => word(text, ".-_"),
+    };
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if text == "*" || word(scheme, "+.-") && host_and_port(rest).is_some_and(|text| host(&text)) {
+        return Ok(text.to_owned());
+    }
+    Err("must be * or an origin in lower case, such as https://example.org or http://localhost:3000"
+        .to_owned())
+}
+
 /// A shorter key can be found by trying.
 pub(super) fn long_secret(text: &str) -> Result<String, String> {
     if text.len() < 16 { Err("must be at least 16 bytes".to_owned()) } else { Ok(text.to_owned()) }
