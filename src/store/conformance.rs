@@ -1,5 +1,7 @@
 //! What every store must do. A backend's test module is one call to [`check`].
 
+mod commands;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,11 +32,16 @@ pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn
     fresh(the_journal_of_an_app_user_is_walked_back_to_a_time);
     fresh(what_a_batch_came_to_is_counted);
     fresh(apps_are_walls);
+    fresh(commands::a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients);
+    fresh(commands::a_load_brings_who_carries_a_user_id_that_is_new_to_another);
+    fresh(commands::the_journal_says_who_told);
     let again = |test: fn(&dyn Fn() -> (S, R))| {
         let place = place();
         test(&|| open(&place));
     };
     again(numbers_rise_and_survive_reopening);
+    again(commands::an_answer_is_kept_for_a_day);
+    again(commands::the_clock_never_runs_back);
     again(the_quarantine_keeps_the_newest_within_its_bounds);
 }
 
@@ -83,6 +90,11 @@ fn keys(app: &str, events: &[Event]) -> Keys {
             .extend(users().flat_map(|user| fact.claims().map(move |client| (user.clone(), client.clone()))));
         if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
             keys.ends.extend(users());
+        }
+        if let Fact::Seen(seen) = fact {
+            let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+            let user = (app.clone(), seen.user.clone());
+            keys.reported.extend(user_ids.filter_map(|(_, text)| Some((user.clone(), text.clone()?))));
         }
     }
     keys

@@ -1,0 +1,109 @@
+//! What every store must do for the commands of our own API.
+
+use super::{APP, Event, batch, bound, event, ids, key, load, named};
+use crate::domain::AppId;
+use crate::store::{ANSWERS_KEPT, Answered, Keys, Reader, Source, Store, Txn};
+
+/// Ann, Bob and Cat claim one television, Bob last.
+fn three(store: &mut impl Store) {
+    let claims: [Event; 3] = [
+        event(1, vec![named("cat", "c"), bound("cat", "tv")]),
+        event(2, vec![named("ann", "a"), bound("ann", "tv")]),
+        event(3, vec![named("bob", "b"), bound("bob", "tv")]),
+    ];
+    claims.into_iter().for_each(|claim| _ = super::store(store, APP, &[claim]));
+}
+
+pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients(
+    mut store: impl Store,
+    _: impl Reader,
+) {
+    three(&mut store);
+    let (app, text) = (AppId::from(APP), "\"a\"".into());
+    let by_id = Keys { named: vec![key(APP, "ann"), key(APP, "a")], ..Keys::default() };
+    assert_eq!(ids(&load(&mut store, &by_id)), ["ann", "bob"].into());
+    let by_user_id = Keys { user_ids: vec![(app.clone(), text)], ..Keys::default() };
+    let found = load(&mut store, &by_user_id);
+    assert_eq!(ids(&found), ["ann", "bob"].into());
+    assert_eq!(found.by_name(&app, "a").map(|view| view.id), Some("ann".into()));
+    let by_client = Keys { clients: vec![(app.clone(), "tv".into())], ..Keys::default() };
+    let found = load(&mut store, &by_client);
+    assert_eq!(found.holder(&app, &"tv".into()).map(|view| view.id), Some("bob".into()));
+    for ends in [
+        Keys { named: vec![key(APP, "bob")], ends_named: true, ..Keys::default() },
+        Keys { user_ids: vec![(app.clone(), "\"b\"".into())], ends_named: true, ..Keys::default() },
+        Keys { clients: by_client.clients, ends_named: true, ..Keys::default() },
+    ] {
+        assert_eq!(ids(&load(&mut store, &ends)), ["ann", "bob", "cat"].into(), "{ends:?}");
+    }
+}
+
+pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
+    mut store: impl Store,
+    _: impl Reader,
+) {
+    three(&mut store);
+    let mut found = |id: &str| {
+        let reported = vec![(key(APP, id), "\"a\"".into())];
+        let found = load(&mut store, &Keys { users: vec![key(APP, id)], reported, ..Keys::default() });
+        ids(&found).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!((found("new"), found("cat")), (vec!["ann".to_owned()], vec!["ann".into(), "cat".into()]));
+}
+
+pub(super) fn an_answer_is_kept_for_a_day<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+    let answer = |key: &str, time| Answered {
+        app: APP.into(),
+        key: key.to_owned(),
+        fingerprint: [7; 32],
+        time,
+        answer: key.as_bytes().to_vec(),
+    };
+    let known = |key: &str| open().0.begin().unwrap().answered(&APP.into(), key).unwrap();
+    let keep = |answers: Vec<Answered>, now| {
+        let (mut store, _) = open();
+        let mut txn = store.begin().unwrap();
+        let mut batch = batch(&mut txn, APP, &[]);
+        (batch.answers, batch.now) = (answers, now);
+        txn.save(&batch).unwrap();
+        txn.commit().unwrap();
+    };
+    keep(vec![answer("one", 1), answer("two", 2)], 2);
+    assert_eq!(known("one"), Some(answer("one", 1)));
+    assert_eq!(open().0.begin().unwrap().answered(&"other".into(), "one").unwrap(), None);
+    keep(vec![answer("three", ANSWERS_KEPT)], ANSWERS_KEPT + 1);
+    assert!(known("one").is_some() && known("two").is_some() && known("three").is_some());
+    keep(vec![answer("two", ANSWERS_KEPT + 2), answer("four", ANSWERS_KEPT + 2)], ANSWERS_KEPT + 2);
+    assert_eq!(known("one"), None);
+    assert_eq!(known("two"), Some(answer("two", ANSWERS_KEPT + 2)), "asked anew after a day");
+    assert!(known("three").is_some() && known("four").is_some());
+}
+
+pub(super) fn the_clock_never_runs_back<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+    for (set, clock) in [(0, 0), (500, 500), (20, 500), (501, 501)] {
+        let (mut store, _) = open();
+        let mut txn = store.begin().unwrap();
+        let mut batch = batch(&mut txn, APP, &[]);
+        batch.clock = set;
+        txn.save(&batch).unwrap();
+        txn.commit().unwrap();
+        assert_eq!(store.begin().unwrap().clock(), clock);
+        let mut txn = store.begin().unwrap();
+        batch.clock = 10_000;
+        txn.save(&batch).unwrap();
+        drop(txn);
+        assert_eq!(store.begin().unwrap().clock(), clock, "what was not committed");
+        drop(store);
+        assert_eq!(open().0.begin().unwrap().clock(), clock, "reopened");
+    }
+}
+
+pub(super) fn the_journal_says_who_told(mut store: impl Store, mut reader: impl Reader) {
+    let mut txn = store.begin().unwrap();
+    let mut batch = batch(&mut txn, APP, &[event(1, vec![named("ann", "a")]), event(2, Vec::new())]);
+    batch.entries[1].source = Source::Api;
+    txn.save(&batch).unwrap();
+    txn.commit().unwrap();
+    let sources: Vec<_> = reader.journal(0, 9).unwrap().into_iter().map(|(entry, _)| entry.source).collect();
+    assert_eq!(sources, [Source::Webhook, Source::Api]);
+}
