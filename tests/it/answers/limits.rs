@@ -215,7 +215,6 @@ fn an_unknown_address_is_404_in_smoochs_shape() {
         "/v1/",
         "/v3/appusers",
         "/v1/appusers/",
-        "/v1/appusers/a/",
         "/v1/apps/a",
         "/metrics",
         "/livez",
