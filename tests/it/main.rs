@@ -21,5 +21,6 @@ mod rebuild;
 mod replay;
 mod storage_faults;
 mod store_files;
+mod suites;
 mod support;
 mod tokens;
