@@ -11,20 +11,20 @@ use crate::support::{APP, Home, KEY_ID, KEY_SECRET, have};
 /// The app token of the demo app.
 const APP_TOKEN: &str = "demo-app-token";
 
-/// Where the scripts are, once their packages are installed with `npm ci --prefix tests/clients`.
-fn installed() -> Option<PathBuf> {
+/// Where the scripts are, once this package is installed with `npm ci --prefix tests/clients`.
+pub fn installed(package: &str) -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    let there = folder.join("node_modules/smooch-core-8").exists();
-    assert!(there || std::env::var_os("CI").is_none(), "the clients are not installed");
+    let there = folder.join("node_modules").join(package).exists();
+    assert!(there || std::env::var_os("CI").is_none(), "{package} is not installed");
     if !there {
-        eprintln!("skipped: the clients are not installed; npm ci --prefix tests/clients");
+        eprintln!("skipped: {package} is not installed; npm ci --prefix tests/clients");
     }
     (there && have("node")).then_some(folder)
 }
 
 /// Runs a script against a program of its own; it must end well and report as `client`.
 fn run(script: &str, client: &str) {
-    let Some(folder) = installed() else { return };
+    let Some(folder) = installed("smooch-core-8") else { return };
     let home = Home::new();
     let program = home.start();
     let run = Command::new("node")

@@ -1,9 +1,9 @@
 //! W1 to W9: who may post webhooks.
 //!
-//! W3, the time that comparing takes, is not measured here. What can be seen from outside is: unknown
-//! app, wrong secret and another app's secret have answers that are equal byte for byte. That they also
-//! take one way through the code is `signature.rs`: every secret is hashed and compared, whichever fits.
+//! W3, the time that comparing takes, is counted in instructions. What can be seen from outside is: unknown
+//! app, wrong secret and another app's secret have answers that are equal byte for byte.
 
+mod counted;
 mod signed;
 
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! F21 to F28: the same again, something else under the same name, any order, and what is no JSON.
 
-mod malformed;
+pub mod malformed;
 mod neighbours;
 mod numbers;
 

@@ -22,5 +22,6 @@ mod replay;
 mod rest;
 mod storage_faults;
 mod store_files;
+mod suites;
 mod support;
 mod tokens;

