@@ -148,12 +148,17 @@ pub struct Change {
 }
 
 impl Record {
-    /// Whether nothing but this record decides what it shows: nobody is merged with it, no other
-    /// claims its clients, and our own API has set nothing over Smooch's word.
-    fn is_plain(&self) -> bool {
-        let alone = self.into.is_empty() && self.from.is_empty() && self.ours.is_empty() && !self.dead;
-        let alone = alone && self.devices.is_empty();
+    /// Whether nobody else decides what it shows: nobody is merged with it, and no other claims its
+    /// clients.
+    pub fn is_alone(&self) -> bool {
+        let alone = self.into.is_empty() && self.from.is_empty();
         alone && self.claims.values().all(|claim| !claim.shared)
+    }
+
+    /// Whether nothing but Smooch's word of it decides what it shows: it is alone and alive, and our own
+    /// API has set nothing over that word.
+    fn is_plain(&self) -> bool {
+        self.is_alone() && self.ours.is_empty() && self.devices.is_empty() && !self.dead
     }
 }
 

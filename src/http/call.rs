@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, OriginalUri, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
@@ -36,7 +36,7 @@ pub(super) struct Call {
     /// When it came, in ms since 1970.
     pub(super) received: i64,
     method: Method,
-    target: String,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -70,17 +70,7 @@ impl FromRequest<Arc<Shared>> for Call {
             Bytes::new()
         };
         let Parts { method, headers, .. } = parts;
-        Ok(Self {
-            shared: shared.clone(),
-            caller,
-            path,
-            query,
-            received,
-            method,
-            target: uri.to_string(),
-            headers,
-            body,
-        })
+        Ok(Self { shared: shared.clone(), caller, path, query, received, method, uri, headers, body })
     }
 }
 
@@ -152,7 +142,8 @@ impl Call {
         let key = key.ok_or_else(|| {
             ApiError::bad_request(format!("Idempotency-Key must be 1 to {LONGEST_KEY} printable characters"))
         })?;
-        let asked = Sha256::new().chain_update(&self.target).chain_update([0]).chain_update(&self.body);
+        let asked =
+            Sha256::new().chain_update(self.uri.to_string()).chain_update([0]).chain_update(&self.body);
         let key = format!("{}\n{key}", self.caller.credential);
         Ok(Some(Once { key, fingerprint: asked.finalize().into() }))
     }
