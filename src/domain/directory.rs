@@ -96,7 +96,8 @@ impl Directory {
         self.entries.entry(key).or_insert(Entry { before: None, now: record });
     }
 
-    /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it.
+    /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it. Of one
+    /// that is here already, only who else claims it.
     pub fn bring_pointer(
         &mut self,
         app: &AppId,
@@ -104,9 +105,9 @@ impl Directory {
         holder: Option<SmoochId>,
         losers: impl IntoIterator<Item = SmoochId>,
     ) {
-        let rivals = holder.iter().cloned().chain(losers).collect();
-        let pointer = Pointer { before: holder.clone(), now: holder, rivals };
-        self.pointers.entry((app.clone(), client.clone())).or_insert(pointer);
+        let new = || Pointer { before: holder.clone(), now: holder.clone(), rivals: BTreeSet::new() };
+        let pointer = self.pointers.entry((app.clone(), client.clone())).or_insert_with(new);
+        pointer.rivals.extend(holder.into_iter().chain(losers));
     }
 
     /// Whether the pointer of a client is here.

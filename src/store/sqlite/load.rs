@@ -15,12 +15,15 @@ pub(super) struct Loader<'c> {
     /// The worker's; readers have none.
     cache: Option<&'c mut Cache>,
     asked: HashSet<Key>,
+    /// The clients whose every claimant was brought.
+    rivals: HashSet<(AppId, ClientId)>,
     pub(super) directory: Directory,
 }
 
 impl<'c> Loader<'c> {
     pub(super) fn new(conn: &'c Connection, cache: Option<&'c mut Cache>, group_members: usize) -> Self {
-        Self { conn, cache, asked: HashSet::new(), directory: Directory::new(group_members) }
+        let directory = Directory::new(group_members);
+        Self { conn, cache, asked: HashSet::new(), rivals: HashSet::new(), directory }
     }
 
     /// Brings a record, and everybody whom merges connect with it.
@@ -115,12 +118,11 @@ impl<'c> Loader<'c> {
                 todo.extend(record.into.keys().chain(&record.from).cloned());
             }
         }
-        for client in clients
-            .iter()
-            .filter(|client| !self.directory.has_pointer(app, client))
-            .cloned()
-            .collect::<HashSet<_>>()
-        {
+        for client in clients {
+            // A pointer that was brought for its holder alone lacks those who claim in vain.
+            if !self.rivals.insert((app.clone(), client.clone())) {
+                continue;
+            }
             let holder = self.claimants(app, "client", client.as_str())?.into_iter().next();
             let losers = self.claimants(app, "claim", client.as_str())?;
             for id in holder.iter().chain(&losers) {
