@@ -6,6 +6,7 @@ mod answers;
 mod clients;
 mod crash;
 mod facts;
+mod feed;
 mod fixtures;
 mod histories;
 mod ingress;
