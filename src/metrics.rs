@@ -77,6 +77,8 @@ pub struct Metrics {
     pub commit_seconds: Histogram,
     /// Open connections to the public listener.
     pub connections: Gauge,
+    /// Followers of the change feed: streams, and polls that wait.
+    pub feed_readers: Gauge,
     /// Keys given more than once in an object of a body.
     pub repeated_keys: Counter,
     events: Family<Done, Counter>,
@@ -128,6 +130,7 @@ impl Default for Metrics {
             batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             commit_seconds: seconds(),
             connections: Gauge::default(),
+            feed_readers: Gauge::default(),
             repeated_keys: Counter::default(),
             events: Family::default(),
             created: Counter::default(),
@@ -168,6 +171,7 @@ impl Metrics {
         r.register("batch_jobs", "Deliveries committed together", self.batch_jobs.clone());
         r.register("store_commit_duration_seconds", "Commits", self.commit_seconds.clone());
         r.register("connections", "Open connections to the public listener", self.connections.clone());
+        r.register("feed_readers", "Followers of the change feed", self.feed_readers.clone());
         r.register(
             "repeated_keys",
             "Keys given more than once in one JSON object",

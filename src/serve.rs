@@ -4,7 +4,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::time::timeout;
 use crate::config::{Settings, StoreUrl};
 use crate::http::listen::{self, Routes};
 use crate::http::{self, Shared};
+use crate::ingest::news::News;
 use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
 use crate::store;
@@ -97,9 +97,11 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     };
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
-    let options = worker::Options { batch_jobs: ingest.batch_jobs, group_members: ingest.group_members };
+    let news = News::default();
+    let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
+    let options = worker::Options { batch_jobs, group_members, news: news.clone() };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
-    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, metrics));
+    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, news, metrics));
     routes.set(http::public(shared.clone()));
     admin_routes.set(http::admin(shared.clone()));
     let (store, apps) = (&settings.store.url, settings.apps.len());
@@ -114,7 +116,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
         }
         signal = signals.stop() => tracing::info!(signal, "{signal}: finishing what is under way"),
     }
-    shared.draining.store(true, Ordering::Release);
+    shared.draining.send_replace(true);
     stop.send_replace(true);
     let drain = async {
         // The rest of the time is the worker's. Peers that have not taken their answers by then never will.

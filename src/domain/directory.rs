@@ -96,7 +96,8 @@ impl Directory {
         self.entries.entry(key).or_insert(Entry { before: None, now: record });
     }
 
-    /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it.
+    /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it. Of one
+    /// that is here already, only who else claims it.
     pub fn bring_pointer(
         &mut self,
         app: &AppId,

@@ -51,6 +51,13 @@ impl View {
         self.fields.get(field)
     }
 
+    /// About the bytes of an answer that shows it.
+    pub fn bytes(&self) -> usize {
+        let fields = self.fields.values().map(|text| text.len() + 32);
+        let clients = self.clients.values().map(|client| client.rest.len() + 64);
+        256 + fields.sum::<usize>() + clients.sum::<usize>()
+    }
+
     /// A tag that is another as soon as anything of it is, for conditional requests.
     pub fn tag(&self) -> String {
         // Sorted maps of text: they can always be written, and equal views are written alike.

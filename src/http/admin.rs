@@ -1,6 +1,5 @@
 //! For whoever runs it: is it alive, is it ready, what has it done.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -23,7 +22,7 @@ pub(super) async fn ready(shared: State) -> Response {
     let full = shared.queue.depth() * 10 > shared.queue.capacity() * 9;
     let look = shared.readers.run(|reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
     let answers = || async { matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_))) };
-    let trouble = if shared.draining.load(Ordering::Acquire) {
+    let trouble = if *shared.draining.borrow() {
         "shutting down"
     } else if full {
         "the queue is nearly full"

@@ -37,7 +37,7 @@ pub(super) struct Call {
     pub(super) received: i64,
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     body: Bytes,
 }
 

@@ -14,12 +14,20 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     description: Cow<'static, str>,
-    /// A member beside the error: who is meant.
-    user: Option<String>,
+    beside: Option<Beside>,
     /// When to come again, in s.
     after: Option<u64>,
     /// v2 has a word of its own for it.
     v2: Option<(StatusCode, &'static str)>,
+}
+
+/// A member beside the error.
+#[derive(Clone, Debug)]
+enum Beside {
+    /// Who is meant.
+    User(String),
+    /// The oldest change that is kept.
+    Oldest(u64),
 }
 
 impl ApiError {
@@ -28,7 +36,7 @@ impl ApiError {
         code: &'static str,
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, description: description.into(), user: None, after: None, v2: None }
+        Self { status, code, description: description.into(), beside: None, after: None, v2: None }
     }
 
     /// The word for it, in the answer and in the metrics.
@@ -66,8 +74,13 @@ impl ApiError {
 
     /// The `userId` is somebody's already.
     pub(super) fn taken(user: &str) -> Self {
-        let user = Some(user.to_owned());
-        Self { user, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
+        let beside = Some(Beside::User(user.to_owned()));
+        Self { beside, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
+    }
+
+    /// What was asked for is no longer kept; `oldest` is.
+    pub(super) fn gone(description: &'static str, oldest: u64) -> Self {
+        Self { beside: Some(Beside::Oldest(oldest)), ..Self::new(StatusCode::GONE, "gone", description) }
     }
 
     /// No credential, or one that reaches too little.
@@ -105,8 +118,10 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut answer =
             serde_json::json!({ "error": { "code": self.code, "description": self.description } });
-        if let Some(user) = &self.user {
-            answer["appUser"] = serde_json::json!({ "_id": user });
+        match &self.beside {
+            Some(Beside::User(user)) => answer["appUser"] = serde_json::json!({ "_id": user }),
+            Some(Beside::Oldest(oldest)) => answer["oldest"] = (*oldest).into(),
+            None => {}
         }
         let mut response = self.respond(self.status, &answer);
         // For whoever knows that another version was asked.
@@ -120,7 +135,7 @@ impl ApiError {
     pub(super) fn in_v2(&self) -> Response {
         let (status, code) = self.v2.unwrap_or((self.status, self.code));
         let mut answer = serde_json::json!({ "errors": [{ "code": code, "title": self.description }] });
-        if let Some(user) = &self.user {
+        if let Some(Beside::User(user)) = &self.beside {
             answer["user"] = serde_json::json!({ "id": user });
         }
         self.respond(status, &answer)

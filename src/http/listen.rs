@@ -17,7 +17,8 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use hyper::body::Incoming;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -158,8 +159,7 @@ async fn connection(
                 return Ok(response);
             }
             let response = router.oneshot(request.map(Body::new)).await;
-            drop(under_way);
-            response
+            response.map(|response| response.map(|body| under_way.until_sent(body)))
         }
     });
     let mut http = http1::Builder::new();
@@ -206,6 +206,19 @@ impl Requests {
     fn begin(self: &Arc<Self>) -> UnderWay {
         self.begun.fetch_add(1, Ordering::AcqRel);
         UnderWay(self.clone())
+    }
+}
+
+impl UnderWay {
+    /// An answer whose length is not known is a stream: the request is under way until its end.
+    fn until_sent(self, body: Body) -> Body {
+        if body.size_hint().exact().is_some() {
+            return body;
+        }
+        Body::new(body.map_frame(move |frame| {
+            let _held = &self;
+            frame
+        }))
     }
 }
 

@@ -8,6 +8,7 @@ mod body;
 mod call;
 mod devices;
 mod error;
+mod feed;
 pub mod jwt;
 pub mod listen;
 mod signature;
@@ -16,7 +17,6 @@ mod webhooks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -25,10 +25,12 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::config::Settings;
 use crate::domain::AppId;
+use crate::ingest::news::News;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::readers::Readers;
@@ -45,6 +47,7 @@ pub struct Shared {
     secrets: Secrets,
     queue: Queue,
     readers: Readers<SqliteReader>,
+    news: News,
     metrics: Arc<Metrics>,
     bounds: Bounds,
     bodies: Budget,
@@ -53,7 +56,7 @@ pub struct Shared {
     /// What init tells of each app, as JSON.
     inits: HashMap<AppId, String>,
     /// Set once the service is told to stop.
-    pub draining: AtomicBool,
+    pub draining: watch::Sender<bool>,
 }
 
 /// What a request may cost.
@@ -73,6 +76,7 @@ impl Shared {
         settings: &Settings,
         queue: Queue,
         readers: Readers<SqliteReader>,
+        news: News,
         metrics: Arc<Metrics>,
     ) -> Self {
         let bounds = Bounds {
@@ -89,13 +93,14 @@ impl Shared {
             secrets: Secrets::new(&settings.apps),
             queue,
             readers,
+            news,
             metrics,
             bounds,
             bodies: Budget::new(settings.limits.bodies_in_flight),
             rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
             inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
         }
     }
 }
@@ -107,6 +112,7 @@ pub fn public(shared: Arc<Shared>) -> Router {
     let webhooks = || post(webhooks::receive).get(webhooks::probe);
     let app_users = Router::new()
         .route("/init", post(devices::init))
+        .route("/changes", get(feed::changes))
         .route("/appusers", get(app_users::list).post(app_users::create))
         .route(
             "/appusers/merge",

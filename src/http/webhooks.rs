@@ -1,7 +1,6 @@
 //! The webhook target. A 200 means on disk: until then Smooch has the only copy.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
@@ -99,7 +98,7 @@ async fn accept(
     };
     let app = shared.secrets.verify(proof, &body).and_then(|app| request.names(app));
     let app = app.map_err(|doubt| disbelieve(doubt, &body))?;
-    if shared.draining.load(Ordering::Acquire) {
+    if *shared.draining.borrow() {
         return Err(unavailable(shared, Refused::Closed));
     }
     let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);

@@ -2,6 +2,7 @@
 
 mod commands;
 mod mint;
+pub mod news;
 pub mod queue;
 mod walks;
 mod work;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use async_channel::Receiver;
 
+use super::news::News;
 use super::queue::{Answer, Delivered, Job, Receipt, Refused, Reply, Task};
 use super::walks::Walks;
 use super::work::{Work, keys};
@@ -23,6 +24,8 @@ pub struct Options {
     pub batch_jobs: usize,
     /// The most `_id`s one merged app user may have.
     pub group_members: usize,
+    /// Told of every commit.
+    pub news: News,
 }
 
 /// Why a batch came to nothing.
@@ -217,6 +220,7 @@ fn transact<S: Store>(
         metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
         metrics.stored();
         store.remember(batch.directory);
+        options.news.tell();
     }
     count(metrics, &saved, &replies);
     Ok(replies)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text, View};
+use crate::domain::{AppId, Change, ClientId, Digest, Directory, Key, SmoochId, Text, View};
 
 /// How long an answer is kept for whoever asks again, in ms.
 pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
@@ -255,11 +255,40 @@ pub trait Reader {
     /// app, so it takes as long as the app is large.
     fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
 
+    /// At most `limit` changes of an app after `after`, less if they are large but never none while there
+    /// are more, all seen at one moment.
+    fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes>;
+
     /// At most `limit` journal entries after `after`, each with the body it came in.
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 
     /// How many events, and how many bodies in quarantine, there are.
     fn counts(&mut self) -> Result<Counts>;
+}
+
+/// A change of an app user, in the order of commits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// Its number: each app's rise by one.
+    pub seq: u64,
+    /// When it was committed, in ms since 1970.
+    pub time: i64,
+    /// What changed.
+    pub change: Change,
+    /// The app user as it is at the moment of reading, so perhaps after later changes; nothing if it is
+    /// part of another by then, or gone.
+    pub user: Option<View>,
+}
+
+/// Changes of an app as one moment shows them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changes {
+    /// In the order of their numbers.
+    pub changes: Vec<Changed>,
+    /// The oldest number that is kept; the next one to be given if there is none.
+    pub oldest: u64,
+    /// The last number that was given; 0 before the first.
+    pub last: u64,
 }
 
 /// What a database holds.

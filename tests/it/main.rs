@@ -7,6 +7,7 @@ mod clients;
 mod crash;
 mod decide;
 mod facts;
+mod feed;
 mod fixtures;
 mod histories;
 mod ingress;

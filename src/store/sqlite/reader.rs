@@ -11,7 +11,7 @@ use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
-use crate::store::{Counts, Entry, Outcome, Reader, Seq, Source};
+use crate::store::{Changes, Counts, Entry, Outcome, Reader, Seq, Source};
 
 /// See [`Reader`].
 pub struct SqliteReader {
@@ -91,6 +91,10 @@ impl Reader for SqliteReader {
         Ok(later.take(limit).collect())
     }
 
+    fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes> {
+        super::changes::read(&*self.snapshot()?, app, after, limit)
+    }
+
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
         let snapshot = self.snapshot()?;
         let sql =
@@ -125,7 +129,7 @@ impl Reader for SqliteReader {
     }
 }
 
-fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
     loader.shown(app, id)?;
     Ok(loader.directory.view(app, id))
 }

@@ -344,7 +344,7 @@ fn may_end(directory: &Directory, keys: &Keys) -> BTreeSet<Key> {
     all
 }
 
-fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
+pub(super) fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
     let mut select = conn.prepare_cached("SELECT seq FROM feeds WHERE app = ?1").map_err(trouble)?;
     let last: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)?;
     Ok(last.unwrap_or(0) as u64)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::command::{Done, Refusal};
+use rollcall::ingest::news::News;
 use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
@@ -158,7 +159,7 @@ fn round(
             waiting.push(sent);
         }
         queue.close();
-        let options = worker::Options { batch_jobs, group_members: 100 };
+        let options = worker::Options { batch_jobs, group_members: 100, news: News::default() };
         std::thread::scope(|scope| {
             let metrics = Metrics::default();
             let run = move || worker::run(Lent(store), &jobs, &options, &metrics);

@@ -1,0 +1,160 @@
+//! The change feed as server-sent events.
+//!
+//! A follower pulls: a page is read from the database when the connection has room for it, so a slow one
+//! costs a page of memory and nobody's time. Nothing is queued for it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream::unfold;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::{After, Asked, Page, Place, Reading, change, number, read};
+use crate::domain::AppId;
+use crate::http::Shared;
+use crate::http::call::Call;
+use crate::http::error::{ApiError, json};
+use crate::store::Changed;
+use crate::wire::{self, v1};
+
+/// A comment goes out when nothing else has for this long, so that nobody in between gives up.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// What a stream begins with: how long to wait before a broken one is taken up again, in ms.
+const BEGIN: &str = "retry: 2000\n\n";
+
+/// What a stream ends with when the service stops.
+const GOODBYE: &str = ": shutting down; come again\n\n";
+
+/// Answers with the stream. `Last-Event-ID`, which a browser sends when it comes again, goes before the
+/// query: it is the number of a change, or a place in the snapshot.
+pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError> {
+    let from = match call.headers.get("last-event-id") {
+        Some(id) => place(id)?,
+        None => asked.from,
+    };
+    let (shared, app) = (call.shared, call.caller.app);
+    if let Place::Change(since) = from {
+        // Refused while there is still a status to say so with.
+        read(&shared, &app, since, 0).await?;
+    }
+    let follower = Follower {
+        _counted: Reading::begin(&shared.metrics),
+        news: shared.news.follow(),
+        draining: shared.draining.subscribe(),
+        begun: false,
+        at: Some(from),
+        limit: asked.limit,
+        shared,
+        app,
+    };
+    let chunks = unfold(follower, |mut follower| async {
+        let chunk = follower.next().await?;
+        Some((Ok::<_, Infallible>(Bytes::from(chunk)), follower))
+    });
+    let mut response = json(StatusCode::OK, Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn place(id: &HeaderValue) -> Result<Place, ApiError> {
+    let text = id.to_str().unwrap_or("");
+    match After::read(text) {
+        Some(after) => Ok(Place::Snapshot(Some(after))),
+        None => number(text).map(Place::Change),
+    }
+}
+
+struct Follower {
+    _counted: Reading,
+    shared: Arc<Shared>,
+    app: AppId,
+    news: watch::Receiver<u64>,
+    draining: watch::Receiver<bool>,
+    begun: bool,
+    /// Nowhere once the stream has ended.
+    at: Option<Place>,
+    limit: usize,
+}
+
+impl Follower {
+    /// What is to be sent next, as soon as there is something; nothing at the end of the stream.
+    async fn next(&mut self) -> Option<String> {
+        let at = self.at.clone()?;
+        if !std::mem::replace(&mut self.begun, true) {
+            return Some(BEGIN.to_owned());
+        }
+        if *self.draining.borrow() {
+            return self.end(GOODBYE.to_owned());
+        }
+        match at {
+            Place::Snapshot(place) => self.snapshot(place).await,
+            Place::Change(since) => self.changes(since).await,
+        }
+    }
+
+    fn end(&mut self, last: String) -> Option<String> {
+        self.at = None;
+        Some(last)
+    }
+
+    async fn snapshot(&mut self, place: Option<After>) -> Option<String> {
+        let page = match Page::read(&self.shared, &self.app, place, self.limit).await {
+            Ok(page) => page,
+            Err(error) => return self.broken(&error),
+        };
+        let mut text = String::new();
+        for user in &page.users {
+            let (id, user_text) = (page.after(user).cursor(), v1::app_user(user));
+            text.push_str(&format!("id: {id}\nevent: user\ndata: {{\"appUser\":{user_text}}}\n\n"));
+        }
+        let seq = page.seq;
+        self.at = match page.users.last().filter(|_| page.more) {
+            Some(last) => Some(Place::Snapshot(Some(page.after(last)))),
+            None => {
+                text.push_str(&format!("id: {seq}\nevent: follow\ndata: {{\"next\":{seq}}}\n\n"));
+                Some(Place::Change(seq))
+            }
+        };
+        Some(text)
+    }
+
+    async fn changes(&mut self, since: u64) -> Option<String> {
+        loop {
+            self.news.mark_unchanged();
+            let page = match read(&self.shared, &self.app, since, self.limit).await {
+                Ok(page) => page,
+                Err(error) => return self.broken(&error),
+            };
+            if let Some(last) = page.changes.last() {
+                self.at = Some(Place::Change(last.seq));
+                let event = |changed: &Changed| {
+                    let kind = wire::feed::kind(&changed.change.kind);
+                    format!("id: {}\nevent: {kind}\ndata: {}\n\n", changed.seq, change(changed))
+                };
+                return Some(page.changes.iter().map(event).collect());
+            }
+            tokio::select! {
+                _ = self.news.changed() => {}
+                _ = self.draining.wait_for(|draining| *draining) => {}
+                () = sleep(HEARTBEAT) => return Some(":\n\n".to_owned()),
+            }
+            if *self.draining.borrow() {
+                return self.end(GOODBYE.to_owned());
+            }
+        }
+    }
+
+    /// The stream ends with what went wrong. Whoever comes again is told the same with its status.
+    fn broken(&mut self, error: &ApiError) -> Option<String> {
+        self.end(format!("event: end\ndata: {{\"code\":\"{}\"}}\n\n", error.code()))
+    }
+}

@@ -1,0 +1,19 @@
+//! Word of a commit, for whoever follows the directory.
+
+use tokio::sync::watch;
+
+/// Who commits tells, who follows is woken. Clones reach the same followers.
+#[derive(Clone, Debug, Default)]
+pub struct News(watch::Sender<u64>);
+
+impl News {
+    /// Something was committed. Costs one store, and never waits for a follower.
+    pub fn tell(&self) {
+        self.0.send_modify(|commits| *commits = commits.wrapping_add(1));
+    }
+
+    /// Changes with every commit from now on; how many commits were made between two looks does not matter.
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+}

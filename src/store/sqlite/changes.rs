@@ -1,0 +1,64 @@
+//! What a follower of the directory reads: the changes of an app, each with its app user.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::load::Loader;
+use super::reader::show;
+use super::txn::last_change;
+use super::{Error, Result, trouble};
+use crate::domain::{AppId, Change, ChangeKind};
+use crate::store::{Changed, Changes};
+
+/// Bytes of app users beyond which a page takes no further change.
+const PAGE_BYTES: usize = 256 << 10;
+
+/// A page of changes. `conn` must be in a transaction: every app user is shown as of one moment, which is
+/// not before any of the changes. So whoever applies an app user's last change has it as it is.
+pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> Result<Changes> {
+    let sql = "SELECT seq, time, kind, user, surviving, fields
+                   FROM changes WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut rows = select.query(params![app.as_str(), after, limit as i64]).map_err(trouble)?;
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    let (mut changes, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
+        let mut changed = changed(row)?;
+        if !matches!(changed.change.kind, ChangeKind::Merged { .. } | ChangeKind::Removed) {
+            let user = show(&mut loader, app, &changed.change.user)?;
+            changed.user = user.filter(|view| view.id == changed.change.user);
+        }
+        bytes += changed.user.as_ref().map_or(0, |view| view.bytes());
+        changes.push(changed);
+    }
+    let last = last_change(conn, app)?;
+    Ok(Changes { changes, oldest: oldest(conn, app)?.unwrap_or(last + 1), last })
+}
+
+fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {
+    let damaged = |what: String| Error::Damaged(format!("changes: {what}"));
+    let read = || -> rusqlite::Result<_> {
+        let user = row.get_ref(3)?.as_str()?.into();
+        let surviving: Option<String> = row.get(4)?;
+        let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
+        Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, user, kind, surviving, fields))
+    };
+    let (seq, time, user, kind, surviving, fields) = read().map_err(trouble)?;
+    let kind = match (&*kind, surviving) {
+        ("created", _) => ChangeKind::Created,
+        ("updated", _) => ChangeKind::Updated,
+        ("merged", Some(surviving)) => ChangeKind::Merged { surviving: surviving.as_str().into() },
+        ("unmerged", _) => ChangeKind::Unmerged,
+        ("removed", _) => ChangeKind::Removed,
+        (other, _) => return Err(damaged(format!("kind {other}"))),
+    };
+    let fields = serde_json::from_str(&fields).map_err(|error| damaged(error.to_string()))?;
+    Ok(Changed { seq, time, change: Change { user, kind, fields }, user: None })
+}
+
+fn oldest(conn: &Connection, app: &AppId) -> Result<Option<u64>> {
+    let sql = "SELECT seq FROM changes WHERE app = ?1 ORDER BY seq LIMIT 1";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let oldest = select.query_row([app.as_str()], |row| row.get::<_, i64>(0)).optional().map_err(trouble)?;
+    Ok(oldest.map(|seq| seq as u64))
+}
