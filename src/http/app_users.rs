@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::call::Call;
 use super::error::{ApiError, json};
+use super::history;
 use crate::domain::command::Action;
 use crate::domain::{SmoochId, View};
 use crate::store::Reader;
@@ -31,8 +32,12 @@ pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
 }
 
 /// GET `…/appusers/{id}`: the app user with this `_id`, also one that was merged away, or with
-/// this `userId`. 404 if there is none, or if it was removed.
+/// this `userId`. 404 if there is none, or if it was removed. With `asOf` or `include=provenance` what
+/// [`history::then`] tells.
 pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
+    if let Some(then) = history::Then::asked(&call.query)? {
+        return history::then(&call, &then).await;
+    }
     let view = call.look_up().await?;
     Ok(one(&call, StatusCode::OK, &view))
 }

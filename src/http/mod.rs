@@ -9,6 +9,7 @@ mod call;
 mod devices;
 mod error;
 mod feed;
+mod history;
 pub mod jwt;
 pub mod listen;
 mod signature;
@@ -119,6 +120,7 @@ pub fn public(shared: Arc<Shared>) -> Router {
             post(app_users::merge).get(app_users::get).put(app_users::update).delete(app_users::delete),
         )
         .route("/appusers/{id}", get(app_users::get).put(app_users::update).delete(app_users::delete))
+        .route("/appusers/{id}/history", get(history::list))
         .route("/appusers/{id}/unmerge", post(app_users::unmerge))
         .route("/appusers/{id}/profile", delete(app_users::delete_profile))
         .route("/appusers/{id}/channels", get(app_users::channels))

@@ -8,6 +8,7 @@ mod conformance;
 pub mod readers;
 pub mod sqlite;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -262,9 +263,32 @@ pub trait Reader {
     /// At most `limit` journal entries after `after`, each with the body it came in.
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 
+    /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.
+    /// An `_id` that was never seen is left out.
+    fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads>;
+
+    /// The `_id`s that claim one of these clients, with everybody whom merges connect with them.
+    fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads>;
+
+    /// The journal of these app users as one, newest first: at most `limit` entries, from those in `from`
+    /// backwards. Without a place to go on, that is all.
+    fn walk(
+        &mut self,
+        app: &AppId,
+        of: &BTreeSet<SmoochId>,
+        from: BTreeSet<Seq>,
+        limit: usize,
+    ) -> Result<Piece>;
+
     /// How many events, and how many bodies in quarantine, there are.
     fn counts(&mut self) -> Result<Counts>;
 }
+
+/// App users, each with its last journal entry.
+pub type Heads = BTreeMap<SmoochId, Option<Seq>>;
+
+/// Journal entries, each with the body it came in, and the entries where reading on begins.
+pub type Piece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
 
 /// A change of an app user, in the order of commits.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@ mod cache;
 mod changes;
 mod checkpoint;
 mod codec;
+mod history;
 mod load;
 mod migrate;
 mod reader;

@@ -1,6 +1,7 @@
 //! Smooch's JSON, read into facts and written from views. Pure; one file for each version.
 
 pub mod feed;
+pub mod history;
 pub mod json;
 pub mod rest;
 mod time;

@@ -10,6 +10,7 @@ mod facts;
 mod feed;
 mod fixtures;
 mod histories;
+mod history;
 mod ingress;
 mod input;
 mod layers;

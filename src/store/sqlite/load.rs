@@ -146,7 +146,7 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    fn claimants(&self, app: &AppId, kind: &str, value: &str) -> Result<Vec<SmoochId>> {
+    pub(super) fn claimants(&self, app: &AppId, kind: &str, value: &str) -> Result<Vec<SmoochId>> {
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3";
         let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
         let ids = select.query_map(params![app.as_str(), kind, value], |row| {

@@ -1,6 +1,6 @@
 //! Look-ups, on a connection that cannot write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,8 +10,8 @@ use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
-use crate::domain::{AppId, Field, SmoochId, View, json_text};
-use crate::store::{Changes, Counts, Entry, Outcome, Reader, Seq, Source};
+use crate::domain::{AppId, ClientId, Field, SmoochId, View, json_text};
+use crate::store::{Changes, Counts, Entry, Heads, Outcome, Piece, Reader, Seq, Source};
 
 /// See [`Reader`].
 pub struct SqliteReader {
@@ -97,10 +97,8 @@ impl Reader for SqliteReader {
 
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
         let snapshot = self.snapshot()?;
-        let sql =
-            "SELECT seq, app, source, received, event_time, trigger, outcome, digest, users, body, place
-                   FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        let mut select = snapshot.prepare_cached(&sql).map_err(trouble)?;
         let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
         let mut entries = Vec::new();
         let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
@@ -116,6 +114,24 @@ impl Reader for SqliteReader {
             entries.push((entry, body));
         }
         Ok(entries)
+    }
+
+    fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
+        super::history::connected(&*self.snapshot()?, app, ids)
+    }
+
+    fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads> {
+        super::history::claimants(&*self.snapshot()?, app, clients)
+    }
+
+    fn walk(
+        &mut self,
+        app: &AppId,
+        of: &BTreeSet<SmoochId>,
+        from: BTreeSet<Seq>,
+        limit: usize,
+    ) -> Result<Piece> {
+        super::history::walk(&*self.snapshot()?, app, of, from, limit)
     }
 
     fn counts(&mut self) -> Result<Counts> {
@@ -134,7 +150,11 @@ pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Resul
     Ok(loader.directory.view(app, id))
 }
 
-fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
+/// The columns that [`entry`] reads.
+pub(super) const ENTRY: &str =
+    "seq, app, source, received, event_time, trigger, outcome, digest, users, body, place";
+
+pub(super) fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
     let users: String = row.get(8).map_err(trouble)?;
     let read = || -> rusqlite::Result<Entry> {
         Ok(Entry {
@@ -154,14 +174,14 @@ fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
     Ok(Entry { users: users_of(&users)?, ..read().map_err(trouble)? })
 }
 
-fn first_of_batch(conn: &Connection, seq: Seq) -> Result<i64> {
+pub(super) fn first_of_batch(conn: &Connection, seq: Seq) -> Result<i64> {
     let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let first: Option<i64> = select.query_row([seq as i64], |row| row.get(0)).map_err(trouble)?;
     first.ok_or_else(|| Error::Damaged(format!("journal entry {seq} has no bodies")))
 }
 
-fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {
+pub(super) fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {
     let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let found = select.query_row([first_seq], |row| Ok(unpack(row.get(0)?, row.get_ref(1)?.as_blob()?)));

@@ -1,0 +1,64 @@
+//! The journal of app users, walked backwards from the last entry of each.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::load::Loader;
+use super::reader::{ENTRY, bodies, entry, first_of_batch};
+use super::{Error, Result, trouble};
+use crate::domain::{AppId, ClientId, SmoochId};
+use crate::store::{Heads, Piece, Seq};
+
+pub(super) fn connected(conn: &Connection, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    ids.iter().try_for_each(|id| loader.group(app, id))?;
+    let found = loader.directory.entries();
+    Ok(found.map(|((_, id), entry)| (id.clone(), entry.now.head)).collect())
+}
+
+pub(super) fn claimants(conn: &Connection, app: &AppId, clients: &[ClientId]) -> Result<Heads> {
+    let loader = Loader::new(conn, None, usize::MAX);
+    let mut ids = Vec::new();
+    for client in clients {
+        for kind in ["client", "claim"] {
+            ids.extend(loader.claimants(app, kind, client.as_str())?);
+        }
+    }
+    connected(conn, app, &ids)
+}
+
+/// Each entry leads to the one before it of each of its app users, so the greatest of those that are
+/// known is always the next one back.
+pub(super) fn walk(
+    conn: &Connection,
+    app: &AppId,
+    of: &BTreeSet<SmoochId>,
+    mut from: BTreeSet<Seq>,
+    limit: usize,
+) -> Result<Piece> {
+    let mut select =
+        conn.prepare_cached(&format!("SELECT {ENTRY} FROM journal WHERE seq = ?1")).map_err(trouble)?;
+    let mut entries = Vec::new();
+    let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
+    while entries.len() < limit
+        && let Some(seq) = from.pop_last()
+    {
+        let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional().map_err(trouble)?;
+        let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else {
+            return Err(Error::Damaged(format!("an app user's journal entry {seq} is missing")));
+        };
+        let first = first_of_batch(conn, seq)?;
+        if batch.0 != first {
+            batch = (first, bodies(conn, first)?);
+        }
+        let body = batch.1.get(entry.body).cloned();
+        let body = body.ok_or_else(|| Error::Damaged(format!("journal entry {seq} has no body")))?;
+        from.extend(
+            entry.users.iter().filter(|(id, _)| of.contains(id)).filter_map(|(_, previous)| *previous),
+        );
+        entries.push((entry, body));
+    }
+    Ok((entries, from))
+}
