@@ -65,7 +65,11 @@ fn on_a_slow_disk_every_answer_comes_in_time_and_the_queue_does_not_grow() {
     }
     assert!(busy >= 40 && late > 0, "{busy} too busy, {late} late");
     let grown = resident_kib(&program).saturating_sub(before);
-    assert!(grown < 16 * 1024, "{grown} KiB more after three more waves");
+    // What is refused is let go of at once: what the program counts says so to the byte. The memory is
+    // the allocator's to give back, so it has a coarse bound.
+    assert_eq!(program.metric("rollcall_bodies_bytes"), 0.0, "every body was answered");
+    assert!(program.metric("rollcall_queue_depth") <= 8.0, "the queue is bounded");
+    assert!(grown < 32 * 1024, "{grown} KiB more after three more waves");
     println!("slow disk: {busy} too busy, {late} late, {grown} KiB grown");
     program.kill();
 }
