@@ -7,7 +7,6 @@ mod ends;
 mod init;
 mod safe;
 mod scopes;
-mod settings;
 mod tenants;
 mod tolerance;
 mod two_ids;
