@@ -1,5 +1,7 @@
 //! Smooch's users API from outside: what is asked in whose name, and what is answered.
 
+mod account;
+mod browsers;
 mod changes;
 mod concurrency;
 mod documents;

@@ -2,9 +2,14 @@
 
 use serde_json::Value;
 
-use super::{APP, Home, Program, Who, app, ask, done, key, nobody, start, token, user};
+use super::{APP, Home, Program, Who, app, ask, done, jwt_of, key, nobody, start, token, user};
+use crate::support::basic;
 
-/// What is answered to nobody, the app token, the app user, another app user, the app, and its key.
+/// A key that is good for every app.
+const ACCOUNT: &str = r#"account_keys = [{ id = "act_demo", secret = "the-key-of-the-account" }]"#;
+
+/// What is answered to nobody, the app token, the app user, another app user, the app, and its key. The
+/// account is the app where the path names one.
 type Row = (&'static str, &'static str, [u16; 6]);
 
 const APP_ONLY: [u16; 6] = [401, 401, 403, 403, 200, 200];
@@ -40,7 +45,11 @@ const V2: [Row; 9] = [
     ("GET /users/ME/devices/d-ME", "", APP_ONLY),
 ];
 
-fn everybody(me: &str) -> [(&'static str, Who); 6] {
+fn account() -> Who {
+    jwt_of("act_demo", "the-key-of-the-account", &serde_json::json!({ "scope": "account" }))
+}
+
+fn everybody(me: &str) -> [(&'static str, Who); 8] {
     [
         ("nobody", nobody()),
         ("the app token", token()),
@@ -48,6 +57,8 @@ fn everybody(me: &str) -> [(&'static str, Who); 6] {
         ("another app user", user("somebody-else")),
         ("the app", app()),
         ("the app's key", key()),
+        ("the account", account()),
+        ("the account's key", vec![("authorization", basic("act_demo", "the-key-of-the-account"))]),
     ]
 }
 
@@ -61,18 +72,20 @@ fn prepare(program: &Program, me: &str) -> String {
     part
 }
 
-fn check(program: &Program, base: &str, rows: &[Row], who: &[usize]) {
+fn check(program: &Program, base: &str, rows: &[Row]) {
     let place = base.replace('/', "-");
     for (n, (line, body, expected)) in rows.iter().enumerate() {
-        for column in who {
+        for column in 0..8 {
             let me = format!("u{place}-{n}-{column}");
             let part = prepare(program, &me);
-            let (name, who) = &everybody(&me)[*column];
+            let (name, who) = &everybody(&me)[column];
+            let named = base.contains("/apps/");
+            let expected = *expected.get(column).unwrap_or(if named { &expected[4] } else { &403 });
             let fill = |text: &str| text.replace("ME", &me).replace("PART", &part);
             let (method, path) = line.split_once(' ').unwrap();
             let line = format!("{method} {base}{}", fill(path));
             let answer = super::send(program, who, &line, fill(body).as_bytes());
-            assert_eq!(answer.status, expected[*column], "{line} by {name}: {answer:?}");
+            assert_eq!(answer.status, expected, "{line} by {name}: {answer:?}");
             let code = match answer.status {
                 401 => "unauthorized",
                 403 => "forbidden",
@@ -86,28 +99,47 @@ fn check(program: &Program, base: &str, rows: &[Row], who: &[usize]) {
     }
 }
 
-const ALL: [usize; 6] = [0, 1, 2, 3, 4, 5];
-
 #[test]
 fn every_call_of_v1_by_everybody() {
-    check(&Home::new().start(), "/v1", &V1, &ALL);
+    check(&Home::with(ACCOUNT).start(), "/v1", &V1);
 }
 
 #[test]
 fn every_call_of_v1_1_by_everybody() {
-    check(&Home::new().start(), "/v1.1", &V1, &ALL);
+    check(&Home::with(ACCOUNT).start(), "/v1.1", &V1);
 }
 
 #[test]
 fn every_call_with_the_app_in_the_path_by_everybody() {
-    let program = Home::new().start();
-    check(&program, &format!("/v1/apps/{APP}"), &V1, &ALL);
-    check(&program, &format!("/v1.1/apps/{APP}"), &V1, &ALL);
+    let home = Home::with(ACCOUNT);
+    let program = home.start();
+    check(&program, &format!("/v1/apps/{APP}"), &V1);
+    check(&program, &format!("/v1.1/apps/{APP}"), &V1);
 }
 
 #[test]
 fn every_call_of_v2_by_everybody() {
-    check(&Home::new().start(), &format!("/v2/apps/{APP}"), &V2, &ALL);
+    check(&Home::with(ACCOUNT).start(), &format!("/v2/apps/{APP}"), &V2);
+}
+
+#[test]
+fn a_key_claims_no_more_than_its_kind() {
+    let home = Home::with(ACCOUNT);
+    let program = home.start();
+    let line = format!("GET /v1/apps/{APP}/appusers");
+    let status = |who: &Who| ask(&program, who, &line, &Value::Null);
+    assert_eq!(status(&account()).status, 200);
+    super::refused(&status(&super::jwt(serde_json::json!({ "scope": "account" }))), 403, "forbidden");
+    for claims in
+        [serde_json::json!({ "scope": "app" }), serde_json::json!({ "scope": "appUser", "userId": "bob" })]
+    {
+        let who = jwt_of("act_demo", "the-key-of-the-account", &claims);
+        super::refused(&status(&who), 403, "forbidden");
+    }
+    let unknown = ask(&program, &account(), "GET /v1/apps/nobodys/appusers", &Value::Null);
+    super::refused(&unknown, 400, "bad_request");
+    let unknown = ask(&program, &account(), "GET /v2/apps/nobodys/users", &Value::Null);
+    assert_eq!((unknown.status, &unknown.json()["errors"][0]["code"]), (404, &"app_not_found".into()));
 }
 
 #[test]
