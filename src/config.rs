@@ -86,6 +86,8 @@ pub struct Limits {
     pub json_depth: usize,
     /// Events in one webhook.
     pub webhook_events: usize,
+    /// Journal entries that are read to tell what was known when.
+    pub history_events: usize,
     /// REST requests of one credential a second; 0 is no bound.
     pub requests_per_second: u32,
     /// REST requests of one credential at once; 0 is as many as `requests_per_second`.

@@ -46,6 +46,7 @@ impl Reader {
                 bodies_in_flight: self.size("limits.bodies_in_flight"),
                 json_depth: self.count("limits.json_depth", 1..=512),
                 webhook_events: self.count("limits.webhook_events", 1..=MANY),
+                history_events: self.count("limits.history_events", 1..=MANY),
                 requests_per_second: self.number("limits.requests_per_second"),
                 request_burst: self.number("limits.request_burst"),
             },

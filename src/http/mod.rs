@@ -67,6 +67,7 @@ struct Bounds {
     body_timeout: Duration,
     json_depth: usize,
     webhook_events: usize,
+    history_events: usize,
     signature_tolerance: Duration,
     future_tolerance: Duration,
 }
@@ -86,6 +87,7 @@ impl Shared {
             body_timeout: settings.server.body_timeout,
             json_depth: settings.limits.json_depth,
             webhook_events: settings.limits.webhook_events,
+            history_events: settings.limits.history_events,
             signature_tolerance: settings.ingest.signature_tolerance,
             future_tolerance: settings.ingest.future_tolerance,
         };

@@ -270,6 +270,15 @@ pub trait Reader {
     /// The `_id`s that claim one of these clients, with everybody whom merges connect with them.
     fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads>;
 
+    /// The app user that both are part of, and `discarded`, as they would be shown if the two were
+    /// un-merged now; nothing if they are not one.
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>>;
+
     /// The journal of these app users as one, newest first: at most `limit` entries, from those in `from`
     /// backwards. Without a place to go on, that is all.
     fn walk(

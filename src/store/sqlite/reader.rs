@@ -124,6 +124,18 @@ impl Reader for SqliteReader {
         super::history::claimants(&*self.snapshot()?, app, clients)
     }
 
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
+        loader.shown(app, discarded)?;
+        Ok(loader.directory.apart(app, surviving, discarded))
+    }
+
     fn walk(
         &mut self,
         app: &AppId,
