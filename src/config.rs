@@ -42,6 +42,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// The database.
     pub store: Store,
+    /// Followers of the directory.
+    pub feed: Feed,
     /// The log.
     pub log: Log,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
@@ -141,6 +143,15 @@ impl fmt::Display for StoreUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
         }
     }
+}
+
+/// `[feed]`
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Between two comments on a stream without an event.
+    pub heartbeat: Duration,
+    /// The longest life of a stream.
+    pub stream_life: Duration,
 }
 
 /// `[log]`

@@ -10,7 +10,7 @@ use super::values::{
     address, any_text, bytes, duration, flag, header_text, key_id, log_format, log_level, long_secret,
     origin, store_url,
 };
-use super::{App, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store};
+use super::{App, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store};
 
 /// The types of TOML that may stand for a value, and how to ask for them.
 type Kind = (&'static [&'static str], &'static str);
@@ -55,6 +55,10 @@ impl Reader {
                 url: self.fixed("store.url", TEXT, store_url),
                 wal_checkpoint: self.fixed("store.wal_checkpoint", SIZE, bytes),
                 wal_limit: self.fixed("store.wal_limit", SIZE, bytes),
+            },
+            feed: Feed {
+                heartbeat: self.duration("feed.heartbeat"),
+                stream_life: self.duration("feed.stream_life"),
             },
             log: Log {
                 format: self.fixed("log.format", TEXT, log_format),
