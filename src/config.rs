@@ -111,6 +111,8 @@ pub struct Ingest {
     pub signature_tolerance: Duration,
     /// From our clock to the date of an event.
     pub future_tolerance: Duration,
+    /// Without a webhook, after which an app is called silent; `None` is never.
+    pub silent_after: Option<Duration>,
     /// Bodies in quarantine.
     pub quarantine_rows: usize,
     /// Bytes in quarantine.
@@ -187,6 +189,8 @@ pub struct App {
     pub webhook_secrets: Vec<Secret>,
     /// What its JWTs may be signed with.
     pub keys: Vec<Key>,
+    /// Without a webhook of it, after which it is called silent; that of all apps unless set.
+    pub silent_after: Option<Duration>,
     /// `hasIcon` of init.
     pub has_icon: bool,
     /// `apnEnabled` of init.

@@ -59,7 +59,10 @@ pub fn run(args: &Args, folder: &Path) -> Result<()> {
     let (ratio, told) = (median(&ratios), median(&told));
     let mark = if ratio >= LEAST { "✓" } else { "✗" };
     println!("alone              {:>8.0} webhooks/s", median(&alone));
-    println!("with {READERS} followers {:>8.0} webhooks/s, {told:.0} events/s told to all of them", median(&beside));
+    println!(
+        "with {READERS} followers {:>8.0} webhooks/s, {told:.0} events/s told to all of them",
+        median(&beside)
+    );
     println!("ratio {ratio:.2} goal >= {LEAST} {mark}");
     Ok(())
 }

@@ -6,6 +6,7 @@ mod app_users;
 mod auth;
 mod body;
 mod call;
+pub mod census;
 mod devices;
 mod error;
 mod feed;
@@ -13,10 +14,12 @@ mod history;
 pub mod jwt;
 pub mod listen;
 mod signature;
+mod trace;
 mod users;
 mod webhooks;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,16 +32,19 @@ use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::config::Settings;
+use crate::config::{Settings, Store, StoreUrl};
 use crate::domain::AppId;
+use crate::ingest::heard::Heard;
 use crate::ingest::news::News;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
+use crate::store::Reader;
 use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
+use census::Census;
 use error::ApiError;
 use signature::Secrets;
 
@@ -50,6 +56,10 @@ pub struct Shared {
     readers: Readers<SqliteReader>,
     news: News,
     feed: feed::Feed,
+    /// When each app was last heard.
+    pub heard: Heard,
+    census: Census,
+    files: Files,
     metrics: Arc<Metrics>,
     bounds: Bounds,
     bodies: Budget,
@@ -59,6 +69,25 @@ pub struct Shared {
     inits: HashMap<AppId, String>,
     /// Set once the service is told to stop.
     pub draining: watch::Sender<bool>,
+}
+
+/// The files of the database.
+struct Files {
+    database: PathBuf,
+    wal: PathBuf,
+    /// The most bytes that the second may have.
+    wal_limit: u64,
+}
+
+impl Files {
+    fn new(settings: &Store) -> Self {
+        let StoreUrl::Sqlite(path) = &settings.url;
+        // Where a link leads to, because the log is beside that.
+        let database = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut wal = database.clone().into_os_string();
+        wal.push("-wal");
+        Self { database, wal: wal.into(), wal_limit: settings.wal_limit }
+    }
 }
 
 /// What a request may cost.
@@ -80,6 +109,7 @@ impl Shared {
         queue: Queue,
         readers: Readers<SqliteReader>,
         news: News,
+        census: Census,
         metrics: Arc<Metrics>,
     ) -> Self {
         let bounds = Bounds {
@@ -99,6 +129,9 @@ impl Shared {
             readers,
             news,
             feed: feed::Feed::new(&settings.feed),
+            heard: Heard::new(settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))),
+            census,
+            files: Files::new(&settings.store),
             metrics,
             bounds,
             bodies: Budget::new(settings.limits.bodies_in_flight),
@@ -106,6 +139,15 @@ impl Shared {
             origins: Origins::new(&settings.server.cors_origins),
             inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
             draining: watch::Sender::new(false),
+        }
+    }
+
+    /// Remembers when each app was last heard before this start.
+    pub async fn recall(&self) {
+        let apps: Vec<AppId> = self.heard.told().into_iter().map(|told| told.app).collect();
+        match self.readers.run(move |reader| reader.heard(&apps)).await {
+            Ok(heard) => heard.iter().for_each(|(app, at)| self.heard.note(app, *at)),
+            Err(error) => tracing::warn!(%error, "it is not known when the apps were last heard: {error}"),
         }
     }
 }
