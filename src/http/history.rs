@@ -251,7 +251,7 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         let has = |entry: &Entry| then.moment.has(entry);
         past.each(past.seqs.clone(), |entry, body| {
             if has(entry) {
-                fold.pass(entry, body)
+                fold.pass(entry, body);
             }
         })
         .await?;
