@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::envelope::Envelope;
+use super::pace::Storing;
 use super::{After, Asked, Page, Place, Reading, number, read};
 use crate::domain::AppId;
 use crate::http::Shared;
@@ -121,33 +122,39 @@ impl Follower {
         }
     }
 
+    fn storing(&self) -> Storing {
+        Storing { commits: self.shared.news.commits(), waiting: self.shared.queue.bytes() > 0 }
+    }
+
     fn end(&mut self, last: String) -> Option<String> {
         self.at = None;
         Some(last)
     }
 
     async fn snapshot(&mut self, place: Option<After>) -> Option<String> {
-        let page = Page::read(&self.shared, &self.app, place, self.limit);
-        let page = match self.shared.feed.pace.page(|| self.shared.queue.bytes() > 0, page).await {
-            Ok(page) => page,
-            Err(error) => return self.broken(&error),
-        };
-        let mut text = String::new();
-        for user in &page.users {
-            let id = page.after(user).cursor();
-            let data = self.envelope.user(&id, user);
-            text.push_str(&format!("id: {id}\nevent: user\ndata: {data}\n\n"));
-        }
-        let seq = page.seq;
-        self.at = match page.next() {
-            Some(after) => Some(Place::Snapshot(Some(after))),
-            None => {
+        let told = async {
+            let page = Page::read(&self.shared, &self.app, place, self.limit).await?;
+            let (mut text, seq) = (String::new(), page.seq);
+            for user in &page.users {
+                let id = page.after(user).cursor();
+                let data = self.envelope.user(&id, user);
+                text.push_str(&format!("id: {id}\nevent: user\ndata: {data}\n\n"));
+            }
+            let next = page.next().map(|after| Place::Snapshot(Some(after)));
+            let next = next.unwrap_or_else(|| {
                 let data = self.envelope.follow(seq);
                 text.push_str(&format!("id: {seq}\nevent: follow\ndata: {data}\n\n"));
-                Some(Place::Change(seq))
-            }
+                Place::Change(seq)
+            });
+            Ok((text, next))
         };
-        Some(text)
+        match self.shared.feed.pace.page(|| self.storing(), told).await {
+            Ok((text, next)) => {
+                self.at = Some(next);
+                Some(text)
+            }
+            Err(error) => self.broken(&error),
+        }
     }
 
     async fn changes(&mut self, since: u64) -> Option<String> {
@@ -155,18 +162,22 @@ impl Follower {
         let heartbeat = Instant::now() + self.shared.feed.heartbeat;
         loop {
             self.news.mark_unchanged();
-            let page = read(&self.shared, &self.app, since, self.limit);
-            let page = match self.shared.feed.pace.page(|| self.shared.queue.bytes() > 0, page).await {
-                Ok(page) => page,
-                Err(error) => return self.broken(&error),
-            };
-            if let Some(last) = page.changes.last() {
-                self.at = Some(Place::Change(last.seq));
+            let told = async {
+                let page = read(&self.shared, &self.app, since, self.limit).await?;
                 let event = |changed: &Changed| {
                     let kind = wire::feed::kind(&changed.change.kind);
                     format!("id: {}\nevent: {kind}\ndata: {}\n\n", changed.seq, self.envelope.change(changed))
                 };
-                return Some(page.changes.iter().map(event).collect());
+                let text: String = page.changes.iter().map(event).collect();
+                Ok(page.changes.last().map(|last| (text, last.seq)))
+            };
+            match self.shared.feed.pace.page(|| self.storing(), told).await {
+                Ok(Some((text, last))) => {
+                    self.at = Some(Place::Change(last));
+                    return Some(text);
+                }
+                Ok(None) => {}
+                Err(error) => return self.broken(&error),
             }
             tokio::select! {
                 _ = self.news.changed() => {}
