@@ -17,6 +17,7 @@ mod layers;
 mod logs;
 mod look_up;
 mod model;
+mod openapi;
 mod process;
 mod raw;
 mod rebuild;
