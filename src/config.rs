@@ -42,6 +42,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// The database.
     pub store: Store,
+    /// Followers of the directory.
+    pub feed: Feed,
     /// The log.
     pub log: Log,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
@@ -86,6 +88,8 @@ pub struct Limits {
     pub json_depth: usize,
     /// Events in one webhook.
     pub webhook_events: usize,
+    /// Journal entries that are read to tell what was known when.
+    pub history_events: usize,
     /// REST requests of one credential a second; 0 is no bound.
     pub requests_per_second: u32,
     /// REST requests of one credential at once; 0 is as many as `requests_per_second`.
@@ -107,6 +111,8 @@ pub struct Ingest {
     pub signature_tolerance: Duration,
     /// From our clock to the date of an event.
     pub future_tolerance: Duration,
+    /// Without a webhook, after which an app is called silent; `None` is never.
+    pub silent_after: Option<Duration>,
     /// Bodies in quarantine.
     pub quarantine_rows: usize,
     /// Bytes in quarantine.
@@ -139,6 +145,15 @@ impl fmt::Display for StoreUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
         }
     }
+}
+
+/// `[feed]`
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Between two comments on a stream without an event.
+    pub heartbeat: Duration,
+    /// The longest life of a stream.
+    pub stream_life: Duration,
 }
 
 /// `[log]`
@@ -174,6 +189,8 @@ pub struct App {
     pub webhook_secrets: Vec<Secret>,
     /// What its JWTs may be signed with.
     pub keys: Vec<Key>,
+    /// Without a webhook of it, after which it is called silent; that of all apps unless set.
+    pub silent_after: Option<Duration>,
     /// `hasIcon` of init.
     pub has_icon: bool,
     /// `apnEnabled` of init.

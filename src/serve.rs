@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::{Settings, StoreUrl};
+use crate::http::census::Census;
 use crate::http::listen::{self, Routes};
 use crate::http::{self, Shared};
 use crate::ingest::news::News;
@@ -86,7 +88,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
     let owned = settings.clone();
-    let (store, readers) = tokio::select! {
+    let (store, readers, census) = tokio::select! {
         opened = tokio::task::spawn_blocking(move || open(&owned)) => {
             opened.map_err(|error| io("opening the database")(error.into()))??
         }
@@ -101,7 +103,8 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
     let options = worker::Options { batch_jobs, group_members, news: news.clone() };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
-    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, news, metrics));
+    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, news, census, metrics));
+    let _listening = listen_for_silence(&shared);
     routes.set(http::public(shared.clone()));
     admin_routes.set(http::admin(shared.clone()));
     let (store, apps) = (&settings.store.url, settings.apps.len());
@@ -142,7 +145,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Opens the database, to be written by one and read by several.
-fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
+fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>, Census), Failure> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&Options {
         path: path.clone(),
@@ -153,7 +156,19 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure>
     })?;
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
     let readers = Readers::start(readers, settings.ingest.answer_within);
-    Ok((store, readers.map_err(io("reader threads"))?))
+    let apps = settings.apps.iter().map(|app| app.id.as_str().into()).collect();
+    let census = Census::new(SqliteReader::open(path)?, apps);
+    Ok((store, readers.map_err(io("reader threads"))?, census))
+}
+
+/// Says when an app falls silent, until what it gives is dropped.
+fn listen_for_silence(shared: &Arc<Shared>) -> JoinSet<()> {
+    let (shared, mut listening) = (shared.clone(), JoinSet::new());
+    listening.spawn(async move {
+        shared.recall().await;
+        shared.heard.watch().await;
+    });
+    listening
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

@@ -124,6 +124,9 @@ fn assemble() -> serde_json::Result<Value> {
         responses.extend(area.responses);
     }
     let examples = exemplify(&mut paths, &responses)?;
+    let calls = paths.values_mut().filter_map(Value::as_object_mut).flatten();
+    let answers = calls.filter_map(|(_, call)| call.get_mut("responses")?.as_object_mut());
+    answers.chain([&mut responses]).flat_map(Map::values_mut).for_each(name_requests);
     let components = &mut document["components"];
     components["schemas"] = schemas.into();
     components["responses"] = responses.into();
@@ -203,6 +206,13 @@ fn exemplify(
         }
     }
     Ok(examples)
+}
+
+/// Adds what every answer has to one that is written out.
+fn name_requests(response: &mut Value) {
+    if response.get("$ref").is_none() {
+        response["headers"]["X-Request-Id"] = json!({ "$ref": "#/components/headers/RequestId" });
+    }
 }
 
 /// Adds an example to what is JSON of a body.

@@ -4,6 +4,7 @@
 //! the time is kept here: a short one while a head is coming in, a long one between requests.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -28,7 +29,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::ServiceExt;
+use tracing::Instrument as _;
 
+use super::trace::Trace;
 use crate::config::Server;
 use crate::metrics::Metrics;
 
@@ -150,17 +153,23 @@ async fn connection(
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
-        async move {
+        let trace = Trace::of(request.headers());
+        let span = trace.span();
+        let handle = async move {
             if head_bytes(&request) > limits.header_bytes {
                 metrics.turn_away(HEAD_TOO_LARGE);
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                return Ok(response);
+                return Ok::<_, Infallible>(trace.name(response));
             }
-            let response = router.oneshot(request.map(Body::new)).await;
-            response.map(|response| response.map(|body| under_way.until_sent(body)))
-        }
+            let (began, method) = (Instant::now(), request.method().clone());
+            let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
+            tracing::debug!(%method, status, ms, "answered with {status} after {ms} ms");
+            Ok(trace.name(response.map(|body| under_way.until_sent(body))))
+        };
+        handle.instrument(span)
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(limits.header_bytes).max_headers(MOST_HEADERS);

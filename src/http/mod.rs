@@ -6,6 +6,7 @@ mod app_users;
 mod auth;
 mod body;
 mod call;
+pub mod census;
 pub mod describe;
 mod devices;
 mod error;
@@ -14,10 +15,12 @@ mod history;
 pub mod jwt;
 pub mod listen;
 mod signature;
+mod trace;
 mod users;
 mod webhooks;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,16 +33,19 @@ use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::config::Settings;
+use crate::config::{Settings, Store, StoreUrl};
 use crate::domain::AppId;
+use crate::ingest::heard::Heard;
 use crate::ingest::news::News;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
+use crate::store::Reader;
 use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
+use census::Census;
 use error::ApiError;
 use signature::Secrets;
 
@@ -50,6 +56,11 @@ pub struct Shared {
     queue: Queue,
     readers: Readers<SqliteReader>,
     news: News,
+    feed: feed::Feed,
+    /// When each app was last heard.
+    pub heard: Heard,
+    census: Census,
+    files: Files,
     metrics: Arc<Metrics>,
     bounds: Bounds,
     bodies: Budget,
@@ -61,6 +72,25 @@ pub struct Shared {
     pub draining: watch::Sender<bool>,
 }
 
+/// The files of the database.
+struct Files {
+    database: PathBuf,
+    wal: PathBuf,
+    /// The most bytes that the second may have.
+    wal_limit: u64,
+}
+
+impl Files {
+    fn new(settings: &Store) -> Self {
+        let StoreUrl::Sqlite(path) = &settings.url;
+        // Where a link leads to, because the log is beside that.
+        let database = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut wal = database.clone().into_os_string();
+        wal.push("-wal");
+        Self { database, wal: wal.into(), wal_limit: settings.wal_limit }
+    }
+}
+
 /// What a request may cost.
 struct Bounds {
     webhook_body: usize,
@@ -68,6 +98,7 @@ struct Bounds {
     body_timeout: Duration,
     json_depth: usize,
     webhook_events: usize,
+    history_events: usize,
     signature_tolerance: Duration,
     future_tolerance: Duration,
 }
@@ -79,6 +110,7 @@ impl Shared {
         queue: Queue,
         readers: Readers<SqliteReader>,
         news: News,
+        census: Census,
         metrics: Arc<Metrics>,
     ) -> Self {
         let bounds = Bounds {
@@ -87,6 +119,7 @@ impl Shared {
             body_timeout: settings.server.body_timeout,
             json_depth: settings.limits.json_depth,
             webhook_events: settings.limits.webhook_events,
+            history_events: settings.limits.history_events,
             signature_tolerance: settings.ingest.signature_tolerance,
             future_tolerance: settings.ingest.future_tolerance,
         };
@@ -96,6 +129,10 @@ impl Shared {
             queue,
             readers,
             news,
+            feed: feed::Feed::new(&settings.feed),
+            heard: Heard::new(settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))),
+            census,
+            files: Files::new(&settings.store),
             metrics,
             bounds,
             bodies: Budget::new(settings.limits.bodies_in_flight),
@@ -103,6 +140,15 @@ impl Shared {
             origins: Origins::new(&settings.server.cors_origins),
             inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
             draining: watch::Sender::new(false),
+        }
+    }
+
+    /// Remembers when each app was last heard before this start.
+    pub async fn recall(&self) {
+        let apps: Vec<AppId> = self.heard.told().into_iter().map(|told| told.app).collect();
+        match self.readers.run(move |reader| reader.heard(&apps)).await {
+            Ok(heard) => heard.iter().for_each(|(app, at)| self.heard.note(app, *at)),
+            Err(error) => tracing::warn!(%error, "it is not known when the apps were last heard: {error}"),
         }
     }
 }

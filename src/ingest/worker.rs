@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use async_channel::Receiver;
+use tracing::Span;
 
 use super::news::News;
 use super::queue::{Answer, Delivered, Job, Receipt, Refused, Reply, Task};
@@ -121,6 +122,9 @@ fn handle<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<(), Error> {
+    // What is logged of one job alone is logged of its request.
+    let span = if let [job] = batch.as_slice() { job.span.clone() } else { Span::none() };
+    let _request = span.entered();
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
     let stored = match (attempt(store, &tasks, walks, options, metrics), tasks.as_slice()) {
         (Err(Failure::Job(_) | Failure::Group(_)), [_, _, ..]) => {

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod cache;
+mod census;
 mod changes;
 mod checkpoint;
 mod codec;

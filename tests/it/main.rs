@@ -23,6 +23,7 @@ mod raw;
 mod rebuild;
 mod replay;
 mod rest;
+mod seeing;
 mod storage_faults;
 mod store_files;
 mod suites;

@@ -13,7 +13,7 @@ use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Field, SmoochId, View, json_text};
 use crate::store::readers::LooksUp;
-use crate::store::{Changes, Counts, Entry, Heads, Outcome, Piece, Reader, Seq, Source};
+use crate::store::{Census, Changes, Counts, Entry, Heads, Outcome, Piece, Reader, Seq, Source};
 
 /// See [`Reader`].
 pub struct SqliteReader {
@@ -163,6 +163,18 @@ impl Reader for SqliteReader {
         super::history::claimants(&*self.snapshot()?, app, clients)
     }
 
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
+        loader.shown(app, discarded)?;
+        Ok(loader.directory.apart(app, surviving, discarded))
+    }
+
     fn walk(
         &mut self,
         app: &AppId,
@@ -171,6 +183,14 @@ impl Reader for SqliteReader {
         limit: usize,
     ) -> Result<Piece> {
         super::history::walk(&*self.snapshot()?, app, of, from, limit)
+    }
+
+    fn census(&mut self, apps: &[AppId]) -> Result<Census> {
+        super::census::count(&*self.snapshot()?, apps)
+    }
+
+    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
+        super::census::heard(&*self.snapshot()?, apps)
     }
 
     fn counts(&mut self) -> Result<Counts> {
