@@ -5,6 +5,7 @@
 mod layers;
 mod problems;
 mod read;
+mod reload;
 mod rules;
 mod values;
 
@@ -42,6 +43,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// The database.
     pub store: Store,
+    /// Backups by the clock.
+    pub backup: Backup,
     /// The log.
     pub log: Log,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
@@ -139,6 +142,17 @@ impl fmt::Display for StoreUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
         }
     }
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Where the service keeps backups; none turns them off.
+    pub folder: Option<PathBuf>,
+    /// From one to the next.
+    pub every: Duration,
+    /// How many are kept; at least one.
+    pub keep: usize,
 }
 
 /// `[log]`

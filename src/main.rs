@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{check_config, replay, token};
+use rollcall::command::{backup, check_config, replay, restore, token, verify};
 use rollcall::config::{Problems, Settings};
-use rollcall::{log, serve};
+use rollcall::{exit, log, serve};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -39,6 +39,12 @@ enum Command {
     Token(token::Args),
     /// Names every problem of the settings
     CheckConfig,
+    /// Copies the database to a file, checked, while the service goes on
+    Backup(backup::Args),
+    /// Puts a backup where the service will find it
+    Restore(restore::Args),
+    /// Says whether a database or a backup is whole, and what it shows
+    Verify(verify::Args),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -48,7 +54,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let loaded = Settings::load(cli.config.as_deref(), &cli.set);
+    let load = || Settings::load(cli.config.as_deref(), &cli.set);
+    let loaded = load();
     if let Some(Command::CheckConfig) = cli.command {
         return check_config::run(&loaded);
     }
@@ -57,21 +64,28 @@ fn main() -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let ran = match cli.command {
-        None | Some(Command::Serve | Command::CheckConfig) => return run_service(&settings),
+        None | Some(Command::Serve | Command::CheckConfig) => return run_service(&settings, load),
         Some(Command::Replay(args)) => {
             serve::block_on(replay::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
         }
-        Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
+        Some(Command::Token(args)) => token::run(&args, &settings).map(done),
+        Some(Command::Backup(args)) => backup::run(&args, &settings).map(done),
+        Some(Command::Restore(args)) => restore::run(&args, &settings).map(done),
+        Some(Command::Verify(args)) => verify::run(&args, &settings).map(done),
     };
     ran.unwrap_or_else(|error| {
         eprintln!("rollcall: {error:#}");
-        ExitCode::FAILURE
+        exit::code(&error)
     })
 }
 
-fn run_service(settings: &Settings) -> ExitCode {
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+fn run_service(settings: &Settings, load: impl Fn() -> Result<Settings, Problems>) -> ExitCode {
     log::start(&settings.log);
-    let ended = serve::block_on(serve::run(settings)).flatten();
+    let ended = serve::block_on(serve::run(settings, load)).flatten();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -83,5 +97,5 @@ fn run_service(settings: &Settings) -> ExitCode {
 
 fn refuse(problems: &Problems) -> ExitCode {
     eprint!("{problems}");
-    ExitCode::from(check_config::SETTINGS_ARE_WRONG)
+    ExitCode::from(exit::SETTINGS)
 }

@@ -49,7 +49,7 @@ pub struct Why {
 /// A label that tells what was done with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Done {
-    /// `learned`, `kept`, `repeated` or `quarantined`.
+    /// `learned`, `kept`, `repeated` or `quarantined`; of a backup `made` or `failed`.
     pub outcome: &'static str,
 }
 
@@ -94,6 +94,8 @@ pub struct Metrics {
     pub identity_conflicts: Counter,
     /// Bodies given up to bound the quarantine.
     pub quarantine_dropped: Counter,
+    backups: Family<Done, Counter>,
+    backup_last_success: Gauge,
     queue_jobs: Gauge,
     queue_bytes: Gauge,
     queue_capacity: Gauge,
@@ -139,6 +141,8 @@ impl Default for Metrics {
             id_conflicts: Counter::default(),
             identity_conflicts: Counter::default(),
             quarantine_dropped: Counter::default(),
+            backups: Family::default(),
+            backup_last_success: Gauge::default(),
             queue_jobs: Gauge::default(),
             queue_bytes: Gauge::default(),
             queue_capacity: Gauge::default(),
@@ -190,6 +194,12 @@ impl Metrics {
             "quarantine_dropped",
             "Bodies given up to bound the quarantine",
             self.quarantine_dropped.clone(),
+        );
+        r.register("backups", "Backups by the clock, by what became of them", self.backups.clone());
+        r.register(
+            "backup_last_success_timestamp_seconds",
+            "When the newest backup in the folder of the settings was made; 0 if there is none",
+            self.backup_last_success.clone(),
         );
         r.register("queue_depth", "Deliveries waiting for the worker", self.queue_jobs.clone());
         r.register("queue_bytes", "Bytes of bodies waiting for the worker", self.queue_bytes.clone());
@@ -244,6 +254,16 @@ impl Metrics {
     /// Counts events by what was done with them: `learned`, `kept`, `repeated` or `quarantined`.
     pub fn events(&self, outcome: &'static str, events: usize) {
         self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
+    }
+
+    /// Counts a backup by the clock: `made` or `failed`.
+    pub fn backup(&self, outcome: &'static str) {
+        self.backups.get_or_create(&Done { outcome }).inc();
+    }
+
+    /// Notes when the newest backup was made, in s since 1970.
+    pub fn newest_backup(&self, at: i64) {
+        self.backup_last_success.set(at);
     }
 
     /// Everything, as OpenMetrics text.

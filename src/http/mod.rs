@@ -80,15 +80,6 @@ impl Shared {
         news: News,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let bounds = Bounds {
-            webhook_body: settings.limits.webhook_body,
-            rest_body: settings.limits.rest_body,
-            body_timeout: settings.server.body_timeout,
-            json_depth: settings.limits.json_depth,
-            webhook_events: settings.limits.webhook_events,
-            signature_tolerance: settings.ingest.signature_tolerance,
-            future_tolerance: settings.ingest.future_tolerance,
-        };
         Self {
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
@@ -96,14 +87,52 @@ impl Shared {
             readers,
             news,
             metrics,
-            bounds,
+            bounds: Bounds::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
             rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
-            inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
+            inits: inits(settings),
             draining: watch::Sender::new(false),
         }
     }
+
+    /// The same with the credentials and limits of other settings. Requests that have begun go on with those
+    /// they began with; both draw on the same queue, readers and room.
+    pub fn with(&self, settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            apps: Apps::new(&settings.apps, &settings.account_keys),
+            secrets: Secrets::new(&settings.apps),
+            queue: self.queue.clone(),
+            readers: self.readers.clone(),
+            news: self.news.clone(),
+            metrics: self.metrics.clone(),
+            bounds: Bounds::from(settings),
+            bodies: self.bodies.resized(limits.bodies_in_flight),
+            rates: self.rates.again(limits.requests_per_second, limits.request_burst),
+            origins: Origins::new(&settings.server.cors_origins),
+            inits: inits(settings),
+            draining: self.draining.clone(),
+        }
+    }
+}
+
+impl From<&Settings> for Bounds {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            webhook_body: settings.limits.webhook_body,
+            rest_body: settings.limits.rest_body,
+            body_timeout: settings.server.body_timeout,
+            json_depth: settings.limits.json_depth,
+            webhook_events: settings.limits.webhook_events,
+            signature_tolerance: settings.ingest.signature_tolerance,
+            future_tolerance: settings.ingest.future_tolerance,
+        }
+    }
+}
+
+fn inits(settings: &Settings) -> HashMap<AppId, String> {
+    settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect()
 }
 
 type State = axum::extract::State<Arc<Shared>>;

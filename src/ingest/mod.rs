@@ -3,6 +3,7 @@
 mod commands;
 mod mint;
 pub mod news;
+pub mod pulse;
 pub mod queue;
 mod walks;
 mod work;

@@ -159,7 +159,12 @@ fn round(
             waiting.push(sent);
         }
         queue.close();
-        let options = worker::Options { batch_jobs, group_members: 100, news: News::default() };
+        let options = worker::Options {
+            batch_jobs,
+            group_members: 100,
+            news: News::default(),
+            pulse: Pulse::default(),
+        };
         std::thread::scope(|scope| {
             let metrics = Metrics::default();
             let run = move || worker::run(Lent(store), &jobs, &options, &metrics);

@@ -1,0 +1,193 @@
+//! Whether a database is whole, and what it shows, in one number that two of them can be compared by.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest as _, Sha256};
+
+use super::copy::{CopyError, Stage, Watched, Work};
+use super::load::Loader;
+use super::reader::{counts, show};
+use super::{OpenError, Result, migrate, trouble};
+use crate::domain::{AppId, SmoochId, View};
+use crate::store::{Counts, Seq};
+
+/// How the checksum is made. Another number as soon as an equal directory would give another one; a test
+/// says when.
+const FORMAT: i64 = 1;
+
+/// Faults that are told of a damaged file.
+const FAULTS: usize = 5;
+/// App users read between two words on how far it is.
+const PAGE: usize = 1000;
+
+/// What is in a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The last journal entry in it.
+    pub seq: Seq,
+    /// How many of each there are.
+    pub counts: Counts,
+    /// A SHA-256, in hex, over every app user of every app as it is shown, in the order of their keys. None
+    /// for a schema that this program would have to bring up to date first.
+    pub checksum: Option<String>,
+    /// The schema.
+    pub schema: i64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// When it was made, in ms since 1970, if it is a backup.
+    pub taken: Option<i64>,
+}
+
+/// Reads every page and every app user of a database, which may be written meanwhile. A backup must be what it
+/// was when it was made.
+///
+/// # Errors
+/// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
+pub fn check(path: &Path, work: &mut Work<'_>) -> std::result::Result<Checked, CopyError> {
+    let file = Watched::open(path, work)?;
+    let moment = file.conn.unchecked_transaction().map_err(CopyError::sql(path))?;
+    if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()).into());
+    }
+    let (schema, known) = (file.number("PRAGMA user_version")?, migrate::known());
+    if schema > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
+    }
+    (work.told)(Stage::Checking, 0, 0);
+    let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
+    let faults = faults(&moment).map_err(|error| file.failed(work, trouble(error)))?;
+    if !faults.is_empty() {
+        return Err(damaged(faults.join("; ")));
+    }
+    let bytes = path.metadata().map_err(CopyError::io(path))?.len();
+    let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
+    let taken = recorded(&moment).map_err(CopyError::store(path))?;
+    let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
+    if schema == known {
+        checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
+        checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
+    }
+    let Some(record) = taken else { return Ok(checked) };
+    checked.taken = Some(record.taken);
+    if record.seq != seq {
+        return Err(damaged(format!("its last event is {seq}, and was {} when it was made", record.seq)));
+    }
+    if let Some(checksum) = &checked.checksum
+        && (record.format, record.schema) == (FORMAT, schema)
+        && (record.checksum != *checksum || record.users != checked.counts.users)
+    {
+        return Err(damaged(format!(
+            "it shows {} app users with checksum {checksum}, and showed {} with {} when it was made",
+            checked.counts.users, record.users, record.checksum
+        )));
+    }
+    Ok(checked)
+}
+
+fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut check = conn.prepare(&format!("PRAGMA integrity_check({FAULTS})"))?;
+    let said = check.query_map([], |row| row.get::<_, String>(0))?;
+    let said: Vec<String> = said.collect::<rusqlite::Result<_>>()?;
+    Ok(said.into_iter().filter(|line| line != "ok").collect())
+}
+
+fn sum(
+    file: &Watched,
+    moment: &Connection,
+    users: u64,
+    work: &mut Work<'_>,
+) -> std::result::Result<String, CopyError> {
+    let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
+    loop {
+        let page = page(moment, &last).map_err(|error| file.failed(work, trouble(error)))?;
+        for (app, id) in &page {
+            let view = view(moment, &app.as_str().into(), &id.as_str().into());
+            let view = view.map_err(|error| file.failed(work, error))?;
+            // Sorted maps of text: they can always be written, and equal views are written alike.
+            let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
+            let bytes = bytes.unwrap_or_default();
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        done += page.len();
+        (work.told)(Stage::Summing, done as u64, users);
+        file.go_on(work)?;
+        let Some(end) = page.into_iter().next_back() else { break };
+        last = end;
+    }
+    let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok(hex)
+}
+
+fn page(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT app, id FROM app_users WHERE (app, id) > (?1, ?2) AND listed ORDER BY app, id LIMIT ?3";
+    let mut select = conn.prepare_cached(sql)?;
+    let keys = select.query_map(params![app, id, PAGE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    keys.collect()
+}
+
+fn view(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    if loader.alone(app, id)? {
+        return Ok(loader.directory.view(app, id));
+    }
+    show(&mut Loader::new(conn, None, usize::MAX), app, id)
+}
+
+/// What a backup says of itself.
+pub(super) struct Record {
+    format: i64,
+    schema: i64,
+    seq: Seq,
+    users: u64,
+    checksum: String,
+    taken: i64,
+}
+
+/// Writes into a copy what it is, so that it can be told later whether it still is.
+pub(super) fn record(conn: &Connection, checked: &Checked, taken: i64) -> Result<()> {
+    let written = || {
+        forget(conn)?;
+        conn.execute_batch(
+            "CREATE TABLE _rollcall_backup (format INTEGER NOT NULL, program TEXT NOT NULL,
+                 schema INTEGER NOT NULL, seq INTEGER NOT NULL, users INTEGER NOT NULL,
+                 checksum TEXT NOT NULL, taken INTEGER NOT NULL) STRICT",
+        )?;
+        let (seq, users) = (checked.seq as i64, checked.counts.users as i64);
+        let checksum = checked.checksum.as_deref().unwrap_or_default();
+        conn.execute(
+            "INSERT INTO _rollcall_backup VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![FORMAT, env!("CARGO_PKG_VERSION"), checked.schema, seq, users, checksum, taken],
+        )
+    };
+    written().map(drop).map_err(trouble)
+}
+
+/// What is restored, or put in place by hand, is no backup any more.
+pub(super) fn forget(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("DROP TABLE IF EXISTS _rollcall_backup")
+}
+
+fn recorded(conn: &Connection) -> Result<Option<Record>> {
+    let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'";
+    if conn.query_row(table, [], |row| row.get::<_, i64>(0)).map_err(trouble)? == 0 {
+        return Ok(None);
+    }
+    let sql = "SELECT format, schema, seq, users, checksum, taken FROM _rollcall_backup";
+    let read = conn.query_row(sql, [], |row| {
+        Ok(Record {
+            format: row.get(0)?,
+            schema: row.get(1)?,
+            seq: row.get::<_, i64>(2)? as u64,
+            users: row.get::<_, i64>(3)? as u64,
+            checksum: row.get(4)?,
+            taken: row.get(5)?,
+        })
+    });
+    read.optional().map_err(trouble)
+}
