@@ -9,10 +9,12 @@ mod checkpoint;
 mod codec;
 mod copy;
 mod files;
+mod health;
 mod history;
 mod load;
 mod migrate;
 mod reader;
+mod seal;
 mod txn;
 
 use std::collections::HashMap;
@@ -34,6 +36,7 @@ pub use check::{Checked, check};
 use checkpoint::Checkpointer;
 pub use copy::{CopyError, Stage, Work};
 pub use files::free_bytes;
+pub use health::{Health, health, library};
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 
@@ -147,7 +150,7 @@ impl Sqlite {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
         migrate::run(&mut conn, &path)?;
-        check::forget(&conn).map_err(|error| store(trouble(error)))?;
+        seal::remove(&conn).map_err(|error| store(trouble(error)))?;
         // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
         verify_after_trouble(&conn, &path).map_err(store)?;

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod backup;
 mod clients;
 mod crash;
 mod decide;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::check::{Checked, check, forget, record};
+use super::check::{Checked, check};
 use super::copy::{CopyError, Work, copy};
 use super::files::{Part, folder, need, size, sync_folder};
-use super::{OpenError, lock, mark, one_name, with_suffix};
+use super::{OpenError, lock, mark, one_name, seal, with_suffix};
 
 /// Writes a backup of the database at `source`, which may be written meanwhile, to `to`. What is there
 /// afterwards is whole and checked, or as it was.
@@ -30,7 +30,7 @@ pub fn backup(source: &Path, to: &Path, overwrite: bool, work: &mut Work<'_>) ->
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
     let taken = jiff::Timestamp::now().as_millisecond();
-    change(&part.path, |conn| record(conn, &checked, taken).map_err(CopyError::store(&part.path)))?;
+    seal::set(&part.path, &checked, taken, work)?;
     checked.bytes = part.path.metadata().map_err(CopyError::io(&part.path))?.len();
     checked.taken = Some(taken);
     part.place(to)?;
@@ -68,7 +68,7 @@ pub fn restore(backup: &Path, to: &Path, replace: bool, work: &mut Work<'_>) -> 
     need(size(backup)?, &to)?;
     let part = Part::begin(&to, ".restoring")?;
     copy(backup, &part, work)?;
-    change(&part.path, |conn| forget(conn).map_err(CopyError::sql(&part.path)))?;
+    Connection::open(&part.path).and_then(|conn| seal::remove(&conn)).map_err(CopyError::sql(&part.path))?;
     let after = check(&part.path, work)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
         let what = "its copy shows something else than it does".to_owned();
@@ -133,14 +133,6 @@ fn remove(path: &Path) -> Result<(), CopyError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(CopyError::io(path)(error)),
         _ => Ok(()),
     }
-}
-
-/// Changes a file that nobody else knows yet; it is synced when it is put in place.
-fn change(path: &Path, change: impl FnOnce(&Connection) -> Result<(), CopyError>) -> Result<(), CopyError> {
-    let sql = CopyError::sql(path);
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&sql)?;
-    conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF").map_err(&sql)?;
-    change(&conn)
 }
 
 /// Keeps the file as it is before a step of the schema, beside the database: `rollcall.db.before-0002`.

@@ -3,19 +3,19 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::copy::{CopyError, Stage, Watched, Work};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{OpenError, Result, migrate, trouble};
+use super::{OpenError, Result, migrate, seal, trouble};
 use crate::domain::{AppId, SmoochId, View};
 use crate::store::{Counts, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
 /// says when.
-const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 1;
 
 /// Faults that are told of a damaged file.
 const FAULTS: usize = 5;
@@ -46,6 +46,8 @@ pub struct Checked {
 /// # Errors
 /// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
 pub fn check(path: &Path, work: &mut Work<'_>) -> std::result::Result<Checked, CopyError> {
+    let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
+    let seal = seal::read(path, work)?;
     let file = Watched::open(path, work)?;
     let moment = file.conn.unchecked_transaction().map_err(CopyError::sql(path))?;
     if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
@@ -56,32 +58,28 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> std::result::Result<Checked, C
         return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
     }
     (work.told)(Stage::Checking, 0, 0);
-    let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
     let faults = faults(&moment).map_err(|error| file.failed(work, trouble(error)))?;
     if !faults.is_empty() {
         return Err(damaged(faults.join("; ")));
     }
     let bytes = path.metadata().map_err(CopyError::io(path))?.len();
     let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
-    let taken = recorded(&moment).map_err(CopyError::store(path))?;
     let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
     if schema == known {
         checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
         checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
     }
-    let Some(record) = taken else { return Ok(checked) };
-    checked.taken = Some(record.taken);
-    if record.seq != seq {
-        return Err(damaged(format!("its last event is {seq}, and was {} when it was made", record.seq)));
-    }
+    let Some(seal) = seal else { return Ok(checked) };
+    checked.taken = Some(seal.taken);
     if let Some(checksum) = &checked.checksum
-        && (record.format, record.schema) == (FORMAT, schema)
-        && (record.checksum != *checksum || record.users != checked.counts.users)
+        && (seal.format, seal.schema) == (FORMAT, schema)
+        && seal.checksum != *checksum
     {
-        return Err(damaged(format!(
-            "it shows {} app users with checksum {checksum}, and showed {} with {} when it was made",
-            checked.counts.users, record.users, record.checksum
-        )));
+        let shown = &seal.checksum;
+        return Err(damaged(format!("it shows {checksum}, and showed {shown} when it was made")));
+    }
+    if !seal.is_whole {
+        return Err(damaged("its bytes are not those that were written".to_owned()));
     }
     Ok(checked)
 }
@@ -137,57 +135,4 @@ fn view(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
         return Ok(loader.directory.view(app, id));
     }
     show(&mut Loader::new(conn, None, usize::MAX), app, id)
-}
-
-/// What a backup says of itself.
-pub(super) struct Record {
-    format: i64,
-    schema: i64,
-    seq: Seq,
-    users: u64,
-    checksum: String,
-    taken: i64,
-}
-
-/// Writes into a copy what it is, so that it can be told later whether it still is.
-pub(super) fn record(conn: &Connection, checked: &Checked, taken: i64) -> Result<()> {
-    let written = || {
-        forget(conn)?;
-        conn.execute_batch(
-            "CREATE TABLE _rollcall_backup (format INTEGER NOT NULL, program TEXT NOT NULL,
-                 schema INTEGER NOT NULL, seq INTEGER NOT NULL, users INTEGER NOT NULL,
-                 checksum TEXT NOT NULL, taken INTEGER NOT NULL) STRICT",
-        )?;
-        let (seq, users) = (checked.seq as i64, checked.counts.users as i64);
-        let checksum = checked.checksum.as_deref().unwrap_or_default();
-        conn.execute(
-            "INSERT INTO _rollcall_backup VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![FORMAT, env!("CARGO_PKG_VERSION"), checked.schema, seq, users, checksum, taken],
-        )
-    };
-    written().map(drop).map_err(trouble)
-}
-
-/// What is restored, or put in place by hand, is no backup any more.
-pub(super) fn forget(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch("DROP TABLE IF EXISTS _rollcall_backup")
-}
-
-fn recorded(conn: &Connection) -> Result<Option<Record>> {
-    let table = "SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'";
-    if conn.query_row(table, [], |row| row.get::<_, i64>(0)).map_err(trouble)? == 0 {
-        return Ok(None);
-    }
-    let sql = "SELECT format, schema, seq, users, checksum, taken FROM _rollcall_backup";
-    let read = conn.query_row(sql, [], |row| {
-        Ok(Record {
-            format: row.get(0)?,
-            schema: row.get(1)?,
-            seq: row.get::<_, i64>(2)? as u64,
-            users: row.get::<_, i64>(3)? as u64,
-            checksum: row.get(4)?,
-            taken: row.get(5)?,
-        })
-    });
-    read.optional().map_err(trouble)
 }

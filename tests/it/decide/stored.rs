@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::command::{Done, Refusal};
 use rollcall::ingest::news::News;
+use rollcall::ingest::pulse::Pulse;
 use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
