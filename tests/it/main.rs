@@ -23,6 +23,7 @@ mod raw;
 mod rebuild;
 mod replay;
 mod rest;
+mod run;
 mod storage_faults;
 mod store_files;
 mod suites;
