@@ -17,14 +17,14 @@ use super::files::Part;
 use super::{Error, OpenError, common, trouble};
 use crate::store::Counts;
 
-/// Pages copied between two looks at the log: a few milliseconds.
-const STEP: i32 = 1024;
-/// Steps between two syncs, so that the last one has little left and nobody else's sync waits for it.
-const STEPS_A_SYNC: u32 = 4;
-/// Instructions of SQLite between two looks at the log.
-const LOOK_EVERY: i32 = 200_000;
-/// How often a moment is given up before the whole is.
-const ATTEMPTS: u32 = 5;
+/// Pages copied between two looks at the log: few enough for a slow disk.
+const STEP: i32 = 16;
+/// Steps between two syncs, so that the last one has little left and nobody else's sync waits for it: 4 MiB.
+const STEPS_A_SYNC: u32 = 64;
+/// Instructions of SQLite, or pages of an integrity check, between two looks at the log.
+const LOOK_EVERY: i32 = 10_000;
+/// How often a moment is held before the whole is given up.
+const ATTEMPTS: u32 = 3;
 /// How long the worker may take to let the log start anew, once it is let go.
 const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -196,7 +196,8 @@ impl Room {
         let page: i64 =
             conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(CopyError::sql(path))?;
         let limit = i64::try_from(wal_limit).unwrap_or(i64::MAX) / page.max(1);
-        Ok(Self { conn, most: limit - limit / 8 })
+        // At half the limit the worker lets the log start anew, if nobody holds it; that takes it a moment.
+        Ok(Self { conn, most: limit / 2 + limit / 8 })
     }
 
     /// Pages in the log since it last started anew. A look, no checkpoint.
@@ -242,7 +243,11 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
     part.empty()?;
     let mut to =
         Connection::open_with_flags(&part.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&to_sql)?;
-    to.execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
+    // With a small cache nothing piles up to be written at the end, while the moment is still held.
+    to.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+         PRAGMA cache_size = 32;",
+    )
         .map_err(&to_sql)?;
     let moment = from.conn.unchecked_transaction().map_err(&sql)?;
     // Only now the moment is chosen, and every page will be as it was then.
@@ -261,10 +266,16 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
             _ => thread::sleep(Duration::from_millis(10)),
         }
         steps += 1;
-        if steps % STEPS_A_SYNC == 0 {
-            part.flush()?;
-        }
         from.go_on(work)?;
+        if steps % STEPS_A_SYNC == 0 {
+            // It takes as long as the disk likes, and the log grows meanwhile.
+            let flushing = part.flush();
+            while !flushing.is_finished() {
+                from.go_on(work)?;
+                thread::sleep(Duration::from_millis(1));
+            }
+            flushing.join().map_err(|_| CopyError::Stopped)?.map_err(CopyError::io(&part.path))?;
+        }
     }
     drop(copying);
     let counts = if from.number("PRAGMA user_version")? == super::migrate::known() {

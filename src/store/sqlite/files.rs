@@ -1,8 +1,11 @@
 //! Files that are whole or not there.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use super::copy::CopyError;
 use super::{OpenError, with_suffix};
@@ -12,7 +15,7 @@ use super::{OpenError, with_suffix};
 pub(super) struct Part {
     pub(super) path: PathBuf,
     /// Held, so that nobody else writes it; and to sync it.
-    file: File,
+    file: Arc<File>,
     placed: bool,
 }
 
@@ -28,7 +31,7 @@ impl Part {
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path).into()),
             Err(TryLockError::Error(error)) => return Err(CopyError::io(&path)(error)),
         }
-        let part = Self { path, file, placed: false };
+        let part = Self { path, file: Arc::new(file), placed: false };
         part.empty()?;
         Ok(part)
     }
@@ -37,9 +40,10 @@ impl Part {
         self.file.set_len(0).map_err(CopyError::io(&self.path))
     }
 
-    /// Gives what was written so far to the disk.
-    pub(super) fn flush(&self) -> Result<(), CopyError> {
-        self.file.sync_data().map_err(CopyError::io(&self.path))
+    /// Gives what was written so far to the disk, on a thread of its own.
+    pub(super) fn flush(&self) -> JoinHandle<io::Result<()>> {
+        let file = self.file.clone();
+        thread::spawn(move || file.sync_data())
     }
 
     pub(super) fn sync(&self) -> Result<(), CopyError> {

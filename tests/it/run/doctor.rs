@@ -188,6 +188,8 @@ fn a_clock_that_is_wrong_and_events_that_stopped_are_found() {
 #[test]
 fn backups_that_stopped_or_never_were_are_found() {
     let mut patient = Patient::well();
+    // Or it makes another one at once.
+    patient.program.take().unwrap().stop();
     let kept = patient.home.path().join("kept");
     let newest = std::fs::read_dir(&kept).unwrap().next().unwrap().unwrap().path();
     let old = newest.with_file_name("rollcall-2020-01-01T00-00-00.000Z.db");
