@@ -49,7 +49,8 @@ enum Command {
     Verify(verify::Args),
     /// Names what is wrong here or may go wrong, and what to do about it
     Doctor(doctor::Args),
-    /// Says whether the service would take a webhook now; 69 if not
+    /// Says whether the service would take a webhook now; exits 69 if not
+    #[command(after_help = "Example:\n  rollcall check-health && echo it takes webhooks")]
     CheckHealth,
     /// Prints what makes a shell complete this command line
     Completions(describe::Completions),

@@ -16,7 +16,7 @@ every app user), synced, and only then called PATH. The service goes on meanwhil
 file is a database of its own; `rollcall restore` puts it in place, `rollcall verify` says whether it still is \
 what it was.
 
-The exit code is 0 once the backup is whole and on disk, 1 if there is something at PATH already or what was \
+Interrupted, it leaves PATH.partial, which the next one overwrites. The exit code is 0 once the backup is whole and on disk, 1 if there is something at PATH already or what was \
 copied is damaged, 74 if a file cannot be read or written.
 
 Examples:

@@ -150,3 +150,33 @@ pub(super) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> 
     keep(&mut work).map_err(|error| OpenError::Upgrade(Box::new(error)))?;
     one_name(&kept).map_err(|error| OpenError::Io { path: kept, error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_before_a_step_is_whole_its_log_included_and_is_kept_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.db");
+        let conn = Connection::open(&path).unwrap();
+        conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+            .unwrap();
+        // What an interrupted upgrade has left is replaced: the file may have changed since.
+        fs::write(folder.path().join("rollcall.db.before-0002"), "half of it").unwrap();
+        let kept = keep_before(&path, 2).unwrap();
+        assert_eq!(kept, folder.path().canonicalize().unwrap().join("rollcall.db.before-0002"));
+        let found: i64 =
+            Connection::open(&kept).unwrap().query_row("SELECT a FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(found, 1);
+        assert!(!folder.path().join("rollcall.db.before-0002.partial").exists());
+    }
+
+    #[test]
+    fn without_room_for_it_nothing_is_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rollcall.db");
+        assert!(matches!(need(u64::MAX, &path), Err(CopyError::NoRoom { needed: u64::MAX, .. })));
+        assert!(need(1, &path).is_ok());
+    }
+}

@@ -248,7 +248,7 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
          PRAGMA cache_size = 32;",
     )
-        .map_err(&to_sql)?;
+    .map_err(&to_sql)?;
     let moment = from.conn.unchecked_transaction().map_err(&sql)?;
     // Only now the moment is chosen, and every page will be as it was then.
     from.number("SELECT count(*) FROM sqlite_schema")?;
