@@ -49,7 +49,7 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> std::result::Result<Checked, C
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
     let seal = seal::read(path, work)?;
     let file = Watched::open(path, work)?;
-    let moment = file.conn.unchecked_transaction().map_err(CopyError::sql(path))?;
+    let moment = file.hold()?;
     if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
         return Err(OpenError::Foreign(path.to_owned()).into());
     }

@@ -5,13 +5,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::files::Part;
 use super::{Error, OpenError, common, trouble};
@@ -26,7 +26,7 @@ const LOOK_EVERY: i32 = 10_000;
 /// How often a moment is held before the whole is given up.
 const ATTEMPTS: u32 = 3;
 /// How long the worker may take to let the log start anew, once it is let go.
-const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(10);
+const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a file could not be copied, checked or put in place.
 #[derive(Debug, thiserror::Error)]
@@ -130,9 +130,7 @@ impl Work<'_> {
 pub(super) struct Watched {
     pub(super) conn: Connection,
     pub(super) path: PathBuf,
-    room: Room,
-    /// A query was given up because of the log.
-    crowded: Arc<AtomicBool>,
+    room: Arc<Mutex<Room>>,
 }
 
 impl Watched {
@@ -142,26 +140,26 @@ impl Watched {
             return Err(CopyError::io(path)(ErrorKind::NotFound.into()));
         }
         let mut conn = reading(path)?;
-        let room = Room::open(path, work.wal_limit)?;
-        let (inner, stop) = (Room::open(path, work.wal_limit)?, work.stop.clone());
-        let crowded = Arc::new(AtomicBool::new(false));
-        let given_up = crowded.clone();
-        let enough = move || {
-            let short = inner.is_short();
-            given_up.fetch_or(short, Ordering::Relaxed);
-            short || stop.load(Ordering::Relaxed)
-        };
+        let room = Arc::new(Mutex::new(Room::open(path, work.wal_limit)?));
+        let (watched, stop) = (room.clone(), work.stop.clone());
+        let enough = move || stop.load(Ordering::Relaxed) || lock(&watched).is_short();
         conn.progress_handler(LOOK_EVERY, Some(enough)).map_err(CopyError::sql(path))?;
-        Ok(Self { conn, path: path.to_owned(), room, crowded })
+        Ok(Self { conn, path: path.to_owned(), room })
+    }
+
+    /// One moment, chosen now.
+    pub(super) fn hold(&self) -> Result<Transaction<'_>, CopyError> {
+        lock(&self.room).release();
+        let moment = self.conn.unchecked_transaction().map_err(CopyError::sql(&self.path))?;
+        self.number("SELECT count(*) FROM sqlite_schema")?;
+        lock(&self.room).hold();
+        Ok(moment)
     }
 
     /// Whether to go on holding the moment that is held.
     pub(super) fn go_on(&self, work: &Work<'_>) -> Result<(), CopyError> {
         work.go_on()?;
-        if self.crowded.swap(false, Ordering::Relaxed) || self.room.is_short() {
-            return Err(CopyError::Crowded(self.path.clone()));
-        }
-        Ok(())
+        if lock(&self.room).is_short() { Err(CopyError::Crowded(self.path.clone())) } else { Ok(()) }
     }
 
     /// A number that a query finds.
@@ -173,6 +171,20 @@ impl Watched {
     pub(super) fn failed(&self, work: &Work<'_>, error: Error) -> CopyError {
         self.go_on(work).err().unwrap_or_else(|| CopyError::store(&self.path)(error))
     }
+
+    /// Waits until the worker has let the log start anew, which it does soon once nobody holds it.
+    fn wait_for_room(&self, work: &Work<'_>) -> Result<(), CopyError> {
+        let until = Instant::now() + LOG_RESTARTS_WITHIN;
+        while lock(&self.room).is_long() && Instant::now() < until {
+            work.go_on()?;
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn reading(path: &Path) -> Result<Connection, CopyError> {
@@ -184,10 +196,14 @@ fn reading(path: &Path) -> Result<Connection, CopyError> {
 }
 
 /// The room that is left in the log of a database.
-pub(super) struct Room {
+struct Room {
     conn: Connection,
-    /// Pages of log from which a moment is not held any longer.
-    most: i64,
+    /// Pages of log at which the worker waits.
+    limit: i64,
+    /// Pages of log at which the moment that is held is to be let go.
+    enough: i64,
+    /// That was so. It stays so until another moment is held: who is told second must not hear otherwise.
+    was_short: bool,
 }
 
 impl Room {
@@ -196,8 +212,7 @@ impl Room {
         let page: i64 =
             conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(CopyError::sql(path))?;
         let limit = i64::try_from(wal_limit).unwrap_or(i64::MAX) / page.max(1);
-        // At half the limit the worker lets the log start anew, if nobody holds it; that takes it a moment.
-        Ok(Self { conn, most: limit / 2 + limit / 8 })
+        Ok(Self { conn, limit, enough: i64::MAX, was_short: false })
     }
 
     /// Pages in the log since it last started anew. A look, no checkpoint.
@@ -205,18 +220,24 @@ impl Room {
         self.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).unwrap_or(0)
     }
 
-    fn is_short(&self) -> bool {
-        self.used() > self.most
+    /// At half the limit the worker lets the log start anew, if nobody holds it; that takes it a moment. A log
+    /// that is longer already, because nothing is written, may be held until something is.
+    fn hold(&mut self) {
+        let used = self.used();
+        self.enough = (self.limit / 2 + self.limit / 8).max(used + (self.limit - used).max(0) / 8);
     }
 
-    /// Waits until the worker has let the log start anew, which it does soon once nobody holds it.
-    fn wait(&self, work: &Work<'_>) -> Result<(), CopyError> {
-        let until = Instant::now() + LOG_RESTARTS_WITHIN;
-        while self.used() > self.most / 2 && Instant::now() < until {
-            work.go_on()?;
-            thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+    fn release(&mut self) {
+        (self.enough, self.was_short) = (i64::MAX, false);
+    }
+
+    fn is_short(&mut self) -> bool {
+        self.was_short = self.was_short || self.used() > self.enough;
+        self.was_short
+    }
+
+    fn is_long(&self) -> bool {
+        self.used() > self.limit / 4
     }
 }
 
@@ -231,7 +252,7 @@ pub(super) fn copy(source: &Path, part: &Part, work: &mut Work<'_>) -> Result<Co
                 work.go_on()?;
                 tracing::warn!(attempt, "the log has grown too long under a copy of it; it begins again");
                 attempt += 1;
-                from.room.wait(work)?;
+                from.wait_for_room(work)?;
             }
             ended => return ended,
         }
@@ -239,7 +260,7 @@ pub(super) fn copy(source: &Path, part: &Part, work: &mut Work<'_>) -> Result<Co
 }
 
 fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Counts, CopyError> {
-    let (sql, to_sql) = (CopyError::sql(&from.path), CopyError::sql(&part.path));
+    let to_sql = CopyError::sql(&part.path);
     part.empty()?;
     let mut to =
         Connection::open_with_flags(&part.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&to_sql)?;
@@ -249,9 +270,7 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
          PRAGMA cache_size = 32;",
     )
     .map_err(&to_sql)?;
-    let moment = from.conn.unchecked_transaction().map_err(&sql)?;
-    // Only now the moment is chosen, and every page will be as it was then.
-    from.number("SELECT count(*) FROM sqlite_schema")?;
+    let moment = from.hold()?;
     let copying = Backup::new(&moment, &mut to).map_err(&to_sql)?;
     let mut steps = 0;
     loop {
