@@ -9,8 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::copy::{CopyError, Stage, Watched, Work};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{OpenError, Result, migrate, seal, trouble};
-use crate::domain::{AppId, SmoochId, View};
+use super::{OpenError, migrate, seal, trouble};
 use crate::store::{Counts, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
@@ -45,7 +44,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
-pub fn check(path: &Path, work: &mut Work<'_>) -> std::result::Result<Checked, CopyError> {
+pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
     let seal = seal::read(path, work)?;
     let file = Watched::open(path, work)?;
@@ -91,17 +90,13 @@ fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(said.into_iter().filter(|line| line != "ok").collect())
 }
 
-fn sum(
-    file: &Watched,
-    moment: &Connection,
-    users: u64,
-    work: &mut Work<'_>,
-) -> std::result::Result<String, CopyError> {
+fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {
     let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
     loop {
         let page = page(moment, &last).map_err(|error| file.failed(work, trouble(error)))?;
         for (app, id) in &page {
-            let view = view(moment, &app.as_str().into(), &id.as_str().into());
+            let mut loader = Loader::new(moment, None, usize::MAX);
+            let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
             let view = view.map_err(|error| file.failed(work, error))?;
             // Sorted maps of text: they can always be written, and equal views are written alike.
             let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
@@ -127,12 +122,4 @@ fn page(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec
     let mut select = conn.prepare_cached(sql)?;
     let keys = select.query_map(params![app, id, PAGE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
     keys.collect()
-}
-
-fn view(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
-    if loader.alone(app, id)? {
-        return Ok(loader.directory.view(app, id));
-    }
-    show(&mut Loader::new(conn, None, usize::MAX), app, id)
 }
