@@ -1,10 +1,10 @@
 //! The files in `ops/`: read by the programs they are for where these are here, and by eye elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Home, have};
+use crate::support::{Home, files, have};
 
 fn shipped(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops").join(name);
@@ -110,7 +110,20 @@ fn the_image_runs_as_nobody_in_particular_and_is_asked_whether_it_is_well() {
     for kept in ignored.lines().filter_map(|line| line.strip_prefix('!')) {
         assert!(root.join(kept).exists(), "{kept}");
     }
-    for needed in ["Cargo.toml", "Cargo.lock", "config.toml", "src", "benches"] {
+    let mut needed: BTreeSet<String> =
+        ["Cargo.toml", "Cargo.lock", "config.toml", "src", "benches"].map(String::from).into();
+    for file in files(&root.join("src"), "rs") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for part in text.split("include_str!(\"").chain(text.split("include_bytes!(\"")).skip(1) {
+            let path = part.split('"').next().unwrap();
+            let embedded = file.parent().unwrap().join(path);
+            let Ok(embedded) = embedded.canonicalize() else { continue };
+            let top = embedded.strip_prefix(root).unwrap().iter().next().unwrap();
+            needed.insert(top.to_string_lossy().into_owned());
+        }
+    }
+    assert!(needed.len() > 5, "what is embedded is found: {needed:?}");
+    for needed in needed {
         assert!(ignored.lines().any(|line| line == format!("!{needed}")), "{needed}");
     }
 }
