@@ -4,6 +4,7 @@ mod commands;
 pub mod heard;
 mod mint;
 pub mod news;
+pub mod pulse;
 pub mod queue;
 mod walks;
 mod work;

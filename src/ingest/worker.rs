@@ -7,6 +7,7 @@ use async_channel::Receiver;
 use tracing::Span;
 
 use super::news::News;
+use super::pulse::Pulse;
 use super::queue::{Answer, Delivered, Job, Receipt, Refused, Reply, Task};
 use super::walks::Walks;
 use super::work::{Work, keys};
@@ -27,6 +28,8 @@ pub struct Options {
     pub group_members: usize,
     /// Told of every commit.
     pub news: News,
+    /// Felt by whoever watches over the worker.
+    pub pulse: Pulse,
 }
 
 /// Why a batch came to nothing.
@@ -93,6 +96,7 @@ fn batches<S: Store>(
 ) -> Result<(), Error> {
     let mut walks = Walks::default();
     while let Ok(first) = jobs.recv_blocking() {
+        options.pulse.beat();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < options.batch_jobs
@@ -109,6 +113,7 @@ fn batches<S: Store>(
             Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
             Ok(()) => {}
         }
+        options.pulse.beat();
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod backup;
 mod clients;
 mod crash;
 mod decide;
@@ -23,6 +24,7 @@ mod raw;
 mod rebuild;
 mod replay;
 mod rest;
+mod run;
 mod seeing;
 mod storage_faults;
 mod store_files;

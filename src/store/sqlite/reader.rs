@@ -194,14 +194,17 @@ impl Reader for SqliteReader {
     }
 
     fn counts(&mut self) -> Result<Counts> {
-        let snapshot = self.snapshot()?;
-        let count = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
-        Ok(Counts {
-            users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
-            events: count("SELECT count(*) FROM journal")? as u64,
-            quarantined: count("SELECT count(*) FROM quarantine")? as u64,
-        })
+        counts(&*self.snapshot()?)
     }
+}
+
+pub(super) fn counts(conn: &Connection) -> Result<Counts> {
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    Ok(Counts {
+        users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
+        events: count("SELECT count(*) FROM journal")? as u64,
+        quarantined: count("SELECT count(*) FROM quarantine")? as u64,
+    })
 }
 
 pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
