@@ -20,7 +20,13 @@ impl Systemd {
 
     fn next(&self) -> String {
         let mut buffer = [0; 4096];
-        let length = self.socket.recv(&mut buffer).unwrap();
+        let length = loop {
+            match self.socket.recv(&mut buffer) {
+                // A signal to the test itself, such as that of a child's end.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                received => break received.unwrap(),
+            }
+        };
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     }
 
