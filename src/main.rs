@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{check_config, replay, token};
+use rollcall::command::{self, check_config, journal, replay, token};
 use rollcall::config::{Problems, Settings};
 use rollcall::{log, serve};
 
@@ -39,6 +39,9 @@ enum Command {
     Token(token::Args),
     /// Names every problem of the settings
     CheckConfig,
+    /// Looks at what came in, and sends it again
+    #[command(subcommand)]
+    Journal(journal::Command),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -62,11 +65,9 @@ fn main() -> ExitCode {
             serve::block_on(replay::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
         }
         Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
+        Some(Command::Journal(command)) => journal::run(&command, &settings),
     };
-    ran.unwrap_or_else(|error| {
-        eprintln!("rollcall: {error:#}");
-        ExitCode::FAILURE
-    })
+    ran.unwrap_or_else(|error| command::failed(&error))
 }
 
 fn run_service(settings: &Settings) -> ExitCode {

@@ -1,5 +1,6 @@
 //! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
 
+mod archive;
 mod bodies;
 mod cache;
 mod changes;

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
+use super::archive::bodies_of;
 use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
@@ -29,7 +30,7 @@ impl SqliteReader {
     }
 
     /// One moment of the database, for as long as it is held.
-    fn snapshot(&mut self) -> Result<Transaction<'_>> {
+    pub(super) fn snapshot(&mut self) -> Result<Transaction<'_>> {
         self.conn.transaction().map_err(trouble)
     }
 }
@@ -101,19 +102,11 @@ impl Reader for SqliteReader {
         let mut select = snapshot.prepare_cached(&sql).map_err(trouble)?;
         let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
         let mut entries = Vec::new();
-        let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
         while let Some(row) = rows.next().map_err(trouble)? {
-            let entry = entry(row)?;
-            let first = first_of_batch(&snapshot, entry.seq)?;
-            if batch.0 != first {
-                batch = (first, bodies(&snapshot, first)?);
-            }
-            let body = batch.1.get(entry.body).cloned();
-            let body =
-                body.ok_or_else(|| Error::Damaged(format!("journal entry {} has no body", entry.seq)))?;
-            entries.push((entry, body));
+            entries.push(entry(row)?);
         }
-        Ok(entries)
+        let bodies = bodies_of(&snapshot, &entries)?.into_iter().map(|(_, body)| body);
+        Ok(entries.into_iter().zip(bodies).collect())
     }
 
     fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
