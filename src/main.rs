@@ -61,13 +61,15 @@ fn main() -> ExitCode {
     };
     let ran = match cli.command {
         None | Some(Command::Serve | Command::CheckConfig) => return run_service(&settings),
-        Some(Command::Replay(args)) => {
-            serve::block_on(replay::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
-        }
+        Some(Command::Replay(args)) => block_on(replay::run(&args, &settings)),
         Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
-        Some(Command::Journal(command)) => journal::run(&command, &settings),
+        Some(Command::Journal(command)) => block_on(journal::run(&command, &settings)),
     };
     ran.unwrap_or_else(|error| command::failed(&error))
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    serve::block_on(command)?
 }
 
 fn run_service(settings: &Settings) -> ExitCode {

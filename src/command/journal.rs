@@ -1,6 +1,7 @@
 //! `rollcall journal`: what came in, looked at and sent again.
 
 pub(super) mod filter;
+pub mod replay;
 pub(super) mod text;
 
 use std::io::{self, Write as _};
@@ -43,6 +44,8 @@ pub enum Command {
     /// Shows an entry, and the body that it came in
     #[command(after_help = SHOW_HELP)]
     Show(ShowArgs),
+    /// Posts what came in once more, to this directory or to another target
+    Replay(replay::Args),
 }
 
 /// See [`Command::List`].
@@ -78,10 +81,11 @@ pub struct ShowArgs {
 ///
 /// # Errors
 /// The database cannot be read, or nothing takes the output.
-pub fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
     match command {
         Command::List(args) => list(args, settings),
         Command::Show(args) => show(args, settings),
+        Command::Replay(args) => replay::run(args, settings).await,
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod check_config;
 mod database;
 pub mod journal;
+mod progress;
 pub mod replay;
 pub mod token;
 
@@ -12,6 +13,9 @@ use std::process::ExitCode;
 /// Why a command failed, where its exit code says more than that it did.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// The command line makes no sense: exit code 2, as for every other mistake on it.
+    #[error("{0}")]
+    Usage(String),
     /// What it needs cannot be reached: exit code 69 (`EX_UNAVAILABLE` of sysexits).
     #[error("{0}")]
     Unavailable(String),
@@ -29,6 +33,7 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
     }
     eprintln!("rollcall: {error:#}");
     match error.downcast_ref() {
+        Some(Failure::Usage(_)) => ExitCode::from(2),
         Some(Failure::Unavailable(_)) => ExitCode::from(69),
         Some(Failure::Io(_)) => ExitCode::from(74),
         None => ExitCode::FAILURE,
