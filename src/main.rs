@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{self, check_config, journal, replay, token};
+use rollcall::command::{self, check_config, journal, quarantine, rebuild, replay, tail, token};
 use rollcall::config::{Problems, Settings};
 use rollcall::{log, serve};
 
@@ -42,6 +42,13 @@ enum Command {
     /// Looks at what came in, and sends it again
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Looks at bodies that could not be used, uses them after all, or gives them up
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Prints what comes in, as it comes
+    Tail(tail::Args),
+    /// Compares the directory with what the journal says, and puts right what differs
+    Rebuild(rebuild::Args),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -64,6 +71,9 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => block_on(replay::run(&args, &settings)),
         Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
         Some(Command::Journal(command)) => block_on(journal::run(&command, &settings)),
+        Some(Command::Quarantine(command)) => block_on(quarantine::run(&command, &settings)),
+        Some(Command::Tail(args)) => block_on(tail::run(&args, &settings)),
+        Some(Command::Rebuild(args)) => block_on(rebuild::run(&args, &settings)),
     };
     ran.unwrap_or_else(|error| command::failed(&error))
 }

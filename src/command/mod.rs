@@ -4,7 +4,11 @@ pub mod check_config;
 mod database;
 pub mod journal;
 mod progress;
+pub mod quarantine;
+pub mod rebuild;
 pub mod replay;
+mod service;
+pub mod tail;
 pub mod token;
 
 use std::io;

@@ -9,7 +9,7 @@ pub(super) mod sign;
 pub(super) mod tally;
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +21,7 @@ use reqwest::Url;
 use tokio::task::JoinSet;
 
 use super::progress::Progress;
+use super::service;
 use crate::config::{self, Settings};
 use payloads::Source;
 use post::{Poster, Request};
@@ -210,17 +211,11 @@ fn target(text: &str) -> Result<Url, String> {
     }
 }
 
-/// Where a service that listens there is reached from this machine.
-fn default_target(mut listen: SocketAddr) -> anyhow::Result<Url> {
-    if listen.port() == 0 {
+/// The webhook target of the service of the settings.
+fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
+    let Some(listen) = service::reached_at(listen) else {
         bail!("server.listen has port 0, which is any free one: name the target with --to");
-    }
-    if listen.ip().is_unspecified() {
-        listen.set_ip(match listen.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
+    };
     Url::parse(&format!("http://{listen}/webhooks")).context("server.listen makes no URL: use --to")
 }
 

@@ -73,6 +73,40 @@ pub struct Held {
     pub bytes: u64,
 }
 
+/// What becomes of bodies in quarantine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdicts {
+    /// Those that are not needed there any more.
+    pub released: Vec<Seq>,
+    /// Those that still cannot be used, each with the kind of trouble, and what is wrong and where.
+    pub kept: Vec<(Seq, String, String)>,
+}
+
+impl Verdicts {
+    /// Whether none was passed.
+    pub fn is_empty(&self) -> bool {
+        self.released.is_empty() && self.kept.is_empty()
+    }
+}
+
+/// A row of the directory as the database keeps it: what is to be compared and replaced as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// One of [`super::sqlite::TABLES`].
+    pub table: usize,
+    /// The columns of its key.
+    pub key: Vec<String>,
+    /// All columns; nothing if there is no such row.
+    pub cells: Option<Vec<rusqlite::types::Value>>,
+}
+
+impl Row {
+    /// The app user it is about.
+    pub fn user(&self) -> Option<crate::domain::Key> {
+        Some((self.key.first()?.as_str().into(), self.key.last()?.as_str().into()))
+    }
+}
+
 /// A body of the journal, and the first number of the batch it was committed in: with
 /// [`Entry::body`], that tells bodies apart.
 pub type BatchBody = (Seq, Bytes);

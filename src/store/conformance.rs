@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::archive::Verdicts;
 use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Saved, Seq, Source, Store, Txn};
 use crate::domain::{
     AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
@@ -130,7 +131,8 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         });
     }
     let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    Batch { directory, entries, bodies, quarantined: Vec::new(), answers: Vec::new(), clock: 0, now: 0 }
+    let (quarantined, answers, verdicts) = (Vec::new(), Vec::new(), Verdicts::default());
+    Batch { directory, entries, bodies, quarantined, verdicts, answers, clock: 0, now: 0 }
 }
 
 fn body(time: i64) -> Bytes {

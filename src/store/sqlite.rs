@@ -6,9 +6,11 @@ mod cache;
 mod changes;
 mod checkpoint;
 mod codec;
+mod compare;
 mod history;
 mod load;
 mod migrate;
+mod quarantine;
 mod reader;
 mod txn;
 
@@ -26,6 +28,7 @@ use crate::domain::{AppId, Directory};
 use bodies::Packer;
 use cache::Cache;
 use checkpoint::Checkpointer;
+pub use compare::{Moment, TABLES};
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 

@@ -84,6 +84,11 @@ impl Filter {
         self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
     }
 
+    /// Whether it says where to begin.
+    pub(in crate::command) fn has_since(&self) -> bool {
+        self.span.since.is_some()
+    }
+
     /// The entries it stands for; those of an app user as they are now.
     ///
     /// # Errors
@@ -121,8 +126,8 @@ impl Filter {
         Ok(Some((app.as_str().into(), name)))
     }
 
-    /// The same for entries that are still to come: without those of the past, and with whom it names as
-    /// they are at this moment, if they are anybody yet.
+    /// The same for entries that are still to come: whom it names stands beside it, as they are at this
+    /// moment, or by what they are called if nobody is called so yet.
     pub(in crate::command) fn coming(
         &self,
         reader: &mut impl Archive,

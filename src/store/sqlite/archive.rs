@@ -133,18 +133,42 @@ fn select<T>(
     Ok(found)
 }
 
+/// Bytes of bodies beyond which a page takes no further entry.
+const PAGE_BYTES: usize = 16 << 20;
+
+/// A page of the journal. `conn` must be in a transaction.
+pub(super) fn journal(conn: &Connection, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
+    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+    let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
+    let (mut page, mut batch, mut bytes) = (Vec::new(), Unpacked::default(), 0);
+    while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
+        let entry = entry(row)?;
+        let (_, body) = batch.body(conn, &entry)?;
+        bytes += body.len();
+        page.push((entry, body));
+    }
+    Ok(page)
+}
+
+/// The bodies of the last batch that one was asked of.
+#[derive(Default)]
+struct Unpacked(Option<(i64, Vec<Bytes>)>);
+
+impl Unpacked {
+    fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
+        let first = first_of_batch(conn, entry.seq)?;
+        let known = self.0.take().filter(|(batch, _)| *batch == first);
+        let batch = known.map_or_else(|| bodies(conn, first).map(|bodies| (first, bodies)), Ok)?;
+        let body = batch.1.get(entry.body).cloned();
+        self.0 = Some(batch);
+        let body = body.ok_or_else(|| Error::Damaged(format!("journal entry {} has no body", entry.seq)))?;
+        Ok((first as Seq, body))
+    }
+}
+
 /// The body that each of these entries came in, with the first number of its batch.
 pub(super) fn bodies_of(conn: &Connection, entries: &[Entry]) -> Result<Vec<BatchBody>> {
-    let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
-    let mut found = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let first = first_of_batch(conn, entry.seq)?;
-        if batch.0 != first {
-            batch = (first, bodies(conn, first)?);
-        }
-        let body = batch.1.get(entry.body).cloned();
-        let body = body.ok_or_else(|| Error::Damaged(format!("journal entry {} has no body", entry.seq)))?;
-        found.push((first as Seq, body));
-    }
-    Ok(found)
+    let mut batch = Unpacked::default();
+    entries.iter().map(|entry| batch.body(conn, entry)).collect()
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
 
-use super::archive::bodies_of;
 use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
@@ -97,16 +96,7 @@ impl Reader for SqliteReader {
     }
 
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-        let snapshot = self.snapshot()?;
-        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-        let mut select = snapshot.prepare_cached(&sql).map_err(trouble)?;
-        let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
-        let mut entries = Vec::new();
-        while let Some(row) = rows.next().map_err(trouble)? {
-            entries.push(entry(row)?);
-        }
-        let bodies = bodies_of(&snapshot, &entries)?.into_iter().map(|(_, body)| body);
-        Ok(entries.into_iter().zip(bodies).collect())
+        super::archive::journal(&*self.snapshot()?, after, limit)
     }
 
     fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
