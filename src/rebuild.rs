@@ -41,14 +41,18 @@ pub struct Scratch {
 }
 
 impl Scratch {
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Takes the folder beside this database; what an interrupted rebuild left there goes.
     pub fn take(database: &Path) -> std::result::Result<Self, OpenError> {
         let folder = folder(database);
         let mut beside = folder.clone().into_os_string();
         beside.push(".lock");
         let io = |error| OpenError::Io { path: folder.clone(), error };
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(folder)),
@@ -223,6 +227,7 @@ impl Cursor {
 
     /// The next row, if it has this key.
     fn take(&mut self, key: &[String]) -> Option<Row> {
-        self.page.pop_front_if(|row| row.key == key)
+        let has_it = self.page.front().is_some_and(|row| row.key == key);
+        has_it.then(|| self.page.pop_front()).flatten()
     }
 }

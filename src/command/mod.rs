@@ -14,6 +14,8 @@ pub mod token;
 use std::io;
 use std::process::ExitCode;
 
+use crate::store;
+
 /// Why a command failed, where its exit code says more than that it did.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -40,6 +42,7 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
         Some(Failure::Usage(_)) => ExitCode::from(2),
         Some(Failure::Unavailable(_)) => ExitCode::from(69),
         Some(Failure::Io(_)) => ExitCode::from(74),
+        None if error.is::<store::Error>() => ExitCode::from(74),
         None => ExitCode::FAILURE,
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use reqwest::Method;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::progress::Progress;
 use super::service::Service;
@@ -60,7 +61,8 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     drop(database::open(settings)?);
     let mut hand = if args.verify { Hand::Nobody } else { Hand::of(settings).await? };
-    let _scratch = Scratch::take(path).map_err(open_failed)?;
+    let scratch = Scratch::take(path).map_err(open_failed)?;
+    clear_on_signal(&scratch)?;
     let mut comparison = Comparison::open(path).map_err(open_failed)?;
     let (entries, rows) = comparison.size()?;
     let mut progress = Progress::new(|| Some(entries + rows))?;
@@ -149,6 +151,22 @@ impl Hand {
             }
         }
     }
+}
+
+/// Whoever interrupts it leaves no second copy of the directory behind.
+fn clear_on_signal(scratch: &Scratch) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let folder = scratch.folder().to_owned();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        _ = std::fs::remove_dir_all(folder);
+        std::process::exit(130);
+    });
+    Ok(())
 }
 
 fn open_failed(error: OpenError) -> anyhow::Error {

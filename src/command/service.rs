@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reqwest::{Client, Method, header};
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use super::Failure;
 use super::replay::post::install;
@@ -13,6 +14,10 @@ use crate::config::Settings;
 
 /// Far longer than the service takes to answer, be it with a refusal.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often something is asked that the service has no room for, and how long is waited between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The admin listener.
 pub(super) struct Service {
@@ -48,11 +53,23 @@ impl Service {
         Ok(Self { client, base: format!("http://{admin}") })
     }
 
-    /// Asks for something.
+    /// Asks for something that may be asked twice: while the service has no room, again a little later.
     ///
     /// # Errors
     /// Nobody answers: [`Failure::Unavailable`].
     pub(super) async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let mut tries = 1;
+        loop {
+            let answer = self.ask_once(method.clone(), path, body).await?;
+            if answer.status != 503 || tries == TRIES {
+                return Ok(answer);
+            }
+            tries += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask_once(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
         let failed = |error: reqwest::Error| {
             let why = if error.is_connect() { "is not there" } else { "does not answer" };
             let base = &self.base;
@@ -70,6 +87,16 @@ impl Service {
     pub(super) async fn is_there(&self) -> bool {
         self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
     }
+}
+
+/// # Errors
+/// Nobody listens where webhooks are taken: [`Failure::Unavailable`].
+pub(super) async fn listens(settings: &Settings) -> Result<(), Failure> {
+    let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
+    let there = TcpStream::connect(listen).await;
+    there.map(drop).map_err(|_| {
+        Failure::Unavailable(format!("nobody listens at {listen} (server.listen): is the service started?"))
+    })
 }
 
 /// Where a service that listens there is reached from this machine; nothing for port 0.

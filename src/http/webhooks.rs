@@ -148,12 +148,7 @@ pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> 
 type Read = Result<Event, Unusable>;
 
 /// What can be used of a body, and what cannot.
-pub(super) fn sort(
-    app: &AppId,
-    received: i64,
-    body: Bytes,
-    read: Result<Vec<Read>, Unusable>,
-) -> Delivered {
+pub(super) fn sort(app: &AppId, received: i64, body: Bytes, read: Result<Vec<Read>, Unusable>) -> Delivered {
     let (mut events, mut unusable) = (Vec::new(), Vec::new());
     for (place, event) in read.unwrap_or_else(|unusable| vec![Err(unusable)]).into_iter().enumerate() {
         match event {

@@ -1,8 +1,8 @@
 //! The bounded queue before the worker. Being full is an answer, not a wait.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};

@@ -22,8 +22,7 @@ pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last:
     }
     let (quarantined, answers, verdicts) = (Vec::new(), Vec::new(), Verdicts::default());
     let (entries, bodies, clock) = (Vec::new(), Vec::new(), last as i64);
-    let batch =
-        Batch { directory, entries, bodies, quarantined, verdicts, answers, clock, now: now_ms() };
+    let batch = Batch { directory, entries, bodies, quarantined, verdicts, answers, clock, now: now_ms() };
     txn.save(&batch)?;
     txn.commit()?;
     store.remember(batch.directory);

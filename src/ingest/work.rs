@@ -124,9 +124,8 @@ impl<'w> Work<'w> {
         let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
         let mut walks = Walks::default();
         let receipt = self.learn_all(txn, &asked.delivered, |(subject, head), digest, txn| {
-            walks.hold((subject, head), digest, since, |from, most| {
-                txn.journalled(subject, from, since, most)
-            })
+            walks
+                .hold((subject, head), digest, since, |from, most| txn.journalled(subject, from, since, most))
         })?;
         match quarantined(&asked.delivered) {
             Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),

@@ -273,12 +273,10 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
     let receipts = || {
-        replies
-            .iter()
-            .filter_map(|reply| match reply {
-                Reply::Stored(receipt) | Reply::Redriven(Some(receipt)) => Some(receipt),
-                _ => None,
-            })
+        replies.iter().filter_map(|reply| match reply {
+            Reply::Stored(receipt) | Reply::Redriven(Some(receipt)) => Some(receipt),
+            _ => None,
+        })
     };
     let sum = |count: fn(&Receipt) -> usize| receipts().map(count).sum::<usize>();
     metrics.id_conflicts.inc_by(sum(|receipt| receipt.contradicting) as u64);

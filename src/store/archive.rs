@@ -32,16 +32,7 @@ impl Default for Wanted {
     /// All, the oldest first.
     fn default() -> Self {
         let (from, to) = (0, i64::MAX as Seq);
-        Self {
-            app: None,
-            word: None,
-            from,
-            to,
-            since: None,
-            until: None,
-            among: None,
-            newest_first: false,
-        }
+        Self { app: None, word: None, from, to, since: None, until: None, among: None, newest_first: false }
     }
 }
 
@@ -139,8 +130,10 @@ pub trait Archive: Reader {
             None => self.by_user_id(app, name)?,
             found => found,
         };
-        let mut ids: BTreeSet<SmoochId> = view.map(|view| [vec![view.id], view.aliases].concat()).into_iter().flatten().collect();
-        if ids.is_empty() && !named.is_app() && !self.connected(app, std::slice::from_ref(&named))?.is_empty() {
+        let mut ids: BTreeSet<SmoochId> =
+            view.map(|view| [vec![view.id], view.aliases].concat()).into_iter().flatten().collect();
+        if ids.is_empty() && !named.is_app() && !self.connected(app, std::slice::from_ref(&named))?.is_empty()
+        {
             ids.insert(named);
         }
         Ok(ids)

@@ -36,6 +36,7 @@ pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn
     fresh(commands::a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients);
     fresh(commands::a_load_brings_who_carries_a_user_id_that_is_new_to_another);
     fresh(commands::the_journal_says_who_told);
+    fresh(commands::a_body_that_is_released_makes_room_in_quarantine);
     let again = |test: fn(&dyn Fn() -> (S, R))| {
         let place = place();
         test(&|| open(&place));

@@ -53,8 +53,9 @@ fn moment(text: &str) -> Result<Moment, String> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(Moment::Received(time.as_millisecond()));
     }
-    let ago = config::duration(text)
-        .map_err(|_| "neither a number, nor a time such as 2026-03-01T08:00:00Z, nor a duration such as 2h")?;
+    let ago = config::duration(text).map_err(
+        |_| "neither a number, nor a time such as 2026-03-01T08:00:00Z, nor a duration such as 2h",
+    )?;
     let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
     Ok(Moment::Received(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
 }

@@ -21,7 +21,7 @@ use crate::command::replay::post::Request;
 use crate::command::replay::sign::Signer;
 use crate::command::replay::tally::{Outcome, Tally};
 use crate::command::replay::{Feed, Posting, post_all};
-use crate::command::{Failure, database};
+use crate::command::{Failure, database, service};
 use crate::config::Settings;
 use crate::store::archive::{Archive, Wanted};
 use crate::store::sqlite::SqliteReader;
@@ -92,6 +92,9 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     if args.dry_run {
         return dry_run(args, bodies);
     }
+    if args.posting.to.is_none() {
+        service::listens(settings).await?;
+    }
     let poster = args.posting.poster(settings)?;
     stop_on_signal(&bodies.stop)?;
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
@@ -148,7 +151,8 @@ struct Bodies {
 impl Bodies {
     fn of(args: &Args, settings: &Settings) -> anyhow::Result<(Self, Arc<Place>)> {
         if args.range.is_none() && args.filter.is_empty() {
-            let why = "say which entries to replay: a number, a range such as 10..20, .. for all, or a filter";
+            let why =
+                "say which entries to replay: a number, a range such as 10..20, .. for all, or a filter";
             return Err(Failure::Usage(why.to_owned()).into());
         }
         let mut reader = database::open(settings)?;
@@ -259,7 +263,8 @@ fn keep_place(args: &Args, place: &Place) -> Result<(), Failure> {
     let Some(path) = &args.resume_file else { return Ok(()) };
     let mut beside = path.clone().into_os_string();
     beside.push(".new");
-    let written = std::fs::write(&beside, format!("{}\n", place.seq())).and_then(|()| std::fs::rename(&beside, path));
+    let written =
+        std::fs::write(&beside, format!("{}\n", place.seq())).and_then(|()| std::fs::rename(&beside, path));
     written.map_err(|error| Failure::Io(format!("{}: {error}", path.display())))
 }
 
@@ -297,7 +302,8 @@ mod tests {
     fn the_place_to_go_on_is_behind_nothing_that_is_not_done() {
         let outcome = |seq, well: bool| {
             let place = Named { file: "journal".into(), line: Some(seq) };
-            let status = if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
+            let status =
+                if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
             Outcome::Answered { place, status, latency: Duration::ZERO, description: None }
         };
         let place = Place::new(3);

@@ -16,7 +16,8 @@ pub(in crate::command) const HEADING: &str =
 
 /// `seq received source trigger outcome app users`, in columns as far as they are not longer than usual.
 pub(in crate::command) fn line(entry: &Entry) -> String {
-    let users: Vec<&str> = entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect();
+    let users: Vec<&str> =
+        entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect();
     let users = if users.is_empty() { "-".to_owned() } else { users.join(",") };
     format!(
         "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}",
@@ -31,7 +32,8 @@ pub(in crate::command) fn line(entry: &Entry) -> String {
 
 /// The entry without its body.
 pub(in crate::command) fn json(entry: &Entry) -> Value {
-    let users: Vec<&str> = entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect();
+    let users: Vec<&str> =
+        entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect();
     let mut value = json!({
         "seq": entry.seq,
         "app": entry.app.as_str(),

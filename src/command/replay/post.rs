@@ -42,7 +42,11 @@ impl Poster {
     ///
     /// # Errors
     /// The target is https and this machine knows no certificate authority.
-    pub(in crate::command) fn new(target: Url, timeout: Duration, rate: Option<NonZeroU32>) -> anyhow::Result<Self> {
+    pub(in crate::command) fn new(
+        target: Url,
+        timeout: Duration,
+        rate: Option<NonZeroU32>,
+    ) -> anyhow::Result<Self> {
         install();
         let mut client = Client::builder()
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))

@@ -39,7 +39,11 @@ impl Signer {
     ///
     /// # Errors
     /// The settings have no such app, or a secret cannot be written in a header.
-    pub(in crate::command) fn new(scheme: Scheme, wanted: Option<&str>, apps: &[App]) -> anyhow::Result<Self> {
+    pub(in crate::command) fn new(
+        scheme: Scheme,
+        wanted: Option<&str>,
+        apps: &[App],
+    ) -> anyhow::Result<Self> {
         let key = |app: &App| anyhow::Ok((app.id.clone(), Key::of(scheme, app)?));
         let apps = apps.iter().filter(|app| wanted.is_none_or(|id| app.id == id));
         let keys = apps.map(key).collect::<anyhow::Result<Vec<_>>>()?;
@@ -50,7 +54,11 @@ impl Signer {
     }
 
     /// The header to post a body of this app with.
-    pub(in crate::command) fn sign_as(&self, app: &str, body: &[u8]) -> Result<(HeaderName, HeaderValue), NotSent> {
+    pub(in crate::command) fn sign_as(
+        &self,
+        app: &str,
+        body: &[u8],
+    ) -> Result<(HeaderName, HeaderValue), NotSent> {
         let key = self.keys.iter().find(|(id, _)| id == app);
         key.map(|(_, key)| key.header(body)).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
     }

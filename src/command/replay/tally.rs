@@ -28,7 +28,9 @@ impl Outcome {
     /// Which payload it is about; nothing of one that was passed over.
     pub(in crate::command) fn place(&self) -> Option<&Place> {
         match self {
-            Self::Answered { place, .. } | Self::Unanswered { place, .. } | Self::NotSent { place, .. } => Some(place),
+            Self::Answered { place, .. } | Self::Unanswered { place, .. } | Self::NotSent { place, .. } => {
+                Some(place)
+            }
             Self::PassedOver { .. } => None,
         }
     }
@@ -126,7 +128,8 @@ impl Tally {
     /// The lines on what was not sent, each behind a newline.
     pub(in crate::command) fn unsent_text(&self) -> String {
         let not_sent = self.not_sent.iter().map(|(why, count)| format!("\n  not sent, {why}: {count}"));
-        let passed_over = self.passed_over.iter().map(|(why, count)| format!("\n  passed over, {why}: {count}"));
+        let passed_over =
+            self.passed_over.iter().map(|(why, count)| format!("\n  passed over, {why}: {count}"));
         not_sent.chain(passed_over).collect()
     }
 

@@ -9,7 +9,8 @@ use crate::store::{Batch, Seq};
 
 impl SqliteTxn<'_> {
     pub(super) fn is_held(&self, seq: Seq) -> Result<bool> {
-        let mut select = self.txn.prepare_cached("SELECT 1 FROM quarantine WHERE seq = ?1").map_err(trouble)?;
+        let mut select =
+            self.txn.prepare_cached("SELECT 1 FROM quarantine WHERE seq = ?1").map_err(trouble)?;
         select.exists([i64::try_from(seq).unwrap_or(i64::MAX)]).map_err(trouble)
     }
 

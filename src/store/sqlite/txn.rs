@@ -150,8 +150,7 @@ impl<'a> SqliteTxn<'a> {
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
             let journal = self.next_seq.saturating_sub(1) as i64;
             let user = change.user.as_str();
-            let row =
-                params![app.as_str(), (last + 1) as i64, journal, now, kind, user, surviving, fields];
+            let row = params![app.as_str(), (last + 1) as i64, journal, now, kind, user, surviving, fields];
             insert.execute(row).map_err(trouble)?;
         }
         let sql =
