@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, Transaction, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
 use super::cache::Cache;
 use super::codec::decode;
 use super::load::Loader;
-use super::reader::{SqliteReader, show};
+use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
 use super::{Result, trouble};
 use crate::domain::{AppId, Change, Key, View};
@@ -73,7 +73,7 @@ impl SqliteReader {
 }
 
 /// See [`SqliteReader::moment`].
-pub struct Moment<'r>(Transaction<'r>);
+pub struct Moment<'r>(Snapshot<'r>);
 
 impl Moment<'_> {
     /// A page of the journal, as [`crate::store::Reader::journal`] gives it.
