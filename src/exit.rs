@@ -1,11 +1,15 @@
 //! What a process ends with: the exit codes of sysexits that supervisors and scripts know.
 
+use std::io;
 use std::process::ExitCode;
 
+use crate::store;
 use crate::store::sqlite::{CopyError, OpenError};
 
 /// It failed, or found what should not be.
 pub const FAILED: u8 = 1;
+/// The command line makes no sense.
+pub const USAGE: u8 = 2;
 /// The settings are wrong: a supervisor that knows it does not start the program again.
 pub const SETTINGS: u8 = 78;
 /// What it needs cannot be reached, such as the service.
@@ -13,21 +17,39 @@ pub const UNAVAILABLE: u8 = 69;
 /// Something could not be read or written, or is too damaged to be.
 pub const IO: u8 = 74;
 
-/// Something that a command needs cannot be reached.
+/// Why a command failed, where its exit code says more than that it did.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Unavailable(pub String);
+pub enum Failure {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// What it needs cannot be reached.
+    #[error("{0}")]
+    Unavailable(String),
+    /// A file cannot be read or written.
+    #[error("{0}")]
+    Io(String),
+}
 
-/// What to exit with after an error: as its cause says.
-pub fn code(error: &anyhow::Error) -> ExitCode {
+/// Says on stderr why a command failed. Gives what to exit with, as the cause says.
+pub fn failed(error: &anyhow::Error) -> ExitCode {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(gone)) {
+        // Whoever read the output has seen enough.
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("rollcall: {error:#}");
     let of = |cause: &(dyn std::error::Error + 'static)| {
-        if cause.is::<Unavailable>() {
-            return Some(UNAVAILABLE);
-        }
-        if cause.is::<std::io::Error>() {
+        if cause.is::<io::Error>() || cause.is::<store::Error>() {
             return Some(IO);
         }
-        cause.downcast_ref::<CopyError>().map(of_copy).or_else(|| cause.downcast_ref().map(of_open))
+        let failure = cause.downcast_ref().map(|failure| match failure {
+            Failure::Usage(_) => USAGE,
+            Failure::Unavailable(_) => UNAVAILABLE,
+            Failure::Io(_) => IO,
+        });
+        let open = || cause.downcast_ref().map(of_open);
+        failure.or_else(|| cause.downcast_ref().map(of_copy)).or_else(open)
     };
     ExitCode::from(error.chain().find_map(of).unwrap_or(FAILED))
 }

@@ -11,6 +11,7 @@ pub mod http;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod rebuild;
 pub mod schedule;
 pub mod serve;
 pub mod store;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rollcall::command::{
-    backup, check_config, check_health, describe, doctor, replay, restore, token, verify,
+    backup, check_config, check_health, describe, doctor, journal, quarantine, rebuild, replay, restore,
+    tail, token, verify,
 };
 use rollcall::config::{Problems, Settings};
 use rollcall::{exit, log, serve};
@@ -56,6 +57,16 @@ enum Command {
     Completions(describe::Completions),
     /// Prints the manual page, or writes a page for each command
     Man(describe::Man),
+    /// Looks at what came in, and sends it again
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Looks at bodies that could not be used, uses them after all, or gives them up
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Prints what comes in, as it comes
+    Tail(tail::Args),
+    /// Compares the directory with what the journal says, and puts right what differs
+    Rebuild(rebuild::Args),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -79,12 +90,13 @@ fn main() -> ExitCode {
         (Command::Backup(args), Ok(settings)) => backup::run(&args, &settings).map(done),
         (Command::Restore(args), Ok(settings)) => restore::run(&args, &settings).map(done),
         (Command::Verify(args), Ok(settings)) => verify::run(&args, &settings).map(done),
+        (Command::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
+        (Command::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
+        (Command::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
+        (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
         (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
-    ran.unwrap_or_else(|error| {
-        eprintln!("rollcall: {error:#}");
-        exit::code(&error)
-    })
+    ran.unwrap_or_else(|error| exit::failed(&error))
 }
 
 /// What a command that waits comes to.

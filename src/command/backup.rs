@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::progress::Progress;
+use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, Checked};
 
@@ -43,8 +43,7 @@ pub struct Args {
 /// As [`sqlite::backup`]; or nothing takes the output.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(source) = &settings.store.url;
-    let made =
-        Progress::new().during(settings, |work| sqlite::backup(source, &args.path, args.overwrite, work))?;
+    let made = watched(settings, |work| sqlite::backup(source, &args.path, args.overwrite, work))??;
     print(&made, args.json)
 }
 

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 
-use super::ask;
+use super::service;
 use crate::config::Settings;
-use crate::exit::Unavailable;
+use crate::exit::Failure;
 
 /// Asks `/readyz` of the admin listener and says what it said.
 ///
@@ -14,10 +14,11 @@ use crate::exit::Unavailable;
 /// The service is not there or not ready; or nothing takes the output.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let listen = settings.server.admin_listen;
-    let listen = ask::reachable(listen).context("server.admin_listen has port 0, which is any free one")?;
-    match ask::get(listen, "/readyz").await {
+    let listen =
+        service::reached_at(listen).context("server.admin_listen has port 0, which is any free one")?;
+    match service::get(listen, "/readyz").await {
         Ok((200, _)) => writeln!(std::io::stdout(), "ready").context("the answer could not be printed"),
-        Ok((_, why)) => Err(Unavailable(format!("not ready: {}", why.trim())).into()),
-        Err(why) => Err(Unavailable(format!("{listen} {why}")).into()),
+        Ok((_, why)) => Err(Failure::Unavailable(format!("not ready: {}", why.trim())).into()),
+        Err(why) => Err(Failure::Unavailable(format!("{listen} {why}")).into()),
     }
 }

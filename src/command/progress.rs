@@ -1,74 +1,82 @@
-//! How far a long command is: a bar on a terminal, a line every few seconds elsewhere.
+//! How far long work is, on stderr: a bar on a terminal, elsewhere a line every few seconds.
 
-use std::io::{IsTerminal as _, Write as _, stderr};
-use std::sync::Arc;
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::Settings;
-use crate::store::sqlite::{Stage, Work};
+/// How often a bar without a known end turns.
+const SPIN: Duration = Duration::from_millis(100);
+/// Time between two lines where stderr is no terminal.
+const BETWEEN: Duration = Duration::from_secs(5);
 
-/// Between two lines.
-const EVERY: Duration = Duration::from_secs(5);
-
-/// Shows on stderr how far it is.
+/// Long work, as somebody watches it.
 pub(super) struct Progress {
-    bar: Option<ProgressBar>,
-    stage: Option<Stage>,
+    bar: ProgressBar,
     said: Instant,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
-        let bar = stderr().is_terminal().then(ProgressBar::no_length);
-        Self { bar, stage: None, said: Instant::now() }
+    /// Work with that many steps, if that is known; it is asked for only where a bar is shown.
+    ///
+    /// # Errors
+    /// The bar cannot be drawn.
+    pub(super) fn new(steps: impl FnOnce() -> Option<u64>) -> anyhow::Result<Self> {
+        let progress = Self { bar: ProgressBar::no_length(), said: Instant::now() };
+        if !progress.bar.is_hidden() {
+            let steps = steps();
+            steps.into_iter().for_each(|steps| progress.bar.set_length(steps));
+            progress.show(steps)?;
+        }
+        Ok(progress)
     }
 
-    /// Does long work of the store, and shows how far it is.
-    pub(super) fn during<T>(mut self, settings: &Settings, work: impl FnOnce(&mut Work<'_>) -> T) -> T {
-        let mut told = |stage, done, of| self.tell(stage, done, of);
-        let wal_limit = settings.store.wal_limit;
-        let ended = work(&mut Work { told: &mut told, stop: Arc::default(), wal_limit });
-        self.bar.iter().for_each(ProgressBar::finish_and_clear);
-        ended
+    fn show(&self, steps: Option<u64>) -> anyhow::Result<()> {
+        let template = match steps {
+            Some(_) => "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left {msg}",
+            None => "{spinner} {human_pos} done, {per_sec}, {elapsed} {msg}",
+        };
+        self.bar.set_style(ProgressStyle::with_template(template).context("the progress cannot be shown")?);
+        self.bar.enable_steady_tick(SPIN);
+        Ok(())
     }
 
-    fn tell(&mut self, stage: Stage, done: u64, of: u64) {
-        let changed = self.stage.replace(stage) != Some(stage);
-        match &self.bar {
-            Some(bar) => {
-                if changed {
-                    let template = if of == 0 {
-                        "{spinner} {msg}, {elapsed}"
-                    } else {
-                        "{msg} {wide_bar} {percent} %, {eta} left"
-                    };
-                    bar.set_style(
-                        ProgressStyle::with_template(template)
-                            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-                    );
-                    bar.set_message(word(stage));
-                    bar.enable_steady_tick(Duration::from_millis(200));
-                    bar.reset_elapsed();
-                }
-                bar.set_length(of);
-                bar.set_position(done);
-            }
-            None if changed || self.said.elapsed() < EVERY => {}
-            None => {
-                self.said = Instant::now();
-                // Whoever closed stderr still gets the work done.
-                _ = writeln!(stderr(), "{}: {done} of {of}", word(stage));
-            }
+    /// So many more steps are done.
+    pub(super) fn advance(&mut self, steps: u64) {
+        self.reach(self.bar.position() + steps);
+    }
+
+    /// So many steps are done.
+    pub(super) fn reach(&mut self, steps: u64) {
+        self.bar.set_position(steps);
+        if self.bar.is_hidden() && self.said.elapsed() > BETWEEN {
+            self.said = Instant::now();
+            self.say(format!("{steps} done {}", self.bar.message()).trim_end());
         }
     }
-}
 
-fn word(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Copying => "copying pages",
-        Stage::Checking => "checking every page",
-        Stage::Summing => "reading app users",
+    /// Other work begins, with that many steps; 0 if that is not known.
+    pub(super) fn begin(&mut self, what: &'static str, steps: u64) -> anyhow::Result<()> {
+        self.bar.set_length(steps);
+        self.bar.set_message(what);
+        self.show((steps > 0).then_some(steps))
+    }
+
+    /// What the steps are, from now on.
+    pub(super) fn name(&self, what: &'static str) {
+        self.bar.set_message(what);
+    }
+
+    /// Prints a line without disturbing the bar. Whoever closed stderr does without.
+    pub(super) fn say(&self, line: &str) {
+        self.bar.suspend(|| {
+            let _ = writeln!(io::stderr(), "{line}");
+        });
+    }
+
+    /// The bar goes.
+    pub(super) fn finish(self) {
+        self.bar.finish_and_clear();
     }
 }

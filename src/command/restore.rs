@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::backup::print;
-use super::progress::Progress;
+use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, CopyError};
 
@@ -48,8 +48,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let to = args.to.as_ref().unwrap_or(path);
-    let restored =
-        Progress::new().during(settings, |work| sqlite::restore(&args.backup, to, args.replace, work));
+    let restored = watched(settings, |work| sqlite::restore(&args.backup, to, args.replace, work))?;
     let restored = restored.map_err(|error| match error {
         error @ CopyError::Exists(_) => {
             anyhow::Error::new(error).context("nothing was restored: use --replace")

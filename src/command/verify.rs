@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::backup::print;
-use super::progress::Progress;
+use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite;
 
@@ -36,6 +36,6 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
-    let checked = Progress::new().during(settings, |work| sqlite::check(path, work))?;
+    let checked = watched(settings, |work| sqlite::check(path, work))??;
     print(&checked, args.json)
 }

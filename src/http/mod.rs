@@ -16,6 +16,7 @@ pub mod jwt;
 pub mod listen;
 mod signature;
 mod trace;
+mod upkeep;
 mod users;
 mod webhooks;
 
@@ -291,9 +292,15 @@ pub fn admin_starting() -> Router {
     starting(Arc::default()).route("/livez", get(admin::alive))
 }
 
-/// The admin listener: health and metrics.
+/// The admin listener: health, metrics, and what an operator changes.
 pub fn admin(shared: Arc<Shared>) -> Router {
+    let changing = Router::new()
+        .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
+        .route("/quarantine/{seq}", delete(upkeep::give_up))
+        .route("/rebuild", post(upkeep::rebuild))
+        .layer(middleware::from_fn(upkeep::no_web_page));
     Router::new()
+        .merge(changing)
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))
         .route("/healthz", get(admin::ready))

@@ -6,6 +6,7 @@ mod mint;
 pub mod news;
 pub mod pulse;
 pub mod queue;
+pub mod refold;
 mod walks;
 mod work;
 pub mod worker;

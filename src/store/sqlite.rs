@@ -1,5 +1,6 @@
 //! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
 
+mod archive;
 mod backup;
 mod bodies;
 mod cache;
@@ -8,12 +9,14 @@ mod changes;
 mod check;
 mod checkpoint;
 mod codec;
+mod compare;
 mod copy;
 mod files;
 mod health;
 mod history;
 mod load;
 mod migrate;
+mod quarantine;
 mod reader;
 mod seal;
 mod txn;
@@ -35,6 +38,7 @@ use bodies::Packer;
 use cache::Cache;
 pub use check::{Checked, check};
 use checkpoint::Checkpointer;
+pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
 pub use files::free_bytes;
 pub use health::{Health, health, library};

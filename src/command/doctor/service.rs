@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::super::ask;
+use super::super::service;
 use super::Finding;
 use crate::config::Server;
 
@@ -13,11 +13,11 @@ pub(super) async fn listeners(server: &Server) -> Vec<Finding> {
 }
 
 async fn look(check: &'static str, key: &str, listen: SocketAddr, path: &str) -> Finding {
-    let Some(at) = ask::reachable(listen) else {
+    let Some(at) = service::reached_at(listen) else {
         let remedy = "name a port, so that others find it";
         return Finding::warning(check, format!("{key} is any free port: not asked"), remedy);
     };
-    match ask::get(at, path).await {
+    match service::get(at, path).await {
         Ok((200, _)) => Finding::fine(check, format!("{at} answers")),
         Ok((503, why)) => {
             let remedy = "it starts, stops, or cannot store: its log says which";

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::payloads::Place;
 use super::tally::Outcome;
-use crate::command::ask;
+use crate::command::service::choose_cryptography;
 
 /// Bytes of an answer that are read; those of a webhook target have a few dozen.
 const ANSWER: usize = 16 << 10;
@@ -24,14 +24,14 @@ const DESCRIPTION: usize = 200;
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A signed payload.
-pub(super) struct Request {
-    pub(super) place: Place,
-    pub(super) body: Vec<u8>,
-    pub(super) header: (HeaderName, HeaderValue),
+pub(in crate::command) struct Request {
+    pub(in crate::command) place: Place,
+    pub(in crate::command) body: Vec<u8>,
+    pub(in crate::command) header: (HeaderName, HeaderValue),
 }
 
 /// Posts to one target, each request once.
-pub(super) struct Poster {
+pub(in crate::command) struct Poster {
     client: Client,
     target: Url,
     pace: Option<Mutex<Pace>>,
@@ -43,8 +43,12 @@ impl Poster {
     ///
     /// # Errors
     /// The target is https and this machine knows no certificate authority.
-    pub(super) fn new(target: Url, timeout: Duration, rate: Option<NonZeroU32>) -> anyhow::Result<Self> {
-        ask::choose_cryptography();
+    pub(in crate::command) fn new(
+        target: Url,
+        timeout: Duration,
+        rate: Option<NonZeroU32>,
+    ) -> anyhow::Result<Self> {
+        choose_cryptography();
         let mut client = Client::builder()
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
@@ -61,7 +65,7 @@ impl Poster {
     }
 
     /// Waits for the request's turn and posts it.
-    pub(super) async fn post(&self, request: Request) -> Outcome {
+    pub(in crate::command) async fn post(&self, request: Request) -> Outcome {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
