@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::{Settings, StoreUrl};
 use crate::http::listen::{self, Routes};
@@ -19,11 +19,15 @@ use crate::ingest::news::News;
 use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
 use crate::store;
+use crate::store::Retention;
 use crate::store::readers::Readers;
 use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
 
 /// Look-ups go on beside one that waits for the disk.
 const READERS: usize = 2;
+
+/// How often the worker looks whether something is kept long enough.
+const TICK: Duration = Duration::from_secs(1);
 
 /// For telling senders that the worker is gone.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -99,11 +103,13 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let news = News::default();
     let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
-    let options = worker::Options { batch_jobs, group_members, news: news.clone() };
+    let options =
+        worker::Options { batch_jobs, group_members, retention: retention(settings), news: news.clone() };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
     let shared = Arc::new(Shared::new(settings, queue.clone(), readers, news, metrics));
     routes.set(http::public(shared.clone()));
     admin_routes.set(http::admin(shared.clone()));
+    tokio::spawn(tick(queue.clone()));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
 
@@ -154,6 +160,28 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure>
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
     let readers = Readers::start(readers, settings.ingest.answer_within);
     Ok((store, readers.map_err(io("reader threads"))?))
+}
+
+/// Has the worker look again and again, as long as there is one.
+async fn tick(queue: queue::Queue) {
+    while queue.tick() {
+        sleep(TICK).await;
+    }
+}
+
+/// How much is kept.
+fn retention(settings: &Settings) -> Retention {
+    let kept = &settings.retention;
+    let ms = |age: Option<Duration>| age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    Retention {
+        history_age: ms(kept.history_age),
+        history_entries: kept.history_entries,
+        bodies_age: ms(kept.bodies_age),
+        bodies_bytes: kept.bodies_bytes,
+        feed_age: ms(kept.feed_age),
+        feed_changes: kept.feed_changes,
+        quarantine_age: ms(kept.quarantine_age),
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

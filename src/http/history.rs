@@ -11,11 +11,12 @@ use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use crate::domain::{ClientId, SmoochId};
+use crate::ingest::again::{Difference, Fold};
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Heads, Reader, Seq, Source};
+use crate::store::{Entry, Heads, Horizon, Reader, Seq, Source};
 use crate::wire::json::write_string;
 use crate::wire::{iso, v1};
-use past::{Difference, Fold, Past};
+use past::Past;
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
@@ -31,6 +32,8 @@ struct Subject {
     group: BTreeSet<SmoochId>,
     /// Everybody whom merges connect with it, undone ones as well.
     connected: Heads,
+    /// Nothing is to be told of it but that it was erased.
+    erased: bool,
 }
 
 impl Subject {
@@ -44,7 +47,8 @@ impl Subject {
             let id = by_name.as_ref().map_or(named, |view| view.id.clone());
             let connected = reader.connected(&app, std::slice::from_ref(&id))?;
             let group = by_id.or(by_name).into_iter().flat_map(|view| [vec![view.id], view.aliases].concat());
-            Ok(Self { group: group.chain([id.clone()]).collect(), id, connected })
+            let erased = reader.receipt(&app, &id)?.is_some();
+            Ok(Self { group: group.chain([id.clone()]).collect(), id, connected, erased })
         };
         let found = call.shared.readers.run(find).await?;
         if found.id.is_app() || !found.connected.contains_key(&found.id) { Err(no_user()) } else { Ok(found) }
@@ -53,7 +57,8 @@ impl Subject {
 
 /// GET `…/appusers/{id}/history`: every event that touched the app user or a member of its group, the
 /// newest first, each with what it changed. `limit` is 1 to 1000, by default 25; the next page is that
-/// `after` what this one says. `include=body` adds the bodies as they were received.
+/// `after` what this one says. `include=body` adds the bodies as they were received. Where the journal was
+/// trimmed, `oldest` is the first entry that is kept, and `oldestBody` the first whose body is.
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let asked = Asked::read(&call.query)?;
@@ -66,10 +71,11 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     while past.entries.values().filter(|(entry, _)| wanted(entry)).count() <= asked.limit
         && past.more().await?
     {}
+    let (horizon, base) = past.base(&BTreeSet::new()).await?;
     let mut changed: BTreeMap<Seq, Vec<Difference>> = BTreeMap::new();
     if whole {
-        let mut fold = Fold::new(&call.caller.app);
-        for (seq, (entry, body)) in &past.entries {
+        let mut fold = Fold::new(&call.caller.app, base);
+        for (seq, (entry, body)) in past.entries.range(horizon.folded + 1..) {
             changed.insert(*seq, fold.learn(entry, body, &[]));
         }
     }
@@ -77,13 +83,19 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     let mut texts = Vec::new();
     let mut last = 0;
     for (entry, body) in page.by_ref().take(asked.limit) {
-        let body = asked.bodies.then(|| String::from_utf8_lossy(body));
+        let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
+        let body = body.map(|body| String::from_utf8_lossy(body));
         texts.push(text(entry, changed.get(&entry.seq), body.as_deref()));
         last = entry.seq;
     }
     let more = page.next().is_some();
     let after = if more { format!(",\"after\":\"{last}\"") } else { String::new() };
-    let text = format!("{{\"history\":[{}],\"hasMore\":{more}{after}}}", texts.join(","));
+    let oldest = if horizon.folded > 0 {
+        format!(",\"oldest\":{},\"oldestBody\":{}", horizon.oldest, horizon.folded + 1)
+    } else {
+        String::new()
+    };
+    let text = format!("{{\"history\":[{}],\"hasMore\":{more}{after}{oldest}}}", texts.join(","));
     Ok(json(StatusCode::OK, text))
 }
 
@@ -185,6 +197,15 @@ impl Moment {
         moment.ok_or_else(|| ApiError::bad_request("asOf must be a journal number or an ISO 8601 time"))
     }
 
+    /// Whether the journal does not go on from there any more.
+    fn is_before(self, horizon: Horizon) -> bool {
+        match self {
+            Self::Now => false,
+            Self::Entry(last) => last < horizon.folded,
+            Self::Received(last) => horizon.folded > 0 && last < horizon.received,
+        }
+    }
+
     fn has(self, entry: &Entry) -> bool {
         match self {
             Self::Now => true,
@@ -200,15 +221,22 @@ impl Moment {
 /// to be shown so.
 ///
 /// A client that two app users claim is active for the one who claimed it last, as far as both still
-/// exist now: the claims of somebody who was removed are forgotten.
+/// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
+/// does not reach on any more, with the `oldest` number for which it does; of a value that is older, nobody
+/// knows the event.
 pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let app = &call.caller.app;
     let subject = Subject::find(call).await?;
+    if subject.erased {
+        return Err(no_user());
+    }
     let mut past = Past::of(&call.shared, app, &subject.connected);
     let mut whole = past.read(MOST_FOLDED).await?;
-    let mut fold = Fold::new(app);
-    past.entries.values().filter(|(entry, _)| then.moment.has(entry)).for_each(|(entry, body)| {
+    let (horizon, base) = past.base(&BTreeSet::new()).await?;
+    let mut fold = Fold::new(app, base);
+    let told = |entry: &Entry| entry.seq > horizon.folded && then.moment.has(entry);
+    past.entries.values().filter(|(entry, _)| told(entry)).for_each(|(entry, body)| {
         fold.learn(entry, body, &[]);
     });
     let clients: Vec<ClientId> = fold.claimed();
@@ -222,9 +250,16 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         return Err(ApiError::bad_request(why));
     }
     past.entries.append(&mut others.entries);
-    let mut fold = Fold::new(app);
+    // Read last, so that every entry after it was read before it could be trimmed.
+    let (horizon, base) = past.base(&rivals.keys().cloned().collect()).await?;
+    if then.moment.is_before(horizon) {
+        let description = "What was known then is not kept any more";
+        return Err(ApiError::gone(description, horizon.folded));
+    }
+    let mut fold = Fold::new(app, base);
     let mut sources = BTreeMap::new();
-    for (entry, body) in past.entries.values().filter(|(entry, _)| then.moment.has(entry)) {
+    let told = |entry: &Entry| entry.seq > horizon.folded && then.moment.has(entry);
+    for (entry, body) in past.entries.values().filter(|(entry, _)| told(entry)) {
         let changed = fold.learn(entry, body, std::slice::from_ref(&subject.id));
         sources.extend(changed.into_iter().map(|told| ((told.user, told.member), entry)));
     }

@@ -42,6 +42,8 @@ pub struct Receipt {
     pub contradicting: usize,
     /// Events, or whole bodies, that cannot be used: the body is in quarantine.
     pub quarantined: usize,
+    /// Events, or whole bodies, that are not kept: they speak of somebody who is erased.
+    pub erased: usize,
 }
 
 /// Why a delivery was not accepted. It may be stored all the same; the sender should try again.
@@ -120,6 +122,8 @@ pub enum Task {
     Delivery(Delivered),
     /// To do what our API was asked.
     Command(Asked),
+    /// Nothing but to look whether something is to be let go.
+    Tick,
 }
 
 /// What the worker has done. It is on disk.
@@ -129,6 +133,8 @@ pub enum Reply {
     Stored(Receipt),
     /// See [`Task::Command`].
     Answered(Answer),
+    /// See [`Task::Tick`].
+    Ticked,
 }
 
 /// A task with whoever waits for it.
@@ -185,7 +191,7 @@ impl Queue {
         let bytes = delivered.body.len();
         match self.put(Task::Delivery(delivered), bytes).await? {
             Reply::Stored(receipt) => Ok(receipt),
-            Reply::Answered(_) => Err(Refused::Broken),
+            Reply::Answered(_) | Reply::Ticked => Err(Refused::Broken),
         }
     }
 
@@ -193,7 +199,7 @@ impl Queue {
     pub async fn ask(&self, asked: Asked) -> Result<Answer, Refused> {
         match self.put(Task::Command(asked), COMMAND_BYTES).await? {
             Reply::Answered(answer) => Ok(answer),
-            Reply::Stored(_) => Err(Refused::Broken),
+            Reply::Stored(_) | Reply::Ticked => Err(Refused::Broken),
         }
     }
 
@@ -215,6 +221,15 @@ impl Queue {
             Ok(Err(_)) => Err(Refused::Unavailable),
             Err(_) => Err(Refused::Late),
         }
+    }
+
+    /// Has the worker look whether something is to be let go, when it has the time: whether there still is
+    /// a worker. Where much is waiting, it looks anyway.
+    pub fn tick(&self) -> bool {
+        let room = Room { taken: self.taken.clone(), bytes: 0 };
+        let (done, _) = oneshot::channel();
+        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room });
+        !matches!(sent, Err(TrySendError::Closed(_)))
     }
 
     /// Takes nothing more. The worker ends once it has done what is waiting.

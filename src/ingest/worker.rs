@@ -3,16 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, TryRecvError};
 
 use super::news::News;
 use super::queue::{Answer, Delivered, Job, Receipt, Refused, Reply, Task};
+use super::upkeep::Upkeep;
 use super::walks::Walks;
 use super::work::{Work, keys};
 use crate::domain::TooLarge;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
-use crate::store::{Error, Saved, Store, Txn};
+use crate::store::{Error, Retention, Saved, Store, Txn};
 
 /// Bodies beyond which a batch takes no further job, in bytes.
 const BATCH_BYTES: usize = 8 << 20;
@@ -24,6 +25,8 @@ pub struct Options {
     pub batch_jobs: usize,
     /// The most `_id`s one merged app user may have.
     pub group_members: usize,
+    /// How much is kept.
+    pub retention: Retention,
     /// Told of every commit.
     pub news: News,
 }
@@ -91,7 +94,17 @@ fn batches<S: Store>(
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let mut walks = Walks::default();
-    while let Ok(first) = jobs.recv_blocking() {
+    let mut upkeep = Upkeep::new(options.retention);
+    loop {
+        let first = match jobs.try_recv() {
+            Err(TryRecvError::Empty) if upkeep.is_due() => {
+                upkeep.step(store, metrics)?;
+                continue;
+            }
+            Err(TryRecvError::Empty) => jobs.recv_blocking().ok(),
+            received => received.ok(),
+        };
+        let Some(first) = first else { return Ok(()) };
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < options.batch_jobs
@@ -101,6 +114,14 @@ fn batches<S: Store>(
             bytes += job.bytes();
             batch.push(job);
         }
+        let waiting = batch.len();
+        batch.retain(|job| !matches!(job.task, Task::Tick));
+        if batch.len() < waiting {
+            upkeep.wake();
+        }
+        if batch.is_empty() {
+            continue;
+        }
         metrics.batch_jobs.observe(batch.len() as f64);
         handle(store, batch, &mut walks, options, metrics)?;
         match store.rest() {
@@ -108,8 +129,8 @@ fn batches<S: Store>(
             Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
             Ok(()) => {}
         }
+        upkeep.after_batch(store, metrics)?;
     }
-    Ok(())
 }
 
 /// Stores a batch; where something in it cannot be applied, each of its jobs alone; and the one
@@ -207,6 +228,7 @@ fn transact<S: Store>(
         replies.push(match task {
             Task::Delivery(given) => Reply::Stored(work.delivery(&mut txn, given)?),
             Task::Command(asked) => Reply::Answered(work.command(&mut txn, asked)?),
+            Task::Tick => Reply::Ticked,
         });
     }
     let batch = work.batch;
@@ -230,6 +252,7 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.created.inc_by(saved.created);
     metrics.merged.inc_by(saved.merged);
     metrics.removed.inc_by(saved.removed);
+    metrics.erased.inc_by(saved.erased);
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
     let receipts = || {
@@ -243,6 +266,7 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.events("kept", sum(|receipt| receipt.kept));
     metrics.events("repeated", sum(|receipt| receipt.repeated));
     metrics.events("quarantined", sum(|receipt| receipt.quarantined));
+    metrics.events("erased", sum(|receipt| receipt.erased));
 }
 
 /// The time, in ms since 1970.

@@ -130,7 +130,8 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         });
     }
     let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    Batch { directory, entries, bodies, quarantined: Vec::new(), answers: Vec::new(), clock: 0, now: 0 }
+    let (quarantined, erasures, answers) = (Vec::new(), Vec::new(), Vec::new());
+    Batch { directory, entries, bodies, quarantined, erasures, answers, clock: 0, now: 0 }
 }
 
 fn body(time: i64) -> Bytes {

@@ -7,13 +7,16 @@
 mod conformance;
 pub mod readers;
 pub mod sqlite;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Change, ClientId, Digest, Directory, Key, SmoochId, Text, View};
+use crate::domain::{AppId, Change, ClientId, Digest, Directory, Key, Record, SmoochId, Text, View};
+
+pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};
 
 /// How long an answer is kept for whoever asks again, in ms.
 pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
@@ -116,6 +119,9 @@ pub struct Link {
 pub enum Source {
     /// Smooch: the body is the webhook's.
     Webhook,
+    /// Smooch, and somebody it spoke of is erased: the body is the [`crate::domain::Event`] as JSON, without
+    /// what it said of them.
+    Reduced,
     /// Our own API: the body is the [`crate::domain::Event`] it was decided into, as JSON.
     Api,
 }
@@ -172,6 +178,8 @@ pub struct Batch {
     pub bodies: Vec<Bytes>,
     /// What goes into quarantine.
     pub quarantined: Vec<Quarantined>,
+    /// Whoever its entries erase.
+    pub erasures: Vec<Erasure>,
     /// Answers to be kept; those kept for longer than a day may go.
     pub answers: Vec<Answered>,
     /// The clock of our own API afterwards, in µs since 1970. It never runs back.
@@ -189,6 +197,8 @@ pub struct Saved {
     pub merged: u64,
     /// App users that were removed.
     pub removed: u64,
+    /// `_id`s that were erased.
+    pub erased: u64,
     /// A `userId` that another record carries already.
     pub identity_conflicts: u64,
     /// Old bodies given up to keep the quarantine within its bounds.
@@ -211,6 +221,10 @@ pub trait Store: Send {
     /// Called between batches: time for upkeep that must not run beside a transaction.
     fn rest(&mut self) -> Result<()>;
 
+    /// Takes one small step towards forgetting whoever is erased, and letting go of what is kept long
+    /// enough at `now` (ms since 1970): whether there may be more to do at once.
+    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool>;
+
     /// Lets go without another write, and leaves word that the data must be verified before it is
     /// used again: after a failed sync, less may be on disk than is read back from memory.
     fn abandon(self);
@@ -227,6 +241,9 @@ pub trait Txn {
 
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
+
+    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
 
     /// The clock of our own API, in µs since 1970.
     fn clock(&self) -> i64;
@@ -260,7 +277,8 @@ pub trait Reader {
     /// are more, all seen at one moment.
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes>;
 
-    /// At most `limit` journal entries after `after`, each with the body it came in.
+    /// At most `limit` journal entries after `after`, each with the body it came in. The body is empty where
+    /// it is not kept any more, which is never after the [`Horizon`].
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 
     /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.
@@ -279,6 +297,27 @@ pub trait Reader {
         from: BTreeSet<Seq>,
         limit: usize,
     ) -> Result<Piece>;
+
+    /// From where on the journal is whole.
+    fn horizon(&mut self) -> Result<Horizon>;
+
+    /// At most `limit` records of the base after `after`, in the order of their keys: what the journal came
+    /// to up to the [`Horizon`]. Whoever reads all of it asks for the horizon before and after: had it moved,
+    /// the base did as well.
+    fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>>;
+
+    /// The records of the base of these app users, who has none left out, and how far it goes.
+    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)>;
+
+    /// The records of these app users, each as it is stored; who is unknown is left out.
+    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>>;
+
+    /// The bodies in quarantine that mention one of these app users by an `_id`, a `userId`, a client or an
+    /// e-mail address, each with its number.
+    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>>;
+
+    /// What became of the erasure of this `_id`; nothing if it was not erased.
+    fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>>;
 
     /// How many events, and how many bodies in quarantine, there are.
     fn counts(&mut self) -> Result<Counts>;

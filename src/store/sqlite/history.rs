@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::load::Loader;
-use super::reader::{ENTRY, bodies, entry, first_of_batch};
-use super::{Error, Result, trouble};
+use super::reader::{ENTRY, Unpacked, entry, horizon};
+use super::{Result, trouble};
 use crate::domain::{AppId, ClientId, SmoochId};
 use crate::store::{Heads, Piece, Seq};
 
@@ -41,20 +40,15 @@ pub(super) fn walk(
     let mut select =
         conn.prepare_cached(&format!("SELECT {ENTRY} FROM journal WHERE seq = ?1")).map_err(trouble)?;
     let mut entries = Vec::new();
-    let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
+    let mut batch = Unpacked::default();
+    let horizon = horizon(conn)?;
     while entries.len() < limit
         && let Some(seq) = from.pop_last()
     {
         let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional().map_err(trouble)?;
-        let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else {
-            return Err(Error::Damaged(format!("an app user's journal entry {seq} is missing")));
-        };
-        let first = first_of_batch(conn, seq)?;
-        if batch.0 != first {
-            batch = (first, bodies(conn, first)?);
-        }
-        let body = batch.1.get(entry.body).cloned();
-        let body = body.ok_or_else(|| Error::Damaged(format!("journal entry {seq} has no body")))?;
+        // What is not kept any more was trimmed, or was about somebody who is erased.
+        let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else { continue };
+        let body = batch.body(conn, &entry, horizon)?;
         from.extend(
             entry.users.iter().filter(|(id, _)| of.contains(id)).filter_map(|(_, previous)| *previous),
         );

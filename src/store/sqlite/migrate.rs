@@ -8,8 +8,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{OpenError, common, trouble};
 
-/// Step n leads to schema n + 1. Steps are only ever added.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_directory.sql")];
+/// Each schema, and the step that leads to it from the one before. Steps are only ever added.
+const STEPS: [(i64, &str); 2] =
+    [(1, include_str!("migrations/0001_directory.sql")), (3, include_str!("migrations/0003_forget.sql"))];
 
 /// Marks a file as ours: "roll" in ASCII.
 const APPLICATION_ID: i64 = 0x726f_6c6c;
@@ -17,7 +18,7 @@ const APPLICATION_ID: i64 = 0x726f_6c6c;
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
 pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let known = STEPS.len() as i64;
+    let known = STEPS[STEPS.len() - 1].0;
     let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
     let number =
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
@@ -35,9 +36,12 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if tables == 0 {
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
     }
-    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
-        .map_err(failed)?;
-    for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or(0)) {
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA secure_delete = ON",
+    )
+    .map_err(failed)?;
+    for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         txn.execute_batch(step).map_err(failed)?;
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
@@ -45,5 +49,18 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         txn.commit().map_err(failed)?;
         tracing::info!(schema = version, "the database has schema {version} now");
     }
+    if number(conn, "SELECT clean FROM horizon")? == 0 {
+        clean(conn);
+    }
     Ok(())
+}
+
+/// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what
+/// its rows do not. Should there be no room for it now, it is tried again at the next start.
+fn clean(conn: &Connection) {
+    tracing::info!("making the database file anew, so that nothing deleted is left in it");
+    let sql = "VACUUM; UPDATE horizon SET clean = 1; PRAGMA wal_checkpoint(TRUNCATE);";
+    if let Err(error) = conn.execute_batch(sql) {
+        tracing::warn!(%error, "the file still holds what was deleted before: {error}");
+    }
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::bodies::DICTIONARY;
 use super::codec::encode;
 use super::load::Loader;
-use super::{Error, Result, State, trouble};
+use super::{Error, Kept, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
 use crate::store::{
     ANSWERS_KEPT, Answered, Batch, Keys, Link, Outcome, Quarantined, Saved, Seq, Source, Txn,
@@ -20,13 +20,13 @@ pub struct SqliteTxn<'a> {
     next_seq: Seq,
     clock: i64,
     feeds: HashMap<AppId, u64>,
-    quarantine: (u64, u64),
+    kept: Kept,
 }
 
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
-        let (next_seq, clock, quarantine) = (state.next_seq, state.clock, state.quarantine);
-        Self { txn, state, next_seq, clock, feeds: HashMap::new(), quarantine }
+        let (next_seq, clock, kept) = (state.next_seq, state.clock, state.kept);
+        Self { txn, state, next_seq, clock, feeds: HashMap::new(), kept }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
@@ -43,10 +43,7 @@ impl<'a> SqliteTxn<'a> {
             let row = params![
                 entry.seq as i64,
                 entry.app.as_str(),
-                match entry.source {
-                    Source::Webhook => "webhook",
-                    Source::Api => "api",
-                },
+                source_name(entry.source),
                 entry.received,
                 entry.event_time,
                 &*entry.trigger,
@@ -146,6 +143,7 @@ impl<'a> SqliteTxn<'a> {
                 ChangeKind::Merged { surviving } => ("merged", Some(surviving.as_str())),
                 ChangeKind::Unmerged => ("unmerged", None),
                 ChangeKind::Removed => ("removed", None),
+                ChangeKind::Erased => ("erased", None),
             };
             let fields = serde_json::to_string(&change.fields)
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -197,18 +195,18 @@ impl<'a> SqliteTxn<'a> {
                 &*kept.body
             ];
             insert.execute(row).map_err(trouble)?;
-            self.quarantine.0 += 1;
-            self.quarantine.1 += kept.body.len() as u64;
+            self.kept.quarantine.0 += 1;
+            self.kept.quarantine.1 += kept.body.len() as u64;
         }
         let (rows, bytes) = self.state.quarantine_bounds;
         let mut dropped = 0;
-        while self.quarantine.0 > 1 && (self.quarantine.0 > rows || self.quarantine.1 > bytes) {
+        while self.kept.quarantine.0 > 1 && (self.kept.quarantine.0 > rows || self.kept.quarantine.1 > bytes)
+        {
             let sql =
                 "DELETE FROM quarantine WHERE seq = (SELECT min(seq) FROM quarantine) RETURNING length(body)";
             let mut drop_oldest = self.txn.prepare_cached(sql).map_err(trouble)?;
             let length: i64 = drop_oldest.query_row([], |row| row.get(0)).map_err(trouble)?;
-            self.quarantine.0 -= 1;
-            self.quarantine.1 = self.quarantine.1.saturating_sub(length as u64);
+            self.kept.let_go_of_quarantined(length as u64);
             dropped += 1;
         }
         Ok(dropped)
@@ -269,6 +267,10 @@ impl Txn for SqliteTxn<'_> {
         known.optional().map_err(trouble)
     }
 
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool> {
+        if self.kept.erased { super::forget::mentions_erased(&self.txn, app, body) } else { Ok(false) }
+    }
+
     fn clock(&self) -> i64 {
         self.state.clock
     }
@@ -285,6 +287,9 @@ impl Txn for SqliteTxn<'_> {
         self.changes(batch, &changes)?;
         let quarantine_dropped = self.quarantine(&batch.quarantined)?;
         self.answers(batch)?;
+        if !batch.erasures.is_empty() {
+            super::forget::begin(&self.txn, &mut self.kept, &batch.erasures, batch.now)?;
+        }
         let count = |kind: fn(&ChangeKind) -> bool| {
             changes.iter().filter(|(_, change)| kind(&change.kind)).count() as u64
         };
@@ -292,6 +297,7 @@ impl Txn for SqliteTxn<'_> {
             created: count(|kind| matches!(kind, ChangeKind::Created)),
             merged: count(|kind| matches!(kind, ChangeKind::Merged { .. })),
             removed: count(|kind| matches!(kind, ChangeKind::Removed)),
+            erased: batch.erasures.len() as u64,
             identity_conflicts,
             quarantine_dropped,
         })
@@ -302,7 +308,7 @@ impl Txn for SqliteTxn<'_> {
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);
-        self.state.quarantine = self.quarantine;
+        self.state.kept = self.kept;
         Ok(())
     }
 }
@@ -348,6 +354,15 @@ pub(super) fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
     let mut select = conn.prepare_cached("SELECT seq FROM feeds WHERE app = ?1").map_err(trouble)?;
     let last: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)?;
     Ok(last.unwrap_or(0) as u64)
+}
+
+/// How the journal writes a source.
+pub(super) fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Webhook => "webhook",
+        Source::Reduced => "reduced",
+        Source::Api => "api",
+    }
 }
 
 /// How the journal writes an outcome.
