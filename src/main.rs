@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{check_config, replay, token};
+use rollcall::command::{check_config, erase, export, replay, token};
 use rollcall::config::{Problems, Settings};
 use rollcall::{log, serve};
 
@@ -35,6 +35,10 @@ enum Command {
     Serve,
     /// Posts recorded payloads to a running target, signed as Smooch does
     Replay(replay::Args),
+    /// Erases a person for good, from the directory and from the journal
+    Erase(erase::Args),
+    /// Prints everything that is kept of a person
+    Export(export::Args),
     /// Prints a JWT signed with a key of an app
     Token(token::Args),
     /// Names every problem of the settings
@@ -61,6 +65,10 @@ fn main() -> ExitCode {
         Some(Command::Replay(args)) => {
             serve::block_on(replay::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
         }
+        Some(Command::Erase(args)) => {
+            serve::block_on(erase::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
+        }
+        Some(Command::Export(args)) => export::run(&args, &settings),
         Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
     };
     ran.unwrap_or_else(|error| {

@@ -4,7 +4,7 @@
 //! bounded, so that memory does not depend on how much there is to replay.
 
 mod payloads;
-mod post;
+pub(super) mod post;
 mod sign;
 mod tally;
 
@@ -190,7 +190,7 @@ fn progress(sources: &[Source], rounds: u32) -> anyhow::Result<ProgressBar> {
     Ok(bar)
 }
 
-fn target(text: &str) -> Result<Url, String> {
+pub(super) fn target(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         Ok(_) => Err("must begin with http:// or https://".to_owned()),
@@ -199,7 +199,7 @@ fn target(text: &str) -> Result<Url, String> {
 }
 
 /// Where a service that listens there is reached from this machine.
-fn default_target(mut listen: SocketAddr) -> anyhow::Result<Url> {
+pub(super) fn default_target(mut listen: SocketAddr) -> anyhow::Result<Url> {
     if listen.port() == 0 {
         bail!("server.listen has port 0, which is any free one: name the target with --to");
     }

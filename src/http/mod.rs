@@ -10,6 +10,7 @@ pub mod describe;
 mod devices;
 mod error;
 mod feed;
+mod forget;
 mod history;
 pub mod jwt;
 pub mod listen;

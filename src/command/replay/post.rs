@@ -86,7 +86,7 @@ impl Poster {
 }
 
 /// Chooses who does the cryptography of TLS; rustls has to be told once a process.
-fn install() {
+pub(in crate::command) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error says that somebody else has chosen before, which is just as well.
