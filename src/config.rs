@@ -43,6 +43,8 @@ pub struct Settings {
     pub ingest: Ingest,
     /// The database.
     pub store: Store,
+    /// How much of it is kept.
+    pub retention: Retention,
     /// Followers of the directory.
     pub feed: Feed,
     /// Backups by the clock.
@@ -133,6 +135,25 @@ pub struct Store {
     pub wal_checkpoint: u64,
     /// Bytes of write-ahead log at most; at least `wal_checkpoint`.
     pub wal_limit: u64,
+}
+
+/// `[retention]`; nothing is no bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Age of journal entries.
+    pub history_age: Option<Duration>,
+    /// Journal entries.
+    pub history_entries: Option<u64>,
+    /// Age of the bodies of journal entries.
+    pub bodies_age: Option<Duration>,
+    /// Bytes that these bodies take in the file.
+    pub bodies_bytes: Option<u64>,
+    /// Age of changes in the feed.
+    pub feed_age: Option<Duration>,
+    /// Changes in the feed of each app.
+    pub feed_changes: Option<u64>,
+    /// Age of bodies in quarantine.
+    pub quarantine_age: Option<Duration>,
 }
 
 /// Which database, and where.

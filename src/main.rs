@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rollcall::command::{
-    backup, check_config, check_health, describe, doctor, journal, quarantine, rebuild, replay, restore,
-    tail, token, verify,
+    backup, check_config, check_health, describe, doctor, erase, export, journal, quarantine, rebuild,
+    replay, restore, tail, token, verify,
 };
 use rollcall::config::{Problems, Settings};
 use rollcall::{exit, log, serve};
@@ -38,6 +38,10 @@ enum Command {
     Serve,
     /// Posts recorded payloads to a running target, signed as Smooch does
     Replay(replay::Args),
+    /// Erases a person for good, from the directory and from the journal
+    Erase(erase::Args),
+    /// Prints everything that is kept of a person
+    Export(export::Args),
     /// Prints a JWT signed with a key of an app
     Token(token::Args),
     /// Names every problem of the settings
@@ -94,6 +98,8 @@ fn main() -> ExitCode {
         (Command::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
         (Command::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
         (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
+        (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
+        (Command::Export(args), Ok(settings)) => export::run(&args, &settings),
         (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
     ran.unwrap_or_else(|error| exit::failed(&error))

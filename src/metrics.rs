@@ -71,7 +71,7 @@ pub struct Why {
 /// A label that tells what was done with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Done {
-    /// `learned`, `kept`, `repeated` or `quarantined`; of a backup `made` or `failed`.
+    /// `learned`, `kept`, `repeated`, `quarantined` or `erased`; of a backup `made` or `failed`.
     pub outcome: &'static str,
 }
 
@@ -97,6 +97,8 @@ pub struct Metrics {
     pub batch_jobs: Histogram,
     /// Commits in seconds.
     pub commit_seconds: Histogram,
+    /// Steps in seconds in which something was let go between two batches.
+    pub upkeep_seconds: Histogram,
     /// Open connections to the public listener.
     pub connections: Gauge,
     /// Followers of the change feed: streams, and polls that wait.
@@ -110,6 +112,8 @@ pub struct Metrics {
     pub merged: Counter,
     /// App users that Smooch deleted.
     pub removed: Counter,
+    /// `_id`s that were erased.
+    pub erased: Counter,
     /// Events whose id another event had, with another content.
     pub id_conflicts: Counter,
     /// `userId`s that another `_id` carries too.
@@ -138,6 +142,7 @@ impl Default for Metrics {
             turned_away: Family::default(),
             batch_jobs: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             commit_seconds: seconds(),
+            upkeep_seconds: seconds(),
             connections: Gauge::default(),
             feed_readers: Gauge::default(),
             repeated_keys: Counter::default(),
@@ -145,6 +150,7 @@ impl Default for Metrics {
             created: Counter::default(),
             merged: Counter::default(),
             removed: Counter::default(),
+            erased: Counter::default(),
             id_conflicts: Counter::default(),
             identity_conflicts: Counter::default(),
             quarantine_dropped: Counter::default(),
@@ -187,6 +193,7 @@ impl Metrics {
         r.register("events", "Events by what was done with them", self.events.clone());
         r.register("batch_jobs", "Deliveries committed together", self.batch_jobs.clone());
         r.register("store_commit_duration_seconds", "Commits", self.commit_seconds.clone());
+        r.register("store_upkeep_duration_seconds", "Steps of upkeep", self.upkeep_seconds.clone());
         r.register("connections", "Open connections to the public listener", self.connections.clone());
         r.register("feed_readers", "Followers of the change feed", self.feed_readers.clone());
         r.register(
@@ -197,6 +204,7 @@ impl Metrics {
         r.register("app_users_created", "App users seen for the first time", self.created.clone());
         r.register("merges", "App users that became part of another", self.merged.clone());
         r.register("app_users_removed", "App users that Smooch deleted", self.removed.clone());
+        r.register("ids_erased", "_ids that were erased", self.erased.clone());
         r.register("id_conflicts", "Events whose id another event had", self.id_conflicts.clone());
         r.register(
             "identity_conflicts",
@@ -261,7 +269,7 @@ impl Metrics {
         self.failed.store(0, Ordering::Release);
     }
 
-    /// Counts events by what was done with them: `learned`, `kept`, `repeated` or `quarantined`.
+    /// Counts events by what was done with them: `learned`, `kept`, `repeated`, `quarantined` or `erased`.
     pub fn events(&self, outcome: &'static str, events: usize) {
         self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
     }

@@ -14,7 +14,7 @@ use crate::domain::Key;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::sqlite::{OpenError, SqliteReader, TABLES};
 use crate::store::{Error, Reader as _, Result, Seq};
-pub use fold::{Fold, event};
+pub use fold::Fold;
 
 /// Entries folded in one transaction.
 const BATCH: usize = 4096;

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::{Problems, Server, Settings, StoreUrl};
 use crate::exit;
@@ -27,6 +27,7 @@ use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
 use crate::schedule::Schedule;
 use crate::store;
+use crate::store::Retention;
 use crate::store::readers::Readers;
 use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
 use crate::supervisor;
@@ -34,6 +35,9 @@ use live::Live;
 
 /// Look-ups go on beside one that waits for the disk.
 const READERS: usize = 2;
+
+/// How often the worker looks whether something is kept long enough.
+const TICK: Duration = Duration::from_secs(1);
 
 /// For telling senders that the worker is gone.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -104,12 +108,19 @@ pub async fn run(
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (news, pulse) = (News::default(), Pulse::default());
     let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
-    let options = worker::Options { batch_jobs, group_members, news: news.clone(), pulse: pulse.clone() };
+    let options = worker::Options {
+        batch_jobs,
+        group_members,
+        retention: retention(settings),
+        news: news.clone(),
+        pulse: pulse.clone(),
+    };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared = Shared::new(settings, queue.clone(), readers, news, census, metrics);
     let mut live = Live::new(settings, shared, schedule, &front);
     tokio::spawn(supervisor::watch(pulse));
+    tokio::spawn(tick(queue.clone()));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
     supervisor::ready();
@@ -206,6 +217,28 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>, Census), 
     let apps = settings.apps.iter().map(|app| app.id.as_str().into()).collect();
     let census = Census::new(SqliteReader::open(path)?, apps);
     Ok((store, readers.map_err(io("reader threads"))?, census))
+}
+
+/// Has the worker look again and again, as long as there is one.
+async fn tick(queue: queue::Queue) {
+    while queue.tick() {
+        sleep(TICK).await;
+    }
+}
+
+/// How much is kept.
+fn retention(settings: &Settings) -> Retention {
+    let kept = &settings.retention;
+    let ms = |age: Option<Duration>| age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    Retention {
+        history_age: ms(kept.history_age),
+        history_entries: kept.history_entries,
+        bodies_age: ms(kept.bodies_age),
+        bodies_bytes: kept.bodies_bytes,
+        feed_age: ms(kept.feed_age),
+        feed_changes: kept.feed_changes,
+        quarantine_age: ms(kept.quarantine_age),
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {

@@ -134,7 +134,10 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         let mut value = text::json(entry);
         match entry.source {
             Source::Webhook => text::put_body(&mut value, &body),
-            Source::Api => value["decided"] = serde_json::from_slice(&body).context("reading the facts")?,
+            _ if body.is_empty() => {}
+            Source::Reduced | Source::Api => {
+                value["decided"] = serde_json::from_slice(&body).context("reading the facts")?;
+            }
         }
         writeln!(out, "{value}")?;
     } else {

@@ -203,7 +203,7 @@ fn read_round(sources: &[Source], signer: &Signer, feed: &Feed) {
     }
 }
 
-fn target(text: &str) -> Result<Url, String> {
+pub(super) fn target(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         Ok(_) => Err("must begin with http:// or https://".to_owned()),
@@ -212,7 +212,7 @@ fn target(text: &str) -> Result<Url, String> {
 }
 
 /// The webhook target of the service of the settings.
-fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
+pub(super) fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
     let Some(listen) = service::reached_at(listen) else {
         bail!("server.listen has port 0, which is any free one: name the target with --to");
     };

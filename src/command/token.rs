@@ -64,7 +64,7 @@ fn token(args: &Args, settings: &Settings, now: i64) -> anyhow::Result<String> {
     Ok(jwt::sign(&claims, &key.id, key.secret.expose().as_bytes(), Some(now), expires))
 }
 
-fn app<'a>(wanted: Option<&str>, apps: &'a [App]) -> anyhow::Result<&'a App> {
+pub(super) fn app<'a>(wanted: Option<&str>, apps: &'a [App]) -> anyhow::Result<&'a App> {
     let ids = || apps.iter().map(|app| app.id.as_str()).collect::<Vec<_>>().join(", ");
     match (wanted, apps) {
         (None, [only]) => Ok(only),

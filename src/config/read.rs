@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::layers::{Layers, UNTYPED};
 use super::values::{
-    address, any_text, bytes, duration, duration_or_never, flag, header_text, key_id, log_format, log_level,
-    long_secret, origin, store_url,
+    address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, key_id,
+    log_format, log_level, long_secret, origin, store_url,
 };
 use super::{
-    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store,
+    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Retention, Secret, Server,
+    Settings, Store,
 };
 
 /// The types of TOML that may stand for a value, and how to ask for them.
@@ -58,6 +59,7 @@ impl Reader {
                 wal_checkpoint: self.fixed("store.wal_checkpoint", SIZE, bytes),
                 wal_limit: self.fixed("store.wal_limit", SIZE, bytes),
             },
+            retention: self.retention(),
             feed: Feed {
                 heartbeat: self.duration("feed.heartbeat"),
                 stream_life: self.duration("feed.stream_life"),
@@ -106,6 +108,18 @@ impl Reader {
             quarantine_rows: self.count("ingest.quarantine_rows", 1..=1000 * MANY),
             quarantine_bytes: self.fixed("ingest.quarantine_bytes", SIZE, bytes),
             group_members: self.count("ingest.group_members", 2..=MANY),
+        }
+    }
+
+    fn retention(&mut self) -> Retention {
+        Retention {
+            history_age: self.unless_zero("retention.history_age", TEXT, age),
+            history_entries: self.unless_zero("retention.history_entries", COUNT, entries),
+            bodies_age: self.unless_zero("retention.bodies_age", TEXT, age),
+            bodies_bytes: self.unless_zero("retention.bodies_bytes", SIZE, bytes),
+            feed_age: self.unless_zero("retention.feed_age", TEXT, age),
+            feed_changes: self.unless_zero("retention.feed_changes", COUNT, entries),
+            quarantine_age: self.unless_zero("retention.quarantine_age", TEXT, age),
         }
     }
 
@@ -178,6 +192,19 @@ impl Reader {
     fn unless_empty(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> Option<String> {
         let parse = |text: &str| if text.is_empty() { Ok(String::new()) } else { parse(text) };
         self.optional(key, TEXT, parse).filter(|text| !text.is_empty())
+    }
+
+    /// A bound; 0 is none.
+    fn unless_zero<T>(
+        &mut self,
+        key: &str,
+        kind: Kind,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.fixed(key, kind, |text| match text.trim_start_matches('0') {
+            "" | "s" => Ok(None),
+            _ => parse(text).map(Some),
+        })
     }
 
     fn duration(&mut self, key: &str) -> Duration {

@@ -12,6 +12,7 @@ impl Settings {
             limits: _,
             ingest: _,
             store: _,
+            retention,
             feed: _,
             backup: _,
             log: _,
@@ -58,6 +59,7 @@ impl Settings {
             ("store.url", store.url == *url),
             ("store.wal_checkpoint", store.wal_checkpoint == *wal_checkpoint),
             ("store.wal_limit", store.wal_limit == *wal_limit),
+            ("retention", self.retention == *retention),
             ("log.format", log.format == *format),
             ("log.level", log.level == *level),
         ];

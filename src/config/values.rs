@@ -11,6 +11,9 @@ use super::{LogFormat, StoreUrl};
 /// Longer is a slip of the pen, and would overflow a clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
+/// Longer is for ever.
+const OLDEST: Duration = Duration::from_secs(36_525 * 24 * 3600);
+
 /// A duration such as `500ms`, `5s` or `1h 30m`: more than nothing, and at most 366 days.
 ///
 /// # Errors
@@ -32,6 +35,27 @@ pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> 
     } else {
         duration(text).map(Some).map_err(|why| format!("{why}, or never"))
     }
+}
+
+/// How long something is kept, such as `90s`, `720h` or `30d`: more than nothing, and at most 100 years.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
+    let seconds = match days {
+        Some(days) => days.checked_mul(24 * 3600).map(Duration::from_secs),
+        None => text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok()),
+    };
+    match seconds {
+        Some(span) if span > OLDEST => Err("must be at most 36525d (100 years)".to_owned()),
+        Some(span) if !span.is_zero() => Ok(span),
+        Some(_) => Err("must be more than zero; 0s is no bound".to_owned()),
+        None => Err("not a duration such as 90s, 720h or 30d".to_owned()),
+    }
+}
+
+/// A number of rows.
+pub(super) fn entries(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
+    number.ok_or_else(|| "must be a whole number".to_owned())
 }
 
 /// A size in bytes such as `512`, `100KB` or `32KiB`; more than nothing.

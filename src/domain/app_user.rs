@@ -195,6 +195,8 @@ pub struct Record {
     pub from: BTreeSet<SmoochId>,
     /// Removed, or merged into one that was. Never falls, and nothing is learned any more.
     pub dead: bool,
+    /// Erased, or merged into one that was, and so dead as well. Never falls.
+    pub erased: bool,
     /// Its last journal entry.
     pub head: Option<u64>,
     /// Its last events.
@@ -205,12 +207,20 @@ impl Record {
     /// Takes everything away that a removal takes away: what was said of the person. What is left
     /// keeps later and late events out, and old `_id`s from being taken for new ones.
     pub fn bury(&mut self) {
+        self.strip();
+        self.dead = true;
+    }
+
+    /// Takes away what was said of the person, and leaves what others are part of: who was merged with
+    /// whom, who is gone, whose word counts.
+    pub fn strip(&mut self) {
         *self = Self {
             secured: self.secured,
             minted: self.minted,
             into: std::mem::take(&mut self.into),
             from: std::mem::take(&mut self.from),
-            dead: true,
+            dead: self.dead,
+            erased: self.erased,
             head: self.head,
             recent: std::mem::take(&mut self.recent),
             ..Self::default()

@@ -86,6 +86,13 @@ pub enum Action {
         /// Whom.
         user: Name,
     },
+    /// Erases an app user and everybody merged into it, here and in the journal.
+    Erase {
+        /// Whom; also an `_id` that was removed.
+        user: Name,
+        /// Only the `_id` that was named, with whoever is merged into it, and not the app user it is part of.
+        only: bool,
+    },
     /// Clears name, e-mail and properties, and what the clients tell of the person.
     DeleteProfile {
         /// Whose.
@@ -122,6 +129,7 @@ impl Action {
             Self::Track { .. } => "api:event",
             Self::UpdateDevice { .. } => "api:device",
             Self::Delete { .. } => "api:delete",
+            Self::Erase { .. } => "api:erase",
             Self::DeleteProfile { .. } => "api:deleteProfile",
             Self::Merge { .. } => "api:merge",
             Self::Unmerge { .. } => "api:unmerge",
@@ -137,6 +145,7 @@ impl Action {
             | Self::Track { user, .. }
             | Self::UpdateDevice { user, .. }
             | Self::Delete { user }
+            | Self::Erase { user, .. }
             | Self::DeleteProfile { user }
             | Self::Secure { user } => vec![user],
             Self::Merge { surviving, discarded } => vec![surviving, discarded],

@@ -61,6 +61,7 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
             let target = scene.target(user)?;
             Ok(Decision::of(&target.id, vec![Fact::Removed { user: target.id.clone() }]))
         }
+        Action::Erase { user, only } => scene.erase(user, *only),
         Action::DeleteProfile { user } => scene.delete_profile(user),
         Action::Merge { surviving, discarded } => scene.merge(surviving, discarded),
         Action::Unmerge { surviving, discarded } => scene.unmerge(surviving, discarded),
@@ -159,6 +160,28 @@ impl Scene<'_> {
         let given = fields.iter().filter(|(_, value)| value.is_some());
         set.extend(given.map(|(field, value)| (field.clone(), value.clone(), None)));
         vec![Fact::Minted { user: fresh.clone() }, Fact::Set { user: fresh.clone(), fields: set }]
+    }
+
+    /// Everybody is named who goes, since the journal keeps nothing else that tells.
+    fn erase(&self, user: &Name, only: bool) -> Decided {
+        let named = SmoochId::from(&**user);
+        let known =
+            |id: &SmoochId| !id.is_app() && self.directory.record(&(self.app.clone(), id.clone())).is_some();
+        let (first, stays) = match self.target(user) {
+            Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
+            Ok(target) => (target.id, None),
+            // Who was removed can still be erased.
+            Err(Refusal::NoUser) if known(&named) => (named, None),
+            Err(refusal) => return Err(refusal),
+        };
+        let all = self.directory.under(self.app, &first);
+        let all: Vec<_> = all.into_iter().filter(|id| !self.directory.is_erased(self.app, id)).collect();
+        let secured = |id: &SmoochId| {
+            self.directory.record(&(self.app.clone(), id.clone())).is_some_and(|record| record.secured)
+        };
+        let guard = stays.filter(|_| all.iter().any(secured)).map(|user| Fact::Secured { user });
+        let facts = all.into_iter().map(|user| Fact::Erased { user }).chain(guard);
+        Ok(Decision::of(&first, facts.collect()))
     }
 
     fn delete_profile(&self, user: &Name) -> Decided {

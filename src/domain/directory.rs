@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::app_user::{Edge, Override, Record, Register, Text, raise};
+use super::app_user::{Edge, Override, Recent, Record, Register, Text, raise};
 use super::fact::{Event, Fact, Field, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
@@ -77,6 +77,8 @@ pub struct Directory {
     named: HashMap<(AppId, Text), BTreeSet<SmoochId>>,
     /// Everybody there is was learned here, so nobody has to be brought.
     whole: bool,
+    /// Whoever was erased here, as they were until then.
+    erased: Vec<(Key, Record)>,
     group_members: usize,
 }
 
@@ -84,7 +86,14 @@ impl Directory {
     /// An empty working set in which no group may have more than `group_members` records.
     pub fn new(group_members: usize) -> Self {
         let named = HashMap::new();
-        Self { entries: HashMap::new(), pointers: HashMap::new(), named, whole: false, group_members }
+        Self {
+            entries: HashMap::new(),
+            pointers: HashMap::new(),
+            named,
+            whole: false,
+            erased: Vec::new(),
+            group_members,
+        }
     }
 
     /// A directory that is made by learning alone, from the first event on.
@@ -155,7 +164,9 @@ impl Directory {
     pub fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
         let stamp = &event.stamp;
         for fact in &event.facts {
-            for user in fact.users().into_iter().flatten() {
+            // That two have one userId follows from what was said of them; nobody says it.
+            let derived = matches!(fact, Fact::Merged { reason: Reason::SameUserId, .. });
+            for user in fact.users().into_iter().flatten().filter(|_| !derived) {
                 self.sighted(app, user, stamp);
             }
             match fact {
@@ -191,10 +202,35 @@ impl Directory {
                     self.client(app, user, client, value.as_ref(), stamp);
                 }
                 Fact::ClientBound { user, client } => self.claim(app, user, client, stamp),
-                Fact::Removed { user } => self.bury(app, user),
+                Fact::Removed { user } => self.bury(app, user, false),
+                Fact::Erased { user } => self.bury(app, user, true),
             }
         }
         Ok(())
+    }
+
+    /// Whoever was erased here, each as it was until then.
+    pub fn erased(&self) -> &[(Key, Record)] {
+        &self.erased
+    }
+
+    /// Whether an `_id` is erased.
+    pub fn is_erased(&self, app: &AppId, id: &SmoochId) -> bool {
+        self.find(app, id).is_some_and(|(_, record)| record.erased)
+    }
+
+    /// An `_id` with everybody merged into it, however indirectly: whom its end takes along.
+    pub fn under(&self, app: &AppId, id: &SmoochId) -> BTreeSet<SmoochId> {
+        let (mut all, mut todo) = (BTreeSet::new(), vec![id.clone()]);
+        while let Some(id) = todo.pop() {
+            let Some((_, record)) = self.find(app, &id).filter(|_| all.insert(id.clone())) else { continue };
+            let joined = |from: &&SmoochId| {
+                let edge = self.find(app, from).and_then(|(_, record)| record.into.get(&id));
+                edge.is_some_and(|edge| edge.value.joined)
+            };
+            todo.extend(record.from.iter().filter(joined).cloned());
+        }
+        all
     }
 
     fn sighted(&mut self, app: &AppId, user: &SmoochId, stamp: &Stamp) {
@@ -250,23 +286,31 @@ impl Directory {
             return Err(TooLarge { members, limit: self.group_members });
         }
         let joined = |record: &Record| record.into.get(surviving).is_some_and(|edge| edge.value.joined);
-        let gone = |id: &SmoochId| self.find(app, id).is_some_and(|(_, record)| record.dead);
-        if gone(surviving) && !gone(discarded) && self.find(app, discarded).is_some_and(|(_, d)| joined(d)) {
-            self.bury(app, discarded);
+        let (dead, erased) =
+            self.find(app, surviving).map_or((false, false), |(_, record)| (record.dead, record.erased));
+        if dead && self.find(app, discarded).is_some_and(|(_, record)| joined(record)) {
+            self.bury(app, discarded, erased);
         }
         Ok(())
     }
 
     /// Buries a record and everybody merged into it, however indirectly.
-    fn bury(&mut self, app: &AppId, user: &SmoochId) {
+    fn bury(&mut self, app: &AppId, user: &SmoochId, erase: bool) {
         let mut todo = vec![user.clone()];
         while let Some(id) = todo.pop() {
             let record = self.edit(app, &id);
-            if record.dead {
+            if record.dead && (record.erased || !erase) {
                 continue;
             }
             let claims: Vec<ClientId> = record.claims.keys().cloned().collect();
+            let known = erase.then(|| record.clone());
             record.bury();
+            if let Some(known) = known {
+                record.erased = true;
+                record.recent = Recent::default();
+                self.erased.push(((app.clone(), id.clone()), known));
+            }
+            let record = self.edit(app, &id);
             let from = record.from.clone();
             let joined = |from: &SmoochId| {
                 let edge = self.find(app, from).and_then(|(_, record)| record.into.get(&id));

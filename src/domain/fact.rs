@@ -29,6 +29,14 @@ impl Event {
         }
         users
     }
+
+    /// The same event without what it says of those who are erased. What it says of merges stays, since
+    /// others are part of these.
+    pub fn without(mut self, is_erased: impl Fn(&SmoochId) -> bool) -> Self {
+        let of_the_erased = |fact: &Fact| fact.users().into_iter().flatten().any(&is_erased);
+        self.facts.retain(|fact| !(fact.tells_of_a_person() && of_the_erased(fact)));
+        self
+    }
 }
 
 /// What the directory can learn. There is no other way to change an app user.
@@ -106,6 +114,12 @@ pub enum Fact {
         /// The app user that is gone.
         user: SmoochId,
     },
+    /// Somebody is to be forgotten: this `_id` and everybody merged into it. Nothing is kept of them, here
+    /// or in the journal, but that they were erased.
+    Erased {
+        /// The `_id` that is left as a tombstone.
+        user: SmoochId,
+    },
 }
 
 impl Fact {
@@ -120,10 +134,30 @@ impl Fact {
             | Self::Minted { user }
             | Self::Secured { user }
             | Self::Tracked { user, .. }
-            | Self::Removed { user } => [Some(user), None],
+            | Self::Removed { user }
+            | Self::Erased { user } => [Some(user), None],
             Self::Merged { surviving, discarded, .. } | Self::Unmerged { surviving, discarded } => {
                 [Some(surviving), Some(discarded)]
             }
+        }
+    }
+
+    /// Whether it says anything of a person. What it is without that is between `_id`s: who is part of
+    /// whom, who is gone, whose word counts.
+    pub fn tells_of_a_person(&self) -> bool {
+        match self {
+            Self::Seen(_)
+            | Self::Set { .. }
+            | Self::ClientSet { .. }
+            | Self::ClientChanged { .. }
+            | Self::ClientBound { .. }
+            | Self::Tracked { .. } => true,
+            Self::Minted { .. }
+            | Self::Secured { .. }
+            | Self::Merged { .. }
+            | Self::Unmerged { .. }
+            | Self::Removed { .. }
+            | Self::Erased { .. } => false,
         }
     }
 

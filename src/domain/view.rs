@@ -187,6 +187,8 @@ pub enum ChangeKind {
     Unmerged,
     /// It is gone.
     Removed,
+    /// It is gone, and nothing is kept of it, here or in the journal: whoever has a copy deletes it too.
+    Erased,
 }
 
 impl Change {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
-use super::history;
+use super::{forget, history};
 use crate::domain::command::Action;
 use crate::domain::{SmoochId, View};
 use crate::store::Reader;
@@ -49,9 +49,13 @@ pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
     Ok(call.show(StatusCode::OK, one(&view)))
 }
 
-/// DELETE `…/appusers/{id}`: the app user is gone, and whatever is told of it later is not heard.
+/// DELETE `…/appusers/{id}`: the app user is gone, and whatever is told of it later is not heard. With
+/// `erase=true` what [`forget::erase`] does.
 pub(super) async fn delete(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
+    if let forget::Asked::Erasure { only } = forget::Asked::read(&call.query)? {
+        return forget::erase(&call, only).await;
+    }
     call.ask(Action::Delete { user: call.user()? }).await?;
     Ok(json(StatusCode::OK, "{}"))
 }

@@ -12,11 +12,12 @@ use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use crate::domain::{ClientId, SmoochId};
+use crate::ingest::again::{Difference, Fold, Learned, Merge};
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Heads, Reader, Seq, Source};
+use crate::store::{Entry, Heads, Horizon, Reader, Seq, Source};
 use crate::wire::json::write_string;
 use crate::wire::{iso, v1};
-use past::{Difference, Fold, Learned, Merge, Past};
+use past::Past;
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
@@ -32,6 +33,8 @@ struct Subject {
     group: BTreeSet<SmoochId>,
     /// Everybody whom merges connect with it, undone ones as well.
     connected: Heads,
+    /// Nothing is to be told of it but that it was erased.
+    erased: bool,
 }
 
 impl Subject {
@@ -45,7 +48,8 @@ impl Subject {
             let id = by_name.as_ref().map_or(named, |view| view.id.clone());
             let connected = reader.connected(&app, std::slice::from_ref(&id))?;
             let group = by_id.or(by_name).into_iter().flat_map(|view| [vec![view.id], view.aliases].concat());
-            Ok(Self { group: group.chain([id.clone()]).collect(), id, connected })
+            let erased = reader.receipt(&app, &id)?.is_some();
+            Ok(Self { group: group.chain([id.clone()]).collect(), id, connected, erased })
         };
         let found = call.shared.readers.run(find).await?;
         if found.id.is_app() || !found.connected.contains_key(&found.id) { Err(no_user()) } else { Ok(found) }
@@ -55,7 +59,8 @@ impl Subject {
 /// GET `…/appusers/{id}/history`: every event that touched the app user or a member of its group, the
 /// newest first, each with what it changed, and whom it merged, why, and what un-merging them would give
 /// now. `limit` is 1 to 1000, by default 25; the next page is that `after` what this one says.
-/// `include=body` adds the bodies as they were received.
+/// `include=body` adds the bodies as they were received. Where the journal was trimmed, `oldest` is the first
+/// entry that is kept, and `oldestBody` the first whose body is.
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let asked = Asked::read(&call.query)?;
@@ -66,22 +71,32 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     let mut page: BTreeSet<Seq> =
         past.touching.range(..asked.after).rev().take(asked.limit + 1).copied().collect();
     let more = page.len() > asked.limit && page.pop_first().is_some();
-    let mut fold = Fold::new(&call.caller.app);
-    let mut told = Vec::new();
-    let seqs = match page.last() {
-        Some(newest) if whole => past.seqs.range(..=newest).copied().collect(),
-        _ => page.clone(),
-    };
-    let read = past.each(seqs, |entry, body| {
-        if page.contains(&entry.seq) {
-            let learned = whole.then(|| fold.learn(entry, body, &[]));
-            let body = asked.bodies.then(|| String::from_utf8_lossy(body).into_owned());
-            told.push((entry.clone(), learned, body));
-        } else {
-            fold.pass(entry, body);
+    let (horizon, told) = loop {
+        let (horizon, base) = past.base(&BTreeSet::new()).await?;
+        let (mut fold, mut told) = (Fold::new(&call.caller.app, base), Vec::new());
+        let seqs = match page.last() {
+            Some(newest) if whole => past.seqs.range(..=newest).copied().collect(),
+            _ => page.clone(),
+        };
+        let read = past.each(seqs, |entry, body| {
+            let learns = whole && entry.seq > horizon.folded;
+            if page.contains(&entry.seq) {
+                let learned = learns.then(|| fold.learn(entry, body, &[]));
+                let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
+                told.push((
+                    entry.clone(),
+                    learned,
+                    body.map(|body| String::from_utf8_lossy(body).into_owned()),
+                ));
+            } else if learns {
+                fold.pass(entry, body);
+            }
+        });
+        read.await?;
+        if past.reaches(horizon).await? {
+            break (horizon, told);
         }
-    });
-    read.await?;
+    };
     let (mut texts, mut apart) = (Vec::new(), Apart { call: &call, left: MOST_APART });
     for (entry, learned, body) in told.iter().rev() {
         let merges = match learned {
@@ -94,7 +109,12 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
         Some(last) if more => format!(",\"after\":\"{last}\""),
         _ => String::new(),
     };
-    let text = format!("{{\"history\":[{}],\"hasMore\":{more}{after}}}", texts.join(","));
+    let oldest = if horizon.folded > 0 {
+        format!(",\"oldest\":{},\"oldestBody\":{}", horizon.oldest, horizon.folded + 1)
+    } else {
+        String::new()
+    };
+    let text = format!("{{\"history\":[{}],\"hasMore\":{more}{after}{oldest}}}", texts.join(","));
     Ok(json(StatusCode::OK, text))
 }
 
@@ -223,6 +243,15 @@ impl Moment {
         moment.ok_or_else(|| ApiError::bad_request("asOf must be a journal number or an ISO 8601 time"))
     }
 
+    /// Whether the journal does not go on from there any more.
+    fn is_before(self, horizon: Horizon) -> bool {
+        match self {
+            Self::Now => false,
+            Self::Entry(last) => last < horizon.folded,
+            Self::Received(last) => horizon.folded > 0 && last < horizon.received,
+        }
+    }
+
     fn has(self, entry: &Entry) -> bool {
         match self {
             Self::Now => true,
@@ -232,25 +261,22 @@ impl Moment {
     }
 }
 
-/// GET `…/appusers/{id}?asOf=`: the app user as it was known after that entry of the journal, or at that
-/// time: what was told later is not in it, whatever time it was told of. 404 if it was not known yet, or
-/// had been removed. With `include=provenance`, for each member that is shown the event with which it came
-/// to be shown so.
-///
-/// A client that two app users claim is active for the one who claimed it last, as far as both still
-/// exist now: the claims of somebody who was removed are forgotten.
-pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
+/// Everything that has a part in what is shown of an app user: where to read it, the numbers of its entries, and
+/// whoever shares a client with it.
+async fn gathered(
+    call: &Call,
+    subject: &Subject,
+    then: &Then,
+) -> Result<(Past, BTreeSet<Seq>, BTreeSet<SmoochId>), ApiError> {
     let (app, most) = (&call.caller.app, call.shared.bounds.history_events);
-    let subject = Subject::find(call).await?;
     let nobody = BTreeSet::new();
     let mut past = Past::of(&call.shared, app, &subject.connected, &nobody);
     let mut whole = past.read(most).await?;
-    let mut fold = Fold::new(app);
+    let (horizon, base) = past.base(&nobody).await?;
+    let mut fold = Fold::new(app, base);
     if whole {
-        let has = |entry: &Entry| then.moment.has(entry);
         past.each(past.seqs.clone(), |entry, body| {
-            if has(entry) {
+            if entry.seq > horizon.folded && then.moment.has(entry) {
                 fold.pass(entry, body);
             }
         })
@@ -269,20 +295,49 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         return Err(ApiError::bad_request(why));
     }
     let seqs: BTreeSet<Seq> = past.seqs.union(&others.seqs).copied().collect();
-    let mut fold = Fold::new(app);
-    let mut sources = BTreeMap::new();
-    let read = past.each(seqs, |entry, body| {
-        if !then.moment.has(entry) {
-            return;
+    Ok((past, seqs, rivals.keys().cloned().collect()))
+}
+
+/// GET `…/appusers/{id}?asOf=`: the app user as it was known after that entry of the journal, or at that
+/// time: what was told later is not in it, whatever time it was told of. 404 if it was not known yet, or
+/// had been removed. With `include=provenance`, for each member that is shown the event with which it came
+/// to be shown so.
+///
+/// A client that two app users claim is active for the one who claimed it last, as far as both still
+/// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
+/// does not reach on any more, with the `oldest` number for which it does; of a value that is older, nobody
+/// knows the event.
+pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
+    let (app, subject) = (&call.caller.app, Subject::find(call).await?);
+    if subject.erased {
+        return Err(no_user());
+    }
+    let (past, seqs, rivals) = gathered(call, &subject, then).await?;
+    let (fold, sources) = loop {
+        let (horizon, base) = past.base(&rivals).await?;
+        if then.moment.is_before(horizon) {
+            let description = "What was known then is not kept any more";
+            return Err(ApiError::gone(description, horizon.folded));
         }
-        if !then.provenance {
-            return fold.pass(entry, body);
+        let (mut fold, mut sources) = (Fold::new(app, base), BTreeMap::new());
+        let read = past.each(seqs.clone(), |entry, body| {
+            if entry.seq <= horizon.folded || !then.moment.has(entry) {
+                return;
+            }
+            if !then.provenance {
+                return fold.pass(entry, body);
+            }
+            let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
+            let source: Arc<str> = event_text(entry).into();
+            sources
+                .extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
+        });
+        read.await?;
+        if past.reaches(horizon).await? {
+            break (fold, sources);
         }
-        let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
-        let source: Arc<str> = event_text(entry).into();
-        sources.extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
-    });
-    read.await?;
+    };
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));
     if then.provenance {

@@ -11,6 +11,7 @@ pub mod describe;
 mod devices;
 mod error;
 mod feed;
+mod forget;
 mod history;
 pub mod jwt;
 pub mod listen;

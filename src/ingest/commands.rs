@@ -23,7 +23,7 @@ pub(super) fn keys(asked: &Asked, keys: &mut Keys) {
     }
     keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
     keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));
-    keys.ends_named |= matches!(action, Action::Delete { .. });
+    keys.ends_named |= matches!(action, Action::Delete { .. } | Action::Erase { .. });
 }
 
 impl Work<'_> {
@@ -68,13 +68,13 @@ impl Work<'_> {
             Err(refusal) => return Ok(Err(refusal)),
         };
         if !facts.is_empty() {
-            self.learn(asked, facts)?;
+            self.decided(asked, facts)?;
         }
         let view = |id: &SmoochId| self.batch.directory.view(&asked.app, id);
         Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
-    fn learn(&mut self, asked: &Asked, facts: Vec<Fact>) -> Result<(), Failure> {
+    fn decided(&mut self, asked: &Asked, facts: Vec<Fact>) -> Result<(), Failure> {
         // Later than everything this API has said, and than everything heard of whom it is about: what
         // is written now is what is read next.
         let heard = self.batch.directory.heard(&asked.app, &facts);
@@ -84,7 +84,7 @@ impl Work<'_> {
         let digest = std::array::from_fn(|n| digest[n]);
         let stamp = Arc::new(Stamp { time, event: "".into(), digest });
         let event = Event { trigger: asked.command.action.trigger().into(), stamp, facts };
-        self.batch.directory.learn(&asked.app, &event)?;
+        self.learn(&asked.app, &event)?;
         self.batch.bodies.push(Bytes::from(written(serde_json::to_vec(&event))?));
         let body = self.batch.bodies.len() - 1;
         let of = Origin { app: &asked.app, source: Source::Api, received: asked.received, body, place: 0 };

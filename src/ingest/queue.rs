@@ -46,6 +46,8 @@ pub struct Receipt {
     pub contradicting: usize,
     /// Events, or whole bodies, that cannot be used: the body is in quarantine.
     pub quarantined: usize,
+    /// Events, or whole bodies, that are not kept: they speak of somebody who is erased.
+    pub erased: usize,
 }
 
 /// Why a delivery was not accepted. It may be stored all the same; the sender should try again.
@@ -154,6 +156,8 @@ pub enum Task {
     Drop(Vec<Seq>),
     /// To put right what the journal says otherwise.
     Replace(Replacing),
+    /// Nothing but to look whether something is to be let go.
+    Tick,
 }
 
 /// What the worker has done. It is on disk.
@@ -169,6 +173,8 @@ pub enum Reply {
     Dropped(usize),
     /// See [`Task::Replace`]: how many rows.
     Replaced(usize),
+    /// See [`Task::Tick`].
+    Ticked,
 }
 
 /// A task with whoever waits for it.
@@ -283,6 +289,15 @@ impl Queue {
             Ok(Err(_)) => Err(Refused::Unavailable),
             Err(_) => Err(Refused::Late),
         }
+    }
+
+    /// Has the worker look whether something is to be let go, when it has the time: whether there still is
+    /// a worker. Where much is waiting, it looks anyway.
+    pub fn tick(&self) -> bool {
+        let room = Room { taken: self.taken.clone(), bytes: 0 };
+        let (done, _) = oneshot::channel();
+        let sent = self.jobs.try_send(Job { task: Task::Tick, done, span: Span::none(), room });
+        !matches!(sent, Err(TrySendError::Closed(_)))
     }
 
     /// Takes nothing more. The worker ends once it has done what is waiting.

@@ -20,9 +20,17 @@ pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last:
     for (entry, event) in events {
         learn(&mut directory, entry, event.as_ref())?;
     }
-    let (quarantined, answers, verdicts) = (Vec::new(), Vec::new(), Verdicts::default());
-    let (entries, bodies, clock) = (Vec::new(), Vec::new(), last as i64);
-    let batch = Batch { directory, entries, bodies, quarantined, verdicts, answers, clock, now: now_ms() };
+    let batch = Batch {
+        directory,
+        entries: Vec::new(),
+        bodies: Vec::new(),
+        quarantined: Vec::new(),
+        verdicts: Verdicts::default(),
+        erasures: Vec::new(),
+        answers: Vec::new(),
+        clock: last as i64,
+        now: now_ms(),
+    };
     txn.save(&batch)?;
     txn.commit()?;
     store.remember(batch.directory);

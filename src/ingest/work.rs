@@ -9,7 +9,7 @@ use super::walks::Walks;
 use super::worker::{Failure, now_ms};
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, SmoochId};
 use crate::store::archive::Verdicts;
-use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Seq, Source, Txn};
+use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Seq, Source, Txn};
 
 /// Bytes of detail kept with a body in quarantine.
 const MOST_DETAIL: usize = 2048;
@@ -22,7 +22,7 @@ pub(super) fn keys(batch: &[&Task]) -> Keys {
             Task::Delivery(given) => delivery_keys(given, &mut keys),
             Task::Command(asked) => super::commands::keys(asked, &mut keys),
             Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
-            Task::Drop(_) | Task::Replace(_) => {}
+            Task::Drop(_) | Task::Replace(_) | Task::Tick => {}
         }
     }
     keys
@@ -91,6 +91,7 @@ impl<'w> Work<'w> {
             bodies: Vec::new(),
             quarantined: Vec::new(),
             verdicts: Verdicts::default(),
+            erasures: Vec::new(),
             answers: Vec::new(),
             clock: txn.clock(),
             now: now_ms(),
@@ -100,7 +101,8 @@ impl<'w> Work<'w> {
 
     pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
         let receipt = self.learn_all(txn, given, None)?;
-        self.batch.quarantined.extend(quarantined(given).map(|(reason, detail)| Quarantined {
+        let held = quarantined(given).filter(|_| receipt.quarantined > 0);
+        self.batch.quarantined.extend(held.map(|(reason, detail)| Quarantined {
             app: given.app.clone(),
             received: given.received,
             reason,
@@ -123,7 +125,7 @@ impl<'w> Work<'w> {
         }
         let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
         let receipt = self.learn_all(txn, &asked.delivered, Some(since))?;
-        match quarantined(&asked.delivered) {
+        match quarantined(&asked.delivered).filter(|_| receipt.quarantined > 0) {
             Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
             None => self.batch.verdicts.released.push(asked.seq),
         }
@@ -150,6 +152,82 @@ impl<'w> Work<'w> {
         since: Option<i64>,
     ) -> Result<Receipt, Failure> {
         let mut receipt = Receipt::default();
+        if given.events.iter().any(|(_, event)| self.is_of_the_erased(&given.app, event)) {
+            self.without_the_erased(txn, given, &mut receipt)?;
+        } else {
+            self.whole(txn, given, since, &mut receipt)?;
+        }
+        if given.unusable.is_empty() {
+            return Ok(receipt);
+        }
+        if txn.mentions_erased(&given.app, &given.body)? {
+            receipt.erased += 1;
+        } else {
+            receipt.quarantined = given.unusable.len();
+        }
+        Ok(receipt)
+    }
+
+    fn is_of_the_erased(&self, app: &AppId, event: &Event) -> bool {
+        let users = event.facts.iter().flat_map(Fact::users).flatten();
+        users.into_iter().any(|id| self.batch.directory.is_erased(app, id))
+    }
+
+    /// Learns what a delivery says of others than the erased, and keeps that instead of its body.
+    fn without_the_erased(
+        &mut self,
+        txn: &mut impl Txn,
+        given: &Delivered,
+        receipt: &mut Receipt,
+    ) -> Result<(), Failure> {
+        for (_, event) in &given.events {
+            let app = &given.app;
+            let said = event.clone().without(|id| self.batch.directory.is_erased(app, id));
+            if said.facts.is_empty() && !event.facts.is_empty() {
+                receipt.erased += 1;
+                continue;
+            }
+            if self.repeated(txn, &subjects(app, &said)[0], &said, given.received)? {
+                receipt.repeated += 1;
+                continue;
+            }
+            self.learn(app, &said)?;
+            // A merge into the erased erases as well.
+            let said = said.without(|id| self.batch.directory.is_erased(app, id));
+            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
+            receipt.learned += usize::from(outcome == Outcome::Learned);
+            receipt.kept += usize::from(outcome == Outcome::Kept);
+            let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
+            self.batch.bodies.push(text.into());
+            let body = self.batch.bodies.len() - 1;
+            let of = Origin { app, source: Source::Reduced, received: given.received, body, place: 0 };
+            self.journal(&subjects(app, &said), &of, &said, outcome);
+        }
+        Ok(())
+    }
+
+    /// Learns what is about to be journalled, and notes whom it erases.
+    pub(super) fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), Failure> {
+        let before = self.batch.directory.erased().len();
+        self.batch.directory.learn(app, event)?;
+        let seq = self.next_seq;
+        let erased = self.batch.directory.erased()[before..].iter().map(|((app, id), known)| Erasure {
+            seq,
+            app: app.clone(),
+            id: id.clone(),
+            known: known.clone(),
+        });
+        self.batch.erasures.extend(erased);
+        Ok(())
+    }
+
+    fn whole(
+        &mut self,
+        txn: &mut impl Txn,
+        given: &Delivered,
+        since: Option<i64>,
+        receipt: &mut Receipt,
+    ) -> Result<(), Failure> {
         let (mut body, mut walks) = (None, Walks::default());
         for (place, event) in &given.events {
             provoke(&event.trigger);
@@ -167,7 +245,7 @@ impl<'w> Work<'w> {
             let known = self.batch.directory.record(&subjects[0]);
             receipt.contradicting +=
                 usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
-            self.batch.directory.learn(&given.app, event)?;
+            self.learn(&given.app, event)?;
             let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
             receipt.learned += usize::from(outcome == Outcome::Learned);
             receipt.kept += usize::from(outcome == Outcome::Kept);
@@ -184,8 +262,7 @@ impl<'w> Work<'w> {
             };
             self.journal(&subjects, &of, event, outcome);
         }
-        receipt.quarantined = given.unusable.len();
-        Ok(receipt)
+        Ok(())
     }
 
     /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
@@ -228,8 +305,9 @@ impl<'w> Work<'w> {
         let mut users = Vec::with_capacity(subjects.len());
         for (n, (app, user)) in subjects.iter().enumerate() {
             let record = self.batch.directory.edit(app, user);
-            users.push((user.clone(), record.head.replace(seq)));
-            if n == 0 {
+            // What was before an erasure is on its way out.
+            users.push((user.clone(), record.head.replace(seq).filter(|_| !record.erased)));
+            if n == 0 && !record.erased {
                 record.recent.note(&event.stamp, seconds(of.received));
             }
         }

@@ -4,18 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use async_channel::Receiver;
+use async_channel::{Receiver, TryRecvError};
 use tracing::Span;
 
 use super::news::News;
 use super::pulse::Pulse;
 use super::queue::{Answer, Delivered, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
+use super::upkeep::Upkeep;
 use super::walks::Walks;
 use super::work::{Work, keys};
 use crate::domain::TooLarge;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
-use crate::store::{Error, Saved, Store, Txn};
+use crate::store::{Error, Retention, Saved, Store, Txn};
 
 /// Bodies beyond which a batch takes no further job, in bytes.
 const BATCH_BYTES: usize = 8 << 20;
@@ -27,6 +28,8 @@ pub struct Options {
     pub batch_jobs: usize,
     /// The most `_id`s one merged app user may have.
     pub group_members: usize,
+    /// How much is kept.
+    pub retention: Retention,
     /// Told of every commit.
     pub news: News,
     /// Felt by whoever watches over the worker.
@@ -96,7 +99,19 @@ fn batches<S: Store>(
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let mut walks = Walks::default();
-    while let Ok(first) = jobs.recv_blocking() {
+    let mut upkeep = Upkeep::new(options.retention);
+    loop {
+        let first = match jobs.try_recv() {
+            Err(TryRecvError::Empty) if upkeep.is_due() => {
+                options.pulse.beat();
+                upkeep.step(store, metrics)?;
+                options.pulse.beat();
+                continue;
+            }
+            Err(TryRecvError::Empty) => jobs.recv_blocking().ok(),
+            received => received.ok(),
+        };
+        let Some(first) = first else { return Ok(()) };
         options.pulse.beat();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
@@ -107,6 +122,15 @@ fn batches<S: Store>(
             bytes += job.bytes();
             batch.push(job);
         }
+        let waiting = batch.len();
+        batch.retain(|job| !matches!(job.task, Task::Tick));
+        if batch.len() < waiting {
+            upkeep.wake();
+        }
+        if batch.is_empty() {
+            options.pulse.beat();
+            continue;
+        }
         metrics.batch_jobs.observe(batch.len() as f64);
         handle(store, batch, &mut walks, options, metrics)?;
         match store.rest() {
@@ -114,9 +138,9 @@ fn batches<S: Store>(
             Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
             Ok(()) => {}
         }
+        upkeep.after_batch(store, metrics)?;
         options.pulse.beat();
     }
-    Ok(())
 }
 
 /// Stores a batch; where something in it cannot be applied, each of its jobs alone; and the one
@@ -238,6 +262,7 @@ fn transact<S: Store>(
             Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
             // It never shares a batch.
             Task::Replace(_) => Reply::Replaced(0),
+            Task::Tick => Reply::Ticked,
         });
     }
     let batch = work.batch;
@@ -279,6 +304,7 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.created.inc_by(saved.created);
     metrics.merged.inc_by(saved.merged);
     metrics.removed.inc_by(saved.removed);
+    metrics.erased.inc_by(saved.erased);
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
     let receipts = || {
@@ -293,6 +319,7 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.events("kept", sum(|receipt| receipt.kept));
     metrics.events("repeated", sum(|receipt| receipt.repeated));
     metrics.events("quarantined", sum(|receipt| receipt.quarantined));
+    metrics.events("erased", sum(|receipt| receipt.erased));
 }
 
 /// The time, in ms since 1970.

@@ -4,20 +4,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::domain::Event;
+use crate::ingest::again::read_again;
 use crate::ingest::refold::relearn;
 use crate::store::sqlite::{OpenError, Options, Sqlite};
-use crate::store::{Entry, Result, Seq, Source, Store as _, Txn as _};
-use crate::wire::history;
-
-/// The event of a journal entry, read from its body by the parser of today; nothing if it cannot be read
-/// any more.
-pub fn event(entry: &Entry, body: &[u8]) -> Option<Event> {
-    match entry.source {
-        Source::Webhook => history::event(body, entry.place),
-        Source::Api => serde_json::from_slice(body).ok(),
-    }
-}
+use crate::store::{Entry, Result, Seq, Store as _, Txn as _};
 
 /// A directory that learns from the journal of another. It keeps no journal of its own; how far it is
 /// stands where another directory keeps its clock.
@@ -75,7 +65,7 @@ impl Fold {
         let Some((last, _)) = entries.last() else { return Ok(()) };
         let mut events = Vec::with_capacity(entries.len());
         for (entry, body) in entries {
-            let event = event(entry, body);
+            let event = read_again(entry.source, body, entry.place);
             self.unreadable += u64::from(event.is_none());
             events.push((entry, event));
         }

@@ -7,16 +7,20 @@ pub mod archive;
 #[cfg(test)]
 mod conformance;
 pub mod readers;
+mod reading;
 pub mod sqlite;
+mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use archive::{Row, Verdicts};
 
-use crate::domain::{AppId, Change, ClientId, Digest, Directory, Key, SmoochId, Text, View};
+use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text};
+
+pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
+pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};
 
 /// How long an answer is kept for whoever asks again, in ms.
 pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
@@ -119,6 +123,9 @@ pub struct Link {
 pub enum Source {
     /// Smooch: the body is the webhook's.
     Webhook,
+    /// Smooch, and somebody it spoke of is erased: the body is the [`crate::domain::Event`] as JSON, without
+    /// what it said of them.
+    Reduced,
     /// Our own API: the body is the [`crate::domain::Event`] it was decided into, as JSON.
     Api,
 }
@@ -177,6 +184,8 @@ pub struct Batch {
     pub quarantined: Vec<Quarantined>,
     /// What becomes of bodies that are there.
     pub verdicts: Verdicts,
+    /// Whoever its entries erase.
+    pub erasures: Vec<Erasure>,
     /// Answers to be kept; those kept for longer than a day may go.
     pub answers: Vec<Answered>,
     /// The clock of our own API afterwards, in µs since 1970. It never runs back.
@@ -202,6 +211,8 @@ pub struct Saved {
     pub merged: u64,
     /// App users that were removed.
     pub removed: u64,
+    /// `_id`s that were erased.
+    pub erased: u64,
     /// A `userId` that another record carries already.
     pub identity_conflicts: u64,
     /// Old bodies given up to keep the quarantine within its bounds.
@@ -223,6 +234,10 @@ pub trait Store: Send {
 
     /// Called between batches: time for upkeep that must not run beside a transaction.
     fn rest(&mut self) -> Result<()>;
+
+    /// Takes one small step towards forgetting whoever is erased, and letting go of what is kept long
+    /// enough at `now` (ms since 1970): whether there may be more to do at once.
+    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool>;
 
     /// Lets go without another write, and leaves word that the data must be verified before it is
     /// used again: after a failed sync, less may be on disk than is read back from memory.
@@ -248,6 +263,9 @@ pub trait Txn {
     /// ms since 1970. Nothing that was loaded before is valid afterwards.
     fn replace(&mut self, rows: &[Row], now: i64) -> Result<()>;
 
+    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
+
     /// The clock of our own API, in µs since 1970.
     fn clock(&self) -> i64;
 
@@ -259,120 +277,4 @@ pub trait Txn {
 
     /// Durable once this returns.
     fn commit(self) -> Result<()>;
-}
-
-/// Looks things up. Sees every commit that was made before the call.
-pub trait Reader {
-    /// The app user that an `_id` is, or is part of.
-    fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>>;
-
-    /// The app user who shows this `userId`: of several the one who said so last.
-    fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>>;
-
-    /// At most `limit` app users after `after`, in the order of their `_id`s.
-    fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
-
-    /// The same, of those who show this e-mail address, letter for letter. Reads every record of the
-    /// app, so it takes as long as the app is large.
-    fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
-
-    /// At most `limit` changes of an app after `after`, less if they are large but never none while there
-    /// are more, all seen at one moment.
-    fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes>;
-
-    /// At most `limit` journal entries after `after`, each with the body it came in: less if they are large,
-    /// but never none while there are more.
-    fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
-
-    /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.
-    /// An `_id` that was never seen is left out.
-    fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads>;
-
-    /// The `_id`s that claim one of these clients, with everybody whom merges connect with them.
-    fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads>;
-
-    /// The app user that both are part of, and `discarded`, as they would be shown if the two were
-    /// un-merged now; nothing if they are not one.
-    fn apart(
-        &mut self,
-        app: &AppId,
-        surviving: &SmoochId,
-        discarded: &SmoochId,
-    ) -> Result<Option<(View, View)>>;
-
-    /// The journal of these app users as one, newest first: at most `limit` entries, from those in `from`
-    /// backwards. Without a place to go on, that is all.
-    fn walk(
-        &mut self,
-        app: &AppId,
-        of: &BTreeSet<SmoochId>,
-        from: BTreeSet<Seq>,
-        limit: usize,
-    ) -> Result<Piece>;
-
-    /// What the metrics tell of the database. Reads a good part of it.
-    fn census(&mut self, apps: &[AppId]) -> Result<Census>;
-
-    /// When the last webhook of each of these apps was stored, in ms since 1970, as far as the end of the
-    /// journal tells; of an app that is not in it, when its last change was committed.
-    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>>;
-
-    /// How many events, and how many bodies in quarantine, there are.
-    fn counts(&mut self) -> Result<Counts>;
-}
-
-/// App users, each with its last journal entry.
-pub type Heads = BTreeMap<SmoochId, Option<Seq>>;
-
-/// Journal entries, each with the body it came in, and the entries where reading on begins.
-pub type Piece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
-
-/// A change of an app user, in the order of commits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
-    /// Its number: each app's rise by one.
-    pub seq: u64,
-    /// When it was committed, in ms since 1970.
-    pub time: i64,
-    /// What changed.
-    pub change: Change,
-    /// The app user as it is at the moment of reading, so perhaps after later changes; nothing if it is
-    /// part of another by then, or gone.
-    pub user: Option<View>,
-}
-
-/// Changes of an app as one moment shows them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changes {
-    /// In the order of their numbers.
-    pub changes: Vec<Changed>,
-    /// The oldest number that is kept; the next one to be given if there is none.
-    pub oldest: u64,
-    /// The last number that was given; 0 before the first.
-    pub last: u64,
-}
-
-/// See [`Reader::census`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    /// App users that a list shows, over all apps.
-    pub users: u64,
-    /// Bodies in quarantine.
-    pub quarantined: u64,
-    /// Bytes of these bodies.
-    pub quarantined_bytes: u64,
-    /// Of each app the oldest change that is kept, the next one to be given if there is none, and the last
-    /// one that was given.
-    pub feeds: Vec<(AppId, u64, u64)>,
-}
-
-/// What a database holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// App users that a list shows, over all apps.
-    pub users: u64,
-    /// Journal entries.
-    pub events: u64,
-    /// Bodies in quarantine.
-    pub quarantined: u64,
 }

@@ -2,6 +2,7 @@
 
 mod archive;
 mod backup;
+mod base;
 mod bodies;
 mod cache;
 mod census;
@@ -12,8 +13,11 @@ mod codec;
 mod compare;
 mod copy;
 mod files;
+mod forget;
 mod health;
 mod history;
+mod keep;
+mod kept;
 mod load;
 mod migrate;
 mod quarantine;
@@ -31,7 +35,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
-use super::{Error, Result, Seq, Store};
+use super::{Error, ReadEvent, Result, Retention, Seq, Store};
 use crate::domain::{AppId, Directory};
 pub use backup::{Restored, backup, moment, restore};
 use bodies::Packer;
@@ -42,6 +46,7 @@ pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
 pub use files::free_bytes;
 pub use health::{Health, health, library};
+use kept::Kept;
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 
@@ -125,8 +130,7 @@ struct State {
     clock: i64,
     /// The last change of each app that had one since the start.
     feeds: HashMap<AppId, u64>,
-    /// Bodies in quarantine, and their bytes.
-    quarantine: (u64, u64),
+    kept: Kept,
     quarantine_bounds: (u64, u64),
     packer: Packer,
     cache: Cache,
@@ -196,6 +200,36 @@ impl Store for Sqlite {
         self.checkpointer.after_commit(&self.conn)
     }
 
+    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool> {
+        let mut kept = self.state.kept;
+        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let more = match forget::step(&txn, &mut kept, read)? {
+            forget::Step::Some => true,
+            forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, read)?,
+            forget::Step::Swept(receipt) => {
+                drop(txn);
+                if self.checkpointer.empty(&self.conn)? {
+                    let txn = self.conn.transaction().map_err(trouble)?;
+                    forget::finish(&txn, &mut kept, receipt, now)?;
+                    txn.commit().map_err(trouble)?;
+                    self.state.kept = kept;
+                    return Ok(true);
+                }
+                // Somebody still reads what is in the log.
+                let txn = self.conn.transaction().map_err(trouble)?;
+                let more = keep::step(&txn, &mut kept, retention, now, read)?;
+                txn.commit().map_err(trouble)?;
+                self.state.kept = kept;
+                return Ok(more);
+            }
+        };
+        if more {
+            txn.commit().map_err(trouble)?;
+            self.state.kept = kept;
+        }
+        Ok(more)
+    }
+
     fn abandon(mut self) {
         self.abandoned = true;
         if let Err(error) = File::create(mark(&self.path)) {
@@ -208,13 +242,12 @@ impl State {
     fn read(conn: &Connection, options: &Options) -> Result<Self> {
         let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
         Ok(Self {
-            next_seq: number("SELECT coalesce(max(seq), 0) + 1 FROM journal")? as u64,
+            // The newest entries may have been let go.
+            next_seq: number("SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq) + 1 FROM horizon")?
+                as u64,
             clock: number("SELECT time FROM clock")?,
             feeds: HashMap::new(),
-            quarantine: (
-                number("SELECT count(*) FROM quarantine")? as u64,
-                number("SELECT coalesce(sum(length(body)), 0) FROM quarantine")? as u64,
-            ),
+            kept: Kept::read(conn)?,
             quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
             packer: Packer::new()?,
             cache: Cache::default(),

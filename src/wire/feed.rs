@@ -12,6 +12,7 @@ pub fn kind(kind: &ChangeKind) -> &'static str {
         ChangeKind::Merged { .. } => "merged",
         ChangeKind::Unmerged => "unmerged",
         ChangeKind::Removed => "removed",
+        ChangeKind::Erased => "erased",
     }
 }
 

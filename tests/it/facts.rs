@@ -36,6 +36,7 @@ fn words(fact: &Fact) -> String {
         Fact::ClientChanged { user, client, value: None } => format!("{user} lost {client}"),
         Fact::ClientBound { user, client } => format!("{user} bound {client}"),
         Fact::Removed { user } => format!("{user} removed"),
+        Fact::Erased { user } => format!("{user} erased"),
         other => format!("{other:?}"),
     }
 }

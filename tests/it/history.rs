@@ -26,7 +26,7 @@ fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
     for (entry, body) in &journal {
         let learned: Event = match entry.source {
             Source::Webhook => event(body, entry.place).unwrap(),
-            Source::Api => serde_json::from_slice(body).unwrap(),
+            Source::Reduced | Source::Api => serde_json::from_slice(body).unwrap(),
         };
         directory.learn(&AppId::from(APP), &learned).unwrap();
         for id in &ids {

@@ -100,6 +100,10 @@ pub(crate) enum Say {
     Remove {
         user: User,
     },
+    /// Shows what a removal shows.
+    Erase {
+        user: User,
+    },
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -195,7 +199,7 @@ impl State {
                 self.mention(user, stamp);
                 up(&mut self.claims, (*user, *client), stamp);
             }
-            Say::Remove { user } => {
+            Say::Remove { user } | Say::Erase { user } => {
                 self.mention(user, stamp);
                 self.tombs.insert(user);
             }

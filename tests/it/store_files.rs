@@ -85,14 +85,15 @@ fn a_first_start_killed_at_any_write_leaves_a_file_that_the_next_start_completes
 fn every_earlier_schema_is_brought_up_to_date() {
     let whole = fresh();
     let steps = migrations();
-    assert_eq!(whole.1, steps.len() as i64, "the program knows every step in the folder");
+    let number = |step: &PathBuf| step.file_name().unwrap().to_str().unwrap()[..4].parse::<i64>().unwrap();
+    assert_eq!(Some(whole.1), steps.last().map(number), "the program knows every step in the folder");
     for version in 0..=steps.len() {
         let home = Home::new();
         let sql = home.sql();
-        for (n, step) in steps[..version].iter().enumerate() {
+        for step in &steps[..version] {
             sql.execute_batch(&std::fs::read_to_string(step).unwrap()).unwrap();
             sql.pragma_update(None, "application_id", whole.0).unwrap();
-            sql.pragma_update(None, "user_version", n as i64 + 1).unwrap();
+            sql.pragma_update(None, "user_version", number(step)).unwrap();
         }
         drop(sql);
         let program = home.start();

@@ -52,6 +52,7 @@ pub(in crate::command) fn json(entry: &Entry) -> Value {
 pub(in crate::command) fn source(source: Source) -> &'static str {
     match source {
         Source::Webhook => "webhook",
+        Source::Reduced => "reduced",
         Source::Api => "api",
     }
 }

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{At, Directory, Pointer};
-use crate::domain::app_user::{Claim, Client, raise};
+use super::{At, Directory, Key, Pointer};
+use crate::domain::app_user::{Claim, Client, Record, Text, raise};
 use crate::domain::fact::Part;
 use crate::domain::ids::{AppId, ClientId, SmoochId, Stamp};
 use crate::domain::view::View;
@@ -70,6 +70,30 @@ impl Directory {
     ) -> Option<(Arc<Stamp>, Reverse<&'a SmoochId>)> {
         let (_, record) = self.find(app, id)?;
         record.claims.get(client).map(|claim| (claim.stamp.clone(), Reverse(id)))
+    }
+
+    /// Adds a record to a directory that is made whole of records and what is learned after them. Brings its
+    /// claims and its `userId`s along.
+    pub fn bring_whole(&mut self, key: Key, record: Record) {
+        let (app, id) = key.clone();
+        let (claims, user_ids): (Vec<ClientId>, Vec<Text>) =
+            (record.claims.keys().cloned().collect(), record.user_ids().into_iter().cloned().collect());
+        self.bring(key, record);
+        user_ids.iter().for_each(|text| self.name(&app, &id, text));
+        for client in claims {
+            let pointer = self.pointers.entry((app.clone(), client.clone())).or_default();
+            pointer.rivals.insert(id.clone());
+            let Some(holder) = pointer.now.clone().filter(|holder| *holder != id) else {
+                pointer.now = Some(id.clone());
+                pointer.before = Some(id.clone());
+                continue;
+            };
+            self.share(&app, &client, [&id, &holder]);
+            if self.strength(&app, &id, &client) > self.strength(&app, &holder, &client) {
+                let pointer = self.pointers.entry((app.clone(), client)).or_default();
+                (pointer.now, pointer.before) = (Some(id.clone()), Some(id.clone()));
+            }
+        }
     }
 
     fn share(&mut self, app: &AppId, client: &ClientId, ids: [&SmoochId; 2]) {

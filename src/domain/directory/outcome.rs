@@ -6,16 +6,21 @@ use super::{At, Directory, Key};
 use crate::domain::app_user::Record;
 use crate::domain::group::root;
 use crate::domain::ids::{AppId, ClientId, SmoochId};
-use crate::domain::view::Change;
+use crate::domain::view::{Change, ChangeKind};
 
 impl Directory {
     /// What is different from what was loaded, by app and user, in the order of their names.
     pub fn changes(&self) -> Vec<(AppId, Change)> {
         let mut plain = Vec::new();
         let mut touched = Vec::new();
+        let mut erased = Vec::new();
         for (key, entry) in &self.entries {
             match &entry.before {
                 None => {}
+                Some(Some(before)) if entry.now.erased && !before.erased => {
+                    erased.push(key);
+                    touched.push(key.clone());
+                }
                 Some(Some(before)) => match Change::of_plain(&key.1, before, &entry.now) {
                     Some(change) => plain.extend(change.map(|change| (key.0.clone(), change))),
                     None => touched.push(key.clone()),
@@ -40,7 +45,13 @@ impl Directory {
             let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
             Some((app, change))
         };
-        let mut changes: Vec<_> = ids.into_iter().filter_map(between).chain(plain).collect();
+        // Every _id that is erased is told, merged ones as well: who follows may have kept it somewhere.
+        erased.iter().for_each(|key| _ = ids.remove(*key));
+        let erased = erased.into_iter().map(|(app, id)| {
+            (app.clone(), Change { user: id.clone(), kind: ChangeKind::Erased, fields: Vec::new() })
+        });
+        let changes = ids.into_iter().filter_map(between).chain(plain).chain(erased);
+        let mut changes: Vec<_> = changes.collect();
         changes.retain(|(_, change)| !change.user.is_app());
         changes.sort_by_cached_key(|(app, change)| (app.clone(), change.user.clone()));
         changes

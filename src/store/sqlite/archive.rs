@@ -6,9 +6,9 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::history::connected;
-use super::reader::{ENTRY, SqliteReader, bodies, entry, first_of_batch};
+use super::reader::{ENTRY, SqliteReader, Unpacked, entry, horizon};
 use super::txn::users_of;
-use super::{Error, Result, trouble};
+use super::{Result, trouble};
 use crate::domain::{AppId, SmoochId};
 use crate::store::archive::{Archive, BatchBody, Held, Wanted};
 use crate::store::{Entry, Quarantined, Seq};
@@ -142,33 +142,18 @@ pub(super) fn journal(conn: &Connection, after: Seq, limit: usize) -> Result<Vec
     let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
     let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
     let (mut page, mut batch, mut bytes) = (Vec::new(), Unpacked::default(), 0);
+    let horizon = horizon(conn)?;
     while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
         let entry = entry(row)?;
-        let (_, body) = batch.body(conn, &entry)?;
+        let (_, body) = batch.body(conn, &entry, horizon)?;
         bytes += body.len();
         page.push((entry, body));
     }
     Ok(page)
 }
 
-/// The bodies of the last batch that one was asked of.
-#[derive(Default)]
-struct Unpacked(Option<(i64, Vec<Bytes>)>);
-
-impl Unpacked {
-    fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
-        let first = first_of_batch(conn, entry.seq)?;
-        let known = self.0.take().filter(|(batch, _)| *batch == first);
-        let batch = known.map_or_else(|| bodies(conn, first).map(|bodies| (first, bodies)), Ok)?;
-        let body = batch.1.get(entry.body).cloned();
-        self.0 = Some(batch);
-        let body = body.ok_or_else(|| Error::Damaged(format!("journal entry {} has no body", entry.seq)))?;
-        Ok((first as Seq, body))
-    }
-}
-
 /// The body that each of these entries came in, with the first number of its batch.
 pub(super) fn bodies_of(conn: &Connection, entries: &[Entry]) -> Result<Vec<BatchBody>> {
-    let mut batch = Unpacked::default();
-    entries.iter().map(|entry| batch.body(conn, entry)).collect()
+    let (mut batch, horizon) = (Unpacked::default(), horizon(conn)?);
+    entries.iter().map(|entry| batch.body(conn, entry, horizon)).collect()
 }

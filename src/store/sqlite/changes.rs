@@ -24,7 +24,10 @@ pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> 
     let (mut changes, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
         let mut changed = changed(row)?;
-        if !matches!(changed.change.kind, ChangeKind::Merged { .. } | ChangeKind::Removed) {
+        if !matches!(
+            changed.change.kind,
+            ChangeKind::Merged { .. } | ChangeKind::Removed | ChangeKind::Erased
+        ) {
             let user = show(&mut loader, app, &changed.change.user)?;
             changed.user = user.filter(|view| view.id == changed.change.user);
         }
@@ -50,6 +53,7 @@ fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {
         ("merged", Some(surviving)) => ChangeKind::Merged { surviving: surviving.as_str().into() },
         ("unmerged", _) => ChangeKind::Unmerged,
         ("removed", _) => ChangeKind::Removed,
+        ("erased", _) => ChangeKind::Erased,
         (other, _) => return Err(damaged(format!("kind {other}"))),
     };
     let fields = serde_json::from_str(&fields).map_err(|error| damaged(error.to_string()))?;

@@ -9,15 +9,19 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, Options, Result, common, trouble};
+use super::{Error, Options, Result, WORKER_WAITS, common, trouble};
 
 const ROUNDS: usize = 5;
 /// So few pages that copying them between two batches is not noticed.
 const FEW_PAGES: i64 = 512;
+
+/// How long a look-up takes at the most, as a rule.
+const READERS_TAKE: Duration = Duration::from_millis(20);
 
 thread_local! {
     /// Pages in the WAL after the last commit of this thread's connection.
@@ -40,6 +44,8 @@ pub(super) struct Checkpointer {
     /// Pages in the WAL at which the thread is woken next.
     next: Cell<u64>,
     limit: u64,
+    /// The thread was woken to empty the WAL.
+    emptying: Cell<bool>,
     wake: async_channel::Sender<()>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -75,7 +81,15 @@ impl Checkpointer {
         };
         let thread = thread.map_err(|error| Error::Unavailable(error.to_string()))?;
         let (every, limit) = (options.wal_checkpoint / page, options.wal_limit / page);
-        Ok(Self { every, next: Cell::new(every), limit, wake, shared, thread: Some(thread) })
+        Ok(Self {
+            every,
+            next: Cell::new(every),
+            limit,
+            emptying: Cell::new(false),
+            wake,
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Keeps the WAL within its bounds. Call it between two transactions of the worker.
@@ -100,6 +114,30 @@ impl Checkpointer {
             _ = self.wake.try_send(());
         }
         Ok(())
+    }
+
+    /// Empties the WAL, so that nothing that was overwritten is left in it: whether that is done. Most of it
+    /// is for the thread, so call again until it is done. Call it between two transactions.
+    pub(super) fn empty(&self, conn: &Connection) -> Result<bool> {
+        if self.shared.running.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        if PAGES.get() > FEW_PAGES as u64 && !self.emptying.replace(true) {
+            self.shared.running.store(true, Ordering::Release);
+            _ = self.wake.try_send(());
+            return Ok(false);
+        }
+        // Whoever reads for long is not waited for here.
+        conn.busy_timeout(READERS_TAKE).map_err(trouble)?;
+        let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        conn.busy_timeout(WORKER_WAITS).map_err(trouble)?;
+        let empty = busy.map_err(trouble)? == 0;
+        self.emptying.set(false);
+        if empty {
+            PAGES.set(0);
+            self.next.set(self.every);
+        }
+        Ok(empty)
     }
 
     /// Waits for a checkpoint that is going on, and ends the thread.

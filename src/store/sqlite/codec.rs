@@ -17,6 +17,7 @@ const STARTED: u8 = 1;
 const SECURED: u8 = 2;
 const DEAD: u8 = 4;
 const MINTED: u8 = 8;
+const ERASED: u8 = 16;
 
 /// The layout. `At` is a place in `stamps`.
 #[derive(Serialize, Deserialize)]
@@ -79,7 +80,8 @@ pub(super) fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
         flags: flag(record.started, STARTED)
             | flag(record.secured, SECURED)
             | flag(record.dead, DEAD)
-            | flag(record.minted, MINTED),
+            | flag(record.minted, MINTED)
+            | flag(record.erased, ERASED),
         first_seen: record.first_seen,
         last_seen: record.last_seen,
         head: record.head,
@@ -128,6 +130,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
         secured: row.flags & SECURED != 0,
         minted: row.flags & MINTED != 0,
         dead: row.flags & DEAD != 0,
+        erased: row.flags & ERASED != 0,
         first_seen: row.first_seen,
         last_seen: row.last_seen,
         head: row.head,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::archive::bodies_of;
 use super::load::Loader;
 use super::reader::{ENTRY, entry};
-use super::{Error, Result, trouble};
+use super::{Result, trouble};
 use crate::domain::{AppId, ClientId, SmoochId};
 use crate::store::{Heads, Piece, Seq};
 
@@ -45,9 +45,8 @@ pub(super) fn walk(
         && let Some(seq) = from.pop_last()
     {
         let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional().map_err(trouble)?;
-        let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else {
-            return Err(Error::Damaged(format!("an app user's journal entry {seq} is missing")));
-        };
+        // What is not kept any more was trimmed, or was about somebody who is erased.
+        let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else { continue };
         from.extend(
             entry.users.iter().filter(|(id, _)| of.contains(id)).filter_map(|(_, previous)| *previous),
         );

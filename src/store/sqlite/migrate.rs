@@ -9,15 +9,16 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{OpenError, backup, common, trouble};
 
-/// Step n leads to schema n + 1. Steps are only ever added.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_directory.sql")];
+/// Each schema, and the step that leads to it from the one before. Steps are only ever added.
+const STEPS: [(i64, &str); 2] =
+    [(1, include_str!("migrations/0001_directory.sql")), (3, include_str!("migrations/0003_forget.sql"))];
 
 /// Marks a file as ours: "roll" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x726f_6c6c;
 
 /// The newest schema.
 pub(super) fn known() -> i64 {
-    STEPS.len() as i64
+    STEPS[STEPS.len() - 1].0
 }
 
 /// Tables, those of Litestream aside: it may keep some in any database that it replicates.
@@ -45,14 +46,20 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if tables == 0 {
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
     }
-    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
-        .map_err(failed)?;
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+         PRAGMA secure_delete = ON",
+    )
+    .map_err(failed)?;
     let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
-    if (1..known).contains(&found) && number(conn, used)? != 0 {
-        let kept = backup::keep_before(path, found + 1)?;
+    let mut steps = STEPS.into_iter().filter(|(version, _)| *version > found).peekable();
+    if let Some((next, _)) = steps.peek().filter(|_| found > 0)
+        && number(conn, used)? != 0
+    {
+        let kept = backup::keep_before(path, *next)?;
         tracing::info!(kept = %kept.display(), "the database has schema {found}; it is kept as it is, beside itself");
     }
-    for (version, step) in (1..).zip(STEPS).skip(usize::try_from(found).unwrap_or(0)) {
+    for (version, step) in steps {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         txn.execute_batch(step).map_err(failed)?;
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
@@ -60,5 +67,18 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         txn.commit().map_err(failed)?;
         tracing::info!(schema = version, "the database has schema {version} now");
     }
+    if number(conn, "SELECT clean FROM horizon")? == 0 {
+        clean(conn);
+    }
     Ok(())
+}
+
+/// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what
+/// its rows do not. Should there be no room for it now, it is tried again at the next start.
+fn clean(conn: &Connection) {
+    tracing::info!("making the database file anew, so that nothing deleted is left in it");
+    let sql = "VACUUM; UPDATE horizon SET clean = 1; PRAGMA wal_checkpoint(TRUNCATE);";
+    if let Err(error) = conn.execute_batch(sql) {
+        tracing::warn!(%error, "the file still holds what was deleted before: {error}");
+    }
 }

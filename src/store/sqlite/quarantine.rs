@@ -22,8 +22,7 @@ impl SqliteTxn<'_> {
             let length: Option<i64> =
                 release.query_row([*seq as i64], |row| row.get(0)).optional().map_err(trouble)?;
             let Some(length) = length else { continue };
-            self.quarantine.0 = self.quarantine.0.saturating_sub(1);
-            self.quarantine.1 = self.quarantine.1.saturating_sub(length as u64);
+            self.kept.let_go_of_quarantined(length as u64);
         }
         let sql = "UPDATE quarantine SET reason = ?2, detail = ?3 WHERE seq = ?1";
         let mut keep = self.txn.prepare_cached(sql).map_err(trouble)?;
@@ -49,18 +48,18 @@ impl SqliteTxn<'_> {
                 &*kept.body
             ];
             insert.execute(row).map_err(trouble)?;
-            self.quarantine.0 += 1;
-            self.quarantine.1 += kept.body.len() as u64;
+            self.kept.quarantine.0 += 1;
+            self.kept.quarantine.1 += kept.body.len() as u64;
         }
         let (rows, bytes) = self.state.quarantine_bounds;
         let mut dropped = 0;
-        while self.quarantine.0 > 1 && (self.quarantine.0 > rows || self.quarantine.1 > bytes) {
+        while self.kept.quarantine.0 > 1 && (self.kept.quarantine.0 > rows || self.kept.quarantine.1 > bytes)
+        {
             let sql =
                 "DELETE FROM quarantine WHERE seq = (SELECT min(seq) FROM quarantine) RETURNING length(body)";
             let mut drop_oldest = self.txn.prepare_cached(sql).map_err(trouble)?;
             let length: i64 = drop_oldest.query_row([], |row| row.get(0)).map_err(trouble)?;
-            self.quarantine.0 -= 1;
-            self.quarantine.1 = self.quarantine.1.saturating_sub(length as u64);
+            self.kept.let_go_of_quarantined(length as u64);
             dropped += 1;
         }
         Ok(dropped)

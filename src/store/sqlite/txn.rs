@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::bodies::DICTIONARY;
 use super::codec::encode;
 use super::load::Loader;
-use super::{Error, Result, State, trouble};
+use super::{Error, Kept, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
 use crate::store::archive::Row;
 use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
@@ -19,13 +19,13 @@ pub struct SqliteTxn<'a> {
     next_seq: Seq,
     clock: i64,
     feeds: HashMap<AppId, u64>,
-    pub(super) quarantine: (u64, u64),
+    pub(super) kept: Kept,
 }
 
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
-        let (next_seq, clock, quarantine) = (state.next_seq, state.clock, state.quarantine);
-        Self { txn, state, next_seq, clock, feeds: HashMap::new(), quarantine }
+        let (next_seq, clock, kept) = (state.next_seq, state.clock, state.kept);
+        Self { txn, state, next_seq, clock, feeds: HashMap::new(), kept }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
@@ -42,10 +42,7 @@ impl<'a> SqliteTxn<'a> {
             let row = params![
                 entry.seq as i64,
                 entry.app.as_str(),
-                match entry.source {
-                    Source::Webhook => "webhook",
-                    Source::Api => "api",
-                },
+                source_name(entry.source),
                 entry.received,
                 entry.event_time,
                 &*entry.trigger,
@@ -145,6 +142,7 @@ impl<'a> SqliteTxn<'a> {
                 ChangeKind::Merged { surviving } => ("merged", Some(surviving.as_str())),
                 ChangeKind::Unmerged => ("unmerged", None),
                 ChangeKind::Removed => ("removed", None),
+                ChangeKind::Erased => ("erased", None),
             };
             let fields = serde_json::to_string(&change.fields)
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -245,6 +243,10 @@ impl Txn for SqliteTxn<'_> {
         self.changes(now, &changes)
     }
 
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool> {
+        if self.kept.erased { super::forget::mentions_erased(&self.txn, app, body) } else { Ok(false) }
+    }
+
     fn clock(&self) -> i64 {
         self.state.clock
     }
@@ -261,6 +263,9 @@ impl Txn for SqliteTxn<'_> {
         self.changes(batch.now, &changes)?;
         let quarantine_dropped = self.quarantine(batch)?;
         self.answers(batch)?;
+        if !batch.erasures.is_empty() {
+            super::forget::begin(&self.txn, &mut self.kept, &batch.erasures, batch.now)?;
+        }
         let count = |kind: fn(&ChangeKind) -> bool| {
             changes.iter().filter(|(_, change)| kind(&change.kind)).count() as u64
         };
@@ -268,6 +273,7 @@ impl Txn for SqliteTxn<'_> {
             created: count(|kind| matches!(kind, ChangeKind::Created)),
             merged: count(|kind| matches!(kind, ChangeKind::Merged { .. })),
             removed: count(|kind| matches!(kind, ChangeKind::Removed)),
+            erased: batch.erasures.len() as u64,
             identity_conflicts,
             quarantine_dropped,
         })
@@ -278,7 +284,7 @@ impl Txn for SqliteTxn<'_> {
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);
-        self.state.quarantine = self.quarantine;
+        self.state.kept = self.kept;
         Ok(())
     }
 }
@@ -324,6 +330,15 @@ pub(super) fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
     let mut select = conn.prepare_cached("SELECT seq FROM feeds WHERE app = ?1").map_err(trouble)?;
     let last: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)?;
     Ok(last.unwrap_or(0) as u64)
+}
+
+/// How the journal writes a source.
+pub(super) fn source_name(source: Source) -> &'static str {
+    match source {
+        Source::Webhook => "webhook",
+        Source::Reduced => "reduced",
+        Source::Api => "api",
+    }
 }
 
 /// How the journal writes an outcome.

@@ -36,6 +36,7 @@ pub enum Verb {
     Update,
     Device(&'static str),
     Delete,
+    Erase { only: bool },
     DeleteProfile,
     Merge,
     Unmerge,
@@ -49,6 +50,7 @@ pub fn steps(most: usize) -> BoxedStrategy<Vec<Step>> {
         4 => Just(Verb::Update),
         2 => device().prop_map(Verb::Device),
         1 => Just(Verb::Delete),
+        2 => any::<bool>().prop_map(|only| Verb::Erase { only }),
         1 => Just(Verb::DeleteProfile),
         3 => Just(Verb::Merge),
         2 => Just(Verb::Unmerge),
@@ -123,6 +125,7 @@ fn of_verb(verb: Verb, one: SmoochId, discarded: SmoochId, name: &str) -> Action
         Verb::Update => update(name, vec![given(property_of(), one.as_str())]),
         Verb::Device(id) => Action::UpdateDevice { user, device: device(id, &[("appVersion", name)]) },
         Verb::Delete => Action::Delete { user },
+        Verb::Erase { only } => Action::Erase { user, only },
         Verb::DeleteProfile => Action::DeleteProfile { user },
         Verb::Merge => Action::Merge { surviving: user, discarded: discarded.as_str().into() },
         Verb::Unmerge => Action::Unmerge { surviving: user, discarded },
@@ -159,7 +162,7 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
     let user = live.view(decision.user.as_str());
     let root = user.as_ref().map(|view| &view.id);
     match &command.action {
-        Action::Delete { .. } => prop_assert_eq!(&user, &None),
+        Action::Delete { .. } | Action::Erase { .. } => prop_assert_eq!(&user, &None),
         _ => prop_assert_eq!(root, Some(&decision.user)),
     }
     let Some(view) = user else { return Ok(()) };
@@ -183,7 +186,7 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
             let apart = live.view(discarded.as_str()).expect("still there");
             prop_assert!(apart.id != view.id && decision.other.as_ref() == Some(discarded));
         }
-        Action::Secure { .. } | Action::Track { .. } | Action::Delete { .. } => {}
+        Action::Secure { .. } | Action::Track { .. } | Action::Delete { .. } | Action::Erase { .. } => {}
     }
     Ok(())
 }
@@ -221,7 +224,7 @@ fn was_removed(live: &Live, id: &SmoochId) -> bool {
         .iter()
         .flat_map(|event| &event.facts)
         .filter_map(|fact| match fact {
-            Fact::Removed { user } => Some(user),
+            Fact::Removed { user } | Fact::Erased { user } => Some(user),
             _ => None,
         })
         .collect();

@@ -9,13 +9,14 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::command::{Done, Refusal};
+use rollcall::ingest::again::read_again;
 use rollcall::ingest::news::News;
 use rollcall::ingest::pulse::Pulse;
 use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
 use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
-use rollcall::store::{Error, Reader, Store};
+use rollcall::store::{Error, ReadEvent, Reader, Retention, Store};
 use rollcall::wire;
 use serde_json::{Value, json};
 
@@ -42,6 +43,10 @@ impl Store for Lent<'_> {
 
     fn rest(&mut self) -> Result<(), Error> {
         self.0.rest()
+    }
+
+    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool, Error> {
+        self.0.let_go(retention, now, read)
     }
 
     fn abandon(self) {
@@ -148,6 +153,7 @@ fn round(
     sender: &mut Sender,
     steps: &[Step],
     batch_jobs: usize,
+    retention: Retention,
 ) -> Option<Result<Done, Refusal>> {
     let (queue, jobs) = queue::bounded(steps.len().max(1), usize::MAX, Duration::from_secs(60));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -163,6 +169,7 @@ fn round(
         let options = worker::Options {
             batch_jobs,
             group_members: 100,
+            retention,
             news: News::default(),
             pulse: Pulse::default(),
         };
@@ -186,7 +193,9 @@ fn round(
     })
 }
 
-fn history(rounds: &[(Vec<Step>, usize)]) -> Result<(), TestCaseError> {
+/// The journal keeps its last `keep` entries, and all of them where there is no bound.
+fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
+    let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         path: folder.path().join("store.db"),
@@ -197,11 +206,15 @@ fn history(rounds: &[(Vec<Step>, usize)]) -> Result<(), TestCaseError> {
     };
     let mut store = Sqlite::open(&options).unwrap();
     let mut reader = SqliteReader::open(&options.path).unwrap();
-    let (mut rebuilt, mut sender) = (Rebuilt::new(), Sender::default());
+    let mut sender = Sender::default();
     for (steps, batch_jobs) in rounds {
-        let last = round(&mut store, &mut sender, steps, *batch_jobs);
-        rebuilt.follow(&mut reader);
+        let last = round(&mut store, &mut sender, steps, *batch_jobs, retention);
+        Rebuilt::afresh(&mut reader).compare_all(&mut reader);
+        while store.let_go(&retention, 0, read_again).unwrap() {}
+        let rebuilt = Rebuilt::afresh(&mut reader);
         rebuilt.compare_all(&mut reader);
+        let kept = reader.journal(0, usize::MAX >> 1).unwrap().len() as u64;
+        prop_assert!(keep.is_none_or(|keep| kept <= keep), "{} entries", kept);
         for name in super::random::NAMES {
             let live = reader.by_user_id(&app(), name).unwrap();
             prop_assert_eq!(live, rebuilt.directory.by_user_id(&app(), &json_text(name)), "{}", name);
@@ -225,7 +238,7 @@ fn a_device_whose_holder_is_deleted_falls_to_the_next_alone() {
     let mut rounds: Vec<_> = (1..).zip(&["s1", "s2", "s3"]).map(bound).collect();
     for gone in [2, 1] {
         rounds.push((vec![Step::Command(super::random::Verb::Delete, gone, 0)], 1));
-        history(&rounds).unwrap();
+        history(&rounds, None).unwrap();
     }
 }
 
@@ -235,7 +248,8 @@ proptest! {
     #[test]
     fn whatever_is_asked_and_told_in_batches_of_any_size_is_stored_as_the_journal_has_it(
         rounds in vec((steps(12), 1..8_usize), 1..5),
+        keep in proptest::option::of(0..12_u64),
     ) {
-        history(&rounds)?;
+        history(&rounds, keep)?;
     }
 }

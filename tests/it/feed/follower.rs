@@ -104,7 +104,7 @@ impl Copy {
         self.seq = seq;
         let id = change["_id"].as_str().unwrap().to_owned();
         match change["kind"].as_str().unwrap() {
-            "merged" | "removed" => _ = self.users.remove(&id),
+            "merged" | "removed" | "erased" => _ = self.users.remove(&id),
             _ => {
                 if let Some(user) = change.get("appUser") {
                     assert_eq!(user["_id"], *id, "{change}");

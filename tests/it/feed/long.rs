@@ -38,7 +38,7 @@ fn follow(copy: &mut Copy, to: &Mutex<SocketAddr>, last: impl Fn() -> Option<u64
     }
 }
 
-/// Calls of our own API between the webhooks: changes, merges, their undoing, removals.
+/// Calls of our own API between the webhooks: changes, merges, their undoing, removals, erasures.
 fn calls(program: &Program, ids: &[String], rng: &mut Rng) {
     let mut one = || ids[rng.below(ids.len() as u64) as usize].clone();
     let (a, b, c) = (one(), one(), one());
@@ -48,8 +48,10 @@ fn calls(program: &Program, ids: &[String], rng: &mut Rng) {
     if rng.below(2) == 0 {
         api(program, "POST", &format!("/v1/appusers/{a}/unmerge"), &json!({ "discarded": { "_id": b } }));
     }
-    if rng.below(3) == 0 {
-        api(program, "DELETE", &format!("/v1/appusers/{c}"), &json!({}));
+    match rng.below(6) {
+        0 | 1 => _ = api(program, "DELETE", &format!("/v1/appusers/{c}"), &json!({})),
+        2 => _ = api(program, "DELETE", &format!("/v1/appusers/{c}?erase=true"), &json!({})),
+        _ => {}
     }
 }
 
@@ -98,7 +100,7 @@ fn followers_end_with_the_directory_whatever_happens_meanwhile() {
     });
     let program = life.unwrap();
     let last = home.find::<i64>("SELECT seq FROM feeds") as u64;
-    for kind in ["created", "updated", "merged", "unmerged", "removed"] {
+    for kind in ["created", "updated", "merged", "unmerged", "removed", "erased"] {
         let sql = format!("SELECT count(*) FROM changes WHERE kind = '{kind}'");
         assert!(home.find::<i64>(&sql) > 0, "{kind}");
     }

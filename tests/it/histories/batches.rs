@@ -60,7 +60,9 @@ fn batches<'a>(arrivals: &'a [&'a Event], ends: &'a [bool]) -> impl Iterator<Ite
 fn follow(feed: &mut BTreeMap<SmoochId, View>, batch: &Directory, now: &Directory) {
     for (app, change) in batch.changes() {
         match change.kind {
-            ChangeKind::Merged { .. } | ChangeKind::Removed => _ = feed.remove(&change.user),
+            ChangeKind::Merged { .. } | ChangeKind::Removed | ChangeKind::Erased => {
+                _ = feed.remove(&change.user);
+            }
             ChangeKind::Created | ChangeKind::Updated | ChangeKind::Unmerged => {
                 let view = now.view(&app, &change.user).expect("a change names who is there");
                 feed.insert(change.user, timeless(view));
@@ -96,7 +98,8 @@ impl Memory {
             clients
                 .extend(fact.claims().filter(|client| claim(client).is_none_or(|held| held.shared)).cloned());
         }
-        let burying = facts().any(|fact| matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }));
+        let burying = facts()
+            .any(|fact| matches!(fact, Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. }));
         if burying {
             let held = directory.entries().flat_map(|(_, entry)| &entry.now.claims);
             clients.extend(held.filter(|(_, claim)| claim.shared).map(|(client, _)| client.clone()));

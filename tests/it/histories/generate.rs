@@ -65,6 +65,7 @@ fn event(
 
 fn any_say() -> BoxedStrategy<Say> {
     let remove = user().prop_map(|user| Say::Remove { user });
+    let erase = user().prop_map(|user| Say::Erase { user });
     prop_oneof![
         8 => sighting().prop_map(Say::Seen),
         4 => merge(),
@@ -72,6 +73,7 @@ fn any_say() -> BoxedStrategy<Say> {
         2 => client(),
         1 => bind(),
         1 => remove,
+        1 => erase,
     ]
     .boxed()
 }
@@ -175,7 +177,8 @@ pub(super) fn users(event: &Event) -> Vec<User> {
         | Say::Set { user, .. }
         | Say::Client { user, .. }
         | Say::Bind { user, .. }
-        | Say::Remove { user } => vec![*user],
+        | Say::Remove { user }
+        | Say::Erase { user } => vec![*user],
         Say::Merge { surviving, discarded } => [&[*surviving], &discarded[..]].concat(),
         Say::Unmerge { surviving, discarded } => vec![*surviving, *discarded],
     };

@@ -74,6 +74,7 @@ fn facts(say: &Say) -> Vec<Fact> {
             vec![Fact::ClientBound { user: id(user), client: (*client).into() }]
         }
         Say::Remove { user } => vec![Fact::Removed { user: id(user) }],
+        Say::Erase { user } => vec![Fact::Erased { user: id(user) }],
     }
 }
 

@@ -1,0 +1,63 @@
+//! What the worker does besides: it forgets whoever is erased, and lets go of what is kept long enough.
+//!
+//! It does so in small steps: while nothing waits, and after every few batches where something always does.
+
+use std::time::Instant;
+
+use super::again::read_again;
+use super::worker::now_ms;
+use crate::metrics::Metrics;
+use crate::store::{Error, Retention, Store};
+
+/// Batches between two steps while there is no pause.
+const BATCHES: usize = 8;
+
+/// See the module.
+pub(super) struct Upkeep {
+    retention: Retention,
+    /// Something may be left to do.
+    due: bool,
+    batches: usize,
+}
+
+impl Upkeep {
+    pub(super) fn new(retention: Retention) -> Self {
+        Self { retention, due: true, batches: 0 }
+    }
+
+    /// Time has passed: something may be old enough.
+    pub(super) fn wake(&mut self) {
+        self.due = true;
+    }
+
+    /// Whether a step may be taken while nothing waits.
+    pub(super) fn is_due(&self) -> bool {
+        self.due
+    }
+
+    /// Takes a step every few batches, in case there never is a pause.
+    pub(super) fn after_batch(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
+        self.batches += 1;
+        if self.due && self.batches >= BATCHES { self.step(store, metrics) } else { Ok(()) }
+    }
+
+    /// Takes a step. What fails now is tried again when the next tick comes.
+    pub(super) fn step(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
+        self.batches = 0;
+        let began = Instant::now();
+        self.due = match store.let_go(&self.retention, now_ms(), read_again) {
+            Ok(more) => {
+                if more {
+                    metrics.upkeep_seconds.observe(began.elapsed().as_secs_f64());
+                }
+                more
+            }
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "what is kept long enough was not let go: {error}");
+                false
+            }
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! The base: what the entries came to whose bodies are not kept. The journal goes on from there.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::codec::{decode, encode};
+use super::load::Loader;
+use super::reader::{ENTRY, bodies, entry};
+use super::{Error, Kept, Result, trouble};
+use crate::domain::{AppId, Directory, Key, Record, SmoochId};
+use crate::store::{Entry, ReadEvent, Seq};
+
+/// The most entries that one step folds, and about the bytes of their bodies.
+const STEP: usize = 64;
+const STEP_BYTES: usize = 256 << 10;
+
+/// Folds the oldest entries that are not in the base yet and that need not stay, and drops the bodies that
+/// nothing needs any more: whether there were any. A step is small, however large the batches were.
+pub(super) fn fold(
+    conn: &Connection,
+    kept: &mut Kept,
+    read: ReadEvent,
+    may_go: impl Fn(&Entry) -> bool,
+) -> Result<bool> {
+    let entries = next(conn, kept.folded, may_go)?;
+    let Some(last) = entries.last() else { return Ok(false) };
+    let (folded, received) = (last.seq, last.received);
+    let users =
+        entries.iter().flat_map(|entry| entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone())));
+    let mut directory = load(conn, &users.collect())?;
+    let mut batch = (-1, Vec::new());
+    for entry in &entries {
+        let first = super::reader::first_of_batch(conn, entry.seq)?;
+        if let Some(first) = first.filter(|first| *first != batch.0) {
+            batch = (first, bodies(conn, first)?);
+        }
+        let body = batch.1.get(entry.body);
+        if let Some(event) = body.and_then(|body| read(entry.source, body, entry.place)) {
+            // No group can be too large: it has no bound here.
+            _ = directory.learn(&entry.app, &event);
+        }
+    }
+    for (key, entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
+        save(conn, key, &entry.now)?;
+    }
+    let sql = "UPDATE horizon SET seq = ?1, received = ?2";
+    conn.execute(sql, params![folded as i64, received]).map_err(trouble)?;
+    (kept.folded, kept.received) = (folded, received);
+    drop_bodies(conn, kept)?;
+    Ok(true)
+}
+
+/// The entries of one step.
+fn next(conn: &Connection, after: Seq, may_go: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
+    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT {STEP}");
+    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+    let mut rows = select.query([after as i64]).map_err(trouble)?;
+    let (mut entries, mut bytes) = (Vec::new(), 0);
+    let mut batch: (Option<i64>, Vec<bytes::Bytes>) = (None, Vec::new());
+    while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < STEP_BYTES) {
+        let entry = entry(row)?;
+        if !may_go(&entry) {
+            break;
+        }
+        let first = super::reader::first_of_batch(conn, entry.seq)?;
+        if batch.0 != first {
+            batch = (first, first.map_or(Ok(Vec::new()), |first| bodies(conn, first))?);
+        }
+        bytes += batch.1.get(entry.body).map_or(0, bytes::Bytes::len);
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// Drops the bodies of batches whose entries are all in the base.
+fn drop_bodies(conn: &Connection, kept: &mut Kept) -> Result<()> {
+    let sql =
+        "SELECT first_seq, length(bodies) FROM bodies WHERE first_seq <= ?1 ORDER BY first_seq LIMIT 64";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let rows =
+        select.query_map([kept.folded as i64], |row| Ok((row.get(0)?, row.get(1)?))).map_err(trouble)?;
+    let rows: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE seq > ?1 AND seq < ?2)";
+    let mut needed = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut delete = conn.prepare_cached("DELETE FROM bodies WHERE first_seq = ?1").map_err(trouble)?;
+    for (first, length) in rows {
+        let end = end_of_batch(conn, first)?;
+        let needed: bool = needed.query_row([kept.folded as i64, end], |row| row.get(0)).map_err(trouble)?;
+        if needed {
+            break;
+        }
+        delete.execute([first]).map_err(trouble)?;
+        kept.resize(first, length, 0);
+    }
+    Ok(())
+}
+
+/// The first entry behind a batch.
+pub(super) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
+    let sql = "SELECT min(first_seq) FROM bodies WHERE first_seq > ?1";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let next: Option<i64> = select.query_row([first], |row| row.get(0)).map_err(trouble)?;
+    Ok(next.unwrap_or(i64::MAX))
+}
+
+/// What the base knows of these app users, and of everybody whom merges connect with them by now: whoever
+/// could be reached when the entries were learned is among those.
+fn load(conn: &Connection, keys: &BTreeSet<Key>) -> Result<Directory> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    for (app, id) in keys.iter().filter(|(_, id)| !id.is_app()) {
+        loader.group(app, id)?;
+    }
+    let mut directory = Directory::whole(usize::MAX);
+    for (key, _) in loader.directory.entries() {
+        if let Some(record) = record(conn, key)? {
+            directory.bring_whole(key.clone(), record);
+        }
+    }
+    Ok(directory)
+}
+
+pub(super) fn record(conn: &Connection, (app, id): &Key) -> Result<Option<Record>> {
+    let mut select =
+        conn.prepare_cached("SELECT record FROM base WHERE app = ?1 AND id = ?2").map_err(trouble)?;
+    let found = select
+        .query_row(params![app.as_str(), id.as_str()], |row| Ok(decode(row.get_ref(0)?.as_blob()?)))
+        .optional()
+        .map_err(trouble)?;
+    found.transpose().map_err(|error| Error::Damaged(format!("base: {error}")))
+}
+
+pub(super) fn save(conn: &Connection, (app, id): &Key, record: &Record) -> Result<()> {
+    let record = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
+    let sql = "INSERT INTO base (app, id, record) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (app, id) DO UPDATE SET record = excluded.record";
+    let mut upsert = conn.prepare_cached(sql).map_err(trouble)?;
+    upsert.execute(params![app.as_str(), id.as_str(), record]).map_err(trouble)?;
+    Ok(())
+}
+
+/// A page of the base.
+pub(super) fn page(conn: &Connection, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+    let sql = "SELECT app, id, record FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
+    let mut rows = select.query(params![app, id, limit as i64]).map_err(trouble)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let read = || -> rusqlite::Result<_> {
+            let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
+            Ok((key, decode(row.get_ref(2)?.as_blob()?)))
+        };
+        let (key, record) = read().map_err(trouble)?;
+        found.push((key, record.map_err(|error| Error::Damaged(format!("base: {error}")))?));
+    }
+    Ok(found)
+}
