@@ -5,6 +5,7 @@
 mod layers;
 mod problems;
 mod read;
+mod reload;
 mod rules;
 mod values;
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub store: Store,
     /// Followers of the directory.
     pub feed: Feed,
+    /// Backups by the clock.
+    pub backup: Backup,
     /// The log.
     pub log: Log,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
@@ -154,6 +157,17 @@ pub struct Feed {
     pub heartbeat: Duration,
     /// The longest life of a stream.
     pub stream_life: Duration,
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Where the service keeps backups; none turns them off.
+    pub folder: Option<PathBuf>,
+    /// From one to the next.
+    pub every: Duration,
+    /// How many are kept; at least one.
+    pub keep: usize,
 }
 
 /// `[log]`

@@ -71,7 +71,7 @@ pub struct Why {
 /// A label that tells what was done with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Done {
-    /// `learned`, `kept`, `repeated` or `quarantined`.
+    /// `learned`, `kept`, `repeated` or `quarantined`; of a backup `made` or `failed`.
     pub outcome: &'static str,
 }
 
@@ -116,8 +116,8 @@ pub struct Metrics {
     pub identity_conflicts: Counter,
     /// Bodies given up to bound the quarantine.
     pub quarantine_dropped: Counter,
-    /// When a backup was last finished and verified, in s since 1970; 0 if none is known.
-    backup: Gauge,
+    backups: Family<Done, Counter>,
+    backup_last_success: Gauge,
     levels: Gauges,
     process: Process,
     /// When a batch was last not stored, in s since 1970; 0 once one was again.
@@ -148,7 +148,8 @@ impl Default for Metrics {
             id_conflicts: Counter::default(),
             identity_conflicts: Counter::default(),
             quarantine_dropped: Counter::default(),
-            backup: Gauge::default(),
+            backups: Family::default(),
+            backup_last_success: Gauge::default(),
             levels: Gauges::default(),
             process: Process::default(),
             failed: AtomicI64::new(0),
@@ -207,10 +208,11 @@ impl Metrics {
             "Bodies given up to bound the quarantine",
             self.quarantine_dropped.clone(),
         );
+        r.register("backups", "Backups by the clock, by what became of them", self.backups.clone());
         r.register(
             "backup_last_success_timestamp_seconds",
-            "When a backup was last finished and verified, since 1970; 0 if none is known",
-            self.backup.clone(),
+            "When the newest backup in the folder of the settings was made, since 1970; 0 if there is none",
+            self.backup_last_success.clone(),
         );
         self.levels.register(r);
         r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -264,9 +266,14 @@ impl Metrics {
         self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
     }
 
-    /// Notes when a backup was last finished and verified, in s since 1970.
-    pub fn backup_finished(&self, time: i64) {
-        self.backup.set(time);
+    /// Counts a backup by the clock: `made` or `failed`.
+    pub fn backup(&self, outcome: &'static str) {
+        self.backups.get_or_create(&Done { outcome }).inc();
+    }
+
+    /// Notes when the newest backup was made, in s since 1970.
+    pub fn newest_backup(&self, at: i64) {
+        self.backup_last_success.set(at);
     }
 
     /// Everything, as OpenMetrics text.

@@ -10,7 +10,9 @@ use super::values::{
     address, any_text, bytes, duration, duration_or_never, flag, header_text, key_id, log_format, log_level,
     long_secret, origin, store_url,
 };
-use super::{App, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store};
+use super::{
+    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Secret, Server, Settings, Store,
+};
 
 /// The types of TOML that may stand for a value, and how to ask for them.
 type Kind = (&'static [&'static str], &'static str);
@@ -59,6 +61,11 @@ impl Reader {
             feed: Feed {
                 heartbeat: self.duration("feed.heartbeat"),
                 stream_life: self.duration("feed.stream_life"),
+            },
+            backup: Backup {
+                folder: self.unless_empty("backup.folder", any_text).map(Into::into),
+                every: self.duration("backup.every"),
+                keep: self.count("backup.keep", 1..=MANY),
             },
             log: Log {
                 format: self.fixed("log.format", TEXT, log_format),

@@ -37,6 +37,11 @@ impl Census {
         Self { apps, reader, last: Arc::default() }
     }
 
+    /// The same for other apps.
+    pub(super) fn of(&self, apps: impl Iterator<Item = AppId>) -> Self {
+        Self { apps: apps.collect(), reader: self.reader.clone(), last: self.last.clone() }
+    }
+
     /// The last count: one of this moment, unless counting takes long. Nothing before the first.
     pub(super) async fn last(&self) -> Option<store::Census> {
         if let Ok(mut counting) = self.reader.clone().try_lock_owned()

@@ -18,12 +18,13 @@ const HEAD: &str = include_str!("../../openapi/head.json");
 const SCHEMAS: [&str; 2] =
     [include_str!("../../openapi/schemas.json"), include_str!("../../openapi/schemas-v2.json")];
 const ANSWERS: &str = include_str!("../../openapi/answers.json");
-const AREAS: [&str; 6] = [
+const AREAS: [&str; 7] = [
     include_str!("../../openapi/webhooks.json"),
     include_str!("../../openapi/app-users.json"),
     include_str!("../../openapi/feed.json"),
     include_str!("../../openapi/users.json"),
     include_str!("../../openapi/admin.json"),
+    include_str!("../../openapi/upkeep.json"),
     include_str!("../../openapi/about.json"),
 ];
 const CALLS: &str = include_str!("../../openapi/calls.json");

@@ -233,14 +233,19 @@ fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 
 /// What all followers share.
 pub(super) struct Feed {
-    pace: Pace,
+    pace: Arc<Pace>,
     heartbeat: Duration,
     stream_life: Duration,
 }
 
 impl Feed {
     pub(super) fn new(settings: &crate::config::Feed) -> Self {
-        Self { pace: Pace::default(), heartbeat: settings.heartbeat, stream_life: settings.stream_life }
+        Self { pace: Arc::default(), heartbeat: settings.heartbeat, stream_life: settings.stream_life }
+    }
+
+    /// The same with other settings, for followers that begin from now on.
+    pub(super) fn again(&self, settings: &crate::config::Feed) -> Self {
+        Self { pace: self.pace.clone(), ..Self::new(settings) }
     }
 }
 

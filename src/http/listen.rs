@@ -9,10 +9,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -63,38 +64,38 @@ impl From<&Server> for Limits {
     }
 }
 
-/// What a listener serves: what it is given first, until it is given something else.
+/// What a listener serves: what it was given last.
 #[derive(Clone)]
-pub struct Routes(Arc<(Router, OnceLock<Router>)>);
+pub struct Routes(Arc<ArcSwap<Router>>);
 
 impl From<Router> for Routes {
     fn from(first: Router) -> Self {
-        Self(Arc::new((first, OnceLock::new())))
+        Self(Arc::new(ArcSwap::from_pointee(first)))
     }
 }
 
 impl Routes {
-    /// Serves these from now on. Only the first call counts.
+    /// Serves these from the next request on.
     pub fn set(&self, router: Router) {
-        _ = self.0.1.set(router);
+        self.0.store(Arc::new(router));
     }
 
     fn now(&self) -> Router {
-        let (first, then) = &*self.0;
-        then.get().unwrap_or(first).clone()
+        Router::clone(&self.0.load())
     }
 }
 
 /// Serves until `stop` turns true, then lets the requests under way finish: returns when the last
-/// connection is closed. Drop it to end them all.
+/// connection is closed. Drop it to end them all. A connection keeps the limits that it began with, and the
+/// number of connections is that of the start.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let room = Arc::new(Semaphore::new(limits.borrow().connections));
     let addresses = Arc::new(Addresses::default());
     let mut connections = JoinSet::new();
     loop {
@@ -116,6 +117,7 @@ pub async fn serve(
                 continue;
             }
         };
+        let limits = *limits.borrow();
         let Some(place) = addresses.enter(peer, limits.per_address) else {
             metrics.turn_away("too_many_connections");
             continue;

@@ -16,6 +16,7 @@ pub mod jwt;
 pub mod listen;
 mod signature;
 mod trace;
+mod upkeep;
 mod users;
 mod webhooks;
 
@@ -73,6 +74,7 @@ pub struct Shared {
 }
 
 /// The files of the database.
+#[derive(Clone)]
 struct Files {
     database: PathBuf,
     wal: PathBuf,
@@ -113,16 +115,6 @@ impl Shared {
         census: Census,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let bounds = Bounds {
-            webhook_body: settings.limits.webhook_body,
-            rest_body: settings.limits.rest_body,
-            body_timeout: settings.server.body_timeout,
-            json_depth: settings.limits.json_depth,
-            webhook_events: settings.limits.webhook_events,
-            history_events: settings.limits.history_events,
-            signature_tolerance: settings.ingest.signature_tolerance,
-            future_tolerance: settings.ingest.future_tolerance,
-        };
         Self {
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
@@ -130,15 +122,15 @@ impl Shared {
             readers,
             news,
             feed: feed::Feed::new(&settings.feed),
-            heard: Heard::new(settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))),
+            heard: Heard::new(silences(settings)),
             census,
             files: Files::new(&settings.store),
             metrics,
-            bounds,
+            bounds: Bounds::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
             rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
-            inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
+            inits: inits(settings),
             draining: watch::Sender::new(false),
         }
     }
@@ -151,6 +143,54 @@ impl Shared {
             Err(error) => tracing::warn!(%error, "it is not known when the apps were last heard: {error}"),
         }
     }
+
+    /// The same with the credentials and limits of other settings. Requests that have begun go on with those
+    /// they began with; both draw on the same queue, readers and room.
+    pub fn with(&self, settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            apps: Apps::new(&settings.apps, &settings.account_keys),
+            secrets: Secrets::new(&settings.apps),
+            queue: self.queue.clone(),
+            readers: self.readers.clone(),
+            news: self.news.clone(),
+            feed: self.feed.again(&settings.feed),
+            heard: self.heard.again(silences(settings)),
+            census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
+            files: self.files.clone(),
+            metrics: self.metrics.clone(),
+            bounds: Bounds::from(settings),
+            bodies: self.bodies.resized(limits.bodies_in_flight),
+            rates: self.rates.again(limits.requests_per_second, limits.request_burst),
+            origins: Origins::new(&settings.server.cors_origins),
+            inits: inits(settings),
+            draining: self.draining.clone(),
+        }
+    }
+}
+
+impl From<&Settings> for Bounds {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            webhook_body: settings.limits.webhook_body,
+            rest_body: settings.limits.rest_body,
+            body_timeout: settings.server.body_timeout,
+            json_depth: settings.limits.json_depth,
+            webhook_events: settings.limits.webhook_events,
+            history_events: settings.limits.history_events,
+            signature_tolerance: settings.ingest.signature_tolerance,
+            future_tolerance: settings.ingest.future_tolerance,
+        }
+    }
+}
+
+/// How long each app may be silent.
+fn silences(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Duration>)> {
+    settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))
+}
+
+fn inits(settings: &Settings) -> HashMap<AppId, String> {
+    settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect()
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -252,9 +292,15 @@ pub fn admin_starting() -> Router {
     starting(Arc::default()).route("/livez", get(admin::alive))
 }
 
-/// The admin listener: health and metrics.
+/// The admin listener: health, metrics, and what an operator changes.
 pub fn admin(shared: Arc<Shared>) -> Router {
+    let changing = Router::new()
+        .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
+        .route("/quarantine/{seq}", delete(upkeep::give_up))
+        .route("/rebuild", post(upkeep::rebuild))
+        .layer(middleware::from_fn(upkeep::no_web_page));
     Router::new()
+        .merge(changing)
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))
         .route("/healthz", get(admin::ready))

@@ -53,6 +53,19 @@ impl Heard {
         Self(apps.into_iter().map(|(id, silent_after)| (id, app(silent_after))).collect())
     }
 
+    /// The same for other settings: what is known of an app that was there before stays known.
+    pub fn again(&self, apps: impl IntoIterator<Item = (AppId, Option<Duration>)>) -> Self {
+        let mut again = Self::new(apps);
+        for (id, app) in &mut again.0 {
+            if let Some(known) = self.0.get(id) {
+                app.last = AtomicI64::new(known.last.load(Ordering::Acquire));
+                app.from = known.from;
+                app.silent = AtomicBool::new(known.silent.load(Ordering::Acquire));
+            }
+        }
+        again
+    }
+
     /// A webhook of the app was stored that was received at `at`, in ms since 1970.
     pub fn note(&self, app: &AppId, at: i64) {
         let Some(known) = self.0.get(app) else { return };

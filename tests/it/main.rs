@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod at_hand;
+mod backup;
 mod clients;
 mod crash;
 mod decide;
@@ -23,6 +25,7 @@ mod raw;
 mod rebuild;
 mod replay;
 mod rest;
+mod run;
 mod seeing;
 mod storage_faults;
 mod store_files;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, ClientId, Directory, Edge, Event, Reason, Register, SmoochId, View};
+use crate::domain::{AppId, ClientId, Directory, Edge, Reason, Register, SmoochId, View};
 use crate::http::Shared;
 use crate::http::error::ApiError;
+use crate::rebuild;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Heads, Reader, Seq, Source};
-use crate::wire::history::{event, members, reason};
+use crate::store::{Entry, Heads, Reader, Seq};
+use crate::wire::history::{members, reason};
 use crate::wire::json::write_string;
 use crate::wire::v1;
 
@@ -135,7 +136,7 @@ impl Fold {
 
     /// Learns an entry, and no more than that.
     pub(super) fn pass(&mut self, entry: &Entry, body: &[u8]) {
-        if let Some(event) = again(entry, body) {
+        if let Some(event) = rebuild::event(entry, body) {
             // No group can be too large: it has no bound here.
             _ = self.directory.learn(&self.app, &event);
         }
@@ -144,7 +145,7 @@ impl Fold {
     /// Learns an entry; what that makes different of its app users, and of `others`. An event that cannot
     /// be read again says nothing.
     pub(super) fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Learned {
-        let Some(event) = again(entry, body) else { return Learned::default() };
+        let Some(event) = rebuild::event(entry, body) else { return Learned::default() };
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
         let merged = self.merges(entry);
@@ -179,14 +180,6 @@ impl Fold {
             found.extend(from.map(|(from, edge)| ((from.clone(), id.clone()), edge.clone())));
         }
         found
-    }
-}
-
-/// The event of an entry, read again.
-fn again(entry: &Entry, body: &[u8]) -> Option<Event> {
-    match entry.source {
-        Source::Webhook => event(body, entry.place),
-        Source::Api => serde_json::from_slice(body).ok(),
     }
 }
 
