@@ -48,7 +48,11 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
         shared.heard.told().iter().for_each(|told| lines.push_str(&heard(told)));
         lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
         let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-        return (status, [(header::CACHE_CONTROL, "no-store")], lines).into_response();
+        let mut response = (status, [(header::CACHE_CONTROL, "no-store")], lines).into_response();
+        if trouble.is_some() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        return response;
     }
     match trouble {
         Some(trouble) => ApiError::unavailable("not_ready", trouble).into_response(),

@@ -46,6 +46,11 @@ fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_database_is_fre
             unavailable(&program.webhook(first_message("c", 1.0)), "too_busy");
         }
         unavailable(&program.admin("/readyz"), "not_ready");
+        let checks = program.admin("/readyz?verbose");
+        assert_eq!((checks.status, checks.header("retry-after")), (503, Some("1")), "{checks:?}");
+        let lines: Vec<&str> = checks.text.lines().collect();
+        assert!(lines.contains(&"[-]queue: the queue is nearly full"), "{lines:?}");
+        assert!(lines.contains(&"[+]database ok") && lines.last() == Some(&"not ready"), "{lines:?}");
         assert_eq!(program.app_user("c").status, 404, "look-ups do not wait for the worker");
         drop(held);
         assert!(stored(&worked_on.join().unwrap()));
