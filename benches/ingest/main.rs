@@ -7,6 +7,7 @@
 
 mod bodies;
 mod histogram;
+mod lists;
 mod load;
 mod machine;
 mod noop;
@@ -54,6 +55,9 @@ struct Args {
     /// Measures look-ups and init instead of webhooks
     #[arg(long)]
     reads: bool,
+    /// Measures lists and searches instead of webhooks
+    #[arg(long)]
+    lists: bool,
     /// Measures this build of the program, such as an older one
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
     program: PathBuf,
@@ -104,6 +108,9 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>
     prepare::fresh(folder)?;
     let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
+    if args.lists {
+        return lists::run(args, cache, folder).map(|()| None);
+    }
     let noop_home = folder.join("noop");
     prepare::fresh(&noop_home)?;
     let noop = noop::start(&noop_home)?;

@@ -189,7 +189,7 @@ impl Asked {
         for (key, value) in &call.query {
             match key.as_str() {
                 "since" => since = Some(number(value)?),
-                "limit" => size = limit(value, MOST)?,
+                "limit" => size = limit(key, value, MOST)?,
                 "wait" => wait = seconds(value)?,
                 "snapshot" => snapshot = truth(value)?,
                 "after" => after = Some(After::read(value).ok_or_else(not_a_cursor)?),

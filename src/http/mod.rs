@@ -12,6 +12,7 @@ mod feed;
 mod history;
 pub mod jwt;
 pub mod listen;
+mod lists;
 mod signature;
 mod users;
 mod webhooks;

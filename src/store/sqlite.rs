@@ -4,11 +4,16 @@ mod bodies;
 mod cache;
 mod changes;
 mod checkpoint;
+mod clearing;
 mod codec;
+mod columns;
+mod fill;
 mod history;
+mod lists;
 mod load;
 mod migrate;
 mod reader;
+mod search;
 mod txn;
 
 use std::collections::HashMap;
@@ -25,6 +30,7 @@ use crate::domain::{AppId, Directory};
 use bodies::Packer;
 use cache::Cache;
 use checkpoint::Checkpointer;
+use clearing::Clearing;
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 
@@ -110,6 +116,7 @@ struct State {
     quarantine_bounds: (u64, u64),
     packer: Packer,
     cache: Cache,
+    clearing: Clearing,
 }
 
 impl Sqlite {
@@ -197,6 +204,7 @@ impl State {
             quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
             packer: Packer::new()?,
             cache: Cache::default(),
+            clearing: Clearing::read(conn)?,
         })
     }
 }

@@ -14,6 +14,7 @@ mod history;
 mod ingress;
 mod input;
 mod layers;
+mod lists;
 mod logs;
 mod look_up;
 mod model;

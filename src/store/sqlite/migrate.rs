@@ -1,15 +1,17 @@
 //! The schema, brought up to date step by step under `PRAGMA user_version`.
 //!
-//! Each step is one transaction, so that an interruption leaves the old schema or the new one.
+//! Each step is one transaction, so that an interruption leaves the old schema or the new one. What a step
+//! leaves to be worked out of each record is filled in afterwards, a piece at a time.
 
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, common, trouble};
+use super::{OpenError, common, fill, trouble};
 
 /// Step n leads to schema n + 1. Steps are only ever added.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_directory.sql")];
+const STEPS: [&str; 2] =
+    [include_str!("migrations/0001_directory.sql"), include_str!("migrations/0002_lists.sql")];
 
 /// Marks a file as ours: "roll" in ASCII.
 const APPLICATION_ID: i64 = 0x726f_6c6c;
@@ -45,5 +47,5 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         txn.commit().map_err(failed)?;
         tracing::info!(schema = version, "the database has schema {version} now");
     }
-    Ok(())
+    fill::run(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
 }

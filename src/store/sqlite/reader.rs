@@ -1,6 +1,6 @@
 //! Look-ups, on a connection that cannot write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,8 +10,11 @@ use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
-use crate::domain::{AppId, ClientId, Field, SmoochId, View, json_text};
-use crate::store::{Changes, Counts, Entry, Heads, Outcome, Piece, Reader, Seq, Source};
+use crate::domain::{AppId, ClientId, SmoochId, View, json_text};
+use crate::store::{
+    Bounds, Changes, Counted, Counts, Entry, Filter, Heads, Listed, Outcome, Piece, Place, Query, Reader,
+    Seq, Source,
+};
 
 /// See [`Reader`].
 pub struct SqliteReader {
@@ -68,27 +71,18 @@ impl Reader for SqliteReader {
         views.filter_map(Result::transpose).collect()
     }
 
-    fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
-        let snapshot = self.snapshot()?;
-        // A text stands in a record as it is; whose it is and whether it is shown, the view tells.
-        let text = json_text(email);
-        let sql = "SELECT id FROM app_users WHERE app = ?1 AND instr(record, ?2) > 0";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
-        let ids = select.query_map(params![app.as_str(), text.as_bytes()], |row| {
-            Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
-        });
-        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let mut found = BTreeMap::new();
-        for id in ids {
-            if let Some(view) =
-                show(&mut loader, app, &id)?.filter(|view| view.get(&Field::Email) == Some(&text))
-            {
-                found.insert(view.id.clone(), view);
-            }
-        }
-        let later = found.into_values().filter(|view| after.is_none_or(|after| view.id.as_str() > after));
-        Ok(later.take(limit).collect())
+    fn page(&mut self, app: &AppId, query: &Query, after: Option<&Place>, bounds: Bounds) -> Result<Listed> {
+        super::lists::page(&*self.snapshot()?, app, query, after, bounds)
+    }
+
+    fn count(
+        &mut self,
+        app: &AppId,
+        filter: &Filter,
+        after: Option<&SmoochId>,
+        looks: usize,
+    ) -> Result<Counted> {
+        super::lists::count(&*self.snapshot()?, app, filter, after, looks)
     }
 
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes> {
@@ -143,6 +137,16 @@ impl Reader for SqliteReader {
             quarantined: count("SELECT count(*) FROM quarantine")? as u64,
         })
     }
+}
+
+/// The app user that an `_id` is, or is part of. `conn` must be in a transaction.
+pub(super) fn view(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    if !loader.alone(app, id)? {
+        loader = Loader::new(conn, None, usize::MAX);
+        loader.shown(app, id)?;
+    }
+    Ok(loader.directory.view(app, id))
 }
 
 pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {

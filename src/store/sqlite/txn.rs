@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bodies::DICTIONARY;
+use super::clearing::Done;
 use super::codec::encode;
+use super::columns::Columns;
 use super::load::Loader;
 use super::{Error, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
@@ -21,12 +23,13 @@ pub struct SqliteTxn<'a> {
     clock: i64,
     feeds: HashMap<AppId, u64>,
     quarantine: (u64, u64),
+    cleared: Option<Done>,
 }
 
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
         let (next_seq, clock, quarantine) = (state.next_seq, state.clock, state.quarantine);
-        Self { txn, state, next_seq, clock, feeds: HashMap::new(), quarantine }
+        Self { txn, state, next_seq, clock, feeds: HashMap::new(), quarantine, cleared: None }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
@@ -68,28 +71,42 @@ impl<'a> SqliteTxn<'a> {
         Ok(())
     }
 
-    fn records(&mut self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
-        let sql = "INSERT INTO app_users (app, id, listed, record) VALUES (?1, ?2, ?3, ?4)";
+    fn records(&mut self, batch: &Batch) -> Result<()> {
+        let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let sql = "UPDATE app_users SET listed = ?2, record = ?3 WHERE rowid = ?1";
-        let mut update = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let touched =
-            batch.directory.entries().filter(|(_, entry)| entry.before.is_some()).map(|(key, _)| key.clone());
-        // A merge can make or unmake the root of somebody whose own record it does not touch.
-        let moved = changes.iter().map(|(app, change)| (app.clone(), change.user.clone()));
-        let keys: BTreeSet<Key> = touched.chain(moved).collect();
-        for key in &keys {
+        let update = |words: &str| {
+            let set = "listed = ?2, record = ?3, last_seen = ?4, signed_up = ?5, flags = ?6";
+            self.txn.prepare_cached(&format!("UPDATE app_users SET {set}{words} WHERE rowid = ?1"))
+        };
+        // Naming the words makes SQLite look whether they are others, which they hardly ever are.
+        let mut update_as_worded = update("").map_err(trouble)?;
+        let mut update = update(", words = ?7").map_err(trouble)?;
+        let mut last = 0;
+        for key in &batch.directory.affected() {
             let Some(entry) = batch.directory.entry(key) else { continue };
-            let (app, id) = key;
-            let listed = !id.is_app() && batch.directory.group(app, id).is_some_and(|group| group.root == id);
+            let Columns { listed, last_seen, signed_up, flags, words } =
+                Columns::of(&batch.directory, key, entry);
             let record = encode(&entry.now).map_err(|error| Error::Unavailable(error.to_string()))?;
-            if let Some(rowid) = self.state.cache.rowid(key) {
-                update.execute(params![rowid, listed, record]).map_err(trouble)?;
-            } else {
-                insert.execute(params![app.as_str(), id.as_str(), listed, record]).map_err(trouble)?;
-                self.state.cache.note(key, self.txn.last_insert_rowid());
+            match (self.state.cache.rowid(key), words) {
+                (Some(rowid), None) => {
+                    update_as_worded.execute(params![rowid, listed, record, last_seen, signed_up, flags])
+                }
+                (Some(rowid), words) => {
+                    update.execute(params![rowid, listed, record, last_seen, signed_up, flags, words])
+                }
+                (None, words) => {
+                    let (app, id) = (key.0.as_str(), key.1.as_str());
+                    let added =
+                        insert.execute(params![app, id, listed, record, last_seen, signed_up, flags, words]);
+                    last = self.txn.last_insert_rowid();
+                    self.state.cache.note(key, last);
+                    added
+                }
             }
+            .map_err(trouble)?;
         }
+        self.cleared = Some(self.state.clearing.step(&self.txn, last)?);
         Ok(())
     }
 
@@ -280,7 +297,7 @@ impl Txn for SqliteTxn<'_> {
     fn save(&mut self, batch: &Batch) -> Result<Saved> {
         self.entries(batch)?;
         let changes = batch.directory.changes();
-        self.records(batch, &changes)?;
+        self.records(batch)?;
         let identity_conflicts = self.identifiers(batch)?;
         self.changes(batch, &changes)?;
         let quarantine_dropped = self.quarantine(&batch.quarantined)?;
@@ -303,6 +320,9 @@ impl Txn for SqliteTxn<'_> {
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);
         self.state.quarantine = self.quarantine;
+        if let Some(done) = self.cleared {
+            self.state.clearing.committed(done);
+        }
         Ok(())
     }
 }

@@ -1,0 +1,79 @@
+-- Lists and searches. What they go by stands in the app user's own row, which every event writes anyway,
+-- and shows what the row's record and everybody merged into it show together. Who changes such a column
+-- need not know of the rest: triggers keep it.
+
+-- µs since 1970; the least number of all for whoever has none, so that rows have one order.
+ALTER TABLE app_users ADD COLUMN last_seen INTEGER NOT NULL DEFAULT -4611686018427387904;
+ALTER TABLE app_users ADD COLUMN signed_up INTEGER NOT NULL DEFAULT -4611686018427387904;
+ALTER TABLE app_users ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;  -- 1 has a userId, 2 conversation started
+ALTER TABLE app_users ADD COLUMN words TEXT;  -- what it is searched by; null in a row of an older program
+
+-- It changes once in the life of an app user, so it is a plain index.
+CREATE INDEX signed_up ON app_users (app, signed_up, id) WHERE listed;
+
+-- last_seen changes with every event, and a row appended costs a tenth of one changed. So a row is added
+-- for each new moment, which is about now, and the one before it stays for a while. What disagrees with the
+-- app user's own row does not count.
+CREATE TABLE seen (
+    app       TEXT    NOT NULL,
+    last_seen INTEGER NOT NULL,
+    id        TEXT    NOT NULL,
+    user      INTEGER NOT NULL,               -- rowid in app_users
+    PRIMARY KEY (app, last_seen, id)
+) STRICT, WITHOUT ROWID;
+
+-- Who took another place in the order of last_seen or of signed_up, in the order of commits: so that
+-- whoever reads a list page by page meets them once, and so that the rows of seen are cleared away.
+CREATE TABLE moves (
+    n      INTEGER PRIMARY KEY,
+    sort   TEXT    NOT NULL CHECK (sort = 'lastSeen' OR sort = 'signedUpAt'),
+    app    TEXT    NOT NULL,
+    id     TEXT    NOT NULL,
+    user   INTEGER NOT NULL,                  -- rowid in app_users
+    before INTEGER NOT NULL,
+    now    INTEGER                            -- null: it is not listed any more
+) STRICT;
+
+-- Where two kinds of upkeep are that go on for longer than a transaction.
+CREATE TABLE upkeep (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    cleared INTEGER NOT NULL,                 -- what moved up to here has no row in seen any more but its own
+    filled  INTEGER                           -- rows of app_users up to here have their columns; null: all
+) STRICT;
+INSERT INTO upkeep (one, cleared, filled) SELECT 1, 0, iif(EXISTS (SELECT 1 FROM app_users), 0, NULL);
+
+-- The words of each app user, each behind a few letters that stand for its app, so that a search in one
+-- app never walks another's. They are split and folded before they come here; ascii leaves them as they are.
+CREATE VIRTUAL TABLE search USING fts5 (
+    words, content = 'app_users', content_rowid = 'rowid', detail = none, columnsize = 0, tokenize = 'ascii'
+);
+
+CREATE TRIGGER app_user_added AFTER INSERT ON app_users BEGIN
+    INSERT INTO search (rowid, words) SELECT new.rowid, new.words WHERE new.words <> '';
+    INSERT INTO seen (app, last_seen, id, user) SELECT new.app, new.last_seen, new.id, new.rowid WHERE new.listed;
+END;
+
+CREATE TRIGGER app_user_reworded AFTER UPDATE OF words ON app_users WHEN old.words IS NOT new.words BEGIN
+    INSERT INTO search (search, rowid, words) SELECT 'delete', old.rowid, old.words WHERE old.words <> '';
+    INSERT INTO search (rowid, words) SELECT new.rowid, new.words WHERE new.words <> '';
+END;
+
+CREATE TRIGGER app_user_seen AFTER UPDATE OF last_seen, listed ON app_users
+WHEN old.last_seen <> new.last_seen OR old.listed <> new.listed OR old.words IS NULL BEGIN
+    INSERT OR IGNORE INTO seen (app, last_seen, id, user)
+        SELECT new.app, new.last_seen, new.id, new.rowid WHERE new.listed;
+    INSERT INTO moves (sort, app, id, user, before, now)
+        SELECT 'lastSeen', new.app, new.id, new.rowid, old.last_seen, iif(new.listed, new.last_seen, NULL)
+        WHERE old.listed AND old.words IS NOT NULL;
+END;
+
+CREATE TRIGGER app_user_signed_up AFTER UPDATE OF signed_up ON app_users
+WHEN old.signed_up <> new.signed_up AND old.listed AND new.listed AND old.words IS NOT NULL BEGIN
+    INSERT INTO moves (sort, app, id, user, before, now)
+        SELECT 'signedUpAt', new.app, new.id, new.rowid, old.signed_up, new.signed_up;
+END;
+
+CREATE TRIGGER app_user_gone AFTER DELETE ON app_users BEGIN
+    INSERT INTO search (search, rowid, words) SELECT 'delete', old.rowid, old.words WHERE old.words <> '';
+    DELETE FROM seen WHERE app = old.app AND last_seen = old.last_seen AND id = old.id;
+END;
