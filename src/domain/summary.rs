@@ -69,7 +69,8 @@ impl Traits {
         }
     }
 
-    /// Whether a record certainly has the traits that it had before. Cheap, and true of nearly every event.
+    /// Whether a record certainly shows what it showed before, all of it but when it was seen and the flags that
+    /// only rise. Cheap, and true of nearly every event.
     pub fn are_the_same(before: &Record, now: &Record) -> bool {
         let (was, is) = (&before.smooch, &now.smooch);
         let shown = |field: &Field| [was, is].map(|layer| layer.fields.get(field).map(|said| &said.value));
@@ -86,7 +87,8 @@ impl Traits {
                     was.value == is.value || platform(&was.value) == platform(&is.value)
                 })
         };
-        before.is_plain() && now.is_plain() && SEARCHED.iter().all(same) && platforms()
+        let fields = SEARCHED.iter().chain([&Field::SignedUpAt]).all(same);
+        before.is_plain() && now.is_plain() && fields && platforms()
     }
 }
 

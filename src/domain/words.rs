@@ -5,6 +5,10 @@ use unicode_normalization::UnicodeNormalization as _;
 /// The words of a text: runs of letters and digits in lower case, without accents. Searched for by how they
 /// begin, so "Zoë" is found by "zoe" and by "ZO", and an e-mail address by any of its parts.
 pub fn words(text: &str) -> Vec<String> {
+    if text.is_ascii() {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        return words.map(str::to_ascii_lowercase).collect();
+    }
     let folded: String = text.nfkd().flat_map(char::to_lowercase).filter(|c| !is_accent(*c)).collect();
     let words = folded.split(|c: char| !(c.is_alphanumeric() || is_mark(c)));
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()

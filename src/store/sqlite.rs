@@ -9,6 +9,7 @@ mod codec;
 mod columns;
 mod fill;
 mod history;
+mod listing;
 mod lists;
 mod load;
 mod migrate;

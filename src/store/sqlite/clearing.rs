@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::listing::Outdated;
 use super::{Result, trouble};
 use crate::domain::AppId;
 
@@ -21,22 +22,19 @@ const KEPT: i64 = 500_000;
 /// At least so many go with a batch.
 const FEW: usize = 16;
 
-/// A row of `seen` that was the app user's: its app, its `last_seen`, the app user's rowid.
-type Row = (AppId, i64, i64);
-
 /// See the module.
 #[derive(Default)]
 pub(super) struct Clearing {
     /// Those that wait.
-    waiting: BTreeSet<Row>,
+    waiting: BTreeSet<Outdated>,
     /// Those that go, and the last move among them.
-    going: BTreeSet<Row>,
+    going: BTreeSet<Outdated>,
     going_to: i64,
     /// The last move of which none waits or goes, and the same as the file has it.
     cleared: i64,
     noted: i64,
-    /// The last move that was read, and the oldest that is kept.
-    read: i64,
+    /// The last move, and the oldest that is kept.
+    last: i64,
     oldest: i64,
     /// About how many app users there are.
     users: i64,
@@ -45,9 +43,9 @@ pub(super) struct Clearing {
 /// What a transaction has done; it counts once it is committed.
 #[derive(Default)]
 pub(super) struct Done {
-    waiting: Vec<Row>,
-    gone: Vec<Row>,
-    read: i64,
+    waiting: Vec<Outdated>,
+    gone: Vec<Outdated>,
+    last: i64,
     oldest: i64,
     noted: i64,
     users: i64,
@@ -60,42 +58,32 @@ impl Clearing {
         let mut clearing = Self {
             cleared,
             noted: cleared,
-            read: cleared,
             oldest: number("SELECT coalesce(min(n), 1) FROM moves")?,
             ..Self::default()
         };
-        let (waiting, read) = clearing.moved(conn)?;
+        let (waiting, last) = clearing.left(conn)?;
         let users = number("SELECT coalesce(max(rowid), 0) FROM app_users")?;
         let (oldest, noted) = (clearing.oldest, clearing.noted);
-        clearing.committed(Done { waiting, gone: Vec::new(), read, oldest, noted, users });
+        clearing.committed(Done { waiting, gone: Vec::new(), last, oldest, noted, users });
         Ok(clearing)
     }
 
-    /// Who moved since this was asked last, and the number of the last of them.
-    fn moved(&self, conn: &Connection) -> Result<(Vec<Row>, i64)> {
-        let sql = "SELECT n, app, before, user FROM moves WHERE n > ?1 AND sort = 'lastSeen' ORDER BY n";
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        let mut rows = select.query([self.read]).map_err(trouble)?;
-        let (mut moved, mut read) = (Vec::<Row>::new(), self.read);
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let mut entry = || -> rusqlite::Result<Row> {
-                read = row.get(0)?;
-                let app = row.get_ref(1)?.as_str()?;
-                // One name for all of an app's.
-                let known = moved.last().map(|(known, ..)| known).filter(|known| known.as_str() == app);
-                Ok((known.cloned().unwrap_or_else(|| app.into()), row.get(2)?, row.get(3)?))
-            };
-            let entry = entry().map_err(trouble)?;
-            moved.push(entry);
-        }
-        Ok((moved, read))
+    /// Those of the moves that are not cleared yet, and the last of all moves.
+    fn left(&self, conn: &Connection) -> Result<(Vec<Outdated>, i64)> {
+        let sql = "SELECT app, before, user FROM moves WHERE n > ?1 AND sort = 'lastSeen' ORDER BY n";
+        let mut select = conn.prepare(sql).map_err(trouble)?;
+        let rows = select.query_map([self.cleared], |row| {
+            Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?, row.get(2)?))
+        });
+        let left = rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        Ok((left, last_move(conn)?))
     }
 
-    /// What a batch does for it, after it has written its app users.
-    pub(super) fn step(&self, conn: &Connection, last_user: i64) -> Result<Done> {
-        let (waiting, read) = self.moved(conn)?;
+    /// What a batch does for it, after it has written its app users and left these rows outdated.
+    pub(super) fn step(&self, conn: &Connection, waiting: Vec<Outdated>, last_user: i64) -> Result<Done> {
+        let last = last_move(conn)?;
         let few = FEW.max(2 * waiting.len());
-        let gone: Vec<Row> = self.going.iter().take(few).cloned().collect();
+        let gone: Vec<Outdated> = self.going.iter().take(few).cloned().collect();
         let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
         let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
         let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
@@ -107,7 +95,7 @@ impl Clearing {
             }
         }
         let mut oldest = self.oldest;
-        let needless = (self.cleared + 1).min(read - KEPT).min(oldest + few as i64);
+        let needless = (self.cleared + 1).min(last - KEPT).min(oldest + few as i64);
         if needless > oldest {
             let mut trim = conn.prepare_cached("DELETE FROM moves WHERE n < ?1").map_err(trouble)?;
             trim.execute([needless]).map_err(trouble)?;
@@ -117,12 +105,12 @@ impl Clearing {
             let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1").map_err(trouble)?;
             note.execute([self.cleared]).map_err(trouble)?;
         }
-        Ok(Done { waiting, gone, read, oldest, noted: self.cleared, users: last_user.max(self.users) })
+        Ok(Done { waiting, gone, last, oldest, noted: self.cleared, users: last_user.max(self.users) })
     }
 
     /// The transaction was committed.
     pub(super) fn committed(&mut self, done: Done) {
-        (self.read, self.oldest, self.noted, self.users) = (done.read, done.oldest, done.noted, done.users);
+        (self.last, self.oldest, self.noted, self.users) = (done.last, done.oldest, done.noted, done.users);
         self.waiting.extend(done.waiting);
         for row in &done.gone {
             self.going.remove(row);
@@ -131,8 +119,14 @@ impl Clearing {
             self.cleared = self.cleared.max(self.going_to);
             if self.waiting.len() as i64 >= (self.users / SHARE).clamp(LEAST, MOST) {
                 self.going = std::mem::take(&mut self.waiting);
-                self.going_to = self.read;
+                self.going_to = self.last;
             }
         }
     }
+}
+
+fn last_move(conn: &Connection) -> Result<i64> {
+    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(trouble)?;
+    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(trouble)?;
+    Ok(last.unwrap_or(0))
 }

@@ -11,13 +11,18 @@ pub(super) const IDENTIFIED: i64 = 1;
 /// Its conversation has started.
 pub(super) const STARTED: i64 = 2;
 
+/// A moment as a column has it.
+pub(super) fn moment(moment: Option<i64>) -> i64 {
+    moment.map_or(NONE, |moment| moment.max(NONE + 1))
+}
+
 /// See the module.
 pub(super) struct Columns {
     pub(super) listed: bool,
     pub(super) last_seen: i64,
     pub(super) signed_up: i64,
     pub(super) flags: i64,
-    /// Nothing where the row has them already.
+    /// Nothing where the row has them already, and is listed with the same `signed_up`.
     pub(super) words: Option<String>,
 }
 
@@ -37,7 +42,6 @@ impl Columns {
 
     fn moments(group: &Group<'_>) -> Self {
         let Summary { last_seen, signed_up, identified, started } = Summary::of(group);
-        let moment = |moment: Option<i64>| moment.map_or(NONE, |moment| moment.max(NONE + 1));
         let flag = |set: bool, flag: i64| if set { flag } else { 0 };
         Self {
             listed: true,

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::columns::Columns;
+use super::listing::Listing;
 use super::load::Loader;
 use super::{Result, trouble};
 use crate::domain::{AppId, SmoochId};
@@ -55,12 +55,10 @@ fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
             Ok((row.get::<_, i64>(0)?, key, row.get::<_, bool>(3)?))
         });
         let rows: Vec<_> = rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
-                   WHERE rowid = ?1";
-        let mut update = txn.prepare_cached(sql).map_err(trouble)?;
         // Whose group is shown by another has nothing of its own to be listed by.
         let mut leave =
             txn.prepare_cached("UPDATE app_users SET words = '' WHERE rowid = ?1").map_err(trouble)?;
+        let mut listing = Listing::new(&txn);
         for (rowid, key, listed) in rows {
             to = Some(rowid);
             if !listed {
@@ -70,10 +68,9 @@ fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
             let mut loader = Loader::new(&txn, None, usize::MAX);
             loader.group(&key.0, &key.1)?;
             let Some(entry) = loader.directory.entry(&key) else { continue };
-            let Columns { listed, last_seen, signed_up, flags, words } =
-                Columns::of(&loader.directory, &key, entry);
-            update.execute(params![rowid, listed, last_seen, signed_up, flags, words]).map_err(trouble)?;
+            listing.fill(&loader.directory, &key, entry, rowid)?;
         }
+        listing.finish()?;
         let mut note = txn.prepare_cached("UPDATE upkeep SET filled = ?1").map_err(trouble)?;
         note.execute([to]).map_err(trouble)?;
     }

@@ -18,16 +18,22 @@ fn short(text: &str, bytes: usize) -> String {
     Sha256::digest(text)[..bytes].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One word for something as a whole, whatever is in it.
-fn whole(what: &str, text: &str) -> String {
-    format!("{WHOLE}{}", short(&format!("{what} {text}"), 8))
+/// One word for an e-mail address as a whole, given as JSON text.
+fn address(email: &str) -> String {
+    format!("{WHOLE}e{}", short(email, 8))
+}
+
+/// One word for a platform.
+fn platform(name: &str) -> String {
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if plain { format!("{WHOLE}p{name}") } else { format!("{WHOLE}q{}", short(name, 8)) }
 }
 
 /// What an app user of an app is found by.
 pub(super) fn row(app: &AppId, traits: &Traits) -> String {
     let app = letters(app);
-    let email = traits.email.iter().map(|email| whole("email", email));
-    let platforms = traits.platforms.iter().map(|platform| whole("platform", platform));
+    let email = traits.email.iter().map(|email| address(email));
+    let platforms = traits.platforms.iter().map(|name| platform(name));
     let all = traits.words.iter().cloned().chain(email).chain(platforms);
     all.map(|word| format!("{app}{word}")).collect::<Vec<_>>().join(" ")
 }
@@ -46,8 +52,8 @@ impl Wanted {
     pub(super) fn of(app: &AppId, filter: &Filter) -> Self {
         let app = letters(app);
         let typed = filter.q.as_deref().map(words);
-        let email = filter.email.iter().map(|email| whole("email", &json_text(email)));
-        let platform = filter.platform.iter().map(|platform| whole("platform", platform));
+        let email = filter.email.iter().map(|email| address(&json_text(email)));
+        let platform = filter.platform.iter().map(|name| platform(name));
         Self {
             nobody: typed.as_ref().is_some_and(Vec::is_empty),
             beginnings: typed.into_iter().flatten().map(|word| format!("{app}{word}")).collect(),

@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bodies::DICTIONARY;
 use super::clearing::Done;
-use super::codec::encode;
-use super::columns::Columns;
+use super::listing::Listing;
 use super::load::Loader;
 use super::{Error, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
@@ -72,41 +71,18 @@ impl<'a> SqliteTxn<'a> {
     }
 
     fn records(&mut self, batch: &Batch) -> Result<()> {
-        let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let update = |words: &str| {
-            let set = "listed = ?2, record = ?3, last_seen = ?4, signed_up = ?5, flags = ?6";
-            self.txn.prepare_cached(&format!("UPDATE app_users SET {set}{words} WHERE rowid = ?1"))
-        };
-        // Naming the words makes SQLite look whether they are others, which they hardly ever are.
-        let mut update_as_worded = update("").map_err(trouble)?;
-        let mut update = update(", words = ?7").map_err(trouble)?;
+        let mut listing = Listing::new(&self.txn);
         let mut last = 0;
         for key in &batch.directory.affected() {
             let Some(entry) = batch.directory.entry(key) else { continue };
-            let Columns { listed, last_seen, signed_up, flags, words } =
-                Columns::of(&batch.directory, key, entry);
-            let record = encode(&entry.now).map_err(|error| Error::Unavailable(error.to_string()))?;
-            match (self.state.cache.rowid(key), words) {
-                (Some(rowid), None) => {
-                    update_as_worded.execute(params![rowid, listed, record, last_seen, signed_up, flags])
-                }
-                (Some(rowid), words) => {
-                    update.execute(params![rowid, listed, record, last_seen, signed_up, flags, words])
-                }
-                (None, words) => {
-                    let (app, id) = (key.0.as_str(), key.1.as_str());
-                    let added =
-                        insert.execute(params![app, id, listed, record, last_seen, signed_up, flags, words]);
-                    last = self.txn.last_insert_rowid();
-                    self.state.cache.note(key, last);
-                    added
-                }
+            if let Some(rowid) = self.state.cache.rowid(key) {
+                listing.change(&batch.directory, key, entry, rowid)?;
+            } else {
+                last = listing.add(&batch.directory, key, entry)?;
+                self.state.cache.note(key, last);
             }
-            .map_err(trouble)?;
         }
-        self.cleared = Some(self.state.clearing.step(&self.txn, last)?);
+        self.cleared = Some(self.state.clearing.step(&self.txn, listing.finish()?, last)?);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 -- Lists and searches. What they go by stands in the app user's own row, which every event writes anyway,
--- and shows what the row's record and everybody merged into it show together. Who changes such a column
--- need not know of the rest: triggers keep it.
+-- and shows what the row's record and everybody merged into it show together. There are no triggers: a
+-- statement that fires one opens a savepoint, and at a savepoint FTS5 writes out what it has gathered.
 
 -- µs since 1970; the least number of all for whoever has none, so that rows have one order.
 ALTER TABLE app_users ADD COLUMN last_seen INTEGER NOT NULL DEFAULT -4611686018427387904;
@@ -47,33 +47,3 @@ INSERT INTO upkeep (one, cleared, filled) SELECT 1, 0, iif(EXISTS (SELECT 1 FROM
 CREATE VIRTUAL TABLE search USING fts5 (
     words, content = 'app_users', content_rowid = 'rowid', detail = none, columnsize = 0, tokenize = 'ascii'
 );
-
-CREATE TRIGGER app_user_added AFTER INSERT ON app_users BEGIN
-    INSERT INTO search (rowid, words) SELECT new.rowid, new.words WHERE new.words <> '';
-    INSERT INTO seen (app, last_seen, id, user) SELECT new.app, new.last_seen, new.id, new.rowid WHERE new.listed;
-END;
-
-CREATE TRIGGER app_user_reworded AFTER UPDATE OF words ON app_users WHEN old.words IS NOT new.words BEGIN
-    INSERT INTO search (search, rowid, words) SELECT 'delete', old.rowid, old.words WHERE old.words <> '';
-    INSERT INTO search (rowid, words) SELECT new.rowid, new.words WHERE new.words <> '';
-END;
-
-CREATE TRIGGER app_user_seen AFTER UPDATE OF last_seen, listed ON app_users
-WHEN old.last_seen <> new.last_seen OR old.listed <> new.listed OR old.words IS NULL BEGIN
-    INSERT OR IGNORE INTO seen (app, last_seen, id, user)
-        SELECT new.app, new.last_seen, new.id, new.rowid WHERE new.listed;
-    INSERT INTO moves (sort, app, id, user, before, now)
-        SELECT 'lastSeen', new.app, new.id, new.rowid, old.last_seen, iif(new.listed, new.last_seen, NULL)
-        WHERE old.listed AND old.words IS NOT NULL;
-END;
-
-CREATE TRIGGER app_user_signed_up AFTER UPDATE OF signed_up ON app_users
-WHEN old.signed_up <> new.signed_up AND old.listed AND new.listed AND old.words IS NOT NULL BEGIN
-    INSERT INTO moves (sort, app, id, user, before, now)
-        SELECT 'signedUpAt', new.app, new.id, new.rowid, old.signed_up, new.signed_up;
-END;
-
-CREATE TRIGGER app_user_gone AFTER DELETE ON app_users BEGIN
-    INSERT INTO search (search, rowid, words) SELECT 'delete', old.rowid, old.words WHERE old.words <> '';
-    DELETE FROM seen WHERE app = old.app AND last_seen = old.last_seen AND id = old.id;
-END;
