@@ -62,7 +62,9 @@ impl View {
     pub fn tag(&self) -> String {
         // Sorted maps of text: they can always be written, and equal views are written alike.
         let bytes = postcard::to_stdvec(self).unwrap_or_default();
-        Sha256::digest(bytes)[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut number = [0; 16];
+        number[4..].copy_from_slice(&Sha256::digest(bytes)[..12]);
+        format!("{:024x}", u128::from_be_bytes(number))
     }
 
     /// What differs between two views, by the names the answers use.

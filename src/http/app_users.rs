@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::call::Call;
+use super::call::{Call, Shown};
 use super::error::{ApiError, json};
 use super::{history, lists};
 use crate::domain::View;
@@ -12,8 +12,8 @@ use crate::wire::json::write_string;
 use crate::wire::{rest, v1};
 
 /// An answer that shows one app user.
-pub(super) fn one(call: &Call, status: StatusCode, view: &View) -> Response {
-    call.show(status, view, format!("{{\"appUser\":{}}}", v1::app_user(view)))
+fn one(view: &View) -> Shown {
+    Shown::new(view, format!("{{\"appUser\":{}}}", v1::app_user(view)))
 }
 
 /// POST `…/appusers`: makes an app user before Smooch knows it. 201; 409 for a `userId` that is taken,
@@ -22,7 +22,7 @@ pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let rest::Created { user_id, fields, secured } = call.read(rest::v1::create)?;
     let view = call.change(Action::Create { user_id, fields, secured }).await?;
-    Ok(one(&call, StatusCode::CREATED, &view))
+    Ok(call.show(StatusCode::CREATED, one(&view)))
 }
 
 /// GET `…/appusers/{id}`: the app user with this `_id`, also one that was merged away, or with
@@ -32,15 +32,15 @@ pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
     if let Some(then) = history::Then::asked(&call.query)? {
         return history::then(&call, &then).await;
     }
-    let view = call.look_up().await?;
-    Ok(one(&call, StatusCode::OK, &view))
+    let shown = call.look_up(one).await?;
+    Ok(call.show(StatusCode::OK, shown))
 }
 
 /// PUT `…/appusers/{id}`: what is given is changed, null clears, the rest stays.
 pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
     let (user, fields) = (call.user()?, call.read(rest::v1::update)?);
     let view = call.change(Action::Update { user, fields }).await?;
-    Ok(one(&call, StatusCode::OK, &view))
+    Ok(call.show(StatusCode::OK, one(&view)))
 }
 
 /// DELETE `…/appusers/{id}`: the app user is gone, and whatever is told of it later is not heard.
@@ -54,13 +54,12 @@ pub(super) async fn delete(call: Call) -> Result<Response, ApiError> {
 pub(super) async fn delete_profile(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let view = call.change(Action::DeleteProfile { user: call.user()? }).await?;
-    Ok(one(&call, StatusCode::OK, &view))
+    Ok(call.show(StatusCode::OK, one(&view)))
 }
 
 /// GET `…/appusers/{id}/channels`: the clients on channels of others.
 pub(super) async fn channels(call: Call) -> Result<Response, ApiError> {
-    let view = call.look_up().await?;
-    Ok(json(StatusCode::OK, rest::v1::channels(&view)))
+    Ok(json(StatusCode::OK, call.look_up(rest::v1::channels).await?))
 }
 
 /// POST `…/appusers/{id}/events`: kept in the app user's history. 201.

@@ -148,31 +148,35 @@ impl Call {
         Ok(Some(Once { key, fingerprint: asked.finalize().into() }))
     }
 
-    /// The app user whom the path names, if the caller may see them.
-    pub(super) async fn look_up(&self) -> Result<View, ApiError> {
+    /// What `show` makes, where it was read, of the app user whom the path names, if the caller may see them.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        show: impl Fn(&View) -> T + Copy + Send + 'static,
+    ) -> Result<T, ApiError> {
         let (app, name) = (self.caller.app.clone(), self.user()?);
-        let wanted = name.clone();
+        let (wanted, authority) = (name.clone(), self.caller.authority.clone());
         let found = self.shared.readers.run(move |reader| {
             let by_id = reader.by_id(&app, &SmoochId::from(&*wanted))?;
-            if by_id.is_some() { Ok(by_id) } else { reader.by_user_id(&app, &wanted) }
+            let found = if by_id.is_some() { by_id } else { reader.by_user_id(&app, &wanted)? };
+            Ok(found.map(|view| {
+                let first = secures(&authority, &view)?;
+                Ok((!first).then(|| show(&view)))
+            }))
         });
         match (found.await?, &self.caller.authority) {
-            (Some(view), Authority::App) => Ok(view),
-            (Some(view), Authority::Token) if view.secured => Err(refusal(Refusal::Secured)),
-            (Some(view), Authority::Token) => Ok(view),
-            (Some(view), Authority::User(user_id)) if view.get(&Field::UserId) == Some(user_id) => {
-                // The first JWT that speaks for them secures them, whatever it asks.
-                if view.secured { Ok(view) } else { self.change(Action::Secure { user: name }).await }
+            (Some(Ok(Some(shown))), _) => Ok(shown),
+            // The first JWT that speaks for them secures them, whatever it asks.
+            (Some(Ok(None)), _) => Ok(show(&self.change(Action::Secure { user: name }).await?)),
+            (Some(Err(refused)), _) => Err(refusal(refused)),
+            (None, Authority::User(user_id)) if json_text(&name) != *user_id => {
+                Err(refusal(Refusal::NotYours))
             }
-            (None, Authority::User(user_id)) if json_text(&name) == *user_id => Err(no_user()),
-            (_, Authority::User(_)) => Err(refusal(Refusal::NotYours)),
             (None, _) => Err(no_user()),
         }
     }
 
     /// An answer that shows an app user, with its tag; 304 for whoever has it already.
-    pub(super) fn show(&self, status: StatusCode, view: &View, text: String) -> Response {
-        let tag = view.tag();
+    pub(super) fn show(&self, status: StatusCode, Shown { tag, text }: Shown) -> Response {
         let known = tags(&self.headers, header::IF_NONE_MATCH).ok().flatten().unwrap_or_default();
         // A proxy that compresses makes a tag weak; it is good enough for whoever only looks.
         let is_known =
@@ -187,6 +191,29 @@ impl Call {
             response.headers_mut().insert(header::ETAG, tag);
         }
         response
+    }
+}
+
+/// An app user as an answer shows them.
+pub(super) struct Shown {
+    tag: String,
+    text: String,
+}
+
+impl Shown {
+    /// `text` is the whole answer.
+    pub(super) fn new(view: &View, text: String) -> Self {
+        Self { tag: view.tag(), text }
+    }
+}
+
+/// Whether this is the first JWT that speaks for an app user, if whoever has it may see them.
+fn secures(authority: &Authority, view: &View) -> Result<bool, Refusal> {
+    match authority {
+        Authority::Token if view.secured => Err(Refusal::Secured),
+        Authority::App | Authority::Token => Ok(false),
+        Authority::User(user_id) if view.get(&Field::UserId) == Some(user_id) => Ok(!view.secured),
+        Authority::User(_) => Err(Refusal::NotYours),
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::call::{Call, no_user};
+use super::call::{Call, Shown, no_user};
 use super::error::{ApiError, json};
 use crate::config::App;
 use crate::domain::command::{Action, Authority};
@@ -25,7 +25,8 @@ pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
     };
     let view = call.change(Action::Init { device, user_id }).await?;
     let app = call.shared.inits.get(&call.caller.app).map_or("{}", String::as_str);
-    Ok(call.show(StatusCode::OK, &view, format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view))))
+    let text = format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view));
+    Ok(call.show(StatusCode::OK, Shown::new(&view, text)))
 }
 
 /// What init tells of an app: all that any of Smooch's clients ever read there.

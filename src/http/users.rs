@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::app_users::{limit, unknown_parameter};
-use super::call::Call;
+use super::call::{Call, Shown};
 use super::error::{ApiError, json};
 use super::lists;
 use crate::domain::View;
@@ -18,40 +18,40 @@ use crate::wire::rest;
 const MOST: usize = 100;
 const DEFAULT: usize = 25;
 
-fn one(call: &Call, status: StatusCode, view: &View) -> Response {
-    call.show(status, view, format!("{{\"user\":{}}}", rest::v2::user(view)))
+fn one(view: &View) -> Shown {
+    Shown::new(view, format!("{{\"user\":{}}}", rest::v2::user(view)))
 }
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.
 pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
     let rest::Created { user_id, fields, secured } = call.read(rest::v2::create)?;
     let view = call.change(Action::Create { user_id, fields, secured }).await?;
-    Ok(one(&call, StatusCode::CREATED, &view))
+    Ok(call.show(StatusCode::CREATED, one(&view)))
 }
 
 /// GET `…/users/{id or externalId}`.
 pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
-    let view = call.look_up().await?;
-    Ok(one(&call, StatusCode::OK, &view))
+    let shown = call.look_up(one).await?;
+    Ok(call.show(StatusCode::OK, shown))
 }
 
 /// PATCH `…/users/{id or externalId}`: what is given is changed, null clears, the rest stays.
 pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
     let (user, fields) = (call.user()?, call.read(rest::v2::patch)?);
     let view = call.change(Action::Update { user, fields }).await?;
-    Ok(one(&call, StatusCode::OK, &view))
+    Ok(call.show(StatusCode::OK, one(&view)))
 }
 
 /// DELETE `…/users/{id or externalId}/personalinformation`.
 pub(super) async fn delete_profile(call: Call) -> Result<Response, ApiError> {
     let view = call.change(Action::DeleteProfile { user: call.user()? }).await?;
-    Ok(one(&call, StatusCode::OK, &view))
+    Ok(call.show(StatusCode::OK, one(&view)))
 }
 
 /// GET `…/users/{id or externalId}/clients`: a page of those whose type v2 knows.
 pub(super) async fn clients(call: Call) -> Result<Response, ApiError> {
     let page = Page::read(&call.query)?;
-    let all = rest::v2::clients(&call.look_up().await?);
+    let all = call.look_up(rest::v2::clients).await?;
     let start = match (&page.after, &page.before) {
         (Some(after), _) => all.partition_point(|(id, _)| id <= after),
         (None, Some(before)) => all.partition_point(|(id, _)| id < before).saturating_sub(page.size),
@@ -70,14 +70,14 @@ pub(super) async fn clients(call: Call) -> Result<Response, ApiError> {
 
 /// GET `…/users/{id or externalId}/devices`: those whose type v2 knows, in one answer.
 pub(super) async fn devices(call: Call) -> Result<Response, ApiError> {
-    let all = rest::v2::devices(&call.look_up().await?);
+    let all = call.look_up(rest::v2::devices).await?;
     let items: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
     Ok(json(StatusCode::OK, format!("{{\"devices\":[{}]}}", items.join(","))))
 }
 
 /// GET `…/users/{id or externalId}/devices/{device}`.
 pub(super) async fn device(call: Call) -> Result<Response, ApiError> {
-    let all = rest::v2::devices(&call.look_up().await?);
+    let all = call.look_up(rest::v2::devices).await?;
     let id = call.part()?;
     let found = all.into_iter().find(|(known, _)| known == id);
     let (_, text) =

@@ -14,6 +14,16 @@ type Task<R> = Box<dyn FnOnce(&mut R) + Send>;
 /// How many look-ups may wait.
 const WAITING: usize = 4096;
 
+/// How many that wait are looked up together, so that they share one snapshot. More would let a long one
+/// hold up too many while another thread is idle.
+const TOGETHER: usize = 16;
+
+/// Whoever looks things up.
+pub trait LooksUp: Send + 'static {
+    /// Runs look-ups so that all of them see one moment, which is not before this call.
+    fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self));
+}
+
 /// A few threads, each with a connection of its own. Clones share them.
 pub struct Readers<R> {
     tasks: async_channel::Sender<Task<R>>,
@@ -26,16 +36,22 @@ impl<R> Clone for Readers<R> {
     }
 }
 
-impl<R: Send + 'static> Readers<R> {
+impl<R: LooksUp> Readers<R> {
     /// Starts a thread for each reader. They end with the last clone.
     pub fn start(readers: Vec<R>, answer_within: Duration) -> std::io::Result<Self> {
         let (tasks, waiting) = async_channel::bounded::<Task<R>>(WAITING);
         for mut reader in readers {
             let waiting = waiting.clone();
             let run = move || {
-                while let Ok(task) = waiting.recv_blocking() {
-                    // Whoever asked is told, because the task takes its sender with it; the thread stays.
-                    _ = catch_unwind(AssertUnwindSafe(|| task(&mut reader)));
+                while let Ok(first) = waiting.recv_blocking() {
+                    let more = std::iter::from_fn(|| waiting.try_recv().ok());
+                    let tasks: Vec<Task<R>> = std::iter::once(first).chain(more.take(TOGETHER - 1)).collect();
+                    reader.at_one_moment(|reader| {
+                        for task in tasks {
+                            // Whoever asked is told, because the task takes its sender with it; the thread stays.
+                            _ = catch_unwind(AssertUnwindSafe(|| task(reader)));
+                        }
+                    });
                 }
             };
             thread::Builder::new().name("reader".to_owned()).spawn(run)?;
@@ -70,6 +86,12 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+
+    impl LooksUp for i32 {
+        fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self)) {
+            look_ups(self);
+        }
+    }
 
     fn trouble<T>(found: Result<T>) -> String {
         found.err().expect("no answer").to_string()

@@ -18,6 +18,7 @@ mod lists;
 mod logs;
 mod look_up;
 mod model;
+mod openapi;
 mod process;
 mod raw;
 mod rebuild;

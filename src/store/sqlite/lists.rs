@@ -34,8 +34,8 @@ pub(super) fn page(
     bounds: Bounds,
 ) -> Result<Listed> {
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble);
-    let moves = number("SELECT max(n) FROM moves")?.unwrap_or(0);
     let by_time = query.sort != Sort::Id;
+    let moves = if by_time { number("SELECT max(n) FROM moves")?.unwrap_or(0) } else { 0 };
     if let Some(after) = after.filter(|_| by_time)
         && number("SELECT min(n) FROM moves")?.is_some_and(|oldest| after.moves < oldest - 1)
     {

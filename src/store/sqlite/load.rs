@@ -47,13 +47,6 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    /// Brings a record and nobody else, if nobody else decides what it shows: gives whether that is so.
-    pub(super) fn alone(&mut self, app: &AppId, id: &SmoochId) -> Result<bool> {
-        let key = (app.clone(), id.clone());
-        let record = self.record(&key)?.filter(Record::is_alone);
-        Ok(record.map(|record| self.directory.bring(key, record)).is_some())
-    }
-
     /// Brings whoever carries a `userId`, each with everything needed to show them.
     pub(super) fn named(&mut self, app: &AppId, user_id: &Text) -> Result<()> {
         if !self.directory.has_named(app, user_id) {

@@ -1,16 +1,18 @@
 //! Look-ups, on a connection that cannot write.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::path::Path;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, SmoochId, View, json_text};
+use crate::store::readers::LooksUp;
 use crate::store::{
     Bounds, Changes, Counted, Counts, Entry, Filter, Heads, Listed, Outcome, Piece, Place, Query, Reader,
     Seq, Source,
@@ -31,19 +33,56 @@ impl SqliteReader {
         Ok(Self { conn })
     }
 
-    /// One moment of the database, for as long as it is held.
-    fn snapshot(&mut self) -> Result<Transaction<'_>> {
-        self.conn.transaction().map_err(trouble)
+    /// One moment of the database, for as long as it is held: that of [`LooksUp::at_one_moment`], if this is
+    /// part of it.
+    fn snapshot(&self) -> Result<Snapshot<'_>> {
+        let held = !self.conn.is_autocommit();
+        if !held {
+            run(&self.conn, "BEGIN")?;
+        }
+        Ok(Snapshot { conn: &self.conn, held })
+    }
+}
+
+/// See [`SqliteReader::snapshot`].
+struct Snapshot<'c> {
+    conn: &'c Connection,
+    held: bool,
+}
+
+impl Deref for Snapshot<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.conn
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // Nothing was written, so nothing is lost; the next one says what is wrong.
+        if !self.held {
+            _ = run(self.conn, "COMMIT");
+        }
+    }
+}
+
+fn run(conn: &Connection, sql: &str) -> Result<()> {
+    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(trouble)
+}
+
+impl LooksUp for SqliteReader {
+    fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self)) {
+        let began = run(&self.conn, "BEGIN").is_ok();
+        look_ups(self);
+        if began {
+            _ = run(&self.conn, "COMMIT");
+        }
     }
 }
 
 impl Reader for SqliteReader {
     fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-        // Nearly everybody stands alone: one statement reads them, which needs no transaction.
-        let mut loader = Loader::new(&self.conn, None, usize::MAX);
-        if loader.alone(app, id)? {
-            return Ok(loader.directory.view(app, id));
-        }
         let snapshot = self.snapshot()?;
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
         show(&mut loader, app, id)
@@ -137,16 +176,6 @@ impl Reader for SqliteReader {
             quarantined: count("SELECT count(*) FROM quarantine")? as u64,
         })
     }
-}
-
-/// The app user that an `_id` is, or is part of. `conn` must be in a transaction.
-pub(super) fn view(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
-    if !loader.alone(app, id)? {
-        loader = Loader::new(conn, None, usize::MAX);
-        loader.shown(app, id)?;
-    }
-    Ok(loader.directory.view(app, id))
 }
 
 pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {

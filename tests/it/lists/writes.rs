@@ -151,3 +151,37 @@ fn a_list_that_was_left_for_too_long_is_410() {
     assert_eq!((answer.status, answer.code().as_str()), (410, "gone"), "{answer:?}");
     assert_eq!(program.get(&format!("/v1/appusers?after={by_id}")).status, 200);
 }
+
+/// Rows that are outdated, and moves that nobody needs any more, go while the program writes; and what was
+/// left of them when it ended goes after the next start.
+#[test]
+fn what_lists_do_not_need_any_more_is_cleared_away() {
+    let home = Home::new();
+    let mut time = 1_600_000_000;
+    let mut write = |program: &Program, events: i64| {
+        let mut line = Connection::open(program.listen);
+        for n in 0..events {
+            time += 1;
+            assert!(line.send(webhook(&first_message(&user(n as u64 % 10), time as f64))));
+            assert_eq!(line.answer().unwrap().status, 200);
+        }
+    };
+    let program = home.start();
+    write(&program, 2500);
+    program.kill();
+    // So many moves later.
+    let sql = "INSERT INTO moves (n, sort, app, id, user, before, now)
+               SELECT 600000, sort, app, id, user, before, now FROM moves WHERE n = 1";
+    home.sql().execute_batch(sql).unwrap();
+    let program = home.start();
+    write(&program, 2500);
+    let (seen, oldest) = (home.rows("seen"), home.find::<i64>("SELECT min(n) FROM moves"));
+    println!("{seen} rows of seen for 10 app users, the oldest move is {oldest}");
+    assert!((10..10 + 2 * 512 + 100).contains(&seen), "{seen}");
+    assert!(oldest > 1000, "{oldest}");
+    let (ids, _) = page(&program.get("/v1/appusers?sort=-lastSeen"));
+    assert_eq!(ids.len(), 10);
+    program.stop();
+    home.start().stop();
+    assert_eq!(home.rows("seen"), seen, "nothing of what is needed went");
+}

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::store::sqlite::columns::{IDENTIFIED, NONE, STARTED};
 use crate::store::sqlite::load::Loader;
-use crate::store::sqlite::reader::view;
+use crate::store::sqlite::reader::show;
 use crate::store::sqlite::search::Wanted;
 use crate::store::sqlite::{Result, trouble};
 use crate::store::{Query, Sort, Span};
@@ -66,11 +66,14 @@ impl Lister<'_> {
         if !columns().map_err(trouble)? {
             return Ok(None);
         }
-        let shown = view(self.conn, self.app, &found.id)?;
+        let shown = self.show(&found.id)?;
         let has = |view: &View| {
-            let user_id = filter.user_id.as_deref().map(json_text);
+            let shows = |field: Field, text: &Option<String>| {
+                text.as_deref().is_none_or(|text| view.get(&field) == Some(&json_text(text)))
+            };
             filter.properties.iter().all(|(key, value)| view.has_property(key, value))
-                && user_id.is_none_or(|user_id| view.get(&Field::UserId) == Some(&user_id))
+                && shows(Field::UserId, &filter.user_id)
+                && shows(Field::Email, &filter.email)
         };
         Ok(shown.filter(has))
     }
@@ -83,6 +86,11 @@ impl Lister<'_> {
         let Some(row) = rows.next().map_err(trouble)? else { return Ok(None) };
         let found = Found::read(row, self.query.sort).map_err(trouble)?;
         Ok(self.fits(row, &found)?.map(|view| (found, view)))
+    }
+
+    /// Who an `_id` is. A page is bounded, what a loader keeps is not: so each has their own.
+    fn show(&self, id: &SmoochId) -> Result<Option<View>> {
+        show(&mut Loader::new(self.conn, None, usize::MAX), self.app, id)
     }
 
     /// Everybody who can fit, if an index says that they are few.
@@ -130,7 +138,7 @@ impl Lister<'_> {
         let claimants =
             Loader::new(self.conn, None, usize::MAX).claimants(self.app, "userId", &json_text(user_id))?;
         for id in claimants {
-            let Some(view) = view(self.conn, self.app, &id)? else { continue };
+            let Some(view) = self.show(&id)? else { continue };
             let sql = "SELECT rowid FROM app_users WHERE app = ?1 AND id = ?2";
             let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
             let user =
