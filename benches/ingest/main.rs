@@ -8,6 +8,7 @@
 mod bodies;
 mod feed;
 mod histogram;
+mod lists;
 mod load;
 mod machine;
 mod noop;
@@ -58,6 +59,9 @@ struct Args {
     /// Measures what a hundred followers of the change feed cost instead
     #[arg(long)]
     feed: bool,
+    /// Measures lists and searches instead of webhooks
+    #[arg(long)]
+    lists: bool,
     /// Measures this build of the program, such as an older one
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
     program: PathBuf,
@@ -111,6 +115,9 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>
     }
     let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
+    if args.lists {
+        return lists::run(args, cache, folder).map(|()| None);
+    }
     let noop_home = folder.join("noop");
     prepare::fresh(&noop_home)?;
     let noop = noop::start(&noop_home)?;

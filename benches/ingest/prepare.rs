@@ -20,11 +20,14 @@ const EVENTS: u64 = 1000;
 /// `limits.webhook_body` of the shipped settings, less the longest event.
 const BODY: usize = (1 << 20) - 4096;
 /// What the stored bytes depend on.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 10] = [
     "src/domain/app_user.rs",
     "src/domain/fact.rs",
     "src/domain/ids.rs",
+    "src/domain/summary.rs",
     "src/store/sqlite/codec.rs",
+    "src/store/sqlite/columns.rs",
+    "src/store/sqlite/search.rs",
     "src/store/sqlite/bodies.rs",
     "src/store/sqlite/migrations",
     "benches/ingest/bodies.rs",

@@ -17,7 +17,7 @@ use crate::server::Server;
 
 const WARM_UP: Duration = Duration::from_millis(500);
 /// `app_demo` and its secret, as Basic.
-const BASIC: &str = "YXBwX2RlbW86ZGVtby1rZXktc2VjcmV0LWNoYW5nZS1tZQ==";
+pub const BASIC: &str = "YXBwX2RlbW86ZGVtby1rZXktc2VjcmV0LWNoYW5nZS1tZQ==";
 
 /// What is asked.
 #[derive(Clone, Copy)]

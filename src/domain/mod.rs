@@ -10,11 +10,16 @@ mod directory;
 mod fact;
 mod group;
 mod ids;
+pub mod moment;
+mod summary;
 mod view;
+mod words;
 
 pub use app_user::{Claim, Client, Edge, Layer, Override, Recent, Record, Register, Said, Text};
 pub use directory::{Directory, Entry, Key, Pointer, TooLarge, json_text};
 pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;
 pub use ids::{AppId, ClientId, Digest, SmoochId, Stamp};
+pub use summary::{Summary, Traits};
 pub use view::{Change, ChangeKind, View};
+pub use words::words;

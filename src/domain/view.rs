@@ -95,24 +95,26 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
     }
     let keys: BTreeSet<&Field> =
         group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys())).collect();
-    let shown = keys.into_iter().filter_map(|field| {
-        let floor = group.record.smooch.floor(field.part());
-        let said = group.smooch(field);
-        let current = said.and_then(|said| said.value.as_ref());
-        let value = match ours(group, field) {
-            None => current,
-            // Ours holds while Smooch only repeats what it said when ours was set.
-            Some((set, _)) if set.value.basis.as_ref() == current => set.value.value.as_ref(),
-            Some((set, by)) => {
-                // What a picture lacks was absent when it was taken: the root's, or that of whose value it is.
-                let absent = floor.max(by.smooch.floor(field.part()));
-                let newer = said.map(|said| &said.stamp).or(absent) > Some(&set.stamp);
-                if newer { current } else { set.value.value.as_ref() }
-            }
-        };
-        Some((field.clone(), value?.clone()))
-    });
+    let shown = keys.into_iter().filter_map(|field| Some((field.clone(), value(group, field)?.clone())));
     shown.collect()
+}
+
+/// What a group shows for one field.
+pub(super) fn value<'a>(group: &Group<'a>, field: &Field) -> Option<&'a Text> {
+    let floor = group.record.smooch.floor(field.part());
+    let said = group.smooch(field);
+    let current = said.and_then(|said| said.value.as_ref());
+    match ours(group, field) {
+        None => current,
+        // Ours holds while Smooch only repeats what it said when ours was set.
+        Some((set, _)) if set.value.basis.as_ref() == current => set.value.value.as_ref(),
+        Some((set, by)) => {
+            // What a picture lacks was absent when it was taken: the root's, or that of whose value it is.
+            let absent = floor.max(by.smooch.floor(field.part()));
+            let newer = said.map(|said| &said.stamp).or(absent) > Some(&set.stamp);
+            if newer { current } else { set.value.value.as_ref() }
+        }
+    }
 }
 
 /// What our own API set, and of whom: of the root, else, where Smooch says nothing of the root, the
@@ -125,7 +127,7 @@ fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>,
     })
 }
 
-fn clients(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> BTreeMap<ClientId, Client> {
+pub(super) fn clients(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> BTreeMap<ClientId, Client> {
     let floor = group.record.smooch.floor(Some(Part::Clients));
     let keys: BTreeSet<&ClientId> = group
         .records()
@@ -166,7 +168,7 @@ impl Record {
 
     /// Whether nothing but Smooch's word of it decides what it shows: it is alone and alive, and our own
     /// API has set nothing over that word.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.is_alone() && self.ours.is_empty() && self.devices.is_empty() && !self.dead
     }
 }

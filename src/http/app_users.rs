@@ -2,20 +2,14 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
-use super::{forget, history};
+use super::{forget, history, lists};
+use crate::domain::View;
 use crate::domain::command::Action;
-use crate::domain::{SmoochId, View};
-use crate::store::Reader;
 use crate::wire::json::write_string;
 use crate::wire::{rest, v1};
-
-const DEFAULT_LIMIT: usize = 25;
-const MOST: usize = 1000;
 
 /// An answer that shows one app user.
 fn one(view: &View) -> Shown {
@@ -97,44 +91,23 @@ pub(super) async fn unmerge(call: Call) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, both))
 }
 
-/// GET `…/appusers`: all app users in the order of their `_id`s. `limit` is 1 to 1000, by default
-/// 25; `after` is what the page before said.
+/// GET `…/appusers`: a page of those who fit, in the order asked for; see [`lists::Asked`]. `limit` is 1 to
+/// 1000, by default 25; `after` is what the page before said.
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
-    let (page, app) = (Page::read(&call.query)?, call.caller.app.clone());
-    let limit = page.limit;
-    // One more than asked for tells whether there is a next page.
-    let read = move |reader: &mut _| Reader::list(reader, &app, page.after.as_deref(), limit + 1);
-    let mut views = call.shared.readers.run(read).await?;
-    let more = views.len() > limit;
-    views.truncate(limit);
-    let users: Vec<String> = views.iter().map(v1::app_user).collect();
-    let mut text = format!("{{\"appUsers\":[{}],\"hasMore\":{more}", users.join(","));
-    if let Some(last) = views.last().filter(|_| more) {
+    let asked = lists::Asked::read(&call.query, &lists::V1)?;
+    let (page, count) = (asked.page(&call).await?, asked.count(&call).await?);
+    let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
+    let mut text = format!("{{\"appUsers\":[{}],\"hasMore\":{}", users.join(","), page.next.is_some());
+    if let Some(next) = &page.next {
         text.push_str(",\"after\":");
-        write_string(&cursor(&last.id), &mut text);
+        write_string(&lists::cursor(&asked.query, next), &mut text);
+    }
+    if let Some(count) = count {
+        text.push_str(&format!(",\"count\":{count}"));
     }
     text.push('}');
     Ok(json(StatusCode::OK, text))
-}
-
-struct Page {
-    limit: usize,
-    after: Option<String>,
-}
-
-impl Page {
-    fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
-        let mut page = Self { limit: DEFAULT_LIMIT, after: None };
-        for (key, value) in query {
-            match key.as_str() {
-                "limit" => page.limit = limit(value, MOST)?,
-                "after" => page.after = Some(position(value)?),
-                other => return Err(unknown_parameter(other)),
-            }
-        }
-        Ok(page)
-    }
 }
 
 pub(super) fn unknown_parameter(name: &str) -> ApiError {
@@ -142,22 +115,7 @@ pub(super) fn unknown_parameter(name: &str) -> ApiError {
 }
 
 /// How many a page may hold.
-pub(super) fn limit(value: &str, most: usize) -> Result<usize, ApiError> {
+pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
     let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
-    limit.ok_or_else(|| ApiError::bad_request(format!("limit must be from 1 to {most}")))
-}
-
-/// What begins every cursor: which list it is of.
-const BY_ID: &[u8] = b"id\0";
-
-/// Where the next page begins: after this `_id`.
-pub(super) fn cursor(id: &SmoochId) -> String {
-    URL_SAFE_NO_PAD.encode([BY_ID, id.as_str().as_bytes()].concat())
-}
-
-/// The `_id` in a cursor.
-pub(super) fn position(cursor: &str) -> Result<String, ApiError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let id = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(BY_ID)?.to_vec()).ok());
-    id.ok_or_else(|| ApiError::bad_request("after is not a cursor of this list"))
+    limit.ok_or_else(|| ApiError::bad_request(format!("{name} must be from 1 to {most}")))
 }

@@ -88,6 +88,11 @@ impl ApiError {
         Self { beside: Some(Beside::Oldest(oldest)), ..Self::new(StatusCode::GONE, "gone", description) }
     }
 
+    /// A cursor was kept for too long.
+    pub(super) fn expired(description: &'static str) -> Self {
+        Self::new(StatusCode::GONE, "gone", description)
+    }
+
     /// No credential, or one that reaches too little.
     pub(super) fn unauthorized(description: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)

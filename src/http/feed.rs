@@ -185,7 +185,7 @@ impl Asked {
         for (key, value) in &call.query {
             match key.as_str() {
                 "since" => since = Some(number(value)?),
-                "limit" => size = limit(value, MOST)?,
+                "limit" => size = limit(key, value, MOST)?,
                 "wait" => wait = seconds(value)?,
                 "snapshot" => snapshot = truth(value)?,
                 "envelope" if value == "cloudevents" => envelope = true,

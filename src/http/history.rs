@@ -190,7 +190,7 @@ impl Asked {
         let mut asked = Self { limit: DEFAULT_LIMIT, after: Seq::MAX, bodies: false };
         for (key, value) in query {
             match (key.as_str(), value.as_str()) {
-                ("limit", value) => asked.limit = limit(value, MOST)?,
+                ("limit", value) => asked.limit = limit("limit", value, MOST)?,
                 ("after", value) => {
                     let after = value.parse().ok();
                     asked.after =

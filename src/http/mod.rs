@@ -15,6 +15,7 @@ mod forget;
 mod history;
 pub mod jwt;
 pub mod listen;
+mod lists;
 mod signature;
 mod trace;
 mod upkeep;

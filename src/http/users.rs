@@ -2,13 +2,15 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::app_users::{cursor, limit, position, unknown_parameter};
+use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
+use super::lists;
+use crate::domain::View;
 use crate::domain::command::Action;
-use crate::domain::{SmoochId, View};
-use crate::store::Reader;
 use crate::wire::json::write_string;
 use crate::wire::rest;
 
@@ -62,9 +64,8 @@ pub(super) async fn clients(call: Call) -> Result<Response, ApiError> {
     let more = if page.before.is_some() { start > 0 } else { end < all.len() };
     let here = &all[start.min(end)..end];
     let items: Vec<&str> = here.iter().map(|(_, text)| text.as_str()).collect();
-    let ends =
-        [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(&SmoochId::from(id.as_str()))));
-    Ok(json(StatusCode::OK, paged("clients", &items.join(","), more, ends)))
+    let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(id)));
+    Ok(json(StatusCode::OK, paged("clients", &items.join(","), more, ends, None)))
 }
 
 /// GET `…/users/{id or externalId}/devices`: those whose type v2 knows, in one answer.
@@ -84,27 +85,30 @@ pub(super) async fn device(call: Call) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, format!("{{\"device\":{text}}}")))
 }
 
-/// GET `/v2/apps/{app}/users`: all, or those with an e-mail address, in the order of their ids.
+/// GET `/v2/apps/{app}/users`: a page of those who fit, in the order asked for; see [`lists::Asked`].
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
-    let (page, app) = (Page::read(&call.query)?, call.caller.app.clone());
-    if page.before.is_some() {
-        return Err(ApiError::bad_request("page[before] is not supported for users"));
+    let asked = lists::Asked::read(&call.query, &lists::V2)?;
+    let (page, count) = (asked.page(&call).await?, asked.count(&call).await?);
+    let items: Vec<String> = page.users.iter().map(rest::v2::user).collect();
+    let [mut first, mut last] = page.ends.map_or([None, None], |ends| ends.map(Some));
+    let more = page.next.is_some();
+    if matches!(asked.from, lists::From::Before(_)) {
+        (first, last) = (page.next.or(last), first);
+    } else {
+        last = page.next.or(last);
     }
-    let size = page.size;
-    let read = move |reader: &mut _| match &page.email {
-        Some(email) => Reader::by_email(reader, &app, email, page.after.as_deref(), size + 1),
-        None => Reader::list(reader, &app, page.after.as_deref(), size + 1),
-    };
-    let mut views = call.shared.readers.run(read).await?;
-    let more = views.len() > size;
-    views.truncate(size);
-    let items: Vec<String> = views.iter().map(rest::v2::user).collect();
-    let ends = [None, views.last().map(|view| cursor(&view.id))];
-    Ok(json(StatusCode::OK, paged("users", &items.join(","), more, ends)))
+    let ends = [first, last].map(|place| place.map(|place| lists::cursor(&asked.query, &place)));
+    Ok(json(StatusCode::OK, paged("users", &items.join(","), more, ends, count)))
 }
 
 /// A page in v2's shape; the cursors are those of its first and its last item.
-fn paged(name: &str, items: &str, more: bool, [first, last]: [Option<String>; 2]) -> String {
+fn paged(
+    name: &str,
+    items: &str,
+    more: bool,
+    [first, last]: [Option<String>; 2],
+    count: Option<u64>,
+) -> String {
     let mut text = format!("{{\"{name}\":[{items}],\"meta\":{{\"hasMore\":{more}");
     for (name, cursor) in [("afterCursor", last), ("beforeCursor", first)] {
         if let Some(cursor) = cursor {
@@ -112,26 +116,28 @@ fn paged(name: &str, items: &str, more: bool, [first, last]: [Option<String>; 2]
             write_string(&cursor, &mut text);
         }
     }
+    if let Some(count) = count {
+        text.push_str(&format!(",\"count\":{count}"));
+    }
     text.push_str("},\"links\":{}}");
     text
 }
 
+/// A page of a list that is read whole.
 struct Page {
     size: usize,
     after: Option<String>,
     before: Option<String>,
-    email: Option<String>,
 }
 
 impl Page {
     fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
-        let mut page = Self { size: DEFAULT, after: None, before: None, email: None };
+        let mut page = Self { size: DEFAULT, after: None, before: None };
         for (key, value) in query {
             match key.as_str() {
-                "page[size]" => page.size = limit(value, MOST)?,
-                "page[after]" => page.after = Some(position(value)?),
-                "page[before]" => page.before = Some(position(value)?),
-                "filter[identities.email]" => page.email = Some(value.clone()),
+                "page[size]" => page.size = limit(key, value, MOST)?,
+                "page[after]" => page.after = Some(position(key, value)?),
+                "page[before]" => page.before = Some(position(key, value)?),
                 other => return Err(unknown_parameter(other)),
             }
         }
@@ -140,4 +146,19 @@ impl Page {
         }
         Ok(page)
     }
+}
+
+/// What begins every cursor of a list that is read whole.
+const BY_ID: &[u8] = b"id\0";
+
+/// The place of an item, by its id.
+fn cursor(id: &str) -> String {
+    URL_SAFE_NO_PAD.encode([BY_ID, id.as_bytes()].concat())
+}
+
+/// The id in a cursor.
+fn position(name: &str, cursor: &str) -> Result<String, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let id = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(BY_ID)?.to_vec()).ok());
+    id.ok_or_else(|| ApiError::bad_request(format!("{name} is not a cursor of this list")))
 }

@@ -1,6 +1,8 @@
 //! What every store must do. A backend's test module is one call to [`check`].
 
 mod commands;
+mod lists;
+mod reads;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,6 +39,12 @@ pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn
     fresh(commands::a_load_brings_who_carries_a_user_id_that_is_new_to_another);
     fresh(commands::the_journal_says_who_told);
     fresh(commands::a_body_that_is_released_makes_room_in_quarantine);
+    fresh(lists::pages_have_whoever_fits_in_order_however_few_are_looked_at);
+    fresh(lists::who_moves_while_a_list_is_read_is_told_of_once);
+    fresh(lists::a_row_follows_the_group_it_stands_for);
+    fresh(lists::a_list_of_one_app_is_no_others);
+    fresh(reads::changes_are_numbered_for_each_app_and_read_in_pages);
+    fresh(reads::a_history_is_of_everybody_whom_merges_connect);
     let again = |test: fn(&dyn Fn() -> (S, R))| {
         let place = place();
         test(&|| open(&place));

@@ -6,6 +6,7 @@
 pub mod archive;
 #[cfg(test)]
 mod conformance;
+mod list;
 pub mod readers;
 mod reading;
 pub mod sqlite;
@@ -19,6 +20,7 @@ use archive::{Row, Verdicts};
 
 use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text};
 
+pub use list::{Bounds, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};
 

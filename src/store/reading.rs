@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::list::{Bounds, Counted, Filter, Listed, Place, Query};
 use super::{Entry, Horizon, Quarantined, Receipt, Result, Seq};
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
 
@@ -18,9 +19,22 @@ pub trait Reader {
     /// At most `limit` app users after `after`, in the order of their `_id`s.
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
 
-    /// The same, of those who show this e-mail address, letter for letter. Reads every record of the
-    /// app, so it takes as long as the app is large.
-    fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
+    /// A page of those whom a query is for, from a place of the same query on, all seen at one moment.
+    ///
+    /// Whoever fits throughout is on one page of a list, whatever is written meanwhile, unless what they are
+    /// sorted by changes to something that is yet to come: then they are on a second one. Pages of a list
+    /// that is read backwards do not tell of who moves.
+    fn page(&mut self, app: &AppId, query: &Query, after: Option<&Place>, bounds: Bounds) -> Result<Listed>;
+
+    /// Counts whoever fits of the next `looks` app users after `after`, in the order of their `_id`s; or all
+    /// of them, where that takes no longer.
+    fn count(
+        &mut self,
+        app: &AppId,
+        filter: &Filter,
+        after: Option<&SmoochId>,
+        looks: usize,
+    ) -> Result<Counted>;
 
     /// At most `limit` changes of an app after `after`, less if they are large but never none while there
     /// are more, all seen at one moment.

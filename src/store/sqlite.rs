@@ -9,20 +9,26 @@ mod census;
 mod changes;
 mod check;
 mod checkpoint;
+mod clearing;
 mod codec;
+mod columns;
 mod compare;
 mod copy;
 mod files;
+mod fill;
 mod forget;
 mod health;
 mod history;
 mod keep;
 mod kept;
+mod listing;
+mod lists;
 mod load;
 mod migrate;
 mod quarantine;
 mod reader;
 mod seal;
+mod search;
 mod txn;
 
 use std::collections::HashMap;
@@ -42,6 +48,7 @@ use bodies::Packer;
 use cache::Cache;
 pub use check::{Checked, check};
 use checkpoint::Checkpointer;
+use clearing::Clearing;
 pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
 pub use files::free_bytes;
@@ -134,6 +141,7 @@ struct State {
     quarantine_bounds: (u64, u64),
     packer: Packer,
     cache: Cache,
+    clearing: Clearing,
 }
 
 impl Sqlite {
@@ -251,6 +259,7 @@ impl State {
             quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
             packer: Packer::new()?,
             cache: Cache::default(),
+            clearing: Clearing::read(conn)?,
         })
     }
 }

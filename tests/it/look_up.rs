@@ -236,6 +236,7 @@ fn what_a_list_does_not_understand_is_400_and_named() {
         ("after=!!!", "after"),
         ("after=aWQ", "after"),
         ("after=YQ", "after"),
+        ("after=aWQAYQ", "after"),
         ("after=aWQAYQ%3D%3D", "after"),
         ("colour=red", "colour"),
         ("Limit=1", "Limit"),
@@ -247,7 +248,7 @@ fn what_a_list_does_not_understand_is_400_and_named() {
         let description = answer.json()["error"]["description"].as_str().unwrap().to_owned();
         assert!(description.contains(named), "{query}: {description}");
     }
-    for query in ["limit=1", "limit=1000", "", "after=aWQAYQ"] {
+    for query in ["limit=1", "limit=1000", ""] {
         assert_eq!(program.get(&format!("/v1/appusers?{query}")).status, 200, "{query}");
     }
     let answer = program.get("/v1/appusers?limit=%ff");

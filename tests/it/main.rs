@@ -18,6 +18,7 @@ mod ingress;
 mod input;
 mod keep;
 mod layers;
+mod lists;
 mod logs;
 mod look_up;
 mod model;

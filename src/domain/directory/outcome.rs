@@ -57,6 +57,23 @@ impl Directory {
         changes
     }
 
+    /// Every record that was touched, and every root over one of them, before or now: whose row may be
+    /// another. Nobody else's root can have changed.
+    pub fn affected(&self) -> BTreeSet<Key> {
+        let mut keys = BTreeSet::new();
+        for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.before.is_some()) {
+            let (app, id) = key;
+            keys.insert(key.clone());
+            // An edge stays for good, so who has none now had none before.
+            if !entry.now.into.is_empty() || !entry.now.from.is_empty() {
+                let now = root(id, &|id| self.find(app, id));
+                let roots = [now, root(id, &|id| self.find_before(app, id))].into_iter().flatten();
+                keys.extend(roots.map(|root| (app.clone(), root.clone())));
+            }
+        }
+        keys
+    }
+
     /// Each record whose standing with a client has changed, with its standing before and now:
     /// `Some(true)` holds it, `Some(false)` claims it in vain.
     pub fn standings(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {

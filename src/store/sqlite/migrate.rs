@@ -1,17 +1,21 @@
 //! The schema, brought up to date step by step under `PRAGMA user_version`.
 //!
 //! Each step is one transaction, so that an interruption leaves the old schema or the new one. Before the
-//! first one the file is kept as it is.
+//! first one the file is kept as it is. What a step leaves to be worked out of each record is filled in
+//! afterwards, a piece at a time.
 
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, backup, common, trouble};
+use super::{OpenError, backup, common, fill, trouble};
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
-const STEPS: [(i64, &str); 2] =
-    [(1, include_str!("migrations/0001_directory.sql")), (3, include_str!("migrations/0003_forget.sql"))];
+const STEPS: [(i64, &str); 3] = [
+    (1, include_str!("migrations/0001_directory.sql")),
+    (2, include_str!("migrations/0002_lists.sql")),
+    (3, include_str!("migrations/0003_forget.sql")),
+];
 
 /// Marks a file as ours: "roll" in ASCII.
 pub(super) const APPLICATION_ID: i64 = 0x726f_6c6c;
@@ -70,7 +74,7 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if number(conn, "SELECT clean FROM horizon")? == 0 {
         clean(conn);
     }
-    Ok(())
+    fill::run(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
 }
 
 /// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what

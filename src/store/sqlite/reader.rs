@@ -1,6 +1,6 @@
 //! Look-ups, on a connection that cannot write.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::Path;
 
@@ -11,11 +11,12 @@ use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
-use crate::domain::{AppId, ClientId, Field, Key, Record, SmoochId, View, json_text};
+use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
 use crate::store::archive::BatchBody;
 use crate::store::readers::LooksUp;
 use crate::store::{
-    Census, Changes, Counts, Entry, Heads, Horizon, Outcome, Piece, Quarantined, Reader, Receipt, Seq, Source,
+    Bounds, Census, Changes, Counted, Counts, Entry, Filter, Heads, Horizon, Listed, Outcome, Piece, Place,
+    Quarantined, Query, Reader, Receipt, Seq, Source,
 };
 
 /// See [`Reader`].
@@ -110,27 +111,18 @@ impl Reader for SqliteReader {
         views.filter_map(Result::transpose).collect()
     }
 
-    fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
-        let snapshot = self.snapshot()?;
-        // A text stands in a record as it is; whose it is and whether it is shown, the view tells.
-        let text = json_text(email);
-        let sql = "SELECT id FROM app_users WHERE app = ?1 AND instr(record, ?2) > 0";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
-        let ids = select.query_map(params![app.as_str(), text.as_bytes()], |row| {
-            Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
-        });
-        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let mut found = BTreeMap::new();
-        for id in ids {
-            if let Some(view) =
-                show(&mut loader, app, &id)?.filter(|view| view.get(&Field::Email) == Some(&text))
-            {
-                found.insert(view.id.clone(), view);
-            }
-        }
-        let later = found.into_values().filter(|view| after.is_none_or(|after| view.id.as_str() > after));
-        Ok(later.take(limit).collect())
+    fn page(&mut self, app: &AppId, query: &Query, after: Option<&Place>, bounds: Bounds) -> Result<Listed> {
+        super::lists::page(&*self.snapshot()?, app, query, after, bounds)
+    }
+
+    fn count(
+        &mut self,
+        app: &AppId,
+        filter: &Filter,
+        after: Option<&SmoochId>,
+        looks: usize,
+    ) -> Result<Counted> {
+        super::lists::count(&*self.snapshot()?, app, filter, after, looks)
     }
 
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes> {

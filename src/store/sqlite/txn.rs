@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bodies::DICTIONARY;
-use super::codec::encode;
+use super::clearing::Done;
+use super::listing::Listing;
 use super::load::Loader;
 use super::{Error, Kept, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
@@ -20,12 +21,13 @@ pub struct SqliteTxn<'a> {
     clock: i64,
     feeds: HashMap<AppId, u64>,
     pub(super) kept: Kept,
+    cleared: Option<Done>,
 }
 
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
         let (next_seq, clock, kept) = (state.next_seq, state.clock, state.kept);
-        Self { txn, state, next_seq, clock, feeds: HashMap::new(), kept }
+        Self { txn, state, next_seq, clock, feeds: HashMap::new(), kept, cleared: None }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
@@ -64,28 +66,19 @@ impl<'a> SqliteTxn<'a> {
         Ok(())
     }
 
-    fn records(&mut self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
-        let sql = "INSERT INTO app_users (app, id, listed, record) VALUES (?1, ?2, ?3, ?4)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let sql = "UPDATE app_users SET listed = ?2, record = ?3 WHERE rowid = ?1";
-        let mut update = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let touched =
-            batch.directory.entries().filter(|(_, entry)| entry.before.is_some()).map(|(key, _)| key.clone());
-        // A merge can make or unmake the root of somebody whose own record it does not touch.
-        let moved = changes.iter().map(|(app, change)| (app.clone(), change.user.clone()));
-        let keys: BTreeSet<Key> = touched.chain(moved).collect();
-        for key in &keys {
+    fn records(&mut self, batch: &Batch) -> Result<()> {
+        let mut listing = Listing::new(&self.txn);
+        let mut last = 0;
+        for key in &batch.directory.affected() {
             let Some(entry) = batch.directory.entry(key) else { continue };
-            let (app, id) = key;
-            let listed = !id.is_app() && batch.directory.group(app, id).is_some_and(|group| group.root == id);
-            let record = encode(&entry.now).map_err(|error| Error::Unavailable(error.to_string()))?;
             if let Some(rowid) = self.state.cache.rowid(key) {
-                update.execute(params![rowid, listed, record]).map_err(trouble)?;
+                listing.change(&batch.directory, key, entry, rowid)?;
             } else {
-                insert.execute(params![app.as_str(), id.as_str(), listed, record]).map_err(trouble)?;
-                self.state.cache.note(key, self.txn.last_insert_rowid());
+                last = listing.add(&batch.directory, key, entry)?;
+                self.state.cache.note(key, last);
             }
         }
+        self.cleared = Some(self.state.clearing.step(&self.txn, listing.finish()?, last)?);
         Ok(())
     }
 
@@ -258,7 +251,7 @@ impl Txn for SqliteTxn<'_> {
     fn save(&mut self, batch: &Batch) -> Result<Saved> {
         self.entries(batch)?;
         let changes = batch.directory.changes();
-        self.records(batch, &changes)?;
+        self.records(batch)?;
         let identity_conflicts = self.identifiers(batch)?;
         self.changes(batch.now, &changes)?;
         let quarantine_dropped = self.quarantine(batch)?;
@@ -285,6 +278,9 @@ impl Txn for SqliteTxn<'_> {
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);
         self.state.kept = self.kept;
+        if let Some(done) = self.cleared {
+            self.state.clearing.committed(done);
+        }
         Ok(())
     }
 }

@@ -1,0 +1,131 @@
+//! What a list is asked for, and how it is read page by page.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{SmoochId, View};
+
+/// Which app users, in which order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Query {
+    /// Which.
+    pub filter: Filter,
+    /// By what they are sorted; those of one moment by their `_id`s.
+    pub sort: Sort,
+    /// The other way round.
+    pub descending: bool,
+}
+
+/// What an app user must be to be listed: all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Filter {
+    /// Each word of this begins a word of its given name, surname, e-mail address or `userId`.
+    pub q: Option<String>,
+    /// Shows this `userId`.
+    pub user_id: Option<String>,
+    /// Shows this e-mail address, letter for letter.
+    pub email: Option<String>,
+    /// Has a client of this platform.
+    pub platform: Option<String>,
+    /// Shows a `userId`, or shows none.
+    pub identified: Option<bool>,
+    /// Its conversation has started, or has not.
+    pub started: Option<bool>,
+    /// When its last event was.
+    pub seen: Span,
+    /// When it signed up.
+    pub signed_up: Span,
+    /// Has these properties, each with this value; see [`View::has_property`].
+    pub properties: Vec<(String, String)>,
+}
+
+/// A span of time, in µs since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// Not earlier than this.
+    pub since: Option<i64>,
+    /// Earlier than this.
+    pub before: Option<i64>,
+}
+
+impl Span {
+    /// Whether it is open at both ends.
+    pub fn is_open(&self) -> bool {
+        self.since.is_none() && self.before.is_none()
+    }
+
+    /// Whether a moment is in it. Who has no moment is in none that has an end.
+    pub fn has(&self, moment: Option<i64>) -> bool {
+        let Some(moment) = moment else { return self.is_open() };
+        self.since.is_none_or(|since| moment >= since) && self.before.is_none_or(|before| moment < before)
+    }
+}
+
+/// By what app users are sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Sort {
+    /// By `_id`.
+    #[default]
+    Id,
+    /// By when their last event was; who has none is the first.
+    LastSeen,
+    /// By when they signed up; who has not said is the first.
+    SignedUp,
+}
+
+/// A place between two app users of a list, from which reading goes on. Good for one [`Query`] only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// What the app user before it is sorted by; 0 if that is the `_id`.
+    pub(super) key: i64,
+    /// The app user before it.
+    pub(super) id: SmoochId,
+    /// Rising by time: nobody later than this, because whoever is there has come there since.
+    pub(super) upto: i64,
+    /// Whoever moved up to this number was told of, or is where they moved to.
+    pub(super) moves: i64,
+}
+
+/// What reading one page may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The most app users it shows.
+    pub limit: usize,
+    /// The most rows it looks at: where few fit, a page has fewer than `limit`, or none, and there is more.
+    pub looks: usize,
+}
+
+/// Some app users of a list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// In the order that was asked for, after whoever would have come and has moved past the place since.
+    pub users: Vec<View>,
+    /// The places of the first and of the last of them.
+    pub ends: Option<[Place; 2]>,
+    /// Where the next page begins; nothing if there is none.
+    pub next: Option<Place>,
+}
+
+impl Place {
+    /// The place for reading on the other way round. Nobody is told of who moves meanwhile.
+    pub fn backwards(self) -> Self {
+        Self { upto: i64::MAX, moves: i64::MAX, ..self }
+    }
+}
+
+/// A page, or why there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Listed {
+    /// The page.
+    Page(Page),
+    /// The place is so old that it is not known any more who has moved since.
+    Expired,
+}
+
+/// How many fit, as far as was looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// How many of those looked at.
+    pub fit: u64,
+    /// Where counting goes on; nothing if all were looked at.
+    pub next: Option<SmoochId>,
+}

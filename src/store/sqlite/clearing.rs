@@ -1,0 +1,132 @@
+//! The rows of `seen` that are outdated, cleared away in the order of their keys.
+//!
+//! Deleted one by one as they come they would cost a random page each. Here they wait until there are so
+//! many that several share a page; a few of them go with each batch. They wait in memory, and in `moves` as
+//! well, so that nothing is forgotten: after a crash some are looked at twice.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::listing::Outdated;
+use super::{Result, trouble};
+use crate::domain::AppId;
+
+/// The most that wait before they go; fewer where there are few app users.
+const MOST: i64 = 64 << 10;
+const LEAST: i64 = 512;
+/// One of so many rows of `seen` may wait.
+const SHARE: i64 = 8;
+/// So many moves are kept, for whoever reads a list page by page.
+const KEPT: i64 = 500_000;
+/// At least so many go with a batch.
+const FEW: usize = 16;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Clearing {
+    /// Those that wait.
+    waiting: BTreeSet<Outdated>,
+    /// Those that go, and the last move among them.
+    going: BTreeSet<Outdated>,
+    going_to: i64,
+    /// The last move of which none waits or goes, and the same as the file has it.
+    cleared: i64,
+    noted: i64,
+    /// The last move, and the oldest that is kept.
+    last: i64,
+    oldest: i64,
+    /// About how many app users there are.
+    users: i64,
+}
+
+/// What a transaction has done; it counts once it is committed.
+#[derive(Default)]
+pub(super) struct Done {
+    waiting: Vec<Outdated>,
+    gone: Vec<Outdated>,
+    last: i64,
+    oldest: i64,
+    noted: i64,
+    users: i64,
+}
+
+impl Clearing {
+    pub(super) fn read(conn: &Connection) -> Result<Self> {
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+        let cleared = number("SELECT cleared FROM upkeep")?;
+        let mut clearing = Self {
+            cleared,
+            noted: cleared,
+            oldest: number("SELECT coalesce(min(n), 1) FROM moves")?,
+            ..Self::default()
+        };
+        let (waiting, last) = clearing.left(conn)?;
+        let users = number("SELECT coalesce(max(rowid), 0) FROM app_users")?;
+        let (oldest, noted) = (clearing.oldest, clearing.noted);
+        clearing.committed(Done { waiting, gone: Vec::new(), last, oldest, noted, users });
+        Ok(clearing)
+    }
+
+    /// Those of the moves that are not cleared yet, and the last of all moves.
+    fn left(&self, conn: &Connection) -> Result<(Vec<Outdated>, i64)> {
+        let sql = "SELECT app, before, user FROM moves WHERE n > ?1 AND sort = 'lastSeen' ORDER BY n";
+        let mut select = conn.prepare(sql).map_err(trouble)?;
+        let rows = select.query_map([self.cleared], |row| {
+            Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?, row.get(2)?))
+        });
+        let left = rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        Ok((left, last_move(conn)?))
+    }
+
+    /// What a batch does for it, after it has written its app users and left these rows outdated.
+    pub(super) fn step(&self, conn: &Connection, waiting: Vec<Outdated>, last_user: i64) -> Result<Done> {
+        let last = last_move(conn)?;
+        let few = FEW.max(2 * waiting.len());
+        let gone: Vec<Outdated> = self.going.iter().take(few).cloned().collect();
+        let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
+        let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
+        let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
+        let mut delete = conn.prepare_cached(sql).map_err(trouble)?;
+        for (app, last_seen, user) in &gone {
+            let id = outdated.query_row([user, last_seen], |row| row.get::<_, String>(0));
+            if let Some(id) = id.optional().map_err(trouble)? {
+                delete.execute(params![app.as_str(), last_seen, id]).map_err(trouble)?;
+            }
+        }
+        let mut oldest = self.oldest;
+        let needless = (self.cleared + 1).min(last - KEPT).min(oldest + few as i64);
+        if needless > oldest {
+            let mut trim = conn.prepare_cached("DELETE FROM moves WHERE n < ?1").map_err(trouble)?;
+            trim.execute([needless]).map_err(trouble)?;
+            oldest = needless;
+        }
+        if self.cleared > self.noted {
+            let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1").map_err(trouble)?;
+            note.execute([self.cleared]).map_err(trouble)?;
+        }
+        Ok(Done { waiting, gone, last, oldest, noted: self.cleared, users: last_user.max(self.users) })
+    }
+
+    /// The transaction was committed.
+    pub(super) fn committed(&mut self, done: Done) {
+        (self.last, self.oldest, self.noted, self.users) = (done.last, done.oldest, done.noted, done.users);
+        self.waiting.extend(done.waiting);
+        for row in &done.gone {
+            self.going.remove(row);
+        }
+        if self.going.is_empty() {
+            self.cleared = self.cleared.max(self.going_to);
+            if self.waiting.len() as i64 >= (self.users / SHARE).clamp(LEAST, MOST) {
+                self.going = std::mem::take(&mut self.waiting);
+                self.going_to = self.last;
+            }
+        }
+    }
+}
+
+fn last_move(conn: &Connection) -> Result<i64> {
+    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(trouble)?;
+    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(trouble)?;
+    Ok(last.unwrap_or(0))
+}

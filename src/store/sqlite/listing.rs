@@ -1,0 +1,187 @@
+//! The rows of app users, and in step with them everything that lists and searches are read from.
+
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params, params_from_iter};
+
+use super::codec::encode;
+use super::columns::{Columns, moment};
+use super::{Error, Result, trouble};
+use crate::domain::{AppId, Directory, Entry, Key, Record};
+
+/// A row of `seen` that is not the app user's any more: its app, its `last_seen`, the app user's rowid.
+pub(super) type Outdated = (AppId, i64, i64);
+
+/// Writes the rows of one transaction.
+pub(super) struct Listing<'c> {
+    conn: &'c Connection,
+    /// Rows with the words they had and those they have now. They are written last, in one go: FTS5 gathers
+    /// what comes without anything between.
+    reworded: Vec<(i64, String, String)>,
+    outdated: Vec<Outdated>,
+}
+
+/// What stood in a row.
+struct Before {
+    listed: bool,
+    last_seen: i64,
+    signed_up: i64,
+    words: String,
+}
+
+impl<'c> Listing<'c> {
+    pub(super) fn new(conn: &'c Connection) -> Self {
+        Self { conn, reworded: Vec::new(), outdated: Vec::new() }
+    }
+
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>> {
+        self.conn.prepare_cached(sql).map_err(trouble)
+    }
+
+    /// Adds a row; gives its number.
+    pub(super) fn add(&mut self, directory: &Directory, key: &Key, entry: &Entry) -> Result<i64> {
+        let Columns { listed, last_seen, signed_up, flags, words } = Columns::of(directory, key, entry);
+        let words = words.unwrap_or_default();
+        let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let (app, id, record) = (key.0.as_str(), key.1.as_str(), record(&entry.now)?);
+        let row = params![app, id, listed, record, last_seen, signed_up, flags, words];
+        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        let rowid = self.conn.last_insert_rowid();
+        if listed {
+            self.seen(key, last_seen, rowid)?;
+        }
+        self.reword(rowid, String::new(), words);
+        Ok(rowid)
+    }
+
+    /// Changes a row.
+    pub(super) fn change(
+        &mut self,
+        directory: &Directory,
+        key: &Key,
+        entry: &Entry,
+        rowid: i64,
+    ) -> Result<()> {
+        let columns = Columns::of(directory, key, entry);
+        let record = record(&entry.now)?;
+        if let (None, Some(Some(before))) = (&columns.words, &entry.before) {
+            // To name a column of an index, changed or not, costs a random page.
+            let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4 WHERE rowid = ?1";
+            let row = params![rowid, record, columns.last_seen, columns.flags];
+            self.prepare(sql)?.execute(row).map_err(trouble)?;
+            return self.moved(key, rowid, "lastSeen", moment(before.last_seen), Some(columns.last_seen));
+        }
+        let before = self.before(rowid)?;
+        let sql = "UPDATE app_users SET record = ?2 WHERE rowid = ?1";
+        self.prepare(sql)?.execute(params![rowid, record]).map_err(trouble)?;
+        self.list(key, rowid, columns, before)
+    }
+
+    /// Gives a row that is there, and perhaps of an older program, its columns.
+    pub(super) fn fill(&mut self, directory: &Directory, key: &Key, entry: &Entry, rowid: i64) -> Result<()> {
+        let listed = Before { listed: false, ..self.before(rowid)? };
+        self.list(key, rowid, Columns::of(directory, key, entry), listed)
+    }
+
+    fn before(&self, rowid: i64) -> Result<Before> {
+        let sql = "SELECT listed, last_seen, signed_up, coalesce(words, '') FROM app_users WHERE rowid = ?1";
+        let before = self.prepare(sql)?.query_row([rowid], |row| {
+            let (listed, last_seen, signed_up) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Before { listed, last_seen, signed_up, words: row.get(3)? })
+        });
+        before.map_err(trouble)
+    }
+
+    fn list(&mut self, key: &Key, rowid: i64, columns: Columns, before: Before) -> Result<()> {
+        let Columns { listed, last_seen, signed_up, flags, words } = columns;
+        let words = words.unwrap_or_else(|| before.words.clone());
+        let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
+                   WHERE rowid = ?1";
+        let row = params![rowid, listed, last_seen, signed_up, flags, words];
+        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        if before.listed {
+            self.moved(key, rowid, "lastSeen", before.last_seen, listed.then_some(last_seen))?;
+            self.moved(key, rowid, "signedUpAt", before.signed_up, listed.then_some(signed_up))?;
+        } else if listed {
+            self.seen(key, last_seen, rowid)?;
+        }
+        self.reword(rowid, before.words, words);
+        Ok(())
+    }
+
+    fn seen(&self, key: &Key, last_seen: i64, rowid: i64) -> Result<()> {
+        // It may be there still from the last time it had this place.
+        let sql = "INSERT OR IGNORE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
+        let row = params![key.0.as_str(), last_seen, key.1.as_str(), rowid];
+        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        Ok(())
+    }
+
+    /// Notes the place that an app user had in an order and the one it has now; none if it is not listed.
+    fn moved(&mut self, key: &Key, rowid: i64, sort: &str, before: i64, now: Option<i64>) -> Result<()> {
+        if now == Some(before) {
+            return Ok(());
+        }
+        if sort == "lastSeen" {
+            self.outdated.push((key.0.clone(), before, rowid));
+            now.map_or(Ok(()), |now| self.seen(key, now, rowid))?;
+        }
+        let sql = "INSERT INTO moves (sort, app, id, user, before, now) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let row = params![sort, key.0.as_str(), key.1.as_str(), rowid, before, now];
+        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        Ok(())
+    }
+
+    fn reword(&mut self, rowid: i64, before: String, now: String) {
+        if before != now {
+            self.reworded.push((rowid, before, now));
+        }
+    }
+
+    /// Brings the index of words in step; gives the rows of `seen` that are outdated.
+    pub(super) fn finish(self) -> Result<Vec<Outdated>> {
+        let mut forget =
+            self.prepare("INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)")?;
+        let mut learn = self.prepare("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
+        for (rowid, before, now) in &self.reworded {
+            if !before.is_empty() {
+                forget.execute(params![rowid, before]).map_err(trouble)?;
+            }
+            if !now.is_empty() {
+                learn.execute(params![rowid, now]).map_err(trouble)?;
+            }
+        }
+        Ok(self.outdated)
+    }
+}
+
+fn record(record: &Record) -> Result<Vec<u8>> {
+    encode(record).map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+/// Puts a row in place of the one with its key, with all of its columns as they are given; or takes it away.
+pub(super) fn put(conn: &Connection, key: &[String], cells: Option<&[Value]>) -> Result<()> {
+    let prepare = |sql: &str| conn.prepare_cached(sql).map_err(trouble);
+    let sql = "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, '')";
+    let before = prepare(sql)?.query_row(params_from_iter(key), |row| Ok((row.get(0)?, row.get(1)?)));
+    let before: Option<(i64, String)> = before.optional().map_err(trouble)?;
+    if let Some((rowid, words)) = before.as_ref().filter(|(_, words)| !words.is_empty()) {
+        let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
+        prepare(sql)?.execute(params![rowid, words]).map_err(trouble)?;
+    }
+    let Some(cells) = cells else { return Ok(()) };
+    let sql = "INSERT INTO app_users (rowid, app, id, listed, record, last_seen, signed_up, flags, words)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let rowid = before.map(|(rowid, _)| rowid);
+    let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
+    let row = std::iter::once(ToSqlOutput::Owned(rowid.map_or(Value::Null, Value::from))).chain(cells);
+    prepare(sql)?.execute(params_from_iter(row)).map_err(trouble)?;
+    let rowid = conn.last_insert_rowid();
+    let sql = "INSERT OR IGNORE INTO seen SELECT app, last_seen, id, rowid FROM app_users
+                   WHERE rowid = ?1 AND listed";
+    prepare(sql)?.execute([rowid]).map_err(trouble)?;
+    let sql = "INSERT INTO search (rowid, words) SELECT rowid, words FROM app_users
+                   WHERE rowid = ?1 AND words <> ''";
+    prepare(sql)?.execute([rowid]).map_err(trouble)?;
+    Ok(())
+}

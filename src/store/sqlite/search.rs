@@ -1,0 +1,114 @@
+//! The words an app user is found by, as the index has them: each behind a few letters that stand for its
+//! app. Beside what people type there is a word for each thing that is looked for as a whole.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::{AppId, Traits, json_text, words};
+use crate::store::Filter;
+
+/// Stands before what is looked for as a whole. No word that somebody types has it.
+const WHOLE: char = '§';
+
+/// The letters that stand for an app. Should two apps have the same, a search looks at more and finds no other.
+fn letters(app: &AppId) -> String {
+    short(app.as_str(), 3)
+}
+
+fn short(text: &str, bytes: usize) -> String {
+    Sha256::digest(text)[..bytes].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// One word for an e-mail address as a whole, given as JSON text.
+fn address(email: &str) -> String {
+    format!("{WHOLE}e{}", short(email, 8))
+}
+
+/// One word for a platform.
+fn platform(name: &str) -> String {
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if plain { format!("{WHOLE}p{name}") } else { format!("{WHOLE}q{}", short(name, 8)) }
+}
+
+/// What an app user of an app is found by.
+pub(super) fn row(app: &AppId, traits: &Traits) -> String {
+    let app = letters(app);
+    let email = traits.email.iter().map(|email| address(email));
+    let platforms = traits.platforms.iter().map(|name| platform(name));
+    let all = traits.words.iter().cloned().chain(email).chain(platforms);
+    all.map(|word| format!("{app}{word}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The words that a filter asks for.
+pub(super) struct Wanted {
+    /// Words that must begin one of the row's.
+    beginnings: Vec<String>,
+    /// Words that must be one of the row's.
+    wholes: Vec<String>,
+    /// Something is searched for that has no word: nobody is found.
+    pub(super) nobody: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(app: &AppId, filter: &Filter) -> Self {
+        let app = letters(app);
+        let typed = filter.q.as_deref().map(words);
+        let email = filter.email.iter().map(|email| address(&json_text(email)));
+        let platform = filter.platform.iter().map(|name| platform(name));
+        Self {
+            nobody: typed.as_ref().is_some_and(Vec::is_empty),
+            beginnings: typed.into_iter().flatten().map(|word| format!("{app}{word}")).collect(),
+            wholes: email.chain(platform).map(|word| format!("{app}{word}")).collect(),
+        }
+    }
+
+    /// What the index is asked; nothing if any words will do.
+    pub(super) fn expression(&self) -> Option<String> {
+        let wholes = self.wholes.iter().map(|word| format!("\"{word}\""));
+        let all: Vec<String> =
+            wholes.chain(self.beginnings.iter().map(|word| format!("\"{word}\" *"))).collect();
+        (!all.is_empty()).then(|| all.join(" AND "))
+    }
+
+    /// Whether a row with these words is found.
+    pub(super) fn fit(&self, row: &str) -> bool {
+        let begins = |word: &String| row.split(' ').any(|known| known.starts_with(&**word));
+        let is = |word: &String| row.split(' ').any(|known| known == word);
+        !self.nobody && self.beginnings.iter().all(begins) && self.wholes.iter().all(is)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_never_stands_for_another_apps_or_for_a_whole() {
+        let (one, two) = (AppId::from("one"), AppId::from("two"));
+        let traits = Traits {
+            words: ["ann".to_owned()].into(),
+            email: Some(json_text("ann@x")),
+            platforms: ["ios".to_owned()].into(),
+        };
+        let row = row(&one, &traits);
+        let fit = |app: &AppId, filter: Filter| Wanted::of(app, &filter).fit(&row);
+        let q = |q: &str| Filter { q: Some(q.to_owned()), ..Filter::default() };
+        let email = |email: &str| Filter { email: Some(email.to_owned()), ..Filter::default() };
+        let platform = |name: &str| Filter { platform: Some(name.to_owned()), ..Filter::default() };
+        for (filter, fits) in [
+            (q("a"), true),
+            (q("ANN a"), true),
+            (q("nn"), false),
+            (q("ann x"), false),
+            (q("§"), false),
+            (q("\" OR *"), false),
+            (q("ios"), false),
+            (email("ann@x"), true),
+            (email("ann@"), false),
+            (platform("ios"), true),
+            (platform("io"), false),
+        ] {
+            assert_eq!(fit(&one, filter.clone()), fits, "{filter:?}");
+            assert!(!fit(&two, filter));
+        }
+    }
+}
