@@ -1,6 +1,7 @@
 //! The working set: the records a batch can touch, and how they learn.
 
 mod clients;
+mod known;
 mod names;
 mod outcome;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::app_user::{Edge, Override, Record, Register, Text, raise};
+use super::app_user::{Edge, Override, Record, Text, raise};
 use super::fact::{Event, Fact, Field, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
@@ -154,7 +155,9 @@ impl Directory {
     pub fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
         let stamp = &event.stamp;
         for fact in &event.facts {
-            for user in fact.users().into_iter().flatten() {
+            // What is known elsewhere says itself when somebody was seen.
+            let sighted = !matches!(fact, Fact::Known(_) | Fact::Linked { .. });
+            for user in fact.users().into_iter().flatten().filter(|_| sighted) {
                 self.sighted(app, user, stamp);
             }
             match fact {
@@ -191,6 +194,10 @@ impl Directory {
                 }
                 Fact::ClientBound { user, client } => self.claim(app, user, client, stamp),
                 Fact::Removed { user } => self.bury(app, user),
+                Fact::Known(known) => self.known(app, known)?,
+                Fact::Linked { surviving, discarded, stamp, joined, reason } => {
+                    self.edge(app, surviving, discarded, stamp, Edge { joined: *joined, reason: *reason })?;
+                }
             }
         }
         Ok(())
@@ -238,8 +245,7 @@ impl Directory {
         if surviving == discarded {
             return Ok(());
         }
-        let known = self.find(app, discarded).and_then(|(_, record)| record.into.get(surviving));
-        if known.is_some_and(|known| *known >= Register { stamp: stamp.clone(), value: edge.clone() }) {
+        if self.has_edge(app, surviving, discarded, stamp, &edge) {
             return Ok(());
         }
         raise(&mut self.edit(app, discarded).into, surviving.clone(), stamp, edge);

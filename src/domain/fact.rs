@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_user::{Client, Text};
 use super::ids::{ClientId, SmoochId, Stamp};
+use super::known::Known;
 
 /// One thing that happened, as it came in: the unit of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,6 +107,21 @@ pub enum Fact {
         /// The app user that is gone.
         user: SmoochId,
     },
+    /// What another directory knew of an app user. It has stamps of its own.
+    Known(Known),
+    /// What another directory knew of a merge.
+    Linked {
+        /// The app user that took the other in.
+        surviving: SmoochId,
+        /// The app user that was taken in.
+        discarded: SmoochId,
+        /// When that was said.
+        stamp: Arc<Stamp>,
+        /// Whether it was merged, or stands for itself again.
+        joined: bool,
+        /// Who decided so.
+        reason: Reason,
+    },
 }
 
 impl Fact {
@@ -121,9 +137,10 @@ impl Fact {
             | Self::Secured { user }
             | Self::Tracked { user, .. }
             | Self::Removed { user } => [Some(user), None],
-            Self::Merged { surviving, discarded, .. } | Self::Unmerged { surviving, discarded } => {
-                [Some(surviving), Some(discarded)]
-            }
+            Self::Known(known) => [Some(&known.user), None],
+            Self::Merged { surviving, discarded, .. }
+            | Self::Unmerged { surviving, discarded }
+            | Self::Linked { surviving, discarded, .. } => [Some(surviving), Some(discarded)],
         }
     }
 
@@ -137,7 +154,9 @@ impl Fact {
             Self::ClientBound { client, .. } => ([].as_slice(), Some(client)),
             _ => ([].as_slice(), None),
         };
-        list.iter().filter(|(_, client)| client.active).map(|(id, _)| id).chain(one)
+        let known = if let Self::Known(known) = self { Some(known) } else { None };
+        let known = known.into_iter().flat_map(Known::claims).map(|(_, client)| client);
+        list.iter().filter(|(_, client)| client.active).map(|(id, _)| id).chain(one).chain(known)
     }
 }
 

@@ -10,6 +10,7 @@ mod directory;
 mod fact;
 mod group;
 mod ids;
+mod known;
 mod view;
 
 pub use app_user::{Claim, Client, Edge, Layer, Override, Recent, Record, Register, Said, Text};
@@ -17,4 +18,5 @@ pub use directory::{Directory, Entry, Key, Pointer, TooLarge, json_text};
 pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;
 pub use ids::{AppId, ClientId, Digest, SmoochId, Stamp};
+pub use known::{Known, Told, Word, facts_of};
 pub use view::{Change, ChangeKind, View};
