@@ -10,6 +10,7 @@ pub mod http;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod rebuild;
 pub mod serve;
 pub mod store;
 pub mod wire;

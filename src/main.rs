@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{check_config, replay, token};
+use rollcall::command::{self, check_config, journal, quarantine, rebuild, replay, tail, token};
 use rollcall::config::{Problems, Settings};
 use rollcall::{log, serve};
 
@@ -39,6 +39,16 @@ enum Command {
     Token(token::Args),
     /// Names every problem of the settings
     CheckConfig,
+    /// Looks at what came in, and sends it again
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Looks at bodies that could not be used, uses them after all, or gives them up
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Prints what comes in, as it comes
+    Tail(tail::Args),
+    /// Compares the directory with what the journal says, and puts right what differs
+    Rebuild(rebuild::Args),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -58,15 +68,18 @@ fn main() -> ExitCode {
     };
     let ran = match cli.command {
         None | Some(Command::Serve | Command::CheckConfig) => return run_service(&settings),
-        Some(Command::Replay(args)) => {
-            serve::block_on(replay::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
-        }
+        Some(Command::Replay(args)) => block_on(replay::run(&args, &settings)),
         Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
+        Some(Command::Journal(command)) => block_on(journal::run(&command, &settings)),
+        Some(Command::Quarantine(command)) => block_on(quarantine::run(&command, &settings)),
+        Some(Command::Tail(args)) => block_on(tail::run(&args, &settings)),
+        Some(Command::Rebuild(args)) => block_on(rebuild::run(&args, &settings)),
     };
-    ran.unwrap_or_else(|error| {
-        eprintln!("rollcall: {error:#}");
-        ExitCode::FAILURE
-    })
+    ran.unwrap_or_else(|error| command::failed(&error))
+}
+
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    serve::block_on(command)?
 }
 
 fn run_service(settings: &Settings) -> ExitCode {

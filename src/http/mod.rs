@@ -13,10 +13,12 @@ mod history;
 pub mod jwt;
 pub mod listen;
 mod signature;
+mod upkeep;
 mod users;
 mod webhooks;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::config::Settings;
+use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::ingest::news::News;
 use crate::ingest::queue::Queue;
@@ -56,6 +58,8 @@ pub struct Shared {
     origins: Origins,
     /// What init tells of each app, as JSON.
     inits: HashMap<AppId, String>,
+    /// The database file.
+    database: PathBuf,
     /// Set once the service is told to stop.
     pub draining: watch::Sender<bool>,
 }
@@ -101,6 +105,10 @@ impl Shared {
             rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
             inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
+            database: {
+                let StoreUrl::Sqlite(path) = &settings.store.url;
+                path.clone()
+            },
             draining: watch::Sender::new(false),
         }
     }
@@ -199,9 +207,16 @@ pub fn admin_starting() -> Router {
     starting(Arc::default()).route("/livez", get(admin::alive))
 }
 
-/// The admin listener: health and metrics.
+/// The admin listener: health, metrics, and what an operator changes.
 pub fn admin(shared: Arc<Shared>) -> Router {
+    let changing = Router::new()
+        .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
+        .route("/quarantine/{seq}", delete(upkeep::give_up))
+        .route("/rebuild", post(upkeep::rebuild))
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn(upkeep::no_web_page));
     Router::new()
+        .merge(changing)
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))
         .route("/healthz", get(admin::ready))

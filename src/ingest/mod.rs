@@ -4,6 +4,7 @@ mod commands;
 mod mint;
 pub mod news;
 pub mod queue;
+pub mod refold;
 mod walks;
 mod work;
 pub mod worker;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::queue::{Delivered, Receipt, Task};
+use super::queue::{Delivered, Receipt, Redriven, Task};
 use super::walks::Walks;
 use super::worker::{Failure, now_ms};
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, SmoochId};
-use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Source, Txn};
+use crate::store::archive::Verdicts;
+use crate::store::{Batch, Entry, Error, Keys, Outcome, Quarantined, Seq, Source, Txn};
 
 /// Bytes of detail kept with a body in quarantine.
 const MOST_DETAIL: usize = 2048;
@@ -20,32 +21,37 @@ pub(super) fn keys(batch: &[&Task]) -> Keys {
         match task {
             Task::Delivery(given) => delivery_keys(given, &mut keys),
             Task::Command(asked) => super::commands::keys(asked, &mut keys),
+            Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
+            Task::Drop(_) | Task::Replace(_) => {}
         }
     }
     keys
 }
 
 fn delivery_keys(given: &Delivered, keys: &mut Keys) {
-    let key = |user: &SmoochId| (given.app.clone(), user.clone());
-    for (_, event) in &given.events {
-        keys.users.extend(subjects(&given.app, event));
-        for fact in &event.facts {
-            let users = fact.users();
-            let user = users.into_iter().flatten().next();
-            keys.claims.extend(
-                user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
-            );
-            match fact {
-                Fact::Removed { .. } | Fact::Merged { .. } => {
-                    keys.ends.extend(users.into_iter().flatten().map(key));
-                }
-                Fact::Seen(seen) => {
-                    let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
-                    let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
-                    keys.reported.extend(user_ids);
-                }
-                _ => {}
+    given.events.iter().for_each(|(_, event)| event_keys(&given.app, event, keys));
+}
+
+/// Everything that learning an event can touch.
+pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
+    let key = |user: &SmoochId| (app.clone(), user.clone());
+    keys.users.extend(subjects(app, event));
+    for fact in &event.facts {
+        let users = fact.users();
+        let user = users.into_iter().flatten().next();
+        keys.claims.extend(
+            user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
+        );
+        match fact {
+            Fact::Removed { .. } | Fact::Merged { .. } => {
+                keys.ends.extend(users.into_iter().flatten().map(key));
             }
+            Fact::Seen(seen) => {
+                let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+                let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
+                keys.reported.extend(user_ids);
+            }
+            _ => {}
         }
     }
 }
@@ -84,6 +90,7 @@ impl<'w> Work<'w> {
             entries: Vec::new(),
             bodies: Vec::new(),
             quarantined: Vec::new(),
+            verdicts: Verdicts::default(),
             answers: Vec::new(),
             clock: txn.clock(),
             now: now_ms(),
@@ -92,12 +99,69 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
+        let receipt = self.learn_all(txn, given, |_, _, _| Ok(false))?;
+        self.batch.quarantined.extend(quarantined(given).map(|(reason, detail)| Quarantined {
+            app: given.app.clone(),
+            received: given.received,
+            reason,
+            detail,
+            headers: given.headers.clone(),
+            body: given.body.clone(),
+        }));
+        Ok(receipt)
+    }
+
+    /// Uses a body of the quarantine after all. What was good of it when it came, and was journalled then, is
+    /// looked for as far back as that was.
+    pub(super) fn redrive(
+        &mut self,
+        txn: &mut impl Txn,
+        asked: &Redriven,
+    ) -> Result<Option<Receipt>, Failure> {
+        if self.batch.verdicts.released.contains(&asked.seq) || !txn.holds(asked.seq)? {
+            return Ok(None);
+        }
+        let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
+        let mut walks = Walks::default();
+        let receipt = self.learn_all(txn, &asked.delivered, |(subject, head), digest, txn| {
+            walks
+                .hold((subject, head), digest, since, |from, most| txn.journalled(subject, from, since, most))
+        })?;
+        match quarantined(&asked.delivered) {
+            Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
+            None => self.batch.verdicts.released.push(asked.seq),
+        }
+        Ok(Some(receipt))
+    }
+
+    /// Gives up bodies of the quarantine: how many of them are there.
+    pub(super) fn drop_held(&mut self, txn: &mut impl Txn, seqs: &[Seq]) -> Result<usize, Failure> {
+        let before = self.batch.verdicts.released.len();
+        for seq in seqs {
+            if !self.batch.verdicts.released.contains(seq) && txn.holds(*seq)? {
+                self.batch.verdicts.released.push(*seq);
+            }
+        }
+        Ok(self.batch.verdicts.released.len() - before)
+    }
+
+    /// Learns and journals the events of a body but for those that were journalled before, be it lately or
+    /// because `journalled` says so, which is asked for an app user, or an app, with its last entry.
+    fn learn_all<T: Txn>(
+        &mut self,
+        txn: &mut T,
+        given: &Delivered,
+        mut journalled: impl FnMut((&Key, Option<Seq>), &Digest, &mut T) -> Result<bool, Error>,
+    ) -> Result<Receipt, Failure> {
         let mut receipt = Receipt::default();
         let mut body = None;
         for (place, event) in &given.events {
             provoke(&event.trigger);
             let subjects = subjects(&given.app, event);
-            if self.repeated(txn, &subjects[0], event, given.received)? {
+            let head = self.stored_head(&subjects[0]);
+            if self.repeated(txn, &subjects[0], event, given.received)?
+                || journalled((&subjects[0], head), &event.stamp.digest, txn)?
+            {
                 receipt.repeated += 1;
                 continue;
             }
@@ -122,7 +186,6 @@ impl<'w> Work<'w> {
             self.journal(&subjects, &of, event, outcome);
         }
         receipt.quarantined = given.unusable.len();
-        self.batch.quarantined.extend(quarantined(given));
         Ok(receipt)
     }
 
@@ -187,8 +250,9 @@ impl<'w> Work<'w> {
     }
 }
 
-/// A body goes to quarantine once, however many of its events cannot be used.
-fn quarantined(given: &Delivered) -> Option<Quarantined> {
+/// The kind of trouble that keeps a body in quarantine, and what is wrong: once, however many of its events
+/// cannot be used.
+fn quarantined(given: &Delivered) -> Option<(String, String)> {
     let (reason, first) = given.unusable.first()?;
     let mut detail = first.clone();
     let mut listed = 1;
@@ -203,17 +267,10 @@ fn quarantined(given: &Delivered) -> Option<Quarantined> {
     if listed < given.unusable.len() {
         detail.push_str(&format!("; and {} more", given.unusable.len() - listed));
     }
-    Some(Quarantined {
-        app: given.app.clone(),
-        received: given.received,
-        reason: (*reason).to_owned(),
-        detail,
-        headers: given.headers.clone(),
-        body: given.body.clone(),
-    })
+    Some(((*reason).to_owned(), detail))
 }
 
-fn seconds(ms: i64) -> u32 {
+pub(super) fn seconds(ms: i64) -> u32 {
     u32::try_from(ms / 1000).unwrap_or(0)
 }
 

@@ -1,12 +1,13 @@
 //! The single writer: a thread that owns the store and commits in groups.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use async_channel::Receiver;
 
 use super::news::News;
-use super::queue::{Answer, Delivered, Job, Receipt, Refused, Reply, Task};
+use super::queue::{Answer, Delivered, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::walks::Walks;
 use super::work::{Work, keys};
 use crate::domain::TooLarge;
@@ -122,12 +123,25 @@ fn handle<S: Store>(
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
+    let alone = tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_)));
+    if alone {
+        return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
+    }
     let stored = match (attempt(store, &tasks, walks, options, metrics), tasks.as_slice()) {
         (Err(Failure::Job(_) | Failure::Group(_)), [_, _, ..]) => {
             return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
         }
         (Err(failure), [Task::Delivery(one)]) => match failure.about_the_job() {
             Ok(detail) => attempt(store, &[&Task::Delivery(unusable(one, detail))], walks, options, metrics),
+            Err(failure) => Err(failure),
+        },
+        (Err(failure), [Task::Redrive(one)]) => match failure.about_the_job() {
+            Ok(detail) => {
+                let (seq, held_since) = (one.seq, one.held_since);
+                let delivered = unusable(&one.delivered, detail);
+                let task = Task::Redrive(Redriven { seq, held_since, delivered });
+                attempt(store, &[&task], walks, options, metrics)
+            }
             Err(failure) => Err(failure),
         },
         (Err(Failure::Group(_)), _) => {
@@ -199,6 +213,10 @@ fn transact<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<Vec<Reply>, Failure> {
+    if let [Task::Replace(replacing)] = tasks {
+        let replaced = replace(store, replacing, options)?;
+        return Ok(vec![Reply::Replaced(replaced)]);
+    }
     let mut txn = store.begin()?;
     let directory = txn.load(&keys(tasks), options.group_members)?;
     let mut work = Work::new(directory, &txn, walks);
@@ -207,12 +225,16 @@ fn transact<S: Store>(
         replies.push(match task {
             Task::Delivery(given) => Reply::Stored(work.delivery(&mut txn, given)?),
             Task::Command(asked) => Reply::Answered(work.command(&mut txn, asked)?),
+            Task::Redrive(asked) => Reply::Redriven(work.redrive(&mut txn, asked)?),
+            Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
+            // It never shares a batch.
+            Task::Replace(_) => Reply::Replaced(0),
         });
     }
     let batch = work.batch;
     // Otherwise all of it was stored before, or changes nothing.
     let mut saved = Saved::default();
-    if !batch.entries.is_empty() || !batch.quarantined.is_empty() || !batch.answers.is_empty() {
+    if !batch.is_empty() {
         saved = txn.save(&batch)?;
         let began = Instant::now();
         txn.commit()?;
@@ -226,6 +248,24 @@ fn transact<S: Store>(
     Ok(replies)
 }
 
+/// Replaces rows of the directory by what the journal says: how many. It is told once nothing is under way,
+/// so that the two are of one moment.
+fn replace<S: Store>(store: &mut S, replacing: &Replacing, options: &Options) -> Result<usize, Failure> {
+    let mut differing = replacing.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let rows = differing().map_err(|error| {
+        // Whatever is wrong with the other directory says nothing about this one.
+        Error::Unavailable(format!("the journal cannot be folded: {error}"))
+    })?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let mut txn = store.begin()?;
+    txn.replace(&rows, now_ms())?;
+    txn.commit()?;
+    options.news.tell();
+    Ok(rows.len())
+}
+
 fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.created.inc_by(saved.created);
     metrics.merged.inc_by(saved.merged);
@@ -233,9 +273,10 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
     let receipts = || {
-        replies
-            .iter()
-            .filter_map(|reply| if let Reply::Stored(receipt) = reply { Some(receipt) } else { None })
+        replies.iter().filter_map(|reply| match reply {
+            Reply::Stored(receipt) | Reply::Redriven(Some(receipt)) => Some(receipt),
+            _ => None,
+        })
     };
     let sum = |count: fn(&Receipt) -> usize| receipts().map(count).sum::<usize>();
     metrics.id_conflicts.inc_by(sum(|receipt| receipt.contradicting) as u64);

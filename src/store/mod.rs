@@ -3,6 +3,7 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
+pub mod archive;
 #[cfg(test)]
 mod conformance;
 pub mod readers;
@@ -12,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use archive::{Row, Verdicts};
 
 use crate::domain::{AppId, Change, ClientId, Digest, Directory, Key, SmoochId, Text, View};
 
@@ -172,12 +175,22 @@ pub struct Batch {
     pub bodies: Vec<Bytes>,
     /// What goes into quarantine.
     pub quarantined: Vec<Quarantined>,
+    /// What becomes of bodies that are there.
+    pub verdicts: Verdicts,
     /// Answers to be kept; those kept for longer than a day may go.
     pub answers: Vec<Answered>,
     /// The clock of our own API afterwards, in µs since 1970. It never runs back.
     pub clock: i64,
     /// The time of the batch, in ms since 1970.
     pub now: i64,
+}
+
+impl Batch {
+    /// Whether there is nothing to be written.
+    pub fn is_empty(&self) -> bool {
+        let nothing_new = self.entries.is_empty() && self.quarantined.is_empty();
+        nothing_new && self.answers.is_empty() && self.verdicts.is_empty()
+    }
 }
 
 /// What a batch came to, for the metrics.
@@ -228,6 +241,13 @@ pub trait Txn {
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
 
+    /// Whether a body is in quarantine.
+    fn holds(&mut self, quarantined: Seq) -> Result<bool>;
+
+    /// Replaces rows of the directory as they are, and tells the feed what that makes different; `now` in
+    /// ms since 1970. Nothing that was loaded before is valid afterwards.
+    fn replace(&mut self, rows: &[Row], now: i64) -> Result<()>;
+
     /// The clock of our own API, in µs since 1970.
     fn clock(&self) -> i64;
 
@@ -260,7 +280,8 @@ pub trait Reader {
     /// are more, all seen at one moment.
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes>;
 
-    /// At most `limit` journal entries after `after`, each with the body it came in.
+    /// At most `limit` journal entries after `after`, each with the body it came in: less if they are large,
+    /// but never none while there are more.
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 
     /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.

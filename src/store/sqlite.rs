@@ -1,13 +1,16 @@
 //! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
 
+mod archive;
 mod bodies;
 mod cache;
 mod changes;
 mod checkpoint;
 mod codec;
+mod compare;
 mod history;
 mod load;
 mod migrate;
+mod quarantine;
 mod reader;
 mod txn;
 
@@ -25,6 +28,7 @@ use crate::domain::{AppId, Directory};
 use bodies::Packer;
 use cache::Cache;
 use checkpoint::Checkpointer;
+pub use compare::{Moment, TABLES};
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod at_hand;
 mod clients;
 mod crash;
 mod decide;

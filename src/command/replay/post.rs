@@ -23,14 +23,14 @@ const DESCRIPTION: usize = 200;
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A signed payload.
-pub(super) struct Request {
-    pub(super) place: Place,
-    pub(super) body: Vec<u8>,
-    pub(super) header: (HeaderName, HeaderValue),
+pub(in crate::command) struct Request {
+    pub(in crate::command) place: Place,
+    pub(in crate::command) body: Vec<u8>,
+    pub(in crate::command) header: (HeaderName, HeaderValue),
 }
 
 /// Posts to one target, each request once.
-pub(super) struct Poster {
+pub(in crate::command) struct Poster {
     client: Client,
     target: Url,
     pace: Option<Mutex<Pace>>,
@@ -42,7 +42,11 @@ impl Poster {
     ///
     /// # Errors
     /// The target is https and this machine knows no certificate authority.
-    pub(super) fn new(target: Url, timeout: Duration, rate: Option<NonZeroU32>) -> anyhow::Result<Self> {
+    pub(in crate::command) fn new(
+        target: Url,
+        timeout: Duration,
+        rate: Option<NonZeroU32>,
+    ) -> anyhow::Result<Self> {
         install();
         let mut client = Client::builder()
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
@@ -60,7 +64,7 @@ impl Poster {
     }
 
     /// Waits for the request's turn and posts it.
-    pub(super) async fn post(&self, request: Request) -> Outcome {
+    pub(in crate::command) async fn post(&self, request: Request) -> Outcome {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
@@ -86,7 +90,7 @@ impl Poster {
 }
 
 /// Chooses who does the cryptography of TLS; rustls has to be told once a process.
-fn install() {
+pub(in crate::command) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An error says that somebody else has chosen before, which is just as well.

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use crate::domain::{AppId, ClientId, Directory, SmoochId, View};
 use crate::http::Shared;
 use crate::http::error::ApiError;
-use crate::store::{Entry, Heads, Reader, Seq, Source};
-use crate::wire::history::{event, members};
+use crate::rebuild;
+use crate::store::{Entry, Heads, Reader, Seq};
+use crate::wire::history::members;
 use crate::wire::json::write_string;
 
 /// Entries read at a time, so that no other look-up waits long.
@@ -101,11 +102,7 @@ impl Fold {
     /// Learns an entry; what that makes different of its app users, and of `others`. An event that cannot
     /// be read again says nothing.
     pub(super) fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Vec<Difference> {
-        let event = match entry.source {
-            Source::Webhook => event(body, entry.place),
-            Source::Api => serde_json::from_slice(body).ok(),
-        };
-        let Some(event) = event else { return Vec::new() };
+        let Some(event) = rebuild::event(entry, body) else { return Vec::new() };
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
         // No group can be too large: it has no bound here.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::archive::bodies_of;
 use super::load::Loader;
-use super::reader::{ENTRY, bodies, entry, first_of_batch};
+use super::reader::{ENTRY, entry};
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, SmoochId};
 use crate::store::{Heads, Piece, Seq};
@@ -41,7 +41,6 @@ pub(super) fn walk(
     let mut select =
         conn.prepare_cached(&format!("SELECT {ENTRY} FROM journal WHERE seq = ?1")).map_err(trouble)?;
     let mut entries = Vec::new();
-    let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
     while entries.len() < limit
         && let Some(seq) = from.pop_last()
     {
@@ -49,16 +48,11 @@ pub(super) fn walk(
         let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else {
             return Err(Error::Damaged(format!("an app user's journal entry {seq} is missing")));
         };
-        let first = first_of_batch(conn, seq)?;
-        if batch.0 != first {
-            batch = (first, bodies(conn, first)?);
-        }
-        let body = batch.1.get(entry.body).cloned();
-        let body = body.ok_or_else(|| Error::Damaged(format!("journal entry {seq} has no body")))?;
         from.extend(
             entry.users.iter().filter(|(id, _)| of.contains(id)).filter_map(|(_, previous)| *previous),
         );
-        entries.push((entry, body));
+        entries.push(entry);
     }
-    Ok((entries, from))
+    let bodies = bodies_of(conn, &entries)?.into_iter().map(|(_, body)| body);
+    Ok((entries.into_iter().zip(bodies).collect(), from))
 }

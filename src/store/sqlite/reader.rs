@@ -32,7 +32,7 @@ impl SqliteReader {
 
     /// One moment of the database, for as long as it is held: that of [`LooksUp::at_one_moment`], if this is
     /// part of it.
-    fn snapshot(&self) -> Result<Snapshot<'_>> {
+    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>> {
         let held = !self.conn.is_autocommit();
         if !held {
             run(&self.conn, "BEGIN")?;
@@ -42,7 +42,7 @@ impl SqliteReader {
 }
 
 /// See [`SqliteReader::snapshot`].
-struct Snapshot<'c> {
+pub(super) struct Snapshot<'c> {
     conn: &'c Connection,
     held: bool,
 }
@@ -135,24 +135,7 @@ impl Reader for SqliteReader {
     }
 
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-        let snapshot = self.snapshot()?;
-        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-        let mut select = snapshot.prepare_cached(&sql).map_err(trouble)?;
-        let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
-        let mut entries = Vec::new();
-        let mut batch: (i64, Vec<Bytes>) = (-1, Vec::new());
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let entry = entry(row)?;
-            let first = first_of_batch(&snapshot, entry.seq)?;
-            if batch.0 != first {
-                batch = (first, bodies(&snapshot, first)?);
-            }
-            let body = batch.1.get(entry.body).cloned();
-            let body =
-                body.ok_or_else(|| Error::Damaged(format!("journal entry {} has no body", entry.seq)))?;
-            entries.push((entry, body));
-        }
-        Ok(entries)
+        super::archive::journal(&*self.snapshot()?, after, limit)
     }
 
     fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {

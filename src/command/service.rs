@@ -1,0 +1,111 @@
+//! The running service of the settings, asked for what only it may change.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::{Client, Method, header};
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::Failure;
+use super::replay::post::install;
+use crate::config::Settings;
+
+/// Far longer than the service takes to answer, be it with a refusal.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often something is asked that the service has no room for, and how long is waited between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The admin listener.
+pub(super) struct Service {
+    client: Client,
+    base: String,
+}
+
+/// An answer: its status, and its JSON.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) json: Value,
+}
+
+impl Answer {
+    /// What a refusal says.
+    pub(super) fn refusal(&self) -> String {
+        let said = self.json.pointer("/error/description").and_then(Value::as_str);
+        format!("{} {}", self.status, said.unwrap_or("without a word on why"))
+    }
+}
+
+impl Service {
+    /// # Errors
+    /// It cannot be told where it listens.
+    pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let admin = reached_at(settings.server.admin_listen).ok_or_else(|| {
+            let why = "server.admin_listen has port 0, which is any free one: say which with --set";
+            Failure::Usage(why.to_owned())
+        })?;
+        install();
+        let client = Client::builder().timeout(PATIENCE).no_proxy().tls_certs_only([]);
+        let client = client.build().context("the HTTP client could not be set up")?;
+        Ok(Self { client, base: format!("http://{admin}") })
+    }
+
+    /// Asks for something that may be asked twice: while the service has no room, again a little later.
+    ///
+    /// # Errors
+    /// Nobody answers: [`Failure::Unavailable`].
+    pub(super) async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let mut tries = 1;
+        loop {
+            let answer = self.ask_once(method.clone(), path, body).await?;
+            if answer.status != 503 || tries == TRIES {
+                return Ok(answer);
+            }
+            tries += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask_once(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let failed = |error: reqwest::Error| {
+            let why = if error.is_connect() { "is not there" } else { "does not answer" };
+            let base = &self.base;
+            Failure::Unavailable(format!("the service {why} at {base} (server.admin_listen): is it started?"))
+        };
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        let answer = request.send().await.map_err(failed)?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.map_err(failed)?;
+        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default() })
+    }
+
+    /// Whether somebody is there.
+    pub(super) async fn is_there(&self) -> bool {
+        self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
+    }
+}
+
+/// # Errors
+/// Nobody listens where webhooks are taken: [`Failure::Unavailable`].
+pub(super) async fn listens(settings: &Settings) -> Result<(), Failure> {
+    let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
+    let there = TcpStream::connect(listen).await;
+    there.map(drop).map_err(|_| {
+        Failure::Unavailable(format!("nobody listens at {listen} (server.listen): is the service started?"))
+    })
+}
+
+/// Where a service that listens there is reached from this machine; nothing for port 0.
+pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Some(listen).filter(|listen| listen.port() != 0)
+}
