@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{self, check_config, journal, quarantine, rebuild, replay, tail, token};
+use rollcall::command::{self, check_config, export, import, journal, quarantine, rebuild, replay, tail, token};
 use rollcall::config::{Problems, Settings};
 use rollcall::{log, serve};
 
@@ -47,6 +47,10 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Prints what comes in, as it comes
     Tail(tail::Args),
+    /// Writes the directory as lines of JSON, for another rollcall, or as a table
+    Export(export::Args),
+    /// Takes in what an export, or any list, tells of app users
+    Import(import::Args),
     /// Compares the directory with what the journal says, and puts right what differs
     Rebuild(rebuild::Args),
 }
@@ -73,6 +77,8 @@ fn main() -> ExitCode {
         Some(Command::Journal(command)) => block_on(journal::run(&command, &settings)),
         Some(Command::Quarantine(command)) => block_on(quarantine::run(&command, &settings)),
         Some(Command::Tail(args)) => block_on(tail::run(&args, &settings)),
+        Some(Command::Export(args)) => export::run(&args, &settings),
+        Some(Command::Import(args)) => block_on(import::run(&args, &settings)),
         Some(Command::Rebuild(args)) => block_on(rebuild::run(&args, &settings)),
     };
     ran.unwrap_or_else(|error| command::failed(&error))

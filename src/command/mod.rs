@@ -2,6 +2,8 @@
 
 pub mod check_config;
 mod database;
+pub mod export;
+pub mod import;
 pub mod journal;
 mod progress;
 pub mod quarantine;

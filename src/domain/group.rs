@@ -48,6 +48,11 @@ impl<'a> Group<'a> {
         std::iter::once(self.record).chain(self.members.iter().map(|(_, record)| *record))
     }
 
+    /// All `_id`s, the root's first.
+    pub fn ids(&self) -> impl Iterator<Item = &'a SmoochId> {
+        std::iter::once(self.root).chain(self.members.iter().map(|(id, _)| *id))
+    }
+
     /// Which of its `_id`s has a client: the one for which it was active last.
     pub(super) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
         let all = self.members.iter().copied().chain([(self.root, self.record)]);

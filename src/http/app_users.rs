@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
-use super::history;
+use super::{export, history};
 use crate::domain::command::Action;
 use crate::domain::{SmoochId, View};
 use crate::store::Reader;
@@ -94,9 +94,12 @@ pub(super) async fn unmerge(call: Call) -> Result<Response, ApiError> {
 }
 
 /// GET `…/appusers`: all app users in the order of their `_id`s. `limit` is 1 to 1000, by default
-/// 25; `after` is what the page before said.
+/// 25; `after` is what the page before said. All of them with an [`export::Form`].
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
+    if let Some(form) = export::Form::accepted(&call.headers) {
+        return export::open(call, form).await;
+    }
     let (page, app) = (Page::read(&call.query)?, call.caller.app.clone());
     let limit = page.limit;
     // One more than asked for tells whether there is a next page.

@@ -8,8 +8,10 @@ mod body;
 mod call;
 mod devices;
 mod error;
+mod export;
 mod feed;
 mod history;
+mod import;
 pub mod jwt;
 pub mod listen;
 mod signature;
@@ -42,6 +44,7 @@ use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
 use error::ApiError;
+pub use import::PIECE;
 use signature::Secrets;
 
 /// What the handlers share.
@@ -213,6 +216,7 @@ pub fn admin(shared: Arc<Shared>) -> Router {
         .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
         .route("/quarantine/{seq}", delete(upkeep::give_up))
         .route("/rebuild", post(upkeep::rebuild))
+        .route("/import", post(import::receive))
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn(upkeep::no_web_page));
     Router::new()

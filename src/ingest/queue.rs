@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::domain::command::{Command, Done, Refusal};
-use crate::domain::{AppId, Event};
+use crate::domain::{AppId, Event, Text};
 use crate::store::archive::Row;
 use crate::store::{self, Seq};
 
@@ -127,6 +127,32 @@ pub struct Redriven {
     pub delivered: Delivered,
 }
 
+/// What is known elsewhere of somebody, checked and read.
+#[derive(Debug)]
+pub struct Import {
+    /// The app it is about.
+    pub app: AppId,
+    /// What is known: facts with stamps of their own, first of all what is known of one `_id`.
+    pub event: Event,
+    /// The `userId`, as JSON text, of the person for whom that `_id` is made here, unless somebody goes by it.
+    pub user_id: Option<Text>,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// About its bytes.
+    pub bytes: usize,
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// Something of it was new; it is journalled.
+    News,
+    /// All of it was known; nothing was written.
+    Known,
+    /// It would make one app user of more `_id`s than the settings allow; nothing was written.
+    TooLarge,
+}
+
 /// Tells which rows of the directory are to be replaced, and by what. Called between two batches, when
 /// everything there is, is committed.
 pub struct Replacing(pub Mutex<Box<Differing>>);
@@ -151,6 +177,8 @@ pub enum Task {
     Redrive(Redriven),
     /// To give up bodies in quarantine.
     Drop(Vec<Seq>),
+    /// To learn what is known elsewhere.
+    Import(Import),
     /// To put right what the journal says otherwise.
     Replace(Replacing),
 }
@@ -166,6 +194,8 @@ pub enum Reply {
     Redriven(Option<Receipt>),
     /// See [`Task::Drop`]: how many were there.
     Dropped(usize),
+    /// See [`Task::Import`].
+    Imported(Imported),
     /// See [`Task::Replace`]: how many rows.
     Replaced(usize),
 }
@@ -250,6 +280,15 @@ impl Queue {
     pub async fn drop_held(&self, seqs: Vec<Seq>) -> Result<usize, Refused> {
         match self.put(Task::Drop(seqs), COMMAND_BYTES).await? {
             Reply::Dropped(count) => Ok(count),
+            _ => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves once what is known elsewhere is known here.
+    pub async fn import(&self, import: Import) -> Result<Imported, Refused> {
+        let bytes = import.bytes;
+        match self.put(Task::Import(import), bytes).await? {
+            Reply::Imported(imported) => Ok(imported),
             _ => Err(Refused::Broken),
         }
     }

@@ -7,6 +7,7 @@ mod changes;
 mod checkpoint;
 mod codec;
 mod compare;
+mod export;
 mod history;
 mod load;
 mod migrate;

@@ -1,0 +1,123 @@
+//! `rollcall export`: the directory as lines of JSON, for another rollcall, or as a table.
+
+mod file;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::progress::Progress;
+use super::{Failure, database};
+use crate::config::Settings;
+use crate::domain::AppId;
+use crate::store::Reader as _;
+use crate::store::archive::Archive as _;
+use crate::store::export::{Export as _, Kept};
+use crate::store::sqlite::SqliteReader;
+use crate::wire::{csv, export};
+use file::Target;
+
+const HELP: &str = "\
+Reads the database file, beside a running service, a page at a time: what changes meanwhile may be in it or \
+not, and whoever is there all the time is in it.
+
+ndjson is for `rollcall import`: a line for each app user, with the records of everybody merged into it, and \
+for each `_id` that was removed. It carries everything a directory goes on from, but no history. csv is for \
+people: a row for each app user.
+
+A file is there when all of it is, and not before. The exit code is 0 if all was written.
+
+Examples:
+  rollcall export -o directory.ndjson
+  rollcall export --format csv --app 5698edbf2a43bd081be982f1 -o users.csv
+  rollcall export | gzip > directory.ndjson.gz";
+
+/// What `rollcall export` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// Only this app, by its id; if left out, every app of the database
+    #[arg(long, value_name = "ID")]
+    app: Option<String>,
+    /// Lines of JSON that `rollcall import` takes, or a table
+    #[arg(long, value_enum, default_value = "ndjson")]
+    format: Format,
+    /// Write to this file, which is replaced once all is written; stdout if left out
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// The form of an export, or of a file to be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// JSON, a line each
+    Ndjson,
+    /// RFC 4180, with a header
+    Csv,
+}
+
+/// Writes everything there is. Returns what to exit with: 0.
+///
+/// # Errors
+/// The database cannot be read, it has no such app, or the output cannot be written.
+pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut reader = database::open(settings)?;
+    let mut apps = reader.apps()?;
+    if let Some(app) = &args.app {
+        apps.retain(|known| known.as_str() == app);
+        let is_set = settings.apps.iter().any(|known| known.id == *app);
+        if apps.is_empty() && !is_set {
+            return Err(Failure::Usage(format!("there is no app {app:?} in the settings or the database")).into());
+        }
+    }
+    let counts = reader.counts()?;
+    let mut progress = Progress::new(|| args.app.is_none().then_some(counts.users))?;
+    progress.name("app users");
+    let written = write(args, &mut reader, &apps, &mut progress);
+    progress.finish();
+    written?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write(
+    args: &Args,
+    reader: &mut SqliteReader,
+    apps: &[AppId],
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let mut target = Target::open(args.output.as_deref())?;
+    if args.format == Format::Csv {
+        target.write_all(&csv::header())?;
+    }
+    for app in apps {
+        // Whoever moves after this is told of by itself.
+        let begun = reader.last()?;
+        let mut behind = None;
+        loop {
+            let part = reader.part(app, behind.as_ref(), begun)?;
+            target.write_all(&text(args.format, app, &part.kept)).context("the export could not be written")?;
+            progress.advance(part.kept.iter().filter(|kept| kept.user.is_some()).count() as u64);
+            behind = part.next;
+            if behind.is_none() {
+                break;
+            }
+        }
+    }
+    target.finish()?;
+    Ok(())
+}
+
+fn text(format: Format, app: &AppId, kept: &[Kept]) -> Vec<u8> {
+    match format {
+        Format::Csv => csv::rows(kept.iter().filter_map(|kept| kept.user.as_ref())),
+        Format::Ndjson => {
+            let mut lines = String::new();
+            for kept in kept {
+                export::write(app, kept.user.as_ref(), &kept.records, &mut lines);
+            }
+            lines.into_bytes()
+        }
+    }
+}
