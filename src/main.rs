@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use rollcall::command::{self, check_config, export, import, journal, quarantine, rebuild, replay, tail, token};
+use rollcall::command::{
+    self, check_config, export, import, journal, quarantine, rebuild, replay, tail, token,
+};
 use rollcall::config::{Problems, Settings};
 use rollcall::{log, serve};
 

@@ -69,7 +69,9 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         apps.retain(|known| known.as_str() == app);
         let is_set = settings.apps.iter().any(|known| known.id == *app);
         if apps.is_empty() && !is_set {
-            return Err(Failure::Usage(format!("there is no app {app:?} in the settings or the database")).into());
+            return Err(
+                Failure::Usage(format!("there is no app {app:?} in the settings or the database")).into()
+            );
         }
     }
     let counts = reader.counts()?;
@@ -97,7 +99,9 @@ fn write(
         let mut behind = None;
         loop {
             let part = reader.part(app, behind.as_ref(), begun)?;
-            target.write_all(&text(args.format, app, &part.kept)).context("the export could not be written")?;
+            target
+                .write_all(&text(args.format, app, &part.kept))
+                .context("the export could not be written")?;
             progress.advance(part.kept.iter().filter(|kept| kept.user.is_some()).count() as u64);
             behind = part.next;
             if behind.is_none() {
@@ -115,7 +119,8 @@ fn text(format: Format, app: &AppId, kept: &[Kept]) -> Vec<u8> {
         Format::Ndjson => {
             let mut lines = String::new();
             for kept in kept {
-                export::write(app, kept.user.as_ref(), &kept.records, &mut lines);
+                let records = kept.records.iter().map(|one| (&one.id, &one.record, one.apart.as_slice()));
+                export::write(app, kept.user.as_ref(), &records.collect::<Vec<_>>(), &mut lines);
             }
             lines.into_bytes()
         }

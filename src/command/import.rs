@@ -210,7 +210,8 @@ fn check(
     settings: &Settings,
     tally: &mut Tally,
 ) -> Vec<(Place, String)> {
-    let latest = jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
+    let latest =
+        jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
     let bounds = Bounds { depth: settings.limits.json_depth, events: 1, latest };
     let mut wrong = Vec::new();
     for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {

@@ -98,7 +98,8 @@ impl Service {
         let request = request.header(header::CONTENT_TYPE, kind).body(body);
         let answer = request.send().await.map_err(failed)?;
         let status = answer.status().as_u16();
-        let seconds = answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let seconds =
+            answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         let again_in = seconds.map(Duration::from_secs);
         let text = answer.text().await.map_err(failed)?;
         Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), again_in })

@@ -231,7 +231,7 @@ impl Directory {
         for (id, client) in &seen.clients {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
-        new.into_iter().try_for_each(|text| self.reported(app, &seen.user, text))
+        new.into_iter().try_for_each(|text| self.reported(app, &seen.user, text, &[]))
     }
 
     fn edge(

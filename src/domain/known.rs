@@ -16,6 +16,10 @@ pub struct Known {
     pub user: SmoochId,
     /// What was said, each stamp once.
     pub said: Vec<Told>,
+    /// Those with its `userId` of whom it is known that they are not merged: one of the two was made by a
+    /// rollcall, the other is Smooch's.
+    #[serde(default)]
+    pub apart: Vec<SmoochId>,
     /// The conversation has started.
     pub started: bool,
     /// Only a JWT may speak for it.
@@ -61,7 +65,8 @@ impl Known {
     pub fn bare(user: SmoochId) -> Self {
         let (first_seen, last_seen) = (None, None);
         let (started, secured, minted, removed) = (false, false, false, false);
-        Self { user, said: Vec::new(), started, secured, minted, removed, first_seen, last_seen }
+        let (said, apart) = (Vec::new(), Vec::new());
+        Self { user, said, apart, started, secured, minted, removed, first_seen, last_seen }
     }
 
     /// What was said, each thing with its stamp.
@@ -77,6 +82,15 @@ impl Known {
         })
     }
 
+    /// The `userId` for which a rollcall made it, as JSON text, and when.
+    pub fn made_for(&self) -> Option<(&Arc<Stamp>, &Text)> {
+        let mut set = self.words().filter_map(|(stamp, word)| match word {
+            Word::Set(Field::UserId, Some(text), _) => Some((stamp, text)),
+            _ => None,
+        });
+        set.next().filter(|_| self.minted)
+    }
+
     /// The clients that were active for it, and when last.
     pub fn claims(&self) -> impl Iterator<Item = (&Arc<Stamp>, &ClientId)> {
         self.words().filter_map(|(stamp, word)| match word {
@@ -88,7 +102,7 @@ impl Known {
 
 /// Everything that a record holds, as facts: learned anywhere, in any order, they make the same record. What
 /// is left out is where its journal is and what was received lately.
-pub fn facts_of(user: &SmoochId, record: &Record) -> Vec<Fact> {
+pub fn facts_of(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<Fact> {
     let mut said: BTreeMap<&Arc<Stamp>, Vec<Word>> = BTreeMap::new();
     let mut say = |stamp, word| said.entry(stamp).or_default().push(word);
     let smooch = &record.smooch;
@@ -111,6 +125,7 @@ pub fn facts_of(user: &SmoochId, record: &Record) -> Vec<Fact> {
     let known = Known {
         user: user.clone(),
         said: said.collect(),
+        apart,
         started: record.started,
         secured: record.secured,
         minted: record.minted,

@@ -21,7 +21,7 @@ use crate::store::Reader;
 use crate::wire::{csv, v1};
 
 /// App users read at a time.
-const PAGE: usize = 200;
+const PAGE: usize = 100;
 /// How often a page is asked for again that the database has no time for, and how long after.
 const AGAIN: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
@@ -99,7 +99,9 @@ impl Reading {
     fn begin(call: Call, form: Form) -> Result<Self, ApiError> {
         for (name, _) in &call.query {
             return Err(match name.as_str() {
-                "limit" | "after" => ApiError::bad_request(format!("{name} is for pages; a stream is all of them")),
+                "limit" | "after" => {
+                    ApiError::bad_request(format!("{name} is for pages; a stream is all of them"))
+                }
                 name => unknown_parameter(name),
             });
         }

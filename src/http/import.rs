@@ -91,7 +91,7 @@ async fn learn(
         let name = app.as_str().escape_default();
         return Ok(Err(format!("app is {name}, which is not in the settings of the service")));
     }
-    let import = Import { app, event: told.event, user_id: told.user_id, received, bytes: line.len() };
+    let import = Import { app, event: told.event, received, bytes: line.len() };
     match shared.queue.import(import).await {
         Ok(imported) => Ok(Ok(imported)),
         Err(Refused::Broken) => Ok(Err("cannot be stored; the log of the service says why".to_owned())),

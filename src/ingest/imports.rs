@@ -6,20 +6,25 @@ use super::commands::written;
 use super::queue::{Import, Imported};
 use super::work::{Origin, Work, event_keys, subjects};
 use super::worker::Failure;
-use crate::domain::{Fact, Reason};
+use crate::domain::{AppId, Fact, Reason};
 use crate::store::{Keys, Outcome, Source};
 
 /// Everything an import can touch.
 pub(super) fn keys(asked: &Import, keys: &mut Keys) {
     event_keys(&asked.app, &asked.event, keys);
-    keys.user_ids.extend(asked.user_id.iter().map(|text| (asked.app.clone(), text.clone())));
+    let known = asked.event.facts.iter().filter_map(|fact| match fact {
+        Fact::Known(known) => known.made_for(),
+        _ => None,
+    });
+    keys.user_ids.extend(known.map(|(_, user_id)| (asked.app.clone(), user_id.clone())));
 }
 
 impl Work<'_> {
     /// Learns what is not known, and journals it; of what is known nothing is left behind.
     pub(super) fn import(&mut self, asked: &Import) -> Result<Imported, Failure> {
         let (app, mut event) = (&asked.app, asked.event.clone());
-        event.facts.extend(self.same_person(asked));
+        let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
+        event.facts.extend(same);
         if self.batch.directory.knows(app, &event.facts) {
             return Ok(Imported::Known);
         }
@@ -31,17 +36,19 @@ impl Work<'_> {
         Ok(Imported::News)
     }
 
-    /// Whoever goes by the `userId` already takes in whom the import makes for it.
-    fn same_person(&self, asked: &Import) -> Option<Fact> {
-        let (directory, app) = (&self.batch.directory, &asked.app);
-        let Some(Fact::Known(made)) = asked.event.facts.first() else { return None };
-        let holder = directory.by_user_id(app, asked.user_id.as_ref()?)?;
+    /// Whoever goes by the `userId` for which an `_id` was made takes that `_id` in, unless it is known here
+    /// already, or known not to be the same person.
+    fn same_person(&self, app: &AppId, fact: &Fact) -> Option<Fact> {
+        let directory = &self.batch.directory;
+        let Fact::Known(made) = fact else { return None };
+        let (stamp, user_id) = made.made_for()?;
+        let holder = directory.by_user_id(app, user_id)?;
         let is_one = holder.id == made.user || holder.aliases.contains(&made.user);
-        let gone = directory.record(&(app.clone(), made.user.clone())).is_some_and(|record| record.dead);
-        (!is_one && !gone).then(|| Fact::Linked {
+        let known = directory.record(&(app.clone(), made.user.clone())).is_some();
+        (!is_one && !known && !made.apart.contains(&holder.id)).then(|| Fact::Linked {
             surviving: holder.id,
             discarded: made.user.clone(),
-            stamp: asked.event.stamp.clone(),
+            stamp: stamp.clone(),
             joined: true,
             reason: Reason::SameUserId,
         })

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::domain::command::{Command, Done, Refusal};
-use crate::domain::{AppId, Event, Text};
+use crate::domain::{AppId, Event};
 use crate::store::archive::Row;
 use crate::store::{self, Seq};
 
@@ -132,10 +132,8 @@ pub struct Redriven {
 pub struct Import {
     /// The app it is about.
     pub app: AppId,
-    /// What is known: facts with stamps of their own, first of all what is known of one `_id`.
+    /// What is known: facts with stamps of their own.
     pub event: Event,
-    /// The `userId`, as JSON text, of the person for whom that `_id` is made here, unless somebody goes by it.
-    pub user_id: Option<Text>,
     /// When it was received, in ms since 1970.
     pub received: i64,
     /// About its bytes.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use async_channel::Receiver;
 
 use super::news::News;
-use super::queue::{Imported, Answer, Delivered, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
+use super::queue::{Answer, Delivered, Imported, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::walks::Walks;
 use super::work::{Work, keys};
 use crate::domain::TooLarge;

@@ -9,7 +9,18 @@ pub struct Kept {
     /// The app user that they are; nothing for somebody who was removed, and for what was told of already.
     pub user: Option<View>,
     /// The records, that of the app user's `_id` first.
-    pub records: Vec<(SmoochId, Record)>,
+    pub records: Vec<One>,
+}
+
+/// A record, with what is known of it beside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct One {
+    /// Its `_id`.
+    pub id: SmoochId,
+    /// The record.
+    pub record: Record,
+    /// Those with its `userId` who are not merged with it: see [`crate::domain::Known::apart`].
+    pub apart: Vec<SmoochId>,
 }
 
 /// Some of an app's records, as one moment shows them.

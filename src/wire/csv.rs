@@ -46,8 +46,10 @@ fn written(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 
 fn cells(view: &View) -> Vec<String> {
     let field = |field: Field| view.get(&field).map(plain).unwrap_or_default();
-    let time = |time: Option<i64>| time.map(|time| moment(time).trim_matches('"').to_owned()).unwrap_or_default();
-    let properties: Vec<String> = view.fields.iter().filter_map(|(field, value)| property(field, value)).collect();
+    let time =
+        |time: Option<i64>| time.map(|time| moment(time).trim_matches('"').to_owned()).unwrap_or_default();
+    let properties: Vec<String> =
+        view.fields.iter().filter_map(|(field, value)| property(field, value)).collect();
     let clients = view.clients.iter().map(|(id, client)| {
         let mut text = String::new();
         write_client(id, client, &mut text);
@@ -98,7 +100,8 @@ impl Header {
         for (n, name) in row.iter().enumerate() {
             // Spreadsheets begin a file with a byte order mark.
             let name = if n == 0 { name.trim_start_matches('\u{feff}') } else { name }.trim();
-            let known = COLUMNS.contains(&name) || name.strip_prefix("properties.").is_some_and(|key| !key.is_empty());
+            let known = COLUMNS.contains(&name)
+                || name.strip_prefix("properties.").is_some_and(|key| !key.is_empty());
             let shown = name.escape_default();
             if !known {
                 let all = COLUMNS.join(", ");
@@ -144,10 +147,12 @@ impl Header {
                     Ok(_) => line.push(format!("\"clients\":{cell}")),
                     Err(_) => return Err(Problem("clients must be a JSON array".to_owned())),
                 },
-                "conversationStarted" | "credentialRequired" => match cell.trim().to_ascii_lowercase().as_str() {
-                    flag @ ("true" | "false") => line.push(format!("\"{name}\":{flag}")),
-                    _ => return Err(Problem(format!("{name} must be true or false"))),
-                },
+                "conversationStarted" | "credentialRequired" => {
+                    match cell.trim().to_ascii_lowercase().as_str() {
+                        flag @ ("true" | "false") => line.push(format!("\"{name}\":{flag}")),
+                        _ => return Err(Problem(format!("{name} must be true or false"))),
+                    }
+                }
                 name => {
                     let key = name.strip_prefix("properties.");
                     let member = format!("{}:{}", Value::from(key.unwrap_or(name)), Value::from(cell));

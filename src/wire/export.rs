@@ -14,9 +14,12 @@ pub const FORM: u32 = 1;
 /// Bytes of a line beyond which further records go on another one.
 const LINE: usize = 256 << 10;
 
+/// A record: its `_id`, what it holds, and who has its `userId` and is known not to be merged with it.
+pub type Kept<'k> = (&'k SmoochId, &'k Record, &'k [SmoochId]);
+
 /// Writes records that belong together, with the app user that they are: on one line, or, if they are many,
 /// on several. Each line stands for itself.
-pub fn write(app: &AppId, user: Option<&View>, records: &[(SmoochId, Record)], out: &mut String) {
+pub fn write(app: &AppId, user: Option<&View>, records: &[Kept<'_>], out: &mut String) {
     let mut left = records;
     let mut user = user;
     while !left.is_empty() {
@@ -30,11 +33,11 @@ pub fn write(app: &AppId, user: Option<&View>, records: &[(SmoochId, Record)], o
         let out = line.key("records");
         out.push('[');
         let mut first = true;
-        while let Some(((id, of), rest)) = left.split_first() {
+        while let Some((kept, rest)) = left.split_first() {
             if !std::mem::replace(&mut first, false) {
                 out.push(',');
             }
-            record(id, of, out);
+            record(kept, out);
             left = rest;
             if out.len() - begin > LINE {
                 break;
@@ -84,10 +87,10 @@ impl<'o> Object<'o> {
     }
 }
 
-fn record(id: &SmoochId, record: &Record, out: &mut String) {
+fn record((id, record, apart): &Kept<'_>, out: &mut String) {
     let mut object = Object::begin(out);
     let mut merges = Vec::new();
-    for fact in facts_of(id, record) {
+    for fact in facts_of(id, record, apart.to_vec()) {
         match fact {
             Fact::Known(known) => of_known(&known, &mut object),
             Fact::Linked { surviving, stamp, joined, reason, .. } => {
@@ -123,6 +126,7 @@ fn of_known(known: &Known, object: &mut Object<'_>) {
             object.raw(key, &moment(time));
         }
     }
+    list(object, "apart", known.apart.iter().map(SmoochId::as_str));
     if !known.said.is_empty() {
         let out = object.key("said");
         for (n, one) in known.said.iter().enumerate() {
@@ -137,7 +141,9 @@ fn told(told: &Told, out: &mut String) {
     let mut object = Object::begin(out);
     stamp(&told.stamp, &mut object);
     let fields = [("fields", false, false), ("properties", true, false)];
-    for (key, property, set) in fields.into_iter().chain([("set", false, true), ("setProperties", true, true)]) {
+    for (key, property, set) in
+        fields.into_iter().chain([("set", false, true), ("setProperties", true, true)])
+    {
         let members = told.words.iter().filter_map(|word| match word {
             Word::Field(field, value) if !set => Some((field, text(value.as_deref()).to_owned())),
             Word::Set(field, value, basis) if set => {

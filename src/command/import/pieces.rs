@@ -10,8 +10,8 @@ use async_channel::Sender;
 use csv::{ReaderBuilder, StringRecord};
 
 use crate::command::export::Format;
-use crate::command::replay::payloads::{self, Source};
 pub(super) use crate::command::replay::payloads::Place;
+use crate::command::replay::payloads::{self, Source};
 use crate::http::PIECE;
 use crate::wire::csv::Header;
 

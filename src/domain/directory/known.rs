@@ -1,5 +1,6 @@
 //! Learning what is known elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Directory, TooLarge};
@@ -26,15 +27,30 @@ impl Directory {
                 self.name(app, user, text);
             }
         }
-        news.into_iter().try_for_each(|text| self.reported(app, user, text))
+        news.into_iter().try_for_each(|text| self.reported(app, user, text, &known.apart))
+    }
+
+    /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`Known::apart`].
+    /// Whoever carries those must be here.
+    pub fn apart(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
+        let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.dead) else {
+            return Vec::new();
+        };
+        let carriers = record.user_ids().into_iter().flat_map(|text| self.carriers(app, text));
+        let apart = carriers.filter(|other| {
+            let Some((_, beside)) = self.find(app, other).filter(|(_, beside)| !beside.dead) else {
+                return false;
+            };
+            let (made, of) = if record.minted { (record, other) } else { (beside, id) };
+            record.minted != beside.minted && !made.into.contains_key(of)
+        });
+        apart.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether nothing of what is known elsewhere is news here.
     pub fn knows(&self, app: &AppId, facts: &[Fact]) -> bool {
         facts.iter().all(|fact| match fact {
-            Fact::Known(known) => {
-                self.find(app, &known.user).is_some_and(|(_, record)| record.knows(known))
-            }
+            Fact::Known(known) => self.find(app, &known.user).is_some_and(|(_, record)| record.knows(known)),
             Fact::Linked { surviving, discarded, stamp, joined, reason } => {
                 self.has_edge(app, surviving, discarded, stamp, &Edge { joined: *joined, reason: *reason })
             }

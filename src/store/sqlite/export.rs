@@ -9,7 +9,7 @@ use super::reader::{SqliteReader, show};
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, Record, SmoochId, View};
 use crate::store::Seq;
-use crate::store::export::{Export, Kept, Part};
+use crate::store::export::{Export, Kept, One, Part};
 
 /// Rows looked at for a part.
 const ROWS: i64 = 256;
@@ -50,7 +50,7 @@ impl Export for SqliteReader {
                 break;
             }
             let one = if listed { reading.user(&id)? } else { reading.unlisted(&id, &mut moved)? };
-            bytes += one.iter().flat_map(|one| &one.records).map(|(_, record)| size(record)).sum::<usize>();
+            bytes += one.iter().flat_map(|kept| &kept.records).map(|one| size(&one.record)).sum::<usize>();
             kept.extend(one);
             next = Some(id);
         }
@@ -97,9 +97,14 @@ impl Reading<'_> {
         Ok(Some(Kept { user: None, records: vec![self.record(id.clone())?] }))
     }
 
-    fn record(&self, id: SmoochId) -> Result<(SmoochId, Record)> {
+    fn record(&mut self, id: SmoochId) -> Result<One> {
         let record = self.loader.directory.record(&(self.app.clone(), id.clone())).cloned();
-        record.map(|record| (id, record)).ok_or_else(|| Error::Damaged("a record is missing".to_owned()))
+        let record = record.ok_or_else(|| Error::Damaged("a record is missing".to_owned()))?;
+        for user_id in record.user_ids() {
+            self.loader.named(self.app, user_id)?;
+        }
+        let apart = self.loader.directory.apart(self.app, &id);
+        Ok(One { id, record, apart })
     }
 }
 

@@ -14,8 +14,8 @@ use crate::wire::json::Json;
 use crate::wire::rest::Problem;
 use crate::wire::{micros, user};
 
-/// What the line says, and the `userId` for which it makes an app user.
-pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<(Vec<Fact>, Option<Text>), Problem> {
+/// What the line says.
+pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Problem> {
     let inner = line.get("appUser");
     let at = inner.as_ref().unwrap_or(line);
     let user_id = at.get("userId").map(|at| at.name()).transpose()?;
@@ -40,7 +40,8 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<(Vec<Fact>, Opti
         });
     }
     for client in &clients {
-        let (id, value) = user::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
+        let (id, value) =
+            user::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
         let claim = value.active.then(|| Word::Claim(id.clone()));
         words.push(Word::Client(id, Some(value)));
         words.extend(claim);
@@ -56,8 +57,7 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<(Vec<Fact>, Opti
         last_seen: time,
         ..Known::bare(user)
     };
-    let made_for = made_for.map(crate::domain::json_text);
-    Ok((vec![Fact::Known(known)], made_for))
+    Ok(vec![Fact::Known(known)])
 }
 
 /// The `_id` that is made for a `userId`: the same whenever, and wherever, it is made.

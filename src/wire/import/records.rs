@@ -31,12 +31,15 @@ fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
         "firstSeen",
         "lastSeen",
         "said",
+        "apart",
         "merges",
     ])?;
     let user = SmoochId::from(at.need("_id")?.name()?.as_str());
+    let apart = at.items("apart")?;
     facts.push(Fact::Known(Known {
         user: user.clone(),
         said: at.items("said")?.iter().map(told).collect::<Result<_, _>>()?,
+        apart: apart.iter().map(|id| Ok(id.name()?.as_str().into())).collect::<Result<_, Problem>>()?,
         started: at.flag("conversationStarted")?,
         secured: at.flag("credentialRequired")?,
         minted: at.flag("minted")?,

@@ -38,7 +38,8 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     let theirs = directory_of(&order.of(before));
     let mut copy = directory_of(&own.iter().collect::<Vec<_>>());
-    let mut facts: Vec<Vec<Fact>> = theirs.entries().map(|((_, id), entry)| facts_of(id, &entry.now)).collect();
+    let mut facts: Vec<Vec<Fact>> =
+        theirs.entries().map(|((_, id), entry)| facts_of(id, &entry.now, Vec::new())).collect();
     facts.sort_by_cached_key(|facts| order.key(&format!("{facts:?}")));
     for facts in facts.iter().chain(&facts) {
         tell(&mut copy, facts);
