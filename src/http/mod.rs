@@ -6,6 +6,7 @@ mod app_users;
 mod auth;
 mod body;
 mod call;
+pub mod describe;
 mod devices;
 mod error;
 mod export;
@@ -156,6 +157,10 @@ pub fn public(shared: Arc<Shared>) -> Router {
     let routes = Router::new()
         .route("/webhooks", webhooks())
         .route("/webhooks/{app}", webhooks())
+        .route("/openapi.json", get(describe::openapi))
+        .route("/docs", get(describe::page))
+        .route("/docs/page.css", get(describe::style))
+        .route("/docs/page.js", get(describe::script))
         .merge(rest)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -184,7 +189,9 @@ fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
     let (base, behind) = (segments.get(..word)?, segments.get(word + 1..)?);
     let (id, tail) = match behind {
         [_, .., "devices", _] => behind.split_at(behind.len() - 2),
-        [_, .., "channels" | "events" | "profile" | "unmerge"] => behind.split_at(behind.len() - 1),
+        [_, .., "channels" | "events" | "history" | "profile" | "unmerge"] => {
+            behind.split_at(behind.len() - 1)
+        }
         // Nothing is posted to an app user itself: these are words that have no route.
         _ if *method == Method::POST => behind.split_at(behind.len().min(1)),
         _ => (behind, &[][..]),
@@ -199,9 +206,9 @@ fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
 
 /// The public listener before there is a database: whoever asks is told to come again.
 pub fn starting(metrics: Arc<Metrics>) -> Router {
-    Router::new().fallback(|| async move {
+    Router::new().fallback(|uri: Uri| async move {
         metrics.turn_away("starting");
-        ApiError::unavailable("starting", "Starting; try again")
+        in_words_of(&uri, ApiError::unavailable("starting", "Starting; try again"))
     })
 }
 
@@ -231,7 +238,11 @@ pub fn admin(shared: Arc<Shared>) -> Router {
 }
 
 async fn no_route(uri: Uri) -> Response {
-    let refusal = ApiError::not_found("There is nothing at this address");
+    in_words_of(&uri, ApiError::not_found("There is nothing at this address"))
+}
+
+/// A refusal in the shape of the version that was asked.
+fn in_words_of(uri: &Uri, refusal: ApiError) -> Response {
     if uri.path().starts_with("/v2/") { refusal.in_v2() } else { refusal.into_response() }
 }
 

@@ -18,6 +18,7 @@ mod layers;
 mod logs;
 mod look_up;
 mod model;
+mod openapi;
 mod portable;
 mod process;
 mod raw;

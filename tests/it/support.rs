@@ -8,8 +8,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod conform;
 mod http;
 
+pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
 pub use http::*;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -137,7 +139,9 @@ impl Program {
         };
         let line: Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
-        Ok(Self { listen: address("listen"), admin: address("admin_listen"), child, log })
+        let (listen, admin) = (address("listen"), address("admin_listen"));
+        listeners(listen, admin);
+        Ok(Self { listen, admin, child, log })
     }
 
     pub fn pid(&self) -> u32 {
@@ -332,7 +336,9 @@ impl Connection {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         assert!(self.send([head.as_bytes(), b"\r\n", body].concat()), "the connection takes a request");
-        self.answer().unwrap_or_else(|| panic!("no answer to {method} {path}"))
+        let answer = self.answer().unwrap_or_else(|| panic!("no answer to {method} {path}"));
+        check(self.stream.peer_addr().unwrap(), method, path, &answer);
+        answer
     }
 
     /// Whether the other side closes without another byte.

@@ -61,6 +61,7 @@ fn an_id_with_slashes_is_found_whether_they_are_encoded_or_not() {
             let device = done(&program, &format!("PUT {raw}/devices/d"), json!({ "appVersion": raw }));
             assert_eq!(device["device"]["appVersion"], raw);
             done(&program, &format!("GET {raw}/channels"), Value::Null);
+            done(&program, &format!("GET {raw}/history"), Value::Null);
             done(&program, &format!("POST {raw}/events"), json!({ "name": "seen" }));
             assert_eq!(id(&done(&program, &format!("DELETE {raw}/profile"), Value::Null)), made);
             let other = create(&program, "other");

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::{PATIENCE, check};
 use crate::ingress::hmac;
 
 /// An answer.
@@ -31,7 +31,7 @@ impl Answer {
     }
 }
 
-/// A request on a connection of its own. An error is a connection that failed or broke off.
+/// A request to the program, on a connection of its own; what it is answered must be in its document. An error is a connection that failed or broke off.
 pub fn request(
     to: SocketAddr,
     method: &str,
@@ -48,7 +48,9 @@ pub fn request(
     }
     head.push_str("\r\n");
     let answer = raw(to, &[head.as_bytes(), body].concat())?;
-    parse(&answer).ok_or_else(|| std::io::Error::other(format!("no answer: {answer:?}")))
+    let answer = parse(&answer).ok_or_else(|| std::io::Error::other(format!("no answer: {answer:?}")))?;
+    check(to, method, path, &answer);
+    Ok(answer)
 }
 
 /// Sends bytes and reads until the other side closes.

@@ -1,0 +1,213 @@
+//! What the program tells of itself: `/openapi.json`, and `/docs` for people to read it.
+//!
+//! The document is written by hand in `openapi/`, a file for each area of addresses. What is said once there
+//! is put here wherever it holds: each address under every base, the app in the path, and the answers that
+//! every call of an area may get. Its examples are `openapi/calls.json`, which a test plays.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::error::json as answer;
+
+const HEAD: &str = include_str!("../../openapi/head.json");
+const SCHEMAS: [&str; 2] =
+    [include_str!("../../openapi/schemas.json"), include_str!("../../openapi/schemas-v2.json")];
+const ANSWERS: &str = include_str!("../../openapi/answers.json");
+const AREAS: [&str; 6] = [
+    include_str!("../../openapi/webhooks.json"),
+    include_str!("../../openapi/app-users.json"),
+    include_str!("../../openapi/feed.json"),
+    include_str!("../../openapi/users.json"),
+    include_str!("../../openapi/admin.json"),
+    include_str!("../../openapi/about.json"),
+];
+const CALLS: &str = include_str!("../../openapi/calls.json");
+/// Webhooks that the calls name.
+const WEBHOOKS: [(&str, &str); 3] = [
+    ("v1/message.appUser-full", include_str!("../../fixtures/webhooks/v1/message.appUser-full.json")),
+    ("v1.1/merge.appUser-full", include_str!("../../fixtures/webhooks/v1.1/merge.appUser-full.json")),
+    (
+        "v2/conversation.message-full",
+        include_str!("../../fixtures/webhooks/v2/conversation.message-full.json"),
+    ),
+];
+
+/// The member that says of which call another one is the same under another base.
+const SAME: &str = "x-same-as";
+
+/// Nothing from elsewhere: the page asks this listener, and nobody else.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                           img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| assemble().expect("what is embedded is JSON; a test assembles it").to_string());
+
+/// The OpenAPI 3.1 document of every address of both listeners.
+pub fn document() -> &'static str {
+    &DOCUMENT
+}
+
+/// GET `/openapi.json`.
+pub(super) async fn openapi() -> Response {
+    answer(StatusCode::OK, document())
+}
+
+/// GET `/docs`.
+pub(super) async fn page() -> Response {
+    file("text/html; charset=utf-8", include_str!("../../web/docs.html"))
+}
+
+/// GET `/docs/page.css`.
+pub(super) async fn style() -> Response {
+    file("text/css; charset=utf-8", include_str!("../../web/docs.css"))
+}
+
+/// GET `/docs/page.js`.
+pub(super) async fn script() -> Response {
+    file("text/javascript; charset=utf-8", include_str!("../../web/docs.js"))
+}
+
+fn file(kind: &'static str, text: &'static str) -> Response {
+    let mut response = answer(StatusCode::OK, text);
+    for (name, value) in [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Addresses that have something in common.
+#[derive(Deserialize)]
+struct Area {
+    tag: Value,
+    /// Where they are, if not on the public listener.
+    servers: Option<Value>,
+    /// The credentials of a call that names none itself.
+    security: Value,
+    /// What every call may be answered, by status.
+    answers: Map<String, Value>,
+    /// Where each path is found, and how the calls there are told apart.
+    bases: BTreeMap<String, String>,
+    paths: Map<String, Value>,
+    #[serde(default)]
+    schemas: Map<String, Value>,
+    #[serde(default)]
+    responses: Map<String, Value>,
+}
+
+fn assemble() -> serde_json::Result<Value> {
+    let mut document: Value = serde_json::from_str(HEAD)?;
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    let (mut schemas, mut paths, mut tags) = (Map::new(), Map::new(), Vec::new());
+    let mut responses: Map<String, Value> = serde_json::from_str(ANSWERS)?;
+    for text in SCHEMAS {
+        schemas.extend(serde_json::from_str::<Map<String, Value>>(text)?);
+    }
+    for text in AREAS {
+        let area: Area = serde_json::from_str(text)?;
+        for (base, suffix) in &area.bases {
+            let addresses = area.paths.iter();
+            paths
+                .extend(addresses.map(|(path, item)| (format!("{base}{path}"), area.at(base, suffix, item))));
+        }
+        tags.push(area.tag);
+        schemas.extend(area.schemas);
+        responses.extend(area.responses);
+    }
+    let examples = exemplify(&mut paths, &responses)?;
+    let components = &mut document["components"];
+    components["schemas"] = schemas.into();
+    components["responses"] = responses.into();
+    components["examples"] = examples.into();
+    document["tags"] = tags.into();
+    document["paths"] = paths.into();
+    Ok(document)
+}
+
+impl Area {
+    /// A path item as it is under a base.
+    fn at(&self, base: &str, suffix: &str, item: &Value) -> Value {
+        let mut item = item.clone();
+        if base.contains("{app}") {
+            let mut parameters = vec![json!({ "$ref": "#/components/parameters/app" })];
+            parameters.extend(item["parameters"].as_array().into_iter().flatten().cloned());
+            item["parameters"] = parameters.into();
+        }
+        if let Some(servers) = &self.servers {
+            item["servers"] = servers.clone();
+        }
+        for call in item.as_object_mut().into_iter().flatten().filter_map(|(_, call)| call.as_object_mut()) {
+            call.insert("tags".to_owned(), json!([self.tag["name"]]));
+            call.entry("security").or_insert_with(|| self.security.clone());
+            if let Some(answers) = call.get_mut("responses").and_then(Value::as_object_mut) {
+                for (status, answer) in &self.answers {
+                    answers.entry(status).or_insert_with(|| answer.clone());
+                }
+            }
+            let name = call["operationId"].as_str().unwrap_or_default().to_owned();
+            if !suffix.is_empty() {
+                call.insert("operationId".to_owned(), format!("{name}{suffix}").into());
+                call.insert(SAME.to_owned(), name.into());
+            }
+        }
+        item
+    }
+}
+
+/// A call of `openapi/calls.json`, and what it was answered.
+#[derive(Deserialize)]
+struct Example {
+    /// Its `operationId`.
+    call: String,
+    title: String,
+    /// The name of a webhook, which is the body.
+    webhook: Option<String>,
+    body: Option<Value>,
+    status: u16,
+    answer: Option<Value>,
+}
+
+/// Puts each example where it belongs, under every base. Gives the examples by their names.
+fn exemplify(
+    paths: &mut Map<String, Value>,
+    responses: &Map<String, Value>,
+) -> serde_json::Result<Map<String, Value>> {
+    let mut examples = Map::new();
+    for (n, example) in serde_json::from_str::<Vec<Example>>(CALLS)?.into_iter().enumerate() {
+        let webhook = WEBHOOKS.iter().find(|(name, _)| example.webhook.as_deref() == Some(name));
+        let webhook = webhook.map(|(_, text)| serde_json::from_str(text)).transpose()?;
+        let (asked, answered) = (format!("{}-{n}", example.call), format!("{}-{n}-answer", example.call));
+        let calls = paths.values_mut().filter_map(Value::as_object_mut).flatten().map(|(_, call)| call);
+        for call in calls.filter(|call| call["operationId"] == *example.call || call[SAME] == *example.call) {
+            call.get_mut("requestBody").into_iter().for_each(|body| refer(body, &asked));
+            let Some(response) = call["responses"].get_mut(example.status.to_string()) else { continue };
+            let shared = response["$ref"].as_str().and_then(|place| responses.get(place.rsplit('/').next()?));
+            if let Some(shared) = shared {
+                *response = shared.clone();
+            }
+            refer(response, &answered);
+        }
+        for (name, value) in [(asked, example.body.or(webhook)), (answered, example.answer)] {
+            if let Some(value) = value {
+                examples.insert(name, json!({ "summary": example.title, "value": value }));
+            }
+        }
+    }
+    Ok(examples)
+}
+
+/// Adds an example to what is JSON of a body.
+fn refer(body: &mut Value, name: &str) {
+    if let Some(content) = body.pointer_mut("/content/application~1json") {
+        content["examples"][name] = json!({ "$ref": format!("#/components/examples/{name}") });
+    }
+}

@@ -1,0 +1,133 @@
+//! The examples of the document are calls that were made: `openapi/calls.json`, played once more. With
+//! `ROLLCALL_RECORD=1` the answers there are written anew.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::calls;
+use crate::support::{
+    APP, DOCUMENT, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, encoded, fixtures, request,
+};
+
+/// The calls.
+fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi/calls.json")
+}
+
+/// Makes a call of the file.
+fn play(program: &Program, example: &Value) -> (u16, Value) {
+    let name = example["call"].as_str().unwrap();
+    let found = calls().find(|(_, _, call, _)| call["operationId"] == name);
+    let (path, method, call, item) = found.unwrap_or_else(|| panic!("{name} is no call"));
+    let mut target = path.replace("{app}", APP);
+    for (name, value) in example["path"].as_object().into_iter().flatten() {
+        target = target.replace(&format!("{{{name}}}"), &encoded(value.as_str().unwrap()));
+    }
+    if let Some(query) = example["query"].as_str() {
+        target.push_str(&format!("?{query}"));
+    }
+    let key = basic(KEY_ID, KEY_SECRET);
+    let webhook = call["security"][0].get("webhookSecret").is_some();
+    let credential = match example["as"].as_str() {
+        Some("nobody") => ("x-nothing", ""),
+        Some("token") => ("app-token", "demo-app-token"),
+        _ if webhook => ("x-api-key", SECRET),
+        _ => ("authorization", key.as_str()),
+    };
+    let mut headers = vec![credential, ("content-type", "application/json")];
+    let own = example["headers"].as_object().into_iter().flatten();
+    headers.extend(own.map(|(name, value)| (name.as_str(), value.as_str().unwrap())));
+    let body = match example["webhook"].as_str() {
+        Some(name) => std::fs::read(fixtures().join(format!("webhooks/{name}.json"))).unwrap(),
+        None => example.get("body").map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+    };
+    let listener = if item.get("servers").is_some() { program.admin } else { program.listen };
+    let answer = request(listener, &method.to_uppercase(), &target, &headers, &body).unwrap();
+    (answer.status, answer.json())
+}
+
+/// Whether two answers are the same but for times of ours and ids that were made for them.
+fn alike(expected: &Value, given: &Value, ids: &mut HashMap<String, String>) -> bool {
+    let is_id = |text: &str| text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_time = |text: &str| text.len() == 24 && text.parse::<jiff::Timestamp>().is_ok();
+    match (expected, given) {
+        (Value::Object(expected), Value::Object(given)) => {
+            expected.len() == given.len()
+                && expected
+                    .iter()
+                    .all(|(key, value)| given.get(key).is_some_and(|given| alike(value, given, ids)))
+        }
+        (Value::Array(expected), Value::Array(given)) => {
+            expected.len() == given.len() && expected.iter().zip(given).all(|(a, b)| alike(a, b, ids))
+        }
+        (Value::String(expected), Value::String(given)) if is_id(expected) && is_id(given) => {
+            ids.entry(expected.clone()).or_insert_with(|| given.clone()) == given
+        }
+        (Value::String(expected), Value::String(given)) => {
+            expected == given || is_time(expected) && is_time(given)
+        }
+        _ => expected == given,
+    }
+}
+
+#[test]
+fn the_examples_are_what_the_program_answers() {
+    let file = file();
+    let mut examples: Vec<Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let record = std::env::var_os("ROLLCALL_RECORD").is_some();
+    let (program, mut ids) = (Home::new().start(), HashMap::new());
+    for example in &mut examples {
+        let (status, answer) = play(&program, example);
+        if record {
+            example["status"] = status.into();
+            example["answer"] = answer;
+            continue;
+        }
+        let title = format!("{}: {}", example["call"], example["title"]);
+        assert_eq!(example["status"], status, "{title}: {answer}");
+        assert!(
+            alike(&example["answer"], &answer, &mut ids),
+            "{title}: {answer}\nis not {}",
+            example["answer"]
+        );
+    }
+    if record {
+        std::fs::write(file, format!("{}\n", serde_json::to_string_pretty(&examples).unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn every_call_of_json_has_an_example_of_its_success() {
+    for (path, method, call, _) in calls().filter(|(_, _, call, _)| call.get("x-same-as").is_none()) {
+        let responses = call["responses"].as_object().unwrap().iter();
+        let good = responses.filter(|(status, _)| status.starts_with('2'));
+        let json = good.filter_map(|(_, response)| response["content"].get("application/json"));
+        for content in json.filter(|_| path != "/openapi.json" && path != "/webhooks/{app}") {
+            assert!(content["examples"].is_object(), "{method} {path}: no example in openapi/calls.json");
+        }
+    }
+}
+
+#[test]
+fn every_example_fits_its_schema_and_every_parameter_is_of_a_fixture() {
+    for (path, method, call, _) in calls() {
+        let bodies = call["responses"].as_object().unwrap().values().chain(call.get("requestBody"));
+        for content in bodies.filter_map(|body| body["content"].get("application/json")) {
+            for example in content["examples"].as_object().into_iter().flatten().map(|(_, example)| example) {
+                let example = DOCUMENT.pointer(&example["$ref"].as_str().unwrap()[1..]).unwrap();
+                let summary = example["summary"].as_str().unwrap();
+                if summary != "Not a device" || content["schema"]["$ref"] != "#/components/schemas/Init" {
+                    let fits = crate::support::valid(&content["schema"], &example["value"]);
+                    assert_eq!(fits, Ok(()), "{method} {path}: {summary}");
+                }
+            }
+        }
+    }
+    let known = std::fs::read_to_string(file()).unwrap() + &json!(APP).to_string();
+    for (name, parameter) in DOCUMENT["components"]["parameters"].as_object().unwrap() {
+        let example = parameter.get("example");
+        assert!(example.is_none_or(|example| known.contains(&example.to_string())), "{name}");
+    }
+}

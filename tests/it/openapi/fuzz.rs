@@ -1,0 +1,98 @@
+//! Schemathesis, from PyPI, asks the real program whatever the document allows and much that it does not.
+//! No answer may be a fault, of a status that the document does not know, or of another shape.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::calls;
+use crate::support::{Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, have};
+
+/// A method, a path, and what was answered.
+type Asked = (String, String, u64);
+
+/// Asks a listener about the calls that `chosen` picks, with a header.
+fn fuzz(
+    home: &Home,
+    program: &Program,
+    listener: SocketAddr,
+    chosen: &[&str],
+    header: &str,
+    cases: &str,
+) -> Vec<Asked> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new("schemathesis");
+    command.args(["--config-file"]).arg(root.join("tests/schemathesis.toml"));
+    command.arg("run").arg(format!("http://{}/openapi.json", program.listen));
+    command.args(["--url", &format!("http://{listener}"), "--max-examples", cases, "--workers", "1"]);
+    command
+        .args(["--generation-database", "none", "--warnings", "off", "--suppress-health-check", "all"])
+        .args(chosen);
+    let report = home.path().join("asked.har");
+    command.args(["--header", header]).arg("--report-har-path").arg(&report);
+    // It keeps what it found where it runs.
+    let run = command.current_dir(home.path()).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    let wrong = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{chosen:?}: {}\n{said}{wrong}", run.status);
+    let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    let asked = report["log"]["entries"].as_array().unwrap().iter().map(|entry| {
+        let (request, status) = (&entry["request"], entry["response"]["status"].as_u64().unwrap());
+        let target = request["url"].as_str().unwrap().splitn(4, '/').nth(3).unwrap();
+        let path = format!("/{}", target.split('?').next().unwrap());
+        (request["method"].as_str().unwrap().to_owned(), path, status)
+    });
+    asked.collect()
+}
+
+#[test]
+fn whatever_it_is_asked_it_answers_as_the_document_says() {
+    if !have("schemathesis") {
+        return;
+    }
+    let home = Home::new();
+    let program = home.start();
+    for name in ["v1/message.appUser-full", "v1.1/merge.appUser-full", "v2/conversation.message-full"] {
+        let body = std::fs::read(fixtures().join(format!("webhooks/{name}.json"))).unwrap();
+        assert_eq!(program.webhook(body).status, 200, "{name}");
+    }
+    let key = format!("authorization: {}", basic(KEY_ID, KEY_SECRET));
+    let public = |chosen: &[&str], header: &str, cases: &str| {
+        fuzz(&home, &program, program.listen, chosen, header, cases)
+    };
+    public(&["--include-tag", "Webhooks"], &format!("x-api-key: {SECRET}"), "60");
+    // The other bases of v1 lead to the same handlers; a device asks at one of them.
+    public(&["--include-path-regex", "^/v1/(init|appusers|changes)"], "app-token: demo-app-token", "5");
+    let app =
+        ["--include-path-regex", "^/(v1.1|v2)/apps/", "--exclude-operation-id-regex", "^delete(App)?User"];
+    let mut asked = public(&app, &key, "25");
+    asked.extend(public(&["--include-operation-id", "deleteUser"], &key, "5"));
+    // Somebody else by the names of those who are gone.
+    for name in ["cust-070087", "cust-316861"] {
+        let body = serde_json::json!({ "userId": name }).to_string();
+        let made = program.request(
+            "POST",
+            "/v1/appusers",
+            &[("authorization", &basic(KEY_ID, KEY_SECRET))],
+            body.as_bytes(),
+        );
+        assert!([201, 409].contains(&made.status), "{made:?}");
+    }
+    asked.extend(public(&["--include-operation-id", "deleteAppUserOfAppV11"], &key, "5"));
+    public(&["--include-tag", "This document"], "accept: */*", "5");
+    fuzz(&home, &program, program.admin, &["--include-tag", "Health and metrics"], "accept: */*", "5");
+    for (path, method, call, _) in
+        calls().filter(|(path, ..)| ["/v1.1/apps/", "/v2/"].iter().any(|base| path.starts_with(base)))
+    {
+        let template: Vec<&str> = path.split('/').collect();
+        let good = asked.iter().any(|(by, path, status)| {
+            by.eq_ignore_ascii_case(method)
+                && fits(&template, &path.split('/').collect::<Vec<_>>())
+                && [200, 201].contains(status)
+        });
+        assert!(good, "{} was never asked so that it succeeded", call["operationId"]);
+    }
+    program.stop();
+}
