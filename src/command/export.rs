@@ -74,8 +74,12 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             );
         }
     }
-    let counts = reader.counts()?;
-    let mut progress = Progress::new(|| args.app.is_none().then_some(counts.users))?;
+    if args.format == Format::Csv && apps.len() > 1 {
+        let why = "there are several apps, and a table has no column for them: name one with --app";
+        return Err(Failure::Usage(why.to_owned()).into());
+    }
+    let all = args.app.is_none();
+    let mut progress = Progress::new(|| reader.counts().ok().filter(|_| all).map(|counts| counts.users))?;
     progress.name("app users");
     let written = write(args, &mut reader, &apps, &mut progress);
     progress.finish();

@@ -23,19 +23,23 @@ impl Progress {
     /// # Errors
     /// The bar cannot be drawn.
     pub(super) fn new(steps: impl FnOnce() -> Option<u64>) -> anyhow::Result<Self> {
-        let bar = ProgressBar::no_length();
-        if !bar.is_hidden() {
-            let template = match steps() {
-                Some(steps) => {
-                    bar.set_length(steps);
-                    "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left {msg}"
-                }
-                None => "{spinner} {human_pos} done, {per_sec}, {elapsed} {msg}",
-            };
-            bar.set_style(ProgressStyle::with_template(template).context("the progress cannot be shown")?);
-            bar.enable_steady_tick(SPIN);
+        let progress = Self { bar: ProgressBar::no_length(), said: Instant::now() };
+        if !progress.bar.is_hidden() {
+            let steps = steps();
+            steps.into_iter().for_each(|steps| progress.bar.set_length(steps));
+            progress.show(steps)?;
         }
-        Ok(Self { bar, said: Instant::now() })
+        Ok(progress)
+    }
+
+    fn show(&self, steps: Option<u64>) -> anyhow::Result<()> {
+        let template = match steps {
+            Some(_) => "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left {msg}",
+            None => "{spinner} {human_pos} done, {per_sec}, {elapsed} {msg}",
+        };
+        self.bar.set_style(ProgressStyle::with_template(template).context("the progress cannot be shown")?);
+        self.bar.enable_steady_tick(SPIN);
+        Ok(())
     }
 
     /// So many more steps are done.
@@ -50,6 +54,13 @@ impl Progress {
             self.said = Instant::now();
             self.say(format!("{steps} done {}", self.bar.message()).trim_end());
         }
+    }
+
+    /// Other work begins, with that many steps; 0 if that is not known.
+    pub(super) fn begin(&mut self, what: &'static str, steps: u64) -> anyhow::Result<()> {
+        self.bar.set_length(steps);
+        self.bar.set_message(what);
+        self.show((steps > 0).then_some(steps))
     }
 
     /// What the steps are, from now on.

@@ -1,6 +1,7 @@
 //! The running service of the settings, asked for what only it may change.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -9,11 +10,13 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::Failure;
-use super::replay::post::install;
 use crate::config::Settings;
 
 /// Far longer than the service takes to answer, be it with a refusal.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A service that is well answers far sooner.
+const WELL_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often something is asked that the service has no room for, and how long is waited between.
 const TRIES: u32 = 5;
@@ -57,7 +60,7 @@ impl Service {
     /// # Errors
     /// There is no HTTP client.
     pub(super) fn at(base: &str) -> anyhow::Result<Self> {
-        install();
+        choose_cryptography();
         let client = Client::builder().timeout(PATIENCE).no_proxy().tls_certs_only([]);
         let client = client.build().context("the HTTP client could not be set up")?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
@@ -130,4 +133,30 @@ pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
         });
     }
     Some(listen).filter(|listen| listen.port() != 0)
+}
+
+/// Chooses who does the cryptography of TLS; rustls has to be told once a process.
+pub(super) fn choose_cryptography() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error says that somebody else has chosen before, which is just as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// GETs a path: gives the status and the body, or why there is none.
+pub(super) async fn get(from: SocketAddr, path: &str) -> Result<(u16, String), String> {
+    choose_cryptography();
+    // The machine's certificates are not needed, and a small container has none.
+    let client = Client::builder().timeout(WELL_WITHIN).no_proxy().tls_certs_only([]).build();
+    let asked = async {
+        let answer = client?.get(format!("http://{from}{path}")).send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await?))
+    };
+    asked.await.map_err(|error: reqwest::Error| match error {
+        error if error.is_timeout() => format!("does not answer within {} s", WELL_WITHIN.as_secs()),
+        error if error.is_connect() => "takes no connection".to_owned(),
+        _ => "does not speak HTTP".to_owned(),
+    })
 }

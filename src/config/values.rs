@@ -25,6 +25,15 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration, or `never`.
+pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
+    if text == "never" {
+        Ok(None)
+    } else {
+        duration(text).map(Some).map_err(|why| format!("{why}, or never"))
+    }
+}
+
 /// A size in bytes such as `512`, `100KB` or `32KiB`; more than nothing.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [

@@ -106,7 +106,10 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
         table.filter(|table| TABLES[*table].1.len() == key.len()).map(|table| (table, key))
     };
     let keys: Vec<_> = asked.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(malformed)?;
-    let database = shared.database.clone();
+    if keys.is_empty() {
+        return Ok(json(StatusCode::OK, "{\"replaced\":0}"));
+    }
+    let database = shared.files.database.clone();
     if !rebuild::folder(&database).exists() {
         return Err(ApiError::not_found("There is no fold of the journal beside the database"));
     }

@@ -117,6 +117,7 @@ async fn accept(
     drop(share);
     match shared.queue.submit(delivered).await {
         Ok(receipt) => {
+            shared.heard.note(app, received);
             shared.metrics.accept(match receipt {
                 Receipt { quarantined: 1.., .. } => Outcome::quarantined,
                 Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,

@@ -1,9 +1,11 @@
 //! From the receiver to the disk: one bounded queue, one worker.
 
 mod commands;
+pub mod heard;
 mod imports;
 mod mint;
 pub mod news;
+pub mod pulse;
 pub mod queue;
 pub mod refold;
 mod walks;

@@ -9,6 +9,7 @@ use async_channel::{Receiver, Sender, TrySendError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::domain::command::{Command, Done, Refusal};
 use crate::domain::{AppId, Event};
@@ -205,6 +206,8 @@ pub struct Job {
     pub task: Task,
     /// Told once it is on disk, or that it is not.
     pub done: oneshot::Sender<Result<Reply, Refused>>,
+    /// The request that it came with, for the log.
+    pub span: Span,
     room: Room,
 }
 
@@ -308,7 +311,7 @@ impl Queue {
             return Err(Refused::Full);
         }
         let (done, reply) = oneshot::channel();
-        self.jobs.try_send(Job { task, done, room }).map_err(|error| match error {
+        self.jobs.try_send(Job { task, done, span: Span::current(), room }).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Closed(_) => Refused::Closed,
         })?;

@@ -104,7 +104,7 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
-        let receipt = self.learn_all(txn, given, |_, _, _| Ok(false))?;
+        let receipt = self.learn_all(txn, given, None)?;
         self.batch.quarantined.extend(quarantined(given).map(|(reason, detail)| Quarantined {
             app: given.app.clone(),
             received: given.received,
@@ -127,11 +127,7 @@ impl<'w> Work<'w> {
             return Ok(None);
         }
         let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
-        let mut walks = Walks::default();
-        let receipt = self.learn_all(txn, &asked.delivered, |(subject, head), digest, txn| {
-            walks
-                .hold((subject, head), digest, since, |from, most| txn.journalled(subject, from, since, most))
-        })?;
+        let receipt = self.learn_all(txn, &asked.delivered, Some(since))?;
         match quarantined(&asked.delivered) {
             Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
             None => self.batch.verdicts.released.push(asked.seq),
@@ -150,23 +146,26 @@ impl<'w> Work<'w> {
         Ok(self.batch.verdicts.released.len() - before)
     }
 
-    /// Learns and journals the events of a body but for those that were journalled before, be it lately or
-    /// because `journalled` says so, which is asked for an app user, or an app, with its last entry.
-    fn learn_all<T: Txn>(
+    /// Learns and journals the events of a body but for those that were journalled before: within the time
+    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970.
+    fn learn_all(
         &mut self,
-        txn: &mut T,
+        txn: &mut impl Txn,
         given: &Delivered,
-        mut journalled: impl FnMut((&Key, Option<Seq>), &Digest, &mut T) -> Result<bool, Error>,
+        since: Option<i64>,
     ) -> Result<Receipt, Failure> {
         let mut receipt = Receipt::default();
-        let mut body = None;
+        let (mut body, mut walks) = (None, Walks::default());
         for (place, event) in &given.events {
             provoke(&event.trigger);
             let subjects = subjects(&given.app, event);
-            let head = self.stored_head(&subjects[0]);
-            if self.repeated(txn, &subjects[0], event, given.received)?
-                || journalled((&subjects[0], head), &event.stamp.digest, txn)?
-            {
+            let mut known = self.repeated(txn, &subjects[0], event, given.received)?;
+            if let Some(since) = since.filter(|_| !known) {
+                let head = self.stored_head(&subjects[0]);
+                let read = |from, most| txn.journalled(&subjects[0], from, since, most);
+                known = walks.hold((&subjects[0], head), &event.stamp.digest, since, read)?;
+            }
+            if known {
                 receipt.repeated += 1;
                 continue;
             }

@@ -5,8 +5,10 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use async_channel::Receiver;
+use tracing::Span;
 
 use super::news::News;
+use super::pulse::Pulse;
 use super::queue::{Answer, Delivered, Imported, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::walks::Walks;
 use super::work::{Work, keys};
@@ -27,6 +29,8 @@ pub struct Options {
     pub group_members: usize,
     /// Told of every commit.
     pub news: News,
+    /// Felt by whoever watches over the worker.
+    pub pulse: Pulse,
 }
 
 /// Why a batch came to nothing.
@@ -93,6 +97,7 @@ fn batches<S: Store>(
 ) -> Result<(), Error> {
     let mut walks = Walks::default();
     while let Ok(first) = jobs.recv_blocking() {
+        options.pulse.beat();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < options.batch_jobs
@@ -109,6 +114,7 @@ fn batches<S: Store>(
             Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
             Ok(()) => {}
         }
+        options.pulse.beat();
     }
     Ok(())
 }
@@ -122,6 +128,9 @@ fn handle<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<(), Error> {
+    // What is logged of one job alone is logged of its request.
+    let span = if let [job] = batch.as_slice() { job.span.clone() } else { Span::none() };
+    let _request = span.entered();
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
     let alone = tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_)));
     if alone {

@@ -292,6 +292,15 @@ pub trait Reader {
     /// The `_id`s that claim one of these clients, with everybody whom merges connect with them.
     fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads>;
 
+    /// The app user that both are part of, and `discarded`, as they would be shown if the two were
+    /// un-merged now; nothing if they are not one.
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>>;
+
     /// The journal of these app users as one, newest first: at most `limit` entries, from those in `from`
     /// backwards. Without a place to go on, that is all.
     fn walk(
@@ -301,6 +310,13 @@ pub trait Reader {
         from: BTreeSet<Seq>,
         limit: usize,
     ) -> Result<Piece>;
+
+    /// What the metrics tell of the database. Reads a good part of it.
+    fn census(&mut self, apps: &[AppId]) -> Result<Census>;
+
+    /// When the last webhook of each of these apps was stored, in ms since 1970, as far as the end of the
+    /// journal tells; of an app that is not in it, when its last change was committed.
+    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>>;
 
     /// How many events, and how many bodies in quarantine, there are.
     fn counts(&mut self) -> Result<Counts>;
@@ -335,6 +351,20 @@ pub struct Changes {
     pub oldest: u64,
     /// The last number that was given; 0 before the first.
     pub last: u64,
+}
+
+/// See [`Reader::census`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// App users that a list shows, over all apps.
+    pub users: u64,
+    /// Bodies in quarantine.
+    pub quarantined: u64,
+    /// Bytes of these bodies.
+    pub quarantined_bytes: u64,
+    /// Of each app the oldest change that is kept, the next one to be given if there is none, and the last
+    /// one that was given.
+    pub feeds: Vec<(AppId, u64, u64)>,
 }
 
 /// What a database holds.

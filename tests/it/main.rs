@@ -4,6 +4,7 @@
 
 mod answers;
 mod at_hand;
+mod backup;
 mod clients;
 mod crash;
 mod decide;
@@ -25,6 +26,8 @@ mod raw;
 mod rebuild;
 mod replay;
 mod rest;
+mod run;
+mod seeing;
 mod storage_faults;
 mod store_files;
 mod suites;

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::payloads::Place;
 use super::tally::Outcome;
+use crate::command::service::choose_cryptography;
 
 /// Bytes of an answer that are read; those of a webhook target have a few dozen.
 const ANSWER: usize = 16 << 10;
@@ -47,7 +48,7 @@ impl Poster {
         timeout: Duration,
         rate: Option<NonZeroU32>,
     ) -> anyhow::Result<Self> {
-        install();
+        choose_cryptography();
         let mut client = Client::builder()
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
@@ -87,15 +88,6 @@ impl Poster {
             Err(error) => Outcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },
         }
     }
-}
-
-/// Chooses who does the cryptography of TLS; rustls has to be told once a process.
-pub(in crate::command) fn install() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error says that somebody else has chosen before, which is just as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 /// The beginning of an answer's body; all of it, as a rule, which lets the connection be used again.

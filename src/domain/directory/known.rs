@@ -32,11 +32,17 @@ impl Directory {
 
     /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`Known::apart`].
     /// Whoever carries those must be here.
-    pub fn apart(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
+    pub fn namesakes(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
         let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.dead) else {
             return Vec::new();
         };
-        let carriers = record.user_ids().into_iter().flat_map(|text| self.carriers(app, text));
+        let carries = |other: &SmoochId, text| {
+            self.find(app, other).is_some_and(|(_, beside)| beside.user_ids().contains(text))
+        };
+        let carriers = record
+            .user_ids()
+            .into_iter()
+            .flat_map(|text| self.carriers(app, text).into_iter().filter(move |other| carries(other, text)));
         let apart = carriers.filter(|other| {
             let Some((_, beside)) = self.find(app, other).filter(|(_, beside)| !beside.dead) else {
                 return false;

@@ -5,30 +5,39 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, ClientId, Directory, SmoochId, View};
+use crate::domain::{AppId, ClientId, Directory, Edge, Reason, Register, SmoochId, View};
 use crate::http::Shared;
 use crate::http::error::ApiError;
 use crate::rebuild;
+use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Heads, Reader, Seq};
-use crate::wire::history::members;
+use crate::wire::history::{members, reason};
 use crate::wire::json::write_string;
+use crate::wire::v1;
 
 /// Entries read at a time, so that no other look-up waits long.
 const PIECE: usize = 200;
 
-/// The journal of some app users, as far back as it was read.
+/// The journal of some app users, as far back as it was read: the numbers of its entries, since the
+/// entries themselves may be many.
 pub(super) struct Past {
     shared: Arc<Shared>,
     app: AppId,
     of: BTreeSet<SmoochId>,
     from: BTreeSet<Seq>,
-    pub(super) entries: BTreeMap<Seq, (Entry, Bytes)>,
+    group: BTreeSet<SmoochId>,
+    /// The entries found.
+    pub(super) seqs: BTreeSet<Seq>,
+    /// Those of them that touched one of the group.
+    pub(super) touching: BTreeSet<Seq>,
 }
 
 impl Past {
-    pub(super) fn of(shared: &Arc<Shared>, app: &AppId, heads: &Heads) -> Self {
+    /// The journal of all in `heads`, of whom those in `group` are looked for.
+    pub(super) fn of(shared: &Arc<Shared>, app: &AppId, heads: &Heads, group: &BTreeSet<SmoochId>) -> Self {
         let (of, from) = (heads.keys().cloned().collect(), heads.values().filter_map(|head| *head).collect());
-        Self { shared: shared.clone(), app: app.clone(), of, from, entries: BTreeMap::new() }
+        let (seqs, touching) = (BTreeSet::new(), BTreeSet::new());
+        Self { shared: shared.clone(), app: app.clone(), of, from, group: group.clone(), seqs, touching }
     }
 
     /// Reads a piece further back; whether there was any.
@@ -37,17 +46,43 @@ impl Past {
             return Ok(false);
         }
         let (app, of, from) = (self.app.clone(), self.of.clone(), std::mem::take(&mut self.from));
-        let walk = move |reader: &mut crate::store::sqlite::SqliteReader| reader.walk(&app, &of, from, PIECE);
+        let walk = move |reader: &mut SqliteReader| reader.walk(&app, &of, from, PIECE);
         let (entries, from) = self.shared.readers.run(walk).await?;
         self.from = from;
-        self.entries.extend(entries.into_iter().map(|(entry, body)| (entry.seq, (entry, body))));
+        for (entry, _) in entries {
+            self.seqs.insert(entry.seq);
+            if entry.users.iter().any(|(id, _)| self.group.contains(id)) {
+                self.touching.insert(entry.seq);
+            }
+        }
         Ok(true)
     }
 
     /// Reads back to the beginning, unless that is more than `most` entries away: whether it is all.
     pub(super) async fn read(&mut self, most: usize) -> Result<bool, ApiError> {
-        while self.entries.len() < most && self.more().await? {}
+        while self.seqs.len() < most && self.more().await? {}
         Ok(self.from.is_empty())
+    }
+
+    /// Shows the entries with these numbers, in their order, each with the body it came in. No more than a
+    /// piece of them is in memory.
+    pub(super) async fn each(
+        &self,
+        seqs: impl IntoIterator<Item = Seq>,
+        mut show: impl FnMut(&Entry, &Bytes),
+    ) -> Result<(), ApiError> {
+        let mut seqs = seqs.into_iter();
+        loop {
+            let piece: BTreeSet<Seq> = seqs.by_ref().take(PIECE).collect();
+            if piece.is_empty() {
+                return Ok(());
+            }
+            let app = self.app.clone();
+            // Of nobody, so that it leads no further back.
+            let read = move |reader: &mut SqliteReader| reader.walk(&app, &BTreeSet::new(), piece, PIECE);
+            let (entries, _) = self.shared.readers.run(read).await?;
+            entries.iter().rev().for_each(|(entry, body)| show(entry, body));
+        }
     }
 }
 
@@ -99,13 +134,21 @@ impl Fold {
         claims.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Learns an entry, and no more than that.
+    pub(super) fn pass(&mut self, entry: &Entry, body: &[u8]) {
+        if let Some(event) = rebuild::event(entry, body) {
+            // No group can be too large: it has no bound here.
+            _ = self.directory.learn(&self.app, &event);
+        }
+    }
+
     /// Learns an entry; what that makes different of its app users, and of `others`. An event that cannot
     /// be read again says nothing.
-    pub(super) fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Vec<Difference> {
-        let Some(event) = rebuild::event(entry, body) else { return Vec::new() };
+    pub(super) fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Learned {
+        let Some(event) = rebuild::event(entry, body) else { return Learned::default() };
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
-        // No group can be too large: it has no bound here.
+        let merged = self.merges(entry);
         _ = self.directory.learn(&self.app, &event);
         let (mut told, mut seen) = (Vec::new(), BTreeSet::new());
         for (id, before) in ids.into_iter().zip(before) {
@@ -117,7 +160,61 @@ impl Fold {
                 told.extend(differences(id, before.as_ref(), after.as_ref()));
             }
         }
-        told
+        let merges = self.merges(entry).into_iter().filter(|(pair, edge)| merged.get(pair) != Some(edge));
+        let merges = merges.filter(|(_, edge)| edge.value.joined);
+        let merge = |((discarded, surviving), edge): ((SmoochId, SmoochId), Register<Edge>)| Merge {
+            surviving,
+            discarded,
+            reason: edge.value.reason,
+        };
+        Learned { changed: told, merges: merges.map(merge).collect() }
+    }
+
+    /// The merges of the app users of an entry, into others and of others into them.
+    fn merges(&self, entry: &Entry) -> BTreeMap<(SmoochId, SmoochId), Register<Edge>> {
+        let record = |id: &SmoochId| self.directory.record(&(self.app.clone(), id.clone()));
+        let mut found = BTreeMap::new();
+        for (id, of) in entry.users.iter().filter_map(|(id, _)| Some((id, record(id)?))) {
+            found.extend(of.into.iter().map(|(to, edge)| ((id.clone(), to.clone()), edge.clone())));
+            let from = of.from.iter().filter_map(|from| Some((from, record(from)?.into.get(id)?)));
+            found.extend(from.map(|(from, edge)| ((from.clone(), id.clone()), edge.clone())));
+        }
+        found
+    }
+}
+
+/// What an event came to.
+#[derive(Default)]
+pub(super) struct Learned {
+    pub(super) changed: Vec<Difference>,
+    pub(super) merges: Vec<Merge>,
+}
+
+/// Two that became one.
+pub(super) struct Merge {
+    pub(super) surviving: SmoochId,
+    pub(super) discarded: SmoochId,
+    reason: Reason,
+}
+
+impl Merge {
+    /// `{"surviving","discarded","reason","holds"?,"unmerged"?}`: the last two where it was looked up what
+    /// the two would be, `apart`.
+    pub(super) fn text(&self, apart: Option<&Option<(View, View)>>) -> String {
+        let mut out = "{\"surviving\":".to_owned();
+        write_string(self.surviving.as_str(), &mut out);
+        out.push_str(",\"discarded\":");
+        write_string(self.discarded.as_str(), &mut out);
+        out.push_str(&format!(",\"reason\":\"{}\"", reason(self.reason)));
+        if let Some(apart) = apart {
+            out.push_str(&format!(",\"holds\":{}", apart.is_some()));
+        }
+        if let Some(Some((surviving, discarded))) = apart {
+            let (surviving, discarded) = (v1::app_user(surviving), v1::app_user(discarded));
+            out.push_str(&format!(",\"unmerged\":{{\"surviving\":{surviving},\"discarded\":{discarded}}}"));
+        }
+        out.push('}');
+        out
     }
 }
 

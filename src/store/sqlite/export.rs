@@ -103,7 +103,7 @@ impl Reading<'_> {
         for user_id in record.user_ids() {
             self.loader.named(self.app, user_id)?;
         }
-        let apart = self.loader.directory.apart(self.app, &id);
+        let apart = self.loader.directory.namesakes(self.app, &id);
         Ok(One { id, record, apart })
     }
 }

@@ -13,7 +13,7 @@ use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Field, SmoochId, View, json_text};
 use crate::store::readers::LooksUp;
-use crate::store::{Changes, Counts, Entry, Heads, Outcome, Piece, Reader, Seq, Source};
+use crate::store::{Census, Changes, Counts, Entry, Heads, Outcome, Piece, Reader, Seq, Source};
 
 /// See [`Reader`].
 pub struct SqliteReader {
@@ -146,6 +146,18 @@ impl Reader for SqliteReader {
         super::history::claimants(&*self.snapshot()?, app, clients)
     }
 
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
+        loader.shown(app, discarded)?;
+        Ok(loader.directory.apart(app, surviving, discarded))
+    }
+
     fn walk(
         &mut self,
         app: &AppId,
@@ -156,15 +168,26 @@ impl Reader for SqliteReader {
         super::history::walk(&*self.snapshot()?, app, of, from, limit)
     }
 
-    fn counts(&mut self) -> Result<Counts> {
-        let snapshot = self.snapshot()?;
-        let count = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
-        Ok(Counts {
-            users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
-            events: count("SELECT count(*) FROM journal")? as u64,
-            quarantined: count("SELECT count(*) FROM quarantine")? as u64,
-        })
+    fn census(&mut self, apps: &[AppId]) -> Result<Census> {
+        super::census::count(&*self.snapshot()?, apps)
     }
+
+    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
+        super::census::heard(&*self.snapshot()?, apps)
+    }
+
+    fn counts(&mut self) -> Result<Counts> {
+        counts(&*self.snapshot()?)
+    }
+}
+
+pub(super) fn counts(conn: &Connection) -> Result<Counts> {
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    Ok(Counts {
+        users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
+        events: count("SELECT count(*) FROM journal")? as u64,
+        quarantined: count("SELECT count(*) FROM quarantine")? as u64,
+    })
 }
 
 pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {

@@ -2,11 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{all_of_it, messages, post, run};
-use crate::support::{Home, files, fixtures};
+use super::{all_of_it, command, messages, post, run};
+use crate::support::{Home, files, fixtures, until};
 
 #[test]
 fn a_range_replayed_twice_changes_nothing() {
@@ -119,4 +120,25 @@ fn without_a_service_to_replay_to_it_says_so() {
     assert_eq!(alone.code, Some(69), "{alone:?}");
     assert!(alone.err.contains("is the service started?"), "{alone:?}");
     super::run_alone(&home, &["journal", "replay", "..", "--dry-run"]).well();
+}
+
+#[test]
+fn interrupted_it_ends_with_what_is_under_way_and_says_where_to_go_on() {
+    let home = Home::new();
+    let program = home.start();
+    let names: Vec<String> = (0..50).map(|n| format!("user {n:02}")).collect();
+    messages(&program, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let other = Home::new();
+    let copy = other.start();
+    let target = format!("http://{}/webhooks", copy.listen);
+    let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "1", "--to", &target];
+    let mut replay = command(&home, &program, &args);
+    let replay = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("something was taken", || copy.everybody().len() > 1);
+    let interrupted = Command::new("kill").args(["-INT", &replay.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let ran = super::Ran::from(replay.wait_with_output().unwrap());
+    let taken = copy.everybody().len();
+    assert!(ran.code == Some(1) && taken < 50, "{ran:?}");
+    assert!(ran.err.contains(&format!("go on with --from {}\n", taken + 1)), "{taken}: {ran:?}");
 }

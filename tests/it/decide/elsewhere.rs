@@ -13,7 +13,7 @@ fn lines(directory: &Directory) -> String {
     let mut lines = String::new();
     let record = |id: &SmoochId| {
         let record = directory.record(&(app(), id.clone())).unwrap();
-        (id.clone(), record.clone(), directory.apart(&app(), id))
+        (id.clone(), record.clone(), directory.namesakes(&app(), id))
     };
     let mut write = |view: Option<&View>, ids: &[&SmoochId]| {
         let records: Vec<_> = ids.iter().map(|id| record(id)).collect();

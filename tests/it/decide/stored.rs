@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::command::{Done, Refusal};
 use rollcall::ingest::news::News;
+use rollcall::ingest::pulse::Pulse;
 use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
@@ -159,7 +160,12 @@ fn round(
             waiting.push(sent);
         }
         queue.close();
-        let options = worker::Options { batch_jobs, group_members: 100, news: News::default() };
+        let options = worker::Options {
+            batch_jobs,
+            group_members: 100,
+            news: News::default(),
+            pulse: Pulse::default(),
+        };
         std::thread::scope(|scope| {
             let metrics = Metrics::default();
             let run = move || worker::run(Lent(store), &jobs, &options, &metrics);
