@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use rollcall::command::{
-    backup, check_config, check_health, describe, doctor, erase, export, journal, quarantine, rebuild,
-    replay, restore, tail, token, verify,
+    backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
+    rebuild, replay, restore, tail, token, verify,
 };
 use rollcall::config::{Problems, Settings};
 use rollcall::{exit, log, serve};
@@ -69,6 +69,10 @@ enum Command {
     Quarantine(quarantine::Command),
     /// Prints what comes in, as it comes
     Tail(tail::Args),
+    /// Writes the directory as lines of JSON, for another rollcall, or as a table
+    Export(export::Args),
+    /// Takes in what an export, or any list, tells of app users
+    Import(import::Args),
     /// Compares the directory with what the journal says, and puts right what differs
     Rebuild(rebuild::Args),
 }
@@ -97,9 +101,10 @@ fn main() -> ExitCode {
         (Command::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
         (Command::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
         (Command::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
+        (Command::Export(args), Ok(settings)) => export::run(&args, &settings),
+        (Command::Import(args), Ok(settings)) => waited_for(import::run(&args, &settings)),
         (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
         (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
-        (Command::Export(args), Ok(settings)) => export::run(&args, &settings),
         (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
     ran.unwrap_or_else(|error| exit::failed(&error))

@@ -103,6 +103,8 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Followers of the change feed: streams, and polls that wait.
     pub feed_readers: Gauge,
+    /// Pages read for lists that are streamed.
+    pub export_pages: Counter,
     /// Keys given more than once in an object of a body.
     pub repeated_keys: Counter,
     events: Family<Done, Counter>,
@@ -145,6 +147,7 @@ impl Default for Metrics {
             upkeep_seconds: seconds(),
             connections: Gauge::default(),
             feed_readers: Gauge::default(),
+            export_pages: Counter::default(),
             repeated_keys: Counter::default(),
             events: Family::default(),
             created: Counter::default(),
@@ -196,6 +199,7 @@ impl Metrics {
         r.register("store_upkeep_duration_seconds", "Steps of upkeep", self.upkeep_seconds.clone());
         r.register("connections", "Open connections to the public listener", self.connections.clone());
         r.register("feed_readers", "Followers of the change feed", self.feed_readers.clone());
+        r.register("export_pages", "Pages read for lists that are streamed", self.export_pages.clone());
         r.register(
             "repeated_keys",
             "Keys given more than once in one JSON object",

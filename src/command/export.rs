@@ -1,153 +1,148 @@
-//! `rollcall export`: what is kept, read from the database beside a running service.
+//! `rollcall export`: the directory as lines of JSON, for another rollcall, or as a table.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+mod file;
+mod person;
+
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use serde_json::{Map, Value, json};
+use anyhow::Context as _;
 
-use super::token;
-use crate::config::{Settings, StoreUrl};
-use crate::domain::{AppId, Directory, SmoochId, View};
-use crate::ingest::again::Fold;
-use crate::ingest::worker::now_ms;
+use super::progress::Progress;
+use super::{Failure, database, token};
+use crate::config::Settings;
+use crate::domain::AppId;
+use crate::store::Reader as _;
+use crate::store::archive::Archive as _;
+use crate::store::export::{Export as _, Kept};
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Horizon, Reader, Source};
-use crate::wire::{iso, v1};
+use crate::wire::{csv, export};
+use file::Target;
 
-/// Entries read at a time.
-const PIECE: usize = 500;
+const HELP: &str = "\
+Reads the database file, beside a running service, a page at a time: what changes meanwhile may be in it or \
+not, and whoever is there all the time is in it.
+
+ndjson is for `rollcall import`: a line for each app user, with the records of everybody merged into it, and \
+for each `_id` that was removed. It carries everything a directory goes on from, but no history. csv is for \
+people: a row for each app user.
+
+With --user the whole file of one person as JSON: what is shown, every `_id` with what is known under it, every \
+event with its body, which event each value is from, and what the quarantine holds.
+
+A file is there when all of it is, and not before. The exit code is 0 if all was written.
+
+Examples:
+  rollcall export -o directory.ndjson
+  rollcall export --format csv --app 5698edbf2a43bd081be982f1 -o users.csv
+  rollcall export | gzip > directory.ndjson.gz
+  rollcall export --user bob@example.com > bob.json";
 
 /// What `rollcall export` is told.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: rollcall export --user bob --app 5698edbf2a43bd081be982f1 > bob.json\n\n\
-    The whole file of a person as JSON: what is shown, every _id with what is known under it, every event with its\n\
-    body, which event each value is from, and what the quarantine holds. It only reads.")]
+#[command(after_help = HELP)]
 pub struct Args {
-    /// Whose file: an _id, also an old one, or a userId
-    #[arg(long, value_name = "USER", required = true)]
-    user: Option<String>,
-    /// The app, by its id; not needed where the settings have only one
+    /// Only this app, by its id; if left out, every app of the database
     #[arg(long, value_name = "ID")]
     app: Option<String>,
+    /// Only this person, and all that is kept of them: an _id, also an old one, or a userId
+    #[arg(long, value_name = "USER", conflicts_with = "format")]
+    user: Option<String>,
+    /// Lines of JSON that `rollcall import` takes, or a table
+    #[arg(long, value_enum, default_value = "ndjson")]
+    format: Format,
+    /// Write to this file, which is replaced once all is written; stdout if left out
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
-/// Prints what is asked for on stdout.
+/// The form of an export, or of a file to be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// JSON, a line each
+    Ndjson,
+    /// RFC 4180, with a header
+    Csv,
+}
+
+/// Writes everything there is. Returns what to exit with: 0.
 ///
 /// # Errors
-/// There is no such app user, the database cannot be read, or nothing takes the output.
+/// The database cannot be read, it has no such app, or the output cannot be written.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let app = AppId::from(&*token::app(args.app.as_deref(), &settings.apps)?.id);
-    let StoreUrl::Sqlite(path) = &settings.store.url;
-    let opened = SqliteReader::open(path);
-    let mut reader = opened.with_context(|| format!("{} cannot be opened", path.display()))?;
-    let Some(user) = &args.user else { bail!("name a person with --user") };
-    let file = person(&mut reader, &app, user)?;
-    writeln!(std::io::stdout(), "{file}").context("the output could not be printed")?;
+    let mut reader = database::open(settings)?;
+    if let Some(user) = &args.user {
+        let app = AppId::from(&*token::app(args.app.as_deref(), &settings.apps)?.id);
+        let file = person::file(&mut reader, &app, user)?;
+        let mut target = Target::open(args.output.as_deref())?;
+        writeln!(target, "{file}").context("the file could not be written")?;
+        target.finish()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut apps = reader.apps()?;
+    if let Some(app) = &args.app {
+        apps.retain(|known| known.as_str() == app);
+        let is_set = settings.apps.iter().any(|known| known.id == *app);
+        if apps.is_empty() && !is_set {
+            return Err(
+                Failure::Usage(format!("there is no app {app:?} in the settings or the database")).into()
+            );
+        }
+    }
+    if args.format == Format::Csv && apps.len() > 1 {
+        let why = "there are several apps, and a table has no column for them: name one with --app";
+        return Err(Failure::Usage(why.to_owned()).into());
+    }
+    let all = args.app.is_none();
+    let mut progress = Progress::new(|| reader.counts().ok().filter(|_| all).map(|counts| counts.users))?;
+    progress.name("app users");
+    let written = write(args, &mut reader, &apps, &mut progress);
+    progress.finish();
+    written?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Everything that is kept of a person.
-fn person(reader: &mut SqliteReader, app: &AppId, user: &str) -> anyhow::Result<Value> {
-    let by_id = reader.by_id(app, &SmoochId::from(user))?;
-    let view = if by_id.is_some() { by_id } else { reader.by_user_id(app, user)? };
-    let Some(view) = view else { bail!("there is no app user with this _id or userId in the app {app}") };
-    let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();
-    let entries = journal(reader, app, &view)?;
-    // Read last, so that every entry after it was read before it could be trimmed.
-    let (horizon, base) = reader.base_of(app, &reader_ids(&entries, &ids))?;
-    let mut fold = Fold::new(app, base);
-    let mut sources: BTreeMap<String, Value> = BTreeMap::new();
-    for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
-        let learned = fold.learn(entry, body, std::slice::from_ref(&view.id));
-        let own = learned.changed.into_iter().filter(|told| told.user == view.id);
-        sources.extend(own.map(|told| (told.member, event(entry))));
+fn write(
+    args: &Args,
+    reader: &mut SqliteReader,
+    apps: &[AppId],
+    progress: &mut Progress,
+) -> anyhow::Result<()> {
+    let mut target = Target::open(args.output.as_deref())?;
+    if args.format == Format::Csv {
+        target.write_all(&csv::header())?;
     }
-    let shown = crate::wire::history::members(&view);
-    let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
-    let history =
-        entries.values().filter(|(entry, _)| own(entry)).map(|(entry, body)| with_body(entry, body));
-    let quarantine = reader.quarantined_of(app, &ids)?.into_iter().map(|(seq, kept)| {
-        json!({ "seq": seq, "received": text(iso(kept.received)), "reason": kept.reason, "detail": kept.detail,
-                "headers": kept.headers, "body": String::from_utf8_lossy(&kept.body) })
-    });
-    Ok(json!({
-        "app": app.as_str(),
-        "exported": text(iso(now_ms())),
-        "appUser": parsed(&v1::app_user(&view)),
-        "provenance": sources.into_iter().filter(|(name, _)| shown.contains_key(name)).collect::<Map<_, _>>(),
-        "ids": records(reader, app, &ids)?,
-        "history": history.collect::<Vec<_>>(),
-        "quarantine": quarantine.collect::<Vec<_>>(),
-        "journal": since(horizon),
-    }))
-}
-
-type Entries = BTreeMap<u64, (Entry, bytes::Bytes)>;
-
-/// The journal of everybody whom merges connect with the person, from its beginning.
-fn journal(reader: &mut SqliteReader, app: &AppId, view: &View) -> anyhow::Result<Entries> {
-    let connected = reader.connected(app, std::slice::from_ref(&view.id))?;
-    let of: BTreeSet<SmoochId> = connected.keys().cloned().collect();
-    let mut from = connected.into_values().flatten().collect::<BTreeSet<_>>();
-    let mut entries = Entries::new();
-    while !from.is_empty() {
-        let (piece, next) = reader.walk(app, &of, from, PIECE)?;
-        entries.extend(piece.into_iter().map(|(entry, body)| (entry.seq, (entry, body))));
-        from = next;
+    for app in apps {
+        // Whoever moves after this is told of by itself.
+        let begun = reader.last()?;
+        let mut behind = None;
+        loop {
+            let part = reader.part(app, behind.as_ref(), begun)?;
+            target
+                .write_all(&text(args.format, app, &part.kept))
+                .context("the export could not be written")?;
+            progress.advance(part.kept.iter().filter(|kept| kept.user.is_some()).count() as u64);
+            behind = part.next;
+            if behind.is_none() {
+                break;
+            }
+        }
     }
-    Ok(entries)
+    target.finish()?;
+    Ok(())
 }
 
-fn reader_ids(entries: &Entries, ids: &BTreeSet<SmoochId>) -> BTreeSet<SmoochId> {
-    let named = entries.values().flat_map(|(entry, _)| entry.users.iter().map(|(id, _)| id.clone()));
-    named.chain(ids.iter().cloned()).collect()
-}
-
-/// What is known under each `_id` on its own.
-fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> anyhow::Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for (key, mut record) in reader.records(app, ids)? {
-        record.into.clear();
-        record.from.clear();
-        let id = key.1.clone();
-        let mut alone = Directory::new(1);
-        alone.bring(key, record);
-        found.extend(alone.view(app, &id).map(|view| parsed(&v1::app_user(&view))));
+fn text(format: Format, app: &AppId, kept: &[Kept]) -> Vec<u8> {
+    match format {
+        Format::Csv => csv::rows(kept.iter().filter_map(|kept| kept.user.as_ref())),
+        Format::Ndjson => {
+            let mut lines = String::new();
+            for kept in kept {
+                let records = kept.records.iter().map(|one| (&one.id, &one.record, one.apart.as_slice()));
+                export::write(app, kept.user.as_ref(), &records.collect::<Vec<_>>(), &mut lines);
+            }
+            lines.into_bytes()
+        }
     }
-    Ok(found)
-}
-
-fn event(entry: &Entry) -> Value {
-    let mut told = json!({ "seq": entry.seq, "trigger": &*entry.trigger });
-    if let Some(time) = entry.event_time {
-        told["time"] = text(iso(time.div_euclid(1000)));
-    }
-    told
-}
-
-fn with_body(entry: &Entry, body: &[u8]) -> Value {
-    let mut told = event(entry);
-    told["source"] = if entry.source == Source::Api { "api" } else { "webhook" }.into();
-    told["received"] = text(iso(entry.received));
-    told["users"] = entry.users.iter().map(|(id, _)| id.as_str()).collect();
-    if !body.is_empty() {
-        told["body"] = String::from_utf8_lossy(body).into();
-    }
-    told
-}
-
-/// From where on the journal tells.
-fn since(horizon: Horizon) -> Value {
-    json!({ "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 })
-}
-
-/// A JSON text as the value that it is.
-fn parsed(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or(Value::Null)
-}
-
-fn text(json: impl AsRef<str>) -> Value {
-    parsed(json.as_ref())
 }

@@ -8,6 +8,7 @@ pub mod describe;
 pub mod doctor;
 pub mod erase;
 pub mod export;
+pub mod import;
 pub mod journal;
 mod progress;
 pub mod quarantine;

@@ -32,6 +32,8 @@ pub(super) struct Service {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) json: Value,
+    /// When to ask again, as it says itself.
+    pub(super) again_in: Option<Duration>,
 }
 
 impl Answer {
@@ -50,10 +52,18 @@ impl Service {
             let why = "server.admin_listen has port 0, which is any free one: say which with --set";
             Failure::Usage(why.to_owned())
         })?;
+        Self::at(&format!("http://{admin}"))
+    }
+
+    /// The service whose admin listener is reached at this address.
+    ///
+    /// # Errors
+    /// There is no HTTP client.
+    pub(super) fn at(base: &str) -> anyhow::Result<Self> {
         choose_cryptography();
         let client = Client::builder().timeout(PATIENCE).no_proxy().tls_certs_only([]);
         let client = client.build().context("the HTTP client could not be set up")?;
-        Ok(Self { client, base: format!("http://{admin}") })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
     }
 
     /// Asks for something that may be asked twice: while the service has no room, again a little later.
@@ -63,7 +73,8 @@ impl Service {
     pub(super) async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
         let mut tries = 1;
         loop {
-            let answer = self.ask_once(method.clone(), path, body).await?;
+            let body = body.to_string().into_bytes();
+            let answer = self.send(method.clone(), path, "application/json", body).await?;
             if answer.status != 503 || tries == TRIES {
                 return Ok(answer);
             }
@@ -72,18 +83,29 @@ impl Service {
         }
     }
 
-    async fn ask_once(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+    /// Posts lines of JSON, once.
+    ///
+    /// # Errors
+    /// Nobody answers: [`Failure::Unavailable`].
+    pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Answer, Failure> {
+        self.send(Method::POST, path, "application/x-ndjson", lines).await
+    }
+
+    async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         let failed = |error: reqwest::Error| {
             let why = if error.is_connect() { "is not there" } else { "does not answer" };
             let base = &self.base;
             Failure::Unavailable(format!("the service {why} at {base} (server.admin_listen): is it started?"))
         };
         let request = self.client.request(method, format!("{}{path}", self.base));
-        let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        let request = request.header(header::CONTENT_TYPE, kind).body(body);
         let answer = request.send().await.map_err(failed)?;
         let status = answer.status().as_u16();
+        let seconds =
+            answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let again_in = seconds.map(Duration::from_secs);
         let text = answer.text().await.map_err(failed)?;
-        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default() })
+        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), again_in })
     }
 
     /// Whether somebody is there.

@@ -2,6 +2,7 @@
 
 mod apart;
 mod clients;
+mod known;
 mod names;
 mod outcome;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::app_user::{Edge, Override, Recent, Record, Register, Text, raise};
+use super::app_user::{Edge, Override, Recent, Record, Text, raise};
 use super::fact::{Event, Fact, Field, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
@@ -164,9 +165,14 @@ impl Directory {
     pub fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
         let stamp = &event.stamp;
         for fact in &event.facts {
-            // That two have one userId follows from what was said of them; nobody says it.
-            let derived = matches!(fact, Fact::Merged { reason: Reason::SameUserId, .. });
-            for user in fact.users().into_iter().flatten().filter(|_| !derived) {
+            // That two have one userId follows from what was said of them, and what is known elsewhere says itself
+            // when somebody was seen.
+            let said = match fact {
+                Fact::Merged { reason, .. } => *reason != Reason::SameUserId,
+                Fact::Known(_) | Fact::Linked { .. } => false,
+                _ => true,
+            };
+            for user in fact.users().into_iter().flatten().filter(|_| said) {
                 self.sighted(app, user, stamp);
             }
             match fact {
@@ -204,6 +210,10 @@ impl Directory {
                 Fact::ClientBound { user, client } => self.claim(app, user, client, stamp),
                 Fact::Removed { user } => self.bury(app, user, false),
                 Fact::Erased { user } => self.bury(app, user, true),
+                Fact::Known(known) => self.known(app, known)?,
+                Fact::Linked { surviving, discarded, stamp, joined, reason } => {
+                    self.edge(app, surviving, discarded, stamp, Edge { joined: *joined, reason: *reason })?;
+                }
             }
         }
         Ok(())
@@ -261,7 +271,7 @@ impl Directory {
         for (id, client) in &seen.clients {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
-        new.into_iter().try_for_each(|text| self.reported(app, &seen.user, text))
+        new.into_iter().try_for_each(|text| self.reported(app, &seen.user, text, &[]))
     }
 
     fn edge(
@@ -275,8 +285,7 @@ impl Directory {
         if surviving == discarded {
             return Ok(());
         }
-        let known = self.find(app, discarded).and_then(|(_, record)| record.into.get(surviving));
-        if known.is_some_and(|known| *known >= Register { stamp: stamp.clone(), value: edge.clone() }) {
+        if self.has_edge(app, surviving, discarded, stamp, &edge) {
             return Ok(());
         }
         raise(&mut self.edit(app, discarded).into, surviving.clone(), stamp, edge);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_user::{Client, Text};
 use super::ids::{ClientId, SmoochId, Stamp};
+use super::known::Known;
 
 /// One thing that happened, as it came in: the unit of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,6 +121,21 @@ pub enum Fact {
         /// The `_id` that is left as a tombstone.
         user: SmoochId,
     },
+    /// What another directory knew of an app user. It has stamps of its own.
+    Known(Known),
+    /// What another directory knew of a merge.
+    Linked {
+        /// The app user that took the other in.
+        surviving: SmoochId,
+        /// The app user that was taken in.
+        discarded: SmoochId,
+        /// When that was said.
+        stamp: Arc<Stamp>,
+        /// Whether it was merged, or stands for itself again.
+        joined: bool,
+        /// Who decided so.
+        reason: Reason,
+    },
 }
 
 impl Fact {
@@ -136,9 +152,10 @@ impl Fact {
             | Self::Tracked { user, .. }
             | Self::Removed { user }
             | Self::Erased { user } => [Some(user), None],
-            Self::Merged { surviving, discarded, .. } | Self::Unmerged { surviving, discarded } => {
-                [Some(surviving), Some(discarded)]
-            }
+            Self::Known(known) => [Some(&known.user), None],
+            Self::Merged { surviving, discarded, .. }
+            | Self::Unmerged { surviving, discarded }
+            | Self::Linked { surviving, discarded, .. } => [Some(surviving), Some(discarded)],
         }
     }
 
@@ -151,11 +168,13 @@ impl Fact {
             | Self::ClientSet { .. }
             | Self::ClientChanged { .. }
             | Self::ClientBound { .. }
-            | Self::Tracked { .. } => true,
+            | Self::Tracked { .. }
+            | Self::Known(_) => true,
             Self::Minted { .. }
             | Self::Secured { .. }
             | Self::Merged { .. }
             | Self::Unmerged { .. }
+            | Self::Linked { .. }
             | Self::Removed { .. }
             | Self::Erased { .. } => false,
         }
@@ -171,7 +190,9 @@ impl Fact {
             Self::ClientBound { client, .. } => ([].as_slice(), Some(client)),
             _ => ([].as_slice(), None),
         };
-        list.iter().filter(|(_, client)| client.active).map(|(id, _)| id).chain(one)
+        let known = if let Self::Known(known) = self { Some(known) } else { None };
+        let known = known.into_iter().flat_map(Known::claims).map(|(_, client)| client);
+        list.iter().filter(|(_, client)| client.active).map(|(id, _)| id).chain(one).chain(known)
     }
 }
 

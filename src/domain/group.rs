@@ -48,6 +48,11 @@ impl<'a> Group<'a> {
         std::iter::once(self.record).chain(self.members.iter().map(|(_, record)| *record))
     }
 
+    /// All `_id`s, the root's first.
+    pub fn ids(&self) -> impl Iterator<Item = &'a SmoochId> {
+        std::iter::once(self.root).chain(self.members.iter().map(|(id, _)| *id))
+    }
+
     /// The merges that make `part` a part of it, each an `_id` and what that is merged into: whoever takes
     /// the two apart undoes these. Nothing if `part` is no part.
     pub fn bonds(&self, part: &SmoochId) -> Option<Vec<(&'a SmoochId, &'a SmoochId)>> {

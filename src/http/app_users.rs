@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
-use super::{forget, history, lists};
+use super::{export, forget, history, lists};
 use crate::domain::View;
 use crate::domain::command::Action;
 use crate::wire::json::write_string;
@@ -92,9 +92,13 @@ pub(super) async fn unmerge(call: Call) -> Result<Response, ApiError> {
 }
 
 /// GET `…/appusers`: a page of those who fit, in the order asked for; see [`lists::Asked`]. `limit` is 1 to
-/// 1000, by default 25; `after` is what the page before said.
+/// 1000, by default 25; `after` is what the page before said. All of them
+/// with an [`export::Form`].
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
+    if let Some(form) = export::Form::accepted(&call.headers) {
+        return export::open(call, form).await;
+    }
     let asked = lists::Asked::read(&call.query, &lists::V1)?;
     let (page, count) = (asked.page(&call).await?, asked.count(&call).await?);
     let users: Vec<String> = page.users.iter().map(v1::app_user).collect();

@@ -10,9 +10,11 @@ pub mod census;
 pub mod describe;
 mod devices;
 mod error;
+mod export;
 mod feed;
 mod forget;
 mod history;
+mod import;
 pub mod jwt;
 pub mod listen;
 mod lists;
@@ -50,6 +52,7 @@ use auth::Apps;
 use body::Budget;
 use census::Census;
 use error::ApiError;
+pub use import::PIECE;
 use signature::Secrets;
 
 /// What the handlers share.
@@ -300,6 +303,7 @@ pub fn admin(shared: Arc<Shared>) -> Router {
         .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
         .route("/quarantine/{seq}", delete(upkeep::give_up))
         .route("/rebuild", post(upkeep::rebuild))
+        .route("/import", post(import::receive))
         .layer(middleware::from_fn(upkeep::no_web_page));
     Router::new()
         .merge(changing)

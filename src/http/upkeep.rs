@@ -23,7 +23,7 @@ use crate::store::{Seq, sqlite::SqliteReader};
 const REBUILD_BYTES: usize = 8 << 20;
 
 /// Refuses whatever a web page can make a browser send: anything with an origin, and anything that is not
-/// declared as JSON, which no page may send elsewhere without being asked for first.
+/// declared as JSON, or as lines of it, which no page may send elsewhere without being asked for first.
 pub(super) async fn no_web_page(request: Request, next: Next) -> Response {
     let headers = request.headers();
     if headers.contains_key(header::ORIGIN) {
@@ -31,7 +31,8 @@ pub(super) async fn no_web_page(request: Request, next: Next) -> Response {
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
     }
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    if !kind.to_ascii_lowercase().starts_with(b"application/json") {
+    let kind = kind.to_ascii_lowercase();
+    if !kind.starts_with(b"application/json") && !kind.starts_with(b"application/x-ndjson") {
         let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
         return ApiError::new(status, code, "content-type must be application/json").into_response();
     }

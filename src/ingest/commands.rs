@@ -94,6 +94,6 @@ impl Work<'_> {
 }
 
 /// What was written; that it could not be is a fault of the command.
-fn written<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, Failure> {
+pub(super) fn written<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, Failure> {
     bytes.map_err(|error| Failure::Job(error.to_string()))
 }

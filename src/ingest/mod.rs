@@ -3,6 +3,7 @@
 pub mod again;
 mod commands;
 pub mod heard;
+mod imports;
 mod mint;
 pub mod news;
 pub mod pulse;

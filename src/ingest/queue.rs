@@ -130,6 +130,30 @@ pub struct Redriven {
     pub delivered: Delivered,
 }
 
+/// What is known elsewhere of somebody, checked and read.
+#[derive(Debug)]
+pub struct Import {
+    /// The app it is about.
+    pub app: AppId,
+    /// What is known: facts with stamps of their own.
+    pub event: Event,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// About its bytes.
+    pub bytes: usize,
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// Something of it was new; it is journalled.
+    News,
+    /// All of it was known; nothing was written.
+    Known,
+    /// It would make one app user of more `_id`s than the settings allow; nothing was written.
+    TooLarge,
+}
+
 /// Tells which rows of the directory are to be replaced, and by what. Called between two batches, when
 /// everything there is, is committed.
 pub struct Replacing(pub Mutex<Box<Differing>>);
@@ -154,6 +178,8 @@ pub enum Task {
     Redrive(Redriven),
     /// To give up bodies in quarantine.
     Drop(Vec<Seq>),
+    /// To learn what is known elsewhere.
+    Import(Import),
     /// To put right what the journal says otherwise.
     Replace(Replacing),
     /// Nothing but to look whether something is to be let go.
@@ -171,6 +197,8 @@ pub enum Reply {
     Redriven(Option<Receipt>),
     /// See [`Task::Drop`]: how many were there.
     Dropped(usize),
+    /// See [`Task::Import`].
+    Imported(Imported),
     /// See [`Task::Replace`]: how many rows.
     Replaced(usize),
     /// See [`Task::Tick`].
@@ -259,6 +287,15 @@ impl Queue {
     pub async fn drop_held(&self, seqs: Vec<Seq>) -> Result<usize, Refused> {
         match self.put(Task::Drop(seqs), COMMAND_BYTES).await? {
             Reply::Dropped(count) => Ok(count),
+            _ => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves once what is known elsewhere is known here.
+    pub async fn import(&self, import: Import) -> Result<Imported, Refused> {
+        let bytes = import.bytes;
+        match self.put(Task::Import(import), bytes).await? {
+            Reply::Imported(imported) => Ok(imported),
             _ => Err(Refused::Broken),
         }
     }

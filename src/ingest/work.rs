@@ -22,6 +22,7 @@ pub(super) fn keys(batch: &[&Task]) -> Keys {
             Task::Delivery(given) => delivery_keys(given, &mut keys),
             Task::Command(asked) => super::commands::keys(asked, &mut keys),
             Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
+            Task::Import(asked) => super::imports::keys(asked, &mut keys),
             Task::Drop(_) | Task::Replace(_) | Task::Tick => {}
         }
     }
@@ -43,13 +44,17 @@ pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
             user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
         );
         match fact {
-            Fact::Removed { .. } | Fact::Merged { .. } => {
+            Fact::Removed { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
                 keys.ends.extend(users.into_iter().flatten().map(key));
             }
             Fact::Seen(seen) => {
                 let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
                 let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
                 keys.reported.extend(user_ids);
+            }
+            Fact::Known(known) => {
+                keys.ends.extend(known.removed.then(|| key(&known.user)));
+                keys.reported.extend(known.reported().map(|text| (key(&known.user), text.clone())));
             }
             _ => {}
         }

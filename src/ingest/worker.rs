@@ -9,7 +9,7 @@ use tracing::Span;
 
 use super::news::News;
 use super::pulse::Pulse;
-use super::queue::{Answer, Delivered, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
+use super::queue::{Answer, Delivered, Imported, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::upkeep::Upkeep;
 use super::walks::Walks;
 use super::work::{Work, keys};
@@ -177,6 +177,7 @@ fn handle<S: Store>(
             }
             Err(failure) => Err(failure),
         },
+        (Err(Failure::Group(_)), [Task::Import(_)]) => Ok(vec![Reply::Imported(Imported::TooLarge)]),
         (Err(Failure::Group(_)), _) => {
             Ok(vec![Reply::Answered(Answer::Fresh(Box::new(Err(Refusal::TooManyMembers))))])
         }
@@ -260,6 +261,7 @@ fn transact<S: Store>(
             Task::Command(asked) => Reply::Answered(work.command(&mut txn, asked)?),
             Task::Redrive(asked) => Reply::Redriven(work.redrive(&mut txn, asked)?),
             Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
+            Task::Import(asked) => Reply::Imported(work.import(asked)?),
             // It never shares a batch.
             Task::Replace(_) => Reply::Replaced(0),
             Task::Tick => Reply::Ticked,

@@ -6,6 +6,7 @@
 pub mod archive;
 #[cfg(test)]
 mod conformance;
+pub mod export;
 mod list;
 pub mod readers;
 mod reading;

@@ -14,6 +14,7 @@ mod codec;
 mod columns;
 mod compare;
 mod copy;
+mod export;
 mod files;
 mod fill;
 mod forget;

@@ -1,7 +1,10 @@
 //! Smooch's JSON, read into facts and written from views. Pure; one file for each version.
 
+pub mod csv;
+pub mod export;
 pub mod feed;
 pub mod history;
+pub mod import;
 pub mod json;
 pub mod rest;
 mod time;

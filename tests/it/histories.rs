@@ -5,6 +5,7 @@
 
 mod batches;
 mod generate;
+mod known;
 mod named;
 mod translate;
 mod unmerge;

@@ -63,8 +63,14 @@ impl Directory {
 
     /// Smooch calls its app user by a `userId` that is new to it: whoever was made here under it is
     /// that app user. The stamp of the merge is that of the making, so that it is the same whichever
-    /// event tells. What is not news says nothing of whom was made here since.
-    pub(super) fn reported(&mut self, app: &AppId, user: &SmoochId, user_id: &Text) -> Result<(), TooLarge> {
+    /// event tells. What is not news says nothing of whom was made here since, and nobody of `apart` is it.
+    pub(super) fn reported(
+        &mut self,
+        app: &AppId,
+        user: &SmoochId,
+        user_id: &Text,
+        apart: &[SmoochId],
+    ) -> Result<(), TooLarge> {
         let Some((_, record)) = self.find(app, user) else { return Ok(()) };
         let (minted, carries) = (record.minted, record.user_ids().contains(user_id));
         if !carries {
@@ -74,7 +80,7 @@ impl Directory {
         let Some(ids) = self.named.get(&At(app, user_id)).filter(|ids| ids.len() > 1 && !minted) else {
             return Ok(());
         };
-        let made_here = ids.iter().filter_map(|id| {
+        let made_here = ids.iter().filter(|id| !apart.contains(id)).filter_map(|id| {
             let (_, record) = self.find(app, id).filter(|(_, record)| record.minted && !record.dead)?;
             let named = record.ours.get(&Field::UserId)?;
             (named.value.value.as_ref() == Some(user_id)).then(|| (id.clone(), named.stamp.clone()))

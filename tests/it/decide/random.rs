@@ -134,7 +134,7 @@ fn of_verb(verb: Verb, one: SmoochId, discarded: SmoochId, name: &str) -> Action
 }
 
 /// Goes through the steps; gives the directory, and every `_id` that a command gave.
-fn live(steps: &[Step]) -> Result<(Live, Vec<SmoochId>), TestCaseError> {
+pub fn live(steps: &[Step]) -> Result<(Live, Vec<SmoochId>), TestCaseError> {
     let (mut live, mut known, mut told) = (Live::new(), Vec::new(), Vec::new());
     for step in steps {
         match step {
@@ -192,7 +192,7 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
 }
 
 /// Each app user, by each of its `_id`s.
-fn everything(directory: &Directory) -> BTreeMap<SmoochId, Option<View>> {
+pub fn everything(directory: &Directory) -> BTreeMap<SmoochId, Option<View>> {
     let ids = directory.entries().map(|((_, id), _)| id.clone());
     ids.map(|id| (id.clone(), directory.view(&app(), &id))).collect()
 }

@@ -157,6 +157,12 @@ impl fmt::Debug for Order {
 }
 
 impl Order {
+    /// Where something else comes.
+    pub(super) fn key(&self, text: &str) -> u8 {
+        let sum: usize = text.bytes().map(usize::from).sum();
+        self.keys[sum % self.keys.len()]
+    }
+
     pub(super) fn of<'a>(&self, history: &'a [Event]) -> Vec<&'a Event> {
         self.of_refs(&history.iter().collect::<Vec<_>>())
     }

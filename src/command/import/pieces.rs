@@ -1,0 +1,152 @@
+//! Files to be imported, read into pieces of a bounded size.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use async_channel::Sender;
+use csv::{ReaderBuilder, StringRecord};
+
+use crate::command::export::Format;
+pub(super) use crate::command::replay::payloads::Place;
+use crate::command::replay::payloads::{self, Source};
+use crate::http::PIECE;
+use crate::wire::csv::Header;
+
+/// Lines of a piece.
+const LINES: usize = 512;
+/// Bytes beyond which a piece takes no further line.
+const BYTES: usize = 1 << 20;
+
+/// Lines to be posted together.
+#[derive(Default)]
+pub(super) struct Piece {
+    /// The lines, each with its end.
+    pub(super) lines: Vec<u8>,
+    /// Where each of them was found.
+    pub(super) places: Vec<Place>,
+    /// What is no line that could be posted, and why.
+    pub(super) wrong: Vec<(Place, String)>,
+}
+
+/// How many lines there are about, rows and headers alike; nothing where only reading tells. Reads the files.
+pub(super) fn count(files: &[PathBuf]) -> Option<u64> {
+    payloads::count(&files.iter().map(|file| source(file)).collect::<Vec<_>>())
+}
+
+fn source(file: &Path) -> Source {
+    if file.as_os_str() == "-" { Source::Stdin } else { Source::Lines(file.to_owned()) }
+}
+
+/// Reads all files, and hands over piece by piece. Waits while enough is there; ends early if nobody takes
+/// any more.
+pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<Piece>) {
+    let mut filler = Filler { piece: Piece::default(), to };
+    for file in files {
+        let named = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        match format.unwrap_or(if named { Format::Csv } else { Format::Ndjson }) {
+            Format::Ndjson => payloads::read(&source(file), &mut |place, line| {
+                filler.add(place, line.map_err(|why| why.to_string()));
+            }),
+            Format::Csv => table(file, &mut filler),
+        }
+    }
+    filler.hand_over();
+}
+
+struct Filler<'t> {
+    piece: Piece,
+    to: &'t Sender<Piece>,
+}
+
+impl Filler<'_> {
+    fn add(&mut self, place: Place, line: Result<Vec<u8>, String>) {
+        match line {
+            Ok(line) => {
+                // A piece must be taken as a whole.
+                if self.piece.lines.len() + line.len() >= PIECE {
+                    self.hand_over();
+                }
+                if line.len() >= PIECE {
+                    return self.piece.wrong.push((place, format!("larger than {} MiB", PIECE >> 20)));
+                }
+                self.piece.lines.extend(line);
+                self.piece.lines.push(b'\n');
+                self.piece.places.push(place);
+            }
+            Err(why) => self.piece.wrong.push((place, why)),
+        }
+        let full = self.piece.places.len() + self.piece.wrong.len() >= LINES;
+        if full || self.piece.lines.len() >= BYTES {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let piece = std::mem::take(&mut self.piece);
+        if !piece.places.is_empty() || !piece.wrong.is_empty() {
+            // Whoever stopped taking says why.
+            let _ = self.to.send_blocking(piece);
+        }
+    }
+}
+
+fn table(file: &Path, filler: &mut Filler<'_>) {
+    let stdin = file.as_os_str() == "-";
+    let name = if stdin { "stdin".to_owned() } else { file.display().to_string() };
+    let place = |line| Place { file: name.as_str().into(), line: Some(line) };
+    let input: Box<dyn Read> = match if stdin { Ok(None) } else { File::open(file).map(Some) } {
+        Ok(Some(file)) => Box::new(file),
+        Ok(None) => Box::new(io::stdin().lock()),
+        Err(error) => return filler.add(place(1), Err(format!("cannot be read: {error}"))),
+    };
+    let left = Rc::new(Cell::new(PIECE));
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(Bounded { input, left: left.clone() });
+    let (mut row, mut header) = (StringRecord::new(), None);
+    loop {
+        left.set(PIECE);
+        let line = reader.position().line();
+        match reader.read_record(&mut row) {
+            Ok(false) => return,
+            Ok(true) => {
+                let line = row.position().map_or(line, csv::Position::line);
+                match &header {
+                    None => match Header::read(&row) {
+                        Ok(read) => header = Some(read),
+                        // Nothing below it can be understood.
+                        Err(problem) => return filler.add(place(line), Err(problem.to_string())),
+                    },
+                    Some(header) => {
+                        let told = header.line(&row).map(String::into_bytes);
+                        filler.add(place(line), told.map_err(|problem| problem.to_string()));
+                    }
+                }
+            }
+            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+                filler.add(place(line), Err("is not UTF-8".to_owned()));
+            }
+            Err(error) => return filler.add(place(line), Err(error.to_string())),
+        }
+    }
+}
+
+/// An input of which no more than so much may be read for one row: a quote that is never closed makes a row
+/// of the rest.
+struct Bounded {
+    input: Box<dyn Read>,
+    left: Rc<Cell<usize>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        let left = self.left.get().checked_sub(read);
+        self.left.set(left.ok_or_else(|| io::Error::other("a row is too large: is a quote left open?"))?);
+        Ok(read)
+    }
+}

@@ -1,0 +1,79 @@
+//! Learning what is known elsewhere.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Directory, TooLarge};
+use crate::domain::app_user::{Edge, Register, Text};
+use crate::domain::fact::{Fact, Field};
+use crate::domain::ids::{AppId, SmoochId, Stamp};
+use crate::domain::known::{Known, Word};
+
+impl Directory {
+    pub(super) fn known(&mut self, app: &AppId, known: &Known) -> Result<(), TooLarge> {
+        let user = &known.user;
+        let record = self.edit(app, user);
+        let news: Vec<&Text> = known.reported().filter(|text| !record.user_ids().contains(text)).collect();
+        record.join(known);
+        if known.removed || record.dead {
+            self.bury(app, user, false);
+            return Ok(());
+        }
+        for (stamp, client) in known.claims() {
+            self.claim(app, user, client, stamp);
+        }
+        for (_, word) in known.words() {
+            if let Word::Set(Field::UserId, Some(text), _) = word {
+                self.name(app, user, text);
+            }
+        }
+        news.into_iter().try_for_each(|text| self.reported(app, user, text, &known.apart))
+    }
+
+    /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`Known::apart`].
+    /// Whoever carries those must be here.
+    pub fn namesakes(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
+        let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.dead) else {
+            return Vec::new();
+        };
+        let carries = |other: &SmoochId, text| {
+            self.find(app, other).is_some_and(|(_, beside)| beside.user_ids().contains(text))
+        };
+        let carriers = record
+            .user_ids()
+            .into_iter()
+            .flat_map(|text| self.carriers(app, text).into_iter().filter(move |other| carries(other, text)));
+        let apart = carriers.filter(|other| {
+            let Some((_, beside)) = self.find(app, other).filter(|(_, beside)| !beside.dead) else {
+                return false;
+            };
+            let (made, of) = if record.minted { (record, other) } else { (beside, id) };
+            record.minted != beside.minted && !made.into.contains_key(of)
+        });
+        apart.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether nothing of what is known elsewhere is news here.
+    pub fn knows(&self, app: &AppId, facts: &[Fact]) -> bool {
+        facts.iter().all(|fact| match fact {
+            Fact::Known(known) => self.find(app, &known.user).is_some_and(|(_, record)| record.knows(known)),
+            Fact::Linked { surviving, discarded, stamp, joined, reason } => {
+                self.has_edge(app, surviving, discarded, stamp, &Edge { joined: *joined, reason: *reason })
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether this was said of the merge of two, or something later.
+    pub(super) fn has_edge(
+        &self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+        stamp: &Arc<Stamp>,
+        edge: &Edge,
+    ) -> bool {
+        let known = self.find(app, discarded).and_then(|(_, record)| record.into.get(surviving));
+        known.is_some_and(|known| *known >= Register { stamp: stamp.clone(), value: edge.clone() })
+    }
+}

@@ -1,0 +1,139 @@
+//! A list as one stream: every app user that fits, a line or a row each.
+//!
+//! Whoever reads it pulls: a page is read from the database when the connection has room for it, so a slow
+//! one costs a page of memory, no long look at the database and nobody's time.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream::unfold;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::call::Call;
+use super::error::{ApiError, json};
+use super::lists::{self, Asked, From};
+use crate::domain::View;
+use crate::wire::{csv, v1};
+
+/// App users read at a time.
+const PAGE: usize = 100;
+/// How often a page is asked for again that the database has no time for, and how long after.
+const AGAIN: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The form of a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// An app user a line, as GET shows it.
+    Ndjson,
+    /// A header, and an app user a row.
+    Csv,
+}
+
+impl Form {
+    /// What a caller accepts: the first of the forms that a list can have. Nothing for pages of JSON.
+    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut kinds = accepted.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next());
+        let form = kinds.find_map(|kind| match kind.unwrap_or("").trim().to_ascii_lowercase().as_str() {
+            "application/x-ndjson" => Some(Some(Self::Ndjson)),
+            "text/csv" => Some(Some(Self::Csv)),
+            "application/json" | "application/*" | "*/*" => Some(None),
+            _ => None,
+        });
+        form.flatten()
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Ndjson => "application/x-ndjson",
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+        }
+    }
+
+    fn text(self, users: &[View]) -> Vec<u8> {
+        match self {
+            Self::Ndjson => users.iter().flat_map(|user| (v1::app_user(user) + "\n").into_bytes()).collect(),
+            Self::Csv => csv::rows(users),
+        }
+    }
+}
+
+/// GET `…/appusers` with `Accept: application/x-ndjson` or `text/csv`: everybody who fits. What goes wrong
+/// before the first page has a status; later, the body breaks off, and never ends as if it were complete.
+pub(super) async fn open(call: Call, form: Form) -> Result<Response, ApiError> {
+    let mut reading = Reading::begin(call, form)?;
+    // Refused while there is still a status to say so with.
+    let first = reading.page().await?;
+    let mut begin = if form == Form::Csv { csv::header() } else { Vec::new() };
+    begin.extend(first);
+    let stream = unfold((Some(begin), reading), |(first, mut reading)| async {
+        let chunk = match first {
+            Some(first) if !first.is_empty() => Ok(Bytes::from(first)),
+            _ => reading.next().await?,
+        };
+        Some((chunk, (None, reading)))
+    });
+    let mut response = json(StatusCode::OK, Body::from_stream(stream));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// A list being read.
+struct Reading {
+    call: Call,
+    form: Form,
+    draining: watch::Receiver<bool>,
+    asked: Asked,
+    ended: bool,
+}
+
+impl Reading {
+    fn begin(call: Call, form: Form) -> Result<Self, ApiError> {
+        let of_pages = |name: &str| ["limit", "after", "count"].contains(&name);
+        if let Some((name, _)) = call.query.iter().find(|(name, _)| of_pages(name)) {
+            return Err(ApiError::bad_request(format!("{name} is for pages; a stream is all of them")));
+        }
+        let asked = Asked { limit: PAGE, ..Asked::read(&call.query, &lists::V1)? };
+        let draining = call.shared.draining.subscribe();
+        Ok(Self { call, form, draining, asked, ended: false })
+    }
+
+    /// The next app users as they are sent, perhaps none of a page.
+    async fn page(&mut self) -> Result<Vec<u8>, ApiError> {
+        let page = self.asked.page(&self.call).await?;
+        self.call.shared.metrics.export_pages.inc();
+        match page.next {
+            Some(place) => self.asked.from = From::After(place),
+            None => self.ended = true,
+        }
+        Ok(self.form.text(&page.users))
+    }
+
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let mut tries = 0;
+        while !self.ended && !*self.draining.borrow() {
+            match self.page().await {
+                // Few fit, or nobody was left.
+                Ok(page) if page.is_empty() => {}
+                Ok(page) => return Some(Ok(page.into())),
+                Err(_) if tries == AGAIN => break,
+                Err(_) => {
+                    tries += 1;
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+        if self.ended {
+            return None;
+        }
+        self.ended = true;
+        Some(Err(io::Error::other("the list cannot be read on")))
+    }
+}

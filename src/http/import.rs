@@ -1,0 +1,100 @@
+//! What is known elsewhere, told by an operator.
+
+use axum::body::{Body, Bytes};
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use futures_util::stream::{StreamExt, iter};
+use serde_json::json;
+
+use super::body::{self, Bounds};
+use super::error::{ApiError, json};
+use super::{Shared, State};
+use crate::domain::AppId;
+use crate::ingest::queue::{Import, Imported, Refused};
+use crate::ingest::worker::now_ms;
+use crate::wire;
+
+/// The most bytes of lines that are taken at once, and so of one line.
+pub const PIECE: usize = 16 << 20;
+
+/// Lines that wait for the worker at once: enough for a good batch, few beside what the queue holds.
+const WINDOW: usize = 256;
+
+/// POST `/import?app=&default=` with lines of JSON, as `rollcall export` writes them or an app user each:
+/// learns them. Lines are of `app`, those that name none of `default` without it. 200 `{"imported","known","wrong":[{"line","why"}]}`, `line`
+/// from 1: how many were new, how many were known, and which say nothing that can be used. 503 if not all is
+/// known to be stored: then the same again, since what is known already is not stored twice.
+pub(super) async fn receive(
+    shared: State,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let query: Vec<(String, String)> = serde_urlencoded::from_str(query.as_deref().unwrap_or(""))
+        .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))?;
+    let app = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, app)| app.as_str());
+    let (app, default) = (app("app"), app("default"));
+    let bounds = Bounds { bytes: PIECE, time: shared.bounds.body_timeout };
+    let mut share = shared.bodies.share(true);
+    let body = body::read(&headers, body, bounds, &mut share).await?;
+    let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
+    let lines = lines.filter(|(line, _)| !line.trim_ascii().is_empty());
+    let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
+    let shared = &shared;
+    let learn = |(line, number): (Bytes, u64)| async move {
+        let learned = learn(shared, (app, default), &line).await;
+        (number, learned)
+    };
+    let mut learned = iter(lines).map(learn).buffered(WINDOW);
+    let (mut imported, mut known, mut wrong) = (0_u64, 0_u64, Vec::new());
+    while let Some((line, outcome)) = learned.next().await {
+        match outcome? {
+            Ok(Imported::News) => imported += 1,
+            Ok(Imported::Known) => known += 1,
+            Ok(Imported::TooLarge) => {
+                let why = "it would make one app user of more _ids than ingest.group_members allows";
+                wrong.push(json!({ "line": line, "why": why }));
+            }
+            Err(why) => wrong.push(json!({ "line": line, "why": why })),
+        }
+    }
+    tracing::info!(imported, known, wrong = wrong.len(), "{imported} app users were imported");
+    let answer = json!({ "imported": imported, "known": known, "wrong": wrong });
+    Ok(json(StatusCode::OK, answer.to_string()))
+}
+
+/// Learns a line; what is wrong with it, if it can never be used.
+async fn learn(
+    shared: &Shared,
+    (asked, default): (Option<&str>, Option<&str>),
+    line: &[u8],
+) -> Result<Result<Imported, String>, ApiError> {
+    let received = now_ms();
+    let latest = received * 1000 + shared.bounds.future_tolerance.as_micros() as i64;
+    let bounds = wire::Bounds { depth: shared.bounds.json_depth, events: 1, latest };
+    let told = match wire::import::line(line, &bounds) {
+        Ok(told) => told,
+        Err(problem) => return Ok(Err(problem.to_string())),
+    };
+    let app = match (told.app, asked) {
+        (Some(named), Some(asked)) if named != asked => {
+            return Ok(Err(format!("app is {}, and not the one asked for", named.escape_default())));
+        }
+        (Some(named), _) => named,
+        (None, Some(asked)) => asked.to_owned(),
+        (None, None) if default.is_some() => default.unwrap_or_default().to_owned(),
+        (None, None) => return Ok(Err("names no app, and none was asked for".to_owned())),
+    };
+    let app = AppId::from(app.as_str());
+    if !shared.inits.contains_key(&app) {
+        let name = app.as_str().escape_default();
+        return Ok(Err(format!("app is {name}, which is not in the settings of the service")));
+    }
+    let import = Import { app, event: told.event, received, bytes: line.len() };
+    match shared.queue.import(import).await {
+        Ok(imported) => Ok(Ok(imported)),
+        Err(Refused::Broken) => Ok(Err("cannot be stored; the log of the service says why".to_owned())),
+        Err(refused) => Err(refused.into()),
+    }
+}

@@ -1,0 +1,56 @@
+//! What is known elsewhere of somebody, learned as far as it is news.
+
+use bytes::Bytes;
+
+use super::commands::written;
+use super::queue::{Import, Imported};
+use super::work::{Origin, Work, event_keys, subjects};
+use super::worker::Failure;
+use crate::domain::{AppId, Fact, Reason};
+use crate::store::{Keys, Outcome, Source};
+
+/// Everything an import can touch.
+pub(super) fn keys(asked: &Import, keys: &mut Keys) {
+    event_keys(&asked.app, &asked.event, keys);
+    let known = asked.event.facts.iter().filter_map(|fact| match fact {
+        Fact::Known(known) => known.made_for(),
+        _ => None,
+    });
+    keys.user_ids.extend(known.map(|(_, user_id)| (asked.app.clone(), user_id.clone())));
+}
+
+impl Work<'_> {
+    /// Learns what is not known, and journals it; of what is known nothing is left behind.
+    pub(super) fn import(&mut self, asked: &Import) -> Result<Imported, Failure> {
+        let (app, mut event) = (&asked.app, asked.event.clone());
+        let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
+        event.facts.extend(same);
+        if self.batch.directory.knows(app, &event.facts) {
+            return Ok(Imported::Known);
+        }
+        self.batch.directory.learn(app, &event)?;
+        self.batch.bodies.push(Bytes::from(written(serde_json::to_vec(&event))?));
+        let body = self.batch.bodies.len() - 1;
+        let of = Origin { app, source: Source::Api, received: asked.received, body, place: 0 };
+        self.journal(&subjects(app, &event), &of, &event, Outcome::Learned);
+        Ok(Imported::News)
+    }
+
+    /// Whoever goes by the `userId` for which an `_id` was made takes that `_id` in, unless it is known here
+    /// already, or known not to be the same person.
+    fn same_person(&self, app: &AppId, fact: &Fact) -> Option<Fact> {
+        let directory = &self.batch.directory;
+        let Fact::Known(made) = fact else { return None };
+        let (stamp, user_id) = made.made_for()?;
+        let holder = directory.by_user_id(app, user_id)?;
+        let is_one = holder.id == made.user || holder.aliases.contains(&made.user);
+        let known = directory.record(&(app.clone(), made.user.clone())).is_some();
+        (!is_one && !known && !made.apart.contains(&holder.id)).then(|| Fact::Linked {
+            surviving: holder.id,
+            discarded: made.user.clone(),
+            stamp: stamp.clone(),
+            joined: true,
+            reason: Reason::SameUserId,
+        })
+    }
+}

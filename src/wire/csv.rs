@@ -1,0 +1,166 @@
+//! App users as rows of a table: RFC 4180, a header, and always the same columns.
+
+use csv::{StringRecord, Terminator, WriterBuilder};
+use serde_json::{Map, Value};
+
+use super::export::moment;
+use super::rest::Problem;
+use super::v1::write_client;
+use crate::domain::{Field, Text, View};
+
+/// The columns. What is of any shape is JSON.
+pub const COLUMNS: [&str; 13] = [
+    "_id",
+    "userId",
+    "givenName",
+    "surname",
+    "email",
+    "signedUpAt",
+    "conversationStarted",
+    "credentialRequired",
+    "firstSeen",
+    "lastSeen",
+    "aliases",
+    "properties",
+    "clients",
+];
+
+/// The first row.
+pub fn header() -> Vec<u8> {
+    written(std::iter::once(COLUMNS.map(str::to_owned).to_vec()))
+}
+
+/// A row for each app user.
+pub fn rows<'v>(views: impl IntoIterator<Item = &'v View>) -> Vec<u8> {
+    written(views.into_iter().map(cells))
+}
+
+fn written(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    for row in rows {
+        // A vector takes everything, and every row has as many cells.
+        _ = writer.write_record(row);
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+fn cells(view: &View) -> Vec<String> {
+    let field = |field: Field| view.get(&field).map(plain).unwrap_or_default();
+    let time =
+        |time: Option<i64>| time.map(|time| moment(time).trim_matches('"').to_owned()).unwrap_or_default();
+    let properties: Vec<String> =
+        view.fields.iter().filter_map(|(field, value)| property(field, value)).collect();
+    let clients = view.clients.iter().map(|(id, client)| {
+        let mut text = String::new();
+        write_client(id, client, &mut text);
+        text
+    });
+    let clients: Vec<String> = clients.collect();
+    let aliases: Vec<&str> = view.aliases.iter().map(crate::domain::SmoochId::as_str).collect();
+    vec![
+        view.id.to_string(),
+        field(Field::UserId),
+        field(Field::GivenName),
+        field(Field::Surname),
+        field(Field::Email),
+        field(Field::SignedUpAt),
+        view.started.to_string(),
+        view.secured.to_string(),
+        time(view.first_seen),
+        time(view.last_seen),
+        Value::from(aliases).to_string(),
+        format!("{{{}}}", properties.join(",")),
+        format!("[{}]", clients.join(",")),
+    ]
+}
+
+fn property(field: &Field, value: &Text) -> Option<String> {
+    let Field::Property(key) = field else { return None };
+    let mut text = String::new();
+    super::json::write_string(key, &mut text);
+    Some(format!("{text}:{value}"))
+}
+
+/// The text of a string, and any other value as JSON.
+fn plain(text: &Text) -> String {
+    serde_json::from_str(text).unwrap_or_else(|_| text.to_string())
+}
+
+/// The columns that a table has, each by its name.
+pub struct Header(Vec<String>);
+
+impl Header {
+    /// Reads the first row.
+    ///
+    /// # Errors
+    ///
+    /// A column is not known, is there twice, or none tells whom a row is about.
+    pub fn read(row: &StringRecord) -> Result<Self, Problem> {
+        let mut names: Vec<String> = Vec::new();
+        for (n, name) in row.iter().enumerate() {
+            // Spreadsheets begin a file with a byte order mark.
+            let name = if n == 0 { name.trim_start_matches('\u{feff}') } else { name }.trim();
+            let known = COLUMNS.contains(&name)
+                || name.strip_prefix("properties.").is_some_and(|key| !key.is_empty());
+            let shown = name.escape_default();
+            if !known {
+                let all = COLUMNS.join(", ");
+                return Err(Problem(format!("column {shown} is none of {all}, properties.KEY")));
+            }
+            if names.iter().any(|other| other == name) {
+                return Err(Problem(format!("column {shown} is there twice")));
+            }
+            names.push(name.to_owned());
+        }
+        if names.iter().any(|name| name == "_id" || name == "userId") {
+            Ok(Self(names))
+        } else {
+            Err(Problem("no column _id or userId tells whom a row is about".to_owned()))
+        }
+    }
+
+    /// A row as a plain line. A cell that is empty says nothing.
+    ///
+    /// # Errors
+    ///
+    /// It has more cells than there are columns, or fewer, or one that should be JSON, true or false is not.
+    pub fn line(&self, row: &StringRecord) -> Result<String, Problem> {
+        if row.len() != self.0.len() {
+            return Err(Problem(format!("has {} cells for {} columns", row.len(), self.0.len())));
+        }
+        let (mut line, mut properties) = (Vec::new(), Vec::new());
+        for (name, cell) in self.0.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
+            let json = |text: &str| text.to_owned();
+            match name.as_str() {
+                "aliases" => {}
+                "properties" => {
+                    // The text goes on as it is: a number must not be rounded.
+                    let is_object = serde_json::from_str::<Map<String, Value>>(cell).is_ok();
+                    let inner = cell.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+                    match inner.filter(|_| is_object) {
+                        Some(inner) if inner.trim().is_empty() => {}
+                        Some(inner) => properties.push(json(inner)),
+                        None => return Err(Problem("properties must be a JSON object".to_owned())),
+                    }
+                }
+                "clients" => match serde_json::from_str::<Vec<Value>>(cell) {
+                    Ok(_) => line.push(format!("\"clients\":{cell}")),
+                    Err(_) => return Err(Problem("clients must be a JSON array".to_owned())),
+                },
+                "conversationStarted" | "credentialRequired" => {
+                    match cell.trim().to_ascii_lowercase().as_str() {
+                        flag @ ("true" | "false") => line.push(format!("\"{name}\":{flag}")),
+                        _ => return Err(Problem(format!("{name} must be true or false"))),
+                    }
+                }
+                name => {
+                    let key = name.strip_prefix("properties.");
+                    let member = format!("{}:{}", Value::from(key.unwrap_or(name)), Value::from(cell));
+                    if key.is_some() { properties.push(member) } else { line.push(member) }
+                }
+            }
+        }
+        line.push(format!("\"properties\":{{{}}}", properties.join(",")));
+        Ok(format!("{{{}}}", line.join(",")))
+    }
+}

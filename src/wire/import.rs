@@ -1,0 +1,73 @@
+//! Lines of JSON that tell of app users, read into what another directory knew: those that an export writes,
+//! and plain ones, an app user each as GET shows it.
+
+mod at;
+mod plain;
+mod records;
+
+use std::sync::Arc;
+
+use at::At;
+
+use super::export::FORM;
+use super::json::Json;
+use super::rest::Problem;
+use super::{Bounds, digest};
+use crate::domain::{Event, Fact, Stamp};
+
+/// How much deeper a value lies in a line than in a webhook.
+const DEEPER: usize = 8;
+
+/// What a line tells.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The app it is about, if it says so.
+    pub app: Option<String>,
+    /// Its facts, under a stamp that is a function of the line alone.
+    pub event: Event,
+}
+
+/// Reads a line.
+///
+/// # Errors
+///
+/// It is not JSON, has another form, or is dated too far ahead of the clock; the field is named, no value is.
+pub fn line(line: &[u8], bounds: &Bounds) -> Result<Line, Problem> {
+    let document =
+        Json::parse(line, bounds.depth + DEEPER).map_err(|error| Problem(format!("not JSON: {error}")))?;
+    let root = At::root(&document.value);
+    root.object()?;
+    let facts = match root.get("rollcall") {
+        Some(form) if *form.json != Json::Number(&FORM.to_string()) => {
+            return Err(form.wrong(&format!("must be {FORM}: a newer rollcall wrote this")));
+        }
+        Some(_) => records::read(&root)?,
+        None => plain::read(&root, digest(&document.value))?,
+    };
+    let times =
+        facts.iter().filter_map(|fact| if let Fact::Known(known) = fact { known.last_seen } else { None });
+    let time = times.max();
+    if facts.iter().flat_map(times_of).any(|time| time > bounds.latest) {
+        return Err(Problem("dated too far ahead of the clock".to_owned()));
+    }
+    let stamp =
+        Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest: digest(&document.value) };
+    let app = root.get("app").map(|app| app.name()).transpose()?;
+    let event = Event { trigger: "api:import".into(), stamp: Arc::new(stamp), facts };
+    Ok(Line { app, event })
+}
+
+/// Every moment that decides what holds.
+fn times_of(fact: &Fact) -> Vec<i64> {
+    match fact {
+        Fact::Known(known) => {
+            let said = known.said.iter().map(|told| told.stamp.time);
+            said.chain(known.last_seen).chain(known.first_seen).collect()
+        }
+        Fact::Linked { stamp, .. } => vec![stamp.time],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

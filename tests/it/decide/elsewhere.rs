@@ -1,0 +1,107 @@
+//! What an export tells of a directory makes the same directory elsewhere.
+
+use proptest::prelude::*;
+use rollcall::wire::{Bounds, export, import};
+
+use super::random::{NAMES, Step, everything, live, steps};
+use super::*;
+
+const BOUNDS: Bounds = Bounds { depth: 64, events: 1, latest: i64::MAX };
+
+/// The lines of an export.
+fn lines(directory: &Directory) -> String {
+    let mut lines = String::new();
+    let record = |id: &SmoochId| {
+        let record = directory.record(&(app(), id.clone())).unwrap();
+        (id.clone(), record.clone(), directory.namesakes(&app(), id))
+    };
+    let mut write = |view: Option<&View>, ids: &[&SmoochId]| {
+        let records: Vec<_> = ids.iter().map(|id| record(id)).collect();
+        let records: Vec<_> = records.iter().map(|(id, record, apart)| (id, record, &apart[..])).collect();
+        export::write(&app(), view, &records, &mut lines);
+    };
+    let mut ids: Vec<&SmoochId> = directory.entries().map(|((_, id), _)| id).collect();
+    ids.sort();
+    for id in ids {
+        match directory.view(&app(), id) {
+            None => write(None, &[id]),
+            Some(view) if view.id == *id => {
+                write(Some(&view), &[id].into_iter().chain(&view.aliases).collect::<Vec<_>>());
+            }
+            Some(_) => {}
+        }
+    }
+    lines
+}
+
+fn equal(one: &Directory, other: &Directory) -> Result<(), TestCaseError> {
+    prop_assert_eq!(everything(one), everything(other));
+    for name in NAMES.map(json_text) {
+        prop_assert_eq!(one.by_user_id(&app(), &name), other.by_user_id(&app(), &name));
+    }
+    prop_assert_eq!(lines(one), lines(other));
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(crate::histories::cases(4))]
+
+    #[test]
+    fn what_is_exported_and_imported_is_the_same_directory(
+        before in steps(14), later in steps(6), backwards in any::<bool>(),
+    ) {
+        let (mut live, _) = live(&before)?;
+        let exported = lines(&live.directory);
+        let mut told: Vec<&str> = exported.lines().collect();
+        if backwards {
+            told.reverse();
+        }
+        let mut copy = Directory::whole(usize::MAX);
+        for line in told.iter().chain(&told) {
+            let line = import::line(line.as_bytes(), &BOUNDS).unwrap();
+            prop_assert_eq!(line.app.map(|app| app.as_str().into()), Some(app()));
+            copy.learn(&app(), &line.event).unwrap();
+            prop_assert!(copy.knows(&app(), &line.event.facts));
+        }
+        equal(&copy, &live.directory)?;
+        for step in &later {
+            let Step::Told(time, facts) = step else { continue };
+            let event = live.learn(*time, facts.clone());
+            copy.learn(&app(), &event).unwrap();
+            equal(&copy, &live.directory)?;
+        }
+    }
+}
+
+/// The plain lines of a list, learned.
+fn learn(directory: &mut Directory, line: &str) {
+    let line = import::line(line.as_bytes(), &BOUNDS).unwrap();
+    directory.learn(&app(), &line.event).unwrap();
+}
+
+#[test]
+fn a_plain_line_is_what_smooch_said_when_the_app_user_was_last_seen() {
+    let old =
+        r#"{"_id":"u","lastSeen":"1970-01-01T00:00:00.000050Z","email":"old","properties":{"plan":"old"}}"#;
+    let timeless = r#"{"_id":"u","email":"any","surname":"gap","conversationStarted":true}"#;
+    for (heard, email) in [(40, "old"), (60, "new")] {
+        for imported_first in [true, false] {
+            let mut live = Live::new();
+            let import =
+                |live: &mut Live| [old, timeless].iter().for_each(|line| learn(&mut live.directory, line));
+            if imported_first {
+                import(&mut live);
+            }
+            live.learn(heard, vec![Fact::Seen(seen("u", vec![given(Field::Email, "new")]))]);
+            if !imported_first {
+                import(&mut live);
+            }
+            let view = live.view("u").unwrap();
+            assert_eq!(shown(&view, &Field::Email).as_deref(), Some(email), "{heard} {imported_first}");
+            assert_eq!(shown(&view, &Field::Surname).as_deref(), Some("gap"));
+            assert_eq!(shown(&view, &property("plan")).as_deref(), Some("old"));
+            assert!(view.started);
+            assert_eq!(view.last_seen, Some(heard.max(50)));
+        }
+    }
+}

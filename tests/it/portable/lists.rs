@@ -1,0 +1,186 @@
+//! Lists of one's own: what they may be, and what is said of what they may not be.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::at_hand::{messages, post, run_alone};
+use crate::support::{APP, request};
+
+/// A webhook that tells an app user's name at a moment.
+fn named(id: &str, user_id: Option<&str>, name: &str, at: f64) -> String {
+    let mut user = json!({ "_id": id, "givenName": name, "properties": {}, "clients": [] });
+    if let Some(user_id) = user_id {
+        user["userId"] = user_id.into();
+    }
+    json!({ "trigger": "conversation:start", "app": { "_id": APP }, "timestamp": at, "appUser": user })
+        .to_string()
+}
+
+fn name(program: &Program, id: &str) -> Value {
+    program.app_user(id).json()["appUser"]["givenName"].clone()
+}
+
+#[test]
+fn the_list_of_one_service_is_taken_by_another() {
+    let (home, empty) = (Home::new(), Home::new());
+    let (program, copy) = (home.start(), empty.start());
+    messages(&program, &["a", "b"]);
+    let client = json!({ "id": "c1", "platform": "ios", "active": true, "lastSeen": "2020-05-05T05:05:05Z" });
+    let webhook = json!({
+        "trigger": "conversation:start", "app": { "_id": APP }, "timestamp": 1_600_000_000.25,
+        "appUser": { "_id": "u", "userId": "ann", "givenName": "Ann, \"A\"", "email": "=1+1@example.org",
+                     "signedUpAt": "2019-01-01T00:00:00Z", "properties": { "n": 1.50, "t": true, "s": "x\r\ny" },
+                     "clients": [client] },
+    });
+    assert_eq!(program.webhook(webhook.to_string()).status, 200);
+    let accept = |kind: &str| {
+        let auth = crate::support::basic(crate::support::KEY_ID, crate::support::KEY_SECRET);
+        program.request("GET", "/v1/appusers", &[("authorization", &auth), ("accept", kind)], b"")
+    };
+    let unchunked = |text: &str| super::stream::unchunked(text);
+    let ndjson = unchunked(&accept("application/x-ndjson").text);
+    let lines = file(&empty, "list.ndjson", &ndjson);
+    assert_eq!(counts(&import(&empty, &copy, &[lines.to_str().unwrap()]).well()), [3, 0, 0]);
+    assert_eq!(copy.everybody(), program.everybody());
+
+    let other = Home::new();
+    let third = other.start();
+    let table = run(&home, &program, &["export", "--format", "csv"]).well().out;
+    assert_eq!(table, unchunked(&accept("text/csv").text), "the same over HTTP");
+    assert!(table.starts_with("_id,userId,givenName,surname,email,"), "{table}");
+    assert!(table.contains("\"Ann, \"\"A\"\"\""), "{table}");
+    let table = file(&other, "list.csv", &table);
+    assert_eq!(counts(&import(&other, &third, &[table.to_str().unwrap()]).well()), [3, 0, 0]);
+    assert_eq!(third.everybody(), program.everybody());
+}
+
+#[test]
+fn a_newer_webhook_wins_over_a_list_and_an_older_one_does_not() {
+    let home = Home::new();
+    let program = home.start();
+    for (id, at) in [("old", 1_500_000_000.0), ("new", 1_700_000_000.0)] {
+        assert_eq!(program.webhook(named(id, None, "told", at)).status, 200);
+    }
+    let list = file(
+        &home,
+        "list.csv",
+        "_id,givenName,lastSeen,properties.plan\r\n\
+         old,listed,2020-01-01T00:00:00Z,gold\r\n\
+         new,listed,2020-01-01T00:00:00Z,gold\r\n\
+         later,listed,2020-01-01T00:00:00Z,gold\r\n\
+         timeless,listed,,gold\r\n",
+    );
+    let list = list.to_str().unwrap();
+    // Of the one told of later all is known, but that it was seen at that time already.
+    assert_eq!(counts(&import(&home, &program, &[list]).well()), [4, 0, 0]);
+    assert_eq!((name(&program, "old"), name(&program, "new")), (json!("listed"), json!("told")));
+    for (id, at) in [("later", 1_700_000_000.0), ("timeless", 1.0)] {
+        assert_eq!(name(&program, id), json!("listed"), "{id}");
+        assert_eq!(program.webhook(named(id, None, "told", at)).status, 200);
+        assert_eq!(name(&program, id), json!("told"), "{id}");
+    }
+    assert_eq!(counts(&import(&home, &program, &[list]).well()), [0, 4, 0]);
+    assert_eq!(name(&program, "later"), json!("told"));
+}
+
+#[test]
+fn a_list_without_ids_makes_the_app_users_of_its_user_ids() {
+    let home = Home::new();
+    let program = home.start();
+    assert_eq!(program.webhook(named("5f0000000000000000000001", Some("known"), "Kim", 1.6e9)).status, 200);
+    let made = post(&program, "/v1/appusers", &json!({ "userId": "made" }));
+    let list = file(
+        &home,
+        "customers.csv",
+        "userId,email,properties.plan\nknown,k@x.y,gold\nmade,m@x.y,gold\nnew,n@x.y,gold\n",
+    );
+    let list = list.to_str().unwrap();
+    assert_eq!(counts(&import(&home, &program, &[list]).well()), [3, 0, 0]);
+    assert_eq!(counts(&import(&home, &program, &[list]).well()), [0, 3, 0]);
+    assert_eq!(program.everybody().len(), 3);
+    for user in ["known", "made", "new"] {
+        let user = program.app_user(user).json()["appUser"].clone();
+        assert_eq!(user["properties"], json!({ "plan": "gold" }), "{user}");
+    }
+    assert_eq!(program.app_user("made").json()["appUser"]["_id"], made["appUser"]["_id"]);
+    let before = program.app_user("new").json()["appUser"]["_id"].as_str().unwrap().to_owned();
+    assert_eq!(program.webhook(named("5f0000000000000000000002", Some("new"), "Nia", 1.6e9)).status, 200);
+    let user = program.app_user(&before).json()["appUser"].clone();
+    assert_eq!(user["_id"], json!("5f0000000000000000000002"));
+    assert_eq!((&user["email"], &user["properties"]["plan"]), (&json!("n@x.y"), &json!("gold")));
+    assert_eq!(program.everybody().len(), 3);
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_others_go_on() {
+    let home = Home::new();
+    let program = home.start();
+    let lines = [
+        r#"{"_id":"good"}"#,
+        "",
+        r#"{"_id":"secret-1","email":7}"#,
+        "not json, secret-2",
+        r#"{"app":"another","_id":"secret-3"}"#,
+        r#"{"_id":"last","lastSeen":"2999-01-01T00:00:00Z"}"#,
+        r#"{"_id":"fine"}"#,
+    ];
+    let list = file(&home, "l.ndjson", &lines.join("\n"));
+    let table = file(
+        &home,
+        "t.csv",
+        "_id,conversationStarted,properties\nrow,yes,\nrow,true,{]\nrow\nbest,TRUE,\"{\"\"k\"\":1}\"\n",
+    );
+    let broken = file(&home, "b.csv", "_id,colour\na,red\n");
+    let named = ["l.ndjson", "t.csv", "b.csv"].map(|name| home.path().join(name).display().to_string());
+    let args = [&list, &table, &broken].map(|path| path.to_str().unwrap());
+    let dry = import(&home, &program, &[&["--dry-run"], &args[..]].concat());
+    assert!(program.everybody().is_empty());
+    let ran = import(&home, &program, &args);
+    assert_eq!((ran.code, counts(&ran)), (Some(1), [3, 0, 8]), "{ran:?}");
+    assert_eq!((dry.code, counts(&dry)), (Some(1), [3, 0, 8]), "{dry:?}");
+    for ran in [&ran, &dry] {
+        for said in [
+            format!("{}:3: email must be a string", named[0]),
+            format!("{}:4: not JSON", named[0]),
+            format!("{}:5: app is", named[0]),
+            format!("{}:6: dated too far ahead", named[0]),
+            format!("{}:2: conversationStarted must be true or false", named[1]),
+            format!("{}:3: properties must be a JSON object", named[1]),
+            format!("{}:4: has 1 cells for 3 columns", named[1]),
+            format!("{}:1: column colour is none of _id,", named[2]),
+        ] {
+            assert!(ran.err.contains(&said), "{said}: {}", ran.err);
+        }
+        assert!(!ran.err.contains("secret"), "{}", ran.err);
+    }
+    let ids: Vec<Value> = program.everybody().into_iter().map(|user| user["_id"].clone()).collect();
+    assert_eq!(ids, ["best", "fine", "good"]);
+    assert!(!program.log().contains("secret"));
+}
+
+#[test]
+fn an_import_needs_the_service_and_no_web_page_can_make_one() {
+    let home = Home::new();
+    let list = file(&home, "l.ndjson", "{\"_id\":\"a\"}\n");
+    let list = list.to_str().unwrap();
+    assert_eq!(run_alone(&home, &["import", list]).code, Some(69));
+    assert_eq!(run_alone(&home, &["import", "lost.ndjson"]).code, Some(74));
+    run_alone(&home, &["import", "--dry-run", list]).well();
+    let program = home.start();
+    for headers in [
+        vec![("content-type", "application/x-ndjson"), ("origin", "https://evil.example")],
+        vec![("content-type", "text/plain")],
+        vec![],
+    ] {
+        let answer = request(program.admin, "POST", "/import?app=x", &headers, b"{\"_id\":\"a\"}").unwrap();
+        assert!([403, 415].contains(&answer.status), "{answer:?}");
+    }
+    let to = format!("http://{}", program.admin);
+    run_alone(&home, &["import", "--to", &to, list]).well();
+    assert_eq!(program.app_user("a").status, 200);
+    assert!(
+        run_alone(&home, &["import", "--app", "another", "--to", &to, list])
+            .err
+            .contains("not in the settings")
+    );
+}

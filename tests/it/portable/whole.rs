@@ -1,0 +1,139 @@
+//! Everything, out of one database and into another.
+
+use serde_json::json;
+
+use super::*;
+use crate::at_hand::{messages, post, run_alone};
+use crate::support::{APP, KEY_ID, KEY_SECRET, basic, encoded, first_message, fixtures};
+
+/// A directory of webhooks and calls: merged, unmerged, removed, made here, secured, on devices.
+fn story(home: &Home, program: &Program) {
+    let recorded = fixtures().join("webhooks");
+    run(home, program, &["replay", "--concurrency", "1", "--app", APP, recorded.to_str().unwrap()]);
+    messages(program, &["a", "b", "c", "d", "e", "f"]);
+    post(program, "/v1/appusers", &json!({ "userId": "bob@example.org", "properties": { "plan": "gold" } }));
+    let device = json!({ "id": "phone", "platform": "ios", "pushNotificationToken": "t" });
+    post(program, "/v1/init", &json!({ "device": device, "userId": "bob@example.org" }));
+    post(program, "/v1/init", &json!({ "device": { "id": "tablet", "platform": "web" } }));
+    for (surviving, discarded) in [("a", "b"), ("a", "c"), ("e", "f")] {
+        let body = json!({ "surviving": { "_id": surviving }, "discarded": { "_id": discarded } });
+        post(program, "/v1/appusers/merge", &body);
+    }
+    post(program, "/v1/appusers/a/unmerge", &json!({ "discarded": { "_id": "c" } }));
+    let auth = basic(KEY_ID, KEY_SECRET);
+    let headers = [("authorization", auth.as_str()), ("content-type", "application/json")];
+    let email = json!({ "email": "ours@example.org", "properties": { "n": 1.50 } }).to_string();
+    assert_eq!(program.request("PUT", "/v1/appusers/a", &headers, email.as_bytes()).status, 200);
+    for removed in ["d", "e"] {
+        assert_eq!(program.request("DELETE", &format!("/v1/appusers/{removed}"), &headers, b"").status, 200);
+    }
+}
+
+/// Each `_id` ever seen, and each `userId`, leads to the same in both.
+fn look_alike(home: &Home, one: &Program, other: &Program) {
+    assert_eq!(one.everybody(), other.everybody());
+    let sql = home.sql();
+    let mut select = sql.prepare("SELECT id FROM app_users WHERE id <> '' UNION SELECT value FROM identifiers WHERE kind = 'userId'").unwrap();
+    let names: Vec<String> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(names.len() > 10);
+    for name in names {
+        let name = serde_json::from_str(&name).unwrap_or(name);
+        let path = format!("/v1/appusers/{}", encoded(&name));
+        let (one, other) = (one.get(&path), other.get(&path));
+        assert_eq!((one.status, &one.text), (other.status, &other.text), "{name}");
+    }
+}
+
+#[test]
+fn an_export_imported_into_an_empty_database_is_the_same_directory() {
+    let (home, empty) = (Home::new(), Home::new());
+    let program = home.start();
+    story(&home, &program);
+    let taken = home.path().join("directory.ndjson");
+    let output = taken.to_str().unwrap().to_owned();
+    let ran = run(&home, &program, &["export", "-o", &output]).well();
+    assert_eq!(ran.out, "");
+    let text = std::fs::read_to_string(&taken).unwrap();
+    assert_eq!(text, exported(&home, &program), "the same on stdout");
+
+    let copy = empty.start();
+    let first = import(&empty, &copy, &[&output]).well();
+    assert_eq!(counts(&first), [text.lines().count() as u64, 0, 0]);
+    look_alike(&home, &program, &copy);
+    assert_eq!(exported(&empty, &copy), text);
+
+    // Once more changes nothing, and neither do the lines in another order.
+    let rows = || ["journal", "changes", "app_users", "identifiers"].map(|table| empty.rows(table));
+    let before = rows();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.reverse();
+    let backwards = file(&empty, "backwards", &lines.join("\n"));
+    for again in [output.as_str(), backwards.to_str().unwrap()] {
+        let again = import(&empty, &copy, &[again]).well();
+        assert_eq!(counts(&again), [0, lines.len() as u64, 0]);
+    }
+    assert_eq!(rows(), before);
+
+    // What is told afterwards leads to the same; who was removed stays so.
+    for program in [&program, &copy] {
+        for (id, received) in
+            [("a", 1_500_000_000.0), ("c", 1_700_000_000.0), ("d", 1_700_000_001.0), ("e", 1.0)]
+        {
+            assert_eq!(program.webhook(first_message(id, received)).status, 200);
+        }
+        let known = json!({
+            "trigger": "conversation:start", "app": { "_id": APP }, "timestamp": 1_700_000_005.0,
+            "appUser": { "_id": "5f0000000000000000000001", "userId": "bob@example.org",
+                         "properties": {}, "clients": [] },
+        });
+        assert_eq!(program.webhook(known.to_string()).status, 200);
+    }
+    look_alike(&home, &program, &copy);
+    assert_eq!(copy.app_user("d").status, 404);
+
+    // The journal of the copy makes the same directory again.
+    run(&empty, &copy, &["rebuild", "--verify"]).well();
+    copy.stop();
+    program.stop();
+}
+
+#[test]
+fn lines_of_one_app_user_are_taken_with_everybody_merged_into_it() {
+    let (home, empty) = (Home::new(), Home::new());
+    let program = home.start();
+    story(&home, &program);
+    let text = exported(&home, &program);
+    let line = text.lines().find(|line| line.contains("\"appUser\":{\"_id\":\"a\"")).unwrap();
+    let copy = empty.start();
+    import(&empty, &copy, &[file(&empty, "one", line).to_str().unwrap()]).well();
+    for id in ["a", "b"] {
+        assert_eq!(copy.app_user(id).text, program.app_user(id).text, "{id}");
+    }
+}
+
+#[test]
+fn an_export_needs_no_service_and_leaves_no_half_file() {
+    let home = Home::new();
+    let output = home.path().join("x.ndjson");
+    let args = ["export", "-o", output.to_str().unwrap()];
+    let missing = run_alone(&home, &args);
+    assert_eq!(missing.code, Some(74), "{missing:?}");
+    let program = home.start();
+    messages(&program, &["a", "b"]);
+    program.stop();
+    let ran = run_alone(&home, &args).well();
+    assert_eq!((ran.out.as_str(), std::fs::read_to_string(&output).unwrap().lines().count()), ("", 2));
+    let wrong = run_alone(&home, &["export", "--app", "nobody"]);
+    assert!(wrong.code == Some(2) && wrong.err.contains("nobody"), "{wrong:?}");
+    let nowhere = run_alone(&home, &["export", "-o", "no/such/folder/x"]);
+    assert_eq!(nowhere.code, Some(74), "{nowhere:?}");
+    std::fs::write(&output, "as it was").unwrap();
+    let sql = home.sql();
+    sql.execute("UPDATE app_users SET record = x'00' WHERE id = 'b'", []).unwrap();
+    let damaged = run_alone(&home, &args);
+    assert_eq!(damaged.code, Some(74), "{damaged:?}");
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), "as it was");
+    let left: Vec<_> =
+        std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("partial")), "{left:?}");
+}
