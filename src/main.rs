@@ -40,8 +40,6 @@ enum Command {
     Replay(replay::Args),
     /// Erases a person for good, from the directory and from the journal
     Erase(erase::Args),
-    /// Prints everything that is kept of a person
-    Export(export::Args),
     /// Prints a JWT signed with a key of an app
     Token(token::Args),
     /// Names every problem of the settings
