@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::store::{Error, Retention, Store};
 
 /// Batches between two steps while there is no pause.
-const BATCHES: usize = 8;
+const BATCHES: usize = 4;
 
 /// See the module.
 pub(super) struct Upkeep {

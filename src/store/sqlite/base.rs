@@ -12,8 +12,8 @@ use crate::domain::{AppId, Directory, Key, Record, SmoochId};
 use crate::store::{Entry, ReadEvent, Seq};
 
 /// The most entries that one step folds, and about the bytes of their bodies.
-const STEP: usize = 64;
-const STEP_BYTES: usize = 256 << 10;
+const STEP: usize = 32;
+const STEP_BYTES: usize = 128 << 10;
 
 /// Folds the oldest entries that are not in the base yet and that need not stay, and drops the bodies that
 /// nothing needs any more: whether there were any. A step is small, however large the batches were.
