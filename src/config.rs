@@ -5,6 +5,7 @@
 mod layers;
 mod problems;
 mod read;
+mod reload;
 mod rules;
 mod values;
 
@@ -44,6 +45,10 @@ pub struct Settings {
     pub store: Store,
     /// How much of it is kept.
     pub retention: Retention,
+    /// Followers of the directory.
+    pub feed: Feed,
+    /// Backups by the clock.
+    pub backup: Backup,
     /// The log.
     pub log: Log,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
@@ -88,6 +93,8 @@ pub struct Limits {
     pub json_depth: usize,
     /// Events in one webhook.
     pub webhook_events: usize,
+    /// Journal entries that are read to tell what was known when.
+    pub history_events: usize,
     /// REST requests of one credential a second; 0 is no bound.
     pub requests_per_second: u32,
     /// REST requests of one credential at once; 0 is as many as `requests_per_second`.
@@ -109,6 +116,8 @@ pub struct Ingest {
     pub signature_tolerance: Duration,
     /// From our clock to the date of an event.
     pub future_tolerance: Duration,
+    /// Without a webhook, after which an app is called silent; `None` is never.
+    pub silent_after: Option<Duration>,
     /// Bodies in quarantine.
     pub quarantine_rows: usize,
     /// Bytes in quarantine.
@@ -129,7 +138,7 @@ pub struct Store {
 }
 
 /// `[retention]`; nothing is no bound.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Age of journal entries.
     pub history_age: Option<Duration>,
@@ -160,6 +169,26 @@ impl fmt::Display for StoreUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
         }
     }
+}
+
+/// `[feed]`
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Between two comments on a stream without an event.
+    pub heartbeat: Duration,
+    /// The longest life of a stream.
+    pub stream_life: Duration,
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Where the service keeps backups; none turns them off.
+    pub folder: Option<PathBuf>,
+    /// From one to the next.
+    pub every: Duration,
+    /// How many are kept; at least one.
+    pub keep: usize,
 }
 
 /// `[log]`
@@ -195,6 +224,8 @@ pub struct App {
     pub webhook_secrets: Vec<Secret>,
     /// What its JWTs may be signed with.
     pub keys: Vec<Key>,
+    /// Without a webhook of it, after which it is called silent; that of all apps unless set.
+    pub silent_after: Option<Duration>,
     /// `hasIcon` of init.
     pub has_icon: bool,
     /// `apnEnabled` of init.

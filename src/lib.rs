@@ -6,10 +6,14 @@
 pub mod command;
 pub mod config;
 pub mod domain;
+pub mod exit;
 pub mod http;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod rebuild;
+pub mod schedule;
 pub mod serve;
 pub mod store;
+pub mod supervisor;
 pub mod wire;

@@ -22,7 +22,7 @@ pub fn start(settings: &Log) {
     if text {
         lines.with_target(false).init();
     } else {
-        lines.json().flatten_event(true).init();
+        lines.json().flatten_event(true).with_span_list(false).init();
     }
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();

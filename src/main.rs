@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use rollcall::command::{check_config, erase, export, replay, token};
+use clap::{CommandFactory, Parser, Subcommand};
+use rollcall::command::{
+    backup, check_config, check_health, describe, doctor, erase, export, journal, quarantine, rebuild,
+    replay, restore, tail, token, verify,
+};
 use rollcall::config::{Problems, Settings};
-use rollcall::{log, serve};
+use rollcall::{exit, log, serve};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -43,6 +46,31 @@ enum Command {
     Token(token::Args),
     /// Names every problem of the settings
     CheckConfig,
+    /// Copies the database to a file, checked, while the service goes on
+    Backup(backup::Args),
+    /// Puts a backup where the service will find it
+    Restore(restore::Args),
+    /// Says whether a database or a backup is whole, and what it shows
+    Verify(verify::Args),
+    /// Names what is wrong here or may go wrong, and what to do about it
+    Doctor(doctor::Args),
+    /// Says whether the service would take a webhook now; exits 69 if not
+    #[command(after_help = "Example:\n  rollcall check-health && echo it takes webhooks")]
+    CheckHealth,
+    /// Prints what makes a shell complete this command line
+    Completions(describe::Completions),
+    /// Prints the manual page, or writes a page for each command
+    Man(describe::Man),
+    /// Looks at what came in, and sends it again
+    #[command(subcommand)]
+    Journal(journal::Command),
+    /// Looks at bodies that could not be used, uses them after all, or gives them up
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
+    /// Prints what comes in, as it comes
+    Tail(tail::Args),
+    /// Compares the directory with what the journal says, and puts right what differs
+    Rebuild(rebuild::Args),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -52,34 +80,43 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let loaded = Settings::load(cli.config.as_deref(), &cli.set);
-    if let Some(Command::CheckConfig) = cli.command {
-        return check_config::run(&loaded);
-    }
-    let settings = match loaded {
-        Ok(settings) => settings,
-        Err(problems) => return refuse(&problems),
+    let load = || Settings::load(cli.config.as_deref(), &cli.set);
+    let ran = match (cli.command.unwrap_or(Command::Serve), load()) {
+        // These do without settings, or say themselves what is wrong with them.
+        (Command::CheckConfig, loaded) => return check_config::run(&loaded),
+        (Command::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
+        (Command::Completions(args), _) => describe::completions(&args, Cli::command()).map(done),
+        (Command::Man(args), _) => describe::man(&args, Cli::command()).map(done),
+        (_, Err(problems)) => return refuse(&problems),
+        (Command::Serve, Ok(settings)) => return run_service(&settings, load),
+        (Command::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
+        (Command::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
+        (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
+        (Command::Export(args), Ok(settings)) => export::run(&args, &settings),
+        (Command::Backup(args), Ok(settings)) => backup::run(&args, &settings).map(done),
+        (Command::Restore(args), Ok(settings)) => restore::run(&args, &settings).map(done),
+        (Command::Verify(args), Ok(settings)) => verify::run(&args, &settings).map(done),
+        (Command::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
+        (Command::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
+        (Command::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
+        (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
+        (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
-    let ran = match cli.command {
-        None | Some(Command::Serve | Command::CheckConfig) => return run_service(&settings),
-        Some(Command::Replay(args)) => {
-            serve::block_on(replay::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
-        }
-        Some(Command::Erase(args)) => {
-            serve::block_on(erase::run(&args, &settings)).map_err(anyhow::Error::from).flatten()
-        }
-        Some(Command::Export(args)) => export::run(&args, &settings),
-        Some(Command::Token(args)) => token::run(&args, &settings).map(|()| ExitCode::SUCCESS),
-    };
-    ran.unwrap_or_else(|error| {
-        eprintln!("rollcall: {error:#}");
-        ExitCode::FAILURE
-    })
+    ran.unwrap_or_else(|error| exit::failed(&error))
 }
 
-fn run_service(settings: &Settings) -> ExitCode {
+/// What a command that waits comes to.
+fn waited_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    serve::block_on(command)?
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+fn run_service(settings: &Settings, load: impl Fn() -> Result<Settings, Problems>) -> ExitCode {
     log::start(&settings.log);
-    let ended = serve::block_on(serve::run(settings)).flatten();
+    let ended = serve::block_on(serve::run(settings, load)).flatten();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -91,5 +128,5 @@ fn run_service(settings: &Settings) -> ExitCode {
 
 fn refuse(problems: &Problems) -> ExitCode {
     eprint!("{problems}");
-    ExitCode::from(check_config::SETTINGS_ARE_WRONG)
+    ExitCode::from(exit::SETTINGS)
 }

@@ -1,5 +1,8 @@
 //! What can be counted. Labels never carry anything about a user.
 
+mod levels;
+mod process;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use prometheus_client::encoding::text::encode;
@@ -10,6 +13,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use levels::Gauges;
+pub use levels::{AppLevel, Levels};
+use process::Process;
+
+/// Where a time in s falls: from a commit of a fast disk to the 20 s that Smooch waits at the longest.
+const SECONDS: [f64; 16] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0];
 
 /// For how long, in s, a batch that was not stored makes the service not ready.
 const TROUBLE_COUNTS: i64 = 10;
@@ -39,6 +50,17 @@ pub enum Outcome {
     unavailable,
 }
 
+impl Outcome {
+    const ALL: [Self; 6] = [
+        Self::stored,
+        Self::repeated,
+        Self::quarantined,
+        Self::unauthorized,
+        Self::refused,
+        Self::unavailable,
+    ];
+}
+
 /// A label that tells why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Why {
@@ -49,7 +71,7 @@ pub struct Why {
 /// A label that tells what was done with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Done {
-    /// `learned`, `kept`, `repeated`, `quarantined` or `erased`.
+    /// `learned`, `kept`, `repeated`, `quarantined` or `erased`; of a backup `made` or `failed`.
     pub outcome: &'static str,
 }
 
@@ -98,34 +120,21 @@ pub struct Metrics {
     pub identity_conflicts: Counter,
     /// Bodies given up to bound the quarantine.
     pub quarantine_dropped: Counter,
-    queue_jobs: Gauge,
-    queue_bytes: Gauge,
-    queue_capacity: Gauge,
-    bodies_bytes: Gauge,
+    backups: Family<Done, Counter>,
+    backup_last_success: Gauge,
+    levels: Gauges,
+    process: Process,
     /// When a batch was last not stored, in s since 1970; 0 once one was again.
     failed: AtomicI64,
     /// When a refusal was last logged, in s since 1970.
     refusal_logged: AtomicI64,
 }
 
-/// What is asked for when the metrics are read.
-#[derive(Clone, Copy, Debug)]
-pub struct Levels {
-    /// Deliveries waiting.
-    pub queue_jobs: usize,
-    /// Their bytes.
-    pub queue_bytes: usize,
-    /// The most that may wait.
-    pub queue_capacity: usize,
-    /// Bytes of bodies that are being received.
-    pub bodies_bytes: usize,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
-        let seconds = || Histogram::new(exponential_buckets(0.0001, 2.5, 14));
+        let seconds = || Histogram::new(SECONDS);
         let mut metrics = Self {
-            registry: Registry::with_prefix("rollcall"),
+            registry: Registry::default(),
             received: Family::default(),
             rejected: Family::default(),
             receive_seconds: seconds(),
@@ -145,10 +154,10 @@ impl Default for Metrics {
             id_conflicts: Counter::default(),
             identity_conflicts: Counter::default(),
             quarantine_dropped: Counter::default(),
-            queue_jobs: Gauge::default(),
-            queue_bytes: Gauge::default(),
-            queue_capacity: Gauge::default(),
-            bodies_bytes: Gauge::default(),
+            backups: Family::default(),
+            backup_last_success: Gauge::default(),
+            levels: Gauges::default(),
+            process: Process::default(),
             failed: AtomicI64::new(0),
             refusal_logged: AtomicI64::new(0),
         };
@@ -159,7 +168,15 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        let r = &mut self.registry;
+        // Those that are always there are there from the start, so that their first step is seen as one.
+        for outcome in Outcome::ALL {
+            drop(self.received.get_or_create(&Received { outcome }));
+        }
+        for outcome in ["learned", "kept", "repeated", "quarantined"] {
+            drop(self.events.get_or_create(&Done { outcome }));
+        }
+        self.process.register(&mut self.registry);
+        let r = self.registry.sub_registry_with_prefix("rollcall");
         r.register("webhook_requests", "Webhook requests by what became of them", self.received.clone());
         r.register("webhook_rejected", "Webhook requests not accepted, by reason", self.rejected.clone());
         r.register(
@@ -199,10 +216,13 @@ impl Metrics {
             "Bodies given up to bound the quarantine",
             self.quarantine_dropped.clone(),
         );
-        r.register("queue_depth", "Deliveries waiting for the worker", self.queue_jobs.clone());
-        r.register("queue_bytes", "Bytes of bodies waiting for the worker", self.queue_bytes.clone());
-        r.register("queue_capacity", "The most deliveries that may wait", self.queue_capacity.clone());
-        r.register("bodies_bytes", "Bytes of bodies being received", self.bodies_bytes.clone());
+        r.register("backups", "Backups by the clock, by what became of them", self.backups.clone());
+        r.register(
+            "backup_last_success_timestamp_seconds",
+            "When the newest backup in the folder of the settings was made, since 1970; 0 if there is none",
+            self.backup_last_success.clone(),
+        );
+        self.levels.register(r);
         r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     }
 
@@ -254,12 +274,20 @@ impl Metrics {
         self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
     }
 
+    /// Counts a backup by the clock: `made` or `failed`.
+    pub fn backup(&self, outcome: &'static str) {
+        self.backups.get_or_create(&Done { outcome }).inc();
+    }
+
+    /// Notes when the newest backup was made, in s since 1970.
+    pub fn newest_backup(&self, at: i64) {
+        self.backup_last_success.set(at);
+    }
+
     /// Everything, as OpenMetrics text.
     pub fn text(&self, levels: &Levels) -> String {
-        self.queue_jobs.set(levels.queue_jobs as i64);
-        self.queue_bytes.set(levels.queue_bytes as i64);
-        self.queue_capacity.set(levels.queue_capacity as i64);
-        self.bodies_bytes.set(levels.bodies_bytes as i64);
+        self.levels.set(levels);
+        self.process.look();
         let mut text = String::new();
         // Writing to a string does not fail.
         _ = encode(&mut text, &self.registry);

@@ -1,5 +1,7 @@
 //! What is opened in which order, and how it ends.
 
+mod live;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -10,18 +12,26 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Settings, StoreUrl};
+use crate::config::{Problems, Server, Settings, StoreUrl};
+use crate::exit;
+use crate::http::census::Census;
 use crate::http::listen::{self, Routes};
 use crate::http::{self, Shared};
 use crate::ingest::news::News;
+use crate::ingest::pulse::Pulse;
+use crate::ingest::queue::Queue;
 use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
+use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
 use crate::store::readers::Readers;
 use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
+use crate::supervisor;
+use live::Live;
 
 /// Look-ups go on beside one that waits for the disk.
 const READERS: usize = 2;
@@ -60,40 +70,35 @@ pub enum Failure {
 impl Failure {
     /// 74 for input, output and a damaged file, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Io { .. } | Self::Store(_) | Self::Open(OpenError::Io { .. } | OpenError::Store { .. }) => {
-                ExitCode::from(74)
-            }
-            _ => ExitCode::FAILURE,
-        }
+        ExitCode::from(match self {
+            Self::Io { .. } | Self::Store(_) => exit::IO,
+            Self::Open(error) => exit::of_open(error),
+            Self::Worker | Self::NotDrained => exit::FAILED,
+        })
     }
 }
 
-/// Runs the service until it is told to stop, or cannot go on.
+/// Runs the service until it is told to stop, or cannot go on. SIGHUP makes it go on with the settings that
+/// `read_again` gives.
 ///
 /// The listeners come first: a database that was not closed may take its time to open, and whoever asks
 /// meanwhile is told to come again.
-pub async fn run(settings: &Settings) -> Result<(), Failure> {
+pub async fn run(
+    settings: &Settings,
+    read_again: impl Fn() -> Result<Settings, Problems>,
+) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(io("signals"))?;
     let metrics = Arc::new(Metrics::default());
-    let server = &settings.server;
-    let (public, listen) = bind(server.listen).await?;
-    let (admin, admin_listen) = bind(server.admin_listen).await?;
-    let (stop, stopping) = watch::channel(false);
-    let (stop_admin, stopping_admin) = watch::channel(false);
-    let limits = listen::Limits::from(server);
-    let routes = Routes::from(http::starting(metrics.clone()));
-    let admin_routes = Routes::from(http::admin_starting());
-    let mut public = tokio::spawn(listen::serve(public, routes.clone(), limits, metrics.clone(), stopping));
-    // Connections to the admin listener are not counted as the public one's.
-    tokio::spawn(listen::serve(admin, admin_routes.clone(), limits, Arc::default(), stopping_admin));
+    let mut front = Front::open(&settings.server, &metrics).await?;
+    let (listen, admin_listen) = (front.listen, front.admin_listen);
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
     let owned = settings.clone();
-    let (store, readers) = tokio::select! {
+    let (store, readers, census) = tokio::select! {
         opened = tokio::task::spawn_blocking(move || open(&owned)) => {
             opened.map_err(|error| io("opening the database")(error.into()))??
         }
+        () = supervisor::opening() => return Ok(()),
         signal = signals.stop() => {
             tracing::info!(signal, "{signal} before the database was open");
             return Ok(());
@@ -101,43 +106,41 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     };
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
-    let news = News::default();
+    let (news, pulse) = (News::default(), Pulse::default());
     let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
-    let options =
-        worker::Options { batch_jobs, group_members, retention: retention(settings), news: news.clone() };
+    let (retention, told, beat) = (retention(settings), news.clone(), pulse.clone());
+    let options = worker::Options { batch_jobs, group_members, retention, news: told, pulse: beat };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
-    let shared = Arc::new(Shared::new(settings, queue.clone(), readers, news, metrics));
-    routes.set(http::public(shared.clone()));
-    admin_routes.set(http::admin(shared.clone()));
     tokio::spawn(tick(queue.clone()));
+    let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
+    let shared = Shared::new(settings, queue.clone(), readers, news, census, metrics);
+    let mut live = Live::new(settings, shared, schedule, &front);
+    tokio::spawn(supervisor::watch(pulse));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
+    supervisor::ready();
 
-    tokio::select! {
-        ended = &mut worker => {
-            stop.send_replace(true);
-            // Time for the requests under way to be told that theirs is not known to be stored.
-            _ = timeout(LAST_ANSWERS, &mut public).await;
-            return Err(ended_early(ended));
+    loop {
+        tokio::select! {
+            ended = &mut worker => {
+                front.stop.send_replace(true);
+                // Time for the requests under way to be told that theirs is not known to be stored.
+                _ = timeout(LAST_ANSWERS, &mut front.public).await;
+                return Err(ended_early(ended));
+            }
+            told = signals.next() => match told {
+                Told::Reload => live.reload(&read_again),
+                Told::Stop(signal) => {
+                    tracing::info!(signal, "{signal}: finishing what is under way");
+                    break;
+                }
+            },
         }
-        signal = signals.stop() => tracing::info!(signal, "{signal}: finishing what is under way"),
     }
-    shared.draining.send_replace(true);
-    stop.send_replace(true);
-    let drain = async {
-        // The rest of the time is the worker's. Peers that have not taken their answers by then never will.
-        if timeout(server.drain_within * 4 / 5, &mut public).await.is_err() {
-            tracing::warn!("closing connections that are still open");
-            public.abort();
-            _ = public.await;
-        }
-        queue.close();
-        let ended = worker.await;
-        stop_admin.send_replace(true);
-        ended
-    };
+    supervisor::stopping();
+    let within = live.drain_within();
     tokio::select! {
-        drained = timeout(server.drain_within, drain) => match drained {
+        drained = timeout(within, drain(front, live, &queue, worker)) => match drained {
             Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
             Ok(ended) => return Err(ended_early(ended)),
             Err(_) => return Err(Failure::NotDrained),
@@ -147,8 +150,55 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The two listeners, at first without a database behind them.
+struct Front {
+    listen: SocketAddr,
+    admin_listen: SocketAddr,
+    routes: Routes,
+    admin_routes: Routes,
+    limits: watch::Sender<listen::Limits>,
+    public: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
+}
+
+impl Front {
+    async fn open(server: &Server, metrics: &Arc<Metrics>) -> Result<Self, Failure> {
+        let (public, listen) = bind(server.listen).await?;
+        let (admin, admin_listen) = bind(server.admin_listen).await?;
+        let (stop, stopping) = watch::channel(false);
+        let (stop_admin, stopping_admin) = watch::channel(false);
+        let (limits, bounds) = watch::channel(listen::Limits::from(server));
+        let routes = Routes::from(http::starting(metrics.clone()));
+        let admin_routes = Routes::from(http::admin_starting());
+        let public =
+            tokio::spawn(listen::serve(public, routes.clone(), bounds.clone(), metrics.clone(), stopping));
+        // Connections to the admin listener are not counted as the public one's.
+        tokio::spawn(listen::serve(admin, admin_routes.clone(), bounds, Arc::default(), stopping_admin));
+        Ok(Self { listen, admin_listen, routes, admin_routes, limits, public, stop, stop_admin })
+    }
+}
+
+/// Ends what is under way, from the front to the back.
+async fn drain(mut front: Front, live: Live, queue: &Queue, worker: oneshot::Receiver<Stored>) -> Ended {
+    live.draining();
+    front.stop.send_replace(true);
+    // The rest of the time is the worker's. Peers that have not taken their answers by then never will.
+    if timeout(live.drain_within() * 4 / 5, &mut front.public).await.is_err() {
+        tracing::warn!("closing connections that are still open");
+        front.public.abort();
+        _ = front.public.await;
+    }
+    queue.close();
+    let ended = worker.await;
+    front.stop_admin.send_replace(true);
+    // A backup that is being made is given up; it removes what it has written.
+    _ = tokio::task::spawn_blocking(move || drop(live)).await;
+    ended
+}
+
 /// Opens the database, to be written by one and read by several.
-fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
+fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>, Census), Failure> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&Options {
         path: path.clone(),
@@ -159,7 +209,9 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure>
     })?;
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
     let readers = Readers::start(readers, settings.ingest.answer_within);
-    Ok((store, readers.map_err(io("reader threads"))?))
+    let apps = settings.apps.iter().map(|app| app.id.as_str().into()).collect();
+    let census = Census::new(SqliteReader::open(path)?, apps);
+    Ok((store, readers.map_err(io("reader threads"))?, census))
 }
 
 /// Has the worker look again and again, as long as there is one.
@@ -190,7 +242,8 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
     Ok((listener, bound))
 }
 
-type Ended = Result<Result<(), store::Error>, oneshot::error::RecvError>;
+type Stored = Result<(), store::Error>;
+type Ended = Result<Stored, oneshot::error::RecvError>;
 
 /// Starts the worker's thread. Resolves when it has ended and the store is closed.
 fn start_worker(
@@ -198,7 +251,7 @@ fn start_worker(
     jobs: async_channel::Receiver<queue::Job>,
     options: worker::Options,
     metrics: Arc<Metrics>,
-) -> Result<oneshot::Receiver<Result<(), store::Error>>, Failure> {
+) -> Result<oneshot::Receiver<Stored>, Failure> {
     let (done, ended) = oneshot::channel();
     let run = move || {
         // The one way to test what becomes of the process.
@@ -239,15 +292,29 @@ impl Signals {
         })
     }
 
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.term.recv() => Told::Stop("SIGTERM"),
+            _ = self.int.recv() => Told::Stop("SIGINT"),
+            _ = self.hup.recv() => Told::Reload,
+        }
+    }
+
+    /// The next one to stop, while there is nothing to reload.
     async fn stop(&mut self) -> &'static str {
         loop {
-            tokio::select! {
-                _ = self.term.recv() => return "SIGTERM",
-                _ = self.int.recv() => return "SIGINT",
-                _ = self.hup.recv() => tracing::info!("SIGHUP: settings are read at the start only; restart to change them"),
+            match self.next().await {
+                Told::Stop(signal) => return signal,
+                Told::Reload => tracing::info!("SIGHUP is not heeded while starting or stopping"),
             }
         }
     }
+}
+
+/// What an operator wants.
+enum Told {
+    Stop(&'static str),
+    Reload,
 }
 
 fn io(what: &str) -> impl FnOnce(std::io::Error) -> Failure {

@@ -180,7 +180,8 @@ async fn requests<R: Requests>(
     }
 }
 
-async fn write(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes all of it.
+pub async fn write(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = poll_fn(|cx| Pin::new(&mut *stream).poll_write(cx, bytes)).await?;
         bytes = &bytes[written..];

@@ -6,6 +6,7 @@
 #![expect(unreachable_pub, reason = "nobody can import from a program")]
 
 mod bodies;
+mod feed;
 mod histogram;
 mod load;
 mod machine;
@@ -54,6 +55,9 @@ struct Args {
     /// Measures look-ups and init instead of webhooks
     #[arg(long)]
     reads: bool,
+    /// Measures what a hundred followers of the change feed cost instead
+    #[arg(long)]
+    feed: bool,
     /// Measures this build of the program, such as an older one
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
     program: PathBuf,
@@ -99,9 +103,12 @@ fn measure(args: &Args) -> Result<Option<Report>> {
     measured
 }
 
-/// The report on webhooks; look-ups are printed as they are measured.
+/// The report on webhooks; look-ups and followers are printed as they are measured.
 fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>> {
     prepare::fresh(folder)?;
+    if args.feed {
+        return feed::run(args, folder).map(|()| None);
+    }
     let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
     let noop_home = folder.join("noop");

@@ -38,6 +38,7 @@ pub fn run(port: u16) -> Result<()> {
     rollcall::serve::block_on(async move {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         let (_stop, stopping) = watch::channel(false);
+        let (_limits, limits) = watch::channel(limits);
         serve(listener, router.into(), limits, Arc::default(), stopping).await;
         Ok(())
     })?

@@ -4,13 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::config::{Problems, Settings};
-
-/// What a process ends with when its settings are wrong (`EX_CONFIG` of sysexits): a supervisor that
-/// knows it does not start it again.
-pub const SETTINGS_ARE_WRONG: u8 = 78;
+use crate::exit;
 
 /// Says on stdout that the settings are fine, or on stderr what is wrong with them, one problem a
-/// line. Returns what to exit with: 0, or [`SETTINGS_ARE_WRONG`].
+/// line. Returns what to exit with: 0, or [`exit::SETTINGS`].
 pub fn run(loaded: &Result<Settings, Problems>) -> ExitCode {
     match loaded {
         Ok(settings) => {
@@ -20,7 +17,7 @@ pub fn run(loaded: &Result<Settings, Problems>) -> ExitCode {
         }
         Err(problems) => {
             let _ = writeln!(std::io::stderr(), "{problems}");
-            ExitCode::from(SETTINGS_ARE_WRONG)
+            ExitCode::from(exit::SETTINGS)
         }
     }
 }

@@ -1,8 +1,23 @@
-//! One file for each subcommand but `serve`.
+//! One file for each subcommand but `serve`, and what several of them share.
 
+pub mod backup;
 pub mod check_config;
+pub mod check_health;
+mod database;
+pub mod describe;
+pub mod doctor;
 pub mod erase;
 pub mod export;
+pub mod journal;
+mod progress;
+pub mod quarantine;
+pub mod rebuild;
 pub mod replay;
+pub mod restore;
 mod service;
+mod stages;
+pub mod tail;
 pub mod token;
+pub mod verify;
+
+use crate::exit::Failure;

@@ -3,13 +3,13 @@
 //! One thread reads and signs, a few tasks post, and the caller counts. The channels between them are
 //! bounded, so that memory does not depend on how much there is to replay.
 
-mod payloads;
+pub(super) mod payloads;
 pub(super) mod post;
-mod sign;
-mod tally;
+pub(super) mod sign;
+pub(super) mod tally;
 
 use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,18 +17,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Url;
 use tokio::task::JoinSet;
 
+use super::progress::Progress;
+use super::service;
 use crate::config::{self, Settings};
 use payloads::Source;
 use post::{Poster, Request};
 use sign::Signer;
 use tally::{Outcome, Tally};
-
-/// How often the spinner of a replay without a known end turns.
-const SPIN: Duration = Duration::from_millis(100);
 
 const AFTER_HELP: &str = "\
 Bodies are sent byte for byte as they are recorded. Every answer is counted and none is tried again, be it \
@@ -51,33 +49,40 @@ pub struct Args {
     /// (every .json and .jsonl in them, however deep, sorted by name), or - for .jsonl on stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The target, http or https; if left out, /webhooks where the settings (server.listen) say that
-    /// rollcall listens
-    #[arg(long, value_name = "URL", value_parser = target)]
-    to: Option<Url>,
     /// The app whose first webhook secret signs, by its id; if left out, the app that the payload
     /// names, or for a payload that names none the only app of the settings
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// How to sign: with the secret itself as X-API-Key, which is what Smooch does, or with an
-    /// HMAC-SHA256 of the body as X-Hub-Signature-256
-    #[arg(long, value_enum, default_value = "api-key")]
-    sign: sign::Scheme,
-    /// Requests a second at most; as fast as they are answered if left out
-    #[arg(long, value_name = "N")]
-    rate: Option<NonZeroU32>,
-    /// Requests under way at once, 1 to 1024; with 1 the order of the payloads is kept strictly
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    concurrency: u16,
     /// Rounds: how many times to post the whole set
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
+    #[command(flatten)]
+    posting: Posting,
+}
+
+/// Where to, and how, payloads are posted.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Posting {
+    /// The target, http or https; if left out, /webhooks where the settings (server.listen) say that
+    /// rollcall listens
+    #[arg(long, value_name = "URL", value_parser = target)]
+    pub(super) to: Option<Url>,
+    /// How to sign: with the secret itself as X-API-Key, which is what Smooch does, or with an
+    /// HMAC-SHA256 of the body as X-Hub-Signature-256
+    #[arg(long, value_enum, default_value = "api-key")]
+    pub(super) sign: sign::Scheme,
+    /// Requests a second at most; as fast as they are answered if left out
+    #[arg(long, value_name = "N")]
+    pub(super) rate: Option<NonZeroU32>,
+    /// Requests under way at once, 1 to 1024; with 1 the order of the payloads is kept strictly
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) concurrency: u16,
     /// How long to wait for an answer; 20s is what Smooch waits
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = config::duration)]
-    timeout: Duration,
+    pub(super) timeout: Duration,
     /// Print the summary as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Posts everything once a round and prints a summary on stdout. Returns what to exit with: 0 if
@@ -87,45 +92,84 @@ pub struct Args {
 /// Nothing was posted, because the app is not in the settings, its secret cannot travel in a header,
 /// the target cannot be told, or stdin is to be read twice; or nothing takes the summary.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let signer = Signer::new(args.sign, args.app.as_deref(), &settings.apps)?;
-    let target = args.to.clone().map_or_else(|| default_target(settings.server.listen), Ok)?;
+    let posting = &args.posting;
+    let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
     let sources = payloads::find(&args.paths);
     match sources.iter().filter(|source| **source == Source::Stdin).count() {
         0 => {}
         1 if args.repeat.get() == 1 => {}
         _ => bail!("stdin can be read only once: name - once, and leave --repeat out"),
     }
-    let poster = Poster::new(target, args.timeout, args.rate)?;
-    let progress = progress(&sources, args.repeat.get())?;
+    let poster = posting.poster(settings)?;
+    let repeat = args.repeat.get();
+    let mut progress = Progress::new(|| Some(payloads::count(&sources)? * u64::from(repeat)))?;
     let began = Instant::now();
-    let tally = replay(args, sources, signer, poster, &progress).await?;
+    let read = move |feed: &Feed| {
+        for _ in 0..repeat {
+            read_round(&sources, &signer, feed);
+        }
+    };
+    let mut tally = Tally::default();
+    post_all(posting.concurrency, poster, read, |outcome| {
+        tally.add(outcome).inspect(|failure| progress.say(failure));
+        progress.advance(1);
+    })
+    .await?;
     let took = began.elapsed();
-    progress.finish_and_clear();
-    if let Some(more) = tally.unnamed_failures() {
-        // Whoever closed stderr still gets the summary.
-        let _ = writeln!(io::stderr(), "… and {more} more");
-    }
-    let summary = if args.json { tally.json(took).to_string() } else { tally.text(took) };
-    writeln!(io::stdout(), "{summary}").context("the summary could not be printed")?;
+    progress.finish();
+    posting.summary(&tally, took)?;
     Ok(if tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn replay(
-    args: &Args,
-    sources: Vec<Source>,
-    signer: Signer,
+impl Posting {
+    /// # Errors
+    /// The target cannot be told, or not be reached for want of certificates.
+    pub(super) fn poster(&self, settings: &Settings) -> anyhow::Result<Poster> {
+        let target = self.to.clone().map_or_else(|| default_target(settings.server.listen), Ok)?;
+        Poster::new(target, self.timeout, self.rate)
+    }
+
+    /// Prints what came of it: how many more failures there were than were named, and the summary.
+    pub(super) fn summary(&self, tally: &Tally, took: Duration) -> anyhow::Result<()> {
+        if let Some(more) = tally.unnamed_failures() {
+            // Whoever closed stderr still gets the summary.
+            let _ = writeln!(io::stderr(), "… and {more} more");
+        }
+        let summary = if self.json { tally.json(took).to_string() } else { tally.text(took) };
+        writeln!(io::stdout(), "{summary}").context("the summary could not be printed")
+    }
+}
+
+/// Where payloads are handed in to be posted. Waits while there is enough to post.
+pub(super) struct Feed {
+    to_post: async_channel::Sender<Request>,
+    outcomes: async_channel::Sender<Outcome>,
+}
+
+impl Feed {
+    /// Hands a payload in, or says what became of it already.
+    pub(super) fn put(&self, request: Result<Request, Outcome>) {
+        // Both are open while this runs, unless the posting tasks have failed, which is said elsewhere.
+        let _ = match request {
+            Ok(request) => self.to_post.send_blocking(request).is_ok(),
+            Err(outcome) => self.outcomes.send_blocking(outcome).is_ok(),
+        };
+    }
+}
+
+/// Posts whatever `read` hands in, so many at once, and tells `each` what became of each. Returns what
+/// `read` does.
+pub(super) async fn post_all<R: Send + 'static>(
+    concurrency: u16,
     poster: Poster,
-    progress: &ProgressBar,
-) -> anyhow::Result<Tally> {
-    let room = usize::from(args.concurrency);
+    read: impl FnOnce(&Feed) -> R + Send + 'static,
+    mut each: impl FnMut(&Outcome),
+) -> anyhow::Result<R> {
+    let room = usize::from(concurrency);
     let (to_post, requests) = async_channel::bounded(room);
     let (to_count, outcomes) = async_channel::bounded(room);
-    let (repeat, not_sent) = (args.repeat.get(), to_count.clone());
-    let reader = tokio::task::spawn_blocking(move || {
-        for _ in 0..repeat {
-            read_round(&sources, &signer, &to_post, &not_sent);
-        }
-    });
+    let feed = Feed { to_post, outcomes: to_count.clone() };
+    let reader = tokio::task::spawn_blocking(move || read(&feed));
     let poster = Arc::new(poster);
     let mut posting = JoinSet::new();
     for _ in 0..room {
@@ -139,55 +183,24 @@ async fn replay(
     }
     // Each loop ends when nobody is left to send.
     drop((requests, to_count));
-    let mut tally = Tally::default();
     while let Ok(outcome) = outcomes.recv().await {
-        if let Some(failure) = tally.add(&outcome) {
-            progress.suspend(|| {
-                let _ = writeln!(io::stderr(), "{failure}");
-            });
-        }
-        progress.inc(1);
+        each(&outcome);
     }
     posting.join_all().await;
-    reader.await.context("reading the payloads failed")?;
-    Ok(tally)
+    reader.await.context("reading the payloads failed")
 }
 
-/// Reads and signs everything once. Waits while there is enough to post.
-fn read_round(
-    sources: &[Source],
-    signer: &Signer,
-    to_post: &async_channel::Sender<Request>,
-    not_sent: &async_channel::Sender<Outcome>,
-) {
+/// Reads and signs everything once.
+fn read_round(sources: &[Source], signer: &Signer, feed: &Feed) {
     for source in sources {
         payloads::read(source, &mut |place, body| {
             let signed = body.and_then(|body| Ok((signer.sign(&body)?, body)));
-            // Both are open while this runs, unless the posting tasks have failed, which is said elsewhere.
-            let _ = match signed {
-                Ok((header, body)) => to_post.send_blocking(Request { place, body, header }).is_ok(),
-                Err(why) => not_sent.send_blocking(Outcome::NotSent { place, why }).is_ok(),
-            };
+            feed.put(match signed {
+                Ok((header, body)) => Ok(Request { place, body, header }),
+                Err(why) => Err(Outcome::NotSent { place, why }),
+            });
         });
     }
-}
-
-/// A bar on stderr, or a spinner if the end is not known; neither where stderr is no terminal.
-fn progress(sources: &[Source], rounds: u32) -> anyhow::Result<ProgressBar> {
-    let bar = ProgressBar::no_length();
-    if bar.is_hidden() {
-        return Ok(bar);
-    }
-    let template = match payloads::count(sources) {
-        Some(count) => {
-            bar.set_length(count * u64::from(rounds));
-            "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left"
-        }
-        None => "{spinner} {human_pos} done, {per_sec}, {elapsed}",
-    };
-    bar.set_style(ProgressStyle::with_template(template).context("the progress cannot be shown")?);
-    bar.enable_steady_tick(SPIN);
-    Ok(bar)
 }
 
 pub(super) fn target(text: &str) -> Result<Url, String> {
@@ -198,17 +211,11 @@ pub(super) fn target(text: &str) -> Result<Url, String> {
     }
 }
 
-/// Where a service that listens there is reached from this machine.
-pub(super) fn default_target(mut listen: SocketAddr) -> anyhow::Result<Url> {
-    if listen.port() == 0 {
+/// The webhook target of the service of the settings.
+fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
+    let Some(listen) = service::reached_at(listen) else {
         bail!("server.listen has port 0, which is any free one: name the target with --to");
-    }
-    if listen.ip().is_unspecified() {
-        listen.set_ip(match listen.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
+    };
     Url::parse(&format!("http://{listen}/webhooks")).context("server.listen makes no URL: use --to")
 }
 
@@ -232,9 +239,9 @@ mod tests {
     #[test]
     fn left_out_options_are_what_smooch_does() {
         let args = args("fixtures -").unwrap();
-        assert_eq!(args.timeout, Duration::from_secs(20));
-        assert_eq!(args.sign, sign::Scheme::ApiKey);
-        assert_eq!((args.concurrency, args.repeat.get(), args.rate), (4, 1, None));
+        assert_eq!(args.posting.timeout, Duration::from_secs(20));
+        assert_eq!(args.posting.sign, sign::Scheme::ApiKey);
+        assert_eq!((args.posting.concurrency, args.repeat.get(), args.posting.rate), (4, 1, None));
         assert_eq!(args.paths, [PathBuf::from("fixtures"), PathBuf::from("-")]);
     }
 

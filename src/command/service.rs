@@ -1,98 +1,140 @@
-//! The running service, asked over HTTP with a key of the settings.
+//! The running service of the settings, asked for what only it may change.
 
-use std::process::ExitCode;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::{Client, Method, StatusCode, Url, redirect, retry};
+use reqwest::{Client, Method, header};
 use serde_json::Value;
+use tokio::net::TcpStream;
 
-use super::replay;
-use crate::config::{App, Key, Settings};
+use super::Failure;
+use crate::config::Settings;
 
-/// What a process ends with when there is no service to ask (`EX_UNAVAILABLE` of sysexits).
-pub(super) const NO_SERVICE: u8 = 69;
+/// Far longer than the service takes to answer, be it with a refusal.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The service answers a change within a few seconds; it may wait for the disk.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A service that is well answers far sooner.
+const WELL_WITHIN: Duration = Duration::from_secs(5);
 
-/// The service, and the key that it is asked with.
+/// How often something is asked that the service has no room for, and how long is waited between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The admin listener.
 pub(super) struct Service {
     client: Client,
-    base: Url,
-    key: Key,
+    base: String,
 }
 
-/// What the service answered.
-pub(super) enum Answer {
-    /// A status, and JSON.
-    Said(StatusCode, Value),
-    /// Nobody is there, with the reason.
-    Nobody(String),
+/// An answer: its status, and its JSON.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) json: Value,
+}
+
+impl Answer {
+    /// What a refusal says.
+    pub(super) fn refusal(&self) -> String {
+        let said = self.json.pointer("/error/description").and_then(Value::as_str);
+        format!("{} {}", self.status, said.unwrap_or("without a word on why"))
+    }
 }
 
 impl Service {
-    /// The service at `to`, else where the settings let it listen, asked with the app's first key.
-    ///
     /// # Errors
-    /// The app has no key, or nobody knows where the service is.
-    pub(super) fn new(to: Option<&Url>, settings: &Settings, app: &App) -> anyhow::Result<Self> {
-        let key = app.keys.first().cloned();
-        let key = key.with_context(|| format!("the app {} has no keys: add one to its `keys`", app.id))?;
-        let base = to.cloned().map_or_else(|| replay::default_target(settings.server.listen), Ok)?;
-        replay::post::install();
-        let mut client = Client::builder()
-            .user_agent(concat!("rollcall/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
-            .retry(retry::never())
-            .redirect(redirect::Policy::none())
-            .no_proxy();
-        if base.scheme() == "http" {
-            client = client.tls_certs_only([]);
-        }
+    /// It cannot be told where it listens.
+    pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
+        let admin = reached_at(settings.server.admin_listen).ok_or_else(|| {
+            let why = "server.admin_listen has port 0, which is any free one: say which with --set";
+            Failure::Usage(why.to_owned())
+        })?;
+        choose_cryptography();
+        let client = Client::builder().timeout(PATIENCE).no_proxy().tls_certs_only([]);
         let client = client.build().context("the HTTP client could not be set up")?;
-        Ok(Self { client, base, key })
+        Ok(Self { client, base: format!("http://{admin}") })
     }
 
-    /// Asks for a path, each of its segments as it is, below the address of the service.
+    /// Asks for something that may be asked twice: while the service has no room, again a little later.
     ///
     /// # Errors
-    /// The answer is not JSON.
-    pub(super) async fn ask(&self, method: Method, path: &[&str], query: &str) -> anyhow::Result<Answer> {
-        let mut url = self.base.clone();
-        url.set_query(Some(query).filter(|query| !query.is_empty()));
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.clear().extend(path);
-        }
-        let asked = self.client.request(method, url).basic_auth(&self.key.id, Some(self.key.secret.expose()));
-        let answer = match asked.send().await {
-            Ok(answer) => answer,
-            Err(error) if error.is_connect() => {
-                return Ok(Answer::Nobody(self.base.origin().ascii_serialization()));
+    /// Nobody answers: [`Failure::Unavailable`].
+    pub(super) async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let mut tries = 1;
+        loop {
+            let answer = self.ask_once(method.clone(), path, body).await?;
+            if answer.status != 503 || tries == TRIES {
+                return Ok(answer);
             }
-            // The URL may hold a name.
-            Err(error) => return Err(error.without_url()).context("the service did not answer"),
+            tries += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask_once(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+        let failed = |error: reqwest::Error| {
+            let why = if error.is_connect() { "is not there" } else { "does not answer" };
+            let base = &self.base;
+            Failure::Unavailable(format!("the service {why} at {base} (server.admin_listen): is it started?"))
         };
-        let status = answer.status();
-        let body =
-            answer.bytes().await.map_err(reqwest::Error::without_url).context("the answer broke off")?;
-        let said =
-            serde_json::from_slice(&body).with_context(|| format!("the answer ({status}) is not JSON"))?;
-        Ok(Answer::Said(status, said))
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        let request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        let answer = request.send().await.map_err(failed)?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.map_err(failed)?;
+        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default() })
+    }
+
+    /// Whether somebody is there.
+    pub(super) async fn is_there(&self) -> bool {
+        self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
     }
 }
 
-/// Says that there is no service; gives what to exit with.
-pub(super) fn nobody(at: &str) -> ExitCode {
-    eprintln!(
-        "rollcall: no service answers at {at}: one process writes the directory, so start `rollcall serve`, or \
-         name a running one with --to"
-    );
-    ExitCode::from(NO_SERVICE)
+/// # Errors
+/// Nobody listens where webhooks are taken: [`Failure::Unavailable`].
+pub(super) async fn listens(settings: &Settings) -> Result<(), Failure> {
+    let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
+    let there = TcpStream::connect(listen).await;
+    there.map(drop).map_err(|_| {
+        Failure::Unavailable(format!("nobody listens at {listen} (server.listen): is the service started?"))
+    })
 }
 
-/// What an answer says went wrong.
-pub(super) fn description(said: &Value) -> String {
-    let text = said.pointer("/error/description").or_else(|| said.pointer("/errors/0/title"));
-    text.and_then(Value::as_str).unwrap_or("no description").to_owned()
+/// Where a service that listens there is reached from this machine; nothing for port 0.
+pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    Some(listen).filter(|listen| listen.port() != 0)
+}
+
+/// Chooses who does the cryptography of TLS; rustls has to be told once a process.
+pub(super) fn choose_cryptography() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error says that somebody else has chosen before, which is just as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// GETs a path: gives the status and the body, or why there is none.
+pub(super) async fn get(from: SocketAddr, path: &str) -> Result<(u16, String), String> {
+    choose_cryptography();
+    // The machine's certificates are not needed, and a small container has none.
+    let client = Client::builder().timeout(WELL_WITHIN).no_proxy().tls_certs_only([]).build();
+    let asked = async {
+        let answer = client?.get(format!("http://{from}{path}")).send().await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await?))
+    };
+    asked.await.map_err(|error: reqwest::Error| match error {
+        error if error.is_timeout() => format!("does not answer within {} s", WELL_WITHIN.as_secs()),
+        error if error.is_connect() => "takes no connection".to_owned(),
+        _ => "does not speak HTTP".to_owned(),
+    })
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::layers::{Layers, UNTYPED};
 use super::values::{
-    address, age, any_text, bytes, duration, entries, flag, header_text, key_id, log_format, log_level,
-    long_secret, origin, store_url,
+    address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, key_id,
+    log_format, log_level, long_secret, origin, store_url,
 };
 use super::{
-    App, Ingest, Key, Limits, Log, Place, Problem, Problems, Retention, Secret, Server, Settings, Store,
+    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Retention, Secret, Server,
+    Settings, Store,
 };
 
 /// The types of TOML that may stand for a value, and how to ask for them.
@@ -48,6 +49,7 @@ impl Reader {
                 bodies_in_flight: self.size("limits.bodies_in_flight"),
                 json_depth: self.count("limits.json_depth", 1..=512),
                 webhook_events: self.count("limits.webhook_events", 1..=MANY),
+                history_events: self.count("limits.history_events", 1..=MANY),
                 requests_per_second: self.number("limits.requests_per_second"),
                 request_burst: self.number("limits.request_burst"),
             },
@@ -58,6 +60,15 @@ impl Reader {
                 wal_limit: self.fixed("store.wal_limit", SIZE, bytes),
             },
             retention: self.retention(),
+            feed: Feed {
+                heartbeat: self.duration("feed.heartbeat"),
+                stream_life: self.duration("feed.stream_life"),
+            },
+            backup: Backup {
+                folder: self.unless_empty("backup.folder", any_text).map(Into::into),
+                every: self.duration("backup.every"),
+                keep: self.count("backup.keep", 1..=MANY),
+            },
             log: Log {
                 format: self.fixed("log.format", TEXT, log_format),
                 level: self.fixed("log.level", TEXT, log_level),
@@ -93,6 +104,7 @@ impl Reader {
             answer_within: self.duration("ingest.answer_within"),
             signature_tolerance: self.duration("ingest.signature_tolerance"),
             future_tolerance: self.duration("ingest.future_tolerance"),
+            silent_after: self.fixed("ingest.silent_after", TEXT, duration_or_never),
             quarantine_rows: self.count("ingest.quarantine_rows", 1..=1000 * MANY),
             quarantine_bytes: self.fixed("ingest.quarantine_bytes", SIZE, bytes),
             group_members: self.count("ingest.group_members", 2..=MANY),
@@ -115,7 +127,10 @@ impl Reader {
         let key = |name: &str| format!("{app}.{name}");
         let id = self.required(&key("id"), header_text);
         let name = self.optional(&key("name"), TEXT, any_text).filter(|name| !name.is_empty());
+        let silence = |text: &str| if text.is_empty() { Ok(None) } else { duration_or_never(text).map(Some) };
+        let for_all = self.fixed("ingest.silent_after", TEXT, duration_or_never);
         App {
+            silent_after: self.optional(&key("silent_after"), TEXT, silence).flatten().unwrap_or(for_all),
             name: name.unwrap_or_else(|| id.clone()),
             id,
             app_token: self.unless_empty(&key("app_token"), header_text).map(Secret::new),

@@ -103,6 +103,17 @@ fn unique<'a>(reader: &mut Reader, values: impl Iterator<Item = (String, &'a str
     }
 }
 
+impl Settings {
+    /// Whether a secret of the shipped demo is in use.
+    pub fn has_demo_secrets(&self) -> bool {
+        let secrets = self.apps.iter().flat_map(|app| {
+            let keys = app.keys.iter().map(|key| &key.secret);
+            app.app_token.iter().chain(&app.webhook_secrets).chain(keys)
+        });
+        secrets.into_iter().any(|secret| DEMO.contains(&secret.expose()))
+    }
+}
+
 fn demo(settings: &Settings, reader: &mut Reader) {
     let beyond = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
     let listener = match (&settings.server.listen, &settings.server.admin_listen) {

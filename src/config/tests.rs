@@ -67,7 +67,7 @@ fn every_key_of_the_shipped_file_has_a_comment_above_it() {
         }
         above = line;
     }
-    assert_eq!(keys, 47);
+    assert_eq!(keys, 50);
 }
 
 #[test]
@@ -373,4 +373,18 @@ fn a_secret_is_not_shown() {
     for secret in ["first secret", "second secret", "sixteen bytes or more", "\"token\""] {
         assert!(!shown.contains(secret), "{secret}");
     }
+}
+
+#[test]
+fn an_app_may_be_silent_for_as_long_as_it_says_itself_else_as_all_may() {
+    let silent =
+        |text: &str| parse(text).map(|settings| settings.apps[0].silent_after.map(|time| time.as_secs()));
+    let app = |own: &str| format!("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"secret\"]\n{own}");
+    let all = |own: &str| format!("[ingest]\nsilent_after = \"1h\"\n{}", app(own));
+    assert_eq!(silent(&app("")), Ok(None));
+    assert_eq!(silent(&app("silent_after = \"5s\"")), Ok(Some(5)));
+    assert_eq!(silent(&all("")), Ok(Some(3600)));
+    assert_eq!(silent(&all("silent_after = \"\"")), Ok(Some(3600)));
+    assert_eq!(silent(&all("silent_after = \"never\"")), Ok(None));
+    assert!(silent(&app("silent_after = \"soon\"")).unwrap_err().contains("or never"));
 }

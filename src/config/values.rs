@@ -49,6 +49,15 @@ pub(super) fn entries(text: &str) -> Result<u64, String> {
     number.ok_or_else(|| "must be a whole number".to_owned())
 }
 
+/// A duration, or `never`.
+pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
+    if text == "never" {
+        Ok(None)
+    } else {
+        duration(text).map(Some).map_err(|why| format!("{why}, or never"))
+    }
+}
+
 /// A size in bytes such as `512`, `100KB` or `32KiB`; more than nothing.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [

@@ -212,11 +212,8 @@ impl Scene<'_> {
     fn unmerge(&self, surviving: &Name, discarded: &SmoochId) -> Decided {
         let target = self.target(surviving)?;
         let group = self.group(&target.id)?;
-        let member = group.members.iter().find(|(id, _)| *id == discarded).ok_or(Refusal::NoMember)?;
-        let edges = [*member, (group.root, group.record)].into_iter().flat_map(|(id, record)| {
-            record.into.iter().filter(|(_, edge)| edge.value.joined).map(move |(to, _)| (id, to))
-        });
-        let cut = edges.map(|(id, to)| Fact::Unmerged { surviving: to.clone(), discarded: id.clone() });
+        let bonds = group.bonds(discarded).ok_or(Refusal::NoMember)?.into_iter();
+        let cut = bonds.map(|(id, to)| Fact::Unmerged { surviving: to.clone(), discarded: id.clone() });
         Ok(Decision { other: Some(discarded.clone()), ..Decision::of(&target.id, cut.collect()) })
     }
 }

@@ -1,5 +1,6 @@
 //! The working set: the records a batch can touch, and how they learn.
 
+mod apart;
 mod clients;
 mod names;
 mod outcome;

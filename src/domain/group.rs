@@ -48,6 +48,16 @@ impl<'a> Group<'a> {
         std::iter::once(self.record).chain(self.members.iter().map(|(_, record)| *record))
     }
 
+    /// The merges that make `part` a part of it, each an `_id` and what that is merged into: whoever takes
+    /// the two apart undoes these. Nothing if `part` is no part.
+    pub fn bonds(&self, part: &SmoochId) -> Option<Vec<(&'a SmoochId, &'a SmoochId)>> {
+        let member = self.members.iter().find(|(id, _)| *id == part)?;
+        let bonds = [*member, (self.root, self.record)].into_iter().flat_map(|(id, record)| {
+            record.into.iter().filter(|(_, edge)| edge.value.joined).map(move |(to, _)| (id, to))
+        });
+        Some(bonds.collect())
+    }
+
     /// Which of its `_id`s has a client: the one for which it was active last.
     pub(super) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
         let all = self.members.iter().copied().chain([(self.root, self.record)]);

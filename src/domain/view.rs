@@ -220,7 +220,7 @@ impl Change {
     }
 
     /// The change of `id` between two moments, each seen as the view of the group it is in.
-    pub(super) fn between(id: &SmoochId, before: Option<&View>, now: Option<&View>) -> Option<Self> {
+    pub fn between(id: &SmoochId, before: Option<&View>, now: Option<&View>) -> Option<Self> {
         let change = |kind, fields| Some(Self { user: id.clone(), kind, fields });
         let was_root = before.is_some_and(|view| view.id == *id);
         match now {

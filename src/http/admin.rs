@@ -1,7 +1,10 @@
 //! For whoever runs it: is it alive, is it ready, what has it done.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use axum::extract::RawQuery;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
@@ -9,7 +12,8 @@ use tokio::time::timeout;
 use super::State;
 use super::error::{ApiError, json};
 use crate::domain::{AppId, SmoochId};
-use crate::metrics::Levels;
+use crate::ingest::heard::Told;
+use crate::metrics::{AppLevel, Levels};
 use crate::store::Reader;
 
 /// GET `/livez`: the process runs. Looks at nothing else.
@@ -17,32 +21,75 @@ pub(super) async fn alive() -> Response {
     json(StatusCode::OK, "{\"alive\":true}")
 }
 
-/// GET `/readyz`: webhooks would be stored: not draining, room in the queue, the database answers.
-pub(super) async fn ready(shared: State) -> Response {
-    let full = shared.queue.depth() * 10 > shared.queue.capacity() * 9;
+/// GET `/readyz`: webhooks would be stored: not draining, room in the queue, the database answers. With
+/// `?verbose` every check is a line of text, also of what does not keep it from being ready.
+pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response {
+    let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
     let look = shared.readers.run(|reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
-    let answers = || async { matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_))) };
-    let trouble = if *shared.draining.borrow() {
-        "shutting down"
-    } else if full {
-        "the queue is nearly full"
-    } else if shared.metrics.storing_fails() {
-        "the last batch could not be stored"
-    } else if !answers().await {
-        "the database does not answer"
-    } else {
-        return json(StatusCode::OK, "{\"ready\":true}");
-    };
-    ApiError::unavailable("not_ready", trouble).into_response()
+    let answers = matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_)));
+    let checks = [
+        ("serving", *shared.draining.borrow(), "shutting down"),
+        ("queue", depth * 10 > capacity * 9, "the queue is nearly full"),
+        ("storing", shared.metrics.storing_fails(), "the last batch could not be stored"),
+        ("database", !answers, "the database does not answer"),
+    ];
+    let trouble = checks.iter().find(|(_, fails, _)| *fails).map(|(.., trouble)| *trouble);
+    let asked = query.unwrap_or_default();
+    if asked.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")) {
+        let mut lines = String::new();
+        for (check, fails, trouble) in checks {
+            lines.push_str(&if fails {
+                format!("[-]{check}: {trouble}\n")
+            } else {
+                format!("[+]{check} ok\n")
+            });
+        }
+        lines.push_str(&format!("    {depth} of {capacity} deliveries wait\n"));
+        shared.heard.told().iter().for_each(|told| lines.push_str(&heard(told)));
+        lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
+        let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        return (status, [(header::CACHE_CONTROL, "no-store")], lines).into_response();
+    }
+    match trouble {
+        Some(trouble) => ApiError::unavailable("not_ready", trouble).into_response(),
+        None => json(StatusCode::OK, "{\"ready\":true}"),
+    }
+}
+
+/// The line of an app: `[!]` where it is silent, which is a matter for somebody but not for whoever asks
+/// whether to send webhooks here.
+fn heard(told: &Told) -> String {
+    let mark = if told.silent { "[!]" } else { "[+]" };
+    let last = told.last.and_then(|last| jiff::Timestamp::from_millisecond(last).ok());
+    let last = last.map_or_else(|| "no webhook yet".to_owned(), |last| format!("last webhook {last:.0}"));
+    let silent = if told.silent { "silent, " } else { "" };
+    format!("{mark}app {}: {silent}{last}\n", told.app)
 }
 
 /// GET `/metrics`: everything counted, as OpenMetrics text.
 pub(super) async fn metrics(shared: State) -> Response {
+    let census = shared.census.last().await;
+    let feeds = census.iter().flat_map(|census| &census.feeds);
+    let feeds: BTreeMap<&AppId, (u64, u64)> =
+        feeds.map(|(app, oldest, last)| (app, (*oldest, *last))).collect();
+    let app = |told: Told| AppLevel {
+        feed: feeds.get(&told.app).copied(),
+        app: told.app.as_str().to_owned(),
+        last_event: told.last,
+        silent: told.silent,
+    };
+    let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
     let levels = Levels {
         queue_jobs: shared.queue.depth(),
         queue_bytes: shared.queue.bytes(),
         queue_capacity: shared.queue.capacity(),
         bodies_bytes: shared.bodies.bytes(),
+        database_bytes: bytes(&shared.files.database),
+        wal_bytes: bytes(&shared.files.wal),
+        wal_limit: shared.files.wal_limit,
+        users: census.as_ref().map(|census| census.users),
+        quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
+        apps: shared.heard.told().into_iter().map(app).collect(),
     };
     let mut response = shared.metrics.text(&levels).into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -33,19 +33,32 @@ impl Browser {
 }
 
 /// How many requests each credential may make.
-pub(super) struct Rates(Option<DefaultKeyedRateLimiter<String>>);
+pub(super) struct Rates {
+    per_second: u32,
+    burst: u32,
+    limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
+}
 
 impl Rates {
     /// So many in a second, and so many at once; 0 in a second is no bound.
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         let quota = NonZeroU32::new(per_second)
             .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(burst).unwrap_or(rate)));
-        Self(quota.map(DefaultKeyedRateLimiter::keyed))
+        let limiter = quota.map(DefaultKeyedRateLimiter::keyed).map(Arc::new);
+        Self { per_second, burst, limiter }
+    }
+
+    /// For other settings: where they say the same, nobody's requests are forgotten.
+    pub(super) fn again(&self, per_second: u32, burst: u32) -> Self {
+        if (per_second, burst) != (self.per_second, self.burst) {
+            return Self::new(per_second, burst);
+        }
+        Self { per_second, burst, limiter: self.limiter.clone() }
     }
 
     /// Takes one of a credential's requests. Refusal: 429 with the time to wait, in s.
     pub(super) fn take(&self, credential: &str) -> Result<(), ApiError> {
-        let Some(limiter) = &self.0 else { return Ok(()) };
+        let Some(limiter) = &self.limiter else { return Ok(()) };
         if limiter.len() > MOST_CREDENTIALS {
             limiter.retain_recent();
         }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::error::ApiError;
 
 /// What the bodies that are being received may take together.
 pub(super) struct Budget {
-    taken: AtomicUsize,
+    taken: Arc<AtomicUsize>,
     most: usize,
 }
 
@@ -27,7 +28,12 @@ pub(super) struct Share<'b> {
 
 impl Budget {
     pub(super) fn new(most: usize) -> Self {
-        Self { taken: AtomicUsize::new(0), most }
+        Self { taken: Arc::default(), most }
+    }
+
+    /// The same, of another size: what is taken of one is taken of both.
+    pub(super) fn resized(&self, most: usize) -> Self {
+        Self { taken: self.taken.clone(), most }
     }
 
     /// For one body. While its sender is not known it may only take what leaves the other half to

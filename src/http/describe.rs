@@ -18,12 +18,13 @@ const HEAD: &str = include_str!("../../openapi/head.json");
 const SCHEMAS: [&str; 2] =
     [include_str!("../../openapi/schemas.json"), include_str!("../../openapi/schemas-v2.json")];
 const ANSWERS: &str = include_str!("../../openapi/answers.json");
-const AREAS: [&str; 6] = [
+const AREAS: [&str; 7] = [
     include_str!("../../openapi/webhooks.json"),
     include_str!("../../openapi/app-users.json"),
     include_str!("../../openapi/feed.json"),
     include_str!("../../openapi/users.json"),
     include_str!("../../openapi/admin.json"),
+    include_str!("../../openapi/upkeep.json"),
     include_str!("../../openapi/about.json"),
 ];
 const CALLS: &str = include_str!("../../openapi/calls.json");
@@ -124,6 +125,9 @@ fn assemble() -> serde_json::Result<Value> {
         responses.extend(area.responses);
     }
     let examples = exemplify(&mut paths, &responses)?;
+    let calls = paths.values_mut().filter_map(Value::as_object_mut).flatten();
+    let answers = calls.filter_map(|(_, call)| call.get_mut("responses")?.as_object_mut());
+    answers.chain([&mut responses]).flat_map(Map::values_mut).for_each(name_requests);
     let components = &mut document["components"];
     components["schemas"] = schemas.into();
     components["responses"] = responses.into();
@@ -203,6 +207,13 @@ fn exemplify(
         }
     }
     Ok(examples)
+}
+
+/// Adds what every answer has to one that is written out.
+fn name_requests(response: &mut Value) {
+    if response.get("$ref").is_none() {
+        response["headers"]["X-Request-Id"] = json!({ "$ref": "#/components/headers/RequestId" });
+    }
 }
 
 /// Adds an example to what is JSON of a body.

@@ -44,6 +44,11 @@ impl ApiError {
         self.code
     }
 
+    /// The oldest change that is kept, where one is asked for that is not.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        if let Some(Beside::Oldest(oldest)) = self.beside { Some(oldest) } else { None }
+    }
+
     /// Whether the same request may be taken in a moment.
     pub(super) fn is_temporary(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE

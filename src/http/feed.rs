@@ -9,12 +9,14 @@
 //! follower then takes the changes, and that is the last one given before its first page: whatever a page
 //! shows too late or not at all is in a later change.
 
+mod envelope;
+mod pace;
 mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,12 +25,13 @@ use tokio::time::{Instant, sleep_until};
 use super::Shared;
 use super::app_users::{limit, unknown_parameter};
 use super::call::Call;
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use crate::domain::{AppId, View};
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Changed, Changes, Reader};
-use crate::wire::{self, v1};
+use crate::store::{Changes, Reader};
+use envelope::Envelope;
+use pace::Pace;
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
@@ -41,18 +44,19 @@ const LONGEST_WAIT: u64 = 60;
 /// page `after` the other, and in `next` where to go on once they are read. 400 for a `since` that is yet
 /// to come, 410 for one that is not kept any more, with the `oldest` change that is.
 ///
-/// With `Accept: text/event-stream` the same as a stream without an end.
+/// With `Accept: text/event-stream` the same as a stream; with `Accept: application/cloudevents-batch+json`, or
+/// `envelope=cloudevents`, each change as a CloudEvent.
 pub(super) async fn changes(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let asked = Asked::read(&call)?;
-    if wants_stream(&call.headers) {
+    if accepts(&call.headers, "text/event-stream") {
         return stream::open(call, asked).await;
     }
-    match asked.from {
-        Place::Change(since) => poll(&call, since, &asked).await,
+    match &asked.from {
+        Place::Change(since) => poll(&call, *since, &asked).await,
         Place::Snapshot(place) => {
-            let page = Page::read(&call.shared, &call.caller.app, place, asked.limit).await?;
-            Ok(json(StatusCode::OK, page.text()))
+            let page = Page::read(&call.shared, &call.caller.app, place.clone(), asked.limit).await?;
+            Ok(asked.envelope.snapshot(&asked, &page))
         }
     }
 }
@@ -66,7 +70,7 @@ async fn poll(call: &Call, since: u64, asked: &Asked) -> Result<Response, ApiErr
         news.mark_unchanged();
         let page = read(&call.shared, &call.caller.app, since, asked.limit).await?;
         if !page.changes.is_empty() || Instant::now() >= until || *draining.borrow() {
-            return Ok(json(StatusCode::OK, text(since, &page)));
+            return Ok(asked.envelope.page(asked, since, &page));
         }
         tokio::select! {
             _ = news.changed() => {}
@@ -83,21 +87,16 @@ async fn read(shared: &Shared, app: &AppId, since: u64, limit: usize) -> Result<
     if since > page.last {
         return Err(ApiError::bad_request(format!("since is beyond the last change, {}", page.last)));
     }
-    if since + 1 < page.oldest {
-        let description = "The changes after since are not kept any more; begin with snapshot=true";
-        return Err(ApiError::gone(description, page.oldest));
+    kept(since, page.oldest).map(|()| page)
+}
+
+/// Whether every change after `since` is kept.
+fn kept(since: u64, oldest: u64) -> Result<(), ApiError> {
+    if since + 1 < oldest {
+        let description = "The changes to go on from are not kept any more; begin with snapshot=true";
+        return Err(ApiError::gone(description, oldest));
     }
-    Ok(page)
-}
-
-fn text(since: u64, page: &Changes) -> String {
-    let next = page.changes.last().map_or(since, |last| last.seq);
-    let changes: Vec<String> = page.changes.iter().map(change).collect();
-    format!("{{\"changes\":[{}],\"next\":{next},\"hasMore\":{}}}", changes.join(","), next < page.last)
-}
-
-fn change(changed: &Changed) -> String {
-    wire::feed::change(changed.seq, changed.time, &changed.change, changed.user.as_ref())
+    Ok(())
 }
 
 /// Where a follower is.
@@ -148,30 +147,25 @@ impl Page {
         let app = app.clone();
         let read = move |reader: &mut SqliteReader| {
             // The number first: what changes between the two is told again, and nothing is missed.
-            let (seq, id) = match place {
-                Some(after) => (after.seq, Some(after.id)),
-                None => (reader.changes(&app, 0, 0)?.last, None),
-            };
+            let feed = reader.changes(&app, 0, 0)?;
+            let (seq, id) = place.map_or((feed.last, None), |after| (after.seq, Some(after.id)));
             let mut users = reader.list(&app, id.as_deref(), limit + 1)?;
             let more = users.len() > limit;
             users.truncate(limit);
-            Ok(Self { users, seq, more })
+            Ok((Self { users, seq, more }, feed.oldest))
         };
-        Ok(shared.readers.run(read).await?)
+        let (page, oldest) = shared.readers.run(read).await?;
+        // Whoever reads so slowly that what follows is gone meanwhile need not read on.
+        kept(page.seq, oldest).map(|()| page)
     }
 
     fn after(&self, user: &View) -> After {
         After { seq: self.seq, id: user.id.as_str().to_owned() }
     }
 
-    fn text(&self) -> String {
-        let users: Vec<String> = self.users.iter().map(v1::app_user).collect();
-        let mut text = format!("{{\"appUsers\":[{}],\"next\":{}", users.join(","), self.seq);
-        if let Some(last) = self.users.last().filter(|_| self.more) {
-            text.push_str(&format!(",\"after\":\"{}\"", self.after(last).cursor()));
-        }
-        text.push_str(&format!(",\"hasMore\":{}}}", self.more));
-        text
+    /// Where the next page begins, if there is one.
+    fn next(&self) -> Option<After> {
+        self.users.last().filter(|_| self.more).map(|last| self.after(last))
     }
 }
 
@@ -180,10 +174,12 @@ struct Asked {
     from: Place,
     limit: usize,
     wait: Duration,
+    envelope: Envelope,
 }
 
 impl Asked {
     fn read(call: &Call) -> Result<Self, ApiError> {
+        let mut envelope = accepts(&call.headers, envelope::BATCH);
         let (mut since, mut snapshot, mut after) = (None, false, None);
         let (mut size, mut wait) = (DEFAULT_LIMIT, 0);
         for (key, value) in &call.query {
@@ -192,6 +188,8 @@ impl Asked {
                 "limit" => size = limit(value, MOST)?,
                 "wait" => wait = seconds(value)?,
                 "snapshot" => snapshot = truth(value)?,
+                "envelope" if value == "cloudevents" => envelope = true,
+                "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
                 "after" => after = Some(After::read(value).ok_or_else(not_a_cursor)?),
                 other => return Err(unknown_parameter(other)),
             }
@@ -202,7 +200,8 @@ impl Asked {
             (Some(_), true, _) => return Err(ApiError::bad_request("since and snapshot exclude each other")),
             (_, false, Some(_)) => return Err(ApiError::bad_request("after is for snapshot=true")),
         };
-        Ok(Self { from, limit: size, wait: Duration::from_secs(wait) })
+        let envelope = Envelope::new(envelope, &call.caller.app);
+        Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope })
     }
 }
 
@@ -225,10 +224,29 @@ fn not_a_cursor() -> ApiError {
     ApiError::bad_request("after is not a cursor of the snapshot")
 }
 
-fn wants_stream(headers: &HeaderMap) -> bool {
+/// Whether a kind of answer is among those that are asked for.
+fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut kinds = accepted.flat_map(|value| value.split(','));
-    kinds.any(|kind| kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("text/event-stream"))
+    kinds.any(|kind| kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case(wanted))
+}
+
+/// What all followers share.
+pub(super) struct Feed {
+    pace: Arc<Pace>,
+    heartbeat: Duration,
+    stream_life: Duration,
+}
+
+impl Feed {
+    pub(super) fn new(settings: &crate::config::Feed) -> Self {
+        Self { pace: Arc::default(), heartbeat: settings.heartbeat, stream_life: settings.stream_life }
+    }
+
+    /// The same with other settings, for followers that begin from now on.
+    pub(super) fn again(&self, settings: &crate::config::Feed) -> Self {
+        Self { pace: self.pace.clone(), ..Self::new(settings) }
+    }
 }
 
 /// A follower, counted while it is there.

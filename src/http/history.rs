@@ -3,6 +3,7 @@
 mod past;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,7 +12,7 @@ use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use crate::domain::{ClientId, SmoochId};
-use crate::ingest::again::{Difference, Fold};
+use crate::rebuild::told::{Difference, Fold, Learned, Merge};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Heads, Horizon, Reader, Seq, Source};
 use crate::wire::json::write_string;
@@ -21,8 +22,8 @@ use past::Past;
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
 
-/// Entries of a history that is folded. Of a longer one `changed` is not told, nor what was known when.
-const MOST_FOLDED: usize = 5000;
+/// Merges of a page of which it is told what un-merging would give: each is a look-up.
+const MOST_APART: usize = 100;
 
 /// Whom a history is of.
 struct Subject {
@@ -56,40 +57,53 @@ impl Subject {
 }
 
 /// GET `…/appusers/{id}/history`: every event that touched the app user or a member of its group, the
-/// newest first, each with what it changed. `limit` is 1 to 1000, by default 25; the next page is that
-/// `after` what this one says. `include=body` adds the bodies as they were received. Where the journal was
-/// trimmed, `oldest` is the first entry that is kept, and `oldestBody` the first whose body is.
+/// newest first, each with what it changed, and whom it merged, why, and what un-merging them would give
+/// now. `limit` is 1 to 1000, by default 25; the next page is that `after` what this one says.
+/// `include=body` adds the bodies as they were received. Where the journal was trimmed, `oldest` is the first
+/// entry that is kept, and `oldestBody` the first whose body is.
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let asked = Asked::read(&call.query)?;
     let subject = Subject::find(&call).await?;
-    let mut past = Past::of(&call.shared, &call.caller.app, &subject.connected);
-    let whole = past.read(MOST_FOLDED).await?;
-    let wanted = |entry: &Entry| {
-        entry.seq < asked.after && entry.users.iter().any(|(id, _)| subject.group.contains(id))
-    };
-    while past.entries.values().filter(|(entry, _)| wanted(entry)).count() <= asked.limit
-        && past.more().await?
-    {}
+    let mut past = Past::of(&call.shared, &call.caller.app, &subject.connected, &subject.group);
+    let whole = past.read(call.shared.bounds.history_events).await?;
+    while past.touching.range(..asked.after).count() <= asked.limit && past.more().await? {}
+    let mut page: BTreeSet<Seq> =
+        past.touching.range(..asked.after).rev().take(asked.limit + 1).copied().collect();
+    let more = page.len() > asked.limit && page.pop_first().is_some();
     let (horizon, base) = past.base(&BTreeSet::new()).await?;
-    let mut changed: BTreeMap<Seq, Vec<Difference>> = BTreeMap::new();
-    if whole {
-        let mut fold = Fold::new(&call.caller.app, base);
-        for (seq, (entry, body)) in past.entries.range(horizon.folded + 1..) {
-            changed.insert(*seq, fold.learn(entry, body, &[]));
+    let mut fold = Fold::new(&call.caller.app, base);
+    let mut told = Vec::new();
+    let seqs = match page.last() {
+        Some(newest) if whole => {
+            let folded = past.seqs.range(horizon.folded + 1..).take_while(|seq| *seq <= newest);
+            folded.chain(&page).copied().collect()
         }
+        _ => page.clone(),
+    };
+    let read = past.each(seqs, horizon, |entry, body| {
+        if page.contains(&entry.seq) {
+            let learned = (whole && entry.seq > horizon.folded).then(|| fold.learn(entry, body, &[]));
+            let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
+            let body = body.map(|body| String::from_utf8_lossy(body).into_owned());
+            told.push((entry.clone(), learned, body));
+        } else {
+            fold.pass(entry, body);
+        }
+    });
+    read.await?;
+    let (mut texts, mut apart) = (Vec::new(), Apart { call: &call, left: MOST_APART });
+    for (entry, learned, body) in told.iter().rev() {
+        let merges = match learned {
+            Some(learned) => apart.merges(&learned.merges).await?,
+            None => Vec::new(),
+        };
+        texts.push(text(entry, learned.as_ref(), &merges, body.as_deref()));
     }
-    let mut page = past.entries.values().rev().filter(|(entry, _)| wanted(entry));
-    let mut texts = Vec::new();
-    let mut last = 0;
-    for (entry, body) in page.by_ref().take(asked.limit) {
-        let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
-        let body = body.map(|body| String::from_utf8_lossy(body));
-        texts.push(text(entry, changed.get(&entry.seq), body.as_deref()));
-        last = entry.seq;
-    }
-    let more = page.next().is_some();
-    let after = if more { format!(",\"after\":\"{last}\"") } else { String::new() };
+    let after = match page.first() {
+        Some(last) if more => format!(",\"after\":\"{last}\""),
+        _ => String::new(),
+    };
     let oldest = if horizon.folded > 0 {
         format!(",\"oldest\":{},\"oldestBody\":{}", horizon.oldest, horizon.folded + 1)
     } else {
@@ -99,8 +113,32 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, text))
 }
 
-/// `{"seq","trigger","source","time"?,"received","users","changed"?,"body"?}`.
-fn text(entry: &Entry, changed: Option<&Vec<Difference>>, body: Option<&str>) -> String {
+/// What un-merging gives, for as many merges as one answer looks it up.
+struct Apart<'c> {
+    call: &'c Call,
+    left: usize,
+}
+
+impl Apart<'_> {
+    async fn merges(&mut self, merges: &[Merge]) -> Result<Vec<String>, ApiError> {
+        let mut texts = Vec::with_capacity(merges.len());
+        for merge in merges {
+            let Some(left) = self.left.checked_sub(1) else {
+                texts.push(merge.text(None));
+                continue;
+            };
+            self.left = left;
+            let (app, surviving, discarded) =
+                (self.call.caller.app.clone(), merge.surviving.clone(), merge.discarded.clone());
+            let look = move |reader: &mut SqliteReader| reader.apart(&app, &surviving, &discarded);
+            texts.push(merge.text(Some(&self.call.shared.readers.run(look).await?)));
+        }
+        Ok(texts)
+    }
+}
+
+/// `{"seq","trigger","source","time"?,"received","users","changed"?,"merges"?,"body"?}`.
+fn text(entry: &Entry, learned: Option<&Learned>, merges: &[String], body: Option<&str>) -> String {
     let mut out = format!("{{{}", event_text(entry));
     let source = if entry.source == Source::Api { "api" } else { "webhook" };
     out.push_str(&format!(",\"source\":\"{source}\",\"received\":{},\"users\":[", iso(entry.received)));
@@ -111,9 +149,12 @@ fn text(entry: &Entry, changed: Option<&Vec<Difference>>, body: Option<&str>) ->
         write_string(id.as_str(), &mut out);
     }
     out.push(']');
-    if let Some(changed) = changed {
-        let changed: Vec<String> = changed.iter().map(Difference::text).collect();
+    if let Some(learned) = learned {
+        let changed: Vec<String> = learned.changed.iter().map(Difference::text).collect();
         out.push_str(&format!(",\"changed\":[{}]", changed.join(",")));
+    }
+    if !merges.is_empty() {
+        out.push_str(&format!(",\"merges\":[{}]", merges.join(",")));
     }
     if let Some(body) = body {
         out.push_str(",\"body\":");
@@ -226,43 +267,56 @@ impl Moment {
 /// knows the event.
 pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
-    let app = &call.caller.app;
+    let (app, most) = (&call.caller.app, call.shared.bounds.history_events);
     let subject = Subject::find(call).await?;
     if subject.erased {
         return Err(no_user());
     }
-    let mut past = Past::of(&call.shared, app, &subject.connected);
-    let mut whole = past.read(MOST_FOLDED).await?;
-    let (horizon, base) = past.base(&BTreeSet::new()).await?;
+    let nobody = BTreeSet::new();
+    let mut past = Past::of(&call.shared, app, &subject.connected, &nobody);
+    let mut whole = past.read(most).await?;
+    let (horizon, base) = past.base(&nobody).await?;
     let mut fold = Fold::new(app, base);
-    let told = |entry: &Entry| entry.seq > horizon.folded && then.moment.has(entry);
-    past.entries.values().filter(|(entry, _)| told(entry)).for_each(|(entry, body)| {
-        fold.learn(entry, body, &[]);
-    });
+    if whole {
+        let has = |entry: &Entry| then.moment.has(entry);
+        past.each(past.seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
+            if has(entry) {
+                fold.pass(entry, body);
+            }
+        })
+        .await?;
+    }
     let clients: Vec<ClientId> = fold.claimed();
     let of = app.clone();
     let rivals = call.shared.readers.run(move |reader| reader.claimants(&of, &clients)).await?;
-    let mut others = Past::of(&call.shared, app, &rivals);
-    whole &= others.read(MOST_FOLDED).await?;
+    let mut others = Past::of(&call.shared, app, &rivals, &nobody);
+    whole = whole && others.read(most).await?;
     if !whole {
-        let why =
-            format!("The app user has more than {MOST_FOLDED} events, too many to tell what was known when");
+        let why = format!(
+            "The app user, or whoever shares a client with it, has more than {most} events \
+             (limits.history_events), too many to tell what was known when"
+        );
         return Err(ApiError::bad_request(why));
     }
-    past.entries.append(&mut others.entries);
-    // Read last, so that every entry after it was read before it could be trimmed.
     let (horizon, base) = past.base(&rivals.keys().cloned().collect()).await?;
     if then.moment.is_before(horizon) {
-        let description = "What was known then is not kept any more";
-        return Err(ApiError::gone(description, horizon.folded));
+        return Err(ApiError::gone("What was known then is not kept any more", horizon.folded));
     }
+    let seqs: BTreeSet<Seq> = past.seqs.union(&others.seqs).copied().collect();
     let mut fold = Fold::new(app, base);
     let mut sources = BTreeMap::new();
-    let told = |entry: &Entry| entry.seq > horizon.folded && then.moment.has(entry);
-    for (entry, body) in past.entries.values().filter(|(entry, _)| told(entry)) {
-        let changed = fold.learn(entry, body, std::slice::from_ref(&subject.id));
-        sources.extend(changed.into_iter().map(|told| ((told.user, told.member), entry)));
-    }
+    let read = past.each(seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
+        if !then.moment.has(entry) {
+            return;
+        }
+        if !then.provenance {
+            return fold.pass(entry, body);
+        }
+        let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
+        let source: Arc<str> = event_text(entry).into();
+        sources.extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
+    });
+    read.await?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));
     if then.provenance {
@@ -270,7 +324,7 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         let told = shown.keys().filter_map(|name| {
             let mut text = String::new();
             write_string(name, &mut text);
-            Some(format!("{text}:{{{}}}", event_text(sources.get(&(view.id.clone(), name.clone()))?)))
+            Some(format!("{text}:{{{}}}", sources.get(&(view.id.clone(), name.clone()))?))
         });
         text.push_str(&format!(",\"provenance\":{{{}}}", told.collect::<Vec<_>>().join(",")));
     }

@@ -4,14 +4,16 @@
 //! the time is kept here: a short one while a head is coming in, a long one between requests.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
@@ -28,7 +30,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::ServiceExt;
+use tracing::Instrument as _;
 
+use super::trace::Trace;
 use crate::config::Server;
 use crate::metrics::Metrics;
 
@@ -60,38 +64,38 @@ impl From<&Server> for Limits {
     }
 }
 
-/// What a listener serves: what it is given first, until it is given something else.
+/// What a listener serves: what it was given last.
 #[derive(Clone)]
-pub struct Routes(Arc<(Router, OnceLock<Router>)>);
+pub struct Routes(Arc<ArcSwap<Router>>);
 
 impl From<Router> for Routes {
     fn from(first: Router) -> Self {
-        Self(Arc::new((first, OnceLock::new())))
+        Self(Arc::new(ArcSwap::from_pointee(first)))
     }
 }
 
 impl Routes {
-    /// Serves these from now on. Only the first call counts.
+    /// Serves these from the next request on.
     pub fn set(&self, router: Router) {
-        _ = self.0.1.set(router);
+        self.0.store(Arc::new(router));
     }
 
     fn now(&self) -> Router {
-        let (first, then) = &*self.0;
-        then.get().unwrap_or(first).clone()
+        Router::clone(&self.0.load())
     }
 }
 
 /// Serves until `stop` turns true, then lets the requests under way finish: returns when the last
-/// connection is closed. Drop it to end them all.
+/// connection is closed. Drop it to end them all. A connection keeps the limits that it began with, and the
+/// number of connections is that of the start.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
-    limits: Limits,
+    limits: watch::Receiver<Limits>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(limits.connections));
+    let room = Arc::new(Semaphore::new(limits.borrow().connections));
     let addresses = Arc::new(Addresses::default());
     let mut connections = JoinSet::new();
     loop {
@@ -113,6 +117,7 @@ pub async fn serve(
                 continue;
             }
         };
+        let limits = *limits.borrow();
         let Some(place) = addresses.enter(peer, limits.per_address) else {
             metrics.turn_away("too_many_connections");
             continue;
@@ -150,17 +155,23 @@ async fn connection(
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
-        async move {
+        let trace = Trace::of(request.headers());
+        let span = trace.span();
+        let handle = async move {
             if head_bytes(&request) > limits.header_bytes {
                 metrics.turn_away(HEAD_TOO_LARGE);
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                return Ok(response);
+                return Ok::<_, Infallible>(trace.name(response));
             }
-            let response = router.oneshot(request.map(Body::new)).await;
-            response.map(|response| response.map(|body| under_way.until_sent(body)))
-        }
+            let (began, method) = (Instant::now(), request.method().clone());
+            let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
+            tracing::debug!(%method, status, ms, "answered with {status} after {ms} ms");
+            Ok(trace.name(response.map(|body| under_way.until_sent(body))))
+        };
+        handle.instrument(span)
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(limits.header_bytes).max_headers(MOST_HEADERS);

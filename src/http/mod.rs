@@ -6,6 +6,7 @@ mod app_users;
 mod auth;
 mod body;
 mod call;
+pub mod census;
 pub mod describe;
 mod devices;
 mod error;
@@ -15,10 +16,13 @@ mod history;
 pub mod jwt;
 pub mod listen;
 mod signature;
+mod trace;
+mod upkeep;
 mod users;
 mod webhooks;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,16 +35,19 @@ use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::config::Settings;
+use crate::config::{Settings, Store, StoreUrl};
 use crate::domain::AppId;
+use crate::ingest::heard::Heard;
 use crate::ingest::news::News;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
+use crate::store::Reader;
 use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
+use census::Census;
 use error::ApiError;
 use signature::Secrets;
 
@@ -51,6 +58,11 @@ pub struct Shared {
     queue: Queue,
     readers: Readers<SqliteReader>,
     news: News,
+    feed: feed::Feed,
+    /// When each app was last heard.
+    pub heard: Heard,
+    census: Census,
+    files: Files,
     metrics: Arc<Metrics>,
     bounds: Bounds,
     bodies: Budget,
@@ -62,6 +74,26 @@ pub struct Shared {
     pub draining: watch::Sender<bool>,
 }
 
+/// The files of the database.
+#[derive(Clone)]
+struct Files {
+    database: PathBuf,
+    wal: PathBuf,
+    /// The most bytes that the second may have.
+    wal_limit: u64,
+}
+
+impl Files {
+    fn new(settings: &Store) -> Self {
+        let StoreUrl::Sqlite(path) = &settings.url;
+        // Where a link leads to, because the log is beside that.
+        let database = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut wal = database.clone().into_os_string();
+        wal.push("-wal");
+        Self { database, wal: wal.into(), wal_limit: settings.wal_limit }
+    }
+}
+
 /// What a request may cost.
 struct Bounds {
     webhook_body: usize,
@@ -69,6 +101,7 @@ struct Bounds {
     body_timeout: Duration,
     json_depth: usize,
     webhook_events: usize,
+    history_events: usize,
     signature_tolerance: Duration,
     future_tolerance: Duration,
 }
@@ -80,32 +113,85 @@ impl Shared {
         queue: Queue,
         readers: Readers<SqliteReader>,
         news: News,
+        census: Census,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let bounds = Bounds {
-            webhook_body: settings.limits.webhook_body,
-            rest_body: settings.limits.rest_body,
-            body_timeout: settings.server.body_timeout,
-            json_depth: settings.limits.json_depth,
-            webhook_events: settings.limits.webhook_events,
-            signature_tolerance: settings.ingest.signature_tolerance,
-            future_tolerance: settings.ingest.future_tolerance,
-        };
         Self {
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
             queue,
             readers,
             news,
+            feed: feed::Feed::new(&settings.feed),
+            heard: Heard::new(silences(settings)),
+            census,
+            files: Files::new(&settings.store),
             metrics,
-            bounds,
+            bounds: Bounds::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
             rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
-            inits: settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect(),
+            inits: inits(settings),
             draining: watch::Sender::new(false),
         }
     }
+
+    /// Remembers when each app was last heard before this start.
+    pub async fn recall(&self) {
+        let apps: Vec<AppId> = self.heard.told().into_iter().map(|told| told.app).collect();
+        match self.readers.run(move |reader| reader.heard(&apps)).await {
+            Ok(heard) => heard.iter().for_each(|(app, at)| self.heard.note(app, *at)),
+            Err(error) => tracing::warn!(%error, "it is not known when the apps were last heard: {error}"),
+        }
+    }
+
+    /// The same with the credentials and limits of other settings. Requests that have begun go on with those
+    /// they began with; both draw on the same queue, readers and room.
+    pub fn with(&self, settings: &Settings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            apps: Apps::new(&settings.apps, &settings.account_keys),
+            secrets: Secrets::new(&settings.apps),
+            queue: self.queue.clone(),
+            readers: self.readers.clone(),
+            news: self.news.clone(),
+            feed: self.feed.again(&settings.feed),
+            heard: self.heard.again(silences(settings)),
+            census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
+            files: self.files.clone(),
+            metrics: self.metrics.clone(),
+            bounds: Bounds::from(settings),
+            bodies: self.bodies.resized(limits.bodies_in_flight),
+            rates: self.rates.again(limits.requests_per_second, limits.request_burst),
+            origins: Origins::new(&settings.server.cors_origins),
+            inits: inits(settings),
+            draining: self.draining.clone(),
+        }
+    }
+}
+
+impl From<&Settings> for Bounds {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            webhook_body: settings.limits.webhook_body,
+            rest_body: settings.limits.rest_body,
+            body_timeout: settings.server.body_timeout,
+            json_depth: settings.limits.json_depth,
+            webhook_events: settings.limits.webhook_events,
+            history_events: settings.limits.history_events,
+            signature_tolerance: settings.ingest.signature_tolerance,
+            future_tolerance: settings.ingest.future_tolerance,
+        }
+    }
+}
+
+/// How long each app may be silent.
+fn silences(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Duration>)> {
+    settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))
+}
+
+fn inits(settings: &Settings) -> HashMap<AppId, String> {
+    settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect()
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -207,9 +293,15 @@ pub fn admin_starting() -> Router {
     starting(Arc::default()).route("/livez", get(admin::alive))
 }
 
-/// The admin listener: health and metrics.
+/// The admin listener: health, metrics, and what an operator changes.
 pub fn admin(shared: Arc<Shared>) -> Router {
+    let changing = Router::new()
+        .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
+        .route("/quarantine/{seq}", delete(upkeep::give_up))
+        .route("/rebuild", post(upkeep::rebuild))
+        .layer(middleware::from_fn(upkeep::no_web_page));
     Router::new()
+        .merge(changing)
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))
         .route("/healthz", get(admin::ready))

@@ -18,7 +18,10 @@ use crate::domain::{AppId, Event};
 use crate::ingest::queue::{Delivered, Receipt, Refused};
 use crate::ingest::worker::now_ms;
 use crate::metrics::Outcome;
-use crate::wire::{self, Delivery, Unusable};
+use crate::wire::{self, Unusable};
+
+/// The kind of trouble of a body that is another app's.
+const OTHER_APP: &str = "other_app";
 
 /// Bytes of headers kept with a body in quarantine.
 const MOST_HEADERS: usize = 4096;
@@ -101,30 +104,20 @@ async fn accept(
     if *shared.draining.borrow() {
         return Err(unavailable(shared, Refused::Closed));
     }
-    let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);
-    let bounds = wire::Bounds {
-        depth: shared.bounds.json_depth,
-        events: shared.bounds.webhook_events,
-        latest: (received * 1000).saturating_add(tolerance),
-    };
-    let delivered = match wire::read(&body, &bounds) {
-        Err(unusable) => sort(app, received, request.headers, body, vec![Err(unusable)]),
-        Ok(Delivery { app: Some(named), .. }) if named != app.as_str() => {
-            if request.path.is_none() {
-                return Err(disbelieve(Doubt::Wrong, &body));
-            }
-            let unusable = Unusable::new("other_app", "the path and the body name different apps");
-            sort(app, received, request.headers, body, vec![Err(unusable)])
-        }
-        Ok(delivery) => {
-            shared.metrics.repeated_keys.inc_by(delivery.repeated_keys as u64);
-            sort(app, received, request.headers, body, delivery.events)
-        }
-    };
+    let read = read(shared, app, received, &body);
+    if request.path.is_none() && read.as_ref().is_err_and(|unusable| unusable.reason == OTHER_APP) {
+        return Err(disbelieve(Doubt::Wrong, &body));
+    }
+    let mut delivered = sort(app, received, body, read);
+    if let Some((reason, detail)) = delivered.unusable.first() {
+        tracing::warn!(app = %app, reason, "a body goes to quarantine: {detail}");
+        delivered.headers = masked(request.headers);
+    }
     // From here on the queue counts it.
     drop(share);
     match shared.queue.submit(delivered).await {
         Ok(receipt) => {
+            shared.heard.note(app, received);
             shared.metrics.accept(match receipt {
                 Receipt { quarantined: 1.., .. } => Outcome::quarantined,
                 Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
@@ -136,26 +129,35 @@ async fn accept(
     }
 }
 
+/// What a body of this app says, by the bounds of the settings.
+pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> Result<Vec<Read>, Unusable> {
+    let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);
+    let bounds = wire::Bounds {
+        depth: shared.bounds.json_depth,
+        events: shared.bounds.webhook_events,
+        latest: (received * 1000).saturating_add(tolerance),
+    };
+    let delivery = wire::read(body, &bounds)?;
+    if delivery.app.is_some_and(|named| named != app.as_str()) {
+        return Err(Unusable::new(OTHER_APP, "the path and the body name different apps"));
+    }
+    shared.metrics.repeated_keys.inc_by(delivery.repeated_keys as u64);
+    Ok(delivery.events)
+}
+
+/// An event of a body, or why it cannot be used.
+type Read = Result<Event, Unusable>;
+
 /// What can be used of a body, and what cannot.
-fn sort(
-    app: &AppId,
-    received: i64,
-    headers: &HeaderMap,
-    body: Bytes,
-    read: Vec<Result<Event, Unusable>>,
-) -> Delivered {
-    let (mut events, mut unusable) = (Vec::with_capacity(read.len()), Vec::new());
-    for (place, event) in read.into_iter().enumerate() {
+pub(super) fn sort(app: &AppId, received: i64, body: Bytes, read: Result<Vec<Read>, Unusable>) -> Delivered {
+    let (mut events, mut unusable) = (Vec::new(), Vec::new());
+    for (place, event) in read.unwrap_or_else(|unusable| vec![Err(unusable)]).into_iter().enumerate() {
         match event {
             Ok(event) => events.push((place, event)),
             Err(Unusable { reason, detail }) => unusable.push((reason, detail)),
         }
     }
-    let headers = if unusable.is_empty() { String::new() } else { masked(headers) };
-    if let Some((reason, detail)) = unusable.first() {
-        tracing::warn!(app = %app, reason, "a body goes to quarantine: {detail}");
-    }
-    Delivered { app: app.clone(), received, body, events, unusable, headers }
+    Delivered { app: app.clone(), received, body, events, unusable, headers: String::new() }
 }
 
 /// The headers, one a line, without credentials.

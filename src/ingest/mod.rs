@@ -1,11 +1,13 @@
 //! From the receiver to the disk: one bounded queue, one worker.
 
-pub mod again;
 mod commands;
+pub mod heard;
 mod mint;
 pub mod news;
+pub mod pulse;
 pub mod queue;
-mod upkeep;
+pub mod refold;
+pub mod upkeep;
 mod walks;
 mod work;
 pub mod worker;

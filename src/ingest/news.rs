@@ -12,6 +12,11 @@ impl News {
         self.0.send_modify(|commits| *commits = commits.wrapping_add(1));
     }
 
+    /// How many commits there were.
+    pub fn commits(&self) -> u64 {
+        *self.0.borrow()
+    }
+
     /// Changes with every commit from now on; how many commits were made between two looks does not matter.
     pub fn follow(&self) -> watch::Receiver<u64> {
         self.0.subscribe()

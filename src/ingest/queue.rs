@@ -1,16 +1,20 @@
 //! The bounded queue before the worker. Being full is an answer, not a wait.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, TrySendError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::domain::command::{Command, Done, Refusal};
 use crate::domain::{AppId, Event};
+use crate::store::archive::Row;
+use crate::store::{self, Seq};
 
 /// A delivery, verified and read.
 #[derive(Debug)]
@@ -115,6 +119,30 @@ pub enum Answer {
     KeyReused,
 }
 
+/// A body out of quarantine, read again.
+#[derive(Debug)]
+pub struct Redriven {
+    /// Its number in quarantine.
+    pub seq: Seq,
+    /// When it went there, in ms since 1970: what was good of it may have been journalled since.
+    pub held_since: i64,
+    /// What can be used of it now, as if it were received now.
+    pub delivered: Delivered,
+}
+
+/// Tells which rows of the directory are to be replaced, and by what. Called between two batches, when
+/// everything there is, is committed.
+pub struct Replacing(pub Mutex<Box<Differing>>);
+
+/// See [`Replacing`].
+pub type Differing = dyn FnMut() -> store::Result<Vec<Row>> + Send;
+
+impl fmt::Debug for Replacing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Replacing")
+    }
+}
+
 /// What the worker has to do.
 #[derive(Debug)]
 pub enum Task {
@@ -124,6 +152,12 @@ pub enum Task {
     Command(Asked),
     /// Nothing but to look whether something is to be let go.
     Tick,
+    /// To use a body in quarantine after all.
+    Redrive(Redriven),
+    /// To give up bodies in quarantine.
+    Drop(Vec<Seq>),
+    /// To put right what the journal says otherwise.
+    Replace(Replacing),
 }
 
 /// What the worker has done. It is on disk.
@@ -135,6 +169,12 @@ pub enum Reply {
     Answered(Answer),
     /// See [`Task::Tick`].
     Ticked,
+    /// See [`Task::Redrive`]; nothing if the body is not in quarantine any more.
+    Redriven(Option<Receipt>),
+    /// See [`Task::Drop`]: how many were there.
+    Dropped(usize),
+    /// See [`Task::Replace`]: how many rows.
+    Replaced(usize),
 }
 
 /// A task with whoever waits for it.
@@ -144,6 +184,8 @@ pub struct Job {
     pub task: Task,
     /// Told once it is on disk, or that it is not.
     pub done: oneshot::Sender<Result<Reply, Refused>>,
+    /// The request that it came with, for the log.
+    pub span: Span,
     room: Room,
 }
 
@@ -191,7 +233,7 @@ impl Queue {
         let bytes = delivered.body.len();
         match self.put(Task::Delivery(delivered), bytes).await? {
             Reply::Stored(receipt) => Ok(receipt),
-            Reply::Answered(_) | Reply::Ticked => Err(Refused::Broken),
+            _ => Err(Refused::Broken),
         }
     }
 
@@ -199,7 +241,33 @@ impl Queue {
     pub async fn ask(&self, asked: Asked) -> Result<Answer, Refused> {
         match self.put(Task::Command(asked), COMMAND_BYTES).await? {
             Reply::Answered(answer) => Ok(answer),
-            Reply::Stored(_) | Reply::Ticked => Err(Refused::Broken),
+            _ => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves once a body of the quarantine is used, or kept with what is wrong with it now; nothing if it
+    /// is not there any more.
+    pub async fn redrive(&self, redriven: Redriven) -> Result<Option<Receipt>, Refused> {
+        let bytes = redriven.delivered.body.len();
+        match self.put(Task::Redrive(redriven), bytes).await? {
+            Reply::Redriven(receipt) => Ok(receipt),
+            _ => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves once these bodies are out of the quarantine, given up: how many there were.
+    pub async fn drop_held(&self, seqs: Vec<Seq>) -> Result<usize, Refused> {
+        match self.put(Task::Drop(seqs), COMMAND_BYTES).await? {
+            Reply::Dropped(count) => Ok(count),
+            _ => Err(Refused::Broken),
+        }
+    }
+
+    /// Resolves once the rows that `differing` gives are replaced: how many.
+    pub async fn replace(&self, differing: Box<Differing>) -> Result<usize, Refused> {
+        match self.put(Task::Replace(Replacing(Mutex::new(differing))), COMMAND_BYTES).await? {
+            Reply::Replaced(count) => Ok(count),
+            _ => Err(Refused::Broken),
         }
     }
 
@@ -212,7 +280,7 @@ impl Queue {
             return Err(Refused::Full);
         }
         let (done, reply) = oneshot::channel();
-        self.jobs.try_send(Job { task, done, room }).map_err(|error| match error {
+        self.jobs.try_send(Job { task, done, span: Span::current(), room }).map_err(|error| match error {
             TrySendError::Full(_) => Refused::Full,
             TrySendError::Closed(_) => Refused::Closed,
         })?;
@@ -228,7 +296,7 @@ impl Queue {
     pub fn tick(&self) -> bool {
         let room = Room { taken: self.taken.clone(), bytes: 0 };
         let (done, _) = oneshot::channel();
-        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room });
+        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room, span: Span::none() });
         !matches!(sent, Err(TrySendError::Closed(_)))
     }
 

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::queue::{Delivered, Receipt, Task};
+use super::queue::{Delivered, Receipt, Redriven, Task};
 use super::walks::Walks;
 use super::worker::{Failure, now_ms};
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, SmoochId};
-use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Source, Txn};
+use crate::store::archive::Verdicts;
+use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Seq, Source, Txn};
 
 /// Bytes of detail kept with a body in quarantine.
 const MOST_DETAIL: usize = 2048;
@@ -20,33 +22,37 @@ pub(super) fn keys(batch: &[&Task]) -> Keys {
         match task {
             Task::Delivery(given) => delivery_keys(given, &mut keys),
             Task::Command(asked) => super::commands::keys(asked, &mut keys),
-            Task::Tick => {}
+            Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
+            Task::Drop(_) | Task::Replace(_) | Task::Tick => {}
         }
     }
     keys
 }
 
 fn delivery_keys(given: &Delivered, keys: &mut Keys) {
-    let key = |user: &SmoochId| (given.app.clone(), user.clone());
-    for (_, event) in &given.events {
-        keys.users.extend(subjects(&given.app, event));
-        for fact in &event.facts {
-            let users = fact.users();
-            let user = users.into_iter().flatten().next();
-            keys.claims.extend(
-                user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
-            );
-            match fact {
-                Fact::Removed { .. } | Fact::Merged { .. } => {
-                    keys.ends.extend(users.into_iter().flatten().map(key));
-                }
-                Fact::Seen(seen) => {
-                    let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
-                    let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
-                    keys.reported.extend(user_ids);
-                }
-                _ => {}
+    given.events.iter().for_each(|(_, event)| event_keys(&given.app, event, keys));
+}
+
+/// Everything that learning an event can touch.
+pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
+    let key = |user: &SmoochId| (app.clone(), user.clone());
+    keys.users.extend(subjects(app, event));
+    for fact in &event.facts {
+        let users = fact.users();
+        let user = users.into_iter().flatten().next();
+        keys.claims.extend(
+            user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
+        );
+        match fact {
+            Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. } => {
+                keys.ends.extend(users.into_iter().flatten().map(key));
             }
+            Fact::Seen(seen) => {
+                let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
+                let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
+                keys.reported.extend(user_ids);
+            }
+            _ => {}
         }
     }
 }
@@ -86,6 +92,7 @@ impl<'w> Work<'w> {
             bodies: Vec::new(),
             quarantined: Vec::new(),
             erasures: Vec::new(),
+            verdicts: Verdicts::default(),
             answers: Vec::new(),
             clock: txn.clock(),
             now: now_ms(),
@@ -94,60 +101,127 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
-        let mut receipt = Receipt::default();
-        if given.events.iter().any(|(_, event)| self.is_of_the_erased(&given.app, event)) {
-            self.without_the_erased(txn, given, &mut receipt)?;
-        } else {
-            self.whole(txn, given, &mut receipt)?;
+        let mut receipt = self.learn_all(txn, given, None)?;
+        let Some((reason, detail)) = self.held(txn, given, &mut receipt)? else { return Ok(receipt) };
+        self.batch.quarantined.push(Quarantined {
+            app: given.app.clone(),
+            received: given.received,
+            reason,
+            detail,
+            headers: given.headers.clone(),
+            body: given.body.clone(),
+        });
+        Ok(receipt)
+    }
+
+    /// Uses a body of the quarantine after all. What was good of it when it came, and was journalled then, is
+    /// looked for as far back as that was.
+    pub(super) fn redrive(
+        &mut self,
+        txn: &mut impl Txn,
+        asked: &Redriven,
+    ) -> Result<Option<Receipt>, Failure> {
+        if self.batch.verdicts.released.contains(&asked.seq) || !txn.holds(asked.seq)? {
+            return Ok(None);
         }
-        if given.unusable.is_empty() {
-            return Ok(receipt);
+        let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
+        let mut receipt = self.learn_all(txn, &asked.delivered, Some(since))?;
+        match self.held(txn, &asked.delivered, &mut receipt)? {
+            Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
+            None => self.batch.verdicts.released.push(asked.seq),
         }
+        Ok(Some(receipt))
+    }
+
+    /// Why a body belongs in quarantine; nothing if it does not, as one that mentions somebody who is erased.
+    fn held(
+        &self,
+        txn: &mut impl Txn,
+        given: &Delivered,
+        receipt: &mut Receipt,
+    ) -> Result<Option<(String, String)>, Failure> {
+        let Some(why) = quarantined(given) else { return Ok(None) };
         if txn.mentions_erased(&given.app, &given.body)? {
+            receipt.quarantined = 0;
             receipt.erased += 1;
-        } else {
-            receipt.quarantined = given.unusable.len();
-            self.batch.quarantined.extend(quarantined(given));
+            return Ok(None);
+        }
+        Ok(Some(why))
+    }
+
+    /// Gives up bodies of the quarantine: how many of them are there.
+    pub(super) fn drop_held(&mut self, txn: &mut impl Txn, seqs: &[Seq]) -> Result<usize, Failure> {
+        let before = self.batch.verdicts.released.len();
+        for seq in seqs {
+            if !self.batch.verdicts.released.contains(seq) && txn.holds(*seq)? {
+                self.batch.verdicts.released.push(*seq);
+            }
+        }
+        Ok(self.batch.verdicts.released.len() - before)
+    }
+
+    /// Learns and journals the events of a body but for those that were journalled before: within the time
+    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970. Where one of
+    /// them speaks of somebody who is erased, what they say of others is journalled instead of the body.
+    fn learn_all(
+        &mut self,
+        txn: &mut impl Txn,
+        given: &Delivered,
+        since: Option<i64>,
+    ) -> Result<Receipt, Failure> {
+        let app = &given.app;
+        let mut receipt = Receipt { quarantined: given.unusable.len(), ..Receipt::default() };
+        let reduces = given.events.iter().any(|(_, event)| self.is_of_the_erased(app, event));
+        let (mut whole, mut walks) = (None, Walks::default());
+        for (place, event) in &given.events {
+            provoke(&event.trigger);
+            let said = reduces.then(|| self.without_the_erased(app, event));
+            if said.as_ref().is_some_and(|said| said.facts.is_empty() && !event.facts.is_empty()) {
+                receipt.erased += 1;
+                continue;
+            }
+            let event = said.as_ref().unwrap_or(event);
+            if self.is_known(txn, app, event, given.received, since, &mut walks)? {
+                receipt.repeated += 1;
+                continue;
+            }
+            let subject = &subjects(app, event)[0];
+            let known = self.batch.directory.record(subject);
+            receipt.contradicting +=
+                usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
+            self.learn(app, event)?;
+            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
+            receipt.learned += usize::from(outcome == Outcome::Learned);
+            receipt.kept += usize::from(outcome == Outcome::Kept);
+            let received = given.received;
+            if reduces {
+                // A merge into the erased erases as well.
+                let said = self.without_the_erased(app, event);
+                let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
+                let body = self.body(text.into());
+                let of = Origin { app, source: Source::Reduced, received, body, place: 0 };
+                self.journal(&subjects(app, &said), &of, &said, outcome);
+            } else {
+                let body = *whole.get_or_insert_with(|| self.body(given.body.clone()));
+                let of = Origin { app, source: Source::Webhook, received, body, place: *place };
+                self.journal(&subjects(app, event), &of, event, outcome);
+            }
         }
         Ok(receipt)
     }
 
-    fn is_of_the_erased(&self, app: &AppId, event: &Event) -> bool {
-        let users = event.facts.iter().flat_map(Fact::users).flatten();
-        users.into_iter().any(|id| self.batch.directory.is_erased(app, id))
+    fn body(&mut self, body: Bytes) -> usize {
+        self.batch.bodies.push(body);
+        self.batch.bodies.len() - 1
     }
 
-    /// Learns what a delivery says of others than the erased, and keeps that instead of its body.
-    fn without_the_erased(
-        &mut self,
-        txn: &mut impl Txn,
-        given: &Delivered,
-        receipt: &mut Receipt,
-    ) -> Result<(), Failure> {
-        for (_, event) in &given.events {
-            let app = &given.app;
-            let said = event.clone().without(|id| self.batch.directory.is_erased(app, id));
-            if said.facts.is_empty() && !event.facts.is_empty() {
-                receipt.erased += 1;
-                continue;
-            }
-            if self.repeated(txn, &subjects(app, &said)[0], &said, given.received)? {
-                receipt.repeated += 1;
-                continue;
-            }
-            self.learn(app, &said)?;
-            // A merge into the erased erases as well.
-            let said = said.without(|id| self.batch.directory.is_erased(app, id));
-            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
-            receipt.learned += usize::from(outcome == Outcome::Learned);
-            receipt.kept += usize::from(outcome == Outcome::Kept);
-            let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
-            self.batch.bodies.push(text.into());
-            let body = self.batch.bodies.len() - 1;
-            let of = Origin { app, source: Source::Reduced, received: given.received, body, place: 0 };
-            self.journal(&subjects(app, &said), &of, &said, outcome);
-        }
-        Ok(())
+    fn is_of_the_erased(&self, app: &AppId, event: &Event) -> bool {
+        let mut users = event.facts.iter().flat_map(Fact::users).flatten();
+        users.any(|id| self.batch.directory.is_erased(app, id))
+    }
+
+    fn without_the_erased(&self, app: &AppId, event: &Event) -> Event {
+        event.clone().without(|id| self.batch.directory.is_erased(app, id))
     }
 
     /// Learns what is about to be journalled, and notes whom it erases.
@@ -165,36 +239,24 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
-    fn whole(&mut self, txn: &mut impl Txn, given: &Delivered, receipt: &mut Receipt) -> Result<(), Failure> {
-        let mut body = None;
-        for (place, event) in &given.events {
-            provoke(&event.trigger);
-            let subjects = subjects(&given.app, event);
-            if self.repeated(txn, &subjects[0], event, given.received)? {
-                receipt.repeated += 1;
-                continue;
-            }
-            let known = self.batch.directory.record(&subjects[0]);
-            receipt.contradicting +=
-                usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
-            self.learn(&given.app, event)?;
-            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
-            receipt.learned += usize::from(outcome == Outcome::Learned);
-            receipt.kept += usize::from(outcome == Outcome::Kept);
-            let body = *body.get_or_insert_with(|| {
-                self.batch.bodies.push(given.body.clone());
-                self.batch.bodies.len() - 1
-            });
-            let of = Origin {
-                app: &given.app,
-                source: Source::Webhook,
-                received: given.received,
-                body,
-                place: *place,
-            };
-            self.journal(&subjects, &of, event, outcome);
+    /// Whether the event was journalled before, as far back as is asked.
+    fn is_known(
+        &mut self,
+        txn: &mut impl Txn,
+        app: &AppId,
+        event: &Event,
+        received: i64,
+        since: Option<i64>,
+        walks: &mut Walks,
+    ) -> Result<bool, Error> {
+        let subject = &subjects(app, event)[0];
+        if self.repeated(txn, subject, event, received)? {
+            return Ok(true);
         }
-        Ok(())
+        let Some(since) = since else { return Ok(false) };
+        let head = self.stored_head(subject);
+        let read = |from, most| txn.journalled(subject, from, since, most);
+        walks.hold((subject, head), &event.stamp.digest, since, read)
     }
 
     /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
@@ -259,8 +321,9 @@ impl<'w> Work<'w> {
     }
 }
 
-/// A body goes to quarantine once, however many of its events cannot be used.
-fn quarantined(given: &Delivered) -> Option<Quarantined> {
+/// The kind of trouble that keeps a body in quarantine, and what is wrong: once, however many of its events
+/// cannot be used.
+fn quarantined(given: &Delivered) -> Option<(String, String)> {
     let (reason, first) = given.unusable.first()?;
     let mut detail = first.clone();
     let mut listed = 1;
@@ -275,17 +338,10 @@ fn quarantined(given: &Delivered) -> Option<Quarantined> {
     if listed < given.unusable.len() {
         detail.push_str(&format!("; and {} more", given.unusable.len() - listed));
     }
-    Some(Quarantined {
-        app: given.app.clone(),
-        received: given.received,
-        reason: (*reason).to_owned(),
-        detail,
-        headers: given.headers.clone(),
-        body: given.body.clone(),
-    })
+    Some(((*reason).to_owned(), detail))
 }
 
-fn seconds(ms: i64) -> u32 {
+pub(super) fn seconds(ms: i64) -> u32 {
     u32::try_from(ms / 1000).unwrap_or(0)
 }
 

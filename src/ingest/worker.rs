@@ -1,12 +1,15 @@
 //! The single writer: a thread that owns the store and commits in groups.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use async_channel::{Receiver, TryRecvError};
+use tracing::Span;
 
 use super::news::News;
-use super::queue::{Answer, Delivered, Job, Receipt, Refused, Reply, Task};
+use super::pulse::Pulse;
+use super::queue::{Answer, Delivered, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::upkeep::Upkeep;
 use super::walks::Walks;
 use super::work::{Work, keys};
@@ -29,6 +32,8 @@ pub struct Options {
     pub retention: Retention,
     /// Told of every commit.
     pub news: News,
+    /// Felt by whoever watches over the worker.
+    pub pulse: Pulse,
 }
 
 /// Why a batch came to nothing.
@@ -98,13 +103,16 @@ fn batches<S: Store>(
     loop {
         let first = match jobs.try_recv() {
             Err(TryRecvError::Empty) if upkeep.is_due() => {
+                options.pulse.beat();
                 upkeep.step(store, metrics)?;
+                options.pulse.beat();
                 continue;
             }
             Err(TryRecvError::Empty) => jobs.recv_blocking().ok(),
             received => received.ok(),
         };
         let Some(first) = first else { return Ok(()) };
+        options.pulse.beat();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < options.batch_jobs
@@ -130,6 +138,7 @@ fn batches<S: Store>(
             Ok(()) => {}
         }
         upkeep.after_batch(store, metrics)?;
+        options.pulse.beat();
     }
 }
 
@@ -142,13 +151,29 @@ fn handle<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<(), Error> {
+    // What is logged of one job alone is logged of its request.
+    let span = if let [job] = batch.as_slice() { job.span.clone() } else { Span::none() };
+    let _request = span.entered();
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
+    let alone = tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_)));
+    if alone {
+        return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
+    }
     let stored = match (attempt(store, &tasks, walks, options, metrics), tasks.as_slice()) {
         (Err(Failure::Job(_) | Failure::Group(_)), [_, _, ..]) => {
             return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
         }
         (Err(failure), [Task::Delivery(one)]) => match failure.about_the_job() {
             Ok(detail) => attempt(store, &[&Task::Delivery(unusable(one, detail))], walks, options, metrics),
+            Err(failure) => Err(failure),
+        },
+        (Err(failure), [Task::Redrive(one)]) => match failure.about_the_job() {
+            Ok(detail) => {
+                let (seq, held_since) = (one.seq, one.held_since);
+                let delivered = unusable(&one.delivered, detail);
+                let task = Task::Redrive(Redriven { seq, held_since, delivered });
+                attempt(store, &[&task], walks, options, metrics)
+            }
             Err(failure) => Err(failure),
         },
         (Err(Failure::Group(_)), _) => {
@@ -220,6 +245,10 @@ fn transact<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<Vec<Reply>, Failure> {
+    if let [Task::Replace(replacing)] = tasks {
+        let replaced = replace(store, replacing, options)?;
+        return Ok(vec![Reply::Replaced(replaced)]);
+    }
     let mut txn = store.begin()?;
     let directory = txn.load(&keys(tasks), options.group_members)?;
     let mut work = Work::new(directory, &txn, walks);
@@ -228,13 +257,17 @@ fn transact<S: Store>(
         replies.push(match task {
             Task::Delivery(given) => Reply::Stored(work.delivery(&mut txn, given)?),
             Task::Command(asked) => Reply::Answered(work.command(&mut txn, asked)?),
+            Task::Redrive(asked) => Reply::Redriven(work.redrive(&mut txn, asked)?),
+            Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
+            // It never shares a batch.
+            Task::Replace(_) => Reply::Replaced(0),
             Task::Tick => Reply::Ticked,
         });
     }
     let batch = work.batch;
     // Otherwise all of it was stored before, or changes nothing.
     let mut saved = Saved::default();
-    if !batch.entries.is_empty() || !batch.quarantined.is_empty() || !batch.answers.is_empty() {
+    if !batch.is_empty() {
         saved = txn.save(&batch)?;
         let began = Instant::now();
         txn.commit()?;
@@ -248,6 +281,24 @@ fn transact<S: Store>(
     Ok(replies)
 }
 
+/// Replaces rows of the directory by what the journal says: how many. It is told once nothing is under way,
+/// so that the two are of one moment.
+fn replace<S: Store>(store: &mut S, replacing: &Replacing, options: &Options) -> Result<usize, Failure> {
+    let mut differing = replacing.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let rows = differing().map_err(|error| {
+        // Whatever is wrong with the other directory says nothing about this one.
+        Error::Unavailable(format!("the journal cannot be folded: {error}"))
+    })?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let mut txn = store.begin()?;
+    txn.replace(&rows, now_ms())?;
+    txn.commit()?;
+    options.news.tell();
+    Ok(rows.len())
+}
+
 fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.created.inc_by(saved.created);
     metrics.merged.inc_by(saved.merged);
@@ -256,9 +307,10 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
     let receipts = || {
-        replies
-            .iter()
-            .filter_map(|reply| if let Reply::Stored(receipt) = reply { Some(receipt) } else { None })
+        replies.iter().filter_map(|reply| match reply {
+            Reply::Stored(receipt) | Reply::Redriven(Some(receipt)) => Some(receipt),
+            _ => None,
+        })
     };
     let sum = |count: fn(&Receipt) -> usize| receipts().map(count).sum::<usize>();
     metrics.id_conflicts.inc_by(sum(|receipt| receipt.contradicting) as u64);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::archive::Verdicts;
 use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Saved, Seq, Source, Store, Txn};
 use crate::domain::{
     AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
@@ -35,6 +36,7 @@ pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn
     fresh(commands::a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients);
     fresh(commands::a_load_brings_who_carries_a_user_id_that_is_new_to_another);
     fresh(commands::the_journal_says_who_told);
+    fresh(commands::a_body_that_is_released_makes_room_in_quarantine);
     let again = |test: fn(&dyn Fn() -> (S, R))| {
         let place = place();
         test(&|| open(&place));
@@ -130,8 +132,9 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         });
     }
     let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    let (quarantined, erasures, answers) = (Vec::new(), Vec::new(), Vec::new());
-    Batch { directory, entries, bodies, quarantined, erasures, answers, clock: 0, now: 0 }
+    let (quarantined, erasures, answers, verdicts) =
+        (Vec::new(), Vec::new(), Vec::new(), Verdicts::default());
+    Batch { directory, entries, bodies, quarantined, erasures, verdicts, answers, clock: 0, now: 0 }
 }
 
 fn body(time: i64) -> Bytes {

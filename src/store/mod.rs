@@ -3,6 +3,8 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
+pub mod archive;
+mod changes;
 #[cfg(test)]
 mod conformance;
 pub mod readers;
@@ -14,8 +16,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Change, ClientId, Digest, Directory, Key, Record, SmoochId, Text, View};
+use archive::{Row, Verdicts};
 
+use crate::domain::{AppId, ClientId, Digest, Directory, Key, Record, SmoochId, Text, View};
+
+pub use changes::{Changed, Changes};
 pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};
 
 /// How long an answer is kept for whoever asks again, in ms.
@@ -180,12 +185,22 @@ pub struct Batch {
     pub quarantined: Vec<Quarantined>,
     /// Whoever its entries erase.
     pub erasures: Vec<Erasure>,
+    /// What becomes of bodies that are there.
+    pub verdicts: Verdicts,
     /// Answers to be kept; those kept for longer than a day may go.
     pub answers: Vec<Answered>,
     /// The clock of our own API afterwards, in µs since 1970. It never runs back.
     pub clock: i64,
     /// The time of the batch, in ms since 1970.
     pub now: i64,
+}
+
+impl Batch {
+    /// Whether there is nothing to be written.
+    pub fn is_empty(&self) -> bool {
+        let nothing_new = self.entries.is_empty() && self.quarantined.is_empty();
+        nothing_new && self.answers.is_empty() && self.verdicts.is_empty()
+    }
 }
 
 /// What a batch came to, for the metrics.
@@ -245,6 +260,13 @@ pub trait Txn {
     /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
     fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
 
+    /// Whether a body is in quarantine.
+    fn holds(&mut self, quarantined: Seq) -> Result<bool>;
+
+    /// Replaces rows of the directory as they are, and tells the feed what that makes different; `now` in
+    /// ms since 1970. Nothing that was loaded before is valid afterwards.
+    fn replace(&mut self, rows: &[Row], now: i64) -> Result<()>;
+
     /// The clock of our own API, in µs since 1970.
     fn clock(&self) -> i64;
 
@@ -277,8 +299,9 @@ pub trait Reader {
     /// are more, all seen at one moment.
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes>;
 
-    /// At most `limit` journal entries after `after`, each with the body it came in. The body is empty where
-    /// it is not kept any more, which is never after the [`Horizon`].
+    /// At most `limit` journal entries after `after`, each with the body it came in: less if they are large,
+    /// but never none while there are more. The body is empty where it is not kept any more, which is never
+    /// after the [`Horizon`].
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 
     /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.
@@ -287,6 +310,15 @@ pub trait Reader {
 
     /// The `_id`s that claim one of these clients, with everybody whom merges connect with them.
     fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads>;
+
+    /// The app user that both are part of, and `discarded`, as they would be shown if the two were
+    /// un-merged now; nothing if they are not one.
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>>;
 
     /// The journal of these app users as one, newest first: at most `limit` entries, from those in `from`
     /// backwards. Without a place to go on, that is all.
@@ -309,15 +341,15 @@ pub trait Reader {
     /// The records of the base of these app users, who has none left out, and how far it goes.
     fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)>;
 
-    /// The records of these app users, each as it is stored; who is unknown is left out.
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>>;
-
-    /// The bodies in quarantine that mention one of these app users by an `_id`, a `userId`, a client or an
-    /// e-mail address, each with its number.
-    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>>;
-
     /// What became of the erasure of this `_id`; nothing if it was not erased.
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>>;
+
+    /// What the metrics tell of the database. Reads a good part of it.
+    fn census(&mut self, apps: &[AppId]) -> Result<Census>;
+
+    /// When the last webhook of each of these apps was stored, in ms since 1970, as far as the end of the
+    /// journal tells; of an app that is not in it, when its last change was committed.
+    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>>;
 
     /// How many events, and how many bodies in quarantine, there are.
     fn counts(&mut self) -> Result<Counts>;
@@ -329,29 +361,18 @@ pub type Heads = BTreeMap<SmoochId, Option<Seq>>;
 /// Journal entries, each with the body it came in, and the entries where reading on begins.
 pub type Piece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
 
-/// A change of an app user, in the order of commits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
-    /// Its number: each app's rise by one.
-    pub seq: u64,
-    /// When it was committed, in ms since 1970.
-    pub time: i64,
-    /// What changed.
-    pub change: Change,
-    /// The app user as it is at the moment of reading, so perhaps after later changes; nothing if it is
-    /// part of another by then, or gone.
-    pub user: Option<View>,
-}
-
-/// Changes of an app as one moment shows them.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Changes {
-    /// In the order of their numbers.
-    pub changes: Vec<Changed>,
-    /// The oldest number that is kept; the next one to be given if there is none.
-    pub oldest: u64,
-    /// The last number that was given; 0 before the first.
-    pub last: u64,
+/// See [`Reader::census`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// App users that a list shows, over all apps.
+    pub users: u64,
+    /// Bodies in quarantine.
+    pub quarantined: u64,
+    /// Bytes of these bodies.
+    pub quarantined_bytes: u64,
+    /// Of each app the oldest change that is kept, the next one to be given if there is none, and the last
+    /// one that was given.
+    pub feeds: Vec<(AppId, u64, u64)>,
 }
 
 /// What a database holds.

@@ -1,23 +1,34 @@
 //! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
 
+mod archive;
+mod backup;
 mod base;
 mod bodies;
 mod cache;
+mod census;
 mod changes;
+mod check;
 mod checkpoint;
 mod codec;
+mod compare;
+mod copy;
+mod files;
 mod forget;
+mod health;
 mod history;
 mod keep;
 mod kept;
 mod load;
 mod migrate;
+mod quarantine;
 mod reader;
+mod seal;
 mod txn;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,9 +37,15 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use super::{Error, ReadEvent, Result, Retention, Seq, Store};
 use crate::domain::{AppId, Directory};
+pub use backup::{Restored, backup, moment, restore};
 use bodies::Packer;
 use cache::Cache;
+pub use check::{Checked, check};
 use checkpoint::Checkpointer;
+pub use compare::{Moment, TABLES};
+pub use copy::{CopyError, Stage, Work};
+pub use files::free_bytes;
+pub use health::{Health, health, library};
 use kept::Kept;
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
@@ -76,6 +93,9 @@ pub enum OpenError {
     /// The SQLite library has the WAL-reset bug.
     #[error("SQLite {0} can corrupt a database (WAL reset); 3.51.3 or newer is needed")]
     Library(&'static str),
+    /// It cannot be kept as it is before its schema changes.
+    #[error("the schema is not brought up to date, because the database cannot be kept as it was: {0}")]
+    Upgrade(Box<CopyError>),
     /// The file or its folder cannot be used.
     #[error("{path}: {error}")]
     Io {
@@ -139,6 +159,7 @@ impl Sqlite {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
         migrate::run(&mut conn, &path)?;
+        seal::remove(&conn).map_err(|error| store(trouble(error)))?;
         // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
         verify_after_trouble(&conn, &path).map_err(store)?;
@@ -155,8 +176,8 @@ impl Drop for Sqlite {
         if self.abandoned {
             return;
         }
-        let close = "PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);";
-        if let Err(error) = self.conn.execute_batch(close) {
+        let closed = self.conn.execute_batch("PRAGMA optimize").map_err(trouble);
+        if let Err(error) = closed.and_then(|()| checkpoint::finish(&self.conn)) {
             tracing::warn!(%error, path = %self.path.display(), "the last checkpoint was left to the next start");
         }
     }
@@ -254,7 +275,8 @@ fn common(conn: &Connection) -> rusqlite::Result<()> {
 fn one_name(path: &Path) -> std::io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            OpenOptions::new().create(true).append(true).open(path)?;
+            // Its owner's alone: what SQLite puts beside it gets the same rights.
+            OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
             path.canonicalize()
         }
         found => found,

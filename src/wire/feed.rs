@@ -40,3 +40,37 @@ pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> Stri
     out.push('}');
     out
 }
+
+/// The attributes of a CloudEvent 1.0.
+pub struct CloudEvent<'e> {
+    /// Names it within its source.
+    pub id: &'e str,
+    /// A reference to the feed that it is of.
+    pub source: &'e str,
+    /// The word for what it tells, without the name of the service.
+    pub kind: &'e str,
+    /// The `_id` it is about.
+    pub subject: Option<&'e str>,
+    /// In ms since 1970.
+    pub time: Option<i64>,
+}
+
+impl CloudEvent<'_> {
+    /// The event with its data, a JSON object, in the structured form.
+    pub fn text(&self, data: &str) -> String {
+        let mut out = "{\"specversion\":\"1.0\",\"id\":".to_owned();
+        write_string(self.id, &mut out);
+        out.push_str(",\"source\":");
+        write_string(self.source, &mut out);
+        out.push_str(&format!(",\"type\":\"rollcall.{}\"", self.kind));
+        if let Some(subject) = self.subject {
+            out.push_str(",\"subject\":");
+            write_string(subject, &mut out);
+        }
+        if let Some(time) = self.time {
+            out.push_str(&format!(",\"time\":{}", iso(time)));
+        }
+        out.push_str(&format!(",\"datacontenttype\":\"application/json\",\"data\":{data}}}"));
+        out
+    }
+}

@@ -1,6 +1,8 @@
 //! The change feed: who follows it has the directory.
 
+mod envelopes;
 pub mod follower;
+mod lives;
 mod long;
 
 use rusqlite::params;
@@ -101,6 +103,7 @@ fn a_number_that_is_not_of_the_feed_is_refused() {
         ("snapshot=true&since=1", "since and snapshot"),
         ("snapshot=true&after=x", "after"),
         ("after=x", "after"),
+        ("envelope=paper", "envelope"),
     ] {
         refused(&program.get(&format!("/v1/changes?{query}")), 400, about);
     }

@@ -1,5 +1,7 @@
 //! What happened to an app user, and what was known of it then.
 
+mod merges;
+
 use rollcall::domain::{AppId, Directory, Event};
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Source};

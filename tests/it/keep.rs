@@ -26,6 +26,12 @@ fn write(program: &Program, from: usize, to: usize) {
 fn is_rebuilt(home: &Home) {
     let mut reader = SqliteReader::open(&home.database()).unwrap();
     assert!(Rebuilt::afresh(&mut reader).compare_all(&mut reader) >= 40);
+    let verified = home.command(&["rebuild", "--verify"]).output().unwrap();
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&[verified.stdout, verified.stderr].concat())
+    );
 }
 
 /// What a histogram says of the time that something takes: how often it was, and below how many ms half of

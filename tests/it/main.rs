@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod at_hand;
+mod backup;
 mod clients;
 mod crash;
 mod decide;
@@ -25,6 +27,8 @@ mod raw;
 mod rebuild;
 mod replay;
 mod rest;
+mod run;
+mod seeing;
 mod storage_faults;
 mod store_files;
 mod suites;

@@ -144,7 +144,7 @@ fn matches_the_live_one(home: &Home, program: &Program) -> usize {
     rebuilt.compare_all(&mut reader)
 }
 
-fn fixture_bodies() -> Vec<Vec<u8>> {
+pub fn fixture_bodies() -> Vec<Vec<u8>> {
     let mut bodies: Vec<Vec<u8>> =
         files(&fixtures().join("webhooks"), "json").iter().map(|file| std::fs::read(file).unwrap()).collect();
     for file in files(&fixtures().join("sequences"), "jsonl") {

@@ -14,7 +14,7 @@ const SHOWN: usize = 64;
 
 /// Where payloads come from.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Source {
+pub(in crate::command) enum Source {
     /// A file that is one payload.
     Whole(PathBuf),
     /// A file with a payload on each line that is not blank.
@@ -27,11 +27,11 @@ pub(super) enum Source {
 
 /// Where a payload was found: its file, and in a file of many its line.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
+pub(in crate::command) struct Place {
     /// As it was named.
-    pub(super) file: Arc<str>,
+    pub(in crate::command) file: Arc<str>,
     /// From 1.
-    pub(super) line: Option<u64>,
+    pub(in crate::command) line: Option<u64>,
 }
 
 impl fmt::Display for Place {
@@ -43,7 +43,7 @@ impl fmt::Display for Place {
 
 /// Why there was nothing to post.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(super) enum NotSent {
+pub(in crate::command) enum NotSent {
     /// The file or folder could not be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
@@ -66,7 +66,7 @@ pub(super) enum NotSent {
 
 impl NotSent {
     /// The kind, as the summary counts it.
-    pub(super) fn reason(&self) -> &'static str {
+    pub(in crate::command) fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",
             Self::EmptyFolder => "empty folder",
@@ -83,7 +83,7 @@ fn first(text: &str) -> String {
 }
 
 /// What these paths stand for, in their order; a folder for what is in it, sorted by name.
-pub(super) fn find(paths: &[PathBuf]) -> Vec<Source> {
+pub(in crate::command) fn find(paths: &[PathBuf]) -> Vec<Source> {
     let mut found = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -133,7 +133,7 @@ fn search(folder: &Path, found: &mut Vec<Source>) {
 }
 
 /// How many payloads there are; `None` where only reading tells. Reads the files of many.
-pub(super) fn count(sources: &[Source]) -> Option<u64> {
+pub(in crate::command) fn count(sources: &[Source]) -> Option<u64> {
     let mut count = 0;
     for source in sources {
         match source {
@@ -147,7 +147,7 @@ pub(super) fn count(sources: &[Source]) -> Option<u64> {
 
 /// Hands every payload of a source to `each`, one after the other, with the bytes as they are
 /// recorded, or with what keeps it from being read.
-pub(super) fn read(source: &Source, each: &mut dyn FnMut(Place, Result<Vec<u8>, NotSent>)) {
+pub(in crate::command) fn read(source: &Source, each: &mut dyn FnMut(Place, Result<Vec<u8>, NotSent>)) {
     let unreadable = |error: io::Error| NotSent::Unreadable(error.to_string());
     let place = |path: &Path| Place { file: path.display().to_string().into(), line: None };
     match source {

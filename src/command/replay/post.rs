@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::payloads::Place;
 use super::tally::Outcome;
+use crate::command::service::choose_cryptography;
 
 /// Bytes of an answer that are read; those of a webhook target have a few dozen.
 const ANSWER: usize = 16 << 10;
@@ -23,14 +24,14 @@ const DESCRIPTION: usize = 200;
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A signed payload.
-pub(super) struct Request {
-    pub(super) place: Place,
-    pub(super) body: Vec<u8>,
-    pub(super) header: (HeaderName, HeaderValue),
+pub(in crate::command) struct Request {
+    pub(in crate::command) place: Place,
+    pub(in crate::command) body: Vec<u8>,
+    pub(in crate::command) header: (HeaderName, HeaderValue),
 }
 
 /// Posts to one target, each request once.
-pub(super) struct Poster {
+pub(in crate::command) struct Poster {
     client: Client,
     target: Url,
     pace: Option<Mutex<Pace>>,
@@ -42,8 +43,12 @@ impl Poster {
     ///
     /// # Errors
     /// The target is https and this machine knows no certificate authority.
-    pub(super) fn new(target: Url, timeout: Duration, rate: Option<NonZeroU32>) -> anyhow::Result<Self> {
-        install();
+    pub(in crate::command) fn new(
+        target: Url,
+        timeout: Duration,
+        rate: Option<NonZeroU32>,
+    ) -> anyhow::Result<Self> {
+        choose_cryptography();
         let mut client = Client::builder()
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
@@ -60,7 +65,7 @@ impl Poster {
     }
 
     /// Waits for the request's turn and posts it.
-    pub(super) async fn post(&self, request: Request) -> Outcome {
+    pub(in crate::command) async fn post(&self, request: Request) -> Outcome {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
@@ -83,15 +88,6 @@ impl Poster {
             Err(error) => Outcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },
         }
     }
-}
-
-/// Chooses who does the cryptography of TLS; rustls has to be told once a process.
-pub(in crate::command) fn install() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error says that somebody else has chosen before, which is just as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }
 
 /// The beginning of an answer's body; all of it, as a rule, which lets the connection be used again.

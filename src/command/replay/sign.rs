@@ -15,7 +15,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
 /// How a request shows that its sender knows the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Scheme {
+pub(in crate::command) enum Scheme {
     /// `X-API-Key` with the secret itself.
     ApiKey,
     /// `X-Hub-Signature-256` with an HMAC-SHA256 of the body.
@@ -23,7 +23,7 @@ pub(super) enum Scheme {
 }
 
 /// Signs payloads for the apps of the settings, each with its first webhook secret.
-pub(super) struct Signer {
+pub(in crate::command) struct Signer {
     keys: Vec<(String, Key)>,
     /// Whether the only key signs whatever a payload says of its app.
     chosen: bool,
@@ -39,7 +39,11 @@ impl Signer {
     ///
     /// # Errors
     /// The settings have no such app, or a secret cannot be written in a header.
-    pub(super) fn new(scheme: Scheme, wanted: Option<&str>, apps: &[App]) -> anyhow::Result<Self> {
+    pub(in crate::command) fn new(
+        scheme: Scheme,
+        wanted: Option<&str>,
+        apps: &[App],
+    ) -> anyhow::Result<Self> {
         let key = |app: &App| anyhow::Ok((app.id.clone(), Key::of(scheme, app)?));
         let apps = apps.iter().filter(|app| wanted.is_none_or(|id| app.id == id));
         let keys = apps.map(key).collect::<anyhow::Result<Vec<_>>>()?;
@@ -49,8 +53,18 @@ impl Signer {
         }
     }
 
+    /// The header to post a body of this app with.
+    pub(in crate::command) fn sign_as(
+        &self,
+        app: &str,
+        body: &[u8],
+    ) -> Result<(HeaderName, HeaderValue), NotSent> {
+        let key = self.keys.iter().find(|(id, _)| id == app);
+        key.map(|(_, key)| key.header(body)).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
+    }
+
     /// The header to post this body with.
-    pub(super) fn sign(&self, body: &[u8]) -> Result<(HeaderName, HeaderValue), NotSent> {
+    pub(in crate::command) fn sign(&self, body: &[u8]) -> Result<(HeaderName, HeaderValue), NotSent> {
         let named = app_of(body).map_err(|error| NotSent::NotJson(error.to_string()))?;
         let key = match (named, &*self.keys) {
             (_, [(_, only)]) if self.chosen => only,

@@ -13,28 +13,52 @@ use super::payloads::{NotSent, Place};
 const NAMED: u64 = 10;
 
 /// What became of a payload.
-pub(super) enum Outcome {
+pub(in crate::command) enum Outcome {
     /// The target answered; its answer was read this long after the request began.
     Answered { place: Place, status: StatusCode, latency: Duration, description: Option<String> },
     /// The target did not; the payload may have arrived all the same.
     Unanswered { place: Place, reason: &'static str, detail: String },
     /// It was not posted.
     NotSent { place: Place, why: NotSent },
+    /// It is nothing to be posted, and that is all right.
+    PassedOver { why: &'static str },
+}
+
+impl Outcome {
+    /// Which payload it is about; nothing of one that was passed over.
+    pub(in crate::command) fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Answered { place, .. } | Self::Unanswered { place, .. } | Self::NotSent { place, .. } => {
+                Some(place)
+            }
+            Self::PassedOver { .. } => None,
+        }
+    }
+
+    /// Whether there is nothing left to do about it.
+    pub(in crate::command) fn is_well(&self) -> bool {
+        match self {
+            Self::Answered { status, .. } => status.is_success(),
+            Self::Unanswered { .. } | Self::NotSent { .. } => false,
+            Self::PassedOver { .. } => true,
+        }
+    }
 }
 
 /// Everything the summary says.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(in crate::command) struct Tally {
     answers: BTreeMap<u16, u64>,
     unanswered: BTreeMap<&'static str, u64>,
-    not_sent: BTreeMap<&'static str, u64>,
+    pub(in crate::command) not_sent: BTreeMap<&'static str, u64>,
+    pub(in crate::command) passed_over: BTreeMap<&'static str, u64>,
     failures: u64,
     latencies: Latencies,
 }
 
 impl Tally {
     /// Counts an outcome. Returns a line for people if it is one of the first failures.
-    pub(super) fn add(&mut self, outcome: &Outcome) -> Option<String> {
+    pub(in crate::command) fn add(&mut self, outcome: &Outcome) -> Option<String> {
         let failure = match outcome {
             Outcome::Answered { place, status, latency, description } => {
                 *self.answers.entry(status.as_u16()).or_default() += 1;
@@ -53,18 +77,22 @@ impl Tally {
                 *self.not_sent.entry(why.reason()).or_default() += 1;
                 format!("{place}: not sent: {why}")
             }
+            Outcome::PassedOver { why } => {
+                *self.passed_over.entry(why).or_default() += 1;
+                return None;
+            }
         };
         self.failures += 1;
         (self.failures <= NAMED).then_some(failure)
     }
 
     /// Whether everything was answered 2xx.
-    pub(super) fn all_well(&self) -> bool {
+    pub(in crate::command) fn all_well(&self) -> bool {
         self.failures == 0
     }
 
     /// How many failures [`Tally::add`] gave no line for, if any.
-    pub(super) fn unnamed_failures(&self) -> Option<u64> {
+    pub(in crate::command) fn unnamed_failures(&self) -> Option<u64> {
         self.failures.checked_sub(NAMED).filter(|more| *more > 0)
     }
 
@@ -81,7 +109,7 @@ impl Tally {
     }
 
     /// The summary for people, without a newline at its end.
-    pub(super) fn text(&self, took: Duration) -> String {
+    pub(in crate::command) fn text(&self, took: Duration) -> String {
         let (sent, seconds, rate) = (self.sent(), took.as_secs_f64(), self.per_second(took));
         let mut text = format!("sent {sent} in {seconds:.2} s, {rate:.1} answered a second");
         let mut line = |what: &str, count: u64| {
@@ -90,15 +118,23 @@ impl Tally {
         };
         self.answers.iter().for_each(|(status, count)| line(&status.to_string(), *count));
         self.unanswered.iter().for_each(|(reason, count)| line(&format!("no answer, {reason}"), *count));
-        self.not_sent.iter().for_each(|(reason, count)| line(&format!("not sent, {reason}"), *count));
+        text.push_str(&self.unsent_text());
         if let Some([p50, p99, max]) = self.latencies.figures() {
             let _ = write!(text, "\nlatency p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms");
         }
         text
     }
 
+    /// The lines on what was not sent, each behind a newline.
+    pub(in crate::command) fn unsent_text(&self) -> String {
+        let not_sent = self.not_sent.iter().map(|(why, count)| format!("\n  not sent, {why}: {count}"));
+        let passed_over =
+            self.passed_over.iter().map(|(why, count)| format!("\n  passed over, {why}: {count}"));
+        not_sent.chain(passed_over).collect()
+    }
+
     /// The summary for programs: counts, seconds, and milliseconds (null if nothing was answered).
-    pub(super) fn json(&self, took: Duration) -> Value {
+    pub(in crate::command) fn json(&self, took: Duration) -> Value {
         let rounded = |number: f64| (number * 1e3).round() / 1e3;
         let latency = self.latencies.figures().map(|figures| {
             let [p50, p99, max] = figures.map(rounded);
@@ -111,6 +147,7 @@ impl Tally {
             "answers": answers,
             "unanswered": self.unanswered,
             "notSent": self.not_sent,
+            "passedOver": self.passed_over,
             "seconds": rounded(took.as_secs_f64()),
             "perSecond": rounded(self.per_second(took)),
             "latencyMs": latency,
@@ -207,7 +244,7 @@ mod tests {
             tally.json(2 * SECOND),
             json!({
                 "sent": 4, "answers": {"200": 2, "401": 1}, "unanswered": {"no connection": 1},
-                "notSent": {"not JSON": 1}, "seconds": 2.0, "perSecond": 1.5,
+                "notSent": {"not JSON": 1}, "passedOver": {}, "seconds": 2.0, "perSecond": 1.5,
                 "latencyMs": {"p50": 4.0, "p99": 4.0, "max": 4.0},
             })
         );

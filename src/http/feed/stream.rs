@@ -12,24 +12,29 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::unfold;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-use super::{After, Asked, Page, Place, Reading, change, number, read};
+use super::envelope::Envelope;
+use super::pace::Storing;
+use super::{After, Asked, Page, Place, Reading, number, read};
 use crate::domain::AppId;
 use crate::http::Shared;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, json};
 use crate::store::Changed;
-use crate::wire::{self, v1};
+use crate::wire;
 
-/// A comment goes out when nothing else has for this long, so that nobody in between gives up.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// What goes out when nothing else has for a while, so that nobody in between gives up.
+const HEARTBEAT: &str = ":\n\n";
 
 /// What a stream begins with: how long to wait before a broken one is taken up again, in ms.
 const BEGIN: &str = "retry: 2000\n\n";
 
 /// What a stream ends with when the service stops.
 const GOODBYE: &str = ": shutting down; come again\n\n";
+
+/// What a stream ends with when it has lived long enough.
+const PARTING: &str = ": come again\n\n";
 
 /// Answers with the stream. `Last-Event-ID`, which a browser sends when it comes again, goes before the
 /// query: it is the number of a change, or a place in the snapshot.
@@ -39,9 +44,10 @@ pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError>
         None => asked.from,
     };
     let (shared, app) = (call.shared, call.caller.app);
-    if let Place::Change(since) = from {
-        // Refused while there is still a status to say so with.
-        read(&shared, &app, since, 0).await?;
+    // Refused while there is still a status to say so with.
+    match &from {
+        Place::Change(since) => drop(read(&shared, &app, *since, 0).await?),
+        Place::Snapshot(place) => drop(Page::read(&shared, &app, place.clone(), 0).await?),
     }
     let follower = Follower {
         _counted: Reading::begin(&shared.metrics),
@@ -49,7 +55,9 @@ pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError>
         draining: shared.draining.subscribe(),
         begun: false,
         at: Some(from),
+        until: Instant::now() + life(shared.feed.stream_life),
         limit: asked.limit,
+        envelope: asked.envelope,
         shared,
         app,
     };
@@ -73,6 +81,12 @@ fn place(id: &HeaderValue) -> Result<Place, ApiError> {
     }
 }
 
+/// Up to a tenth less than the longest life, so that streams which began together do not end together.
+fn life(longest: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or_default() % 100;
+    longest - longest / 1000 * random
+}
+
 struct Follower {
     _counted: Reading,
     shared: Arc<Shared>,
@@ -82,7 +96,11 @@ struct Follower {
     begun: bool,
     /// Nowhere once the stream has ended.
     at: Option<Place>,
+    /// When it ends, to be taken up again: by then its credential may not be good any more, and there may
+    /// be a better way to it.
+    until: Instant,
     limit: usize,
+    envelope: Envelope,
 }
 
 impl Follower {
@@ -95,10 +113,17 @@ impl Follower {
         if *self.draining.borrow() {
             return self.end(GOODBYE.to_owned());
         }
+        if Instant::now() >= self.until {
+            return self.end(PARTING.to_owned());
+        }
         match at {
             Place::Snapshot(place) => self.snapshot(place).await,
             Place::Change(since) => self.changes(since).await,
         }
+    }
+
+    fn storing(&self) -> Storing {
+        Storing { commits: self.shared.news.commits(), waiting: self.shared.queue.bytes() > 0 }
     }
 
     fn end(&mut self, last: String) -> Option<String> {
@@ -107,54 +132,74 @@ impl Follower {
     }
 
     async fn snapshot(&mut self, place: Option<After>) -> Option<String> {
-        let page = match Page::read(&self.shared, &self.app, place, self.limit).await {
-            Ok(page) => page,
-            Err(error) => return self.broken(&error),
-        };
-        let mut text = String::new();
-        for user in &page.users {
-            let (id, user_text) = (page.after(user).cursor(), v1::app_user(user));
-            text.push_str(&format!("id: {id}\nevent: user\ndata: {{\"appUser\":{user_text}}}\n\n"));
-        }
-        let seq = page.seq;
-        self.at = match page.users.last().filter(|_| page.more) {
-            Some(last) => Some(Place::Snapshot(Some(page.after(last)))),
-            None => {
-                text.push_str(&format!("id: {seq}\nevent: follow\ndata: {{\"next\":{seq}}}\n\n"));
-                Some(Place::Change(seq))
+        let told = async {
+            let page = Page::read(&self.shared, &self.app, place, self.limit).await?;
+            let (mut text, seq) = (String::new(), page.seq);
+            for user in &page.users {
+                let id = page.after(user).cursor();
+                let data = self.envelope.user(&id, user);
+                text.push_str(&format!("id: {id}\nevent: user\ndata: {data}\n\n"));
             }
+            let next = page.next().map(|after| Place::Snapshot(Some(after)));
+            let next = next.unwrap_or_else(|| {
+                let data = self.envelope.follow(seq);
+                text.push_str(&format!("id: {seq}\nevent: follow\ndata: {data}\n\n"));
+                Place::Change(seq)
+            });
+            Ok((text, next))
         };
-        Some(text)
+        match self.shared.feed.pace.page(|| self.storing(), told).await {
+            Ok((text, next)) => {
+                self.at = Some(next);
+                Some(text)
+            }
+            Err(error) => self.broken(&error),
+        }
     }
 
     async fn changes(&mut self, since: u64) -> Option<String> {
+        // However often other apps wake it meanwhile.
+        let heartbeat = Instant::now() + self.shared.feed.heartbeat;
         loop {
             self.news.mark_unchanged();
-            let page = match read(&self.shared, &self.app, since, self.limit).await {
-                Ok(page) => page,
-                Err(error) => return self.broken(&error),
-            };
-            if let Some(last) = page.changes.last() {
-                self.at = Some(Place::Change(last.seq));
+            let told = async {
+                let page = read(&self.shared, &self.app, since, self.limit).await?;
                 let event = |changed: &Changed| {
                     let kind = wire::feed::kind(&changed.change.kind);
-                    format!("id: {}\nevent: {kind}\ndata: {}\n\n", changed.seq, change(changed))
+                    format!("id: {}\nevent: {kind}\ndata: {}\n\n", changed.seq, self.envelope.change(changed))
                 };
-                return Some(page.changes.iter().map(event).collect());
+                let text: String = page.changes.iter().map(event).collect();
+                Ok(page.changes.last().map(|last| (text, last.seq)))
+            };
+            match self.shared.feed.pace.page(|| self.storing(), told).await {
+                Ok(Some((text, last))) => {
+                    self.at = Some(Place::Change(last));
+                    return Some(text);
+                }
+                Ok(None) => {}
+                Err(error) => return self.broken(&error),
             }
             tokio::select! {
                 _ = self.news.changed() => {}
                 _ = self.draining.wait_for(|draining| *draining) => {}
-                () = sleep(HEARTBEAT) => return Some(":\n\n".to_owned()),
+                () = sleep_until(heartbeat) => return Some(HEARTBEAT.to_owned()),
+                () = sleep_until(self.until) => {}
             }
             if *self.draining.borrow() {
                 return self.end(GOODBYE.to_owned());
             }
+            if Instant::now() >= self.until {
+                return self.end(PARTING.to_owned());
+            }
         }
     }
 
-    /// The stream ends with what went wrong. Whoever comes again is told the same with its status.
+    /// The stream ends with what went wrong: `gone` for whoever was so slow that the changes to go on from
+    /// are not kept any more. Whoever comes again is told the same with its status.
     fn broken(&mut self, error: &ApiError) -> Option<String> {
-        self.end(format!("event: end\ndata: {{\"code\":\"{}\"}}\n\n", error.code()))
+        self.end(match error.oldest() {
+            Some(oldest) => format!("event: gone\ndata: {{\"oldest\":{oldest}}}\n\n"),
+            None => format!("event: end\ndata: {{\"code\":\"{}\"}}\n\n", error.code()),
+        })
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{APP, Event, batch, bound, event, ids, key, load, named};
 use crate::domain::AppId;
-use crate::store::{ANSWERS_KEPT, Answered, Keys, Reader, Source, Store, Txn};
+use crate::store::archive::Verdicts;
+use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reader, Source, Store, Txn};
 
 /// Ann, Bob and Cat claim one television, Bob last.
 fn three(store: &mut impl Store) {
@@ -106,4 +107,28 @@ pub(super) fn the_journal_says_who_told(mut store: impl Store, mut reader: impl 
     txn.commit().unwrap();
     let sources: Vec<_> = reader.journal(0, 9).unwrap().into_iter().map(|(entry, _)| entry.source).collect();
     assert_eq!(sources, [Source::Webhook, Source::Api]);
+}
+
+pub(super) fn a_body_that_is_released_makes_room_in_quarantine(
+    mut store: impl Store,
+    mut reader: impl Reader,
+) {
+    let mut save = |new: usize, verdicts: Verdicts| {
+        let mut txn = store.begin().unwrap();
+        let quarantined = (0..new).map(|_| super::quarantined(10)).collect();
+        let batch = Batch { quarantined, verdicts, ..batch(&mut txn, APP, &[]) };
+        let dropped = txn.save(&batch).unwrap().quarantine_dropped;
+        txn.commit().unwrap();
+        dropped
+    };
+    assert_eq!(save(5, Verdicts::default()), 0);
+    let kept = vec![(3, "too_deep".to_owned(), "still".to_owned())];
+    assert_eq!(save(0, Verdicts { released: vec![1, 2, 2, 99], kept }), 0);
+    assert_eq!(reader.counts().unwrap().quarantined, 3);
+    assert_eq!(save(2, Verdicts::default()), 0, "there is room for as many");
+    assert_eq!(save(1, Verdicts { released: vec![4], ..Verdicts::default() }), 0);
+    assert_eq!(save(1, Verdicts::default()), 1);
+    let mut txn = store.begin().unwrap();
+    let held: Vec<bool> = [2, 3, 5, 8].map(|seq| txn.holds(seq).unwrap()).into();
+    assert_eq!(held, [false, false, true, true], "released, given up as the oldest, and there");
 }

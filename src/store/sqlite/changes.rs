@@ -60,7 +60,8 @@ fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {
     Ok(Changed { seq, time, change: Change { user, kind, fields }, user: None })
 }
 
-fn oldest(conn: &Connection, app: &AppId) -> Result<Option<u64>> {
+/// The oldest change of an app that is kept.
+pub(super) fn oldest(conn: &Connection, app: &AppId) -> Result<Option<u64>> {
     let sql = "SELECT seq FROM changes WHERE app = ?1 ORDER BY seq LIMIT 1";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let oldest = select.query_row([app.as_str()], |row| row.get::<_, i64>(0)).optional().map_err(trouble)?;

@@ -102,9 +102,11 @@ impl Checkpointer {
             checkpoint(conn, "PASSIVE")?;
         } else if pages > self.limit {
             // The last resort, so that the file cannot grow for ever: wait for readers and finish.
-            tracing::warn!(pages, "the WAL reached its limit; writing waits for a checkpoint");
-            checkpoint(conn, "TRUNCATE")?;
-            PAGES.set(0);
+            // A replica reads the log too, and only it knows up to where: waiting for it is in vain.
+            if finish(conn)? {
+                tracing::warn!(pages, "the WAL reached its limit; writing waited for a checkpoint");
+                PAGES.set(0);
+            }
         } else if pages + self.every < self.next.get() {
             self.next.set(pages + self.every); // the WAL has started from the beginning
         } else if pages > self.next.get() && !self.shared.running.swap(true, Ordering::AcqRel) {
@@ -162,6 +164,15 @@ fn round_after_round(conn: &Connection, shared: &Shared) {
         }
     }
     shared.nearly_done.store(true, Ordering::Release);
+}
+
+/// Copies the whole WAL and makes it empty, waiting for readers: gives whether it did. Beside Litestream the WAL
+/// is only copied: to empty it behind Litestream's back would break its replica, and cost it a new one.
+pub(super) fn finish(conn: &Connection) -> Result<bool> {
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
+    let alone = conn.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(trouble)? == 0;
+    checkpoint(conn, if alone { "TRUNCATE" } else { "PASSIVE" })?;
+    Ok(alone)
 }
 
 /// Runs a checkpoint; gives the pages it left in the WAL.

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::archive::bodies_of;
 use super::load::Loader;
-use super::reader::{ENTRY, Unpacked, entry, horizon};
+use super::reader::{ENTRY, entry};
 use super::{Result, trouble};
 use crate::domain::{AppId, ClientId, SmoochId};
 use crate::store::{Heads, Piece, Seq};
@@ -40,19 +41,17 @@ pub(super) fn walk(
     let mut select =
         conn.prepare_cached(&format!("SELECT {ENTRY} FROM journal WHERE seq = ?1")).map_err(trouble)?;
     let mut entries = Vec::new();
-    let mut batch = Unpacked::default();
-    let horizon = horizon(conn)?;
     while entries.len() < limit
         && let Some(seq) = from.pop_last()
     {
         let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional().map_err(trouble)?;
         // What is not kept any more was trimmed, or was about somebody who is erased.
         let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else { continue };
-        let body = batch.body(conn, &entry, horizon)?;
         from.extend(
             entry.users.iter().filter(|(id, _)| of.contains(id)).filter_map(|(_, previous)| *previous),
         );
-        entries.push((entry, body));
+        entries.push(entry);
     }
-    Ok((entries, from))
+    let bodies = bodies_of(conn, &entries)?.into_iter().map(|(_, body)| body);
+    Ok((entries.into_iter().zip(bodies).collect(), from))
 }

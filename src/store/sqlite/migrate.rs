@@ -1,29 +1,39 @@
 //! The schema, brought up to date step by step under `PRAGMA user_version`.
 //!
-//! Each step is one transaction, so that an interruption leaves the old schema or the new one.
+//! Each step is one transaction, so that an interruption leaves the old schema or the new one. Before the
+//! first one the file is kept as it is.
 
 use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, common, trouble};
+use super::{OpenError, backup, common, trouble};
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
 const STEPS: [(i64, &str); 2] =
     [(1, include_str!("migrations/0001_directory.sql")), (3, include_str!("migrations/0003_forget.sql"))];
 
 /// Marks a file as ours: "roll" in ASCII.
-const APPLICATION_ID: i64 = 0x726f_6c6c;
+pub(super) const APPLICATION_ID: i64 = 0x726f_6c6c;
+
+/// The newest schema.
+pub(super) fn known() -> i64 {
+    STEPS[STEPS.len() - 1].0
+}
+
+/// Tables, those of Litestream aside: it may keep some in any database that it replicates.
+const TABLES: &str =
+    "SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_litestream\\_%' ESCAPE '\\'";
 
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
 pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let known = STEPS[STEPS.len() - 1].0;
+    let known = known();
     let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
     let number =
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let found = number(conn, "PRAGMA user_version")?;
-    let tables = number(conn, "SELECT count(*) FROM sqlite_schema")?;
+    let tables = number(conn, TABLES)?;
     let application = number(conn, "PRAGMA application_id")?;
     let empty = tables == 0 && application == 0 && found == 0;
     if application != APPLICATION_ID && !empty {
@@ -41,6 +51,11 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
          PRAGMA secure_delete = ON",
     )
     .map_err(failed)?;
+    let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
+    if (1..known).contains(&found) && number(conn, used)? != 0 {
+        let kept = backup::keep_before(path, found + 1)?;
+        tracing::info!(kept = %kept.display(), "the database has schema {found}; it is kept as it is, beside itself");
+    }
     for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         txn.execute_batch(step).map_err(failed)?;

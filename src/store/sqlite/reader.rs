@@ -14,7 +14,7 @@ use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Field, Key, Record, SmoochId, View, json_text};
 use crate::store::readers::LooksUp;
 use crate::store::{
-    Changes, Counts, Entry, Heads, Horizon, Outcome, Piece, Quarantined, Reader, Receipt, Seq, Source,
+    Census, Changes, Counts, Entry, Heads, Horizon, Outcome, Piece, Reader, Receipt, Seq, Source,
 };
 
 /// See [`Reader`].
@@ -34,7 +34,7 @@ impl SqliteReader {
 
     /// One moment of the database, for as long as it is held: that of [`LooksUp::at_one_moment`], if this is
     /// part of it.
-    fn snapshot(&self) -> Result<Snapshot<'_>> {
+    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>> {
         let held = !self.conn.is_autocommit();
         if !held {
             run(&self.conn, "BEGIN")?;
@@ -44,7 +44,7 @@ impl SqliteReader {
 }
 
 /// See [`SqliteReader::snapshot`].
-struct Snapshot<'c> {
+pub(super) struct Snapshot<'c> {
     conn: &'c Connection,
     held: bool,
 }
@@ -137,19 +137,7 @@ impl Reader for SqliteReader {
     }
 
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-        let snapshot = self.snapshot()?;
-        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-        let mut select = snapshot.prepare_cached(&sql).map_err(trouble)?;
-        let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
-        let mut entries = Vec::new();
-        let mut batch = Unpacked::default();
-        let horizon = horizon(&snapshot)?;
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let entry = entry(row)?;
-            let body = batch.body(&snapshot, &entry, horizon)?;
-            entries.push((entry, body));
-        }
-        Ok(entries)
+        super::archive::journal(&*self.snapshot()?, after, limit)
     }
 
     fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
@@ -158,6 +146,18 @@ impl Reader for SqliteReader {
 
     fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads> {
         super::history::claimants(&*self.snapshot()?, app, clients)
+    }
+
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
+        loader.shown(app, discarded)?;
+        Ok(loader.directory.apart(app, surviving, discarded))
     }
 
     fn walk(
@@ -174,42 +174,38 @@ impl Reader for SqliteReader {
         horizon(&*self.snapshot()?)
     }
 
+    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)> {
+        super::base::of(&*self.snapshot()?, app, ids)
+    }
+
     fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
         super::base::page(&*self.snapshot()?, after, limit)
-    }
-
-    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)> {
-        let snapshot = self.snapshot()?;
-        let keys = ids.iter().map(|id| (app.clone(), id.clone()));
-        let found = keys.map(|key| Ok(super::base::record(&snapshot, &key)?.map(|record| (key, record))));
-        Ok((horizon(&snapshot)?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
-    }
-
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
-        let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        ids.iter().try_for_each(|id| loader.group(app, id))?;
-        let all = loader.directory.into_records();
-        Ok(all.filter(|((_, id), _)| ids.contains(id)).collect())
-    }
-
-    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>> {
-        super::forget::quarantined_of(&*self.snapshot()?, app, ids)
     }
 
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
         super::forget::receipt(&*self.snapshot()?, app, id)
     }
 
-    fn counts(&mut self) -> Result<Counts> {
-        let snapshot = self.snapshot()?;
-        let count = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
-        Ok(Counts {
-            users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
-            events: count("SELECT count(*) FROM journal")? as u64,
-            quarantined: count("SELECT count(*) FROM quarantine")? as u64,
-        })
+    fn census(&mut self, apps: &[AppId]) -> Result<Census> {
+        super::census::count(&*self.snapshot()?, apps)
     }
+
+    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
+        super::census::heard(&*self.snapshot()?, apps)
+    }
+
+    fn counts(&mut self) -> Result<Counts> {
+        counts(&*self.snapshot()?)
+    }
+}
+
+pub(super) fn counts(conn: &Connection) -> Result<Counts> {
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    Ok(Counts {
+        users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
+        events: count("SELECT count(*) FROM journal")? as u64,
+        quarantined: count("SELECT count(*) FROM quarantine")? as u64,
+    })
 }
 
 pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
@@ -261,26 +257,6 @@ pub(super) fn horizon(conn: &Connection) -> Result<Horizon> {
         Ok(Horizon { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
     };
     select.query_row([], read).map_err(trouble)
-}
-
-/// The batch that was unpacked last.
-#[derive(Default)]
-pub(super) struct Unpacked(Option<(i64, Vec<Bytes>)>);
-
-impl Unpacked {
-    /// The body that an entry came in; empty where it is not kept any more.
-    pub(super) fn body(&mut self, conn: &Connection, entry: &Entry, horizon: Horizon) -> Result<Bytes> {
-        let missing = || match entry.seq <= horizon.folded {
-            true => Ok(Bytes::new()),
-            false => Err(Error::Damaged(format!("journal entry {} has no body", entry.seq))),
-        };
-        let Some(first) = first_of_batch(conn, entry.seq)? else { return missing() };
-        if self.0.as_ref().is_none_or(|(known, _)| *known != first) {
-            self.0 = Some((first, bodies(conn, first)?));
-        }
-        let all = self.0.as_ref().map(|(_, all)| all.as_slice()).unwrap_or_default();
-        all.get(entry.body).cloned().map_or_else(missing, Ok)
-    }
 }
 
 pub(super) fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {

@@ -9,18 +9,17 @@ use super::codec::encode;
 use super::load::Loader;
 use super::{Error, Kept, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
-use crate::store::{
-    ANSWERS_KEPT, Answered, Batch, Keys, Link, Outcome, Quarantined, Saved, Seq, Source, Txn,
-};
+use crate::store::archive::Row;
+use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
-    txn: Transaction<'a>,
-    state: &'a mut State,
+    pub(super) txn: Transaction<'a>,
+    pub(super) state: &'a mut State,
     next_seq: Seq,
     clock: i64,
     feeds: HashMap<AppId, u64>,
-    kept: Kept,
+    pub(super) kept: Kept,
 }
 
 impl<'a> SqliteTxn<'a> {
@@ -127,7 +126,7 @@ impl<'a> SqliteTxn<'a> {
         Ok(conflicts)
     }
 
-    fn changes(&mut self, batch: &Batch, changes: &[(AppId, Change)]) -> Result<()> {
+    fn changes(&mut self, now: i64, changes: &[(AppId, Change)]) -> Result<()> {
         let sql = "INSERT INTO changes (app, seq, journal, time, kind, user, surviving, fields)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
@@ -149,8 +148,7 @@ impl<'a> SqliteTxn<'a> {
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
             let journal = self.next_seq.saturating_sub(1) as i64;
             let user = change.user.as_str();
-            let row =
-                params![app.as_str(), (last + 1) as i64, journal, batch.now, kind, user, surviving, fields];
+            let row = params![app.as_str(), (last + 1) as i64, journal, now, kind, user, surviving, fields];
             insert.execute(row).map_err(trouble)?;
         }
         let sql =
@@ -179,37 +177,6 @@ impl<'a> SqliteTxn<'a> {
             forget.execute([batch.now - ANSWERS_KEPT]).map_err(trouble)?;
         }
         Ok(())
-    }
-
-    /// Keeps the newest bodies, and gives up the oldest where there are too many: gives how many.
-    fn quarantine(&mut self, quarantined: &[Quarantined]) -> Result<u64> {
-        let sql = "INSERT INTO quarantine (app, received, reason, detail, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-        for kept in quarantined {
-            let row = params![
-                kept.app.as_str(),
-                kept.received,
-                kept.reason,
-                kept.detail,
-                kept.headers,
-                &*kept.body
-            ];
-            insert.execute(row).map_err(trouble)?;
-            self.kept.quarantine.0 += 1;
-            self.kept.quarantine.1 += kept.body.len() as u64;
-        }
-        let (rows, bytes) = self.state.quarantine_bounds;
-        let mut dropped = 0;
-        while self.kept.quarantine.0 > 1 && (self.kept.quarantine.0 > rows || self.kept.quarantine.1 > bytes)
-        {
-            let sql =
-                "DELETE FROM quarantine WHERE seq = (SELECT min(seq) FROM quarantine) RETURNING length(body)";
-            let mut drop_oldest = self.txn.prepare_cached(sql).map_err(trouble)?;
-            let length: i64 = drop_oldest.query_row([], |row| row.get(0)).map_err(trouble)?;
-            self.kept.let_go_of_quarantined(length as u64);
-            dropped += 1;
-        }
-        Ok(dropped)
     }
 }
 
@@ -271,6 +238,15 @@ impl Txn for SqliteTxn<'_> {
         if self.kept.erased { super::forget::mentions_erased(&self.txn, app, body) } else { Ok(false) }
     }
 
+    fn holds(&mut self, quarantined: Seq) -> Result<bool> {
+        self.is_held(quarantined)
+    }
+
+    fn replace(&mut self, rows: &[Row], now: i64) -> Result<()> {
+        let changes = self.put_right(rows)?;
+        self.changes(now, &changes)
+    }
+
     fn clock(&self) -> i64 {
         self.state.clock
     }
@@ -284,8 +260,8 @@ impl Txn for SqliteTxn<'_> {
         let changes = batch.directory.changes();
         self.records(batch, &changes)?;
         let identity_conflicts = self.identifiers(batch)?;
-        self.changes(batch, &changes)?;
-        let quarantine_dropped = self.quarantine(&batch.quarantined)?;
+        self.changes(batch.now, &changes)?;
+        let quarantine_dropped = self.quarantine(batch)?;
         self.answers(batch)?;
         if !batch.erasures.is_empty() {
             super::forget::begin(&self.txn, &mut self.kept, &batch.erasures, batch.now)?;

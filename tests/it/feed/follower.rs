@@ -58,6 +58,16 @@ impl Stream {
         (read > 0 && line.ends_with('\n')).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
     }
 
+    /// Reads until there are so many comments; no event may be among them.
+    pub fn comments_until(&mut self, count: usize) {
+        while self.comments.len() < count {
+            let line = self.line().expect("the stream goes on");
+            let comment = line.strip_prefix(':').map(str::trim);
+            self.comments.extend(comment.map(str::to_owned));
+            assert!(comment.is_some() || line.is_empty() || line.starts_with("retry: "), "{line}");
+        }
+    }
+
     /// The next whole event; nothing at the end of the stream.
     pub fn next(&mut self) -> Option<Event> {
         let mut event = Event::default();

@@ -1,20 +1,12 @@
-//! The journal read again: what an event said, and what it made different.
+//! What events made different: the journal of app users, folded again in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{AppId, ClientId, Directory, Event, Key, Record, SmoochId, View};
-use crate::store::{Entry, Source};
-use crate::wire;
-use crate::wire::history::members;
+use crate::domain::{AppId, ClientId, Directory, Edge, Key, Reason, Record, Register, SmoochId, View};
+use crate::store::Entry;
+use crate::wire::history::{members, reason};
 use crate::wire::json::write_string;
-
-/// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
-pub fn read_again(source: Source, body: &[u8], place: usize) -> Option<Event> {
-    match source {
-        Source::Webhook => wire::history::event(body, place),
-        Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),
-    }
-}
+use crate::wire::v1;
 
 /// What an event made different of what is shown of an app user.
 pub struct Difference {
@@ -69,13 +61,21 @@ impl Fold {
         claims.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Learns an entry, and no more than that.
+    pub fn pass(&mut self, entry: &Entry, body: &[u8]) {
+        if let Some(event) = super::event(entry, body) {
+            // No group can be too large: it has no bound here.
+            _ = self.directory.learn(&self.app, &event);
+        }
+    }
+
     /// Learns an entry; what that makes different of its app users, and of `others`. An event that cannot
     /// be read again says nothing.
-    pub fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Vec<Difference> {
-        let Some(event) = read_again(entry.source, body, entry.place) else { return Vec::new() };
+    pub fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Learned {
+        let Some(event) = super::event(entry, body) else { return Learned::default() };
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
-        // No group can be too large: it has no bound here.
+        let merged = self.merges(entry);
         _ = self.directory.learn(&self.app, &event);
         let (mut told, mut seen) = (Vec::new(), BTreeSet::new());
         for (id, before) in ids.into_iter().zip(before) {
@@ -87,7 +87,65 @@ impl Fold {
                 told.extend(differences(id, before.as_ref(), after.as_ref()));
             }
         }
-        told
+        let merges = self.merges(entry).into_iter().filter(|(pair, edge)| merged.get(pair) != Some(edge));
+        let merges = merges.filter(|(_, edge)| edge.value.joined);
+        let merge = |((discarded, surviving), edge): ((SmoochId, SmoochId), Register<Edge>)| Merge {
+            surviving,
+            discarded,
+            reason: edge.value.reason,
+        };
+        Learned { changed: told, merges: merges.map(merge).collect() }
+    }
+
+    /// The merges of the app users of an entry, into others and of others into them.
+    fn merges(&self, entry: &Entry) -> BTreeMap<(SmoochId, SmoochId), Register<Edge>> {
+        let record = |id: &SmoochId| self.directory.record(&(self.app.clone(), id.clone()));
+        let mut found = BTreeMap::new();
+        for (id, of) in entry.users.iter().filter_map(|(id, _)| Some((id, record(id)?))) {
+            found.extend(of.into.iter().map(|(to, edge)| ((id.clone(), to.clone()), edge.clone())));
+            let from = of.from.iter().filter_map(|from| Some((from, record(from)?.into.get(id)?)));
+            found.extend(from.map(|(from, edge)| ((from.clone(), id.clone()), edge.clone())));
+        }
+        found
+    }
+}
+
+/// What an event came to.
+#[derive(Default)]
+pub struct Learned {
+    /// What is shown differently.
+    pub changed: Vec<Difference>,
+    /// Who became one.
+    pub merges: Vec<Merge>,
+}
+
+/// Two that became one.
+pub struct Merge {
+    /// Who goes on.
+    pub surviving: SmoochId,
+    /// Who is part of it.
+    pub discarded: SmoochId,
+    reason: Reason,
+}
+
+impl Merge {
+    /// `{"surviving","discarded","reason","holds"?,"unmerged"?}`: the last two where it was looked up what
+    /// the two would be, `apart`.
+    pub fn text(&self, apart: Option<&Option<(View, View)>>) -> String {
+        let mut out = "{\"surviving\":".to_owned();
+        write_string(self.surviving.as_str(), &mut out);
+        out.push_str(",\"discarded\":");
+        write_string(self.discarded.as_str(), &mut out);
+        out.push_str(&format!(",\"reason\":\"{}\"", reason(self.reason)));
+        if let Some(apart) = apart {
+            out.push_str(&format!(",\"holds\":{}", apart.is_some()));
+        }
+        if let Some(Some((surviving, discarded))) = apart {
+            let (surviving, discarded) = (v1::app_user(surviving), v1::app_user(discarded));
+            out.push_str(&format!(",\"unmerged\":{{\"surviving\":{surviving},\"discarded\":{discarded}}}"));
+        }
+        out.push('}');
+        out
     }
 }
 

@@ -1,0 +1,18 @@
+//! The database file of the settings, read beside a running service.
+
+use super::Failure;
+use crate::config::{Settings, StoreUrl};
+use crate::store::sqlite::SqliteReader;
+
+/// Opens the file to look things up, and changes nothing of it.
+///
+/// # Errors
+/// There is no such file, or it cannot be read.
+pub(super) fn open(settings: &Settings) -> Result<SqliteReader, Failure> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    let failed = |why: String| Failure::Io(format!("{}: {why}", path.display()));
+    if !path.exists() {
+        return Err(failed("there is no such database (store.url of the settings)".to_owned()));
+    }
+    SqliteReader::open(path).map_err(|error| failed(error.to_string()))
+}

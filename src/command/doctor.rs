@@ -1,0 +1,258 @@
+//! `rollcall doctor`: what is wrong or may go wrong here, and what to do about it.
+
+mod files;
+mod service;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::config::{Problems, Settings, StoreUrl};
+use crate::exit;
+use crate::store::sqlite::{self, CopyError, Health, OpenError, Work};
+
+const AFTER_HELP: &str = "\
+Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database, the clock, the \
+two listeners, and the age of the last event and the last backup. Changes nothing.
+
+The exit code is 0 if nothing is wrong, warnings aside, else 1.
+
+Examples:
+  rollcall doctor
+  rollcall doctor --json | jq '.[] | select(.state != \"fine\")'";
+
+/// Smooch's clock and ours may differ this much, and a write may take this long.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
+/// An app without an event for this long is worth a look.
+const QUIET: SignedDuration = SignedDuration::from_hours(24);
+
+/// What `rollcall doctor` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Fine,
+    /// May go wrong, or is for its owner to judge.
+    Warning,
+    Wrong,
+}
+
+/// What was looked at, how it is, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    said: String,
+    /// Empty where all is well.
+    remedy: String,
+}
+
+impl Finding {
+    fn fine(check: &'static str, said: impl Into<String>) -> Self {
+        Self { check, state: State::Fine, said: said.into(), remedy: String::new() }
+    }
+
+    fn warning(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, state: State::Warning, said: said.into(), remedy: remedy.into() }
+    }
+
+    fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, state: State::Wrong, said: said.into(), remedy: remedy.into() }
+    }
+}
+
+/// Looks at everything and prints what it found. Returns what to exit with: 0, or 1 if something is wrong.
+///
+/// # Errors
+/// Nothing takes the output.
+pub async fn run(
+    args: &Args,
+    loaded: &Result<Settings, Problems>,
+    config: Option<PathBuf>,
+) -> anyhow::Result<ExitCode> {
+    let mut findings = vec![library()];
+    match loaded {
+        Err(problems) => findings.extend(problems.iter().map(|problem| {
+            let remedy = "correct it; `rollcall check-config` names every problem";
+            Finding::wrong("settings", problem.to_string(), remedy)
+        })),
+        Ok(settings) => {
+            let StoreUrl::Sqlite(path) = &settings.store.url;
+            findings.push(demo(settings));
+            findings.extend(files::rights(settings, config));
+            findings.extend(files::disk(settings));
+            let mut told = |_, _, _| {};
+            let wal_limit = settings.store.wal_limit;
+            let work = Work { told: &mut told, stop: Arc::default(), wal_limit };
+            let health = sqlite::health(path, &work);
+            findings.push(database(path, &health));
+            if let Ok(health) = &health {
+                findings.push(clock(health, Timestamp::now()));
+                findings.extend(last_events(settings, health, Timestamp::now()));
+            }
+            findings.push(files::last_backup(settings, Timestamp::now()));
+            findings.extend(service::listeners(&settings.server).await);
+        }
+    }
+    print(&findings, args.json)?;
+    let wrong = findings.iter().any(|finding| finding.state == State::Wrong);
+    Ok(if wrong { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn print(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
+    let mut text = String::new();
+    if as_json {
+        let state = |state| match state {
+            State::Fine => "fine",
+            State::Warning => "warning",
+            State::Wrong => "wrong",
+        };
+        let all = findings.iter().map(|Finding { check, state: how, said, remedy }| {
+            json!({ "check": check, "state": state(*how), "said": said, "remedy": remedy })
+        });
+        text = json!(all.collect::<Vec<_>>()).to_string();
+    } else {
+        for Finding { check, state, said, remedy } in findings {
+            let state = match state {
+                State::Fine => "fine   ",
+                State::Warning => "WARNING",
+                State::Wrong => "WRONG  ",
+            };
+            text.push_str(&format!("{state} {check}: {said}\n"));
+            if !remedy.is_empty() {
+                text.push_str(&format!("        {remedy}\n"));
+            }
+        }
+    }
+    writeln!(std::io::stdout(), "{}", text.trim_end()).context("the findings could not be printed")
+}
+
+fn library() -> Finding {
+    let (version, new_enough) = sqlite::library();
+    if new_enough {
+        return Finding::fine("sqlite", format!("version {version}"));
+    }
+    let remedy = "build with the bundled SQLite: versions before 3.51.3 can damage a database (WAL reset)";
+    Finding::wrong("sqlite", format!("version {version}"), remedy)
+}
+
+fn demo(settings: &Settings) -> Finding {
+    let apps = settings.apps.len();
+    if settings.has_demo_secrets() {
+        let remedy = "set [[apps]] of your own before Smooch is to reach this";
+        return Finding::warning(
+            "settings",
+            "a secret of the shipped demo, which everybody knows, is in use",
+            remedy,
+        );
+    }
+    Finding::fine("settings", format!("{apps} apps"))
+}
+
+fn database(path: &std::path::Path, health: &Result<Health, CopyError>) -> Finding {
+    let name = path.display();
+    match health {
+        Ok(health) if health.doubted => Finding::warning(
+            "database",
+            format!("{name}: a sync failed; the next start checks the whole file before it serves"),
+            "look at the kernel's log for errors of the disk; run `rollcall verify`",
+        ),
+        Ok(Health { schema: (found, known), .. }) if found < known => Finding::warning(
+            "database",
+            format!("{name}: schema {found}, and this program brings it to {known}"),
+            "it does so at the next start, and keeps the file as it is beside itself",
+        ),
+        Ok(health) => {
+            let beside = if health.litestream { ", replicated by Litestream" } else { "" };
+            Finding::fine("database", format!("{name}: schema {}{beside}", health.schema.0))
+        }
+        Err(CopyError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => Finding::wrong(
+            "database",
+            format!("{name} is not there"),
+            "start the service, which makes it; if there was one, check store.url and the working directory",
+        ),
+        Err(CopyError::Damaged { what, .. }) => Finding::wrong(
+            "database",
+            format!("{name} is damaged: {what}"),
+            "stop the service and run `rollcall restore --replace BACKUP`; then replay what Smooch sent since",
+        ),
+        Err(CopyError::Open(error @ OpenError::Newer { .. })) => {
+            Finding::wrong("database", error.to_string(), "install the program that wrote it, or a newer one")
+        }
+        Err(error) => Finding::wrong(
+            "database",
+            error.to_string(),
+            "check store.url, the rights on the file, and who runs this command",
+        ),
+    }
+}
+
+/// There is no other clock to ask. But what was received cannot lie in the future, and Smooch cannot have sent
+/// what it had not made yet.
+fn clock(health: &Health, now: Timestamp) -> Finding {
+    let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
+    let received = health.last.iter().map(|(_, ms)| *ms).max().map_or(now, time);
+    let ahead = received.max(time(health.clock)).duration_since(now);
+    if ahead > CLOCKS_DIFFER {
+        return Finding::wrong(
+            "clock",
+            format!(
+                "something was received {} from now: the clock was set back, or was wrong then",
+                span(ahead)
+            ),
+            "let chrony or systemd-timesyncd keep the clock; until then, signed webhooks may be refused as stale",
+        );
+    }
+    let behind = SignedDuration::from_millis(health.ahead.unwrap_or_default());
+    if behind > CLOCKS_DIFFER {
+        return Finding::wrong(
+            "clock",
+            format!(
+                "Smooch dated an event {} after it was received here: this clock is behind",
+                span(behind)
+            ),
+            "let chrony or systemd-timesyncd keep the clock; until then, new events may go to quarantine",
+        );
+    }
+    Finding::fine("clock", "agrees with the journal and with Smooch's dates")
+}
+
+fn last_events(settings: &Settings, health: &Health, now: Timestamp) -> Vec<Finding> {
+    let of = |app: &crate::config::App| {
+        let last = health.last.iter().find(|(id, _)| id.as_str() == app.id);
+        let last = last.and_then(|(_, ms)| Timestamp::from_millisecond(*ms).ok());
+        let age = last.map(|last| now.duration_since(last));
+        let remedy = "look at the webhook at Smooch (target, triggers, secret), and at \
+                      rollcall_webhook_rejected_total";
+        match age {
+            None => Finding::warning("last event", format!("app {}: none yet", app.id), remedy),
+            Some(age) if age > QUIET => {
+                Finding::warning("last event", format!("app {}: {} ago", app.id, span(age)), remedy)
+            }
+            Some(age) => Finding::fine("last event", format!("app {}: {} ago", app.id, span(age))),
+        }
+    };
+    settings.apps.iter().map(of).collect()
+}
+
+/// A length of time for people, in its two largest units.
+fn span(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) => format!("{d} d {h} h"),
+    }
+}

@@ -1,0 +1,150 @@
+//! Files, and the disk they are on.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Finding, span};
+use crate::config::{Settings, StoreUrl};
+use crate::schedule;
+use crate::store::sqlite;
+
+/// Others may read or write.
+const OTHERS: u32 = 0o006;
+
+/// Nobody but its owner and group may read what holds secrets or people.
+pub(super) fn rights(settings: &Settings, config: Option<PathBuf>) -> Vec<Finding> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", database.display()));
+    let mut files = vec![config.unwrap_or_else(|| PathBuf::from("config.toml"))];
+    files.extend([database.clone(), beside("-wal"), beside("-shm")]);
+    files.extend(settings.backup.folder.iter().cloned());
+    let open: Vec<Finding> = files.iter().filter_map(|file| open_to_others(file)).collect();
+    if open.is_empty() {
+        vec![Finding::fine("file rights", "nobody else may read what is here")]
+    } else {
+        open
+    }
+}
+
+fn open_to_others(file: &Path) -> Option<Finding> {
+    let mode = file.metadata().ok()?.permissions().mode() & 0o777;
+    let name = file.display();
+    let (what, mode_to_be) =
+        if file.is_dir() { ("a folder of backups", "700") } else { ("secrets or people", "600") };
+    (mode & OTHERS != 0).then(|| {
+        let said = format!("{name} holds {what}, and everybody on this machine may reach it (mode {mode:o})");
+        Finding::wrong("file rights", said, format!("chmod {mode_to_be} {name}"))
+    })
+}
+
+/// Room for the log and for a copy of the database; and a file system that keeps its word.
+pub(super) fn disk(settings: &Settings) -> Vec<Finding> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let size = database.metadata().map_or(0, |file| file.len());
+    let name = folder.display();
+    let room = match sqlite::free_bytes(folder) {
+        Err(error) => Finding::wrong("disk space", format!("{name}: {error}"), "check store.url"),
+        Ok(free) if free < settings.store.wal_limit => Finding::wrong(
+            "disk space",
+            format!("{name} has {free} bytes left, less than the log may grow to (store.wal_limit)"),
+            "make room now: without any, webhooks are answered 503, and Smooch gives up after 15 minutes",
+        ),
+        Ok(free) if free < settings.store.wal_limit.saturating_add(size.saturating_mul(2)) => {
+            Finding::warning(
+                "disk space",
+                format!(
+                    "{name} has {free} bytes left, too few for the copy that an upgrade keeps ({size} bytes)"
+                ),
+                "make room before the next upgrade",
+            )
+        }
+        Ok(free) => Finding::fine("disk space", format!("{name} has {free} bytes left")),
+    };
+    vec![room, file_system(folder)]
+}
+
+fn file_system(folder: &Path) -> Finding {
+    let name = folder.display();
+    match rustix::fs::statfs(folder) {
+        Err(error) => Finding::wrong("file system", format!("{name}: {error}"), "check store.url"),
+        // The type of the number is another on each machine.
+        Ok(found) => kind(&name.to_string(), found.f_type as u32),
+    }
+}
+
+/// By the magic numbers of Linux.
+fn kind(name: &str, magic: u32) -> Finding {
+    const CHECK: &str = "file system";
+    let local = "put the database on a disk of this machine";
+    match magic {
+        0x6969 | 0x517B | 0xFE53_4D42 | 0xFF53_4D42 | 0x0102_1997 | 0x00C3_6400 | 0x5346_414F
+        | 0x0BD0_0BD0 => {
+            let said = format!("{name} is on another machine (network file system, {magic:#x})");
+            Finding::wrong(
+                CHECK,
+                format!("{said}: its locks and shared memory are not what a WAL needs"),
+                local,
+            )
+        }
+        0x6573_5546 => {
+            let said =
+                format!("{name} is on FUSE: whether its syncs and locks hold is up to the program behind it");
+            Finding::warning(CHECK, said, local)
+        }
+        0x0102_1994 | 0x8584_58F6 => {
+            let said =
+                format!("{name} is in memory (tmpfs): it is gone with the next restart of the machine");
+            Finding::wrong(CHECK, said, local)
+        }
+        0x794C_7630 => {
+            let said = format!("{name} is in the layers of a container: it is gone with the container");
+            Finding::warning(CHECK, said, "mount a volume there")
+        }
+        _ => Finding::fine(CHECK, format!("{name} is on a disk ({magic:#x})")),
+    }
+}
+
+/// A backup by the clock that is overdue is a fault; that nobody asked for one may be somebody's choice.
+pub(super) fn last_backup(settings: &Settings, now: Timestamp) -> Finding {
+    const CHECK: &str = "last backup";
+    let Some(folder) = &settings.backup.folder else {
+        let remedy = "set backup.folder, or see to it that something else makes them";
+        return Finding::warning(CHECK, "the service makes none", remedy);
+    };
+    let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
+    let name = folder.display();
+    let remedy = "look for \"no backup was made\" in the log of the service, and at the room on that disk";
+    match schedule::newest(folder).map(|newest| newest.map(|newest| now.duration_since(newest))) {
+        Err(error) => Finding::wrong(CHECK, format!("{name}: {error}"), "check backup.folder"),
+        Ok(None) => Finding::wrong(CHECK, format!("{name} has none"), remedy),
+        Ok(Some(age)) if age > every.saturating_mul(2) => {
+            Finding::wrong(CHECK, format!("the newest in {name} was made {} ago", span(age)), remedy)
+        }
+        Ok(Some(age)) => Finding::fine(CHECK, format!("the newest in {name} was made {} ago", span(age))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn file_systems_that_do_not_keep_their_word_are_known() {
+        for (magic, state, said) in [
+            (0xEF53, State::Fine, "on a disk"),
+            (0x9123_683E, State::Fine, "on a disk"),
+            (0x6969, State::Wrong, "another machine"),
+            (0xFF53_4D42, State::Wrong, "another machine"),
+            (0x6573_5546, State::Warning, "FUSE"),
+            (0x0102_1994, State::Wrong, "in memory"),
+            (0x794C_7630, State::Warning, "container"),
+        ] {
+            let finding = kind("here", magic);
+            assert!(finding.state == state && finding.said.contains(said), "{magic:#x}: {finding:?}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Whether the two listeners answer.
+
+use std::net::SocketAddr;
+
+use super::super::service;
+use super::Finding;
+use crate::config::Server;
+
+pub(super) async fn listeners(server: &Server) -> Vec<Finding> {
+    let public = look("listen", "server.listen", server.listen, "/webhooks").await;
+    let admin = look("admin listen", "server.admin_listen", server.admin_listen, "/readyz").await;
+    vec![public, admin]
+}
+
+async fn look(check: &'static str, key: &str, listen: SocketAddr, path: &str) -> Finding {
+    let Some(at) = service::reached_at(listen) else {
+        let remedy = "name a port, so that others find it";
+        return Finding::warning(check, format!("{key} is any free port: not asked"), remedy);
+    };
+    match service::get(at, path).await {
+        Ok((200, _)) => Finding::fine(check, format!("{at} answers")),
+        Ok((503, why)) => {
+            let remedy = "it starts, stops, or cannot store: its log says which";
+            Finding::wrong(check, format!("{at} is not ready: {}", why.trim()), remedy)
+        }
+        Ok((status, _)) => {
+            let remedy = format!("something else listens there: stop it, or change {key}");
+            Finding::wrong(check, format!("{at} answers {status} to GET {path}"), remedy)
+        }
+        Err(why) => {
+            let remedy =
+                format!("start the service, or correct {key}; a service that hangs is to be restarted");
+            Finding::wrong(check, format!("{at} {why}"), remedy)
+        }
+    }
+}

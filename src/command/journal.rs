@@ -1,0 +1,156 @@
+//! `rollcall journal`: what came in, looked at and sent again.
+
+pub(super) mod filter;
+pub mod replay;
+pub(super) mod text;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use super::database;
+use crate::config::Settings;
+use crate::store::archive::{Archive, Wanted};
+use crate::store::{Seq, Source};
+use filter::Filter;
+
+/// Entries read at a time.
+const PAGE: usize = 500;
+
+const LIST_HELP: &str = "\
+Reads the database file, beside a running service or without one. Bodies are not shown: see `journal show`.
+
+Examples:
+  rollcall journal list --since 2h
+  rollcall journal list --user bob --oldest-first --limit 0
+  rollcall journal list --trigger conversation:read --since 4000 --until 5000 --json";
+
+const SHOW_HELP: &str = "\
+The body is printed as it was received, byte for byte, behind a blank line. What our own API was asked has no \
+body: shown are the facts that it was decided into.
+
+Examples:
+  rollcall journal show 4711
+  rollcall journal show 4711 --body > payload.json";
+
+/// What `rollcall journal` is told.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Lists entries, the newest first
+    #[command(after_help = LIST_HELP)]
+    List(ListArgs),
+    /// Shows an entry, and the body that it came in
+    #[command(after_help = SHOW_HELP)]
+    Show(ShowArgs),
+    /// Posts what came in once more, to this directory or to another target
+    Replay(replay::Args),
+}
+
+/// See [`Command::List`].
+#[derive(Clone, Debug, clap::Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    filter: Filter,
+    /// At most this many entries; 0 is all
+    #[arg(long, value_name = "N", default_value = "50")]
+    limit: usize,
+    /// The oldest first
+    #[arg(long)]
+    oldest_first: bool,
+    /// A JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// See [`Command::Show`].
+#[derive(Clone, Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The number of the entry
+    seq: Seq,
+    /// As a JSON object
+    #[arg(long, conflicts_with = "body")]
+    json: bool,
+    /// Nothing but the body
+    #[arg(long)]
+    body: bool,
+}
+
+/// Does what it is told. Returns what to exit with: 1 for an entry that is not there.
+///
+/// # Errors
+/// The database cannot be read, or nothing takes the output.
+pub async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::List(args) => list(args, settings),
+        Command::Show(args) => show(args, settings),
+        Command::Replay(args) => replay::run(args, settings).await,
+    }
+}
+
+fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut reader = database::open(settings)?;
+    let wanted = args.filter.wanted(&mut reader, settings)?;
+    let mut wanted = Wanted { newest_first: !args.oldest_first, ..wanted };
+    let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut out = io::stdout().lock();
+    if !args.json {
+        writeln!(out, "{}", text::HEADING)?;
+    }
+    loop {
+        // One more than is shown, to say whether there are more.
+        let page = reader.entries(&wanted, PAGE.min(left).saturating_add(1))?;
+        let shown = page.len().min(PAGE).min(left);
+        for entry in &page[..shown] {
+            if args.json {
+                writeln!(out, "{}", text::json(entry))?;
+            } else {
+                writeln!(out, "{}", text::line(entry))?;
+            }
+        }
+        left -= shown;
+        let Some(last) = page[..shown].last().filter(|_| page.len() > shown) else { break };
+        if left == 0 {
+            out.flush()?;
+            let _ = writeln!(io::stderr(), "there are more; --limit 0 shows all");
+            break;
+        }
+        wanted.go_on(last.seq);
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut reader = database::open(settings)?;
+    let found = reader.entries(&Wanted { from: args.seq, to: args.seq, ..Wanted::default() }, 1)?;
+    let entry = found.first().with_context(|| format!("the journal has no entry {}", args.seq))?;
+    let body = reader.bodies(&found)?.swap_remove(0).1;
+    let mut out = io::stdout().lock();
+    if args.body {
+        out.write_all(&body)?;
+    } else if args.json {
+        let mut value = text::json(entry);
+        match entry.source {
+            _ if body.is_empty() => {}
+            Source::Webhook => text::put_body(&mut value, &body),
+            Source::Reduced | Source::Api => {
+                value["decided"] = serde_json::from_slice(&body).context("reading the facts")?;
+            }
+        }
+        writeln!(out, "{value}")?;
+    } else {
+        let value = text::json(entry);
+        let members = value.as_object().into_iter().flatten();
+        for (name, value) in members {
+            writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
+        }
+        writeln!(out, "place     {} (of the events in its body)", entry.place)?;
+        writeln!(out)?;
+        out.write_all(&body)?;
+        writeln!(out)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}

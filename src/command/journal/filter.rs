@@ -1,0 +1,162 @@
+//! Which entries of the journal a command is about.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+
+use crate::config::{self, Settings};
+use crate::domain::{AppId, SmoochId};
+use crate::store::Seq;
+use crate::store::archive::{Archive, Wanted};
+
+/// What every command on journal entries may be told. All that is given must hold.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(in crate::command) struct Filter {
+    /// Only entries of this app, by its id
+    #[arg(long, value_name = "ID")]
+    app: Option<String>,
+    /// Only entries that touched this app user, by _id (an old one as well) or userId: their own and those
+    /// of everybody who is merged into them
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Only entries with this trigger, such as message:appUser
+    #[arg(long, value_name = "TRIGGER")]
+    trigger: Option<String>,
+    #[command(flatten)]
+    span: Span,
+}
+
+/// From when to when.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(in crate::command) struct Span {
+    /// From this number on, or received at this time or later: a number, a time such as
+    /// 2026-03-01T08:00:00Z, or how long ago, such as 2h
+    #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
+    since: Option<Moment>,
+    /// Up to this number, or received at this time or earlier
+    #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
+    until: Option<Moment>,
+}
+
+/// A place in the journal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::command) enum Moment {
+    Entry(Seq),
+    /// In ms since 1970.
+    Received(i64),
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Ok(seq) = text.parse() {
+        return Ok(Moment::Entry(seq));
+    }
+    if let Ok(time) = text.parse::<jiff::Timestamp>() {
+        return Ok(Moment::Received(time.as_millisecond()));
+    }
+    let ago = config::duration(text).map_err(
+        |_| "neither a number, nor a time such as 2026-03-01T08:00:00Z, nor a duration such as 2h",
+    )?;
+    let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+    Ok(Moment::Received(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
+}
+
+impl Span {
+    pub(in crate::command) fn is_empty(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    /// Narrows what is wanted to this span.
+    pub(in crate::command) fn narrow(&self, wanted: &mut Wanted) {
+        match self.since {
+            Some(Moment::Entry(seq)) => wanted.from = wanted.from.max(seq),
+            Some(Moment::Received(time)) => wanted.since = Some(time),
+            None => {}
+        }
+        match self.until {
+            Some(Moment::Entry(seq)) => wanted.to = wanted.to.min(seq),
+            Some(Moment::Received(time)) => wanted.until = Some(time),
+            None => {}
+        }
+    }
+}
+
+impl Filter {
+    pub(in crate::command) fn is_empty(&self) -> bool {
+        self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
+    }
+
+    /// Whether it says where to begin.
+    pub(in crate::command) fn has_since(&self) -> bool {
+        self.span.since.is_some()
+    }
+
+    /// The entries it stands for; those of an app user as they are now.
+    ///
+    /// # Errors
+    /// The app of the app user cannot be told, or nobody is known by that name; or the file cannot be read.
+    pub(in crate::command) fn wanted(
+        &self,
+        reader: &mut impl Archive,
+        settings: &Settings,
+    ) -> anyhow::Result<Wanted> {
+        let mut wanted = Wanted {
+            app: self.app.as_deref().map(AppId::from),
+            word: self.trigger.clone(),
+            ..Wanted::default()
+        };
+        self.span.narrow(&mut wanted);
+        if let Some((app, name)) = self.user(settings)? {
+            let ids = reader.whom(&app, name)?;
+            if ids.is_empty() {
+                bail!("the app {app} has no app user with that _id or userId");
+            }
+            wanted.among = Some(reader.numbers(&app, &ids)?);
+            wanted.app = Some(app);
+        }
+        Ok(wanted)
+    }
+
+    /// Whom it names, and in which app.
+    fn user(&self, settings: &Settings) -> anyhow::Result<Option<(AppId, &str)>> {
+        let Some(name) = self.user.as_deref() else { return Ok(None) };
+        let app = match (&self.app, &*settings.apps) {
+            (Some(app), _) => app,
+            (None, [only]) => &only.id,
+            _ => bail!("--user needs --app where the settings have several apps"),
+        };
+        Ok(Some((app.as_str().into(), name)))
+    }
+
+    /// The same for entries that are still to come: whom it names stands beside it, as they are at this
+    /// moment, or by what they are called if nobody is called so yet.
+    pub(in crate::command) fn coming(
+        &self,
+        reader: &mut impl Archive,
+        settings: &Settings,
+    ) -> anyhow::Result<(Wanted, Option<BTreeSet<SmoochId>>)> {
+        let user = self.user(settings)?;
+        let app = self.app.as_deref().map(AppId::from).or_else(|| user.as_ref().map(|(app, _)| app.clone()));
+        let mut wanted = Wanted { app, word: self.trigger.clone(), ..Wanted::default() };
+        self.span.narrow(&mut wanted);
+        let Some((app, name)) = user else { return Ok((wanted, None)) };
+        let ids = reader.whom(&app, name).context("looking up the app user")?;
+        Ok((wanted, Some(if ids.is_empty() { BTreeSet::from([name.into()]) } else { ids })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_number_a_time_or_a_while_ago() {
+        assert_eq!(moment("17"), Ok(Moment::Entry(17)));
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(Moment::Received(1000)));
+        let now = jiff::Timestamp::now().as_millisecond();
+        let Ok(Moment::Received(ago)) = moment("2h") else { panic!("not a time") };
+        assert!((now - 7_200_000..now - 7_100_000).contains(&ago), "{ago}");
+        for text in ["", "yesterday", "-1", "2026-03-01"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

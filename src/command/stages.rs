@@ -1,0 +1,34 @@
+//! Long work of the store, as somebody watches it.
+
+use std::sync::Arc;
+
+use super::progress::Progress;
+use crate::config::Settings;
+use crate::store::sqlite::{Stage, Work};
+
+/// Does long work of the store, and shows how far it is.
+///
+/// # Errors
+/// The progress cannot be shown.
+pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Work<'_>) -> T) -> anyhow::Result<T> {
+    let (mut progress, mut now) = (Progress::new(|| None)?, None);
+    let mut told = |stage, done, of| {
+        if now.replace(stage) != Some(stage) {
+            // It was shown a moment ago.
+            _ = progress.begin(word(stage), of);
+        }
+        progress.reach(done);
+    };
+    let wal_limit = settings.store.wal_limit;
+    let ended = work(&mut Work { told: &mut told, stop: Arc::default(), wal_limit });
+    progress.finish();
+    Ok(ended)
+}
+
+fn word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Copying => "copying pages",
+        Stage::Checking => "checking every page",
+        Stage::Summing => "reading app users",
+    }
+}

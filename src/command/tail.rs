@@ -1,0 +1,96 @@
+//! `rollcall tail`: what comes in, as it comes.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::database;
+use super::journal::filter::Filter;
+use super::journal::text;
+use crate::config::Settings;
+use crate::store::archive::Archive as _;
+
+/// How often it is looked whether something was committed, which costs a look at shared memory.
+const LOOK: Duration = Duration::from_millis(100);
+/// Entries read at a time.
+const PAGE: usize = 500;
+
+const HELP: &str = "\
+Reads the database file, beside a running service: entries are shown within a tenth of a second of their \
+commit. Without --since it begins with the next one. Ctrl-C ends it.
+
+Examples:
+  rollcall tail
+  rollcall tail --user bob --since 2h
+  rollcall tail --trigger message:appUser --json --count 10";
+
+/// What `rollcall tail` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    #[command(flatten)]
+    filter: Filter,
+    /// End after this many entries
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// A JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints entries until Ctrl-C, SIGTERM, or as many as were asked for. Returns what to exit with: 0.
+///
+/// # Errors
+/// The database cannot be read, or nothing takes the output.
+pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let mut reader = database::open(settings)?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut version = reader.version()?;
+    let mut after = if args.filter.has_since() { 0 } else { reader.last()? };
+    let mut left = args.count.unwrap_or(u64::MAX);
+    loop {
+        let (mut wanted, users) = args.filter.coming(&mut reader, settings)?;
+        wanted.from = wanted.from.max(after + 1);
+        // Told before they are looked for, so that none is passed over.
+        let last = reader.last()?;
+        wanted.to = wanted.to.min(last);
+        loop {
+            let page = reader.entries(&wanted, PAGE)?;
+            let Some(behind) = page.last().map(|entry| entry.seq) else { break };
+            let touched = page.iter().filter(|entry| {
+                users.as_ref().is_none_or(|users| entry.users.iter().any(|(id, _)| users.contains(id)))
+            });
+            let mut out = io::stdout().lock();
+            for entry in touched {
+                if args.json {
+                    writeln!(out, "{}", text::json(entry))?;
+                } else {
+                    writeln!(out, "{}", text::line(entry))?;
+                }
+                left -= 1;
+                if left == 0 {
+                    out.flush()?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+            out.flush()?;
+            wanted.go_on(behind);
+        }
+        after = after.max(last);
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+                _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = reader.version()?;
+            if std::mem::replace(&mut version, now) != now {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `rollcall verify`: whether a database or a backup is whole, and what it shows.
+
+use std::path::PathBuf;
+
+use super::backup::print;
+use super::stages::watched;
+use crate::config::{Settings, StoreUrl};
+use crate::store::sqlite;
+
+const AFTER_HELP: &str = "\
+Every page is looked at and every app user is read, while the service goes on if there is one. Two databases with \
+one seq and one checksum show the same directory. A backup must still show what it did when it was made.
+
+The exit code is 0 if all is well, 1 if it is damaged, is no backup of rollcall, or is not what it was, 74 if it \
+cannot be read.
+
+Examples:
+  rollcall verify
+  rollcall verify /backups/rollcall-monday.db";
+
+/// What `rollcall verify` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// The database or backup; if left out, the database of the settings (store.url)
+    path: Option<PathBuf>,
+    /// Print what is in it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks a database and prints what is in it.
+///
+/// # Errors
+/// As [`sqlite::check`]; or nothing takes the output.
+pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let path = args.path.as_ref().unwrap_or(database);
+    let checked = watched(settings, |work| sqlite::check(path, work))??;
+    print(&checked, args.json)
+}

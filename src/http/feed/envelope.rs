@@ -1,0 +1,122 @@
+//! What a page and an event of the feed look like: in our own words, or as CloudEvents 1.0.
+//!
+//! A CloudEvent has the same object as its `data`. Its `id` is the number of the change, in a snapshot the
+//! place of the app user; with its `source` that is the same however often it is told.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Asked, Page, Place};
+use crate::domain::{AppId, View};
+use crate::http::error::json;
+use crate::store::{Changed, Changes};
+use crate::wire::feed::{CloudEvent, change, kind};
+use crate::wire::v1;
+
+/// A page of CloudEvents.
+pub(super) const BATCH: &str = "application/cloudevents-batch+json";
+
+/// How what is told is written.
+#[derive(Clone)]
+pub(super) enum Envelope {
+    Own,
+    /// The feed that the events are of, as a reference from the address of the service.
+    CloudEvents(String),
+}
+
+impl Envelope {
+    pub(super) fn new(cloud_events: bool, app: &AppId) -> Self {
+        let app = || utf8_percent_encode(app.as_str(), NON_ALPHANUMERIC);
+        if cloud_events { Self::CloudEvents(format!("/v1/apps/{}/changes", app())) } else { Self::Own }
+    }
+
+    /// A change.
+    pub(super) fn change(&self, changed: &Changed) -> String {
+        let data = change(changed.seq, changed.time, &changed.change, changed.user.as_ref());
+        let Self::CloudEvents(source) = self else { return data };
+        CloudEvent {
+            id: &changed.seq.to_string(),
+            source,
+            kind: &format!("change.{}", kind(&changed.change.kind)),
+            subject: Some(changed.change.user.as_str()),
+            time: Some(changed.time),
+        }
+        .text(&data)
+    }
+
+    /// An app user of the snapshot, at its place.
+    pub(super) fn user(&self, place: &str, user: &View) -> String {
+        let data = format!("{{\"appUser\":{}}}", v1::app_user(user));
+        self.of_snapshot(place, "user", Some(user.id.as_str()), data)
+    }
+
+    /// The end of the snapshot, and the change after which to go on.
+    pub(super) fn follow(&self, seq: u64) -> String {
+        self.of_snapshot(&seq.to_string(), "follow", None, format!("{{\"next\":{seq}}}"))
+    }
+
+    fn of_snapshot(&self, id: &str, word: &str, subject: Option<&str>, data: String) -> String {
+        let Self::CloudEvents(source) = self else { return data };
+        let (source, kind) = (&format!("{source}?snapshot=true"), &format!("snapshot.{word}"));
+        CloudEvent { id, source, kind, subject, time: None }.text(&data)
+    }
+
+    /// A page of the changes after `since`.
+    pub(super) fn page(&self, asked: &Asked, since: u64, page: &Changes) -> Response {
+        let next = page.changes.last().map_or(since, |last| last.seq);
+        let changes: Vec<String> = page.changes.iter().map(|changed| self.change(changed)).collect();
+        let changes = changes.join(",");
+        match self {
+            Self::Own => {
+                let more = next < page.last;
+                json(
+                    StatusCode::OK,
+                    format!("{{\"changes\":[{changes}],\"next\":{next},\"hasMore\":{more}}}"),
+                )
+            }
+            Self::CloudEvents(_) => batch(&changes, asked, &Place::Change(next)),
+        }
+    }
+
+    /// A page of the snapshot.
+    pub(super) fn snapshot(&self, asked: &Asked, page: &Page) -> Response {
+        match self {
+            Self::Own => {
+                let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
+                let mut text = format!("{{\"appUsers\":[{}],\"next\":{}", users.join(","), page.seq);
+                if let Some(after) = page.next() {
+                    text.push_str(&format!(",\"after\":\"{}\"", after.cursor()));
+                }
+                text.push_str(&format!(",\"hasMore\":{}}}", page.more));
+                json(StatusCode::OK, text)
+            }
+            Self::CloudEvents(_) => {
+                let users = page.users.iter().map(|user| self.user(&page.after(user).cursor(), user));
+                let next = page.next();
+                let last = next.is_none().then(|| self.follow(page.seq));
+                let next = next.map_or(Place::Change(page.seq), |after| Place::Snapshot(Some(after)));
+                batch(&users.chain(last).collect::<Vec<_>>().join(","), asked, &next)
+            }
+        }
+    }
+}
+
+/// A page of CloudEvents, which has no room for where to go on: that is in its `Link`.
+fn batch(events: &str, asked: &Asked, next: &Place) -> Response {
+    let mut response = json(StatusCode::OK, format!("[{events}]"));
+    let place = match next {
+        Place::Change(since) => format!("since={since}&wait={}", asked.wait.as_secs()),
+        Place::Snapshot(after) => {
+            let after = after.as_ref().map_or(String::new(), |after| format!("&after={}", after.cursor()));
+            format!("snapshot=true{after}")
+        }
+    };
+    let link = format!("<?{place}&limit={}&envelope=cloudevents>; rel=\"next\"", asked.limit);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH));
+    if let Ok(link) = HeaderValue::try_from(link) {
+        headers.insert(header::LINK, link);
+    }
+    response
+}

@@ -1,0 +1,242 @@
+//! The journal is the truth: folded into a fresh directory, it is compared with the live one.
+//!
+//! The fold is an ordinary database beside the live one, so memory does not depend on how many app users
+//! there are. The live one is read a page at a time, each page as of its own moment; what differs may only
+//! have moved on, so it is looked at again in one short moment up to which the journal was folded.
+
+mod fold;
+pub mod told;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::domain::Key;
+use crate::store::archive::{Archive as _, Row};
+use crate::store::sqlite::{OpenError, SqliteReader, TABLES};
+use crate::store::{Error, Horizon, Reader as _, Result, Seq};
+pub use fold::{Fold, event};
+
+/// Entries folded in one transaction.
+const BATCH: usize = 4096;
+/// So few entries that they are folded while a moment of the live database is held.
+const FEW: usize = 256;
+/// Rounds of catching up before that is done however many there are.
+const ROUNDS: usize = 20;
+/// Rows compared at a time.
+const PAGE: usize = 512;
+/// Differences that are looked at again together.
+const SUSPECTS: usize = 4096;
+
+/// Where the fold of a database is kept while it is needed: in a folder beside it, whatever name it goes by.
+pub fn folder(database: &Path) -> PathBuf {
+    let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
+    name.push(".rebuild");
+    name.into()
+}
+
+/// A folder for a fresh fold. Empty at first, gone when dropped.
+pub struct Scratch {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Takes the folder beside this database; what an interrupted rebuild left there goes.
+    pub fn take(database: &Path) -> std::result::Result<Self, OpenError> {
+        let folder = folder(database);
+        let mut beside = folder.clone().into_os_string();
+        beside.push(".lock");
+        let io = |error| OpenError::Io { path: folder.clone(), error };
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(folder)),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(io)?;
+        }
+        std::fs::create_dir(&folder).map_err(io)?;
+        Ok(Self { folder, _lock: lock })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The live directory and the fold of its journal, side by side.
+pub struct Comparison {
+    live: SqliteReader,
+    fold: Fold,
+    folded: SqliteReader,
+}
+
+impl Comparison {
+    /// Opens both. The fold goes on from where it was.
+    pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
+        let open = |path: &Path| {
+            SqliteReader::open(path).map_err(|error| OpenError::Store { path: path.to_owned(), error })
+        };
+        let mut live = open(database)?;
+        let fold = Fold::open(&folder(database), &mut live)?;
+        Ok(Self { live, folded: open(fold.path())?, fold })
+    }
+
+    /// The number of the last entry that is folded.
+    pub fn seq(&self) -> Seq {
+        self.fold.last()
+    }
+
+    /// Entries whose event cannot be read any more: they say nothing.
+    pub fn unreadable(&self) -> u64 {
+        self.fold.unreadable()
+    }
+
+    /// How much there is to fold, and to compare: journal entries, and rows of the live directory.
+    pub fn size(&mut self) -> Result<(u64, u64)> {
+        let entries = self.live.last()?.saturating_sub(self.fold.last());
+        let rows = (0..TABLES.len()).map(|table| self.live.count_rows(table)).sum::<Result<u64>>()?;
+        Ok((entries, rows))
+    }
+
+    /// Folds what the journal has gained, but for what comes meanwhile. Tells `progress` how many entries
+    /// each step took.
+    pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let mut rounds = 0;
+        loop {
+            let page = self.live.journal(self.fold.last(), BATCH)?;
+            goes_on(self.live.horizon()?, self.fold.last())?;
+            self.fold.learn(&page)?;
+            progress(page.len() as u64);
+            rounds += usize::from(page.len() < BATCH);
+            if page.len() < FEW || rounds > ROUNDS {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Compares on, until there is something to tell: the rows that the journal says otherwise, each as the
+    /// journal says it. Nothing at the end. Tells `progress` how many rows of the live directory each step
+    /// compared.
+    pub fn next(&mut self, pass: &mut Pass, progress: &mut dyn FnMut(u64)) -> Result<Option<Vec<Row>>> {
+        let mut suspects = Vec::new();
+        while pass.table < TABLES.len() && suspects.len() < SUSPECTS {
+            let (was, is) = (pass.live.peek(&mut self.live)?, pass.folded.peek(&mut self.folded)?);
+            let Some(key) = was.into_iter().chain(is).map(|row| &row.key).min().cloned() else {
+                *pass = Pass::of(pass.table + 1);
+                continue;
+            };
+            let (was, is) = (pass.live.take(&key), pass.folded.take(&key));
+            progress(u64::from(was.is_some()));
+            if !was.zip(is).is_some_and(|(was, is)| was.says_the_same_as(&is)) {
+                suspects.push((pass.table, key));
+            }
+        }
+        let ended = suspects.is_empty();
+        let differing = self.settle(suspects)?;
+        Ok((!ended).then_some(differing))
+    }
+
+    /// Of rows that differed, each perhaps at another moment, those that differ still when the journal is
+    /// folded up to the moment in which they are looked at.
+    pub fn settle(&mut self, suspects: Vec<(usize, Vec<String>)>) -> Result<Vec<Row>> {
+        if suspects.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.catch_up(&mut |_| ())?;
+        let moment = self.live.moment()?;
+        goes_on(moment.horizon()?, self.fold.last())?;
+        loop {
+            let page = moment.journal(self.fold.last(), BATCH)?;
+            if page.is_empty() {
+                break;
+            }
+            self.fold.learn(&page)?;
+        }
+        let folded = self.folded.moment()?;
+        let mut differing = Vec::new();
+        for (table, key) in suspects {
+            let (was, is) = (moment.row(table, &key)?, folded.row(table, &key)?);
+            if !was.says_the_same_as(&is) {
+                differing.push(is);
+            }
+        }
+        Ok(differing)
+    }
+}
+
+/// The rows that still differ of those with these keys, once nothing more can come: for whoever writes the
+/// live database.
+pub fn differing(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
+    let opened = Comparison::open(database).map_err(|error| Error::Unavailable(error.to_string()));
+    opened?.settle(keys.to_vec())
+}
+
+/// Whether the journal goes on from this entry: what is trimmed before it is folded is missed.
+fn goes_on(horizon: Horizon, last: Seq) -> Result<()> {
+    if horizon.folded <= last { Ok(()) } else { Err(Error::Unavailable(fold::TRIMMED.to_owned())) }
+}
+
+/// The app users whom rows are about.
+pub fn users(rows: &[Row]) -> BTreeSet<Key> {
+    rows.iter().filter_map(Row::user).collect()
+}
+
+/// How far a comparison is.
+pub struct Pass {
+    table: usize,
+    live: Cursor,
+    folded: Cursor,
+}
+
+impl Pass {
+    /// At the beginning.
+    pub fn begin() -> Self {
+        Self::of(0)
+    }
+
+    fn of(table: usize) -> Self {
+        Self { table, live: Cursor::new(table), folded: Cursor::new(table) }
+    }
+}
+
+/// The rows of a table, read page by page.
+struct Cursor {
+    table: usize,
+    page: VecDeque<Row>,
+    /// The key of the last row read.
+    after: Vec<String>,
+    ended: bool,
+}
+
+impl Cursor {
+    fn new(table: usize) -> Self {
+        Self { table, page: VecDeque::new(), after: Vec::new(), ended: false }
+    }
+
+    fn peek(&mut self, reader: &mut SqliteReader) -> Result<Option<&Row>> {
+        if self.page.is_empty() && !self.ended {
+            self.page = reader.rows(self.table, &self.after, PAGE)?.into();
+            self.ended = self.page.len() < PAGE;
+            if let Some(last) = self.page.back() {
+                self.after.clone_from(&last.key);
+            }
+        }
+        Ok(self.page.front())
+    }
+
+    /// The next row, if it has this key.
+    fn take(&mut self, key: &[String]) -> Option<Row> {
+        let has_it = self.page.front().is_some_and(|row| row.key == key);
+        has_it.then(|| self.page.pop_front()).flatten()
+    }
+}

@@ -1,0 +1,214 @@
+//! Backups by the clock, on a thread of their own.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::config::{Backup, Settings, StoreUrl};
+use crate::metrics::Metrics;
+use crate::store::sqlite::{self, CopyError, Work};
+
+/// After a failure it is tried again this soon, or as soon as the next one is due.
+const RETRY: Duration = Duration::from_secs(300);
+
+/// What the file of a backup by the clock is called: the time in it sorts, and nothing else is ever deleted.
+const NAME: &str = "rollcall-%Y-%m-%dT%H-%M-%S%.fZ.db";
+const PARTIAL: &str = ".partial";
+
+/// The thread. Dropping it stops a backup that is being made, and waits for that.
+pub struct Schedule {
+    told: Option<Sender<Backup>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Schedule {
+    /// Starts it. Without a folder in the settings it waits until there is one.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(settings: &Settings, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let StoreUrl::Sqlite(database) = &settings.store.url;
+        let (told, news) = channel();
+        let stop = Arc::<AtomicBool>::default();
+        let keeper = Keeper {
+            database: database.clone(),
+            wal_limit: settings.store.wal_limit,
+            settings: settings.backup.clone(),
+            metrics,
+            stop: stop.clone(),
+        };
+        let thread = thread::Builder::new().name("backup".to_owned()).spawn(move || keeper.run(&news))?;
+        Ok(Self { told: Some(told), stop, thread: Some(thread) })
+    }
+
+    /// Goes on with other settings.
+    pub fn reload(&self, settings: &Settings) {
+        // It takes them for as long as this exists.
+        _ = self.told.as_ref().map(|told| told.send(settings.backup.clone()));
+    }
+}
+
+impl Drop for Schedule {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.told = None;
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+struct Keeper {
+    database: PathBuf,
+    wal_limit: u64,
+    settings: Backup,
+    metrics: Arc<Metrics>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Keeper {
+    fn run(mut self, news: &Receiver<Backup>) {
+        let mut failed = false;
+        loop {
+            let Some(folder) = self.settings.folder.clone() else {
+                match news.recv() {
+                    Ok(settings) => self.settings = settings,
+                    Err(_) => return,
+                }
+                continue;
+            };
+            let newest = newest(&folder).unwrap_or_default();
+            self.metrics.newest_backup(newest.map_or(0, Timestamp::as_second));
+            let every = self.settings.every;
+            let wait = if failed { RETRY.min(every) } else { due_in(newest, every) };
+            match news.recv_timeout(wait) {
+                Ok(settings) => (self.settings, failed) = (settings, false),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => failed = !self.make(&folder),
+            }
+        }
+    }
+
+    /// Makes a backup, and lets the oldest go: gives whether there is a new one.
+    fn make(&self, folder: &Path) -> bool {
+        let path = folder.join(format!("rollcall-{}.db", sqlite::moment()));
+        let made = || {
+            prepare(folder)?;
+            let mut told = |_, _, _| {};
+            let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
+            sqlite::backup(&self.database, &path, false, &mut Work { told: &mut told, stop, wal_limit })
+        };
+        match made() {
+            Ok(sqlite::Checked { seq, bytes, checksum, .. }) => {
+                let checksum = checksum.unwrap_or_default();
+                tracing::info!(path = %path.display(), seq, bytes, checksum, "a backup was made");
+                self.metrics.backup("made");
+                if let Err(error) = forget(folder, self.settings.keep) {
+                    tracing::warn!(%error, "old backups are still there: {error}");
+                }
+                true
+            }
+            Err(CopyError::Stopped) => false,
+            Err(error) => {
+                tracing::error!(%error, "no backup was made: {error}");
+                self.metrics.backup("failed");
+                false
+            }
+        }
+    }
+}
+
+/// How long until the next one is due. A newest one from the future says nothing.
+fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
+    let age = newest.map(|newest| Timestamp::now().duration_since(newest));
+    let age = age.filter(|age| *age >= SignedDuration::ZERO).and_then(|age| Duration::try_from(age).ok());
+    age.map_or(Duration::ZERO, |age| every.saturating_sub(age))
+}
+
+/// When the newest backup in a folder was made.
+///
+/// # Errors
+/// The folder cannot be read; that it is not there is none.
+pub fn newest(folder: &Path) -> io::Result<Option<Timestamp>> {
+    Ok(kept(folder)?.pop().map(|(taken, _)| taken))
+}
+
+/// The backups in a folder, the oldest first.
+fn kept(folder: &Path) -> io::Result<Vec<(Timestamp, PathBuf)>> {
+    let mut found = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if let Some(taken) = path.file_name().and_then(|name| taken(name.to_str()?)) {
+            found.push((taken, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn taken(name: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::strtime::parse(NAME, name).ok()?.to_datetime().ok()?;
+    Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+/// Sees to it that the folder is there, without what a process that was killed has left in it.
+fn prepare(folder: &Path) -> Result<(), CopyError> {
+    let io = |error| CopyError::Io { path: folder.to_owned(), error };
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
+        _ => {}
+    }
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(PARTIAL));
+        if name.and_then(taken).is_some() {
+            fs::remove_file(&path).map_err(io)?;
+        }
+    }
+    Ok(())
+}
+
+fn forget(folder: &Path, keep: usize) -> io::Result<()> {
+    let kept = kept(folder)?;
+    kept.iter().take(kept.len().saturating_sub(keep)).try_for_each(|(_, path)| fs::remove_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_called_like_a_backup_is_one() {
+        let moment = sqlite::moment();
+        let name = format!("rollcall-{moment}.db");
+        let ago = Timestamp::now().duration_since(taken(&name).unwrap());
+        assert!(ago < SignedDuration::from_secs(60), "{name}");
+        for other in ["rollcall.db", "rollcall-monday.db", &format!("{name}.partial"), &format!("{name}-wal")]
+        {
+            assert_eq!(taken(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_next_one_is_due_when_the_newest_is_old_or_cannot_be_told() {
+        let hour = Duration::from_secs(3600);
+        assert_eq!(due_in(None, hour), Duration::ZERO);
+        let now = Timestamp::now();
+        assert_eq!(due_in(Some(now - hour * 2), hour), Duration::ZERO);
+        assert_eq!(due_in(Some(now + hour), hour), Duration::ZERO, "the clock was set back");
+        assert!(due_in(Some(now - hour / 2), hour) <= hour / 2);
+    }
+}

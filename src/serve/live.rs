@@ -1,0 +1,99 @@
+//! What a running service takes over from settings that have changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Front;
+use crate::config::{Problems, Settings};
+use crate::http::listen::{Limits, Routes};
+use crate::http::{self, Shared};
+use crate::schedule::Schedule;
+use crate::supervisor;
+
+/// The settings in force, and whoever goes by them.
+pub(super) struct Live {
+    /// Of the start: what only a restart changes is as it says.
+    started: Settings,
+    drain_within: Duration,
+    shared: Arc<Shared>,
+    schedule: Schedule,
+    routes: Routes,
+    admin_routes: Routes,
+    limits: watch::Sender<Limits>,
+    listening: JoinSet<()>,
+}
+
+impl Live {
+    pub(super) fn new(settings: &Settings, shared: Shared, schedule: Schedule, front: &Front) -> Self {
+        let shared = Arc::new(shared);
+        let live = Self {
+            started: settings.clone(),
+            drain_within: settings.server.drain_within,
+            listening: listen_for_silence(&shared),
+            shared,
+            schedule,
+            routes: front.routes.clone(),
+            admin_routes: front.admin_routes.clone(),
+            limits: front.limits.clone(),
+        };
+        live.route();
+        live
+    }
+
+    fn route(&self) {
+        self.routes.set(http::public(self.shared.clone()));
+        self.admin_routes.set(http::admin(self.shared.clone()));
+    }
+
+    pub(super) fn drain_within(&self) -> Duration {
+        self.drain_within
+    }
+
+    pub(super) fn draining(&self) {
+        self.shared.draining.send_replace(true);
+    }
+
+    /// Goes on with settings read again, all of them at once: each request has those of its beginning. If
+    /// anything is wrong with them, nothing changes.
+    pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, Problems>) {
+        supervisor::reloading();
+        match read_again() {
+            Ok(settings) => self.take(&settings),
+            Err(problems) => {
+                for problem in problems.iter() {
+                    tracing::error!("SIGHUP: {problem}");
+                }
+                let problems = problems.iter().count();
+                tracing::error!(problems, "SIGHUP: the settings are wrong; those before stay in force");
+            }
+        }
+        supervisor::ready();
+    }
+
+    fn take(&mut self, settings: &Settings) {
+        self.shared = Arc::new(self.shared.with(settings));
+        self.listening = listen_for_silence(&self.shared);
+        self.route();
+        self.limits.send_replace(Limits::from(&settings.server));
+        self.schedule.reload(settings);
+        self.drain_within = settings.server.drain_within;
+        let apps = settings.apps.len();
+        tracing::info!(apps, "SIGHUP: credentials and limits are those of the settings as they are now");
+        for key in self.started.need_restart(settings) {
+            tracing::warn!(key, "SIGHUP: {key} has changed, and holds only after a restart");
+        }
+    }
+}
+
+/// Says when an app falls silent, until what it gives is dropped.
+fn listen_for_silence(shared: &Arc<Shared>) -> JoinSet<()> {
+    let (shared, mut listening) = (shared.clone(), JoinSet::new());
+    listening.spawn(async move {
+        shared.recall().await;
+        shared.heard.watch().await;
+    });
+    listening
+}

@@ -1,0 +1,125 @@
+//! Whether a database is whole, and what it shows, in one number that two of them can be compared by.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+use sha2::{Digest as _, Sha256};
+
+use super::copy::{CopyError, Stage, Watched, Work};
+use super::load::Loader;
+use super::reader::{counts, show};
+use super::{OpenError, migrate, seal, trouble};
+use crate::store::{Counts, Seq};
+
+/// How the checksum is made. Another number as soon as an equal directory would give another one; a test
+/// says when.
+pub(super) const FORMAT: i64 = 1;
+
+/// Faults that are told of a damaged file.
+const FAULTS: usize = 5;
+/// App users read between two words on how far it is.
+const PAGE: usize = 1000;
+
+/// What is in a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The last journal entry in it.
+    pub seq: Seq,
+    /// How many of each there are.
+    pub counts: Counts,
+    /// A SHA-256, in hex, over every app user of every app as it is shown, in the order of their keys. None
+    /// for a schema that this program would have to bring up to date first.
+    pub checksum: Option<String>,
+    /// The schema.
+    pub schema: i64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// When it was made, in ms since 1970, if it is a backup.
+    pub taken: Option<i64>,
+}
+
+/// Reads every page and every app user of a database, which may be written meanwhile. A backup must be what it
+/// was when it was made.
+///
+/// # Errors
+/// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
+pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+    let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
+    let seal = seal::read(path, work)?;
+    let file = Watched::open(path, work)?;
+    let moment = file.hold()?;
+    if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()).into());
+    }
+    let (schema, known) = (file.number("PRAGMA user_version")?, migrate::known());
+    if schema > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
+    }
+    (work.told)(Stage::Checking, 0, 0);
+    let faults = faults(&moment).map_err(|error| file.failed(work, trouble(error)))?;
+    if !faults.is_empty() {
+        return Err(damaged(faults.join("; ")));
+    }
+    let bytes = path.metadata().map_err(CopyError::io(path))?.len();
+    let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
+    let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
+    if schema == known {
+        checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
+        checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
+    }
+    let Some(seal) = seal else { return Ok(checked) };
+    checked.taken = Some(seal.taken);
+    if let Some(checksum) = &checked.checksum
+        && (seal.format, seal.schema) == (FORMAT, schema)
+        && seal.checksum != *checksum
+    {
+        let shown = &seal.checksum;
+        return Err(damaged(format!("it shows {checksum}, and showed {shown} when it was made")));
+    }
+    if !seal.is_whole {
+        return Err(damaged("its bytes are not those that were written".to_owned()));
+    }
+    Ok(checked)
+}
+
+fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut check = conn.prepare(&format!("PRAGMA integrity_check({FAULTS})"))?;
+    let said = check.query_map([], |row| row.get::<_, String>(0))?;
+    let said: Vec<String> = said.collect::<rusqlite::Result<_>>()?;
+    Ok(said.into_iter().filter(|line| line != "ok").collect())
+}
+
+fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {
+    let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
+    loop {
+        let page = page(moment, &last).map_err(|error| file.failed(work, trouble(error)))?;
+        for (app, id) in &page {
+            let mut loader = Loader::new(moment, None, usize::MAX);
+            let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
+            let view = view.map_err(|error| file.failed(work, error))?;
+            // Sorted maps of text: they can always be written, and equal views are written alike.
+            let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
+            let bytes = bytes.unwrap_or_default();
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        done += page.len();
+        (work.told)(Stage::Summing, done as u64, users);
+        file.go_on(work)?;
+        let Some(end) = page.into_iter().next_back() else { break };
+        last = end;
+    }
+    let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok(hex)
+}
+
+fn page(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT app, id FROM app_users WHERE (app, id) > (?1, ?2) AND listed ORDER BY app, id LIMIT ?3";
+    let mut select = conn.prepare_cached(sql)?;
+    let keys = select.query_map(params![app, id, PAGE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    keys.collect()
+}

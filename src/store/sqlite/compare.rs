@@ -1,0 +1,176 @@
+//! The directory row by row: to be compared with another one, and to be put right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection, params_from_iter};
+
+use super::cache::Cache;
+use super::codec::decode;
+use super::load::Loader;
+use super::reader::{Snapshot, SqliteReader, show};
+use super::txn::SqliteTxn;
+use super::{Result, trouble};
+use crate::domain::{AppId, Change, Key, Record, View};
+use crate::store::archive::Row;
+use crate::store::{Entry, Horizon, Seq};
+
+/// The tables that are a fold of the journal, each with the columns of its key, which are text, begin with
+/// the app and end with the `_id`. A table that is added to the directory belongs here.
+pub const TABLES: [(&str, &[&str]); 2] =
+    [("app_users", &["app", "id"]), ("identifiers", &["app", "kind", "value", "id"])];
+
+impl Row {
+    /// Whether two rows of one key say the same, be it in different layouts. A hint of this one that a claim
+    /// is shared is nothing that is said: whoever shared it may have been erased since.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Value, &Value)| match (one, other) {
+            (Value::Blob(one), Value::Blob(other)) if one != other => {
+                decode(one).ok().zip(decode(other).ok()).is_some_and(|(one, mut other)| {
+                    for (client, claim) in &mut other.claims {
+                        claim.shared |= one.claims.get(client).is_some_and(|claim| claim.shared);
+                    }
+                    one == other
+                })
+            }
+            (one, other) => one == other,
+        };
+        match (&self.cells, &other.cells) {
+            (Some(one), Some(other)) => one.len() == other.len() && one.iter().zip(other).all(same),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+}
+
+impl SqliteReader {
+    /// At most `limit` rows of a table after this key, in the order of the keys.
+    pub fn rows(&mut self, table: usize, after: &[String], limit: usize) -> Result<Vec<Row>> {
+        let (name, key) = TABLES[table];
+        let snapshot = self.snapshot()?;
+        let places: Vec<String> = (1..=key.len()).map(|n| format!("?{n}")).collect();
+        let columns = key.join(", ");
+        let after_it = if after.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE ({columns}) > ({})", places.join(", "))
+        };
+        let sql = format!("SELECT {columns}, * FROM {name} {after_it} ORDER BY {columns} LIMIT {limit}");
+        read(&snapshot, &sql, table, after)
+    }
+
+    /// How many rows a table has.
+    pub fn count_rows(&mut self, table: usize) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM {}", TABLES[table].0);
+        let count: i64 = self.snapshot()?.query_row(&sql, [], |row| row.get(0)).map_err(trouble)?;
+        Ok(count as u64)
+    }
+
+    /// Another number after every commit of somebody else. Costs a look at shared memory.
+    pub fn version(&mut self) -> Result<i64> {
+        self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(trouble)
+    }
+
+    /// One moment of the database, for as long as it is held: not for long, because meanwhile the log
+    /// cannot start anew.
+    pub fn moment(&mut self) -> Result<Moment<'_>> {
+        Ok(Moment(self.snapshot()?))
+    }
+}
+
+/// See [`SqliteReader::moment`].
+pub struct Moment<'r>(Snapshot<'r>);
+
+impl Moment<'_> {
+    /// A page of the journal, as [`crate::store::Reader::journal`] gives it.
+    pub fn journal(&self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
+        super::archive::journal(&self.0, after, limit)
+    }
+
+    /// From where on the journal is whole.
+    pub fn horizon(&self) -> Result<Horizon> {
+        super::reader::horizon(&self.0)
+    }
+
+    /// A page of the base, as [`crate::store::Reader::base`] gives it.
+    pub fn base(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+        super::base::page(&self.0, after, limit)
+    }
+
+    /// The row with this key, without cells if there is none.
+    pub fn row(&self, table: usize, key: &[String]) -> Result<Row> {
+        let (name, columns) = TABLES[table];
+        let sql = format!("SELECT {}, * FROM {name} WHERE {}", columns.join(", "), where_key(columns));
+        let found = read(&self.0, &sql, table, key)?.into_iter().next();
+        Ok(found.unwrap_or_else(|| Row { table, key: key.to_vec(), cells: None }))
+    }
+}
+
+fn where_key(columns: &[&str]) -> String {
+    let equal: Vec<String> = columns.iter().zip(1..).map(|(column, n)| format!("{column} = ?{n}")).collect();
+    equal.join(" AND ")
+}
+
+/// Rows whose first columns are those of the key, and then come all.
+fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result<Vec<Row>> {
+    let width = TABLES[table].1.len();
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let columns = select.column_count();
+    let rows = select.query_map(params_from_iter(params), |row| {
+        let key = (0..width).map(|n| row.get(n)).collect::<rusqlite::Result<_>>()?;
+        let cells = (width..columns).map(|n| row.get(n)).collect::<rusqlite::Result<_>>()?;
+        Ok(Row { table, key, cells: Some(cells) })
+    });
+    rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+}
+
+impl SqliteTxn<'_> {
+    /// Makes the rows what they are given as; gives what that changes of the app users.
+    pub(super) fn put_right(&mut self, rows: &[Row]) -> Result<Vec<(AppId, Change)>> {
+        // What the worker remembers of records is what they were.
+        self.state.cache = Cache::default();
+        let conn = &*self.txn;
+        let mut keys: BTreeSet<Key> = rows.iter().filter_map(Row::user).collect();
+        let put_all = || rows.iter().try_for_each(|row| put(conn, row));
+        // Whoever they are part of, now or then, shows something else as well: a first try tells who.
+        let then = roots(&views(conn, &keys));
+        conn.execute_batch("SAVEPOINT put_right").map_err(trouble)?;
+        put_all()?;
+        keys.extend(then.into_iter().chain(roots(&views(conn, &keys))));
+        conn.execute_batch("ROLLBACK TO put_right; RELEASE put_right").map_err(trouble)?;
+        let before = views(conn, &keys);
+        put_all()?;
+        let after = views(conn, &keys);
+        let changes = keys.iter().filter(|(_, id)| !id.is_app()).filter_map(|key| {
+            let change = Change::between(&key.1, before.get(key), after.get(key))?;
+            Some((key.0.clone(), change))
+        });
+        Ok(changes.collect())
+    }
+}
+
+fn roots(views: &BTreeMap<Key, View>) -> BTreeSet<Key> {
+    views.iter().map(|((app, _), view)| (app.clone(), view.id.clone())).collect()
+}
+
+/// What is shown of each of them. Of a record that cannot be read nothing is shown.
+fn views(conn: &Connection, keys: &BTreeSet<Key>) -> BTreeMap<Key, View> {
+    let view = |key: &Key| {
+        let view = show(&mut Loader::new(conn, None, usize::MAX), &key.0, &key.1);
+        Some((key.clone(), view.ok().flatten()?))
+    };
+    keys.iter().filter_map(view).collect()
+}
+
+fn put(conn: &Connection, row: &Row) -> Result<()> {
+    let (name, columns) = TABLES[row.table];
+    let sql = format!("DELETE FROM {name} WHERE {}", where_key(columns));
+    conn.prepare_cached(&sql).map_err(trouble)?.execute(params_from_iter(&row.key)).map_err(trouble)?;
+    if let Some(cells) = &row.cells {
+        let places: Vec<String> = (1..=cells.len()).map(|n| format!("?{n}")).collect();
+        let sql = format!("INSERT INTO {name} VALUES ({})", places.join(", "));
+        let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
+        conn.prepare_cached(&sql).map_err(trouble)?.execute(params_from_iter(cells)).map_err(trouble)?;
+    }
+    Ok(())
+}

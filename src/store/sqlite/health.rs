@@ -1,0 +1,69 @@
+//! What can be told of a database at a glance, for whoever looks after it.
+
+use std::path::Path;
+
+use super::copy::{CopyError, Watched, Work};
+use super::{OpenError, mark, migrate};
+use crate::domain::AppId;
+
+/// Journal entries that are looked at, from the last one back.
+const RECENT: i64 = 1_000_000;
+/// Journal entries that tell how our clock stands to Smooch's.
+const LATEST: i64 = 1000;
+
+/// What a database says of itself. Times are in ms since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Its schema, and the one this program would bring it to.
+    pub schema: (i64, i64),
+    /// A sync failed: the next start checks the file.
+    pub doubted: bool,
+    /// Litestream replicates it.
+    pub litestream: bool,
+    /// When the last event of each app was received; of those that had one lately.
+    pub last: Vec<(AppId, i64)>,
+    /// How much later than their receipt the latest events are dated by Smooch; less than 0 as a rule.
+    pub ahead: Option<i64>,
+    /// The clock of our own API.
+    pub clock: i64,
+}
+
+/// Looks at a database, which may be written meanwhile.
+///
+/// # Errors
+/// It is not there, damaged, newer, none of ours, or cannot be read.
+pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
+    let file = Watched::open(path, work)?;
+    let sql = CopyError::sql(path);
+    let (schema, known) = (file.number("PRAGMA user_version")?, migrate::known());
+    if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
+        return Err(OpenError::Foreign(path.to_owned()).into());
+    }
+    if schema > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
+    }
+    let litestream = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
+    let last = format!(
+        "SELECT app, max(received) FROM (SELECT app, received FROM journal ORDER BY seq DESC LIMIT {RECENT})
+             GROUP BY app"
+    );
+    let ahead = format!(
+        "SELECT max(event_time / 1000 - received) FROM (SELECT event_time, received FROM journal
+             WHERE source = 'webhook' ORDER BY seq DESC LIMIT {LATEST})"
+    );
+    let mut select = file.conn.prepare(&last).map_err(&sql)?;
+    let apps = select.query_map([], |row| Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?)));
+    Ok(Health {
+        schema: (schema, known),
+        doubted: mark(path).exists(),
+        litestream: file.number(litestream)? > 0,
+        last: apps.map_err(&sql)?.collect::<rusqlite::Result<_>>().map_err(&sql)?,
+        ahead: file.conn.query_row(&ahead, [], |row| row.get(0)).map_err(&sql)?,
+        clock: file.number("SELECT coalesce(max(time), 0) / 1000 FROM clock")?,
+    })
+}
+
+/// The version of SQLite that is built in, and whether it is new enough not to damage a database.
+pub fn library() -> (&'static str, bool) {
+    (rusqlite::version(), rusqlite::version_number() >= super::OLDEST_SQLITE)
+}

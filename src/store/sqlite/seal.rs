@@ -1,0 +1,132 @@
+//! What a backup says of itself, down to its bytes: SQLite alone does not see a bit that was flipped in a value.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest as _, Sha256};
+
+use super::check::{Checked, FORMAT};
+use super::copy::{CopyError, Watched, Work};
+
+const CHUNK: usize = 1 << 20;
+
+/// A hash of the whole file, itself left out.
+type Hash = [u8; 32];
+
+/// What a backup was when it was made.
+pub(super) struct Seal {
+    /// How its checksum was made.
+    pub(super) format: i64,
+    pub(super) schema: i64,
+    pub(super) checksum: String,
+    /// In ms since 1970.
+    pub(super) taken: i64,
+    /// Every byte of the file is what it was.
+    pub(super) is_whole: bool,
+}
+
+/// Writes into a copy what it is. Nothing may be written to it afterwards.
+pub(super) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -> Result<(), CopyError> {
+    let sql = CopyError::sql(path);
+    // Nothing else in the file looks like this, so that it can be found again from outside.
+    let mut place: Hash = [0; 32];
+    getrandom::fill(&mut place)
+        .map_err(|error| CopyError::io(path)(std::io::Error::other(error.to_string())))?;
+    let conn = Connection::open(path).map_err(&sql)?;
+    let write = || {
+        conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
+        remove(&conn)?;
+        conn.execute_batch(
+            "CREATE TABLE _rollcall_backup (format INTEGER NOT NULL, program TEXT NOT NULL,
+                 schema INTEGER NOT NULL, checksum TEXT NOT NULL, taken INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
+        )?;
+        let checksum = checked.checksum.as_deref().unwrap_or_default();
+        conn.execute(
+            "INSERT INTO _rollcall_backup VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![FORMAT, env!("CARGO_PKG_VERSION"), checked.schema, checksum, taken, place],
+        )
+    };
+    write().map_err(&sql)?;
+    let page = page(&conn).map_err(&sql)?;
+    drop(conn);
+    let at = find(path, page, &place)?;
+    let at =
+        at.ok_or_else(|| CopyError::Damaged { path: path.to_owned(), what: "it takes no seal".to_owned() })?;
+    let hash = hash(path, at, work)?;
+    let file = OpenOptions::new().write(true).open(path).map_err(CopyError::io(path))?;
+    file.write_all_at(&hash, at).map_err(CopyError::io(path))
+}
+
+/// What is restored, or put in place by hand, is no backup any more.
+pub(super) fn remove(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("DROP TABLE IF EXISTS _rollcall_backup")
+}
+
+/// The seal of a backup; any other database has none.
+pub(super) fn read(path: &Path, work: &Work<'_>) -> Result<Option<Seal>, CopyError> {
+    let file = Watched::open(path, work)?;
+    let sql = CopyError::sql(path);
+    if file.number("SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'")? == 0 {
+        return Ok(None);
+    }
+    let row = "SELECT format, schema, checksum, taken, hash FROM _rollcall_backup";
+    let found = file.conn.query_row(row, [], |row| {
+        let seal = Seal {
+            format: row.get(0)?,
+            schema: row.get(1)?,
+            checksum: row.get(2)?,
+            taken: row.get(3)?,
+            is_whole: false,
+        };
+        Ok((seal, row.get::<_, Hash>(4)?))
+    });
+    let Some((seal, written)) = found.optional().map_err(&sql)? else {
+        return Err(CopyError::Damaged { path: path.to_owned(), what: "its seal is gone".to_owned() });
+    };
+    let page = page(&file.conn).map_err(&sql)?;
+    drop(file);
+    let is_whole = match find(path, page, &written)? {
+        Some(at) => hash(path, at, work)? == written,
+        None => false,
+    };
+    Ok(Some(Seal { is_whole, ..seal }))
+}
+
+/// Where the page of the seal begins, and how long it is.
+fn page(conn: &Connection) -> rusqlite::Result<(u64, usize)> {
+    let sql = "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema
+                   WHERE name = '_rollcall_backup'";
+    let (page, size) = conn.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    Ok((((page - 1) * size) as u64, size as usize))
+}
+
+/// Where these bytes are in a page of a file.
+fn find(path: &Path, (start, size): (u64, usize), bytes: &Hash) -> Result<Option<u64>, CopyError> {
+    let mut page = vec![0; size];
+    let file = File::open(path).map_err(CopyError::io(path))?;
+    file.read_exact_at(&mut page, start).map_err(CopyError::io(path))?;
+    let at = page.windows(bytes.len()).position(|window| window == bytes);
+    Ok(at.map(|at| start + at as u64))
+}
+
+/// The hash of a file, as if there were nothing at `at`.
+fn hash(path: &Path, at: u64, work: &Work<'_>) -> Result<Hash, CopyError> {
+    let io = CopyError::io(path);
+    let mut file = File::open(path).map_err(&io)?;
+    let (mut hash, mut chunk, mut done) = (Sha256::new(), vec![0; CHUNK], 0);
+    loop {
+        let read = file.read(&mut chunk).map_err(&io)?;
+        if read == 0 {
+            return Ok(hash.finalize().into());
+        }
+        let end = at + size_of::<Hash>() as u64;
+        let inside = |place: u64| place.saturating_sub(done).min(read as u64) as usize;
+        chunk[inside(at)..inside(end)].fill(0);
+        hash.update(&chunk[..read]);
+        done += read as u64;
+        work.go_on()?;
+    }
+}

@@ -1,0 +1,144 @@
+//! `rollcall journal replay`.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{all_of_it, command, messages, post, run};
+use crate::support::{Home, files, fixtures, until};
+
+#[test]
+fn a_range_replayed_twice_changes_nothing() {
+    let home = Home::new();
+    let program = home.start();
+    for path in files(&fixtures().join("webhooks"), "json") {
+        assert_eq!(program.webhook(std::fs::read(path).unwrap()).status, 200);
+    }
+    post(&program, "/v1/appusers", &json!({ "userId": "made here" }));
+    let before = all_of_it(&home, &program);
+    let replay =
+        |args: &[&str]| run(&home, &program, &[&["journal", "replay", "--json"], args].concat()).well();
+    let dry: Value = replay(&["..", "--dry-run"]).lines().remove(0);
+    let bodies: i64 = home.find(
+        "SELECT count(*) FROM (SELECT DISTINCT first_seq, body FROM journal
+        JOIN bodies ON first_seq = (SELECT max(first_seq) FROM bodies WHERE first_seq <= seq)
+        WHERE source = 'webhook')",
+    );
+    assert_eq!(dry["wouldSend"], bodies, "each body once, however many events it has");
+    for range in ["..", "..", "20..60", "20..60", "7"] {
+        let told = replay(&[range]).lines().remove(0);
+        let passed = u64::from(range == "..");
+        assert_eq!(told["passedOver"]["made through our own API"].as_u64().unwrap_or(0), passed, "{told}");
+        let sent = told["sent"].as_i64().unwrap();
+        assert_eq!(told["answers"], json!({ "200": sent }));
+        assert!(if range == ".." { sent == bodies } else { sent >= 1 }, "{range}: {told}");
+        assert_eq!(all_of_it(&home, &program), before, "{range}");
+    }
+}
+
+#[test]
+fn another_directory_learns_the_same_and_a_filter_sends_only_what_it_means() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["ann", "bob", "cem", "ann"]);
+    let replay = |target: &str, args: &[&str]| {
+        let args = [&["journal", "replay", "--json", "--to", target], args].concat();
+        run(&home, &program, &args).well().lines().remove(0)["sent"].clone()
+    };
+    let other = Home::new();
+    let copy = other.start();
+    let target = format!("http://{}/webhooks", copy.listen);
+    assert_eq!(replay(&target, &["--user", "ann"]), 2);
+    assert_eq!(copy.everybody().len(), 1);
+    assert_eq!(replay(&target, &["2..3", "--trigger", "message:appUser"]), 2);
+    assert_eq!(copy.everybody(), program.everybody());
+    let nothing = run(&home, &program, &["journal", "replay"]);
+    assert_eq!(nothing.code, Some(2), "which entries is not said: {nothing:?}");
+    let backwards = run(&home, &program, &["journal", "replay", "3..2"]);
+    assert_eq!(backwards.code, Some(2), "{backwards:?}");
+}
+
+/// A target that takes so many requests, and refuses whatever comes then.
+fn takes(good: usize, requests: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for n in 0..requests {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut buffer = [0; 8192];
+            // Its body is the last thing of it, and small: it ends with the object it is.
+            while !request.ends_with(b"}") {
+                let read = stream.read(&mut buffer).unwrap();
+                request.extend_from_slice(&buffer[..read]);
+            }
+            let status = if n < good { "200 OK" } else { "503 Service Unavailable" };
+            let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    format!("http://{address}/webhooks")
+}
+
+#[test]
+fn a_replay_that_broke_off_goes_on_with_what_was_not_taken() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["ann", "bob", "cem", "dan", "eve"]);
+    let state = home.path().join("replay.state");
+    let args = |to: &str| {
+        let args = ["journal", "replay", "..", "--json", "--concurrency", "1", "--to", to, "--resume-file"];
+        run(&home, &program, &[&args[..], &[state.to_str().unwrap()]].concat())
+    };
+    let broke = args(&takes(2, 5));
+    assert_eq!(broke.code, Some(1), "{broke:?}");
+    assert!(broke.err.contains("go on with --from 3"), "{broke:?}");
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), "3\n");
+    let other = Home::new();
+    let copy = other.start();
+    let target = format!("http://{}/webhooks", copy.listen);
+    assert_eq!(args(&target).well().lines()[0]["sent"], 3);
+    assert_eq!(copy.everybody().len(), 3, "the first two were taken elsewhere");
+    assert_eq!(args(&target).well().lines()[0]["sent"], 0, "nothing is left");
+    messages(&program, &["fay"]);
+    assert_eq!(args(&target).well().lines()[0]["sent"], 1, "what has come since");
+    let from = run(&home, &program, &["journal", "replay", "..", "--json", "--from", "6", "--to", &target]);
+    assert_eq!(from.well().lines()[0]["sent"], 1);
+    std::fs::write(&state, "nonsense").unwrap();
+    assert_eq!(args(&target).code, Some(74));
+}
+
+#[test]
+fn without_a_service_to_replay_to_it_says_so() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["ann"]);
+    program.stop();
+    let alone = super::run_alone(&home, &["journal", "replay", ".."]);
+    assert_eq!(alone.code, Some(69), "{alone:?}");
+    assert!(alone.err.contains("is the service started?"), "{alone:?}");
+    super::run_alone(&home, &["journal", "replay", "..", "--dry-run"]).well();
+}
+
+#[test]
+fn interrupted_it_ends_with_what_is_under_way_and_says_where_to_go_on() {
+    let home = Home::new();
+    let program = home.start();
+    let names: Vec<String> = (0..50).map(|n| format!("user {n:02}")).collect();
+    messages(&program, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    let other = Home::new();
+    let copy = other.start();
+    let target = format!("http://{}/webhooks", copy.listen);
+    let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "1", "--to", &target];
+    let mut replay = command(&home, &program, &args);
+    let replay = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("something was taken", || copy.everybody().len() > 1);
+    let interrupted = Command::new("kill").args(["-INT", &replay.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let ran = super::Ran::from(replay.wait_with_output().unwrap());
+    let taken = copy.everybody().len();
+    assert!(ran.code == Some(1) && taken < 50, "{ran:?}");
+    assert!(ran.err.contains(&format!("go on with --from {}\n", taken + 1)), "{taken}: {ran:?}");
+}

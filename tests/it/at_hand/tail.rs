@@ -1,0 +1,61 @@
+//! `rollcall tail`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::{command, messages};
+use crate::support::{Home, Program, until};
+
+fn tail(home: &Home, program: &Program, args: &[&str]) -> Child {
+    let args = [&["tail", "--json"], args].concat();
+    command(home, program, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits for the end, which must be well; gives the rest of what was printed.
+fn end(mut tail: Child) -> Vec<Value> {
+    until("the end of tail", || tail.try_wait().unwrap().is_some());
+    let (mut out, mut err) = (String::new(), String::new());
+    tail.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    tail.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+    assert_eq!(tail.wait().unwrap().code(), Some(0), "{err}");
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn it_prints_what_comes_from_now_on_and_ends_after_as_many_as_asked() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["before"]);
+    let mut tail = tail(&home, &program, &["--count", "3"]);
+    // It begins with whatever comes first once it is there.
+    let mut n = 0;
+    until("three entries were told", || {
+        n += 1;
+        messages(&program, &[format!("new {n}").as_str()]);
+        tail.try_wait().unwrap().is_some()
+    });
+    let seqs: Vec<u64> = end(tail).iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs.len(), 3);
+    assert!(seqs[0] > 1 && seqs[1] == seqs[0] + 1 && seqs[2] == seqs[0] + 2, "none left out: {seqs:?}");
+}
+
+#[test]
+fn it_follows_an_app_user_who_is_still_to_come_and_ends_with_an_interrupt() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["ann", "bob"]);
+    let mut tail = tail(&home, &program, &["--since", "1", "--user", "cem"]);
+    let mut out = BufReader::new(tail.stdout.take().unwrap());
+    messages(&program, &["ann", "cem", "bob"]);
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(told["users"], serde_json::json!(["cem"]));
+    let interrupted = Command::new("kill").args(["-INT", &tail.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), tail.wait().unwrap().code()), ("", Some(0)));
+}

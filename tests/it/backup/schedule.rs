@@ -1,0 +1,82 @@
+//! Backups by the clock.
+
+use std::path::PathBuf;
+
+use super::{message, printed};
+use crate::support::{Home, until};
+
+const MADE: &str = "rollcall_backups_total{outcome=\"made\"}";
+const FAILED: &str = "rollcall_backups_total{outcome=\"failed\"}";
+const NEWEST: &str = "rollcall_backup_last_success_timestamp_seconds";
+
+fn in_folder(home: &Home) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(home.path().join("kept")).unwrap();
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn so_many_are_kept_as_the_settings_say_each_of_them_whole() {
+    let home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"50ms\"\nkeep = 3");
+    std::fs::create_dir(home.path().join("kept")).unwrap();
+    let (mine, left) = (home.path().join("kept/mine.db"), "rollcall-2020-01-01T00-00-00.000Z.db.partial");
+    std::fs::write(&mine, "not theirs to delete").unwrap();
+    std::fs::write(home.path().join("kept").join(left), "of a program that was killed").unwrap();
+    let program = home.start();
+    for n in 0..10 {
+        assert_eq!(program.webhook(message(n)).status, 200);
+        let made = program.metric(MADE);
+        until("there is one more", || program.metric(MADE) > made);
+    }
+    assert!(program.metric(NEWEST) > 1_700_000_000.0);
+    assert_eq!(program.metric(FAILED), 0.0);
+    let log = program.stop();
+    assert!(log.contains("a backup was made"), "{log}");
+    let files = in_folder(&home);
+    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(files[0], mine);
+    let users = files[1..].iter().map(|file| printed(&home, &["verify", file.to_str().unwrap()]));
+    let users: Vec<u64> = users.map(|found| found["users"].as_u64().unwrap()).collect();
+    assert!(users.is_sorted() && users[2] >= 9, "{users:?}");
+}
+
+#[test]
+fn the_age_of_the_newest_survives_a_restart_and_the_next_is_made_when_it_is_due() {
+    let home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"30m\"");
+    let program = home.start();
+    until("the first is made at once", || program.metric(MADE) == 1.0);
+    let newest = program.metric(NEWEST);
+    assert!(newest > 0.0);
+    program.stop();
+    let program = home.start();
+    until("it is known again", || program.metric(NEWEST) == newest);
+    assert_eq!(program.metric(MADE), 0.0);
+    program.stop();
+    assert_eq!(in_folder(&home).len(), 1);
+    // The clock was wrong when it was made.
+    let files = in_folder(&home);
+    std::fs::rename(&files[0], files[0].with_file_name("rollcall-2999-01-01T00-00-00.000Z.db")).unwrap();
+    let program = home.start();
+    until("one from the future says nothing", || program.metric(MADE) == 1.0);
+    program.stop();
+}
+
+#[test]
+fn a_backup_that_fails_is_logged_and_counted_and_the_service_goes_on() {
+    let mut home = Home::with("[backup]\nfolder = \"no/such/disk\"\nevery = \"50ms\"");
+    let program = home.start();
+    until("it is tried again", || program.metric(FAILED) >= 2.0);
+    let line = program.wait_for_log("no backup was made");
+    assert!(line.contains("no/such/disk"), "{line}");
+    assert_eq!(program.metric(NEWEST), 0.0);
+    assert_eq!(program.webhook(message(1)).status, 200);
+    assert_eq!(program.admin("/readyz").status, 200);
+    // The disk is there; or the settings name another.
+    home.settings = "[backup]\nfolder = \"kept\"\nevery = \"50ms\"".to_owned();
+    home.command(&["check-config"]).output().unwrap();
+    program.signal("HUP");
+    until("it is made there", || program.metric(MADE) >= 1.0);
+    program.stop();
+    assert!(!in_folder(&home).is_empty());
+}
