@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
-use super::token;
-use crate::config::{Settings, StoreUrl};
+use super::{database, token};
+use crate::config::Settings;
 use crate::domain::{AppId, Directory, SmoochId, View};
-use crate::ingest::again::Fold;
 use crate::ingest::worker::now_ms;
+use crate::rebuild::told::Fold;
+use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Horizon, Reader, Source};
 use crate::wire::{iso, v1};
@@ -39,9 +40,7 @@ pub struct Args {
 /// There is no such app user, the database cannot be read, or nothing takes the output.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = AppId::from(&*token::app(args.app.as_deref(), &settings.apps)?.id);
-    let StoreUrl::Sqlite(path) = &settings.store.url;
-    let opened = SqliteReader::open(path);
-    let mut reader = opened.with_context(|| format!("{} cannot be opened", path.display()))?;
+    let mut reader = database::open(settings)?;
     let Some(user) = &args.user else { bail!("name a person with --user") };
     let file = person(&mut reader, &app, user)?;
     writeln!(std::io::stdout(), "{file}").context("the output could not be printed")?;
@@ -60,8 +59,8 @@ fn person(reader: &mut SqliteReader, app: &AppId, user: &str) -> anyhow::Result<
     let mut fold = Fold::new(app, base);
     let mut sources: BTreeMap<String, Value> = BTreeMap::new();
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
-        let learned = fold.learn(entry, body, std::slice::from_ref(&view.id));
-        let own = learned.changed.into_iter().filter(|told| told.user == view.id);
+        let changed = fold.learn(entry, body, std::slice::from_ref(&view.id));
+        let own = changed.changed.into_iter().filter(|told| told.user == view.id);
         sources.extend(own.map(|told| (told.member, event(entry))));
     }
     let shown = crate::wire::history::members(&view);

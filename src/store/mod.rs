@@ -4,22 +4,23 @@
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
 pub mod archive;
+mod changes;
 #[cfg(test)]
 mod conformance;
 pub mod readers;
-mod reading;
 pub mod sqlite;
 mod upkeep;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use archive::{Row, Verdicts};
 
-use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text};
+use crate::domain::{AppId, ClientId, Digest, Directory, Key, Record, SmoochId, Text, View};
 
-pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
+pub use changes::{Changed, Changes};
 pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};
 
 /// How long an answer is kept for whoever asks again, in ms.
@@ -182,10 +183,10 @@ pub struct Batch {
     pub bodies: Vec<Bytes>,
     /// What goes into quarantine.
     pub quarantined: Vec<Quarantined>,
-    /// What becomes of bodies that are there.
-    pub verdicts: Verdicts,
     /// Whoever its entries erase.
     pub erasures: Vec<Erasure>,
+    /// What becomes of bodies that are there.
+    pub verdicts: Verdicts,
     /// Answers to be kept; those kept for longer than a day may go.
     pub answers: Vec<Answered>,
     /// The clock of our own API afterwards, in µs since 1970. It never runs back.
@@ -256,15 +257,15 @@ pub trait Txn {
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
 
+    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
+
     /// Whether a body is in quarantine.
     fn holds(&mut self, quarantined: Seq) -> Result<bool>;
 
     /// Replaces rows of the directory as they are, and tells the feed what that makes different; `now` in
     /// ms since 1970. Nothing that was loaded before is valid afterwards.
     fn replace(&mut self, rows: &[Row], now: i64) -> Result<()>;
-
-    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
-    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
 
     /// The clock of our own API, in µs since 1970.
     fn clock(&self) -> i64;
@@ -277,4 +278,110 @@ pub trait Txn {
 
     /// Durable once this returns.
     fn commit(self) -> Result<()>;
+}
+
+/// Looks things up. Sees every commit that was made before the call.
+pub trait Reader {
+    /// The app user that an `_id` is, or is part of.
+    fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>>;
+
+    /// The app user who shows this `userId`: of several the one who said so last.
+    fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>>;
+
+    /// At most `limit` app users after `after`, in the order of their `_id`s.
+    fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
+
+    /// The same, of those who show this e-mail address, letter for letter. Reads every record of the
+    /// app, so it takes as long as the app is large.
+    fn by_email(&mut self, app: &AppId, email: &str, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
+
+    /// At most `limit` changes of an app after `after`, less if they are large but never none while there
+    /// are more, all seen at one moment.
+    fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes>;
+
+    /// At most `limit` journal entries after `after`, each with the body it came in: less if they are large,
+    /// but never none while there are more. The body is empty where it is not kept any more, which is never
+    /// after the [`Horizon`].
+    fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
+
+    /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.
+    /// An `_id` that was never seen is left out.
+    fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads>;
+
+    /// The `_id`s that claim one of these clients, with everybody whom merges connect with them.
+    fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads>;
+
+    /// The app user that both are part of, and `discarded`, as they would be shown if the two were
+    /// un-merged now; nothing if they are not one.
+    fn apart(
+        &mut self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>>;
+
+    /// The journal of these app users as one, newest first: at most `limit` entries, from those in `from`
+    /// backwards. Without a place to go on, that is all.
+    fn walk(
+        &mut self,
+        app: &AppId,
+        of: &BTreeSet<SmoochId>,
+        from: BTreeSet<Seq>,
+        limit: usize,
+    ) -> Result<Piece>;
+
+    /// From where on the journal is whole.
+    fn horizon(&mut self) -> Result<Horizon>;
+
+    /// At most `limit` records of the base after `after`, in the order of their keys: what the journal came
+    /// to up to the [`Horizon`]. Whoever reads all of it asks for the horizon before and after: had it moved,
+    /// the base did as well.
+    fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>>;
+
+    /// The records of the base of these app users, who has none left out, and how far it goes.
+    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)>;
+
+    /// What became of the erasure of this `_id`; nothing if it was not erased.
+    fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>>;
+
+    /// What the metrics tell of the database. Reads a good part of it.
+    fn census(&mut self, apps: &[AppId]) -> Result<Census>;
+
+    /// When the last webhook of each of these apps was stored, in ms since 1970, as far as the end of the
+    /// journal tells; of an app that is not in it, when its last change was committed.
+    fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>>;
+
+    /// How many events, and how many bodies in quarantine, there are.
+    fn counts(&mut self) -> Result<Counts>;
+}
+
+/// App users, each with its last journal entry.
+pub type Heads = BTreeMap<SmoochId, Option<Seq>>;
+
+/// Journal entries, each with the body it came in, and the entries where reading on begins.
+pub type Piece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
+
+/// See [`Reader::census`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// App users that a list shows, over all apps.
+    pub users: u64,
+    /// Bodies in quarantine.
+    pub quarantined: u64,
+    /// Bytes of these bodies.
+    pub quarantined_bytes: u64,
+    /// Of each app the oldest change that is kept, the next one to be given if there is none, and the last
+    /// one that was given.
+    pub feeds: Vec<(AppId, u64, u64)>,
+}
+
+/// What a database holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// App users that a list shows, over all apps.
+    pub users: u64,
+    /// Journal entries.
+    pub events: u64,
+    /// Bodies in quarantine.
+    pub quarantined: u64,
 }
