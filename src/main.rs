@@ -93,6 +93,7 @@ fn main() -> ExitCode {
         (Command::Serve, Ok(settings)) => return run_service(&settings, load),
         (Command::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
         (Command::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
+        (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
         (Command::Backup(args), Ok(settings)) => backup::run(&args, &settings).map(done),
         (Command::Restore(args), Ok(settings)) => restore::run(&args, &settings).map(done),
         (Command::Verify(args), Ok(settings)) => verify::run(&args, &settings).map(done),
@@ -102,7 +103,6 @@ fn main() -> ExitCode {
         (Command::Export(args), Ok(settings)) => export::run(&args, &settings),
         (Command::Import(args), Ok(settings)) => waited_for(import::run(&args, &settings)),
         (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
-        (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
         (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
     ran.unwrap_or_else(|error| exit::failed(&error))

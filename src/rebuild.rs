@@ -5,6 +5,7 @@
 //! have moved on, so it is looked at again in one short moment up to which the journal was folded.
 
 mod fold;
+pub mod told;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -13,8 +14,8 @@ use std::path::{Path, PathBuf};
 use crate::domain::Key;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::sqlite::{OpenError, SqliteReader, TABLES};
-use crate::store::{Error, Reader as _, Result, Seq};
-pub use fold::Fold;
+use crate::store::{Error, Horizon, Reader as _, Result, Seq};
+pub use fold::{Fold, event};
 
 /// Entries folded in one transaction.
 const BATCH: usize = 4096;
@@ -82,11 +83,12 @@ pub struct Comparison {
 impl Comparison {
     /// Opens both. The fold goes on from where it was.
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
-        let fold = Fold::open(&folder(database))?;
         let open = |path: &Path| {
             SqliteReader::open(path).map_err(|error| OpenError::Store { path: path.to_owned(), error })
         };
-        Ok(Self { live: open(database)?, folded: open(fold.path())?, fold })
+        let mut live = open(database)?;
+        let fold = Fold::open(&folder(database), &mut live)?;
+        Ok(Self { live, folded: open(fold.path())?, fold })
     }
 
     /// The number of the last entry that is folded.
@@ -112,6 +114,7 @@ impl Comparison {
         let mut rounds = 0;
         loop {
             let page = self.live.journal(self.fold.last(), BATCH)?;
+            goes_on(self.live.horizon()?, self.fold.last())?;
             self.fold.learn(&page)?;
             progress(page.len() as u64);
             rounds += usize::from(page.len() < BATCH);
@@ -151,6 +154,7 @@ impl Comparison {
         }
         self.catch_up(&mut |_| ())?;
         let moment = self.live.moment()?;
+        goes_on(moment.horizon()?, self.fold.last())?;
         loop {
             let page = moment.journal(self.fold.last(), BATCH)?;
             if page.is_empty() {
@@ -175,6 +179,11 @@ impl Comparison {
 pub fn differing(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
     let opened = Comparison::open(database).map_err(|error| Error::Unavailable(error.to_string()));
     opened?.settle(keys.to_vec())
+}
+
+/// Whether the journal goes on from this entry: what is trimmed before it is folded is missed.
+fn goes_on(horizon: Horizon, last: Seq) -> Result<()> {
+    if horizon.folded <= last { Ok(()) } else { Err(Error::Unavailable(fold::TRIMMED.to_owned())) }
 }
 
 /// The app users whom rows are about.

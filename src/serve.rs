@@ -108,19 +108,14 @@ pub async fn run(
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (news, pulse) = (News::default(), Pulse::default());
     let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
-    let options = worker::Options {
-        batch_jobs,
-        group_members,
-        retention: retention(settings),
-        news: news.clone(),
-        pulse: pulse.clone(),
-    };
+    let (retention, told, beat) = (retention(settings), news.clone(), pulse.clone());
+    let options = worker::Options { batch_jobs, group_members, retention, news: told, pulse: beat };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
+    tokio::spawn(tick(queue.clone()));
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared = Shared::new(settings, queue.clone(), readers, news, census, metrics);
     let mut live = Live::new(settings, shared, schedule, &front);
     tokio::spawn(supervisor::watch(pulse));
-    tokio::spawn(tick(queue.clone()));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
     supervisor::ready();

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Client, StatusCode, Url, redirect};
+use serde_json::Value;
 
-use super::rest::{Rest, description};
-use super::{replay, token};
-use crate::config::Settings;
+use super::{Failure, replay, service, token};
+use crate::config::{App, Key, Settings};
+
+/// The service answers within a few seconds; it may wait for the disk.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Between two lines that tell how far it is.
 const TELL: Duration = Duration::from_secs(5);
@@ -34,38 +37,87 @@ pub struct Args {
     to: Option<Url>,
 }
 
-/// Has the service erase somebody, waits until nothing is left, and prints the receipt on stdout. Returns
-/// what to exit with.
+/// Has the service erase somebody, waits until nothing is left, and prints the receipt on stdout.
 ///
 /// # Errors
-/// No service answers, there is no such app user, the key is refused, or the service cannot do it now.
+/// No service answers ([`Failure::Unavailable`]), there is no such app user, or the key is refused.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = token::app(args.app.as_deref(), &settings.apps)?;
-    let service = Rest::new(args.to.as_ref(), settings, app)?;
-    let path = ["v1", "apps", &app.id, "appusers", &args.user];
+    let asked = Asked::new(args.to.as_ref(), settings, app)?;
     let query = if args.only { "erase=true&only=true" } else { "erase=true" };
     let mut told = Instant::now();
     // Once erased, a userId leads to nobody any more; the receipt names the _ids.
-    let mut id: Option<String> = None;
+    let mut user = args.user.clone();
     loop {
-        let mut path = path;
-        if let Some(id) = &id {
-            path[4] = id;
-        }
-        match service.ask(Method::DELETE, &path, query).await? {
-            (StatusCode::OK, receipt) => {
-                writeln!(std::io::stdout(), "{receipt}").context("the receipt could not be printed")?;
+        let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], query).await?;
+        match status {
+            StatusCode::OK => {
+                writeln!(std::io::stdout(), "{said}")?;
                 return Ok(ExitCode::SUCCESS);
             }
-            (StatusCode::ACCEPTED, receipt) => {
+            StatusCode::ACCEPTED => {
                 if told.elapsed() > TELL {
                     told = Instant::now();
-                    eprintln!("erased so far: {}", receipt["erasure"]["erased"]);
+                    eprintln!("erased so far: {}", said["erasure"]["erased"]);
                 }
-                let first = receipt.pointer("/erasure/_ids/0").and_then(|id| id.as_str());
-                id = id.or_else(|| first.map(str::to_owned));
+                let ids = said["erasure"]["_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                let ids: Vec<&str> = ids.collect();
+                if let Some(first) = ids.first().filter(|_| !ids.contains(&&*user)) {
+                    user = (*first).to_owned();
+                }
             }
-            (status, said) => bail!("not erased ({status}): {}", description(&said)),
+            _ => {
+                let why = said.pointer("/error/description").and_then(Value::as_str);
+                bail!("not erased ({status}): {}", why.unwrap_or("without a word on why"))
+            }
         }
+    }
+}
+
+/// The REST interface of the running service, asked with the app's first key.
+struct Asked<'s> {
+    client: Client,
+    base: Url,
+    key: &'s Key,
+}
+
+impl<'s> Asked<'s> {
+    fn new(to: Option<&Url>, settings: &Settings, app: &'s App) -> anyhow::Result<Self> {
+        let key = app.keys.first();
+        let key = key.with_context(|| format!("the app {} has no keys: add one to its `keys`", app.id))?;
+        let base = match to {
+            Some(to) => to.clone(),
+            None => {
+                let why = "server.listen has port 0, which is any free one: name the service with --to";
+                let listen = service::reached_at(settings.server.listen);
+                let listen = listen.ok_or_else(|| Failure::Usage(why.to_owned()))?;
+                Url::parse(&format!("http://{listen}")).context("server.listen makes no URL: use --to")?
+            }
+        };
+        service::choose_cryptography();
+        let mut client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).no_proxy();
+        if base.scheme() == "http" {
+            client = client.tls_certs_only([]);
+        }
+        Ok(Self { client: client.build().context("the HTTP client could not be set up")?, base, key })
+    }
+
+    /// Asks for the end of what is at a path, each segment of it as it is.
+    async fn delete(&self, path: &[&str], query: &str) -> anyhow::Result<(StatusCode, Value)> {
+        let mut url = self.base.clone();
+        url.set_query(Some(query));
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.clear().extend(path);
+        }
+        let failed = |error: reqwest::Error| {
+            let why = if error.is_connect() { "is not there" } else { "does not answer" };
+            let at = self.base.origin().ascii_serialization();
+            Failure::Unavailable(format!("the service {why} at {at}: start it, or name another with --to"))
+        };
+        let asked = self.client.delete(url).basic_auth(&self.key.id, Some(self.key.secret.expose()));
+        let answer = asked.send().await.map_err(failed)?;
+        let status = answer.status();
+        let said = answer.bytes().await.map_err(failed)?;
+        Ok((status, serde_json::from_slice(&said).unwrap_or_default()))
     }
 }

@@ -133,8 +133,8 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     } else if args.json {
         let mut value = text::json(entry);
         match entry.source {
-            Source::Webhook => text::put_body(&mut value, &body),
             _ if body.is_empty() => {}
+            Source::Webhook => text::put_body(&mut value, &body),
             Source::Reduced | Source::Api => {
                 value["decided"] = serde_json::from_slice(&body).context("reading the facts")?;
             }

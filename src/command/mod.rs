@@ -14,7 +14,6 @@ mod progress;
 pub mod quarantine;
 pub mod rebuild;
 pub mod replay;
-mod rest;
 pub mod restore;
 mod service;
 mod stages;

@@ -212,7 +212,7 @@ pub(super) fn target(text: &str) -> Result<Url, String> {
 }
 
 /// The webhook target of the service of the settings.
-pub(super) fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
+fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
     let Some(listen) = service::reached_at(listen) else {
         bail!("server.listen has port 0, which is any free one: name the target with --to");
     };

@@ -28,15 +28,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration, or `never`.
-pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
-    if text == "never" {
-        Ok(None)
-    } else {
-        duration(text).map(Some).map_err(|why| format!("{why}, or never"))
-    }
-}
-
 /// How long something is kept, such as `90s`, `720h` or `30d`: more than nothing, and at most 100 years.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
@@ -56,6 +47,15 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
 pub(super) fn entries(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
     number.ok_or_else(|| "must be a whole number".to_owned())
+}
+
+/// A duration, or `never`.
+pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
+    if text == "never" {
+        Ok(None)
+    } else {
+        duration(text).map(Some).map_err(|why| format!("{why}, or never"))
+    }
 }
 
 /// A size in bytes such as `512`, `100KB` or `32KiB`; more than nothing.

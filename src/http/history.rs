@@ -12,7 +12,7 @@ use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use crate::domain::{ClientId, SmoochId};
-use crate::ingest::again::{Difference, Fold, Learned, Merge};
+use crate::rebuild::told::{Difference, Fold, Learned, Merge};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Heads, Horizon, Reader, Seq, Source};
 use crate::wire::json::write_string;
@@ -71,32 +71,27 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     let mut page: BTreeSet<Seq> =
         past.touching.range(..asked.after).rev().take(asked.limit + 1).copied().collect();
     let more = page.len() > asked.limit && page.pop_first().is_some();
-    let (horizon, told) = loop {
-        let (horizon, base) = past.base(&BTreeSet::new()).await?;
-        let (mut fold, mut told) = (Fold::new(&call.caller.app, base), Vec::new());
-        let seqs = match page.last() {
-            Some(newest) if whole => past.seqs.range(..=newest).copied().collect(),
-            _ => page.clone(),
-        };
-        let read = past.each(seqs, |entry, body| {
-            let learns = whole && entry.seq > horizon.folded;
-            if page.contains(&entry.seq) {
-                let learned = learns.then(|| fold.learn(entry, body, &[]));
-                let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
-                told.push((
-                    entry.clone(),
-                    learned,
-                    body.map(|body| String::from_utf8_lossy(body).into_owned()),
-                ));
-            } else if learns {
-                fold.pass(entry, body);
-            }
-        });
-        read.await?;
-        if past.reaches(horizon).await? {
-            break (horizon, told);
+    let (horizon, base) = past.base(&BTreeSet::new()).await?;
+    let mut fold = Fold::new(&call.caller.app, base);
+    let mut told = Vec::new();
+    let seqs = match page.last() {
+        Some(newest) if whole => {
+            let folded = past.seqs.range(horizon.folded + 1..).take_while(|seq| *seq <= newest);
+            folded.chain(&page).copied().collect()
         }
+        _ => page.clone(),
     };
+    let read = past.each(seqs, horizon, |entry, body| {
+        if page.contains(&entry.seq) {
+            let learned = (whole && entry.seq > horizon.folded).then(|| fold.learn(entry, body, &[]));
+            let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
+            let body = body.map(|body| String::from_utf8_lossy(body).into_owned());
+            told.push((entry.clone(), learned, body));
+        } else {
+            fold.pass(entry, body);
+        }
+    });
+    read.await?;
     let (mut texts, mut apart) = (Vec::new(), Apart { call: &call, left: MOST_APART });
     for (entry, learned, body) in told.iter().rev() {
         let merges = match learned {
@@ -261,22 +256,31 @@ impl Moment {
     }
 }
 
-/// Everything that has a part in what is shown of an app user: where to read it, the numbers of its entries, and
-/// whoever shares a client with it.
-async fn gathered(
-    call: &Call,
-    subject: &Subject,
-    then: &Then,
-) -> Result<(Past, BTreeSet<Seq>, BTreeSet<SmoochId>), ApiError> {
+/// GET `…/appusers/{id}?asOf=`: the app user as it was known after that entry of the journal, or at that
+/// time: what was told later is not in it, whatever time it was told of. 404 if it was not known yet, or
+/// had been removed. With `include=provenance`, for each member that is shown the event with which it came
+/// to be shown so.
+///
+/// A client that two app users claim is active for the one who claimed it last, as far as both still
+/// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
+/// does not reach on any more, with the `oldest` number for which it does; of a value that is older, nobody
+/// knows the event.
+pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
+    call.caller.must_be_app()?;
     let (app, most) = (&call.caller.app, call.shared.bounds.history_events);
+    let subject = Subject::find(call).await?;
+    if subject.erased {
+        return Err(no_user());
+    }
     let nobody = BTreeSet::new();
     let mut past = Past::of(&call.shared, app, &subject.connected, &nobody);
     let mut whole = past.read(most).await?;
     let (horizon, base) = past.base(&nobody).await?;
     let mut fold = Fold::new(app, base);
     if whole {
-        past.each(past.seqs.clone(), |entry, body| {
-            if entry.seq > horizon.folded && then.moment.has(entry) {
+        let has = |entry: &Entry| then.moment.has(entry);
+        past.each(past.seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
+            if has(entry) {
                 fold.pass(entry, body);
             }
         })
@@ -294,50 +298,25 @@ async fn gathered(
         );
         return Err(ApiError::bad_request(why));
     }
-    let seqs: BTreeSet<Seq> = past.seqs.union(&others.seqs).copied().collect();
-    Ok((past, seqs, rivals.keys().cloned().collect()))
-}
-
-/// GET `…/appusers/{id}?asOf=`: the app user as it was known after that entry of the journal, or at that
-/// time: what was told later is not in it, whatever time it was told of. 404 if it was not known yet, or
-/// had been removed. With `include=provenance`, for each member that is shown the event with which it came
-/// to be shown so.
-///
-/// A client that two app users claim is active for the one who claimed it last, as far as both still
-/// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
-/// does not reach on any more, with the `oldest` number for which it does; of a value that is older, nobody
-/// knows the event.
-pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
-    let (app, subject) = (&call.caller.app, Subject::find(call).await?);
-    if subject.erased {
-        return Err(no_user());
+    let (horizon, base) = past.base(&rivals.keys().cloned().collect()).await?;
+    if then.moment.is_before(horizon) {
+        return Err(ApiError::gone("What was known then is not kept any more", horizon.folded));
     }
-    let (past, seqs, rivals) = gathered(call, &subject, then).await?;
-    let (fold, sources) = loop {
-        let (horizon, base) = past.base(&rivals).await?;
-        if then.moment.is_before(horizon) {
-            let description = "What was known then is not kept any more";
-            return Err(ApiError::gone(description, horizon.folded));
+    let seqs: BTreeSet<Seq> = past.seqs.union(&others.seqs).copied().collect();
+    let mut fold = Fold::new(app, base);
+    let mut sources = BTreeMap::new();
+    let read = past.each(seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
+        if !then.moment.has(entry) {
+            return;
         }
-        let (mut fold, mut sources) = (Fold::new(app, base), BTreeMap::new());
-        let read = past.each(seqs.clone(), |entry, body| {
-            if entry.seq <= horizon.folded || !then.moment.has(entry) {
-                return;
-            }
-            if !then.provenance {
-                return fold.pass(entry, body);
-            }
-            let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
-            let source: Arc<str> = event_text(entry).into();
-            sources
-                .extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
-        });
-        read.await?;
-        if past.reaches(horizon).await? {
-            break (fold, sources);
+        if !then.provenance {
+            return fold.pass(entry, body);
         }
-    };
+        let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
+        let source: Arc<str> = event_text(entry).into();
+        sources.extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
+    });
+    read.await?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));
     if then.provenance {

@@ -1,6 +1,5 @@
 //! From the receiver to the disk: one bounded queue, one worker.
 
-pub mod again;
 mod commands;
 pub mod heard;
 mod imports;
@@ -9,7 +8,7 @@ pub mod news;
 pub mod pulse;
 pub mod queue;
 pub mod refold;
-mod upkeep;
+pub mod upkeep;
 mod walks;
 mod work;
 pub mod worker;

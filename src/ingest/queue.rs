@@ -174,6 +174,8 @@ pub enum Task {
     Delivery(Delivered),
     /// To do what our API was asked.
     Command(Asked),
+    /// Nothing but to look whether something is to be let go.
+    Tick,
     /// To use a body in quarantine after all.
     Redrive(Redriven),
     /// To give up bodies in quarantine.
@@ -182,8 +184,6 @@ pub enum Task {
     Import(Import),
     /// To put right what the journal says otherwise.
     Replace(Replacing),
-    /// Nothing but to look whether something is to be let go.
-    Tick,
 }
 
 /// What the worker has done. It is on disk.
@@ -193,6 +193,8 @@ pub enum Reply {
     Stored(Receipt),
     /// See [`Task::Command`].
     Answered(Answer),
+    /// See [`Task::Tick`].
+    Ticked,
     /// See [`Task::Redrive`]; nothing if the body is not in quarantine any more.
     Redriven(Option<Receipt>),
     /// See [`Task::Drop`]: how many were there.
@@ -201,8 +203,6 @@ pub enum Reply {
     Imported(Imported),
     /// See [`Task::Replace`]: how many rows.
     Replaced(usize),
-    /// See [`Task::Tick`].
-    Ticked,
 }
 
 /// A task with whoever waits for it.
@@ -333,7 +333,7 @@ impl Queue {
     pub fn tick(&self) -> bool {
         let room = Room { taken: self.taken.clone(), bytes: 0 };
         let (done, _) = oneshot::channel();
-        let sent = self.jobs.try_send(Job { task: Task::Tick, done, span: Span::none(), room });
+        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room, span: Span::none() });
         !matches!(sent, Err(TrySendError::Closed(_)))
     }
 

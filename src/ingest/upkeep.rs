@@ -4,13 +4,14 @@
 
 use std::time::Instant;
 
-use super::again::read_again;
 use super::worker::now_ms;
+use crate::domain::Event;
 use crate::metrics::Metrics;
-use crate::store::{Error, Retention, Store};
+use crate::store::{Error, Retention, Source, Store};
+use crate::wire;
 
 /// Batches between two steps while there is no pause.
-const BATCHES: usize = 8;
+const BATCHES: usize = 4;
 
 /// See the module.
 pub(super) struct Upkeep {
@@ -59,5 +60,13 @@ impl Upkeep {
             }
         };
         Ok(())
+    }
+}
+
+/// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
+pub fn read_again(source: Source, body: &[u8], place: usize) -> Option<Event> {
+    match source {
+        Source::Webhook => wire::history::event(body, place),
+        Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hashbrown::HashSet;
 
 use super::queue::{Delivered, Receipt, Redriven, Task};
@@ -44,7 +45,7 @@ pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
             user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
         );
         match fact {
-            Fact::Removed { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
+            Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
                 keys.ends.extend(users.into_iter().flatten().map(key));
             }
             Fact::Seen(seen) => {
@@ -95,8 +96,8 @@ impl<'w> Work<'w> {
             entries: Vec::new(),
             bodies: Vec::new(),
             quarantined: Vec::new(),
-            verdicts: Verdicts::default(),
             erasures: Vec::new(),
+            verdicts: Verdicts::default(),
             answers: Vec::new(),
             clock: txn.clock(),
             now: now_ms(),
@@ -105,16 +106,16 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
-        let receipt = self.learn_all(txn, given, None)?;
-        let held = quarantined(given).filter(|_| receipt.quarantined > 0);
-        self.batch.quarantined.extend(held.map(|(reason, detail)| Quarantined {
+        let mut receipt = self.learn_all(txn, given, None)?;
+        let Some((reason, detail)) = self.held(txn, given, &mut receipt)? else { return Ok(receipt) };
+        self.batch.quarantined.push(Quarantined {
             app: given.app.clone(),
             received: given.received,
             reason,
             detail,
             headers: given.headers.clone(),
             body: given.body.clone(),
-        }));
+        });
         Ok(receipt)
     }
 
@@ -129,12 +130,28 @@ impl<'w> Work<'w> {
             return Ok(None);
         }
         let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
-        let receipt = self.learn_all(txn, &asked.delivered, Some(since))?;
-        match quarantined(&asked.delivered).filter(|_| receipt.quarantined > 0) {
+        let mut receipt = self.learn_all(txn, &asked.delivered, Some(since))?;
+        match self.held(txn, &asked.delivered, &mut receipt)? {
             Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
             None => self.batch.verdicts.released.push(asked.seq),
         }
         Ok(Some(receipt))
+    }
+
+    /// Why a body belongs in quarantine; nothing if it does not, as one that mentions somebody who is erased.
+    fn held(
+        &self,
+        txn: &mut impl Txn,
+        given: &Delivered,
+        receipt: &mut Receipt,
+    ) -> Result<Option<(String, String)>, Failure> {
+        let Some(why) = quarantined(given) else { return Ok(None) };
+        if txn.mentions_erased(&given.app, &given.body)? {
+            receipt.quarantined = 0;
+            receipt.erased += 1;
+            return Ok(None);
+        }
+        Ok(Some(why))
     }
 
     /// Gives up bodies of the quarantine: how many of them are there.
@@ -149,66 +166,67 @@ impl<'w> Work<'w> {
     }
 
     /// Learns and journals the events of a body but for those that were journalled before: within the time
-    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970.
+    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970. Where one of
+    /// them speaks of somebody who is erased, what they say of others is journalled instead of the body.
     fn learn_all(
         &mut self,
         txn: &mut impl Txn,
         given: &Delivered,
         since: Option<i64>,
     ) -> Result<Receipt, Failure> {
-        let mut receipt = Receipt::default();
-        if given.events.iter().any(|(_, event)| self.is_of_the_erased(&given.app, event)) {
-            self.without_the_erased(txn, given, &mut receipt)?;
-        } else {
-            self.whole(txn, given, since, &mut receipt)?;
-        }
-        if given.unusable.is_empty() {
-            return Ok(receipt);
-        }
-        if txn.mentions_erased(&given.app, &given.body)? {
-            receipt.erased += 1;
-        } else {
-            receipt.quarantined = given.unusable.len();
+        let app = &given.app;
+        let mut receipt = Receipt { quarantined: given.unusable.len(), ..Receipt::default() };
+        let reduces = given.events.iter().any(|(_, event)| self.is_of_the_erased(app, event));
+        let (mut whole, mut walks) = (None, Walks::default());
+        for (place, event) in &given.events {
+            provoke(&event.trigger);
+            let said = reduces.then(|| self.without_the_erased(app, event));
+            if said.as_ref().is_some_and(|said| said.facts.is_empty() && !event.facts.is_empty()) {
+                receipt.erased += 1;
+                continue;
+            }
+            let event = said.as_ref().unwrap_or(event);
+            if self.is_known(txn, app, event, given.received, since, &mut walks)? {
+                receipt.repeated += 1;
+                continue;
+            }
+            let subject = &subjects(app, event)[0];
+            let known = self.batch.directory.record(subject);
+            receipt.contradicting +=
+                usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
+            self.learn(app, event)?;
+            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
+            receipt.learned += usize::from(outcome == Outcome::Learned);
+            receipt.kept += usize::from(outcome == Outcome::Kept);
+            let received = given.received;
+            if reduces {
+                // A merge into the erased erases as well.
+                let said = self.without_the_erased(app, event);
+                let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
+                let body = self.body(text.into());
+                let of = Origin { app, source: Source::Reduced, received, body, place: 0 };
+                self.journal(&subjects(app, &said), &of, &said, outcome);
+            } else {
+                let body = *whole.get_or_insert_with(|| self.body(given.body.clone()));
+                let of = Origin { app, source: Source::Webhook, received, body, place: *place };
+                self.journal(&subjects(app, event), &of, event, outcome);
+            }
         }
         Ok(receipt)
     }
 
-    fn is_of_the_erased(&self, app: &AppId, event: &Event) -> bool {
-        let users = event.facts.iter().flat_map(Fact::users).flatten();
-        users.into_iter().any(|id| self.batch.directory.is_erased(app, id))
+    fn body(&mut self, body: Bytes) -> usize {
+        self.batch.bodies.push(body);
+        self.batch.bodies.len() - 1
     }
 
-    /// Learns what a delivery says of others than the erased, and keeps that instead of its body.
-    fn without_the_erased(
-        &mut self,
-        txn: &mut impl Txn,
-        given: &Delivered,
-        receipt: &mut Receipt,
-    ) -> Result<(), Failure> {
-        for (_, event) in &given.events {
-            let app = &given.app;
-            let said = event.clone().without(|id| self.batch.directory.is_erased(app, id));
-            if said.facts.is_empty() && !event.facts.is_empty() {
-                receipt.erased += 1;
-                continue;
-            }
-            if self.repeated(txn, &subjects(app, &said)[0], &said, given.received)? {
-                receipt.repeated += 1;
-                continue;
-            }
-            self.learn(app, &said)?;
-            // A merge into the erased erases as well.
-            let said = said.without(|id| self.batch.directory.is_erased(app, id));
-            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
-            receipt.learned += usize::from(outcome == Outcome::Learned);
-            receipt.kept += usize::from(outcome == Outcome::Kept);
-            let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
-            self.batch.bodies.push(text.into());
-            let body = self.batch.bodies.len() - 1;
-            let of = Origin { app, source: Source::Reduced, received: given.received, body, place: 0 };
-            self.journal(&subjects(app, &said), &of, &said, outcome);
-        }
-        Ok(())
+    fn is_of_the_erased(&self, app: &AppId, event: &Event) -> bool {
+        let mut users = event.facts.iter().flat_map(Fact::users).flatten();
+        users.any(|id| self.batch.directory.is_erased(app, id))
+    }
+
+    fn without_the_erased(&self, app: &AppId, event: &Event) -> Event {
+        event.clone().without(|id| self.batch.directory.is_erased(app, id))
     }
 
     /// Learns what is about to be journalled, and notes whom it erases.
@@ -226,48 +244,24 @@ impl<'w> Work<'w> {
         Ok(())
     }
 
-    fn whole(
+    /// Whether the event was journalled before, as far back as is asked.
+    fn is_known(
         &mut self,
         txn: &mut impl Txn,
-        given: &Delivered,
+        app: &AppId,
+        event: &Event,
+        received: i64,
         since: Option<i64>,
-        receipt: &mut Receipt,
-    ) -> Result<(), Failure> {
-        let (mut body, mut walks) = (None, Walks::default());
-        for (place, event) in &given.events {
-            provoke(&event.trigger);
-            let subjects = subjects(&given.app, event);
-            let mut known = self.repeated(txn, &subjects[0], event, given.received)?;
-            if let Some(since) = since.filter(|_| !known) {
-                let head = self.stored_head(&subjects[0]);
-                let read = |from, most| txn.journalled(&subjects[0], from, since, most);
-                known = walks.hold((&subjects[0], head), &event.stamp.digest, since, read)?;
-            }
-            if known {
-                receipt.repeated += 1;
-                continue;
-            }
-            let known = self.batch.directory.record(&subjects[0]);
-            receipt.contradicting +=
-                usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
-            self.learn(&given.app, event)?;
-            let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
-            receipt.learned += usize::from(outcome == Outcome::Learned);
-            receipt.kept += usize::from(outcome == Outcome::Kept);
-            let body = *body.get_or_insert_with(|| {
-                self.batch.bodies.push(given.body.clone());
-                self.batch.bodies.len() - 1
-            });
-            let of = Origin {
-                app: &given.app,
-                source: Source::Webhook,
-                received: given.received,
-                body,
-                place: *place,
-            };
-            self.journal(&subjects, &of, event, outcome);
+        walks: &mut Walks,
+    ) -> Result<bool, Error> {
+        let subject = &subjects(app, event)[0];
+        if self.repeated(txn, subject, event, received)? {
+            return Ok(true);
         }
-        Ok(())
+        let Some(since) = since else { return Ok(false) };
+        let head = self.stored_head(subject);
+        let read = |from, most| txn.journalled(subject, from, since, most);
+        walks.hold((subject, head), &event.stamp.digest, since, read)
     }
 
     /// Whether the event was journalled within the time in which its sender may repeat it. Beyond

@@ -128,7 +128,6 @@ fn batches<S: Store>(
             upkeep.wake();
         }
         if batch.is_empty() {
-            options.pulse.beat();
             continue;
         }
         metrics.batch_jobs.observe(batch.len() as f64);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::{Entry, Quarantined, Reader, Result, Seq};
-use crate::domain::{AppId, SmoochId};
+use crate::domain::{AppId, Key, Record, SmoochId};
 
 /// Which journal entries, or which bodies in quarantine, are asked for: those for which everything holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +121,13 @@ pub trait Archive: Reader {
 
     /// A body in quarantine.
     fn quarantined(&mut self, seq: Seq) -> Result<Option<Quarantined>>;
+
+    /// The records of these app users, each as it is stored; who is unknown is left out.
+    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>>;
+
+    /// The bodies in quarantine that mention one of these app users by an `_id`, a `userId`, a client or an
+    /// e-mail address, each with its number.
+    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>>;
 
     /// Every `_id` of the app user whom a name means: an `_id`, also one that was merged away or removed,
     /// else a `userId`. Nothing for somebody who was never seen.

@@ -140,9 +140,9 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         });
     }
     let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    let (quarantined, answers, verdicts) = (Vec::new(), Vec::new(), Verdicts::default());
-    let erasures = Vec::new();
-    Batch { directory, entries, bodies, quarantined, verdicts, erasures, answers, clock: 0, now: 0 }
+    let (quarantined, erasures, answers, verdicts) =
+        (Vec::new(), Vec::new(), Vec::new(), Verdicts::default());
+    Batch { directory, entries, bodies, quarantined, erasures, verdicts, answers, clock: 0, now: 0 }
 }
 
 fn body(time: i64) -> Bytes {

@@ -185,10 +185,10 @@ pub struct Batch {
     pub bodies: Vec<Bytes>,
     /// What goes into quarantine.
     pub quarantined: Vec<Quarantined>,
-    /// What becomes of bodies that are there.
-    pub verdicts: Verdicts,
     /// Whoever its entries erase.
     pub erasures: Vec<Erasure>,
+    /// What becomes of bodies that are there.
+    pub verdicts: Verdicts,
     /// Answers to be kept; those kept for longer than a day may go.
     pub answers: Vec<Answered>,
     /// The clock of our own API afterwards, in µs since 1970. It never runs back.
@@ -259,15 +259,15 @@ pub trait Txn {
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
 
+    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
+
     /// Whether a body is in quarantine.
     fn holds(&mut self, quarantined: Seq) -> Result<bool>;
 
     /// Replaces rows of the directory as they are, and tells the feed what that makes different; `now` in
     /// ms since 1970. Nothing that was loaded before is valid afterwards.
     fn replace(&mut self, rows: &[Row], now: i64) -> Result<()>;
-
-    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
-    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
 
     /// The clock of our own API, in µs since 1970.
     fn clock(&self) -> i64;

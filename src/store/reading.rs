@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::list::{Bounds, Counted, Filter, Listed, Place, Query};
-use super::{Entry, Horizon, Quarantined, Receipt, Result, Seq};
+use super::{Entry, Horizon, Receipt, Result, Seq};
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
 
 /// Looks things up. Sees every commit that was made before the call.
@@ -88,13 +88,6 @@ pub trait Reader {
 
     /// The records of the base of these app users, who has none left out, and how far it goes.
     fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)>;
-
-    /// The records of these app users, each as it is stored; who is unknown is left out.
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>>;
-
-    /// The bodies in quarantine that mention one of these app users by an `_id`, a `userId`, a client or an
-    /// e-mail address, each with its number.
-    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>>;
 
     /// What became of the erasure of this `_id`; nothing if it was not erased.
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>>;

@@ -134,6 +134,12 @@ fn erase(home: &Home, program: &Program, args: &[&str]) -> Output {
 fn is_rebuilt(home: &Home) {
     let mut reader = SqliteReader::open(&home.database()).unwrap();
     Rebuilt::afresh(&mut reader).compare_all(&mut reader);
+    let verified = home.command(&["rebuild", "--verify"]).output().unwrap();
+    assert!(
+        verified.status.success(),
+        "{}",
+        String::from_utf8_lossy(&[verified.stdout, verified.stderr].concat())
+    );
 }
 
 /// Whatever the journal kept of them: all of it, its last entries, or entries without bodies.

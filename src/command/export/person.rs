@@ -6,8 +6,9 @@ use anyhow::bail;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{AppId, Directory, SmoochId, View};
-use crate::ingest::again::Fold;
 use crate::ingest::worker::now_ms;
+use crate::rebuild::told::Fold;
+use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Horizon, Reader, Source};
 use crate::wire::{iso, v1};

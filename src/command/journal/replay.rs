@@ -33,10 +33,6 @@ const BETWEEN: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 64;
 /// Why an entry of our own API is not posted.
 const OWN: &str = "made through our own API";
-/// Why what is left of a webhook after an erasure is not posted.
-const REDUCED: &str = "reduced by an erasure";
-/// Why an entry without its body is not posted.
-const NOT_KEPT: &str = "without its body, which retention let go";
 
 pub(super) const HELP: &str = "\
 Each body is posted once, as it was received, however many of its events are meant; the secret is the first \
@@ -183,12 +179,8 @@ impl Bodies {
                     if self.stop.load(Ordering::Relaxed) {
                         return Ok(true);
                     }
-                    if entry.source == Source::Api {
+                    if entry.source != Source::Webhook || body.is_empty() {
                         put(Err(Outcome::PassedOver { why: OWN }));
-                    } else if entry.source == Source::Reduced {
-                        put(Err(Outcome::PassedOver { why: REDUCED }));
-                    } else if body.is_empty() {
-                        put(Err(Outcome::PassedOver { why: NOT_KEPT }));
                     } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
                         self.place.begin(entry.seq);
                         put(self.request(entry, &body));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{At, Directory, Key, Pointer};
-use crate::domain::app_user::{Claim, Client, Record, Text, raise};
+use crate::domain::app_user::{Claim, Client, Record, raise};
 use crate::domain::fact::Part;
 use crate::domain::ids::{AppId, ClientId, SmoochId, Stamp};
 use crate::domain::view::View;
@@ -75,24 +75,20 @@ impl Directory {
     /// Adds a record to a directory that is made whole of records and what is learned after them. Brings its
     /// claims and its `userId`s along.
     pub fn bring_whole(&mut self, key: Key, record: Record) {
-        let (app, id) = key.clone();
-        let (claims, user_ids): (Vec<ClientId>, Vec<Text>) =
-            (record.claims.keys().cloned().collect(), record.user_ids().into_iter().cloned().collect());
-        self.bring(key, record);
-        user_ids.iter().for_each(|text| self.name(&app, &id, text));
-        for client in claims {
-            let pointer = self.pointers.entry((app.clone(), client.clone())).or_default();
-            pointer.rivals.insert(id.clone());
-            let Some(holder) = pointer.now.clone().filter(|holder| *holder != id) else {
-                pointer.now = Some(id.clone());
-                pointer.before = Some(id.clone());
-                continue;
-            };
-            self.share(&app, &client, [&id, &holder]);
-            if self.strength(&app, &id, &client) > self.strength(&app, &holder, &client) {
-                let pointer = self.pointers.entry((app.clone(), client)).or_default();
-                (pointer.now, pointer.before) = (Some(id.clone()), Some(id.clone()));
-            }
+        self.adopt(key.clone(), record);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.before = None;
+        }
+    }
+
+    /// Makes a record as it was elsewhere, with its claims and its `userId`s.
+    pub fn adopt(&mut self, (app, id): Key, mut record: Record) {
+        let claims = std::mem::take(&mut record.claims);
+        record.user_ids().into_iter().for_each(|text| self.name(&app, &id, text));
+        let dead = record.dead;
+        *self.edit(&app, &id) = record;
+        for (client, claim) in claims.iter().filter(|_| !dead) {
+            self.claim(&app, &id, client, &claim.stamp);
         }
     }
 

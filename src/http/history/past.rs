@@ -54,8 +54,14 @@ impl Past {
         Ok(true)
     }
 
-    /// What the journal came to as far as it was trimmed: of these app users, and of `others`. To be read
-    /// before the entries, and again if the horizon has moved by then: see [`Self::reaches`].
+    /// Reads back to the beginning, unless that is more than `most` entries away: whether it is all.
+    pub(super) async fn read(&mut self, most: usize) -> Result<bool, ApiError> {
+        while self.seqs.len() < most && self.more().await? {}
+        Ok(self.from.is_empty())
+    }
+
+    /// What the journal came to as far as it was trimmed: of these app users, and of `others`. An entry after
+    /// it that is read later may have been trimmed meanwhile: [`Past::each`] sees to that.
     pub(super) async fn base(
         &self,
         others: &BTreeSet<SmoochId>,
@@ -65,23 +71,13 @@ impl Past {
         Ok(self.shared.readers.run(read).await?)
     }
 
-    /// Whether the journal still begins there, so that none of what was read after it was trimmed before.
-    pub(super) async fn reaches(&self, horizon: Horizon) -> Result<bool, ApiError> {
-        let now = self.shared.readers.run(|reader: &mut SqliteReader| reader.horizon()).await?;
-        Ok(now.folded == horizon.folded)
-    }
-
-    /// Reads back to the beginning, unless that is more than `most` entries away: whether it is all.
-    pub(super) async fn read(&mut self, most: usize) -> Result<bool, ApiError> {
-        while self.seqs.len() < most && self.more().await? {}
-        Ok(self.from.is_empty())
-    }
-
-    /// Shows the entries with these numbers, in their order, each with the body it came in. No more than a
-    /// piece of them is in memory.
+    /// Shows the entries with these numbers, in their order, each with the body it came in, which may be empty
+    /// up to the horizon. No more than a piece of them is in memory. 503 where the journal was trimmed
+    /// meanwhile beyond the horizon.
     pub(super) async fn each(
         &self,
         seqs: impl IntoIterator<Item = Seq>,
+        horizon: Horizon,
         mut show: impl FnMut(&Entry, &Bytes),
     ) -> Result<(), ApiError> {
         let mut seqs = seqs.into_iter();
@@ -90,10 +86,16 @@ impl Past {
             if piece.is_empty() {
                 return Ok(());
             }
-            let app = self.app.clone();
+            let (app, asked) = (self.app.clone(), piece.clone());
             // Of nobody, so that it leads no further back.
             let read = move |reader: &mut SqliteReader| reader.walk(&app, &BTreeSet::new(), piece, PIECE);
             let (entries, _) = self.shared.readers.run(read).await?;
+            let found: BTreeSet<Seq> =
+                entries.iter().filter(|(_, body)| !body.is_empty()).map(|(entry, _)| entry.seq).collect();
+            if asked.range(horizon.folded + 1..).any(|seq| !found.contains(seq)) {
+                let why = "The journal was trimmed while it was read; try again";
+                return Err(ApiError::unavailable("unavailable", why));
+            }
             entries.iter().rev().for_each(|(entry, body)| show(entry, body));
         }
     }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::history::connected;
-use super::reader::{ENTRY, SqliteReader, Unpacked, entry, horizon};
+use super::reader::{ENTRY, SqliteReader, bodies, entry, first_of_batch, horizon};
 use super::txn::users_of;
-use super::{Result, trouble};
-use crate::domain::{AppId, SmoochId};
+use super::{Error, Result, trouble};
+use crate::domain::{AppId, Key, Record, SmoochId};
 use crate::store::archive::{Archive, BatchBody, Held, Wanted};
 use crate::store::{Entry, Quarantined, Seq};
 
@@ -43,7 +43,7 @@ impl Archive for SqliteReader {
     }
 
     fn last(&mut self) -> Result<Seq> {
-        let sql = "SELECT coalesce(max(seq), 0) FROM journal";
+        let sql = "SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq) FROM horizon";
         let last: i64 = self.snapshot()?.query_row(sql, [], |row| row.get(0)).map_err(trouble)?;
         Ok(last as Seq)
     }
@@ -79,6 +79,14 @@ impl Archive for SqliteReader {
             })
         });
         found.optional().map_err(trouble)
+    }
+
+    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
+        super::load::records(&*self.snapshot()?, app, ids)
+    }
+
+    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>> {
+        super::forget::quarantined_of(&*self.snapshot()?, app, ids)
     }
 }
 
@@ -142,18 +150,39 @@ pub(super) fn journal(conn: &Connection, after: Seq, limit: usize) -> Result<Vec
     let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
     let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
     let (mut page, mut batch, mut bytes) = (Vec::new(), Unpacked::default(), 0);
-    let horizon = horizon(conn)?;
     while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
         let entry = entry(row)?;
-        let (_, body) = batch.body(conn, &entry, horizon)?;
+        let (_, body) = batch.body(conn, &entry)?;
         bytes += body.len();
         page.push((entry, body));
     }
     Ok(page)
 }
 
+/// The bodies of the last batch that one was asked of.
+#[derive(Default)]
+struct Unpacked(Option<(i64, Vec<Bytes>)>);
+
+impl Unpacked {
+    /// The body that an entry came in; empty where it is not kept any more.
+    fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
+        let first = first_of_batch(conn, entry.seq)?;
+        if let Some(first) = first.filter(|first| self.0.as_ref().is_none_or(|(known, _)| known != first)) {
+            self.0 = Some((first, bodies(conn, first)?));
+        }
+        let batch = self.0.as_ref().filter(|(known, _)| Some(*known) == first);
+        if let Some((first, body)) = batch.and_then(|(first, all)| Some((*first, all.get(entry.body)?))) {
+            return Ok((first as Seq, body.clone()));
+        }
+        if entry.seq <= horizon(conn)?.folded {
+            return Ok((first.unwrap_or(0) as Seq, Bytes::new()));
+        }
+        Err(Error::Damaged(format!("journal entry {} has no body", entry.seq)))
+    }
+}
+
 /// The body that each of these entries came in, with the first number of its batch.
 pub(super) fn bodies_of(conn: &Connection, entries: &[Entry]) -> Result<Vec<BatchBody>> {
-    let (mut batch, horizon) = (Unpacked::default(), horizon(conn)?);
-    entries.iter().map(|entry| batch.body(conn, entry, horizon)).collect()
+    let mut batch = Unpacked::default();
+    entries.iter().map(|entry| batch.body(conn, entry)).collect()
 }

@@ -8,12 +8,12 @@ use super::codec::{decode, encode};
 use super::load::Loader;
 use super::reader::{ENTRY, bodies, entry};
 use super::{Error, Kept, Result, trouble};
-use crate::domain::{AppId, Directory, Key, Record, SmoochId};
-use crate::store::{Entry, ReadEvent, Seq};
+use crate::domain::{AppId, Directory, Event, Key, Record, SmoochId};
+use crate::store::{Entry, Horizon, ReadEvent, Seq};
 
 /// The most entries that one step folds, and about the bytes of their bodies.
-const STEP: usize = 64;
-const STEP_BYTES: usize = 256 << 10;
+const STEP: usize = 32;
+const STEP_BYTES: usize = 128 << 10;
 
 /// Folds the oldest entries that are not in the base yet and that need not stay, and drops the bodies that
 /// nothing needs any more: whether there were any. A step is small, however large the batches were.
@@ -35,11 +35,8 @@ pub(super) fn fold(
         if let Some(first) = first.filter(|first| *first != batch.0) {
             batch = (first, bodies(conn, first)?);
         }
-        let body = batch.1.get(entry.body);
-        if let Some(event) = body.and_then(|body| read(entry.source, body, entry.place)) {
-            // No group can be too large: it has no bound here.
-            _ = directory.learn(&entry.app, &event);
-        }
+        let event = batch.1.get(entry.body).and_then(|body| read(entry.source, body, entry.place));
+        learn(&mut directory, entry, event.as_ref());
     }
     for (key, entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
         save(conn, key, &entry.now)?;
@@ -49,6 +46,21 @@ pub(super) fn fold(
     (kept.folded, kept.received) = (folded, received);
     drop_bodies(conn, kept)?;
     Ok(true)
+}
+
+/// What the worker did when it journalled the entry.
+fn learn(directory: &mut Directory, entry: &Entry, event: Option<&Event>) {
+    if let Some(event) = event {
+        // No group can be too large: it has no bound here.
+        _ = directory.learn(&entry.app, event);
+    }
+    for (n, (user, _)) in entry.users.iter().enumerate() {
+        let record = directory.edit(&entry.app, user);
+        record.head = Some(entry.seq);
+        if let Some(event) = event.filter(|_| n == 0 && !record.erased) {
+            record.recent.note(&event.stamp, u32::try_from(entry.received / 1000).unwrap_or(0));
+        }
+    }
 }
 
 /// The entries of one step.
@@ -108,7 +120,7 @@ pub(super) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
 /// could be reached when the entries were learned is among those.
 fn load(conn: &Connection, keys: &BTreeSet<Key>) -> Result<Directory> {
     let mut loader = Loader::new(conn, None, usize::MAX);
-    for (app, id) in keys.iter().filter(|(_, id)| !id.is_app()) {
+    for (app, id) in keys {
         loader.group(app, id)?;
     }
     let mut directory = Directory::whole(usize::MAX);
@@ -137,6 +149,17 @@ pub(super) fn save(conn: &Connection, (app, id): &Key, record: &Record) -> Resul
     let mut upsert = conn.prepare_cached(sql).map_err(trouble)?;
     upsert.execute(params![app.as_str(), id.as_str(), record]).map_err(trouble)?;
     Ok(())
+}
+
+/// The records of these app users, and how far they go.
+pub(super) fn of(
+    conn: &Connection,
+    app: &AppId,
+    ids: &BTreeSet<SmoochId>,
+) -> Result<(Horizon, Vec<(Key, Record)>)> {
+    let keys = ids.iter().map(|id| (app.clone(), id.clone()));
+    let found = keys.map(|key| Ok(record(conn, &key)?.map(|record| (key, record))));
+    Ok((super::reader::horizon(conn)?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
 }
 
 /// A page of the base.

@@ -12,9 +12,9 @@ use super::load::Loader;
 use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
 use super::{Result, trouble};
-use crate::domain::{AppId, Change, Key, View};
+use crate::domain::{AppId, Change, Key, Record, View};
 use crate::store::archive::Row;
-use crate::store::{Entry, Seq};
+use crate::store::{Entry, Horizon, Seq};
 
 /// The tables that are a fold of the journal, each with the columns of its key, which are text, begin with
 /// the app and end with the `_id`. A table that is added to the directory belongs here.
@@ -22,11 +22,17 @@ pub const TABLES: [(&str, &[&str]); 2] =
     [("app_users", &["app", "id"]), ("identifiers", &["app", "kind", "value", "id"])];
 
 impl Row {
-    /// Whether two rows of one key say the same, be it in different layouts.
+    /// Whether two rows of one key say the same, be it in different layouts. A hint of this one that a claim
+    /// is shared is nothing that is said: whoever shared it may have been erased since.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let same = |(one, other): (&Value, &Value)| match (one, other) {
             (Value::Blob(one), Value::Blob(other)) if one != other => {
-                decode(one).ok().zip(decode(other).ok()).is_some_and(|(one, other)| one == other)
+                decode(one).ok().zip(decode(other).ok()).is_some_and(|(one, mut other)| {
+                    for (client, claim) in &mut other.claims {
+                        claim.shared |= one.claims.get(client).is_some_and(|claim| claim.shared);
+                    }
+                    one == other
+                })
             }
             (one, other) => one == other,
         };
@@ -79,6 +85,16 @@ impl Moment<'_> {
     /// A page of the journal, as [`crate::store::Reader::journal`] gives it.
     pub fn journal(&self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
         super::archive::journal(&self.0, after, limit)
+    }
+
+    /// From where on the journal is whole.
+    pub fn horizon(&self) -> Result<Horizon> {
+        super::reader::horizon(&self.0)
+    }
+
+    /// A page of the base, as [`crate::store::Reader::base`] gives it.
+    pub fn base(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+        super::base::page(&self.0, after, limit)
     }
 
     /// The row with this key, without cells if there is none.

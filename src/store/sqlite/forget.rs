@@ -16,7 +16,7 @@ use super::codec::decode;
 use super::load::Loader;
 use super::{Error, Kept, Result, base, trouble};
 use crate::domain::command::{Done, Refusal};
-use crate::domain::{AppId, Key, Reason, Record, SmoochId};
+use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
 use crate::store::{Erased, Erasure, Quarantined, ReadEvent, Receipt, Seq};
 use needles::Needles;
 
@@ -208,6 +208,7 @@ impl Forget<'_> {
             let key: Key = (self.app.clone(), id.clone());
             if let Some(mut record) = base::record(self.conn, &key)? {
                 record.strip();
+                record.recent = Recent::default();
                 base::save(self.conn, &key, &record)?;
                 self.counts.base += 1;
             }

@@ -1,6 +1,6 @@
 //! Records out of the file, with everything the domain needs beside them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -160,4 +160,16 @@ fn stored(conn: &Connection, (app, id): &Key) -> Result<Option<(i64, Record)>> {
         Some((rowid, Ok(record))) => Ok(Some((rowid, record))),
         Some((_, Err(error))) => Err(Error::Damaged(error.to_string())),
     }
+}
+
+/// The records of these app users, each as it is stored.
+pub(super) fn records(
+    conn: &Connection,
+    app: &AppId,
+    ids: &BTreeSet<SmoochId>,
+) -> Result<Vec<(Key, Record)>> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    ids.iter().try_for_each(|id| loader.group(app, id))?;
+    let all = loader.directory.into_records();
+    Ok(all.filter(|((_, id), _)| ids.contains(id)).collect())
 }

@@ -56,14 +56,11 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     )
     .map_err(failed)?;
     let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
-    let mut steps = STEPS.into_iter().filter(|(version, _)| *version > found).peekable();
-    if let Some((next, _)) = steps.peek().filter(|_| found > 0)
-        && number(conn, used)? != 0
-    {
-        let kept = backup::keep_before(path, *next)?;
+    if (1..known).contains(&found) && number(conn, used)? != 0 {
+        let kept = backup::keep_before(path, found + 1)?;
         tracing::info!(kept = %kept.display(), "the database has schema {found}; it is kept as it is, beside itself");
     }
-    for (version, step) in steps {
+    for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         txn.execute_batch(step).map_err(failed)?;
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;

@@ -12,11 +12,10 @@ use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
-use crate::store::archive::BatchBody;
 use crate::store::readers::LooksUp;
 use crate::store::{
     Bounds, Census, Changes, Counted, Counts, Entry, Filter, Heads, Horizon, Listed, Outcome, Piece, Place,
-    Quarantined, Query, Reader, Receipt, Seq, Source,
+    Query, Reader, Receipt, Seq, Source,
 };
 
 /// See [`Reader`].
@@ -163,39 +162,24 @@ impl Reader for SqliteReader {
         super::history::walk(&*self.snapshot()?, app, of, from, limit)
     }
 
-    fn census(&mut self, apps: &[AppId]) -> Result<Census> {
-        super::census::count(&*self.snapshot()?, apps)
-    }
-
     fn horizon(&mut self) -> Result<Horizon> {
         horizon(&*self.snapshot()?)
+    }
+
+    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)> {
+        super::base::of(&*self.snapshot()?, app, ids)
     }
 
     fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
         super::base::page(&*self.snapshot()?, after, limit)
     }
 
-    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)> {
-        let snapshot = self.snapshot()?;
-        let keys = ids.iter().map(|id| (app.clone(), id.clone()));
-        let found = keys.map(|key| Ok(super::base::record(&snapshot, &key)?.map(|record| (key, record))));
-        Ok((horizon(&snapshot)?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
-    }
-
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
-        let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        ids.iter().try_for_each(|id| loader.group(app, id))?;
-        let all = loader.directory.into_records();
-        Ok(all.filter(|((_, id), _)| ids.contains(id)).collect())
-    }
-
-    fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>> {
-        super::forget::quarantined_of(&*self.snapshot()?, app, ids)
-    }
-
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
         super::forget::receipt(&*self.snapshot()?, app, id)
+    }
+
+    fn census(&mut self, apps: &[AppId]) -> Result<Census> {
+        super::census::count(&*self.snapshot()?, apps)
     }
 
     fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
@@ -265,26 +249,6 @@ pub(super) fn horizon(conn: &Connection) -> Result<Horizon> {
         Ok(Horizon { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
     };
     select.query_row([], read).map_err(trouble)
-}
-
-/// The batch that was unpacked last.
-#[derive(Default)]
-pub(super) struct Unpacked(Option<(i64, Vec<Bytes>)>);
-
-impl Unpacked {
-    /// The body that an entry came in, with the first number of its batch; empty where it is not kept any more.
-    pub(super) fn body(&mut self, conn: &Connection, entry: &Entry, horizon: Horizon) -> Result<BatchBody> {
-        let missing = || match entry.seq <= horizon.folded {
-            true => Ok((entry.seq, Bytes::new())),
-            false => Err(Error::Damaged(format!("journal entry {} has no body", entry.seq))),
-        };
-        let Some(first) = first_of_batch(conn, entry.seq)? else { return missing() };
-        if self.0.as_ref().is_none_or(|(known, _)| *known != first) {
-            self.0 = Some((first, bodies(conn, first)?));
-        }
-        let all = self.0.as_ref().map(|(_, all)| all.as_slice()).unwrap_or_default();
-        all.get(entry.body).cloned().map_or_else(missing, |body| Ok((first as Seq, body)))
-    }
 }
 
 pub(super) fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {

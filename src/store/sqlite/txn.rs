@@ -227,6 +227,10 @@ impl Txn for SqliteTxn<'_> {
         known.optional().map_err(trouble)
     }
 
+    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool> {
+        if self.kept.erased { super::forget::mentions_erased(&self.txn, app, body) } else { Ok(false) }
+    }
+
     fn holds(&mut self, quarantined: Seq) -> Result<bool> {
         self.is_held(quarantined)
     }
@@ -234,10 +238,6 @@ impl Txn for SqliteTxn<'_> {
     fn replace(&mut self, rows: &[Row], now: i64) -> Result<()> {
         let changes = self.put_right(rows)?;
         self.changes(now, &changes)
-    }
-
-    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool> {
-        if self.kept.erased { super::forget::mentions_erased(&self.txn, app, body) } else { Ok(false) }
     }
 
     fn clock(&self) -> i64 {

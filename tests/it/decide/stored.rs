@@ -9,10 +9,10 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::command::{Done, Refusal};
-use rollcall::ingest::again::read_again;
 use rollcall::ingest::news::News;
 use rollcall::ingest::pulse::Pulse;
 use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
+use rollcall::ingest::upkeep::read_again;
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
 use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
@@ -166,13 +166,8 @@ fn round(
             waiting.push(sent);
         }
         queue.close();
-        let options = worker::Options {
-            batch_jobs,
-            group_members: 100,
-            retention,
-            news: News::default(),
-            pulse: Pulse::default(),
-        };
+        let (news, pulse) = (News::default(), Pulse::default());
+        let options = worker::Options { batch_jobs, group_members: 100, retention, news, pulse };
         std::thread::scope(|scope| {
             let metrics = Metrics::default();
             let run = move || worker::run(Lent(store), &jobs, &options, &metrics);

@@ -77,8 +77,7 @@ impl Forget<'_> {
         if entry.users.iter().all(|(id, _)| self.work.ids.contains(id)) {
             return self.delete(entry);
         }
-        let others = entry.users.iter().filter(|(id, _)| !self.work.ids.contains(id)).cloned().collect();
-        self.rewrite(&Entry { users: others, ..entry.clone() })
+        self.rewrite(&Entry { users: self.unlinked(entry), ..entry.clone() })
     }
 
     /// Takes the bodies of these entries of a batch out, and with them every event that came in one of them;
@@ -148,14 +147,15 @@ impl Forget<'_> {
         };
         let text = serde_json::to_vec(reduced).map_err(|error| Error::Unavailable(error.to_string()))?;
         all.push(Bytes::from(text));
-        let named = reduced.users();
-        let users = entry.users.iter().filter_map(|(id, previous)| match self.work.ids.contains(id) {
-            false => Some((id.clone(), *previous)),
-            true => named.contains(&id).then(|| (id.clone(), None)),
-        });
         let source = if entry.source == Source::Api { Source::Api } else { Source::Reduced };
-        let (users, body) = (users.collect(), all.len() - 1);
+        let (users, body) = (self.unlinked(entry), all.len() - 1);
         self.rewrite(&Entry { users, source, body, place: 0, ..entry.clone() })
+    }
+
+    /// Whom an entry touched. The erased keep their place, since that of the others depends on it.
+    fn unlinked(&self, entry: &Entry) -> Vec<(SmoochId, Option<Seq>)> {
+        let unlink = |id: &SmoochId, at: Option<Seq>| at.filter(|_| !self.work.ids.contains(id));
+        entry.users.iter().map(|(id, at)| (id.clone(), unlink(id, *at))).collect()
     }
 
     fn rewrite(&mut self, entry: &Entry) -> Result<()> {

@@ -1,21 +1,12 @@
-//! The journal read again: what an event said, and what it made different.
+//! What events made different: the journal of app users, folded again in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{AppId, ClientId, Directory, Edge, Event, Key, Reason, Record, Register, SmoochId, View};
-use crate::store::{Entry, Source};
-use crate::wire;
+use crate::domain::{AppId, ClientId, Directory, Edge, Key, Reason, Record, Register, SmoochId, View};
+use crate::store::Entry;
 use crate::wire::history::{members, reason};
 use crate::wire::json::write_string;
 use crate::wire::v1;
-
-/// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
-pub fn read_again(source: Source, body: &[u8], place: usize) -> Option<Event> {
-    match source {
-        Source::Webhook => wire::history::event(body, place),
-        Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),
-    }
-}
 
 /// What an event made different of what is shown of an app user.
 pub struct Difference {
@@ -72,7 +63,7 @@ impl Fold {
 
     /// Learns an entry, and no more than that.
     pub fn pass(&mut self, entry: &Entry, body: &[u8]) {
-        if let Some(event) = read_again(entry.source, body, entry.place) {
+        if let Some(event) = super::event(entry, body) {
             // No group can be too large: it has no bound here.
             _ = self.directory.learn(&self.app, &event);
         }
@@ -81,7 +72,7 @@ impl Fold {
     /// Learns an entry; what that makes different of its app users, and of `others`. An event that cannot
     /// be read again says nothing.
     pub fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Learned {
-        let Some(event) = read_again(entry.source, body, entry.place) else { return Learned::default() };
+        let Some(event) = super::event(entry, body) else { return Learned::default() };
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
         let merged = self.merges(entry);
@@ -122,7 +113,7 @@ impl Fold {
 /// What an event came to.
 #[derive(Default)]
 pub struct Learned {
-    /// What is shown of its app users.
+    /// What is shown differently.
     pub changed: Vec<Difference>,
     /// Who became one.
     pub merges: Vec<Merge>,
@@ -130,9 +121,9 @@ pub struct Learned {
 
 /// Two that became one.
 pub struct Merge {
-    /// Of whom the other is part.
+    /// Who goes on.
     pub surviving: SmoochId,
-    /// Who is part of the other.
+    /// Who is part of it.
     pub discarded: SmoochId,
     reason: Reason,
 }
