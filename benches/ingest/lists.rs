@@ -72,7 +72,7 @@ fn search(words: &[&str]) -> String {
     format!(
         "WITH app AS (SELECT substr(words, 1, 6) AS letters FROM app_users WHERE words <> '' LIMIT 1)
          SELECT a.id, a.record FROM app, search f CROSS JOIN app_users a ON a.rowid = f.rowid
-         WHERE f.words MATCH ({}) LIMIT {PAGE}",
+         WHERE f.search MATCH ({}) LIMIT {PAGE}",
         terms.join(" || ' AND ' || ")
     )
 }
@@ -178,7 +178,7 @@ fn far(args: &Args, client: &mut Client) -> Result<()> {
         let first = times(args, || client.list(list).map(|(_, took)| took))?;
         let far = times(args, || client.list(&format!("{list}{after}")).map(|(_, took)| took))?;
         let what = format!("page {pages} of {}", if list.is_empty() { "_id" } else { "-lastSeen" });
-        println!("{what:<34}{far:>10.2}{:>22}", format!("{:.2} <= {FAR} of the first", far / first));
+        println!("{what:<34}{far:>10.2}{:>26}", format!("{:.2} <= {FAR} of the first", far / first));
     }
     Ok(())
 }

@@ -90,11 +90,17 @@ pub(super) fn count(
     let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
     let from = after.map_or(SmoochId::APP, SmoochId::as_str);
     let mut rows = select.query(params![app.as_str(), from, looks as i64]).map_err(trouble)?;
+    let in_columns = filter.properties.is_empty() && filter.user_id.is_none() && filter.email.is_none();
     let (mut fit, mut looked, mut last) = (0, 0, None);
     while let Some(row) = rows.next().map_err(trouble)? {
         looked += 1;
         let found = Found::read(row, Sort::Id).map_err(trouble)?;
-        fit += u64::from(lister.fits(row, &found)?.is_some());
+        let fits = if in_columns {
+            lister.columns_fit(row).map_err(trouble)?
+        } else {
+            lister.fits(row, &found)?.is_some()
+        };
+        fit += u64::from(fits);
         last = Some(found.id);
     }
     Ok(Counted { fit, next: last.filter(|_| looked == looks) })

@@ -49,24 +49,10 @@ pub(super) struct Lister<'c> {
 impl Lister<'_> {
     /// The app user of a row, if it fits. Only whose columns fit is read whole.
     pub(super) fn fits(&self, row: &Row<'_>, found: &Found) -> Result<Option<View>> {
-        let filter = &self.query.filter;
-        let columns = || -> rusqlite::Result<bool> {
-            let moment =
-                |column| row.get(column).map(|moment: i64| Some(moment).filter(|moment| *moment != NONE));
-            let flags: i64 = row.get(4)?;
-            let flag =
-                |asked: Option<bool>, flag: i64| asked.is_none_or(|asked| asked == (flags & flag != 0));
-            Ok(row.get(1)?
-                && filter.seen.has(moment(2)?)
-                && filter.signed_up.has(moment(3)?)
-                && flag(filter.identified, IDENTIFIED)
-                && flag(filter.started, STARTED)
-                && self.wanted.fit(row.get_ref(5)?.as_str_or_null()?.unwrap_or("")))
-        };
-        if !columns().map_err(trouble)? {
+        if !self.columns_fit(row).map_err(trouble)? {
             return Ok(None);
         }
-        let shown = self.show(&found.id)?;
+        let filter = &self.query.filter;
         let has = |view: &View| {
             let shows = |field: Field, text: &Option<String>| {
                 text.as_deref().is_none_or(|text| view.get(&field) == Some(&json_text(text)))
@@ -75,7 +61,22 @@ impl Lister<'_> {
                 && shows(Field::UserId, &filter.user_id)
                 && shows(Field::Email, &filter.email)
         };
-        Ok(shown.filter(has))
+        Ok(self.show(&found.id)?.filter(has))
+    }
+
+    /// Whether a row fits, as far as its columns tell.
+    pub(super) fn columns_fit(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
+        let filter = &self.query.filter;
+        let moment =
+            |column| row.get(column).map(|moment: i64| Some(moment).filter(|moment| *moment != NONE));
+        let flags: i64 = row.get(4)?;
+        let flag = |asked: Option<bool>, flag: i64| asked.is_none_or(|asked| asked == (flags & flag != 0));
+        Ok(row.get(1)?
+            && filter.seen.has(moment(2)?)
+            && filter.signed_up.has(moment(3)?)
+            && flag(filter.identified, IDENTIFIED)
+            && flag(filter.started, STARTED)
+            && self.wanted.fit(row.get_ref(5)?.as_str_or_null()?.unwrap_or("")))
     }
 
     /// The app user with this rowid, if it fits.
