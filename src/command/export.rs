@@ -1,6 +1,7 @@
 //! `rollcall export`: the directory as lines of JSON, for another rollcall, or as a table.
 
 mod file;
+mod pages;
 mod person;
 
 use std::io::Write;
@@ -13,12 +14,13 @@ use super::progress::Progress;
 use super::{Failure, database, token};
 use crate::config::Settings;
 use crate::domain::AppId;
-use crate::store::Reader as _;
-use crate::store::archive::Archive as _;
+use crate::http::filtered;
 use crate::store::export::{Export as _, Kept};
 use crate::store::sqlite::SqliteReader;
+use crate::store::{Query, Reader as _};
 use crate::wire::{csv, export};
 use file::Target;
+use pages::Pages;
 
 const HELP: &str = "\
 Reads the database file, beside a running service, a page at a time: what changes meanwhile may be in it or \
@@ -36,6 +38,7 @@ A file is there when all of it is, and not before. The exit code is 0 if all was
 Examples:
   rollcall export -o directory.ndjson
   rollcall export --format csv --app 5698edbf2a43bd081be982f1 -o users.csv
+  rollcall export --filter property.plan=gold --filter seenSince=2026-01-01T00:00:00Z
   rollcall export | gzip > directory.ndjson.gz
   rollcall export --user bob@example.com > bob.json";
 
@@ -49,12 +52,22 @@ pub struct Args {
     /// Only this person, and all that is kept of them: an _id, also an old one, or a userId
     #[arg(long, value_name = "USER", conflicts_with = "format")]
     user: Option<String>,
+    /// Only app users who fit, as in GET /v1/appusers: q, userId, email, platform, identified,
+    /// conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
+    /// repeated. Who was removed fits nothing
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "user")]
+    filter: Vec<(String, String)>,
     /// Lines of JSON that `rollcall import` takes, or a table
     #[arg(long, value_enum, default_value = "ndjson")]
     format: Format,
     /// Write to this file, which is replaced once all is written; stdout if left out
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// The form of an export, or of a file to be imported.
@@ -80,6 +93,10 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         target.finish()?;
         return Ok(ExitCode::SUCCESS);
     }
+    let query = match args.filter.as_slice() {
+        [] => None,
+        filter => Some(filtered(filter).map_err(Failure::Usage)?),
+    };
     let mut apps = reader.apps()?;
     if let Some(app) = &args.app {
         apps.retain(|known| known.as_str() == app);
@@ -94,10 +111,10 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         let why = "there are several apps, and a table has no column for them: name one with --app";
         return Err(Failure::Usage(why.to_owned()).into());
     }
-    let all = args.app.is_none();
+    let all = args.app.is_none() && query.is_none();
     let mut progress = Progress::new(|| reader.counts().ok().filter(|_| all).map(|counts| counts.users))?;
     progress.name("app users");
-    let written = write(args, &mut reader, &apps, &mut progress);
+    let written = write(args, &mut reader, &apps, query.as_ref(), &mut progress);
     progress.finish();
     written?;
     Ok(ExitCode::SUCCESS)
@@ -107,6 +124,7 @@ fn write(
     args: &Args,
     reader: &mut SqliteReader,
     apps: &[AppId],
+    query: Option<&Query>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
     let mut target = Target::open(args.output.as_deref())?;
@@ -114,19 +132,10 @@ fn write(
         target.write_all(&csv::header())?;
     }
     for app in apps {
-        // Whoever moves after this is told of by itself.
-        let begun = reader.last()?;
-        let mut behind = None;
-        loop {
-            let part = reader.part(app, behind.as_ref(), begun)?;
-            target
-                .write_all(&text(args.format, app, &part.kept))
-                .context("the export could not be written")?;
-            progress.advance(part.kept.iter().filter(|kept| kept.user.is_some()).count() as u64);
-            behind = part.next;
-            if behind.is_none() {
-                break;
-            }
+        let mut pages = Pages::of(reader, app, query)?;
+        while let Some(kept) = pages.next(reader)? {
+            target.write_all(&text(args.format, app, &kept)).context("the export could not be written")?;
+            progress.advance(kept.iter().filter(|kept| kept.user.is_some()).count() as u64);
         }
     }
     target.finish()?;

@@ -168,8 +168,9 @@ impl Fact {
             | Self::ClientSet { .. }
             | Self::ClientChanged { .. }
             | Self::ClientBound { .. }
-            | Self::Tracked { .. }
-            | Self::Known(_) => true,
+            | Self::Tracked { .. } => true,
+            // Of somebody who is gone nothing else is known.
+            Self::Known(known) => !known.removed,
             Self::Minted { .. }
             | Self::Secured { .. }
             | Self::Merged { .. }

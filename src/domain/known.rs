@@ -28,6 +28,9 @@ pub struct Known {
     pub minted: bool,
     /// It was removed, and nothing else is known.
     pub removed: bool,
+    /// It was erased, and so removed as well.
+    #[serde(default)]
+    pub erased: bool,
     /// Event time of its first event, in µs since 1970.
     pub first_seen: Option<i64>,
     /// Event time of its last event, in µs since 1970.
@@ -64,9 +67,9 @@ impl Known {
     /// Somebody of whom nothing is known but the `_id`.
     pub fn bare(user: SmoochId) -> Self {
         let (first_seen, last_seen) = (None, None);
-        let (started, secured, minted, removed) = (false, false, false, false);
+        let (started, secured, minted, removed, erased) = (false, false, false, false, false);
         let (said, apart) = (Vec::new(), Vec::new());
-        Self { user, said, apart, started, secured, minted, removed, first_seen, last_seen }
+        Self { user, said, apart, started, secured, minted, removed, erased, first_seen, last_seen }
     }
 
     /// What was said, each thing with its stamp.
@@ -130,6 +133,7 @@ pub fn facts_of(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<F
         secured: record.secured,
         minted: record.minted,
         removed: record.dead,
+        erased: record.erased,
         first_seen: record.first_seen,
         last_seen: record.last_seen,
     };
@@ -177,7 +181,7 @@ impl Record {
 
     /// Whether nothing of it is news.
     pub(super) fn knows(&self, known: &Known) -> bool {
-        if known.removed && !self.dead {
+        if known.removed && !self.dead || known.erased && !self.erased {
             return false;
         }
         let claimed = |(stamp, client): (&Arc<Stamp>, &ClientId)| {

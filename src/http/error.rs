@@ -98,6 +98,11 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)
     }
 
+    /// What it says.
+    pub(super) fn description(&self) -> &str {
+        &self.description
+    }
+
     /// A temporary trouble: never one of the codes after which Smooch gives up.
     pub(super) fn unavailable(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, description)

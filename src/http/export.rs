@@ -15,8 +15,9 @@ use tokio::time::sleep;
 
 use super::call::Call;
 use super::error::{ApiError, json};
-use super::lists::{self, Asked, From};
+use super::lists::{Asked, From, V1};
 use crate::domain::View;
+use crate::store::Query;
 use crate::wire::{csv, v1};
 
 /// App users read at a time.
@@ -96,11 +97,7 @@ struct Reading {
 
 impl Reading {
     fn begin(call: Call, form: Form) -> Result<Self, ApiError> {
-        let of_pages = |name: &str| ["limit", "after", "count"].contains(&name);
-        if let Some((name, _)) = call.query.iter().find(|(name, _)| of_pages(name)) {
-            return Err(ApiError::bad_request(format!("{name} is for pages; a stream is all of them")));
-        }
-        let asked = Asked { limit: PAGE, ..Asked::read(&call.query, &lists::V1)? };
+        let asked = Asked { query: query(&call.query)?, limit: PAGE, from: From::Start, count: false };
         let draining = call.shared.draining.subscribe();
         Ok(Self { call, form, draining, asked, ended: false })
     }
@@ -121,7 +118,7 @@ impl Reading {
         while !self.ended && !*self.draining.borrow() {
             match self.page().await {
                 // Few fit, or nobody was left.
-                Ok(page) if page.is_empty() => {}
+                Ok(page) if page.is_empty() => tries = 0,
                 Ok(page) => return Some(Ok(page.into())),
                 Err(_) if tries == AGAIN => break,
                 Err(_) => {
@@ -136,4 +133,22 @@ impl Reading {
         self.ended = true;
         Some(Err(io::Error::other("the list cannot be read on")))
     }
+}
+
+/// Whom the parameters of a list are for. 400 for those of pages as well.
+fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
+    let of_pages = |(name, _): &&(String, String)| ["limit", "after", "count"].contains(&name.as_str());
+    if let Some((name, _)) = parameters.iter().find(of_pages) {
+        return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
+    }
+    Ok(Asked::read(parameters, &V1)?.query)
+}
+
+/// Whom the parameters of a list are for: those of GET `/v1/appusers` but for pages.
+///
+/// # Errors
+///
+/// What is wrong with one of them.
+pub fn filtered(parameters: &[(String, String)]) -> Result<Query, String> {
+    query(parameters).map_err(|error| error.description().to_owned())
 }

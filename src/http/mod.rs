@@ -52,6 +52,7 @@ use auth::Apps;
 use body::Budget;
 use census::Census;
 use error::ApiError;
+pub use export::filtered;
 pub use import::PIECE;
 use signature::Secrets;
 

@@ -20,15 +20,19 @@ pub(super) fn keys(asked: &Import, keys: &mut Keys) {
 }
 
 impl Work<'_> {
-    /// Learns what is not known, and journals it; of what is known nothing is left behind.
+    /// Learns what is not known, and journals it; of what is known nothing is left behind, nor of whoever is
+    /// erased.
     pub(super) fn import(&mut self, asked: &Import) -> Result<Imported, Failure> {
-        let (app, mut event) = (&asked.app, asked.event.clone());
+        let app = &asked.app;
+        let mut event = self.without_the_erased(app, &asked.event);
         let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
         event.facts.extend(same);
         if self.batch.directory.knows(app, &event.facts) {
             return Ok(Imported::Known);
         }
-        self.batch.directory.learn(app, &event)?;
+        self.learn(app, &event)?;
+        // What is known of a merge, or of an end, may erase as well.
+        let event = self.without_the_erased(app, &event);
         self.batch.bodies.push(Bytes::from(written(serde_json::to_vec(&event))?));
         let body = self.batch.bodies.len() - 1;
         let of = Origin { app, source: Source::Api, received: asked.received, body, place: 0 };

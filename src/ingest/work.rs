@@ -225,7 +225,8 @@ impl<'w> Work<'w> {
         users.any(|id| self.batch.directory.is_erased(app, id))
     }
 
-    fn without_the_erased(&self, app: &AppId, event: &Event) -> Event {
+    /// What an event says of those who are not erased, and of who is part of whom.
+    pub(super) fn without_the_erased(&self, app: &AppId, event: &Event) -> Event {
         event.clone().without(|id| self.batch.directory.is_erased(app, id))
     }
 

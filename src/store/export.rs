@@ -45,5 +45,5 @@ pub trait Export {
     fn part(&mut self, app: &AppId, behind: Option<&SmoochId>, begun: Seq) -> Result<Part>;
 
     /// The records of app users, each with its view, as one moment shows them.
-    fn records(&mut self, app: &AppId, users: Vec<View>) -> Result<Vec<Kept>>;
+    fn kept(&mut self, app: &AppId, users: Vec<View>) -> Result<Vec<Kept>>;
 }

@@ -130,7 +130,8 @@ impl Header {
         }
         let (mut line, mut properties) = (Vec::new(), Vec::new());
         for (name, cell) in self.0.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
-            let json = |text: &str| text.to_owned();
+            // In JSON a line can only end between two values.
+            let json = |text: &str| text.replace(['\n', '\r'], " ");
             match name.as_str() {
                 "aliases" => {}
                 "properties" => {
@@ -144,7 +145,7 @@ impl Header {
                     }
                 }
                 "clients" => match serde_json::from_str::<Vec<Value>>(cell) {
-                    Ok(_) => line.push(format!("\"clients\":{cell}")),
+                    Ok(_) => line.push(format!("\"clients\":{}", json(cell))),
                     Err(_) => return Err(Problem("clients must be a JSON array".to_owned())),
                 },
                 "conversationStarted" | "credentialRequired" => {

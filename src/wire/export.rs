@@ -118,6 +118,7 @@ fn record((id, record, apart): &Kept<'_>, out: &mut String) {
 fn of_known(known: &Known, object: &mut Object<'_>) {
     object.string("_id", known.user.as_str());
     object.flag("removed", known.removed);
+    object.flag("erased", known.erased);
     object.flag("minted", known.minted);
     object.flag("credentialRequired", known.secured);
     object.flag("conversationStarted", known.started);

@@ -16,7 +16,7 @@ impl Directory {
         let news: Vec<&Text> = known.reported().filter(|text| !record.user_ids().contains(text)).collect();
         record.join(known);
         if known.removed || record.dead {
-            self.bury(app, user, false);
+            self.bury(app, user, known.erased);
             return Ok(());
         }
         for (stamp, client) in known.claims() {

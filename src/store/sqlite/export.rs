@@ -57,7 +57,7 @@ impl Export for SqliteReader {
         Ok(Part { kept, next: next.filter(|_| !all) })
     }
 
-    fn records(&mut self, app: &AppId, users: Vec<View>) -> Result<Vec<Kept>> {
+    fn kept(&mut self, app: &AppId, users: Vec<View>) -> Result<Vec<Kept>> {
         let snapshot = self.snapshot()?;
         let mut reading = Reading { loader: Loader::new(&snapshot, None, usize::MAX), app, begun: 0 };
         let kept = users.iter().map(|user| reading.user(&user.id));

@@ -25,6 +25,7 @@ fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
     at.only(&[
         "_id",
         "removed",
+        "erased",
         "minted",
         "credentialRequired",
         "conversationStarted",
@@ -36,6 +37,11 @@ fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
     ])?;
     let user = SmoochId::from(at.need("_id")?.name()?.as_str());
     let apart = at.items("apart")?;
+    let (removed, erased) = (at.flag("removed")?, at.flag("erased")?);
+    let left = ["said", "firstSeen", "lastSeen", "apart"].into_iter().find(|key| at.get(key).is_some());
+    if let Some(left) = left.filter(|_| removed || erased) {
+        return Err(at.wrong(&format!("is of somebody who is gone, so it cannot have {left}")));
+    }
     facts.push(Fact::Known(Known {
         user: user.clone(),
         said: at.items("said")?.iter().map(told).collect::<Result<_, _>>()?,
@@ -43,7 +49,8 @@ fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
         started: at.flag("conversationStarted")?,
         secured: at.flag("credentialRequired")?,
         minted: at.flag("minted")?,
-        removed: at.flag("removed")?,
+        removed: removed || erased,
+        erased,
         first_seen: at.moment("firstSeen")?,
         last_seen: at.moment("lastSeen")?,
     }));

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::at_hand::messages;
+use crate::at_hand::{messages, run};
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, PATIENCE, Program, basic};
 
 /// A chunked body put together; it must be complete.
@@ -52,10 +52,23 @@ fn a_list_is_streamed_in_the_form_that_is_accepted() {
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines, program.everybody());
     }
+    let some = "/v1/appusers?seenSince=1600000100&sort=-lastSeen";
+    let text = unchunked(&accepting(&program, some, "application/x-ndjson").text);
+    let shown: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids = |users: &[Value]| users.iter().map(|user| user["_id"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&shown), (100..250).rev().map(|n| json!(format!("u{n:03}"))).collect::<Vec<_>>());
+    let since = ["export", "--filter", "seenSince=1600000100"];
+    let lines = run(&home, &program, &since).well().lines();
+    assert_eq!(lines.len(), 150);
+    assert_eq!(lines[0]["appUser"]["_id"], "u100");
+    let wrong = run(&home, &program, &["export", "--filter", "colour=red"]);
+    assert!(wrong.code == Some(2) && wrong.err.contains("colour"), "{wrong:?}");
     for accept in ["*/*", "application/json, text/csv"] {
         assert!(accepting(&program, "/v1/appusers", accept).json()["appUsers"].is_array());
     }
-    for (path, status) in [("/v1/appusers?limit=3", 400), ("/v1/appusers?colour=red", 400)] {
+    for (path, status) in
+        [("/v1/appusers?limit=3", 400), ("/v1/appusers?colour=red", 400), ("/v1/appusers?count=exact", 400)]
+    {
         let answer = accepting(&program, path, "text/csv");
         assert_eq!((answer.status, answer.code().as_str()), (status, "bad_request"));
     }
@@ -101,17 +114,17 @@ fn whoever_does_not_read_is_read_nothing_for_and_a_stop_breaks_the_stream_off() 
     for _ in 0..300 {
         assert_eq!(program.app_user("u0000").status, 200, "others are answered");
     }
-    // What the connection itself holds is a few MiB; a page has up to 10.
+    // What the connection itself holds is a few MiB, as is a page.
     let ahead = pages();
-    assert!(ahead <= 4, "{ahead} pages were read for somebody who reads nothing");
-    // Nothing holds the log back meanwhile: a writer's checkpoint takes all of it.
+    assert!(ahead <= 6, "{ahead} pages were read for somebody who reads nothing");
     let (mut all, mut buffer) = (head.to_vec(), vec![0; 1 << 20]);
     while all.len() < 20_000_000 {
         let read = stream.read(&mut buffer).unwrap();
         assert_ne!(read, 0);
         all.extend_from_slice(&buffer[..read]);
     }
-    assert!(pages() <= ahead + 3);
+    let read = all.len() / 3_000_000;
+    assert!(pages() <= ahead + read + 2, "{} pages, {ahead} ahead, {read} read", pages());
 
     let whole = unchunked(&accepting(&program, "/v1/appusers", "application/x-ndjson").text);
     assert_eq!(whole.lines().count(), LARGE, "another one gets all of it");

@@ -137,3 +137,37 @@ fn an_export_needs_no_service_and_leaves_no_half_file() {
         std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("partial")), "{left:?}");
 }
+
+#[test]
+fn whoever_was_erased_is_so_wherever_the_directory_goes() {
+    let (home, other) = (Home::new(), Home::new());
+    let (program, copy) = (home.start(), other.start());
+    messages(&program, &["a", "gone"]);
+    let known = json!({
+        "trigger": "conversation:start", "app": { "_id": APP }, "timestamp": 1_600_000_009.0,
+        "appUser": { "_id": "gone", "email": "canary@example.org", "properties": {}, "clients": [] },
+    });
+    assert_eq!(program.webhook(known.to_string()).status, 200);
+    let before = exported(&home, &program);
+    assert!(before.contains("canary"));
+    let before = file(&other, "before", &before);
+    import(&other, &copy, &[before.to_str().unwrap()]).well();
+
+    let auth = basic(KEY_ID, KEY_SECRET);
+    let erased = program.request("DELETE", "/v1/appusers/gone?erase=true", &[("authorization", &auth)], b"");
+    assert!(erased.status < 300, "{erased:?}");
+    let rows = home.rows("journal");
+    let again = import(&home, &program, &[before.to_str().unwrap()]).well();
+    assert_eq!(counts(&again), [0, 2, 0]);
+    assert_eq!(home.rows("journal"), rows, "nothing of them comes back");
+    let after = exported(&home, &program);
+    assert!(after.contains("\"erased\":true") && !after.contains("canary"), "{after}");
+
+    let after = file(&other, "after", &after);
+    assert_eq!(counts(&import(&other, &copy, &[after.to_str().unwrap()]).well()), [1, 1, 0]);
+    assert_eq!(copy.app_user("gone").status, 404);
+    assert_eq!(exported(&other, &copy), std::fs::read_to_string(&after).unwrap());
+    assert_eq!(copy.webhook(known.to_string()).status, 200);
+    assert_eq!(exported(&other, &copy), std::fs::read_to_string(&after).unwrap());
+    run(&other, &copy, &["rebuild", "--verify"]).well();
+}

@@ -1,0 +1,91 @@
+//! An app's directory, a page at a time.
+
+use anyhow::anyhow;
+
+use crate::domain::{AppId, SmoochId};
+use crate::store::archive::Archive as _;
+use crate::store::export::{Export as _, Kept};
+use crate::store::readers::LooksUp as _;
+use crate::store::sqlite::SqliteReader;
+use crate::store::{Bounds, Listed, Place, Query, Reader as _, Seq};
+
+/// App users of a page that is filtered, and rows looked at for one.
+const PAGE: usize = 200;
+const LOOKS: usize = 20_000;
+
+/// How far an app is read.
+pub(super) struct Pages<'a> {
+    app: &'a AppId,
+    at: At<'a>,
+}
+
+enum At<'a> {
+    /// Everything there is. Whoever moves after the entry `begun` is told of by itself.
+    All {
+        begun: Seq,
+        behind: Option<SmoochId>,
+    },
+    Filtered {
+        query: &'a Query,
+        after: Option<Place>,
+    },
+    End,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn of(
+        reader: &mut SqliteReader,
+        app: &'a AppId,
+        query: Option<&'a Query>,
+    ) -> anyhow::Result<Self> {
+        let at = match query {
+            Some(query) => At::Filtered { query, after: None },
+            None => At::All { begun: reader.last()?, behind: None },
+        };
+        Ok(Self { app, at })
+    }
+
+    /// The next page, perhaps without anybody; nothing at the end.
+    pub(super) fn next(&mut self, reader: &mut SqliteReader) -> anyhow::Result<Option<Vec<Kept>>> {
+        let kept = match &mut self.at {
+            At::End => return Ok(None),
+            At::All { begun, behind } => {
+                let part = reader.part(self.app, behind.as_ref(), *begun)?;
+                *behind = part.next;
+                if behind.is_none() {
+                    self.at = At::End;
+                }
+                part.kept
+            }
+            At::Filtered { query, after } => {
+                let (kept, next) = filtered(reader, self.app, query, after.as_ref())?;
+                *after = next;
+                if after.is_none() {
+                    self.at = At::End;
+                }
+                kept
+            }
+        };
+        Ok(Some(kept))
+    }
+}
+
+/// A page of those who fit, with their records as the same moment shows them.
+fn filtered(
+    reader: &mut SqliteReader,
+    app: &AppId,
+    query: &Query,
+    after: Option<&Place>,
+) -> anyhow::Result<(Vec<Kept>, Option<Place>)> {
+    let bounds = Bounds { limit: PAGE, looks: LOOKS };
+    let mut read = Err(anyhow!("the database was not read"));
+    reader.at_one_moment(|reader| {
+        read = reader.page(app, query, after, bounds).map_err(anyhow::Error::from).and_then(|listed| {
+            let Listed::Page(page) = listed else {
+                return Err(anyhow!("too much changes meanwhile to go on in this order; begin again"));
+            };
+            Ok((reader.kept(app, page.users)?, page.next))
+        });
+    });
+    read
+}
