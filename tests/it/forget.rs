@@ -270,6 +270,8 @@ fn a_file_that_was_written_before_is_made_anew_once() {
     assert!(Traces::of(&home).found() > 1000, "the pages hold what was deleted");
     let program = home.start();
     assert_eq!(home.find::<i64>("SELECT clean FROM horizon"), 1);
+    let found = program.get("/v1/appusers?q=someone-3").json();
+    assert_eq!(found["appUsers"][0]["_id"], "other-3", "the lists go by the same rows: {found}");
     assert!(erase(&home, &program, &["p1"]).status.success());
     Traces::of(&home).nothing_in("the file that was made anew");
     assert_eq!(home.find::<String>("PRAGMA integrity_check"), "ok");

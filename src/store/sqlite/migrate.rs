@@ -74,12 +74,32 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     fill::run(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
 }
 
+/// What points to rows of `app_users` by their number points there again.
+const NUMBERED_ANEW: &str = "
+    UPDATE seen SET user = coalesce(
+        (SELECT rowid FROM app_users AS a WHERE a.app = seen.app AND a.id = seen.id), user);
+    UPDATE moves SET user = coalesce(
+        (SELECT rowid FROM app_users AS a WHERE a.app = moves.app AND a.id = moves.id), user);
+    INSERT INTO search (search) VALUES ('rebuild');";
+
 /// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what
 /// its rows do not. Should there be no room for it now, it is tried again at the next start.
 fn clean(conn: &Connection) {
     tracing::info!("making the database file anew, so that nothing deleted is left in it");
-    let sql = "VACUUM; UPDATE horizon SET clean = 1; PRAGMA wal_checkpoint(TRUNCATE);";
-    if let Err(error) = conn.execute_batch(sql) {
+    let numbers = |conn: &Connection| {
+        let sql = "SELECT count(*), total(rowid), total(rowid * rowid) FROM app_users";
+        conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    };
+    let make_anew = || {
+        let before: (i64, f64, f64) = numbers(conn)?;
+        conn.execute_batch("VACUUM")?;
+        if numbers(conn)? != before {
+            // SQLite may number rows anew, which it does not tell whoever points to them.
+            conn.execute_batch(NUMBERED_ANEW)?;
+        }
+        conn.execute_batch("UPDATE horizon SET clean = 1; PRAGMA wal_checkpoint(TRUNCATE);")
+    };
+    if let Err(error) = make_anew() {
         tracing::warn!(%error, "the file still holds what was deleted before: {error}");
     }
 }

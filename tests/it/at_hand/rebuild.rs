@@ -92,7 +92,7 @@ const TAMPERED: &str = "
     UPDATE app_users SET record = (SELECT record FROM app_users WHERE id = 'bob') WHERE id = 'ann';
     UPDATE app_users SET record = x'00' WHERE id = 'cem';
     DELETE FROM app_users WHERE id = 'dan';
-    INSERT INTO app_users SELECT app, 'eve', listed, record FROM app_users WHERE id = 'bob';
+    INSERT INTO app_users (app, id, listed, record) SELECT app, 'eve', listed, record FROM app_users WHERE id = 'bob';
     UPDATE app_users SET listed = 0 WHERE id = 'fay';
     DELETE FROM identifiers WHERE id = 'gil';
     INSERT INTO identifiers SELECT app, kind, 'stolen', 'hal' FROM identifiers WHERE id = 'hal';";
@@ -136,6 +136,16 @@ fn a_running_service_puts_right_what_was_planted_and_tells_the_feed() {
     assert_eq!(program.everybody(), before);
     for id in ["ann", "bob", "cem", "dan", "fay", "gil", "hal", "ivy"] {
         assert_eq!(program.app_user(id).text, program.app_user(&format!("u-{id}")).text);
+    }
+    for (list, found) in
+        [("q=dan", 1), ("q=eve", 0), ("q=u", 8), ("q=fay&sort=lastSeen", 1), ("sort=-lastSeen", 8)]
+    {
+        let page = program.get(&format!("/v1/appusers?count=exact&{list}")).json();
+        assert_eq!(
+            (page["appUsers"].as_array().unwrap().len(), &page["count"]),
+            (found, &found.into()),
+            "{list}"
+        );
     }
     assert_eq!(program.app_user("eve").status, 404);
     assert_eq!(program.app_user("stolen").status, 404);
