@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 
 use super::copy::{CopyError, Stage, Watched, Work};
@@ -84,10 +84,18 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
 }
 
 fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut check = conn.prepare(&format!("PRAGMA integrity_check({FAULTS})"))?;
-    let said = check.query_map([], |row| row.get::<_, String>(0))?;
-    let said: Vec<String> = said.collect::<rusqlite::Result<_>>()?;
-    Ok(said.into_iter().filter(|line| line != "ok").collect())
+    let check = || -> rusqlite::Result<Vec<String>> {
+        let mut check = conn.prepare(&format!("PRAGMA integrity_check({FAULTS})"))?;
+        let said = check.query_map([], |row| row.get::<_, String>(0))?;
+        said.collect()
+    };
+    match check() {
+        // What is wrong with an index of words ends the check.
+        Err(rusqlite::Error::SqliteFailure(failure, Some(said))) if failure.code == ErrorCode::Unknown => {
+            Ok(vec![said])
+        }
+        said => Ok(said?.into_iter().filter(|line| line != "ok").collect()),
+    }
 }
 
 fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {

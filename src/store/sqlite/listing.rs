@@ -177,7 +177,7 @@ pub(super) fn put(conn: &Connection, key: &[String], cells: Option<&[Value]>) ->
     let row = std::iter::once(ToSqlOutput::Owned(rowid.map_or(Value::Null, Value::from))).chain(cells);
     prepare(sql)?.execute(params_from_iter(row)).map_err(trouble)?;
     let rowid = conn.last_insert_rowid();
-    let sql = "INSERT OR IGNORE INTO seen SELECT app, last_seen, id, rowid FROM app_users
+    let sql = "INSERT OR REPLACE INTO seen SELECT app, last_seen, id, rowid FROM app_users
                    WHERE rowid = ?1 AND listed";
     prepare(sql)?.execute([rowid]).map_err(trouble)?;
     let sql = "INSERT INTO search (rowid, words) SELECT rowid, words FROM app_users
