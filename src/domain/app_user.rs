@@ -135,6 +135,11 @@ impl Recent {
         }
     }
 
+    /// A time in ms since 1970 as it is kept here.
+    pub fn seconds(ms: i64) -> u32 {
+        u32::try_from(ms / 1000).unwrap_or(0)
+    }
+
     /// Whether another event with the sender's id of this one was journalled.
     pub fn contradicts(&self, stamp: &Stamp) -> bool {
         let id = short(&stamp.event);
@@ -204,6 +209,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// Notes the journal entry of an event that touched it, received at `received`, in ms since 1970; with the
+    /// event's stamp where it is the first that the event is about. Gives the entry before: none of somebody who
+    /// is erased, since what was before is on its way out.
+    pub fn journalled(&mut self, seq: u64, stamp: Option<&Stamp>, received: i64) -> Option<u64> {
+        if let Some(stamp) = stamp.filter(|_| !self.erased) {
+            self.recent.note(stamp, Recent::seconds(received));
+        }
+        self.head.replace(seq).filter(|_| !self.erased)
+    }
+
     /// Takes everything away that a removal takes away: what was said of the person. What is left
     /// keeps later and late events out, and old `_id`s from being taken for new ones.
     pub fn bury(&mut self) {

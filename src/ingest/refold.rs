@@ -1,6 +1,6 @@
 //! What the worker did with the events of the journal, done once more: without journalling them.
 
-use super::work::{event_keys, seconds};
+use super::work::event_keys;
 use super::worker::now_ms;
 use crate::domain::{Directory, Event, Key, Record};
 use crate::store::archive::Verdicts;
@@ -18,31 +18,11 @@ pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last:
     // What was within the bounds of its day stays.
     let mut directory = txn.load(&keys, usize::MAX)?;
     for (entry, event) in events {
-        learn(&mut directory, entry, event.as_ref())?;
+        let learned = entry.learn_again(&mut directory, event.as_ref());
+        learned.map_err(|error| Error::Unfit(error.to_string()))?;
     }
-    let (quarantined, erasures, answers, verdicts) =
-        (Vec::new(), Vec::new(), Vec::new(), Verdicts::default());
-    let (entries, bodies, clock) = (Vec::new(), Vec::new(), last as i64);
-    let batch =
-        Batch { directory, entries, bodies, quarantined, erasures, verdicts, answers, clock, now: now_ms() };
-    txn.save(&batch)?;
-    txn.commit()?;
-    store.remember(batch.directory);
-    Ok(())
-}
-
-/// Of an event that cannot be read any more, only that it was there.
-fn learn(directory: &mut Directory, entry: &Entry, event: Option<&Event>) -> Result<()> {
-    if let Some(event) = event {
-        directory.learn(&entry.app, event).map_err(|error| Error::Unfit(error.to_string()))?;
-    }
-    for (n, (user, _)) in entry.users.iter().enumerate() {
-        let record = directory.edit(&entry.app, user);
-        record.head = Some(entry.seq);
-        if let Some(event) = event.filter(|_| n == 0 && !record.erased) {
-            record.recent.note(&event.stamp, seconds(entry.received));
-        }
-    }
+    let directory = save(txn, directory, last as i64)?;
+    store.remember(directory);
     Ok(())
 }
 
@@ -56,13 +36,25 @@ pub fn adopt(store: &mut impl Store, records: Vec<(Key, Record)>) -> Result<()> 
     let mut txn = store.begin()?;
     let mut directory = txn.load(&keys, usize::MAX)?;
     records.into_iter().for_each(|(key, record)| directory.adopt(key, record));
-    let (entries, bodies, quarantined, erasures, answers) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (verdicts, clock) = (Verdicts::default(), 0);
-    let batch =
-        Batch { directory, entries, bodies, quarantined, erasures, verdicts, answers, clock, now: now_ms() };
+    let directory = save(txn, directory, 0)?;
+    store.remember(directory);
+    Ok(())
+}
+
+/// Commits what a directory has learned, and nothing else; gives it back.
+fn save(mut txn: impl Txn, directory: Directory, clock: i64) -> Result<Directory> {
+    let batch = Batch {
+        directory,
+        entries: Vec::new(),
+        bodies: Vec::new(),
+        quarantined: Vec::new(),
+        verdicts: Verdicts::default(),
+        erasures: Vec::new(),
+        answers: Vec::new(),
+        clock,
+        now: now_ms(),
+    };
     txn.save(&batch)?;
     txn.commit()?;
-    store.remember(batch.directory);
-    Ok(())
+    Ok(batch.directory)
 }

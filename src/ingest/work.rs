@@ -275,7 +275,7 @@ impl<'w> Work<'w> {
         received: i64,
     ) -> Result<bool, Error> {
         let Some(record) = self.batch.directory.record(subject) else { return Ok(false) };
-        match record.recent.holds(&event.stamp, seconds(received)) {
+        match record.recent.holds(&event.stamp, Recent::seconds(received)) {
             Some(answer) => Ok(answer),
             None => {
                 let since = received - i64::from(Recent::WINDOW) * 1000;
@@ -305,11 +305,8 @@ impl<'w> Work<'w> {
         let mut users = Vec::with_capacity(subjects.len());
         for (n, (app, user)) in subjects.iter().enumerate() {
             let record = self.batch.directory.edit(app, user);
-            // What was before an erasure is on its way out.
-            users.push((user.clone(), record.head.replace(seq).filter(|_| !record.erased)));
-            if n == 0 && !record.erased {
-                record.recent.note(&event.stamp, seconds(of.received));
-            }
+            let stamp = (n == 0).then_some(&*event.stamp);
+            users.push((user.clone(), record.journalled(seq, stamp, of.received)));
         }
         self.batch.entries.push(Entry {
             seq,
@@ -345,10 +342,6 @@ fn quarantined(given: &Delivered) -> Option<(String, String)> {
         detail.push_str(&format!("; and {} more", given.unusable.len() - listed));
     }
     Some(((*reason).to_owned(), detail))
-}
-
-pub(super) fn seconds(ms: i64) -> u32 {
-    u32::try_from(ms / 1000).unwrap_or(0)
 }
 
 /// In builds with debug assertions, a trigger named by `ROLLCALL_PANIC_ON` panics the worker: the

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use archive::{Row, Verdicts};
 
-use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text};
+use crate::domain::{AppId, ClientId, Digest, Directory, Event, Key, SmoochId, Text, TooLarge};
 
 pub use list::{Bounds, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
@@ -60,7 +60,7 @@ impl Error {
 }
 
 /// What a store answers.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a batch can touch.
 #[derive(Debug, Default)]
@@ -108,6 +108,24 @@ pub struct Entry {
     pub body: usize,
     /// Its place among the events of that body.
     pub place: usize,
+}
+
+impl Entry {
+    /// Lets a directory learn the entry once more, as the worker did when it journalled it. Of an event that
+    /// cannot be read any more, it learns only that it was there.
+    ///
+    /// # Errors
+    /// The directory bounds its groups, and this one would be too large.
+    pub fn learn_again(&self, directory: &mut Directory, event: Option<&Event>) -> Result<(), TooLarge> {
+        if let Some(event) = event {
+            directory.learn(&self.app, event)?;
+        }
+        for (n, (user, _)) in self.users.iter().enumerate() {
+            let stamp = event.filter(|_| n == 0).map(|event| &*event.stamp);
+            directory.edit(&self.app, user).journalled(self.seq, stamp, self.received);
+        }
+        Ok(())
+    }
 }
 
 /// An entry of the journal as one app user's history has it.

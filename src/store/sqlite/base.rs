@@ -8,7 +8,7 @@ use super::codec::{decode, encode};
 use super::load::Loader;
 use super::reader::{ENTRY, bodies, entry};
 use super::{Error, Kept, Result, trouble};
-use crate::domain::{AppId, Directory, Event, Key, Record, SmoochId};
+use crate::domain::{AppId, Directory, Key, Record, SmoochId};
 use crate::store::{Entry, Horizon, ReadEvent, Seq};
 
 /// The most entries that one step folds, and about the bytes of their bodies.
@@ -36,7 +36,8 @@ pub(super) fn fold(
             batch = (first, bodies(conn, first)?);
         }
         let event = batch.1.get(entry.body).and_then(|body| read(entry.source, body, entry.place));
-        learn(&mut directory, entry, event.as_ref());
+        // No group can be too large: it has no bound here.
+        _ = entry.learn_again(&mut directory, event.as_ref());
     }
     for (key, entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
         save(conn, key, &entry.now)?;
@@ -46,21 +47,6 @@ pub(super) fn fold(
     (kept.folded, kept.received) = (folded, received);
     drop_bodies(conn, kept)?;
     Ok(true)
-}
-
-/// What the worker did when it journalled the entry.
-fn learn(directory: &mut Directory, entry: &Entry, event: Option<&Event>) {
-    if let Some(event) = event {
-        // No group can be too large: it has no bound here.
-        _ = directory.learn(&entry.app, event);
-    }
-    for (n, (user, _)) in entry.users.iter().enumerate() {
-        let record = directory.edit(&entry.app, user);
-        record.head = Some(entry.seq);
-        if let Some(event) = event.filter(|_| n == 0 && !record.erased) {
-            record.recent.note(&event.stamp, u32::try_from(entry.received / 1000).unwrap_or(0));
-        }
-    }
 }
 
 /// The entries of one step.
