@@ -2,7 +2,8 @@
 //!
 //! Deleted one by one as they come they would cost a random page each. Here they wait until there are so
 //! many that several share a page; a few of them go with each batch. They wait in memory, and in `moves` as
-//! well, so that nothing is forgotten: after a crash some are looked at twice.
+//! well, so that nothing is forgotten: after a start they are read from there again, a few with each batch, and
+//! some are looked at twice.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,8 @@ const SHARE: i64 = 8;
 const KEPT: i64 = 500_000;
 /// At least so many go with a batch.
 const FEW: usize = 16;
+/// So many moves of the time before the start are read again with a batch.
+const AGAIN: i64 = 256;
 
 /// See the module.
 #[derive(Default)]
@@ -33,6 +36,8 @@ pub(super) struct Clearing {
     /// The last move of which none waits or goes, and the same as the file has it.
     cleared: i64,
     noted: i64,
+    /// The last move that was read again, and the last one that has to be.
+    again: (i64, i64),
     /// The last move, and the oldest that is kept.
     last: i64,
     oldest: i64,
@@ -45,6 +50,7 @@ pub(super) struct Clearing {
 pub(super) struct Done {
     waiting: Vec<Outdated>,
     gone: Vec<Outdated>,
+    again: i64,
     last: i64,
     oldest: i64,
     noted: i64,
@@ -55,34 +61,39 @@ impl Clearing {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
         let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
         let cleared = number("SELECT cleared FROM upkeep")?;
-        let mut clearing = Self {
+        let last = last_move(conn)?;
+        Ok(Self {
             cleared,
             noted: cleared,
+            again: (cleared, last),
+            last,
             oldest: number("SELECT coalesce(min(n), 1) FROM moves")?,
+            users: number("SELECT coalesce(max(rowid), 0) FROM app_users")?,
             ..Self::default()
-        };
-        let (waiting, last) = clearing.left(conn)?;
-        let users = number("SELECT coalesce(max(rowid), 0) FROM app_users")?;
-        let (oldest, noted) = (clearing.oldest, clearing.noted);
-        clearing.committed(Done { waiting, gone: Vec::new(), last, oldest, noted, users });
-        Ok(clearing)
+        })
     }
 
-    /// Those of the moves that are not cleared yet, and the last of all moves.
-    fn left(&self, conn: &Connection) -> Result<(Vec<Outdated>, i64)> {
-        let sql = "SELECT app, before, user FROM moves WHERE n > ?1 AND sort = 'lastSeen' ORDER BY n";
-        let mut select = conn.prepare(sql).map_err(trouble)?;
-        let rows = select.query_map([self.cleared], |row| {
+    /// Some of those that waited before the start, and the last move they were read from.
+    fn read_again(&self, conn: &Connection) -> Result<(Vec<Outdated>, i64)> {
+        let (after, last) = self.again;
+        if after >= last {
+            return Ok((Vec::new(), after));
+        }
+        let to = last.min(after + AGAIN);
+        let sql = "SELECT app, before, user FROM moves WHERE n > ?1 AND n <= ?2 AND sort = 'lastSeen'";
+        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+        let rows = select.query_map([after, to], |row| {
             Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?, row.get(2)?))
         });
-        let left = rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        Ok((left, last_move(conn)?))
+        Ok((rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?, to))
     }
 
     /// What a batch does for it, after it has written its app users and left these rows outdated.
-    pub(super) fn step(&self, conn: &Connection, waiting: Vec<Outdated>, last_user: i64) -> Result<Done> {
+    pub(super) fn step(&self, conn: &Connection, mut waiting: Vec<Outdated>, last_user: i64) -> Result<Done> {
         let last = last_move(conn)?;
         let few = FEW.max(2 * waiting.len());
+        let (before, again) = self.read_again(conn)?;
+        waiting.extend(before);
         let gone: Vec<Outdated> = self.going.iter().take(few).cloned().collect();
         let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
         let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
@@ -105,19 +116,22 @@ impl Clearing {
             let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1").map_err(trouble)?;
             note.execute([self.cleared]).map_err(trouble)?;
         }
-        Ok(Done { waiting, gone, last, oldest, noted: self.cleared, users: last_user.max(self.users) })
+        let (noted, users) = (self.cleared, last_user.max(self.users));
+        Ok(Done { waiting, gone, again, last, oldest, noted, users })
     }
 
     /// The transaction was committed.
     pub(super) fn committed(&mut self, done: Done) {
         (self.last, self.oldest, self.noted, self.users) = (done.last, done.oldest, done.noted, done.users);
+        self.again.0 = done.again;
         self.waiting.extend(done.waiting);
         for row in &done.gone {
             self.going.remove(row);
         }
         if self.going.is_empty() {
             self.cleared = self.cleared.max(self.going_to);
-            if self.waiting.len() as i64 >= (self.users / SHARE).clamp(LEAST, MOST) {
+            let all_read = self.again.0 >= self.again.1;
+            if all_read && self.waiting.len() as i64 >= (self.users / SHARE).clamp(LEAST, MOST) {
                 self.going = std::mem::take(&mut self.waiting);
                 self.going_to = self.last;
             }
