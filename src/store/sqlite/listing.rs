@@ -65,22 +65,19 @@ impl<'c> Listing<'c> {
         let columns = Columns::of(directory, key, entry);
         let record = record(&entry.now)?;
         if let (None, Some(Some(before))) = (&columns.words, &entry.before) {
-            // To name a column of an index, changed or not, costs a random page.
             let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4 WHERE rowid = ?1";
             let row = params![rowid, record, columns.last_seen, columns.flags];
             self.prepare(sql)?.execute(row).map_err(trouble)?;
             return self.moved(key, rowid, "lastSeen", moment(before.last_seen), Some(columns.last_seen));
         }
         let before = self.before(rowid)?;
-        let sql = "UPDATE app_users SET record = ?2 WHERE rowid = ?1";
-        self.prepare(sql)?.execute(params![rowid, record]).map_err(trouble)?;
-        self.list(key, rowid, columns, before)
+        self.list(key, rowid, columns, before, Some(record))
     }
 
     /// Gives a row that is there, and perhaps of an older program, its columns.
     pub(super) fn fill(&mut self, directory: &Directory, key: &Key, entry: &Entry, rowid: i64) -> Result<()> {
         let listed = Before { listed: false, ..self.before(rowid)? };
-        self.list(key, rowid, Columns::of(directory, key, entry), listed)
+        self.list(key, rowid, Columns::of(directory, key, entry), listed, None)
     }
 
     fn before(&self, rowid: i64) -> Result<Before> {
@@ -92,13 +89,24 @@ impl<'c> Listing<'c> {
         before.map_err(trouble)
     }
 
-    fn list(&mut self, key: &Key, rowid: i64, columns: Columns, before: Before) -> Result<()> {
+    fn list(
+        &mut self,
+        key: &Key,
+        rowid: i64,
+        columns: Columns,
+        before: Before,
+        record: Option<Vec<u8>>,
+    ) -> Result<()> {
         let Columns { listed, last_seen, signed_up, flags, words } = columns;
         let words = words.unwrap_or_else(|| before.words.clone());
-        let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
+        let sql = "UPDATE app_users SET record = coalesce(?2, record), last_seen = ?3, flags = ?4, words = ?5
                    WHERE rowid = ?1";
-        let row = params![rowid, listed, last_seen, signed_up, flags, words];
-        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        self.prepare(sql)?.execute(params![rowid, record, last_seen, flags, words]).map_err(trouble)?;
+        // To name a column of an index, changed or not, costs a random page.
+        if (before.listed, before.signed_up) != (listed, signed_up) {
+            let sql = "UPDATE app_users SET listed = ?2, signed_up = ?3 WHERE rowid = ?1";
+            self.prepare(sql)?.execute(params![rowid, listed, signed_up]).map_err(trouble)?;
+        }
         if before.listed {
             self.moved(key, rowid, "lastSeen", before.last_seen, listed.then_some(last_seen))?;
             self.moved(key, rowid, "signedUpAt", before.signed_up, listed.then_some(signed_up))?;
