@@ -51,6 +51,12 @@ impl Histogram {
         }
         0.0
     }
+
+    /// How many took longer than this, in ms.
+    pub fn beyond(&self, ms: f64) -> u64 {
+        let beyond = self.counts.iter().enumerate().filter(|(n, _)| upper(*n) as f64 / 1e6 > ms);
+        beyond.map(|(_, count)| count).sum()
+    }
 }
 
 fn bucket(nanos: u64) -> usize {

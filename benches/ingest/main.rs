@@ -16,6 +16,7 @@ mod peer;
 mod prepare;
 mod reads;
 mod report;
+mod retention;
 mod rounds;
 mod server;
 
@@ -59,6 +60,9 @@ struct Args {
     /// Measures what a hundred followers of the change feed cost instead
     #[arg(long)]
     feed: bool,
+    /// Measures what letting go of old entries costs those who write instead
+    #[arg(long)]
+    retention: bool,
     /// Measures lists and searches instead of webhooks
     #[arg(long)]
     lists: bool,
@@ -112,6 +116,9 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>
     prepare::fresh(folder)?;
     if args.feed {
         return feed::run(args, folder).map(|()| None);
+    }
+    if args.retention {
+        return retention::run(args, folder).map(|()| None);
     }
     let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));

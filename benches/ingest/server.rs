@@ -26,8 +26,14 @@ pub struct Server {
 impl Server {
     /// The program, with its database in `home`.
     pub fn program(program: &Path, home: &Path) -> Result<Self> {
+        Self::program_with(program, home, &[])
+    }
+
+    /// The same with settings of its own.
+    pub fn program_with(program: &Path, home: &Path, settings: &[&str]) -> Result<Self> {
         Self::start(home, |port| {
             let mut command = Command::new(program);
+            command.args(settings);
             command.arg(format!("--set=server.listen=127.0.0.1:{port}"));
             command.arg("--set=server.admin_listen=127.0.0.1:0");
             command

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{decode, encode};
@@ -11,9 +12,10 @@ use super::{Error, Kept, Result, trouble};
 use crate::domain::{AppId, Directory, Key, Record, SmoochId};
 use crate::store::{Entry, Horizon, ReadEvent, Seq};
 
-/// The most entries that one step folds, and about the bytes of their bodies.
-const STEP: usize = 32;
-const STEP_BYTES: usize = 128 << 10;
+/// The most entries that one step folds, and about the bytes of their bodies: so few that a step takes no longer
+/// than a small commit or two.
+const STEP: usize = 8;
+const STEP_BYTES: usize = 32 << 10;
 
 /// Folds the oldest entries that are not in the base yet and that need not stay, and drops the bodies that
 /// nothing needs any more: whether there were any. A step is small, however large the batches were.
@@ -24,18 +26,14 @@ pub(super) fn fold(
     may_go: impl Fn(&Entry) -> bool,
 ) -> Result<bool> {
     let entries = next(conn, kept.folded, may_go)?;
-    let Some(last) = entries.last() else { return Ok(false) };
+    let Some((last, _)) = entries.last() else { return Ok(false) };
     let (folded, received) = (last.seq, last.received);
-    let users =
-        entries.iter().flat_map(|entry| entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone())));
+    let users = entries
+        .iter()
+        .flat_map(|(entry, _)| entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone())));
     let mut directory = load(conn, &users.collect())?;
-    let mut batch = (-1, Vec::new());
-    for entry in &entries {
-        let first = super::reader::first_of_batch(conn, entry.seq)?;
-        if let Some(first) = first.filter(|first| *first != batch.0) {
-            batch = (first, bodies(conn, first)?);
-        }
-        let event = batch.1.get(entry.body).and_then(|body| read(entry.source, body, entry.place));
+    for (entry, body) in &entries {
+        let event = body.as_ref().and_then(|body| read(entry.source, body, entry.place));
         // No group can be too large: it has no bound here.
         _ = entry.learn_again(&mut directory, event.as_ref());
     }
@@ -49,13 +47,17 @@ pub(super) fn fold(
     Ok(true)
 }
 
-/// The entries of one step.
-fn next(conn: &Connection, after: Seq, may_go: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>> {
+/// The entries of one step, each with its body if that is there.
+fn next(
+    conn: &Connection,
+    after: Seq,
+    may_go: impl Fn(&Entry) -> bool,
+) -> Result<Vec<(Entry, Option<Bytes>)>> {
     let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT {STEP}");
     let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
     let mut rows = select.query([after as i64]).map_err(trouble)?;
     let (mut entries, mut bytes) = (Vec::new(), 0);
-    let mut batch: (Option<i64>, Vec<bytes::Bytes>) = (None, Vec::new());
+    let mut batch: (Option<i64>, Vec<Bytes>) = (None, Vec::new());
     while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < STEP_BYTES) {
         let entry = entry(row)?;
         if !may_go(&entry) {
@@ -65,8 +67,9 @@ fn next(conn: &Connection, after: Seq, may_go: impl Fn(&Entry) -> bool) -> Resul
         if batch.0 != first {
             batch = (first, first.map_or(Ok(Vec::new()), |first| bodies(conn, first))?);
         }
-        bytes += batch.1.get(entry.body).map_or(0, bytes::Bytes::len);
-        entries.push(entry);
+        let body = batch.1.get(entry.body).cloned();
+        bytes += body.as_ref().map_or(0, Bytes::len);
+        entries.push((entry, body));
     }
     Ok(entries)
 }

@@ -21,10 +21,10 @@ use crate::store::{Erased, Erasure, Quarantined, ReadEvent, Receipt, Seq};
 use needles::Needles;
 
 /// Entries, answers, changes and bodies that one step looks at.
-const ENTRIES: usize = 32;
-const ANSWERS: usize = 256;
-const CHANGES: usize = 1024;
-const QUARANTINED: usize = 8;
+const ENTRIES: usize = 8;
+const ANSWERS: usize = 64;
+const CHANGES: usize = 256;
+const QUARANTINED: usize = 2;
 /// The statistics hold samples of what can be looked up.
 const STATISTICS: &str = "sqlite_stat4";
 

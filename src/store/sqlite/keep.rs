@@ -6,9 +6,9 @@ use super::{Kept, Result, base, trouble};
 use crate::store::{ANSWERS_KEPT, Entry, ReadEvent, Retention, Seq};
 
 /// Rows that one step deletes.
-const STEP: usize = 256;
+const STEP: usize = 64;
 /// Rows of bodies that one step measures.
-const MEASURED: usize = 1024;
+const MEASURED: usize = 256;
 
 /// One step: whether there may be more to do at once.
 pub(super) fn step(
@@ -115,7 +115,7 @@ impl Keep<'_> {
         let Some(age) = self.retention.quarantine_age else { return Ok(false) };
         // A body in quarantine can be as large as a webhook: few at a time.
         let sql = "DELETE FROM quarantine WHERE received < ?1
-                       AND seq IN (SELECT seq FROM quarantine ORDER BY seq LIMIT 8) RETURNING length(body)";
+                       AND seq IN (SELECT seq FROM quarantine ORDER BY seq LIMIT 2) RETURNING length(body)";
         let mut delete = self.conn.prepare_cached(sql).map_err(trouble)?;
         let lengths = delete.query_map([self.now - age], |row| row.get::<_, i64>(0)).map_err(trouble)?;
         let lengths: Vec<i64> = lengths.collect::<rusqlite::Result<_>>().map_err(trouble)?;
