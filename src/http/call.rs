@@ -16,7 +16,7 @@ use super::error::{ApiError, json};
 use super::{Shared, body};
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
-use crate::domain::{Field, SmoochId, View, json_text};
+use crate::domain::{Field, View, json_text};
 use crate::ingest::queue::{Answer, Asked, Once};
 use crate::ingest::worker::now_ms;
 use crate::store::Reader;
@@ -156,9 +156,7 @@ impl Call {
         let (app, name) = (self.caller.app.clone(), self.user()?);
         let (wanted, authority) = (name.clone(), self.caller.authority.clone());
         let found = self.shared.readers.run(move |reader| {
-            let by_id = reader.by_id(&app, &SmoochId::from(&*wanted))?;
-            let found = if by_id.is_some() { by_id } else { reader.by_user_id(&app, &wanted)? };
-            Ok(found.map(|view| {
+            Ok(reader.by_name(&app, &wanted)?.map(|view| {
                 let first = secures(&authority, &view)?;
                 Ok((!first).then(|| show(&view)))
             }))

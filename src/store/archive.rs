@@ -133,10 +133,7 @@ pub trait Archive: Reader {
     /// else a `userId`. Nothing for somebody who was never seen.
     fn whom(&mut self, app: &AppId, name: &str) -> Result<BTreeSet<SmoochId>> {
         let named = SmoochId::from(name);
-        let view = match self.by_id(app, &named)? {
-            None => self.by_user_id(app, name)?,
-            found => found,
-        };
+        let view = self.by_name(app, name)?;
         let mut ids: BTreeSet<SmoochId> =
             view.map(|view| [vec![view.id], view.aliases].concat()).into_iter().flatten().collect();
         if ids.is_empty() && !named.is_app() && !self.connected(app, std::slice::from_ref(&named))?.is_empty()

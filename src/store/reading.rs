@@ -16,6 +16,12 @@ pub trait Reader {
     /// The app user who shows this `userId`: of several the one who said so last.
     fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>>;
 
+    /// The app user whom a name means: an `_id`, else a `userId`.
+    fn by_name(&mut self, app: &AppId, name: &str) -> Result<Option<View>> {
+        let by_id = self.by_id(app, &SmoochId::from(name))?;
+        if by_id.is_some() { Ok(by_id) } else { self.by_user_id(app, name) }
+    }
+
     /// At most `limit` app users after `after`, in the order of their `_id`s.
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;
 

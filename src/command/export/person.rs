@@ -21,9 +21,9 @@ const PIECE: usize = 500;
 /// # Errors
 /// There is no such app user, or the database cannot be read.
 pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &str) -> anyhow::Result<Value> {
-    let by_id = reader.by_id(app, &SmoochId::from(user))?;
-    let view = if by_id.is_some() { by_id } else { reader.by_user_id(app, user)? };
-    let Some(view) = view else { bail!("there is no app user with this _id or userId in the app {app}") };
+    let Some(view) = reader.by_name(app, user)? else {
+        bail!("there is no app user with this _id or userId in the app {app}")
+    };
     let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();
     let entries = journal(reader, app, &view)?;
     // Read last, so that every entry after it was read before it could be trimmed.

@@ -33,7 +33,10 @@ impl<'c> Loader<'c> {
 
     /// Brings a record, and everybody whom merges connect with it.
     pub(super) fn group(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {
-        let mut todo = vec![id.clone()];
+        self.groups(app, vec![id.clone()])
+    }
+
+    fn groups(&mut self, app: &AppId, mut todo: Vec<SmoochId>) -> Result<()> {
         while let Some(id) = todo.pop() {
             let key = (app.clone(), id);
             if !self.asked.insert(key.clone()) {
@@ -45,6 +48,34 @@ impl<'c> Loader<'c> {
             }
         }
         Ok(())
+    }
+
+    /// Brings, in one look, the record with this `_id`, or where there is none those who carry this `userId`;
+    /// and with them everybody whom merges connect with them.
+    pub(super) fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &Text) -> Result<()> {
+        // No join: SQLite would prepare that anew each time, for the sake of the index of those who are listed.
+        let sql = "SELECT id, record FROM app_users WHERE app = ?1 AND id = ?2
+                   UNION ALL
+                   SELECT id, (SELECT record FROM app_users AS a WHERE a.app = i.app AND a.id = i.id)
+                       FROM identifiers AS i WHERE app = ?1 AND kind = 'userId' AND value = ?3";
+        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut rows = select.query(params![app.as_str(), id.as_str(), &**user_id]).map_err(trouble)?;
+        let (mut carriers, mut connected) = (Vec::new(), Vec::new());
+        self.asked.insert((app.clone(), id.clone()));
+        while let Some(row) = rows.next().map_err(trouble)? {
+            let read = || Ok((SmoochId::from(row.get_ref(0)?.as_str()?), decode(row.get_ref(1)?.as_blob()?)));
+            let (found, record) = read().map_err(trouble)?;
+            let record = record.map_err(|error| Error::Damaged(error.to_string()))?;
+            connected.extend(record.into.keys().chain(&record.from).cloned());
+            self.directory.bring((app.clone(), found.clone()), record);
+            if found == *id {
+                return self.groups(app, connected);
+            }
+            self.asked.insert((app.clone(), found.clone()));
+            carriers.push(found);
+        }
+        self.directory.bring_named(app, user_id, carriers);
+        self.groups(app, connected)
     }
 
     /// Brings whoever carries a `userId`, each with everything needed to show them.

@@ -18,6 +18,10 @@ use crate::store::{
     Query, Reader, Receipt, Seq, Source,
 };
 
+/// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again
+/// that only pass through.
+const CACHE_KIB: i64 = 32 << 10;
+
 /// See [`Reader`].
 pub struct SqliteReader {
     conn: Connection,
@@ -29,6 +33,7 @@ impl SqliteReader {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags).map_err(trouble)?;
         super::common(&conn).map_err(trouble)?;
+        conn.pragma_update(None, "cache_size", -CACHE_KIB).map_err(trouble)?;
         conn.pragma_update(None, "query_only", true).map_err(trouble)?;
         Ok(Self { conn })
     }
@@ -92,6 +97,18 @@ impl Reader for SqliteReader {
         let snapshot = self.snapshot()?;
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
         let text = json_text(user_id);
+        loader.named(app, &text)?;
+        Ok(loader.directory.by_user_id(app, &text))
+    }
+
+    fn by_name(&mut self, app: &AppId, name: &str) -> Result<Option<View>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
+        let (id, text) = (SmoochId::from(name), json_text(name));
+        loader.meant(app, &id, &text)?;
+        if let Some(view) = show(&mut loader, app, &id)? {
+            return Ok(Some(view));
+        }
         loader.named(app, &text)?;
         Ok(loader.directory.by_user_id(app, &text))
     }
