@@ -4,6 +4,8 @@
 //! earlier one said; texts, message ids and times are new with every event, so that what is
 //! compressed is not the same thing over and over.
 
+use std::collections::HashMap;
+
 /// The demo app of the shipped settings, and its secret.
 pub const APP: &str = "5698edbf2a43bd081be982f1";
 pub const SECRET: &str = "demo-webhook-secret";
@@ -75,9 +77,8 @@ pub struct Writer {
     texts: Vec<String>,
     random: Random,
     messages: u64,
-    /// The day that `date` shows, in days since 1970.
-    day: u64,
-    date: String,
+    /// Days since 1970, each as a date.
+    days: HashMap<u64, String>,
 }
 
 impl Writer {
@@ -86,7 +87,7 @@ impl Writer {
         let mut random = Random(mix(seed));
         let words: Vec<&str> = WORDS.split(' ').collect();
         let texts = (0..TEXTS).map(|_| sentence(&mut random, &words)).collect();
-        Self { texts, random, messages: seed << 40, day: 0, date: String::new() }
+        Self { texts, random, messages: seed << 40, days: HashMap::new() }
     }
 
     /// Puts the body of an app user's event at the end of `out`: v1 and v1.1 in turn.
@@ -148,7 +149,9 @@ impl Writer {
         }
         put(out, &["\"profile\":{"]);
         profile(out, user);
-        put(out, &["},\"signedUpAt\":\"2019-03-0", digit(user % 9 + 1), "T09:13:26.786Z\",\"metadata\":"]);
+        put(out, &["},\"signedUpAt\":\""]);
+        self.iso(out, signed_up(user));
+        put(out, &["\",\"metadata\":"]);
         properties(out, user);
         put(out, &["}},\"content\":{\"type\":\"text\",\"text\":\""]);
         self.text(out);
@@ -176,7 +179,7 @@ impl Writer {
     }
 
     /// `appUser`, still open.
-    fn app_user(&self, out: &mut Vec<u8>, user: u64) {
+    fn app_user(&mut self, out: &mut Vec<u8>, user: u64) {
         put(out, &["\"appUser\":{\"_id\":\""]);
         user_id(out, user);
         put(out, &["\","]);
@@ -187,7 +190,9 @@ impl Writer {
         }
         put(out, &["\"conversationStarted\":true,"]);
         profile(out, user);
-        put(out, &[",\"signedUpAt\":\"2019-03-0", digit(user % 9 + 1), "T09:13:26.786Z\",\"properties\":"]);
+        put(out, &[",\"signedUpAt\":\""]);
+        self.iso(out, signed_up(user));
+        put(out, &["\",\"properties\":"]);
         properties(out, user);
     }
 
@@ -201,12 +206,12 @@ impl Writer {
             ],
         );
         self.iso(out, now);
+        put(out, &["\",\"linkedAt\":\""]);
+        self.iso(out, signed_up(user) + 216);
         put(
             out,
             &[
-                "\",\"linkedAt\":\"2019-03-0",
-                digit(user % 9 + 1),
-                "T09:13:27.002Z\",\"integrationId\":\"5bdf88000078f97b2ab00da0\",\"info\":{\"currentUrl\":\"https://shop.example.com/orders/",
+                "\",\"integrationId\":\"5bdf88000078f97b2ab00da0\",\"info\":{\"currentUrl\":\"https://shop.example.com/orders/",
             ],
         );
         decimal(out, self.random.below(100_000), 6);
@@ -253,12 +258,11 @@ impl Writer {
 
     /// A moment in ms since 1970, as ISO 8601.
     fn iso(&mut self, out: &mut Vec<u8>, ms: u64) {
-        let day = ms / 86_400_000;
-        if self.day != day {
+        let date = self.days.entry(ms / 86_400_000).or_insert_with(|| {
             let timestamp = jiff::Timestamp::from_millisecond(ms as i64).unwrap_or_default();
-            (self.day, self.date) = (day, timestamp.strftime("%Y-%m-%dT").to_string());
-        }
-        out.extend_from_slice(self.date.as_bytes());
+            timestamp.strftime("%Y-%m-%dT").to_string()
+        });
+        out.extend_from_slice(date.as_bytes());
         let ms = ms % 86_400_000;
         for (n, after) in [(ms / 3_600_000, ":"), (ms / 60_000 % 60, ":"), (ms / 1000 % 60, ".")] {
             decimal(out, n, 2);
@@ -274,6 +278,11 @@ pub fn user_id(out: &mut Vec<u8>, user: u64) {
     hex(out, FIRST_ID + user / 16, 8);
     put(out, &["9f1b7c"]);
     hex(out, user, 10);
+}
+
+/// When an app user signed up, in ms since 1970: as its `_id` says, whose first eight digits are the second.
+fn signed_up(user: u64) -> u64 {
+    (FIRST_ID + user / 16) * 1000 + user % 16 * 62
 }
 
 /// Half of all app users have a `userId`.

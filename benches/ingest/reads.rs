@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use crate::Args;
 use crate::bodies::{self, Random};
 use crate::load::{self, Outcome, Plan, Requests, Source, Users};
-use crate::machine::median;
+use crate::machine::{cpu_of, median};
 use crate::prepare::{self, Cache};
 use crate::server::Server;
 
@@ -64,28 +64,35 @@ impl Requests for Asks {
     }
 }
 
-/// Asks a server; gives the requests a second, p50 and p99 in ms.
-fn measure(server: &Server, ask: Ask, connections: usize, args: &Args, seed: u64) -> Result<[f64; 3]> {
+/// Asks a server; gives the requests a second, p50 and p99 in ms, and the server's processor time for a request
+/// in µs.
+fn measure(server: &Server, ask: Ask, connections: usize, args: &Args, seed: u64) -> Result<[f64; 4]> {
     let time = Duration::from_secs_f64(args.seconds);
     let plan = Plan { address: server.address, connections, warm_up: WARM_UP, time };
     let asks = Asks { ask, users: args.users, random: Random(seed), address: server.address };
-    let (_, Outcome { latencies, refused, broken, trouble, .. }) = load::run(plan, asks, || ())?;
+    let pid = server.pid();
+    let began = std::rc::Rc::new(std::cell::Cell::new(cpu_of(pid)));
+    let counting = began.clone();
+    let begin = move || counting.set(cpu_of(pid));
+    let (_, Outcome { latencies, refused, broken, trouble, .. }) = load::run(plan, asks, begin)?;
+    let cpu = cpu_of(pid).saturating_sub(began.get()).as_secs_f64() * 1e6 / latencies.total().max(1) as f64;
     ensure!(refused + broken == 0, "{refused} refused, {broken} broken: {trouble:?}");
     let rate = latencies.total() as f64 / time.as_secs_f64();
-    Ok([rate, latencies.quantile(0.5), latencies.quantile(0.99)])
+    Ok([rate, latencies.quantile(0.5), latencies.quantile(0.99), cpu])
 }
 
 /// The same while webhooks of known users are stored over as many connections; gives their rate as well.
-fn mixed((asked, writer): (&Server, &Server), ask: Ask, args: &Args, seed: u64) -> Result<([f64; 3], f64)> {
+fn mixed((asked, writer): (&Server, &Server), ask: Ask, args: &Args, seed: u64) -> Result<([f64; 4], f64)> {
     let time = Duration::from_secs_f64(args.seconds);
     let plan = Plan { address: writer.address, connections: 32, warm_up: WARM_UP, time };
     let source = Source::new(Users::Among(args.users), writer.address, seed);
     thread::scope(|scope| {
         let writes = scope.spawn(move || load::run(plan, source, || ()));
-        let reads = measure(asked, ask, 32, args, seed)?;
+        let [rate, p50, p99, _] = measure(asked, ask, 32, args, seed)?;
         let (_, written) = writes.join().map_err(|_| anyhow::anyhow!("the load panicked"))??;
         ensure!(written.refused + written.broken == 0, "webhooks: {:?}", written.trouble);
-        Ok((reads, written.latencies.total() as f64 / time.as_secs_f64()))
+        // Its processor time is that of the webhooks as well.
+        Ok(([rate, p50, p99, f64::NAN], written.latencies.total() as f64 / time.as_secs_f64()))
     })
 }
 
@@ -96,9 +103,10 @@ pub fn run(args: &Args, cache: &Cache, folder: &Path, noop: &Server) -> Result<(
     prepare::copy(&cache.known(args.users)?, &home)?;
     let program = Server::program(&args.program, &home)?;
     println!("{} users, medians of {} rounds", args.users, args.rounds);
-    println!("{:<34}{:>10}{:>10}{:>10}{:>12}", "", "req/s", "p50 ms", "p99 ms", "of no-op");
-    let print = |what: &str, [rate, p50, p99]: [f64; 3], ratio: &str| {
-        println!("{what:<34}{rate:>10.0}{p50:>10.2}{p99:>10.2}{ratio:>12}");
+    println!("{:<34}{:>8}{:>8}{:>8}{:>8}{:>14}", "", "req/s", "p50 ms", "p99 ms", "CPU us", "of no-op");
+    let print = |what: &str, [rate, p50, p99, cpu]: [f64; 4], ratio: &str| {
+        let cpu = if cpu.is_nan() { String::new() } else { format!("{cpu:.1}") };
+        println!("{what:<34}{rate:>8.0}{p50:>8.2}{p99:>8.2}{cpu:>8}{ratio:>14}");
     };
     for (ask, what) in [(Ask::ById, "GET by _id"), (Ask::ByUserId, "GET by userId")] {
         let (mut ours, mut ratios) = (Vec::new(), Vec::new());
@@ -126,6 +134,6 @@ pub fn run(args: &Args, cache: &Cache, folder: &Path, noop: &Server) -> Result<(
 }
 
 /// The medians of rates and latencies over the rounds.
-fn middle(rounds: &[[f64; 3]]) -> [f64; 3] {
+fn middle(rounds: &[[f64; 4]]) -> [f64; 4] {
     std::array::from_fn(|n| median(&rounds.iter().map(|round| round[n]).collect::<Vec<_>>()))
 }
