@@ -291,8 +291,11 @@ fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, mut reade
 }
 
 fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, mut reader: impl Reader) {
-    let mut who =
-        |user_id: &str| reader.by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
+    let mut who = |user_id: &str| {
+        let found = reader.by_user_id(&APP.into(), user_id).unwrap();
+        assert_eq!(reader.by_name(&APP.into(), user_id).unwrap(), found, "nobody has this as _id");
+        found.map(|view| view.id.to_string())
+    };
     self::store(&mut store, APP, &[event(5, vec![named("a", "kim")])]);
     self::store(&mut store, APP, &[event(3, vec![named("b", "kim")])]);
     assert_eq!(who("kim").as_deref(), Some("a"), "an older word does not count");

@@ -78,6 +78,7 @@ impl Rebuilt {
     pub fn compare<'k>(&self, reader: &mut impl Reader, keys: impl IntoIterator<Item = &'k Key>) {
         for (app, id) in keys.into_iter().filter(|(_, id)| !id.is_app()) {
             assert_eq!(reader.by_id(app, id).unwrap(), self.directory.view(app, id), "{app} {id}");
+            means(reader, app, id.as_str());
         }
     }
 
@@ -103,6 +104,7 @@ impl Rebuilt {
         for ((app, user_id), id) in &named {
             let found = reader.by_user_id(app, user_id).unwrap().map(|view| view.id);
             assert_eq!(found.as_ref(), Some(id), "userId {user_id}");
+            means(reader, app, user_id);
         }
         for (app, roots) in &roots {
             assert_eq!(&listed(reader, app), roots, "the list of {app}");
@@ -192,4 +194,11 @@ fn rebuilt_from_the_journal_the_directory_of_one_large_batch_is_the_live_one() {
         }
     });
     assert!(matches_the_live_one(&home, &program) > 150);
+}
+
+/// A name means an `_id`, else a `userId`.
+fn means(reader: &mut impl Reader, app: &AppId, name: &str) {
+    let by_id = reader.by_id(app, &name.into()).unwrap();
+    let expected = by_id.or_else(|| reader.by_user_id(app, name).unwrap());
+    assert_eq!(reader.by_name(app, name).unwrap(), expected, "{app} {name}");
 }
