@@ -6,7 +6,7 @@ use crate::store::archive::Verdicts;
 use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reader, Source, Store, Txn};
 
 /// Ann, Bob and Cat claim one television, Bob last.
-fn three(store: &mut impl Store) {
+pub(super) fn three(store: &mut impl Store) {
     let claims: [Event; 3] = [
         event(1, vec![named("cat", "c"), bound("cat", "tv")]),
         event(2, vec![named("ann", "a"), bound("ann", "tv")]),

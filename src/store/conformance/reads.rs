@@ -49,3 +49,27 @@ pub(super) fn a_history_is_of_everybody_whom_merges_connect(mut store: impl Stor
     }
     assert_eq!(seqs, [3, 2, 1], "newest first, nothing twice, nobody else's");
 }
+
+pub(super) fn a_name_means_an_id_else_a_user_id(mut store: impl Store, mut reader: impl Reader) {
+    super::commands::three(&mut store);
+    let app = AppId::from(APP);
+    let mut means = |name: &str| {
+        let by_id = reader.by_id(&app, &name.into()).unwrap();
+        let expected = by_id.or_else(|| reader.by_user_id(&app, name).unwrap());
+        let found = reader.by_name(&app, name).unwrap();
+        assert_eq!(found, expected, "{name}");
+        found.map(|view| (view.id.to_string(), view.clients.values().any(|client| client.active)))
+    };
+    for (name, id, active) in
+        [("ann", "ann", false), ("a", "ann", false), ("b", "bob", true), ("c", "cat", false)]
+    {
+        assert_eq!(means(name), Some((id.to_owned(), active)), "{name}");
+    }
+    assert_eq!(means("nobody"), None);
+    self::store(&mut store, APP, &[event(4, vec![named("dan", "cat")])]);
+    assert_eq!(means("cat").map(|(id, _)| id).as_deref(), Some("cat"), "an _id goes before a userId");
+    self::store(&mut store, APP, &[event(5, vec![merged("dan", "ann")]), event(6, vec![removed("cat")])]);
+    assert_eq!(means("cat").map(|(id, _)| id).as_deref(), Some("dan"), "one that is gone is nobody's");
+    assert_eq!(means("ann").map(|(id, _)| id).as_deref(), Some("dan"));
+    assert_eq!(means(SmoochId::APP), None);
+}

@@ -50,8 +50,8 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    /// Brings, in one look, the record with this `_id`, or where there is none those who carry this `userId`;
-    /// and with them everybody whom merges connect with them.
+    /// Brings, in one look, the record with this `_id` with its group, or where there is none those who carry
+    /// this `userId`, each with everything needed to show them.
     pub(super) fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &Text) -> Result<()> {
         // No join: SQLite would prepare that anew each time, for the sake of the index of those who are listed.
         let sql = "SELECT id, record FROM app_users WHERE app = ?1 AND id = ?2
@@ -74,8 +74,10 @@ impl<'c> Loader<'c> {
             self.asked.insert((app.clone(), found.clone()));
             carriers.push(found);
         }
+        self.groups(app, connected)?;
+        carriers.iter().try_for_each(|id| self.holders(app, id))?;
         self.directory.bring_named(app, user_id, carriers);
-        self.groups(app, connected)
+        Ok(())
     }
 
     /// Brings whoever carries a `userId`, each with everything needed to show them.
