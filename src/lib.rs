@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod log;
 pub mod metrics;
 pub mod rebuild;
+pub mod request;
 pub mod schedule;
 pub mod serve;
 pub mod store;

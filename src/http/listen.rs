@@ -30,7 +30,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::ServiceExt;
-use tracing::Instrument as _;
 
 use super::trace::Trace;
 use crate::config::Server;
@@ -156,7 +155,7 @@ async fn connection(
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
         let trace = Trace::of(request.headers());
-        let span = trace.span();
+        let name = trace.request.clone();
         let handle = async move {
             if head_bytes(&request) > limits.header_bytes {
                 metrics.turn_away(HEAD_TOO_LARGE);
@@ -171,7 +170,7 @@ async fn connection(
             tracing::debug!(%method, status, ms, "answered with {status} after {ms} ms");
             Ok(trace.name(response.map(|body| under_way.until_sent(body))))
         };
-        handle.instrument(span)
+        name.cover(handle)
     });
     let mut http = http1::Builder::new();
     http.max_buf_size(limits.header_bytes).max_headers(MOST_HEADERS);

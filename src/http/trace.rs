@@ -2,9 +2,10 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
-use tracing::Span;
-use tracing::field::Empty;
+use bytes::Bytes;
 use uuid::Uuid;
+
+use crate::request::Request;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -14,34 +15,27 @@ const LONGEST_ID: usize = 128;
 /// The name of a request.
 pub(super) struct Trace {
     id: HeaderValue,
-    span: Span,
+    /// The same for the log.
+    pub(super) request: Request,
 }
 
 impl Trace {
     /// The caller's `X-Request-Id` if it is fit for a log line, else a new one; and trace and span of its
     /// `traceparent`. Every log line of the request has them.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let id = headers.get(REQUEST_ID).filter(|id| is_fit(id.as_bytes())).cloned();
-        let id = id.unwrap_or_else(|| {
-            let mut text = Uuid::encode_buffer();
-            let text: &str = Uuid::now_v7().hyphenated().encode_lower(&mut text);
-            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
-        });
-        let request_id = id.to_str().unwrap_or_default();
-        // Of the highest level, because a line without its request is of little use.
-        let span = tracing::error_span!("request", request_id, trace_id = Empty, span_id = Empty);
-        if let Some((trace, parent)) =
-            headers.get("traceparent").and_then(|value| parent(value.to_str().ok()?))
-        {
-            span.record("trace_id", trace);
-            span.record("span_id", parent);
-        }
-        Self { id, span }
-    }
-
-    /// The span that the request is handled in.
-    pub(super) fn span(&self) -> Span {
-        self.span.clone()
+        let given = headers.get(REQUEST_ID).map(HeaderValue::as_bytes).filter(|id| is_fit(id));
+        let id = given.map_or_else(
+            || {
+                let mut text = Uuid::encode_buffer();
+                let text: &str = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+                Bytes::copy_from_slice(text.as_bytes())
+            },
+            Bytes::copy_from_slice,
+        );
+        let caller = headers.get("traceparent").and_then(|value| parent(value.to_str().ok()?));
+        let request = Request::new(id.clone(), caller);
+        let id = HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static(""));
+        Self { id, request }
     }
 
     /// The answer with the request's id.

@@ -9,10 +9,10 @@ use async_channel::{Receiver, Sender, TrySendError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tracing::Span;
 
 use crate::domain::command::{Command, Done, Refusal};
 use crate::domain::{AppId, Event};
+use crate::request::Request;
 use crate::store::archive::Row;
 use crate::store::{self, Seq};
 
@@ -213,7 +213,7 @@ pub struct Job {
     /// Told once it is on disk, or that it is not.
     pub done: oneshot::Sender<Result<Reply, Refused>>,
     /// The request that it came with, for the log.
-    pub span: Span,
+    pub request: Request,
     room: Room,
 }
 
@@ -317,10 +317,12 @@ impl Queue {
             return Err(Refused::Full);
         }
         let (done, reply) = oneshot::channel();
-        self.jobs.try_send(Job { task, done, span: Span::current(), room }).map_err(|error| match error {
-            TrySendError::Full(_) => Refused::Full,
-            TrySendError::Closed(_) => Refused::Closed,
-        })?;
+        self.jobs.try_send(Job { task, done, request: Request::current(), room }).map_err(
+            |error| match error {
+                TrySendError::Full(_) => Refused::Full,
+                TrySendError::Closed(_) => Refused::Closed,
+            },
+        )?;
         match timeout(self.answer_within, reply).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => Err(Refused::Unavailable),
@@ -333,7 +335,7 @@ impl Queue {
     pub fn tick(&self) -> bool {
         let room = Room { taken: self.taken.clone(), bytes: 0 };
         let (done, _) = oneshot::channel();
-        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room, span: Span::none() });
+        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room, request: Request::default() });
         !matches!(sent, Err(TrySendError::Closed(_)))
     }
 

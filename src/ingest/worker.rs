@@ -5,7 +5,6 @@ use std::sync::PoisonError;
 use std::time::Instant;
 
 use async_channel::{Receiver, TryRecvError};
-use tracing::Span;
 
 use super::news::News;
 use super::pulse::Pulse;
@@ -16,6 +15,7 @@ use super::work::{Work, keys};
 use crate::domain::TooLarge;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
+use crate::request::Request;
 use crate::store::{Error, Retention, Saved, Store, Txn};
 
 /// Bodies beyond which a batch takes no further job, in bytes.
@@ -142,8 +142,7 @@ fn batches<S: Store>(
     }
 }
 
-/// Stores a batch; where something in it cannot be applied, each of its jobs alone; and the one
-/// that cannot be applied even so, in quarantine.
+/// Handles a batch. What is logged of one job alone is logged of its request.
 fn handle<S: Store>(
     store: &mut S,
     batch: Vec<Job>,
@@ -151,9 +150,19 @@ fn handle<S: Store>(
     options: &Options,
     metrics: &Metrics,
 ) -> Result<(), Error> {
-    // What is logged of one job alone is logged of its request.
-    let span = if let [job] = batch.as_slice() { job.span.clone() } else { Span::none() };
-    let _request = span.entered();
+    let request = if let [job] = batch.as_slice() { job.request.clone() } else { Request::default() };
+    request.cover_here(|| keep(store, batch, walks, options, metrics))
+}
+
+/// Stores a batch; where something in it cannot be applied, each of its jobs alone; and the one
+/// that cannot be applied even so, in quarantine.
+fn keep<S: Store>(
+    store: &mut S,
+    batch: Vec<Job>,
+    walks: &mut Walks,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<(), Error> {
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
     let alone = tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_)));
     if alone {

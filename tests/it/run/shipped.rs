@@ -111,7 +111,7 @@ fn the_image_runs_as_nobody_in_particular_and_is_asked_whether_it_is_well() {
         assert!(root.join(kept).exists(), "{kept}");
     }
     let mut needed: BTreeSet<String> =
-        ["Cargo.toml", "Cargo.lock", "config.toml", "src", "benches"].map(String::from).into();
+        [".cargo", "Cargo.toml", "Cargo.lock", "config.toml", "src", "benches"].map(String::from).into();
     for file in files(&root.join("src"), "rs") {
         let text = std::fs::read_to_string(&file).unwrap();
         for part in text.split("include_str!(\"").chain(text.split("include_bytes!(\"")).skip(1) {
