@@ -1,7 +1,6 @@
 //! What a request is called in the log, wherever it is worked on.
 //!
-//! Few requests are logged at all, so its name becomes a span only where a line is written: to keep a span for
-//! each would cost a tenth of a look-up.
+//! Few requests are logged at all, so its name becomes a span only where a line is written.
 
 use std::sync::Arc;
 
