@@ -79,13 +79,17 @@ impl Clearing {
         if after >= last {
             return Ok((Vec::new(), after));
         }
-        let to = last.min(after + AGAIN);
-        let sql = "SELECT app, before, user FROM moves WHERE n > ?1 AND n <= ?2 AND sort = 'lastSeen'";
+        let sql = "SELECT app, before, user, n FROM moves WHERE n > ?1 AND n <= ?2 AND sort = 'lastSeen'
+                   ORDER BY n LIMIT ?3";
         let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        let rows = select.query_map([after, to], |row| {
+        let mut to = last;
+        let rows = select.query_map(params![after, last, AGAIN], |row| {
+            to = row.get(3)?;
             Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?, row.get(2)?))
         });
-        Ok((rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?, to))
+        let rows: Vec<Outdated> = rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let all = (rows.len() as i64) < AGAIN;
+        Ok((rows, if all { last } else { to }))
     }
 
     /// What a batch does for it, after it has written its app users and left these rows outdated.

@@ -53,7 +53,7 @@ impl<'c> Loader<'c> {
     /// Brings, in one look, the record with this `_id` with its group, or where there is none those who carry
     /// this `userId`, each with everything needed to show them.
     pub(super) fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &Text) -> Result<()> {
-        // No join: SQLite would prepare that anew each time, for the sake of the index of those who are listed.
+        // No join: SQLite would prepare that anew each time (decision 22).
         let sql = "SELECT id, record FROM app_users WHERE app = ?1 AND id = ?2
                    UNION ALL
                    SELECT id, (SELECT record FROM app_users AS a WHERE a.app = i.app AND a.id = i.id)

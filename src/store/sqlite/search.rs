@@ -15,8 +15,7 @@ fn letters(app: &AppId) -> String {
 }
 
 fn short(text: &str, bytes: usize) -> String {
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    Sha256::digest(text)[..bytes].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    Sha256::digest(text)[..bytes].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One word for an e-mail address as a whole, given as JSON text.
@@ -33,15 +32,10 @@ fn platform(name: &str) -> String {
 /// What an app user of an app is found by.
 pub(super) fn row(app: &AppId, traits: &Traits) -> String {
     let app = letters(app);
-    let mut row = String::new();
-    let mut add = |word: &str| {
-        let parts = [if row.is_empty() { "" } else { " " }, &app, word];
-        row.extend(parts);
-    };
-    traits.words.iter().for_each(|word| add(word));
-    traits.email.iter().for_each(|email| add(&address(email)));
-    traits.platforms.iter().for_each(|name| add(&platform(name)));
-    row
+    let email = traits.email.iter().map(|email| address(email));
+    let platforms = traits.platforms.iter().map(|name| platform(name));
+    let all = traits.words.iter().cloned().chain(email).chain(platforms);
+    all.map(|word| format!("{app}{word}")).collect::<Vec<_>>().join(" ")
 }
 
 /// The words that a filter asks for.
