@@ -169,6 +169,8 @@ fn what_lists_do_not_need_any_more_is_cleared_away() {
     let program = home.start();
     write(&program, 2500);
     program.kill();
+    let of_before = "SELECT count(*) FROM seen WHERE last_seen <= 1600002500000000";
+    assert!(home.find::<i64>(of_before) > 10, "something was left");
     // So many moves later.
     let sql = "INSERT INTO moves (n, sort, app, id, user, before, now)
                SELECT 600000, sort, app, id, user, before, now FROM moves WHERE n = 1";
@@ -179,6 +181,7 @@ fn what_lists_do_not_need_any_more_is_cleared_away() {
     println!("{seen} rows of seen for 10 app users, the oldest move is {oldest}");
     assert!((10..10 + 2 * 512 + 100).contains(&seen), "{seen}");
     assert!(oldest > 1000, "{oldest}");
+    assert_eq!(home.find::<i64>(of_before), 0, "what was left when it ended has gone");
     let (ids, _) = page(&program.get("/v1/appusers?sort=-lastSeen"));
     assert_eq!(ids.len(), 10);
     program.stop();
