@@ -11,10 +11,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{OpenError, backup, common, fill, trouble};
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
-const STEPS: [(i64, &str); 3] = [
+const STEPS: [(i64, &str); 4] = [
     (1, include_str!("migrations/0001_directory.sql")),
     (2, include_str!("migrations/0002_lists.sql")),
     (3, include_str!("migrations/0003_forget.sql")),
+    (4, include_str!("migrations/0004_corrections.sql")),
 ];
 
 /// Marks a file as ours: "roll" in ASCII.

@@ -1,0 +1,1 @@
+-- Schema 4. Each section below belongs to one correction; the comment above it says which.
