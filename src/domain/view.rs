@@ -67,6 +67,21 @@ impl View {
         format!("{:024x}", u128::from_be_bytes(number))
     }
 
+    /// The names of what it shows, as the answers use them.
+    fn names(&self) -> Vec<String> {
+        let nothing = Self {
+            id: self.id.clone(),
+            aliases: Vec::new(),
+            fields: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            started: false,
+            secured: false,
+            first_seen: None,
+            last_seen: None,
+        };
+        nothing.differences(self)
+    }
+
     /// What differs between two views, by the names the answers use.
     fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = Vec::new();
@@ -154,7 +169,7 @@ pub struct Change {
     pub user: SmoochId,
     /// What happened.
     pub kind: ChangeKind,
-    /// The names of what is different now.
+    /// The names of what is different now; of an app user that was not listed before, of all that it shows.
     pub fields: Vec<String>,
 }
 
@@ -236,8 +251,8 @@ impl Change {
                     let fields = before.differences(view);
                     (!fields.is_empty()).then(|| change(ChangeKind::Updated, fields)).flatten()
                 }
-                Some(_) => change(ChangeKind::Unmerged, Vec::new()),
-                None => change(ChangeKind::Created, Vec::new()),
+                Some(_) => change(ChangeKind::Unmerged, view.names()),
+                None => change(ChangeKind::Created, view.names()),
             },
         }
     }

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::ingest::queue::Refused;
-use crate::store;
+use crate::store::{self, Epoch};
 
 /// A refusal. Its text is shown to whoever asked, so it never says anything about the inside.
 #[derive(Clone, Debug)]
@@ -26,8 +26,8 @@ pub(super) struct ApiError {
 enum Beside {
     /// Who is meant.
     User(String),
-    /// The oldest change that is kept.
-    Oldest(u64),
+    /// The oldest change that is kept, and the epoch of the feed.
+    Oldest(u64, Option<Epoch>),
 }
 
 impl ApiError {
@@ -45,8 +45,8 @@ impl ApiError {
     }
 
     /// The oldest change that is kept, where one is asked for that is not.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        if let Some(Beside::Oldest(oldest)) = self.beside { Some(oldest) } else { None }
+    pub(super) fn oldest(&self) -> Option<(u64, Option<Epoch>)> {
+        if let Some(Beside::Oldest(oldest, epoch)) = self.beside { Some((oldest, epoch)) } else { None }
     }
 
     /// Whether the same request may be taken in a moment.
@@ -85,7 +85,18 @@ impl ApiError {
 
     /// What was asked for is no longer kept; `oldest` is.
     pub(super) fn gone(description: &'static str, oldest: u64) -> Self {
-        Self { beside: Some(Beside::Oldest(oldest)), ..Self::new(StatusCode::GONE, "gone", description) }
+        Self {
+            beside: Some(Beside::Oldest(oldest, None)),
+            ..Self::new(StatusCode::GONE, "gone", description)
+        }
+    }
+
+    /// The same with the epoch that the feed has now.
+    pub(super) fn of_epoch(mut self, now: Epoch) -> Self {
+        if let Some(Beside::Oldest(_, epoch)) = &mut self.beside {
+            *epoch = Some(now);
+        }
+        self
     }
 
     /// A cursor was kept for too long.
@@ -135,7 +146,12 @@ impl IntoResponse for ApiError {
             serde_json::json!({ "error": { "code": self.code, "description": self.description } });
         match &self.beside {
             Some(Beside::User(user)) => answer["appUser"] = serde_json::json!({ "_id": user }),
-            Some(Beside::Oldest(oldest)) => answer["oldest"] = (*oldest).into(),
+            Some(Beside::Oldest(oldest, epoch)) => {
+                answer["oldest"] = (*oldest).into();
+                if let Some(epoch) = epoch {
+                    answer["epoch"] = epoch.to_string().into();
+                }
+            }
             None => {}
         }
         let mut response = self.respond(self.status, &answer);

@@ -1,16 +1,19 @@
 //! The change feed: everything that happened to the app users of an app, in order, and what a
 //! follower who knows nothing begins with.
 //!
-//! A follower keeps a copy: it replaces its app user `_id` by each `appUser` it is told, and drops the
-//! `_id` of each `merged` and `removed`. An `appUser` is shown as it is when it is read, so it may be ahead
-//! of its change, never behind it: once the follower has applied all changes, its copy is the directory.
+//! The rules of a follower are in `docs/api.md`. An `appUser` is shown as it is when it is read, so it may be
+//! ahead of its change, never behind it: a follower that has applied all changes has the directory.
 //!
-//! The snapshot is read a page at a time while the directory goes on. It names the number from which the
-//! follower then takes the changes, and that is the last one given before its first page: whatever a page
-//! shows too late or not at all is in a later change.
+//! The snapshot is read a page at a time while the directory changes. It names the change from which the
+//! follower then goes on, the last one told before its first page: whatever a page shows too late or not at
+//! all is in a later change.
+//!
+//! Numbers belong to an epoch (`store/epoch.rs`). A follower gets both as one text and gives it back, so a
+//! follower of another epoch is recognised and has to begin again.
 
 mod envelope;
 mod pace;
+mod place;
 mod stream;
 
 use std::sync::Arc;
@@ -18,8 +21,6 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::time::{Instant, sleep_until};
 
 use super::Shared;
@@ -32,6 +33,7 @@ use crate::store::sqlite::SqliteReader;
 use crate::store::{Changes, Reader};
 use envelope::Envelope;
 use pace::Pace;
+use place::{After, Place, Since};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
@@ -41,8 +43,8 @@ const LONGEST_WAIT: u64 = 60;
 /// GET `…/changes`: what changed after the change `since`, by default everything; the next page is that
 /// since `next`. `limit` is 1 to 1000, by default 100, and a page of large app users has fewer. `wait` is
 /// how long to wait for a change if there is none yet: 0 to 60 s. With `snapshot=true` all app users, a
-/// page `after` the other, and in `next` where to go on once they are read. 400 for a `since` that is yet
-/// to come, 410 for one that is not kept any more, with the `oldest` change that is.
+/// page `after` the other, and in `next` where to go on once they are read. 410 for a `since` that the feed
+/// cannot go on after, with the `oldest` change that is kept and the `epoch`.
 ///
 /// With `Accept: text/event-stream` the same as a stream; with `Accept: application/cloudevents-batch+json`, or
 /// `envelope=cloudevents`, each change as a CloudEvent.
@@ -61,7 +63,7 @@ pub(super) async fn changes(call: Call) -> Result<Response, ApiError> {
     }
 }
 
-async fn poll(call: &Call, since: u64, asked: &Asked) -> Result<Response, ApiError> {
+async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiError> {
     let until = Instant::now() + asked.wait;
     let _counted = Reading::begin(&call.shared.metrics);
     let mut news = call.shared.news.follow();
@@ -70,7 +72,7 @@ async fn poll(call: &Call, since: u64, asked: &Asked) -> Result<Response, ApiErr
         news.mark_unchanged();
         let page = read(&call.shared, &call.caller.app, since, asked.limit).await?;
         if !page.changes.is_empty() || Instant::now() >= until || *draining.borrow() {
-            return Ok(asked.envelope.page(asked, since, &page));
+            return Ok(asked.envelope.page(asked, since.seq, &page));
         }
         tokio::select! {
             _ = news.changed() => {}
@@ -80,60 +82,18 @@ async fn poll(call: &Call, since: u64, asked: &Asked) -> Result<Response, ApiErr
     }
 }
 
-/// The changes after `since`, unless it is none of this feed's.
-async fn read(shared: &Shared, app: &AppId, since: u64, limit: usize) -> Result<Changes, ApiError> {
+/// The changes after `since`, if the feed can go on after it.
+async fn read(shared: &Shared, app: &AppId, since: Since, limit: usize) -> Result<Changes, ApiError> {
     let of = app.clone();
-    let page = shared.readers.run(move |reader| reader.changes(&of, since, limit)).await?;
-    if since > page.last {
-        return Err(ApiError::bad_request(format!("since is beyond the last change, {}", page.last)));
-    }
-    kept(since, page.oldest).map(|()| page)
-}
-
-/// Whether every change after `since` is kept.
-fn kept(since: u64, oldest: u64) -> Result<(), ApiError> {
-    if since + 1 < oldest {
-        let description = "The changes to go on from are not kept any more; begin with snapshot=true";
-        return Err(ApiError::gone(description, oldest));
-    }
-    Ok(())
-}
-
-/// Where a follower is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
-    /// It has applied every change up to this one.
-    Change(u64),
-    /// It reads the snapshot.
-    Snapshot(Option<After>),
-}
-
-/// Where a follower is in the snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct After {
-    /// The last change given before its first page.
-    seq: u64,
-    /// The last app user it was shown.
-    id: String,
-}
-
-impl After {
-    fn cursor(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("snapshot\0{}\0{}", self.seq, self.id))
-    }
-
-    fn read(cursor: &str) -> Option<Self> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (seq, id) = text.strip_prefix("snapshot\0")?.split_once('\0')?;
-        Some(Self { seq: seq.parse().ok()?, id: id.to_owned() })
-    }
+    let page = shared.readers.run(move |reader| reader.changes(&of, since.seq, limit)).await?;
+    since.check(&page).map(|()| page)
 }
 
 /// A page of the snapshot.
 struct Page {
+    /// Where it begins.
+    from: After,
     users: Vec<View>,
-    /// The last change given before the first page.
-    seq: u64,
     more: bool,
 }
 
@@ -148,19 +108,21 @@ impl Page {
         let read = move |reader: &mut SqliteReader| {
             // The number first: what changes between the two is told again, and nothing is missed.
             let feed = reader.changes(&app, 0, 0)?;
-            let (seq, id) = place.map_or((feed.last, None), |after| (after.seq, Some(after.id)));
-            let mut users = reader.list(&app, id.as_deref(), limit + 1)?;
+            let start = || After { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
+            let from = place.unwrap_or_else(start);
+            let mut users = reader.list(&app, from.id(), limit + 1)?;
             let more = users.len() > limit;
             users.truncate(limit);
-            Ok((Self { users, seq, more }, feed.oldest))
+            Ok((Self { from, users, more }, feed))
         };
-        let (page, oldest) = shared.readers.run(read).await?;
-        // Whoever reads so slowly that what follows is gone meanwhile need not read on.
-        kept(page.seq, oldest).map(|()| page)
+        let (page, feed) = shared.readers.run(read).await?;
+        // A follower that reads so slowly that what follows is not kept any more need not read on.
+        page.from.since().check(&feed).map(|()| page)
     }
 
+    /// The place after an app user of the page.
     fn after(&self, user: &View) -> After {
-        After { seq: self.seq, id: user.id.as_str().to_owned() }
+        After { id: user.id.as_str().to_owned(), ..self.from.clone() }
     }
 
     /// Where the next page begins, if there is one.
@@ -175,19 +137,22 @@ struct Asked {
     limit: usize,
     wait: Duration,
     envelope: Envelope,
+    /// The events of a stream have their kinds as types.
+    types: bool,
 }
 
 impl Asked {
     fn read(call: &Call) -> Result<Self, ApiError> {
         let mut envelope = accepts(&call.headers, envelope::BATCH);
-        let (mut since, mut snapshot, mut after) = (None, false, None);
+        let (mut since, mut snapshot, mut after, mut types) = (None, false, None, true);
         let (mut size, mut wait) = (DEFAULT_LIMIT, 0);
         for (key, value) in &call.query {
             match key.as_str() {
-                "since" => since = Some(number(value)?),
+                "since" => since = Some(Since::read(value)?),
                 "limit" => size = limit(key, value, MOST)?,
                 "wait" => wait = seconds(value)?,
-                "snapshot" => snapshot = truth(value)?,
+                "snapshot" => snapshot = truth(key, value)?,
+                "types" => types = truth(key, value)?,
                 "envelope" if value == "cloudevents" => envelope = true,
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
                 "after" => after = Some(After::read(value).ok_or_else(not_a_cursor)?),
@@ -195,20 +160,14 @@ impl Asked {
             }
         }
         let from = match (since, snapshot, after) {
-            (since, false, None) => Place::Change(since.unwrap_or(0)),
+            (since, false, None) => Place::Change(since.unwrap_or_default()),
             (None, true, after) => Place::Snapshot(after),
             (Some(_), true, _) => return Err(ApiError::bad_request("since and snapshot exclude each other")),
             (_, false, Some(_)) => return Err(ApiError::bad_request("after is for snapshot=true")),
         };
         let envelope = Envelope::new(envelope, &call.caller.app);
-        Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope })
+        Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope, types })
     }
-}
-
-/// A number that the database can hold.
-fn number(value: &str) -> Result<u64, ApiError> {
-    let number = value.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.ok_or_else(|| ApiError::bad_request("since must be the number of a change"))
 }
 
 fn seconds(value: &str) -> Result<u64, ApiError> {
@@ -216,8 +175,8 @@ fn seconds(value: &str) -> Result<u64, ApiError> {
     wait.ok_or_else(|| ApiError::bad_request(format!("wait must be from 0 to {LONGEST_WAIT} seconds")))
 }
 
-fn truth(value: &str) -> Result<bool, ApiError> {
-    value.parse().map_err(|_| ApiError::bad_request("snapshot must be true or false"))
+fn truth(key: &str, value: &str) -> Result<bool, ApiError> {
+    value.parse().map_err(|_| ApiError::bad_request(format!("{key} must be true or false")))
 }
 
 fn not_a_cursor() -> ApiError {

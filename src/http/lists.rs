@@ -122,7 +122,8 @@ impl Asked {
                 Ok(page)
             }
             Listed::Expired => Err(ApiError::expired(
-                "Too much has changed since the page before to go on after it; begin the list again",
+                "Too much has changed since the page before to go on after it, or the database was restored; begin the list \
+                 again",
             )),
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Epoch;
 use crate::domain::{SmoochId, View};
 
 /// Which app users, in which order.
@@ -83,6 +84,8 @@ pub struct Place {
     pub(super) upto: i64,
     /// Whoever moved up to this number was told of, or is where they moved to.
     pub(super) moves: i64,
+    /// What `moves` counts from; nothing in an order in which nobody moves.
+    pub(super) epoch: Option<Epoch>,
 }
 
 /// What reading one page may cost.
@@ -117,7 +120,7 @@ impl Place {
 pub enum Listed {
     /// The page.
     Page(Page),
-    /// The place is so old that it is not known any more who has moved since.
+    /// The place is so old that it is not known any more who has moved since, or is of another epoch.
     Expired,
 }
 

@@ -6,6 +6,7 @@
 pub mod archive;
 #[cfg(test)]
 mod conformance;
+mod epoch;
 pub mod export;
 mod list;
 pub mod readers;
@@ -21,6 +22,7 @@ use archive::{Row, Verdicts};
 
 use crate::domain::{AppId, ClientId, Digest, Directory, Event, Key, SmoochId, Text, TooLarge};
 
+pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use list::{Bounds, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::list::{Bounds, Counted, Filter, Listed, Place, Query};
-use super::{Entry, Horizon, Receipt, Result, Seq};
+use super::{Entry, FeedEpoch, Horizon, Receipt, Result, Seq};
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
 
 /// Looks things up. Sees every commit that was made before the call.
@@ -125,6 +125,8 @@ pub struct Changed {
 /// Changes of an app as one moment shows them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changes {
+    /// What the numbers count from.
+    pub epoch: FeedEpoch,
     /// In the order of their numbers.
     pub changes: Vec<Changed>,
     /// The oldest number that is kept; the next one to be given if there is none.

@@ -14,6 +14,7 @@ mod codec;
 mod columns;
 mod compare;
 mod copy;
+mod epoch;
 mod export;
 mod files;
 mod fill;
@@ -138,6 +139,7 @@ struct State {
     clock: i64,
     /// The last change of each app that had one since the start.
     feeds: HashMap<AppId, u64>,
+    mark: epoch::Mark,
     kept: Kept,
     quarantine_bounds: (u64, u64),
     packer: Packer,
@@ -168,12 +170,11 @@ impl Sqlite {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
         migrate::run(&mut conn, &path)?;
-        seal::remove(&conn).map_err(|error| store(trouble(error)))?;
         // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
         verify_after_trouble(&conn, &path).map_err(store)?;
         checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
-        let state = State::read(&conn, options).map_err(store)?;
+        let state = State::read(&conn, options, &lock).map_err(store)?;
         let checkpointer = Checkpointer::start(options).map_err(store)?;
         Ok(Self { conn, state, checkpointer, path, abandoned: false, _lock: lock })
     }
@@ -248,7 +249,7 @@ impl Store for Sqlite {
 }
 
 impl State {
-    fn read(conn: &Connection, options: &Options) -> Result<Self> {
+    fn read(conn: &Connection, options: &Options, lock: &File) -> Result<Self> {
         let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
         Ok(Self {
             // The newest entries may have been let go.
@@ -256,6 +257,7 @@ impl State {
                 as u64,
             clock: number("SELECT time FROM clock")?,
             feeds: HashMap::new(),
+            mark: epoch::Mark::open(conn, lock, &options.path)?,
             kept: Kept::read(conn)?,
             quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
             packer: Packer::new()?,
@@ -298,7 +300,8 @@ fn one_name(path: &Path) -> std::io::Result<PathBuf> {
 fn lock(path: &Path) -> std::result::Result<File, OpenError> {
     let beside = with_suffix(path, ".lock");
     let io = |error| OpenError::Io { path: beside.clone(), error };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&beside).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),

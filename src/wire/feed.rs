@@ -16,7 +16,7 @@ pub fn kind(kind: &ChangeKind) -> &'static str {
     }
 }
 
-/// `{"seq","time","kind","_id","surviving"?,"fields","appUser"?}`; `time` in ms since 1970.
+/// `{"seq","time","kind","_id","surviving"?,"fields","appUser"?}`, with the names of v1; `time` in ms since 1970.
 pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> String {
     let mut out =
         format!("{{\"seq\":{seq},\"time\":{},\"kind\":\"{}\",\"_id\":", iso(time), kind(&change.kind));
@@ -26,7 +26,9 @@ pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> Stri
         write_string(surviving.as_str(), &mut out);
     }
     out.push_str(",\"fields\":[");
-    for (n, field) in change.fields.iter().enumerate() {
+    // Who is merged into an app user is in the feed itself, and no member of it.
+    let shown = change.fields.iter().filter(|name| *name != "aliases" && v1::is_shown(name));
+    for (n, field) in shown.enumerate() {
         if n > 0 {
             out.push(',');
         }

@@ -166,6 +166,11 @@ fn clients_in<'j, 'a>(body: &'j Json<'a>) -> Vec<&'j Json<'a>> {
     lists.flat_map(Json::items).chain(body.get("client")).collect()
 }
 
+/// Whether the answers of v1 and v1.1 show a member that the directory stores under this name.
+pub(super) fn is_shown(name: &str) -> bool {
+    !name.starts_with("v2.") && !name.starts_with("profile.")
+}
+
 /// An app user as the answers of v1 and v1.1 show it: nothing null, keys of `properties` sorted,
 /// clients ordered by id. Members that only v2 has are left out.
 pub fn app_user(view: &View) -> String {
@@ -176,7 +181,7 @@ pub fn app_user(view: &View) -> String {
     for (field, value) in &view.fields {
         let (out, name) = match field {
             Field::Property(key) => (&mut properties, key.to_string()),
-            Field::Other(name) if name.starts_with("v2.") || name.starts_with("profile.") => continue,
+            Field::Other(name) if !is_shown(name) => continue,
             named => (&mut out, named.to_string()),
         };
         if !out.is_empty() {

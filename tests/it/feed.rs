@@ -1,15 +1,17 @@
 //! The change feed: who follows it has the directory.
 
 mod envelopes;
+mod epoch;
 pub mod follower;
 mod lives;
 mod long;
+pub mod rules;
 
 use rusqlite::params;
 use serde_json::{Value, json};
 
 use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, until};
-use follower::{Copy, Stream};
+use follower::{Copy, Stream, number};
 
 /// Asks our own API with the demo key.
 pub fn api(program: &Program, method: &str, path: &str, body: &Value) -> Answer {
@@ -100,6 +102,7 @@ fn a_number_that_is_not_of_the_feed_is_refused() {
         ("wait=61", "wait"),
         ("colour=red", "colour"),
         ("snapshot=yes", "snapshot"),
+        ("types=no", "types"),
         ("snapshot=true&since=1", "since and snapshot"),
         ("snapshot=true&after=x", "after"),
         ("after=x", "after"),
@@ -107,9 +110,11 @@ fn a_number_that_is_not_of_the_feed_is_refused() {
     ] {
         refused(&program.get(&format!("/v1/changes?{query}")), 400, about);
     }
+    let page = program.get("/v1/changes?since=15").json();
+    let epoch = page["epoch"].as_str().unwrap();
     assert_eq!(
-        program.get("/v1/changes?since=15").json(),
-        json!({ "changes": [], "next": 15, "hasMore": false })
+        page,
+        json!({ "epoch": epoch, "changes": [], "next": format!("{epoch}-15"), "hasMore": false })
     );
     let token = program.request("GET", "/v1/changes", &[("app-token", "demo-app-token")], b"");
     assert_eq!(token.status, 401, "{token:?}");
@@ -152,7 +157,7 @@ fn a_stream_goes_on_where_its_last_event_was() {
         let mut stream = Stream::open(program.listen, "/v1/changes?since=0", last.as_deref()).unwrap();
         let event = stream.next().unwrap();
         copy.apply(&event.json());
-        assert_eq!((event.id.as_str(), &event.json()["kind"]), (&*copy.seq.to_string(), &json!(event.kind)));
+        assert_eq!((number(&json!(event.id)), &event.json()["kind"]), (copy.seq, &json!(event.kind)));
         last = Some(event.id);
     }
     copy.is_the_directory(&program);
@@ -204,14 +209,15 @@ fn a_snapshot_and_what_follows_is_the_directory() {
         let event = stream.next().unwrap();
         last = Some(event.id.clone());
         match &*event.kind {
+            "begin" => assert_eq!((copy.users.len(), number(&event.json()["next"])), (0, LAST + 10)),
             "user" => copy.show(&event.json()["appUser"]),
             "follow" => break event,
             other => panic!("{other}"),
         }
     };
     copy.is_the_directory(&program);
-    copy.seq = followed.json()["next"].as_u64().unwrap();
-    assert_eq!(followed.id, copy.seq.to_string());
+    copy.go_on(&followed.json());
+    assert_eq!(followed.id, copy.since());
     assert_eq!(program.webhook(first_message("late", 1_444_348_339.0)).status, 200);
     let mut stream = Stream::open(program.listen, "/v1/changes?snapshot=true", last.as_deref()).unwrap();
     copy.apply(&stream.next().unwrap().json());

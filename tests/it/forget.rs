@@ -1,7 +1,7 @@
 //! Whoever is erased is forgotten: in every file, for good, and nobody else with them.
 
 mod only;
-mod traces;
+pub mod traces;
 
 use std::process::Output;
 

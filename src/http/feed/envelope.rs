@@ -1,16 +1,16 @@
 //! What a page and an event of the feed look like: in our own words, or as CloudEvents 1.0.
 //!
-//! A CloudEvent has the same object as its `data`. Its `id` is the number of the change, in a snapshot the
-//! place of the app user; with its `source` that is the same however often it is told.
+//! A CloudEvent has the same object as its `data`. Its `id` is the change, in a snapshot the place of the app
+//! user; with its `source` that is the same however often it is told.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Asked, Page, Place};
+use super::{After, Asked, Page, Place, Since};
 use crate::domain::{AppId, View};
 use crate::http::error::json;
-use crate::store::{Changed, Changes};
+use crate::store::{Changed, Changes, Epoch};
 use crate::wire::feed::{CloudEvent, change, kind};
 use crate::wire::v1;
 
@@ -32,11 +32,11 @@ impl Envelope {
     }
 
     /// A change.
-    pub(super) fn change(&self, changed: &Changed) -> String {
+    pub(super) fn change(&self, epoch: Epoch, changed: &Changed) -> String {
         let data = change(changed.seq, changed.time, &changed.change, changed.user.as_ref());
         let Self::CloudEvents(source) = self else { return data };
         CloudEvent {
-            id: &changed.seq.to_string(),
+            id: &Since::name(epoch, changed.seq),
             source,
             kind: &format!("change.{}", kind(&changed.change.kind)),
             subject: Some(changed.change.user.as_str()),
@@ -47,13 +47,21 @@ impl Envelope {
 
     /// An app user of the snapshot, at its place.
     pub(super) fn user(&self, place: &str, user: &View) -> String {
-        let data = format!("{{\"appUser\":{}}}", v1::app_user(user));
+        let data = format!("{{\"kind\":\"user\",\"appUser\":{}}}", v1::app_user(user));
         self.of_snapshot(place, "user", Some(user.id.as_str()), data)
     }
 
+    /// The begin of the snapshot: from here on a follower makes a new copy.
+    pub(super) fn begin(&self, start: &After) -> String {
+        let data =
+            format!("{{\"kind\":\"begin\",\"epoch\":\"{}\",\"next\":\"{}\"}}", start.epoch, start.next());
+        self.of_snapshot(&start.cursor(), "begin", None, data)
+    }
+
     /// The end of the snapshot, and the change after which to go on.
-    pub(super) fn follow(&self, seq: u64) -> String {
-        self.of_snapshot(&seq.to_string(), "follow", None, format!("{{\"next\":{seq}}}"))
+    pub(super) fn follow(&self, place: &After) -> String {
+        let next = place.next();
+        self.of_snapshot(&next, "follow", None, format!("{{\"kind\":\"follow\",\"next\":\"{next}\"}}"))
     }
 
     fn of_snapshot(&self, id: &str, word: &str, subject: Option<&str>, data: String) -> String {
@@ -64,18 +72,21 @@ impl Envelope {
 
     /// A page of the changes after `since`.
     pub(super) fn page(&self, asked: &Asked, since: u64, page: &Changes) -> Response {
-        let next = page.changes.last().map_or(since, |last| last.seq);
-        let changes: Vec<String> = page.changes.iter().map(|changed| self.change(changed)).collect();
-        let changes = changes.join(",");
+        let epoch = page.epoch.epoch;
+        let last = page.changes.last().map_or(since, |last| last.seq);
+        let changes: Vec<String> = page.changes.iter().map(|changed| self.change(epoch, changed)).collect();
+        let (changes, next) = (changes.join(","), Since::name(epoch, last));
         match self {
             Self::Own => {
-                let more = next < page.last;
-                json(
-                    StatusCode::OK,
-                    format!("{{\"changes\":[{changes}],\"next\":{next},\"hasMore\":{more}}}"),
-                )
+                let more = last < page.last;
+                let text = format!(
+                    "{{\"epoch\":\"{epoch}\",\"changes\":[{changes}],\"next\":\"{next}\",\"hasMore\":{more}}}"
+                );
+                json(StatusCode::OK, text)
             }
-            Self::CloudEvents(_) => batch(&changes, asked, &Place::Change(next)),
+            Self::CloudEvents(_) => {
+                batch(&changes, asked, &Place::Change(Since { epoch: Some(epoch), seq: last }))
+            }
         }
     }
 
@@ -84,7 +95,9 @@ impl Envelope {
         match self {
             Self::Own => {
                 let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
-                let mut text = format!("{{\"appUsers\":[{}],\"next\":{}", users.join(","), page.seq);
+                let (epoch, next) = (page.from.epoch, page.from.next());
+                let mut text =
+                    format!("{{\"epoch\":\"{epoch}\",\"appUsers\":[{}],\"next\":\"{next}\"", users.join(","));
                 if let Some(after) = page.next() {
                     text.push_str(&format!(",\"after\":\"{}\"", after.cursor()));
                 }
@@ -92,11 +105,14 @@ impl Envelope {
                 json(StatusCode::OK, text)
             }
             Self::CloudEvents(_) => {
+                let begin = page.from.id().is_none().then(|| self.begin(&page.from));
                 let users = page.users.iter().map(|user| self.user(&page.after(user).cursor(), user));
                 let next = page.next();
-                let last = next.is_none().then(|| self.follow(page.seq));
-                let next = next.map_or(Place::Change(page.seq), |after| Place::Snapshot(Some(after)));
-                batch(&users.chain(last).collect::<Vec<_>>().join(","), asked, &next)
+                let last = next.is_none().then(|| self.follow(&page.from));
+                let events: Vec<String> = begin.into_iter().chain(users).chain(last).collect();
+                let next =
+                    next.map_or(Place::Change(page.from.since()), |after| Place::Snapshot(Some(after)));
+                batch(&events.join(","), asked, &next)
             }
         }
     }

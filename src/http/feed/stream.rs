@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::envelope::Envelope;
 use super::pace::Storing;
-use super::{After, Asked, Page, Place, Reading, number, read};
+use super::{After, Asked, Page, Place, Reading, Since, read};
 use crate::domain::AppId;
 use crate::http::Shared;
 use crate::http::call::Call;
@@ -37,7 +37,7 @@ const GOODBYE: &str = ": shutting down; come again\n\n";
 const PARTING: &str = ": come again\n\n";
 
 /// Answers with the stream. `Last-Event-ID`, which a browser sends when it comes again, goes before the
-/// query: it is the number of a change, or a place in the snapshot.
+/// query: it is a change, or a place in the snapshot.
 pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError> {
     let from = match call.headers.get("last-event-id") {
         Some(id) => place(id)?,
@@ -58,6 +58,7 @@ pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError>
         until: Instant::now() + life(shared.feed.stream_life),
         limit: asked.limit,
         envelope: asked.envelope,
+        types: asked.types,
         shared,
         app,
     };
@@ -77,7 +78,7 @@ fn place(id: &HeaderValue) -> Result<Place, ApiError> {
     let text = id.to_str().unwrap_or("");
     match After::read(text) {
         Some(after) => Ok(Place::Snapshot(Some(after))),
-        None => number(text).map(Place::Change),
+        None => Since::read(text).map(Place::Change),
     }
 }
 
@@ -101,6 +102,8 @@ struct Follower {
     until: Instant,
     limit: usize,
     envelope: Envelope,
+    /// Events have their kinds as types; else they are plain messages.
+    types: bool,
 }
 
 impl Follower {
@@ -131,20 +134,31 @@ impl Follower {
         Some(last)
     }
 
+    fn event(&self, id: &str, kind: &str, data: &str) -> String {
+        if self.types {
+            format!("id: {id}\nevent: {kind}\ndata: {data}\n\n")
+        } else {
+            format!("id: {id}\ndata: {data}\n\n")
+        }
+    }
+
     async fn snapshot(&mut self, place: Option<After>) -> Option<String> {
         let told = async {
+            let is_first = place.is_none();
             let page = Page::read(&self.shared, &self.app, place, self.limit).await?;
-            let (mut text, seq) = (String::new(), page.seq);
+            let mut text = String::new();
+            if is_first {
+                text = self.event(&page.from.cursor(), "begin", &self.envelope.begin(&page.from));
+            }
             for user in &page.users {
                 let id = page.after(user).cursor();
-                let data = self.envelope.user(&id, user);
-                text.push_str(&format!("id: {id}\nevent: user\ndata: {data}\n\n"));
+                text.push_str(&self.event(&id, "user", &self.envelope.user(&id, user)));
             }
             let next = page.next().map(|after| Place::Snapshot(Some(after)));
             let next = next.unwrap_or_else(|| {
-                let data = self.envelope.follow(seq);
-                text.push_str(&format!("id: {seq}\nevent: follow\ndata: {data}\n\n"));
-                Place::Change(seq)
+                let data = self.envelope.follow(&page.from);
+                text.push_str(&self.event(&page.from.next(), "follow", &data));
+                Place::Change(page.from.since())
             });
             Ok((text, next))
         };
@@ -157,19 +171,22 @@ impl Follower {
         }
     }
 
-    async fn changes(&mut self, since: u64) -> Option<String> {
+    async fn changes(&mut self, since: Since) -> Option<String> {
         // However often other apps wake it meanwhile.
         let heartbeat = Instant::now() + self.shared.feed.heartbeat;
         loop {
             self.news.mark_unchanged();
             let told = async {
                 let page = read(&self.shared, &self.app, since, self.limit).await?;
+                let epoch = page.epoch.epoch;
                 let event = |changed: &Changed| {
                     let kind = wire::feed::kind(&changed.change.kind);
-                    format!("id: {}\nevent: {kind}\ndata: {}\n\n", changed.seq, self.envelope.change(changed))
+                    let data = self.envelope.change(epoch, changed);
+                    self.event(&Since::name(epoch, changed.seq), kind, &data)
                 };
                 let text: String = page.changes.iter().map(event).collect();
-                Ok(page.changes.last().map(|last| (text, last.seq)))
+                let since = |last: &Changed| Since { epoch: Some(epoch), seq: last.seq };
+                Ok(page.changes.last().map(|last| (text, since(last))))
             };
             match self.shared.feed.pace.page(|| self.storing(), told).await {
                 Ok(Some((text, last))) => {
@@ -197,9 +214,15 @@ impl Follower {
     /// The stream ends with what went wrong: `gone` for whoever was so slow that the changes to go on from
     /// are not kept any more. Whoever comes again is told the same with its status.
     fn broken(&mut self, error: &ApiError) -> Option<String> {
-        self.end(match error.oldest() {
-            Some(oldest) => format!("event: gone\ndata: {{\"oldest\":{oldest}}}\n\n"),
-            None => format!("event: end\ndata: {{\"code\":\"{}\"}}\n\n", error.code()),
-        })
+        let (kind, about) = match error.oldest() {
+            Some((oldest, epoch)) => {
+                let epoch = epoch.map_or(String::new(), |epoch| format!(",\"epoch\":\"{epoch}\""));
+                ("gone", format!("\"oldest\":{oldest}{epoch}"))
+            }
+            None => ("end", format!("\"code\":\"{}\"", error.code())),
+        };
+        // Without an id: the place of the follower stays what it was.
+        let typed = if self.types { format!("event: {kind}\n") } else { String::new() };
+        self.end(format!("{typed}data: {{\"kind\":\"{kind}\",{about}}}\n\n"))
     }
 }

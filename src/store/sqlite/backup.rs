@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::check::{Checked, check};
 use super::copy::{CopyError, Work, copy};
 use super::files::{Part, folder, need, size, sync_folder};
-use super::{OpenError, lock, mark, one_name, seal, with_suffix};
+use super::{OpenError, epoch, lock, mark, one_name, seal, with_suffix};
 
 /// Writes a backup of the database at `source`, which may be written meanwhile, to `to`. What is there
 /// afterwards is whole and checked, or as it was.
@@ -55,7 +55,7 @@ pub struct Restored {
 /// A service has the database; there is one and it is not to be replaced; or as for [`backup`].
 pub fn restore(backup: &Path, to: &Path, replace: bool, work: &mut Work<'_>) -> Result<Restored, CopyError> {
     let to = real(to)?;
-    let _lock = lock(&to)?;
+    let lock = lock(&to)?;
     let is_there = |path: &Path| path.try_exists().map_err(CopyError::io(path));
     let old = is_there(&to)? || is_there(&with_suffix(&to, "-wal"))?;
     if old && !replace {
@@ -75,6 +75,8 @@ pub fn restore(backup: &Path, to: &Path, replace: bool, work: &mut Work<'_>) -> 
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
     part.sync()?;
+    // Numbers of the change feed are about to be given a second time.
+    epoch::make_void(&lock).map_err(CopyError::io(&to))?;
     let aside = if is_there(&to)? { Some(put_aside(&to)?) } else { None };
     for suffix in ["-wal", "-shm"] {
         remove(&with_suffix(&to, suffix))?;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::epoch;
 use super::load::Loader;
 use super::reader::show;
 use super::txn::last_change;
@@ -35,7 +36,8 @@ pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> 
         changes.push(changed);
     }
     let last = last_change(conn, app)?;
-    Ok(Changes { changes, oldest: oldest(conn, app)?.unwrap_or(last + 1), last })
+    let epoch = epoch::current(conn)?;
+    Ok(Changes { epoch, changes, oldest: oldest(conn, app)?.unwrap_or(last + 1), last })
 }
 
 fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {

@@ -13,10 +13,11 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::columns::NONE;
+use super::epoch;
 use super::search::Wanted;
 use super::{Result, trouble};
 use crate::domain::{AppId, SmoochId};
-use crate::store::{Bounds, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
+use crate::store::{Bounds, Counted, Epoch, Filter, Listed, Page, Place, Query, Sort, Span};
 use lister::{COLUMNS, Found, Lister, Shown};
 
 /// So many moves cost what looking at one row does.
@@ -36,8 +37,10 @@ pub(super) fn page(
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble);
     let by_time = query.sort != Sort::Id;
     let moves = if by_time { number("SELECT max(n) FROM moves")?.unwrap_or(0) } else { 0 };
+    let epoch = by_time.then(|| epoch::current(conn)).transpose()?.map(|is| is.epoch);
     if let Some(after) = after.filter(|_| by_time)
-        && number("SELECT min(n) FROM moves")?.is_some_and(|oldest| after.moves < oldest - 1)
+        && (after.epoch != epoch
+            || number("SELECT min(n) FROM moves")?.is_some_and(|oldest| after.moves < oldest - 1))
     {
         return Ok(Listed::Expired);
     }
@@ -47,7 +50,7 @@ pub(super) fn page(
         None => i64::MAX,
     };
     let lister = Lister { conn, app, query, wanted: Wanted::of(app, &query.filter) };
-    let mut listing = Listing { lister, page: Page::default(), bytes: 0, bounds, upto, moves };
+    let mut listing = Listing { lister, page: Page::default(), bytes: 0, bounds, upto, moves, epoch };
     if let Some(after) = after.filter(|_| by_time)
         && listing.moved(after)?
     {
@@ -123,11 +126,12 @@ struct Listing<'c> {
     bounds: Bounds,
     upto: i64,
     moves: i64,
+    epoch: Option<Epoch>,
 }
 
 impl Listing<'_> {
     fn place(&self, key: i64, id: &SmoochId) -> Place {
-        Place { key, id: id.clone(), upto: self.upto, moves: self.moves }
+        Place { key, id: id.clone(), upto: self.upto, moves: self.moves, epoch: self.epoch }
     }
 
     fn is_full(&self) -> bool {

@@ -60,9 +60,11 @@ pub(super) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -
     file.write_all_at(&hash, at).map_err(CopyError::io(path))
 }
 
-/// What is restored, or put in place by hand, is no backup any more.
-pub(super) fn remove(conn: &Connection) -> rusqlite::Result<()> {
-    conn.execute_batch("DROP TABLE IF EXISTS _rollcall_backup")
+/// What is restored, or put in place by hand, is no backup any more. Whether it was one.
+pub(super) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_rollcall_backup')";
+    let is_backup = conn.query_row(sql, [], |row| row.get(0))?;
+    conn.execute_batch("DROP TABLE IF EXISTS _rollcall_backup").map(|()| is_backup)
 }
 
 /// The seal of a backup; any other database has none.

@@ -20,6 +20,8 @@ pub struct SqliteTxn<'a> {
     next_seq: Seq,
     clock: i64,
     feeds: HashMap<AppId, u64>,
+    /// Changes that it tells.
+    told: u64,
     pub(super) kept: Kept,
     cleared: Option<Done>,
 }
@@ -27,7 +29,7 @@ pub struct SqliteTxn<'a> {
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
         let (next_seq, clock, kept) = (state.next_seq, state.clock, state.kept);
-        Self { txn, state, next_seq, clock, feeds: HashMap::new(), kept, cleared: None }
+        Self { txn, state, next_seq, clock, feeds: HashMap::new(), told: 0, kept, cleared: None }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
@@ -123,6 +125,7 @@ impl<'a> SqliteTxn<'a> {
         let sql = "INSERT INTO changes (app, seq, journal, time, kind, user, surviving, fields)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        self.told += changes.len() as u64;
         for (app, change) in changes {
             let last = match self.feeds.get(app).or_else(|| self.state.feeds.get(app)) {
                 Some(last) => *last,
@@ -274,6 +277,7 @@ impl Txn for SqliteTxn<'_> {
 
     fn commit(self) -> Result<()> {
         self.txn.commit().map_err(trouble)?;
+        self.state.mark.count(self.told);
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);

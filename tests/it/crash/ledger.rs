@@ -14,7 +14,7 @@ use crate::support::{Connection as Line, KEY_ID, KEY_SECRET, Program, basic};
 /// How many app users of earlier rounds are looked up again in each round.
 const SAMPLE: usize = 100;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ledger {
     acknowledged: HashSet<Digest>,
     sent: HashSet<Digest>,
@@ -64,15 +64,36 @@ impl Ledger {
         }
     }
 
+    /// The database is what a backup was that was begun when the ledger was `then`: what was acknowledged
+    /// since may be gone.
+    pub fn restored(&mut self, then: &Self) {
+        self.acknowledged.clone_from(&then.acknowledged);
+        self.stored.clone_from(&then.stored);
+        self.users.clone_from(&then.users);
+        self.new_users.clone_from(&then.new_users);
+    }
+
+    /// App users that were acknowledged.
+    pub fn users(&self) -> impl Iterator<Item = &String> {
+        self.users.union(&self.new_users)
+    }
+
+    /// What is wrong with the events that were sent, whatever else is in the journal.
+    pub fn lost(&self, conn: &Connection) -> Option<String> {
+        let journal = journal(conn);
+        let lost = self.acknowledged.iter().filter(|digest| !journal.contains_key(*digest)).count();
+        let is_doubled = |digest: &&Digest| journal.get(*digest).is_some_and(|count| *count > 1);
+        let doubled = self.sent.iter().filter(is_doubled).count();
+        ([lost, doubled] != [0; 2]).then(|| format!("{lost} acknowledged events lost, {doubled} doubled"))
+    }
+
     /// What is wrong with the database, if anything is.
     pub fn trouble(&self, conn: &Connection) -> Option<String> {
         let integrity: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         if integrity != "ok" {
             return Some(integrity);
         }
-        let mut select = conn.prepare("SELECT digest, count(*) FROM journal GROUP BY digest").unwrap();
-        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        let journal: HashMap<Digest, i64> = rows.map(Result::unwrap).collect();
+        let journal = journal(conn);
         let lost = self.acknowledged.iter().filter(|digest| !journal.contains_key(*digest)).count();
         let doubled = journal.values().filter(|count| **count > 1).count();
         let invented = journal.keys().filter(|digest| !self.sent.contains(*digest)).count();
@@ -111,6 +132,13 @@ impl Ledger {
             assert_eq!((live.status, Some(live.text)), (200, expected(&rebuilt.directory, &id)), "{id}");
         }
     }
+}
+
+/// How often each event is in the journal.
+fn journal(conn: &Connection) -> HashMap<Digest, i64> {
+    let mut select = conn.prepare("SELECT digest, count(*) FROM journal GROUP BY digest").unwrap();
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.map(Result::unwrap).collect()
 }
 
 impl fmt::Display for Ledger {

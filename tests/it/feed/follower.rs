@@ -1,4 +1,5 @@
-//! A follower as one would write it: a copy of the directory, kept by what the feed tells.
+//! A follower as one would write it: a copy of the directory, kept by what the feed tells. [`Follower`] is
+//! written from the rules in `docs/api.md`, and from nothing else.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -75,7 +76,7 @@ impl Stream {
             let line = self.line()?;
             match line.split_once(": ").unwrap_or((&line, "")) {
                 ("", said) if !line.is_empty() => self.comments.push(said.to_owned()),
-                ("", _) if event.kind.is_empty() => {}
+                ("", _) if event.data.is_empty() => {}
                 ("", _) => return Some(event),
                 (":", _) => self.comments.push(String::new()),
                 ("id", id) => event.id = id.to_owned(),
@@ -92,8 +93,17 @@ impl Stream {
 #[derive(Debug, Default)]
 pub struct Copy {
     pub users: BTreeMap<String, Value>,
-    /// The last change applied.
+    /// The number of the last change applied.
     pub seq: u64,
+    /// Where it goes on, once it was told.
+    pub next: Option<String>,
+}
+
+/// The number of a change, of its place in the feed.
+pub fn number(place: &Value) -> u64 {
+    let (epoch, number) = place.as_str().unwrap().split_once('-').unwrap();
+    assert_eq!(epoch.len(), 12, "{place}");
+    number.parse().unwrap()
 }
 
 impl Copy {
@@ -118,14 +128,26 @@ impl Copy {
         self.users.insert(user["_id"].as_str().unwrap().to_owned(), user.clone());
     }
 
+    /// What to ask after.
+    pub fn since(&self) -> String {
+        self.next.clone().unwrap_or_else(|| self.seq.to_string())
+    }
+
+    /// Where a page or an event says to go on.
+    pub fn go_on(&mut self, told: &Value) {
+        self.seq = number(&told["next"]);
+        self.next = told["next"].as_str().map(str::to_owned);
+    }
+
     /// Applies every change there is, a page at a time.
     pub fn poll(&mut self, program: &Program, limit: usize) {
         loop {
-            let page = program.get(&format!("/v1/changes?since={}&limit={limit}", self.seq));
+            let page = program.get(&format!("/v1/changes?since={}&limit={limit}", self.since()));
             assert_eq!(page.status, 200, "{page:?}");
             let page = page.json();
             page["changes"].as_array().unwrap().iter().for_each(|change| self.apply(change));
-            assert_eq!(page["next"], self.seq);
+            assert_eq!(number(&page["next"]), self.seq);
+            self.go_on(&page);
             if page["hasMore"] == false {
                 return;
             }
@@ -140,7 +162,7 @@ impl Copy {
             assert_eq!(page.status, 200, "{page:?}");
             let page = page.json();
             page["appUsers"].as_array().unwrap().iter().for_each(|user| self.show(user));
-            self.seq = page["next"].as_u64().unwrap();
+            self.go_on(&page);
             if page["hasMore"] == false {
                 return;
             }

@@ -1,0 +1,151 @@
+//! Which epoch the numbers of the feeds are of, and how a database that was put in the place of another is
+//! recognised.
+//!
+//! The epoch is in the database, so a copy of the file has it too. The lock file beside the database holds a
+//! mark: the epoch, and how many changes were told in it. The mark is never ahead of the file that it was
+//! written for. A file that has told less, or has another epoch, or lies where there is no mark, was put there
+//! from elsewhere: its numbers may be given a second time, so it gets a new epoch.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::{Error, Result, seal, trouble};
+use crate::store::{Epoch, FeedEpoch};
+
+/// How a mark begins.
+const HEAD: &str = "rollcall feed epoch ";
+/// What stands between its epoch and its count.
+const MIDDLE: &str = ", changes told ";
+/// Digits of the count, so that a new one replaces all of the old one.
+const DIGITS: usize = 20;
+/// What a mark says once the database beside it is about to be replaced.
+const REPLACED: &[u8] = b"rollcall feed epoch void: the database was replaced\n";
+
+/// The mark in the lock file beside an open database.
+pub(super) struct Mark {
+    file: File,
+    /// Changes told, over all apps.
+    told: u64,
+    /// Where the count stands in the file.
+    at: u64,
+}
+
+/// What a lock file says.
+#[derive(Debug, PartialEq)]
+enum Found {
+    /// No database of a program that writes marks was opened beside it.
+    Nothing,
+    Mark(Epoch, u64),
+    /// The database beside it was replaced, or the mark is damaged.
+    Void,
+}
+
+impl Mark {
+    /// Reads the mark, gives the database a new epoch if it has none or was put there from elsewhere, and
+    /// writes the mark. A backup is none any more once it is opened.
+    pub(super) fn open(conn: &Connection, lock: &File, path: &Path) -> Result<Self> {
+        let is_backup = seal::remove(conn).map_err(trouble)?;
+        let file = lock.try_clone().map_err(unavailable)?;
+        let found = read_mark(&file).map_err(unavailable)?;
+        let told: i64 = conn
+            .query_row("SELECT coalesce(sum(seq), 0) FROM feeds", [], |row| row.get(0))
+            .map_err(trouble)?;
+        let told = told as u64;
+        let is = find(conn)?;
+        let is_same = match (is, &found) {
+            (Some(is), Found::Mark(epoch, marked)) => is.epoch == *epoch && told >= *marked && !is_backup,
+            _ => false,
+        };
+        let epoch = match is.filter(|_| is_same) {
+            Some(is) => is.epoch,
+            None => {
+                make_void(&file).map_err(unavailable)?;
+                let is_first = is.is_none() && found == Found::Nothing && !is_backup;
+                let epoch = renew(conn, is_first)?;
+                tracing::info!(%epoch, path = %path.display(), "the change feed has a new epoch");
+                epoch
+            }
+        };
+        let head = format!("{HEAD}{epoch}{MIDDLE}");
+        let text = format!("{head}{told:0DIGITS$}\n");
+        file.write_all_at(text.as_bytes(), 0)
+            .and_then(|()| file.set_len(text.len() as u64))
+            .map_err(unavailable)?;
+        Ok(Self { file, told, at: head.len() as u64 })
+    }
+
+    /// Counts changes once they are committed. A mark that cannot be written stays behind, which is safe: then
+    /// fewer replaced files are recognised, and none wrongly.
+    pub(super) fn count(&mut self, changes: u64) {
+        if changes > 0 {
+            self.told += changes;
+            let text = format!("{:0DIGITS$}", self.told);
+            if let Err(error) = self.file.write_all_at(text.as_bytes(), self.at) {
+                tracing::debug!(%error, "the mark of the feed was not written: {error}");
+            }
+        }
+    }
+}
+
+/// Makes the mark void: the database beside this lock file is about to be replaced.
+pub(super) fn make_void(lock: &File) -> std::io::Result<()> {
+    // Over what is there, so that it needs no room on a full disk.
+    lock.write_all_at(REPLACED, 0)?;
+    lock.set_len(REPLACED.len() as u64)?;
+    lock.sync_all()
+}
+
+fn read_mark(file: &File) -> std::io::Result<Found> {
+    let mut bytes = [0; 256];
+    let mut length = 0;
+    loop {
+        match file.read_at(&mut bytes[length..], length as u64)? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    let text = std::str::from_utf8(&bytes[..length]).unwrap_or("?");
+    if text.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    let mark = text.strip_prefix(HEAD).and_then(|rest| rest.split_once(MIDDLE)).and_then(|(epoch, told)| {
+        let told = told.strip_suffix('\n').filter(|told| told.len() == DIGITS)?;
+        Some(Found::Mark(epoch.parse().ok()?, told.parse().ok()?))
+    });
+    Ok(mark.unwrap_or(Found::Void))
+}
+
+/// The epoch of a database; nothing before it was opened by a program that gives one.
+fn find(conn: &Connection) -> Result<Option<FeedEpoch>> {
+    let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs").map_err(trouble)?;
+    let row = select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? != 0)));
+    let row = row.optional().map_err(trouble)?;
+    row.map(|(number, is_first)| {
+        let epoch = Epoch::of_number(number).ok_or_else(|| Error::Damaged("epochs".to_owned()))?;
+        Ok(FeedEpoch { epoch, is_first })
+    })
+    .transpose()
+}
+
+/// The epoch of an open database.
+pub(super) fn current(conn: &Connection) -> Result<FeedEpoch> {
+    find(conn)?.ok_or_else(|| Error::Unavailable("the database has no epoch yet".to_owned()))
+}
+
+fn renew(conn: &Connection, is_first: bool) -> Result<Epoch> {
+    let epoch = Epoch::random().map_err(|error| Error::Unavailable(error.to_string()))?;
+    conn.execute(
+        "INSERT INTO epochs (one, epoch, is_first) VALUES (1, ?1, ?2)
+             ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch, is_first = excluded.is_first",
+        (epoch.number(), is_first),
+    )
+    .map_err(trouble)?;
+    Ok(epoch)
+}
+
+fn unavailable(error: std::io::Error) -> Error {
+    Error::Unavailable(format!("the lock file: {error}"))
+}
