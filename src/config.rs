@@ -3,6 +3,8 @@
 //! secret can end up in a log.
 
 mod layers;
+mod origin;
+mod places;
 mod problems;
 mod read;
 mod reload;
@@ -20,6 +22,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+pub use origin::Origin;
 pub use problems::{Place, Problem, Problems};
 pub use values::duration;
 
@@ -33,6 +36,8 @@ const ENVIRONMENT: &str = "ROLLCALL__";
 /// Settings that keep every rule of `config.toml`, which also says what each key means.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Which sources they came from.
+    pub origin: Origin,
     /// What JWTs of scope `account`, good for every app, may be signed with; no id is an app's key's too.
     pub account_keys: Vec<Key>,
     /// The two listeners and what a connection may cost.
@@ -62,6 +67,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Console, metrics and health.
     pub admin_listen: SocketAddr,
+    /// Names by which the admin listener may be called besides its own, in lower case and without a port.
+    pub admin_hosts: Vec<String>,
     /// For the head of a request; above zero, as is every duration here.
     pub header_timeout: Duration,
     /// For the body of a request.
@@ -274,14 +281,39 @@ impl Settings {
     /// # Errors
     /// Every problem at once; a file that was named and cannot be read is one.
     pub fn load(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Problems> {
+        Self::read(path, overrides, |file| std::fs::read_to_string(file))
+    }
+
+    /// As [`Settings::load`], for a running service: a file that is being written is read once it is complete.
+    ///
+    /// # Errors
+    /// As [`Settings::load`]; or the file is still being written after two seconds.
+    pub fn load_again(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Problems> {
+        Self::read(path, overrides, origin::read_complete)
+    }
+
+    fn read(
+        path: Option<&Path>,
+        overrides: &[(String, String)],
+        read: impl Fn(&Path) -> std::io::Result<String>,
+    ) -> Result<Self, Problems> {
         let file = path.unwrap_or(Path::new(DEFAULT_FILE));
         let name = file.display().to_string();
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        let (text, exists) = match read(file) {
+            Ok(text) => (text, true),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                (String::new(), false)
+            }
             Err(error) => return Err(Problem::of_file(&name, format!("cannot be read: {error}")).into()),
         };
-        Self::parse(&text, &name, &environment()?, overrides)
+        // A file that was emptied must not turn a service into the demo.
+        if path.is_some() && text.trim().is_empty() && file.is_file() {
+            let text = "is empty: write settings into it, or name no file to run the demo";
+            return Err(Problem::of_file(&name, text).into());
+        }
+        let mut settings = Self::parse(&text, &name, &environment()?, overrides)?;
+        settings.origin.exists = exists;
+        Ok(settings)
     }
 
     /// What [`Settings::load`] makes of these sources. Reads nothing but `text` and the files that

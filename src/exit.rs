@@ -1,10 +1,10 @@
 //! What a process ends with: the exit codes of sysexits that supervisors and scripts know.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::store;
-use crate::store::sqlite::{CopyError, OpenError};
+use crate::store::sqlite::{CopyError, OpenError, Refusal};
 
 /// It failed, or found what should not be.
 pub const FAILED: u8 = 1;
@@ -38,7 +38,8 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    eprintln!("rollcall: {error:#}");
+    // Whoever closed stderr still gets the exit code.
+    _ = writeln!(io::stderr(), "rollcall: {error:#}");
     let of = |cause: &(dyn std::error::Error + 'static)| {
         if cause.is::<io::Error>() || cause.is::<store::Error>() {
             return Some(IO);
@@ -49,7 +50,12 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
             Failure::Io(_) => IO,
         });
         let open = || cause.downcast_ref().map(of_open);
-        failure.or_else(|| cause.downcast_ref().map(of_copy)).or_else(open)
+        let refused = || {
+            cause
+                .downcast_ref()
+                .map(|refusal| if matches!(refusal, Refusal::Io { .. }) { IO } else { FAILED })
+        };
+        failure.or_else(|| cause.downcast_ref().map(of_copy)).or_else(open).or_else(refused)
     };
     ExitCode::from(error.chain().find_map(of).unwrap_or(FAILED))
 }
@@ -57,17 +63,24 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
 fn of_copy(error: &CopyError) -> u8 {
     match error {
         CopyError::Io { .. } | CopyError::Store { .. } | CopyError::NoRoom { .. } => IO,
+        CopyError::Refused(Refusal::Io { .. }) => IO,
         CopyError::Open(error) => of_open(error),
-        CopyError::Exists(_) | CopyError::Damaged { .. } | CopyError::Crowded(_) | CopyError::Stopped => {
-            FAILED
-        }
+        CopyError::Refused(_)
+        | CopyError::Exists(_)
+        | CopyError::Damaged { .. }
+        | CopyError::Crowded(_)
+        | CopyError::Stopped => FAILED,
     }
 }
 
 /// What a database that cannot be opened is to whoever started the program.
 pub fn of_open(error: &OpenError) -> u8 {
     match error {
-        OpenError::Io { .. } | OpenError::Store { .. } => IO,
+        OpenError::Io { .. }
+        | OpenError::Store { .. }
+        | OpenError::LogAlone { .. }
+        | OpenError::NoFolder(_)
+        | OpenError::NotWritable { .. } => IO,
         OpenError::Upgrade(error) => of_copy(error),
         OpenError::InUse(_) | OpenError::Newer { .. } | OpenError::Foreign(_) | OpenError::Library(_) => {
             FAILED

@@ -1,5 +1,6 @@
 //! The command line: one call for each subcommand.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,7 +23,8 @@ struct Cli {
     /// The file of settings; without it, config.toml in the working directory if there is one
     #[arg(long, short, env = "ROLLCALL_CONFIG", global = true, value_name = "PATH")]
     config: Option<PathBuf>,
-    /// Sets one key of the settings, such as server.listen=127.0.0.1:9000; may be repeated
+    /// Sets one key of the settings, such as server.listen=127.0.0.1:9000 or, for a list,
+    /// 'server.cors_origins=["*"]'; may be repeated
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
     #[command(subcommand)]
@@ -82,15 +84,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let load = || Settings::load(cli.config.as_deref(), &cli.set);
-    let ran = match (cli.command.unwrap_or(Command::Serve), load()) {
+    let loaded = Settings::load(cli.config.as_deref(), &cli.set);
+    let ran = match (cli.command.unwrap_or(Command::Serve), loaded) {
         // These do without settings, or say themselves what is wrong with them.
         (Command::CheckConfig, loaded) => return check_config::run(&loaded),
         (Command::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
         (Command::Completions(args), _) => describe::completions(&args, Cli::command()).map(done),
         (Command::Man(args), _) => describe::man(&args, Cli::command()).map(done),
         (_, Err(problems)) => return refuse(&problems),
-        (Command::Serve, Ok(settings)) => return run_service(&settings, load),
+        (Command::Serve, Ok(settings)) => {
+            let load_again = || Settings::load_again(cli.config.as_deref(), &cli.set);
+            return run_service(&settings, load_again);
+        }
         (Command::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
         (Command::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
         (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
@@ -117,9 +122,9 @@ fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run_service(settings: &Settings, load: impl Fn() -> Result<Settings, Problems>) -> ExitCode {
-    log::start(&settings.log);
-    let ended = serve::block_on(serve::run(settings, load)).flatten();
+fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Problems>) -> ExitCode {
+    let _last_lines = log::start(&settings.log);
+    let ended = serve::block_on(serve::run(settings, load_again)).flatten();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -130,6 +135,7 @@ fn run_service(settings: &Settings, load: impl Fn() -> Result<Settings, Problems
 }
 
 fn refuse(problems: &Problems) -> ExitCode {
-    eprint!("{problems}");
+    // Whoever closed stderr does without.
+    _ = write!(std::io::stderr(), "{problems}");
     ExitCode::from(exit::SETTINGS)
 }

@@ -3,6 +3,7 @@
 mod levels;
 mod process;
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use prometheus_client::encoding::text::encode;
@@ -24,6 +25,9 @@ const SECONDS: [f64; 16] =
 
 /// For how long, in s, a batch that was not stored makes the service not ready.
 const TROUBLE_COUNTS: i64 = 10;
+
+/// Log lines of this process that could not be written.
+pub static LOG_LINES_LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
 
 /// Labels of a webhook request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,7 +75,8 @@ pub struct Why {
 /// A label that tells what was done with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Done {
-    /// `learned`, `kept`, `repeated`, `quarantined` or `erased`; of a backup `made` or `failed`.
+    /// `learned`, `kept`, `repeated`, `quarantined` or `erased`; of a backup `made` or
+    /// `failed`; of a reload `applied` or `refused`.
     pub outcome: &'static str,
 }
 
@@ -123,6 +128,7 @@ pub struct Metrics {
     /// Bodies given up to bound the quarantine.
     pub quarantine_dropped: Counter,
     backups: Family<Done, Counter>,
+    reloads: Family<Done, Counter>,
     backup_last_success: Gauge,
     levels: Gauges,
     process: Process,
@@ -158,6 +164,7 @@ impl Default for Metrics {
             identity_conflicts: Counter::default(),
             quarantine_dropped: Counter::default(),
             backups: Family::default(),
+            reloads: Family::default(),
             backup_last_success: Gauge::default(),
             levels: Gauges::default(),
             process: Process::default(),
@@ -177,6 +184,9 @@ impl Metrics {
         }
         for outcome in ["learned", "kept", "repeated", "quarantined"] {
             drop(self.events.get_or_create(&Done { outcome }));
+        }
+        for outcome in ["applied", "refused"] {
+            drop(self.reloads.get_or_create(&Done { outcome }));
         }
         self.process.register(&mut self.registry);
         let r = self.registry.sub_registry_with_prefix("rollcall");
@@ -226,6 +236,8 @@ impl Metrics {
             "When the newest backup in the folder of the settings was made, since 1970; 0 if there is none",
             self.backup_last_success.clone(),
         );
+        r.register("reloads", "Reloads of the settings, by what became of them", self.reloads.clone());
+        r.register("log_lines_lost", "Log lines that could not be written", LOG_LINES_LOST.clone());
         self.levels.register(r);
         r.register("build", "What is running", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     }
@@ -281,6 +293,11 @@ impl Metrics {
     /// Counts a backup by the clock: `made` or `failed`.
     pub fn backup(&self, outcome: &'static str) {
         self.backups.get_or_create(&Done { outcome }).inc();
+    }
+
+    /// Counts a reload of the settings: `applied` or `refused`.
+    pub fn reload(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&Done { outcome }).inc();
     }
 
     /// Notes when the newest backup was made, in s since 1970.

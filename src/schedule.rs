@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Backup, Settings, StoreUrl};
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, Work};
+use crate::store::sqlite::{self, CopyError, Kind, Output, Work};
 
 /// After a failure it is tried again this soon, or as soon as the next one is due.
 const RETRY: Duration = Duration::from_secs(300);
@@ -102,7 +102,7 @@ impl Keeper {
     fn make(&self, folder: &Path) -> bool {
         let path = folder.join(format!("rollcall-{}.db", sqlite::moment()));
         let made = || {
-            prepare(folder)?;
+            prepare(folder, &self.database)?;
             let mut told = |_, _, _| {};
             let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
             sqlite::backup(&self.database, &path, false, &mut Work { told: &mut told, stop, wal_limit })
@@ -112,7 +112,7 @@ impl Keeper {
                 let checksum = checksum.unwrap_or_default();
                 tracing::info!(path = %path.display(), seq, bytes, checksum, "a backup was made");
                 self.metrics.backup("made");
-                if let Err(error) = forget(folder, self.settings.keep) {
+                if let Err(error) = forget(folder, self.settings.keep, &self.database) {
                     tracing::warn!(%error, "old backups are still there: {error}");
                 }
                 true
@@ -165,7 +165,7 @@ fn taken(name: &str) -> Option<Timestamp> {
 }
 
 /// Sees to it that the folder is there, without what a process that was killed has left in it.
-fn prepare(folder: &Path) -> Result<(), CopyError> {
+fn prepare(folder: &Path, database: &Path) -> Result<(), CopyError> {
     let io = |error| CopyError::Io { path: folder.to_owned(), error };
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
@@ -174,15 +174,18 @@ fn prepare(folder: &Path) -> Result<(), CopyError> {
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = path.file_name().and_then(|name| name.to_str()?.strip_suffix(PARTIAL));
-        if name.and_then(taken).is_some() {
+        if name.and_then(taken).is_some() && sqlite::may_remove(&path, Some(database)).map_err(io)? {
             fs::remove_file(&path).map_err(io)?;
         }
     }
     Ok(())
 }
 
-fn forget(folder: &Path, keep: usize) -> io::Result<()> {
-    let kept = kept(folder)?;
+/// Removes all backups but the newest. What only has the name of one, such as a database that is served from
+/// there, stays and is not counted.
+fn forget(folder: &Path, keep: usize, database: &Path) -> io::Result<()> {
+    let mut kept = kept(folder)?;
+    kept.retain(|(_, path)| Output::check(path, Kind::Backup, Some(database)).is_ok());
     kept.iter().take(kept.len().saturating_sub(keep)).try_for_each(|(_, path)| fs::remove_file(path))
 }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Problems, Server, Settings, StoreUrl};
+use crate::domain::AppId;
 use crate::exit;
 use crate::http::census::Census;
 use crate::http::listen::{self, Routes};
@@ -28,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
+use crate::store::export::Export as _;
 use crate::store::readers::Readers;
 use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
 use crate::supervisor;
@@ -41,6 +43,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// For telling senders that the worker is gone.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// How long every webhook is answered 503 before the process ends, once a file of the database was lost.
+const SAYS_LOST: Duration = Duration::from_secs(1);
 
 /// Why the service did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +64,12 @@ pub enum Failure {
         /// What the system says.
         error: std::io::Error,
     },
+    /// The settings name no app, and the database is not the demo's.
+    #[error(
+        "the settings name no app, which puts the demo in force, but the database is of the apps {0}: name them, or \
+         another database"
+    )]
+    DemoApp(String),
     /// The worker's thread ended without a word.
     #[error("the worker panicked; nothing more can be stored by this process")]
     Worker,
@@ -68,11 +79,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// 74 for input, output and a damaged file, 1 for everything else.
+    /// 74 for input, output and a damaged file, 78 for settings, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Io { .. } | Self::Store(_) => exit::IO,
             Self::Open(error) => exit::of_open(error),
+            Self::DemoApp(_) => exit::SETTINGS,
             Self::Worker | Self::NotDrained => exit::FAILED,
         })
     }
@@ -94,7 +106,7 @@ pub async fn run(
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
     let owned = settings.clone();
-    let (store, readers, census) = tokio::select! {
+    let Opened { store, readers, census } = tokio::select! {
         opened = tokio::task::spawn_blocking(move || open(&owned)) => {
             opened.map_err(|error| io("opening the database")(error.into()))??
         }
@@ -104,6 +116,7 @@ pub async fn run(
             return Ok(());
         }
     };
+    let presence = store.presence();
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (news, pulse) = (News::default(), Pulse::default());
@@ -112,9 +125,12 @@ pub async fn run(
     let options = worker::Options { batch_jobs, group_members, retention, news: told, pulse: beat };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
     tokio::spawn(tick(queue.clone()));
+    let wake = queue.clone();
+    presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
-    let shared = Shared::new(settings, queue.clone(), readers, news, census, metrics);
-    let mut live = Live::new(settings, shared, schedule, &front);
+    let shared =
+        Shared::new(settings, queue.clone(), readers, news, (census, presence.clone()), metrics.clone());
+    let mut live = Live::new(settings, shared, schedule, &front, metrics);
     tokio::spawn(supervisor::watch(pulse));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
@@ -123,6 +139,10 @@ pub async fn run(
     loop {
         tokio::select! {
             ended = &mut worker => {
+                if presence.lost().is_some() {
+                    // So that whoever sends or probes hears of it before nobody listens.
+                    sleep(SAYS_LOST).await;
+                }
                 front.stop.send_replace(true);
                 // Time for the requests under way to be told that theirs is not known to be stored.
                 _ = timeout(LAST_ANSWERS, &mut front.public).await;
@@ -170,7 +190,7 @@ impl Front {
         let (stop_admin, stopping_admin) = watch::channel(false);
         let (limits, bounds) = watch::channel(listen::Limits::from(server));
         let routes = Routes::from(http::starting(metrics.clone()));
-        let admin_routes = Routes::from(http::admin_starting());
+        let admin_routes = Routes::from(http::admin_starting(server));
         let public =
             tokio::spawn(listen::serve(public, routes.clone(), bounds.clone(), metrics.clone(), stopping));
         // Connections to the admin listener are not counted as the public one's.
@@ -197,8 +217,14 @@ async fn drain(mut front: Front, live: Live, queue: &Queue, worker: oneshot::Rec
     ended
 }
 
-/// Opens the database, to be written by one and read by several.
-fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>, Census), Failure> {
+/// The database, to be written by one and read by several.
+struct Opened {
+    store: Sqlite,
+    readers: Readers<SqliteReader>,
+    census: Census,
+}
+
+fn open(settings: &Settings) -> Result<Opened, Failure> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&Options {
         path: path.clone(),
@@ -207,11 +233,24 @@ fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>, Census), 
         quarantine_rows: settings.ingest.quarantine_rows as u64,
         quarantine_bytes: settings.ingest.quarantine_bytes,
     })?;
+    if settings.origin.demo_app {
+        no_other_apps(settings, &mut SqliteReader::open(path)?)?;
+    }
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
     let readers = Readers::start(readers, settings.ingest.answer_within);
     let apps = settings.apps.iter().map(|app| app.id.as_str().into()).collect();
     let census = Census::new(SqliteReader::open(path)?, apps);
-    Ok((store, readers.map_err(io("reader threads"))?, census))
+    Ok(Opened { store, readers: readers.map_err(io("reader threads"))?, census })
+}
+
+/// A settings file that lost its apps must not have their webhooks answered 401, which is final.
+fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), Failure> {
+    let stored = reader.apps()?;
+    if stored.is_empty() || settings.apps.iter().any(|app| stored.iter().any(|id| id.as_str() == app.id)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = stored.iter().map(AppId::as_str).collect();
+    Err(Failure::DemoApp(names.join(", ")))
 }
 
 /// Has the worker look again and again, as long as there is one.
@@ -277,6 +316,8 @@ struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
+    /// A reload was asked for before there was anything to reload.
+    reload_later: bool,
     /// A file grown beyond its limit: with a handler, the write fails instead of the process.
     _too_large: Signal,
 }
@@ -288,25 +329,33 @@ impl Signals {
             term: signal(SignalKind::terminate())?,
             int: signal(SignalKind::interrupt())?,
             hup: signal(SignalKind::hangup())?,
+            reload_later: false,
             _too_large: signal(SignalKind::from_raw(SIGXFSZ))?,
         })
     }
 
     async fn next(&mut self) -> Told {
+        if std::mem::take(&mut self.reload_later) {
+            return Told::Reload;
+        }
+        self.receive().await
+    }
+
+    /// The next one to stop, while there is nothing to reload: that is done once the service is ready.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            match self.receive().await {
+                Told::Stop(signal) => return signal,
+                Told::Reload => self.reload_later = true,
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Told {
         tokio::select! {
             _ = self.term.recv() => Told::Stop("SIGTERM"),
             _ = self.int.recv() => Told::Stop("SIGINT"),
             _ = self.hup.recv() => Told::Reload,
-        }
-    }
-
-    /// The next one to stop, while there is nothing to reload.
-    async fn stop(&mut self) -> &'static str {
-        loop {
-            match self.next().await {
-                Told::Stop(signal) => return signal,
-                Told::Reload => tracing::info!("SIGHUP is not heeded while starting or stopping"),
-            }
         }
     }
 }

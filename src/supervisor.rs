@@ -1,6 +1,6 @@
 //! Word to systemd, where it started the service (`NOTIFY_SOCKET`): ready, reloading, stopping, alive.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
@@ -15,7 +15,12 @@ pub fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status("ready")]);
 }
 
-/// The settings are being read again; [`ready`] follows.
+/// The service goes on with the settings it had.
+pub fn reload_refused() {
+    tell(&[NotifyState::Ready, NotifyState::Status("ready; the last reload was refused, the log says why")]);
+}
+
+/// The settings are being read again; [`ready`] or [`reload_refused`] follows.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -38,17 +43,21 @@ pub async fn opening() {
 }
 
 /// Says that the service is alive, as often as systemd wants to hear it, unless the worker is in one batch for
-/// longer than that: then systemd ends the process, and starts it afresh. Returns at once where there is no
+/// half of that time: then systemd ends the process, and starts it afresh. Returns at once where there is no
 /// watchdog.
 pub async fn watch(pulse: Pulse) {
     let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else { return };
-    let mut before = None;
+    let mut seen: Option<(u64, Instant)> = None;
     let mut stuck = false;
     loop {
         tokio::time::sleep(within / 4).await;
-        let batch = pulse.batch();
-        let was_stuck = std::mem::replace(&mut stuck, batch.is_some() && batch == before);
-        before = batch;
+        let before = seen;
+        seen = pulse.batch().map(|batch| match before {
+            Some((known, since)) if known == batch => (batch, since),
+            _ => (batch, Instant::now()),
+        });
+        let lasts = seen.is_some_and(|(_, since)| since.elapsed() >= within / 2);
+        let was_stuck = std::mem::replace(&mut stuck, lasts);
         match (was_stuck, stuck) {
             (false, true) => {
                 tracing::error!("the worker is stuck in a batch; the watchdog is not told that all is well");

@@ -16,8 +16,10 @@ every app user), synced, and only then called PATH. The service goes on meanwhil
 file is a database of its own; `rollcall restore` puts it in place, `rollcall verify` says whether it still is \
 what it was.
 
-Interrupted, it leaves PATH.partial, which the next one overwrites. The exit code is 0 once the backup is whole and on disk, 1 if there is something at PATH already or what was \
-copied is damaged, 74 if a file cannot be read or written.
+Only a backup is ever replaced: never a database, be it open or not, by whatever name, and nothing else.
+
+Interrupted, it leaves PATH.partial, which the next one overwrites. The exit code is 0 once the backup is whole \
+and on disk, 1 if PATH must not be written or what was copied is damaged, 74 if a file cannot be read or written.
 
 Examples:
   rollcall backup /backups/rollcall-monday.db
@@ -29,7 +31,7 @@ Examples:
 pub struct Args {
     /// The file to write
     path: PathBuf,
-    /// Replace what is at PATH, once the new backup is whole
+    /// Replace the backup at PATH, once the new one is whole
     #[arg(long)]
     overwrite: bool,
     /// Print what is in it as JSON

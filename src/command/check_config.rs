@@ -6,10 +6,14 @@ use std::process::ExitCode;
 use crate::config::{Problems, Settings};
 use crate::exit;
 
-/// Says on stdout that the settings are fine, or on stderr what is wrong with them, one problem a
-/// line. Returns what to exit with: 0, or [`exit::SETTINGS`].
+/// Says on stdout that the settings are fine and the database can be where they say, or on stderr what is wrong,
+/// one problem a line. Returns what to exit with: 0, or [`exit::SETTINGS`].
 pub fn run(loaded: &Result<Settings, Problems>) -> ExitCode {
-    match loaded {
+    let found = match loaded {
+        Ok(settings) => settings.check_places().map(|()| settings),
+        Err(problems) => Err(problems.clone()),
+    };
+    match found {
         Ok(settings) => {
             // Whoever closed the pipe still gets the exit code.
             let _ = writeln!(std::io::stdout(), "{}", summary(settings));

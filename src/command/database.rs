@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::config::{Settings, StoreUrl};
-use crate::store::sqlite::SqliteReader;
+use crate::store::sqlite::{self, SqliteReader};
 
 /// Opens the file to look things up, and changes nothing of it.
 ///
@@ -11,6 +11,7 @@ use crate::store::sqlite::SqliteReader;
 pub(super) fn open(settings: &Settings) -> Result<SqliteReader, Failure> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let failed = |why: String| Failure::Io(format!("{}: {why}", path.display()));
+    sqlite::check_log(path).map_err(|error| Failure::Io(error.to_string()))?;
     if !path.exists() {
         return Err(failed("there is no such database (store.url of the settings)".to_owned()));
     }

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Command;
 use clap_complete::Shell;
+use memchr::memmem::find;
+
+use crate::store::sqlite::{Kind, Output, Part};
 
 /// What `rollcall completions` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,14 +43,26 @@ pub fn completions(args: &Completions, mut command: Command) -> anyhow::Result<(
 /// # Errors
 /// Nothing takes the output, or the folder does not.
 pub fn man(args: &Man, command: Command) -> anyhow::Result<()> {
-    match &args.to {
-        None => clap_mangen::Man::new(command).render(&mut io::stdout()),
-        Some(folder) => pages(folder, command),
-    }
-    .context("the manual could not be written")
+    let Some(folder) = &args.to else {
+        let printed = clap_mangen::Man::new(command).render(&mut io::stdout());
+        return printed.context("the manual could not be printed");
+    };
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let mut command = command.disable_help_subcommand(true);
+    command.build();
+    pages(folder, command)
 }
 
-fn pages(folder: &Path, command: Command) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    clap_mangen::generate_to(command, folder)
+/// What a page may replace.
+const PAGE: Kind = Kind::Text { name: "page of a manual", is: |head| find(head, b".TH ").is_some() };
+
+/// Writes the page of a command, and of those below it.
+fn pages(folder: &Path, command: Command) -> anyhow::Result<()> {
+    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+        pages(folder, below.clone())?;
+    }
+    let page = clap_mangen::Man::new(command);
+    let part = Part::new(Output::check(&folder.join(page.get_filename()), PAGE, None)?)?;
+    page.render(&mut part.file()).context("the manual could not be written")?;
+    Ok(part.place()?)
 }

@@ -58,7 +58,8 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             StatusCode::ACCEPTED => {
                 if told.elapsed() > TELL {
                     told = Instant::now();
-                    eprintln!("erased so far: {}", said["erasure"]["erased"]);
+                    // Whoever closed stderr does without.
+                    _ = writeln!(std::io::stderr(), "erased so far: {}", said["erasure"]["erased"]);
                 }
                 let ids = said["erasure"]["_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
                 let ids: Vec<&str> = ids.collect();

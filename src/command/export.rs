@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use super::progress::Progress;
 use super::{Failure, database, token};
-use crate::config::Settings;
+use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::http::filtered;
 use crate::store::export::{Export as _, Kept};
@@ -33,7 +33,7 @@ people: a row for each app user.
 With --user the whole file of one person as JSON: what is shown, every `_id` with what is known under it, every \
 event with its body, which event each value is from, and what the quarantine holds.
 
-A file is there when all of it is, and not before. The exit code is 0 if all was written.
+A file is there when all of it is, and not before; it replaces an earlier export and nothing else. The exit code is 0 if all was written.
 
 Examples:
   rollcall export -o directory.ndjson
@@ -60,7 +60,8 @@ pub struct Args {
     /// Lines of JSON that `rollcall import` takes, or a table
     #[arg(long, value_enum, default_value = "ndjson")]
     format: Format,
-    /// Write to this file, which is replaced once all is written; stdout if left out
+    /// Write to this file, or to a named pipe; stdout if left out. An export that is there is replaced once all is
+    /// written
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -85,10 +86,11 @@ pub enum Format {
 /// The database cannot be read, it has no such app, or the output cannot be written.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
+    let StoreUrl::Sqlite(database) = &settings.store.url;
     if let Some(user) = &args.user {
         let app = AppId::from(&*token::app(args.app.as_deref(), &settings.apps)?.id);
         let file = person::file(&mut reader, &app, user)?;
-        let mut target = Target::open(args.output.as_deref())?;
+        let mut target = Target::open(args.output.as_deref(), database)?;
         writeln!(target, "{file}").context("the file could not be written")?;
         target.finish()?;
         return Ok(ExitCode::SUCCESS);
@@ -114,7 +116,8 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let all = args.app.is_none() && query.is_none();
     let mut progress = Progress::new(|| reader.counts().ok().filter(|_| all).map(|counts| counts.users))?;
     progress.name("app users");
-    let written = write(args, &mut reader, &apps, query.as_ref(), &mut progress);
+    let target = Target::open(args.output.as_deref(), database)?;
+    let written = write(args, target, &mut reader, &apps, query.as_ref(), &mut progress);
     progress.finish();
     written?;
     Ok(ExitCode::SUCCESS)
@@ -122,12 +125,12 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
 
 fn write(
     args: &Args,
+    mut target: Target,
     reader: &mut SqliteReader,
     apps: &[AppId],
     query: Option<&Query>,
     progress: &mut Progress,
 ) -> anyhow::Result<()> {
-    let mut target = Target::open(args.output.as_deref())?;
     if args.format == Format::Csv {
         target.write_all(&csv::header())?;
     }

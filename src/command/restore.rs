@@ -14,7 +14,8 @@ use crate::store::sqlite::{self, CopyError};
 const AFTER_HELP: &str = "\
 Stop the service first; while one has the database, nothing is done. The backup is checked, copied beside its \
 place, checked again there, synced, and only then put in place: interrupted at any moment, there is the old \
-database or the new one. An old one is kept aside under a name that is printed; delete it once all is well.
+database or the new one. An old one, or a log that lies there without its database, is kept aside under a name that is printed; delete it \
+once all is well.
 
 The exit code is 0 once the database is in place and on disk, 1 if there is one already or the backup is damaged, \
 74 if a file cannot be read or written.
@@ -48,7 +49,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let to = args.to.as_ref().unwrap_or(path);
-    let restored = watched(settings, |work| sqlite::restore(&args.backup, to, args.replace, work))?;
+    let restored = watched(settings, |work| sqlite::restore(&args.backup, to, path, args.replace, work))?;
     let restored = restored.map_err(|error| match error {
         error @ CopyError::Exists(_) => {
             anyhow::Error::new(error).context("nothing was restored: use --replace")

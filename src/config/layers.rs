@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{ENVIRONMENT, Place, Problem, Problems, SHIPPED};
+use super::{ENVIRONMENT, Origin, Place, Problem, Problems, SHIPPED};
 
 /// The type of a value from a flag or a variable: its text is whatever the key wants.
 pub(super) const UNTYPED: &str = "untyped";
@@ -28,6 +28,8 @@ pub(super) struct Layers {
     pub(super) shipped: BTreeMap<String, Leaf>,
     /// By key, where the tables and lists of the user's file begin.
     pub(super) parents: BTreeMap<String, Place>,
+    /// Which sources there were.
+    pub(super) origin: Origin,
     /// What was wrong with the sources themselves.
     pub(super) problems: Vec<Problem>,
 }
@@ -48,16 +50,66 @@ impl Layers {
         let flags = overrides.iter().map(|(key, value)| (key.clone(), untyped(value, Place::CommandLine)));
 
         let mut above = file.values;
+        let keys = above.len();
         let app_in_file = above.keys().any(|key| key == "apps" || key.starts_with("apps."));
         above.extend(variables);
         above.extend(flags);
         let mut values = Tree::parse(SHIPPED, &|_| Place::Shipped)?.values;
         // Another app must not inherit what is left of the demo's credentials.
-        if app_in_file || above.contains_key("apps.0.id") {
+        let demo_app = !app_in_file && !above.contains_key("apps") && !above.contains_key("apps.0.id");
+        if !demo_app {
             values.retain(|key, _| !key.starts_with("apps."));
         }
         values.extend(above);
-        Ok(Self { values, shipped, parents: file.parents, problems })
+        let store_url = values.get("store.url").map_or(Place::Shipped, |leaf| leaf.place.clone());
+        let origin = Origin { file: file_name.to_owned(), exists: true, keys, store_url, demo_app };
+        Ok(Self { values, shipped, parents: file.parents, origin, problems })
+    }
+}
+
+impl Layers {
+    /// Replaces a list that a flag or a variable writes as TOML, such as `["a", "b"]`, by its items. They replace
+    /// the whole list of a source that it goes before.
+    pub(super) fn expand(&mut self, list: &str) {
+        let Some(leaf) = self.values.get(list).filter(|leaf| leaf.kind == UNTYPED) else { return };
+        let (text, place) = (leaf.text.trim().to_owned(), leaf.place.clone());
+        let items = match text.as_str() {
+            "" => Some(BTreeMap::new()),
+            _ if text.starts_with('[') => {
+                let here = |_| place.clone();
+                let parsed = Tree::parse(&format!("list = {text}"), &here);
+                parsed.ok().map(|tree| tree.values)
+            }
+            _ => None,
+        };
+        if let Some(items) = items {
+            let items = items
+                .into_iter()
+                .filter_map(|(key, leaf)| Some((key.strip_prefix("list.")?.to_owned(), leaf)));
+            self.replace(list, &place, items.collect());
+        }
+    }
+
+    /// Replaces a list of texts that a flag or a variable writes with commas, such as `a,b`, by its items.
+    pub(super) fn split(&mut self, list: &str) {
+        self.expand(list);
+        let Some(leaf) = self.values.get(list).filter(|leaf| leaf.kind == UNTYPED) else { return };
+        if leaf.text.trim().starts_with('[') {
+            return;
+        }
+        let place = leaf.place.clone();
+        let items = leaf.text.split(',').enumerate();
+        let items = items.map(|(n, item)| (n.to_string(), untyped(item.trim(), place.clone()))).collect();
+        self.replace(list, &place, items);
+    }
+
+    fn replace(&mut self, list: &str, place: &Place, items: Vec<(String, Leaf)>) {
+        let below = format!("{list}.");
+        // An item that a source of more weight sets is set in the list as it is now.
+        self.values.retain(|key, leaf| key != list && (!key.starts_with(&below) || leaf.place > *place));
+        for (key, leaf) in items {
+            self.values.entry(format!("{below}{key}")).or_insert(leaf);
+        }
     }
 }
 
@@ -87,6 +139,10 @@ fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> BTr
                 continue;
             }
         };
+        if name.ends_with("_FILE") && value.trim().is_empty() {
+            problems.push(Problem::of_variable(name, "its file is empty"));
+            continue;
+        }
         let leaf = untyped(without_newline(&value), Place::Environment(name.clone()));
         if leaves.insert(key, leaf).is_some() {
             problems.push(Problem::of_variable(name, "another variable sets the same key"));

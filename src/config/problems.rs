@@ -43,6 +43,10 @@ impl Problem {
         Self { place: Place::File(name.to_owned(), None), key: None, text: text.into() }
     }
 
+    pub(super) fn of_key(place: &Place, key: &str, text: impl Into<String>) -> Self {
+        Self { place: place.clone(), key: Some(key.to_owned()), text: text.into() }
+    }
+
     pub(super) fn of_variable(name: &str, text: impl Into<String>) -> Self {
         Self { place: Place::Environment(name.to_owned()), key: None, text: text.into() }
     }

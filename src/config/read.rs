@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::layers::{Layers, UNTYPED};
 use super::values::{
-    address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, key_id,
+    address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, host, key_id,
     log_format, log_level, long_secret, origin, store_url,
 };
 use super::{
@@ -41,6 +41,7 @@ impl Reader {
 
     pub(super) fn settings(&mut self) -> Settings {
         Settings {
+            origin: self.layers.origin.clone(),
             account_keys: self.keys("account_keys"),
             server: self.server(),
             limits: Limits {
@@ -81,17 +82,14 @@ impl Reader {
         Server {
             listen: self.fixed("server.listen", TEXT, address),
             admin_listen: self.fixed("server.admin_listen", TEXT, address),
+            admin_hosts: self.texts("server.admin_hosts", host),
             header_timeout: self.duration("server.header_timeout"),
             body_timeout: self.duration("server.body_timeout"),
             idle_timeout: self.duration("server.idle_timeout"),
             header_bytes: self.size("server.header_bytes"),
             max_connections: self.count("server.max_connections", 1..=MANY),
             connections_per_address: self.count("server.connections_per_address", 0..=MANY),
-            cors_origins: self
-                .items("server.cors_origins")
-                .iter()
-                .map(|key| self.required(key, origin))
-                .collect(),
+            cors_origins: self.texts("server.cors_origins", origin),
             drain_within: self.duration("server.drain_within"),
         }
     }
@@ -135,9 +133,9 @@ impl Reader {
             id,
             app_token: self.unless_empty(&key("app_token"), header_text).map(Secret::new),
             webhook_secrets: self
-                .items(&key("webhook_secrets"))
-                .iter()
-                .map(|key| Secret::new(self.required(key, header_text)))
+                .texts(&key("webhook_secrets"), header_text)
+                .into_iter()
+                .map(Secret::new)
                 .collect(),
             keys: self.keys(&key("keys")),
             has_icon: self.optional(&key("has_icon"), FLAG, flag).unwrap_or(false),
@@ -229,11 +227,21 @@ impl Reader {
         u32::try_from(self.count(key, 0..=MANY)).unwrap_or(u32::MAX)
     }
 
+    /// A list of texts.
+    fn texts(&mut self, list: &str, parse: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
+        self.layers.split(list);
+        self.items(list).iter().map(|key| self.required(key, &parse)).collect()
+    }
+
     /// The keys of the items of a list, in order.
     fn items(&mut self, list: &str) -> Vec<String> {
         self.lists.insert(list.to_owned());
+        self.layers.expand(list);
         if self.layers.values.get(list).is_some_and(|leaf| leaf.kind != "array") {
-            self.problem(list, "must be a list");
+            self.problem(
+                list,
+                "must be a list, such as [\"a\", \"b\"], or [{ id = \"a\" }] where each item has keys",
+            );
         }
         let below = format!("{list}.");
         let names = self.layers.values.keys().filter_map(|key| key.strip_prefix(&below)?.split('.').next());

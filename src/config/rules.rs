@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use super::read::Reader;
-use super::{Key, Settings};
+use super::{Key, Secret, Settings};
 
 /// The credentials of the shipped demo, which everybody knows.
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
@@ -106,36 +106,46 @@ fn unique<'a>(reader: &mut Reader, values: impl Iterator<Item = (String, &'a str
 impl Settings {
     /// Whether a secret of the shipped demo is in use.
     pub fn has_demo_secrets(&self) -> bool {
-        let secrets = self.apps.iter().flat_map(|app| {
-            let keys = app.keys.iter().map(|key| &key.secret);
-            app.app_token.iter().chain(&app.webhook_secrets).chain(keys)
-        });
-        secrets.into_iter().any(|secret| DEMO.contains(&secret.expose()))
+        !self.demo_secrets().is_empty()
+    }
+
+    /// The keys of the settings that hold a secret of the shipped demo.
+    pub(super) fn demo_secrets(&self) -> Vec<String> {
+        let list = |list: String, keys: &[Key]| -> Vec<String> {
+            let known = keys.iter().enumerate().filter(|(_, key)| is_demo(&key.secret));
+            known.map(|(k, _)| format!("{list}.{k}.secret")).collect()
+        };
+        let mut found = list("account_keys".to_owned(), &self.account_keys);
+        for (number, app) in self.apps.iter().enumerate() {
+            if app.app_token.as_ref().is_some_and(is_demo) {
+                found.push(format!("apps.{number}.app_token"));
+            }
+            let secrets = app.webhook_secrets.iter().enumerate().filter(|(_, secret)| is_demo(secret));
+            found.extend(secrets.map(|(s, _)| format!("apps.{number}.webhook_secrets.{s}")));
+            found.extend(list(format!("apps.{number}.keys"), &app.keys));
+        }
+        found
     }
 }
 
+fn is_demo(secret: &Secret) -> bool {
+    DEMO.contains(&secret.expose())
+}
+
+/// Whether others than this machine can reach a listener.
+pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
 fn demo(settings: &Settings, reader: &mut Reader) {
-    let beyond = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
     let listener = match (&settings.server.listen, &settings.server.admin_listen) {
-        (public, _) if beyond(*public) => "server.listen",
-        (_, admin) if beyond(*admin) => "server.admin_listen",
+        (public, _) if is_beyond_loopback(*public) => "server.listen",
+        (_, admin) if is_beyond_loopback(*admin) => "server.admin_listen",
         _ => return,
     };
-    for (number, app) in settings.apps.iter().enumerate() {
-        let token = app.app_token.iter().map(|token| ("app_token".to_owned(), token));
-        let webhooks = app
-            .webhook_secrets
-            .iter()
-            .enumerate()
-            .map(|(s, secret)| (format!("webhook_secrets.{s}"), secret));
-        let keys = app.keys.iter().enumerate().map(|(k, key)| (format!("keys.{k}.secret"), &key.secret));
-        for (name, _) in
-            token.chain(webhooks).chain(keys).filter(|(_, secret)| DEMO.contains(&secret.expose()))
-        {
-            let key = format!("apps.{number}.{name}");
-            let text =
-                format!("is the demo's, which everybody knows: change it, or let {listener} be on 127.0.0.1");
-            reader.problem(&key, text);
-        }
+    for key in settings.demo_secrets() {
+        let text =
+            format!("is the demo's, which everybody knows: change it, or let {listener} be on 127.0.0.1");
+        reader.problem(&key, text);
     }
 }

@@ -179,6 +179,15 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
         .to_owned())
 }
 
+/// The name of a host as a request has it, without a port.
+pub(super) fn host(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+    if !text.is_empty() && text.chars().all(fits) {
+        return Ok(text.trim_end_matches('.').to_ascii_lowercase());
+    }
+    Err("must be the name of a host without a port, such as rollcall.internal".to_owned())
+}
+
 /// A shorter key can be found by trying.
 pub(super) fn long_secret(text: &str) -> Result<String, String> {
     if text.len() < 16 { Err("must be at least 16 bytes".to_owned()) } else { Ok(text.to_owned()) }

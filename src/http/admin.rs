@@ -27,10 +27,14 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
     let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
     let look = shared.readers.run(|reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
     let answers = matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_)));
+    let not_stored = match shared.presence.lost() {
+        Some(_) => Some("a file of the database was moved, removed or replaced"),
+        None => shared.metrics.storing_fails().then_some("the last batch could not be stored"),
+    };
     let checks = [
         ("serving", *shared.draining.borrow(), "shutting down"),
         ("queue", depth * 10 > capacity * 9, "the queue is nearly full"),
-        ("storing", shared.metrics.storing_fails(), "the last batch could not be stored"),
+        ("storing", not_stored.is_some(), not_stored.unwrap_or_default()),
         ("database", !answers, "the database does not answer"),
     ];
     let trouble = checks.iter().find(|(_, fails, _)| *fails).map(|(.., trouble)| *trouble);

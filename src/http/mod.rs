@@ -14,6 +14,7 @@ mod export;
 mod feed;
 mod forget;
 mod history;
+mod host;
 mod import;
 pub mod jwt;
 pub mod listen;
@@ -38,7 +39,7 @@ use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::config::{Settings, Store, StoreUrl};
+use crate::config::{Server, Settings, Store, StoreUrl};
 use crate::domain::AppId;
 use crate::ingest::heard::Heard;
 use crate::ingest::news::News;
@@ -46,13 +47,14 @@ use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::Reader;
 use crate::store::readers::Readers;
-use crate::store::sqlite::SqliteReader;
+use crate::store::sqlite::{Presence, SqliteReader};
 use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
 use census::Census;
 use error::ApiError;
 pub use export::filtered;
+use host::Hosts;
 pub use import::PIECE;
 use signature::Secrets;
 
@@ -67,12 +69,14 @@ pub struct Shared {
     /// When each app was last heard.
     pub heard: Heard,
     census: Census,
+    presence: Presence,
     files: Files,
     metrics: Arc<Metrics>,
     bounds: Bounds,
     bodies: Budget,
     rates: Rates,
     origins: Origins,
+    hosts: Hosts,
     /// What init tells of each app, as JSON.
     inits: HashMap<AppId, String>,
     /// Set once the service is told to stop.
@@ -118,7 +122,7 @@ impl Shared {
         queue: Queue,
         readers: Readers<SqliteReader>,
         news: News,
-        census: Census,
+        (census, presence): (Census, Presence),
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -130,12 +134,14 @@ impl Shared {
             feed: feed::Feed::new(&settings.feed),
             heard: Heard::new(silences(settings)),
             census,
+            presence,
             files: Files::new(&settings.store),
             metrics,
             bounds: Bounds::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
             rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
+            hosts: Hosts::new(&settings.server),
             inits: inits(settings),
             draining: watch::Sender::new(false),
         }
@@ -163,12 +169,14 @@ impl Shared {
             feed: self.feed.again(&settings.feed),
             heard: self.heard.again(silences(settings)),
             census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
+            presence: self.presence.clone(),
             files: self.files.clone(),
             metrics: self.metrics.clone(),
             bounds: Bounds::from(settings),
             bodies: self.bodies.resized(limits.bodies_in_flight),
             rates: self.rates.again(limits.requests_per_second, limits.request_burst),
             origins: Origins::new(&settings.server.cors_origins),
+            hosts: self.hosts.again(&settings.server),
             inits: inits(settings),
             draining: self.draining.clone(),
         }
@@ -294,12 +302,14 @@ pub fn starting(metrics: Arc<Metrics>) -> Router {
 }
 
 /// The admin listener before there is a database: alive, and not ready.
-pub fn admin_starting() -> Router {
-    starting(Arc::default()).route("/livez", get(admin::alive))
+pub fn admin_starting(server: &Server) -> Router {
+    let own = middleware::from_fn_with_state(Hosts::new(server), host::only_own);
+    starting(Arc::default()).route("/livez", get(admin::alive)).layer(own)
 }
 
 /// The admin listener: health, metrics, and what an operator changes.
 pub fn admin(shared: Arc<Shared>) -> Router {
+    let own = middleware::from_fn_with_state(shared.hosts.clone(), host::only_own);
     let changing = Router::new()
         .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
         .route("/quarantine/{seq}", delete(upkeep::give_up))
@@ -314,6 +324,7 @@ pub fn admin(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(admin::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(own)
         .with_state(shared)
 }
 

@@ -22,11 +22,12 @@ use crate::store::{Seq, sqlite::SqliteReader};
 /// Bytes of a request to put rows right.
 const REBUILD_BYTES: usize = 8 << 20;
 
-/// Refuses whatever a web page can make a browser send: anything with an origin, and anything that is not
+/// Refuses whatever a web page can make a browser send: anything with an origin or from a page, and anything that is not
 /// declared as JSON, or as lines of it, which no page may send elsewhere without being asked for first.
 pub(super) async fn no_web_page(request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if headers.contains_key(header::ORIGIN) {
+    let from_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
+    if from_page || headers.contains_key(header::ORIGIN) {
         let why = "Web pages may not change anything here";
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
     }

@@ -103,16 +103,16 @@ fn batches<S: Store>(
     loop {
         let first = match jobs.try_recv() {
             Err(TryRecvError::Empty) if upkeep.is_due() => {
-                options.pulse.beat();
+                options.pulse.begin();
                 upkeep.step(store, metrics)?;
-                options.pulse.beat();
+                options.pulse.end();
                 continue;
             }
             Err(TryRecvError::Empty) => jobs.recv_blocking().ok(),
             received => received.ok(),
         };
         let Some(first) = first else { return Ok(()) };
-        options.pulse.beat();
+        options.pulse.begin();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < options.batch_jobs
@@ -128,18 +128,26 @@ fn batches<S: Store>(
             upkeep.wake();
         }
         if batch.is_empty() {
+            rest(store)?;
+            options.pulse.end();
             continue;
         }
         metrics.batch_jobs.observe(batch.len() as f64);
         handle(store, batch, &mut walks, options, metrics)?;
-        match store.rest() {
-            Err(error) if error.is_fatal() => return Err(error),
-            Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
-            Ok(()) => {}
-        }
+        rest(store)?;
         upkeep.after_batch(store, metrics)?;
-        options.pulse.beat();
+        options.pulse.end();
     }
+}
+
+/// Looks after the store between two batches.
+fn rest<S: Store>(store: &mut S) -> Result<(), Error> {
+    match store.rest() {
+        Err(error) if error.is_fatal() => return Err(error),
+        Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
+        Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// Handles a batch. What is logged of one job alone is logged of its request.

@@ -1,5 +1,6 @@
 //! What a running service takes over from settings that have changed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::Front;
 use crate::config::{Problems, Settings};
 use crate::http::listen::{Limits, Routes};
 use crate::http::{self, Shared};
+use crate::metrics::Metrics;
 use crate::schedule::Schedule;
 use crate::supervisor;
 
@@ -17,7 +19,10 @@ use crate::supervisor;
 pub(super) struct Live {
     /// Of the start: what only a restart changes is as it says.
     started: Settings,
-    drain_within: Duration,
+    in_force: Settings,
+    /// Where the service listens, whatever the settings say now.
+    listening_at: [SocketAddr; 2],
+    metrics: Arc<Metrics>,
     shared: Arc<Shared>,
     schedule: Schedule,
     routes: Routes,
@@ -27,11 +32,19 @@ pub(super) struct Live {
 }
 
 impl Live {
-    pub(super) fn new(settings: &Settings, shared: Shared, schedule: Schedule, front: &Front) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        shared: Shared,
+        schedule: Schedule,
+        front: &Front,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let shared = Arc::new(shared);
         let live = Self {
             started: settings.clone(),
-            drain_within: settings.server.drain_within,
+            in_force: settings.clone(),
+            listening_at: [front.listen, front.admin_listen],
+            metrics,
             listening: listen_for_silence(&shared),
             shared,
             schedule,
@@ -49,7 +62,7 @@ impl Live {
     }
 
     pub(super) fn drain_within(&self) -> Duration {
-        self.drain_within
+        self.in_force.server.drain_within
     }
 
     pub(super) fn draining(&self) {
@@ -57,20 +70,30 @@ impl Live {
     }
 
     /// Goes on with settings read again, all of them at once: each request has those of its beginning. If
-    /// anything is wrong with them, nothing changes.
+    /// anything is wrong with them, or they are what is left of a damaged file, nothing changes.
     pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, Problems>) {
         supervisor::reloading();
-        match read_again() {
-            Ok(settings) => self.take(&settings),
+        let read = read_again().and_then(|settings| {
+            self.in_force.may_become(&settings, &self.listening_at)?;
+            settings.check_places()?;
+            Ok(settings)
+        });
+        match read {
+            Ok(settings) => {
+                self.take(&settings);
+                self.metrics.reload("applied");
+                supervisor::ready();
+            }
             Err(problems) => {
                 for problem in problems.iter() {
                     tracing::error!("SIGHUP: {problem}");
                 }
                 let problems = problems.iter().count();
-                tracing::error!(problems, "SIGHUP: the settings are wrong; those before stay in force");
+                tracing::error!(problems, "SIGHUP: the settings are refused; those before stay in force");
+                self.metrics.reload("refused");
+                supervisor::reload_refused();
             }
         }
-        supervisor::ready();
     }
 
     fn take(&mut self, settings: &Settings) {
@@ -79,12 +102,21 @@ impl Live {
         self.route();
         self.limits.send_replace(Limits::from(&settings.server));
         self.schedule.reload(settings);
-        self.drain_within = settings.server.drain_within;
         let apps = settings.apps.len();
         tracing::info!(apps, "SIGHUP: credentials and limits are those of the settings as they are now");
         for key in self.started.need_restart(settings) {
             tracing::warn!(key, "SIGHUP: {key} has changed, and holds only after a restart");
         }
+        for app in &self.in_force.apps {
+            if !settings.apps.iter().any(|kept| kept.id == app.id) {
+                let app = &app.id;
+                tracing::warn!(
+                    app,
+                    "SIGHUP: app {app} is not in the settings any more; its webhooks are answered 401"
+                );
+            }
+        }
+        self.in_force = settings.clone();
     }
 }
 

@@ -49,6 +49,9 @@ pub enum Error {
     /// be acknowledged by this process.
     #[error("the database can no longer be trusted by this process: {0}")]
     Unsure(String),
+    /// A file of the database was moved, removed or replaced while it was open.
+    #[error("the database is not where it was: {0}; put its files back together, or restore a backup")]
+    Moved(String),
     /// The file is damaged.
     #[error("the database is damaged: {0}; restore a backup")]
     Damaged(String),
@@ -57,7 +60,7 @@ pub enum Error {
 impl Error {
     /// Whether the process must end: nothing more may be acknowledged.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Unsure(_) | Self::Damaged(_))
+        matches!(self, Self::Unsure(_) | Self::Moved(_) | Self::Damaged(_))
     }
 }
 

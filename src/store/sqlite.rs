@@ -27,6 +27,9 @@ mod listing;
 mod lists;
 mod load;
 mod migrate;
+mod open;
+mod output;
+mod presence;
 mod quarantine;
 mod reader;
 mod seal;
@@ -34,9 +37,8 @@ mod search;
 mod txn;
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,9 +55,13 @@ use checkpoint::Checkpointer;
 use clearing::Clearing;
 pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
-pub use files::free_bytes;
+pub use files::{Part, free_bytes};
 pub use health::{Health, health, library};
 use kept::Kept;
+pub use open::{OpenError, check_log};
+use open::{lock, mark, one_name, set_mark, verify_after_trouble, with_suffix};
+pub use output::{Kind, Output, Refusal, may_remove};
+pub use presence::Presence;
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;
 
@@ -80,49 +86,6 @@ pub struct Options {
     pub quarantine_bytes: u64,
 }
 
-/// Why a file cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("{0} is in use by another process; two cannot write one directory")]
-    InUse(PathBuf),
-    /// A newer program wrote it.
-    #[error("{path} has schema {found}, this program knows up to {known}: run the newer program")]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: i64,
-        /// The newest schema known here.
-        known: i64,
-    },
-    /// It is a database of something else.
-    #[error("{0} is not a rollcall database; it was left untouched")]
-    Foreign(PathBuf),
-    /// The SQLite library has the WAL-reset bug.
-    #[error("SQLite {0} can corrupt a database (WAL reset); 3.51.3 or newer is needed")]
-    Library(&'static str),
-    /// It cannot be kept as it is before its schema changes.
-    #[error("the schema is not brought up to date, because the database cannot be kept as it was: {0}")]
-    Upgrade(Box<CopyError>),
-    /// The file or its folder cannot be used.
-    #[error("{path}: {error}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// SQLite cannot use it.
-    #[error("{path}: {error}")]
-    Store {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
-        error: Error,
-    },
-}
-
 /// The store. Dropping it checkpoints and lets the file go.
 pub struct Sqlite {
     conn: Connection,
@@ -145,6 +108,7 @@ struct State {
     packer: Packer,
     cache: Cache,
     clearing: Clearing,
+    presence: Presence,
 }
 
 impl Sqlite {
@@ -153,8 +117,9 @@ impl Sqlite {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::Library(rusqlite::version()));
         }
-        let path = &options.path;
-        let path = one_name(path).map_err(|error| OpenError::Io { path: path.clone(), error })?;
+        let named = &options.path;
+        check_log(named)?;
+        let path = one_name(named).map_err(OpenError::io(named))?;
         let options = &Options { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;
@@ -174,9 +139,16 @@ impl Sqlite {
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
         verify_after_trouble(&conn, &path).map_err(store)?;
         checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
-        let state = State::read(&conn, options, &lock).map_err(store)?;
         let checkpointer = Checkpointer::start(options).map_err(store)?;
+        let state = State::read(&conn, options, named, &lock).map_err(store)?;
         Ok(Self { conn, state, checkpointer, path, abandoned: false, _lock: lock })
+    }
+}
+
+impl Sqlite {
+    /// Whether its files are where they were.
+    pub fn presence(&self) -> Presence {
+        self.state.presence.clone()
     }
 }
 
@@ -207,6 +179,7 @@ impl Store for Sqlite {
     }
 
     fn rest(&mut self) -> Result<()> {
+        self.state.presence.check_known()?;
         self.checkpointer.after_commit(&self.conn)
     }
 
@@ -242,14 +215,21 @@ impl Store for Sqlite {
 
     fn abandon(mut self) {
         self.abandoned = true;
-        if let Err(error) = File::create(mark(&self.path)) {
+        if self.state.presence.lost().is_some() && self.state.presence.has_only_lost_its_log() {
+            // It is gone with this process, but what it holds need not be.
+            match checkpoint::finish(&self.conn) {
+                Ok(_) => tracing::warn!("what the log held is in the database now"),
+                Err(error) => tracing::error!(%error, "what the log held is lost: {error}"),
+            }
+        }
+        if let Err(error) = set_mark(&self.path) {
             tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
         }
     }
 }
 
 impl State {
-    fn read(conn: &Connection, options: &Options, lock: &File) -> Result<Self> {
+    fn read(conn: &Connection, options: &Options, named: &Path, lock: &File) -> Result<Self> {
         let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
         Ok(Self {
             // The newest entries may have been let go.
@@ -263,6 +243,8 @@ impl State {
             packer: Packer::new()?,
             cache: Cache::default(),
             clearing: Clearing::read(conn)?,
+            // By now every file of the database is open.
+            presence: Presence::of(named, &options.path),
         })
     }
 }
@@ -280,56 +262,6 @@ fn common(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
     )
-}
-
-/// The one name of a file that may have several, through links to it or to a folder: what lies
-/// beside it must be the same for everybody. The file is made if it is not there.
-fn one_name(path: &Path) -> std::io::Result<PathBuf> {
-    match path.canonicalize() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            // Its owner's alone: what SQLite puts beside it gets the same rights.
-            OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-            path.canonicalize()
-        }
-        found => found,
-    }
-}
-
-/// Held until the process ends. A file beside the database, because closing any handle on the
-/// database itself would drop SQLite's own locks on it.
-fn lock(path: &Path) -> std::result::Result<File, OpenError> {
-    let beside = with_suffix(path, ".lock");
-    let io = |error| OpenError::Io { path: beside.clone(), error };
-    let file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&beside).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(io(error)),
-    }
-}
-
-fn verify_after_trouble(conn: &Connection, path: &Path) -> Result<()> {
-    let mark = mark(path);
-    if !mark.exists() {
-        return Ok(());
-    }
-    tracing::warn!(path = %path.display(), "a sync failed in the last run; checking the database");
-    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(trouble)?;
-    if verdict != "ok" {
-        return Err(Error::Damaged(verdict));
-    }
-    std::fs::remove_file(&mark).map_err(|error| Error::Unavailable(error.to_string()))
-}
-
-fn mark(path: &Path) -> PathBuf {
-    with_suffix(path, ".verify")
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// What an error of SQLite means for whoever waits for an answer.

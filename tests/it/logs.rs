@@ -4,6 +4,7 @@
 //! Everything that is sent carries a canary of its own, and the program logs all it can.
 
 mod routes;
+mod unwritable;
 
 use std::fmt::Write as _;
 

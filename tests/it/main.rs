@@ -23,6 +23,7 @@ mod logs;
 mod look_up;
 mod model;
 mod openapi;
+mod outputs;
 mod portable;
 mod process;
 mod raw;

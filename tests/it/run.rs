@@ -2,6 +2,9 @@
 
 mod doctor;
 mod exit_codes;
+mod host;
 mod reload;
+mod reload_refused;
+mod settings;
 mod shipped;
 mod systemd;

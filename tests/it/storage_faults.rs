@@ -1,6 +1,8 @@
 //! What the disk can do to the program: refuse, lie, be slow, be full (F2 to F8).
 
 mod full;
+mod log_alone;
+mod lost;
 mod power;
 mod read_only;
 mod slow;

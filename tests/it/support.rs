@@ -1,7 +1,7 @@
 //! The real program on ports of its own, with a database file of its own.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -9,9 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 mod conform;
+mod connection;
 mod http;
 
 pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
+pub use connection::Connection;
 pub use http::*;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -27,7 +29,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with a database; programs are started in it one after the other.
 pub struct Home {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     /// Lines of `config.toml`, on top of the shipped settings.
     pub settings: String,
     /// Environment of the programs started here.
@@ -43,7 +45,7 @@ impl Home {
 
     /// With settings such as `[limits]\njson_depth = 8`.
     pub fn with(settings: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
         Self { dir, settings: settings.to_owned(), env: Vec::new(), wrapper: Vec::new() }
     }
 
@@ -80,9 +82,16 @@ impl Home {
 
     /// The service once it has said where it listens, in a line with this text.
     pub fn start_until(&self, said: &str) -> Result<Program, (ExitStatus, String)> {
-        let ports = ["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0"];
-        let child = self.command(&ports).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        Program::started(child, said)
+        self.start_with(
+            &["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0"],
+            said,
+        )
+    }
+
+    /// The service with this command line, once it has said where it listens, in a line with this text.
+    pub fn start_with(&self, args: &[&str], said: &str) -> Result<Program, (ExitStatus, String)> {
+        let child = self.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Program::started(child, self.dir.clone(), said)
     }
 }
 
@@ -92,6 +101,8 @@ pub struct Program {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
     log: Arc<Log>,
+    /// It would not go on without its folder.
+    _home: Arc<TempDir>,
 }
 
 #[derive(Default)]
@@ -120,7 +131,7 @@ impl Log {
 }
 
 impl Program {
-    fn started(mut child: Child, said: &str) -> Result<Self, (ExitStatus, String)> {
+    fn started(mut child: Child, home: Arc<TempDir>, said: &str) -> Result<Self, (ExitStatus, String)> {
         let log = Arc::new(Log::default());
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let kept = log.clone();
@@ -141,7 +152,7 @@ impl Program {
         let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
         let (listen, admin) = (address("listen"), address("admin_listen"));
         listeners(listen, admin);
-        Ok(Self { listen, admin, child, log })
+        Ok(Self { listen, admin, child, log, _home: home })
     }
 
     pub fn pid(&self) -> u32 {
@@ -276,79 +287,6 @@ pub fn have(program: &str) -> bool {
         eprintln!("skipped: {program} is not installed");
     }
     found
-}
-
-/// A connection that stays open, for one request after the other, or for bytes that are no request.
-pub struct Connection {
-    stream: TcpStream,
-    unread: Vec<u8>,
-}
-
-impl Connection {
-    pub fn open(to: SocketAddr) -> Self {
-        Self::try_open(to).unwrap()
-    }
-
-    pub fn try_open(to: SocketAddr) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(to)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: Vec::new() })
-    }
-
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
-    /// Sends bytes; whether the other side still takes any.
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
-    }
-
-    /// The next answer; `None` if the connection ends before.
-    pub fn answer(&mut self) -> Option<Answer> {
-        let mut buffer = [0; 8192];
-        loop {
-            if let Some(answer) = self.unread_answer() {
-                return Some(answer);
-            }
-            match self.stream.read(&mut buffer) {
-                Ok(0) | Err(_) => return None,
-                Ok(read) => self.unread.extend_from_slice(&buffer[..read]),
-            }
-        }
-    }
-
-    fn unread_answer(&mut self) -> Option<Answer> {
-        let head = self.unread.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
-        let answer = parse(&self.unread[..head])?;
-        let length: usize = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-        let text = String::from_utf8(self.unread.get(head..head + length)?.to_vec()).unwrap();
-        self.unread.drain(..head + length);
-        Some(Answer { text, ..answer })
-    }
-
-    /// A request, and its answer.
-    pub fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut head =
-            format!("{method} {path} HTTP/1.1\r\nhost: rollcall\r\ncontent-length: {}\r\n", body.len());
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        assert!(self.send([head.as_bytes(), b"\r\n", body].concat()), "the connection takes a request");
-        let answer = self.answer().unwrap_or_else(|| panic!("no answer to {method} {path}"));
-        check(self.stream.peer_addr().unwrap(), method, path, &answer);
-        answer
-    }
-
-    /// Whether the other side closes without another byte.
-    pub fn closes(&mut self) -> bool {
-        let ended = match self.stream.read(&mut [0; 1]) {
-            Ok(read) => read == 0,
-            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
-        };
-        self.unread.is_empty() && ended
-    }
 }
 
 /// Asks again and again until it is so.

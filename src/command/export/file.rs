@@ -2,76 +2,48 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::command::Failure;
+use anyhow::Context as _;
+
+use crate::store::sqlite::{Kind, Output, Part};
+use crate::wire::csv;
+
+/// What an export may replace.
+const EXPORT: Kind = Kind::Text { name: "export", is: is_export };
 
 /// See the module.
 pub(super) enum Target {
     Stdout(io::Stdout),
-    /// A pipe or a device: there is nothing to replace.
-    Through(File),
-    Whole(Whole),
-}
-
-/// A file under another name until it is complete. Gone if it never is.
-pub(super) struct Whole {
-    out: BufWriter<File>,
-    partial: PathBuf,
-    name: PathBuf,
-    complete: bool,
+    /// A pipe: there is nothing to replace.
+    Pipe(File),
+    Whole(BufWriter<Arc<File>>, Part),
 }
 
 impl Target {
-    pub(super) fn open(name: Option<&Path>) -> Result<Self, Failure> {
+    /// # Errors
+    /// The file must not be written, or cannot be.
+    pub(super) fn open(name: Option<&Path>, database: &Path) -> anyhow::Result<Self> {
         let Some(name) = name else { return Ok(Self::Stdout(io::stdout())) };
-        let failed = |error: io::Error| Failure::Io(format!("{}: {error}", name.display()));
-        if fs::metadata(name).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-            return OpenOptions::new().write(true).open(name).map(Self::Through).map_err(failed);
+        if fs::metadata(name).is_ok_and(|found| found.file_type().is_fifo()) {
+            let pipe = OpenOptions::new().write(true).open(name);
+            return pipe.map(Self::Pipe).with_context(|| name.display().to_string());
         }
-        // A link goes on pointing where it points.
-        let name = name.canonicalize().unwrap_or_else(|_| name.to_owned());
-        if name.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
-        }
-        let mut partial = name.clone().into_os_string();
-        partial.push(format!(".{}.partial", std::process::id()));
-        let partial = PathBuf::from(partial);
-        // It is full of personal data.
-        let file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial);
-        let out = BufWriter::new(file.map_err(failed)?);
-        Ok(Self::Whole(Whole { out, partial, name, complete: false }))
+        let part = Part::new(Output::check(name, EXPORT, Some(database))?)?;
+        Ok(Self::Whole(BufWriter::new(part.file()), part))
     }
 
     /// Everything is written: on disk, and under its name.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {
-            Self::Stdout(mut out) => out.flush().map_err(|error| Failure::Io(format!("stdout: {error}"))),
-            Self::Through(_) => Ok(()),
-            Self::Whole(mut whole) => {
-                let done = whole.finish();
-                done.map_err(|error| Failure::Io(format!("{}: {error}", whole.name.display())))
+            Self::Stdout(mut out) => out.flush().context("stdout"),
+            Self::Pipe(_) => Ok(()),
+            Self::Whole(mut out, part) => {
+                out.flush().context("the export could not be written")?;
+                Ok(part.place()?)
             }
-        }
-    }
-}
-
-impl Whole {
-    fn finish(&mut self) -> io::Result<()> {
-        self.out.flush()?;
-        self.out.get_ref().sync_all()?;
-        fs::rename(&self.partial, &self.name)?;
-        self.complete = true;
-        let folder = self.name.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        if !self.complete {
-            _ = fs::remove_file(&self.partial);
         }
     }
 }
@@ -80,16 +52,39 @@ impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(out) => out.write(bytes),
-            Self::Through(out) => out.write(bytes),
-            Self::Whole(whole) => whole.out.write(bytes),
+            Self::Pipe(out) => out.write(bytes),
+            Self::Whole(out, _) => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(out) => out.flush(),
-            Self::Through(out) => out.flush(),
-            Self::Whole(whole) => whole.out.flush(),
+            Self::Pipe(out) => out.flush(),
+            Self::Whole(out, _) => out.flush(),
+        }
+    }
+}
+
+/// Whether an export of any form begins like this: lines of JSON, a table, or the file of one person.
+fn is_export(head: &[u8]) -> bool {
+    head.starts_with(b"{\"rollcall\":")
+        || head.starts_with(b"{\"app\":\"")
+        || head.starts_with(&csv::header())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_is_known_by_its_first_bytes() {
+        let table = csv::header();
+        for head in [&b"{\"rollcall\":1,\"app\":\"one\""[..], b"{\"app\":\"one\",\"exported\":", &table] {
+            assert!(is_export(head));
+        }
+        for head in [&b"[[apps]]"[..], b"{\"a\":1}", b"SQLite format 3\0", b"_id,mine\r\n"] {
+            assert!(!is_export(head));
         }
     }
 }

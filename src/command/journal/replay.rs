@@ -22,15 +22,17 @@ use crate::command::replay::sign::Signer;
 use crate::command::replay::tally::{Outcome, Tally};
 use crate::command::replay::{Feed, Posting, post_all};
 use crate::command::{Failure, database, service};
-use crate::config::Settings;
+use crate::config::{Settings, StoreUrl};
 use crate::store::archive::{Archive, Wanted};
-use crate::store::sqlite::SqliteReader;
+use crate::store::sqlite::{Kind, Output, Part, Refusal, SqliteReader};
 use crate::store::{self, Entry, Seq, Source};
 
 /// How often the place to go on from is written down.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// Bodies in memory at once.
 const AT_ONCE: usize = 64;
+/// What a `--resume-file` may replace.
+const RESUME: Kind = Kind::Text { name: "number of a journal entry", is: is_number };
 /// Why an entry of our own API is not posted.
 const OWN: &str = "made through our own API";
 
@@ -88,6 +90,9 @@ fn range(text: &str) -> Result<(Seq, Seq), String> {
 /// It is not said which entries are meant; the database or the `--resume-file` cannot be read; an app's
 /// secret cannot travel in a header; the target cannot be told; or nothing takes the summary.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let resume = args.resume_file.as_deref();
+    let resume = resume.map(|path| resume_output(path, database)).transpose()?;
     let (bodies, place) = Bodies::of(args, settings)?;
     if args.dry_run {
         return dry_run(args, bodies);
@@ -108,13 +113,13 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         progress.reach(place.seq().saturating_sub(from));
         if written.elapsed() > BETWEEN {
             written = Instant::now();
-            _ = keep_place(args, &place).inspect_err(|error| progress.say(&format!("{error:#}")));
+            _ = keep_place(resume.as_ref(), &place).inspect_err(|error| progress.say(&format!("{error:#}")));
         }
     });
     let read = read.await?;
     progress.finish();
     args.posting.summary(&tally, began.elapsed())?;
-    keep_place(args, &place)?;
+    keep_place(resume.as_ref(), &place)?;
     let stopped = read?;
     if stopped || !tally.all_well() {
         let _ = writeln!(io::stderr(), "go on with --from {}", place.seq());
@@ -126,7 +131,12 @@ fn dry_run(args: &Args, bodies: Bodies) -> anyhow::Result<ExitCode> {
     let counted = RefCell::new((Tally::default(), 0_u64));
     bodies.read(&|request| match request {
         Ok(_) => counted.borrow_mut().1 += 1,
-        Err(outcome) => _ = counted.borrow_mut().0.add(&outcome).inspect(|failure| eprintln!("{failure}")),
+        Err(outcome) => {
+            if let Some(failure) = counted.borrow_mut().0.add(&outcome) {
+                // Whoever closed stderr does without.
+                _ = writeln!(io::stderr(), "{failure}");
+            }
+        }
     })?;
     let (tally, count) = counted.into_inner();
     let text = if args.posting.json {
@@ -249,9 +259,10 @@ impl Place {
 fn kept_place(path: &Path) -> Result<Option<Seq>, Failure> {
     let failed = |why: String| Failure::Io(format!("{}: {why}", path.display()));
     match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => Ok(None),
         Ok(text) => match text.trim().parse() {
             Ok(seq) => Ok(Some(seq)),
-            Err(_) => Err(failed("is no number of a journal entry".to_owned())),
+            Err(_) => Err(not_a_place(path)),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error.to_string())),
@@ -259,13 +270,27 @@ fn kept_place(path: &Path) -> Result<Option<Seq>, Failure> {
 }
 
 /// Writes the `--resume-file`, whole or not at all.
-fn keep_place(args: &Args, place: &Place) -> Result<(), Failure> {
-    let Some(path) = &args.resume_file else { return Ok(()) };
-    let mut beside = path.clone().into_os_string();
-    beside.push(".new");
-    let written =
-        std::fs::write(&beside, format!("{}\n", place.seq())).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| Failure::Io(format!("{}: {error}", path.display())))
+fn keep_place(output: Option<&Output>, place: &Place) -> anyhow::Result<()> {
+    let Some(output) = output else { return Ok(()) };
+    let part = Part::new(output.clone())?;
+    writeln!(part.file(), "{}", place.seq()).context("the place to go on from could not be written")?;
+    Ok(part.place()?)
+}
+
+/// Where the place to go on from is kept.
+fn resume_output(path: &Path, database: &Path) -> anyhow::Result<Output> {
+    Output::check(path, RESUME, Some(database)).map_err(|refusal| match refusal {
+        Refusal::Other { .. } => not_a_place(path).into(),
+        refusal => refusal.into(),
+    })
+}
+
+fn not_a_place(path: &Path) -> Failure {
+    Failure::Io(format!("{}: is no number of a journal entry", path.display()))
+}
+
+fn is_number(head: &[u8]) -> bool {
+    std::str::from_utf8(head).is_ok_and(|text| text.trim().parse::<Seq>().is_ok())
 }
 
 /// Sets `stop` on the first Ctrl-C; the second ends the process.

@@ -8,21 +8,29 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::check::{Checked, check};
 use super::copy::{CopyError, Work, copy};
-use super::files::{Part, folder, need, size, sync_folder};
-use super::{OpenError, epoch, lock, mark, one_name, seal, with_suffix};
+use super::files::{Part, need, size, sync_folder};
+use super::open::{check_log, holds_something};
+use super::output::{Kind, Output, Refusal, resolve};
+use super::{OpenError, epoch, lock, mark, one_name, seal, set_mark, with_suffix};
 
 /// Writes a backup of the database at `source`, which may be written meanwhile, to `to`. What is there
 /// afterwards is whole and checked, or as it was.
 ///
 /// # Errors
 /// `to` is there already and is not to be overwritten; there is no room; either file is damaged or cannot be
-/// used; too much is being written meanwhile; or it was stopped.
+/// used; `to` must not be written; too much is being written meanwhile; or it was stopped.
 pub fn backup(source: &Path, to: &Path, overwrite: bool, work: &mut Work<'_>) -> Result<Checked, CopyError> {
-    if !overwrite && to.try_exists().map_err(CopyError::io(to))? {
-        return Err(CopyError::Exists(to.to_owned()));
-    }
-    need(size(source)?, to)?;
-    let part = Part::begin(to, ".partial")?;
+    check_log(source)?;
+    let output =
+        Output::check(to, Kind::Backup, Some(source)).and_then(|output| Ok((output.exists()?, output)));
+    let output = match output {
+        Ok((true, _)) | Err(Refusal::Other { .. }) if !overwrite => {
+            return Err(CopyError::Exists(to.to_owned()));
+        }
+        output => output?.1,
+    };
+    need(size(source)?, &output.path)?;
+    let part = Part::new(output)?;
     let counts = copy(source, &part, work)?;
     let mut checked = check(&part.path, work)?;
     if checked.checksum.is_some() && checked.counts != counts {
@@ -33,7 +41,11 @@ pub fn backup(source: &Path, to: &Path, overwrite: bool, work: &mut Work<'_>) ->
     seal::set(&part.path, &checked, taken, work)?;
     checked.bytes = part.path.metadata().map_err(CopyError::io(&part.path))?.len();
     checked.taken = Some(taken);
-    part.place(to)?;
+    if overwrite {
+        part.place()?;
+    } else {
+        part.place_new()?;
+    }
     Ok(checked)
 }
 
@@ -49,24 +61,34 @@ pub struct Restored {
 }
 
 /// Puts a copy of a backup where a service will find it, checked before and after. At any moment there is the
-/// old database or the new one.
+/// old database or the new one. `database` is the one of the settings.
 ///
 /// # Errors
 /// A service has the database; there is one and it is not to be replaced; or as for [`backup`].
-pub fn restore(backup: &Path, to: &Path, replace: bool, work: &mut Work<'_>) -> Result<Restored, CopyError> {
-    let to = real(to)?;
-    let lock = lock(&to)?;
-    let is_there = |path: &Path| path.try_exists().map_err(CopyError::io(path));
-    let old = is_there(&to)? || is_there(&with_suffix(&to, "-wal"))?;
-    if old && !replace {
+pub fn restore(
+    backup: &Path,
+    to: &Path,
+    database: &Path,
+    replace: bool,
+    work: &mut Work<'_>,
+) -> Result<Restored, CopyError> {
+    let to = resolve(to).map_err(CopyError::io(to))?;
+    if backup.canonicalize().is_ok_and(|backup| backup == to) {
         return Err(CopyError::Exists(to));
     }
-    if backup.canonicalize().is_ok_and(|backup| backup == to) {
+    let output = match Output::check(&to, Kind::Database, Some(database)) {
+        Err(Refusal::Other { .. }) if !replace => return Err(CopyError::Exists(to)),
+        Err(Refusal::InUse(path)) => return Err(OpenError::InUse(path).into()),
+        output => output?,
+    };
+    let lock = lock(&to)?;
+    let old = output.exists()? || LOGS.iter().any(|log| holds_something(&with_suffix(&to, log)));
+    if old && !replace {
         return Err(CopyError::Exists(to));
     }
     let before = check(backup, work)?;
     need(size(backup)?, &to)?;
-    let part = Part::begin(&to, ".restoring")?;
+    let part = Part::begin(output, ".restoring")?;
     copy(backup, &part, work)?;
     Connection::open(&part.path).and_then(|conn| seal::remove(&conn)).map_err(CopyError::sql(&part.path))?;
     let after = check(&part.path, work)?;
@@ -77,52 +99,42 @@ pub fn restore(backup: &Path, to: &Path, replace: bool, work: &mut Work<'_>) -> 
     part.sync()?;
     // Numbers of the change feed are about to be given a second time.
     epoch::make_void(&lock).map_err(CopyError::io(&to))?;
-    let aside = if is_there(&to)? { Some(put_aside(&to)?) } else { None };
-    for suffix in ["-wal", "-shm"] {
+    let aside = if old { Some(put_aside(&to)?) } else { None };
+    for suffix in ["-wal", "-shm", "-journal"] {
         remove(&with_suffix(&to, suffix))?;
     }
-    part.place(&to)?;
+    part.place()?;
     // Whatever was wrong with the one before is not with this one.
     remove(&mark(&to))?;
     Ok(Restored { checked: after, path: to, aside })
 }
 
-/// The one name that whoever opens the file will know it by, whether it is there or not.
-fn real(path: &Path) -> Result<PathBuf, CopyError> {
-    match path.canonicalize() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let parent = folder(path).canonicalize().map_err(CopyError::io(folder(path)))?;
-            let name = path.file_name().ok_or_else(|| CopyError::io(path)(ErrorKind::InvalidInput.into()))?;
-            Ok(parent.join(name))
-        }
-        found => found.map_err(CopyError::io(path)),
-    }
-}
+/// What may hold the latest part of a database.
+const LOGS: [&str; 2] = ["-wal", "-journal"];
 
 /// Gives an old database a second name, with all that its log holds, so that the first can be taken from it
-/// without a moment in which there is none.
+/// without a moment in which there is none. Of a database that is missing or empty there is only the log.
 fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
     let aside = with_suffix(old, &format!(".replaced-{}", moment()));
-    let log = with_suffix(old, "-wal");
+    let logs = || LOGS.iter().map(|log| (with_suffix(old, log), with_suffix(&aside, log)));
+    let has_pages = old.metadata().is_ok_and(|file| file.len() > 0);
     // What the log holds belongs into the file, unless that is too damaged to take it.
-    if !log_is_empty(&log)
+    if has_pages
+        && logs().any(|(log, _)| holds_something(&log))
         && let Ok(conn) = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)
     {
         _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
     }
-    fs::hard_link(old, &aside).map_err(CopyError::io(&aside))?;
-    if !log_is_empty(&log) {
+    if old.exists() {
+        fs::hard_link(old, &aside).map_err(CopyError::io(&aside))?;
+    }
+    for (log, beside) in logs().filter(|(log, _)| holds_something(log)) {
         // Interrupted from here on, the next start checks the old file before it serves it without its log.
-        fs::File::create(mark(old)).map_err(CopyError::io(&mark(old)))?;
-        let beside = with_suffix(&aside, "-wal");
+        set_mark(old).map_err(CopyError::io(&mark(old)))?;
         fs::hard_link(&log, &beside).map_err(CopyError::io(&beside))?;
     }
     sync_folder(old)?;
     Ok(aside)
-}
-
-fn log_is_empty(log: &Path) -> bool {
-    log.metadata().map_or(true, |log| log.len() == 0)
 }
 
 /// A moment as part of a file's name: such names sort by time.
@@ -145,9 +157,10 @@ pub(super) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> 
     let keep = |work: &mut Work<'_>| {
         // Twice: what is kept, and what the upgrade itself may write.
         need(size(path)?.saturating_mul(2), &kept)?;
-        let part = Part::begin(&kept, ".partial")?;
+        let anything = Kind::Text { name: "file", is: |_| true };
+        let part = Part::new(Output::check(&kept, anything, Some(path))?)?;
         copy(path, &part, work)?;
-        part.place(&kept)
+        part.place()
     };
     keep(&mut work).map_err(|error| OpenError::Upgrade(Box::new(error)))?;
     one_name(&kept).map_err(|error| OpenError::Io { path: kept, error })

@@ -14,6 +14,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::files::Part;
+use super::open::check_log;
+use super::output::Refusal;
 use super::{Error, OpenError, common, trouble};
 use crate::store::Counts;
 
@@ -34,6 +36,9 @@ pub enum CopyError {
     /// Something is there already.
     #[error("{0} is there already")]
     Exists(PathBuf),
+    /// The path must not be written.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// Somebody else has the file, or it is none of ours.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -136,6 +141,7 @@ pub(super) struct Watched {
 impl Watched {
     /// Opens a file that must be there.
     pub(super) fn open(path: &Path, work: &Work<'_>) -> Result<Self, CopyError> {
+        check_log(path)?;
         if !path.try_exists().map_err(CopyError::io(path))? {
             return Err(CopyError::io(path)(ErrorKind::NotFound.into()));
         }

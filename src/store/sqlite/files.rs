@@ -7,33 +7,64 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
 use super::copy::CopyError;
-use super::{OpenError, with_suffix};
+use super::open::leads_to;
+use super::output::{Kind, Output, Refusal};
+use super::{lock, with_suffix};
 
 /// A file that is being written beside the one it will be, for its owner's eyes only. Removed when dropped,
 /// unless it was put in place.
-pub(super) struct Part {
+pub struct Part {
     pub(super) path: PathBuf,
+    output: Output,
     /// Held, so that nobody else writes it; and to sync it.
     file: Arc<File>,
     placed: bool,
 }
 
 impl Part {
-    /// Begins `path` with `suffix`; what somebody left of one is overwritten.
-    pub(super) fn begin(path: &Path, suffix: &str) -> Result<Self, CopyError> {
-        let path = with_suffix(path, suffix);
-        let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.map_err(CopyError::io(&path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path).into()),
-            Err(TryLockError::Error(error)) => return Err(CopyError::io(&path)(error)),
-        }
-        let part = Self { path, file: Arc::new(file), placed: false };
+    /// Begins a file of this name with `.partial` behind it; what a process that was killed left of one is
+    /// overwritten.
+    ///
+    /// # Errors
+    /// Somebody else writes it, something of another kind has that name, or the folder takes no file.
+    pub fn new(output: Output) -> Result<Self, CopyError> {
+        Self::begin(output, ".partial")
+    }
+
+    /// Begins a file with `suffix` behind its name.
+    pub(super) fn begin(output: Output, suffix: &str) -> Result<Self, CopyError> {
+        let path = with_suffix(&output.path, suffix);
+        let file = Self::open(&output, &path)?;
+        let part = Self { path, output, file: Arc::new(file), placed: false };
         part.empty()?;
         Ok(part)
+    }
+
+    fn open(output: &Output, path: &Path) -> Result<File, CopyError> {
+        let io = CopyError::io(path);
+        let taken = || CopyError::from(Refusal::Taken(path.to_owned()));
+        if !output.may_remove(path).map_err(&io)? {
+            return Err(taken());
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = options.open(path).map_err(&io)?;
+        match file.try_lock() {
+            // Else whoever had it has put it in place since.
+            Ok(()) if leads_to(path, &file).map_err(&io)? => Ok(file),
+            Ok(()) | Err(TryLockError::WouldBlock) => Err(taken()),
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
+    }
+
+    /// What to write it through.
+    pub fn file(&self) -> Arc<File> {
+        self.file.clone()
     }
 
     pub(super) fn empty(&self) -> Result<(), CopyError> {
@@ -50,12 +81,49 @@ impl Part {
         self.file.sync_all().map_err(CopyError::io(&self.path))
     }
 
-    /// Puts the whole, synced file where it belongs, at once and for good.
-    pub(super) fn place(mut self, at: &Path) -> Result<(), CopyError> {
+    /// Puts the whole, synced file where it belongs, at once and for good: in place of what is there, if that
+    /// may still be replaced.
+    ///
+    /// # Errors
+    /// It may not, or the disk does not take it.
+    pub fn place(self) -> Result<(), CopyError> {
         self.sync()?;
-        std::fs::rename(&self.path, at).map_err(CopyError::io(at))?;
+        // No service may open what is about to be replaced.
+        let lock = match self.output.kind {
+            Kind::Backup if self.output.exists()? => Some(Lock::take(&self.output.path)?),
+            _ => None,
+        };
+        self.output.check_again()?;
+        let placed = self.rename(RenameFlags::empty());
+        drop(lock);
+        placed
+    }
+
+    /// Puts the whole, synced file where there is nothing.
+    ///
+    /// # Errors
+    /// There is something by now, or the disk does not take it.
+    pub fn place_new(self) -> Result<(), CopyError> {
+        self.sync()?;
+        self.output.check_again()?;
+        self.rename(RenameFlags::NOREPLACE)
+    }
+
+    fn rename(mut self, flags: RenameFlags) -> Result<(), CopyError> {
+        let to = self.output.path.clone();
+        let renamed = match renameat_with(CWD, &self.path, CWD, &to, flags) {
+            // The file system knows no such flag.
+            Err(Errno::INVAL | Errno::NOSYS) if flags.contains(RenameFlags::NOREPLACE) => {
+                std::fs::hard_link(&self.path, &to).and_then(|()| std::fs::remove_file(&self.path))
+            }
+            renamed => renamed.map_err(io::Error::from),
+        };
+        match renamed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(CopyError::Exists(to)),
+            renamed => renamed.map_err(CopyError::io(&to))?,
+        }
         self.placed = true;
-        sync_folder(at)
+        sync_folder(&to)
     }
 }
 
@@ -64,6 +132,29 @@ impl Drop for Part {
         if !self.placed {
             _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Keeps services from opening a file, for a moment. The lock file goes with it, if there was none before.
+struct Lock {
+    file: Option<File>,
+    made: Option<PathBuf>,
+}
+
+impl Lock {
+    fn take(path: &Path) -> Result<Self, CopyError> {
+        let beside = with_suffix(path, ".lock");
+        let made = (!beside.exists()).then_some(beside);
+        Ok(Self { file: Some(lock(path)?), made })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(made) = self.made.take() {
+            _ = std::fs::remove_file(made);
+        }
+        self.file = None;
     }
 }
 

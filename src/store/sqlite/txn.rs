@@ -277,6 +277,8 @@ impl Txn for SqliteTxn<'_> {
 
     fn commit(self) -> Result<()> {
         self.txn.commit().map_err(trouble)?;
+        // Before anybody is told that it is stored.
+        self.state.presence.check()?;
         self.state.mark.count(self.told);
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;

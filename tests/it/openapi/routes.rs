@@ -47,8 +47,10 @@ fn of_the_program() -> Routes {
         bases().iter().flat_map(|base| given("route").into_iter().map(move |route| format!("{base}{route}")))
     {
         for (admin, listener) in [(false, program.listen), (true, program.admin)] {
-            let line =
-                format!("PROPFIND {} HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n", address(&template));
+            let line = format!(
+                "PROPFIND {} HTTP/1.1\r\nhost: {listener}\r\nconnection: close\r\n\r\n",
+                address(&template)
+            );
             let answer = parse(&raw(listener, line.as_bytes()).unwrap()).unwrap();
             if answer.status == 404 {
                 continue;

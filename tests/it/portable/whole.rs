@@ -127,12 +127,13 @@ fn an_export_needs_no_service_and_leaves_no_half_file() {
     assert!(wrong.code == Some(2) && wrong.err.contains("nobody"), "{wrong:?}");
     let nowhere = run_alone(&home, &["export", "-o", "no/such/folder/x"]);
     assert_eq!(nowhere.code, Some(74), "{nowhere:?}");
-    std::fs::write(&output, "as it was").unwrap();
+    let before = "{\"rollcall\":1,\"app\":\"as it was\"}\n";
+    std::fs::write(&output, before).unwrap();
     let sql = home.sql();
     sql.execute("UPDATE app_users SET record = x'00' WHERE id = 'b'", []).unwrap();
     let damaged = run_alone(&home, &args);
     assert_eq!(damaged.code, Some(74), "{damaged:?}");
-    assert_eq!(std::fs::read_to_string(&output).unwrap(), "as it was");
+    assert_eq!(std::fs::read_to_string(&output).unwrap(), before);
     let left: Vec<_> =
         std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("partial")), "{left:?}");

@@ -57,7 +57,9 @@ fn it_is_told_of_the_start_each_reload_and_the_stop() {
         let stamp = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::trim);
         assert!(stamp.is_some_and(|stamp| stamp.parse::<u64>().unwrap() > 0), "{reloading:?}");
         // Wrong settings are no reason to be taken for dead.
-        assert!(systemd.next().starts_with("READY=1\n"), "wrong: {wrong}");
+        let ready = systemd.next();
+        assert!(ready.starts_with("READY=1\n"), "wrong: {wrong}: {ready:?}");
+        assert_eq!(ready.contains("the last reload was refused"), wrong, "{ready:?}");
     }
     program.signal("TERM");
     assert!(systemd.next().starts_with("STOPPING=1\n"));
@@ -91,6 +93,25 @@ fn the_watchdog_hears_from_it_unless_the_worker_hangs() {
     systemd.until("WATCHDOG=1");
     assert_eq!(program.webhook(first_message("user-1", 1_600_000_000.0)).status, 200);
     program.stop();
+}
+
+/// The worker looks every second whether something is to be done; between two of these looks it is in no batch.
+#[test]
+fn an_idle_service_is_never_called_stuck_however_often_it_is_to_be_heard() {
+    for usec in ["1000000", "2000000"] {
+        let mut home = Home::new();
+        let systemd = Systemd::new(&mut home);
+        home.env.push(("WATCHDOG_USEC".to_owned(), usec.to_owned()));
+        let program = home.start();
+        systemd.until("READY=1");
+        for _ in 0..8 {
+            let heard = systemd.until("WATCHDOG=1");
+            assert!(!heard.iter().any(|word| word.contains("stuck")), "{usec}: {heard:?}");
+        }
+        assert_eq!(program.webhook(first_message("user-1", 1_600_000_000.0)).status, 200);
+        let log = program.stop();
+        assert!(!log.contains("stuck"), "{usec}: {log}");
+    }
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! The settings file as it was read, and what of it a reload must know.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Place;
+
+/// A file that did not change for this long is taken to be complete.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long a reload waits for that.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Which sources the settings came from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The name of the settings file.
+    pub file: String,
+    /// The file exists.
+    pub exists: bool,
+    /// How many keys the file sets.
+    pub keys: usize,
+    /// Where `store.url` was set.
+    pub store_url: Place,
+    /// No source sets an app, so the embedded demo app is in force.
+    pub demo_app: bool,
+}
+
+/// Where settings came from is nothing that they say.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Reads a settings file once it has not changed for a while: it may still be being written.
+pub(super) fn read_complete(path: &Path) -> io::Result<String> {
+    let began = Instant::now();
+    let mut unchanged: Option<(Stamp, Instant)> = None;
+    loop {
+        let metadata = path.metadata()?;
+        let stamp = Stamp::of(&metadata);
+        let since = match unchanged {
+            Some((known, since)) if known == stamp => since,
+            _ => Instant::now(),
+        };
+        unchanged = Some((stamp, since));
+        let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age >= QUIET);
+        let text = std::fs::read_to_string(path)?;
+        // Only a file has a size that tells that somebody writes to it.
+        let is_quiet = !metadata.is_file() || is_old || since.elapsed() >= QUIET;
+        if is_quiet && Stamp::of(&path.metadata()?) == stamp {
+            return Ok(text);
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(io::Error::other("it is being written; reload once it is complete"));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Identifies one state of a file: device, inode, size and time of the last write.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp(u64, u64, u64, i64, i64);
+
+impl Stamp {
+    fn of(file: &Metadata) -> Self {
+        Self(file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec())
+    }
+}

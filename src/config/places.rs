@@ -1,0 +1,47 @@
+//! Whether what the settings point to can be used: what only a look at this machine tells.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use super::{Problem, Problems, Settings, StoreUrl};
+
+impl Settings {
+    /// Whether the database can be opened, or made, where the settings say.
+    ///
+    /// # Errors
+    /// Its folder is missing or cannot be written by this user, or something else has its name.
+    pub fn check_places(&self) -> Result<(), Problems> {
+        let StoreUrl::Sqlite(path) = &self.store.url;
+        match wrong_with(path) {
+            Some(text) => Err(Problem::of_key(&self.origin.store_url, "store.url", text).into()),
+            None => Ok(()),
+        }
+    }
+}
+
+fn wrong_with(database: &Path) -> Option<String> {
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = folder.display();
+    match folder.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Some(format!("there is no folder {name}: make it, or name another"));
+        }
+        Err(error) => return Some(format!("the folder {name} cannot be used: {error}")),
+        Ok(found) if !found.is_dir() => return Some(format!("{name} is no folder")),
+        Ok(_) => {}
+    }
+    if let Err(error) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        return Some(format!("the folder {name} cannot be written by this user: {error}"));
+    }
+    let name = database.display();
+    match database.metadata() {
+        Ok(found) if !found.is_file() => Some(format!("{name} is no file")),
+        Ok(_) => {
+            let usable = access(database, Access::READ_OK | Access::WRITE_OK);
+            usable.err().map(|error| format!("{name} cannot be read and written by this user: {error}"))
+        }
+        Err(_) => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! By which names the admin listener is called. A web page can have a name of its own lead to any address, that of
+//! the admin listener too, and then read it as if it were its own; only the name gives it away.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+use crate::config::Server;
+
+/// The names of the admin listener.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    /// Where it listens, whatever the settings say since.
+    listen: IpAddr,
+    /// Those of the settings, in lower case.
+    names: Arc<[String]>,
+}
+
+impl Hosts {
+    pub(super) fn new(server: &Server) -> Self {
+        Self { listen: server.admin_listen.ip(), names: server.admin_hosts.clone().into() }
+    }
+
+    /// The same with the names of other settings.
+    pub(super) fn again(&self, server: &Server) -> Self {
+        Self { listen: self.listen, names: server.admin_hosts.clone().into() }
+    }
+
+    /// Whether a request calls it by one of its names, or, as old clients do, by none.
+    fn admit(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let mut named = headers.get_all(header::HOST).iter();
+        let host = match (named.next(), named.next()) {
+            (None, _) => None,
+            (Some(host), None) => match host.to_str().ok().and_then(|host| host.parse().ok()) {
+                Some(host) => Some(host),
+                None => return false,
+            },
+            (Some(_), Some(_)) => return false,
+        };
+        // A whole address in the request line says it too; then both have to be ours.
+        host.iter().chain(uri.authority()).all(|authority: &Authority| self.knows(authority.host()))
+    }
+
+    fn knows(&self, host: &str) -> bool {
+        let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+        match host.parse::<IpAddr>() {
+            // No page has an address for a name, unless it was served from there.
+            Ok(ip) => {
+                let ip = ip.to_canonical();
+                ip.is_loopback() || self.listen.is_unspecified() || ip == self.listen.to_canonical()
+            }
+            Err(_) => {
+                let host = host.to_ascii_lowercase();
+                host == "localhost" || self.names.contains(&host)
+            }
+        }
+    }
+}
+
+/// Refuses, with 421, whoever calls the admin listener by a name that is none of its own.
+pub(super) async fn only_own(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    if hosts.admit(request.uri(), request.headers()) {
+        return next.run(request).await;
+    }
+    let why = "The admin listener answers to localhost, to its own address and to the names in server.admin_hosts; \
+               the Host of this request is none of them";
+    ApiError::new(StatusCode::MISDIRECTED_REQUEST, "misdirected_request", why).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admits(listen: &str, names: &[&str], host: &str) -> bool {
+        let hosts =
+            Hosts { listen: listen.parse().unwrap(), names: names.iter().map(|n| (*n).to_owned()).collect() };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        hosts.admit(&Uri::from_static("/metrics"), &headers)
+    }
+
+    #[test]
+    fn own_names_and_addresses_are_known_and_no_others() {
+        for host in [
+            "127.0.0.1:8788",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:8788",
+            "127.9.9.9",
+            "localhost.",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(admits("127.0.0.1", &[], host), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8788",
+            "localhost.evil.example",
+            "10.0.0.5",
+            "127.0.0.1.evil.example",
+            "",
+            "a b",
+            "user@localhost.evil.example",
+        ] {
+            assert!(!admits("127.0.0.1", &[], host), "{host}");
+        }
+        assert!(admits("0.0.0.0", &[], "10.0.0.5:8788") && admits("::", &[], "[fd00::5]"));
+        assert!(admits("10.0.0.5", &[], "10.0.0.5") && !admits("10.0.0.5", &[], "10.0.0.6"));
+        assert!(!admits("0.0.0.0", &[], "evil.example"));
+        assert!(admits("0.0.0.0", &["rollcall.internal"], "Rollcall.Internal:9000"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Whether a path may be written. Every command, and every thread of the service, that writes a file asks here.
+
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
+use rustix::process::{Flock, FlockType, fcntl_getlk};
+
+use super::files::folder;
+use super::migrate;
+use super::open::{holds_something, with_suffix};
+
+/// What lies beside a database and belongs to it.
+const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
+/// What every SQLite database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Bytes of a file that say what it is: at most a line of an export, at least the header of a database.
+const HEAD: u64 = 4096;
+/// What may stand in the path of a URI as it is.
+const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
+/// What is written, which is all that it may replace.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A backup of a database.
+    Backup,
+    /// A database; the one it replaces is kept aside.
+    Database,
+    /// A file whose first bytes say what it is.
+    Text {
+        /// What to call it.
+        name: &'static str,
+        /// Whether these are the first bytes of one.
+        is: fn(&[u8]) -> bool,
+    },
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Database => "database of rollcall",
+            Self::Text { name, .. } => name,
+        }
+    }
+}
+
+/// Why a path is not written. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is a database in use, or belongs to one.
+    #[error("{path} belongs to the database {database}; nothing was written")]
+    Belongs {
+        /// The path.
+        path: PathBuf,
+        /// The database.
+        database: PathBuf,
+    },
+    /// A log lies beside it, which would be taken for its own.
+    #[error("{log} lies beside it and belongs to another database; nothing was written to {path}")]
+    Log {
+        /// The path.
+        path: PathBuf,
+        /// The log.
+        log: PathBuf,
+    },
+    /// Another process has it open.
+    #[error("{0} is open in another process; nothing was written")]
+    InUse(PathBuf),
+    /// The part, under whose name it is written, is somebody else's.
+    #[error("{0} is in the way: another process writes it, or it is something else; nothing was written")]
+    Taken(PathBuf),
+    /// There is something that must not be replaced.
+    #[error("{path} is there, and is no {kind}: choose another path, or remove it first")]
+    Other {
+        /// The path.
+        path: PathBuf,
+        /// What it would have to be.
+        kind: &'static str,
+    },
+    /// It cannot be looked at, or is no file.
+    #[error("{path}: {error}")]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+impl Refusal {
+    fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Io { path: path.to_owned(), error }
+    }
+}
+
+/// A path that may be written.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The one name of it: no part of it is a link.
+    pub(super) path: PathBuf,
+    pub(super) kind: Kind,
+    database: Option<PathBuf>,
+}
+
+impl Output {
+    /// Decides whether `path` may be written, where `database` is the database of the settings.
+    ///
+    /// # Errors
+    /// It is a database that is open in any process, by whatever name, or belongs to one; there is something
+    /// of another kind; or it is no file.
+    pub fn check(path: &Path, kind: Kind, database: Option<&Path>) -> Result<Self, Refusal> {
+        let real = resolve(path).map_err(Refusal::io(path))?;
+        let database = database.and_then(|database| resolve(database).ok());
+        let output = Self { path: real, kind, database };
+        output.check_again()?;
+        Ok(output)
+    }
+
+    /// Decides it once more, as time has passed.
+    pub(super) fn check_again(&self) -> Result<(), Refusal> {
+        let (path, kind) = (&self.path, self.kind);
+        let found = look(path).map_err(Refusal::io(path))?;
+        let is_own = matches!(kind, Kind::Database) && self.database.as_ref() == Some(path);
+        if !is_own && let Some(database) = owner(path, found.as_ref(), self.database.as_deref()) {
+            return Err(Refusal::Belongs { path: path.clone(), database });
+        }
+        if matches!(kind, Kind::Backup) {
+            let logs = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
+            if let Some(log) = logs.into_iter().find(|log| holds_something(log)) {
+                return Err(Refusal::Log { path: path.clone(), log });
+            }
+        }
+        let Some(found) = found else { return Ok(()) };
+        is_file(&found).map_err(Refusal::io(path))?;
+        if is_in_use(path).map_err(Refusal::io(path))? {
+            return Err(Refusal::InUse(path.clone()));
+        }
+        // The database of the settings may be damaged; it is kept aside whatever it is.
+        if !is_own && found.len() > 0 && !is_a(path, kind).map_err(Refusal::io(path))? {
+            return Err(Refusal::Other { path: path.clone(), kind: kind.name() });
+        }
+        Ok(())
+    }
+
+    /// Whether a file that a process left behind may be overwritten.
+    pub(super) fn may_remove(&self, leftover: &Path) -> io::Result<bool> {
+        may_remove(leftover, self.database.as_deref())
+    }
+
+    /// Whether there is something at the path.
+    pub(super) fn exists(&self) -> Result<bool, Refusal> {
+        look(&self.path).map(|found| found.is_some()).map_err(Refusal::io(&self.path))
+    }
+}
+
+/// Whether a file that a process left behind may be removed: nobody has it open, and it belongs to no database.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn may_remove(path: &Path, database: Option<&Path>) -> io::Result<bool> {
+    let database = database.and_then(|database| resolve(database).ok());
+    let Some(found) = look(path)? else { return Ok(true) };
+    // With a second name it is something else as well.
+    let alone = found.is_file() && found.nlink() == 1;
+    Ok(alone && owner(path, Some(&found), database.as_deref()).is_none() && !is_in_use(path)?)
+}
+
+/// The one name that whoever opens the file will know it by, whether it is there or not.
+pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
+    if path.as_os_str().as_bytes().starts_with(b"sqlite://") {
+        return Err(io::Error::other("is a URL: write the path alone"));
+    }
+    match path.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if look(path)?.is_some() {
+                return Err(io::Error::other("is a link that leads nowhere"));
+            }
+            let parent = folder(path).canonicalize()?;
+            Ok(parent.join(path.file_name().ok_or(ErrorKind::InvalidInput)?))
+        }
+        found => found,
+    }
+}
+
+/// What is at a path itself, not where it leads.
+fn look(path: &Path) -> io::Result<Option<Metadata>> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+fn is_file(found: &Metadata) -> io::Result<()> {
+    let kind = found.file_type();
+    if kind.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    if kind.is_block_device() || kind.is_char_device() {
+        return Err(io::Error::other("is a device, not a file"));
+    }
+    if !kind.is_file() {
+        return Err(io::Error::other("is no file"));
+    }
+    Ok(())
+}
+
+/// The database that a path is, or belongs to: that of the settings by its name or by another one of the same
+/// file, any other by the names of what lies beside it.
+fn owner(path: &Path, found: Option<&Metadata>, database: Option<&Path>) -> Option<PathBuf> {
+    let same = |other: &Path| {
+        path == other
+            || found.is_some_and(|found| {
+                look(other).is_ok_and(|other| {
+                    other.is_some_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()))
+                })
+            })
+    };
+    if let Some(database) = database {
+        let beside = BESIDE.iter().map(|suffix| with_suffix(database, suffix));
+        if [database.to_owned()].into_iter().chain(beside).any(|one| same(&one)) {
+            return Some(database.to_owned());
+        }
+    }
+    let name = path.file_name()?.as_bytes();
+    let bases = BESIDE.iter().filter_map(|suffix| name.strip_suffix(suffix.as_bytes()));
+    let mut bases = bases.filter(|base| !base.is_empty()).map(|base| path.with_file_name(as_path(base)));
+    bases.find(|base| head(base).is_ok_and(|head| head.starts_with(MAGIC)))
+}
+
+fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// Whether another process has the file open as a database, or writes it as a part. Not for a file that this
+/// process has open as a database: closing a handle on one gives up SQLite's locks.
+fn is_in_use(path: &Path) -> io::Result<bool> {
+    let file = open_itself(path)?;
+    let taken = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock))?;
+    let part = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    Ok(part || taken.is_some())
+}
+
+/// Opens a file to be read, but no link, and waits for nobody.
+fn open_itself(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    open_itself(path)?.take(HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn is_a(path: &Path, kind: Kind) -> io::Result<bool> {
+    let head = head(path)?;
+    Ok(match kind {
+        Kind::Text { is, .. } => is(&head),
+        Kind::Database => is_ours(&head),
+        Kind::Backup => is_ours(&head) && is_sealed(path),
+    })
+}
+
+/// Whether this is the header of a database of rollcall.
+fn is_ours(head: &[u8]) -> bool {
+    let id = head.get(68..72).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
+    head.starts_with(MAGIC) && id.map(i64::from) == Some(migrate::APPLICATION_ID)
+}
+
+/// Whether this is the header of a database that a service has open: in its mode of writing, which no backup has.
+pub(super) fn is_live(head: &[u8]) -> bool {
+    // The number that makes it ours may still be in the log alone.
+    let unnamed = head.starts_with(MAGIC) && head.get(68..72) == Some(&[0; 4]);
+    (is_ours(head) || unnamed) && head.get(18..20) == Some(&[2, 2])
+}
+
+/// Whether a file says of itself that it is a backup. Neither locks nor changes anything.
+fn is_sealed(path: &Path) -> bool {
+    let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_URI));
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let seals = "SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'";
+    let found = Connection::open_with_flags(uri, flags);
+    found.and_then(|conn| conn.query_row(seals, [], |row| row.get::<_, i64>(0))).is_ok_and(|seals| seals == 1)
+}

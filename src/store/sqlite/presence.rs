@@ -1,0 +1,159 @@
+//! Whether the paths of an open database still lead to its files. What is moved, deleted or replaced under a running
+//! service would take every later write with it.
+
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use super::open::with_suffix;
+use super::output::is_live;
+use crate::store::{Error, Result};
+
+/// Between two looks of the thread.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Handles on databases that this process looks into. Never closed: that would give up SQLite's own locks.
+static HELD: Mutex<Vec<Arc<File>>> = Mutex::new(Vec::new());
+
+/// The files of an open database, and whether one of them was lost.
+#[derive(Clone, Debug)]
+pub struct Presence(Arc<Files>);
+
+#[derive(Debug)]
+struct Files {
+    /// The database, by its own name and by that of the settings.
+    database: [OpenFile; 2],
+    /// What every commit is written to.
+    wal: OpenFile,
+    /// What keeps other processes from using the files as if nobody did.
+    others: [OpenFile; 2],
+    lost: OnceLock<String>,
+}
+
+/// A path, and the device and inode of the file that is open by it, as soon as there is one.
+#[derive(Debug)]
+struct OpenFile(PathBuf, OnceLock<(u64, u64)>);
+
+impl OpenFile {
+    fn new(path: PathBuf) -> Self {
+        let file = Self(path, OnceLock::new());
+        // A log that is not there yet is known once it is.
+        _ = file.look();
+        file
+    }
+
+    /// # Errors
+    /// What has become of the file.
+    fn look(&self) -> std::result::Result<(), String> {
+        let path = self.0.display();
+        match self.0.metadata() {
+            Ok(found) => {
+                let found = identity(&found);
+                if *self.1.get_or_init(|| found) == found {
+                    return Ok(());
+                }
+                Err(format!("{path} leads to another file than the one that is open"))
+            }
+            Err(error) if is_gone(&error) && self.1.get().is_some() => {
+                Err(format!("{path} was moved or removed"))
+            }
+            // It says nothing about where the file is.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::StaleNetworkFileHandle)
+}
+
+impl Presence {
+    /// Notes which files are open: those of the database at `path`, which the settings call `named`.
+    pub(super) fn of(named: &Path, path: &Path) -> Self {
+        let beside = |suffix| OpenFile::new(with_suffix(path, suffix));
+        Self(Arc::new(Files {
+            database: [OpenFile::new(path.to_owned()), OpenFile::new(named.to_owned())],
+            wal: beside("-wal"),
+            others: [beside("-shm"), beside(".lock")],
+            lost: OnceLock::new(),
+        }))
+    }
+
+    /// Fails once a file was lost, with a look at those that a commit is written to.
+    pub(super) fn check(&self) -> Result<()> {
+        let files = &self.0;
+        if files.lost.get().is_none() {
+            let looked = files.database[0].look().and_then(|()| files.wal.look());
+            looked.unwrap_or_else(|why| self.lose(why));
+        }
+        self.check_known()
+    }
+
+    /// Fails once it is known that a file was lost.
+    pub(super) fn check_known(&self) -> Result<()> {
+        self.0.lost.get().map_or(Ok(()), |why| Err(Error::Moved(why.clone())))
+    }
+
+    /// Why the database cannot be written any more: which file was lost.
+    pub fn lost(&self) -> Option<&str> {
+        self.0.lost.get().map(String::as_str)
+    }
+
+    /// Whether nothing but the log is missing: all that was committed can still be copied into the database.
+    pub(super) fn has_only_lost_its_log(&self) -> bool {
+        let files = &self.0;
+        files.database.iter().chain(&files.others).all(|file| file.look().is_ok())
+            && files.wal.0.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    }
+
+    /// Looks at all files, again and again, on a thread of its own, for as long as there is a store. Calls
+    /// `tell` once when one is lost.
+    ///
+    /// # Errors
+    /// The database cannot be opened once more, or there is no thread.
+    pub fn watch(&self, tell: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let database = Arc::new(File::open(&self.0.database[0].0)?);
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(database.clone());
+        let files = Arc::downgrade(&self.0);
+        let watch = move || {
+            while let Some(files) = Weak::upgrade(&files) {
+                let presence = Self(files);
+                if let Err(why) = presence.look(&database) {
+                    presence.lose(why);
+                    return tell();
+                }
+                drop(presence);
+                thread::sleep(LOOK_EVERY);
+            }
+        };
+        thread::Builder::new().name("presence".to_owned()).spawn(watch).map(drop)
+    }
+
+    fn look(&self, database: &File) -> std::result::Result<(), String> {
+        let files = &self.0;
+        if let Some(why) = self.lost() {
+            return Err(why.to_owned());
+        }
+        files.database.iter().chain([&files.wal]).chain(&files.others).try_for_each(OpenFile::look)?;
+        let mut head = [0; 100];
+        match database.read_exact_at(&mut head, 0) {
+            Ok(()) if is_live(&head) => Ok(()),
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => Ok(()),
+            _ => Err(format!("{} was overwritten in place", files.database[0].0.display())),
+        }
+    }
+
+    fn lose(&self, why: String) {
+        self.0.lost.get_or_init(|| {
+            tracing::error!(why, "the database is not where it was; nothing more is acknowledged: {why}");
+            why
+        });
+    }
+}

@@ -1,0 +1,206 @@
+//! A file of the database that is moved, deleted, replaced or overwritten under a running service: nothing is
+//! acknowledged into it, and the process ends with 74.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::*;
+use crate::backup::{message, printed};
+use crate::support::{SECRET, request, until};
+
+/// What happens to the files in the folder `data`, how it is undone, and whether a commit sees it at once.
+struct Loss {
+    name: &'static str,
+    happens: fn(&Path),
+    undone: fn(&Path),
+    at_once: bool,
+}
+
+fn rename(folder: &Path, from: &str, to: &str) {
+    fs::rename(folder.join(from), folder.join(to)).unwrap();
+}
+
+const NOTHING: fn(&Path) = |_| {};
+
+const LOSSES: [Loss; 11] = [
+    Loss {
+        name: "the database is moved",
+        happens: |data| rename(data, "rollcall.db", "moved.db"),
+        undone: |data| rename(data, "moved.db", "rollcall.db"),
+        at_once: true,
+    },
+    Loss {
+        name: "another file is put in its place",
+        happens: |data| {
+            fs::rename(data.join("rollcall.db"), data.join("moved.db")).unwrap();
+            fs::copy(data.join("../backup.db"), data.join("rollcall.db")).unwrap();
+        },
+        undone: |data| rename(data, "moved.db", "rollcall.db"),
+        at_once: true,
+    },
+    Loss {
+        name: "the folder is moved",
+        happens: |data| fs::rename(data, data.with_file_name("elsewhere")).unwrap(),
+        undone: |data| fs::rename(data.with_file_name("elsewhere"), data).unwrap(),
+        at_once: true,
+    },
+    Loss {
+        name: "the log is removed",
+        happens: |data| fs::remove_file(data.join("rollcall.db-wal")).unwrap(),
+        undone: NOTHING,
+        at_once: true,
+    },
+    Loss {
+        name: "the log is moved",
+        happens: |data| rename(data, "rollcall.db-wal", "moved-wal"),
+        undone: NOTHING,
+        at_once: true,
+    },
+    Loss {
+        name: "the shared memory is removed",
+        happens: |data| fs::remove_file(data.join("rollcall.db-shm")).unwrap(),
+        undone: NOTHING,
+        at_once: false,
+    },
+    Loss {
+        name: "the lock is removed",
+        happens: |data| fs::remove_file(data.join("rollcall.db.lock")).unwrap(),
+        undone: NOTHING,
+        at_once: false,
+    },
+    Loss {
+        name: "the lock is replaced",
+        happens: |data| {
+            fs::write(data.join("new"), "").unwrap();
+            rename(data, "new", "rollcall.db.lock");
+        },
+        undone: NOTHING,
+        at_once: false,
+    },
+    Loss {
+        name: "the link leads elsewhere",
+        happens: |data| {
+            fs::remove_file(data.join("link.db")).unwrap();
+            symlink("other.db", data.join("link.db")).unwrap();
+        },
+        undone: |data| {
+            fs::remove_file(data.join("link.db")).unwrap();
+            symlink("rollcall.db", data.join("link.db")).unwrap();
+        },
+        at_once: false,
+    },
+    Loss {
+        name: "a backup is copied over it",
+        happens: |data| {
+            fs::copy(data.join("rollcall.db"), data.join("kept.db")).unwrap();
+            fs::copy(data.join("../backup.db"), data.join("rollcall.db")).unwrap();
+        },
+        undone: |data| rename(data, "kept.db", "rollcall.db"),
+        at_once: false,
+    },
+    Loss {
+        name: "it is cut off",
+        happens: |data| {
+            fs::copy(data.join("rollcall.db"), data.join("kept.db")).unwrap();
+            File::create(data.join("rollcall.db")).unwrap();
+        },
+        undone: |data| rename(data, "kept.db", "rollcall.db"),
+        at_once: false,
+    },
+];
+
+/// A service whose database is called by a link in the folder `data`, with a backup of it beside that.
+fn served() -> (Home, Program) {
+    let home = Home::with("[store]\nurl = \"sqlite://data/link.db\"");
+    let data = home.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("rollcall.db"), "").unwrap();
+    symlink("rollcall.db", data.join("link.db")).unwrap();
+    let program = home.start();
+    for n in 0..3 {
+        assert_eq!(program.webhook(message(n)).status, 200);
+    }
+    printed(&home, &["backup", "backup.db"]);
+    (home, program)
+}
+
+#[test]
+fn what_becomes_of_a_file_is_noticed_and_nothing_is_acknowledged_into_it() {
+    for loss in &LOSSES {
+        let (home, program) = served();
+        let (data, name) = (home.path().join("data"), loss.name);
+        (loss.happens)(&data);
+        let (mut acknowledged, mut not_ready) = (3, None);
+        // Until nobody listens any more.
+        for n in 3.. {
+            let sent =
+                request(program.listen, "POST", "/webhooks", &[("x-api-key", SECRET)], message(n).as_bytes());
+            match sent.map(|answer| answer.status) {
+                Ok(200) => acknowledged += 1,
+                Ok(status) => assert_eq!(status, 503, "{name}"),
+                Err(_) => break,
+            }
+            let ready = request(program.admin, "GET", "/readyz", &[], b"");
+            not_ready = not_ready.or_else(|| ready.ok().filter(|ready| ready.status == 503));
+        }
+        let (status, log) = program.wait();
+        assert_eq!(status.code(), Some(74), "{name}: {log}");
+        assert!(log.contains("nothing more is acknowledged"), "{name}: {log}");
+        let not_ready = not_ready.unwrap_or_else(|| panic!("{name}: never not ready"));
+        assert!(not_ready.text.contains("moved, removed or replaced"), "{name}: {not_ready:?}");
+        println!("{name}: {} acknowledged before it was noticed", acknowledged - 3);
+        assert!(acknowledged == 3 || !loss.at_once, "{name}: {acknowledged}");
+        (loss.undone)(&data);
+        let program = home.try_start().unwrap_or_else(|(_, log)| panic!("{name}: {log}"));
+        for n in 0..acknowledged {
+            assert_eq!(program.app_user(&format!("{n:024x}")).status, 200, "{name}: {n} of {acknowledged}");
+        }
+        program.stop();
+    }
+}
+
+#[test]
+fn an_idle_service_notices_it_as_well_and_the_next_start_makes_no_empty_directory() {
+    for emptied in [false, true] {
+        let (home, program) = served();
+        let data = home.path().join("data");
+        let program = if emptied {
+            // The log is empty, so that only the mark tells.
+            program.stop();
+            home.start()
+        } else {
+            program
+        };
+        let began = Instant::now();
+        fs::rename(data.join("rollcall.db"), data.join("moved.db")).unwrap();
+        program.wait_for_log("nothing more is acknowledged");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        let (status, log) = program.wait();
+        assert_eq!(status.code(), Some(74), "{log}");
+        let (status, log) = home.try_start().map(|_| ()).unwrap_err();
+        assert_eq!(status.code(), Some(74), "{log}");
+        assert!(log.contains("is missing or empty") && !data.join("rollcall.db").exists(), "{log}");
+        fs::rename(data.join("moved.db"), data.join("rollcall.db")).unwrap();
+        assert_eq!(home.start().everybody().len(), 3);
+    }
+}
+
+#[test]
+fn an_unmounted_disk_is_noticed() {
+    let home = Home::with(ON_DISK);
+    let Some(disk) = Mounted::new(&home, &["-t", "tmpfs", "-o", "size=32m", "tmpfs"]) else { return };
+    let program = home.start();
+    assert_eq!(program.webhook(message(1)).status, 200);
+    drop(disk);
+    until("it is refused", || {
+        let sent =
+            request(program.listen, "POST", "/webhooks", &[("x-api-key", SECRET)], message(2).as_bytes());
+        sent.map_or(true, |answer| {
+            assert_eq!(answer.status, 503);
+            true
+        })
+    });
+    let (status, log) = program.wait();
+    assert_eq!(status.code(), Some(74), "{log}");
+}
