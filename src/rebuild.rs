@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::Key;
 use crate::store::archive::{Archive as _, Row};
-use crate::store::sqlite::{OpenError, SqliteReader, TABLES};
+use crate::store::sqlite::{OpenError, REBUILD, REBUILD_LOCK, SqliteReader, TABLES};
 use crate::store::{Error, Horizon, Reader as _, Result, Seq};
 pub use fold::{Fold, event};
 
@@ -31,7 +31,7 @@ const SUSPECTS: usize = 4096;
 /// Where the fold of a database is kept while it is needed: in a folder beside it, whatever name it goes by.
 pub fn folder(database: &Path) -> PathBuf {
     let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
-    name.push(".rebuild");
+    name.push(REBUILD);
     name.into()
 }
 
@@ -51,7 +51,7 @@ impl Scratch {
     pub fn take(database: &Path) -> std::result::Result<Self, OpenError> {
         let folder = folder(database);
         let mut beside = folder.clone().into_os_string();
-        beside.push(".lock");
+        beside.push(REBUILD_LOCK);
         let io = |error| OpenError::Io { path: folder.clone(), error };
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
         match lock.try_lock() {

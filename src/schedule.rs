@@ -142,8 +142,11 @@ pub fn newest(folder: &Path) -> io::Result<Option<Timestamp>> {
     Ok(kept(folder)?.pop().map(|(taken, _)| taken))
 }
 
-/// The backups in a folder, the oldest first.
-fn kept(folder: &Path) -> io::Result<Vec<(Timestamp, PathBuf)>> {
+/// The backups in a folder, each with when it was made, the oldest first.
+///
+/// # Errors
+/// As [`newest`].
+pub fn kept(folder: &Path) -> io::Result<Vec<(Timestamp, PathBuf)>> {
     let mut found = Vec::new();
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
@@ -164,7 +167,7 @@ fn taken(name: &str) -> Option<Timestamp> {
     Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
-/// Sees to it that the folder is there, without what a process that was killed has left in it.
+/// Sees to it that the folder is there, without what a process that was killed has left of a backup.
 fn prepare(folder: &Path, database: &Path) -> Result<(), CopyError> {
     let io = |error| CopyError::Io { path: folder.to_owned(), error };
     match DirBuilder::new().mode(0o700).create(folder) {

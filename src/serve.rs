@@ -4,6 +4,7 @@ mod live;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -31,7 +32,7 @@ use crate::store;
 use crate::store::Retention;
 use crate::store::export::Export as _;
 use crate::store::readers::Readers;
-use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
+use crate::store::sqlite::{self, OpenError, Options, Sqlite, SqliteReader};
 use crate::supervisor;
 use live::Live;
 
@@ -236,6 +237,7 @@ fn open(settings: &Settings) -> Result<Opened, Failure> {
     if settings.origin.demo_app {
         no_other_apps(settings, &mut SqliteReader::open(path)?)?;
     }
+    clear_leftovers(settings, path);
     let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
     let readers = Readers::start(readers, settings.ingest.answer_within);
     let apps = settings.apps.iter().map(|app| app.id.as_str().into()).collect();
@@ -251,6 +253,18 @@ fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), F
     }
     let names: Vec<&str> = stored.iter().map(AppId::as_str).collect();
     Err(Failure::DemoApp(names.join(", ")))
+}
+
+/// Removes what a process that was killed has left of a rebuild, a backup, a restore or an export.
+fn clear_leftovers(settings: &Settings, database: &Path) {
+    let folders: Vec<_> = settings.backup.folder.iter().cloned().collect();
+    let (left, removed) = sqlite::remove_leftovers(database, &folders);
+    for path in removed {
+        tracing::info!(path = %path.display(), "what unfinished work had left was removed");
+    }
+    for (path, error) in left.into_iter().filter_map(|left| Some((left.path, left.error?))) {
+        tracing::warn!(path = %path.display(), error, "an unfinished file, which holds personal data, cannot be removed: {error}");
+    }
 }
 
 /// Has the worker look again and again, as long as there is one.

@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::time::{Instant, sleep};
 
+use super::Shared;
 use super::call::Call;
 use super::error::{ApiError, json};
 use crate::domain::SmoochId;
 use crate::domain::command::{Action, Name};
-use crate::store::sqlite::SqliteReader;
+use crate::store::sqlite::{self, SqliteReader};
 use crate::store::{Erased, Reader, Receipt};
 use crate::wire::iso;
 use crate::wire::json::write_string;
@@ -59,11 +60,14 @@ pub(super) async fn erase(call: &Call, only: bool) -> Result<Response, ApiError>
         let (app, erased) = (call.caller.app.clone(), id.clone());
         let look = move |reader: &mut SqliteReader| reader.receipt(&app, &erased);
         let receipt = call.shared.readers.run(look).await?;
-        let complete = receipt.as_ref().is_some_and(|receipt| receipt.done.is_some());
-        if complete || Instant::now() >= until {
+        let is_done = receipt.as_ref().is_some_and(|receipt| receipt.done.is_some());
+        if is_done || Instant::now() >= until {
             let missing = || ApiError::unavailable("unavailable", "The receipt is not there yet; try again");
-            let status = if complete { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(json(status, text(&receipt.ok_or_else(missing)?)));
+            let receipt = receipt.ok_or_else(missing)?;
+            let beside = if is_done { Beside::cleared(&call.shared).await } else { Beside::default() };
+            let is_complete = is_done && beside.leftovers.is_empty();
+            let status = if is_complete { StatusCode::OK } else { StatusCode::ACCEPTED };
+            return Ok(json(status, text(&receipt, is_complete, &beside)));
         }
         sleep(LOOK).await;
     }
@@ -82,20 +86,65 @@ async fn whom(call: &Call, user: &Name, only: bool) -> Result<SmoochId, ApiError
     Ok(call.shared.readers.run(find).await?)
 }
 
-/// `{"erasure":{"seq","time","_ids","erased","complete","completedAt"?,"remains"}}`.
-fn text(receipt: &Receipt) -> String {
-    let ids: Vec<String> = receipt.ids.iter().map(|id| quoted(id.as_str())).collect();
-    let completed = receipt.done.map(|done| format!(",\"completedAt\":{}", iso(done))).unwrap_or_default();
-    let remains = "The _ids above, with the numbers and times of what was erased, so that nothing comes back. \
-                   Backups, exports and copies made before hold the person still: delete or erase them as well.";
+/// What lies beside the database, each file by its name.
+#[derive(Default)]
+struct Beside {
+    /// What unfinished work has left, and why it is still there.
+    leftovers: Vec<String>,
+    /// Whole databases that were kept on purpose.
+    copies: Vec<String>,
+}
+
+impl Beside {
+    /// Removes what unfinished work has left, and looks what is there then.
+    async fn cleared(shared: &Shared) -> Self {
+        let (database, backups) = (shared.files.database.clone(), shared.files.backups.clone());
+        let look = move || {
+            let folders: Vec<_> = backups.into_iter().collect();
+            (sqlite::remove_leftovers(&database, &folders), sqlite::copies(&database))
+        };
+        let Ok(((left, removed), copies)) = tokio::task::spawn_blocking(look).await else {
+            return Self { leftovers: vec!["(not looked for)".to_owned()], ..Self::default() };
+        };
+        for path in removed {
+            tracing::info!(path = %path.display(), "what unfinished work had left was removed");
+        }
+        let leftovers = left.into_iter().map(|left| {
+            let name = left.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match left.error {
+                Some(error) => {
+                    tracing::warn!(path = %left.path.display(), error, "an unfinished file cannot be removed: {error}");
+                    format!("{name}: {error}")
+                }
+                None => format!("{name}: in use"),
+            }
+        });
+        Self { leftovers: leftovers.collect(), copies }
+    }
+}
+
+/// `{"erasure":{"seq","time","_ids","erased","complete","completedAt"?,"leftovers"?,"remains"}}`.
+fn text(receipt: &Receipt, is_complete: bool, beside: &Beside) -> String {
+    let list = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(",");
+    let ids = list(&mut receipt.ids.iter().map(SmoochId::as_str));
+    let done = receipt.done.filter(|_| is_complete);
+    let completed = done.map(|done| format!(",\"completedAt\":{}", iso(done))).unwrap_or_default();
+    let leftovers = match beside.leftovers.as_slice() {
+        [] => String::new(),
+        left => format!(",\"leftovers\":[{}]", list(&mut left.iter().map(String::as_str))),
+    };
+    let mut remains = "The _ids above, with the numbers and times of what was erased, so that nothing comes back. \
+                   Backups, exports and copies made before hold the person still: delete or erase them as well."
+        .to_owned();
+    if !beside.copies.is_empty() {
+        remains.push_str(&format!(" Beside the database: {}.", beside.copies.join(", ")));
+    }
     format!(
-        "{{\"erasure\":{{\"seq\":{},\"time\":{},\"_ids\":[{}],\"erased\":{},\"complete\":{}{completed},\"remains\":{}}}}}",
+        "{{\"erasure\":{{\"seq\":{},\"time\":{},\"_ids\":[{ids}],\"erased\":{},\"complete\":{is_complete}{completed}{leftovers},\"remains\":{}}}}}",
         receipt.seq,
         iso(receipt.time),
-        ids.join(","),
         counts(&receipt.counts),
-        receipt.done.is_some(),
-        quoted(remains),
+        quoted(&remains),
     )
 }
 

@@ -39,7 +39,7 @@ use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::config::{Server, Settings, Store, StoreUrl};
+use crate::config::{Server, Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::ingest::heard::Heard;
 use crate::ingest::news::News;
@@ -90,16 +90,19 @@ struct Files {
     wal: PathBuf,
     /// The most bytes that the second may have.
     wal_limit: u64,
+    /// Where backups are made.
+    backups: Option<PathBuf>,
 }
 
 impl Files {
-    fn new(settings: &Store) -> Self {
-        let StoreUrl::Sqlite(path) = &settings.url;
+    fn new(settings: &Settings) -> Self {
+        let StoreUrl::Sqlite(path) = &settings.store.url;
         // Where a link leads to, because the log is beside that.
         let database = path.canonicalize().unwrap_or_else(|_| path.clone());
         let mut wal = database.clone().into_os_string();
         wal.push("-wal");
-        Self { database, wal: wal.into(), wal_limit: settings.wal_limit }
+        let (wal_limit, backups) = (settings.store.wal_limit, settings.backup.folder.clone());
+        Self { database, wal: wal.into(), wal_limit, backups }
     }
 }
 
@@ -135,7 +138,7 @@ impl Shared {
             heard: Heard::new(silences(settings)),
             census,
             presence,
-            files: Files::new(&settings.store),
+            files: Files::new(settings),
             metrics,
             bounds: Bounds::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
@@ -170,7 +173,7 @@ impl Shared {
             heard: self.heard.again(silences(settings)),
             census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
-            files: self.files.clone(),
+            files: Files { backups: settings.backup.folder.clone(), ..self.files.clone() },
             metrics: self.metrics.clone(),
             bounds: Bounds::from(settings),
             bodies: self.bodies.resized(limits.bodies_in_flight),

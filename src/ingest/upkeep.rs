@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::worker::now_ms;
 use crate::domain::Event;
 use crate::metrics::Metrics;
-use crate::store::{Error, Retention, Source, Store};
-use crate::wire;
+use crate::store::{Error, Reading, Retention, Source, Store};
+use crate::wire::{self, apart::Apart};
 
 /// Batches between two steps while there is no pause.
 const BATCHES: usize = 4;
@@ -46,7 +46,7 @@ impl Upkeep {
     pub(super) fn step(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
         self.batches = 0;
         let began = Instant::now();
-        self.due = match store.let_go(&self.retention, now_ms(), read_again) {
+        self.due = match store.let_go(&self.retention, now_ms(), &READING) {
             Ok(more) => {
                 if more {
                     metrics.upkeep_seconds.observe(began.elapsed().as_secs_f64());
@@ -61,6 +61,14 @@ impl Upkeep {
         };
         Ok(())
     }
+}
+
+/// How the store reads bodies.
+pub const READING: Reading = Reading { event: read_again, without };
+
+/// A body without the events that are told of by their text.
+fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    Apart::of(body, |_, text| named(text)).rest
 }
 
 /// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.

@@ -11,6 +11,7 @@ use super::worker::{Failure, now_ms};
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, SmoochId};
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Seq, Source, Txn};
+use crate::wire::apart::Apart;
 
 /// Bytes of detail kept with a body in quarantine.
 const MOST_DETAIL: usize = 2048;
@@ -106,17 +107,32 @@ impl<'w> Work<'w> {
     }
 
     pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
-        let mut receipt = self.learn_all(txn, given, None)?;
-        let Some((reason, detail)) = self.held(txn, given, &mut receipt)? else { return Ok(receipt) };
-        self.batch.quarantined.push(Quarantined {
-            app: given.app.clone(),
-            received: given.received,
-            reason,
-            detail,
-            headers: given.headers.clone(),
-            body: given.body.clone(),
-        });
+        let apart = self.apart(txn, given);
+        let mut receipt = self.learn_all(txn, given, apart.as_ref(), None)?;
+        let Some((reason, detail)) = quarantined(given) else { return Ok(receipt) };
+        let body = apart.as_ref().map_or(Some(given.body.clone()), |apart| unused(given, apart));
+        let body = body.filter(|_| !txn.names_erased(&given.app, given.headers.as_bytes()));
+        let Some(body) = body else {
+            receipt.quarantined = 0;
+            receipt.erased += 1;
+            return Ok(receipt);
+        };
+        let (app, received, headers) = (given.app.clone(), given.received, given.headers.clone());
+        self.batch.quarantined.push(Quarantined { app, received, reason, detail, headers, body });
         Ok(receipt)
+    }
+
+    /// A body that names somebody who is erased, taken apart; nothing of any other.
+    fn apart(&self, txn: &impl Txn, given: &Delivered) -> Option<Apart> {
+        let app = &given.app;
+        let is_meant = |event: &Event| self.is_of_the_erased(app, event);
+        let meant = given.events.iter().any(|(_, event)| is_meant(event));
+        (meant || txn.names_erased(app, &given.body)).then(|| {
+            Apart::of(&given.body, |place, text| {
+                let event = given.events.iter().find(|(at, _)| Some(*at) == place);
+                event.is_some_and(|(_, event)| is_meant(event)) || txn.names_erased(app, text)
+            })
+        })
     }
 
     /// Uses a body of the quarantine after all. What was good of it when it came, and was journalled then, is
@@ -130,28 +146,19 @@ impl<'w> Work<'w> {
             return Ok(None);
         }
         let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
-        let mut receipt = self.learn_all(txn, &asked.delivered, Some(since))?;
-        match self.held(txn, &asked.delivered, &mut receipt)? {
-            Some((reason, detail)) => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
-            None => self.batch.verdicts.released.push(asked.seq),
+        let apart = self.apart(txn, &asked.delivered);
+        let mut receipt = self.learn_all(txn, &asked.delivered, apart.as_ref(), Some(since))?;
+        // What it says of others is left in it by whoever takes the erased out.
+        let is_held = apart.as_ref().is_none_or(|apart| unused(&asked.delivered, apart).is_some());
+        match quarantined(&asked.delivered) {
+            Some((reason, detail)) if is_held => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
+            unused => {
+                receipt.erased += usize::from(unused.is_some());
+                receipt.quarantined = 0;
+                self.batch.verdicts.released.push(asked.seq);
+            }
         }
         Ok(Some(receipt))
-    }
-
-    /// Why a body belongs in quarantine; nothing if it does not, as one that mentions somebody who is erased.
-    fn held(
-        &self,
-        txn: &mut impl Txn,
-        given: &Delivered,
-        receipt: &mut Receipt,
-    ) -> Result<Option<(String, String)>, Failure> {
-        let Some(why) = quarantined(given) else { return Ok(None) };
-        if txn.mentions_erased(&given.app, &given.body)? {
-            receipt.quarantined = 0;
-            receipt.erased += 1;
-            return Ok(None);
-        }
-        Ok(Some(why))
     }
 
     /// Gives up bodies of the quarantine: how many of them are there.
@@ -166,22 +173,26 @@ impl<'w> Work<'w> {
     }
 
     /// Learns and journals the events of a body but for those that were journalled before: within the time
-    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970. Where one of
-    /// them speaks of somebody who is erased, what they say of others is journalled instead of the body.
+    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970. Of an event that
+    /// names somebody who is erased, what it says of others is journalled, and of its body the rest.
     fn learn_all(
         &mut self,
         txn: &mut impl Txn,
         given: &Delivered,
+        apart: Option<&Apart>,
         since: Option<i64>,
     ) -> Result<Receipt, Failure> {
         let app = &given.app;
         let mut receipt = Receipt { quarantined: given.unusable.len(), ..Receipt::default() };
-        let reduces = given.events.iter().any(|(_, event)| self.is_of_the_erased(app, event));
         let (mut whole, mut walks) = (None, Walks::default());
         for (place, event) in &given.events {
             provoke(&event.trigger);
-            let said = reduces.then(|| self.without_the_erased(app, event));
-            if said.as_ref().is_some_and(|said| said.facts.is_empty() && !event.facts.is_empty()) {
+            let place = apart.map_or(Some(*place), |apart| apart.place(*place));
+            // Smooch writes ids in one way; whoever writes an erased one otherwise means nobody else.
+            let is_erased = |id: &SmoochId| txn.names_erased(app, id.as_str().as_bytes());
+            let said =
+                place.is_none().then(|| self.without_the_erased(app, &event.clone().without(is_erased)));
+            if said.as_ref().is_some_and(|said| said.facts.is_empty()) {
                 receipt.erased += 1;
                 continue;
             }
@@ -199,17 +210,19 @@ impl<'w> Work<'w> {
             receipt.learned += usize::from(outcome == Outcome::Learned);
             receipt.kept += usize::from(outcome == Outcome::Kept);
             let received = given.received;
-            if reduces {
+            if let Some(place) = place {
+                let rest =
+                    || apart.and_then(|apart| apart.rest.clone()).map_or(given.body.clone(), Bytes::from);
+                let body = *whole.get_or_insert_with(|| self.body(rest()));
+                let of = Origin { app, source: Source::Webhook, received, body, place };
+                self.journal(&subjects(app, event), &of, event, outcome);
+            } else {
                 // A merge into the erased erases as well.
                 let said = self.without_the_erased(app, event);
                 let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
                 let body = self.body(text.into());
                 let of = Origin { app, source: Source::Reduced, received, body, place: 0 };
                 self.journal(&subjects(app, &said), &of, &said, outcome);
-            } else {
-                let body = *whole.get_or_insert_with(|| self.body(given.body.clone()));
-                let of = Origin { app, source: Source::Webhook, received, body, place: *place };
-                self.journal(&subjects(app, event), &of, event, outcome);
             }
         }
         Ok(receipt)
@@ -322,6 +335,12 @@ impl<'w> Work<'w> {
             place: of.place,
         });
     }
+}
+
+/// The rest of a body, if something of it cannot be used.
+fn unused(given: &Delivered, apart: &Apart) -> Option<Bytes> {
+    let used = given.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
+    apart.rest.clone().filter(|_| apart.others() > used).map(Bytes::from)
 }
 
 /// The kind of trouble that keeps a body in quarantine, and what is wrong: once, however many of its events

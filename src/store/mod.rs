@@ -7,6 +7,7 @@ pub mod archive;
 #[cfg(test)]
 mod conformance;
 mod epoch;
+mod explain;
 pub mod export;
 mod list;
 pub mod readers;
@@ -23,9 +24,10 @@ use archive::{Row, Verdicts};
 use crate::domain::{AppId, ClientId, Digest, Directory, Event, Key, SmoochId, Text, TooLarge};
 
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
+pub use explain::explain;
 pub use list::{Bounds, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
-pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Receipt, Retention};
+pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Reading, Receipt, Retention, WithoutEvents};
 
 /// How long an answer is kept for whoever asks again, in ms.
 pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
@@ -263,7 +265,7 @@ pub trait Store: Send {
 
     /// Takes one small step towards forgetting whoever is erased, and letting go of what is kept long
     /// enough at `now` (ms since 1970): whether there may be more to do at once.
-    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool>;
+    fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool>;
 
     /// Lets go without another write, and leaves word that the data must be verified before it is
     /// used again: after a failed sync, less may be on disk than is read back from memory.
@@ -282,8 +284,8 @@ pub trait Txn {
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
 
-    /// Whether a body mentions, as a JSON string, the `_id` of somebody who is erased.
-    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool>;
+    /// Whether a text names the `_id` of somebody who is erased.
+    fn names_erased(&self, app: &AppId, text: &[u8]) -> bool;
 
     /// Whether a body is in quarantine.
     fn holds(&mut self, quarantined: Seq) -> Result<bool>;

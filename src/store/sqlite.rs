@@ -1,5 +1,6 @@
 //! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
 
+mod answers;
 mod archive;
 mod backup;
 mod base;
@@ -15,6 +16,7 @@ mod columns;
 mod compare;
 mod copy;
 mod epoch;
+mod errors;
 mod export;
 mod files;
 mod fill;
@@ -23,6 +25,7 @@ mod health;
 mod history;
 mod keep;
 mod kept;
+mod leftovers;
 mod listing;
 mod lists;
 mod load;
@@ -43,10 +46,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Error, ReadEvent, Result, Retention, Seq, Store};
+use super::{Error, Reading, Result, Retention, Seq, Store};
 use crate::domain::{AppId, Directory};
+use answers::AnswerKey;
 pub use backup::{Restored, backup, moment, restore};
 use bodies::Packer;
 use cache::Cache;
@@ -55,9 +59,15 @@ use checkpoint::Checkpointer;
 use clearing::Clearing;
 pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
+use errors::trouble;
 pub use files::{Part, free_bytes};
+use forget::Tombstones;
 pub use health::{Health, health, library};
 use kept::Kept;
+pub use leftovers::{
+    Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, copies, find as find_leftovers, is_ours,
+    remove as remove_leftovers,
+};
 pub use open::{OpenError, check_log};
 use open::{lock, mark, one_name, set_mark, verify_after_trouble, with_suffix};
 pub use output::{Kind, Output, Refusal, may_remove};
@@ -109,6 +119,9 @@ struct State {
     cache: Cache,
     clearing: Clearing,
     presence: Presence,
+    tombstones: Tombstones,
+    /// What hides the keys of kept answers.
+    answer_key: AnswerKey,
 }
 
 impl Sqlite {
@@ -183,12 +196,12 @@ impl Store for Sqlite {
         self.checkpointer.after_commit(&self.conn)
     }
 
-    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool> {
+    fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
         let mut kept = self.state.kept;
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
-        let more = match forget::step(&txn, &mut kept, read)? {
+        let more = match forget::step(&txn, &mut kept, reading)? {
             forget::Step::Some => true,
-            forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, read)?,
+            forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, reading.event)?,
             forget::Step::Swept(receipt) => {
                 drop(txn);
                 if self.checkpointer.empty(&self.conn)? {
@@ -200,7 +213,7 @@ impl Store for Sqlite {
                 }
                 // Somebody still reads what is in the log.
                 let txn = self.conn.transaction().map_err(trouble)?;
-                let more = keep::step(&txn, &mut kept, retention, now, read)?;
+                let more = keep::step(&txn, &mut kept, retention, now, reading.event)?;
                 txn.commit().map_err(trouble)?;
                 self.state.kept = kept;
                 return Ok(more);
@@ -245,6 +258,8 @@ impl State {
             clearing: Clearing::read(conn)?,
             // By now every file of the database is open.
             presence: Presence::of(named, &options.path),
+            tombstones: Tombstones::read(conn)?,
+            answer_key: AnswerKey::read(conn)?,
         })
     }
 }
@@ -264,58 +279,10 @@ fn common(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// What an error of SQLite means for whoever waits for an answer.
-fn trouble(error: rusqlite::Error) -> Error {
-    let text = error.to_string();
-    let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Error::Unavailable(text) };
-    match failure.code {
-        ErrorCode::DiskFull => Error::Full(text),
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
-        // A key that is taken is nobody's fault here: then the file is not what this process knows.
-        ErrorCode::ConstraintViolation => match failure.extended_code {
-            ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-            | ffi::SQLITE_CONSTRAINT_ROWID
-            | ffi::SQLITE_CONSTRAINT_UNIQUE => Error::Unavailable(text),
-            _ => Error::Unfit(text),
-        },
-        ErrorCode::TooBig | ErrorCode::TypeMismatch => Error::Unfit(text),
-        ErrorCode::SystemIoFailure => match failure.extended_code {
-            ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => {
-                Error::Unsure(text)
-            }
-            _ => Error::Unavailable(text),
-        },
-        _ => Error::Unavailable(text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::conformance::{QUARANTINE, check};
     use super::*;
-
-    #[test]
-    fn an_error_is_a_jobs_fault_a_passing_trouble_or_the_end() {
-        let of = |code| trouble(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-        for code in [
-            ffi::SQLITE_TOOBIG,
-            ffi::SQLITE_MISMATCH,
-            ffi::SQLITE_CONSTRAINT_CHECK,
-            ffi::SQLITE_CONSTRAINT_NOTNULL,
-            ffi::SQLITE_CONSTRAINT_DATATYPE,
-            ffi::SQLITE_CONSTRAINT_TRIGGER,
-        ] {
-            assert!(matches!(of(code), Error::Unfit(_)), "{code}");
-        }
-        for code in
-            [ffi::SQLITE_BUSY, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CONSTRAINT_ROWID]
-        {
-            assert!(matches!(of(code), Error::Unavailable(_)), "{code}");
-        }
-        assert!(matches!(of(ffi::SQLITE_FULL), Error::Full(_)));
-        assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), Error::Unsure(_)));
-        assert!(matches!(of(ffi::SQLITE_CORRUPT), Error::Damaged(_)));
-    }
 
     #[test]
     fn it_does_what_every_store_must() {

@@ -8,6 +8,18 @@ use crate::domain::{AppId, Event, Record, SmoochId};
 /// Reads the event at a place of a body again; nothing if it cannot be read any more.
 pub type ReadEvent = fn(Source, &[u8], usize) -> Option<Event>;
 
+/// A body without the events whose text is one that is told of; nothing if it has no others.
+pub type WithoutEvents = fn(&[u8], &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>>;
+
+/// How a store reads bodies, which it does not understand itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// See [`ReadEvent`].
+    pub event: ReadEvent,
+    /// See [`WithoutEvents`].
+    pub without: WithoutEvents,
+}
+
 /// How much is kept, by class. Without a bound it is kept for ever; times are in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {

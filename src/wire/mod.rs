@@ -1,5 +1,6 @@
 //! Smooch's JSON, read into facts and written from views. Pure; one file for each version.
 
+pub mod apart;
 pub mod csv;
 pub mod export;
 pub mod feed;

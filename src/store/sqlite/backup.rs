@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::check::{Checked, check};
 use super::copy::{CopyError, Work, copy};
 use super::files::{Part, need, size, sync_folder};
+use super::leftovers::{BEFORE, REPLACED, RESTORING};
 use super::open::{check_log, holds_something};
 use super::output::{Kind, Output, Refusal, resolve};
 use super::{OpenError, epoch, lock, mark, one_name, seal, set_mark, with_suffix};
@@ -88,7 +89,7 @@ pub fn restore(
     }
     let before = check(backup, work)?;
     need(size(backup)?, &to)?;
-    let part = Part::begin(output, ".restoring")?;
+    let part = Part::begin(output, RESTORING)?;
     copy(backup, &part, work)?;
     Connection::open(&part.path).and_then(|conn| seal::remove(&conn)).map_err(CopyError::sql(&part.path))?;
     let after = check(&part.path, work)?;
@@ -115,7 +116,7 @@ const LOGS: [&str; 2] = ["-wal", "-journal"];
 /// Gives an old database a second name, with all that its log holds, so that the first can be taken from it
 /// without a moment in which there is none. Of a database that is missing or empty there is only the log.
 fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
-    let aside = with_suffix(old, &format!(".replaced-{}", moment()));
+    let aside = with_suffix(old, &format!("{REPLACED}{}", moment()));
     let logs = || LOGS.iter().map(|log| (with_suffix(old, log), with_suffix(&aside, log)));
     let has_pages = old.metadata().is_ok_and(|file| file.len() > 0);
     // What the log holds belongs into the file, unless that is too damaged to take it.
@@ -151,7 +152,7 @@ fn remove(path: &Path) -> Result<(), CopyError> {
 
 /// Keeps the file as it is before a step of the schema, beside the database: `rollcall.db.before-0002`.
 pub(super) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> {
-    let kept = with_suffix(path, &format!(".before-{step:04}"));
+    let kept = with_suffix(path, &format!("{BEFORE}{step:04}"));
     let mut told = |_, _, _| {};
     let mut work = Work { told: &mut told, stop: Default::default(), wal_limit: u64::MAX };
     let keep = |work: &mut Work<'_>| {

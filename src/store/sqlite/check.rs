@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +21,8 @@ pub(super) const FORMAT: i64 = 1;
 
 /// Faults that are told of a damaged file.
 const FAULTS: usize = 5;
+/// How often it is told how far the check of pages is.
+const TELL: Duration = Duration::from_millis(200);
 /// App users read between two words on how far it is.
 const PAGE: usize = 1000;
 
@@ -56,8 +61,7 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     if schema > known {
         return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
     }
-    (work.told)(Stage::Checking, 0, 0);
-    let faults = faults(&moment).map_err(|error| file.failed(work, trouble(error)))?;
+    let faults = watched_faults(&file, &moment, work).map_err(|error| file.failed(work, trouble(error)))?;
     if !faults.is_empty() {
         return Err(damaged(faults.join("; ")));
     }
@@ -81,6 +85,23 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
         return Err(damaged("its bytes are not those that were written".to_owned()));
     }
     Ok(checked)
+}
+
+/// Looks for faults, and tells meanwhile how far that is.
+fn watched_faults(file: &Watched, moment: &Connection, work: &mut Work<'_>) -> rusqlite::Result<Vec<String>> {
+    let (told, steps, ended) = (&mut work.told, file.steps.clone(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let teller = scope.spawn(|| {
+            while !ended.load(Ordering::Acquire) {
+                told(Stage::Checking, steps.load(Ordering::Relaxed), 0);
+                thread::park_timeout(TELL);
+            }
+        });
+        let faults = faults(moment);
+        ended.store(true, Ordering::Release);
+        teller.thread().unpark();
+        faults
+    })
 }
 
 fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -5,7 +5,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use super::files::Part;
 use super::open::check_log;
 use super::output::Refusal;
 use super::{Error, OpenError, common, trouble};
-use crate::store::Counts;
+use crate::store::{Counts, explain};
 
 /// Pages copied between two looks at the log: few enough for a slow disk.
 const STEP: i32 = 16;
@@ -43,7 +43,7 @@ pub enum CopyError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The system refuses.
-    #[error("{path}: {error}")]
+    #[error("{path}: {}", explain(error))]
     Io {
         /// The file.
         path: PathBuf,
@@ -109,7 +109,7 @@ impl CopyError {
 pub enum Stage {
     /// Pages are copied.
     Copying,
-    /// Every page is looked at; how many are left is not known.
+    /// Every page is looked at; how many steps are left is not known.
     Checking,
     /// Every app user is read.
     Summing,
@@ -118,7 +118,7 @@ pub enum Stage {
 /// Long work: whoever waits is told how far it is, and may stop it.
 pub struct Work<'w> {
     /// Told of the stage, how much of it is done, and of how much (0 if that is not known).
-    pub told: &'w mut dyn FnMut(Stage, u64, u64),
+    pub told: &'w mut (dyn FnMut(Stage, u64, u64) + Send),
     /// Set to stop it.
     pub stop: Arc<AtomicBool>,
     /// Bytes of log at which the worker waits, by the settings.
@@ -136,6 +136,8 @@ pub(super) struct Watched {
     pub(super) conn: Connection,
     pub(super) path: PathBuf,
     room: Arc<Mutex<Room>>,
+    /// Steps of SQLite so far.
+    pub(super) steps: Arc<AtomicU64>,
 }
 
 impl Watched {
@@ -143,14 +145,23 @@ impl Watched {
     pub(super) fn open(path: &Path, work: &Work<'_>) -> Result<Self, CopyError> {
         check_log(path)?;
         if !path.try_exists().map_err(CopyError::io(path))? {
-            return Err(CopyError::io(path)(ErrorKind::NotFound.into()));
+            let why = "there is no such file";
+            return Err(CopyError::io(path)(std::io::Error::new(ErrorKind::NotFound, why)));
+        }
+        if path.is_dir() {
+            let why = "this is a folder, and a file is needed";
+            return Err(CopyError::io(path)(std::io::Error::new(ErrorKind::IsADirectory, why)));
         }
         let mut conn = reading(path)?;
         let room = Arc::new(Mutex::new(Room::open(path, work.wal_limit)?));
-        let (watched, stop) = (room.clone(), work.stop.clone());
-        let enough = move || stop.load(Ordering::Relaxed) || lock(&watched).is_short();
+        let (watched, stop, steps) = (room.clone(), work.stop.clone(), Arc::<AtomicU64>::default());
+        let counted = steps.clone();
+        let enough = move || {
+            counted.fetch_add(LOOK_EVERY as u64, Ordering::Relaxed);
+            stop.load(Ordering::Relaxed) || lock(&watched).is_short()
+        };
         conn.progress_handler(LOOK_EVERY, Some(enough)).map_err(CopyError::sql(path))?;
-        Ok(Self { conn, path: path.to_owned(), room })
+        Ok(Self { conn, path: path.to_owned(), room, steps })
     }
 
     /// One moment, chosen now.

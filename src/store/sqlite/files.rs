@@ -11,6 +11,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::copy::CopyError;
+use super::leftovers::PARTIAL;
 use super::open::leads_to;
 use super::output::{Kind, Output, Refusal};
 use super::{lock, with_suffix};
@@ -32,7 +33,7 @@ impl Part {
     /// # Errors
     /// Somebody else writes it, something of another kind has that name, or the folder takes no file.
     pub fn new(output: Output) -> Result<Self, CopyError> {
-        Self::begin(output, ".partial")
+        Self::begin(output, PARTIAL)
     }
 
     /// Begins a file with `suffix` behind its name.

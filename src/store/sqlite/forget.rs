@@ -1,10 +1,14 @@
 //! Whoever is erased is forgotten everywhere, a little at a time.
 //!
 //! The entry that erases somebody buries the record and leaves a receipt with what is to be looked for. Each
-//! step takes up the oldest receipt that is open: first the journal, then everything else that may mention
-//! the person. Then the log is emptied into the file, whose free pages hold nothing (`secure_delete`).
+//! step takes up a receipt that is open: first the journal of the person, then every body and everything else
+//! that may mention them, of all open receipts together. Then the log is emptied into the file, whose free
+//! pages hold nothing (`secure_delete`).
 
+mod ids;
 mod needles;
+mod places;
+mod receipts;
 mod redact;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,16 +19,12 @@ use serde::{Deserialize, Serialize};
 use super::codec::decode;
 use super::load::Loader;
 use super::{Error, Kept, Result, base, trouble};
-use crate::domain::command::{Done, Refusal};
 use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
-use crate::store::{Erased, Erasure, Quarantined, ReadEvent, Receipt, Seq};
+use crate::store::{Erased, Erasure, Reading, Seq};
+pub(super) use ids::Tombstones;
 use needles::Needles;
+pub(super) use receipts::{quarantined_of, receipt};
 
-/// Entries, answers, changes and bodies that one step looks at.
-const ENTRIES: usize = 8;
-const ANSWERS: usize = 64;
-const CHANGES: usize = 256;
-const QUARANTINED: usize = 2;
 /// The statistics hold samples of what can be looked up.
 const STATISTICS: &str = "sqlite_stat4";
 
@@ -50,8 +50,8 @@ struct Work {
 enum Stage {
     /// The journal of these app users, from these entries backwards.
     Journal(BTreeSet<Seq>),
-    /// The app's own journal, from its last entry or this one backwards.
-    Own(Option<Seq>),
+    /// The bodies of every batch after this one.
+    Bodies(i64),
     /// What the journal came to before it was trimmed, and the statistics.
     Base,
     /// The feed after this change.
@@ -73,16 +73,23 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
         let mut insert = conn.prepare_cached(sql).map_err(trouble)?;
         let row = params![erasure.app.as_str(), erasure.id.as_str(), erasure.seq as i64];
         insert.execute(row).map_err(trouble)?;
-        kept.erased = true;
     }
     for (seq, erased) in receipts {
         let records = || erased.iter().map(|erasure| &erasure.known);
         let mut needles = Needles::of(erased.iter().map(|erasure| (&erasure.id, &erasure.known)));
         let mut loader = Loader::new(conn, None, usize::MAX);
         erased.iter().try_for_each(|erasure| loader.group(&erasure.app, &erasure.id))?;
+        let ids: BTreeSet<SmoochId> = erased.iter().map(|erasure| erasure.id.clone()).collect();
         needles.kin = loader.directory.entries().map(|((_, id), _)| id.clone()).collect();
+        for one in &erased {
+            for user_id in one.known.user_ids() {
+                if is_carried(conn, &one.app, user_id)? {
+                    needles.spare(user_id);
+                }
+            }
+        }
         let work = Work {
-            ids: erased.iter().map(|erasure| erasure.id.clone()).collect(),
+            ids,
             needles,
             stage: Stage::Journal(records().filter_map(|record| record.head).collect()),
         };
@@ -101,12 +108,23 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
     Ok(())
 }
 
+/// Whether somebody carries a `userId` who stays: the erased do not any more.
+fn is_carried(conn: &Connection, app: &AppId, user_id: &str) -> Result<bool> {
+    let sql = "SELECT 1 FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    select.exists(params![app.as_str(), user_id]).map_err(trouble)
+}
+
 /// One step.
-pub(super) fn step(conn: &Connection, kept: &mut Kept, read: ReadEvent) -> Result<Step> {
+pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Result<Step> {
     if kept.receipts == 0 {
         return Ok(Step::Nothing);
     }
-    let sql = "SELECT seq, app, counts, work FROM receipts WHERE done IS NULL ORDER BY seq LIMIT 1";
+    // The person's own journal comes first, so that what follows is done once for all receipts; the log last,
+    // since it may have to wait for a reader.
+    let sql = "SELECT seq, app, counts, work FROM receipts WHERE done IS NULL
+                   ORDER BY json_type(work, '$.stage.Journal') IS NULL, work ->> '$.stage' = 'Sweep', seq
+                   LIMIT 1";
     let open = conn.query_row(sql, [], |row| {
         let (seq, app): (i64, String) = (row.get(0)?, row.get(1)?);
         Ok((seq as Seq, app, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
@@ -115,25 +133,60 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, read: ReadEvent) -> Resul
         kept.receipts = 0;
         return Ok(Step::Nothing);
     };
-    let mut work: Work = from_json(&work)?;
-    if matches!(work.stage, Stage::Sweep) {
-        return Ok(Step::Swept(seq));
+    let (app, mut work): (_, Work) = (AppId::from(&*app), from_json(&work)?);
+    let before: Erased = from_json(&counts)?;
+    match &mut work.stage {
+        Stage::Sweep => return Ok(Step::Swept(seq)),
+        Stage::Bodies(after) if kept.searched.0 == seq => *after = kept.searched.1,
+        Stage::Bodies(0) => absorb(conn, &app, seq, &mut work)?,
+        _ => {}
     }
-    let app = AppId::from(&*app);
-    let mut forget = Forget { conn, app: &app, work: &work, counts: from_json(&counts)?, kept, read };
+    let mut forget = Forget { conn, app: &app, work: &work, counts: before, kept, reading };
     let next = forget.stage()?;
     let counts = forget.counts;
-    match next {
-        // What was looked for goes with everything else, before the log is emptied.
-        Some(Stage::Sweep) => {
-            work = Work { ids: BTreeSet::new(), needles: Needles::default(), stage: Stage::Sweep };
-        }
-        Some(next) => work.stage = next,
-        None => {}
+    if let Stage::Bodies(after) = next
+        && counts == before
+        && after != 0
+        && kept.searched.0 == seq
+    {
+        // Nothing was found. After an interruption the search goes on from the last place that was written.
+        kept.searched.1 = after;
+        return Ok(Step::Some);
     }
+    kept.searched = if let Stage::Bodies(after) = next { (seq, after) } else { (0, 0) };
+    work = match next {
+        Stage::Sweep => Work::swept(),
+        next => Work { stage: next, ..work },
+    };
     let sql = "UPDATE receipts SET counts = ?2, work = ?3 WHERE seq = ?1";
     conn.execute(sql, params![seq as i64, json(&counts)?, json(&work)?]).map_err(trouble)?;
     Ok(Step::Some)
+}
+
+impl Work {
+    /// What was looked for goes with everything else, before the log is emptied.
+    fn swept() -> Self {
+        Self { ids: BTreeSet::new(), needles: Needles::default(), stage: Stage::Sweep }
+    }
+}
+
+/// Takes the work of all other receipts along that are as far as this one; they wait for the log.
+fn absorb(conn: &Connection, app: &AppId, seq: Seq, work: &mut Work) -> Result<()> {
+    let sql = "SELECT seq, work FROM receipts WHERE done IS NULL AND app = ?1 AND seq > ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let rows = select.query_map(params![app.as_str(), seq as i64], |row| Ok((row.get(0)?, row.get(1)?)));
+    let rows: Vec<(i64, String)> =
+        rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    for (other, text) in rows {
+        let found: Work = from_json(&text)?;
+        if matches!(found.stage, Stage::Bodies(0)) {
+            work.ids.extend(found.ids);
+            work.needles.join(found.needles);
+            let sql = "UPDATE receipts SET work = ?2 WHERE seq = ?1";
+            conn.execute(sql, params![other, json(&Work::swept())?]).map_err(trouble)?;
+        }
+    }
+    Ok(())
 }
 
 /// The log is empty: nothing is left, and what was looked for goes as well.
@@ -150,17 +203,16 @@ struct Forget<'a> {
     work: &'a Work,
     counts: Erased,
     kept: &'a mut Kept,
-    read: ReadEvent,
+    reading: &'a Reading,
 }
 
 impl Forget<'_> {
     /// A step of the stage; the stage to go on with.
-    fn stage(&mut self) -> Result<Option<Stage>> {
-        let next = match &self.work.stage {
-            Stage::Journal(from) if from.is_empty() => Stage::Own(self.own_head()?),
+    fn stage(&mut self) -> Result<Stage> {
+        Ok(match &self.work.stage {
+            Stage::Journal(from) if from.is_empty() => Stage::Bodies(0),
             Stage::Journal(from) => Stage::Journal(self.journal(from.clone())?),
-            Stage::Own(None) => Stage::Base,
-            Stage::Own(Some(from)) => Stage::Own(self.own(*from)?),
+            Stage::Bodies(after) => self.bodies(*after)?.map_or(Stage::Base, Stage::Bodies),
             Stage::Base => {
                 self.base()?;
                 self.statistics()?;
@@ -169,9 +221,8 @@ impl Forget<'_> {
             Stage::Changes(after) => self.changes(*after)?.map_or(Stage::Answers(0), Stage::Changes),
             Stage::Answers(after) => self.answers(*after)?.map_or(Stage::Quarantine(0), Stage::Answers),
             Stage::Quarantine(after) => self.quarantine(*after)?.map_or(Stage::Sweep, Stage::Quarantine),
-            Stage::Sweep => return Ok(None),
-        };
-        Ok(Some(next))
+            Stage::Sweep => Stage::Sweep,
+        })
     }
 
     fn stored(&self, id: &str) -> Result<Option<Record>> {
@@ -183,10 +234,6 @@ impl Forget<'_> {
             select.query_row(params![self.app.as_str(), id], |row| Ok(decode(row.get_ref(0)?.as_blob()?)));
         let found = found.optional().map_err(trouble)?;
         found.transpose().map_err(|error| Error::Damaged(error.to_string()))
-    }
-
-    fn own_head(&self) -> Result<Option<Seq>> {
-        Ok(self.stored(SmoochId::APP)?.and_then(|record| record.head))
     }
 
     /// The merges of the erased that nobody told but their `userId`s: with these gone, the journal has to say
@@ -234,153 +281,6 @@ impl Forget<'_> {
         }
         Ok(())
     }
-
-    /// The numbers stay, since they have no gap; which fields were different goes.
-    fn changes(&mut self, after: i64) -> Result<Option<i64>> {
-        let sql = "SELECT seq, user, fields FROM changes
-                       WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let rows = select.query_map(params![self.app.as_str(), after, CHANGES as i64], |row| {
-            Ok((row.get(0)?, SmoochId::from(row.get_ref(1)?.as_str()?), row.get(2)?))
-        });
-        let rows: Vec<(i64, SmoochId, String)> =
-            rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut update = self
-            .conn
-            .prepare_cached("UPDATE changes SET fields = ?3 WHERE app = ?1 AND seq = ?2")
-            .map_err(trouble)?;
-        for (seq, user, fields) in &rows {
-            let names: Vec<String> = from_json(fields)?;
-            let own = self.work.ids.contains(user);
-            let kin = || self.work.needles.kin.contains(user);
-            let left: Vec<&String> = if own {
-                Vec::new()
-            } else if kin() {
-                names.iter().filter(|name| !self.work.needles.fields.contains(*name)).collect()
-            } else {
-                continue;
-            };
-            if left.len() < names.len() {
-                update.execute(params![self.app.as_str(), seq, json(&left)?]).map_err(trouble)?;
-                self.counts.changes += 1;
-            }
-        }
-        Ok(rows.last().map(|(seq, ..)| *seq))
-    }
-
-    /// Whoever asks again is told that there is no such app user: done anew, it would bring them back.
-    fn answers(&mut self, after: i64) -> Result<Option<i64>> {
-        let sql = "SELECT rowid, key, answer FROM answers
-                       WHERE app = ?1 AND rowid > ?2 ORDER BY rowid LIMIT ?3";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let rows = select.query_map(params![self.app.as_str(), after, ANSWERS as i64], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        });
-        let rows: Vec<(i64, String, Vec<u8>)> =
-            rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let gone: std::result::Result<Done, Refusal> = Err(Refusal::NoUser);
-        let gone = postcard::to_stdvec(&gone).map_err(|error| Error::Unavailable(error.to_string()))?;
-        for (rowid, key, answer) in &rows {
-            if self.work.needles.named_in(key) {
-                self.conn.execute("DELETE FROM answers WHERE rowid = ?1", [rowid]).map_err(trouble)?;
-            } else if self.work.needles.shown_in(answer) {
-                let sql = "UPDATE answers SET answer = ?2 WHERE rowid = ?1";
-                self.conn.execute(sql, params![rowid, gone]).map_err(trouble)?;
-            } else {
-                continue;
-            }
-            self.counts.answers += 1;
-        }
-        Ok(rows.last().map(|(rowid, ..)| *rowid))
-    }
-
-    fn quarantine(&mut self, after: i64) -> Result<Option<i64>> {
-        let sql = "SELECT seq, app, headers, body FROM quarantine WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let mut rows = select.query(params![after, QUARANTINED as i64]).map_err(trouble)?;
-        let mut last = None;
-        let mut gone = Vec::new();
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let read = || -> rusqlite::Result<_> {
-                let own = row.get_ref(1)?.as_str()? == self.app.as_str();
-                let (headers, body) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_blob()?);
-                let needles = &self.work.needles;
-                let about = own && (needles.mentioned_in(body) || needles.mentioned_in(headers.as_bytes()));
-                Ok((row.get::<_, i64>(0)?, about.then_some(body.len() as u64)))
-            };
-            let (seq, about) = read().map_err(trouble)?;
-            gone.extend(about.map(|bytes| (seq, bytes)));
-            last = Some(seq);
-        }
-        for (seq, bytes) in gone {
-            self.conn.execute("DELETE FROM quarantine WHERE seq = ?1", [seq]).map_err(trouble)?;
-            self.kept.let_go_of_quarantined(bytes);
-            self.counts.quarantine += 1;
-        }
-        Ok(last)
-    }
-}
-
-/// Whether a body mentions the `_id` of somebody who is erased, as one of its strings.
-pub(super) fn mentions_erased(conn: &Connection, app: &AppId, body: &[u8]) -> Result<bool> {
-    let sql = "SELECT 1 FROM erasures WHERE app = ?1 AND id = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let mut asked = BTreeSet::new();
-    for text in needles::strings(body) {
-        if asked.insert(text) && select.exists(params![app.as_str(), text]).map_err(trouble)? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// What the quarantine holds of these app users.
-pub(super) fn quarantined_of(
-    conn: &Connection,
-    app: &AppId,
-    ids: &BTreeSet<SmoochId>,
-) -> Result<Vec<(u64, Quarantined)>> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
-    ids.iter().try_for_each(|id| loader.group(app, id))?;
-    let records =
-        ids.iter().filter_map(|id| Some((id, loader.directory.record(&(app.clone(), id.clone()))?)));
-    let needles = Needles::of(records);
-    let sql =
-        "SELECT seq, received, reason, detail, headers, body FROM quarantine WHERE app = ?1 ORDER BY seq";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let mut rows = select.query([app.as_str()]).map_err(trouble)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let read = || -> rusqlite::Result<_> {
-            let body = row.get_ref(5)?.as_blob()?;
-            if !needles.mentioned_in(body) {
-                return Ok(None);
-            }
-            let (received, body) = (row.get(1)?, bytes::Bytes::copy_from_slice(body));
-            let (reason, detail, headers) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            let kept = Quarantined { app: app.clone(), received, reason, detail, headers, body };
-            Ok(Some((row.get::<_, i64>(0)? as u64, kept)))
-        };
-        found.extend(read().map_err(trouble)?);
-    }
-    Ok(found)
-}
-
-pub(super) fn receipt(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
-    let sql = "SELECT r.seq, r.time, r.done, r.counts FROM erasures e JOIN receipts r ON r.seq = e.receipt
-                   WHERE e.app = ?1 AND e.id = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
-    });
-    let Some((seq, time, done, counts)) = found.optional().map_err(trouble)? else { return Ok(None) };
-    let sql = "SELECT id FROM erasures WHERE app = ?1 AND receipt = ?2 ORDER BY id";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let ids = select
-        .query_map(params![app.as_str(), seq], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)))
-        .map_err(trouble)?;
-    let ids = ids.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-    Ok(Some(Receipt { seq: seq as Seq, time, done, ids, counts: from_json(&counts)? }))
 }
 
 fn json(value: &impl Serialize) -> Result<String> {

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rusqlite::Connection;
+
 use super::copy::{CopyError, Watched, Work};
 use super::{OpenError, mark, migrate};
 use crate::domain::AppId;
@@ -26,6 +28,12 @@ pub struct Health {
     pub ahead: Option<i64>,
     /// The clock of our own API.
     pub clock: i64,
+    /// Bodies in quarantine, and when the newest of them was received.
+    pub quarantined: (u64, i64),
+    /// The last change of each app, and the oldest that is kept.
+    pub feeds: Vec<(AppId, u64, u64)>,
+    /// When the oldest erasure was asked for that is not complete.
+    pub erasing: Option<i64>,
 }
 
 /// Looks at a database, which may be written meanwhile.
@@ -44,13 +52,14 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
     }
     let litestream = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
     let last = format!(
-        "SELECT app, max(received) FROM (SELECT app, received FROM journal ORDER BY seq DESC LIMIT {RECENT})
-             GROUP BY app"
+        "SELECT app, max(received) FROM (SELECT app, received, source FROM journal ORDER BY seq DESC LIMIT {RECENT})
+             WHERE source <> 'api' GROUP BY app"
     );
     let ahead = format!(
         "SELECT max(event_time / 1000 - received) FROM (SELECT event_time, received FROM journal
              WHERE source = 'webhook' ORDER BY seq DESC LIMIT {LATEST})"
     );
+    let is_known = schema == known;
     let mut select = file.conn.prepare(&last).map_err(&sql)?;
     let apps = select.query_map([], |row| Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?)));
     Ok(Health {
@@ -60,7 +69,28 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
         last: apps.map_err(&sql)?.collect::<rusqlite::Result<_>>().map_err(&sql)?,
         ahead: file.conn.query_row(&ahead, [], |row| row.get(0)).map_err(&sql)?,
         clock: file.number("SELECT coalesce(max(time), 0) / 1000 FROM clock")?,
+        quarantined: (
+            file.number("SELECT count(*) FROM quarantine")? as u64,
+            file.number("SELECT coalesce(max(received), 0) FROM quarantine")?,
+        ),
+        feeds: if is_known { feeds(&file.conn).map_err(&sql)? } else { Vec::new() },
+        erasing: if is_known { erasing(&file.conn).map_err(&sql)? } else { None },
     })
+}
+
+fn feeds(conn: &Connection) -> rusqlite::Result<Vec<(AppId, u64, u64)>> {
+    let oldest = "SELECT min(c.seq) FROM changes AS c WHERE c.app = feeds.app";
+    let sql = format!("SELECT app, seq, coalesce(({oldest}), seq + 1) FROM feeds ORDER BY app");
+    let mut select = conn.prepare(&sql)?;
+    let rows = select.query_map([], |row| {
+        let (last, oldest): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok((AppId::from(row.get_ref(0)?.as_str()?), last as u64, oldest as u64))
+    });
+    rows?.collect()
+}
+
+fn erasing(conn: &Connection) -> rusqlite::Result<Option<i64>> {
+    conn.query_row("SELECT min(time) FROM receipts WHERE done IS NULL", [], |row| row.get(0))
 }
 
 /// The version of SQLite that is built in, and whether it is new enough not to damage a database.

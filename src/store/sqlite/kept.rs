@@ -17,8 +17,8 @@ pub(super) struct Kept {
     pub(super) bodies_bytes: u64,
     /// Receipts that are open.
     pub(super) receipts: u64,
-    /// Whether anybody was ever erased.
-    pub(super) erased: bool,
+    /// Up to which batch the bodies were searched for the erased of which receipt, written down or not.
+    pub(super) searched: (Seq, i64),
 }
 
 impl Kept {
@@ -34,7 +34,7 @@ impl Kept {
             bodies_to: 0,
             bodies_bytes: 0,
             receipts: number("SELECT count(*) FROM receipts WHERE done IS NULL")? as u64,
-            erased: number("SELECT EXISTS (SELECT 1 FROM erasures)")? != 0,
+            searched: (0, 0),
         })
     }
 

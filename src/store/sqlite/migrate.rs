@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, backup, common, fill, trouble};
+use super::{OpenError, answers, backup, common, fill, trouble};
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
 const STEPS: [(i64, &str); 4] = [
@@ -64,6 +64,9 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         txn.execute_batch(step).map_err(failed)?;
+        if version == 4 {
+            answers::hide_keys(&txn).map_err(failed)?;
+        }
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         txn.pragma_update(None, "user_version", version).map_err(failed)?;
         txn.commit().map_err(failed)?;

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::files::folder;
 use super::{CopyError, trouble};
-use crate::store::{self, Error};
+use crate::store::{self, Error, explain};
 
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum OpenError {
     #[error("the schema is not brought up to date, because the database cannot be kept as it was: {0}")]
     Upgrade(Box<CopyError>),
     /// The file or its folder cannot be used.
-    #[error("{path}: {error}")]
+    #[error("{path}: {}", explain(error))]
     Io {
         /// The file.
         path: PathBuf,

@@ -14,6 +14,7 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 use super::files::folder;
 use super::migrate;
 use super::open::{holds_something, with_suffix};
+use crate::store::explain;
 
 /// What lies beside a database and belongs to it.
 const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
@@ -84,7 +85,7 @@ pub enum Refusal {
         kind: &'static str,
     },
     /// It cannot be looked at, or is no file.
-    #[error("{path}: {error}")]
+    #[error("{path}: {}", explain(error))]
     Io {
         /// The path.
         path: PathBuf,
@@ -182,7 +183,8 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
                 return Err(io::Error::other("is a link that leads nowhere"));
             }
             let parent = folder(path).canonicalize()?;
-            Ok(parent.join(path.file_name().ok_or(ErrorKind::InvalidInput)?))
+            let name = path.file_name().ok_or_else(|| io::Error::other("names no file"))?;
+            Ok(parent.join(name))
         }
         found => found,
     }
@@ -199,7 +201,7 @@ fn look(path: &Path) -> io::Result<Option<Metadata>> {
 fn is_file(found: &Metadata) -> io::Result<()> {
     let kind = found.file_type();
     if kind.is_dir() {
-        return Err(ErrorKind::IsADirectory.into());
+        return Err(io::Error::other("is a folder: name a file in it"));
     }
     if kind.is_block_device() || kind.is_char_device() {
         return Err(io::Error::other("is a device, not a file"));
@@ -268,7 +270,7 @@ fn is_a(path: &Path, kind: Kind) -> io::Result<bool> {
 }
 
 /// Whether this is the header of a database of rollcall.
-fn is_ours(head: &[u8]) -> bool {
+pub(super) fn is_ours(head: &[u8]) -> bool {
     let id = head.get(68..72).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
     head.starts_with(MAGIC) && id.map(i64::from) == Some(migrate::APPLICATION_ID)
 }

@@ -11,25 +11,27 @@ use super::load::Loader;
 use super::{Error, Kept, Result, State, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
 use crate::store::archive::Row;
-use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
+use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
     pub(super) txn: Transaction<'a>,
     pub(super) state: &'a mut State,
     next_seq: Seq,
-    clock: i64,
+    pub(super) clock: i64,
     feeds: HashMap<AppId, u64>,
     /// Changes that it tells.
     told: u64,
     pub(super) kept: Kept,
     cleared: Option<Done>,
+    buried: Vec<(AppId, SmoochId)>,
 }
 
 impl<'a> SqliteTxn<'a> {
     pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
         let (next_seq, clock, kept) = (state.next_seq, state.clock, state.kept);
-        Self { txn, state, next_seq, clock, feeds: HashMap::new(), told: 0, kept, cleared: None }
+        let (feeds, buried) = (HashMap::new(), Vec::new());
+        Self { txn, state, next_seq, clock, feeds, told: 0, kept, cleared: None, buried }
     }
 
     fn entries(&mut self, batch: &Batch) -> Result<()> {
@@ -155,25 +157,6 @@ impl<'a> SqliteTxn<'a> {
         }
         Ok(())
     }
-
-    /// Keeps the clock and the answers, and lets go of a few of the oldest answers for each new one.
-    fn answers(&mut self, batch: &Batch) -> Result<()> {
-        if batch.clock > self.clock {
-            let mut update = self.txn.prepare_cached("UPDATE clock SET time = ?1").map_err(trouble)?;
-            update.execute([batch.clock]).map_err(trouble)?;
-            self.clock = batch.clock;
-        }
-        let sql = "INSERT OR REPLACE INTO answers (app, key, fingerprint, time, answer) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let sql = "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers ORDER BY rowid LIMIT 2) AND time < ?1";
-        let mut forget = self.txn.prepare_cached(sql).map_err(trouble)?;
-        for kept in &batch.answers {
-            let row = params![kept.app.as_str(), kept.key, kept.fingerprint, kept.time, kept.answer];
-            insert.execute(row).map_err(trouble)?;
-            forget.execute([batch.now - ANSWERS_KEPT]).map_err(trouble)?;
-        }
-        Ok(())
-    }
 }
 
 impl Txn for SqliteTxn<'_> {
@@ -221,17 +204,11 @@ impl Txn for SqliteTxn<'_> {
     }
 
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>> {
-        let sql = "SELECT fingerprint, time, answer FROM answers WHERE app = ?1 AND key = ?2";
-        let mut select = self.txn.prepare_cached(sql).map_err(trouble)?;
-        let known = select.query_row(params![app.as_str(), key], |row| {
-            let (fingerprint, time, answer) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(Answered { app: app.clone(), key: key.to_owned(), fingerprint, time, answer })
-        });
-        known.optional().map_err(trouble)
+        self.known_answer(app, key)
     }
 
-    fn mentions_erased(&mut self, app: &AppId, body: &[u8]) -> Result<bool> {
-        if self.kept.erased { super::forget::mentions_erased(&self.txn, app, body) } else { Ok(false) }
+    fn names_erased(&self, app: &AppId, text: &[u8]) -> bool {
+        self.state.tombstones.named_in(app, text)
     }
 
     fn holds(&mut self, quarantined: Seq) -> Result<bool> {
@@ -261,6 +238,8 @@ impl Txn for SqliteTxn<'_> {
         self.answers(batch)?;
         if !batch.erasures.is_empty() {
             super::forget::begin(&self.txn, &mut self.kept, &batch.erasures, batch.now)?;
+            let buried = batch.erasures.iter().map(|erasure| (erasure.app.clone(), erasure.id.clone()));
+            self.buried.extend(buried);
         }
         let count = |kind: fn(&ChangeKind) -> bool| {
             changes.iter().filter(|(_, change)| kind(&change.kind)).count() as u64
@@ -284,6 +263,7 @@ impl Txn for SqliteTxn<'_> {
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);
         self.state.kept = self.kept;
+        self.buried.iter().for_each(|(app, id)| self.state.tombstones.add(app, id));
         if let Some(done) = self.cleared {
             self.state.clearing.committed(done);
         }

@@ -12,11 +12,11 @@ use rollcall::domain::command::{Done, Refusal};
 use rollcall::ingest::news::News;
 use rollcall::ingest::pulse::Pulse;
 use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
-use rollcall::ingest::upkeep::read_again;
+use rollcall::ingest::upkeep::READING;
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
 use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
-use rollcall::store::{Error, ReadEvent, Reader, Retention, Store};
+use rollcall::store::{Error, Reader, Reading, Retention, Store};
 use rollcall::wire;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ impl Store for Lent<'_> {
         self.0.rest()
     }
 
-    fn let_go(&mut self, retention: &Retention, now: i64, read: ReadEvent) -> Result<bool, Error> {
+    fn let_go(&mut self, retention: &Retention, now: i64, read: &Reading) -> Result<bool, Error> {
         self.0.let_go(retention, now, read)
     }
 
@@ -205,7 +205,7 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
     for (steps, batch_jobs) in rounds {
         let last = round(&mut store, &mut sender, steps, *batch_jobs, retention);
         Rebuilt::afresh(&mut reader).compare_all(&mut reader);
-        while store.let_go(&retention, 0, read_again).unwrap() {}
+        while store.let_go(&retention, 0, &READING).unwrap() {}
         let rebuilt = Rebuilt::afresh(&mut reader);
         rebuilt.compare_all(&mut reader);
         let kept = reader.journal(0, usize::MAX >> 1).unwrap().len() as u64;

@@ -5,12 +5,8 @@ use std::collections::BTreeSet;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::ids::{LONG, unescaped};
 use crate::domain::{Field, Record, SmoochId};
-
-/// A shorter text is only looked for between quotes, where it is the whole of a string.
-const LONG: usize = 8;
-/// Longer strings are no `_id`s.
-const LONGEST_ID: usize = 256;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Needles {
@@ -49,17 +45,6 @@ impl Needles {
         needles
     }
 
-    /// Whether an `_id` or a `userId` is a word of it.
-    pub(super) fn named_in(&self, text: &str) -> bool {
-        let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-        let is_word = |at: usize, name: &str| {
-            ends(text[..at].chars().next_back()) && ends(text[at + name.len()..].chars().next())
-        };
-        self.names
-            .iter()
-            .any(|name| text.match_indices(&**name).any(|(at, _)| name.len() >= LONG || is_word(at, name)))
-    }
-
     /// Whether a kept answer shows any of the `_id`s: there, a text stands behind its length.
     pub(super) fn shown_in(&self, answer: &[u8]) -> bool {
         self.names.iter().any(|name| {
@@ -69,43 +54,46 @@ impl Needles {
         })
     }
 
-    /// Whether it mentions the person by any of what they go by, however JSON writes it.
-    pub(super) fn mentioned_in(&self, bytes: &[u8]) -> bool {
-        self.names.iter().chain(&self.reached).any(|name| {
-            forms(name).iter().any(|quoted| {
-                let form = if name.len() >= LONG { &quoted[1..quoted.len() - 1] } else { quoted };
-                memmem::find(bytes, form.as_bytes()).is_some()
-            })
-        })
+    /// A `userId`, as JSON text, that somebody carries who stays does not tell the two apart.
+    pub(super) fn spare(&mut self, user_id: &str) {
+        string(user_id).iter().for_each(|user_id| _ = self.names.remove(user_id));
     }
+
+    /// Takes in what others are looked for by.
+    pub(super) fn join(&mut self, other: Self) {
+        self.names.extend(other.names);
+        self.reached.extend(other.reached);
+        self.fields.extend(other.fields);
+        self.kin.extend(other.kin);
+    }
+
+    /// Whether a text mentions the person by any of what they go by, however JSON writes it.
+    pub(super) fn mentioned_in(&self, text: &[u8]) -> bool {
+        let plain = unescaped(text).to_ascii_lowercase();
+        self.names.iter().chain(&self.reached).any(|name| finds(&plain, name))
+    }
+
+    /// Whether a text that is about somebody else names the person by a `userId` that is long enough to be
+    /// nothing else.
+    pub(super) fn named_in(&self, text: &[u8]) -> bool {
+        let mut long = self.names.iter().filter(|name| name.len() >= LONG).peekable();
+        if long.peek().is_none() {
+            return false;
+        }
+        let plain = unescaped(text).to_ascii_lowercase();
+        long.any(|name| finds(&plain, name))
+    }
+}
+
+/// Whether a text in lower case has a name in it; a short one only as the whole of a string.
+fn finds(plain: &[u8], name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let sought = if name.len() >= LONG { lower } else { format!("\"{lower}\"") };
+    memmem::find(plain, sought.as_bytes()).is_some()
 }
 
 fn string(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
-}
-
-/// A string as different writers of JSON write it, with its quotes.
-fn forms(text: &str) -> BTreeSet<String> {
-    let plain = serde_json::Value::from(text).to_string();
-    let escaped = |upper: bool| -> String {
-        let unit = |unit: u16| if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
-        let one = |c: char| -> String {
-            if c.is_ascii() {
-                c.to_string()
-            } else {
-                c.encode_utf16(&mut [0; 2]).iter().map(|u| unit(*u)).collect()
-            }
-        };
-        plain.chars().map(one).collect()
-    };
-    let all = [escaped(false), escaped(true), plain.clone()];
-    all.into_iter().flat_map(|form| [form.replace('/', "\\/"), form]).collect()
-}
-
-/// Whatever stands between two quotes of a body, as it is, each as long as an `_id` may be.
-pub(super) fn strings(body: &[u8]) -> impl Iterator<Item = &str> {
-    let between = body.split(|byte| *byte == b'"').filter(|text| (1..=LONGEST_ID).contains(&text.len()));
-    between.filter_map(|text| std::str::from_utf8(text).ok())
 }
 
 #[cfg(test)]
@@ -123,6 +111,7 @@ mod tests {
             r#"{"userId":"zoë/42"}"#,
             r#"{"userId":"zo\u00eb/42"}"#,
             r#"{"userId":"zo\u00EB\/42"}"#,
+            r#"{"userId":"\u005ao\u00eb/42"}"#,
             r#"{"x":"a \"quoted\" name"}"#,
             r#"broken {"x":"not a \"quoted\" name, but"#,
         ] {
@@ -135,14 +124,8 @@ mod tests {
         let short = needles(&["bob"]);
         assert!(short.mentioned_in(br#"{"userId": "bob"}"#));
         assert!(!short.mentioned_in(br#"{"userId": "bobby", "x": "kabob"}"#));
-        assert!(short.named_in("app_demo \"bob\"\nretry-1") && short.named_in("bob\n1"));
-        assert!(!short.named_in("bobby") && !short.named_in("kabob\nx"));
+        assert!(!short.named_in(br#"{"userId": "bob"}"#), "too many others are called so");
+        assert!(needles(&["bob@example.org"]).named_in(br#"{"text":"ask Bob@example.org"}"#));
         assert!(short.shown_in(b"\x00\x03bob\x00") && !short.shown_in(b"\x05bobby"));
-    }
-
-    #[test]
-    fn the_strings_of_a_body_are_what_is_between_quotes() {
-        let all: Vec<&str> = strings(br#"{"a":"b"#).collect();
-        assert!(["a", "b"].iter().all(|text| all.contains(text)), "{all:?}");
     }
 }

@@ -6,13 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, params};
 
-use super::{ENTRIES, Forget};
-use crate::domain::{Edge, Event, Fact, Register, SmoochId};
+use super::Forget;
+use super::ids::IdSet;
+use crate::domain::{Edge, Event, Fact, Register, SmoochId, Stamp};
 use crate::store::sqlite::base::end_of_batch;
 use crate::store::sqlite::bodies::{DICTIONARY, Packer};
 use crate::store::sqlite::reader::{ENTRY, bodies, entry, first_of_batch};
 use crate::store::sqlite::{Error, Result, trouble};
 use crate::store::{Entry, Seq, Source};
+
+/// Entries of the person's journal that one step looks at.
+const ENTRIES: usize = 8;
+/// Bytes of bodies that one step searches, and batches.
+const SEARCHED: usize = 128 << 10;
+const BATCHES: usize = 64;
 
 /// A merge that was derived: an app user made here, and whom Smooch reported under its `userId`.
 pub(super) struct MadeOne {
@@ -35,34 +42,54 @@ impl Forget<'_> {
         }
         for (batch, entries) in batches {
             match batch {
-                Some(first) => self.reduce(first, &entries)?,
+                Some(first) => self.reduce(first, &entries.iter().map(|entry| entry.body).collect())?,
                 None => entries.iter().try_for_each(|entry| self.without_body(entry))?,
             }
         }
         Ok(from)
     }
 
-    /// Reduces the entries of the app's own journal that mention the person, and goes back.
-    pub(super) fn own(&mut self, from: Seq) -> Result<Option<Seq>> {
-        let mut at = Some(from);
-        let mut batch: (Option<i64>, Vec<Bytes>) = (None, Vec::new());
-        let mut found: BTreeMap<i64, Vec<Entry>> = BTreeMap::new();
-        for _ in 0..ENTRIES {
-            let Some(entry) = at.map(|seq| self.entry(seq)).transpose()?.flatten() else { break };
-            at = entry.users.iter().find(|(id, _)| id.is_app()).and_then(|(_, previous)| *previous);
-            let first = first_of_batch(self.conn, entry.seq)?;
-            if batch.0 != first {
-                batch = (first, first.map_or(Ok(Vec::new()), |first| bodies(self.conn, first))?);
+    /// Reduces whatever else names the person, in the bodies of the batches after this one: where to go on.
+    pub(super) fn bodies(&mut self, after: i64) -> Result<Option<i64>> {
+        let ids = IdSet::of(&self.work.ids);
+        let (mut at, mut searched) = (after, 0);
+        for _ in 0..BATCHES {
+            let sql = "SELECT min(first_seq) FROM bodies WHERE first_seq > ?1";
+            let mut next = self.conn.prepare_cached(sql).map_err(trouble)?;
+            let next: Option<i64> = next.query_row([at], |row| row.get(0)).map_err(trouble)?;
+            let Some(first) = next else { return Ok(None) };
+            let all = bodies(self.conn, first)?;
+            let mentions = |body: &Bytes| ids.named_in(body) || self.work.needles.mentioned_in(body);
+            let found = all.iter().enumerate().filter(|(_, body)| mentions(body)).map(|(n, _)| n).collect();
+            let named = self.of_the_person(first, &found, |n| {
+                all.get(n).is_some_and(|body| ids.named_in(body) || self.work.needles.named_in(body))
+            })?;
+            if !named.is_empty() {
+                self.reduce(first, &named)?;
             }
-            let body = batch.1.get(entry.body);
-            if let Some(first) = first
-                && body.is_some_and(|body| self.work.needles.mentioned_in(body))
-            {
-                found.entry(first).or_default().push(entry);
+            at = first;
+            searched += all.iter().map(Bytes::len).sum::<usize>();
+            if searched >= SEARCHED {
+                break;
             }
         }
-        found.into_iter().try_for_each(|(first, entries)| self.reduce(first, &entries))?;
-        Ok(at)
+        Ok(Some(at))
+    }
+
+    /// Of the bodies of a batch that mention the person in any way: those that are about no app user, and those
+    /// about others that name the person.
+    fn of_the_person(
+        &self,
+        first: i64,
+        found: &BTreeSet<usize>,
+        named: impl Fn(usize) -> bool,
+    ) -> Result<BTreeSet<usize>> {
+        if found.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let entries = self.of_bodies(first, found)?;
+        let is_meant = |entry: &&Entry| entry.users.iter().all(|(id, _)| id.is_app()) || named(entry.body);
+        Ok(entries.iter().filter(is_meant).map(|entry| entry.body).collect())
     }
 
     fn entry(&self, seq: Seq) -> Result<Option<Entry>> {
@@ -80,41 +107,40 @@ impl Forget<'_> {
         self.rewrite(&Entry { users: self.unlinked(entry), ..entry.clone() })
     }
 
-    /// Takes the bodies of these entries of a batch out, and with them every event that came in one of them;
-    /// what these say of others gets a body of its own.
-    fn reduce(&mut self, first: i64, entries: &[Entry]) -> Result<()> {
+    /// Takes these bodies of a batch out, and with them every event that came in one of them; what these say of
+    /// others gets a body of its own.
+    fn reduce(&mut self, first: i64, affected: &BTreeSet<usize>) -> Result<()> {
         let mut all = bodies(self.conn, first)?;
-        let affected: BTreeSet<usize> = entries.iter().map(|entry| entry.body).collect();
         let made_one = self.made_one()?;
         let mut changed = false;
-        for entry in self.of_bodies(first, &affected)? {
+        for entry in self.of_bodies(first, affected)? {
             let Some(body) = all.get(entry.body) else { continue };
-            let event = (self.read)(entry.source, body, entry.place);
-            let reduced = event.clone().map(|event| self.reduced(event, &made_one));
-            let same =
-                event.zip(reduced.as_ref()).is_some_and(|(event, reduced)| event.facts == reduced.facts);
+            let event = (self.reading.event)(entry.source, body, entry.place);
+            let event = event.unwrap_or_else(|| unreadable(&entry));
+            let reduced = self.reduced(event.clone(), &made_one);
+            let same = event.facts == reduced.facts;
             let linked = entry.users.iter().any(|(id, at)| at.is_some() && self.work.ids.contains(id));
             if same && entry.source != Source::Webhook && !linked {
                 continue;
             }
             changed = true;
-            self.replace(&entry, reduced.as_ref(), &mut all)?;
+            self.replace(&entry, &reduced, &mut all)?;
         }
         if !changed {
             return Ok(());
         }
         for body in affected {
             let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE seq >= ?1 AND seq < ?2 AND body = ?3)";
-            let range = params![first, end_of_batch(self.conn, first)?, body as i64];
+            let range = params![first, end_of_batch(self.conn, first)?, *body as i64];
             let needed: bool = self.conn.query_row(sql, range, |row| row.get(0)).map_err(trouble)?;
-            if let Some(body) = all.get_mut(body).filter(|_| !needed) {
+            if let Some(body) = all.get_mut(*body).filter(|_| !needed) {
                 *body = Bytes::new();
             }
         }
         self.pack(first, &all)
     }
 
-    /// The entries of a batch that came in these bodies.
+    /// The entries of a batch that came in these bodies of the app.
     fn of_bodies(&self, first: i64, bodies: &BTreeSet<usize>) -> Result<Vec<Entry>> {
         let sql = format!("SELECT {ENTRY} FROM journal WHERE seq >= ?1 AND seq < ?2 ORDER BY seq");
         let mut select = self.conn.prepare_cached(&sql).map_err(trouble)?;
@@ -123,7 +149,7 @@ impl Forget<'_> {
         while let Some(row) = rows.next().map_err(trouble)? {
             found.push(entry(row)?);
         }
-        found.retain(|entry| bodies.contains(&entry.body));
+        found.retain(|entry| entry.app == *self.app && bodies.contains(&entry.body));
         Ok(found)
     }
 
@@ -140,11 +166,11 @@ impl Forget<'_> {
         reduced
     }
 
-    fn replace(&mut self, entry: &Entry, reduced: Option<&Event>, all: &mut Vec<Bytes>) -> Result<()> {
+    fn replace(&mut self, entry: &Entry, reduced: &Event, all: &mut Vec<Bytes>) -> Result<()> {
         let about_others = entry.users.iter().any(|(id, _)| !self.work.ids.contains(id));
-        let Some(reduced) = reduced.filter(|event| about_others || !event.facts.is_empty()) else {
+        if !about_others && reduced.facts.is_empty() {
             return self.delete(entry);
-        };
+        }
         let text = serde_json::to_vec(reduced).map_err(|error| Error::Unavailable(error.to_string()))?;
         all.push(Bytes::from(text));
         let source = if entry.source == Source::Api { Source::Api } else { Source::Reduced };
@@ -186,4 +212,11 @@ impl Forget<'_> {
         self.kept.resize(first, before, packed.len() as i64);
         Ok(())
     }
+}
+
+/// What is left of an event that cannot be read any more.
+fn unreadable(entry: &Entry) -> Event {
+    let time = entry.event_time.unwrap_or(Stamp::NO_TIME);
+    let stamp = Stamp { time, event: "".into(), digest: entry.digest };
+    Event { trigger: (&*entry.trigger).into(), stamp: stamp.into(), facts: Vec::new() }
 }

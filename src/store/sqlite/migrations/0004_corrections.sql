@@ -7,3 +7,22 @@ CREATE TABLE epochs (
     epoch    INTEGER NOT NULL,
     is_first INTEGER NOT NULL CHECK (is_first = 0 OR is_first = 1)  -- no other database was there before
 ) STRICT;
+-- What the keys of kept answers are hashed with: a caller may put anything into an Idempotency-Key.
+CREATE TABLE answer_key (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    key BLOB NOT NULL CHECK (length(key) = 32)
+) STRICT;
+INSERT INTO answer_key (one, key) VALUES (1, randomblob(32));
+
+-- A body that names an erased _id without being about it was not looked for. So every body is searched again for
+-- all who were erased before.
+UPDATE receipts SET work = json_set(work, '$.stage', json_object('Bodies', 0))
+    WHERE done IS NULL AND json_type(work, '$.stage.Journal') IS NULL AND work ->> '$.stage' <> 'Sweep';
+UPDATE receipts SET done = NULL, work = json_object(
+        'ids', json(erased.ids),
+        'needles', json_object('names', json(erased.ids), 'reached', json('[]'), 'fields', json('[]'),
+                               'kin', json('[]')),
+        'stage', json_object('Bodies', 0))
+    FROM (SELECT app, receipt, json_group_array(id) AS ids FROM erasures GROUP BY app, receipt) AS erased
+    WHERE erased.app = receipts.app AND erased.receipt = receipts.seq
+      AND (done IS NOT NULL OR work ->> '$.stage' = 'Sweep');

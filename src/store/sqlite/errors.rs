@@ -1,0 +1,58 @@
+//! What an error of SQLite means.
+
+use rusqlite::{ErrorCode, ffi};
+
+use super::Error;
+
+/// What an error of SQLite means for whoever waits for an answer.
+pub(super) fn trouble(error: rusqlite::Error) -> Error {
+    let text = error.to_string();
+    let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Error::Unavailable(text) };
+    match failure.code {
+        ErrorCode::DiskFull => Error::Full(text),
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
+        // A key that is taken is nobody's fault here: then the file is not what this process knows.
+        ErrorCode::ConstraintViolation => match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+            | ffi::SQLITE_CONSTRAINT_ROWID
+            | ffi::SQLITE_CONSTRAINT_UNIQUE => Error::Unavailable(text),
+            _ => Error::Unfit(text),
+        },
+        ErrorCode::TooBig | ErrorCode::TypeMismatch => Error::Unfit(text),
+        ErrorCode::SystemIoFailure => match failure.extended_code {
+            ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => {
+                Error::Unsure(text)
+            }
+            _ => Error::Unavailable(text),
+        },
+        _ => Error::Unavailable(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_jobs_fault_a_passing_trouble_or_the_end() {
+        let of = |code| trouble(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_TOOBIG,
+            ffi::SQLITE_MISMATCH,
+            ffi::SQLITE_CONSTRAINT_CHECK,
+            ffi::SQLITE_CONSTRAINT_NOTNULL,
+            ffi::SQLITE_CONSTRAINT_DATATYPE,
+            ffi::SQLITE_CONSTRAINT_TRIGGER,
+        ] {
+            assert!(matches!(of(code), Error::Unfit(_)), "{code}");
+        }
+        for code in
+            [ffi::SQLITE_BUSY, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CONSTRAINT_ROWID]
+        {
+            assert!(matches!(of(code), Error::Unavailable(_)), "{code}");
+        }
+        assert!(matches!(of(ffi::SQLITE_FULL), Error::Full(_)));
+        assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), Error::Unsure(_)));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT), Error::Damaged(_)));
+    }
+}

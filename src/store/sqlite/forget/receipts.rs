@@ -1,0 +1,65 @@
+//! What is looked up of erasures, and of those who may be erased.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::from_json;
+use super::needles::Needles;
+use crate::domain::{AppId, SmoochId};
+use crate::store::sqlite::load::Loader;
+use crate::store::sqlite::{Result, trouble};
+use crate::store::{Quarantined, Receipt, Seq};
+
+/// What the quarantine holds of these app users.
+pub(in crate::store::sqlite) fn quarantined_of(
+    conn: &Connection,
+    app: &AppId,
+    ids: &BTreeSet<SmoochId>,
+) -> Result<Vec<(u64, Quarantined)>> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    ids.iter().try_for_each(|id| loader.group(app, id))?;
+    let records =
+        ids.iter().filter_map(|id| Some((id, loader.directory.record(&(app.clone(), id.clone()))?)));
+    let needles = Needles::of(records);
+    let sql =
+        "SELECT seq, received, reason, detail, headers, body FROM quarantine WHERE app = ?1 ORDER BY seq";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut rows = select.query([app.as_str()]).map_err(trouble)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let read = || -> rusqlite::Result<_> {
+            let body = row.get_ref(5)?.as_blob()?;
+            if !needles.mentioned_in(body) {
+                return Ok(None);
+            }
+            let (received, body) = (row.get(1)?, bytes::Bytes::copy_from_slice(body));
+            let (reason, detail, headers) = (row.get(2)?, row.get(3)?, row.get(4)?);
+            let kept = Quarantined { app: app.clone(), received, reason, detail, headers, body };
+            Ok(Some((row.get::<_, i64>(0)? as u64, kept)))
+        };
+        found.extend(read().map_err(trouble)?);
+    }
+    Ok(found)
+}
+
+pub(in crate::store::sqlite) fn receipt(
+    conn: &Connection,
+    app: &AppId,
+    id: &SmoochId,
+) -> Result<Option<Receipt>> {
+    let sql = "SELECT r.seq, r.time, r.done, r.counts FROM erasures e JOIN receipts r ON r.seq = e.receipt
+                   WHERE e.app = ?1 AND e.id = ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
+    });
+    let Some((seq, time, done, counts)) = found.optional().map_err(trouble)? else { return Ok(None) };
+    let sql = "SELECT id FROM erasures WHERE app = ?1 AND receipt = ?2 ORDER BY id";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let ids = select
+        .query_map(params![app.as_str(), seq], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)))
+        .map_err(trouble)?;
+    let ids = ids.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    Ok(Some(Receipt { seq: seq as Seq, time, done, ids, counts: from_json(&counts)? }))
+}

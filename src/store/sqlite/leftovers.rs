@@ -1,0 +1,307 @@
+//! Unfinished files of ours: what a process that was killed has left, full of people's values.
+//!
+//! This is the one place that knows their names. A file counts only if nobody holds it, and, where others may
+//! use such a name, if its first bytes are ours.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use super::files::folder;
+use super::output::{self, may_remove};
+use super::with_suffix;
+
+/// The folder of a fold of the journal, behind the name of the database.
+pub const REBUILD: &str = ".rebuild";
+/// The lock of whoever makes one, behind the folder's name.
+pub const REBUILD_LOCK: &str = ".lock";
+/// A backup or an export that is being written, behind the name that it will have.
+pub const PARTIAL: &str = ".partial";
+/// A backup that is being restored, behind the name of the database.
+pub const RESTORING: &str = ".restoring";
+/// What is kept before the schema changes, behind the name of the database and before the schema.
+pub(super) const BEFORE: &str = ".before-";
+/// A database that was replaced, behind its name and before the time.
+pub(super) const REPLACED: &str = ".replaced-";
+/// A note on a file that is being written in another folder, behind the name of the database.
+const NOTE: &str = ".unfinished-";
+/// What SQLite puts beside a database.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// How an export begins: lines, a table, a person.
+const EXPORTS: [&[u8]; 3] = [b"{\"rollcall\":", b"_id,", b"{\"app\":\""];
+
+/// What is left of unfinished work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Whether a process is still at work on it.
+    pub in_use: bool,
+    /// Why it could not be removed, if that was tried.
+    pub error: Option<String>,
+}
+
+/// Says beside a database that a file with its content is being written elsewhere, until it is dropped.
+#[derive(Debug)]
+pub struct Note {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Note {
+    /// Notes that `whole` is being written under its name with `suffix`. Nothing where no note can be left, such
+    /// as beside a database that this user may only read.
+    pub fn leave(database: &Path, whole: &Path, suffix: &str) -> Option<Self> {
+        let database = database.canonicalize().ok()?;
+        let unfinished = std::path::absolute(with_suffix(whole, suffix)).ok()?;
+        let path = with_suffix(&database, &format!("{NOTE}{}", std::process::id()));
+        let mut file = File::create(&path).ok()?;
+        file.try_lock().ok()?;
+        file.write_all(unfinished.as_os_str().as_bytes()).ok()?;
+        Some(Self { path, _lock: file })
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The file that a note of a process that is gone speaks of. A note on nothing goes.
+fn noted(note: &Path) -> Option<PathBuf> {
+    let _lock = unused(note)?;
+    let path = PathBuf::from(OsString::from_vec(fs::read(note).ok()?));
+    let name = path.to_string_lossy();
+    let is_there = (name.ends_with(PARTIAL) || name.ends_with(RESTORING)) && path.is_file();
+    if !is_there {
+        _ = fs::remove_file(note);
+    }
+    is_there.then_some(path)
+}
+
+/// Finds what is left beside a database and in other folders: a rebuild's folder also while it is in use, since
+/// it is no copy that anybody asked for; other files only if they are not.
+pub fn find(database: &Path, folders: &[PathBuf]) -> Vec<Leftover> {
+    all(database, folders).into_iter().map(|(left, _)| left).collect()
+}
+
+/// Removes what is left, unless it is in use. Gives what is still there, and what is not.
+pub fn remove(database: &Path, folders: &[PathBuf]) -> (Vec<Leftover>, Vec<PathBuf>) {
+    let (mut left, mut removed) = (Vec::new(), Vec::new());
+    // The lock is held until the end.
+    for (mut found, _lock) in all(database, folders) {
+        if !found.in_use {
+            match delete(&found.path) {
+                Ok(()) => {
+                    removed.push(found.path);
+                    continue;
+                }
+                Err(error) => found.error = Some(error.to_string()),
+            }
+        }
+        left.push(found);
+    }
+    (left, removed)
+}
+
+/// The names of whole copies of a database that are kept beside it until somebody deletes them: as it was before
+/// its schema changed, or before it was replaced.
+pub fn copies(database: &Path) -> Vec<String> {
+    let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let Some(name) = database.file_name().map(|name| name.to_string_lossy().into_owned()) else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(folder(&database)).into_iter().flatten().filter_map(Result::ok);
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_copy = |found: &String| {
+        let behind = found.strip_prefix(&name).unwrap_or_default();
+        let kept = behind.starts_with(BEFORE) || behind.starts_with(REPLACED);
+        kept && !behind.ends_with(PARTIAL) && !BESIDE.iter().any(|suffix| behind.ends_with(suffix))
+    };
+    let mut found: Vec<String> = names.filter(is_copy).collect();
+    found.sort();
+    found
+}
+
+fn delete(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return fs::remove_dir_all(path);
+    }
+    for suffix in BESIDE {
+        match fs::remove_file(with_suffix(path, suffix)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::remove_file(path)
+}
+
+type Found = (Leftover, Option<File>);
+
+fn all(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
+    let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    let mut found: Vec<Found> = rebuild(&database).into_iter().collect();
+    let mut folders: Vec<PathBuf> = std::iter::once(folder(&database).to_owned())
+        .chain(folders.iter().filter_map(|folder| folder.canonicalize().ok()))
+        .collect();
+    folders.sort();
+    folders.dedup();
+    for folder in folders {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let is_note =
+                path.to_string_lossy().starts_with(&*with_suffix(&database, NOTE).to_string_lossy());
+            let found_there = if is_note { noted(&path) } else { Some(path) };
+            let Some(path) = found_there else { continue };
+            if (is_note || is_unfinished(&path, &database))
+                && !found.iter().any(|(known, _): &Found| known.path == path)
+                && let Some(lock) = unused(&path)
+            {
+                found.push((Leftover { path, in_use: false, error: None }, Some(lock)));
+            }
+        }
+    }
+    found
+}
+
+fn rebuild(database: &Path) -> Option<Found> {
+    let path = with_suffix(database, REBUILD);
+    if !path.is_dir() {
+        return None;
+    }
+    let lock = OpenOptions::new().write(true).open(with_suffix(&path, REBUILD_LOCK)).ok();
+    let in_use = lock.as_ref().is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
+    Some((Leftover { path, in_use, error: None }, lock))
+}
+
+/// Whether a file has a name that only unfinished work of ours has, or another one's name and our content.
+fn is_unfinished(path: &Path, database: &Path) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let (Some(name), Some(database)) = (name(path), name(database)) else { return false };
+    if !path.is_file() {
+        return false;
+    }
+    if let Some(behind) = name.strip_prefix(&database)
+        && (behind == RESTORING || (behind.starts_with(BEFORE) && behind.ends_with(PARTIAL)))
+    {
+        return true;
+    }
+    if !name.ends_with(PARTIAL) {
+        return false;
+    }
+    let head = head(path);
+    output::is_ours(&head) || EXPORTS.iter().any(|begin| head.starts_with(begin))
+}
+
+fn head(path: &Path) -> Vec<u8> {
+    let mut head = vec![0; 100];
+    let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    head.truncate(read);
+    head
+}
+
+/// Whether a file begins as a database of ours does.
+pub fn is_ours(path: &Path) -> bool {
+    output::is_ours(&head(path))
+}
+
+/// The lock of a file that nobody works on, and that is nothing else under another name.
+fn unused(path: &Path) -> Option<File> {
+    may_remove(path, None).ok().filter(|may| *may)?;
+    let file = File::open(path).ok()?;
+    file.try_lock().is_ok().then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::migrate::APPLICATION_ID;
+    use super::*;
+
+    fn ours() -> Vec<u8> {
+        let mut page = vec![0; 4096];
+        page[..16].copy_from_slice(b"SQLite format 3\0");
+        page[68..72].copy_from_slice(&(APPLICATION_ID as u32).to_be_bytes());
+        page
+    }
+
+    #[test]
+    fn what_was_left_goes_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().canonicalize().unwrap();
+        let (at, database) = (|name: &str| folder.join(name), folder.join("rollcall.db"));
+        fs::write(&database, ours()).unwrap();
+        fs::create_dir(at("rollcall.db.rebuild")).unwrap();
+        fs::write(at("rollcall.db.rebuild/directory.db"), ours()).unwrap();
+        fs::create_dir(at("kept")).unwrap();
+        let gone = [
+            ("rollcall.db.rebuild/directory.db", ours()),
+            ("rollcall.db.restoring", Vec::new()),
+            ("rollcall.db.restoring-journal", Vec::new()),
+            ("rollcall.db.before-0004.partial", Vec::new()),
+            ("monday.db.partial", ours()),
+            ("kept/monday.db.partial", ours()),
+            ("users.ndjson.4711.partial", b"{\"rollcall\":1,".to_vec()),
+            ("users.csv.partial", b"_id,userId".to_vec()),
+            ("bob.json.partial", b"{\"app\":\"x\"".to_vec()),
+        ];
+        let stays = [
+            ("rollcall.db.before-0004", ours()),
+            ("rollcall.db.replaced-2026", ours()),
+            ("monday.db", ours()),
+            ("film.partial", b"not ours".to_vec()),
+            ("film.4711.partial", b"not ours".to_vec()),
+            ("users.ndjson.part", b"{\"rollcall\":1,".to_vec()),
+            ("other.db.restoring", ours()),
+            ("in-use.db.partial", ours()),
+        ];
+        for (name, content) in gone.iter().chain(&stays) {
+            fs::write(at(name), content).unwrap();
+        }
+        let held = File::open(at("in-use.db.partial")).unwrap();
+        held.try_lock().unwrap();
+        assert_eq!(find(&database, &[at("kept")]).len(), 8);
+        assert_eq!(copies(&database), ["rollcall.db.before-0004", "rollcall.db.replaced-2026"]);
+        let (left, removed) = remove(&database, &[at("kept"), at("kept"), at("nowhere")]);
+        assert_eq!((left.len(), removed.len()), (0, 8), "{left:?} {removed:?}");
+        assert!(gone.iter().all(|(name, _)| !at(name).exists()));
+        assert!(stays.iter().all(|(name, _)| at(name).exists()) && database.exists());
+    }
+
+    #[test]
+    fn what_was_begun_elsewhere_is_found_by_a_note() {
+        let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let database = home.path().canonicalize().unwrap().join("rollcall.db");
+        fs::write(&database, ours()).unwrap();
+        let whole = elsewhere.path().join("monday.db");
+        let partial = with_suffix(&whole, PARTIAL);
+        fs::write(&partial, "").unwrap();
+        let note = Note::leave(&database, &whole, PARTIAL).unwrap();
+        assert_eq!(remove(&database, &[]), (Vec::new(), Vec::new()), "somebody is at work");
+        let (path, kept) = (note.path.clone(), home.path().join("kept"));
+        fs::copy(&path, &kept).unwrap();
+        drop(note);
+        assert!(!path.exists());
+        // As a process leaves it that is killed.
+        fs::rename(&kept, &path).unwrap();
+        assert_eq!(find(&database, &[]).len(), 1);
+        assert_eq!(remove(&database, &[]), (Vec::new(), vec![partial.clone()]));
+        assert_eq!((find(&database, &[]).len(), partial.exists(), path.exists()), (0, false, false));
+    }
+
+    #[test]
+    fn a_rebuild_under_way_is_told_and_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let database = home.path().canonicalize().unwrap().join("rollcall.db");
+        let folder = with_suffix(&database, REBUILD);
+        fs::create_dir(&folder).unwrap();
+        let lock = File::create(with_suffix(&folder, REBUILD_LOCK)).unwrap();
+        lock.try_lock().unwrap();
+        let expected = Leftover { path: folder.clone(), in_use: true, error: None };
+        assert_eq!(remove(&database, &[]), (vec![expected], Vec::new()));
+        drop(lock);
+        assert_eq!(remove(&database, &[]), (Vec::new(), vec![folder]));
+    }
+}

@@ -1,0 +1,201 @@
+//! What a process that was killed has left is found, removed at the next start and by an erasure, or named.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::{CANARY, erase, message, ok};
+use crate::at_hand::{command, run, run_alone};
+use crate::feed::api;
+use crate::support::{Home, Program, until};
+
+fn live(home: &Home) -> Program {
+    let program = home.start();
+    for n in 0..500 {
+        let known =
+            json!({ "givenName": format!("{CANARY} {n}"), "properties": { "text": CANARY.repeat(50) } });
+        ok(program.webhook(message(&format!("p{n}"), 1_600_000_000.0, &known, CANARY)));
+    }
+    program
+}
+
+/// A copy of the database, cut off as if its writer had been killed.
+fn half(home: &Home) -> Vec<u8> {
+    home.sql().execute_batch("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+    let bytes = std::fs::read(home.database()).unwrap();
+    bytes[..bytes.len() / 2].to_vec()
+}
+
+/// Everything that a killed process of ours may leave in a folder, as it leaves it.
+fn plant(home: &Home) -> Vec<std::path::PathBuf> {
+    let at = |name: &str| home.path().join(name);
+    std::fs::create_dir_all(at("rollcall.db.rebuild")).unwrap();
+    std::fs::create_dir_all(at("kept")).unwrap();
+    let database = half(home);
+    let export = format!("{{\"rollcall\":1,\"app\":\"x\",\"name\":\"{CANARY}\"").into_bytes();
+    let planted = [
+        ("rollcall.db.rebuild/directory.db", &database),
+        ("rollcall.db.restoring", &database),
+        ("rollcall.db.before-0004.partial", &database),
+        ("monday.db.partial", &database),
+        ("kept/rollcall-2026-01-01T00-00-00.000Z.db.partial", &database),
+        ("users.ndjson.partial", &export),
+    ];
+    planted
+        .map(|(name, content)| {
+            std::fs::write(at(name), content).unwrap();
+            at(name)
+        })
+        .to_vec()
+}
+
+fn settings(home: &mut Home) {
+    home.settings = "[backup]\nfolder = \"kept\"\nevery = \"8000h\"\n".to_owned();
+}
+
+#[test]
+fn what_was_left_goes_with_the_next_start_and_with_an_erasure_and_doctor_finds_it() {
+    let mut home = Home::new();
+    settings(&mut home);
+    let program = live(&home);
+    program.wait_for_log("a backup was made");
+    let left = plant(&home);
+    let found = run(&home, &program, &["doctor"]);
+    let lines: Vec<&str> = found.out.lines().filter(|line| line.contains("unfinished files")).collect();
+    assert_eq!(lines.len(), left.len(), "{found:?}");
+    assert!(lines.iter().all(|line| line.starts_with("WARNING")), "{found:?}");
+    let erased = erase(&home, &program, &["p1"]);
+    assert!(erased.status.success(), "{erased:?}");
+    assert!(left.iter().all(|path| !path.exists()), "the erasure removed them");
+    let found = run(&home, &program, &["doctor"]);
+    assert!(found.out.contains("fine    unfinished files: there are none"), "{found:?}");
+
+    let left = plant(&home);
+    std::fs::write(home.path().join("film.partial"), "of somebody else").unwrap();
+    program.stop();
+    let program = home.start();
+    assert!(left.iter().all(|path| !path.exists()), "the start removed them");
+    assert!(home.path().join("film.partial").exists());
+    assert!(program.log().contains("what unfinished work had left was removed"), "{}", program.log());
+}
+
+#[test]
+fn a_killed_rebuild_leaves_nothing_behind_an_erasure_and_one_under_way_is_named() {
+    let home = Home::new();
+    let program = live(&home);
+    let folder = home.path().join("rollcall.db.rebuild");
+    let lock = std::fs::File::create(home.path().join("rollcall.db.rebuild.lock")).unwrap();
+    lock.lock().unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("directory.db"), half(&home)).unwrap();
+    let erased = erase(&home, &program, &["p1"]);
+    assert_eq!(erased.status.code(), Some(1), "{erased:?}");
+    let receipt: Value = serde_json::from_slice(&erased.stdout).unwrap();
+    let receipt = &receipt["erasure"];
+    assert_eq!((&receipt["complete"], receipt.get("completedAt")), (&json!(false), None), "{receipt}");
+    assert_eq!(receipt["leftovers"], json!(["rollcall.db.rebuild: in use"]));
+    assert!(String::from_utf8_lossy(&erased.stderr).contains("rollcall.db.rebuild: in use"), "{erased:?}");
+    assert!(folder.exists());
+    drop(lock);
+    let erased = erase(&home, &program, &["p1"]);
+    assert!(erased.status.success() && !folder.exists(), "{erased:?}");
+    assert_eq!(
+        ok(api(&program, "DELETE", "/v1/appusers/p1?erase=true", &json!({}))).json()["erasure"]["complete"],
+        true
+    );
+}
+
+#[test]
+fn a_real_rebuild_that_is_killed_is_cleared_away() {
+    let home = Home::new();
+    let program = live(&home);
+    let mut rebuild = command(&home, &program, &["rebuild", "--verify"]);
+    let mut rebuild = rebuild.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let folder = home.path().join("rollcall.db.rebuild");
+    until("the rebuild has begun", || {
+        folder.join("directory.db").exists() || rebuild.try_wait().unwrap().is_some()
+    });
+    rebuild.kill().unwrap();
+    rebuild.wait().unwrap();
+    let erased = erase(&home, &program, &["p1"]);
+    assert!(erased.status.success(), "{erased:?}");
+    assert!(!folder.exists());
+}
+
+#[test]
+fn what_cannot_be_removed_is_named() {
+    let home = Home::new();
+    let program = live(&home);
+    let folder = home.path().join("rollcall.db.rebuild");
+    std::fs::create_dir_all(folder.join("inner")).unwrap();
+    std::fs::write(folder.join("inner/directory.db"), half(&home)).unwrap();
+    let mode =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(&folder.join("inner"), 0o500);
+    let erased = erase(&home, &program, &["p1"]);
+    if folder.exists() {
+        mode(&folder.join("inner"), 0o700);
+    }
+    // Whoever may do anything may remove it.
+    if folder.exists() {
+        assert_eq!(erased.status.code(), Some(1), "{erased:?}");
+        let receipt: Value = serde_json::from_slice(&erased.stdout).unwrap();
+        let left = receipt["erasure"]["leftovers"][0].as_str().unwrap().to_owned();
+        assert!(left.starts_with("rollcall.db.rebuild: "), "{left}");
+    } else {
+        assert!(erased.status.success(), "{erased:?}");
+    }
+}
+
+#[test]
+fn a_killed_export_leaves_no_file() {
+    let home = Home::new();
+    let program = live(&home);
+    program.stop();
+    let path = home.path().join("all.ndjson");
+    let output = path.to_str().unwrap();
+    let names = || -> Vec<String> {
+        let entries = std::fs::read_dir(home.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for _ in 0..20 {
+        let mut export = home.command(&["export", "-o", output]);
+        let mut export = export.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // At some moment of it.
+        std::thread::yield_now();
+        export.kill().unwrap();
+        export.wait().unwrap();
+        _ = std::fs::remove_file(&path);
+        let left: Vec<String> = names().into_iter().filter(|name| !before.contains(name)).collect();
+        assert!(left.iter().all(|name| name == "config.toml" || !name.contains("partial")), "{left:?}");
+    }
+    let ran = run_alone(&home, &["export", "-o", output]).well();
+    assert_eq!(ran.out, "");
+    assert!(ran.err.starts_with("exported 500 app users, ") && ran.err.contains(" s to "), "{ran:?}");
+}
+
+#[test]
+fn a_killed_backup_to_another_folder_is_found_by_an_erasure() {
+    let (home, elsewhere) = (Home::new(), tempfile::tempdir().unwrap());
+    let program = live(&home);
+    let to = elsewhere.path().join("monday.db");
+    let partial = elsewhere.path().join("monday.db.partial");
+    let mut backup = command(&home, &program, &["backup", to.to_str().unwrap()]);
+    let mut backup = backup.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until("the backup has begun", || partial.exists() || to.exists());
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    let erased = erase(&home, &program, &["p1"]);
+    assert!(erased.status.success(), "{erased:?}");
+    assert!(!partial.exists());
+    let names = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let notes = names.filter(|name| name.to_string_lossy().contains(".unfinished-")).count();
+    run(&home, &program, &["doctor"]);
+    assert!(notes <= 1, "what the note was on is gone, and so is the note after the next look");
+}
