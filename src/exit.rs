@@ -38,8 +38,13 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
         // Whoever read the output has seen enough.
         return ExitCode::SUCCESS;
     }
-    // Whoever closed stderr still gets the exit code.
-    _ = writeln!(io::stderr(), "rollcall: {error:#}");
+    // Whatever reads or writes a file says which. Whoever closed stderr still gets the exit code.
+    _ = match error.downcast_ref::<io::Error>().filter(|_| error.chain().len() == 1) {
+        Some(error) => {
+            writeln!(io::stderr(), "rollcall: the output cannot be written: {}", store::explain(error))
+        }
+        None => writeln!(io::stderr(), "rollcall: {error:#}"),
+    };
     let of = |cause: &(dyn std::error::Error + 'static)| {
         if cause.is::<io::Error>() || cause.is::<store::Error>() {
             return Some(IO);

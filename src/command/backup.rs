@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
-use crate::store::sqlite::{self, Checked};
+use crate::store::sqlite::{self, Checked, Note, PARTIAL};
 
 const AFTER_HELP: &str = "\
 The copy is of one moment. It is written beside PATH under another name, checked (every page, the number of rows, \
@@ -45,20 +45,22 @@ pub struct Args {
 /// As [`sqlite::backup`]; or nothing takes the output.
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(source) = &settings.store.url;
+    let _note = Note::leave(source, &args.path, PARTIAL);
     let made = watched(settings, |work| sqlite::backup(source, &args.path, args.overwrite, work))??;
-    print(&made, args.json)
+    print(&made, args.json, None)
 }
 
-/// Prints what is in a database: its last event, its app users, its checksum and its size.
-pub(super) fn print(checked: &Checked, as_json: bool) -> anyhow::Result<()> {
+/// Prints what is in a database: its last event, its app users, its checksum and its size; last, a verdict.
+pub(super) fn print(checked: &Checked, as_json: bool, verdict: Option<&str>) -> anyhow::Result<()> {
     let Checked { seq, counts, checksum, schema, bytes, taken } = checked;
     let taken = taken.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| at.to_string());
     let text = if as_json {
-        json!({
+        let mut value = json!({
             "seq": seq, "users": counts.users, "events": counts.events, "quarantined": counts.quarantined,
             "checksum": checksum, "schema": schema, "bytes": bytes, "taken": taken,
-        })
-        .to_string()
+        });
+        verdict.iter().for_each(|verdict| value["verdict"] = (*verdict).into());
+        value.to_string()
     } else {
         let (users, events, quarantined) = (counts.users, counts.events, counts.quarantined);
         let shows = match checksum {
@@ -68,7 +70,8 @@ pub(super) fn print(checked: &Checked, as_json: bool) -> anyhow::Result<()> {
             None => format!("schema {schema}, older than this program: its app users were not read\n"),
         };
         let taken = taken.map(|at| format!("\ntaken {at}")).unwrap_or_default();
-        format!("seq {seq}\n{shows}bytes {bytes}{taken}")
+        let verdict = verdict.map(|verdict| format!("\nverdict {verdict}")).unwrap_or_default();
+        format!("seq {seq}\n{shows}bytes {bytes}{taken}{verdict}")
     };
     writeln!(std::io::stdout(), "{text}").context("the result could not be printed")
 }

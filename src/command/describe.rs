@@ -8,6 +8,8 @@ use clap::Command;
 use clap_complete::Shell;
 use memchr::memmem::find;
 
+use super::Failure;
+use crate::store::explain;
 use crate::store::sqlite::{Kind, Output, Part};
 
 /// What `rollcall completions` is told.
@@ -47,7 +49,8 @@ pub fn man(args: &Man, command: Command) -> anyhow::Result<()> {
         let printed = clap_mangen::Man::new(command).render(&mut io::stdout());
         return printed.context("the manual could not be printed");
     };
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let failed = |error| Failure::Io(format!("{}: {}", folder.display(), explain(&error)));
+    std::fs::create_dir_all(folder).map_err(failed)?;
     let mut command = command.disable_help_subcommand(true);
     command.build();
     pages(folder, command)

@@ -1,5 +1,6 @@
 //! `rollcall doctor`: what is wrong or may go wrong here, and what to do about it.
 
+mod contents;
 mod files;
 mod service;
 
@@ -18,7 +19,8 @@ use crate::store::sqlite::{self, CopyError, Health, OpenError, Work};
 
 const AFTER_HELP: &str = "\
 Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database, the clock, the \
-two listeners, and the age of the last event and the last backup. Changes nothing.
+last event of each app, the quarantine, the feed, erasures, backups, unfinished files, and the two listeners. \
+Changes nothing.
 
 The exit code is 0 if nothing is wrong, warnings aside, else 1.
 
@@ -28,8 +30,6 @@ Examples:
 
 /// Smooch's clock and ours may differ this much, and a write may take this long.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
-/// An app without an event for this long is worth a look.
-const QUIET: SignedDuration = SignedDuration::from_hours(24);
 
 /// What `rollcall doctor` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -99,9 +99,10 @@ pub async fn run(
             findings.push(database(path, &health));
             if let Ok(health) = &health {
                 findings.push(clock(health, Timestamp::now()));
-                findings.extend(last_events(settings, health, Timestamp::now()));
+                findings.extend(contents::all(settings, health, Timestamp::now()));
             }
             findings.push(files::last_backup(settings, Timestamp::now()));
+            findings.extend(files::leftovers(settings));
             findings.extend(service::listeners(&settings.server).await);
         }
     }
@@ -226,24 +227,6 @@ fn clock(health: &Health, now: Timestamp) -> Finding {
         );
     }
     Finding::fine("clock", "agrees with the journal and with Smooch's dates")
-}
-
-fn last_events(settings: &Settings, health: &Health, now: Timestamp) -> Vec<Finding> {
-    let of = |app: &crate::config::App| {
-        let last = health.last.iter().find(|(id, _)| id.as_str() == app.id);
-        let last = last.and_then(|(_, ms)| Timestamp::from_millisecond(*ms).ok());
-        let age = last.map(|last| now.duration_since(last));
-        let remedy = "look at the webhook at Smooch (target, triggers, secret), and at \
-                      rollcall_webhook_rejected_total";
-        match age {
-            None => Finding::warning("last event", format!("app {}: none yet", app.id), remedy),
-            Some(age) if age > QUIET => {
-                Finding::warning("last event", format!("app {}: {} ago", app.id, span(age)), remedy)
-            }
-            Some(age) => Finding::fine("last event", format!("app {}: {} ago", app.id, span(age))),
-        }
-    };
-    settings.apps.iter().map(of).collect()
 }
 
 /// A length of time for people, in its two largest units.

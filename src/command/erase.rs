@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 
-use super::{Failure, replay, service, token};
+use super::{Failure, apps, replay, service};
 use crate::config::{App, Key, Settings};
 
 /// The service answers within a few seconds; it may wait for the disk.
@@ -17,12 +17,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two lines that tell how far it is.
 const TELL: Duration = Duration::from_secs(5);
 
+const AFTER_HELP: &str = "\
+Erased are the app user as a GET shows it, with every _id merged into it: records, identifiers, history, the bodies \
+in the journal, quarantine, feed and kept answers, and unfinished files beside the database. The _ids stay as \
+tombstones. Backups and exports made before are not touched.
+
+The exit code is 0 once nothing is left, 1 if something is, or if there is no such app user, 69 if no service is \
+running.
+
+Example:
+  rollcall erase 5d7c0b3f --app 5698edbf2a43bd081be982f1 > receipt.json";
+
 /// What `rollcall erase` is told.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: rollcall erase 5d7c0b3f --app 5698edbf2a43bd081be982f1 > receipt.json\n\n\
-    Erased are the app user as a GET shows it, with every _id merged into it: records, identifiers, history,\n\
-    the bodies in the journal, quarantine, feed and kept answers. The _ids stay as tombstones. Backups and\n\
-    exports made before are not touched. Exit code 69: no service is running.")]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// Whom: an _id, also an old one or that of somebody who was removed, or a userId
     user: String,
@@ -42,7 +50,7 @@ pub struct Args {
 /// # Errors
 /// No service answers ([`Failure::Unavailable`]), there is no such app user, or the key is refused.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let app = token::app(args.app.as_deref(), &settings.apps)?;
+    let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
     let asked = Asked::new(args.to.as_ref(), settings, app)?;
     let query = if args.only { "erase=true&only=true" } else { "erase=true" };
     let mut told = Instant::now();
@@ -60,6 +68,15 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
                     told = Instant::now();
                     // Whoever closed stderr does without.
                     _ = writeln!(std::io::stderr(), "erased so far: {}", said["erasure"]["erased"]);
+                }
+                if let Some(left) = said["erasure"]["leftovers"].as_array().filter(|left| !left.is_empty()) {
+                    writeln!(std::io::stdout(), "{said}")?;
+                    let left: Vec<&str> = left.iter().filter_map(Value::as_str).collect();
+                    let left = left.join(", ");
+                    bail!(
+                        "erased from the database, but unfinished files beside it may hold the person: {left}. \
+                           Wait for what is at work, or delete them, and erase again"
+                    )
                 }
                 let ids = said["erasure"]["_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
                 let ids: Vec<&str> = ids.collect();

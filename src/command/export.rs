@@ -4,19 +4,21 @@ mod file;
 mod pages;
 mod person;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use indicatif::{HumanBytes, HumanCount};
 
 use super::progress::Progress;
-use super::{Failure, database, token};
+use super::{Failure, apps, database};
 use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::http::filtered;
 use crate::store::export::{Export as _, Kept};
-use crate::store::sqlite::SqliteReader;
+use crate::store::sqlite::{Note, PARTIAL, SqliteReader};
 use crate::store::{Query, Reader as _};
 use crate::wire::{csv, export};
 use file::Target;
@@ -33,7 +35,8 @@ people: a row for each app user.
 With --user the whole file of one person as JSON: what is shown, every `_id` with what is known under it, every \
 event with its body, which event each value is from, and what the quarantine holds.
 
-A file is there when all of it is, and not before; it replaces an earlier export and nothing else. The exit code is 0 if all was written.
+A file is there when all of it is, and not before; it replaces an earlier export and nothing else. stderr then says \
+how much is in it. The exit code is 0 if all was written.
 
 Examples:
   rollcall export -o directory.ndjson
@@ -87,42 +90,53 @@ pub enum Format {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let StoreUrl::Sqlite(database) = &settings.store.url;
+    let _note = args.output.as_deref().and_then(|path| Note::leave(database, path, PARTIAL));
     if let Some(user) = &args.user {
-        let app = AppId::from(&*token::app(args.app.as_deref(), &settings.apps)?.id);
-        let file = person::file(&mut reader, &app, user)?;
+        let app = apps::one_of_database(args.app.as_deref(), &mut reader, settings)?;
+        let began = Instant::now();
+        let file = format!("{}\n", person::file(&mut reader, &app, user)?);
         let mut target = Target::open(args.output.as_deref(), database)?;
-        writeln!(target, "{file}").context("the file could not be written")?;
+        target.write_all(file.as_bytes()).context("the file could not be written")?;
         target.finish()?;
+        summary(args, "a person", file.len() as u64, began.elapsed());
         return Ok(ExitCode::SUCCESS);
     }
     let query = match args.filter.as_slice() {
         [] => None,
         filter => Some(filtered(filter).map_err(Failure::Usage)?),
     };
-    let mut apps = reader.apps()?;
-    if let Some(app) = &args.app {
-        apps.retain(|known| known.as_str() == app);
-        let is_set = settings.apps.iter().any(|known| known.id == *app);
-        if apps.is_empty() && !is_set {
-            return Err(
-                Failure::Usage(format!("there is no app {app:?} in the settings or the database")).into()
-            );
-        }
+    let mut all = reader.apps()?;
+    if let Some(app) = apps::of_database(args.app.as_deref(), &mut reader, settings)? {
+        all.retain(|known| *known == app);
     }
-    if args.format == Format::Csv && apps.len() > 1 {
+    if args.format == Format::Csv && all.len() > 1 {
         let why = "there are several apps, and a table has no column for them: name one with --app";
         return Err(Failure::Usage(why.to_owned()).into());
     }
-    let all = args.app.is_none() && query.is_none();
-    let mut progress = Progress::new(|| reader.counts().ok().filter(|_| all).map(|counts| counts.users))?;
-    progress.name("app users");
+    let whole = args.app.is_none() && query.is_none();
+    let count = || reader.counts().ok().filter(|_| whole).map(|counts| counts.users);
+    let mut progress = match &args.output {
+        Some(_) => Progress::new(count, "app users")?,
+        None => Progress::beside_data(count, "app users")?,
+    };
+    let began = Instant::now();
     let target = Target::open(args.output.as_deref(), database)?;
-    let written = write(args, target, &mut reader, &apps, query.as_ref(), &mut progress);
+    let written = write(args, target, &mut reader, &all, query.as_ref(), &mut progress);
     progress.finish();
-    written?;
+    let (users, bytes) = written?;
+    summary(args, &format!("{} app users", HumanCount(users)), bytes, began.elapsed());
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says on stderr what is in the file. Whoever closed stderr does without.
+fn summary(args: &Args, what: &str, bytes: u64, took: Duration) {
+    if let Some(path) = &args.output {
+        let (bytes, seconds) = (HumanBytes(bytes), took.as_secs_f64());
+        let _ = writeln!(io::stderr(), "exported {what}, {bytes}, in {seconds:.2} s to {}", path.display());
+    }
+}
+
+/// Writes everything: how many app users, and how many bytes.
 fn write(
     args: &Args,
     mut target: Target,
@@ -130,19 +144,26 @@ fn write(
     apps: &[AppId],
     query: Option<&Query>,
     progress: &mut Progress,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<(u64, u64)> {
+    let (mut users, mut bytes) = (0, 0);
+    let mut put = |text: &[u8]| {
+        bytes += text.len() as u64;
+        target.write_all(text).context("the export could not be written")
+    };
     if args.format == Format::Csv {
-        target.write_all(&csv::header())?;
+        put(&csv::header())?;
     }
     for app in apps {
         let mut pages = Pages::of(reader, app, query)?;
         while let Some(kept) = pages.next(reader)? {
-            target.write_all(&text(args.format, app, &kept)).context("the export could not be written")?;
-            progress.advance(kept.iter().filter(|kept| kept.user.is_some()).count() as u64);
+            put(&text(args.format, app, &kept))?;
+            let shown = kept.iter().filter(|kept| kept.user.is_some()).count() as u64;
+            users += shown;
+            progress.advance(shown);
         }
     }
     target.finish()?;
-    Ok(())
+    Ok((users, bytes))
 }
 
 fn text(format: Format, app: &AppId, kept: &[Kept]) -> Vec<u8> {

@@ -14,10 +14,10 @@ use anyhow::{Context as _, bail};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::export::Format;
 use super::progress::Progress;
 use super::service::{Answer, Service};
+use super::{Failure, apps};
 use crate::config::Settings;
 use crate::wire::{self, Bounds};
 use pieces::{Piece, Place};
@@ -89,13 +89,15 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     if let Some(missing) = args.files.iter().find(|file| file.as_os_str() != "-" && !file.is_file()) {
         return Err(Failure::Io(format!("{}: there is no such file", missing.display())).into());
     }
+    if args.dry_run {
+        args.app.as_deref().map(|app| apps::of_settings(Some(app), &settings.apps)).transpose()?;
+    }
     let app = match (&args.app, settings.apps.as_slice()) {
         (Some(app), _) => Some(app.as_str()),
         (None, [only]) => Some(only.id.as_str()),
         (None, _) => None,
     };
-    let mut progress = Progress::new(|| pieces::count(&args.files))?;
-    progress.name("lines");
+    let mut progress = Progress::new(|| pieces::count(&args.files), "lines")?;
     let (to_post, pieces) = async_channel::bounded(AHEAD);
     let (files, format) = (args.files.clone(), args.format);
     let reader = tokio::task::spawn_blocking(move || pieces::read(&files, format, &to_post));
@@ -173,6 +175,10 @@ impl Importer {
                         .into());
                     }
                     answer.again_in.unwrap_or(PAUSE)
+                }
+                Ok(answer) if answer.json.pointer("/error/code") == Some(&json!("app_not_found")) => {
+                    let said = answer.json.pointer("/error/description").and_then(Value::as_str);
+                    return Err(Failure::Usage(said.unwrap_or("there is no such app").to_owned()).into());
                 }
                 Ok(answer) => bail!("{}: the service refuses: {}", piece.places[0], answer.refusal()),
                 // A service that was there may come again.

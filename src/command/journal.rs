@@ -2,6 +2,7 @@
 
 pub(super) mod filter;
 pub mod replay;
+mod resume;
 pub(super) mod text;
 
 use std::io::{self, Write as _};
@@ -18,6 +19,9 @@ use filter::Filter;
 
 /// Entries read at a time.
 const PAGE: usize = 500;
+
+/// What is said instead of a body that retention has dropped.
+const NOT_KEPT: &str = "the body is no longer kept ([retention] of the settings)";
 
 const LIST_HELP: &str = "\
 Reads the database file, beside a running service or without one. Bodies are not shown: see `journal show`.
@@ -94,6 +98,7 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let wanted = args.filter.wanted(&mut reader, settings)?;
     let mut wanted = Wanted { newest_first: !args.oldest_first, ..wanted };
     let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut shown_at_all = 0;
     let mut out = io::stdout().lock();
     if !args.json {
         writeln!(out, "{}", text::HEADING)?;
@@ -110,6 +115,7 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             }
         }
         left -= shown;
+        shown_at_all += shown;
         let Some(last) = page[..shown].last().filter(|_| page.len() > shown) else { break };
         if left == 0 {
             out.flush()?;
@@ -119,21 +125,27 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         wanted.go_on(last.seq);
     }
     out.flush()?;
+    if shown_at_all == 0 {
+        let _ = writeln!(io::stderr(), "no entry is meant");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let found = reader.entries(&Wanted { from: args.seq, to: args.seq, ..Wanted::default() }, 1)?;
-    let entry = found.first().with_context(|| format!("the journal has no entry {}", args.seq))?;
+    let last = reader.last()?;
+    let has = || format!("the journal has no entry {} (its last one is {last})", args.seq);
+    let entry = found.first().with_context(has)?;
     let body = reader.bodies(&found)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
+        anyhow::ensure!(!body.is_empty(), "entry {}: {NOT_KEPT}", args.seq);
         out.write_all(&body)?;
     } else if args.json {
         let mut value = text::json(entry);
         match entry.source {
-            _ if body.is_empty() => {}
+            _ if body.is_empty() => value["body"] = serde_json::Value::Null,
             Source::Webhook => text::put_body(&mut value, &body),
             Source::Reduced | Source::Api => {
                 value["decided"] = serde_json::from_slice(&body).context("reading the facts")?;
@@ -148,7 +160,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
         writeln!(out, "place     {} (of the events in its body)", entry.place)?;
         writeln!(out)?;
-        out.write_all(&body)?;
+        out.write_all(if body.is_empty() { NOT_KEPT.as_bytes() } else { &body })?;
         writeln!(out)?;
     }
     out.flush()?;

@@ -1,5 +1,6 @@
 //! One file for each subcommand but `serve`, and what several of them share.
 
+mod apps;
 pub mod backup;
 pub mod check_config;
 pub mod check_health;

@@ -1,10 +1,10 @@
 //! How far long work is, on stderr: a bar on a terminal, elsewhere a line every few seconds.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
 /// How often a bar without a known end turns.
 const SPIN: Duration = Duration::from_millis(100);
@@ -14,7 +14,14 @@ const BETWEEN: Duration = Duration::from_secs(5);
 /// Long work, as somebody watches it.
 pub(super) struct Progress {
     bar: ProgressBar,
+    /// How many steps there are, if that is known.
+    steps: Option<u64>,
+    /// What the steps are.
+    name: &'static str,
+    began: Instant,
     said: Instant,
+    /// Nothing is shown at all.
+    silent: bool,
 }
 
 impl Progress {
@@ -22,22 +29,43 @@ impl Progress {
     ///
     /// # Errors
     /// The bar cannot be drawn.
-    pub(super) fn new(steps: impl FnOnce() -> Option<u64>) -> anyhow::Result<Self> {
-        let progress = Self { bar: ProgressBar::no_length(), said: Instant::now() };
+    pub(super) fn new(steps: impl FnOnce() -> Option<u64>, name: &'static str) -> anyhow::Result<Self> {
+        let now = Instant::now();
+        let bar = ProgressBar::no_length();
+        let mut progress = Self { bar, steps: None, name, began: now, said: now, silent: false };
         if !progress.bar.is_hidden() {
-            let steps = steps();
-            steps.into_iter().for_each(|steps| progress.bar.set_length(steps));
-            progress.show(steps)?;
+            progress.begin(name, steps().unwrap_or(0))?;
         }
         Ok(progress)
     }
 
-    fn show(&self, steps: Option<u64>) -> anyhow::Result<()> {
-        let template = match steps {
-            Some(_) => "{wide_bar} {human_pos}/{human_len}, {per_sec}, {eta} left {msg}",
-            None => "{spinner} {human_pos} done, {per_sec}, {elapsed} {msg}",
+    /// The same for work that writes its data to stdout: where that is a terminal, nothing else is shown there.
+    ///
+    /// # Errors
+    /// The bar cannot be drawn.
+    pub(super) fn beside_data(
+        steps: impl FnOnce() -> Option<u64>,
+        name: &'static str,
+    ) -> anyhow::Result<Self> {
+        if io::stdout().is_terminal() && io::stderr().is_terminal() {
+            let now = Instant::now();
+            let bar = ProgressBar::hidden();
+            return Ok(Self { bar, steps: None, name, began: now, said: now, silent: true });
+        }
+        Self::new(steps, name)
+    }
+
+    fn show(&self) -> anyhow::Result<()> {
+        let template = match self.steps {
+            Some(_) => "{wide_bar} {human_pos} of {human_len} {msg}, {rate}/s, {eta} left",
+            None => "{spinner} {human_pos} {msg}, {rate}/s, {elapsed}",
         };
-        self.bar.set_style(ProgressStyle::with_template(template).context("the progress cannot be shown")?);
+        let style = ProgressStyle::with_template(template).context("the progress cannot be shown")?;
+        let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // There is no one to tell that it cannot be written.
+            let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
+        };
+        self.bar.set_style(style.with_key("rate", rate));
         self.bar.enable_steady_tick(SPIN);
         Ok(())
     }
@@ -49,34 +77,74 @@ impl Progress {
 
     /// So many steps are done.
     pub(super) fn reach(&mut self, steps: u64) {
+        // There may be more than were counted before.
+        if self.steps.is_some_and(|known| known < steps) {
+            self.steps = Some(steps);
+            self.bar.set_length(steps);
+        }
         self.bar.set_position(steps);
-        if self.bar.is_hidden() && self.said.elapsed() > BETWEEN {
+        if self.bar.is_hidden() && !self.silent && self.said.elapsed() > BETWEEN {
             self.said = Instant::now();
-            self.say(format!("{steps} done {}", self.bar.message()).trim_end());
+            self.say(&line(steps, self.steps, self.name, self.began.elapsed()));
         }
     }
 
     /// Other work begins, with that many steps; 0 if that is not known.
-    pub(super) fn begin(&mut self, what: &'static str, steps: u64) -> anyhow::Result<()> {
-        self.bar.set_length(steps);
-        self.bar.set_message(what);
-        self.show((steps > 0).then_some(steps))
+    ///
+    /// # Errors
+    /// The bar cannot be drawn.
+    pub(super) fn begin(&mut self, name: &'static str, steps: u64) -> anyhow::Result<()> {
+        self.name = name;
+        self.steps = Some(steps).filter(|steps| *steps > 0);
+        self.began = Instant::now();
+        // Whatever is changed is drawn at once, so what it looks like comes first.
+        self.show()?;
+        self.bar.set_message(name);
+        match self.steps {
+            Some(steps) => self.bar.set_length(steps),
+            None => self.bar.unset_length(),
+        }
+        self.bar.reset();
+        Ok(())
     }
 
-    /// What the steps are, from now on.
-    pub(super) fn name(&self, what: &'static str) {
-        self.bar.set_message(what);
-    }
-
-    /// Prints a line without disturbing the bar. Whoever closed stderr does without.
+    /// Prints a line on stderr without disturbing the bar. Whoever closed stderr does without.
     pub(super) fn say(&self, line: &str) {
         self.bar.suspend(|| {
             let _ = writeln!(io::stderr(), "{line}");
         });
     }
 
+    /// Prints a line of data on stdout without disturbing the bar.
+    ///
+    /// # Errors
+    /// Nothing takes the output.
+    pub(super) fn print(&self, line: &str) -> io::Result<()> {
+        self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
+    }
+
     /// The bar goes.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// How far it is, where there is no bar.
+fn line(done: u64, of: Option<u64>, name: &str, took: Duration) -> String {
+    let of = of.map(|of| format!(" of {}", HumanCount(of))).unwrap_or_default();
+    let rate = HumanCount((done as f64 / took.as_secs_f64().max(0.001)).round() as u64);
+    format!("{}{of} {name}, {rate}/s", HumanCount(done))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_whole_numbers_and_an_end_only_where_one_is_known() {
+        let second = Duration::from_secs(1);
+        assert_eq!(line(30_598, Some(40_000), "lines", 2 * second), "30,598 of 40,000 lines, 15,299/s");
+        assert_eq!(line(1_027, None, "app users", second), "1,027 app users, 1,027/s");
+        assert_eq!(line(0, None, "app users", Duration::ZERO), "0 app users, 0/s");
     }
 }

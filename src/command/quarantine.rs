@@ -12,11 +12,11 @@ use super::journal::filter::Span;
 use super::journal::text;
 use super::progress::Progress;
 use super::service::Service;
-use super::{Failure, database};
+use super::{Failure, apps, database};
 use crate::config::Settings;
-use crate::domain::AppId;
 use crate::store::Seq;
-use crate::store::archive::{Archive, Held, Wanted};
+use crate::store::archive::{Archive as _, Held, Wanted};
+use crate::store::sqlite::SqliteReader;
 
 /// Rows read at a time.
 const PAGE: usize = 500;
@@ -135,11 +135,11 @@ impl Filter {
         self.app.is_none() && self.reason.is_none() && self.span.is_empty()
     }
 
-    fn wanted(&self) -> Wanted {
-        let app = self.app.as_deref().map(AppId::from);
+    fn wanted(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Wanted> {
+        let app = apps::of_database(self.app.as_deref(), reader, settings)?;
         let mut wanted = Wanted { app, word: self.reason.clone(), ..Wanted::default() };
-        self.span.narrow(&mut wanted);
-        wanted
+        self.span.narrow(&mut wanted)?;
+        Ok(wanted)
     }
 }
 
@@ -150,8 +150,10 @@ fn json_of(held: &Held) -> Value {
 
 fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
-    let mut wanted = Wanted { newest_first: true, ..args.filter.wanted() };
+    let wanted = args.filter.wanted(&mut reader, settings)?;
+    let mut wanted = Wanted { newest_first: true, ..wanted };
     let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
+    let mut shown_at_all = 0;
     let mut out = io::stdout().lock();
     if !args.json {
         writeln!(out, "     SEQ  RECEIVED                     BYTES  REASON            APP  DETAIL")?;
@@ -169,6 +171,7 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             }
         }
         left -= shown;
+        shown_at_all += shown;
         let Some(last) = page[..shown].last().filter(|_| page.len() > shown) else { break };
         if left == 0 {
             out.flush()?;
@@ -178,6 +181,9 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         wanted.go_on(last.seq);
     }
     out.flush()?;
+    if shown_at_all == 0 {
+        let _ = writeln!(io::stderr(), "no body in quarantine is meant");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -234,7 +240,7 @@ impl Change {
     async fn run(mut self, choice: &Choice, settings: &Settings) -> anyhow::Result<ExitCode> {
         let seqs = chosen(choice, settings)?;
         let service = Service::of(settings)?;
-        let mut progress = Progress::new(|| Some(seqs.len() as u64))?;
+        let mut progress = Progress::new(|| Some(seqs.len() as u64), "bodies")?;
         for seq in seqs {
             let path = format!("/quarantine/{seq}{}", self.path);
             let answer = service.ask(self.method.clone(), &path, &json!({})).await?;
@@ -282,12 +288,14 @@ fn chosen(choice: &Choice, settings: &Settings) -> anyhow::Result<Vec<Seq>> {
         return Err(Failure::Usage(why.to_owned()).into());
     }
     let mut reader = database::open(settings)?;
-    let mut wanted = choice.filter.wanted();
+    let mut wanted = choice.filter.wanted(&mut reader, settings)?;
     let mut seqs = Vec::new();
     loop {
         let page = reader.held(&wanted, PAGE)?;
-        let Some(last) = page.last() else { return Ok(seqs) };
+        let Some(last) = page.last() else { break };
         wanted.go_on(last.seq);
         seqs.extend(page.iter().map(|held| held.seq));
     }
+    anyhow::ensure!(choice.all || !seqs.is_empty(), "no body in quarantine is meant");
+    Ok(seqs)
 }

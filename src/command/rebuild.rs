@@ -65,8 +65,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     clear_on_signal(&scratch)?;
     let mut comparison = Comparison::open(path).map_err(open_failed)?;
     let (entries, rows) = comparison.size()?;
-    let mut progress = Progress::new(|| Some(entries + rows))?;
-    progress.name("journal entries folded and rows compared");
+    let mut progress = Progress::new(|| Some(entries + rows), "journal entries folded and rows compared")?;
     comparison.catch_up(&mut |steps| progress.advance(steps))?;
     let (mut pass, mut differing) = (Pass::begin(), BTreeSet::<Key>::new());
     let (mut replaced, mut unreadable) = (0, 0);
@@ -78,7 +77,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             if differing.insert(key.clone()) {
                 let (app, id) = &key;
                 let id = if id.is_app() { "(what belongs to no app user)" } else { id.as_str() };
-                writeln!(io::stdout(), "{app} {id}")?;
+                progress.print(&format!("{app} {id}"))?;
             }
         }
         if !args.verify {

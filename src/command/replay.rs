@@ -102,7 +102,8 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let poster = posting.poster(settings)?;
     let repeat = args.repeat.get();
-    let mut progress = Progress::new(|| Some(payloads::count(&sources)? * u64::from(repeat)))?;
+    let count = || Some(payloads::count(&sources)? * u64::from(repeat));
+    let mut progress = Progress::new(count, "payloads")?;
     let began = Instant::now();
     let read = move |feed: &Feed| {
         for _ in 0..repeat {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::backup::print;
 use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
-use crate::store::sqlite::{self, CopyError};
+use crate::store::sqlite::{self, CopyError, Note, RESTORING};
 
 const AFTER_HELP: &str = "\
 Stop the service first; while one has the database, nothing is done. The backup is checked, copied beside its \
@@ -49,6 +49,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let to = args.to.as_ref().unwrap_or(path);
+    let _note = Note::leave(path, to, RESTORING);
     let restored = watched(settings, |work| sqlite::restore(&args.backup, to, path, args.replace, work))?;
     let restored = restored.map_err(|error| match error {
         error @ CopyError::Exists(_) => {
@@ -56,7 +57,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
         }
         error => error.into(),
     })?;
-    print(&restored.checked, args.json)?;
+    print(&restored.checked, args.json, None)?;
     let (path, aside) = (restored.path.display().to_string(), restored.aside);
     let aside = aside.map(|aside| aside.display().to_string());
     let text = match (args.json, aside) {

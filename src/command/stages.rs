@@ -11,7 +11,7 @@ use crate::store::sqlite::{Stage, Work};
 /// # Errors
 /// The progress cannot be shown.
 pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Work<'_>) -> T) -> anyhow::Result<T> {
-    let (mut progress, mut now) = (Progress::new(|| None)?, None);
+    let (mut progress, mut now) = (Progress::new(|| None, word(Stage::Copying))?, None);
     let mut told = |stage, done, of| {
         if now.replace(stage) != Some(stage) {
             // It was shown a moment ago.
@@ -27,8 +27,8 @@ pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Work<'_>) -
 
 fn word(stage: Stage) -> &'static str {
     match stage {
-        Stage::Copying => "copying pages",
-        Stage::Checking => "checking every page",
-        Stage::Summing => "reading app users",
+        Stage::Copying => "pages copied",
+        Stage::Checking => "steps of checking every page",
+        Stage::Summing => "app users read",
     }
 }

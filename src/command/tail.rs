@@ -11,6 +11,7 @@ use super::database;
 use super::journal::filter::Filter;
 use super::journal::text;
 use crate::config::Settings;
+use crate::ingest::worker::now_ms;
 use crate::store::archive::Archive as _;
 
 /// How often it is looked whether something was committed, which costs a look at shared memory.
@@ -20,7 +21,8 @@ const PAGE: usize = 500;
 
 const HELP: &str = "\
 Reads the database file, beside a running service: entries are shown within a tenth of a second of their \
-commit. Without --since it begins with the next one. Ctrl-C ends it.
+commit. Without --since it begins with the next one. It ends \
+with Ctrl-C, after --count entries, or once nothing can come before --until any more.
 
 Examples:
   rollcall tail
@@ -41,7 +43,8 @@ pub struct Args {
     json: bool,
 }
 
-/// Prints entries until Ctrl-C, SIGTERM, or as many as were asked for. Returns what to exit with: 0.
+/// Prints entries until Ctrl-C, SIGTERM, as many as were asked for, or the end of the span. Returns what to exit
+/// with: 0.
 ///
 /// # Errors
 /// The database cannot be read, or nothing takes the output.
@@ -55,9 +58,14 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     loop {
         let (mut wanted, users) = args.filter.coming(&mut reader, settings)?;
         wanted.from = wanted.from.max(after + 1);
+        let (until, now) = (wanted.to, now_ms());
         // Told before they are looked for, so that none is passed over.
         let last = reader.last()?;
         wanted.to = wanted.to.min(last);
+        // Whatever was received before a time is stored soon after it.
+        let late = i64::try_from(settings.ingest.answer_within.as_millis()).unwrap_or(i64::MAX);
+        let ends = wanted.until.map_or(i64::MAX, |time| time.saturating_add(late));
+        let is_through = last >= until || ends < now;
         loop {
             let page = reader.entries(&wanted, PAGE)?;
             let Some(behind) = page.last().map(|entry| entry.seq) else { break };
@@ -80,6 +88,9 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             out.flush()?;
             wanted.go_on(behind);
         }
+        if is_through {
+            return Ok(ExitCode::SUCCESS);
+        }
         after = after.max(last);
         loop {
             tokio::select! {
@@ -88,7 +99,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
                 () = tokio::time::sleep(LOOK) => {}
             }
             let now = reader.version()?;
-            if std::mem::replace(&mut version, now) != now {
+            if std::mem::replace(&mut version, now) != now || ends < now_ms() {
                 break;
             }
         }

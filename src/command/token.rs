@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
+use super::apps;
 use crate::config::{self, App, Key, Settings};
 use crate::http::jwt::{self, Claims, Scope};
 
@@ -47,7 +48,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn token(args: &Args, settings: &Settings, now: i64) -> anyhow::Result<String> {
-    let app = app(args.app.as_deref(), &settings.apps)?;
+    let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
     let key = key(args.key.as_deref(), app)?;
     let scope = match (args.scope, args.user_id.as_deref()) {
         (TokenScope::App, None) => Scope::App,
@@ -62,18 +63,6 @@ fn token(args: &Args, settings: &Settings, now: i64) -> anyhow::Result<String> {
     let claims = Claims { scope, user_id: args.user_id.clone() };
     let expires = args.expires_in.map(|good| now.saturating_add_unsigned(good.as_secs().max(1)));
     Ok(jwt::sign(&claims, &key.id, key.secret.expose().as_bytes(), Some(now), expires))
-}
-
-pub(super) fn app<'a>(wanted: Option<&str>, apps: &'a [App]) -> anyhow::Result<&'a App> {
-    let ids = || apps.iter().map(|app| app.id.as_str()).collect::<Vec<_>>().join(", ");
-    match (wanted, apps) {
-        (None, [only]) => Ok(only),
-        (None, _) => bail!("the settings have {} apps: name one with --app ({})", apps.len(), ids()),
-        (Some(id), _) => apps
-            .iter()
-            .find(|app| app.id == id)
-            .with_context(|| format!("the settings have no app {id:?}; they have {}", ids())),
-    }
 }
 
 fn key<'a>(wanted: Option<&str>, app: &'a App) -> anyhow::Result<&'a Key> {
@@ -139,7 +128,7 @@ mod tests {
     fn what_cannot_be_signed_is_refused_in_plain_words() {
         for (line, text, said) in [
             ("", TWO_APPS, "name one with --app (one, two)"),
-            ("--app three", TWO_APPS, "no app \"three\"; they have one, two"),
+            ("--app three", TWO_APPS, "no app \"three\"; the settings have one, two"),
             ("--app two", TWO_APPS, "the app two has no keys"),
             ("--app one --key k3", TWO_APPS, "no key \"k3\"; it has k1, k2"),
             ("--user-id bob", "", "goes with --scope appUser"),

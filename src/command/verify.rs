@@ -1,17 +1,21 @@
 //! `rollcall verify`: whether a database or a backup is whole, and what it shows.
 
+use std::io::Write as _;
 use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde_json::json;
 
 use super::backup::print;
 use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
-use crate::store::sqlite;
+use crate::store::sqlite::{self, CopyError, OpenError};
 
 const AFTER_HELP: &str = "\
 Every page is looked at and every app user is read, while the service goes on if there is one. Two databases with \
 one seq and one checksum show the same directory. A backup must still show what it did when it was made.
 
-The exit code is 0 if all is well, 1 if it is damaged, is no backup of rollcall, or is not what it was, 74 if it \
+The last line is the verdict: whole, damaged, or unknown if it could not be checked. The exit code is 0 if it is whole, 1 if it is damaged, is no backup of rollcall, or is not what it was, 74 if it \
 cannot be read.
 
 Examples:
@@ -36,6 +40,20 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
-    let checked = watched(settings, |work| sqlite::check(path, work))??;
-    print(&checked, args.json)
+    let checked = watched(settings, |work| sqlite::check(path, work))?;
+    match checked {
+        Ok(checked) => print(&checked, args.json, Some("whole")),
+        Err(error) => {
+            let is_damaged =
+                matches!(error, CopyError::Damaged { .. } | CopyError::Open(OpenError::Foreign(_)));
+            let verdict = if is_damaged { "damaged" } else { "unknown" };
+            let line = if args.json {
+                json!({ "verdict": verdict }).to_string()
+            } else {
+                format!("verdict {verdict}")
+            };
+            writeln!(std::io::stdout(), "{line}").context("the verdict could not be printed")?;
+            Err(error.into())
+        }
+    }
 }

@@ -35,6 +35,15 @@ pub(super) async fn receive(
         .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))?;
     let app = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, app)| app.as_str());
     let (app, default) = (app("app"), app("default"));
+    if let Some(unknown) = app.filter(|app| !shared.inits.contains_key(&AppId::from(*app))) {
+        let mut known: Vec<&str> = shared.inits.keys().map(AppId::as_str).collect();
+        known.sort_unstable();
+        let why = format!(
+            "there is no app {unknown:?}: it is not in the settings of the service, which has {}",
+            known.join(", ")
+        );
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "app_not_found", why));
+    }
     let bounds = Bounds { bytes: PIECE, time: shared.bounds.body_timeout };
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;

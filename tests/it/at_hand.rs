@@ -1,6 +1,9 @@
 //! The journal at hand: looked at, replayed, redriven, followed and folded again, from the command line.
 
+mod apps;
+mod gone;
 mod look;
+mod progress;
 mod quarantine;
 mod rebuild;
 mod replay;

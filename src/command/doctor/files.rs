@@ -3,15 +3,20 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use indicatif::HumanBytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, span};
 use crate::config::{Settings, StoreUrl};
 use crate::schedule;
-use crate::store::sqlite;
+use crate::store::{explain, sqlite};
 
 /// Others may read or write.
 const OTHERS: u32 = 0o006;
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 /// Nobody but its owner and group may read what holds secrets or people.
 pub(super) fn rights(settings: &Settings, config: Option<PathBuf>) -> Vec<Finding> {
@@ -20,9 +25,10 @@ pub(super) fn rights(settings: &Settings, config: Option<PathBuf>) -> Vec<Findin
     let mut files = vec![config.unwrap_or_else(|| PathBuf::from("config.toml"))];
     files.extend([database.clone(), beside("-wal"), beside("-shm")]);
     files.extend(settings.backup.folder.iter().cloned());
-    let open: Vec<Finding> = files.iter().filter_map(|file| open_to_others(file)).collect();
+    let mut open: Vec<Finding> = files.iter().filter_map(|file| open_to_others(file)).collect();
+    open.extend(folder_open_to_others(folder(database)));
     if open.is_empty() {
-        vec![Finding::fine("file rights", "nobody else may read what is here")]
+        vec![Finding::fine("file rights", "nobody else may read or replace what is here")]
     } else {
         open
     }
@@ -39,29 +45,51 @@ fn open_to_others(file: &Path) -> Option<Finding> {
     })
 }
 
+/// Whoever may write the folder may put another database in the place of this one, or a log beside it.
+fn folder_open_to_others(folder: &Path) -> Option<Finding> {
+    let mode = folder.metadata().ok()?.permissions().mode() & 0o7777;
+    let name = folder.display();
+    (mode & 0o002 != 0).then(|| {
+        let said = format!(
+            "{name}, the folder of the database, can be written by everybody on this machine (mode {mode:o})"
+        );
+        Finding::wrong(
+            "file rights",
+            said,
+            format!("chmod o-w {name}, or put the database into a folder of its own"),
+        )
+    })
+}
+
 /// Room for the log and for a copy of the database; and a file system that keeps its word.
 pub(super) fn disk(settings: &Settings) -> Vec<Finding> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(database);
     let size = database.metadata().map_or(0, |file| file.len());
     let name = folder.display();
     let room = match sqlite::free_bytes(folder) {
         Err(error) => Finding::wrong("disk space", format!("{name}: {error}"), "check store.url"),
         Ok(free) if free < settings.store.wal_limit => Finding::wrong(
             "disk space",
-            format!("{name} has {free} bytes left, less than the log may grow to (store.wal_limit)"),
+            format!(
+                "{name} has {} left, less than the log may grow to (store.wal_limit, {})",
+                HumanBytes(free),
+                HumanBytes(settings.store.wal_limit)
+            ),
             "make room now: without any, webhooks are answered 503, and Smooch gives up after 15 minutes",
         ),
         Ok(free) if free < settings.store.wal_limit.saturating_add(size.saturating_mul(2)) => {
             Finding::warning(
                 "disk space",
                 format!(
-                    "{name} has {free} bytes left, too few for the copy that an upgrade keeps ({size} bytes)"
+                    "{name} has {} left, too little for the copy that an upgrade keeps ({})",
+                    HumanBytes(free),
+                    HumanBytes(size)
                 ),
                 "make room before the next upgrade",
             )
         }
-        Ok(free) => Finding::fine("disk space", format!("{name} has {free} bytes left")),
+        Ok(free) => Finding::fine("disk space", format!("{name} has {} left", HumanBytes(free))),
     };
     vec![room, file_system(folder)]
 }
@@ -117,14 +145,48 @@ pub(super) fn last_backup(settings: &Settings, now: Timestamp) -> Finding {
     let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
     let name = folder.display();
     let remedy = "look for \"no backup was made\" in the log of the service, and at the room on that disk";
-    match schedule::newest(folder).map(|newest| newest.map(|newest| now.duration_since(newest))) {
-        Err(error) => Finding::wrong(CHECK, format!("{name}: {error}"), "check backup.folder"),
-        Ok(None) => Finding::wrong(CHECK, format!("{name} has none"), remedy),
-        Ok(Some(age)) if age > every.saturating_mul(2) => {
-            Finding::wrong(CHECK, format!("the newest in {name} was made {} ago", span(age)), remedy)
+    let kept = match schedule::kept(folder) {
+        Err(error) => {
+            return Finding::wrong(CHECK, format!("{name}: {}", explain(&error)), "check backup.folder");
         }
-        Ok(Some(age)) => Finding::fine(CHECK, format!("the newest in {name} was made {} ago", span(age))),
+        Ok(kept) => kept,
+    };
+    let Some((taken, newest)) = kept.last() else {
+        return Finding::wrong(CHECK, format!("{name} has none"), remedy);
+    };
+    if !sqlite::is_ours(newest) {
+        let (newest, remedy) = (newest.display(), "delete it, and run `rollcall verify` on those before it");
+        return Finding::wrong(CHECK, format!("{newest} is no database of rollcall"), remedy);
     }
+    let (count, age) = (kept.len(), now.duration_since(*taken));
+    let bytes = kept.iter().filter_map(|(_, path)| path.metadata().ok()).map(|file| file.len()).sum();
+    let said = format!("{name} has {count} ({}), the newest was made {} ago", HumanBytes(bytes), span(age));
+    if age > every.saturating_mul(2) {
+        Finding::wrong(CHECK, said, remedy)
+    } else {
+        Finding::fine(CHECK, said)
+    }
+}
+
+/// What processes that were killed have left: it holds personal data, and no erasure reaches it.
+pub(super) fn leftovers(settings: &Settings) -> Vec<Finding> {
+    const CHECK: &str = "unfinished files";
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let folders: Vec<PathBuf> = settings.backup.folder.iter().cloned().collect();
+    let found = sqlite::find_leftovers(database, &folders).into_iter().map(|left| {
+        let name = left.path.display();
+        if left.in_use {
+            return Finding::fine(CHECK, format!("{name}: a rebuild is at work"));
+        }
+        let said = format!("{name} was left by a process that was killed, and holds personal data");
+        Finding::warning(
+            CHECK,
+            said,
+            "the next start of the service removes it, and so does `rollcall erase`",
+        )
+    });
+    let found: Vec<Finding> = found.collect();
+    if found.is_empty() { vec![Finding::fine(CHECK, "there are none")] } else { found }
 }
 
 #[cfg(test)]

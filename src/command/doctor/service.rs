@@ -7,18 +7,26 @@ use super::Finding;
 use crate::config::Server;
 
 pub(super) async fn listeners(server: &Server) -> Vec<Finding> {
-    let public = look("listen", "server.listen", server.listen, "/webhooks").await;
-    let admin = look("admin listen", "server.admin_listen", server.admin_listen, "/readyz").await;
+    let public = look("listen", "server.listen", server.listen, ["/webhooks", "/openapi.json"]).await;
+    let admin =
+        look("admin listen", "server.admin_listen", server.admin_listen, ["/readyz", "/metrics"]).await;
     vec![public, admin]
 }
 
-async fn look(check: &'static str, key: &str, listen: SocketAddr, path: &str) -> Finding {
+/// Looks at the first path for how it is, and at the second for who it is: a body that names this program.
+async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [&str; 2]) -> Finding {
     let Some(at) = service::reached_at(listen) else {
         let remedy = "name a port, so that others find it";
         return Finding::warning(check, format!("{key} is any free port: not asked"), remedy);
     };
     match service::get(at, path).await {
-        Ok((200, _)) => Finding::fine(check, format!("{at} answers")),
+        Ok((200, _)) => match service::get(at, own).await {
+            Ok((200, text)) if text.contains("rollcall") => Finding::fine(check, format!("{at} answers")),
+            _ => {
+                let remedy = format!("something else listens there: stop it, or change {key}");
+                Finding::wrong(check, format!("{at} answers, but not as rollcall does ({own})"), remedy)
+            }
+        },
         Ok((503, why)) => {
             let remedy = "it starts, stops, or cannot store: its log says which";
             Finding::wrong(check, format!("{at} is not ready: {}", why.trim()), remedy)

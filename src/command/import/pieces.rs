@@ -13,6 +13,7 @@ use crate::command::export::Format;
 pub(super) use crate::command::replay::payloads::Place;
 use crate::command::replay::payloads::{self, Source};
 use crate::http::PIECE;
+use crate::store::explain;
 use crate::wire::csv::Header;
 
 /// Lines of a piece.
@@ -100,7 +101,7 @@ fn table(file: &Path, filler: &mut Filler<'_>) {
     let input: Box<dyn Read> = match if stdin { Ok(None) } else { File::open(file).map(Some) } {
         Ok(Some(file)) => Box::new(file),
         Ok(None) => Box::new(io::stdin().lock()),
-        Err(error) => return filler.add(place(1), Err(format!("cannot be read: {error}"))),
+        Err(error) => return filler.add(place(1), Err(format!("cannot be read: {}", explain(&error)))),
     };
     let left = Rc::new(Cell::new(PIECE));
     let mut reader = ReaderBuilder::new()

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 
+use crate::command::{Failure, apps};
 use crate::config::{self, Settings};
 use crate::domain::{AppId, SmoochId};
 use crate::store::Seq;
-use crate::store::archive::{Archive, Wanted};
+use crate::store::archive::{Archive as _, Wanted};
+use crate::store::sqlite::SqliteReader;
 
 /// What every command on journal entries may be told. All that is given must hold.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -66,7 +68,18 @@ impl Span {
     }
 
     /// Narrows what is wanted to this span.
-    pub(in crate::command) fn narrow(&self, wanted: &mut Wanted) {
+    ///
+    /// # Errors
+    /// It ends before it begins.
+    pub(in crate::command) fn narrow(&self, wanted: &mut Wanted) -> Result<(), Failure> {
+        let backwards = match (self.since, self.until) {
+            (Some(Moment::Entry(since)), Some(Moment::Entry(until))) => since > until,
+            (Some(Moment::Received(since)), Some(Moment::Received(until))) => since > until,
+            _ => false,
+        };
+        if backwards {
+            return Err(Failure::Usage("--until is before --since".to_owned()));
+        }
         match self.since {
             Some(Moment::Entry(seq)) => wanted.from = wanted.from.max(seq),
             Some(Moment::Received(time)) => wanted.since = Some(time),
@@ -77,12 +90,24 @@ impl Span {
             Some(Moment::Received(time)) => wanted.until = Some(time),
             None => {}
         }
+        Ok(())
     }
 }
 
 impl Filter {
     pub(in crate::command) fn is_empty(&self) -> bool {
         self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
+    }
+
+    /// What it says, for whoever must tell two of them apart; not when, since "ago" is another time each day.
+    pub(in crate::command) fn told(&self) -> String {
+        let entry = |moment: Option<Moment>| match moment {
+            Some(Moment::Entry(seq)) => seq.to_string(),
+            Some(Moment::Received(_)) => "time".to_owned(),
+            None => String::new(),
+        };
+        let (since, until) = (entry(self.span.since), entry(self.span.until));
+        format!("{:?} {:?} {:?} {since}..{until}", self.app, self.user, self.trigger)
     }
 
     /// Whether it says where to begin.
@@ -96,16 +121,12 @@ impl Filter {
     /// The app of the app user cannot be told, or nobody is known by that name; or the file cannot be read.
     pub(in crate::command) fn wanted(
         &self,
-        reader: &mut impl Archive,
+        reader: &mut SqliteReader,
         settings: &Settings,
     ) -> anyhow::Result<Wanted> {
-        let mut wanted = Wanted {
-            app: self.app.as_deref().map(AppId::from),
-            word: self.trigger.clone(),
-            ..Wanted::default()
-        };
-        self.span.narrow(&mut wanted);
-        if let Some((app, name)) = self.user(settings)? {
+        let mut wanted = self.of_app(reader, settings)?;
+        self.span.narrow(&mut wanted)?;
+        if let Some((app, name)) = self.user(reader, settings)? {
             let ids = reader.whom(&app, name)?;
             if ids.is_empty() {
                 bail!("the app {app} has no app user with that _id or userId");
@@ -116,30 +137,29 @@ impl Filter {
         Ok(wanted)
     }
 
+    fn of_app(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Wanted> {
+        let app = apps::of_database(self.app.as_deref(), reader, settings)?;
+        Ok(Wanted { app, word: self.trigger.clone(), ..Wanted::default() })
+    }
+
     /// Whom it names, and in which app.
-    fn user(&self, settings: &Settings) -> anyhow::Result<Option<(AppId, &str)>> {
+    fn user(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Option<(AppId, &str)>> {
         let Some(name) = self.user.as_deref() else { return Ok(None) };
-        let app = match (&self.app, &*settings.apps) {
-            (Some(app), _) => app,
-            (None, [only]) => &only.id,
-            _ => bail!("--user needs --app where the settings have several apps"),
-        };
-        Ok(Some((app.as_str().into(), name)))
+        Ok(Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name)))
     }
 
     /// The same for entries that are still to come: whom it names stands beside it, as they are at this
     /// moment, or by what they are called if nobody is called so yet.
     pub(in crate::command) fn coming(
         &self,
-        reader: &mut impl Archive,
+        reader: &mut SqliteReader,
         settings: &Settings,
     ) -> anyhow::Result<(Wanted, Option<BTreeSet<SmoochId>>)> {
-        let user = self.user(settings)?;
-        let app = self.app.as_deref().map(AppId::from).or_else(|| user.as_ref().map(|(app, _)| app.clone()));
-        let mut wanted = Wanted { app, word: self.trigger.clone(), ..Wanted::default() };
-        self.span.narrow(&mut wanted);
-        let Some((app, name)) = user else { return Ok((wanted, None)) };
+        let mut wanted = self.of_app(reader, settings)?;
+        self.span.narrow(&mut wanted)?;
+        let Some((app, name)) = self.user(reader, settings)? else { return Ok((wanted, None)) };
         let ids = reader.whom(&app, name).context("looking up the app user")?;
+        wanted.app = Some(app);
         Ok((wanted, Some(if ids.is_empty() { BTreeSet::from([name.into()]) } else { ids })))
     }
 }

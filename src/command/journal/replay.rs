@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,35 +15,39 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::PAGE;
 use super::filter::Filter;
+use super::resume::Resume;
 use crate::command::progress::Progress;
-use crate::command::replay::payloads::Place as Named;
+use crate::command::replay::payloads::{NotSent, Place as Named};
 use crate::command::replay::post::Request;
 use crate::command::replay::sign::Signer;
 use crate::command::replay::tally::{Outcome, Tally};
 use crate::command::replay::{Feed, Posting, post_all};
 use crate::command::{Failure, database, service};
 use crate::config::{Settings, StoreUrl};
-use crate::store::archive::{Archive, Wanted};
-use crate::store::sqlite::{Kind, Output, Part, Refusal, SqliteReader};
-use crate::store::{self, Entry, Seq, Source};
+use crate::store::archive::{Archive as _, Wanted};
+use crate::store::sqlite::SqliteReader;
+use crate::store::{self, Entry, Reader as _, Seq, Source};
 
 /// How often the place to go on from is written down.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// Bodies in memory at once.
 const AT_ONCE: usize = 64;
-/// What a `--resume-file` may replace.
-const RESUME: Kind = Kind::Text { name: "number of a journal entry", is: is_number };
-/// Why an entry of our own API is not posted.
+/// Why an entry of our own API is not posted, and why one of which only a part is left is not.
 const OWN: &str = "made through our own API";
+const REDUCED: &str = "reduced by an erasure";
 
 pub(super) const HELP: &str = "\
 Each body is posted once, as it was received, however many of its events are meant; the secret is the first \
-one of its app in the settings. What our own API was asked is no webhook: it is passed over, and counted. To a \
-directory that knows the events nothing changes.
+one of its app in the settings. Passed over and counted is what is no webhook as it came: calls of our own API, \
+and what an erasure has left of a webhook. A body that retention has dropped cannot be sent: it is named and \
+counted. To a directory that knows the events nothing changes.
 
-Nothing is tried again: the number to go on from is that of the first body that was refused or unanswered.
+Nothing is tried again: the number to go on from is that of the first body that was refused or unanswered. \
 It is printed at the end, and kept in the --resume-file, from which the same command goes on. Ctrl-C ends \
-with what is under way. The exit code is 0 if everything was answered 2xx, else 1.
+with what is under way.
+
+The exit code is 0 if everything was answered 2xx; 1 if not, if a body is no longer kept, if an entry named by \
+its number was not sent, or if no entry is meant; 2 if the --resume-file is of another range.
 
 Examples:
   rollcall journal replay 4711
@@ -92,8 +96,9 @@ fn range(text: &str) -> Result<(Seq, Seq), String> {
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume = args.resume_file.as_deref();
-    let resume = resume.map(|path| resume_output(path, database)).transpose()?;
-    let (bodies, place) = Bodies::of(args, settings)?;
+    let resume = resume.map(|path| Resume::at(path, meant(args), database)).transpose()?;
+    let (bodies, place) = Bodies::of(args, resume.as_ref(), settings)?;
+    let keep = |place: &Place| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
     if args.dry_run {
         return dry_run(args, bodies);
     }
@@ -103,7 +108,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let poster = args.posting.poster(settings)?;
     stop_on_signal(&bodies.stop)?;
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
-    let mut progress = Progress::new(|| Some((to + 1).saturating_sub(from)))?;
+    let mut progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
     let (began, mut written) = (Instant::now(), Instant::now());
     let mut tally = Tally::default();
     let read = move |feed: &Feed| bodies.read(&|request| feed.put(request));
@@ -113,13 +118,13 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         progress.reach(place.seq().saturating_sub(from));
         if written.elapsed() > BETWEEN {
             written = Instant::now();
-            _ = keep_place(resume.as_ref(), &place).inspect_err(|error| progress.say(&format!("{error:#}")));
+            _ = keep(&place).inspect_err(|error| progress.say(&format!("{error:#}")));
         }
     });
     let read = read.await?;
     progress.finish();
     args.posting.summary(&tally, began.elapsed())?;
-    keep_place(resume.as_ref(), &place)?;
+    keep(&place)?;
     let stopped = read?;
     if stopped || !tally.all_well() {
         let _ = writeln!(io::stderr(), "go on with --from {}", place.seq());
@@ -153,13 +158,15 @@ struct Bodies {
     reader: SqliteReader,
     wanted: Wanted,
     signer: Signer,
+    /// Whether the one entry was named by its number.
+    is_named: bool,
     place: Arc<Place>,
     /// Set by whoever wants no more of them.
     stop: Arc<AtomicBool>,
 }
 
 impl Bodies {
-    fn of(args: &Args, settings: &Settings) -> anyhow::Result<(Self, Arc<Place>)> {
+    fn of(args: &Args, resume: Option<&Resume>, settings: &Settings) -> anyhow::Result<(Self, Arc<Place>)> {
         if args.range.is_none() && args.filter.is_empty() {
             let why =
                 "say which entries to replay: a number, a range such as 10..20, .. for all, or a filter";
@@ -168,13 +175,16 @@ impl Bodies {
         let mut reader = database::open(settings)?;
         let mut wanted = args.filter.wanted(&mut reader, settings)?;
         let (from, to) = args.range.unwrap_or((0, Seq::MAX));
-        let kept = args.resume_file.as_deref().map(kept_place).transpose()?.flatten();
-        wanted.from = wanted.from.max(from).max(args.from.unwrap_or(0)).max(kept.unwrap_or(0));
+        wanted.from = wanted.from.max(from);
         // What the replay itself brings is none of it.
         wanted.to = wanted.to.min(to).min(reader.last()?);
+        is_there(&mut reader, &wanted, from)?;
+        let kept = resume.map(|resume| resume.read(wanted.from)).transpose()?.flatten();
+        wanted.from = wanted.from.max(args.from.unwrap_or(0)).max(kept.unwrap_or(0));
+        let is_named = args.range.is_some_and(|(from, to)| from == to);
         let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
         let place = Arc::new(Place::new(wanted.from));
-        Ok((Self { reader, wanted, signer, place: place.clone(), stop: Arc::default() }, place))
+        Ok((Self { reader, wanted, signer, is_named, place: place.clone(), stop: Arc::default() }, place))
     }
 
     /// Hands each of them to `put`; whether it was stopped before the end.
@@ -189,8 +199,10 @@ impl Bodies {
                     if self.stop.load(Ordering::Relaxed) {
                         return Ok(true);
                     }
-                    if entry.source != Source::Webhook || body.is_empty() {
-                        put(Err(Outcome::PassedOver { why: OWN }));
+                    if let Some(why) = no_webhook(entry) {
+                        put(Err(self.passed_over(entry, why)));
+                    } else if body.is_empty() {
+                        put(Err(not_sent(entry, NotSent::NotKept)));
                     } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
                         self.place.begin(entry.seq);
                         put(self.request(entry, &body));
@@ -201,13 +213,47 @@ impl Bodies {
         }
     }
 
+    fn passed_over(&self, entry: &Entry, why: &'static str) -> Outcome {
+        if self.is_named { not_sent(entry, NotSent::NoWebhook(why)) } else { Outcome::PassedOver { why } }
+    }
+
     fn request(&self, entry: &Entry, body: &[u8]) -> Result<Request, Outcome> {
-        let place = Named { file: "journal".into(), line: Some(entry.seq) };
         match self.signer.sign_as(entry.app.as_str(), body) {
-            Ok(header) => Ok(Request { place, body: body.to_vec(), header }),
-            Err(why) => Err(Outcome::NotSent { place, why }),
+            Ok(header) => Ok(Request { place: named(entry), body: body.to_vec(), header }),
+            Err(why) => Err(not_sent(entry, why)),
         }
     }
+}
+
+fn named(entry: &Entry) -> Named {
+    Named { file: "journal".into(), line: Some(entry.seq) }
+}
+
+fn not_sent(entry: &Entry, why: NotSent) -> Outcome {
+    Outcome::NotSent { place: named(entry), why }
+}
+
+/// Why there is no webhook of an entry that could be sent, whatever is kept.
+fn no_webhook(entry: &Entry) -> Option<&'static str> {
+    match entry.source {
+        Source::Webhook => None,
+        Source::Api => Some(OWN),
+        Source::Reduced => Some(REDUCED),
+    }
+}
+
+/// # Errors
+/// The journal has no entry that is meant, or none any more of those from the number that was named on.
+fn is_there(reader: &mut SqliteReader, wanted: &Wanted, from: Seq) -> anyhow::Result<()> {
+    let (oldest, last) = (reader.horizon()?.oldest, reader.last()?);
+    let has = match last {
+        0 => "the journal is empty".to_owned(),
+        _ => format!("the journal has entries from {oldest} to {last}"),
+    };
+    let is_empty = wanted.from > wanted.to || reader.entries(wanted, 1)?.is_empty();
+    anyhow::ensure!(!is_empty, "no entry is meant: {has}");
+    anyhow::ensure!(from == 0 || from >= oldest, "entry {from} is no longer kept: {has}");
+    Ok(())
 }
 
 /// The entry to go on with: everything before it was answered 2xx, or is nothing to be posted.
@@ -243,7 +289,8 @@ impl Place {
         let Some(seq) = outcome.place().and_then(|place| place.line) else { return };
         let mut under_way = self.lock();
         under_way.begun.remove(&seq);
-        if !outcome.is_well() {
+        let is_final = matches!(outcome, Outcome::NotSent { why, .. } if why.is_final());
+        if !outcome.is_well() && !is_final {
             under_way.failed = Some(under_way.failed.map_or(seq, |failed| failed.min(seq)));
         }
     }
@@ -255,42 +302,13 @@ impl Place {
     }
 }
 
-/// What a `--resume-file` says, if it is there.
-fn kept_place(path: &Path) -> Result<Option<Seq>, Failure> {
-    let failed = |why: String| Failure::Io(format!("{}: {why}", path.display()));
-    match std::fs::read_to_string(path) {
-        Ok(text) if text.trim().is_empty() => Ok(None),
-        Ok(text) => match text.trim().parse() {
-            Ok(seq) => Ok(Some(seq)),
-            Err(_) => Err(not_a_place(path)),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error.to_string())),
+/// Which entries are meant, for whoever must tell two replays apart; nothing if all are.
+fn meant(args: &Args) -> String {
+    match args.range {
+        Some((0, Seq::MAX)) if args.filter.is_empty() => String::new(),
+        Some((from, to)) => format!("of {from}..{to} {}\n", args.filter.told()),
+        None => format!("of .. {}\n", args.filter.told()),
     }
-}
-
-/// Writes the `--resume-file`, whole or not at all.
-fn keep_place(output: Option<&Output>, place: &Place) -> anyhow::Result<()> {
-    let Some(output) = output else { return Ok(()) };
-    let part = Part::new(output.clone())?;
-    writeln!(part.file(), "{}", place.seq()).context("the place to go on from could not be written")?;
-    Ok(part.place()?)
-}
-
-/// Where the place to go on from is kept.
-fn resume_output(path: &Path, database: &Path) -> anyhow::Result<Output> {
-    Output::check(path, RESUME, Some(database)).map_err(|refusal| match refusal {
-        Refusal::Other { .. } => not_a_place(path).into(),
-        refusal => refusal.into(),
-    })
-}
-
-fn not_a_place(path: &Path) -> Failure {
-    Failure::Io(format!("{}: is no number of a journal entry", path.display()))
-}
-
-fn is_number(head: &[u8]) -> bool {
-    std::str::from_utf8(head).is_ok_and(|text| text.trim().parse::<Seq>().is_ok())
 }
 
 /// Sets `stop` on the first Ctrl-C; the second ends the process.

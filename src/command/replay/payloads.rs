@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::store::explain;
+
 /// Bytes of one payload at most. Smooch's have a few thousand; this only keeps a file that is something
 /// else out of memory.
 const LARGEST: usize = 16 << 20;
@@ -62,9 +64,20 @@ pub(in crate::command) enum NotSent {
     /// Names no app, and there are several.
     #[error("names no app, and the settings have several: name one with --app")]
     NoApp,
+    /// An entry of the journal whose body retention has dropped.
+    #[error("its body is no longer kept ([retention] of the settings)")]
+    NotKept,
+    /// An entry of the journal that is no webhook as it came.
+    #[error("{0}")]
+    NoWebhook(&'static str),
 }
 
 impl NotSent {
+    /// Whether it cannot be sent by trying again either.
+    pub(in crate::command) fn is_final(&self) -> bool {
+        matches!(self, Self::NotKept | Self::NoWebhook(_))
+    }
+
     /// The kind, as the summary counts it.
     pub(in crate::command) fn reason(&self) -> &'static str {
         match self {
@@ -74,6 +87,8 @@ impl NotSent {
             Self::NotJson(_) => "not JSON",
             Self::UnknownApp(_) => "unknown app",
             Self::NoApp => "no app named",
+            Self::NotKept => "body no longer kept",
+            Self::NoWebhook(why) => why,
         }
     }
 }
@@ -115,7 +130,7 @@ fn search(folder: &Path, found: &mut Vec<Source>) {
     let mut entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
         Ok(entries) => entries,
         Err(error) => {
-            let why = NotSent::Unreadable(error.to_string());
+            let why = NotSent::Unreadable(explain(&error));
             return found.push(Source::Nothing(folder.to_owned(), why));
         }
     };

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use sha2::Sha256;
 
 use super::payloads::NotSent;
+use crate::command::apps::of_settings;
 use crate::config::App;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -45,12 +46,11 @@ impl Signer {
         apps: &[App],
     ) -> anyhow::Result<Self> {
         let key = |app: &App| anyhow::Ok((app.id.clone(), Key::of(scheme, app)?));
-        let apps = apps.iter().filter(|app| wanted.is_none_or(|id| app.id == id));
-        let keys = apps.map(key).collect::<anyhow::Result<Vec<_>>>()?;
-        match wanted {
-            Some(id) if keys.is_empty() => anyhow::bail!("the settings have no app {id:?}"),
-            _ => Ok(Self { keys, chosen: wanted.is_some() }),
-        }
+        let keys = match wanted {
+            Some(id) => vec![key(of_settings(Some(id), apps)?)?],
+            None => apps.iter().map(key).collect::<anyhow::Result<Vec<_>>>()?,
+        };
+        Ok(Self { keys, chosen: wanted.is_some() })
     }
 
     /// The header to post a body of this app with.
@@ -210,7 +210,7 @@ mod tests {
         }
         assert_eq!(secret(&chosen, "{").unwrap_err().reason(), "not JSON");
         let error = Signer::new(Scheme::ApiKey, Some("three"), &two()).err().unwrap();
-        assert_eq!(error.to_string(), "the settings have no app \"three\"");
+        assert_eq!(error.to_string(), "there is no app \"three\"; the settings have one, two");
     }
 
     #[test]

@@ -126,6 +126,6 @@ fn mistakes_on_the_command_line_are_usage_errors() {
         assert_eq!(ran.status.code(), Some(2), "{args:?}");
     }
     let ran = home.command(&["replay", "--app", "nobody", "x"]).output().unwrap();
-    assert_eq!(ran.status.code(), Some(1));
+    assert_eq!(ran.status.code(), Some(2));
     assert!(text(&ran.stderr).contains("no app"), "{}", text(&ran.stderr));
 }

@@ -48,6 +48,17 @@ impl Patient {
         (found.as_array().unwrap().clone(), output.status.code())
     }
 
+    /// The doctor must find nothing wrong here, and say so in these words.
+    fn has_fine(&self, check: &str, says: &str) {
+        let (found, _) = self.examine();
+        let named = found.iter().any(|finding| {
+            finding["check"] == check
+                && finding["state"] == "fine"
+                && finding["said"].as_str().unwrap().contains(says)
+        });
+        assert!(named, "{check}, {says}: {found:#?}");
+    }
+
     /// The doctor must find this, in this state, say so in these words, and know a remedy.
     fn has(&self, check: &str, state: &str, says: &str) {
         let (found, code) = self.examine();
@@ -80,7 +91,11 @@ fn of_a_service_that_is_well_nothing_is_wrong() {
             "database",
             "clock",
             "last event",
+            "quarantine",
+            "feed",
+            "erasures",
             "last backup",
+            "unfinished files",
             "listen",
             "admin listen"
         ]
@@ -216,4 +231,96 @@ fn listeners_that_do_not_answer_or_are_somebody_elses_are_found() {
     patient.has("admin listen", "wrong", "takes no connection");
     patient.set("server.listen=127.0.0.1:0");
     patient.has("listen", "warning", "any free port");
+}
+
+#[test]
+fn a_folder_that_others_may_write_is_found() {
+    let patient = Patient::well();
+    let folder = patient.home.path().to_owned();
+    for wide in [0o777, 0o702, 0o1777] {
+        mode(&folder, wide);
+        patient.has("file rights", "wrong", "can be written by everybody");
+    }
+    mode(&folder, 0o755);
+    assert_eq!(patient.examine().1, Some(0));
+}
+
+#[test]
+fn an_app_that_is_silent_is_found_however_busy_our_own_api_is() {
+    let mut patient = Patient::well();
+    let sql = patient.home.sql();
+    let old = jiff::Timestamp::now().as_millisecond() - 2 * 3_600_000;
+    sql.execute("UPDATE journal SET received = ?1", [old]).unwrap();
+    patient.has_fine("last event", "app one: 2 h 0 min ago");
+    patient.set("ingest.silent_after=1h");
+    patient.has("last event", "wrong", "app one: 2 h 0 min ago, and silent_after is 1 h 0 min");
+    let copy =
+        "INSERT INTO journal SELECT seq + 1, app, 'api', received + 7000000, event_time, trigger, outcome,
+                    digest, users, body, place FROM journal";
+    sql.execute_batch(copy).unwrap();
+    patient.has("last event", "wrong", "app one: 2 h 0 min ago");
+}
+
+#[test]
+fn what_waits_in_the_database_is_told() {
+    let patient = Patient::well();
+    patient.has_fine("quarantine", "is empty");
+    patient.has_fine("feed", "app one: 1 change, all kept");
+    patient.has_fine("erasures", "all are complete");
+    let program = patient.program.as_ref().unwrap();
+    assert_eq!(program.request("POST", "/webhooks", &[("x-api-key", "first")], b"{").status, 200);
+    patient.has("quarantine", "warning", "1 body, the newest received");
+    let sql = patient.home.sql();
+    let work = r#"{"ids":[],"needles":{"names":[],"reached":[],"fields":[],"kin":[]},"stage":"Base"}"#;
+    // Of an app that the worker does not know, so that it stays.
+    sql.execute("INSERT INTO receipts (seq, app, time, counts, work) VALUES (99, 'x', 0, '?', ?1)", [work])
+        .unwrap();
+    patient.has("erasures", "warning", "is not complete");
+    sql.execute_batch("DELETE FROM receipts; UPDATE feeds SET seq = 9; UPDATE changes SET seq = 9").unwrap();
+    patient.has_fine("feed", "app one: 9 changes, kept from 9 on");
+}
+
+#[test]
+fn bytes_are_told_in_units_for_people() {
+    let patient = Patient::well();
+    let (found, _) = patient.examine();
+    for check in ["disk space", "last backup"] {
+        let finding = found.iter().find(|finding| finding["check"] == check).unwrap();
+        let said = finding["said"].as_str().unwrap();
+        let has_unit = ["B left", "KiB", "MiB", "GiB", "TiB"].iter().any(|unit| said.contains(unit));
+        assert!(has_unit && !said.contains("bytes"), "{said}");
+    }
+}
+
+#[test]
+fn a_backup_that_is_none_is_found() {
+    let mut patient = Patient::well();
+    patient.program.take().unwrap().stop();
+    std::fs::write(patient.home.path().join("kept/rollcall-2099-01-01T00-00-00.000Z.db"), "").unwrap();
+    patient.has("last backup", "wrong", "is no database of rollcall");
+}
+
+#[test]
+fn somebody_elses_web_server_is_not_taken_for_ours() {
+    let mut patient = Patient::well();
+    patient.set(&format!("server.listen={}", stranger()));
+    patient.set(&format!("server.admin_listen={}", stranger()));
+    patient.has("listen", "wrong", "answers, but not as rollcall does");
+    patient.has("admin listen", "wrong", "answers, but not as rollcall does");
+}
+
+/// A web server that shows everybody the same page.
+fn stranger() -> std::net::SocketAddr {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            _ = stream.read(&mut [0; 4096]);
+            let page = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 15\r\n\r\n<h1>Hello</h1>\n";
+            _ = stream.write_all(page.as_bytes());
+        }
+    });
+    at
 }

@@ -31,7 +31,7 @@ fn every_command_ends_with_the_code_that_says_why() {
         (&["backup", "new.db"], 1),
         (&["restore", "backup.db"], 1),
         (&["restore", "--to", "elsewhere.db", "letter"], 1),
-        (&["token", "--app", "no-such-app"], 1),
+        (&["token", "--app", "no-such-app"], 2),
         (&["doctor"], 1),
         (&["--no-such-flag"], 2),
         (&["no-such-command"], 2),

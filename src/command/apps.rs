@@ -1,0 +1,69 @@
+//! The app that a command is about. One that does not exist is a wrong command line, and the apps there are
+//! are named.
+
+use super::Failure;
+use crate::config::{App, Settings};
+use crate::domain::AppId;
+use crate::store::export::Export as _;
+use crate::store::sqlite::SqliteReader;
+
+/// The app of the settings with this id, or their only one.
+///
+/// # Errors
+/// There is no such app, or it must be named.
+pub(super) fn of_settings<'a>(wanted: Option<&str>, apps: &'a [App]) -> Result<&'a App, Failure> {
+    match (wanted, apps) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(must_be_named(apps)),
+        (Some(id), _) => apps
+            .iter()
+            .find(|app| app.id == id)
+            .ok_or_else(|| unknown(id, "the settings have", apps.iter().map(|app| app.id.as_str()))),
+    }
+}
+
+/// An app of the settings or of the database, if one is wanted.
+///
+/// # Errors
+/// Neither has it, or the database cannot be read.
+pub(super) fn of_database(
+    wanted: Option<&str>,
+    reader: &mut SqliteReader,
+    settings: &Settings,
+) -> anyhow::Result<Option<AppId>> {
+    let Some(id) = wanted else { return Ok(None) };
+    let mut known: Vec<String> = settings.apps.iter().map(|app| app.id.clone()).collect();
+    known.extend(reader.apps()?.iter().map(|app| app.as_str().to_owned()));
+    known.sort();
+    known.dedup();
+    if !known.iter().any(|app| app == id) {
+        let known = known.iter().map(String::as_str);
+        return Err(unknown(id, "the settings and the database have", known).into());
+    }
+    Ok(Some(id.into()))
+}
+
+/// The same where an app must be told: the only one of the settings if none is named.
+///
+/// # Errors
+/// As [`of_database`]; or it must be named.
+pub(super) fn one_of_database(
+    wanted: Option<&str>,
+    reader: &mut SqliteReader,
+    settings: &Settings,
+) -> anyhow::Result<AppId> {
+    match of_database(wanted, reader, settings)? {
+        Some(app) => Ok(app),
+        None => Ok(of_settings(None, &settings.apps)?.id.as_str().into()),
+    }
+}
+
+fn unknown<'a>(id: &str, who: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let known = known.collect::<Vec<_>>().join(", ");
+    Failure::Usage(format!("there is no app {id:?}; {who} {known}"))
+}
+
+fn must_be_named(apps: &[App]) -> Failure {
+    let ids: Vec<&str> = apps.iter().map(|app| app.id.as_str()).collect();
+    Failure::Usage(format!("the settings have {} apps: name one with --app ({})", apps.len(), ids.join(", ")))
+}
