@@ -4,7 +4,7 @@ use rusqlite::Connection as Sql;
 
 use super::joined;
 use super::people::People;
-use crate::support::{Home, Program};
+use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, SECRET};
 
 /// What the lists of a program show.
 fn lists(program: &Program) -> Vec<Vec<String>> {
@@ -97,7 +97,12 @@ fn a_database_of_the_first_program_has_the_lists_that_it_would_have_had() {
 /// The index and `seen` point at rows by their number, which a compacted file must keep.
 #[test]
 fn a_compacted_database_finds_the_same() {
-    let home = Home::new();
+    // Named, since the app that is planted below is none of the settings.
+    let settings = format!(
+        "[[apps]]\nid = {APP:?}\napp_token = \"demo-app-token\"\nwebhook_secrets = [{SECRET:?}]\n\
+         keys = [{{ id = {KEY_ID:?}, secret = {KEY_SECRET:?} }}]\n"
+    );
+    let home = Home::with(&settings);
     home.start().stop();
     let apart =
         "INSERT INTO app_users (rowid, app, id, listed, record, words) VALUES (50, 'x', 'x', 0, x'', '')";
@@ -111,7 +116,7 @@ fn a_compacted_database_finds_the_same() {
     program.stop();
     // The rows do not begin with the first, so that counting them anew would give others.
     home.sql().execute_batch("DELETE FROM app_users WHERE app = 'x'").unwrap();
-    let copy = Home::new();
+    let copy = Home::with(&settings);
     home.sql().execute("VACUUM INTO ?1", [copy.database().to_str().unwrap()]).unwrap();
     home.sql().execute_batch("VACUUM").unwrap();
     for home in [home, copy] {
