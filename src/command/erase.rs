@@ -2,20 +2,18 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 
+use super::progress::Progress;
 use super::{Failure, apps, replay, service};
 use crate::config::{App, Key, Settings};
 
 /// The service answers within a few seconds; it may wait for the disk.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Between two lines that tell how far it is.
-const TELL: Duration = Duration::from_secs(5);
 
 const AFTER_HELP: &str = "\
 Erased are the app user as a GET shows it, with every _id merged into it: records, identifiers, history, the bodies \
@@ -53,23 +51,22 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
     let asked = Asked::new(args.to.as_ref(), settings, app)?;
     let query = if args.only { "erase=true&only=true" } else { "erase=true" };
-    let mut told = Instant::now();
+    let mut progress = Progress::new(|| None, "rows erased")?;
     // Once erased, a userId leads to nobody any more; the receipt names the _ids.
     let mut user = args.user.clone();
     loop {
         let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], query).await?;
         match status {
             StatusCode::OK => {
+                progress.finish();
                 writeln!(std::io::stdout(), "{said}")?;
                 return Ok(ExitCode::SUCCESS);
             }
             StatusCode::ACCEPTED => {
-                if told.elapsed() > TELL {
-                    told = Instant::now();
-                    // Whoever closed stderr does without.
-                    _ = writeln!(std::io::stderr(), "erased so far: {}", said["erasure"]["erased"]);
-                }
+                let counts = said["erasure"]["erased"].as_object().into_iter().flatten();
+                progress.reach(counts.filter_map(|(_, count)| count.as_u64()).sum());
                 if let Some(left) = said["erasure"]["leftovers"].as_array().filter(|left| !left.is_empty()) {
+                    progress.finish();
                     writeln!(std::io::stdout(), "{said}")?;
                     let left: Vec<&str> = left.iter().filter_map(Value::as_str).collect();
                     let left = left.join(", ");
