@@ -4,7 +4,7 @@
 //! as long as an erased `_id` are looked up, each by its hash.
 
 use std::borrow::Cow;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use memchr::{memchr, memchr_iter, memmem};
@@ -56,6 +56,8 @@ pub(super) struct IdSet {
     lengths: [u64; LONGEST / 64 + 1],
     /// The least length of an `_id` that is found as a word of a longer text; 0 if there is none.
     shortest_word: usize,
+    /// Whether an `_id` is too short to be found as a word.
+    has_short: bool,
     /// Whether an `_id` is a number that is too short to be found as a word.
     has_numbers: bool,
     /// Whether an `_id` has other characters than letters and digits, which JSON may escape in many ways.
@@ -80,16 +82,20 @@ impl IdSet {
         if is_word && length >= LONG && (self.shortest_word == 0 || length < self.shortest_word) {
             self.shortest_word = length;
         }
+        self.has_short |= length < LONG;
         self.has_numbers |= length < LONG && id.bytes().all(|byte| byte.is_ascii_digit());
         self.hashes.insert(self.hash(id.as_bytes()));
     }
 
     fn hash(&self, id: &[u8]) -> u64 {
-        let mut lower = [0; LONGEST];
-        let lower = &mut lower[..id.len()];
-        lower.copy_from_slice(id);
-        lower.make_ascii_lowercase();
-        self.hasher.hash_one(&*lower)
+        let mut hasher = self.hasher.build_hasher();
+        for part in id.chunks(32) {
+            let mut lower = [0; 32];
+            lower[..part.len()].copy_from_slice(part);
+            lower.make_ascii_lowercase();
+            hasher.write(&lower);
+        }
+        hasher.finish()
     }
 
     fn contains(&self, text: &[u8]) -> bool {
@@ -114,6 +120,9 @@ impl IdSet {
     }
 
     fn is_in(&self, text: &[u8]) -> bool {
+        if !self.has_short && !self.has_others {
+            return self.has_word(text);
+        }
         let mut from = 0;
         for end in memchr_iter(b'"', text).chain([text.len()]) {
             let part = &text[from..end];
