@@ -78,10 +78,11 @@ fn by_default_nobody_is_called_silent() {
     let program = Home::new().start();
     let ready = program.admin("/readyz?verbose");
     assert_eq!((ready.status, ready.header("cache-control")), (200, Some("no-store")));
+    // The worker's own timer may have a job in the queue for a moment.
     let expected = format!(
         "[+]serving ok\n[+]queue ok\n[+]storing ok\n[+]database ok\n    0 of 4096 deliveries wait\n\
          [+]app {APP}: no webhook yet\nready\n"
     );
-    assert_eq!(ready.text, expected);
+    until("nothing waits", || program.admin("/readyz?verbose").text == expected);
     assert!(!silent(&program, APP));
 }
