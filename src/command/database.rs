@@ -1,5 +1,7 @@
 //! The database file of the settings, read beside a running service.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use super::Failure;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, SqliteReader};
@@ -16,4 +18,14 @@ pub(super) fn open(settings: &Settings) -> Result<SqliteReader, Failure> {
         return Err(failed("there is no such database (store.url of the settings)".to_owned()));
     }
     SqliteReader::open(path).map_err(|error| failed(error.to_string()))
+}
+
+/// Which file the settings lead to now: its device and inode.
+///
+/// # Errors
+/// There is no such file, or it cannot be looked at.
+pub(super) fn file(settings: &Settings) -> Result<(u64, u64), Failure> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    let found = path.metadata().map_err(|error| Failure::Io(format!("{}: {error}", path.display())))?;
+    Ok((found.dev(), found.ino()))
 }

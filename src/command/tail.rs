@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
@@ -22,7 +22,8 @@ const PAGE: usize = 500;
 const HELP: &str = "\
 Reads the database file, beside a running service: entries are shown within a tenth of a second of their \
 commit. Without --since it begins with the next one. It ends \
-with Ctrl-C, after --count entries, or once nothing can come before --until any more.
+with Ctrl-C, after --count entries, or once nothing can come before --until any more; with an error, when the \
+database is replaced.
 
 Examples:
   rollcall tail
@@ -49,6 +50,7 @@ pub struct Args {
 /// # Errors
 /// The database cannot be read, or nothing takes the output.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let opened = database::file(settings)?;
     let mut reader = database::open(settings)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
@@ -97,6 +99,11 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
                 _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
                 _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
                 () = tokio::time::sleep(LOOK) => {}
+            }
+            if database::file(settings).ok() != Some(opened) {
+                bail!(
+                    "the database was replaced or moved: what follows is in another file; start tail again"
+                );
             }
             let now = reader.version()?;
             if std::mem::replace(&mut version, now) != now || ends < now_ms() {

@@ -59,3 +59,22 @@ fn it_follows_an_app_user_who_is_still_to_come_and_ends_with_an_interrupt() {
     out.read_to_string(&mut rest).unwrap();
     assert_eq!((rest.as_str(), tail.wait().unwrap().code()), ("", Some(0)));
 }
+
+#[test]
+fn it_ends_with_a_word_when_the_database_is_replaced() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["ann"]);
+    crate::backup::printed(&home, &["backup", "b.db"]);
+    let mut tail = tail(&home, &program, &["--since", "1"]);
+    let mut out = BufReader::new(tail.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert!(line.contains("ann"), "{line}");
+    program.stop();
+    std::fs::rename(home.path().join("b.db"), home.database()).unwrap();
+    let ended = tail.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("replaced or moved") && said.contains("start tail again"), "{said}");
+}
