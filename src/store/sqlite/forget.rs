@@ -2,11 +2,12 @@
 //!
 //! The entry that erases somebody buries the record and leaves a receipt with what is to be looked for. Each
 //! step takes up a receipt that is open: first the journal of the person, then every body and everything else
-//! that may mention them, of all open receipts together. Then the log is emptied into the file, whose free
-//! pages hold nothing (`secure_delete`).
+//! that may mention them, of all open receipts together. Then what SQLite left between rows is overwritten, and
+//! the log is emptied into the file, whose free pages hold nothing (`secure_delete`).
 
 mod ids;
 mod needles;
+mod pages;
 mod places;
 mod receipts;
 mod redact;
@@ -60,6 +61,8 @@ enum Stage {
     Answers(i64),
     /// The quarantine after this body.
     Quarantine(i64),
+    /// What is between the rows of every page after this one.
+    Pages(u32),
     /// The log.
     Sweep,
 }
@@ -137,6 +140,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
     let before: Erased = from_json(&counts)?;
     match &mut work.stage {
         Stage::Sweep => return Ok(Step::Swept(seq)),
+        Stage::Pages(after) => return pages::step(conn, kept, seq, *after),
         Stage::Bodies(after) if kept.searched.0 == seq => *after = kept.searched.1,
         Stage::Bodies(0) => absorb(conn, &app, seq, &mut work)?,
         _ => {}
@@ -155,7 +159,8 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
     }
     kept.searched = if let Stage::Bodies(after) = next { (seq, after) } else { (0, 0) };
     work = match next {
-        Stage::Sweep => Work::swept(),
+        // What was looked for goes with everything else, before what is between the rows.
+        Stage::Pages(after) => Work { stage: Stage::Pages(after), ..Work::swept() },
         next => Work { stage: next, ..work },
     };
     let sql = "UPDATE receipts SET counts = ?2, work = ?3 WHERE seq = ?1";
@@ -164,7 +169,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
 }
 
 impl Work {
-    /// What was looked for goes with everything else, before the log is emptied.
+    /// Only the log is left, and nothing that is looked for.
     fn swept() -> Self {
         Self { ids: BTreeSet::new(), needles: Needles::default(), stage: Stage::Sweep }
     }
@@ -220,8 +225,8 @@ impl Forget<'_> {
             }
             Stage::Changes(after) => self.changes(*after)?.map_or(Stage::Answers(0), Stage::Changes),
             Stage::Answers(after) => self.answers(*after)?.map_or(Stage::Quarantine(0), Stage::Answers),
-            Stage::Quarantine(after) => self.quarantine(*after)?.map_or(Stage::Sweep, Stage::Quarantine),
-            Stage::Sweep => Stage::Sweep,
+            Stage::Quarantine(after) => self.quarantine(*after)?.map_or(Stage::Pages(0), Stage::Quarantine),
+            Stage::Pages(_) | Stage::Sweep => Stage::Sweep,
         })
     }
 

@@ -37,7 +37,9 @@ pub(super) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -
         .map_err(|error| CopyError::io(path)(std::io::Error::other(error.to_string())))?;
     let conn = Connection::open(path).map_err(&sql)?;
     let write = || {
-        conn.execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")?;
+        conn.execute_batch(
+            "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON",
+        )?;
         remove(&conn)?;
         conn.execute_batch(
             "CREATE TABLE _rollcall_backup (format INTEGER NOT NULL, program TEXT NOT NULL,
@@ -64,7 +66,8 @@ pub(super) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -
 pub(super) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_rollcall_backup')";
     let is_backup = conn.query_row(sql, [], |row| row.get(0))?;
-    conn.execute_batch("DROP TABLE IF EXISTS _rollcall_backup").map(|()| is_backup)
+    // SQLite moves other pages about when a table comes or goes: what was on them must not stay behind.
+    conn.execute_batch("PRAGMA secure_delete = ON; DROP TABLE IF EXISTS _rollcall_backup").map(|()| is_backup)
 }
 
 /// The seal of a backup; any other database has none.
