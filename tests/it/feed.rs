@@ -2,6 +2,7 @@
 
 mod envelopes;
 mod epoch;
+mod fields;
 pub mod follower;
 mod lives;
 mod long;

@@ -37,3 +37,4 @@ mod store_files;
 mod suites;
 mod support;
 mod tokens;
+mod walk;
