@@ -33,8 +33,9 @@ Bodies are sent byte for byte as they are recorded. Every answer is counted and 
 503, 429 or no answer at all: run the replay again instead, since what arrives twice counts once. Requests \
 go straight to the target: no proxy is used and no redirect followed.
 
-The summary goes to stdout, the first ten failures and the progress to stderr. The exit code is 0 if \
-everything was answered 2xx, 1 if anything was refused, unanswered or not sent.
+The summary goes to stdout, the first ten failures and the progress to stderr. It counts what rollcall put \
+into quarantine, which is stored and answered 200. The exit code is 0 if everything was answered 2xx, 1 if \
+anything was refused, unanswered or not sent.
 
 Examples:
   rollcall replay fixtures/webhooks

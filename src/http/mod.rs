@@ -57,6 +57,7 @@ pub use export::filtered;
 use host::Hosts;
 pub use import::PIECE;
 use signature::Secrets;
+pub use webhooks::QUARANTINED;
 
 /// What the handlers share.
 pub struct Shared {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
@@ -22,6 +22,9 @@ use crate::wire::{self, Unusable};
 
 /// The kind of trouble of a body that is another app's.
 const OTHER_APP: &str = "other_app";
+
+/// How many events of a delivery, or whole bodies, are in quarantine; absent if none is.
+pub const QUARANTINED: HeaderName = HeaderName::from_static("x-rollcall-quarantined");
 
 /// Bytes of headers kept with a body in quarantine.
 const MOST_HEADERS: usize = 4096;
@@ -47,9 +50,18 @@ pub(super) async fn receive(
     };
     let request = Request { headers: &headers, path, peer: peer.ip() };
     match take(&shared, &request, body).await {
-        Ok(_) => json(StatusCode::OK, "{}"),
+        Ok(receipt) => stored(&receipt),
         Err(error) => error.into_response(),
     }
+}
+
+/// 200. Senders act on the status alone; the header tells people and `rollcall replay` of the quarantine.
+fn stored(receipt: &Receipt) -> Response {
+    let mut response = json(StatusCode::OK, "{}");
+    if receipt.quarantined > 0 {
+        response.headers_mut().insert(QUARANTINED, receipt.quarantined.into());
+    }
+    response
 }
 
 /// A request without its body.

@@ -59,6 +59,7 @@ fn every_fixture_is_answered_200_and_is_in_the_journal_or_in_quarantine() {
         let before = program.everybody().len();
         let answer = program.webhook(&text);
         assert_eq!((answer.status, &*answer.text), (200, "{}"), "{name}");
+        assert_eq!(answer.header("x-rollcall-quarantined"), odd.then_some("1"), "{name}");
         if odd {
             quarantined += 1;
             assert_eq!(program.everybody().len(), before, "{name}: no user comes of it");

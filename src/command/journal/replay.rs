@@ -347,7 +347,13 @@ mod tests {
             let place = Named { file: "journal".into(), line: Some(seq) };
             let status =
                 if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
-            Outcome::Answered { place, status, latency: Duration::ZERO, description: None }
+            Outcome::Answered {
+                place,
+                status,
+                quarantined: false,
+                latency: Duration::ZERO,
+                description: None,
+            }
         };
         let place = Place::new(3);
         assert_eq!(place.seq(), 3);

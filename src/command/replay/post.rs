@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::payloads::Place;
 use super::tally::Outcome;
 use crate::command::service::choose_cryptography;
+use crate::http::QUARANTINED;
 
 /// Bytes of an answer that are read; those of a webhook target have a few dozen.
 const ANSWER: usize = 16 << 10;
@@ -81,9 +82,10 @@ impl Poster {
         match posted.send().await {
             Ok(answer) => {
                 let status = answer.status();
+                let quarantined = answer.headers().contains_key(QUARANTINED);
                 let description = description(&beginning(answer).await);
                 let latency = began.elapsed();
-                Outcome::Answered { place, status, latency, description }
+                Outcome::Answered { place, status, quarantined, latency, description }
             }
             Err(error) => Outcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },
         }

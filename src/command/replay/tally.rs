@@ -15,7 +15,13 @@ const NAMED: u64 = 10;
 /// What became of a payload.
 pub(in crate::command) enum Outcome {
     /// The target answered; its answer was read this long after the request began.
-    Answered { place: Place, status: StatusCode, latency: Duration, description: Option<String> },
+    Answered {
+        place: Place,
+        status: StatusCode,
+        quarantined: bool,
+        latency: Duration,
+        description: Option<String>,
+    },
     /// The target did not; the payload may have arrived all the same.
     Unanswered { place: Place, reason: &'static str, detail: String },
     /// It was not posted.
@@ -49,6 +55,7 @@ impl Outcome {
 #[derive(Default)]
 pub(in crate::command) struct Tally {
     answers: BTreeMap<u16, u64>,
+    quarantined: u64,
     unanswered: BTreeMap<&'static str, u64>,
     pub(in crate::command) not_sent: BTreeMap<&'static str, u64>,
     pub(in crate::command) passed_over: BTreeMap<&'static str, u64>,
@@ -60,7 +67,8 @@ impl Tally {
     /// Counts an outcome. Returns a line for people if it is one of the first failures.
     pub(in crate::command) fn add(&mut self, outcome: &Outcome) -> Option<String> {
         let failure = match outcome {
-            Outcome::Answered { place, status, latency, description } => {
+            Outcome::Answered { place, status, quarantined, latency, description } => {
+                self.quarantined += u64::from(*quarantined);
                 *self.answers.entry(status.as_u16()).or_default() += 1;
                 self.latencies.add(*latency);
                 if status.is_success() {
@@ -117,6 +125,9 @@ impl Tally {
             let _ = write!(text, "\n  {what}: {count}");
         };
         self.answers.iter().for_each(|(status, count)| line(&status.to_string(), *count));
+        if self.quarantined > 0 {
+            line("of these in quarantine", self.quarantined);
+        }
         self.unanswered.iter().for_each(|(reason, count)| line(&format!("no answer, {reason}"), *count));
         text.push_str(&self.unsent_text());
         if let Some([p50, p99, max]) = self.latencies.figures() {
@@ -145,6 +156,7 @@ impl Tally {
         json!({
             "sent": self.sent(),
             "answers": answers,
+            "quarantined": self.quarantined,
             "unanswered": self.unanswered,
             "notSent": self.not_sent,
             "passedOver": self.passed_over,
@@ -220,7 +232,8 @@ mod tests {
             (StatusCode::UNAUTHORIZED, Some("a.jsonl:3: 401 Unauthorized: Wrong secret")),
         ] {
             let description = Some("Wrong secret".to_owned());
-            let outcome = Outcome::Answered { place: place(), status, latency, description };
+            let quarantined = status == StatusCode::OK;
+            let outcome = Outcome::Answered { place: place(), status, quarantined, latency, description };
             assert_eq!(tally.add(&outcome).as_deref(), said);
         }
         let detail = "refused".to_owned();
@@ -237,13 +250,14 @@ mod tests {
         assert!(!tally.all_well());
         assert_eq!(
             tally.text(2 * SECOND),
-            "sent 4 in 2.00 s, 1.5 answered a second\n  200: 2\n  401: 1\n  no answer, no connection: 1\n  \
+            "sent 4 in 2.00 s, 1.5 answered a second\n  200: 2\n  401: 1\n  of these in quarantine: 2\n  \
+             no answer, no connection: 1\n  \
              not sent, not JSON: 1\nlatency p50 4.0 ms, p99 4.0 ms, max 4.0 ms"
         );
         assert_eq!(
             tally.json(2 * SECOND),
             json!({
-                "sent": 4, "answers": {"200": 2, "401": 1}, "unanswered": {"no connection": 1},
+                "sent": 4, "answers": {"200": 2, "401": 1}, "quarantined": 2, "unanswered": {"no connection": 1},
                 "notSent": {"not JSON": 1}, "passedOver": {}, "seconds": 2.0, "perSecond": 1.5,
                 "latencyMs": {"p50": 4.0, "p99": 4.0, "max": 4.0},
             })

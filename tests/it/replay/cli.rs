@@ -26,7 +26,9 @@ fn the_fixtures_replayed_by_the_command_are_all_answered_200_and_it_ends_with_0(
     assert_eq!(ran.status.code(), Some(0), "{out}{err}");
     let sent = all_bodies().len();
     assert!(out.starts_with(&format!("sent {sent} in ")), "{out}");
-    assert!(out.contains(&format!("\n  200: {sent}\n")), "{out}");
+    let odd = home.rows("quarantine");
+    assert!(odd > 10, "{odd}");
+    assert!(out.contains(&format!("\n  200: {sent}\n  of these in quarantine: {odd}\n")), "{out}");
     assert!(!out.contains("not sent") && err.is_empty(), "{out}{err}");
 }
 
@@ -51,6 +53,7 @@ fn however_the_command_posts_the_directory_and_the_journal_are_the_same() {
         let summary: Value = serde_json::from_slice(&ran.stdout).unwrap();
         assert_eq!(summary["sent"], sent * rounds, "{args:?}");
         assert_eq!(summary["answers"], serde_json::json!({ "200": sent * rounds }), "{args:?}");
+        assert_eq!(summary["quarantined"], 16 * rounds, "{args:?}");
         assert_eq!((picture(&home, &program), home.rows("journal")), expected, "{args:?}");
     }
 }
