@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::crash::traffic::{Rng, Sender, webhook};
 use crate::rebuild::Rebuilt;
 use crate::storage_faults::strace;
-use crate::support::{Connection, Home, Program, first_message, have, until};
+use crate::support::{Connection, Home, Program, first_message, installed, require, until};
 
 pub fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -194,9 +194,7 @@ fn write_on(program: &Program, part: u64, done: &AtomicBool) {
 #[test]
 fn a_copy_that_takes_too_long_lets_go_of_the_log_before_the_worker_waits_for_it() {
     const LIMIT: u64 = 16 << 20;
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = Home::with("[store]\nwal_checkpoint = \"1MiB\"\nwal_limit = \"16MiB\"");
     let program = home.start();
     let wal = home.path().join("rollcall.db-wal");

@@ -32,6 +32,7 @@ mod replay;
 mod rest;
 mod run;
 mod seeing;
+mod skips;
 mod storage_faults;
 mod store_files;
 mod suites;

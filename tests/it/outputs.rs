@@ -205,9 +205,7 @@ fn what_each_command_wrote_itself_it_may_replace() {
 /// The backup is there when the copying begins; a service opens it before the copying ends.
 #[test]
 fn a_service_that_starts_on_the_target_meanwhile_keeps_its_database() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = Home::new();
     let program = home.start();
     assert_eq!(program.webhook(message(1)).status, 200);

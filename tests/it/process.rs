@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::crash::traffic::webhook;
 use crate::storage_faults::strace;
-use crate::support::{APP, Connection, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, have, until};
+use crate::support::{
+    APP, Connection, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, installed, require, until,
+};
 
 fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -57,9 +59,7 @@ fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
 /// The first sync of a new database takes a second.
 #[test]
 fn while_the_database_is_being_opened_it_is_503_and_a_stop_ends_that() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = Home::new();
     home.wrapper = strace(&home, "fsync,fdatasync", "fsync,fdatasync:delay_enter=2000000:when=1", &[]);
     let program = home.start_until("\"starting on ").map_err(|(_, log)| log).unwrap();
@@ -251,9 +251,7 @@ fn ticks(program: &Program) -> u64 {
 
 #[test]
 fn without_file_handles_it_waits_for_one_without_spinning_and_recovers() {
-    if !have("prlimit") {
-        return;
-    }
+    require!(installed("prlimit"));
     let mut home = Home::new();
     home.wrapper = ["prlimit", "--nofile=64"].map(String::from).into();
     let program = home.start();

@@ -7,7 +7,7 @@ use rusqlite::Connection as Sql;
 
 use crate::crash::traffic::{Rng, webhook};
 use crate::storage_faults::{strace, traced};
-use crate::support::{Connection, Home, files, first_message, have};
+use crate::support::{Connection, Home, files, first_message, installed, require};
 
 fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -48,9 +48,7 @@ fn refuses(home: &Home, what: &str) -> (Option<i32>, String) {
 
 #[test]
 fn a_first_start_killed_at_any_write_leaves_a_file_that_the_next_start_completes() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let whole = fresh();
     let calls = "pwrite64,fsync,fdatasync,ftruncate,unlink";
     let mut at = 0;
@@ -183,9 +181,7 @@ fn a_file_of_something_else_is_refused_untouched() {
 
 #[test]
 fn every_commit_is_synced_before_it_is_acknowledged() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = Home::new();
     home.start().stop();
     home.wrapper = strace(&home, "fsync,fdatasync", "", &["rollcall.db-wal"]);

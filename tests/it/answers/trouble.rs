@@ -5,7 +5,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{rejected, requests, stored};
-use crate::support::{Answer, Connection, Home, Program, SECRET, first_message, have, until};
+use crate::support::{Answer, Connection, Home, Program, SECRET, first_message, installed, require, until};
 
 /// Holds the database against every other writer until it is dropped.
 fn hold(home: &Home) -> rusqlite::Connection {
@@ -108,9 +108,7 @@ fn reads_hang(home: &Home, program: &Program) -> Child {
 
 #[test]
 fn a_look_up_that_hangs_is_503_within_answer_within() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let home = Home::with("[ingest]\nanswer_within = \"500ms\"");
     let program = home.start();
     assert!(stored(&program.webhook(first_message("a", 1.0))));

@@ -26,9 +26,7 @@ fn home(users: usize) -> Home {
 
 #[test]
 fn data_on_a_terminal_is_nothing_but_data() {
-    if !have("script") {
-        return;
-    }
+    require!(installed("script"));
     let home = home(300);
     let shown = on_a_terminal(&home, "rollcall export");
     let lines: Vec<&str> = shown.lines().collect();
@@ -46,9 +44,7 @@ fn data_on_a_terminal_is_nothing_but_data() {
 
 #[test]
 fn a_bar_names_its_steps_and_never_counts_beyond_its_end() {
-    if !have("script") {
-        return;
-    }
+    require!(installed("script"));
     let home = home(300);
     for line in [
         "rollcall verify",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{backed_up, message, printed, refused};
 use crate::storage_faults::{strace, traced};
-use crate::support::{Home, have};
+use crate::support::{Home, installed, require};
 
 /// The databases that were put aside here.
 fn aside(home: &Home) -> Vec<PathBuf> {
@@ -94,9 +94,7 @@ fn killed_at(call: &str, at: usize, source: &Home) -> (bool, usize) {
 /// strace counts each call by itself.
 #[test]
 fn killed_at_any_call_a_restore_leaves_the_old_database_or_the_new_one() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let (source, _) = backed_up(3);
     let (mut old, mut new) = (0, 0);
     for call in ["pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "linkat", "unlink"] {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::Sha256;
 
 use super::{TWO_APPS, hmac};
-use crate::support::{Home, SECRET, first_message, have};
+use crate::support::{Home, SECRET, first_message, installed, require};
 
 /// How often each request is made.
 const ROUNDS: usize = 4;
@@ -77,18 +77,14 @@ fn wrong_secrets() -> Vec<Wrong<'static>> {
 
 #[test]
 fn a_wrong_secret_takes_the_same_instructions_wherever_it_is_wrong_and_for_an_unknown_app() {
-    if !have("valgrind") {
-        return;
-    }
+    require!(installed("valgrind"));
     let body = first_message("forged", 1.0);
     same(&counted("app_by_key", &wrong_secrets(), &body));
 }
 
 #[test]
 fn a_wrong_signature_takes_the_same_instructions_wherever_it_is_wrong_and_for_an_unknown_app() {
-    if !have("valgrind") {
-        return;
-    }
+    require!(installed("valgrind"));
     let body = first_message("forged", 1.0);
     let now = jiff::Timestamp::now().as_second().to_string();
     let plain = hmac::<Sha256>(64, SECRET.as_bytes(), body.as_bytes());

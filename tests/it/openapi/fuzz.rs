@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::calls;
-use crate::support::{Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, have};
+use crate::support::{Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, installed, require};
 
 /// A method, a path, and what was answered.
 type Asked = (String, String, u64);
@@ -49,9 +49,7 @@ fn fuzz(
 
 #[test]
 fn whatever_it_is_asked_it_answers_as_the_document_says() {
-    if !have("schemathesis") {
-        return;
-    }
+    require!(installed("schemathesis"));
     let home = Home::new();
     let program = home.start();
     for name in ["v1/message.appUser-full", "v1.1/merge.appUser-full", "v2/conversation.message-full"] {

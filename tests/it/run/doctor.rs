@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Home, Program, first_message};
+use crate::support::{Home, Missing, Program, first_message, require};
 
 const MINE: &str = "[[apps]]\nid = \"one\"\nwebhook_secrets = [\"first\"]\n";
 
@@ -142,16 +142,19 @@ fn rights_that_are_too_wide_are_found() {
 }
 
 #[test]
-fn a_disk_that_is_full_or_forgets_is_found() {
+fn a_disk_that_is_full_is_found() {
     let mut patient = Patient::well();
     patient.set("store.wal_limit=9000000GB");
     patient.has("disk space", "wrong", "less than the log may grow to");
-    if Path::new("/dev/shm").is_dir() {
-        let memory = tempfile::tempdir_in("/dev/shm").unwrap();
-        patient.set(&format!("store.url=sqlite://{}/rollcall.db", memory.path().display()));
-        patient.has("file system", "wrong", "in memory (tmpfs)");
-        patient.has("database", "wrong", "is not there");
-    }
+}
+
+#[test]
+fn a_database_in_memory_is_found() {
+    let memory = require!(tempfile::tempdir_in("/dev/shm").map_err(|_| Missing::new("there is no /dev/shm")));
+    let mut patient = Patient::well();
+    patient.set(&format!("store.url=sqlite://{}/rollcall.db", memory.path().display()));
+    patient.has("file system", "wrong", "in memory (tmpfs)");
+    patient.has("database", "wrong", "is not there");
 }
 
 #[test]

@@ -180,9 +180,7 @@ fn a_file_that_is_being_written_is_read_once_it_is_complete() {
 
 #[test]
 fn a_reload_asked_for_during_the_start_is_done_after_it() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = Home::with(&own("one"));
     home.wrapper = strace(&home, "fsync,fdatasync", "fsync,fdatasync:delay_enter=1500000:when=1", &[]);
     let program = home.start_until("\"starting on ").map_err(|(_, log)| log).unwrap();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Home, files, have};
+use crate::support::{Home, files, installed, require};
 
 fn shipped(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops").join(name);
@@ -61,9 +61,7 @@ fn the_unit_says_what_the_program_does() {
 
 #[test]
 fn systemd_itself_finds_nothing_wrong_with_the_unit() {
-    if !have("systemd-analyze") {
-        return;
-    }
+    require!(installed("systemd-analyze"));
     let version = Command::new("systemd-analyze").arg("--version").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
     let version: u32 = version.split_whitespace().nth(1).unwrap().parse().unwrap();

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Connection, Home, Program, request};
+use crate::support::{Connection, Home, Program, installed, request, require};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -91,27 +91,31 @@ fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
     assert!(untraced.iter().all(|line| line["span"].get("trace_id").is_none()), "{untraced:?}");
 }
 
+/// Settings with free ports.
+const PORTS: &str = "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n";
+
 #[test]
-fn on_a_terminal_or_where_it_is_wanted_the_log_is_text() {
+fn the_log_is_json_unless_text_is_asked_for() {
     let read = |home: &Home| {
         // Nothing to wait for in text: it ends by itself, because its database cannot be.
         let ended = home.command(&["--set", "store.url=sqlite:///nowhere/at/all.db"]).output().unwrap();
         assert!(!ended.status.success());
         String::from_utf8(ended.stderr).unwrap()
     };
-    let ports = "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\n";
-    let json = read(&Home::with(ports));
+    let json = read(&Home::with(PORTS));
     assert!(
         json.lines().count() > 1 && json.lines().all(|line| line.starts_with("{\"timestamp\"")),
         "{json}"
     );
-    let text = read(&Home::with(&format!("{ports}[log]\nformat = \"text\"")));
+    let text = read(&Home::with(&format!("{PORTS}[log]\nformat = \"text\"")));
     assert!(text.lines().count() > 1 && text.lines().all(|line| !line.starts_with('{')), "{text}");
-    if !crate::support::have("script") {
-        return;
-    }
+}
+
+#[test]
+fn on_a_terminal_the_log_is_text() {
+    require!(installed("script"));
     // script(1) runs it on a terminal of its own, and both of its outputs come out here.
-    let home = Home::with(ports);
+    let home = Home::with(PORTS);
     drop(home.command(&[])); // writes the settings
     let line = format!("{} --set store.url=sqlite:///nowhere/at/all.db", env!("CARGO_BIN_EXE_rollcall"));
     let shown = Command::new("script").args(["-qec", &line, "/dev/null"]).current_dir(home.path()).output();

@@ -16,7 +16,7 @@ fn fill(program: &Program, from: usize) -> (usize, crate::support::Answer) {
 #[test]
 fn a_full_disk_is_a_refusal_that_ends_when_there_is_room_again() {
     let home = Home::with(ON_DISK);
-    let Some(disk) = Mounted::new(&home, &["-t", "tmpfs", "-o", "size=8m", "tmpfs"]) else { return };
+    let disk = require!(Mounted::new(&home, &["-t", "tmpfs", "-o", "size=8m", "tmpfs"]));
     let program = home.start();
     let (stored, refusal) = fill(&program, 1);
     assert_eq!((refusal.status, refusal.code().as_str()), (503, "storage_full"), "{refusal:?}");
@@ -54,9 +54,7 @@ fn a_full_disk_is_a_refusal_that_ends_when_there_is_room_again() {
 /// A write that fails somewhere in the middle of a transaction.
 #[test]
 fn a_write_that_fails_is_a_refusal_and_the_next_one_is_stored() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     for (error, code) in [
         ("ENOSPC", "storage_full"),
         ("EDQUOT", "unavailable"),
@@ -87,9 +85,7 @@ fn a_write_that_fails_is_a_refusal_and_the_next_one_is_stored() {
 
 #[test]
 fn a_file_grown_to_its_limit_is_a_refusal_and_does_not_end_the_program() {
-    if !have("prlimit") {
-        return;
-    }
+    require!(installed("prlimit"));
     let mut home = Home::new();
     home.wrapper = ["prlimit", "--fsize=4194304"].map(String::from).into();
     let program = home.start();
@@ -109,9 +105,7 @@ fn a_file_grown_to_its_limit_is_a_refusal_and_does_not_end_the_program() {
 /// F7: what cannot be read is not known to be absent.
 #[test]
 fn a_read_that_fails_is_503_and_never_404() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let home = Home::new();
     let program = home.start();
     for n in 1..400 {

@@ -12,17 +12,15 @@ const SENDERS: u64 = 8;
 const MANY_CHECKPOINTS: &str = "wal_checkpoint = \"64KiB\"\nwal_limit = \"512KiB\"";
 
 /// A file with an empty file system on it.
-fn image(home: &Home, kind: &str) -> Option<String> {
+fn image(home: &Home, kind: &str) -> Result<String, Missing> {
+    let mkfs = format!("mkfs.{kind}");
+    installed(&mkfs)?;
     let path = home.path().join("disk.img");
     let size = if kind == "xfs" { 310 } else { 64 };
     std::fs::File::create(&path).unwrap().set_len(size << 20).unwrap();
-    let made = Command::new(format!("mkfs.{kind}")).arg("-q").arg(&path).output();
-    let made = made.is_ok_and(|made| made.status.success());
-    assert!(made || std::env::var_os("CI").is_none(), "mkfs.{kind} is needed");
-    if !made {
-        eprintln!("skipped: mkfs.{kind} is needed");
-    }
-    made.then(|| path.to_str().unwrap().to_owned())
+    let made = Command::new(mkfs).arg("-q").arg(&path).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    Ok(path.to_str().unwrap().to_owned())
 }
 
 /// One life of the program on the disk, with a power cut at its end. What was acknowledged before
@@ -42,7 +40,7 @@ fn life(home: &Home, disk: Mounted, senders: &mut [Sender], ledger: &mut Ledger,
 }
 
 /// Cuts the power `cuts` times; gives how often something acknowledged was gone.
-fn losses(kind: &str, cuts: u64, lies: bool) -> Option<u64> {
+fn losses(kind: &str, cuts: u64, lies: bool) -> Result<u64, Missing> {
     let mut home = Home::with(ON_DISK);
     let image = image(&home, kind)?;
     let mount = |home: &Home| Mounted::new(home, &["-o", "loop", &image]);
@@ -76,31 +74,21 @@ fn losses(kind: &str, cuts: u64, lies: bool) -> Option<u64> {
         until("unmounted", || Command::new("umount").arg(&disk.0).output().unwrap().status.success());
     }
     println!("{kind}: {cuts} power cuts; {ledger}; {lost} with losses");
-    Some(lost)
+    Ok(lost)
 }
 
 #[test]
 fn after_a_power_cut_it_has_everything_it_acknowledged_before() {
-    if have_xfs_io() {
-        let cuts = number("ROLLCALL_POWER_CUTS", 5);
-        assert!([Some(0), None].contains(&losses("ext4", cuts, false)));
-        assert!([Some(0), None].contains(&losses("xfs", cuts, false)));
-    }
+    require!(installed("xfs_io"));
+    let cuts = number("ROLLCALL_POWER_CUTS", 5);
+    assert_eq!(require!(losses("ext4", cuts, false)), 0);
+    assert_eq!(require!(losses("xfs", cuts, false)), 0);
 }
 
 /// With syncs that only pretend, the same test must find losses: else it would be blind.
 #[test]
 fn without_syncs_a_power_cut_takes_what_was_acknowledged() {
-    if have_xfs_io() && have("strace") {
-        assert_ne!(losses("ext4", 3, true), Some(0));
-    }
-}
-
-fn have_xfs_io() -> bool {
-    let found = Command::new("xfs_io").arg("-V").output().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "xfs_io is not installed");
-    if !found {
-        eprintln!("skipped: xfs_io is not installed");
-    }
-    found
+    require!(installed("xfs_io"));
+    require!(installed("strace"));
+    assert_ne!(require!(losses("ext4", 3, true)), 0);
 }

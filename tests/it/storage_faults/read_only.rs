@@ -27,7 +27,7 @@ fn a_folder_where_the_file_should_be_is_refused_at_the_start() {
 #[test]
 fn a_read_only_disk_is_refused_at_the_start() {
     let home = Home::with(ON_DISK);
-    let Some(disk) = Mounted::new(&home, &["-t", "tmpfs", "-o", "size=16m", "tmpfs"]) else { return };
+    let disk = require!(Mounted::new(&home, &["-t", "tmpfs", "-o", "size=16m", "tmpfs"]));
     let program = home.start();
     assert_eq!(program.webhook(large(1, 100)).status, 200);
     program.stop();
@@ -41,7 +41,7 @@ fn a_read_only_disk_is_refused_at_the_start() {
 #[test]
 fn a_read_only_file_in_a_writable_folder_is_refused_at_the_start() {
     let home = Home::with(ON_DISK);
-    let Some(_disk) = Mounted::new(&home, &["-t", "tmpfs", "-o", "size=16m", "tmpfs"]) else { return };
+    let _disk = require!(Mounted::new(&home, &["-t", "tmpfs", "-o", "size=16m", "tmpfs"]));
     let program = home.start();
     assert_eq!(program.webhook(large(1, 100)).status, 200);
     program.stop();

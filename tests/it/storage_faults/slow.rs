@@ -33,9 +33,7 @@ const SLACK: Duration = Duration::from_millis(1500);
 
 #[test]
 fn on_a_slow_disk_every_answer_comes_in_time_and_the_queue_does_not_grow() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = used("[ingest]\nqueue_jobs = 8\nbatch_jobs = 4\nanswer_within = \"1500ms\"");
     home.wrapper =
         strace(&home, "fsync,fdatasync", "fsync,fdatasync:delay_enter=3000000", &["rollcall.db-wal"]);
@@ -77,9 +75,7 @@ fn on_a_slow_disk_every_answer_comes_in_time_and_the_queue_does_not_grow() {
 
 #[test]
 fn the_queue_is_bounded_in_bytes_as_well() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = used(
         "[limits]\nwebhook_body = \"100KB\"\n[ingest]\nqueue_bytes = \"100KB\"\nbatch_jobs = 1\nanswer_within = \"20s\"",
     );

@@ -25,9 +25,7 @@ fn recovers(home: &mut Home, ledger: &Ledger, when: &str) {
 
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     for when in (1..=30).chain([40]).map(|n| n.to_string()).chain(["3+".to_owned()]) {
         let when = &*when;
         let mut home = used("");
@@ -50,9 +48,7 @@ fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_ends() {
 
 #[test]
 fn a_batch_of_many_whose_sync_fails_is_acknowledged_to_none_of_them() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     for (when, seed) in [("2", 1), ("5", 2), ("20", 3)] {
         let mut home = used("");
         failing(&mut home, when, "rollcall.db-wal");
@@ -69,9 +65,7 @@ fn a_batch_of_many_whose_sync_fails_is_acknowledged_to_none_of_them() {
 
 #[test]
 fn a_checkpoint_whose_sync_fails_ends_the_process_and_loses_nothing() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = used("[store]\nwal_checkpoint = \"256KiB\"");
     failing(&mut home, "1", "rollcall.db");
     let program = home.start();
@@ -89,9 +83,7 @@ fn a_checkpoint_whose_sync_fails_ends_the_process_and_loses_nothing() {
 /// it: only a start that reads the file afresh knows.
 #[test]
 fn after_a_failed_sync_the_database_is_not_written_any_more() {
-    if !have("strace") {
-        return;
-    }
+    require!(installed("strace"));
     let mut home = used("");
     let calls = ["fsync", "fdatasync", "pwrite64", "ftruncate", "unlink"];
     let inject = "fsync,fdatasync:error=EIO:when=4";
