@@ -8,6 +8,7 @@ export const app = setting('ROLLCALL_APP');
 export const keyId = setting('ROLLCALL_KEY_ID');
 export const secret = setting('ROLLCALL_KEY_SECRET');
 export const appToken = setting('ROLLCALL_APP_TOKEN');
+export const webhookSecret = setting('ROLLCALL_WEBHOOK_SECRET');
 
 /** A moment as every answer has it. */
 export const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

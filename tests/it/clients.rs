@@ -1,12 +1,12 @@
 //! Smooch's own clients, unmodified, from npm. Each script in `tests/clients` drives one of them, checks
-//! what it makes of our answers, and says in a line what it reported where we refuse.
+//! what it makes of our answers, and says in a line what it reported where we refuse. A browser is a client too.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{APP, Home, KEY_ID, KEY_SECRET, SECRET, npm_package, require};
+use crate::support::{APP, Home, KEY_ID, KEY_SECRET, SECRET, installed, npm_package, require};
 
 /// The app token of the demo app.
 const APP_TOKEN: &str = "demo-app-token";
@@ -51,4 +51,12 @@ fn the_v2_client_creates_patches_and_lists() {
         "v2.mjs",
         "sunshine-conversations-client 14.1.0",
     );
+}
+
+/// `/docs` in a real browser: every call opened, at several widths, light and dark, by keyboard, and tried.
+#[test]
+fn chromium_shows_and_tries_every_call_of_the_page() {
+    require!(installed("chromium"));
+    require!(npm_package("axe-core"));
+    run(&require!(npm_package("playwright-core")), "docs_page.mjs", "docs page");
 }
