@@ -1,5 +1,6 @@
 //! What whoever runs it relies on: reloading, the watchdog, the doctor, exit codes, files for systemd and Docker.
 
+mod container;
 mod doctor;
 mod exit_codes;
 mod host;

@@ -1,12 +1,12 @@
 //! The files in `ops/`: read by the programs they are for where these are here, and by eye elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Home, files, installed, require};
+use crate::support::{Home, installed, require};
 
-fn shipped(name: &str) -> String {
+pub(super) fn shipped(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops").join(name);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -84,46 +84,6 @@ fn systemd_itself_finds_nothing_wrong_with_the_unit() {
         .output();
     let output = output.unwrap();
     assert!(output.status.success(), "exposed: {}", String::from_utf8_lossy(&output.stdout));
-}
-
-/// There is no Docker here to ask: what is checked is what was got wrong before.
-#[test]
-fn the_image_runs_as_nobody_in_particular_and_is_asked_whether_it_is_well() {
-    let text = shipped("Dockerfile");
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    let from = lines.iter().filter(|line| line.starts_with("FROM ")).count();
-    assert_eq!(from, 2, "built in one image, run in another");
-    let last = lines.iter().rposition(|line| line.starts_with("FROM ")).unwrap();
-    let of = |word: &str| lines[last..].iter().any(|line| line.starts_with(word));
-    assert!(
-        of("USER rollcall")
-            && of("VOLUME /var/lib/rollcall")
-            && of("HEALTHCHECK ")
-            && of("STOPSIGNAL SIGTERM")
-    );
-    assert!(text.contains("[\"/usr/local/bin/rollcall\", \"check-health\"]"));
-    // What is copied into the build is what the build needs.
-    let ignored = shipped("Dockerfile.dockerignore");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for kept in ignored.lines().filter_map(|line| line.strip_prefix('!')) {
-        assert!(root.join(kept).exists(), "{kept}");
-    }
-    let mut needed: BTreeSet<String> =
-        [".cargo", "Cargo.toml", "Cargo.lock", "config.toml", "src", "benches"].map(String::from).into();
-    for file in files(&root.join("src"), "rs") {
-        let text = std::fs::read_to_string(&file).unwrap();
-        for part in text.split("include_str!(\"").chain(text.split("include_bytes!(\"")).skip(1) {
-            let path = part.split('"').next().unwrap();
-            let embedded = file.parent().unwrap().join(path);
-            let Ok(embedded) = embedded.canonicalize() else { continue };
-            let top = embedded.strip_prefix(root).unwrap().iter().next().unwrap();
-            needed.insert(top.to_string_lossy().into_owned());
-        }
-    }
-    assert!(needed.len() > 5, "what is embedded is found: {needed:?}");
-    for needed in needed {
-        assert!(ignored.lines().any(|line| line == format!("!{needed}")), "{needed}");
-    }
 }
 
 #[test]
