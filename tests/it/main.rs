@@ -27,6 +27,7 @@ mod outputs;
 mod portable;
 mod process;
 mod raw;
+mod readme;
 mod rebuild;
 mod replay;
 mod rest;
