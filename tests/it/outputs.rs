@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::{message, printed, refused};
 use crate::storage_faults::strace;
-use crate::support::{Home, Program, have, until};
+use crate::support::{Home, Program, installed, require, until};
 
 /// Every command line that writes to the file `target`.
 fn commands<'t>(target: &'t str, listen: &'t str) -> Vec<Vec<&'t str>> {

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{messages, run_alone};
-use crate::support::{Home, have};
+use crate::support::{Home, installed, require};
 
 /// What a command line writes to a terminal, as the terminal gets it.
 fn on_a_terminal(home: &Home, line: &str) -> String {

@@ -129,9 +129,13 @@ fn the_images_user_reads_settings_that_its_group_may_read() {
     std::fs::set_permissions(&settings, Permissions::from_mode(0o640)).unwrap();
     let owned = chown(&settings, Some(0), Some(10001));
     require!(owned.map_err(|why| Missing::new(format!("a file cannot be given to another group: {why}"))));
+    // The data folder belongs to the image's user.
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    chown(&data, Some(10001), Some(10001)).unwrap();
     for (group, code) in [(10001, 0), (10002, 78)] {
         let mut command = Command::new(&program);
-        command.args(["check-config", "--config"]).arg(&settings).current_dir(home.path());
+        command.args(["check-config", "--config"]).arg(&settings).current_dir(&data);
         let output = command.uid(10001).gid(group).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{group}: {}", String::from_utf8_lossy(&output.stderr));
     }

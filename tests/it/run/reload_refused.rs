@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::storage_faults::strace;
-use crate::support::{APP, Home, KEY_SECRET, Program, SECRET, first_message, have, until};
+use crate::support::{APP, Home, KEY_SECRET, Program, SECRET, first_message, installed, require, until};
 
 const APPLIED: &str = "rollcall_reloads_total{outcome=\"applied\"}";
 const REFUSED: &str = "rollcall_reloads_total{outcome=\"refused\"}";

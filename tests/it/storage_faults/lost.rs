@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::backup::{message, printed};
-use crate::support::{SECRET, request, until};
+use crate::support::{SECRET, request, require, until};
 
 /// What happens to the files in the folder `data`, how it is undone, and whether a commit sees it at once.
 struct Loss {
@@ -189,7 +189,7 @@ fn an_idle_service_notices_it_as_well_and_the_next_start_makes_no_empty_director
 #[test]
 fn an_unmounted_disk_is_noticed() {
     let home = Home::with(ON_DISK);
-    let Some(disk) = Mounted::new(&home, &["-t", "tmpfs", "-o", "size=32m", "tmpfs"]) else { return };
+    let disk = require!(Mounted::new(&home, &["-t", "tmpfs", "-o", "size=32m", "tmpfs"]));
     let program = home.start();
     assert_eq!(program.webhook(message(1)).status, 200);
     drop(disk);
