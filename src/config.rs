@@ -46,6 +46,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The way from a request to the disk.
     pub ingest: Ingest,
+    /// The way from a question to its answer.
+    pub reads: Reads,
     /// The database.
     pub store: Store,
     /// How much of it is kept.
@@ -117,7 +119,7 @@ pub struct Ingest {
     pub queue_bytes: usize,
     /// Jobs in one transaction; at most `queue_jobs`.
     pub batch_jobs: usize,
-    /// From the queue to the receipt, and from the question to the answer of a look-up.
+    /// From the queue to the receipt, and from the question to the answer of a look-up or of the feed.
     pub answer_within: Duration,
     /// Between the time stamp of a signed delivery and our clock.
     pub signature_tolerance: Duration,
@@ -131,6 +133,19 @@ pub struct Ingest {
     pub quarantine_bytes: u64,
     /// `_id`s of one merged user.
     pub group_members: usize,
+}
+
+/// `[reads]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reads {
+    /// Threads that look up one app user.
+    pub look_up_readers: usize,
+    /// Threads for everything that reads many rows.
+    pub long_readers: usize,
+    /// Long reads that may wait for one of these.
+    pub long_waiting: usize,
+    /// From the question to the answer of a long read.
+    pub long_within: Duration,
 }
 
 /// `[store]`

@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use levels::Gauges;
-pub use levels::{AppLevel, Levels};
+pub use levels::{AppLevel, Levels, ReadLevel};
 use process::Process;
 
 /// Where a time in s falls: from a commit of a fast disk to the 20 s that Smooch waits at the longest.

@@ -19,7 +19,6 @@ use tokio::time::{sleep, timeout};
 use crate::config::{Problems, Server, Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::exit;
-use crate::http::census::Census;
 use crate::http::listen::{self, Routes};
 use crate::http::{self, Shared};
 use crate::ingest::news::News;
@@ -31,13 +30,19 @@ use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
 use crate::store::export::Export as _;
-use crate::store::readers::Readers;
+use crate::store::readers::{LaneBounds, Readers};
 use crate::store::sqlite::{self, OpenError, Options, Sqlite, SqliteReader};
 use crate::supervisor;
 use live::Live;
 
-/// Look-ups go on beside one that waits for the disk.
-const READERS: usize = 2;
+/// Followers read on beside one whose page is large.
+const FEED_READERS: usize = 2;
+
+/// Reads of the feed that may wait, and look-ups.
+const WAITING: usize = 4096;
+
+/// A probe is answered within this time.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often the worker looks whether something is kept long enough.
 const TICK: Duration = Duration::from_secs(1);
@@ -107,7 +112,7 @@ pub async fn run(
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
     let owned = settings.clone();
-    let Opened { store, readers, census } = tokio::select! {
+    let (store, readers) = tokio::select! {
         opened = tokio::task::spawn_blocking(move || open(&owned)) => {
             opened.map_err(|error| io("opening the database")(error.into()))??
         }
@@ -129,8 +134,7 @@ pub async fn run(
     let wake = queue.clone();
     presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
-    let shared =
-        Shared::new(settings, queue.clone(), readers, news, (census, presence.clone()), metrics.clone());
+    let shared = Shared::new(settings, queue.clone(), readers, news, presence.clone(), metrics.clone());
     let mut live = Live::new(settings, shared, schedule, &front, metrics);
     tokio::spawn(supervisor::watch(pulse));
     let (store, apps) = (&settings.store.url, settings.apps.len());
@@ -218,14 +222,8 @@ async fn drain(mut front: Front, live: Live, queue: &Queue, worker: oneshot::Rec
     ended
 }
 
-/// The database, to be written by one and read by several.
-struct Opened {
-    store: Sqlite,
-    readers: Readers<SqliteReader>,
-    census: Census,
-}
-
-fn open(settings: &Settings) -> Result<Opened, Failure> {
+/// Opens the database, to be written by one and read by several.
+fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&Options {
         path: path.clone(),
@@ -238,11 +236,18 @@ fn open(settings: &Settings) -> Result<Opened, Failure> {
         no_other_apps(settings, &mut SqliteReader::open(path)?)?;
     }
     clear_leftovers(settings, path);
-    let readers = (0..READERS).map(|_| SqliteReader::open(path)).collect::<Result<_, _>>()?;
-    let readers = Readers::start(readers, settings.ingest.answer_within);
-    let apps = settings.apps.iter().map(|app| app.id.as_str().into()).collect();
-    let census = Census::new(SqliteReader::open(path)?, apps);
-    Ok(Opened { store, readers: readers.map_err(io("reader threads"))?, census })
+    let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
+    let lane = |readers: usize, waiting: usize, within: Duration| {
+        let readers: Result<Vec<_>, _> = (0..readers).map(|_| SqliteReader::open(path)).collect();
+        readers.map(|readers| (readers, LaneBounds { waiting, within }))
+    };
+    let readers = Readers::start([
+        lane(1, WAITING, PROBED_WITHIN)?,
+        lane(reads.look_up_readers, WAITING, answer_within)?,
+        lane(FEED_READERS, WAITING, answer_within)?,
+        lane(reads.long_readers, reads.long_waiting, reads.long_within)?,
+    ]);
+    Ok((store, readers.map_err(io("reader threads"))?))
 }
 
 /// A settings file that lost its apps must not have their webhooks answered 401, which is final.

@@ -10,6 +10,7 @@ mod feed;
 mod histogram;
 mod lists;
 mod load;
+mod long_reads;
 mod machine;
 mod noop;
 mod peer;
@@ -66,6 +67,9 @@ struct Args {
     /// Measures lists and searches instead of webhooks
     #[arg(long)]
     lists: bool,
+    /// Measures look-ups beside 64 long reads at once instead of webhooks
+    #[arg(long)]
+    long_reads: bool,
     /// Measures this build of the program, such as an older one
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
     program: PathBuf,
@@ -122,6 +126,9 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>
     }
     let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
+    if args.long_reads {
+        return long_reads::run(args, cache, folder).map(|()| None);
+    }
     if args.lists {
         return lists::run(args, cache, folder).map(|()| None);
     }

@@ -21,7 +21,7 @@ pub const BASIC: &str = "YXBwX2RlbW86ZGVtby1rZXktc2VjcmV0LWNoYW5nZS1tZQ==";
 
 /// What is asked.
 #[derive(Clone, Copy)]
-enum Ask {
+pub enum Ask {
     ById,
     ByUserId,
     Init,
@@ -68,7 +68,7 @@ impl Requests for Asks {
 
 /// Asks a server; gives the requests a second, p50 and p99 in ms, and the server's processor time for a request
 /// in µs.
-fn measure(server: &Server, ask: Ask, connections: usize, args: &Args, seed: u64) -> Result<[f64; 4]> {
+pub fn measure(server: &Server, ask: Ask, connections: usize, args: &Args, seed: u64) -> Result<[f64; 4]> {
     let time = Duration::from_secs_f64(args.seconds);
     let plan = Plan { address: server.address, connections, warm_up: WARM_UP, time };
     let asks = Asks { ask, users: args.users, random: Random(seed), address: server.address };

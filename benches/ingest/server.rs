@@ -68,6 +68,16 @@ impl Server {
         self.child.id()
     }
 
+    /// Its admin listener, as it logged it.
+    pub fn admin(&self) -> Result<SocketAddr> {
+        let text = std::fs::read_to_string(self.home.join("log"))?;
+        let address = text.lines().find_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).ok()?;
+            line["admin_listen"].as_str()?.parse().ok()
+        });
+        address.context("the program logs its admin listener")
+    }
+
     /// SIGTERM, and a clean end.
     pub fn stop(mut self) -> Result<()> {
         let told = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();

@@ -55,8 +55,8 @@ pub struct Args {
     /// Only this person, and all that is kept of them: an _id, also an old one, or a userId
     #[arg(long, value_name = "USER", conflicts_with = "format")]
     user: Option<String>,
-    /// Only app users who fit, as in GET /v1/appusers: q, userId, email, platform, identified,
-    /// conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
+    /// Only app users who fit, as in GET /v1/appusers: q, userId, email, platform, appVersion, appVersionSince,
+    /// appVersionBefore, identified, conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
     /// repeated. Who was removed fits nothing
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "user")]
     filter: Vec<(String, String)>,

@@ -11,7 +11,7 @@ use super::values::{
     log_format, log_level, long_secret, origin, store_url,
 };
 use super::{
-    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Retention, Secret, Server,
+    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Reads, Retention, Secret, Server,
     Settings, Store,
 };
 
@@ -55,6 +55,12 @@ impl Reader {
                 request_burst: self.number("limits.request_burst"),
             },
             ingest: self.ingest(),
+            reads: Reads {
+                look_up_readers: self.count("reads.look_up_readers", 1..=256),
+                long_readers: self.count("reads.long_readers", 1..=256),
+                long_waiting: self.count("reads.long_waiting", 0..=MANY),
+                long_within: self.duration("reads.long_within"),
+            },
             store: Store {
                 url: self.fixed("store.url", TEXT, store_url),
                 wal_checkpoint: self.fixed("store.wal_checkpoint", SIZE, bytes),

@@ -13,6 +13,7 @@ mod ids;
 mod known;
 pub mod moment;
 mod summary;
+mod version;
 mod view;
 mod words;
 
@@ -22,6 +23,7 @@ pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;
 pub use ids::{AppId, ClientId, Digest, SmoochId, Stamp};
 pub use known::{Known, Told, Word, facts_of};
-pub use summary::{Summary, Traits};
+pub use summary::{ClientTraits, Summary, Traits};
+pub use version::Version;
 pub use view::{Change, ChangeKind, View};
 pub use words::words;

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::app_user::{Client, Record, Text};
 use super::fact::Field;
@@ -14,6 +17,9 @@ use super::words::words;
 
 /// The texts that are searched for by their words.
 const SEARCHED: [Field; 4] = [Field::GivenName, Field::Surname, Field::Email, Field::UserId];
+
+/// v2's `identities`.
+static IDENTITIES: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.identities".into()));
 
 /// What an app user is sorted and filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +43,19 @@ pub struct Traits {
     pub email: Option<Text>,
     /// The platforms of its clients.
     pub platforms: BTreeSet<String>,
+    /// The versions of the apps of its clients.
+    pub app_versions: BTreeSet<String>,
+    /// The e-mail addresses among its identities.
+    pub identity_emails: BTreeSet<String>,
+}
+
+/// What a client is listed by: what of it is a string.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTraits<'a> {
+    /// Its `platform`.
+    pub platform: Option<Cow<'a, str>>,
+    /// Its `appVersion`.
+    pub app_version: Option<Cow<'a, str>>,
 }
 
 impl Summary {
@@ -58,14 +77,14 @@ impl Traits {
         // A name that is no text is searched for by what it looks like.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
+        let clients = clients(group, |_| true);
+        let traits = || clients.values().map(Client::traits);
         Self {
             words: texts.flat_map(|text| words(&text)).collect(),
             email: value(group, &Field::Email).cloned(),
-            platforms: clients(group, |_| true)
-                .values()
-                .filter_map(Client::platform)
-                .map(Cow::into_owned)
-                .collect(),
+            platforms: traits().filter_map(|traits| Some(traits.platform?.into_owned())).collect(),
+            app_versions: traits().filter_map(|traits| Some(traits.app_version?.into_owned())).collect(),
+            identity_emails: value(group, &IDENTITIES).map(|text| emails(text)).unwrap_or_default(),
         }
     }
 
@@ -78,30 +97,64 @@ impl Traits {
             let [was, is] = shown(field);
             was == is
         };
-        let platforms = || {
+        let clients = || {
             was.clients.len() == is.clients.len()
                 && was.clients.iter().zip(&is.clients).all(|((_, was), (_, is))| {
-                    let platform = |client: &'_ Option<Client>| {
-                        client.as_ref().and_then(Client::platform).map(Cow::into_owned)
-                    };
-                    was.value == is.value || platform(&was.value) == platform(&is.value)
+                    was.value == is.value || traits(was.value.as_ref()) == traits(is.value.as_ref())
                 })
         };
-        let fields = SEARCHED.iter().chain([&Field::SignedUpAt]).all(same);
-        before.is_plain() && now.is_plain() && fields && platforms()
+        let fields = SEARCHED.iter().chain([&Field::SignedUpAt, &*IDENTITIES]).all(same);
+        before.is_plain() && now.is_plain() && fields && clients()
     }
 }
 
 impl Client {
-    /// Its `platform`, if it is a string.
-    pub fn platform(&self) -> Option<Cow<'_, str>> {
-        #[derive(Deserialize)]
+    /// What it is listed by.
+    pub fn traits(&self) -> ClientTraits<'_> {
+        #[derive(Default, Deserialize)]
         struct Rest<'a> {
             #[serde(borrow, default)]
-            platform: Option<Cow<'a, str>>,
+            platform: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "appVersion")]
+            app_version: Option<&'a RawValue>,
         }
-        serde_json::from_str::<Rest<'_>>(&self.rest).ok()?.platform
+        let Rest { platform, app_version } = serde_json::from_str(&self.rest).unwrap_or_default();
+        ClientTraits { platform: text(platform), app_version: text(app_version) }
     }
+}
+
+fn traits(client: Option<&Client>) -> Option<ClientTraits<'_>> {
+    client.map(Client::traits)
+}
+
+/// A value of a client, if it is a string.
+fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<BorrowedText<'_>>(raw?.get()).ok().map(|text| text.0)
+}
+
+/// A JSON string, copied only where it has escapes.
+#[derive(Deserialize)]
+struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The addresses of the identities of type `email` in a JSON list of identities.
+fn emails(identities: &str) -> BTreeSet<String> {
+    #[derive(Deserialize)]
+    struct Identity {
+        #[serde(default)]
+        r#type: Value,
+        #[serde(default)]
+        value: Value,
+    }
+    let identities: Vec<Identity> = serde_json::from_str::<Vec<Value>>(identities)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|identity| serde_json::from_value(identity).ok())
+        .collect();
+    let email = |identity: Identity| match identity.value {
+        Value::String(email) if identity.r#type == "email" => Some(email),
+        _ => None,
+    };
+    identities.into_iter().filter_map(email).collect()
 }
 
 impl View {
@@ -111,6 +164,12 @@ impl View {
         let told = self.get(&Field::Property(key.into()));
         told.is_some_and(|told| **told == *value || *told == super::json_text(value))
     }
+
+    /// Whether it has this e-mail address among its identities, whatever the case of its letters.
+    pub fn has_identity_email(&self, email: &str) -> bool {
+        let (identities, email) = (self.get(&IDENTITIES), email.to_lowercase());
+        identities.is_some_and(|text| emails(text).iter().any(|known| known.to_lowercase() == email))
+    }
 }
 
 #[cfg(test)]
@@ -118,17 +177,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_has_the_platform_that_it_says() {
-        for (rest, expected) in [
-            (r#"{"lastSeen":1,"platform":"ios"}"#, Some("ios")),
-            (r#"{"platform":"a\"b"}"#, Some("a\"b")),
-            (r#"{"platform":7}"#, None),
-            (r#"{"platform":null}"#, None),
-            (r#"{"info":{"platform":"ios"}}"#, None),
-            ("{}", None),
+    fn a_client_has_the_platform_and_the_version_that_it_says() {
+        for (rest, platform, version) in [
+            (r#"{"lastSeen":1,"platform":"ios"}"#, Some("ios"), None),
+            (r#"{"appVersion":"1.10","platform":"a\"b"}"#, Some("a\"b"), Some("1.10")),
+            (r#"{"appVersion":"1","platform":7}"#, None, Some("1")),
+            (r#"{"appVersion":1,"platform":"ios"}"#, Some("ios"), None),
+            (r#"{"appVersion":null,"platform":null}"#, None, None),
+            (r#"{"appVersion":"","platform":"ios"}"#, Some("ios"), Some("")),
+            (r#"{"info":{"platform":"ios","appVersion":"1"}}"#, None, None),
+            ("{}", None, None),
         ] {
             let client = Client { active: true, rest: rest.into() };
-            assert_eq!(client.platform().as_deref(), expected, "{rest}");
+            let traits = client.traits();
+            assert_eq!(
+                (traits.platform.as_deref(), traits.app_version.as_deref()),
+                (platform, version),
+                "{rest}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_type_email_are_found() {
+        for (identities, expected) in [
+            (r#"[{"type":"email","value":"a@x"},{"type":"phoneNumber","value":"+1"}]"#, &["a@x"][..]),
+            (
+                r#"[{"type":"email","value":"a@x"},{"type":"email","value":"B@x","verification":"verified"}]"#,
+                &["B@x", "a@x"],
+            ),
+            (r#"[{"type":"email","value":7},{"value":"a@x"},7,null,{"type":"email"}]"#, &[]),
+            ("[]", &[]),
+            ("null", &[]),
+            (r#"{"type":"email","value":"a@x"}"#, &[]),
+        ] {
+            let found = emails(identities);
+            assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{identities}");
         }
     }
 }

@@ -9,8 +9,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
-use super::State;
 use super::error::{ApiError, json};
+use super::{State, reads};
 use crate::domain::{AppId, SmoochId};
 use crate::ingest::heard::Told;
 use crate::metrics::{AppLevel, Levels};
@@ -25,7 +25,7 @@ pub(super) async fn alive() -> Response {
 /// `?verbose` every check is a line of text, also of what does not keep it from being ready.
 pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response {
     let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
-    let look = shared.readers.run(|reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
+    let look = reads::READINESS.run(&shared, |reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
     let answers = matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_)));
     let not_stored = match shared.presence.lost() {
         Some(_) => Some("a file of the database was moved, removed or replaced"),
@@ -76,7 +76,7 @@ fn heard(told: &Told) -> String {
 
 /// GET `/metrics`: everything counted, as OpenMetrics text.
 pub(super) async fn metrics(shared: State) -> Response {
-    let census = shared.census.last().await;
+    let census = shared.census.last(&shared).await;
     let feeds = census.iter().flat_map(|census| &census.feeds);
     let feeds: BTreeMap<&AppId, (u64, u64)> =
         feeds.map(|(app, oldest, last)| (app, (*oldest, *last))).collect();
@@ -98,6 +98,7 @@ pub(super) async fn metrics(shared: State) -> Response {
         users: census.as_ref().map(|census| census.users),
         quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
         apps: shared.heard.told().into_iter().map(app).collect(),
+        reads: reads::levels(&shared),
     };
     let mut response = shared.metrics.text(&levels).into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

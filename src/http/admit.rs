@@ -95,7 +95,10 @@ pub(super) async fn admit(shared: State, mut request: Request, next: Next) -> Re
     if let Some(origin) = origin.filter(|_| browser.0.load(Ordering::Relaxed)) {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, retry-after"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("etag, link, retry-after"),
+        );
         headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
     shared.metrics.asked(route.unwrap_or_default(), response.status().as_u16());

@@ -5,7 +5,8 @@ use axum::response::Response;
 
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
-use super::{export, forget, history, lists};
+use super::links::PageLinks;
+use super::{export, forget, history, lists, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
 use crate::wire::json::write_string;
@@ -100,18 +101,21 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
         return export::open(call, form).await;
     }
     let asked = lists::Asked::read(&call.query, &lists::V1)?;
-    let (page, count) = (asked.page(&call).await?, asked.count(&call).await?);
-    let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
-    let mut text = format!("{{\"appUsers\":[{}],\"hasMore\":{}", users.join(","), page.next.is_some());
-    if let Some(next) = &page.next {
+    let show = |users: &[View]| users.iter().map(v1::app_user).collect::<Vec<_>>().join(",");
+    let page = asked.page(&call, &reads::PAGE, show).await?;
+    let count = asked.count(&call).await?;
+    let mut text = format!("{{\"appUsers\":[{}],\"hasMore\":{}", page.users, page.next.is_some());
+    let after = page.next.map(|next| lists::cursor(&asked.query, &next));
+    if let Some(after) = &after {
         text.push_str(",\"after\":");
-        write_string(&lists::cursor(&asked.query, next), &mut text);
+        write_string(after, &mut text);
     }
     if let Some(count) = count {
-        text.push_str(&format!(",\"count\":{count}"));
+        text.push_str(&count.members());
     }
-    text.push('}');
-    Ok(json(StatusCode::OK, text))
+    let links = PageLinks::of(&call, &["after"], None, after.as_deref().map(|after| ("after", after)));
+    text.push_str(&format!(",{}}}", links.member()));
+    Ok(links.head(json(StatusCode::OK, text)))
 }
 
 pub(super) fn unknown_parameter(name: &str) -> ApiError {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
-use super::{Shared, body};
+use super::{Shared, body, reads};
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{Field, View, json_text};
@@ -80,6 +80,11 @@ impl Call {
         let user = self.path.user.as_deref();
         user.map(Name::from)
             .ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))
+    }
+
+    /// The path as it was asked for.
+    pub(super) fn path_as_asked(&self) -> &str {
+        self.uri.path()
     }
 
     /// What stands after the app user's part of the path, such as a device's id.
@@ -155,7 +160,7 @@ impl Call {
     ) -> Result<T, ApiError> {
         let (app, name) = (self.caller.app.clone(), self.user()?);
         let (wanted, authority) = (name.clone(), self.caller.authority.clone());
-        let found = self.shared.readers.run(move |reader| {
+        let found = reads::APP_USER.run(&self.shared, move |reader| {
             Ok(reader.by_name(&app, &wanted)?.map(|view| {
                 let first = secures(&authority, &view)?;
                 Ok((!first).then(|| show(&view)))

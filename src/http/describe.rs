@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::json as answer;
+use super::reads;
 
 const HEAD: &str = include_str!("../../openapi/head.json");
 const SCHEMAS: [&str; 2] =
@@ -40,6 +41,9 @@ const WEBHOOKS: [(&str, &str); 3] = [
 
 /// The member that says of which call another one is the same under another base.
 const SAME: &str = "x-same-as";
+
+/// The member that says what a call reads in the database, with which readers, and what bounds it.
+const READS: &str = "x-reads";
 
 /// Nothing from elsewhere: the page asks this listener, and nobody else.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -117,8 +121,9 @@ fn assemble() -> serde_json::Result<Value> {
         let area: Area = serde_json::from_str(text)?;
         for (base, suffix) in &area.bases {
             let addresses = area.paths.iter();
-            paths
-                .extend(addresses.map(|(path, item)| (format!("{base}{path}"), area.at(base, suffix, item))));
+            paths.extend(
+                addresses.map(|(path, item)| (format!("{base}{path}"), area.at(base, path, suffix, item))),
+            );
         }
         tags.push(area.tag);
         schemas.extend(area.schemas);
@@ -139,7 +144,7 @@ fn assemble() -> serde_json::Result<Value> {
 
 impl Area {
     /// A path item as it is under a base.
-    fn at(&self, base: &str, suffix: &str, item: &Value) -> Value {
+    fn at(&self, base: &str, path: &str, suffix: &str, item: &Value) -> Value {
         let mut item = item.clone();
         if base.contains("{app}") {
             let mut parameters = vec![json!({ "$ref": "#/components/parameters/app" })];
@@ -149,7 +154,11 @@ impl Area {
         if let Some(servers) = &self.servers {
             item["servers"] = servers.clone();
         }
-        for call in item.as_object_mut().into_iter().flatten().filter_map(|(_, call)| call.as_object_mut()) {
+        let calls = item.as_object_mut().into_iter().flatten();
+        for (method, call) in calls.filter_map(|(method, call)| Some((method, call.as_object_mut()?))) {
+            if let Some(reads) = reads::of_call(&format!("{} {path}", method.to_uppercase())) {
+                call.insert(READS.to_owned(), reads);
+            }
             call.insert("tags".to_owned(), json!([self.tag["name"]]));
             call.entry("security").or_insert_with(|| self.security.clone());
             if let Some(answers) = call.get_mut("responses").and_then(Value::as_object_mut) {

@@ -135,6 +135,15 @@ impl From<Refused> for ApiError {
 
 impl From<store::Error> for ApiError {
     fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Busy => {
+                return Self::unavailable("busy", "Too many reads of this kind are waiting; try again");
+            }
+            store::Error::Interrupted => {
+                return Self::unavailable("too_slow", "The read took too long; ask for less, or try again");
+            }
+            _ => {}
+        }
         tracing::error!(%error, "look-up failed: {error}");
         Self::unavailable("unavailable", "The database is not available; try again")
     }

@@ -15,8 +15,9 @@ use tokio::time::sleep;
 
 use super::call::Call;
 use super::error::{ApiError, json};
-use super::lists::{Asked, From, V1};
-use crate::domain::View;
+use super::lists::{Asked, CountMode, From, V1};
+use super::reads;
+use crate::domain::{AppId, View};
 use crate::store::Query;
 use crate::wire::{csv, v1};
 
@@ -56,6 +57,14 @@ impl Form {
         }
     }
 
+    /// What a browser saves it as.
+    fn attachment(self, app: &AppId) -> String {
+        // An app's id may be any text, and the name of a file may not.
+        let app: String = app.as_str().chars().filter(char::is_ascii_alphanumeric).collect();
+        let ending = if self == Self::Csv { "csv" } else { "ndjson" };
+        format!("attachment; filename=\"appusers-{app}.{ending}\"")
+    }
+
     fn text(self, users: &[View]) -> Vec<u8> {
         match self {
             Self::Ndjson => users.iter().flat_map(|user| (v1::app_user(user) + "\n").into_bytes()).collect(),
@@ -67,6 +76,7 @@ impl Form {
 /// GET `…/appusers` with `Accept: application/x-ndjson` or `text/csv`: everybody who fits. What goes wrong
 /// before the first page has a status; later, the body breaks off, and never ends as if it were complete.
 pub(super) async fn open(call: Call, form: Form) -> Result<Response, ApiError> {
+    let attachment = form.attachment(&call.caller.app);
     let mut reading = Reading::begin(call, form)?;
     // Refused while there is still a status to say so with.
     let first = reading.page().await?;
@@ -83,6 +93,9 @@ pub(super) async fn open(call: Call, form: Form) -> Result<Response, ApiError> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    if let Ok(attachment) = HeaderValue::try_from(attachment) {
+        headers.insert(header::CONTENT_DISPOSITION, attachment);
+    }
     Ok(response)
 }
 
@@ -97,20 +110,22 @@ struct Reading {
 
 impl Reading {
     fn begin(call: Call, form: Form) -> Result<Self, ApiError> {
-        let asked = Asked { query: query(&call.query)?, limit: PAGE, from: From::Start, count: false };
+        let asked =
+            Asked { query: query(&call.query)?, limit: PAGE, from: From::Start, count: CountMode::Off };
         let draining = call.shared.draining.subscribe();
         Ok(Self { call, form, draining, asked, ended: false })
     }
 
     /// The next app users as they are sent, perhaps none of a page.
     async fn page(&mut self) -> Result<Vec<u8>, ApiError> {
-        let page = self.asked.page(&self.call).await?;
+        let form = self.form;
+        let page = self.asked.page(&self.call, &reads::EXPORT, move |users| form.text(users)).await?;
         self.call.shared.metrics.export_pages.inc();
         match page.next {
             Some(place) => self.asked.from = From::After(place),
             None => self.ended = true,
         }
-        Ok(self.form.text(&page.users))
+        Ok(page.users)
     }
 
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
@@ -120,6 +135,8 @@ impl Reading {
                 // Few fit, or nobody was left.
                 Ok(page) if page.is_empty() => tries = 0,
                 Ok(page) => return Some(Ok(page.into())),
+                // As long as it takes: whoever began a stream is not told later that there is no room for it.
+                Err(error) if error.is_temporary() && error.code() == "busy" => sleep(PAUSE).await,
                 Err(_) if tries == AGAIN => break,
                 Err(_) => {
                     tries += 1;

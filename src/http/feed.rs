@@ -23,10 +23,10 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use tokio::time::{Instant, sleep_until};
 
-use super::Shared;
 use super::app_users::{limit, unknown_parameter};
 use super::call::Call;
 use super::error::ApiError;
+use super::{Shared, reads};
 use crate::domain::{AppId, View};
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteReader;
@@ -58,7 +58,7 @@ pub(super) async fn changes(call: Call) -> Result<Response, ApiError> {
         Place::Change(since) => poll(&call, *since, &asked).await,
         Place::Snapshot(place) => {
             let page = Page::read(&call.shared, &call.caller.app, place.clone(), asked.limit).await?;
-            Ok(asked.envelope.snapshot(&asked, &page))
+            Ok(asked.envelope.snapshot(&call, &page))
         }
     }
 }
@@ -72,7 +72,7 @@ async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiE
         news.mark_unchanged();
         let page = read(&call.shared, &call.caller.app, since, asked.limit).await?;
         if !page.changes.is_empty() || Instant::now() >= until || *draining.borrow() {
-            return Ok(asked.envelope.page(asked, since.seq, &page));
+            return Ok(asked.envelope.page(call, since.seq, &page));
         }
         tokio::select! {
             _ = news.changed() => {}
@@ -85,7 +85,7 @@ async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiE
 /// The changes after `since`, if the feed can go on after it.
 async fn read(shared: &Shared, app: &AppId, since: Since, limit: usize) -> Result<Changes, ApiError> {
     let of = app.clone();
-    let page = shared.readers.run(move |reader| reader.changes(&of, since.seq, limit)).await?;
+    let page = reads::CHANGES.run(shared, move |reader| reader.changes(&of, since.seq, limit)).await?;
     since.check(&page).map(|()| page)
 }
 
@@ -115,7 +115,7 @@ impl Page {
             users.truncate(limit);
             Ok((Self { from, users, more }, feed))
         };
-        let (page, feed) = shared.readers.run(read).await?;
+        let (page, feed) = reads::SNAPSHOT.run(shared, read).await?;
         // A follower that reads so slowly that what follows is not kept any more need not read on.
         page.from.since().check(&feed).map(|()| page)
     }

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::Shared;
 use super::call::Call;
 use super::error::{ApiError, json};
+use super::reads;
 use crate::domain::SmoochId;
 use crate::domain::command::{Action, Name};
 use crate::store::sqlite::{self, SqliteReader};
@@ -59,7 +60,7 @@ pub(super) async fn erase(call: &Call, only: bool) -> Result<Response, ApiError>
         call.shared.queue.tick();
         let (app, erased) = (call.caller.app.clone(), id.clone());
         let look = move |reader: &mut SqliteReader| reader.receipt(&app, &erased);
-        let receipt = call.shared.readers.run(look).await?;
+        let receipt = reads::RECEIPT.run(&call.shared, look).await?;
         let is_done = receipt.as_ref().is_some_and(|receipt| receipt.done.is_some());
         if is_done || Instant::now() >= until {
             let missing = || ApiError::unavailable("unavailable", "The receipt is not there yet; try again");
@@ -83,7 +84,7 @@ async fn whom(call: &Call, user: &Name, only: bool) -> Result<SmoochId, ApiError
         let view = if is_id { by_id } else { reader.by_user_id(&app, &name)? };
         Ok(view.filter(|_| !(only && is_id)).map_or(named, |view| view.id))
     };
-    Ok(call.shared.readers.run(find).await?)
+    reads::APP_USER.run(&call.shared, find).await
 }
 
 /// What lies beside the database, each file by its name.

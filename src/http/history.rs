@@ -11,13 +11,17 @@ use axum::response::Response;
 use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
-use crate::domain::{ClientId, SmoochId};
+use super::links::PageLinks;
+use super::reads;
+use crate::domain::{AppId, ClientId, SmoochId, moment};
 use crate::rebuild::told::{Difference, Fold, Learned, Merge};
+use crate::store::archive::Archive as _;
+use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Heads, Horizon, Reader, Seq, Source};
+use crate::store::{self, Entry, Heads, Horizon, Reader, Seq, Source};
 use crate::wire::json::write_string;
 use crate::wire::{iso, v1};
-use past::Past;
+use past::{Past, each};
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
@@ -38,21 +42,23 @@ struct Subject {
 }
 
 impl Subject {
-    /// Whom the path names, by an `_id`, also of somebody who was removed, or by a `userId`.
-    async fn find(call: &Call) -> Result<Self, ApiError> {
-        let (app, name) = (call.caller.app.clone(), call.user()?);
-        let find = move |reader: &mut SqliteReader| {
-            let named = SmoochId::from(&*name);
-            let by_id = reader.by_id(&app, &named)?;
-            let by_name = if by_id.is_none() { reader.by_user_id(&app, &name)? } else { None };
-            let id = by_name.as_ref().map_or(named, |view| view.id.clone());
-            let connected = reader.connected(&app, std::slice::from_ref(&id))?;
-            let group = by_id.or(by_name).into_iter().flat_map(|view| [vec![view.id], view.aliases].concat());
-            let erased = reader.receipt(&app, &id)?.is_some();
-            Ok(Self { group: group.chain([id.clone()]).collect(), id, connected, erased })
-        };
-        let found = call.shared.readers.run(find).await?;
+    /// Whom a name means: an `_id`, also of somebody who was removed, or a `userId`.
+    fn find(reader: &mut SqliteReader, app: &AppId, name: &str) -> Result<Self, ApiError> {
+        let mut found = Err(store::Error::Interrupted);
+        reader.at_one_moment(|reader| found = Self::look_up(reader, app, name));
+        let found = found?;
         if found.id.is_app() || !found.connected.contains_key(&found.id) { Err(no_user()) } else { Ok(found) }
+    }
+
+    fn look_up(reader: &mut SqliteReader, app: &AppId, name: &str) -> store::Result<Self> {
+        let named = SmoochId::from(name);
+        let by_id = reader.by_id(app, &named)?;
+        let by_name = if by_id.is_none() { reader.by_user_id(app, name)? } else { None };
+        let id = by_name.as_ref().map_or(named, |view| view.id.clone());
+        let connected = reader.connected(app, std::slice::from_ref(&id))?;
+        let group = by_id.or(by_name).into_iter().flat_map(|view| [vec![view.id], view.aliases].concat());
+        let erased = reader.receipt(app, &id)?.is_some();
+        Ok(Self { group: group.chain([id.clone()]).collect(), id, connected, erased })
     }
 }
 
@@ -64,15 +70,31 @@ impl Subject {
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let asked = Asked::read(&call.query)?;
-    let subject = Subject::find(&call).await?;
-    let mut past = Past::of(&call.shared, &call.caller.app, &subject.connected, &subject.group);
-    let whole = past.read(call.shared.bounds.history_events).await?;
-    while past.touching.range(..asked.after).count() <= asked.limit && past.more().await? {}
+    let (app, name, most) = (call.caller.app.clone(), call.user()?, call.shared.bounds.history_events);
+    let read = move |reader: &mut SqliteReader| Ok(page(reader, &app, &name, most, &asked));
+    let (text, after) = reads::HISTORY.run(&call.shared, read).await??;
+    let after = after.map(|after| after.to_string());
+    let links = PageLinks::of(&call, &["after"], None, after.as_deref().map(|after| ("after", after)));
+    Ok(links.head(json(StatusCode::OK, format!("{{{text},{}}}", links.member()))))
+}
+
+/// The members of the page that is asked for, as text, and where the next one begins. Up to `most` events the journal is read from its beginning.
+fn page(
+    reader: &mut SqliteReader,
+    app: &AppId,
+    name: &str,
+    most: usize,
+    asked: &Asked,
+) -> Result<(String, Option<Seq>), ApiError> {
+    let subject = Subject::find(reader, app, name)?;
+    let mut past = Past::of(reader, app, &subject.connected, &subject.group);
+    let whole = past.read(most)?;
+    while past.touching.range(..asked.after).count() <= asked.limit && past.more()? {}
     let mut page: BTreeSet<Seq> =
         past.touching.range(..asked.after).rev().take(asked.limit + 1).copied().collect();
     let more = page.len() > asked.limit && page.pop_first().is_some();
-    let (horizon, base) = past.base(&BTreeSet::new()).await?;
-    let mut fold = Fold::new(&call.caller.app, base);
+    let (horizon, base) = past.base(&BTreeSet::new())?;
+    let mut fold = Fold::new(app, base);
     let mut told = Vec::new();
     let seqs = match page.last() {
         Some(newest) if whole => {
@@ -81,7 +103,7 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
         }
         _ => page.clone(),
     };
-    let read = past.each(seqs, horizon, |entry, body| {
+    each(reader, app, seqs, horizon, |entry, body| {
         if page.contains(&entry.seq) {
             let learned = (whole && entry.seq > horizon.folded).then(|| fold.learn(entry, body, &[]));
             let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
@@ -90,37 +112,34 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
         } else {
             fold.pass(entry, body);
         }
-    });
-    read.await?;
-    let (mut texts, mut apart) = (Vec::new(), Apart { call: &call, left: MOST_APART });
+    })?;
+    let (mut texts, mut apart) = (Vec::new(), Apart { reader, app, left: MOST_APART });
     for (entry, learned, body) in told.iter().rev() {
         let merges = match learned {
-            Some(learned) => apart.merges(&learned.merges).await?,
+            Some(learned) => apart.merges(&learned.merges)?,
             None => Vec::new(),
         };
         texts.push(text(entry, learned.as_ref(), &merges, body.as_deref()));
     }
-    let after = match page.first() {
-        Some(last) if more => format!(",\"after\":\"{last}\""),
-        _ => String::new(),
-    };
+    let next = page.first().copied().filter(|_| more);
+    let after = next.map(|last| format!(",\"after\":\"{last}\"")).unwrap_or_default();
     let oldest = if horizon.folded > 0 {
         format!(",\"oldest\":{},\"oldestBody\":{}", horizon.oldest, horizon.folded + 1)
     } else {
         String::new()
     };
-    let text = format!("{{\"history\":[{}],\"hasMore\":{more}{after}{oldest}}}", texts.join(","));
-    Ok(json(StatusCode::OK, text))
+    Ok((format!("\"history\":[{}],\"hasMore\":{more}{after}{oldest}", texts.join(",")), next))
 }
 
 /// What un-merging gives, for as many merges as one answer looks it up.
-struct Apart<'c> {
-    call: &'c Call,
+struct Apart<'r> {
+    reader: &'r mut SqliteReader,
+    app: &'r AppId,
     left: usize,
 }
 
 impl Apart<'_> {
-    async fn merges(&mut self, merges: &[Merge]) -> Result<Vec<String>, ApiError> {
+    fn merges(&mut self, merges: &[Merge]) -> Result<Vec<String>, ApiError> {
         let mut texts = Vec::with_capacity(merges.len());
         for merge in merges {
             let Some(left) = self.left.checked_sub(1) else {
@@ -128,10 +147,8 @@ impl Apart<'_> {
                 continue;
             };
             self.left = left;
-            let (app, surviving, discarded) =
-                (self.call.caller.app.clone(), merge.surviving.clone(), merge.discarded.clone());
-            let look = move |reader: &mut SqliteReader| reader.apart(&app, &surviving, &discarded);
-            texts.push(merge.text(Some(&self.call.shared.readers.run(look).await?)));
+            let apart = self.reader.apart(self.app, &merge.surviving, &merge.discarded)?;
+            texts.push(merge.text(Some(&apart)));
         }
         Ok(texts)
     }
@@ -201,6 +218,7 @@ impl Asked {
 }
 
 /// A moment of the past, and whether it is asked where each value is from.
+#[derive(Clone, Copy)]
 pub(super) struct Then {
     moment: Moment,
     provenance: bool,
@@ -231,11 +249,18 @@ impl Then {
     }
 }
 
+/// A number of the journal. From a hundred thousand million on it is a time in ms.
+fn journal_number(value: &str) -> Option<Seq> {
+    value.parse().ok().filter(|number| *number < 100_000_000_000)
+}
+
 impl Moment {
     fn read(value: &str) -> Result<Self, ApiError> {
-        let time = || value.parse().ok().map(|time: jiff::Timestamp| Self::Received(time.as_millisecond()));
-        let moment = value.parse().ok().map(Self::Entry).or_else(time);
-        moment.ok_or_else(|| ApiError::bad_request("asOf must be a journal number or an ISO 8601 time"))
+        let time = || moment::asked(value).map(|time| Self::Received(time.div_euclid(1000)));
+        let moment = journal_number(value).map(Self::Entry).or_else(time);
+        let expected =
+            || ApiError::bad_request(format!("asOf must be a journal number, or {}", moment::ASKED));
+        moment.ok_or_else(expected)
     }
 
     /// Whether the journal does not go on from there any more.
@@ -267,30 +292,51 @@ impl Moment {
 /// knows the event.
 pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
-    let (app, most) = (&call.caller.app, call.shared.bounds.history_events);
-    let subject = Subject::find(call).await?;
+    let (app, name, most) = (call.caller.app.clone(), call.user()?, call.shared.bounds.history_events);
+    let then = *then;
+    let read = move |reader: &mut SqliteReader| Ok(as_of(reader, &app, &name, most, &then));
+    Ok(json(StatusCode::OK, reads::THEN.run(&call.shared, read).await??))
+}
+
+/// What [`then`] answers, as text.
+fn as_of(
+    reader: &mut SqliteReader,
+    app: &AppId,
+    name: &str,
+    most: usize,
+    then: &Then,
+) -> Result<String, ApiError> {
+    if let Moment::Entry(number) = then.moment {
+        // A time in seconds, most likely: it would silently mean now.
+        let last = reader.last()?;
+        if number > last {
+            let why = format!(
+                "asOf is beyond the last entry of the journal, {last}; a time is written in ISO 8601 or in ms"
+            );
+            return Err(ApiError::bad_request(why));
+        }
+    }
+    let subject = Subject::find(reader, app, name)?;
     if subject.erased {
         return Err(no_user());
     }
     let nobody = BTreeSet::new();
-    let mut past = Past::of(&call.shared, app, &subject.connected, &nobody);
-    let mut whole = past.read(most).await?;
-    let (horizon, base) = past.base(&nobody).await?;
+    let mut past = Past::of(reader, app, &subject.connected, &nobody);
+    let mut whole = past.read(most)?;
+    let (horizon, base) = past.base(&nobody)?;
+    let own = past.seqs;
     let mut fold = Fold::new(app, base);
     if whole {
-        let has = |entry: &Entry| then.moment.has(entry);
-        past.each(past.seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
-            if has(entry) {
+        each(reader, app, own.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
+            if then.moment.has(entry) {
                 fold.pass(entry, body);
             }
-        })
-        .await?;
+        })?;
     }
     let clients: Vec<ClientId> = fold.claimed();
-    let of = app.clone();
-    let rivals = call.shared.readers.run(move |reader| reader.claimants(&of, &clients)).await?;
-    let mut others = Past::of(&call.shared, app, &rivals, &nobody);
-    whole = whole && others.read(most).await?;
+    let rivals = reader.claimants(app, &clients)?;
+    let mut others = Past::of(reader, app, &rivals, &nobody);
+    whole = whole && others.read(most)?;
     if !whole {
         let why = format!(
             "The app user, or whoever shares a client with it, has more than {most} events \
@@ -298,14 +344,14 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         );
         return Err(ApiError::bad_request(why));
     }
-    let (horizon, base) = past.base(&rivals.keys().cloned().collect()).await?;
+    let (horizon, base) = others.base(&subject.connected.keys().cloned().collect())?;
     if then.moment.is_before(horizon) {
         return Err(ApiError::gone("What was known then is not kept any more", horizon.folded));
     }
-    let seqs: BTreeSet<Seq> = past.seqs.union(&others.seqs).copied().collect();
+    let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
     let mut fold = Fold::new(app, base);
     let mut sources = BTreeMap::new();
-    let read = past.each(seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
+    each(reader, app, seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
         if !then.moment.has(entry) {
             return;
         }
@@ -315,8 +361,7 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
         let source: Arc<str> = event_text(entry).into();
         sources.extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
-    });
-    read.await?;
+    })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));
     if then.provenance {
@@ -329,5 +374,5 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
         text.push_str(&format!(",\"provenance\":{{{}}}", told.collect::<Vec<_>>().join(",")));
     }
     text.push('}');
-    Ok(json(StatusCode::OK, text))
+    Ok(text)
 }

@@ -8,31 +8,40 @@ use sha2::{Digest as _, Sha256};
 use super::app_users::{limit, unknown_parameter};
 use super::call::Call;
 use super::error::ApiError;
-use crate::domain::moment;
+use super::reads::{self, ReadKind};
+use crate::domain::{Version, View, moment};
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Bounds, Filter, Listed, Page, Place, Query, Reader, Sort};
+use crate::store::{Bounds, Filter, Listed, Place, Query, Reader, Sort};
 
 /// The most rows that one look-up goes through; a page on which fewer fit than it may have goes on from there.
 const LOOKS: usize = 20_000;
+
+/// How many such look-ups a count that has a bound may take.
+const COUNT_PIECES: usize = 10;
+
+/// How far is counted with `count=true`, and the highest number that may be asked for instead.
+const DEFAULT_COUNT: u64 = 10_000;
+const MOST_COUNTED: u64 = 1_000_000;
 
 /// How a version writes the parameters that are its own.
 pub(super) struct Words {
     limit: &'static str,
     after: &'static str,
     before: Option<&'static str>,
-    email: Option<&'static str>,
+    identity: Option<&'static str>,
     most: usize,
 }
 
 /// v1's and v1.1's.
-pub(super) const V1: Words = Words { limit: "limit", after: "after", before: None, email: None, most: 1000 };
+pub(super) const V1: Words =
+    Words { limit: "limit", after: "after", before: None, identity: None, most: 1000 };
 
 /// v2's.
 pub(super) const V2: Words = Words {
     limit: "page[size]",
     after: "page[after]",
     before: Some("page[before]"),
-    email: Some("filter[identities.email]"),
+    identity: Some("filter[identities.email]"),
     most: 100,
 };
 
@@ -45,8 +54,42 @@ pub(super) struct Asked {
     pub(super) query: Query,
     pub(super) limit: usize,
     pub(super) from: From,
-    /// The number of all who fit is to be told as well.
-    pub(super) count: bool,
+    /// How far those who fit are counted beside the page.
+    pub(super) count: CountMode,
+}
+
+/// How far those who fit are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CountMode {
+    /// Not at all.
+    Off,
+    /// Up to this many.
+    UpTo(u64),
+    /// All of them.
+    Exact,
+}
+
+/// How many fit.
+pub(super) struct FitCount {
+    fit: u64,
+    /// It is all of them; else there may be more.
+    exact: bool,
+}
+
+impl FitCount {
+    /// The members of an answer that tell it, each with a comma before it.
+    pub(super) fn members(&self) -> String {
+        format!(",\"count\":{},\"countExact\":{}", self.fit, self.exact)
+    }
+}
+
+/// A page as it is shown.
+pub(super) struct ShownPage<T> {
+    pub(super) users: T,
+    /// The places of the first and of the last of them.
+    pub(super) ends: Option<[Place; 2]>,
+    /// Where the next page begins; nothing if there is none.
+    pub(super) next: Option<Place>,
 }
 
 /// Where a page begins.
@@ -63,18 +106,21 @@ impl Asked {
     pub(super) fn read(parameters: &[(String, String)], words: &Words) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
         let mut asked =
-            Self { query: Query::default(), limit: DEFAULT_LIMIT, from: From::Start, count: false };
+            Self { query: Query::default(), limit: DEFAULT_LIMIT, from: From::Start, count: CountMode::Off };
         for (name, value) in parameters {
             let filter = &mut asked.query.filter;
             match name.as_str() {
                 name if name == words.limit => asked.limit = limit(name, value, words.most)?,
                 name if name == words.after => after = Some((words.after, value)),
                 name if Some(name) == words.before => before = words.before.map(|name| (name, value)),
-                name if Some(name) == words.email => filter.email = some(name, value)?,
+                name if Some(name) == words.identity => filter.identity_email = some(name, value)?,
                 "q" => filter.q = some(name, value)?,
                 "userId" => filter.user_id = some(name, value)?,
                 "email" => filter.email = some(name, value)?,
-                "platform" => filter.platform = some(name, value)?,
+                "platform" => filter.client.platform = some(name, value)?,
+                "appVersion" => filter.client.version = some(name, value)?,
+                "appVersionSince" => filter.client.version_since = Some(version(name, value)?),
+                "appVersionBefore" => filter.client.version_before = Some(version(name, value)?),
                 "identified" => filter.identified = Some(boolean(name, value)?),
                 "conversationStarted" => filter.started = Some(boolean(name, value)?),
                 "seenSince" => filter.seen.since = Some(time(name, value)?),
@@ -82,8 +128,7 @@ impl Asked {
                 "signedUpSince" => filter.signed_up.since = Some(time(name, value)?),
                 "signedUpBefore" => filter.signed_up.before = Some(time(name, value)?),
                 "sort" => (asked.query.sort, asked.query.descending) = sort(value)?,
-                "count" if value == "exact" => asked.count = true,
-                "count" => return Err(ApiError::bad_request("count must be exact")),
+                "count" => asked.count = count(value)?,
                 name => match name.strip_prefix("property.") {
                     Some(key) => filter.properties.push((key.to_owned(), value.clone())),
                     None => return Err(unknown_parameter(name)),
@@ -102,8 +147,14 @@ impl Asked {
         Ok(asked)
     }
 
-    /// The page. 410 for a cursor so old that the list cannot be gone on with.
-    pub(super) async fn page(&self, call: &Call) -> Result<Page, ApiError> {
+    /// The page, as `show` makes it of those who are on it. 410 for a cursor so old that the list cannot be gone
+    /// on with.
+    pub(super) async fn page<T: Send + 'static>(
+        &self,
+        call: &Call,
+        kind: &ReadKind,
+        show: impl FnOnce(&[View]) -> T + Send + 'static,
+    ) -> Result<ShownPage<T>, ApiError> {
         let (mut query, app) = (self.query.clone(), call.caller.app.clone());
         let bounds = Bounds { limit: self.limit, looks: LOOKS };
         let backwards = matches!(self.from, From::Before(_));
@@ -113,37 +164,61 @@ impl Asked {
             From::Before(place) => Some(place.clone().backwards()),
         };
         query.descending ^= backwards;
-        let read = move |reader: &mut SqliteReader| reader.page(&app, &query, from.as_ref(), bounds);
-        match call.shared.readers.run(read).await? {
-            Listed::Page(mut page) => {
-                if backwards {
-                    page.users.reverse();
-                }
-                Ok(page)
+        let read = move |reader: &mut SqliteReader| {
+            let Listed::Page(mut page) = reader.page(&app, &query, from.as_ref(), bounds)? else {
+                return Ok(None);
+            };
+            if backwards {
+                page.users.reverse();
             }
-            Listed::Expired => Err(ApiError::expired(
+            Ok(Some(ShownPage { users: show(&page.users), ends: page.ends, next: page.next }))
+        };
+        kind.run(&call.shared, read).await?.ok_or_else(|| {
+            ApiError::expired(
                 "Too much has changed since the page before to go on after it, or the database was restored; begin the list \
                  again",
-            )),
-        }
+            )
+        })
     }
 
-    /// How many fit, if that is asked: a piece at a time, so that other look-ups get their turn.
-    pub(super) async fn count(&self, call: &Call) -> Result<Option<u64>, ApiError> {
-        if !self.count {
-            return Ok(None);
-        }
-        let (mut sum, mut after) = (0, None);
-        loop {
+    /// How many fit, if that is asked: a piece at a time, so that other reads get their turn.
+    pub(super) async fn count(&self, call: &Call) -> Result<Option<FitCount>, ApiError> {
+        let (most, pieces) = match self.count {
+            CountMode::Off => return Ok(None),
+            CountMode::UpTo(most) => (most, COUNT_PIECES),
+            CountMode::Exact => (u64::MAX, usize::MAX),
+        };
+        let read = reads::COUNT.begin(&call.shared)?;
+        let (mut fit, mut after) = (0, None);
+        for _ in 0..pieces {
             let (filter, app): (Filter, _) = (self.query.filter.clone(), call.caller.app.clone());
-            let read = move |reader: &mut SqliteReader| reader.count(&app, &filter, after.as_ref(), LOOKS);
-            let counted = call.shared.readers.run(read).await?;
-            sum += counted.fit;
+            let count = move |reader: &mut SqliteReader| reader.count(&app, &filter, after.as_ref(), LOOKS);
+            let counted = read.run(count).await?;
+            fit += counted.fit;
             after = counted.next;
-            if after.is_none() {
-                return Ok(Some(sum));
+            if after.is_none() || fit > most {
+                break;
             }
         }
+        Ok(Some(FitCount { fit: fit.min(most), exact: after.is_none() && fit <= most }))
+    }
+}
+
+fn count(value: &str) -> Result<CountMode, ApiError> {
+    match value {
+        "exact" => Ok(CountMode::Exact),
+        "true" => Ok(CountMode::UpTo(DEFAULT_COUNT)),
+        "false" => Ok(CountMode::Off),
+        number => number
+            .parse()
+            .ok()
+            .filter(|most| (1..=MOST_COUNTED).contains(most))
+            .map(CountMode::UpTo)
+            .ok_or_else(|| {
+                ApiError::bad_request(format!(
+                    "count must be true, exact, or a number from 1 to {MOST_COUNTED}"
+                ))
+            }),
     }
 }
 
@@ -159,16 +234,14 @@ fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
     value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
 }
 
+fn version(name: &str, value: &str) -> Result<Version, ApiError> {
+    Version::read(value)
+        .ok_or_else(|| ApiError::bad_request(format!("{name} must be a version such as 1.10 or 2.0-beta")))
+}
+
 /// A moment, in µs since 1970.
 fn time(name: &str, value: &str) -> Result<i64, ApiError> {
-    let number = value.parse::<f64>().is_ok_and(f64::is_finite)
-        && value.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    let time = if number { moment::seconds(value) } else { moment::iso(value) };
-    time.ok_or_else(|| {
-        ApiError::bad_request(format!(
-            "{name} must be a date and time in ISO 8601 with Z or an offset, or seconds since 1970"
-        ))
-    })
+    moment::asked(value).ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", moment::ASKED)))
 }
 
 fn sort(value: &str) -> Result<(Sort, bool), ApiError> {

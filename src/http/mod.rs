@@ -6,7 +6,7 @@ mod app_users;
 mod auth;
 mod body;
 mod call;
-pub mod census;
+mod census;
 pub mod describe;
 mod devices;
 mod error;
@@ -17,8 +17,10 @@ mod history;
 mod host;
 mod import;
 pub mod jwt;
+mod links;
 pub mod listen;
 mod lists;
+mod reads;
 mod signature;
 mod trace;
 mod upkeep;
@@ -126,7 +128,7 @@ impl Shared {
         queue: Queue,
         readers: Readers<SqliteReader>,
         news: News,
-        (census, presence): (Census, Presence),
+        presence: Presence,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -137,7 +139,7 @@ impl Shared {
             news,
             feed: feed::Feed::new(&settings.feed),
             heard: Heard::new(silences(settings)),
-            census,
+            census: Census::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
             files: Files::new(settings),
             metrics,
@@ -154,9 +156,12 @@ impl Shared {
     /// Remembers when each app was last heard before this start.
     pub async fn recall(&self) {
         let apps: Vec<AppId> = self.heard.told().into_iter().map(|told| told.app).collect();
-        match self.readers.run(move |reader| reader.heard(&apps)).await {
+        match reads::LAST_WEBHOOKS.run_beside(self, move |reader| reader.heard(&apps)).await {
             Ok(heard) => heard.iter().for_each(|(app, at)| self.heard.note(app, *at)),
-            Err(error) => tracing::warn!(%error, "it is not known when the apps were last heard: {error}"),
+            Err(error) => {
+                let why = error.description();
+                tracing::warn!("it is not known when the apps were last heard: {why}");
+            }
         }
     }
 

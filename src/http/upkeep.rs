@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::body::{self, Bounds};
 use super::error::{ApiError, json};
-use super::{State, webhooks};
+use super::{State, reads, webhooks};
 use crate::ingest::queue::Redriven;
 use crate::ingest::worker::now_ms;
 use crate::rebuild::{self, Comparison};
@@ -53,7 +53,8 @@ fn not_held() -> ApiError {
 /// anything unusable it is out of the quarantine. 404 if it is not there.
 pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
-    let held = shared.readers.run(move |reader: &mut SqliteReader| reader.quarantined(seq)).await?;
+    let quarantined = move |reader: &mut SqliteReader| reader.quarantined(seq);
+    let held = reads::QUARANTINED.run(&shared, quarantined).await?;
     let held = held.ok_or_else(not_held)?;
     let now = now_ms();
     let read = webhooks::read(&shared, &held.app, now, &held.body);

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::app_users::{limit, unknown_parameter};
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
-use super::lists;
+use super::links::PageLinks;
+use super::{lists, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
 use crate::wire::json::write_string;
@@ -65,7 +66,9 @@ pub(super) async fn clients(call: Call) -> Result<Response, ApiError> {
     let here = &all[start.min(end)..end];
     let items: Vec<&str> = here.iter().map(|(_, text)| text.as_str()).collect();
     let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(id)));
-    Ok(json(StatusCode::OK, paged("clients", &items.join(","), more, ends, None)))
+    let backwards = page.before.is_some();
+    let at_start = !backwards && page.after.is_none();
+    Ok(paged(&call, "clients", &items.join(","), &Ends { ends, more, backwards, at_start }, None))
 }
 
 /// GET `…/users/{id or externalId}/devices`: those whose type v2 knows, in one answer.
@@ -88,8 +91,9 @@ pub(super) async fn device(call: Call) -> Result<Response, ApiError> {
 /// GET `/v2/apps/{app}/users`: a page of those who fit, in the order asked for; see [`lists::Asked`].
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     let asked = lists::Asked::read(&call.query, &lists::V2)?;
-    let (page, count) = (asked.page(&call).await?, asked.count(&call).await?);
-    let items: Vec<String> = page.users.iter().map(rest::v2::user).collect();
+    let show = |users: &[View]| users.iter().map(rest::v2::user).collect::<Vec<_>>().join(",");
+    let page = asked.page(&call, &reads::PAGE, show).await?;
+    let count = asked.count(&call).await?;
     let [mut first, mut last] = page.ends.map_or([None, None], |ends| ends.map(Some));
     let more = page.next.is_some();
     if matches!(asked.from, lists::From::Before(_)) {
@@ -98,29 +102,45 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
         last = page.next.or(last);
     }
     let ends = [first, last].map(|place| place.map(|place| lists::cursor(&asked.query, &place)));
-    Ok(json(StatusCode::OK, paged("users", &items.join(","), more, ends, count)))
+    let backwards = matches!(asked.from, lists::From::Before(_));
+    let at_start = matches!(asked.from, lists::From::Start);
+    Ok(paged(&call, "users", &page.users, &Ends { ends, more, backwards, at_start }, count))
 }
 
-/// A page in v2's shape; the cursors are those of its first and its last item.
-fn paged(
-    name: &str,
-    items: &str,
+/// Where a page of v2 begins and ends.
+struct Ends {
+    /// The cursors of its first and its last item.
+    ends: [Option<String>; 2],
+    /// There are more in the direction in which it was read.
     more: bool,
-    [first, last]: [Option<String>; 2],
-    count: Option<u64>,
-) -> String {
+    backwards: bool,
+    /// It is the first page.
+    at_start: bool,
+}
+
+/// A page in v2's shape.
+fn paged(call: &Call, name: &str, items: &str, ends: &Ends, count: Option<lists::FitCount>) -> Response {
+    let Ends { ends: [first, last], more, backwards, at_start } = ends;
     let mut text = format!("{{\"{name}\":[{items}],\"meta\":{{\"hasMore\":{more}");
     for (name, cursor) in [("afterCursor", last), ("beforeCursor", first)] {
         if let Some(cursor) = cursor {
             text.push_str(&format!(",\"{name}\":"));
-            write_string(&cursor, &mut text);
+            write_string(cursor, &mut text);
         }
     }
     if let Some(count) = count {
-        text.push_str(&format!(",\"count\":{count}"));
+        text.push_str(&count.members());
     }
-    text.push_str("},\"links\":{}}");
-    text
+    let prev = first.as_deref().filter(|_| if *backwards { *more } else { !at_start });
+    let next = last.as_deref().filter(|_| *backwards || *more);
+    let links = PageLinks::of(
+        call,
+        &["page[after]", "page[before]"],
+        prev.map(|cursor| ("page[before]", cursor)),
+        next.map(|cursor| ("page[after]", cursor)),
+    );
+    text.push_str(&format!("}},{}}}", links.member()));
+    links.head(json(StatusCode::OK, text))
 }
 
 /// A page of a list that is read whole.

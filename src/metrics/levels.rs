@@ -1,6 +1,9 @@
 //! What is looked up when the metrics are read.
 
+use std::sync::atomic::Ordering;
+
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -28,6 +31,34 @@ pub struct Levels {
     pub quarantined: Option<(u64, u64)>,
     /// Every app of the settings.
     pub apps: Vec<AppLevel>,
+    /// Every class of reads.
+    pub reads: Vec<ReadLevel>,
+}
+
+/// How the readers of a class stand.
+#[derive(Clone, Debug)]
+pub struct ReadLevel {
+    /// Its name.
+    pub class: &'static str,
+    /// Reads that a thread is at.
+    pub running: u64,
+    /// Reads that wait for one.
+    pub waiting: u64,
+    /// How many ended in which way since the start.
+    pub ended: [(&'static str, u64); 4],
+}
+
+/// A label that tells which class of reads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfClass {
+    class: &'static str,
+}
+
+/// Labels that tell which class of reads, and how they ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndedReads {
+    class: &'static str,
+    outcome: &'static str,
 }
 
 /// How an app stands.
@@ -69,6 +100,9 @@ pub(super) struct Gauges {
     silent: ByApp,
     feed_oldest: ByApp,
     feed_last: ByApp,
+    reads_running: Family<OfClass, Gauge>,
+    reads_waiting: Family<OfClass, Gauge>,
+    reads: Family<EndedReads, Counter>,
 }
 
 impl Gauges {
@@ -99,6 +133,13 @@ impl Gauges {
             self.feed_oldest.clone(),
         );
         r.register("feed_last_sequence", "The last change of the app", self.feed_last.clone());
+        r.register("reads_running", "Reads that a thread is at, by class", self.reads_running.clone());
+        r.register("reads_waiting", "Reads that wait for a thread, by class", self.reads_waiting.clone());
+        r.register(
+            "reads",
+            "Reads by class and by how they ended: answered, refused, timed_out or hung_up",
+            self.reads.clone(),
+        );
     }
 
     pub(super) fn set(&self, levels: &Levels) {
@@ -112,6 +153,15 @@ impl Gauges {
             (&self.wal_limit, levels.wal_limit),
         ] {
             gauge.set(level as i64);
+        }
+        for level in &levels.reads {
+            let class = OfClass { class: level.class };
+            self.reads_running.get_or_create(&class).set(level.running as i64);
+            self.reads_waiting.get_or_create(&class).set(level.waiting as i64);
+            for (outcome, count) in level.ended {
+                let ended = self.reads.get_or_create(&EndedReads { class: level.class, outcome });
+                ended.inner().store(count, Ordering::Relaxed);
+            }
         }
         let known = |family: &Known, level: Option<u64>| {
             if let Some(level) = level {

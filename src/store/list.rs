@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Epoch;
-use crate::domain::{SmoochId, View};
+use crate::domain::{Client, SmoochId, Version, View};
 
 /// Which app users, in which order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -25,8 +25,10 @@ pub struct Filter {
     pub user_id: Option<String>,
     /// Shows this e-mail address, letter for letter.
     pub email: Option<String>,
-    /// Has a client of this platform.
-    pub platform: Option<String>,
+    /// Has this e-mail address among its identities, whatever the case of its letters.
+    pub identity_email: Option<String>,
+    /// Has a client that is all of this.
+    pub client: ClientFilter,
     /// Shows a `userId`, or shows none.
     pub identified: Option<bool>,
     /// Its conversation has started, or has not.
@@ -37,6 +39,46 @@ pub struct Filter {
     pub signed_up: Span,
     /// Has these properties, each with this value; see [`View::has_property`].
     pub properties: Vec<(String, String)>,
+}
+
+/// What one and the same client must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClientFilter {
+    /// Of this platform.
+    pub platform: Option<String>,
+    /// Of exactly this version of its app.
+    pub version: Option<String>,
+    /// Of this version or a later one.
+    pub version_since: Option<Version>,
+    /// Of an earlier version.
+    pub version_before: Option<Version>,
+}
+
+impl ClientFilter {
+    /// Whether any version will do.
+    pub fn is_of_any_version(&self) -> bool {
+        self.version.is_none() && !self.compares()
+    }
+
+    fn compares(&self) -> bool {
+        self.version_since.is_some() || self.version_before.is_some()
+    }
+
+    /// Whether a client is all of it.
+    pub fn has(&self, client: &Client) -> bool {
+        let traits = client.traits();
+        let is = |asked: &Option<String>, told: Option<&str>| asked.is_none() || asked.as_deref() == told;
+        let in_span = || {
+            let version = traits.app_version.as_deref().and_then(Version::read);
+            version.is_some_and(|version| {
+                self.version_since.as_ref().is_none_or(|since| version >= *since)
+                    && self.version_before.as_ref().is_none_or(|before| version < *before)
+            })
+        };
+        is(&self.platform, traits.platform.as_deref())
+            && is(&self.version, traits.app_version.as_deref())
+            && (!self.compares() || in_span())
+    }
 }
 
 /// A span of time, in µs since 1970.

@@ -25,7 +25,7 @@ use crate::domain::{AppId, ClientId, Digest, Directory, Event, Key, SmoochId, Te
 
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use explain::explain;
-pub use list::{Bounds, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
+pub use list::{Bounds, ClientFilter, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Reading, Receipt, Retention, WithoutEvents};
 
@@ -54,6 +54,12 @@ pub enum Error {
     /// A file of the database was moved, removed or replaced while it was open.
     #[error("the database is not where it was: {0}; put its files back together, or restore a backup")]
     Moved(String),
+    /// Too many reads wait already. Nothing was looked at.
+    #[error("too many reads are waiting")]
+    Busy,
+    /// A read was ended at its time limit, or because nobody waits for it any more.
+    #[error("the read was ended before it had finished")]
+    Interrupted,
     /// The file is damaged.
     #[error("the database is damaged: {0}; restore a backup")]
     Damaged(String),

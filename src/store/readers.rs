@@ -1,129 +1,339 @@
-//! Reader threads: a look-up never blocks the runtime, whatever the disk does.
+//! Reader threads in lanes, one lane for each class of read: a long read never takes a thread that a look-up
+//! or a probe needs, and no read ever blocks the runtime.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout_at;
 
 use super::{Error, Result};
 
-type Task<R> = Box<dyn FnOnce(&mut R) + Send>;
-
-/// How many look-ups may wait.
-const WAITING: usize = 4096;
-
-/// How many that wait are looked up together, so that they share one snapshot. More would let a long one
-/// hold up too many while another thread is idle.
+/// How many look-ups that wait share one snapshot. More would let a long one hold up too many while another
+/// thread is idle.
 const TOGETHER: usize = 16;
 
-/// Whoever looks things up.
+/// How much a thread of long reads gives way to the rest of the process: what `nice` takes.
+const NICENESS: i32 = 10;
+
+/// Which readers a read uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadClass {
+    /// Whether the database answers at all.
+    Probe,
+    /// One app user, or one row.
+    LookUp,
+    /// A page of the change feed.
+    Feed,
+    /// Whatever goes through many rows.
+    Long,
+}
+
+impl ReadClass {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Probe, Self::LookUp, Self::Feed, Self::Long];
+
+    /// Its name in the metrics and in the documentation.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Probe => "probe",
+            Self::LookUp => "look_up",
+            Self::Feed => "feed",
+            Self::Long => "long",
+        }
+    }
+}
+
+/// A database connection that reads.
 pub trait LooksUp: Send + 'static {
     /// Runs look-ups so that all of them see one moment, which is not before this call.
     fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self));
+
+    /// From now on a read fails with [`Error::Interrupted`] soon after `stop` is raised.
+    fn obey(&mut self, stop: StopSignal);
 }
 
-/// A few threads, each with a connection of its own. Clones share them.
-pub struct Readers<R> {
-    tasks: async_channel::Sender<Task<R>>,
-    answer_within: Duration,
+/// Whether a read is to end.
+#[derive(Clone, Debug)]
+pub struct StopSignal(Arc<(AtomicBool, Instant)>);
+
+impl StopSignal {
+    /// Raised at this time, or before.
+    pub fn at(until: Instant) -> Self {
+        Self(Arc::new((AtomicBool::new(false), until)))
+    }
+
+    fn raise(&self) {
+        self.0.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the read is to end.
+    pub fn is_raised(&self) -> bool {
+        self.0.0.load(Ordering::Acquire) || Instant::now() >= self.0.1
+    }
 }
+
+/// What a lane may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneBounds {
+    /// How many reads may wait beside those that run; a further one is refused.
+    pub waiting: usize,
+    /// A read is answered within this time, waiting included, or ended.
+    pub within: Duration,
+}
+
+/// How many reads there are, and how those before them ended.
+#[derive(Debug, Default)]
+struct LaneCounters {
+    admitted: AtomicU64,
+    running: AtomicU64,
+    answered: AtomicU64,
+    refused: AtomicU64,
+    timed_out: AtomicU64,
+    hung_up: AtomicU64,
+}
+
+/// What a lane has done, for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneLoad {
+    /// Reads that a thread is at.
+    pub running: u64,
+    /// Reads that were admitted and are not running.
+    pub waiting: u64,
+    /// Reads that were answered.
+    pub answered: u64,
+    /// Reads that found no place.
+    pub refused: u64,
+    /// Reads that were ended at the time limit.
+    pub timed_out: u64,
+    /// Reads that were ended because their caller had gone.
+    pub hung_up: u64,
+}
+
+struct ReadStep<R> {
+    stop: StopSignal,
+    run: Box<dyn FnOnce(&mut R) + Send>,
+}
+
+struct Lane<R> {
+    tasks: async_channel::Sender<ReadStep<R>>,
+    places: Arc<Semaphore>,
+    within: Duration,
+    counters: Arc<LaneCounters>,
+}
+
+impl<R> Clone for Lane<R> {
+    fn clone(&self) -> Self {
+        let Self { tasks, places, within, counters } = self;
+        Self { tasks: tasks.clone(), places: places.clone(), within: *within, counters: counters.clone() }
+    }
+}
+
+impl<R: LooksUp> Lane<R> {
+    fn start(class: ReadClass, readers: Vec<R>, bounds: LaneBounds) -> std::io::Result<Self> {
+        // A read has at most one task, so the channel never holds more than there are places.
+        let (tasks, waiting) = async_channel::unbounded::<ReadStep<R>>();
+        let places = Arc::new(Semaphore::new(readers.len() + bounds.waiting));
+        for mut reader in readers {
+            let waiting = waiting.clone();
+            let run = move || {
+                if class == ReadClass::Long {
+                    // Not everywhere allowed, and then only slower for the rest.
+                    _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+                }
+                while let Ok(first) = waiting.recv_blocking() {
+                    if class == ReadClass::Long {
+                        // Each of its reads sees a moment of its own, so that no old one is held for long.
+                        run(&mut reader, first);
+                        continue;
+                    }
+                    let more = std::iter::from_fn(|| waiting.try_recv().ok());
+                    // Those before it may have ended since, and with them what is read for all.
+                    reader.obey(first.stop.clone());
+                    let tasks: Vec<ReadStep<R>> =
+                        std::iter::once(first).chain(more.take(TOGETHER - 1)).collect();
+                    reader.at_one_moment(|reader| tasks.into_iter().for_each(|task| run(reader, task)));
+                }
+            };
+            thread::Builder::new().name(format!("read {}", class.name())).spawn(run)?;
+        }
+        Ok(Self { tasks, places, within: bounds.within, counters: Arc::default() })
+    }
+
+    fn admit(&self, place: Option<OwnedSemaphorePermit>) -> ActiveRead<R> {
+        let until = Instant::now() + self.within;
+        ActiveRead { lane: self.clone(), until, stop: StopSignal::at(until), place }
+    }
+}
+
+fn run<R: LooksUp>(reader: &mut R, task: ReadStep<R>) {
+    reader.obey(task.stop);
+    // The caller learns of a panic, because the task takes its sender with it; the thread stays.
+    _ = catch_unwind(AssertUnwindSafe(|| (task.run)(reader)));
+}
+
+/// The threads of all lanes, each with a connection of its own. Clones share them.
+pub struct Readers<R>(Arc<[Lane<R>; 4]>);
 
 impl<R> Clone for Readers<R> {
     fn clone(&self) -> Self {
-        Self { tasks: self.tasks.clone(), answer_within: self.answer_within }
+        Self(self.0.clone())
     }
 }
 
 impl<R: LooksUp> Readers<R> {
-    /// Starts a thread for each reader. They end with the last clone.
-    pub fn start(readers: Vec<R>, answer_within: Duration) -> std::io::Result<Self> {
-        let (tasks, waiting) = async_channel::bounded::<Task<R>>(WAITING);
-        for mut reader in readers {
-            let waiting = waiting.clone();
-            let run = move || {
-                while let Ok(first) = waiting.recv_blocking() {
-                    let more = std::iter::from_fn(|| waiting.try_recv().ok());
-                    let tasks: Vec<Task<R>> = std::iter::once(first).chain(more.take(TOGETHER - 1)).collect();
-                    reader.at_one_moment(|reader| {
-                        for task in tasks {
-                            // Whoever asked is told, because the task takes its sender with it; the thread stays.
-                            _ = catch_unwind(AssertUnwindSafe(|| task(reader)));
-                        }
-                    });
-                }
-            };
-            thread::Builder::new().name("reader".to_owned()).spawn(run)?;
-        }
-        Ok(Self { tasks, answer_within })
+    /// Starts a thread for each reader, of the lanes in the order of [`ReadClass::ALL`]. They end with the last
+    /// clone.
+    pub fn start(lanes: [(Vec<R>, LaneBounds); 4]) -> std::io::Result<Self> {
+        let [probe, look_up, feed, long] = lanes;
+        let lane = |class, (readers, bounds)| Lane::start(class, readers, bounds);
+        Ok(Self(Arc::new([
+            lane(ReadClass::Probe, probe)?,
+            lane(ReadClass::LookUp, look_up)?,
+            lane(ReadClass::Feed, feed)?,
+            lane(ReadClass::Long, long)?,
+        ])))
     }
 
-    /// Runs a look-up. An error at once where too many are waiting, and after `answer_within` in any case.
+    /// Admits a read. [`Error::Busy`] where too many wait already.
+    pub fn begin(&self, class: ReadClass) -> Result<ActiveRead<R>> {
+        let lane = &self.0[class as usize];
+        let Ok(place) = lane.places.clone().try_acquire_owned() else {
+            lane.counters.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Error::Busy);
+        };
+        lane.counters.admitted.fetch_add(1, Ordering::Relaxed);
+        Ok(lane.admit(Some(place)))
+    }
+
+    /// Runs a read of the service itself, which takes nobody's place. The caller sees to it that there are few.
+    pub async fn run_beside<T: Send + 'static>(
+        &self,
+        class: ReadClass,
+        read: impl FnOnce(&mut R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0[class as usize].admit(None).run(read).await
+    }
+
+    /// Admits a read, and runs it.
     pub async fn run<T: Send + 'static>(
         &self,
-        look_up: impl FnOnce(&mut R) -> Result<T> + Send + 'static,
+        class: ReadClass,
+        read: impl FnOnce(&mut R) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.begin(class)?.run(read).await
+    }
+
+    /// What each lane has to do, and has done.
+    pub fn loads(&self) -> [LaneLoad; 4] {
+        ReadClass::ALL.map(|class| {
+            let LaneCounters { admitted, running, answered, refused, timed_out, hung_up } =
+                &*self.0[class as usize].counters;
+            let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            let running = get(running);
+            LaneLoad {
+                running,
+                waiting: get(admitted).saturating_sub(running),
+                answered: get(answered),
+                refused: get(refused),
+                timed_out: get(timed_out),
+                hung_up: get(hung_up),
+            }
+        })
+    }
+}
+
+/// A read that was admitted. It may run in several steps, between which others get their turn. Dropped, it
+/// ends, also in the midst of a step, and its place is free.
+pub struct ActiveRead<R> {
+    lane: Lane<R>,
+    until: Instant,
+    stop: StopSignal,
+    /// Absent from a read of the service itself.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl<R> Drop for ActiveRead<R> {
+    fn drop(&mut self) {
+        self.stop.raise();
+        if self.place.is_some() {
+            self.lane.counters.admitted.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<R: LooksUp> ActiveRead<R> {
+    /// Runs a step. [`Error::Interrupted`] at the time limit.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&mut R) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (done, answer) = oneshot::channel();
-        let task: Task<R> = Box::new(move |reader| {
+        let counters = self.lane.counters.clone();
+        let run = Box::new(move |reader: &mut R| {
             // Nobody waits any more for what was asked too long ago.
             if !done.is_closed() {
-                _ = done.send(look_up(reader));
+                let running = RunningRead::begin(counters);
+                let found = step(reader);
+                // Before the caller knows the answer, so that the metrics it looks at then agree with it.
+                drop(running);
+                _ = done.send(found);
             }
         });
+        let task = ReadStep { stop: self.stop.clone(), run };
         let failed = |why: &str| Error::Unavailable(why.to_owned());
-        self.tasks.try_send(task).map_err(|_| failed("too many look-ups are waiting"))?;
-        match timeout(self.answer_within, answer).await {
+        self.lane.tasks.try_send(task).map_err(|_| failed("the readers have ended"))?;
+        let mut caller = CallerWaits { hung_up: &self.lane.counters.hung_up, waits: true };
+        let answer = timeout_at(self.until.into(), answer).await;
+        caller.waits = false;
+        let found = match answer {
             Ok(Ok(found)) => found,
-            Ok(Err(_)) => Err(failed("the look-up panicked")),
-            Err(_) => Err(failed("the look-up takes too long")),
+            Ok(Err(_)) => Err(failed("the read panicked")),
+            Err(_) => Err(Error::Interrupted),
+        };
+        let ended = if matches!(found, Err(Error::Interrupted)) {
+            self.stop.raise();
+            &self.lane.counters.timed_out
+        } else {
+            &self.lane.counters.answered
+        };
+        ended.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+}
+
+/// Counts a read that a thread is at.
+struct RunningRead(Arc<LaneCounters>);
+
+impl RunningRead {
+    fn begin(counters: Arc<LaneCounters>) -> Self {
+        counters.running.fetch_add(1, Ordering::Relaxed);
+        Self(counters)
+    }
+}
+
+impl Drop for RunningRead {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A caller; dropped while it waits, it has hung up.
+struct CallerWaits<'c> {
+    hung_up: &'c AtomicU64,
+    waits: bool,
+}
+
+impl Drop for CallerWaits<'_> {
+    fn drop(&mut self) {
+        if self.waits {
+            self.hung_up.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    impl LooksUp for i32 {
-        fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self)) {
-            look_ups(self);
-        }
-    }
-
-    fn trouble<T>(found: Result<T>) -> String {
-        found.err().expect("no answer").to_string()
-    }
-
-    #[tokio::test]
-    async fn a_look_up_that_panics_fails_alone() {
-        let readers = Readers::start(vec![0], Duration::from_secs(60)).unwrap();
-        for n in 0..3 {
-            let found = readers.run::<()>(|_| panic!("provoked")).await;
-            assert!(trouble(found).contains("panicked"));
-            assert_eq!(readers.run(move |_| Ok(n)).await.unwrap(), n, "the thread goes on");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_look_up_that_hangs_is_given_up_and_so_are_those_behind_it() {
-        let readers = Readers::start(vec![0], Duration::from_millis(50)).unwrap();
-        let (go_on, held) = mpsc::channel::<()>();
-        let hanging = readers.run(move |_| Ok(held.recv().is_err()));
-        assert!(trouble(hanging.await).contains("too long"));
-        let late = readers.run::<()>(|looked_up| {
-            *looked_up += 1;
-            Ok(())
-        });
-        assert!(trouble(late.await).contains("too long"));
-        drop(go_on);
-        let looked_up = loop {
-            if let Ok(looked_up) = readers.run(|looked_up| Ok(*looked_up)).await {
-                break looked_up;
-            }
-        };
-        assert_eq!(looked_up, 0, "nobody waited for the one behind it any more");
-    }
-}
+mod tests;

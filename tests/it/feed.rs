@@ -64,7 +64,10 @@ fn pages_joined_are_all_changes_and_lead_to_the_directory() {
     for path in ["/v1", "/v1.1", &format!("/v1/apps/{APP}"), &format!("/v1.1/apps/{APP}")] {
         let page = program.get(&format!("{path}/changes"));
         assert_eq!((page.status, page.header("content-type")), (200, Some("application/json")), "{page:?}");
-        told.push(page.json());
+        let mut page = page.json();
+        let links = page.as_object_mut().unwrap().remove("links").unwrap();
+        assert!(links["next"].as_str().unwrap().starts_with(&format!("{path}/changes?since=")), "{links}");
+        told.push(page);
     }
     assert!(told.windows(2).all(|two| two[0] == two[1]));
     let kinds = |kind: &str| -> Vec<Value> {
@@ -115,7 +118,8 @@ fn a_number_that_is_not_of_the_feed_is_refused() {
     let epoch = page["epoch"].as_str().unwrap();
     assert_eq!(
         page,
-        json!({ "epoch": epoch, "changes": [], "next": format!("{epoch}-15"), "hasMore": false })
+        json!({ "epoch": epoch, "changes": [], "next": format!("{epoch}-15"), "hasMore": false,
+            "links": { "next": format!("/v1/changes?since={epoch}-15") } })
     );
     let token = program.request("GET", "/v1/changes", &[("app-token", "demo-app-token")], b"");
     assert_eq!(token.status, 401, "{token:?}");

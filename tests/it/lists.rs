@@ -1,6 +1,8 @@
 //! Lists: what they show, in what order, and what holds while others write.
 
+mod links;
 mod people;
+mod targeting;
 mod upgrade;
 mod writes;
 
@@ -119,14 +121,14 @@ fn what_a_list_cannot_be_asked_is_400_and_says_what_would_do() {
         ("platform=", "platform must not be empty"),
         ("identified=yes", "identified must be true or false"),
         ("conversationStarted=1", "conversationStarted must be true or false"),
-        ("seenSince=yesterday", "seenSince must be a date and time in ISO 8601"),
-        ("seenBefore=2020-01-01", "seenBefore must be a date and time in ISO 8601"),
-        ("signedUpSince=inf", "signedUpSince must be a date and time in ISO 8601"),
-        ("signedUpBefore=", "signedUpBefore must be a date and time in ISO 8601"),
+        ("seenSince=yesterday", "seenSince must be a date"),
+        ("seenBefore=2020-01-01T00:00:00", "seenBefore must be a date"),
+        ("signedUpSince=inf", "signedUpSince must be a date"),
+        ("signedUpBefore=", "signedUpBefore must be a date"),
         ("sort=name", "sort must be _id, lastSeen or signedUpAt"),
         ("sort=--_id", "sort must be _id, lastSeen or signedUpAt"),
         ("sort=", "sort must be _id, lastSeen or signedUpAt"),
-        ("count=true", "count must be exact"),
+        ("count=all", "count must be true, exact, or a number"),
         ("limit=0", "limit must be from 1 to 1000"),
     ] {
         let answer = program.get(&format!("/v1/appusers?{query}"));

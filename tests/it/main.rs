@@ -28,6 +28,7 @@ mod portable;
 mod process;
 mod raw;
 mod readme;
+mod reads;
 mod rebuild;
 mod replay;
 mod rest;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 
 use crate::command::{Failure, apps};
 use crate::config::{self, Settings};
-use crate::domain::{AppId, SmoochId};
+use crate::domain::{self, AppId, SmoochId};
 use crate::store::Seq;
 use crate::store::archive::{Archive as _, Wanted};
 use crate::store::sqlite::SqliteReader;
@@ -32,7 +32,7 @@ pub(in crate::command) struct Filter {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(in crate::command) struct Span {
     /// From this number on, or received at this time or later: a number, a time such as
-    /// 2026-03-01T08:00:00Z, or how long ago, such as 2h
+    /// 2026-03-01T08:00:00Z, a date (its midnight in UTC), or how long ago, such as 2h
     #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
     since: Option<Moment>,
     /// Up to this number, or received at this time or earlier
@@ -49,14 +49,15 @@ pub(in crate::command) enum Moment {
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
-    if let Ok(seq) = text.parse() {
+    // A number so large that no journal has it is a time in ms.
+    if let Some(seq) = text.parse().ok().filter(|seq| *seq < 100_000_000_000) {
         return Ok(Moment::Entry(seq));
     }
-    if let Ok(time) = text.parse::<jiff::Timestamp>() {
-        return Ok(Moment::Received(time.as_millisecond()));
+    if let Some(time) = domain::moment::asked(text).filter(|_| !text.starts_with('-')) {
+        return Ok(Moment::Received(time.div_euclid(1000)));
     }
     let ago = config::duration(text).map_err(
-        |_| "neither a number, nor a time such as 2026-03-01T08:00:00Z, nor a duration such as 2h",
+        |_| "neither a number, nor a time such as 2026-03-01 or 2026-03-01T08:00:00Z, nor a duration such as 2h",
     )?;
     let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
     Ok(Moment::Received(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
@@ -175,7 +176,9 @@ mod tests {
         let now = jiff::Timestamp::now().as_millisecond();
         let Ok(Moment::Received(ago)) = moment("2h") else { panic!("not a time") };
         assert!((now - 7_200_000..now - 7_100_000).contains(&ago), "{ago}");
-        for text in ["", "yesterday", "-1", "2026-03-01"] {
+        assert_eq!(moment("2026-03-01"), Ok(Moment::Received(1_772_323_200_000)));
+        assert_eq!(moment("1500000010500"), Ok(Moment::Received(1_500_000_010_500)));
+        for text in ["", "yesterday", "-1", "2026-03-01T08:00:00", "1500000010500000"] {
             assert!(moment(text).is_err(), "{text}");
         }
     }

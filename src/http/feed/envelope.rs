@@ -7,9 +7,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{After, Asked, Page, Place, Since};
+use super::{After, Page, Place, Since};
 use crate::domain::{AppId, View};
+use crate::http::call::Call;
 use crate::http::error::json;
+use crate::http::links::PageLinks;
 use crate::store::{Changed, Changes, Epoch};
 use crate::wire::feed::{CloudEvent, change, kind};
 use crate::wire::v1;
@@ -71,27 +73,28 @@ impl Envelope {
     }
 
     /// A page of the changes after `since`.
-    pub(super) fn page(&self, asked: &Asked, since: u64, page: &Changes) -> Response {
+    pub(super) fn page(&self, call: &Call, since: u64, page: &Changes) -> Response {
         let epoch = page.epoch.epoch;
         let last = page.changes.last().map_or(since, |last| last.seq);
         let changes: Vec<String> = page.changes.iter().map(|changed| self.change(epoch, changed)).collect();
         let (changes, next) = (changes.join(","), Since::name(epoch, last));
+        let links = links(call, self, &Place::Change(Since { epoch: Some(epoch), seq: last }));
         match self {
             Self::Own => {
-                let more = last < page.last;
+                let (more, links_member) = (last < page.last, links.member());
                 let text = format!(
-                    "{{\"epoch\":\"{epoch}\",\"changes\":[{changes}],\"next\":\"{next}\",\"hasMore\":{more}}}"
+                    "{{\"epoch\":\"{epoch}\",\"changes\":[{changes}],\"next\":\"{next}\",\"hasMore\":{more},{links_member}}}"
                 );
-                json(StatusCode::OK, text)
+                links.head(json(StatusCode::OK, text))
             }
-            Self::CloudEvents(_) => {
-                batch(&changes, asked, &Place::Change(Since { epoch: Some(epoch), seq: last }))
-            }
+            Self::CloudEvents(_) => batch(&changes, &links),
         }
     }
 
     /// A page of the snapshot.
-    pub(super) fn snapshot(&self, asked: &Asked, page: &Page) -> Response {
+    pub(super) fn snapshot(&self, call: &Call, page: &Page) -> Response {
+        let after = page.next().map(|after| Place::Snapshot(Some(after)));
+        let links = links(call, self, &after.unwrap_or_else(|| Place::Change(page.from.since())));
         match self {
             Self::Own => {
                 let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
@@ -101,38 +104,40 @@ impl Envelope {
                 if let Some(after) = page.next() {
                     text.push_str(&format!(",\"after\":\"{}\"", after.cursor()));
                 }
-                text.push_str(&format!(",\"hasMore\":{}}}", page.more));
-                json(StatusCode::OK, text)
+                text.push_str(&format!(",\"hasMore\":{},{}}}", page.more, links.member()));
+                links.head(json(StatusCode::OK, text))
             }
             Self::CloudEvents(_) => {
                 let begin = page.from.id().is_none().then(|| self.begin(&page.from));
                 let users = page.users.iter().map(|user| self.user(&page.after(user).cursor(), user));
-                let next = page.next();
-                let last = next.is_none().then(|| self.follow(&page.from));
+                let last = page.next().is_none().then(|| self.follow(&page.from));
                 let events: Vec<String> = begin.into_iter().chain(users).chain(last).collect();
-                let next =
-                    next.map_or(Place::Change(page.from.since()), |after| Place::Snapshot(Some(after)));
-                batch(&events.join(","), asked, &next)
+                batch(&events.join(","), &links)
             }
         }
     }
 }
 
-/// A page of CloudEvents, which has no room for where to go on: that is in its `Link`.
-fn batch(events: &str, asked: &Asked, next: &Place) -> Response {
-    let mut response = json(StatusCode::OK, format!("[{events}]"));
+/// Where the next page is. CloudEvents stay CloudEvents, also where only a header asks for them.
+fn links(call: &Call, envelope: &Envelope, next: &Place) -> PageLinks {
+    let mut with = Vec::new();
     let place = match next {
-        Place::Change(since) => format!("since={since}&wait={}", asked.wait.as_secs()),
+        Place::Change(since) => Some(("since", since.to_string())),
         Place::Snapshot(after) => {
-            let after = after.as_ref().map_or(String::new(), |after| format!("&after={}", after.cursor()));
-            format!("snapshot=true{after}")
+            with.push(("snapshot", "true"));
+            after.as_ref().map(|after| ("after", after.cursor()))
         }
     };
-    let link = format!("<?{place}&limit={}&envelope=cloudevents>; rel=\"next\"", asked.limit);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH));
-    if let Ok(link) = HeaderValue::try_from(link) {
-        headers.insert(header::LINK, link);
+    with.extend(place.as_ref().map(|(name, place)| (*name, &**place)));
+    if let Envelope::CloudEvents(_) = envelope {
+        with.push(("envelope", "cloudevents"));
     }
+    PageLinks::next(call, &["since", "snapshot", "after", "envelope"], &with)
+}
+
+/// A page of CloudEvents, which has no room for where to go on: that is in its `Link`.
+fn batch(events: &str, links: &PageLinks) -> Response {
+    let mut response = links.head(json(StatusCode::OK, format!("[{events}]")));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH));
     response
 }

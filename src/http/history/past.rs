@@ -1,23 +1,21 @@
 //! The journal of app users, read a piece at a time.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::domain::{AppId, Key, Record, SmoochId};
-use crate::http::Shared;
 use crate::http::error::ApiError;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Heads, Horizon, Reader, Seq};
 
-/// Entries read at a time, so that no other look-up waits long.
+/// Entries read at a time, so that no moment of the database is held for long.
 const PIECE: usize = 200;
 
 /// The journal of some app users, as far back as it was read: the numbers of its entries, since the
 /// entries themselves may be many.
-pub(super) struct Past {
-    shared: Arc<Shared>,
+pub(super) struct Past<'r> {
+    reader: &'r mut SqliteReader,
     app: AppId,
     of: BTreeSet<SmoochId>,
     from: BTreeSet<Seq>,
@@ -28,22 +26,26 @@ pub(super) struct Past {
     pub(super) touching: BTreeSet<Seq>,
 }
 
-impl Past {
+impl<'r> Past<'r> {
     /// The journal of all in `heads`, of whom those in `group` are looked for.
-    pub(super) fn of(shared: &Arc<Shared>, app: &AppId, heads: &Heads, group: &BTreeSet<SmoochId>) -> Self {
+    pub(super) fn of(
+        reader: &'r mut SqliteReader,
+        app: &AppId,
+        heads: &Heads,
+        group: &BTreeSet<SmoochId>,
+    ) -> Self {
         let (of, from) = (heads.keys().cloned().collect(), heads.values().filter_map(|head| *head).collect());
         let (seqs, touching) = (BTreeSet::new(), BTreeSet::new());
-        Self { shared: shared.clone(), app: app.clone(), of, from, group: group.clone(), seqs, touching }
+        Self { reader, app: app.clone(), of, from, group: group.clone(), seqs, touching }
     }
 
     /// Reads a piece further back; whether there was any.
-    pub(super) async fn more(&mut self) -> Result<bool, ApiError> {
+    pub(super) fn more(&mut self) -> Result<bool, ApiError> {
         if self.from.is_empty() {
             return Ok(false);
         }
-        let (app, of, from) = (self.app.clone(), self.of.clone(), std::mem::take(&mut self.from));
-        let walk = move |reader: &mut SqliteReader| reader.walk(&app, &of, from, PIECE);
-        let (entries, from) = self.shared.readers.run(walk).await?;
+        let from = std::mem::take(&mut self.from);
+        let (entries, from) = self.reader.walk(&self.app, &self.of, from, PIECE)?;
         self.from = from;
         for (entry, _) in entries {
             self.seqs.insert(entry.seq);
@@ -55,48 +57,47 @@ impl Past {
     }
 
     /// Reads back to the beginning, unless that is more than `most` entries away: whether it is all.
-    pub(super) async fn read(&mut self, most: usize) -> Result<bool, ApiError> {
-        while self.seqs.len() < most && self.more().await? {}
+    pub(super) fn read(&mut self, most: usize) -> Result<bool, ApiError> {
+        while self.seqs.len() < most && self.more()? {}
         Ok(self.from.is_empty())
     }
 
     /// What the journal came to as far as it was trimmed: of these app users, and of `others`. An entry after
-    /// it that is read later may have been trimmed meanwhile: [`Past::each`] sees to that.
-    pub(super) async fn base(
-        &self,
+    /// it that is read later may have been trimmed meanwhile: [`each`] sees to that.
+    pub(super) fn base(
+        &mut self,
         others: &BTreeSet<SmoochId>,
     ) -> Result<(Horizon, Vec<(Key, Record)>), ApiError> {
-        let (app, ids) = (self.app.clone(), self.of.union(others).cloned().collect());
-        let read = move |reader: &mut SqliteReader| reader.base_of(&app, &ids);
-        Ok(self.shared.readers.run(read).await?)
+        let ids = self.of.union(others).cloned().collect();
+        Ok(self.reader.base_of(&self.app, &ids)?)
     }
+}
 
-    /// Shows the entries with these numbers, in their order, each with the body it came in, which may be empty
-    /// up to the horizon. No more than a piece of them is in memory. 503 where the journal was trimmed
-    /// meanwhile beyond the horizon.
-    pub(super) async fn each(
-        &self,
-        seqs: impl IntoIterator<Item = Seq>,
-        horizon: Horizon,
-        mut show: impl FnMut(&Entry, &Bytes),
-    ) -> Result<(), ApiError> {
-        let mut seqs = seqs.into_iter();
-        loop {
-            let piece: BTreeSet<Seq> = seqs.by_ref().take(PIECE).collect();
-            if piece.is_empty() {
-                return Ok(());
-            }
-            let (app, asked) = (self.app.clone(), piece.clone());
-            // Of nobody, so that it leads no further back.
-            let read = move |reader: &mut SqliteReader| reader.walk(&app, &BTreeSet::new(), piece, PIECE);
-            let (entries, _) = self.shared.readers.run(read).await?;
-            let found: BTreeSet<Seq> =
-                entries.iter().filter(|(_, body)| !body.is_empty()).map(|(entry, _)| entry.seq).collect();
-            if asked.range(horizon.folded + 1..).any(|seq| !found.contains(seq)) {
-                let why = "The journal was trimmed while it was read; try again";
-                return Err(ApiError::unavailable("unavailable", why));
-            }
-            entries.iter().rev().for_each(|(entry, body)| show(entry, body));
+/// Shows the entries with these numbers, in their order, each with the body it came in, which may be empty
+/// up to the horizon. No more than a piece of them is in memory. 503 where the journal was trimmed
+/// meanwhile beyond the horizon.
+pub(super) fn each(
+    reader: &mut SqliteReader,
+    app: &AppId,
+    seqs: impl IntoIterator<Item = Seq>,
+    horizon: Horizon,
+    mut show: impl FnMut(&Entry, &Bytes),
+) -> Result<(), ApiError> {
+    let mut seqs = seqs.into_iter();
+    loop {
+        let piece: BTreeSet<Seq> = seqs.by_ref().take(PIECE).collect();
+        if piece.is_empty() {
+            return Ok(());
         }
+        let asked = piece.clone();
+        // Of nobody, so that it leads no further back.
+        let (entries, _) = reader.walk(app, &BTreeSet::new(), piece, PIECE)?;
+        let found: BTreeSet<Seq> =
+            entries.iter().filter(|(_, body)| !body.is_empty()).map(|(entry, _)| entry.seq).collect();
+        if asked.range(horizon.folded + 1..).any(|seq| !found.contains(seq)) {
+            let why = "The journal was trimmed while it was read; try again";
+            return Err(ApiError::unavailable("unavailable", why));
+        }
+        entries.iter().rev().for_each(|(entry, body)| show(entry, body));
     }
 }

@@ -10,6 +10,7 @@ pub(super) fn trouble(error: rusqlite::Error) -> Error {
     let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Error::Unavailable(text) };
     match failure.code {
         ErrorCode::DiskFull => Error::Full(text),
+        ErrorCode::OperationInterrupted => Error::Interrupted,
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
         // A key that is taken is nobody's fault here: then the file is not what this process knows.
         ErrorCode::ConstraintViolation => match failure.extended_code {

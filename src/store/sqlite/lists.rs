@@ -93,7 +93,11 @@ pub(super) fn count(
     let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
     let from = after.map_or(SmoochId::APP, SmoochId::as_str);
     let mut rows = select.query(params![app.as_str(), from, looks as i64]).map_err(trouble)?;
-    let in_columns = filter.properties.is_empty() && filter.user_id.is_none() && filter.email.is_none();
+    let in_columns = filter.properties.is_empty()
+        && filter.user_id.is_none()
+        && filter.email.is_none()
+        && filter.identity_email.is_none()
+        && filter.client.is_of_any_version();
     let (mut fit, mut looked, mut last) = (0, 0, None);
     while let Some(row) = rows.next().map_err(trouble)? {
         looked += 1;

@@ -12,7 +12,7 @@ use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
-use crate::store::readers::LooksUp;
+use crate::store::readers::{LooksUp, StopSignal};
 use crate::store::{
     Bounds, Census, Changes, Counted, Counts, Entry, Filter, Heads, Horizon, Listed, Outcome, Piece, Place,
     Query, Reader, Receipt, Seq, Source,
@@ -22,9 +22,13 @@ use crate::store::{
 /// that only pass through.
 const CACHE_KIB: i64 = 32 << 10;
 
+/// Steps of a statement after which SQLite asks whether to go on: some tens of µs.
+const STEPS: i32 = 4000;
+
 /// See [`Reader`].
 pub struct SqliteReader {
     conn: Connection,
+    stop: Option<StopSignal>,
 }
 
 impl SqliteReader {
@@ -35,15 +39,21 @@ impl SqliteReader {
         super::common(&conn).map_err(trouble)?;
         conn.pragma_update(None, "cache_size", -CACHE_KIB).map_err(trouble)?;
         conn.pragma_update(None, "query_only", true).map_err(trouble)?;
-        Ok(Self { conn })
+        Ok(Self { conn, stop: None })
     }
 
     /// One moment of the database, for as long as it is held: that of [`LooksUp::at_one_moment`], if this is
     /// part of it.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] for a read that is to end, or the database cannot be read.
     pub(super) fn snapshot(&self) -> Result<Snapshot<'_>> {
+        if self.stop.as_ref().is_some_and(StopSignal::is_raised) {
+            return Err(Error::Interrupted);
+        }
         let held = !self.conn.is_autocommit();
         if !held {
-            run(&self.conn, "BEGIN")?;
+            begin(&self.conn)?;
         }
         Ok(Snapshot { conn: &self.conn, held })
     }
@@ -65,9 +75,8 @@ impl Deref for Snapshot<'_> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // Nothing was written, so nothing is lost; the next one says what is wrong.
         if !self.held {
-            _ = run(self.conn, "COMMIT");
+            end(self.conn);
         }
     }
 }
@@ -76,13 +85,36 @@ fn run(conn: &Connection, sql: &str) -> Result<()> {
     conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(trouble)
 }
 
+/// Begins a moment. Fails as a whole: a read that is interrupted here leaves none open.
+fn begin(conn: &Connection) -> Result<()> {
+    run(conn, "BEGIN").inspect_err(|_| end(conn))
+}
+
+/// Ends a moment, also for a read that is being interrupted: whoever reads next must not see an old one.
+fn end(conn: &Connection) {
+    // Nothing was written, so nothing is lost; the next one says what is wrong.
+    _ = run(conn, "COMMIT");
+    if !conn.is_autocommit() {
+        // Prepared anew, so that it ends before SQLite asks whether to interrupt it.
+        _ = conn.execute_batch("ROLLBACK");
+    }
+}
+
 impl LooksUp for SqliteReader {
     fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self)) {
-        let began = run(&self.conn, "BEGIN").is_ok();
+        let held = !self.conn.is_autocommit();
+        let began = !held && begin(&self.conn).is_ok();
         look_ups(self);
         if began {
-            _ = run(&self.conn, "COMMIT");
+            end(&self.conn);
         }
+    }
+
+    fn obey(&mut self, stop: StopSignal) {
+        let asked = stop.clone();
+        // Without it a read ends later, between two statements.
+        _ = self.conn.progress_handler(STEPS, Some(move || asked.is_raised()));
+        self.stop = Some(stop);
     }
 }
 

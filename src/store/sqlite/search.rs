@@ -29,12 +29,24 @@ fn platform(name: &str) -> String {
     if plain { format!("{WHOLE}p{name}") } else { format!("{WHOLE}q{}", short(name, 8)) }
 }
 
+/// One word for a version of an app.
+fn app_version(version: &str) -> String {
+    format!("{WHOLE}v{}", short(version, 8))
+}
+
+/// One word for an e-mail address among the identities, whatever the case of its letters.
+fn identity(email: &str) -> String {
+    format!("{WHOLE}i{}", short(&email.to_lowercase(), 8))
+}
+
 /// What an app user of an app is found by.
 pub(super) fn row(app: &AppId, traits: &Traits) -> String {
     let app = letters(app);
     let email = traits.email.iter().map(|email| address(email));
     let platforms = traits.platforms.iter().map(|name| platform(name));
-    let all = traits.words.iter().cloned().chain(email).chain(platforms);
+    let versions = traits.app_versions.iter().map(|version| app_version(version));
+    let identities = traits.identity_emails.iter().map(|email| identity(email));
+    let all = traits.words.iter().cloned().chain(email).chain(platforms).chain(versions).chain(identities);
     all.map(|word| format!("{app}{word}")).collect::<Vec<_>>().join(" ")
 }
 
@@ -53,11 +65,18 @@ impl Wanted {
         let app = letters(app);
         let typed = filter.q.as_deref().map(words);
         let email = filter.email.iter().map(|email| address(&json_text(email)));
-        let platform = filter.platform.iter().map(|name| platform(name));
+        let platform = filter.client.platform.iter().map(|name| platform(name));
+        let version = filter.client.version.iter().map(|version| app_version(version));
+        let identity = filter.identity_email.iter().map(|email| identity(email));
         Self {
             nobody: typed.as_ref().is_some_and(Vec::is_empty),
             beginnings: typed.into_iter().flatten().map(|word| format!("{app}{word}")).collect(),
-            wholes: email.chain(platform).map(|word| format!("{app}{word}")).collect(),
+            wholes: email
+                .chain(platform)
+                .chain(version)
+                .chain(identity)
+                .map(|word| format!("{app}{word}"))
+                .collect(),
         }
     }
 
@@ -80,6 +99,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::ClientFilter;
 
     #[test]
     fn a_word_never_stands_for_another_apps_or_for_a_whole() {
@@ -88,12 +108,20 @@ mod tests {
             words: ["ann".to_owned()].into(),
             email: Some(json_text("ann@x")),
             platforms: ["ios".to_owned()].into(),
+            app_versions: ["1.10".to_owned()].into(),
+            identity_emails: ["Bo@X".to_owned()].into(),
         };
         let row = row(&one, &traits);
         let fit = |app: &AppId, filter: Filter| Wanted::of(app, &filter).fit(&row);
         let q = |q: &str| Filter { q: Some(q.to_owned()), ..Filter::default() };
         let email = |email: &str| Filter { email: Some(email.to_owned()), ..Filter::default() };
-        let platform = |name: &str| Filter { platform: Some(name.to_owned()), ..Filter::default() };
+        let identity = |email: &str| Filter { identity_email: Some(email.to_owned()), ..Filter::default() };
+        let client = |client: ClientFilter| Filter { client, ..Filter::default() };
+        let platform =
+            |name: &str| client(ClientFilter { platform: Some(name.to_owned()), ..ClientFilter::default() });
+        let version = |version: &str| {
+            client(ClientFilter { version: Some(version.to_owned()), ..ClientFilter::default() })
+        };
         for (filter, fits) in [
             (q("a"), true),
             (q("ANN a"), true),
@@ -106,6 +134,11 @@ mod tests {
             (email("ann@"), false),
             (platform("ios"), true),
             (platform("io"), false),
+            (version("1.10"), true),
+            (version("1.1"), false),
+            (identity("bO@x"), true),
+            (identity("ann@x"), false),
+            (email("Bo@X"), false),
         ] {
             assert_eq!(fit(&one, filter.clone()), fits, "{filter:?}");
             assert!(!fit(&two, filter));

@@ -19,8 +19,7 @@ fn batch(program: &Program, path: &str) -> Answer {
 /// The address that a page says the next one has.
 fn next(page: &Answer) -> String {
     let link = page.header("link").unwrap();
-    let query = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap();
-    format!("/v1/changes{query}")
+    link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().to_owned()
 }
 
 /// Every attribute is one that CloudEvents 1.0 knows, and says what it is to say.

@@ -55,7 +55,7 @@ fn places(program: &Program) -> (Vec<String>, Vec<String>) {
         format!("/v1/changes?since={since}&wait=30"),
         format!("/v1/changes?since={seq}"),
         format!("/v1/changes?snapshot=true&after={after}"),
-        format!("/v1/changes{link}"),
+        link,
         list("sort=lastSeen"),
         list("sort=-lastSeen"),
         list("sort=signedUpAt"),

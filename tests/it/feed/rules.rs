@@ -74,7 +74,7 @@ impl Follower {
     /// Waits for a change, or a while.
     pub fn wait_for_news(&self, to: SocketAddr) {
         let place = self.place.as_deref().unwrap_or_default();
-        let place = place.trim_start_matches("?").trim_start_matches("since=").split('&').next();
+        let place = place.rsplit("since=").next().and_then(|place| place.split('&').next());
         let path = format!("/v1/changes?since={}&wait=1", place.unwrap_or_default());
         _ = self.get(to, &path, "application/json");
     }
@@ -148,8 +148,8 @@ impl Follower {
 
     fn batch(&mut self, to: SocketAddr) -> Step {
         let limit = 1 + self.rng.below(30);
-        let begin = format!("?snapshot=true&limit={limit}&envelope=cloudevents");
-        let path = format!("/v1/changes{}", self.place.as_ref().unwrap_or(&begin));
+        let begin = format!("/v1/changes?snapshot=true&limit={limit}&envelope=cloudevents");
+        let path = self.place.clone().unwrap_or(begin);
         let Some(answer) = self.get(to, &path, "application/cloudevents-batch+json") else {
             return Step::Failed;
         };

@@ -12,6 +12,7 @@ use crate::support::{APP, KEY_ID, KEY_SECRET, Program, basic, encoded};
 const GIVEN: [&str; 7] = ["Zoë", "Ulrik", "Ångström", "O'Neill", "李 雷", "Ann", "Anna-Lena"];
 const SURNAMES: [&str; 5] = ["Lee", "Quiroga", "Sørensen", "Novák", "annan"];
 const PLATFORMS: [&str; 4] = ["ios", "messenger", "whatsapp", "web"];
+const VERSIONS: [&str; 5] = ["1.9", "1.10", "2.0-beta", "2.0", "nightly"];
 const PLANS: [&str; 5] = ["\"pro\"", "true", "\"true\"", "7", "\"\""];
 /// The time of the first event, in s; each later one is a second later, so the model knows the order.
 const FIRST: i64 = 1_500_000_000;
@@ -123,7 +124,8 @@ impl People {
         };
         let (given, surname) = (self.pick(&GIVEN), self.pick(&SURNAMES));
         let plan: Value = serde_json::from_str(self.pick(&PLANS)).unwrap();
-        let client = json!({ "id": format!("c-{id}"), "platform": self.pick(&PLATFORMS), "active": true });
+        let client = json!({ "id": format!("c-{id}"), "platform": self.pick(&PLATFORMS),
+            "appVersion": self.pick(&VERSIONS), "active": true });
         let n = self.rng.below(40);
         let rng = &mut self.rng;
         maybe("givenName", json!(given), rng);
@@ -197,9 +199,8 @@ impl Person {
         match name {
             "q" => plain(value).iter().all(|typed| words().iter().any(|word| word.starts_with(&**typed))),
             "userId" | "email" => self.text(name) == value,
-            "platform" => {
-                self.shown["clients"].as_array().unwrap().iter().any(|client| client["platform"] == value)
-            }
+            // They are asked of one client together, by `has_client`.
+            "platform" | "appVersion" | "appVersionSince" | "appVersionBefore" => true,
             "identified" => self.shown["userId"].is_string() == (value == "true"),
             "conversationStarted" => self.shown[name] == (value == "true"),
             "seenSince" => self.seen >= time(),
@@ -216,10 +217,34 @@ impl Person {
     }
 }
 
+impl Person {
+    /// Whether one of its clients is all that is asked of a client.
+    fn has_client(&self, question: &Question) -> bool {
+        let place = |version: &Value| {
+            let known = VERSIONS[..4].iter().position(|known| *known == version.as_str().unwrap_or(""));
+            known.map(|place| place as i64)
+        };
+        let fits = |client: &Value, name: &str, value: &str| match name {
+            "platform" | "appVersion" => client[name] == value,
+            "appVersionSince" => place(&client["appVersion"]) >= place(&json!(value)),
+            "appVersionBefore" => {
+                place(&client["appVersion"]).is_some_and(|place_of| Some(place_of) < place(&json!(value)))
+            }
+            _ => true,
+        };
+        let asked = |(name, _): &&(String, String)| name == "platform" || name.starts_with("appVersion");
+        let asked: Vec<_> = question.iter().filter(asked).collect();
+        let mut clients = self.shown["clients"].as_array().unwrap().iter();
+        asked.is_empty() || clients.any(|client| asked.iter().all(|(name, value)| fits(client, name, value)))
+    }
+}
+
 /// The `_id`s that a question must be answered with, in their order.
 pub(super) fn expected(people: &[Person], question: &Question) -> Vec<String> {
-    let mut fitting: Vec<&Person> =
-        people.iter().filter(|one| question.iter().all(|(name, value)| one.fits(name, value))).collect();
+    let fits = |one: &&Person| {
+        one.has_client(question) && question.iter().all(|(name, value)| one.fits(name, value))
+    };
+    let mut fitting: Vec<&Person> = people.iter().filter(fits).collect();
     let sort = question.iter().rev().find(|(name, _)| name == "sort").map_or("_id", |(_, sort)| sort);
     let by_id = |one: &&Person, other: &&Person| one.id.cmp(&other.id);
     fitting.sort_by(|one, other| {
@@ -242,7 +267,7 @@ pub(super) fn question(people: &mut People, shown: &[Person]) -> Question {
     let someone = &shown[people.rng.below(shown.len() as u64) as usize];
     let time = |rng: &mut Rng| (FIRST + rng.below(600) as i64).to_string();
     for _ in 0..people.rng.below(4) {
-        let (name, value) = match people.rng.below(13) {
+        let (name, value) = match people.rng.below(16) {
             0 => {
                 ("q", someone.text(["givenName", "surname", "email", "userId"][people.rng.below(4) as usize]))
             }
@@ -259,7 +284,10 @@ pub(super) fn question(people: &mut People, shown: &[Person]) -> Question {
             8 => ("signedUpSince", people.pick(&["2018-01-15T00:00:00Z", "2019-01-01T00:00:00+01:00"])),
             9 => ("signedUpBefore", people.pick(&["2018-01-15T10:00:00Z", "1516010400"])),
             10 => ("property.n", people.pick(&["1", "2", "30"])),
-            11 => {
+            11 => ("appVersion", people.pick(&VERSIONS)),
+            12 => ("appVersionSince", people.pick(&VERSIONS[..4])),
+            13 => ("appVersionBefore", people.pick(&VERSIONS[..4])),
+            14 => {
                 asked.push(("seenSince".to_owned(), time(&mut people.rng)));
                 continue;
             }

@@ -197,8 +197,21 @@ fn devices_are_those_whose_type_v2_knows() {
 fn users_are_listed_and_found_by_their_e_mail() {
     let program = Home::new().start();
     for (name, email) in [("a", "x@example.com"), ("b", "y@example.com"), ("c", "x@example.com")] {
-        done(&program, "POST /users", json!({ "externalId": name, "profile": { "email": email } }));
+        done(
+            &program,
+            "POST /users",
+            json!({ "externalId": name, "profile": { "email": "profile@example.com" } }),
+        );
+        let user = json!({ "id": format!("{name}{name}"), "externalId": name,
+            "identities": [{ "type": "email", "value": email }] });
+        let event = json!({ "id": format!("e-{name}"), "type": "user:update", "createdAt": "2024-03-01T10:00:00.000Z",
+            "payload": { "user": user } });
+        let body =
+            json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
     }
+    let profile = done(&program, "GET /users?filter[identities.email]=profile@example.com", Value::Null);
+    assert_eq!(profile["users"], json!([]));
     let names = |page: &Value| -> Vec<String> {
         let users = page["users"].as_array().unwrap().iter();
         users.map(|user| user["externalId"].as_str().unwrap().to_owned()).collect()

@@ -26,3 +26,7 @@ UPDATE receipts SET done = NULL, work = json_object(
     FROM (SELECT app, receipt, json_group_array(id) AS ids FROM erasures GROUP BY app, receipt) AS erased
     WHERE erased.app = receipts.app AND erased.receipt = receipts.seq
       AND (done IS NOT NULL OR work ->> '$.stage' = 'Sweep');
+
+-- The words of an app user have two kinds more: the versions of its clients' apps, and the e-mail addresses among
+-- its identities. The next start gives every row its columns once more.
+UPDATE upkeep SET filled = iif(EXISTS (SELECT 1 FROM app_users), 0, NULL);

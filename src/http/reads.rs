@@ -1,0 +1,252 @@
+//! Every read that the service makes for a caller: which readers it uses, and what bounds it. A handler names
+//! one of these, and gets its answer from the readers of that class.
+
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::error::ApiError;
+use crate::metrics::ReadLevel;
+use crate::store;
+use crate::store::readers::{ActiveRead, LaneLoad, ReadClass};
+use crate::store::sqlite::SqliteReader;
+
+/// A row of the table.
+#[derive(Debug)]
+pub(super) struct ReadKind {
+    /// What is read.
+    what: &'static str,
+    class: ReadClass,
+    /// The calls that read it, as the OpenAPI document names them but for its bases.
+    calls: &'static [&'static str],
+    /// What bounds it beside the time of its class.
+    bound: &'static str,
+}
+
+/// Whether the database answers.
+pub(super) const READINESS: ReadKind = ReadKind {
+    what: "whether the database answers",
+    class: ReadClass::Probe,
+    calls: &["GET /readyz", "GET /healthz"],
+    bound: "one row; a writer that waits for the disk does not hold it up",
+};
+
+/// An app user by one of its names.
+pub(super) const APP_USER: ReadKind = ReadKind {
+    what: "one app user",
+    class: ReadClass::LookUp,
+    calls: &[
+        "GET /appusers/{id}",
+        "GET /appusers/{id}/channels",
+        "GET /users/{id}",
+        "GET /users/{id}/clients",
+        "GET /users/{id}/devices",
+        "GET /users/{id}/devices/{device}",
+    ],
+    bound: "one app user with everybody merged into it (`ingest.group_members`)",
+};
+
+/// What became of an erasure.
+pub(super) const RECEIPT: ReadKind = ReadKind {
+    what: "the receipt of an erasure",
+    class: ReadClass::LookUp,
+    calls: &["DELETE /appusers/{id}", "DELETE /users/{id}"],
+    bound: "one row",
+};
+
+/// A body in quarantine.
+pub(super) const QUARANTINED: ReadKind = ReadKind {
+    what: "a body in quarantine",
+    class: ReadClass::LookUp,
+    calls: &["POST /quarantine/{seq}/redrive"],
+    bound: "one row",
+};
+
+/// A page of the change feed.
+pub(super) const CHANGES: ReadKind = ReadKind {
+    what: "a page of changes",
+    class: ReadClass::Feed,
+    calls: &["GET /changes"],
+    bound: "1,000 changes",
+};
+
+/// A page of the snapshot of the feed.
+pub(super) const SNAPSHOT: ReadKind = ReadKind {
+    what: "a page of the snapshot (`snapshot=true`)",
+    class: ReadClass::Long,
+    calls: &["GET /changes"],
+    bound: "1,000 app users",
+};
+
+/// A page of a list.
+pub(super) const PAGE: ReadKind = ReadKind {
+    what: "a page of a list or a search",
+    class: ReadClass::Long,
+    calls: &["GET /appusers", "GET /users"],
+    bound: "1,000 app users (v2: 100), 4 MiB of them, 20,000 looked at",
+};
+
+/// How many fit a list.
+pub(super) const COUNT: ReadKind = ReadKind {
+    what: "how many fit (`count`)",
+    class: ReadClass::Long,
+    calls: &["GET /appusers", "GET /users"],
+    bound: "with a number, so many counted and 200,000 looked at; with `exact`, the time alone. Others get their turn after every 20,000",
+};
+
+/// A page of a list that is streamed.
+pub(super) const EXPORT: ReadKind = ReadKind {
+    what: "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
+    class: ReadClass::Long,
+    calls: &["GET /appusers"],
+    bound: "100 app users, 20,000 looked at; the next page is read when the connection has room for it",
+};
+
+/// The history of an app user.
+pub(super) const HISTORY: ReadKind = ReadKind {
+    what: "a page of a history",
+    class: ReadClass::Long,
+    calls: &["GET /appusers/{id}/history"],
+    bound: "`limits.history_events`",
+};
+
+/// An app user as it was known at a moment.
+pub(super) const THEN: ReadKind = ReadKind {
+    what: "an app user as it was (`asOf`), where its values are from (`include=provenance`)",
+    class: ReadClass::Long,
+    calls: &["GET /appusers/{id}"],
+    bound: "`limits.history_events`",
+};
+
+/// What the metrics count in the database.
+pub(super) const CENSUS: ReadKind = ReadKind {
+    what: "what the metrics count in the database",
+    class: ReadClass::Long,
+    calls: &["GET /metrics"],
+    bound: "a twentieth of one processor; the last count where it takes longer than 250 ms",
+};
+
+/// When the apps were last heard, at the start.
+pub(super) const LAST_WEBHOOKS: ReadKind = ReadKind {
+    what: "when each app was last heard, at the start",
+    class: ReadClass::Long,
+    calls: &[],
+    bound: "10,000 entries of the journal",
+};
+
+/// The table.
+const ALL: [&ReadKind; 13] = [
+    &READINESS,
+    &APP_USER,
+    &RECEIPT,
+    &QUARANTINED,
+    &CHANGES,
+    &SNAPSHOT,
+    &PAGE,
+    &COUNT,
+    &EXPORT,
+    &HISTORY,
+    &THEN,
+    &CENSUS,
+    &LAST_WEBHOOKS,
+];
+
+/// What a call reads, for the OpenAPI document; nothing if it reads nothing.
+pub(super) fn of_call(call: &str) -> Option<Value> {
+    let rows = ALL.iter().filter(|kind| kind.calls.contains(&call));
+    let rows = rows.map(
+        |ReadKind { what, class, bound, .. }| json!({ "what": what, "class": class.name(), "bound": bound }),
+    );
+    Some(rows.collect::<Vec<_>>()).filter(|rows| !rows.is_empty()).map(Value::from)
+}
+
+impl ReadKind {
+    /// Admits a read. 503 where too many of its class wait.
+    pub(super) fn begin(&self, shared: &Shared) -> Result<ActiveRead<SqliteReader>, ApiError> {
+        Ok(shared.readers.begin(self.class)?)
+    }
+
+    /// Runs a read of the service itself, of which there is one at a time.
+    pub(super) async fn run_beside<T: Send + 'static>(
+        &self,
+        shared: &Shared,
+        read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        Ok(shared.readers.run_beside(self.class, read).await?)
+    }
+
+    /// Admits a read, and runs it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        shared: &Shared,
+        read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let found = shared.readers.run(self.class, read).await;
+        found.map_err(|error| match error {
+            // Nobody can ask for less than one row.
+            store::Error::Interrupted if self.class == ReadClass::LookUp => {
+                store::Error::Unavailable("the look-up did not end in time".to_owned()).into()
+            }
+            error => error.into(),
+        })
+    }
+}
+
+/// How the readers stand, for the metrics.
+pub(super) fn levels(shared: &Shared) -> Vec<ReadLevel> {
+    let level = |(class, load): (ReadClass, LaneLoad)| {
+        let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;
+        let ended =
+            [("answered", answered), ("refused", refused), ("timed_out", timed_out), ("hung_up", hung_up)];
+        ReadLevel { class: class.name(), running, waiting, ended }
+    };
+    ReadClass::ALL.into_iter().zip(shared.readers.loads()).map(level).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::http::describe;
+
+    /// Calls that look at no database.
+    const NONE: [&str; 7] = [
+        "GET /webhooks",
+        "GET /webhooks/{app}",
+        "GET /livez",
+        "GET /openapi.json",
+        "GET /docs",
+        "GET /docs/page.css",
+        "GET /docs/page.js",
+    ];
+
+    #[test]
+    fn every_call_that_reads_says_what_bounds_it() {
+        let document: Value = serde_json::from_str(describe::document()).unwrap();
+        let mut named = std::collections::BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let Some(call) = item.get("get") else { continue };
+            let silent = NONE.contains(&&*format!("GET {path}"));
+            assert_ne!(call.get("x-reads").is_some(), silent, "GET {path}: what does it read?");
+            named.extend(
+                call["x-reads"].as_array().into_iter().flatten().map(|read| read["what"].clone().to_string()),
+            );
+        }
+        for kind in ALL.iter().filter(|kind| kind.calls.iter().any(|call| call.starts_with("GET"))) {
+            assert!(named.contains(&json!(kind.what).to_string()), "{}: no call of the document", kind.what);
+        }
+    }
+
+    #[test]
+    fn the_documentation_has_the_table() {
+        let mut table =
+            "| what is read | by | readers | bound beside their time |\n|---|---|---|---|\n".to_owned();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md");
+        let documented = std::fs::read_to_string(path).unwrap();
+        for ReadKind { what, class, calls, bound } in ALL {
+            let calls: Vec<String> = calls.iter().map(|call| format!("`{call}`")).collect();
+            writeln!(table, "| {what} | {} | {} | {bound} |", calls.join(", "), class.name()).unwrap();
+        }
+        assert!(documented.contains(&table), "docs/api.md lacks this:\n{table}");
+    }
+}
