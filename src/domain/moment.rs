@@ -6,7 +6,7 @@ pub fn iso(text: &str) -> Option<i64> {
 }
 
 /// A moment as a caller writes it in a parameter: ISO 8601 with `Z` or an offset; a date, which is its first
-/// moment in UTC; or a number since 1970, of seconds below [`MS`] and of ms from there on. `None` for anything
+/// moment in UTC; or a number since 1970, of seconds below 100,000,000,000 and of ms from there on. `None` for anything
 /// else, and for a number that would be a time after the year 9999: it counts something shorter than ms.
 pub fn asked(text: &str) -> Option<i64> {
     let number =
