@@ -44,7 +44,7 @@ pub struct Client {
 /// Everything Smooch said: a register for each thing, and a floor for each part.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
-    /// Profile fields, and properties that are not older than their floor.
+    /// Profile fields, and what belongs to a part, unless it is older than the floor of that.
     pub fields: BTreeMap<Field, Said<Text>>,
     /// Clients that are not older than their floor.
     pub clients: BTreeMap<ClientId, Said<Client>>,
@@ -58,11 +58,9 @@ impl Layer {
     pub(super) fn complete(&mut self, part: Part, stamp: &Arc<Stamp>) {
         let floor = self.floors.entry(part).or_insert_with(|| stamp.clone());
         *floor = stamp.max(floor).clone();
-        match part {
-            Part::Properties => {
-                self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor);
-            }
-            Part::Clients => self.clients.retain(|_, said| said.stamp >= *floor),
+        self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor);
+        if part == Part::Clients {
+            self.clients.retain(|_, said| said.stamp >= *floor);
         }
     }
 

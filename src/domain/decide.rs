@@ -125,7 +125,8 @@ impl Scene<'_> {
                 None => _ = shown.remove(field),
             }
         }
-        let touched = fields.iter().any(|(field, value)| field.part().is_some() && value.is_some());
+        let touched =
+            fields.iter().any(|(field, value)| matches!(field, Field::Property(_)) && value.is_some());
         if touched && property_bytes(shown.iter()) > PROPERTIES_BYTES {
             return Err(Refusal::TooManyProperties);
         }

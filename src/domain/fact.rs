@@ -224,7 +224,7 @@ impl Seen {
 pub enum Part {
     /// `properties` in v1, `metadata` in v2.
     Properties,
-    /// `clients`, in old forms `devices`.
+    /// `clients`, in old forms `devices`, with `pendingClients`.
     Clients,
 }
 
@@ -248,9 +248,17 @@ pub enum Field {
 }
 
 impl Field {
+    /// What v1 calls the clients that are being linked. They belong to the picture of the clients: who is linked
+    /// moves from the one list to the other.
+    pub const PENDING_CLIENTS: &'static str = "pendingClients";
+
     /// The part it belongs to, if it belongs to one.
     pub fn part(&self) -> Option<Part> {
-        matches!(self, Self::Property(_)).then_some(Part::Properties)
+        match self {
+            Self::Property(_) => Some(Part::Properties),
+            Self::Other(name) if **name == *Self::PENDING_CLIENTS => Some(Part::Clients),
+            _ => None,
+        }
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::json::{Json, write_string};
 use super::time::micros;
 use super::user::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::{Unusable, event_of};
 use crate::domain::{Client, ClientId, Event, Fact, Field, Reason, Seen, SmoochId, View};
 
-/// The triggers that are about one app user, carried as `appUser`.
+/// The triggers that are known to be about one app user, carried as `appUser`.
 const OF_A_USER: [&str; 24] = [
     "message",
     "message:appUser",
@@ -36,7 +39,7 @@ const OF_A_USER: [&str; 24] = [
     "merge:appUser",
 ];
 
-/// Those of them whose shape no source shows: without an app user they are kept, and that is all.
+/// Those of them whose shape no source shows: like a trigger that is not known, they may lack an app user.
 const MAY_LACK_A_USER: [&str; 7] = [
     "notification:delivery:channel",
     "notification:delivery:failure",
@@ -55,8 +58,7 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     };
     let facts = match trigger {
         "merge:appUser" => merge(body)?,
-        _ if OF_A_USER.contains(&trigger) => of_a_user(body, trigger)?,
-        _ => Vec::new(),
+        _ => of_a_user(body, trigger)?,
     };
     let received = body
         .get("messages")
@@ -71,6 +73,7 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     Ok(event_of(body, trigger, "", told, facts, &clients_in(body)))
 }
 
+/// What happened to one app user. A trigger that is not known and names an app user has seen it, too.
 fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
     let app_user = body.get("appUser");
     let messages = body.get("messages").map_or(&[][..], Json::items);
@@ -78,7 +81,7 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
     // An author is an app user only in the role of one; an app maker's id is nobody's `_id`.
     let author = || messages.iter().find(by_user).and_then(|message| id(message, "authorId"));
     let Some(user) = app_user.and_then(|app_user| id(app_user, "_id")).or_else(author) else {
-        if MAY_LACK_A_USER.contains(&trigger) {
+        if MAY_LACK_A_USER.contains(&trigger) || !OF_A_USER.contains(&trigger) {
             return Ok(Vec::new());
         }
         return Err(Unusable::new("no_app_user", format!("{trigger} without appUser._id")));
@@ -93,7 +96,7 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
     if let Some((client, value)) = body.get("client").and_then(client) {
         let bound = (trigger == "client:add")
             .then(|| Fact::ClientBound { user: user.clone(), client: client.clone() });
-        let value = (trigger != "client:remove").then_some(value);
+        let value = (!trigger.starts_with("client:remove")).then_some(value);
         facts.push(Fact::ClientChanged { user, client, value });
         facts.extend(bound);
     }
@@ -184,12 +187,13 @@ pub fn app_user(view: &View) -> String {
             Field::Other(name) if !is_shown(name) => continue,
             named => (&mut out, named.to_string()),
         };
+        let pending = (name == Field::PENDING_CLIENTS).then(|| still_pending(value, view));
         if !out.is_empty() {
             out.push(',');
         }
         write_string(&name, out);
         out.push(':');
-        out.push_str(value);
+        out.push_str(pending.as_deref().unwrap_or(value));
     }
     if view.secured {
         out.push_str(",\"credentialRequired\":true");
@@ -206,6 +210,23 @@ pub fn app_user(view: &View) -> String {
     }
     out.push_str("]}");
     out
+}
+
+/// A list of clients that are being linked, without those that are linked meanwhile.
+fn still_pending(list: &str, view: &View) -> String {
+    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list) else { return list.to_owned() };
+    let is_linked = |pending: &&RawValue| {
+        let pending: Result<Pending, _> = serde_json::from_str(pending.get());
+        pending.is_ok_and(|pending| view.clients.contains_key(&ClientId::from(&*pending.id)))
+    };
+    let left: Vec<&str> = list.into_iter().filter(|pending| !is_linked(pending)).map(RawValue::get).collect();
+    format!("[{}]", left.join(","))
+}
+
+/// Which client is being linked.
+#[derive(Deserialize)]
+struct Pending {
+    id: String,
 }
 
 /// A client: its id, whether it is active, and what else is kept of it.

@@ -29,11 +29,9 @@ pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
 fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
     let user = || payload.get("user").and_then(|given| Some((id(given, "id")?, given)));
     match kind {
-        "conversation:message" => authored(payload.get("message"), true),
-        "conversation:read" | "conversation:typing" => authored(payload.get("activity"), false),
-        "conversation:create" if user().is_none() => Some(Vec::new()),
-        "conversation:create"
-        | "conversation:postback"
+        "conversation:message" => authored(payload, "message", true),
+        "conversation:read" | "conversation:typing" => authored(payload, "activity", false),
+        "conversation:postback"
         | "conversation:referral"
         | "conversation:join"
         | "conversation:leave"
@@ -42,7 +40,12 @@ fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
         | "conversation:message:delivery:user"
         | "user:update" => {
             let (id, given) = user()?;
-            Some(with_source(user_seen(given, id, false), payload.get("source")))
+            let mut seen = user_seen(given, id, false);
+            if kind == "user:update" && given.get("externalId") == Some(&Json::Null) {
+                // Elsewhere a null only says that there is none, perhaps in a form that never carries it.
+                seen.fields.push((Field::UserId, None));
+            }
+            Some(with_source(seen, payload.get("source")))
         }
         "client:add" | "client:update" | "client:remove" | "client:removed" => {
             let (user, given) = user()?;
@@ -56,19 +59,49 @@ fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
         }
         "user:remove" | "user:delete" => Some(vec![Fact::Removed { user: user()?.0 }]),
         "user:merge" => merge(payload),
-        _ => Some(Vec::new()),
+        // A type that is not known, or need not be about anybody, has seen whoever it carries.
+        _ => {
+            let author = ["message", "activity"]
+                .into_iter()
+                .find_map(|act| by_user(payload.get(act)?, payload, false));
+            let mut facts = author.unwrap_or_default();
+            facts.extend(beside(payload));
+            if let (Some((user, _)), Some(used)) = (user(), payload.get("client").and_then(client)) {
+                facts.push(changed(&user, used));
+            }
+            Some(facts)
+        }
     }
 }
 
-/// What somebody wrote or did. Only an author of type `user` is an app user.
-fn authored(act: Option<&Json<'_>>, started: bool) -> Option<Vec<Fact>> {
-    let author = act.and_then(|act| act.get("author"));
-    if author.and_then(|author| author.get("type")).and_then(Json::str) != Some("user") {
-        return Some(Vec::new());
-    }
-    let given = author.and_then(|author| author.get("user")).unwrap_or(&Json::Null);
-    let user = id(given, "id").or_else(|| id(author?, "userId"))?;
-    Some(with_source(user_seen(given, user, started), act.and_then(|act| act.get("source"))))
+/// What somebody wrote or did, and the user beside it.
+fn authored(payload: &Json<'_>, act: &str, started: bool) -> Option<Vec<Fact>> {
+    let act = payload.get(act).filter(|act| is_by_user(act));
+    let mut facts = act.map_or_else(|| Some(Vec::new()), |act| by_user(act, payload, started))?;
+    facts.extend(beside(payload));
+    Some(facts)
+}
+
+/// Only an author of type `user` is an app user.
+fn is_by_user(act: &Json<'_>) -> bool {
+    let kind = act.get("author").and_then(|author| author.get("type"));
+    kind.and_then(Json::str) == Some("user")
+}
+
+/// The author of what was written or done, and the client it came through; `None` if that is no app user, or it
+/// is not said which.
+fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact>> {
+    let author = act.get("author").filter(|_| is_by_user(act))?;
+    let given = author.get("user").unwrap_or(&Json::Null);
+    let beside = || payload.get("user").and_then(|user| id(user, "id"));
+    let user = id(given, "id").or_else(|| id(author, "userId")).or_else(beside)?;
+    Some(with_source(user_seen(given, user, started), act.get("source")))
+}
+
+/// The user that a payload carries beside what happened, and the client it came through.
+fn beside(payload: &Json<'_>) -> Vec<Fact> {
+    let user = payload.get("user").and_then(|given| Some(user_seen(given, id(given, "id")?, false)));
+    user.map_or_else(Vec::new, |user| with_source(user, payload.get("source")))
 }
 
 /// A sighting, and the client and the device it came through.

@@ -133,7 +133,13 @@ fn what_v1_says_of_a_user_in_passing_becomes_a_sighting() {
     ] {
         check(trigger, &v1(trigger, json!({ "appUser": { "_id": "u" } })), &["u: "]);
     }
-    check("an unknown trigger says nothing", &v1("user:sneezed", json!({ "appUser": { "_id": "u" } })), &[]);
+    let unknown = |rest: Value| v1("user:sneezed", rest);
+    check(
+        "an unknown trigger has seen whom it carries",
+        &unknown(json!({ "appUser": { "_id": "u", "givenName": "Bob" } })),
+        &["u: givenName=\"Bob\""],
+    );
+    check("or carries nobody", &unknown(json!({ "appUser": { "userId": "bob" } })), &[]);
     check("deleted", &v1("appUser:delete", json!({ "appUser": { "_id": "u" } })), &["u removed"]);
     let client = json!({ "_id": "5", "id": "c", "platform": "web", "active": true });
     let with = json!({ "version": "v1.1", "appUser": { "_id": "u" }, "client": client });
@@ -272,7 +278,7 @@ fn every_type_of_v2_becomes_its_facts() {
     }
     check("a conversation of no one person", &v2("conversation:create", json!({})), &[]);
     for kind in ["conversation:remove", "passthrough:messaging", "switchboard:passControl", "made:up"] {
-        check(kind, &v2(kind, json!({ "user": { "id": "u" } })), &[]);
+        check(kind, &v2(kind, json!({ "user": user })), &[seen]);
     }
     let client =
         json!({ "user": { "id": "u" }, "client": { "id": "c", "type": "line", "status": "active" } });

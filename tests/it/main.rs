@@ -40,4 +40,5 @@ mod store_files;
 mod suites;
 mod support;
 mod tokens;
+mod told;
 mod walk;

@@ -44,11 +44,20 @@ pub(crate) enum Field {
     Email,
     Plan,
     City,
+    /// The clients that are being linked, as a whole.
+    Pending,
 }
 
 impl Field {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::UserId, Self::Name, Self::Email, Self::Plan, Self::City, Self::Pending];
+
     fn part(self) -> Option<Part> {
-        matches!(self, Self::Plan | Self::City).then_some(Part::Properties)
+        match self {
+            Self::Plan | Self::City => Some(Part::Properties),
+            Self::Pending => Some(Part::Clients),
+            Self::UserId | Self::Name | Self::Email => None,
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use crate::model::{ClientName, Device, Event, Field, Say, Sighting, User, Value}
 
 pub(super) const USERS: [User; 5] = ["A", "B", "C", "D", "E"];
 const CLIENTS: [ClientName; 3] = ["c1", "c2", "c3"];
-const FIELDS: [Field; 5] = [Field::UserId, Field::Name, Field::Email, Field::Plan, Field::City];
 const LATEST: i64 = 6;
 
 /// Up to `most` events, no merge undone.
@@ -86,11 +85,9 @@ fn value() -> impl Strategy<Value = Value> {
     select(vec!["p", "q"]).prop_map(super::plain)
 }
 
-/// No sender clears a `userId`.
 fn value_of(field: Field) -> impl Strategy<Value = (Field, Option<Value>)> {
     let clears = prop_oneof![1 => Just(true), 3 => Just(false)];
-    (clears, value())
-        .prop_map(move |(clears, value)| (field, Some(value).filter(|_| field == Field::UserId || !clears)))
+    (clears, value()).prop_map(move |(clears, value)| (field, Some(value).filter(|_| !clears)))
 }
 
 fn maybe_time() -> impl Strategy<Value = Option<i64>> {
@@ -102,7 +99,7 @@ fn device() -> impl Strategy<Value = Device> {
 }
 
 fn sighting() -> BoxedStrategy<Sighting> {
-    let fields = vec(select(&FIELDS[..]).prop_flat_map(value_of), 0..=3);
+    let fields = vec(select(&Field::ALL[..]).prop_flat_map(value_of), 0..=3);
     let clients = btree_map(select(&CLIENTS[..]), device(), 0..=2);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), proptest::bool::weighted(0.1));
     (user(), fields, clients, flags)
@@ -117,7 +114,7 @@ fn sighting() -> BoxedStrategy<Sighting> {
 }
 
 fn set() -> BoxedStrategy<Say> {
-    let set = (user(), select(&FIELDS[..]).prop_flat_map(value_of), proptest::option::of(value()));
+    let set = (user(), select(&Field::ALL[..]).prop_flat_map(value_of), proptest::option::of(value()));
     set.prop_map(|(user, (field, value), basis)| Say::Set { user, field, value, basis }).boxed()
 }
 

@@ -33,6 +33,7 @@ pub(super) fn field(field: Field) -> domain::Field {
         Field::Email => domain::Field::Other("email".into()),
         Field::Plan => domain::Field::Property("plan".into()),
         Field::City => domain::Field::Property("city".into()),
+        Field::Pending => domain::Field::Other(domain::Field::PENDING_CLIENTS.into()),
     }
 }
 

@@ -111,8 +111,7 @@ impl State {
     }
 
     fn shown_fields(&self, family: &Family) -> BTreeMap<Field, Value> {
-        let fields = [Field::UserId, Field::Name, Field::Email, Field::Plan, Field::City];
-        fields.into_iter().filter_map(|field| Some((field, self.shown_field(family, field)?))).collect()
+        Field::ALL.into_iter().filter_map(|field| Some((field, self.shown_field(family, field)?))).collect()
     }
 
     fn shown_field(&self, family: &Family, field: Field) -> Option<Value> {

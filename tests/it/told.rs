@@ -1,0 +1,76 @@
+//! What senders told, in every order that it can arrive in, and what a running program shows of it.
+
+mod identifiers;
+mod pending;
+mod sightings;
+
+use serde_json::{Value, json};
+
+use crate::support::{APP, Program};
+
+/// One v1 body: a trigger, and what comes with it.
+fn v1(trigger: &str, rest: Value) -> Value {
+    let mut body = json!({ "trigger": trigger, "app": { "_id": APP } });
+    body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    body
+}
+
+/// A v1 message of an app user, `day` days into 2017, carrying the user like this.
+fn wrote(day: u32, app_user: Value) -> Value {
+    let message = json!({ "_id": format!("m{day}"), "role": "appUser", "authorId": app_user["_id"],
+        "received": received(day), "text": "Hi", "type": "text" });
+    v1("message:appUser", json!({ "messages": [message], "appUser": app_user }))
+}
+
+/// Noon of a day in January 2017, in seconds.
+fn received(day: u32) -> f64 {
+    1_483_228_800.0 + f64::from(day) * 86_400.0 + 43_200.0
+}
+
+/// One v2 event of the same day.
+fn v2(day: u32, kind: &str, payload: Value) -> Value {
+    let created = format!("2017-01-{:02}T12:00:00.000Z", day + 1);
+    let event =
+        json!({ "id": format!("{kind}-{day}"), "type": kind, "createdAt": created, "payload": payload });
+    json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
+}
+
+/// Posts the bodies in every order, and twice over, each time about others: `$` in them stands for whom. Then
+/// looks at what the program shows, with the same sign put in place of `$`.
+fn in_every_order(program: &Program, bodies: &[Value], mut look: impl FnMut(&dyn Fn(&str) -> String)) {
+    for (n, order) in orders(bodies.len()).into_iter().enumerate() {
+        let sign = format!("-{n}");
+        for body in order.iter().chain(&order).map(|index| bodies[*index].to_string().replace('$', &sign)) {
+            assert_eq!(program.webhook(&body).status, 200, "{body}");
+        }
+        look(&|text| text.replace('$', &sign));
+    }
+    assert_eq!(program.metric("rollcall_quarantined_total"), 0.0);
+}
+
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
+    let insert = |order: Vec<usize>| {
+        (0..count).map(move |place| {
+            let mut order = order.clone();
+            order.insert(place, last);
+            order
+        })
+    };
+    orders(last).into_iter().flat_map(insert).collect()
+}
+
+/// What v1 shows of an app user.
+fn shown(program: &Program, id: &str) -> Value {
+    let answer = program.app_user(id);
+    assert_eq!(answer.status, 200, "{id}: {answer:?}");
+    answer.json()["appUser"].clone()
+}
+
+/// The `_id`s that a list shows.
+fn listed(program: &Program, query: &str) -> Vec<String> {
+    let page = program.get(&format!("/v1/appusers?{query}"));
+    assert_eq!(page.status, 200, "{page:?}");
+    let users = page.json()["appUsers"].as_array().unwrap().clone();
+    users.iter().map(|user| user["_id"].as_str().unwrap().to_owned()).collect()
+}

@@ -1,0 +1,93 @@
+//! Whoever is carried was seen, whatever happened.
+
+use serde_json::{Value, json};
+
+use super::{in_every_order, shown, v1, v2};
+use crate::support::Home;
+
+#[test]
+fn a_trigger_that_is_not_known_has_seen_whom_it_carries() {
+    let program = Home::new().start();
+    let business = json!({ "type": "business", "userId": "maker" });
+    let v1_user = json!({ "_id": "x$", "givenName": "Ann", "properties": { "plan": "gold" } });
+    let v2_user = json!({ "id": "x$", "profile": { "givenName": "Ann" }, "metadata": { "plan": "gold" } });
+    let client = json!({ "id": "k$", "platform": "ios", "active": true });
+    let v2_client = json!({ "id": "k$", "type": "ios", "status": "active" });
+    // The body, whether it carries the whole of the user, and whether a client.
+    let table: [(&str, Value, bool, bool); 10] = [
+        ("v1", v1("user:sneezed", json!({ "appUser": v1_user })), true, false),
+        ("v1, truncated", v1("user:sneezed", json!({ "appUser": { "_id": "x$" } })), false, false),
+        (
+            "v1, with a client",
+            v1("user:sneezed", json!({ "version": "v1.1", "appUser": v1_user, "client": client })),
+            true,
+            true,
+        ),
+        ("v2", v2(1, "user:sneezed", json!({ "user": v2_user })), true, false),
+        ("v2, truncated", v2(1, "user:sneezed", json!({ "user": { "id": "x$" } })), false, false),
+        (
+            "v2, through a client",
+            v2(1, "user:sneezed", json!({ "user": v2_user, "source": { "client": v2_client } })),
+            true,
+            true,
+        ),
+        (
+            "v2, with a client",
+            v2(1, "client:sneezed", json!({ "user": v2_user, "client": v2_client })),
+            true,
+            true,
+        ),
+        (
+            "v2, the author",
+            v2(
+                1,
+                "conversation:message:edit",
+                json!({ "message": { "author": { "type": "user", "user": v2_user }, "source": { "client": v2_client } } }),
+            ),
+            true,
+            true,
+        ),
+        (
+            "a message of the business",
+            v2(1, "conversation:message", json!({ "message": { "author": business }, "user": v2_user })),
+            true,
+            false,
+        ),
+        (
+            "typing of the business",
+            v2(1, "conversation:typing", json!({ "activity": { "author": business }, "user": v2_user })),
+            true,
+            false,
+        ),
+    ];
+    for (n, (case, body, whole, with_client)) in table.into_iter().enumerate() {
+        let own = |text: &str| text.replace('$', &format!("-{n}$"));
+        let body = serde_json::from_str(&own(&body.to_string())).unwrap();
+        in_every_order(&program, &[body], |sign| {
+            let user = shown(&program, &sign(&own("x$")));
+            assert_eq!(user["givenName"] == "Ann", whole, "{case}: {user}");
+            assert_eq!(user["properties"]["plan"] == "gold", whole, "{case}: {user}");
+            assert_eq!(user["clients"][0]["active"] == true, with_client, "{case}: {user}");
+            assert_eq!(user["conversationStarted"], false, "{case}");
+        });
+    }
+}
+
+#[test]
+fn a_trigger_that_is_not_known_may_be_about_nobody() {
+    let program = Home::new().start();
+    let business = json!({ "author": { "type": "business", "userId": "maker" } });
+    let bodies = [
+        v1("made:up", json!({})),
+        v1("made:up", json!({ "appUser": { "userId": "bob" } })),
+        v1("made:up", json!({ "appUser": null })),
+        v2(1, "made:up", json!({})),
+        v2(1, "made:up", json!({ "user": { "externalId": "bob" } })),
+        v2(1, "made:up", json!({ "message": business })),
+        v2(1, "made:up", json!({ "message": { "author": { "type": "user" } } })),
+        v2(1, "conversation:message", json!({ "message": business, "user": {} })),
+    ];
+    for body in bodies {
+        in_every_order(&program, &[body], |_| assert!(program.everybody().is_empty()));
+    }
+}
