@@ -85,10 +85,13 @@ pub fn of_open(error: &OpenError) -> u8 {
         | OpenError::Store { .. }
         | OpenError::LogAlone { .. }
         | OpenError::NoFolder(_)
+        | OpenError::Missing(_)
         | OpenError::NotWritable { .. } => IO,
         OpenError::Upgrade(error) => of_copy(error),
-        OpenError::InUse(_) | OpenError::Newer { .. } | OpenError::Foreign(_) | OpenError::Library(_) => {
-            FAILED
-        }
+        OpenError::InUse(_)
+        | OpenError::Newer { .. }
+        | OpenError::Older { .. }
+        | OpenError::Foreign(_)
+        | OpenError::Library(_) => FAILED,
     }
 }

@@ -83,12 +83,9 @@ pub struct Comparison {
 impl Comparison {
     /// Opens both. The fold goes on from where it was.
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
-        let open = |path: &Path| {
-            SqliteReader::open(path).map_err(|error| OpenError::Store { path: path.to_owned(), error })
-        };
-        let mut live = open(database)?;
+        let mut live = SqliteReader::open(database)?;
         let fold = Fold::open(&folder(database), &mut live)?;
-        Ok(Self { live, folded: open(fold.path())?, fold })
+        Ok(Self { live, folded: SqliteReader::open(fold.path())?, fold })
     }
 
     /// The number of the last entry that is folded.

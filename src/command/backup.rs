@@ -67,7 +67,10 @@ pub(super) fn print(checked: &Checked, as_json: bool, verdict: Option<&str>) -> 
             Some(checksum) => {
                 format!("users {users}\nevents {events}\nquarantined {quarantined}\nchecksum {checksum}\n")
             }
-            None => format!("schema {schema}, older than this program: its app users were not read\n"),
+            None => format!(
+                "schema {schema}, older than this program: its app users were not read; the service brings it up to \
+                 date when it starts with it\n"
+            ),
         };
         let taken = taken.map(|at| format!("\ntaken {at}")).unwrap_or_default();
         let verdict = verdict.map(|verdict| format!("\nverdict {verdict}")).unwrap_or_default();

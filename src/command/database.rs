@@ -4,20 +4,28 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::Failure;
 use crate::config::{Settings, StoreUrl};
-use crate::store::sqlite::{self, SqliteReader};
+use crate::store::sqlite::{self, OpenError, SqliteReader};
 
 /// Opens the file to look things up, and changes nothing of it.
 ///
 /// # Errors
-/// There is no such file, or it cannot be read.
-pub(super) fn open(settings: &Settings) -> Result<SqliteReader, Failure> {
+/// There is no such file, its schema is newer or older than the one of this program, or it cannot be read.
+pub(super) fn open(settings: &Settings) -> Result<SqliteReader, OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
-    let failed = |why: String| Failure::Io(format!("{}: {why}", path.display()));
-    sqlite::check_log(path).map_err(|error| Failure::Io(error.to_string()))?;
+    sqlite::check_log(path)?;
     if !path.exists() {
-        return Err(failed("there is no such database (store.url of the settings)".to_owned()));
+        return Err(OpenError::Missing(path.clone()));
     }
-    SqliteReader::open(path).map_err(|error| failed(error.to_string()))
+    SqliteReader::open(path)
+}
+
+/// Refuses to go on where a newer program wrote the file, for what asks the service rather than the file.
+///
+/// # Errors
+/// So it is.
+pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    SqliteReader::refuse_newer(path)
 }
 
 /// Which file the settings lead to now: its device and inode.

@@ -9,7 +9,7 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 
 use super::progress::Progress;
-use super::{Failure, apps, replay, service};
+use super::{Failure, apps, database, replay, service};
 use crate::config::{App, Key, Settings};
 
 /// The service answers within a few seconds; it may wait for the disk.
@@ -103,6 +103,7 @@ impl<'s> Asked<'s> {
         let base = match to {
             Some(to) => to.clone(),
             None => {
+                database::refuse_newer(settings)?;
                 let why = "server.listen has port 0, which is any free one: name the service with --to";
                 let listen = service::reached_at(settings.server.listen);
                 let listen = listen.ok_or_else(|| Failure::Usage(why.to_owned()))?;

@@ -9,7 +9,7 @@ use reqwest::{Client, Method, header};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::Failure;
+use super::{Failure, database};
 use crate::config::Settings;
 
 /// Far longer than the service takes to answer, be it with a refusal.
@@ -46,8 +46,9 @@ impl Answer {
 
 impl Service {
     /// # Errors
-    /// It cannot be told where it listens.
+    /// It cannot be told where it listens, or no service of this program can have the database.
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
+        database::refuse_newer(settings)?;
         let admin = reached_at(settings.server.admin_listen).ok_or_else(|| {
             let why = "server.admin_listen has port 0, which is any free one: say which with --set";
             Failure::Usage(why.to_owned())

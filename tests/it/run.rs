@@ -4,6 +4,7 @@ mod container;
 mod doctor;
 mod exit_codes;
 mod host;
+mod newer;
 mod reload;
 mod reload_refused;
 mod settings;

@@ -176,8 +176,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rollcall.db");
         let conn = Connection::open(&path).unwrap();
-        conn.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)")
-            .unwrap();
+        conn.execute_batch(
+            "PRAGMA application_id = 0x726f6c6c; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+             CREATE TABLE t (a); INSERT INTO t VALUES (1)",
+        )
+        .unwrap();
         // What an interrupted upgrade has left is replaced: the file may have changed since.
         fs::write(folder.path().join("rollcall.db.before-0002"), "half of it").unwrap();
         let kept = keep_before(&path, 2).unwrap();

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::copy::{CopyError, Stage, Watched, Work};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{OpenError, migrate, seal, trouble};
+use super::{migrate, seal, trouble};
 use crate::store::{Counts, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
@@ -54,13 +54,8 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     let seal = seal::read(path, work)?;
     let file = Watched::open(path, work)?;
     let moment = file.hold()?;
-    if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
-        return Err(OpenError::Foreign(path.to_owned()).into());
-    }
-    let (schema, known) = (file.number("PRAGMA user_version")?, migrate::known());
-    if schema > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
-    }
+    let schema = file.schema;
+    let known = migrate::known();
     let faults = watched_faults(&file, &moment, work).map_err(|error| file.failed(work, trouble(error)))?;
     if !faults.is_empty() {
         return Err(damaged(faults.join("; ")));

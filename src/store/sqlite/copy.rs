@@ -14,6 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::files::Part;
+use super::migrate::{known, schema_of};
 use super::open::check_log;
 use super::output::Refusal;
 use super::{Error, OpenError, common, trouble};
@@ -135,6 +136,8 @@ impl Work<'_> {
 pub(super) struct Watched {
     pub(super) conn: Connection,
     pub(super) path: PathBuf,
+    /// Its schema, which this program knows.
+    pub(super) schema: i64,
     room: Arc<Mutex<Room>>,
     /// Steps of SQLite so far.
     pub(super) steps: Arc<AtomicU64>,
@@ -153,6 +156,11 @@ impl Watched {
             return Err(CopyError::io(path)(std::io::Error::new(ErrorKind::IsADirectory, why)));
         }
         let mut conn = reading(path)?;
+        let schema = match schema_of(&conn, path) {
+            Ok(0) => return Err(OpenError::Foreign(path.to_owned()).into()),
+            Err(OpenError::Store { error, .. }) => return Err(CopyError::store(path)(error)),
+            schema => schema?,
+        };
         let room = Arc::new(Mutex::new(Room::open(path, work.wal_limit)?));
         let (watched, stop, steps) = (room.clone(), work.stop.clone(), Arc::<AtomicU64>::default());
         let counted = steps.clone();
@@ -161,7 +169,7 @@ impl Watched {
             stop.load(Ordering::Relaxed) || lock(&watched).is_short()
         };
         conn.progress_handler(LOOK_EVERY, Some(enough)).map_err(CopyError::sql(path))?;
-        Ok(Self { conn, path: path.to_owned(), room, steps })
+        Ok(Self { conn, path: path.to_owned(), schema, room, steps })
     }
 
     /// One moment, chosen now.
@@ -314,7 +322,7 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
         }
     }
     drop(copying);
-    let counts = if from.number("PRAGMA user_version")? == super::migrate::known() {
+    let counts = if from.schema == known() {
         super::reader::counts(&moment).map_err(|error| from.failed(work, error))?
     } else {
         Counts::default()

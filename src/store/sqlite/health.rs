@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::copy::{CopyError, Watched, Work};
-use super::{OpenError, mark, migrate};
+use super::{mark, migrate};
 use crate::domain::AppId;
 
 /// Journal entries that are looked at, from the last one back.
@@ -43,13 +43,7 @@ pub struct Health {
 pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
     let file = Watched::open(path, work)?;
     let sql = CopyError::sql(path);
-    let (schema, known) = (file.number("PRAGMA user_version")?, migrate::known());
-    if file.number("PRAGMA application_id")? != migrate::APPLICATION_ID {
-        return Err(OpenError::Foreign(path.to_owned()).into());
-    }
-    if schema > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found: schema, known }.into());
-    }
+    let (schema, known) = (file.schema, migrate::known());
     let litestream = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
     let last = format!(
         "SELECT app, max(received) FROM (SELECT app, received, source FROM journal ORDER BY seq DESC LIMIT {RECENT})

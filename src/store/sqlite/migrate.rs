@@ -30,6 +30,26 @@ pub(super) fn known() -> i64 {
 const TABLES: &str =
     "SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_litestream\\_%' ESCAPE '\\'";
 
+/// The schema of a file that this program knows; 0 for one that is empty. Every command and every reader that
+/// opens a database asks here first.
+///
+/// # Errors
+/// It is none of ours, a newer program wrote it, or it cannot be read.
+pub(super) fn schema_of(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
+    let empty = application == 0 && found == 0 && number(TABLES)? == 0;
+    if application != APPLICATION_ID && !empty {
+        return Err(OpenError::Foreign(path.to_owned()));
+    }
+    let known = known();
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(found)
+}
+
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
 pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
@@ -37,16 +57,8 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
     let number =
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
-    let found = number(conn, "PRAGMA user_version")?;
+    let found = schema_of(conn, path)?;
     let tables = number(conn, TABLES)?;
-    let application = number(conn, "PRAGMA application_id")?;
-    let empty = tables == 0 && application == 0 && found == 0;
-    if application != APPLICATION_ID && !empty {
-        return Err(OpenError::Foreign(path.to_owned()));
-    }
-    if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
-    }
     common(conn).map_err(failed)?;
     if tables == 0 {
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;

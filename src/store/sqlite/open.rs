@@ -40,7 +40,9 @@ pub enum OpenError {
         error: io::Error,
     },
     /// A newer program wrote it.
-    #[error("{path} has schema {found}, this program knows up to {known}: run the newer program")]
+    #[error(
+        "{path} has schema {found}, this program knows up to {known}: run the newer program; nothing was changed"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -49,6 +51,22 @@ pub enum OpenError {
         /// The newest schema known here.
         known: i64,
     },
+    /// An older program wrote it, and a command cannot read it before the service has brought it up to date.
+    #[error(
+        "{path} has schema {found}, and this command reads schema {known}: start the service once, which keeps the \
+         file as it is beside itself and brings it up to date, or use the program that wrote it; nothing was changed"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The schema that is read here.
+        known: i64,
+    },
+    /// There is no such file.
+    #[error("{0}: there is no such database (store.url of the settings)")]
+    Missing(PathBuf),
     /// It is a database of something else.
     #[error("{0} is not a rollcall database; it was left untouched")]
     Foreign(PathBuf),

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
-use super::{Error, Result, trouble};
+use super::{Error, OpenError, Result, migrate, trouble};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
 use crate::store::readers::{LooksUp, StopSignal};
 use crate::store::{
@@ -33,13 +33,39 @@ pub struct SqliteReader {
 
 impl SqliteReader {
     /// Opens a file that a store has opened before.
-    pub fn open(path: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(path, flags).map_err(trouble)?;
-        super::common(&conn).map_err(trouble)?;
-        conn.pragma_update(None, "cache_size", -CACHE_KIB).map_err(trouble)?;
-        conn.pragma_update(None, "query_only", true).map_err(trouble)?;
-        Ok(Self { conn, stop: None })
+    ///
+    /// # Errors
+    /// Its schema is newer or older than the one of this program, it is none of ours, or it cannot be read.
+    pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
+        let opened = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let conn = Connection::open_with_flags(path, flags)?;
+            super::common(&conn)?;
+            conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
+            conn.pragma_update(None, "query_only", true)?;
+            Ok(conn)
+        };
+        let conn =
+            opened().map_err(|error| OpenError::Store { path: path.to_owned(), error: trouble(error) })?;
+        let (found, known) = (migrate::schema_of(&conn, path)?, migrate::known());
+        match found {
+            0 => Err(OpenError::Foreign(path.to_owned())),
+            found if found < known => Err(OpenError::Older { path: path.to_owned(), found, known }),
+            _ => Ok(Self { conn, stop: None }),
+        }
+    }
+
+    /// Refuses a database that a newer program wrote, be it that there is none.
+    ///
+    /// # Errors
+    /// A newer program wrote it.
+    pub fn refuse_newer(path: &Path) -> std::result::Result<(), OpenError> {
+        let opened = if path.exists() { Self::open(path) } else { return Ok(()) };
+        match opened {
+            Err(error @ OpenError::Newer { .. }) => Err(error),
+            // Whatever else is wrong with it is for those to say who read it.
+            _ => Ok(()),
+        }
     }
 
     /// One moment of the database, for as long as it is held: that of [`LooksUp::at_one_moment`], if this is
