@@ -1,6 +1,7 @@
 //! Calls to our API, decided on a directory that learns what was decided: what each comes to.
 
 mod calls;
+mod compared;
 mod elsewhere;
 mod init;
 mod random;

@@ -1,5 +1,6 @@
 //! Whoever is erased is forgotten: in every file, for good, and nobody else with them.
 
+mod afterwards;
 mod between;
 mod leftovers;
 mod named;

@@ -23,13 +23,17 @@ pub const TABLES: [(&str, &[&str]); 2] =
 
 impl Row {
     /// Whether two rows of one key say the same, be it in different layouts. A hint of this one that a claim
-    /// is shared is nothing that is said: whoever shared it may have been erased since.
+    /// is shared is nothing that is said: whoever shared it may have been erased since. Nor is the last journal
+    /// entry of somebody who is erased: it may have gone with them.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let same = |(one, other): (&Value, &Value)| match (one, other) {
             (Value::Blob(one), Value::Blob(other)) if one != other => {
                 decode(one).ok().zip(decode(other).ok()).is_some_and(|(one, mut other)| {
                     for (client, claim) in &mut other.claims {
                         claim.shared |= one.claims.get(client).is_some_and(|claim| claim.shared);
+                    }
+                    if one.erased && other.erased {
+                        other.head = one.head;
                     }
                     one == other
                 })

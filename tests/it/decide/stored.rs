@@ -58,7 +58,7 @@ type Waiting = Pin<Box<dyn Future<Output = Result<Option<Answer>, Refused>>>>;
 
 /// What is sent: the clock of whoever receives it, in s, goes on by one with everything sent.
 #[derive(Default)]
-struct Sender {
+pub struct Sender {
     now: i64,
     known: Vec<SmoochId>,
     told: Vec<Vec<u8>>,
@@ -148,7 +148,7 @@ fn of_client(user: &SmoochId, client: &ClientId, active: bool) -> Value {
 
 /// Puts all of these into the queue, lets a worker do them in batches of at most `batch_jobs`, and
 /// gives what the last of them was answered, if it is a command.
-fn round(
+pub fn round(
     store: &mut Sqlite,
     sender: &mut Sender,
     steps: &[Step],

@@ -1,0 +1,150 @@
+//! Row by row: whatever is asked, told, merged, removed and erased, in batches of any size, the rows that are stored
+//! mean what a fold of the journal beside them means. This is the comparison that `rollcall rebuild` makes.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use rollcall::ingest::upkeep::READING;
+use rollcall::rebuild::{Comparison, Pass, Scratch};
+use rollcall::store::archive::Row;
+use rollcall::store::sqlite::{Options, Sqlite};
+use rollcall::store::{Retention, Store as _};
+
+use super::random::{Step, Verb, steps};
+use super::stored::{Sender, round};
+use super::*;
+
+/// The rows that are not what the journal says.
+pub fn differing(database: &std::path::Path) -> Vec<Row> {
+    let _scratch = Scratch::take(database).unwrap();
+    let mut comparison = Comparison::open(database).unwrap();
+    comparison.catch_up(&mut |_| ()).unwrap();
+    let (mut pass, mut all) = (Pass::begin(), Vec::new());
+    while let Some(found) = comparison.next(&mut pass, &mut |_| ()).unwrap() {
+        all.extend(found);
+    }
+    all
+}
+
+/// The journal keeps its last `keep` entries, and all of them where there is no bound.
+fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
+    let retention = Retention { history_entries: keep, ..Retention::default() };
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        path: folder.path().join("store.db"),
+        wal_checkpoint: 1 << 20,
+        wal_limit: 1 << 22,
+        quarantine_rows: 10,
+        quarantine_bytes: 1 << 20,
+    };
+    let mut store = Sqlite::open(&options).unwrap();
+    let mut sender = Sender::default();
+    for (steps, batch_jobs) in rounds {
+        round(&mut store, &mut sender, steps, *batch_jobs, retention);
+        while store.let_go(&retention, 0, &READING).unwrap() {}
+    }
+    prop_assert_eq!(differing(&options.path), vec![]);
+    Ok(())
+}
+
+/// A step in a batch of its own.
+fn alone(steps: impl IntoIterator<Item = Step>) -> Vec<(Vec<Step>, usize)> {
+    steps.into_iter().map(|step| (vec![step], 1)).collect()
+}
+
+fn seen_at(time: i64, user: &str) -> Step {
+    Step::Told(time, vec![Fact::Seen(seen(user, vec![given(Field::UserId, user)]))])
+}
+
+fn merged_at(time: i64, surviving: &'static str, discarded: &'static str) -> Step {
+    Step::Told(time, vec![merged(surviving, discarded)])
+}
+
+/// `s1` is erased, by the place it has among those that a command can name.
+const ERASE_S1: Step = Step::Command(Verb::Erase { only: false }, 0, 0);
+
+#[test]
+fn whoever_is_merged_into_the_erased_later_is_no_difference() {
+    let histories = [
+        vec![
+            seen_at(1, "s1"),
+            ERASE_S1,
+            merged_at(2, "s2", "s3"),
+            seen_at(3, "s3"),
+            merged_at(4, "s1", "s2"),
+        ],
+        vec![
+            seen_at(1, "s1"),
+            ERASE_S1,
+            seen_at(3, "s3"),
+            merged_at(2, "s2", "s3"),
+            merged_at(4, "s1", "s2"),
+        ],
+        vec![
+            seen_at(1, "s1"),
+            ERASE_S1,
+            merged_at(4, "s1", "s2"),
+            merged_at(2, "s2", "s3"),
+            seen_at(3, "s3"),
+        ],
+        vec![
+            seen_at(1, "s1"),
+            seen_at(2, "s2"),
+            merged_at(3, "s1", "s2"),
+            ERASE_S1,
+            seen_at(4, "s2"),
+            seen_at(5, "s1"),
+        ],
+        vec![
+            seen_at(1, "s1"),
+            merged_at(2, "s2", "s3"),
+            ERASE_S1,
+            seen_at(3, "s3"),
+            seen_at(4, "s2"),
+            merged_at(5, "s1", "s2"),
+            seen_at(6, "s3"),
+        ],
+    ];
+    for steps in histories {
+        for keep in [None, Some(0), Some(2)] {
+            history(&alone(steps.clone()), keep).unwrap();
+        }
+        history(&[(steps.clone(), 16)], None).unwrap();
+    }
+}
+
+/// Few app users who are erased, removed, merged and told of again and again.
+fn ends() -> impl Strategy<Value = Vec<Step>> {
+    let user = || select(&["s1", "s2", "s3"][..]);
+    let place = || 0..3_usize;
+    let step = prop_oneof![
+        4 => (0..9_i64, user()).prop_map(|(time, user)| seen_at(time, user)),
+        5 => (0..9_i64, user(), user()).prop_map(|(time, one, other)| merged_at(time, one, other)),
+        2 => (any::<bool>(), place()).prop_map(|(only, n)| Step::Command(Verb::Erase { only }, n, 0)),
+        1 => place().prop_map(|n| Step::Command(Verb::Delete, n, 0)),
+        1 => (0..9_i64, user()).prop_map(|(time, user)| Step::Told(time, vec![Fact::Removed { user: user.into() }])),
+        1 => (place(), place()).prop_map(|(one, other)| Step::Command(Verb::Unmerge, one, other)),
+        1 => (0..8_usize).prop_map(Step::Again),
+    ];
+    vec(step, 0..=6)
+}
+
+proptest! {
+    #![proptest_config(crate::histories::cases(100))]
+
+    #[test]
+    fn whatever_is_stored_means_row_by_row_what_the_journal_says(
+        rounds in vec((steps(12), 1..8_usize), 1..5),
+        keep in proptest::option::of(0..12_u64),
+    ) {
+        history(&rounds, keep)?;
+    }
+
+    #[test]
+    fn whoever_is_erased_removed_and_merged_in_any_order_means_what_the_journal_says(
+        rounds in vec((ends(), 1..5_usize), 1..5),
+        keep in proptest::option::of(0..6_u64),
+    ) {
+        history(&rounds, keep)?;
+    }
+}
