@@ -322,7 +322,7 @@ impl Settings {
             Err(error) => return Err(Problem::of_file(&name, format!("cannot be read: {error}")).into()),
         };
         // A file that was emptied must not turn a service into the demo.
-        if path.is_some() && text.trim().is_empty() && file.is_file() {
+        if path.is_some() && layers::without_mark(&text).trim().is_empty() && file.is_file() {
             let text = "is empty: write settings into it, or name no file to run the demo";
             return Err(Problem::of_file(&name, text).into());
         }

@@ -43,7 +43,7 @@ impl Layers {
         overrides: &[(String, String)],
     ) -> Result<Self, Problems> {
         let line_of = |span: Range<usize>| Place::File(file_name.to_owned(), Some(line(text, span.start)));
-        let file = Tree::parse(text, &line_of)?;
+        let file = Tree::parse(without_mark(text), &line_of)?;
         let shipped = Tree::parse(SHIPPED, &|_| Place::Shipped)?.values;
         let mut problems = Vec::new();
         let variables = variables(env, &mut problems);
@@ -139,16 +139,22 @@ fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> BTr
                 continue;
             }
         };
+        let value = if name.ends_with("_FILE") { without_mark(&value) } else { &value };
         if name.ends_with("_FILE") && value.trim().is_empty() {
             problems.push(Problem::of_variable(name, "its file is empty"));
             continue;
         }
-        let leaf = untyped(without_newline(&value), Place::Environment(name.clone()));
+        let leaf = untyped(without_newline(value), Place::Environment(name.clone()));
         if leaves.insert(key, leaf).is_some() {
             problems.push(Problem::of_variable(name, "another variable sets the same key"));
         }
     }
     leaves
+}
+
+/// Some editors write a byte order mark before a text.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Files with a secret are written by editors and `echo`, which end them with a newline.

@@ -21,7 +21,7 @@ use crate::ingest::queue::{Answer, Asked, Once};
 use crate::ingest::worker::now_ms;
 use crate::store::Reader;
 use crate::wire::iso;
-use crate::wire::json::Json;
+use crate::wire::json::{Json, is_blank};
 use crate::wire::rest::Problem;
 
 /// The longest `Idempotency-Key`, in bytes.
@@ -95,7 +95,7 @@ impl Call {
 
     /// Reads the body, which is an object; none at all is an empty one.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Json<'_>) -> Result<T, Problem>) -> Result<T, ApiError> {
-        let body: &[u8] = if self.body.trim_ascii().is_empty() { b"{}" } else { &self.body };
+        let body: &[u8] = if is_blank(&self.body) { b"{}" } else { &self.body };
         let document = Json::parse(body, self.shared.bounds.json_depth)
             .map_err(|malformed| ApiError::bad_request(format!("The body is not JSON: {malformed}")))?;
         if !matches!(document.value, Json::Object(_)) {

@@ -14,6 +14,7 @@ use crate::domain::AppId;
 use crate::ingest::queue::{Import, Imported, Refused};
 use crate::ingest::worker::now_ms;
 use crate::wire;
+use crate::wire::json::is_blank;
 
 /// The most bytes of lines that are taken at once, and so of one line.
 pub const PIECE: usize = 16 << 20;
@@ -48,7 +49,7 @@ pub(super) async fn receive(
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
-    let lines = lines.filter(|(line, _)| !line.trim_ascii().is_empty());
+    let lines = lines.filter(|(line, _)| !is_blank(line));
     let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
     let shared = &shared;
     let learn = |(line, number): (Bytes, u64)| async move {

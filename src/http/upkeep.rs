@@ -18,6 +18,7 @@ use crate::rebuild::{self, Comparison};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::TABLES;
 use crate::store::{Seq, sqlite::SqliteReader};
+use crate::wire::json::without_mark;
 
 /// Bytes of a request to put rows right.
 const REBUILD_BYTES: usize = 8 << 20;
@@ -102,7 +103,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
-    let asked: Rows = serde_json::from_slice(&body).map_err(|_| malformed())?;
+    let asked: Rows = serde_json::from_slice(without_mark(&body)).map_err(|_| malformed())?;
     let row = |(name, key): (String, Vec<String>)| {
         let table = TABLES.iter().position(|(table, _)| *table == name);
         table.filter(|table| TABLES[*table].1.len() == key.len()).map(|table| (table, key))

@@ -47,15 +47,29 @@ pub struct Document<'a> {
     pub repeated_keys: usize,
 }
 
+/// What some senders and editors write before the text (RFC 8259, section 8.1: it may be ignored).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A text without the byte order mark that it may begin with.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
+/// Whether a text holds nothing: white space and a byte order mark at most.
+pub fn is_blank(text: &[u8]) -> bool {
+    without_mark(text).trim_ascii().is_empty()
+}
+
 /// What is wrong with a body that is nested deeper than allowed.
 pub const TOO_DEEP: &str = "nested too deep";
 
 impl<'a> Json<'a> {
-    /// Reads a whole body. At most `depth` arrays and objects may be nested.
+    /// Reads a whole body, with or without a byte order mark. At most `depth` arrays and objects may be nested.
     pub fn parse(body: &'a [u8], depth: usize) -> Result<Document<'a>, Malformed> {
         let text = std::str::from_utf8(body)
             .map_err(|error| Malformed { what: "not UTF-8", at: error.valid_up_to() })?;
-        let mut reader = Reader { text, bytes: body, at: 0, repeated_keys: 0 };
+        let mark = body.len() - without_mark(body).len();
+        let mut reader = Reader { text, bytes: body, at: mark, repeated_keys: 0 };
         let value = reader.value(depth)?;
         reader.space();
         if reader.at < body.len() {

@@ -1,6 +1,7 @@
 //! F21 to F28: the same again, something else under the same name, any order, and what is no JSON.
 
 pub mod malformed;
+mod mark;
 mod neighbours;
 mod numbers;
 

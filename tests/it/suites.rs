@@ -110,8 +110,11 @@ fn each_case_of_the_suite_alone_is_no_webhook_and_goes_to_quarantine_for_the_rig
             "y_" => assert_eq!(outcome, "wrong_shape", "{name}"),
             "n_" => assert!(["not_json", "too_deep"].contains(&&*outcome), "{name}: {outcome}"),
             _ => {
+                // Alone it has its mark at the beginning, where it is no part of the text.
+                let is_marked = short(name) == "structure_UTF-8_BOM_empty_object";
                 let free = FREE.iter().find(|(free, _)| *free == short(name)).unwrap().1;
-                assert_eq!(outcome, if free == "kept" { "wrong_shape" } else { free }, "{name}");
+                let kept = free == "kept" || is_marked;
+                assert_eq!(outcome, if kept { "wrong_shape" } else { free }, "{name}");
             }
         }
         agrees(name, &outcome, input);

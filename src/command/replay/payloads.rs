@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::store::explain;
+use crate::wire::json::is_blank;
 
 /// Bytes of one payload at most. Smooch's have a few thousand; this only keeps a file that is something
 /// else out of memory.
@@ -191,7 +192,7 @@ fn read_lines(
         let place = || Place { file: file.clone(), line: Some(number) };
         match line(&mut input) {
             Ok(None) => return,
-            Ok(Some(Ok(line))) if line.trim_ascii().is_empty() => {}
+            Ok(Some(Ok(line))) if is_blank(&line) => {}
             Ok(Some(line)) => each(place(), line),
             Err(error) => return each(place(), Err(NotSent::Unreadable(error.to_string()))),
         }

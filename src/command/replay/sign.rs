@@ -10,6 +10,7 @@ use sha2::Sha256;
 use super::payloads::NotSent;
 use crate::command::apps::of_settings;
 use crate::config::App;
+use crate::wire::json::without_mark;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
@@ -122,6 +123,7 @@ impl Key {
 /// Any JSON will do, however deep and with half a surrogate pair in it: serde_json skips what is not
 /// asked for without recursion and without decoding it.
 fn app_of(body: &[u8]) -> serde_json::Result<Option<String>> {
+    let body = without_mark(body);
     match serde_json::from_slice(body) {
         Ok(Payload { app }) => Ok(app.and_then(|app| app.smooch_id.or(app.id)).and_then(Id::text)),
         // Of another shape, and so without an app, or not JSON at all.
@@ -221,6 +223,7 @@ mod tests {
         assert_eq!(app_of(deep(100_000).as_bytes()).unwrap(), None);
         assert_eq!(app_of(br#"{"\ud83d":1}"#).unwrap(), None);
         assert_eq!(app_of(br#"{"app":{"_id":7}}"#).unwrap().as_deref(), Some("7"));
+        assert_eq!(app_of("\u{feff}{\"app\":{\"id\":\"one\"}}".as_bytes()).unwrap().as_deref(), Some("one"));
     }
 
     #[test]

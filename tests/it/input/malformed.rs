@@ -143,8 +143,9 @@ const VALUES: &[(&[u8], bool)] = &[
     (b" ", false),
 ];
 
-/// Whether serde_json takes a body.
+/// Whether serde_json takes a body, a byte order mark before it aside.
 pub fn judge(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
@@ -192,7 +193,7 @@ fn a_body_that_is_no_json_as_a_whole_goes_to_quarantine_byte_for_byte() {
         b" \r\n\t".to_vec(),
         b"\0".to_vec(),
         vec![0xFF; 64],
-        [b"\xef\xbb\xbf", good.as_bytes()].concat(),
+        b"\xef\xbb\xbf".to_vec(),
         utf16,
         format!("{good}{good}").into_bytes(),
         format!("{good}\0").into_bytes(),
