@@ -23,8 +23,10 @@ mod tests;
 const LONGEST_TOKEN: usize = 8 << 10;
 /// Characters of a key id.
 const LONGEST_KEY_ID: usize = 128;
-/// Seconds by which the clocks of signer and server may differ.
+/// Seconds by which the clocks of signer and server may differ where `exp` or `nbf` limits a token.
 const LEEWAY: f64 = 60.0;
+/// The same for `iat`, which limits nothing and only says what the signer's clock showed.
+const IAT_LEEWAY: f64 = 300.0;
 
 /// Whom a token speaks for, and so what it reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,8 +211,8 @@ fn check_times(claims: &BTreeMap<String, Value>, now: i64) -> Result<(), Refusal
     if time("exp")?.is_some_and(|end| now >= end + LEEWAY) {
         return Err(Refusal::Expired);
     }
-    for name in ["nbf", "iat"] {
-        if time(name)?.is_some_and(|start| now < start - LEEWAY) {
+    for (name, leeway) in [("nbf", LEEWAY), ("iat", IAT_LEEWAY)] {
+        if time(name)?.is_some_and(|start| now < start - leeway) {
             return Err(Refusal::NotYetValid(name));
         }
     }

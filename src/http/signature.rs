@@ -17,12 +17,13 @@ mod tests;
 
 const API_KEY: &str = "x-api-key";
 const HUB: &str = "x-hub-signature-256";
-const STANDARD_ID: &str = "webhook-id";
-const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
-const STANDARD_SIGNATURE: &str = "webhook-signature";
+/// The headers of Standard Webhooks, each under its name there and under the one that Svix gave it before.
+const STANDARD_ID: [&str; 2] = ["webhook-id", "svix-id"];
+const STANDARD_TIMESTAMP: [&str; 2] = ["webhook-timestamp", "svix-timestamp"];
+const STANDARD_SIGNATURE: [&str; 2] = ["webhook-signature", "svix-signature"];
 /// Headers that hold a credential.
-pub(super) const CREDENTIALS: [&str; 6] =
-    [API_KEY, HUB, STANDARD_SIGNATURE, "authorization", "app-token", "cookie"];
+pub(super) const CREDENTIALS: [&str; 7] =
+    [API_KEY, HUB, STANDARD_SIGNATURE[0], STANDARD_SIGNATURE[1], "authorization", "app-token", "cookie"];
 
 const MOST_SIGNATURES: usize = 10;
 const MOST_SIGNATURE_BYTES: usize = 4096;
@@ -95,7 +96,7 @@ impl Secrets {
         if let Some(key) = only(headers, API_KEY)? {
             return self.app_by_key(key).map(Proof::Secret);
         }
-        if let Some(given) = only(headers, STANDARD_SIGNATURE)? {
+        if let Some(given) = only_of(headers, STANDARD_SIGNATURE)? {
             return standard(headers, given, now, tolerance);
         }
         let given = only(headers, HUB)?.ok_or(Doubt::Missing)?;
@@ -156,8 +157,8 @@ fn standard<'h>(
     now: i64,
     tolerance: Duration,
 ) -> Result<Proof<'static, 'h>, Doubt> {
-    let id = only(headers, STANDARD_ID)?.ok_or(Doubt::Malformed)?;
-    let timestamp = only(headers, STANDARD_TIMESTAMP)?.ok_or(Doubt::Malformed)?;
+    let id = only_of(headers, STANDARD_ID)?.ok_or(Doubt::Malformed)?;
+    let timestamp = only_of(headers, STANDARD_TIMESTAMP)?.ok_or(Doubt::Malformed)?;
     let digits = !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.iter().all(u8::is_ascii_digit);
     if id.is_empty() || id.contains(&b'.') || !digits || given.len() > MOST_SIGNATURE_BYTES {
         return Err(Doubt::Malformed);
@@ -200,5 +201,14 @@ fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
         (_, Some(_)) => Err(Doubt::Malformed),
+    }
+}
+
+/// The only value of a header that has two names. Under both it must be the same, or it is malformed: nothing
+/// says which of the two was signed.
+fn only_of<'h>(headers: &'h HeaderMap, names: [&'static str; 2]) -> Result<Option<&'h [u8]>, Doubt> {
+    match (only(headers, names[0])?, only(headers, names[1])?) {
+        (Some(one), Some(other)) if one != other => Err(Doubt::Malformed),
+        (one, other) => Ok(one.or(other)),
     }
 }

@@ -247,8 +247,10 @@ fn times_hold_where_they_are_there_with_a_minute_for_clocks_that_differ() {
         (r#""exp":[9999999999]"#.to_owned(), 401),
         (format!(r#""nbf":{}"#, now + 30), 200),
         (format!(r#""nbf":{}"#, now + 120), 401),
-        (format!(r#""iat":{}"#, now + 30), 200),
-        (format!(r#""iat":{}"#, now + 120), 401),
+        (format!(r#""iat":{}"#, now + 290), 200),
+        (format!(r#""iat":{}"#, now + 400), 401),
+        (format!(r#""iat":{},"exp":{}"#, now + 290, now + 400), 200),
+        (format!(r#""iat":{},"nbf":{}"#, now + 290, now + 290), 401),
         (r#""iat":"yesterday""#.to_owned(), 401),
         (format!(r#""exp":{},"exp":{}"#, now - 90, now + 100), 401),
     ] {

@@ -140,7 +140,6 @@ fn the_id_and_the_time_of_a_standard_signature_are_read_strictly() {
     let shifted = sign("m1.5", &ok, &body);
     assert_eq!(deliver(&program, "m1", &format!("5.{ok}"), &shifted, &body), 401);
     let good = sign("m1", &ok, &body);
-    let header = |name: &'static str, value: &'static str| (name, value.to_owned());
     for missing in ["webhook-id", "webhook-timestamp"] {
         let all = [("webhook-id", "m1"), ("webhook-timestamp", &ok), ("webhook-signature", &good)];
         let some: Vec<_> = all.into_iter().filter(|(name, _)| *name != missing).collect();
@@ -149,9 +148,57 @@ fn the_id_and_the_time_of_a_standard_signature_are_read_strictly() {
             all.into_iter().chain(all.into_iter().filter(|(name, _)| *name == missing)).collect();
         assert_eq!(post(&program, &twice, &body).status, 401, "{missing} twice");
     }
-    let svix = [header("svix-id", "m1"), ("svix-timestamp", ok.clone()), ("svix-signature", good)];
-    let svix: Vec<(&str, &str)> = svix.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    assert_eq!(post(&program, &svix, &body).status, 401, "names of one product are not the standard's");
+}
+
+#[test]
+fn each_header_of_the_standard_has_the_name_that_svix_gave_it_too() {
+    let home = Home::with(SETTINGS);
+    let program = home.start();
+    let body = first_message("a", 1.0);
+    let time = now().to_string();
+    let good = sign("m1", &time, &body);
+    let values = [("id", "m1"), ("timestamp", &*time), ("signature", &*good)];
+    // Each of the three under its name of the standard, of Svix, under both, or under neither.
+    for names in 0..64 {
+        let mut headers = Vec::new();
+        for (n, (name, value)) in values.iter().enumerate() {
+            let bits = names >> (2 * n) & 3;
+            headers.extend((bits & 1 == 1).then(|| (format!("webhook-{name}"), *value)));
+            headers.extend((bits & 2 == 2).then(|| (format!("svix-{name}"), *value)));
+        }
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let whole = (0..3).all(|n| names >> (2 * n) & 3 != 0);
+        assert_eq!(post(&program, &headers, &body).status, if whole { 200 } else { 401 }, "{headers:?}");
+    }
+    for (n, (name, _)) in values.iter().enumerate() {
+        for others in ["m2", "0", "", "v1,x"] {
+            for (right, wrong) in [("webhook", "svix"), ("svix", "webhook")] {
+                let mut headers: Vec<(String, &str)> =
+                    values.iter().map(|(name, value)| (format!("{right}-{name}"), *value)).collect();
+                headers.push((format!("{wrong}-{name}"), others));
+                let headers: Vec<(&str, &str)> =
+                    headers.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+                assert_eq!(post(&program, &headers, &body).status, 401, "the two differ: {headers:?}");
+            }
+        }
+        let twice: Vec<(String, &str)> =
+            values.iter().chain([&values[n]]).map(|(name, value)| (format!("svix-{name}"), *value)).collect();
+        let twice: Vec<(&str, &str)> = twice.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        assert_eq!(post(&program, &twice, &body).status, 401, "{twice:?}");
+    }
+    let old = (now() - 360).to_string();
+    let signature = sign("m1", &old, &body);
+    let stale = [("svix-id", "m1"), ("svix-timestamp", &old), ("svix-signature", &*signature)];
+    assert_eq!(post(&program, &stale, &body).status, 401);
+    assert_eq!(program.metric("rollcall_webhook_rejected_total{reason=\"stale_signature\"}"), 1.0);
+    // In quarantine no signature is kept.
+    let broken = "{";
+    let signature = sign("m1", &time, broken);
+    let headers = [("svix-id", "m1"), ("svix-timestamp", &*time), ("svix-signature", &*signature)];
+    assert_eq!(post(&program, &headers, broken).status, 200);
+    let kept: String = home.find("SELECT headers FROM quarantine");
+    assert!(kept.contains("svix-signature: ***") && !kept.contains(&signature), "{kept}");
 }
 
 #[test]
