@@ -118,10 +118,6 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     Ok(links.head(json(StatusCode::OK, text)))
 }
 
-pub(super) fn unknown_parameter(name: &str) -> ApiError {
-    ApiError::bad_request(format!("Unknown parameter: {}", name.escape_default()))
-}
-
 /// How many a page may hold.
 pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
     let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));

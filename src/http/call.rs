@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, OriginalUri, Request};
+use axum::extract::{FromRequest, MatchedPath, OriginalUri, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
-use super::{Shared, body, reads};
+use super::{Shared, body, parameters, reads};
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{Field, View, json_text};
@@ -59,8 +59,9 @@ impl FromRequest<Arc<Shared>> for Call {
             browser.may_read(&caller.authority);
         }
         shared.rates.take(&caller.credential)?;
-        let query = serde_urlencoded::from_str(uri.query().unwrap_or(""))
-            .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))?;
+        let query = parameters::read(&uri)?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        parameters::of_call(&parts.method, route).check(&query)?;
         let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::unfold;
 use tokio::sync::watch;
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::call::Call;
 use super::error::{ApiError, json};
 use super::lists::{Asked, CountMode, From, V1};
-use super::reads;
+use super::{parameters, reads};
 use crate::domain::{AppId, View};
 use crate::store::Query;
 use crate::wire::{csv, v1};
@@ -166,6 +166,7 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
 /// # Errors
 ///
 /// What is wrong with one of them.
-pub fn filtered(parameters: &[(String, String)]) -> Result<Query, String> {
-    query(parameters).map_err(|error| error.description().to_owned())
+pub fn filtered(given: &[(String, String)]) -> Result<Query, String> {
+    let known = parameters::of_call(&Method::GET, "/appusers").check(given);
+    known.and_then(|()| query(given)).map_err(|error| error.description().to_owned())
 }

@@ -23,7 +23,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use tokio::time::{Instant, sleep_until};
 
-use super::app_users::{limit, unknown_parameter};
+use super::app_users::limit;
 use super::call::Call;
 use super::error::ApiError;
 use super::{Shared, reads};
@@ -156,7 +156,8 @@ impl Asked {
                 "envelope" if value == "cloudevents" => envelope = true,
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
                 "after" => after = Some(After::read(value).ok_or_else(not_a_cursor)?),
-                other => return Err(unknown_parameter(other)),
+                // What the call does not know was refused before.
+                _ => {}
             }
         }
         let from = match (since, snapshot, after) {

@@ -31,7 +31,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    /// `erase=true`, and with it `only=true`. Whatever else is there is not looked at.
+    /// `erase=true`, and with it `only=true`. What the call does not know was refused before.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
         let truth = |name: &str| match query.iter().find(|(key, _)| key == name) {
             None => Ok(false),

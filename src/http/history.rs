@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::app_users::{limit, unknown_parameter};
+use super::app_users::limit;
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use super::links::PageLinks;
@@ -210,7 +210,7 @@ impl Asked {
                 }
                 ("include", "body") => asked.bodies = true,
                 ("include", _) => return Err(ApiError::bad_request("include may be body")),
-                (other, _) => return Err(unknown_parameter(other)),
+                _ => {}
             }
         }
         Ok(asked)
@@ -234,7 +234,7 @@ enum Moment {
 }
 
 impl Then {
-    /// Nothing if the app user is asked for as it is. Other parameters are not looked at.
+    /// Nothing if the app user is asked for as it is. What the call does not know was refused before.
     pub(super) fn asked(query: &[(String, String)]) -> Result<Option<Self>, ApiError> {
         let mut then = Self { moment: Moment::Now, provenance: false };
         for (key, value) in query {

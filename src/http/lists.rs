@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::app_users::{limit, unknown_parameter};
+use super::app_users::limit;
 use super::call::Call;
 use super::error::ApiError;
 use super::reads::{self, ReadKind};
@@ -102,7 +102,7 @@ pub(super) enum From {
 }
 
 impl Asked {
-    /// Reads the parameters of a request. 400 names the one that is not known or has a value it cannot have.
+    /// Reads the parameters of a request. 400 names the one that has a value it cannot have.
     pub(super) fn read(parameters: &[(String, String)], words: &Words) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
         let mut asked =
@@ -129,10 +129,11 @@ impl Asked {
                 "signedUpBefore" => filter.signed_up.before = Some(time(name, value)?),
                 "sort" => (asked.query.sort, asked.query.descending) = sort(value)?,
                 "count" => asked.count = count(value)?,
-                name => match name.strip_prefix("property.") {
-                    Some(key) => filter.properties.push((key.to_owned(), value.clone())),
-                    None => return Err(unknown_parameter(name)),
-                },
+                // What the call does not know was refused before.
+                name => {
+                    let property = name.strip_prefix("property.");
+                    filter.properties.extend(property.map(|key| (key.to_owned(), value.clone())));
+                }
             }
         }
         asked.from = match (after, before) {

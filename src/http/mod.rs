@@ -20,6 +20,7 @@ pub mod jwt;
 mod links;
 pub mod listen;
 mod lists;
+mod parameters;
 mod reads;
 mod signature;
 mod trace;
@@ -333,6 +334,7 @@ pub fn admin(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(admin::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn(parameters::only_known))
         .layer(own)
         .with_state(shared)
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::app_users::{limit, unknown_parameter};
+use super::app_users::limit;
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
 use super::links::PageLinks;
@@ -158,7 +158,8 @@ impl Page {
                 "page[size]" => page.size = limit(key, value, MOST)?,
                 "page[after]" => page.after = Some(position(key, value)?),
                 "page[before]" => page.before = Some(position(key, value)?),
-                other => return Err(unknown_parameter(other)),
+                // What the call does not know was refused before.
+                _ => {}
             }
         }
         if page.after.is_some() && page.before.is_some() {

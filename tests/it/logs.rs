@@ -200,7 +200,8 @@ fn look_ups(watched: &mut Watched) {
     let user_id = encoded(&format!("canary-user-id-{NASTY}").replace('\0', "\u{fffd}"));
     for base in ["/v1".to_owned(), "/v1.1".to_owned(), format!("/v1/apps/{APP}"), format!("/v1.1/apps/{APP}")]
     {
-        watched.ask("GET", &format!("{base}/appusers/{user_id}?canary-query=canary"), own, "", 404);
+        watched.ask("GET", &format!("{base}/appusers/{user_id}?asOf=canary"), own, "", 400);
+        watched.ask("GET", &format!("{base}/appusers/{user_id}"), own, "", 404);
         watched.ask("GET", &format!("{base}/appusers/canary-nobody"), own, "canary-body", 404);
         watched.ask("GET", &format!("{base}/appusers/%ffcanary-no-utf-8"), own, "", 400);
         watched.ask("GET", &format!("{base}/appusers/an-id-2"), own, "", 200);
