@@ -50,8 +50,11 @@ pub struct Args {
 /// # Errors
 /// The database cannot be read, or nothing takes the output.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let opened = database::file(settings)?;
+    // Looked at before it is opened, so that a file put in its place meanwhile is noticed. What opening finds wrong
+    // says more than a missing file does.
+    let found = database::file(settings);
     let mut reader = database::open(settings)?;
+    let opened = found?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut version = reader.version()?;
