@@ -3,8 +3,9 @@
 mod levels;
 mod process;
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -48,7 +49,7 @@ pub enum Outcome {
     quarantined,
     /// No or a wrong secret.
     unauthorized,
-    /// Too large, too slow or compressed.
+    /// Too large, too slow or compressed; or sent to another address than the target.
     refused,
     /// Not stored; the sender should try again.
     unavailable,
@@ -134,8 +135,8 @@ pub struct Metrics {
     process: Process,
     /// When a batch was last not stored, in s since 1970; 0 once one was again.
     failed: AtomicI64,
-    /// When a refusal was last logged, in s since 1970.
-    refusal_logged: AtomicI64,
+    /// When a refusal was last logged, by its reason, in s since 1970.
+    refusals_logged: Mutex<BTreeMap<&'static str, i64>>,
 }
 
 impl Default for Metrics {
@@ -169,7 +170,7 @@ impl Default for Metrics {
             levels: Gauges::default(),
             process: Process::default(),
             failed: AtomicI64::new(0),
-            refusal_logged: AtomicI64::new(0),
+            refusals_logged: Mutex::default(),
         };
         metrics.register();
         metrics
@@ -263,10 +264,12 @@ impl Metrics {
         self.turned_away.get_or_create(&Why { reason }).inc();
     }
 
-    /// Whether a refusal may be logged: once a second, or strangers could fill the log.
-    pub fn may_log_refusal(&self) -> bool {
+    /// Whether a refusal for this reason may be logged: once a second for each reason, or strangers could fill
+    /// the log, and a scanner hide what matters.
+    pub fn may_log_refusal(&self, reason: &'static str) -> bool {
         let now = jiff::Timestamp::now().as_second();
-        self.refusal_logged.swap(now, Ordering::Relaxed) != now
+        let mut logged = self.refusals_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.insert(reason, now) != Some(now)
     }
 
     /// Notes that a batch was not stored.

@@ -12,8 +12,8 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 use std::num::NonZeroU32;
 
-use super::State;
 use super::error::{ApiError, json};
+use super::{State, not_offered};
 use crate::domain::command::Authority;
 
 /// What a page may send, as Smooch's own SDK needs it.
@@ -79,6 +79,7 @@ const MOST_CREDENTIALS: usize = 10_000;
 pub(super) async fn admit(shared: State, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let v2 = request.uri().path().starts_with("/v2/");
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = shared.origins.allowed(request.headers());
     let browser = Browser::default();
     let mut response = match super::compressed(request.headers()) {
@@ -91,6 +92,11 @@ pub(super) async fn admit(shared: State, mut request: Request, next: Next) -> Re
     };
     if v2 && let Some(refusal) = response.extensions_mut().remove::<ApiError>() {
         response = refusal.in_v2();
+    }
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(call) = not_offered::find(&method, uri.path())
+    {
+        response = call.refuse(response);
     }
     if let Some(origin) = origin.filter(|_| browser.0.load(Ordering::Relaxed)) {
         let headers = response.headers_mut();

@@ -4,13 +4,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use super::trace::Route;
 use crate::config::Server;
 
 /// The names of the admin listener.
@@ -66,7 +67,10 @@ impl Hosts {
 /// Refuses, with 421, whoever calls the admin listener by a name that is none of its own.
 pub(super) async fn only_own(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     if hosts.admit(request.uri(), request.headers()) {
-        return next.run(request).await;
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let mut response = next.run(request).await;
+        Route::note(&mut response, route.as_ref().map(MatchedPath::as_str));
+        return response;
     }
     let why = "The admin listener answers to localhost, to its own address and to the names in server.admin_hosts; \
                the Host of this request is none of them";

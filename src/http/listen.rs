@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::ServiceExt;
 
-use super::trace::Trace;
+use super::trace::{Route, Trace};
 use crate::config::Server;
 use crate::metrics::Metrics;
 
@@ -167,7 +167,8 @@ async fn connection(
             let (began, method) = (Instant::now(), request.method().clone());
             let Ok(response) = router.oneshot(request.map(Body::new)).await;
             let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
-            tracing::debug!(%method, status, ms, "answered with {status} after {ms} ms");
+            let route = Route::of(&response);
+            tracing::debug!(%method, route, status, ms, "answered with {status} after {ms} ms");
             Ok(trace.name(response.map(|body| under_way.until_sent(body))))
         };
         name.cover(handle)

@@ -1,5 +1,6 @@
 //! Every URL on one screen, and what the handlers share.
 
+mod addresses;
 mod admin;
 mod admit;
 mod app_users;
@@ -20,9 +21,11 @@ pub mod jwt;
 mod links;
 pub mod listen;
 mod lists;
+mod not_offered;
 mod parameters;
 mod reads;
 mod signature;
+mod stray;
 mod trace;
 mod upkeep;
 mod users;
@@ -34,13 +37,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
-use tower::ServiceExt;
 
 use crate::config::{Server, Settings, StoreUrl};
 use crate::domain::AppId;
@@ -221,7 +222,7 @@ type State = axum::extract::State<Arc<Shared>>;
 
 /// The public listener: webhooks and REST.
 pub fn public(shared: Arc<Shared>) -> Router {
-    let webhooks = || post(webhooks::receive).get(webhooks::probe);
+    let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray::other_method);
     let app_users = Router::new()
         .route("/init", post(devices::init))
         .route("/changes", get(feed::changes))
@@ -253,9 +254,7 @@ pub fn public(shared: Arc<Shared>) -> Router {
         // Before the layer, which answers the OPTIONS of browsers.
         .method_not_allowed_fallback(no_method)
         .layer(middleware::from_fn_with_state(shared.clone(), admit::admit));
-    let routes = Router::new()
-        .route("/webhooks", webhooks())
-        .route("/webhooks/{app}", webhooks())
+    let others = Router::new()
         .route("/openapi.json", get(describe::openapi))
         .route("/docs", get(describe::page))
         .route("/docs/page.css", get(describe::style))
@@ -263,44 +262,13 @@ pub fn public(shared: Arc<Shared>) -> Router {
         .merge(rest)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(shared.clone(), stray::notice));
+    let routes = Router::new()
+        .route("/webhooks", webhooks())
+        .route("/webhooks/{app}", webhooks())
+        .merge(others)
         .with_state(shared);
-    routes.clone().fallback(move |request| look_again(routes, request))
-}
-
-/// What no route fits, once more as the routes have it.
-async fn look_again(routes: Router, request: Request) -> Response {
-    let Some(uri) = as_routed(request.method(), request.uri()) else {
-        return no_route(request.uri().clone()).await;
-    };
-    let (parts, body) = request.into_parts();
-    let mut again = Request::new(body);
-    (*again.method_mut(), *again.uri_mut(), *again.headers_mut()) = (parts.method, uri, parts.headers);
-    routes.oneshot(again).await.into_response()
-}
-
-/// The address with `appusers` in lower case, since old clients write `appUsers`, and with the id behind
-/// it in one segment, since newer ones write its slashes as they are. Every other byte is as it was.
-/// `None` if there is nothing to change.
-fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
-    let segments: Vec<&str> = uri.path().split('/').collect();
-    let word = if segments.get(2) == Some(&"apps") { 4 } else { 2 };
-    segments.get(word).filter(|word| word.eq_ignore_ascii_case("appusers"))?;
-    let (base, behind) = (segments.get(..word)?, segments.get(word + 1..)?);
-    let (id, tail) = match behind {
-        [_, .., "devices", _] => behind.split_at(behind.len() - 2),
-        [_, .., "channels" | "events" | "history" | "profile" | "unmerge"] => {
-            behind.split_at(behind.len() - 1)
-        }
-        // Nothing is posted to an app user itself: these are words that have no route.
-        _ if *method == Method::POST => behind.split_at(behind.len().min(1)),
-        _ => (behind, &[][..]),
-    };
-    let id = (!behind.is_empty()).then(|| id.join("%2F"));
-    let path: Vec<&str> =
-        base.iter().copied().chain(["appusers"]).chain(id.as_deref()).chain(tail.iter().copied()).collect();
-    let path = path.join("/");
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    if path == uri.path() { None } else { format!("{path}{query}").parse().ok() }
+    routes.clone().fallback(move |request| addresses::look_again(routes, request))
 }
 
 /// The public listener before there is a database: whoever asks is told to come again.

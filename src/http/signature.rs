@@ -28,6 +28,11 @@ pub(super) const CREDENTIALS: [&str; 7] =
 const MOST_SIGNATURES: usize = 10;
 const MOST_SIGNATURE_BYTES: usize = 4096;
 
+/// Whether a request has a header by which a webhook shows who sent it.
+pub(super) fn carries_proof(headers: &HeaderMap) -> bool {
+    [API_KEY, HUB].iter().chain(&STANDARD_SIGNATURE).any(|name| headers.contains_key(*name))
+}
+
 /// Why a webhook is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {

@@ -1,13 +1,19 @@
 //! What a request is called in the log: an id of its own, and the trace of whoever called.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
+use tracing::Level;
 use uuid::Uuid;
 
 use crate::request::Request;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who logs answers.
+const ANSWERS: &str = "rollcall::http::listen";
 
 /// The longest id that is taken from a caller, in bytes.
 const LONGEST_ID: usize = 128;
@@ -42,6 +48,24 @@ impl Trace {
     pub(super) fn name(self, mut response: Response) -> Response {
         response.headers_mut().insert(REQUEST_ID, self.id);
         response
+    }
+}
+
+/// The route of a request, in the extensions of its answer, for the log.
+#[derive(Clone)]
+pub(super) struct Route(Arc<str>);
+
+impl Route {
+    /// Notes the route, never the path, where the log of answers is on. Nothing where no route fitted.
+    pub(super) fn note(response: &mut Response, route: Option<&str>) {
+        if tracing::enabled!(target: ANSWERS, Level::DEBUG) {
+            response.extensions_mut().insert(Self(route.unwrap_or("none").into()));
+        }
+    }
+
+    /// The route that was noted.
+    pub(super) fn of(response: &Response) -> &str {
+        response.extensions().get::<Self>().map_or("none", |route| &route.0)
     }
 }
 

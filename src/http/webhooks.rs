@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::body::{Bounds, Share};
 use super::error::{ApiError, json};
 use super::signature::{CREDENTIALS, Doubt, Proof};
+use super::trace::Route;
 use super::{Shared, State, body};
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{Delivered, Receipt, Refused};
@@ -31,7 +32,9 @@ const MOST_HEADERS: usize = 4096;
 
 /// GET and HEAD: somebody looks whether the target is there.
 pub(super) async fn probe() -> Response {
-    json(StatusCode::OK, "{}")
+    let mut response = json(StatusCode::OK, "{}");
+    Route::note(&mut response, Some("/webhooks"));
+    response
 }
 
 /// POST. Answers as in the table of `docs/architecture.md`: 200 once it is on disk, in the directory
@@ -49,10 +52,12 @@ pub(super) async fn receive(
         Err(_) => Some(""),
     };
     let request = Request { headers: &headers, path, peer: peer.ip() };
-    match take(&shared, &request, body).await {
+    let mut response = match take(&shared, &request, body).await {
         Ok(receipt) => stored(&receipt),
         Err(error) => error.into_response(),
-    }
+    };
+    Route::note(&mut response, Some(if path.is_some() { "/webhooks/{app}" } else { "/webhooks" }));
+    response
 }
 
 /// 200. Senders act on the status alone; the header tells people and `rollcall replay` of the quarantine.
@@ -74,13 +79,20 @@ struct Request<'r> {
 impl Request<'_> {
     /// An app that is not this secret's is answered as an app that does not exist.
     fn names<'s>(&self, app: &'s AppId) -> Result<&'s AppId, Doubt> {
-        if self.path.is_none_or(|path| path == app.as_str()) { Ok(app) } else { Err(Doubt::Wrong) }
+        // White space that was copied along with the address is not a part of it.
+        if self.path.is_none_or(|path| path == app.as_str() || path.trim() == app.as_str()) {
+            Ok(app)
+        } else {
+            Err(Doubt::Wrong)
+        }
     }
 }
 
 async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<Receipt, ApiError> {
     let bounds = Bounds { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
-    super::compressed(request.headers).map_or(Ok(()), Err).map_err(|error| refused(shared, error))?;
+    super::compressed(request.headers)
+        .map_or(Ok(()), Err)
+        .map_err(|error| refused(shared, request, error))?;
     let proof = shared.secrets.proof(request.headers, now_ms() / 1000, shared.bounds.signature_tolerance);
     let proof = proof.and_then(|proof| match proof {
         Proof::Secret(app) => request.names(app).map(Proof::Secret),
@@ -92,7 +104,7 @@ async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<Rece
     };
     let mut share = shared.bodies.share(matches!(proof, Proof::Secret(_)));
     let body = body::read(request.headers, body, bounds, &mut share).await;
-    let body = body.map_err(|error| refused(shared, error))?;
+    let body = body.map_err(|error| refused(shared, request, error))?;
     let began = Instant::now();
     let taken = accept(shared, request, &proof, body, share).await;
     shared.metrics.receive_seconds.observe(began.elapsed().as_secs_f64());
@@ -107,8 +119,8 @@ async fn accept(
     share: Share<'_>,
 ) -> Result<Receipt, ApiError> {
     let received = now_ms();
-    let disbelieve = |doubt, body: &Bytes| {
-        let hash = shared.metrics.may_log_refusal().then(|| Sha256::new().chain_update(body));
+    let disbelieve = |doubt: Doubt, body: &Bytes| {
+        let hash = shared.metrics.may_log_refusal(doubt.reason()).then(|| Sha256::new().chain_update(body));
         disbelieve(shared, doubt, request.peer, body.len(), hash)
     };
     let app = shared.secrets.verify(proof, &body).and_then(|app| request.names(app));
@@ -198,7 +210,7 @@ async fn pass_by(
     body: Body,
     bounds: Bounds,
 ) -> ApiError {
-    let mut hash = shared.metrics.may_log_refusal().then(Sha256::new);
+    let mut hash = shared.metrics.may_log_refusal(doubt.reason()).then(Sha256::new);
     let mut bytes = 0;
     let passed = body::pass(request.headers, body, bounds, |part| {
         bytes += part.len();
@@ -207,7 +219,7 @@ async fn pass_by(
     });
     match passed.await {
         Ok(()) => disbelieve(shared, doubt, request.peer, bytes, hash),
-        Err(error) => refused(shared, error),
+        Err(error) => refused(shared, request, error),
     }
 }
 
@@ -228,10 +240,14 @@ fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: O
     })
 }
 
-/// Counts the refusal of a body.
-fn refused(shared: &Shared, error: ApiError) -> ApiError {
+/// Counts and logs the refusal of a body.
+fn refused(shared: &Shared, request: &Request<'_>, error: ApiError) -> ApiError {
     let outcome = if error.is_temporary() { Outcome::unavailable } else { Outcome::refused };
-    shared.metrics.refuse(outcome, error.code());
+    let reason = error.code();
+    shared.metrics.refuse(outcome, reason);
+    if shared.metrics.may_log_refusal(reason) {
+        tracing::warn!(reason, source = %request.peer, "a webhook was refused: {reason}");
+    }
     error
 }
 

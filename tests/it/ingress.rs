@@ -4,6 +4,7 @@
 //! app, wrong secret and another app's secret have answers that are equal byte for byte.
 
 mod counted;
+mod elsewhere;
 mod signed;
 
 use serde_json::json;

@@ -7,6 +7,7 @@ mod concurrency;
 mod documents;
 mod ends;
 mod init;
+mod not_offered;
 mod parameters;
 mod safe;
 mod scopes;

@@ -207,10 +207,7 @@ fn an_unknown_address_is_404_in_smoochs_shape() {
     for path in [
         "/",
         "/webhook",
-        "/webhooks/",
         "/webhooks/a/b",
-        "/WEBHOOKS",
-        "//webhooks",
         "/v1",
         "/v1/",
         "/v3/appusers",

@@ -54,6 +54,46 @@ fn every_answer_carries_the_id_of_its_request() {
 }
 
 #[test]
+fn a_line_of_an_answer_has_the_route_and_never_the_path() {
+    let mut home = Home::new();
+    home.env
+        .push(("RUST_LOG".to_owned(), "warn,rollcall::serve=info,rollcall::http::listen=debug".to_owned()));
+    let program = home.start();
+    let mut asked = Vec::new();
+    for (path, route) in [
+        ("/webhooks", "/webhooks"),
+        ("//webhooks/", "/webhooks"),
+        ("/webhooks/kanarie", "/webhooks"),
+        ("/v1/appusers/kanarie", "/v1/appusers/{id}"),
+        ("/v1/appusers/kanarie/a", "/v1/appusers/{id}"),
+        ("/v1/apps/kanarie/appUsers/kanarie/history", "/v1/apps/{app}/appusers/{id}/history"),
+        ("/v2/apps/kanarie/users", "/v2/apps/{app}/users"),
+        ("/kanarie", "none"),
+        ("/docs", "/docs"),
+    ] {
+        asked.push((id_of(&program, path, &[]), "GET", route));
+    }
+    for (path, route) in
+        [("/webhooks", "/webhooks"), ("/webhooks/kanarie", "/webhooks/{app}"), ("/webhook", "none")]
+    {
+        let answer = program.request("POST", path, &[], b"{}");
+        asked.push((answer.header("x-request-id").unwrap().to_owned(), "POST", route));
+    }
+    for (path, route) in [("/livez", "/livez"), ("/kanarie", "none")] {
+        let answer = request(program.admin, "GET", path, &[], b"").unwrap();
+        asked.push((answer.header("x-request-id").unwrap().to_owned(), "GET", route));
+    }
+    let log = program.stop();
+    assert!(!log.contains("kanarie"), "{log}");
+    for (id, method, route) in asked {
+        let lines = lines(&log, &id);
+        let line =
+            lines.iter().find(|line| line["status"].is_u64()).unwrap_or_else(|| panic!("{route}: {log}"));
+        assert_eq!((&line["route"], &line["method"]), (&route.into(), &method.into()), "{line}");
+    }
+}
+
+#[test]
 fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
     let mut home = Home::new();
     // Little is logged, but the program has to say that it is ready.

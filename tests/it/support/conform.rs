@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jsonschema::Validator;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::Answer;
@@ -48,9 +49,14 @@ pub fn check(to: SocketAddr, method: &str, target: &str, answer: &Answer) {
 /// What the document says of an answer.
 fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'static Value> {
     let method = if method == "HEAD" { "GET" } else { method };
+    let trimmed = path.trim_end_matches('/');
+    // Behind these words no id goes on.
+    let path =
+        if ["channels", "history"].iter().any(|word| trimmed.ends_with(word)) { trimmed } else { path };
     let items = templates(path, ADMIN.lock().unwrap().contains(&to));
     let known = METHODS.iter().find(|known| known.to_uppercase() == method);
-    if let Some(call) = known.and_then(|method| items.iter().find_map(|item| item.get(method))) {
+    let call = known.and_then(|method| items.iter().find_map(|item| item.get(method)));
+    if let Some(call) = call.filter(|_| status != 404 || !path.ends_with('/')) {
         return call["responses"].get(status.to_string()).map(resolve);
     }
     let name = match (items.is_empty(), status) {
@@ -69,17 +75,30 @@ fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'
 
 /// What stands in the document for an address of a listener, the closest first.
 fn templates(path: &str, admin: bool) -> Vec<&'static Value> {
-    let path =
-        path.split('/').map(|word| if word.eq_ignore_ascii_case("appusers") { "appusers" } else { word });
-    let path: Vec<&str> = path.collect();
+    let word = |word| percent_decode_str(word).decode_utf8_lossy().trim().to_lowercase();
+    let written = path.split('/').map(|given| match word(given) {
+        known if known == "appusers" || known == "webhooks" => known,
+        _ => given.to_owned(),
+    });
+    let written: Vec<String> = written.collect();
+    let path: Vec<&str> = written.iter().map(String::as_str).collect();
+    let found = templates_as_written(&path, admin);
+    if !found.is_empty() {
+        return found;
+    }
+    // With a slash too many somewhere.
+    let words: Vec<&str> = path.into_iter().filter(|word| !word.is_empty()).collect();
+    templates_as_written(&[&[""], &*words].concat(), admin)
+}
+
+fn templates_as_written(path: &[&str], admin: bool) -> Vec<&'static Value> {
     let mut found: Vec<_> = DOCUMENT["paths"].as_object().unwrap().iter().collect();
     found.retain(|(_, item)| item.get("servers").is_some() == admin);
     found.sort_by_key(|(template, _)| {
         std::cmp::Reverse(template.split('/').filter(|word| !word.starts_with('{')).count())
     });
     let fitting = |fits: fn(&[&str], &[&str]) -> bool| {
-        let found =
-            found.iter().filter(|(template, _)| fits(&template.split('/').collect::<Vec<_>>(), &path));
+        let found = found.iter().filter(|(template, _)| fits(&template.split('/').collect::<Vec<_>>(), path));
         found.map(|(_, item)| *item).collect::<Vec<_>>()
     };
     let exact = fitting(fits);

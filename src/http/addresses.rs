@@ -1,0 +1,182 @@
+//! Addresses that no route fits as they are written, read as their senders mean them.
+//!
+//! The target of webhooks is found however it is spelled: Smooch never sends a webhook again that is answered
+//! 404. In the REST interface an id is never changed: what may be a part of one stays.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
+use tower::ServiceExt;
+
+use super::not_offered;
+
+/// Words behind the id of an app user that are a part of the address and not of the id.
+const BEHIND_AN_ID: [&str; 5] = ["channels", "events", "history", "profile", "unmerge"];
+
+/// What no route fits, once more as the routes have it. A call of Smooch's that is not offered here is answered
+/// as such, whatever else it might be taken for.
+pub(super) async fn look_again(routes: Router, request: Request) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (parts, body) = request.into_parts();
+    let mut again = Request::new(body);
+    *again.uri_mut() = as_routed(&method, &parts.uri).unwrap_or(parts.uri);
+    (*again.method_mut(), *again.headers_mut()) = (parts.method, parts.headers);
+    if let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+        again.extensions_mut().insert(*peer);
+    }
+    let response = routes.oneshot(again).await.into_response();
+    match not_offered::find(&method, &path) {
+        // Somebody may be called like that call.
+        Some(call) if response.status().is_client_error() => call.refuse(response),
+        _ => response,
+    }
+}
+
+/// The address as the routes have it; `None` if there is nothing to change.
+fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
+    let path = routed(method, uri.path()).filter(|path| path != uri.path())?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}{query}").parse().ok()
+}
+
+fn routed(method: &Method, path: &str) -> Option<String> {
+    let mut words = Words(path);
+    let first = words.next()?;
+    if is_target(first) {
+        return match (words.next(), words.next()) {
+            (None, _) => Some("/webhooks".to_owned()),
+            (Some(app), None) => Some(format!("/webhooks/{app}")),
+            _ => None,
+        };
+    }
+    let mut base = format!("/{first}");
+    let mut word = words.next()?;
+    if word == "apps" {
+        base = format!("{base}/apps/{}", words.next()?);
+        word = words.next()?;
+    }
+    let rest = words.0;
+    match (first, word) {
+        ("v1" | "v1.1", word) if word.eq_ignore_ascii_case("appusers") => {
+            Some(format!("{base}/appusers{}", behind_app_users(method, rest)))
+        }
+        ("v2", "users") => Some(format!("{base}/users{rest}")),
+        ("v1" | "v1.1", "init" | "changes") if is_slashes(rest) => Some(format!("{base}/{word}")),
+        _ => None,
+    }
+}
+
+/// Whether a word is the target of webhooks, in any case, encoded or not, and with white space around it.
+fn is_target(word: &str) -> bool {
+    percent_decode_str(word).decode_utf8().is_ok_and(|word| word.trim().eq_ignore_ascii_case("webhooks"))
+}
+
+fn is_slashes(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'/')
+}
+
+/// What stands behind `appusers`, with the id in one segment: newer clients write its slashes as they are.
+/// Every other byte is as it was.
+fn behind_app_users(method: &Method, rest: &str) -> String {
+    if is_slashes(rest) {
+        // Somebody with an empty id is nobody, and least of all everybody.
+        return rest.to_owned();
+    }
+    let trimmed = rest.trim_end_matches('/');
+    let last = trimmed.rsplit('/').next().unwrap_or_default();
+    let ends_in_a_word = BEHIND_AN_ID.contains(&last) && trimmed.matches('/').count() > 1;
+    let posted = *method == Method::POST && trimmed == "/merge";
+    let rest = if ends_in_a_word || posted { trimmed } else { rest };
+    let behind: Vec<&str> = rest.split('/').skip(1).collect();
+    let (id, tail) = match &*behind {
+        [_, .., "devices", _] => behind.split_at(behind.len() - 2),
+        [_, .., last] if BEHIND_AN_ID.contains(last) => behind.split_at(behind.len() - 1),
+        // Nothing is posted to an app user itself: these are words that have no route.
+        _ if *method == Method::POST => behind.split_at(behind.len().min(1)),
+        _ => (&*behind, &[][..]),
+    };
+    let mut text = format!("/{}", id.join("%2F"));
+    tail.iter().for_each(|word| {
+        text.push('/');
+        text.push_str(word);
+    });
+    text
+}
+
+/// The words of a path, however many slashes are between them. `.0` is what follows the last one that was taken,
+/// as it is written.
+pub(super) struct Words<'p>(pub(super) &'p str);
+
+impl<'p> Iterator for Words<'p> {
+    type Item = &'p str;
+
+    fn next(&mut self) -> Option<&'p str> {
+        let path = self.0.trim_start_matches('/');
+        let (word, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_is_found_however_it_is_spelled() {
+        for (path, expected) in [
+            ("/webhooks/", Some("/webhooks")),
+            ("//webhooks", Some("/webhooks")),
+            ("//webhooks//", Some("/webhooks")),
+            ("/webhooks/app/", Some("/webhooks/app")),
+            ("//webhooks//a%2Fb//", Some("/webhooks/a%2Fb")),
+            ("/Webhooks", Some("/webhooks")),
+            ("/%77ebhooks/app", Some("/webhooks/app")),
+            ("/webhooks%20", Some("/webhooks")),
+            ("/webhooks%0D%0A", Some("/webhooks")),
+            ("/webhooks/app/more", None),
+            ("/webhook", None),
+            ("/v1/webhooks", None),
+            ("/hooks/webhooks", None),
+            ("/", None),
+            ("//", None),
+            ("/%FFwebhooks", None),
+        ] {
+            assert_eq!(routed(&Method::POST, path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_never_changed() {
+        for (line, expected) in [
+            ("GET //v1/appusers/bob", "/v1/appusers/bob"),
+            ("GET /v1//appusers/bob", "/v1/appusers/bob"),
+            ("GET /v1/appusers/a/b", "/v1/appusers/a%2Fb"),
+            ("GET /v1/appusers/a%2Fb", "/v1/appusers/a%2Fb"),
+            ("GET /v1/appusers//b", "/v1/appusers/%2Fb"),
+            ("GET /v1/appusers/b/", "/v1/appusers/b%2F"),
+            ("DELETE /v1/appusers/a//b/", "/v1/appusers/a%2F%2Fb%2F"),
+            ("GET /v1/appusers/b/channels/", "/v1/appusers/b/channels"),
+            ("GET /v1/appusers/channels/", "/v1/appusers/channels%2F"),
+            ("GET /v1/appusers//channels", "/v1/appusers//channels"),
+            ("PUT /v1/appusers/a/b/devices/d", "/v1/appusers/a%2Fb/devices/d"),
+            ("PUT /v1/appusers/merge/", "/v1/appusers/merge%2F"),
+            ("POST /v1/appusers/merge/", "/v1/appusers/merge"),
+            ("POST /v1/appusers/", "/v1/appusers/"),
+            ("GET /v1/appusers/", "/v1/appusers/"),
+            ("GET /v1/appusers", "/v1/appusers"),
+            ("DELETE /v1/appusers//", "/v1/appusers//"),
+            ("POST //v1.1//apps//app//appUsers", "/v1.1/apps/app/appusers"),
+            ("POST /v1/init/", "/v1/init"),
+            ("GET //v1//changes//", "/v1/changes"),
+            ("GET //v2/apps/app/users/a/", "/v2/apps/app/users/a/"),
+        ] {
+            let (method, path) = line.split_once(' ').unwrap();
+            assert_eq!(routed(&method.parse().unwrap(), path).as_deref(), Some(expected), "{line}");
+        }
+    }
+}

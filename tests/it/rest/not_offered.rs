@@ -1,0 +1,130 @@
+//! Calls of Smooch that are not offered say so, to everybody; and addresses with a slash too many.
+
+use serde_json::{Value, json};
+
+use super::{APP, Home, Who, app, ask, create, done, id, jwt, key, nobody, refused, token, user};
+
+/// A call, what it is called, and where it is.
+const CALLS: [(&str, &str, &str); 14] = [
+    ("GET /v1/appusers/bob/messages", "Get messages", "/appusers/{id}/messages"),
+    ("GET /v1/appusers/bob/messages?before=1471995721", "Get messages", "/appusers/{id}/messages"),
+    ("POST /v1.1/appUsers/bob/messages", "Post message", "/appusers/{id}/messages"),
+    ("DELETE /v1/appusers/bob/messages", "Delete all messages", "/appusers/{id}/messages"),
+    ("DELETE /v1/appusers/bob/messages/5", "Delete message", "/appusers/{id}/messages/{message}"),
+    ("POST /v1/appusers/bob/conversation/read", "Reset unread count", "/appusers/{id}/conversation/read"),
+    ("POST /v1/appusers/bob/channels", "Link app user to channel", "/appusers/{id}/channels"),
+    (
+        "DELETE /v1/appusers/bob/channels/twilio",
+        "Unlink app user from channel",
+        "/appusers/{id}/channels/{channel}",
+    ),
+    ("GET /v1/appusers/bob/businesssystems", "List business systems", "/appusers/{id}/businesssystems"),
+    ("GET /v1/appusers/bob/linkrequest?integrationIds=a", "Get link requests", "/appusers/{id}/linkrequest"),
+    ("GET /v1/apps", "Apps", "/apps"),
+    ("POST /v1/webhooks", "Webhooks", "/webhooks"),
+    ("PUT /v1.1/menu", "Persistent menu", "/menu"),
+    ("GET //v1//appusers/bob/authcode/", "Get auth code", "/appusers/{id}/authcode"),
+];
+
+fn everybody() -> Vec<(&'static str, Who)> {
+    vec![
+        ("nobody", nobody()),
+        ("token", token()),
+        ("key", key()),
+        ("app", app()),
+        ("bob", user("bob")),
+        ("eve", user("eve")),
+        ("a wrong JWT", jwt(json!({ "scope": "nonsense" }))),
+    ]
+}
+
+#[test]
+fn a_call_that_is_not_offered_is_404_with_its_name_for_everybody() {
+    let program = Home::new().start();
+    create(&program, "bob");
+    for (line, name, place) in CALLS {
+        let (method, path) = line.split_once(' ').unwrap();
+        let with_app = path.replacen("/v1/", &format!("/v1/apps/{APP}/"), 1);
+        for path in if path == "/v1/apps" { vec![path.to_owned()] } else { vec![path.to_owned(), with_app] } {
+            for (who, credential) in everybody() {
+                let answer = ask(&program, &credential, &format!("{method} {path}"), &json!({}));
+                refused(&answer, 404, "not_found");
+                let said = answer.json()["error"]["description"].as_str().unwrap().to_owned();
+                assert!(said.contains(name) && said.contains(place), "{who}: {method} {path}: {said}");
+                assert!(!said.contains("bob") && !said.contains("app user with"), "{who}: {said}");
+            }
+        }
+    }
+    for line in
+        ["GET", "POST", "DELETE"].map(|method| format!("{method} /v2/apps/{APP}/conversations/c/messages"))
+    {
+        let answer = ask(&program, &app(), &line, &json!({}));
+        assert_eq!(
+            (answer.status, &answer.json()["errors"][0]["code"]),
+            (404, &"not_found".into()),
+            "{answer:?}"
+        );
+        assert!(answer.text.contains("onversation"), "{answer:?}");
+    }
+    let clients = ask(&program, &app(), &format!("POST /v2/apps/{APP}/users/bob/clients"), &json!({}));
+    assert_eq!(clients.status, 404, "{clients:?}");
+    assert!(clients.json()["errors"][0]["title"].as_str().unwrap().contains("Create client"), "{clients:?}");
+    assert_eq!(done(&program, "GET /v1/appusers/bob", Value::Null)["appUser"]["userId"], "bob");
+}
+
+#[test]
+fn who_is_called_like_a_call_is_found() {
+    let program = Home::new().start();
+    let made = create(&program, "bob/messages");
+    for path in ["/v1/appusers/bob/messages", "/v1/appusers/bob%2Fmessages"] {
+        assert_eq!(id(&done(&program, &format!("GET {path}"), Value::Null)), made, "{path}");
+        let own = ask(&program, &user("bob/messages"), &format!("GET {path}"), &Value::Null);
+        assert_eq!(id(&own.json()), made);
+    }
+    // An id that is written as one is no call.
+    let nobody = ask(&program, &app(), "GET /v1/appusers/eve%2Fmessages", &Value::Null);
+    assert!(nobody.text.contains("no app user"), "{nobody:?}");
+    let other = ask(&program, &user("eve"), "GET /v1/appusers/eve%2Fmessages", &Value::Null);
+    assert_eq!(other.status, 403, "{other:?}");
+}
+
+#[test]
+fn a_method_that_smooch_has_not_is_405_as_before() {
+    let program = Home::new().start();
+    for line in ["PATCH /v1/appusers/bob", "POST /v1/appusers/bob/history", "PUT /v1/appusers/bob/channels"] {
+        let answer = ask(&program, &app(), line, &json!({}));
+        assert_eq!(answer.status, 405, "{line}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_slash_too_many_is_passed_over_where_it_is_no_part_of_an_id() {
+    let program = Home::new().start();
+    let made = ask(&program, &app(), "POST //v1//appusers", &json!({ "userId": "bob" }));
+    assert_eq!(made.status, 201, "{made:?}");
+    let device = json!({ "device": { "id": "d", "platform": "ios" }, "userId": "bob" });
+    for line in ["POST /v1/init/", "POST //v1.1//init//", &format!("POST /v1//apps//{APP}//init")] {
+        assert_eq!(id(&ask(&program, &token(), line, &device).json()), id(&made.json()), "{line}");
+    }
+    for line in [
+        "GET //v1/appusers/bob",
+        "GET /v1//appUsers/bob/channels/",
+        "GET /v1/appusers/bob/history/",
+        "GET /v1/changes/",
+        &format!("GET //v2/apps/{APP}//users/bob"),
+        &format!("GET //v2//apps//{APP}/users"),
+    ] {
+        done(&program, line, Value::Null);
+    }
+    // Behind an id, and in one, it is a part of it: nobody else is shown, changed or removed for it.
+    let other = create(&program, "bob/");
+    let slash = create(&program, "/bob");
+    assert_eq!(id(&done(&program, "GET /v1/appusers/bob/", Value::Null)), other);
+    assert_eq!(id(&done(&program, "GET /v1/appusers//bob", Value::Null)), slash);
+    done(&program, "DELETE /v1/appusers/bob/", Value::Null);
+    assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/bob/", &Value::Null).status, 404);
+    assert_eq!(id(&done(&program, "GET /v1/appusers/bob", Value::Null)), id(&made.json()));
+    for line in ["GET /v1/appusers/", "POST /v1/appusers/", "DELETE /v1/appusers/", "PUT /v1/appusers//"] {
+        assert_eq!(ask(&program, &app(), line, &json!({})).status, 404, "{line}");
+    }
+}
