@@ -131,7 +131,7 @@ impl NotOffered {
     pub(super) fn refuse(&self, refused: Response) -> Response {
         let methods =
             if self.methods.is_empty() { String::new() } else { format!("{} ", self.methods.join(", ")) };
-        let NotOffered { path, name, .. } = self;
+        let Self { path, name, .. } = self;
         let why = format!(
             "There is nothing at this address: Smooch's call \"{name}\" ({methods}{path}) is not offered here; \
              GET /docs shows the calls that are"
