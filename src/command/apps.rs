@@ -3,7 +3,9 @@
 
 use super::Failure;
 use crate::config::{App, Settings};
-use crate::domain::AppId;
+use crate::domain::brand::{Name, brands_of, several_brands};
+use crate::domain::{AppId, View};
+use crate::store::Reader as _;
 use crate::store::export::Export as _;
 use crate::store::sqlite::SqliteReader;
 
@@ -56,6 +58,23 @@ pub(super) fn one_of_database(
         Some(app) => Ok(app),
         None => Ok(of_settings(None, &settings.apps)?.id.as_str().into()),
     }
+}
+
+/// The one app user whom a name means; nobody if there is none.
+///
+/// # Errors
+/// The name is a `userId` that is carried in several brands, or the database cannot be read.
+pub(super) fn person(reader: &mut SqliteReader, app: &AppId, name: &Name) -> anyhow::Result<Option<View>> {
+    let found = reader.by_name(app, name)?;
+    let is_id = found.as_ref().is_some_and(|view| view.ids().any(|id| *id.as_str() == *name.text));
+    if name.brand.is_none() && !is_id {
+        let brands = brands_of(&reader.carriers(app, &name.text)?);
+        if brands.len() > 1 {
+            let why = several_brands(&brands.into_iter().collect::<Vec<_>>(), "--brand");
+            return Err(Failure::Usage(why).into());
+        }
+    }
+    Ok(found)
 }
 
 fn unknown<'a>(id: &str, who: &str, known: impl Iterator<Item = &'a str>) -> Failure {

@@ -32,6 +32,9 @@ Example:
 pub struct Args {
     /// Whom: an _id, also an old one or that of somebody who was removed, or a userId
     user: String,
+    /// The brand in which the userId is meant, where several carry it
+    #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    brand: Option<String>,
     /// The app, by its id; not needed where the settings have only one
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -50,12 +53,14 @@ pub struct Args {
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
     let asked = Asked::new(args.to.as_ref(), settings, app)?;
-    let query = if args.only { "erase=true&only=true" } else { "erase=true" };
+    let mut query = vec![("erase", "true")];
+    query.extend(args.only.then_some(("only", "true")));
+    query.extend(args.brand.as_deref().map(|brand| ("brandId", brand)));
     let mut progress = Progress::new(|| None, "rows erased")?;
     // Once erased, a userId leads to nobody any more; the receipt names the _ids.
     let mut user = args.user.clone();
     loop {
-        let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], query).await?;
+        let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], &query).await?;
         match status {
             StatusCode::OK => {
                 progress.finish();
@@ -79,11 +84,13 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
                 let ids: Vec<&str> = ids.collect();
                 if let Some(first) = ids.first().filter(|_| !ids.contains(&&*user)) {
                     user = (*first).to_owned();
+                    query.retain(|(name, _)| *name != "brandId");
                 }
             }
             _ => {
                 let why = said.pointer("/error/description").and_then(Value::as_str);
-                bail!("not erased ({status}): {}", why.unwrap_or("without a word on why"))
+                let why = why.map(|why| why.replace("`brandId`", "--brand"));
+                bail!("not erased ({status}): {}", why.as_deref().unwrap_or("without a word on why"))
             }
         }
     }
@@ -119,9 +126,10 @@ impl<'s> Asked<'s> {
     }
 
     /// Asks for the end of what is at a path, each segment of it as it is.
-    async fn delete(&self, path: &[&str], query: &str) -> anyhow::Result<(StatusCode, Value)> {
+    async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<(StatusCode, Value)> {
         let mut url = self.base.clone();
-        url.set_query(Some(query));
+        url.set_query(None);
+        url.query_pairs_mut().extend_pairs(query);
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(path);
         }

@@ -16,6 +16,7 @@ use super::progress::Progress;
 use super::{Failure, apps, database};
 use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
+use crate::domain::brand::Name;
 use crate::http::filtered;
 use crate::store::export::{Export as _, Kept};
 use crate::store::sqlite::{Note, PARTIAL, SqliteReader};
@@ -55,7 +56,10 @@ pub struct Args {
     /// Only this person, and all that is kept of them: an _id, also an old one, or a userId
     #[arg(long, value_name = "USER", conflicts_with = "format")]
     user: Option<String>,
-    /// Only app users who fit, as in GET /v1/appusers: q, userId, email, platform, appVersion, appVersionSince,
+    /// With --user: the brand in which the userId is meant, where several carry it
+    #[arg(long, value_name = "ID", requires = "user", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    brand: Option<String>,
+    /// Only app users who fit, as in GET /v1/appusers: q, userId, brandId, email, platform, appVersion, appVersionSince,
     /// appVersionBefore, identified, conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
     /// repeated. Who was removed fits nothing
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "user")]
@@ -94,7 +98,8 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     if let Some(user) = &args.user {
         let app = apps::one_of_database(args.app.as_deref(), &mut reader, settings)?;
         let began = Instant::now();
-        let file = format!("{}\n", person::file(&mut reader, &app, user)?);
+        let user = Name::from(user.as_str()).in_brand(args.brand.as_deref());
+        let file = format!("{}\n", person::file(&mut reader, &app, &user)?);
         let mut target = Target::open(args.output.as_deref(), database)?;
         target.write_all(file.as_bytes()).context("the file could not be written")?;
         target.finish()?;

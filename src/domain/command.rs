@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::app_user::Text;
+use super::brand::BRAND;
+pub use super::brand::Name;
 use super::fact::Field;
 use super::ids::{ClientId, SmoochId};
 use super::view::View;
-
-/// An app user's `_id` or `userId`, as a path or a body names it: an `_id` is looked for first.
-pub type Name = Box<str>;
 
 /// New values of fields; `None` clears.
 pub type Fields = Vec<(Field, Option<Text>)>;
@@ -53,7 +52,8 @@ pub enum Action {
     Create {
         /// Its `userId`, as JSON text.
         user_id: Text,
-        /// Whatever else is known.
+        /// Whatever else is known. A `brandId`, or that there is none, says within what the `userId` is to be
+        /// unique; if nothing is said of it, that is all brands.
         fields: Fields,
         /// Whether only a JWT may speak for it.
         secured: bool,
@@ -147,10 +147,15 @@ impl Action {
             | Self::Delete { user }
             | Self::Erase { user, .. }
             | Self::DeleteProfile { user }
-            | Self::Secure { user } => vec![user],
-            Self::Merge { surviving, discarded } => vec![surviving, discarded],
-            Self::Unmerge { surviving, discarded } => vec![surviving, discarded.as_str()],
+            | Self::Secure { user } => vec![&user.text],
+            Self::Merge { surviving, discarded } => vec![&surviving.text, &discarded.text],
+            Self::Unmerge { surviving, discarded } => vec![&surviving.text, discarded.as_str()],
         }
+    }
+
+    /// Whether it moves whom it names to a brand, in which another may go by the same `userId`.
+    pub fn gives_brand(&self) -> bool {
+        matches!(self, Self::Update { fields, .. } if fields.iter().any(|(field, _)| *field == *BRAND))
     }
 
     /// The `userId` it looks for, as JSON text.
@@ -213,4 +218,6 @@ pub enum Refusal {
     TooManyMembers,
     /// The two are one already.
     SameUser,
+    /// The `userId` is carried in each of these brands; `None` is by somebody without one.
+    SeveralBrands(Vec<Option<String>>),
 }

@@ -4,8 +4,9 @@ mod device;
 mod init;
 
 use super::app_user::Text;
+use super::brand::{BRAND, brand};
 use super::command::{Action, Authority, Command, Fields, Name, Refusal};
-use super::directory::Directory;
+use super::directory::{Directory, json_text};
 use super::fact::{Fact, Field, Reason};
 use super::group::Group;
 use super::ids::{AppId, SmoochId};
@@ -80,7 +81,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Whom a name means, if the caller may speak for it, and believes what is so.
+    /// Whom a name means, if the caller may speak for it, it means only one, and the caller believes what is so.
     fn target(&self, name: &Name) -> Result<View, Refusal> {
         let found = self.directory.by_name(self.app, name);
         let target = match &self.command.authority {
@@ -91,16 +92,25 @@ impl Scene<'_> {
             Authority::User(user_id) => match found {
                 Some(view) if view.get(&Field::UserId) == Some(user_id) => view,
                 // Whether somebody else exists is not theirs to know.
-                None if serde_json::from_str(user_id).is_ok_and(|own: String| *own == **name) => {
+                None if serde_json::from_str(user_id).is_ok_and(|own: String| *own == *name.text) => {
                     return Err(Refusal::NoUser);
                 }
                 _ => return Err(Refusal::NotYours),
             },
         };
+        if name.brand.is_none() && !target.ids().any(|id| *id.as_str() == *name.text) {
+            self.in_one_brand(&json_text(&name.text))?;
+        }
         match &self.command.only_if {
             Some(tags) if !tags.contains(&target.tag()) => Err(Refusal::Stale),
             _ => Ok(target),
         }
+    }
+
+    /// Refuses a `userId` that is carried in several brands: it means somebody else in each.
+    fn in_one_brand(&self, user_id: &Text) -> Result<(), Refusal> {
+        let brands = self.directory.brands(self.app, user_id);
+        if brands.len() > 1 { Err(Refusal::SeveralBrands(brands.into_iter().collect())) } else { Ok(()) }
     }
 
     fn group(&self, id: &SmoochId) -> Result<Group<'_>, Refusal> {
@@ -130,6 +140,9 @@ impl Scene<'_> {
         if touched && property_bytes(shown.iter()) > PROPERTIES_BYTES {
             return Err(Refusal::TooManyProperties);
         }
+        if let Some((_, brand)) = fields.iter().find(|(field, _)| *field == *BRAND) {
+            self.is_free(target, brand.as_ref())?;
+        }
         let group = self.group(&target.id)?;
         let beside = |(field, value): &(Field, Option<Text>)| {
             let said = group.smooch(field).and_then(|said| said.value.clone());
@@ -138,8 +151,27 @@ impl Scene<'_> {
         Ok(Some(Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() }))
     }
 
+    /// Refuses a brand in which another goes by the app user's `userId`.
+    fn is_free(&self, target: &View, new: Option<&Text>) -> Result<(), Refusal> {
+        let new = new.and_then(|text| brand(text));
+        let Some(user_id) = target.get(&Field::UserId).filter(|_| target.brand() != new) else {
+            return Ok(());
+        };
+        match self.directory.in_brand(self.app, user_id, new.as_deref()) {
+            Some(other) if other.id != target.id => Err(Refusal::Taken(other.id)),
+            _ => Ok(()),
+        }
+    }
+
     fn create(&self, user_id: &Text, fields: &Fields, secured: bool, fresh: &SmoochId) -> Decided {
-        if let Some(known) = self.directory.by_user_id(self.app, user_id) {
+        let known = match fields.iter().find(|(field, _)| *field == *BRAND) {
+            Some((_, text)) => {
+                let brand = text.as_ref().and_then(|text| brand(text));
+                self.directory.in_brand(self.app, user_id, brand.as_deref())
+            }
+            None => self.directory.by_user_id(self.app, user_id),
+        };
+        if let Some(known) = known {
             return Err(Refusal::Taken(known.id));
         }
         let given = fields.iter().filter_map(|(field, value)| Some((field, value.as_ref()?)));
@@ -165,9 +197,11 @@ impl Scene<'_> {
 
     /// Everybody is named who goes, since the journal keeps nothing else that tells.
     fn erase(&self, user: &Name, only: bool) -> Decided {
-        let named = SmoochId::from(&**user);
-        let known =
-            |id: &SmoochId| !id.is_app() && self.directory.record(&(self.app.clone(), id.clone())).is_some();
+        let named = SmoochId::from(&*user.text);
+        let known = |id: &SmoochId| {
+            let is_there = self.directory.record(&(self.app.clone(), id.clone())).is_some();
+            !id.is_app() && is_there && self.directory.group(self.app, id).is_none()
+        };
         let (first, stays) = match self.target(user) {
             Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
             Ok(target) => (target.id, None),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use hashbrown::{Equivalent, HashMap};
 
 use super::app_user::{Edge, Override, Recent, Record, Text, raise};
+use super::brand::BRAND;
 use super::fact::{Event, Fact, Field, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
@@ -258,7 +259,11 @@ impl Directory {
         }
         let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
         let user_ids = user_ids.filter_map(|(_, text)| text.as_ref());
-        let new: Vec<&Text> = user_ids.filter(|text| !record.user_ids().contains(text)).collect();
+        let mut new: Vec<Text> = user_ids.filter(|text| !record.user_ids().contains(text)).cloned().collect();
+        let news =
+            |field: &Field, value: &Option<Text>| *field == *BRAND && record.is_brand_news(value.as_ref());
+        let of_brand = seen.fields.iter().any(|(field, value)| news(field, value));
+        let brand = of_brand.then(|| record.told_brand().cloned());
         for part in &seen.complete {
             record.smooch.complete(*part, stamp);
         }
@@ -268,10 +273,14 @@ impl Directory {
             }
         }
         record.started |= seen.started;
+        // What is told late, after a later word, is no news.
+        if brand.is_some_and(|brand| record.is_brand_news(brand.as_ref())) {
+            new = record.user_ids().into_iter().cloned().collect();
+        }
         for (id, client) in &seen.clients {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
-        new.into_iter().try_for_each(|text| self.reported(app, &seen.user, text, &[]))
+        new.iter().try_for_each(|text| self.reported(app, &seen.user, text, &[]))
     }
 
     fn edge(

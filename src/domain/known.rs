@@ -1,11 +1,13 @@
 //! What is known of an app user elsewhere, in the words it was told with: learned here, it is known here.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::app_user::{Client, Override, Record, Text, raise};
+use super::brand::{BRAND, brand};
 use super::fact::{Fact, Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
 
@@ -83,6 +85,23 @@ impl Known {
             Word::Field(Field::UserId, text) => text.as_ref(),
             _ => None,
         })
+    }
+
+    /// What Smooch said of its brand, as JSON text, if it said anything.
+    pub fn told_brand(&self) -> Option<Option<&Text>> {
+        self.words().find_map(|(_, word)| match word {
+            Word::Field(field, text) if *field == *BRAND => Some(text.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The brand for which a rollcall made it.
+    pub fn made_in_brand(&self) -> Option<Cow<'_, str>> {
+        let set = self.words().find_map(|(_, word)| match word {
+            Word::Set(field, text, _) if *field == *BRAND => Some(text.as_ref()),
+            _ => None,
+        });
+        set.flatten().and_then(|text| brand(text))
     }
 
     /// The `userId` for which a rollcall made it, as JSON text, and when.

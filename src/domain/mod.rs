@@ -4,6 +4,7 @@
 //! so any order, repetition and batching of the same facts gives the same directory.
 
 mod app_user;
+pub mod brand;
 pub mod command;
 pub mod decide;
 mod directory;

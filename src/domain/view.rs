@@ -46,6 +46,11 @@ impl View {
         }
     }
 
+    /// Every `_id` it goes by, its own first.
+    pub fn ids(&self) -> impl Iterator<Item = &SmoochId> {
+        std::iter::once(&self.id).chain(&self.aliases)
+    }
+
     /// The value of a field, as JSON text.
     pub fn get(&self, field: &Field) -> Option<&Text> {
         self.fields.get(field)

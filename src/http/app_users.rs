@@ -78,6 +78,8 @@ pub(super) async fn track(call: Call) -> Result<Response, ApiError> {
 pub(super) async fn merge(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let (surviving, discarded) = call.read(rest::v1::merge)?;
+    let brand = call.brand()?;
+    let [surviving, discarded] = [surviving, discarded].map(|user| user.or_in_brand(brand));
     call.ask(Action::Merge { surviving, discarded }).await?;
     Ok(json(StatusCode::OK, "{}"))
 }

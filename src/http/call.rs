@@ -14,6 +14,7 @@ use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
 use super::{Shared, body, parameters, reads};
+use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{Field, View, json_text};
@@ -26,6 +27,9 @@ use crate::wire::rest::Problem;
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
+
+/// The parameter of every call about one app user that says in which brand it is meant.
+pub(super) const BRAND_PARAMETER: &str = "brandId";
 
 /// See the module.
 pub(super) struct Call {
@@ -76,11 +80,23 @@ impl FromRequest<Arc<Shared>> for Call {
 }
 
 impl Call {
-    /// Whom the path names.
+    /// Whom the path names, in the brand that the query names.
     pub(super) fn user(&self) -> Result<Name, ApiError> {
         let user = self.path.user.as_deref();
-        user.map(Name::from)
-            .ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))
+        let user =
+            user.ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))?;
+        Ok(Name::from(user).in_brand(self.brand()?))
+    }
+
+    /// The brand in which a `userId` is looked for, if the query names one.
+    pub(super) fn brand(&self) -> Result<Option<&str>, ApiError> {
+        match self.query.iter().find(|(name, _)| name == BRAND_PARAMETER) {
+            Some((_, brand)) if brand.is_empty() => {
+                Err(ApiError::bad_request(format!("{BRAND_PARAMETER} must not be empty")))
+            }
+            Some((_, brand)) => Ok(Some(brand)),
+            None => Ok(None),
+        }
     }
 
     /// The path as it was asked for.
@@ -164,15 +180,17 @@ impl Call {
         let found = reads::APP_USER.run(&self.shared, move |reader| {
             Ok(reader.by_name(&app, &wanted)?.map(|view| {
                 let first = secures(&authority, &view)?;
-                Ok((!first).then(|| show(&view)))
+                Ok(if first { Err(view.id) } else { Ok(show(&view)) })
             }))
         });
         match (found.await?, &self.caller.authority) {
-            (Some(Ok(Some(shown))), _) => Ok(shown),
-            // The first JWT that speaks for them secures them, whatever it asks.
-            (Some(Ok(None)), _) => Ok(show(&self.change(Action::Secure { user: name }).await?)),
+            (Some(Ok(Ok(shown))), _) => Ok(shown),
+            // The first JWT that speaks for them secures them, whatever it asks: whom it was shown, of several.
+            (Some(Ok(Err(id))), _) => {
+                Ok(show(&self.change(Action::Secure { user: id.as_str().into() }).await?))
+            }
             (Some(Err(refused)), _) => Err(refusal(refused)),
-            (None, Authority::User(user_id)) if json_text(&name) != *user_id => {
+            (None, Authority::User(user_id)) if json_text(&name.text) != *user_id => {
                 Err(refusal(Refusal::NotYours))
             }
             (None, _) => Err(no_user()),
@@ -257,6 +275,9 @@ fn refusal(refusal: Refusal) -> ApiError {
         }
         Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
         Refusal::SameUser => ApiError::bad_request("The two are one app user already"),
+        Refusal::SeveralBrands(brands) => {
+            ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, "`brandId`"))
+        }
     }
 }
 

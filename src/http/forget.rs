@@ -78,10 +78,9 @@ pub(super) async fn erase(call: &Call, only: bool) -> Result<Response, ApiError>
 async fn whom(call: &Call, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
     let (app, name) = (call.caller.app.clone(), user.clone());
     let find = move |reader: &mut SqliteReader| {
-        let named = SmoochId::from(&*name);
-        let by_id = reader.by_id(&app, &named)?;
-        let is_id = by_id.is_some();
-        let view = if is_id { by_id } else { reader.by_user_id(&app, &name)? };
+        let named = SmoochId::from(&*name.text);
+        let view = reader.by_name(&app, &name)?;
+        let is_id = view.as_ref().is_some_and(|view| view.ids().any(|id| *id == named));
         Ok(view.filter(|_| !(only && is_id)).map_or(named, |view| view.id))
     };
     reads::APP_USER.run(&call.shared, find).await

@@ -13,7 +13,8 @@ use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use super::links::PageLinks;
 use super::reads;
-use crate::domain::{AppId, ClientId, SmoochId, moment};
+use crate::domain::command::Name;
+use crate::domain::{AppId, ClientId, SmoochId, View, moment};
 use crate::rebuild::told::{Difference, Fold, Learned, Merge};
 use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
@@ -43,20 +44,23 @@ struct Subject {
 
 impl Subject {
     /// Whom a name means: an `_id`, also of somebody who was removed, or a `userId`.
-    fn find(reader: &mut SqliteReader, app: &AppId, name: &str) -> Result<Self, ApiError> {
+    fn find(reader: &mut SqliteReader, app: &AppId, name: &Name) -> Result<Self, ApiError> {
         let mut found = Err(store::Error::Interrupted);
         reader.at_one_moment(|reader| found = Self::look_up(reader, app, name));
         let found = found?;
         if found.id.is_app() || !found.connected.contains_key(&found.id) { Err(no_user()) } else { Ok(found) }
     }
 
-    fn look_up(reader: &mut SqliteReader, app: &AppId, name: &str) -> store::Result<Self> {
-        let named = SmoochId::from(name);
-        let by_id = reader.by_id(app, &named)?;
-        let by_name = if by_id.is_none() { reader.by_user_id(app, name)? } else { None };
-        let id = by_name.as_ref().map_or(named, |view| view.id.clone());
-        let connected = reader.connected(app, std::slice::from_ref(&id))?;
-        let group = by_id.or(by_name).into_iter().flat_map(|view| [vec![view.id], view.aliases].concat());
+    fn look_up(reader: &mut SqliteReader, app: &AppId, name: &Name) -> store::Result<Self> {
+        let named = SmoochId::from(&*name.text);
+        let view = reader.by_name(app, name)?;
+        let is_id = |view: &View| view.ids().any(|id| *id == named);
+        let id = view.as_ref().filter(|view| !is_id(view)).map_or(named.clone(), |view| view.id.clone());
+        // Of somebody who was removed no brand is known any more.
+        let is_meant = view.is_some() || reader.by_id(app, &id)?.is_none();
+        let connected =
+            if is_meant { reader.connected(app, std::slice::from_ref(&id))? } else { Heads::new() };
+        let group = view.iter().flat_map(View::ids).cloned();
         let erased = reader.receipt(app, &id)?.is_some();
         Ok(Self { group: group.chain([id.clone()]).collect(), id, connected, erased })
     }
@@ -82,7 +86,7 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
 fn page(
     reader: &mut SqliteReader,
     app: &AppId,
-    name: &str,
+    name: &Name,
     most: usize,
     asked: &Asked,
 ) -> Result<(String, Option<Seq>), ApiError> {
@@ -302,7 +306,7 @@ pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError>
 fn as_of(
     reader: &mut SqliteReader,
     app: &AppId,
-    name: &str,
+    name: &Name,
     most: usize,
     then: &Then,
 ) -> Result<String, ApiError> {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::app_users::limit;
-use super::call::Call;
+use super::call::{BRAND_PARAMETER, Call};
 use super::error::ApiError;
 use super::reads::{self, ReadKind};
 use crate::domain::{Version, View, moment};
@@ -28,19 +28,22 @@ pub(super) struct Words {
     limit: &'static str,
     after: &'static str,
     before: Option<&'static str>,
+    /// Another word for `userId`.
+    user_id: Option<&'static str>,
     identity: Option<&'static str>,
     most: usize,
 }
 
 /// v1's and v1.1's.
 pub(super) const V1: Words =
-    Words { limit: "limit", after: "after", before: None, identity: None, most: 1000 };
+    Words { limit: "limit", after: "after", before: None, user_id: None, identity: None, most: 1000 };
 
 /// v2's.
 pub(super) const V2: Words = Words {
     limit: "page[size]",
     after: "page[after]",
     before: Some("page[before]"),
+    user_id: Some("externalId"),
     identity: Some("filter[identities.email]"),
     most: 100,
 };
@@ -114,6 +117,13 @@ impl Asked {
                 name if name == words.after => after = Some((words.after, value)),
                 name if Some(name) == words.before => before = words.before.map(|name| (name, value)),
                 name if Some(name) == words.identity => filter.identity_email = some(name, value)?,
+                "userId" | "externalId" if filter.user_id.is_some() => {
+                    return Err(ApiError::bad_request(
+                        "userId and externalId are the same: give one of them",
+                    ));
+                }
+                name if Some(name) == words.user_id => filter.user_id = some(name, value)?,
+                BRAND_PARAMETER => filter.brand = some(name, value)?,
                 "q" => filter.q = some(name, value)?,
                 "userId" => filter.user_id = some(name, value)?,
                 "email" => filter.email = some(name, value)?,

@@ -6,6 +6,7 @@ use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::call::BRAND_PARAMETER;
 use super::error::ApiError;
 
 /// A row of the table.
@@ -23,6 +24,7 @@ pub(super) struct CallParameters {
 const FILTERS: &[&str] = &[
     "q",
     "userId",
+    BRAND_PARAMETER,
     "email",
     "platform",
     "appVersion",
@@ -42,6 +44,8 @@ const ANY_PROPERTY: &str = "property.KEY";
 
 /// Where a page of v2 begins, and how many it has.
 const PAGE: &[&str] = &["page[size]", "page[after]", "page[before]"];
+/// In which brand an app user is meant.
+const BRAND: &[&str] = &[BRAND_PARAMETER];
 const END: &[&str] = &["erase", "only"];
 
 const fn only(call: &'static str, names: &'static [&'static [&'static str]]) -> CallParameters {
@@ -59,25 +63,25 @@ const ALL: &[CallParameters] = &[
     only("GET /changes", &[&["since", "limit", "wait", "snapshot", "after", "envelope", "types"]]),
     only("GET /appusers", &[FILTERS, &["limit", "after"]]),
     only("POST /appusers", &[]),
-    only("POST /appusers/merge", &[]),
-    only("GET /appusers/{id}", &[&["asOf", "include"]]),
-    only("PUT /appusers/{id}", &[]),
-    only("DELETE /appusers/{id}", &[END]),
-    only("GET /appusers/{id}/history", &[&["limit", "after", "include"]]),
-    only("POST /appusers/{id}/unmerge", &[]),
-    only("DELETE /appusers/{id}/profile", &[]),
-    only("GET /appusers/{id}/channels", &[]),
-    only("POST /appusers/{id}/events", &[]),
-    only("PUT /appusers/{id}/devices/{device}", &[]),
-    only("GET /users", &[FILTERS, PAGE, &["filter[identities.email]"]]),
+    only("POST /appusers/merge", &[BRAND]),
+    only("GET /appusers/{id}", &[&["asOf", "include"], BRAND]),
+    only("PUT /appusers/{id}", &[BRAND]),
+    only("DELETE /appusers/{id}", &[END, BRAND]),
+    only("GET /appusers/{id}/history", &[&["limit", "after", "include"], BRAND]),
+    only("POST /appusers/{id}/unmerge", &[BRAND]),
+    only("DELETE /appusers/{id}/profile", &[BRAND]),
+    only("GET /appusers/{id}/channels", &[BRAND]),
+    only("POST /appusers/{id}/events", &[BRAND]),
+    only("PUT /appusers/{id}/devices/{device}", &[BRAND]),
+    only("GET /users", &[FILTERS, PAGE, &["externalId", "filter[identities.email]"]]),
     only("POST /users", &[]),
-    only("GET /users/{id}", &[]),
-    only("PATCH /users/{id}", &[]),
-    only("DELETE /users/{id}", &[END]),
-    only("DELETE /users/{id}/personalinformation", &[]),
-    only("GET /users/{id}/clients", &[PAGE]),
-    only("GET /users/{id}/devices", &[]),
-    only("GET /users/{id}/devices/{device}", &[]),
+    only("GET /users/{id}", &[BRAND]),
+    only("PATCH /users/{id}", &[BRAND]),
+    only("DELETE /users/{id}", &[END, BRAND]),
+    only("DELETE /users/{id}/personalinformation", &[BRAND]),
+    only("GET /users/{id}/clients", &[PAGE, BRAND]),
+    only("GET /users/{id}/devices", &[BRAND]),
+    only("GET /users/{id}/devices/{device}", &[BRAND]),
     only("POST /import", &[&["app", "default"]]),
     only("POST /rebuild", &[]),
     only("POST /quarantine/{seq}/redrive", &[]),

@@ -23,6 +23,7 @@ pub(super) fn keys(asked: &Asked, keys: &mut Keys) {
     }
     keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
     keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));
+    keys.gives_brand |= action.gives_brand();
     keys.ends_named |= matches!(action, Action::Delete { .. } | Action::Erase { .. });
 }
 

@@ -8,9 +8,10 @@ use hashbrown::HashSet;
 use super::queue::{Delivered, Receipt, Redriven, Task};
 use super::walks::Walks;
 use super::worker::{Failure, now_ms};
-use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, SmoochId};
+use crate::domain::brand::BRAND;
+use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, Seen, SmoochId, Text};
 use crate::store::archive::Verdicts;
-use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Seq, Source, Txn};
+use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Reported, Seq, Source, Txn};
 use crate::wire::apart::Apart;
 
 /// Bytes of detail kept with a body in quarantine.
@@ -50,17 +51,32 @@ pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
                 keys.ends.extend(users.into_iter().flatten().map(key));
             }
             Fact::Seen(seen) => {
-                let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
-                let user_ids = user_ids.filter_map(|(_, text)| Some((key(&seen.user), text.clone()?)));
-                keys.reported.extend(user_ids);
+                keys.reported.extend(reported(app, seen));
             }
             Fact::Known(known) => {
                 keys.ends.extend(known.removed.then(|| key(&known.user)));
-                keys.reported.extend(known.reported().map(|text| (key(&known.user), text.clone())));
+                let brand = known.told_brand().map(Option::<&Text>::cloned);
+                let said = |user_id| Reported { key: key(&known.user), user_id, brand: brand.clone() };
+                keys.reported.extend(known.reported().map(|text| said(Some(text.clone()))));
+                keys.reported.extend(brand.is_some().then(|| said(None)));
             }
             _ => {}
         }
     }
+}
+
+/// What a sighting says of who the app user is, if it says anything.
+fn reported(app: &AppId, seen: &Seen) -> Option<Reported> {
+    let (mut user_id, mut brand) = (None, None);
+    for (field, value) in &seen.fields {
+        match field {
+            Field::UserId => user_id = value.clone(),
+            field if *field == *BRAND => brand = Some(value.clone()),
+            _ => {}
+        }
+    }
+    let key = || (app.clone(), seen.user.clone());
+    (user_id.is_some() || brand.is_some()).then(|| Reported { key: key(), user_id, brand })
 }
 
 /// Where an event came from.

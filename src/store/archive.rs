@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 
 use super::{Entry, Quarantined, Reader, Result, Seq};
-use crate::domain::{AppId, Key, Record, SmoochId};
+use crate::domain::brand::Name;
+use crate::domain::{AppId, Key, Record, SmoochId, View};
 
 /// Which journal entries, or which bodies in quarantine, are asked for: those for which everything holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,13 +131,19 @@ pub trait Archive: Reader {
     fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>>;
 
     /// Every `_id` of the app user whom a name means: an `_id`, also one that was merged away or removed,
-    /// else a `userId`. Nothing for somebody who was never seen.
-    fn whom(&mut self, app: &AppId, name: &str) -> Result<BTreeSet<SmoochId>> {
-        let named = SmoochId::from(name);
-        let view = self.by_name(app, name)?;
-        let mut ids: BTreeSet<SmoochId> =
-            view.map(|view| [vec![view.id], view.aliases].concat()).into_iter().flatten().collect();
-        if ids.is_empty() && !named.is_app() && !self.connected(app, std::slice::from_ref(&named))?.is_empty()
+    /// else a `userId`; of everybody who goes by that where the name is not of one brand. Nothing for somebody who
+    /// was never seen.
+    fn whom(&mut self, app: &AppId, name: &Name) -> Result<BTreeSet<SmoochId>> {
+        let named = SmoochId::from(&*name.text);
+        let mut views: Vec<View> = self.by_name(app, name)?.into_iter().collect();
+        if name.brand.is_none() && !views.iter().any(|view| view.ids().any(|id| *id == named)) {
+            views = self.carriers(app, &name.text)?;
+        }
+        let mut ids: BTreeSet<SmoochId> = views.iter().flat_map(View::ids).cloned().collect();
+        if ids.is_empty()
+            && name.brand.is_none()
+            && !named.is_app()
+            && !self.connected(app, std::slice::from_ref(&named))?.is_empty()
         {
             ids.insert(named);
         }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::archive::Verdicts;
-use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Saved, Seq, Source, Store, Txn};
+use super::{
+    Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Reported, Saved, Seq, Source, Store, Txn,
+};
 use crate::domain::{
     AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
 };
@@ -105,7 +107,10 @@ fn keys(app: &str, events: &[Event]) -> Keys {
         if let Fact::Seen(seen) = fact {
             let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
             let user = (app.clone(), seen.user.clone());
-            keys.reported.extend(user_ids.filter_map(|(_, text)| Some((user.clone(), text.clone()?))));
+            let reported = user_ids.filter_map(|(_, text)| text.clone());
+            let reported =
+                reported.map(|text| Reported { key: user.clone(), user_id: Some(text), brand: None });
+            keys.reported.extend(reported);
         }
     }
     keys

@@ -23,6 +23,8 @@ pub struct Filter {
     pub q: Option<String>,
     /// Shows this `userId`.
     pub user_id: Option<String>,
+    /// Is shown in this brand.
+    pub brand: Option<String>,
     /// Shows this e-mail address, letter for letter.
     pub email: Option<String>,
     /// Has this e-mail address among its identities, whatever the case of its letters.

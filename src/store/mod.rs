@@ -90,10 +90,23 @@ pub struct Keys {
     pub ends_named: bool,
     /// `userId`s, as JSON text, that a command looks for; whoever carries one is brought to be shown.
     pub user_ids: Vec<(AppId, Text)>,
-    /// `userId`s, as JSON text, that Smooch gives to app users; whoever else carries one comes along.
-    pub reported: Vec<(Key, Text)>,
+    /// What Smooch says of who an app user is; whoever else carries the `userId` comes along.
+    pub reported: Vec<Reported>,
+    /// Whether a command moves whom it names to a brand; whoever else carries the `userId` comes along.
+    pub gives_brand: bool,
     /// Clients that a command makes active; whoever holds one is brought to be shown.
     pub clients: Vec<(AppId, ClientId)>,
+}
+
+/// Who an app user is, as Smooch says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reported {
+    /// The app user.
+    pub key: Key,
+    /// The `userId` that it gives, as JSON text.
+    pub user_id: Option<Text>,
+    /// What it says of the brand, if it says anything; see [`Record::is_brand_news`](crate::domain::Record).
+    pub brand: Option<Option<Text>>,
 }
 
 /// An event in the journal.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::list::{Bounds, Counted, Filter, Listed, Place, Query};
 use super::{Entry, FeedEpoch, Horizon, Receipt, Result, Seq};
+use crate::domain::brand::Name;
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
 
 /// Looks things up. Sees every commit that was made before the call.
@@ -13,14 +14,14 @@ pub trait Reader {
     /// The app user that an `_id` is, or is part of.
     fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>>;
 
-    /// The app user who shows this `userId`: of several the one who said so last.
+    /// The app user who shows this `userId`, in whichever brand: of several the one who said so last.
     fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>>;
 
-    /// The app user whom a name means: an `_id`, else a `userId`.
-    fn by_name(&mut self, app: &AppId, name: &str) -> Result<Option<View>> {
-        let by_id = self.by_id(app, &SmoochId::from(name))?;
-        if by_id.is_some() { Ok(by_id) } else { self.by_user_id(app, name) }
-    }
+    /// Everybody who shows this `userId`, in the order of their `_id`s: in each brand it is somebody else's.
+    fn carriers(&mut self, app: &AppId, user_id: &str) -> Result<Vec<View>>;
+
+    /// The app user whom a name means: an `_id`, else a `userId`, in the name's brand if it has one.
+    fn by_name(&mut self, app: &AppId, name: &Name) -> Result<Option<View>>;
 
     /// At most `limit` app users after `after`, in the order of their `_id`s.
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>>;

@@ -31,10 +31,14 @@ pub(super) fn sighting(user: SmoochId, started: bool) -> Seen {
 
 /// Takes a `userId`. One that is null, empty or no name says nothing.
 pub(super) fn take_user_id(seen: &mut Seen, given: &Json<'_>) {
-    if let Some(name) = name(given) {
-        let text = written(|out| write_string(&name, out), |text| text.into());
+    if let Some(text) = name_text(given) {
         seen.fields.push((Field::UserId, Some(text)));
     }
+}
+
+/// An identifier as the JSON text of a string.
+pub(super) fn name_text(given: &Json<'_>) -> Option<Text> {
+    name(given).map(|name| written(|out| write_string(&name, out), |text| text.into()))
 }
 
 /// Takes `properties` or `metadata` as the complete picture that it is. Anything but an object

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::json::Json;
 use super::time::micros;
 use super::user::{
-    self, active_by_status, changed, id, name, object, sighting, take_properties, take_user_id,
+    self, active_by_status, changed, id, name, name_text, object, sighting, take_properties, take_user_id,
 };
 use super::v1::merged;
 use super::{Unusable, event_of};
+use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Seen, SmoochId};
 
 /// Reads one element of `events`; `n` is its place in the body.
@@ -44,6 +45,9 @@ fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
             if kind == "user:update" && given.get("externalId") == Some(&Json::Null) {
                 // Elsewhere a null only says that there is none, perhaps in a form that never carries it.
                 seen.fields.push((Field::UserId, None));
+            }
+            if kind == "user:update" && given.get("brandId") == Some(&Json::Null) {
+                seen.fields.push((BRAND.clone(), None));
             }
             Some(with_source(seen, payload.get("source")))
         }
@@ -148,6 +152,10 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
         match &**key {
             "id" => {}
             "externalId" => take_user_id(&mut seen, given),
+            // It says within what the externalId is unique, so a null says as little as that one's.
+            "brandId" => {
+                seen.fields.extend(name_text(given).map(|brand| (BRAND.clone(), Some(brand))));
+            }
             "metadata" => take_properties(&mut seen, given),
             "signedUpAt" => seen.fields.push((Field::SignedUpAt, user::value(given))),
             "profile" => {

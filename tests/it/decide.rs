@@ -1,5 +1,6 @@
 //! Calls to our API, decided on a directory that learns what was decided: what each comes to.
 
+mod brands;
 mod calls;
 mod compared;
 mod elsewhere;

@@ -200,5 +200,5 @@ fn rebuilt_from_the_journal_the_directory_of_one_large_batch_is_the_live_one() {
 fn means(reader: &mut impl Reader, app: &AppId, name: &str) {
     let by_id = reader.by_id(app, &name.into()).unwrap();
     let expected = by_id.or_else(|| reader.by_user_id(app, name).unwrap());
-    assert_eq!(reader.by_name(app, name).unwrap(), expected, "{app} {name}");
+    assert_eq!(reader.by_name(app, &name.into()).unwrap(), expected, "{app} {name}");
 }

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 
+use crate::command::apps;
+use crate::domain::brand::Name;
 use crate::domain::{AppId, Directory, SmoochId, View};
 use crate::ingest::worker::now_ms;
 use crate::rebuild::told::Fold;
@@ -20,8 +22,8 @@ const PIECE: usize = 500;
 ///
 /// # Errors
 /// There is no such app user, or the database cannot be read.
-pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &str) -> anyhow::Result<Value> {
-    let Some(view) = reader.by_name(app, user)? else {
+pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
+    let Some(view) = apps::person(reader, app, user)? else {
         bail!("there is no app user with this _id or userId in the app {app}")
     };
     let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 
 use crate::command::{Failure, apps};
 use crate::config::{self, Settings};
+use crate::domain::brand::Name;
 use crate::domain::{self, AppId, SmoochId};
 use crate::store::Seq;
 use crate::store::archive::{Archive as _, Wanted};
@@ -21,6 +22,9 @@ pub(in crate::command) struct Filter {
     /// of everybody who is merged into them
     #[arg(long, value_name = "ID")]
     user: Option<String>,
+    /// With --user: the brand in which the userId is meant; without it, everybody who carries it is
+    #[arg(long, value_name = "ID", requires = "user", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    brand: Option<String>,
     /// Only entries with this trigger, such as message:appUser
     #[arg(long, value_name = "TRIGGER")]
     trigger: Option<String>,
@@ -108,7 +112,8 @@ impl Filter {
             None => String::new(),
         };
         let (since, until) = (entry(self.span.since), entry(self.span.until));
-        format!("{:?} {:?} {:?} {since}..{until}", self.app, self.user, self.trigger)
+        let brand = self.brand.as_ref().map(|brand| format!(" in {brand:?}")).unwrap_or_default();
+        format!("{:?} {:?}{brand} {:?} {since}..{until}", self.app, self.user, self.trigger)
     }
 
     /// Whether it says where to begin.
@@ -128,7 +133,7 @@ impl Filter {
         let mut wanted = self.of_app(reader, settings)?;
         self.span.narrow(&mut wanted)?;
         if let Some((app, name)) = self.user(reader, settings)? {
-            let ids = reader.whom(&app, name)?;
+            let ids = reader.whom(&app, &name)?;
             if ids.is_empty() {
                 bail!("the app {app} has no app user with that _id or userId");
             }
@@ -144,8 +149,9 @@ impl Filter {
     }
 
     /// Whom it names, and in which app.
-    fn user(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Option<(AppId, &str)>> {
+    fn user(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Option<(AppId, Name)>> {
         let Some(name) = self.user.as_deref() else { return Ok(None) };
+        let name = Name::from(name).in_brand(self.brand.as_deref());
         Ok(Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name)))
     }
 
@@ -159,9 +165,10 @@ impl Filter {
         let mut wanted = self.of_app(reader, settings)?;
         self.span.narrow(&mut wanted)?;
         let Some((app, name)) = self.user(reader, settings)? else { return Ok((wanted, None)) };
-        let ids = reader.whom(&app, name).context("looking up the app user")?;
+        let ids = reader.whom(&app, &name).context("looking up the app user")?;
         wanted.app = Some(app);
-        Ok((wanted, Some(if ids.is_empty() { BTreeSet::from([name.into()]) } else { ids })))
+        let unknown = || BTreeSet::from([SmoochId::from(&*name.text)]);
+        Ok((wanted, Some(if ids.is_empty() { unknown() } else { ids })))
     }
 }
 

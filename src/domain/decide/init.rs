@@ -22,7 +22,7 @@ enum User {
 impl Scene<'_> {
     pub(super) fn init(&self, device: &Device, user_id: Option<&Text>, fresh: &SmoochId) -> Decided {
         let current = self.directory.holder(self.app, &device.id);
-        let user = self.user(current.clone(), user_id);
+        let user = self.user(current.clone(), user_id)?;
         let (id, known) = match &user {
             User::New => (fresh, None),
             User::Known(view) | User::Named(view) | User::One(view, _) => (&view.id, Some(view)),
@@ -60,13 +60,20 @@ impl Scene<'_> {
     }
 
     /// Who uses a device that `current` used until now.
-    fn user(&self, current: Option<View>, user_id: Option<&Text>) -> User {
+    fn user(&self, current: Option<View>, user_id: Option<&Text>) -> Result<User, Refusal> {
+        if let Some(user_id) = user_id
+            && let Err(several) = self.in_one_brand(user_id)
+        {
+            // The device tells which of them it is, if it is one of theirs already.
+            let own = current.filter(|view| view.get(&Field::UserId) == Some(user_id));
+            return own.map(User::Known).ok_or(several);
+        }
         let anonymous = current.filter(|view| view.get(&Field::UserId).is_none());
         let Some(user_id) = user_id else {
             // To log out is to start without a name: whoever has one is left.
-            return anonymous.map_or(User::New, User::Known);
+            return Ok(anonymous.map_or(User::New, User::Known));
         };
-        match (self.directory.by_user_id(self.app, user_id), anonymous) {
+        Ok(match (self.directory.by_user_id(self.app, user_id), anonymous) {
             (None, None) => User::New,
             (None, Some(anonymous)) => User::Named(anonymous),
             (Some(known), None) => User::Known(known),
@@ -76,7 +83,7 @@ impl Scene<'_> {
                 User::One(anonymous, known)
             }
             (Some(known), Some(anonymous)) => User::One(known, anonymous),
-        }
+        })
     }
 
     /// Gives an app user the name it logs in under, if it has none.

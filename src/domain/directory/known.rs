@@ -13,8 +13,13 @@ impl Directory {
     pub(super) fn known(&mut self, app: &AppId, known: &Known) -> Result<(), TooLarge> {
         let user = &known.user;
         let record = self.edit(app, user);
-        let news: Vec<&Text> = known.reported().filter(|text| !record.user_ids().contains(text)).collect();
+        let mut news: Vec<Text> =
+            known.reported().filter(|text| !record.user_ids().contains(text)).cloned().collect();
+        let brand = record.told_brand().cloned();
         record.join(known);
+        if record.is_brand_news(brand.as_ref()) {
+            news = record.user_ids().into_iter().cloned().collect();
+        }
         if known.removed || record.dead {
             self.bury(app, user, known.erased);
             return Ok(());
@@ -27,7 +32,7 @@ impl Directory {
                 self.name(app, user, text);
             }
         }
-        news.into_iter().try_for_each(|text| self.reported(app, user, text, &known.apart))
+        news.iter().try_for_each(|text| self.reported(app, user, text, &known.apart))
     }
 
     /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`Known::apart`].

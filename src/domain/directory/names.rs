@@ -1,9 +1,11 @@
 //! Who goes by which `userId`, as far as somebody asks.
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{At, Directory, TooLarge};
 use crate::domain::app_user::{Edge, Record, Text};
+use crate::domain::brand::{Name, brands_of};
 use crate::domain::fact::{Field, Reason};
 use crate::domain::ids::{AppId, SmoochId};
 use crate::domain::view::View;
@@ -19,16 +21,42 @@ impl Directory {
         self.named.contains_key(&At(app, user_id))
     }
 
-    /// The app user who shows this `userId`, given as JSON text: of several the one who said so
-    /// last, and of those the smallest `_id`.
+    /// The app user who shows this `userId`, given as JSON text: of several, in one brand or in many, the one
+    /// who said so last, and of those the smallest `_id`.
     pub fn by_user_id(&self, app: &AppId, user_id: &Text) -> Option<View> {
-        let ids = self.named.get(&At(app, user_id))?;
-        let shown = ids.iter().filter_map(|id| {
-            let view = self.view(app, id).filter(|view| view.fields.get(&Field::UserId) == Some(user_id))?;
-            let stamp = self.group(app, id)?.user_id_stamp(user_id).cloned();
+        self.newest(app, user_id, |_| true)
+    }
+
+    /// The same among those who are shown in a brand, or among those who are shown in none.
+    pub fn in_brand(&self, app: &AppId, user_id: &Text, brand: Option<&str>) -> Option<View> {
+        self.newest(app, user_id, |view| view.brand().as_deref() == brand)
+    }
+
+    fn newest(&self, app: &AppId, user_id: &Text, fits: impl Fn(&View) -> bool) -> Option<View> {
+        let shown = self.shown_as(app, user_id).filter(|view| fits(view));
+        let shown = shown.filter_map(|view| {
+            let stamp = self.group(app, &view.id)?.user_id_stamp(user_id).cloned();
             Some(((stamp, Reverse(view.id.clone())), view))
         });
         shown.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, view)| view)
+    }
+
+    /// Those who show a `userId`; one of several `_id`s may come several times.
+    fn shown_as<'d>(&'d self, app: &'d AppId, user_id: &'d Text) -> impl Iterator<Item = View> + 'd {
+        let ids = self.named.get(&At(app, user_id)).into_iter().flatten();
+        let views = ids.filter_map(move |id| self.view(app, id));
+        views.filter(move |view| view.fields.get(&Field::UserId) == Some(user_id))
+    }
+
+    /// Everybody who shows a `userId`, given as JSON text, in the order of their `_id`s.
+    pub fn all_by_user_id(&self, app: &AppId, user_id: &Text) -> Vec<View> {
+        let all: BTreeMap<_, _> = self.shown_as(app, user_id).map(|view| (view.id.clone(), view)).collect();
+        all.into_values().collect()
+    }
+
+    /// The brands in which a `userId`, given as JSON text, is shown; `None` is by somebody without one.
+    pub fn brands(&self, app: &AppId, user_id: &Text) -> BTreeSet<Option<String>> {
+        brands_of(&self.all_by_user_id(app, user_id))
     }
 
     /// Whoever carries a `userId`, given as JSON text, or did.
@@ -36,20 +64,35 @@ impl Directory {
         self.named.get(&At(app, user_id)).into_iter().flatten().cloned().collect()
     }
 
-    /// Whether somebody beside `id` carried a `userId` before, or came to it in the same batch and
-    /// goes first.
+    /// Whether somebody beside `id`, and not known to be of another brand, carried a `userId` before, or came to
+    /// it in the same batch and goes first.
     pub fn is_carried_beside(&self, app: &AppId, user_id: &Text, id: &SmoochId) -> bool {
         let others = self.named.get(&At(app, user_id)).into_iter().flatten().filter(|other| *other != id);
         let carries = |found: Option<(&SmoochId, &Record)>| {
             found.is_some_and(|(_, record)| record.user_ids().contains(user_id))
         };
-        let mut others = others.filter(|other| carries(self.find(app, other)));
+        let own = self.find(app, id).map(|(_, record)| record);
+        let is_apart = |other: &Record| own.is_some_and(|own| own.is_of_another_brand(other));
+        let mut others = others.filter(|other| {
+            let found = self.find(app, other);
+            carries(found) && !found.is_some_and(|(_, other)| is_apart(other))
+        });
         others.any(|other| other < id || carries(self.find_before(app, other)))
     }
 
     /// The app user whom a path or a body names: by its `_id`, also an old one, else by its `userId`.
-    pub fn by_name(&self, app: &AppId, name: &str) -> Option<View> {
-        self.view(app, &name.into()).or_else(|| self.by_user_id(app, &json_text(name)))
+    pub fn by_name(&self, app: &AppId, name: &Name) -> Option<View> {
+        let by_id = self.view(app, &(&*name.text).into()).filter(|view| name.can_mean(view));
+        by_id.or_else(|| self.by_user_id_of(app, name))
+    }
+
+    /// The app user whom a name means, if it is a `userId`.
+    pub fn by_user_id_of(&self, app: &AppId, name: &Name) -> Option<View> {
+        let user_id = json_text(&name.text);
+        match &name.brand {
+            Some(brand) => self.in_brand(app, &user_id, Some(brand)),
+            None => self.by_user_id(app, &user_id),
+        }
     }
 
     /// Notes that a record carries a `userId` now, for whoever asks.
@@ -61,9 +104,10 @@ impl Directory {
         }
     }
 
-    /// Smooch calls its app user by a `userId` that is new to it: whoever was made here under it is
-    /// that app user. The stamp of the merge is that of the making, so that it is the same whichever
-    /// event tells. What is not news says nothing of whom was made here since, and nobody of `apart` is it.
+    /// Smooch calls its app user by a `userId` that is new to it, or tells its brand: whoever was made here under
+    /// that `userId`, in the same brand or in none, is that app user. The stamp of the merge is that of the making,
+    /// so that it is the same whichever event tells. What is not news says nothing of whom was made here since, and
+    /// nobody of `apart` is it.
     pub(super) fn reported(
         &mut self,
         app: &AppId,
@@ -80,10 +124,13 @@ impl Directory {
         let Some(ids) = self.named.get(&At(app, user_id)).filter(|ids| ids.len() > 1 && !minted) else {
             return Ok(());
         };
+        let brand = self.find(app, user).and_then(|(_, record)| record.brand());
         let made_here = ids.iter().filter(|id| !apart.contains(id)).filter_map(|id| {
             let (_, record) = self.find(app, id).filter(|(_, record)| record.minted && !record.dead)?;
             let named = record.ours.get(&Field::UserId)?;
-            (named.value.value.as_ref() == Some(user_id)).then(|| (id.clone(), named.stamp.clone()))
+            let fits = record.brand().is_none_or(|of_the_made| brand.as_ref() == Some(&of_the_made));
+            let is_named = named.value.value.as_ref() == Some(user_id);
+            (is_named && fits).then(|| (id.clone(), named.stamp.clone()))
         });
         let edge = || Edge { joined: true, reason: Reason::SameUserId };
         let made_here: Vec<_> = made_here.collect();

@@ -3,7 +3,7 @@
 use super::{APP, Event, batch, bound, event, ids, key, load, named};
 use crate::domain::AppId;
 use crate::store::archive::Verdicts;
-use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reader, Source, Store, Txn};
+use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reader, Reported, Source, Store, Txn};
 
 /// Ann, Bob and Cat claim one television, Bob last.
 pub(super) fn three(store: &mut impl Store) {
@@ -26,7 +26,7 @@ pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients
     let by_user_id = Keys { user_ids: vec![(app.clone(), text)], ..Keys::default() };
     let found = load(&mut store, &by_user_id);
     assert_eq!(ids(&found), ["ann", "bob"].into());
-    assert_eq!(found.by_name(&app, "a").map(|view| view.id), Some("ann".into()));
+    assert_eq!(found.by_name(&app, &"a".into()).map(|view| view.id), Some("ann".into()));
     let by_client = Keys { clients: vec![(app.clone(), "tv".into())], ..Keys::default() };
     let found = load(&mut store, &by_client);
     assert_eq!(found.holder(&app, &"tv".into()).map(|view| view.id), Some("bob".into()));
@@ -45,7 +45,7 @@ pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
 ) {
     three(&mut store);
     let mut found = |id: &str| {
-        let reported = vec![(key(APP, id), "\"a\"".into())];
+        let reported = vec![Reported { key: key(APP, id), user_id: Some("\"a\"".into()), brand: None }];
         let found = load(&mut store, &Keys { users: vec![key(APP, id)], reported, ..Keys::default() });
         ids(&found).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };

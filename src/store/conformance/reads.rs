@@ -56,7 +56,7 @@ pub(super) fn a_name_means_an_id_else_a_user_id(mut store: impl Store, mut reade
     let mut means = |name: &str| {
         let by_id = reader.by_id(&app, &name.into()).unwrap();
         let expected = by_id.or_else(|| reader.by_user_id(&app, name).unwrap());
-        let found = reader.by_name(&app, name).unwrap();
+        let found = reader.by_name(&app, &name.into()).unwrap();
         assert_eq!(found, expected, "{name}");
         found.map(|view| (view.id.to_string(), view.clients.values().any(|client| client.active)))
     };

@@ -95,6 +95,7 @@ pub(super) fn count(
     let mut rows = select.query(params![app.as_str(), from, looks as i64]).map_err(trouble)?;
     let in_columns = filter.properties.is_empty()
         && filter.user_id.is_none()
+        && filter.brand.is_none()
         && filter.email.is_none()
         && filter.identity_email.is_none()
         && filter.client.is_of_any_version();

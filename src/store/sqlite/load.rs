@@ -8,6 +8,7 @@ use super::cache::Cache;
 use super::codec::decode;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId, Text};
+use crate::store::Reported;
 
 /// Brings records into a working set, each once.
 pub(super) struct Loader<'c> {
@@ -90,15 +91,16 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    /// Brings whoever carries the `userId` that Smooch gives to an app user, unless it has it already:
-    /// those who may become one with it.
-    pub(super) fn reported(&mut self, (app, id): &Key, user_id: &Text) -> Result<()> {
-        let record = self.directory.record(&(app.clone(), id.clone()));
-        let new = record.is_none_or(|record| !record.user_ids().contains(user_id));
-        if new && !self.directory.has_named(app, user_id) {
-            let ids = self.claimants(app, "userId", user_id)?;
-            ids.iter().try_for_each(|id| self.group(app, id))?;
-            self.directory.bring_named(app, user_id, ids);
+    /// Brings whoever carries the `userId` that Smooch gives to an app user, unless it has it already, or the
+    /// one it has, if its brand is news: those who may become one with it.
+    pub(super) fn reported(&mut self, reported: &Reported) -> Result<()> {
+        let app = &reported.key.0;
+        for user_id in reported_user_ids(&self.directory, reported) {
+            if !self.directory.has_named(app, &user_id) {
+                let ids = self.claimants(app, "userId", &user_id)?;
+                ids.iter().try_for_each(|id| self.group(app, id))?;
+                self.directory.bring_named(app, &user_id, ids);
+            }
         }
         Ok(())
     }
@@ -180,6 +182,18 @@ impl<'c> Loader<'c> {
         });
         ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
     }
+}
+
+/// The `userId`s by which what Smooch says may make an app user one with others.
+pub(super) fn reported_user_ids(directory: &Directory, reported: &Reported) -> Vec<Text> {
+    let Reported { key, user_id, brand } = reported;
+    let Some(record) = directory.record(key) else { return user_id.iter().cloned().collect() };
+    let new = user_id.iter().filter(|text| !record.user_ids().contains(text));
+    let mut user_ids: Vec<Text> = new.cloned().collect();
+    if brand.as_ref().is_some_and(|brand| record.is_brand_news(brand.as_ref())) {
+        user_ids.extend(record.user_ids().into_iter().cloned());
+    }
+    user_ids
 }
 
 fn stored(conn: &Connection, (app, id): &Key) -> Result<Option<(i64, Record)>> {

@@ -11,6 +11,7 @@ use super::bodies::unpack;
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, OpenError, Result, migrate, trouble};
+use crate::domain::brand::Name;
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
 use crate::store::readers::{LooksUp, StopSignal};
 use crate::store::{
@@ -159,16 +160,24 @@ impl Reader for SqliteReader {
         Ok(loader.directory.by_user_id(app, &text))
     }
 
-    fn by_name(&mut self, app: &AppId, name: &str) -> Result<Option<View>> {
+    fn carriers(&mut self, app: &AppId, user_id: &str) -> Result<Vec<View>> {
         let snapshot = self.snapshot()?;
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let (id, text) = (SmoochId::from(name), json_text(name));
+        let text = json_text(user_id);
+        loader.named(app, &text)?;
+        Ok(loader.directory.all_by_user_id(app, &text))
+    }
+
+    fn by_name(&mut self, app: &AppId, name: &Name) -> Result<Option<View>> {
+        let snapshot = self.snapshot()?;
+        let mut loader = Loader::new(&snapshot, None, usize::MAX);
+        let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
         loader.meant(app, &id, &text)?;
-        if let Some(view) = show(&mut loader, app, &id)? {
+        if let Some(view) = show(&mut loader, app, &id)?.filter(|view| name.can_mean(view)) {
             return Ok(Some(view));
         }
         loader.named(app, &text)?;
-        Ok(loader.directory.by_user_id(app, &text))
+        Ok(loader.directory.by_user_id_of(app, name))
     }
 
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {

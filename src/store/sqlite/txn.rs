@@ -7,9 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::bodies::DICTIONARY;
 use super::clearing::Done;
 use super::listing::Listing;
-use super::load::Loader;
+use super::load::{Loader, reported_user_ids};
 use super::{Error, Kept, Result, State, trouble};
-use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
+use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Field, Key, Record, SmoochId, Text};
 use crate::store::archive::Row;
 use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
 
@@ -165,8 +165,8 @@ impl Txn for SqliteTxn<'_> {
         for (app, id) in &keys.users {
             loader.group(app, id)?;
         }
-        for (key, user_id) in &keys.reported {
-            loader.reported(key, user_id)?;
+        for reported in &keys.reported {
+            loader.reported(reported)?;
         }
         commanded(&mut loader, keys)?;
         if keys.ends_named || !keys.ends.is_empty() {
@@ -288,20 +288,35 @@ fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
         return Ok(());
     }
     keys.users.iter().try_for_each(|(app, id)| loader.holders(app, id))?;
-    keys.reported.iter().try_for_each(|((app, _), user_id)| {
-        let carriers = loader.directory.carriers(app, user_id);
-        carriers.iter().try_for_each(|id| loader.holders(app, id))
-    })
+    for reported in &keys.reported {
+        let app = &reported.key.0;
+        for user_id in reported_user_ids(&loader.directory, reported) {
+            let carriers = loader.directory.carriers(app, &user_id);
+            carriers.iter().try_for_each(|id| loader.holders(app, id))?;
+        }
+    }
+    if keys.gives_brand {
+        for (app, id) in &keys.named {
+            let view = loader.directory.view(app, id);
+            let user_id = view.as_ref().and_then(|view| view.get(&Field::UserId));
+            user_id.into_iter().try_for_each(|user_id| loader.named(app, user_id))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whom the batch may end: those who are to end, and whom it may make one with them before.
 fn may_end(directory: &Directory, keys: &Keys) -> BTreeSet<Key> {
     let mut all: BTreeSet<Key> = keys.ends.iter().chain(&keys.named).cloned().collect();
-    all.extend(keys.reported.iter().map(|(key, _)| key.clone()));
-    let reported = keys.reported.iter().map(|((app, _), user_id)| (app, user_id));
-    for (app, user_id) in reported.chain(keys.user_ids.iter().map(|(app, user_id)| (app, user_id))) {
+    all.extend(keys.reported.iter().map(|reported| reported.key.clone()));
+    let mut carried = |app: &AppId, user_id: &Text| {
         all.extend(directory.carriers(app, user_id).into_iter().map(|id| (app.clone(), id)));
+    };
+    for reported in &keys.reported {
+        let user_ids = reported_user_ids(directory, reported);
+        user_ids.iter().for_each(|user_id| carried(&reported.key.0, user_id));
     }
+    keys.user_ids.iter().for_each(|(app, user_id)| carried(app, user_id));
     for (app, client) in &keys.clients {
         all.extend(directory.holder(app, client).map(|view| (app.clone(), view.id)));
     }

@@ -98,8 +98,8 @@ pub fn device(json: &Json<'_>, id: &str) -> Result<Device, Problem> {
     told(json, "", id)
 }
 
-/// POST `…/appusers/merge`: `surviving._id` and `discarded._id`. `discarded` may be a list of one, as
-/// webhooks write it.
+/// POST `…/appusers/merge`: `surviving._id` and `discarded._id`, each a `userId` as well, and then with the
+/// `brandId` beside it in that brand. `discarded` may be a list of one, as webhooks write it.
 ///
 /// # Errors
 ///
@@ -120,13 +120,15 @@ pub fn merge(json: &Json<'_>) -> Result<(Name, Name), Problem> {
 /// It is missing, or no string that says something.
 pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, Problem> {
     object(json, "the body")?;
-    Ok((&*id_of(json.get("discarded"), "discarded")?).into())
+    Ok((&*id_of(json.get("discarded"), "discarded")?.text).into())
 }
 
 fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, Problem> {
     let id = user.and_then(|user| user.get("_id")).unwrap_or(&Json::Null);
     string(&format!("{name}._id"), id, SOME)?;
-    Ok(id.str().unwrap_or_default().into())
+    let brand = user.and_then(|user| given(user, "brandId"));
+    brand.map(|brand| string(&format!("{name}.brandId"), brand, SOME)).transpose()?;
+    Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand.and_then(Json::str)))
 }
 
 /// The members of an app user that a caller may set. `at` is where they stand.

@@ -9,6 +9,7 @@ pub use answers::{clients, devices, user};
 use super::rules::{self, ID, NAME, SOME, given, object, required, string};
 use super::{Created, Problem};
 use crate::domain::Field;
+use crate::domain::brand::BRAND;
 use crate::domain::command::Fields;
 use crate::wire::json::Json;
 use crate::wire::v2::{own_field, profile_field};
@@ -22,7 +23,8 @@ const PROFILE: [(&str, RangeInclusive<usize>); 5] = [
     ("locale", 1..=64),
 ];
 
-/// POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients.
+/// POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It is to be unique
+/// within the `brandId`; without one, among users without one.
 ///
 /// # Errors
 ///
@@ -32,6 +34,9 @@ pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
     let user_id = string("externalId", required(json, "externalId")?, ID)?;
     let mut fields = patch(json)?;
     fields.retain(|(_, value)| value.is_some());
+    if !fields.iter().any(|(field, _)| *field == *BRAND) {
+        fields.push((BRAND.clone(), None));
+    }
     Ok(Created { user_id, fields, secured: false })
 }
 

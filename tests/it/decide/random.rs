@@ -6,7 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::domain::Fact;
-use rollcall::domain::command::{Action, Authority, Command};
+use rollcall::domain::brand::BRAND;
+use rollcall::domain::command::{Action, Authority, Command, Name};
 
 use super::*;
 
@@ -20,8 +21,8 @@ const LATEST: i64 = 30;
 pub enum Step {
     /// A device starts.
     Init(&'static str, Option<&'static str>),
-    /// Somebody is made.
-    Create(&'static str),
+    /// Somebody is made: by v1, or by v2 in a brand or in none.
+    Create(&'static str, Option<Brand>),
     /// Any other command.
     Command(Verb, usize, usize),
     /// A webhook.
@@ -30,13 +31,23 @@ pub enum Step {
     Again(usize),
 }
 
+/// A brand, or none.
+pub type Brand = Option<&'static str>;
+
 /// See [`Step::Command`].
 #[derive(Clone, Copy, Debug)]
 pub enum Verb {
     Update,
+    /// By a `userId`, in this brand or in any.
+    UpdateByName(Brand),
+    DeleteByName(Brand),
+    /// To this brand.
+    Move(Brand),
     Device(&'static str),
     Delete,
-    Erase { only: bool },
+    Erase {
+        only: bool,
+    },
     DeleteProfile,
     Merge,
     Unmerge,
@@ -48,6 +59,9 @@ pub fn steps(most: usize) -> BoxedStrategy<Vec<Step>> {
     let device = || select(&DEVICES[..]);
     let verb = prop_oneof![
         4 => Just(Verb::Update),
+        2 => brand().prop_map(Verb::UpdateByName),
+        1 => brand().prop_map(Verb::DeleteByName),
+        2 => brand().prop_map(Verb::Move),
         2 => device().prop_map(Verb::Device),
         1 => Just(Verb::Delete),
         2 => any::<bool>().prop_map(|only| Verb::Erase { only }),
@@ -59,7 +73,8 @@ pub fn steps(most: usize) -> BoxedStrategy<Vec<Step>> {
     let time = prop_oneof![1 => Just(Stamp::NO_TIME), 6 => 0..LATEST];
     let step = prop_oneof![
         5 => (device(), proptest::option::of(select(&NAMES[..]))).prop_map(|(id, name)| Step::Init(id, name)),
-        2 => select(&NAMES[..]).prop_map(Step::Create),
+        2 => (select(&NAMES[..]), proptest::option::of(brand()))
+            .prop_map(|(name, brand)| Step::Create(name, brand)),
         5 => (verb, 0..8_usize, 0..8_usize).prop_map(|(verb, one, other)| Step::Command(verb, one, other)),
         8 => (time, fact()).prop_map(|(time, fact)| Step::Told(time, vec![fact])),
         1 => (0..8_usize).prop_map(Step::Again),
@@ -67,20 +82,32 @@ pub fn steps(most: usize) -> BoxedStrategy<Vec<Step>> {
     vec(step, 0..=most).boxed()
 }
 
+fn brand() -> impl Strategy<Value = Brand> + Clone {
+    select(vec![None, Some("b1"), Some("b2")])
+}
+
+/// What is said of a brand.
+fn of_brand(brand: Brand) -> (Field, Option<Text>) {
+    (BRAND.clone(), brand.map(json_text))
+}
+
 fn fact() -> BoxedStrategy<Fact> {
     let user = || select(&SMOOCH[..]);
     let name = proptest::option::of(select(&NAMES[..]));
     let property = proptest::option::of(select(vec!["p", "q"]));
     let clients = vec((select(&DEVICES[..]), any::<bool>()), 0..=2);
-    let seen =
-        (user(), name, property, clients, any::<bool>()).prop_map(|(user, name, plan, clients, whole)| {
+    let told = (name, proptest::option::weighted(0.3, brand()));
+    let seen = (user(), told, property, clients, any::<bool>()).prop_map(
+        |(user, (name, brand), plan, clients, whole)| {
             let mut fields: Fields = name.map(|name| given(Field::UserId, name)).into_iter().collect();
+            fields.extend(brand.map(of_brand));
             fields.extend(plan.map(|plan| given(property_of(), plan)));
             let clients =
                 clients.into_iter().map(|(id, active)| (id.into(), Client { active, rest: "{}".into() }));
             let complete = if whole { vec![Part::Properties, Part::Clients] } else { Vec::new() };
             Fact::Seen(Seen { clients: clients.collect(), complete, ..seen(user, fields) })
-        });
+        },
+    );
     let client = (user(), select(&DEVICES[..]), proptest::option::of(any::<bool>())).prop_map(
         |(user, client, value)| {
             let value = value.map(|active| Client { active, rest: "{}".into() });
@@ -110,7 +137,10 @@ pub fn command(step: &Step, known: &[SmoochId]) -> Option<Command> {
     };
     let action = match *step {
         Step::Init(id, name) => init(device(id, &[("pushNotificationToken", id)]), name),
-        Step::Create(name) => create(name, vec![given(property_of(), "made")]),
+        Step::Create(name, brand) => {
+            let fields = [given(property_of(), "made")].into_iter().chain(brand.map(of_brand));
+            create(name, fields.collect())
+        }
         Step::Command(verb, one, other) => {
             of_verb(verb, one_of(one), one_of(other), NAMES[other % NAMES.len()])
         }
@@ -120,9 +150,15 @@ pub fn command(step: &Step, known: &[SmoochId]) -> Option<Command> {
 }
 
 fn of_verb(verb: Verb, one: SmoochId, discarded: SmoochId, name: &str) -> Action {
-    let user: Box<str> = one.as_str().into();
+    let user = Name::from(one.as_str());
     match verb {
         Verb::Update => update(name, vec![given(property_of(), one.as_str())]),
+        Verb::UpdateByName(brand) => {
+            let fields = vec![given(property_of(), one.as_str())];
+            Action::Update { user: Name::from(name).in_brand(brand), fields }
+        }
+        Verb::DeleteByName(brand) => Action::Delete { user: Name::from(name).in_brand(brand) },
+        Verb::Move(brand) => Action::Update { user, fields: vec![of_brand(brand)] },
         Verb::Device(id) => Action::UpdateDevice { user, device: device(id, &[("appVersion", name)]) },
         Verb::Delete => Action::Delete { user },
         Verb::Erase { only } => Action::Erase { user, only },
@@ -172,16 +208,20 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
             prop_assert_eq!(view.get(&Field::UserId), user_id.as_ref());
         }
         Action::Create { user_id, .. } => {
-            prop_assert_eq!(live.directory.by_user_id(&app(), user_id), Some(view));
+            let brand = view.brand();
+            let found = live.directory.in_brand(&app(), user_id, brand.as_deref());
+            prop_assert_eq!(found.map(|view| view.id), Some(view.id.clone()));
         }
-        Action::Update { fields, .. } => {
+        Action::Update { user, fields } => {
+            let is_meant = user.brand.is_none() || view.brand().as_deref() == user.brand.as_deref();
+            prop_assert!(is_meant, "of another brand");
             prop_assert!(fields.iter().all(|(field, value)| view.get(field) == value.as_ref()));
         }
         Action::UpdateDevice { device, .. } => {
             prop_assert!(view.clients[&device.id].rest.contains("appVersion"));
         }
         Action::DeleteProfile { .. } => prop_assert_eq!(view.get(&property_of()), None),
-        Action::Merge { discarded, .. } => prop_assert_eq!(live.view(discarded), Some(view)),
+        Action::Merge { discarded, .. } => prop_assert_eq!(live.view(&discarded.text), Some(view)),
         Action::Unmerge { discarded, .. } => {
             let apart = live.view(discarded.as_str()).expect("still there");
             prop_assert!(apart.id != view.id && decision.other.as_ref() == Some(discarded));
@@ -213,6 +253,11 @@ fn one_of_each(directory: &Directory) -> Result<(), TestCaseError> {
         let found = directory.by_user_id(&app(), &name);
         prop_assert_eq!(found.is_some(), names.contains(&name));
         prop_assert!(found.is_none_or(|view| view.get(&Field::UserId) == Some(&name)));
+        let all = directory.all_by_user_id(&app(), &name);
+        for brand in directory.brands(&app(), &name) {
+            let found = directory.in_brand(&app(), &name, brand.as_deref()).expect("somebody of that brand");
+            prop_assert!(found.brand().map(|brand| brand.into_owned()) == brand && all.contains(&found));
+        }
     }
     Ok(())
 }

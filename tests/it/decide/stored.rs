@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rollcall::domain::brand::BRAND;
 use rollcall::domain::command::{Done, Refusal};
 use rollcall::ingest::news::News;
 use rollcall::ingest::pulse::Pulse;
@@ -98,8 +99,31 @@ impl Sender {
     }
 }
 
-/// A webhook of v1 that says so, as far as one can.
+/// A webhook of v2 that says who an app user is.
+fn of_brand(time: i64, seen: &Seen) -> Vec<u8> {
+    let mut user = json!({ "id": seen.user.as_str() });
+    for (field, value) in &seen.fields {
+        let value: Value = value.as_ref().map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
+        match field {
+            Field::UserId => user["externalId"] = value,
+            field if *field == *BRAND => user["brandId"] = value,
+            _ => user["metadata"] = json!({ "plan": value }),
+        }
+    }
+    let mut event = json!({ "id": "e", "type": "user:update", "payload": { "user": user } });
+    if time != Stamp::NO_TIME {
+        event["createdAt"] = format!("1970-01-01T00:00:{time:02}Z").into();
+    }
+    serde_json::to_vec(&json!({ "app": { "id": app().as_str() }, "events": [event] })).unwrap()
+}
+
+/// A webhook that says so, as far as one can: of v1 but for brands.
 fn body(time: i64, fact: &Fact) -> Vec<u8> {
+    if let Fact::Seen(seen) = fact
+        && seen.fields.iter().any(|(field, _)| *field == *BRAND)
+    {
+        return of_brand(time, seen);
+    }
     let (trigger, mut rest) = match fact {
         Fact::Seen(seen) => {
             let mut user = json!({ "_id": seen.user.as_str() });

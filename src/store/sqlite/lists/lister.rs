@@ -60,6 +60,7 @@ impl Lister<'_> {
             filter.properties.iter().all(|(key, value)| view.has_property(key, value))
                 && shows(Field::UserId, &filter.user_id)
                 && shows(Field::Email, &filter.email)
+                && filter.brand.as_deref().is_none_or(|brand| view.brand().as_deref() == Some(brand))
                 && filter.identity_email.as_deref().is_none_or(|email| view.has_identity_email(email))
                 && (filter.client.is_of_any_version()
                     || view.clients.values().any(|client| filter.client.has(client)))

@@ -172,8 +172,17 @@ fn a_device_changes_member_by_member() {
 fn a_merge_names_two_and_its_undoing_one() {
     let surviving = "refused: surviving._id must be a string that is not empty";
     let discarded = "refused: discarded._id must be a string that is not empty";
+    let name = |name: &Name| match &name.brand {
+        Some(brand) => format!("{} in {brand}", name.text),
+        None => name.text.to_string(),
+    };
     for (body, expected) in [
         (r#"{"surviving":{"_id":"a"},"discarded":{"_id":"b"}}"#, "a b"),
+        (r#"{"surviving":{"_id":"a","brandId":"1"},"discarded":{"_id":"b","brandId":null}}"#, "a in 1 b"),
+        (
+            r#"{"surviving":{"_id":"a","brandId":""},"discarded":{"_id":"b"}}"#,
+            "refused: surviving.brandId must be a string that is not empty",
+        ),
         (r#"{"surviving":{"_id":"a"},"discarded":[{"_id":"b"}]}"#, "a b"),
         (r#"{"surviving":{"_id":"a"},"discarded":[{"_id":"b"},{"_id":"c"}]}"#, discarded),
         (r#"{"surviving":{"_id":"a"},"discarded":[]}"#, discarded),
@@ -182,7 +191,9 @@ fn a_merge_names_two_and_its_undoing_one() {
         (r#"{"surviving":{"_id":""},"discarded":{"_id":"b"}}"#, surviving),
         ("{}", surviving),
     ] {
-        let line = parsed(body, |json| shown(merge(json), |(kept, gone)| format!("{kept} {gone}")));
+        let line = parsed(body, |json| {
+            shown(merge(json), |(kept, gone)| format!("{} {}", name(&kept), name(&gone)))
+        });
         assert_eq!(line, expected, "{body}");
     }
     for (body, expected) in [(r#"{"discarded":{"_id":"b"}}"#, "b"), ("{}", discarded)] {

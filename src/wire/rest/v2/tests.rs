@@ -15,8 +15,8 @@ fn line(fields: &Fields) -> String {
 fn create_needs_an_external_id() {
     let length = "refused: externalId must be a string of 1 to 1024 characters";
     for (body, expected) in [
-        (r#"{"externalId":"u"}"#, r#""u" false "#),
-        (r#"{"externalId":"u","profile":{"email":null},"metadata":null}"#, r#""u" false "#),
+        (r#"{"externalId":"u"}"#, r#""u" false v2.brandId=-"#),
+        (r#"{"externalId":"u","profile":{"email":null},"metadata":null}"#, r#""u" false v2.brandId=-"#),
         (
             r#"{"externalId":"u","toBeRetained":true,"brandId":"b","signedUpAt":"2020-01-01T00:00:00Z"}"#,
             r#""u" false signedUpAt="2020-01-01T00:00:00.000Z" v2.toBeRetained=true v2.brandId="b""#,

@@ -1,0 +1,126 @@
+//! Brands: a `userId` (v2's `externalId`) is unique within a brand, not within an app.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use super::app_user::{Record, Text};
+use super::fact::Field;
+use super::view::View;
+
+/// v2's `brandId`.
+pub static BRAND: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.brandId".into()));
+
+/// An app user's `_id` or `userId`, as a path or a body names it: an `_id` is looked for first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The `_id` or `userId`.
+    pub text: Box<str>,
+    /// The brand in which the `userId` is looked for: only in that one. Nothing: in all, and the app user that was
+    /// given it last is meant.
+    pub brand: Option<Box<str>>,
+}
+
+impl Name {
+    /// The same name in a brand, or in all.
+    pub fn in_brand(self, brand: Option<&str>) -> Self {
+        Self { brand: brand.map(Into::into), ..self }
+    }
+
+    /// The same name, if it is of no brand in this one.
+    pub fn or_in_brand(self, brand: Option<&str>) -> Self {
+        let brand = self.brand.or_else(|| brand.map(Into::into));
+        Self { brand, ..self }
+    }
+
+    /// Whether it can mean this app user by its `_id`: not one of whom another brand is known.
+    pub fn can_mean(&self, view: &View) -> bool {
+        let Some(asked) = &self.brand else { return true };
+        view.brand().is_none_or(|brand| *brand == **asked)
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self { text: text.into(), brand: None }
+    }
+}
+
+impl View {
+    /// The brand it is shown in, if it is shown in one.
+    pub fn brand(&self) -> Option<Cow<'_, str>> {
+        self.get(&BRAND).and_then(|text| brand(text))
+    }
+}
+
+impl Record {
+    /// What is said of its brand: by our own API, else by Smooch.
+    pub(super) fn brand(&self) -> Option<Cow<'_, str>> {
+        let text = match self.ours.get(&*BRAND) {
+            Some(set) => set.value.value.as_ref(),
+            None => self.told_brand(),
+        };
+        text.and_then(|text| brand(text))
+    }
+
+    /// Whether both are of a brand, each of another.
+    pub(super) fn is_of_another_brand(&self, other: &Self) -> bool {
+        self.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
+    }
+
+    /// What Smooch says of its brand, as JSON text.
+    pub(super) fn told_brand(&self) -> Option<&Text> {
+        self.smooch.fields.get(&*BRAND).and_then(|said| said.value.as_ref())
+    }
+
+    /// Whether Smooch says something else of its brand than `value`: only then can that be news.
+    pub fn is_brand_news(&self, value: Option<&Text>) -> bool {
+        self.told_brand() != value
+    }
+}
+
+/// The brands of these app users; `None` is of somebody without one.
+pub fn brands_of(views: &[View]) -> BTreeSet<Option<String>> {
+    views.iter().map(|view| view.brand().map(Cow::into_owned)).collect()
+}
+
+/// Why a `userId` means nobody, and what to do; `parameter` is what names a brand.
+pub fn several_brands(brands: &[Option<String>], parameter: &str) -> String {
+    let named: Vec<&str> = brands.iter().flatten().map(String::as_str).collect();
+    let beside = if brands.contains(&None) { ", and somebody without a brand" } else { "" };
+    format!(
+        "The userId is carried in several brands: {}{beside}. Nothing was done: name one with {parameter}, or name \
+         the app user by its _id",
+        named.join(", ")
+    )
+}
+
+/// The brand that a JSON text names: a string that says something, or a number as it is written.
+pub fn brand(text: &str) -> Option<Cow<'_, str>> {
+    match text.as_bytes().first()? {
+        b'"' => serde_json::from_str::<String>(text).ok().filter(|brand| !brand.is_empty()).map(Cow::Owned),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brand_is_a_text_that_says_something_or_a_number() {
+        for (text, expected) in [
+            (r#""811""#, Some("811")),
+            ("811", Some("811")),
+            (r#""a\"b""#, Some("a\"b")),
+            (r#""""#, None),
+            ("null", None),
+            ("true", None),
+            ("{}", None),
+            ("", None),
+        ] {
+            assert_eq!(brand(text).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Whom a name means in a brand, in whichever order it is told.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use rollcall::domain::brand::BRAND;
+
+use super::random::everything;
+use super::*;
+
+const NAMES: [&str; 2] = ["ann", "bob"];
+const BRANDS: [Option<&str>; 3] = [None, Some("b1"), Some("b2")];
+const USERS: [&str; 4] = ["s1", "s2", "s3", "s4"];
+
+/// Who each of Smooch's app users is.
+type People = Vec<(&'static str, Option<&'static str>)>;
+
+/// Whom an event is of; whether it tells the name, and whether the brand.
+type Told = (usize, bool, bool);
+
+fn people() -> impl Strategy<Value = People> {
+    proptest::collection::vec((select(&NAMES[..]), select(&BRANDS[..])), USERS.len())
+}
+
+fn told() -> impl Strategy<Value = Vec<Told>> {
+    proptest::collection::vec((0..USERS.len(), any::<bool>(), any::<bool>()), 1..10)
+}
+
+fn event(n: usize, (who, name, brand): Told, people: &People) -> (i64, Vec<Fact>) {
+    let mut fields = Fields::new();
+    fields.extend(name.then(|| given(Field::UserId, people[who].0)));
+    fields.extend(brand.then(|| (BRAND.clone(), people[who].1.map(json_text))));
+    (n as i64, vec![Fact::Seen(seen(USERS[who], fields))])
+}
+
+/// Some of ours, made before Smooch says anything, and then what it says.
+fn live(made: &[(&str, Option<&str>)], events: &[(i64, Vec<Fact>)]) -> Live {
+    let mut live = Live::new();
+    for (name, brand) in made {
+        _ = live.ask(create(name, vec![(BRAND.clone(), brand.map(json_text))]));
+    }
+    live.clock = 1000;
+    for (time, facts) in events {
+        live.learn(*time, facts.clone());
+    }
+    live
+}
+
+/// Whom each name means in each brand.
+fn meant(live: &Live) -> Vec<Option<SmoochId>> {
+    let all = NAMES.iter().flat_map(|name| BRANDS.iter().map(move |brand| (json_text(name), brand)));
+    all.map(|(name, brand)| live.directory.in_brand(&app(), &name, *brand).map(|view| view.id)).collect()
+}
+
+proptest! {
+    #![proptest_config(crate::histories::cases(20))]
+
+    #[test]
+    fn whom_a_name_means_does_not_depend_on_the_order(
+        people in people(),
+        made in proptest::collection::btree_set((select(&NAMES[..]), select(&BRANDS[..])), 0..4),
+        told in told(),
+        order in proptest::collection::vec(any::<Index>(), 10),
+    ) {
+        let made: Vec<_> = made.into_iter().collect();
+        let events: Vec<_> = told.iter().enumerate().map(|(n, told)| event(n, *told, &people)).collect();
+        let (mut left, mut shuffled) = (events.clone(), Vec::new());
+        for index in &order {
+            if !left.is_empty() {
+                shuffled.push(left.remove(index.index(left.len())));
+            }
+        }
+        shuffled.extend(left);
+        let (one, other) = (live(&made, &events), live(&made, &shuffled));
+        prop_assert_eq!(meant(&one), meant(&other));
+        let united = |live: &Live| -> BTreeSet<_> {
+            let views = everything(&live.directory).into_values().flatten();
+            views.map(|view| view.ids().cloned().collect::<BTreeSet<_>>()).collect()
+        };
+        prop_assert_eq!(united(&one), united(&other));
+        // Smooch's app users of two brands are never one.
+        for view in everything(&one.directory).into_values().flatten() {
+            let of_smooch = USERS.iter().filter(|user| view.ids().any(|id| id.as_str() == **user)).count();
+            prop_assert!(of_smooch <= 1, "{:?}", view);
+        }
+    }
+}
