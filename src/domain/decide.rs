@@ -221,8 +221,11 @@ impl Scene<'_> {
 
     fn delete_profile(&self, user: &Name) -> Decided {
         let target = self.target(user)?;
-        let of_the_person = |field: &&Field| {
-            matches!(field, Field::GivenName | Field::Surname | Field::Email | Field::Property(_))
+        let of_the_person = |field: &&Field| match field {
+            Field::GivenName | Field::Surname | Field::Email | Field::Property(_) => true,
+            // The language stays: it is not who they are.
+            Field::Other(name) => ["avatarUrl", "profile.avatarUrl", "displayName"].contains(&&**name),
+            Field::UserId | Field::SignedUpAt => false,
         };
         let cleared: Fields =
             target.fields.keys().filter(of_the_person).map(|field| (field.clone(), None)).collect();

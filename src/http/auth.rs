@@ -177,7 +177,7 @@ fn hash(text: impl AsRef<[u8]>) -> [u8; 32] {
 }
 
 fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description)
+    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description).about_the_credential()
 }
 
 fn forbidden(description: &'static str) -> ApiError {

@@ -72,6 +72,11 @@ impl ApiError {
         Self { v2: Some((StatusCode::NOT_FOUND, "app_not_found")), ..self }
     }
 
+    /// v2 has one word for whatever is wrong with a credential.
+    pub(super) fn about_the_credential(self) -> Self {
+        Self { v2: Some((StatusCode::UNAUTHORIZED, "unauthorized")), ..self }
+    }
+
     /// In v2, what is not found has a code by its kind.
     pub(super) fn missing(code: &'static str, description: &'static str) -> Self {
         Self { v2: Some((StatusCode::NOT_FOUND, code)), ..Self::not_found(description) }

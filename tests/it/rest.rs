@@ -5,6 +5,7 @@ mod brands;
 mod browsers;
 mod changes;
 mod concurrency;
+mod corners;
 mod documents;
 mod ends;
 mod init;

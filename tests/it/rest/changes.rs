@@ -190,7 +190,8 @@ fn channels_are_the_clients_of_others() {
             1.0,
             json!({ "userId": "bob", "clients": [
             { "id": "c1", "platform": "twilio", "active": true, "raw": { "phoneNumber": "+15145555555" } },
-            { "id": "c2", "platform": "messenger", "active": true, "integrationId": "i1" },
+            { "id": "c2", "platform": "messenger", "active": true, "integrationId": "i1", "externalId": "psid-7" },
+            { "id": "c4", "platform": "telegram", "active": true, "externalId": "5550105", "raw": { "username": "bob" } },
             { "id": "c3", "platform": "ios", "active": true } ] }),
         ),
     );
@@ -198,9 +199,21 @@ fn channels_are_the_clients_of_others() {
     let channels = done(&program, "GET /v1/appusers/bob/channels", Value::Null);
     let expected = json!([
         { "type": "twilio", "phoneNumber": "+15145555555" },
-        { "type": "messenger", "integrationId": "i1" },
+        { "type": "messenger", "integrationId": "i1", "userId": "psid-7" },
+        { "type": "telegram", "chatId": "5550105", "username": "bob" },
     ]);
     assert_eq!(channels, json!({ "channels": expected }));
+    // v2 tells of clients in its own words; a channel is the same.
+    let client = json!({ "id": "c5", "type": "whatsapp", "status": "active", "externalId": "15145555555" });
+    let event = json!({ "id": "e", "type": "client:add", "createdAt": "2024-03-01T10:00:00.000Z",
+        "payload": { "user": { "id": bob }, "client": client } });
+    let body =
+        json!({ "app": { "id": super::APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] });
+    assert_eq!(program.webhook(body.to_string()).status, 200);
+    for base in ["/v1", "/v1.1"] {
+        let channels = done(&program, &format!("GET {base}/appusers/bob/channels"), Value::Null);
+        assert_eq!(channels["channels"][3], json!({ "type": "whatsapp", "phoneNumber": "15145555555" }));
+    }
 }
 
 #[test]

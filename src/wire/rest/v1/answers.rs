@@ -11,6 +11,24 @@ const DEVICES: [&str; 5] = ["ios", "android", "web", "other", "sdk"];
 /// By what a person is known on a channel, as Smooch's pages name it.
 const ENTITIES: [&str; 6] = ["phoneNumber", "userId", "address", "username", "chatId", "integrationId"];
 
+/// The channels where the entity, which is the client's `externalId`, has another word than `userId`. Smooch's
+/// clients know `phoneNumber`, `userId`, `address`, `username` and `chatId`.
+const WORDS: [(&str, &str); 8] = [
+    ("twilio", "phoneNumber"),
+    ("messagebird", "phoneNumber"),
+    ("whatsapp", "phoneNumber"),
+    ("googlercs", "phoneNumber"),
+    ("mailgun", "address"),
+    ("frontendEmail", "address"),
+    ("email", "address"),
+    ("telegram", "chatId"),
+];
+
+/// What the entity of a channel is called.
+fn word(platform: &str) -> &'static str {
+    WORDS.iter().find(|(known, _)| *known == platform).map_or("userId", |(_, word)| word)
+}
+
 /// PUT `…/devices/{deviceId}`: `{"device":{…}}`, written like a client of the app user; `None` if it
 /// has no such client.
 pub fn device_text(view: &View, id: &str) -> Option<String> {
@@ -22,8 +40,8 @@ pub fn device_text(view: &View, id: &str) -> Option<String> {
 }
 
 /// GET `…/channels`: `{"channels":[{"type",…}]}`, one for each client that is no device, in the order
-/// of the clients. Whatever the client itself, its `info` or its `raw` tells of the person's name on
-/// the channel is given along.
+/// of the clients. The client's `externalId` is given along under the word that the channel has for it, and
+/// whatever else the client itself, its `info` or its `raw` tells of the person's name on the channel.
 pub fn channels(view: &View) -> String {
     let channels = view.clients.values().filter_map(|client| {
         let client = members(&client.rest);
@@ -32,9 +50,13 @@ pub fn channels(view: &View) -> String {
         })?;
         let mut channel = Members::new();
         channel.put("type", platform);
+        let word = platform.str().map(word);
         let places = [Some(&client), client.get("info"), client.get("raw")];
         for key in ENTITIES {
+            let is_told = |id: &&Json<'_>| word == Some(key) && id.str() != Some("");
+            let entity = client.get("externalId").filter(is_told);
             let told = places.iter().flatten().filter_map(|place| place.get(key));
+            let told = entity.into_iter().chain(told);
             let mut told = told.filter(|told| matches!(told, Json::String(_) | Json::Number(_)));
             if let Some(told) = told.next() {
                 channel.put(key, told);

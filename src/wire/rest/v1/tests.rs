@@ -247,3 +247,38 @@ fn channels_are_the_clients_that_are_no_devices() {
     let expected = r#"{"channels":[{"type":"twilio","phoneNumber":"+15145555555"},{"type":"telegram","username":"u","chatId":7,"integrationId":"i"},{"type":"frontendEmail"}]}"#;
     assert_eq!(channels(&view), expected);
 }
+
+#[test]
+fn a_channel_names_its_entity_in_its_own_word() {
+    for (platform, word) in [
+        ("twilio", "phoneNumber"),
+        ("messagebird", "phoneNumber"),
+        ("whatsapp", "phoneNumber"),
+        ("googlercs", "phoneNumber"),
+        ("mailgun", "address"),
+        ("frontendEmail", "address"),
+        ("telegram", "chatId"),
+        ("messenger", "userId"),
+        ("line", "userId"),
+        ("viber", "userId"),
+        ("wechat", "userId"),
+        ("twitter", "userId"),
+        ("instagram", "userId"),
+        ("apple", "userId"),
+        ("a new one", "userId"),
+    ] {
+        let shown = |rest: String| channels(&view(&[("a", &rest)]));
+        let told = shown(format!(r#"{{"externalId":"e1","integrationId":"i","platform":"{platform}"}}"#));
+        let expected =
+            format!(r#"{{"channels":[{{"type":"{platform}","{word}":"e1","integrationId":"i"}}]}}"#);
+        assert_eq!(told, expected);
+        // It goes before what the client tells elsewhere; where there is none, that is told.
+        let beside = |id: &str| {
+            shown(format!(r#"{{"externalId":{id},"platform":"{platform}","raw":{{"{word}":"r"}}}}"#))
+        };
+        for (id, value) in [("7", "7"), ("\"e\"", "\"e\""), ("null", "\"r\""), ("\"\"", "\"r\"")] {
+            let expected = format!(r#"{{"channels":[{{"type":"{platform}","{word}":{value}}}]}}"#);
+            assert_eq!(beside(id), expected, "{id}");
+        }
+    }
+}

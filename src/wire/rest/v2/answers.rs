@@ -1,6 +1,8 @@
 //! What v2 answers. Its generated clients check what they are sent: words outside an enumeration,
 //! empty strings in a profile and values of another type make them fail, so none of these is sent.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{Client, ClientId, Field, View};
 use crate::wire::iso;
 use crate::wire::json::{Json, write_string, written};
@@ -26,6 +28,9 @@ const CLIENT_TYPES: [&str; 17] = [
     "wechat",
     "whatsapp",
 ];
+
+/// The type of a client that is a device.
+const SDK: &str = "sdk";
 
 /// What a device can be in v2.
 const DEVICE_TYPES: [&str; 3] = ["android", "ios", "web"];
@@ -83,24 +88,51 @@ pub fn user(view: &View) -> String {
 }
 
 /// The clients of a user, in the order of their ids, each with its id. What v2 has no type for is
-/// left out: v1's devices are [`devices`], and v1's `frontendEmail` and such are nothing in v2.
+/// left out, such as v1's `frontendEmail`. v1 calls one thing what is two in v2: each of [`devices`] is a client of
+/// type `sdk` too, unless Smooch told of that client itself.
 pub fn clients(view: &View) -> Vec<(String, String)> {
-    let shown = view.clients.iter().filter_map(|(id, client)| {
+    let mut shown = BTreeMap::new();
+    for (id, client) in &view.clients {
         let told = members(&client.rest);
-        let mut out = Members::new();
-        out.text("id", &quoted(id.as_str()));
-        out.put("type", of_type(&told, &CLIENT_TYPES)?);
-        out.text("status", &quoted(status(client, &told, &["active", "blocked", "inactive", "pending"])));
-        let texts = ["integrationId", "externalId", "lastSeen", "linkedAt", "displayName", "avatarUrl"];
-        copy(&mut out, &told, &texts, STRING);
-        copy(&mut out, &told, &["info", "raw"], OBJECT);
-        Some((id.as_str().to_owned(), out.end()))
-    });
-    shown.collect()
+        if let Some(kind) = of_type(&told, &CLIENT_TYPES) {
+            shown.insert(id.as_str().to_owned(), one(id.as_str(), kind, client, &told));
+        }
+    }
+    for (guid, client) in &view.clients {
+        let told = members(&client.rest);
+        if of_type(&told, &DEVICE_TYPES).is_some() {
+            let id = client_id(guid, &told).to_owned();
+            let text = || one(&id, &Json::String(SDK.into()), client, &told);
+            shown.entry(id.clone()).or_insert_with(text);
+        }
+    }
+    shown.into_iter().collect()
+}
+
+fn one(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
+    let mut out = Members::new();
+    out.text("id", &quoted(id));
+    out.put("type", kind);
+    out.text("status", &quoted(status(client, told, &["active", "blocked", "inactive", "pending"])));
+    let texts = ["integrationId", "externalId", "lastSeen", "linkedAt", "displayName", "avatarUrl"];
+    copy(&mut out, told, &texts, STRING);
+    copy(&mut out, told, &["info", "raw"], OBJECT);
+    out.end()
+}
+
+/// The id of the client that a device is: as Smooch told it, else what v1.1 calls the `_id` of both, else the
+/// id that both have in v1.
+fn client_id<'a>(guid: &'a ClientId, told: &'a Json<'_>) -> &'a str {
+    own(told, "clientId").or_else(|| own(told, "_id")).unwrap_or(guid.as_str())
+}
+
+/// An id that a client has beside the one it is kept under.
+fn own<'a>(told: &'a Json<'_>, key: &str) -> Option<&'a str> {
+    told.get(key).and_then(Json::str).filter(|id| !id.is_empty())
 }
 
 /// The devices of a user, in the order of their ids, each with its id. `guid` is the id the device
-/// goes by in v1; `id` and `clientId` are that as well, unless Smooch told others. `lastSeen` is the
+/// goes by in v1; `id` is that as well, unless Smooch told another. `clientId` is one of [`clients`]. `lastSeen` is the
 /// user's where the device has none.
 pub fn devices(view: &View) -> Vec<(String, String)> {
     view.clients.iter().filter_map(|(id, client)| device(view, id, client)).collect()
@@ -108,13 +140,12 @@ pub fn devices(view: &View) -> Vec<(String, String)> {
 
 fn device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, String)> {
     let told = members(&client.rest);
-    let own = |key| told.get(key).and_then(Json::str).filter(|own| !own.is_empty()).unwrap_or(guid.as_str());
-    let id = own("_id").to_owned();
+    let id = own(&told, "_id").unwrap_or(guid.as_str()).to_owned();
     let mut out = Members::new();
     out.text("id", &quoted(&id));
     out.put("type", of_type(&told, &DEVICE_TYPES)?);
     out.text("guid", &quoted(guid.as_str()));
-    out.text("clientId", &quoted(own("clientId")));
+    out.text("clientId", &quoted(client_id(guid, &told)));
     out.text("status", &quoted(status(client, &told, &["active", "inactive"])));
     match told.get("lastSeen") {
         Some(seen @ Json::String(_)) => out.put("lastSeen", seen),

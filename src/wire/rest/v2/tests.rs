@@ -114,9 +114,16 @@ fn clients_are_those_that_v2_has_a_type_for() {
             ("d", true, r#"{"platform":"sdk","status":"odd"}"#),
             ("e", true, r#"{"platform":"frontendEmail"}"#),
             ("f", true, "{}"),
+            ("g", true, r#"{"_id":"D","clientId":"C","platform":"android"}"#),
+            ("h", false, r#"{"_id":"I","platform":"web"}"#),
+            ("i", true, r#"{"clientId":"d","info":{"os":"x"},"platform":"web"}"#),
+            ("j", true, r#"{"platform":"other"}"#),
         ],
     );
     let expected = [
+        ("C", r#"{"id":"C","type":"sdk","status":"active"}"#),
+        ("I", r#"{"id":"I","type":"sdk","status":"inactive"}"#),
+        ("a", r#"{"id":"a","type":"sdk","status":"active"}"#),
         ("b", r#"{"id":"b","type":"twilio","status":"inactive","lastSeen":"l","info":{}}"#),
         ("c", r#"{"id":"c","type":"whatsapp","status":"blocked","avatarUrl":""}"#),
         ("d", r#"{"id":"d","type":"sdk","status":"active"}"#),
