@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const HELP: &str = "\
 Takes what `rollcall export` wrote; app users as GET shows them, a JSON object a line; and tables with a \
 header of the columns _id, userId, givenName, surname, email, signedUpAt, conversationStarted, \
-credentialRequired, firstSeen, lastSeen, properties, clients and properties.KEY, any of them. A list of one's \
+credentialRequired, firstSeen, lastSeen, properties, clients, brandId and properties.KEY, any of them. A list of one's \
 own only adds: with an _id it is what Smooch said when the app user was last seen (lastSeen, else the latest \
 of its clients, else before everything else); without one it makes the app user of a userId, as \
 POST /v1/appusers does.

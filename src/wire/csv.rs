@@ -9,7 +9,7 @@ use super::v1::write_client;
 use crate::domain::{Field, Text, View};
 
 /// The columns. What is of any shape is JSON.
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 14] = [
     "_id",
     "userId",
     "givenName",
@@ -23,6 +23,7 @@ pub const COLUMNS: [&str; 13] = [
     "aliases",
     "properties",
     "clients",
+    "brandId",
 ];
 
 /// The first row.
@@ -71,6 +72,7 @@ fn cells(view: &View) -> Vec<String> {
         Value::from(aliases).to_string(),
         format!("{{{}}}", properties.join(",")),
         format!("[{}]", clients.join(",")),
+        view.brand().unwrap_or_default().into_owned(),
     ]
 }
 

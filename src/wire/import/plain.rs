@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::At;
 use super::records::field;
-use crate::domain::{Digest, Fact, Field, Known, SmoochId, Stamp, Text, Told, Word};
+use crate::domain::brand::BRAND;
+use crate::domain::{Digest, Fact, Field, Known, SmoochId, Stamp, Text, Told, Word, json_text};
 use crate::wire::json::Json;
 use crate::wire::rest::Problem;
 use crate::wire::{micros, user};
@@ -19,10 +20,11 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Probl
     let inner = line.get("appUser");
     let at = inner.as_ref().unwrap_or(line);
     let user_id = at.get("userId").map(|at| at.name()).transpose()?;
+    let brand = at.get("brandId").map(|at| at.name()).transpose()?;
     let made_for = if at.get("_id").is_some() { None } else { user_id.as_deref() };
     let user = match (at.get("_id"), made_for) {
         (Some(id), _) => SmoochId::from(id.name()?.as_str()),
-        (None, Some(user_id)) => minted(user_id),
+        (None, Some(user_id)) => minted(user_id, brand.as_deref()),
         (None, None) => return Err(at.wrong("lacks _id, or at least userId")),
     };
     let clients = clients(at)?;
@@ -60,9 +62,10 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Probl
     Ok(vec![Fact::Known(known)])
 }
 
-/// The `_id` that is made for a `userId`: the same whenever, and wherever, it is made.
-fn minted(user_id: &str) -> SmoochId {
-    let digest = Sha256::digest(format!("rollcall import\0{user_id}"));
+/// The `_id` that is made for a `userId`, in a brand or without one: the same whenever, and wherever, it is made.
+fn minted(user_id: &str, brand: Option<&str>) -> SmoochId {
+    let in_brand = brand.map(|brand| format!("\0{brand}")).unwrap_or_default();
+    let digest = Sha256::digest(format!("rollcall import\0{user_id}{in_brand}"));
     let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     hex.as_str().into()
 }
@@ -90,6 +93,10 @@ fn fields(at: &At<'_, '_>) -> Result<Vec<(Field, Text)>, Problem> {
     let mut fields = Vec::new();
     for (key, value) in at.object()? {
         if OTHERWISE.contains(&key) || *value.json == Json::Null {
+            continue;
+        }
+        if key == "brandId" {
+            fields.push((BRAND.clone(), json_text(&value.name()?)));
             continue;
         }
         let of = field(key, false);

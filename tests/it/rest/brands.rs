@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Answer, Home, Program, SECRET, app, ask, start_as, token};
+use super::{APP, Answer, Home, Program, app, ask, start_as, token};
 use crate::at_hand::run;
 
 /// A v2 message of a user, as Smooch tells it at that minute.
@@ -271,7 +271,6 @@ fn a_brand_that_is_a_number_is_its_text() {
     said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": 811 }));
     let found = v2(&program, "GET /users/shop-7?brandId=811", &Value::Null);
     assert_eq!(found.json()["user"]["brandId"], "811", "{found:?}");
-    _ = SECRET;
 }
 
 #[test]
@@ -303,4 +302,66 @@ fn a_list_is_of_all_who_carry_a_name_or_of_one_brand() {
     for query in ["userId=a&externalId=a", "brandId=", "externalId="] {
         assert_eq!(v2(&program, &format!("GET /users?{query}"), &Value::Null).status, 400, "{query}");
     }
+}
+
+#[test]
+fn a_list_that_is_imported_tells_the_brands_apart() {
+    let home = Home::new();
+    let program = home.start();
+    said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
+    let list = home.path().join("list.csv");
+    std::fs::write(&list, "userId,brandId,surname\nshop-7,811,S\nshop-7,812,T\nshop-8,811,U\nshop-8,812,V\n")
+        .unwrap();
+    for _ in 0..2 {
+        run(&home, &program, &["import", list.to_str().unwrap()]).well();
+        for (name, brand, surname) in
+            [("shop-7", "811", "S"), ("shop-7", "812", "T"), ("shop-8", "811", "U"), ("shop-8", "812", "V")]
+        {
+            let user =
+                v2(&program, &format!("GET /users/{name}?brandId={brand}"), &Value::Null).json()["user"]
+                    .clone();
+            assert_eq!(user["profile"]["surname"], surname, "{name} {brand}: {user}");
+            assert_eq!(user["id"] == "x", (name, brand) == ("shop-7", "811"), "{user}");
+        }
+        assert_eq!(everybody(&program).len(), 4);
+    }
+    // Smooch's word joins the one of the same brand.
+    said(&program, 1, "y", json!({ "externalId": "shop-8", "brandId": "812" }));
+    let found = v2(&program, "GET /users/shop-8?brandId=812", &Value::Null).json()["user"].clone();
+    assert_eq!((&found["id"], &found["profile"]["surname"]), (&json!("y"), &json!("V")));
+    let table = run(&home, &program, &["export", "--format", "csv"]).well().out;
+    assert!(table.lines().next().unwrap().ends_with(",brandId"), "{table}");
+    let brands: Vec<&str> = table.lines().skip(1).filter_map(|line| line.rsplit(',').next()).collect();
+    assert_eq!(brands.iter().filter(|brand| **brand == "811").count(), 2, "{table}");
+}
+
+#[test]
+fn a_persons_file_has_nothing_of_who_has_the_name_in_another_brand() {
+    let home = Home::new();
+    let program = home.start();
+    two(&program);
+    for (id, secret) in [("x", "of-x"), ("y", "of-y")] {
+        // It cannot be used: it has no type.
+        let event = json!({ "id": secret, "payload": { "user": { "id": id, "externalId": "shop-7" } } });
+        let body =
+            json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+    }
+    for (brand, own, other) in [("811", "of-x", "of-y"), ("812", "of-y", "of-x")] {
+        let file =
+            run(&home, &program, &["export", "--user", "shop-7", "--brand", brand]).well().lines().remove(0);
+        let kept = file["quarantine"].to_string();
+        assert!(kept.contains(own) && !kept.contains(other), "{brand}: {kept}");
+    }
+}
+
+#[test]
+fn a_look_up_by_a_jwt_secures_whom_it_shows_and_nobody_else() {
+    let program = Home::new().start();
+    two(&program);
+    let answer = ask(&program, &super::user("shop-7"), "GET /v1/appusers/shop-7", &Value::Null);
+    assert_eq!((answer.status, &answer.json()["appUser"]["_id"]), (200, &json!("y")), "{answer:?}");
+    let secured: Vec<bool> =
+        everybody(&program).iter().map(|user| user["credentialRequired"] == true).collect();
+    assert_eq!(secured, [false, true]);
 }

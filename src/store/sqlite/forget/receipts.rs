@@ -21,7 +21,16 @@ pub(in crate::store::sqlite) fn quarantined_of(
     ids.iter().try_for_each(|id| loader.group(app, id))?;
     let records =
         ids.iter().filter_map(|id| Some((id, loader.directory.record(&(app.clone(), id.clone()))?)));
-    let needles = Needles::of(records);
+    let mut needles = Needles::of(records);
+    for id in ids {
+        let record = loader.directory.record(&(app.clone(), id.clone()));
+        for user_id in record.iter().flat_map(|record| record.user_ids()) {
+            // In another brand it is somebody else's.
+            if loader.claimants(app, "userId", user_id)?.iter().any(|other| !ids.contains(other)) {
+                needles.spare(user_id);
+            }
+        }
+    }
     let sql =
         "SELECT seq, received, reason, detail, headers, body FROM quarantine WHERE app = ?1 ORDER BY seq";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
