@@ -73,6 +73,7 @@ fn of_copy(error: &CopyError) -> u8 {
         CopyError::Refused(_)
         | CopyError::Exists(_)
         | CopyError::Damaged { .. }
+        | CopyError::Derived { .. }
         | CopyError::Crowded(_)
         | CopyError::Stopped => FAILED,
     }

@@ -1,10 +1,10 @@
 //! What is opened in which order, and how it ends.
 
 mod live;
+mod open;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -16,8 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Problems, Server, Settings, StoreUrl};
-use crate::domain::AppId;
+use crate::config::{Problems, Server, Settings};
 use crate::exit;
 use crate::http::listen::{self, Routes};
 use crate::http::{self, Shared};
@@ -29,20 +28,10 @@ use crate::metrics::Metrics;
 use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
-use crate::store::export::Export as _;
-use crate::store::readers::{LaneBounds, Readers};
-use crate::store::sqlite::{self, OpenError, Options, Sqlite, SqliteReader};
+use crate::store::sqlite::{OpenError, Sqlite};
 use crate::supervisor;
 use live::Live;
-
-/// Followers read on beside one whose page is large.
-const FEED_READERS: usize = 2;
-
-/// Reads of the feed that may wait, and look-ups.
-const WAITING: usize = 4096;
-
-/// A probe is answered within this time.
-const PROBED_WITHIN: Duration = Duration::from_secs(2);
+use open::open;
 
 /// How often the worker looks whether something is kept long enough.
 const TICK: Duration = Duration::from_secs(1);
@@ -122,7 +111,7 @@ pub async fn run(
             return Ok(());
         }
     };
-    let presence = store.presence();
+    let (presence, doubts) = (store.presence(), store.doubts());
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (news, pulse) = (News::default(), Pulse::default());
@@ -134,7 +123,8 @@ pub async fn run(
     let wake = queue.clone();
     presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
-    let shared = Shared::new(settings, queue.clone(), readers, news, presence.clone(), metrics.clone());
+    let shared =
+        Shared::new(settings, queue.clone(), readers, news, presence.clone(), doubts, metrics.clone());
     let mut live = Live::new(settings, shared, schedule, &front, metrics);
     tokio::spawn(supervisor::watch(pulse));
     let (store, apps) = (&settings.store.url, settings.apps.len());
@@ -220,56 +210,6 @@ async fn drain(mut front: Front, live: Live, queue: &Queue, worker: oneshot::Rec
     // A backup that is being made is given up; it removes what it has written.
     _ = tokio::task::spawn_blocking(move || drop(live)).await;
     ended
-}
-
-/// Opens the database, to be written by one and read by several.
-fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
-    let StoreUrl::Sqlite(path) = &settings.store.url;
-    let store = Sqlite::open(&Options {
-        path: path.clone(),
-        wal_checkpoint: settings.store.wal_checkpoint,
-        wal_limit: settings.store.wal_limit,
-        quarantine_rows: settings.ingest.quarantine_rows as u64,
-        quarantine_bytes: settings.ingest.quarantine_bytes,
-    })?;
-    if settings.origin.demo_app {
-        no_other_apps(settings, &mut SqliteReader::open(path)?)?;
-    }
-    clear_leftovers(settings, path);
-    let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
-    let lane = |readers: usize, waiting: usize, within: Duration| {
-        let readers: Result<Vec<_>, _> = (0..readers).map(|_| SqliteReader::open(path)).collect();
-        readers.map(|readers| (readers, LaneBounds { waiting, within }))
-    };
-    let readers = Readers::start([
-        lane(1, WAITING, PROBED_WITHIN)?,
-        lane(reads.look_up_readers, WAITING, answer_within)?,
-        lane(FEED_READERS, WAITING, answer_within)?,
-        lane(reads.long_readers, reads.long_waiting, reads.long_within)?,
-    ]);
-    Ok((store, readers.map_err(io("reader threads"))?))
-}
-
-/// A settings file that lost its apps must not have their webhooks answered 401, which is final.
-fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), Failure> {
-    let stored = reader.apps()?;
-    if stored.is_empty() || settings.apps.iter().any(|app| stored.iter().any(|id| id.as_str() == app.id)) {
-        return Ok(());
-    }
-    let names: Vec<&str> = stored.iter().map(AppId::as_str).collect();
-    Err(Failure::DemoApp(names.join(", ")))
-}
-
-/// Removes what a process that was killed has left of a rebuild, a backup, a restore or an export.
-fn clear_leftovers(settings: &Settings, database: &Path) {
-    let folders: Vec<_> = settings.backup.folder.iter().cloned().collect();
-    let (left, removed) = sqlite::remove_leftovers(database, &folders);
-    for path in removed {
-        tracing::info!(path = %path.display(), "what unfinished work had left was removed");
-    }
-    for (path, error) in left.into_iter().filter_map(|left| Some((left.path, left.error?))) {
-        tracing::warn!(path = %path.display(), error, "an unfinished file, which holds personal data, cannot be removed: {error}");
-    }
 }
 
 /// Has the worker look again and again, as long as there is one.

@@ -5,7 +5,7 @@ mod files;
 mod service;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use serde_json::json;
 
 use crate::config::{Problems, Settings, StoreUrl};
 use crate::exit;
-use crate::store::sqlite::{self, CopyError, Health, OpenError, Work};
+use crate::store::sqlite::{self, CopyError, Fault, Health, OpenError, Work};
 
 const AFTER_HELP: &str = "\
-Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database, the clock, the \
+Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database and its derived tables, the clock, the \
 last event of each app, the quarantine, the feed, erasures, backups, unfinished files, and the two listeners. \
 Changes nothing.
 
@@ -94,9 +94,11 @@ pub async fn run(
             findings.extend(files::disk(settings));
             let mut told = |_, _, _| {};
             let wal_limit = settings.store.wal_limit;
-            let work = Work { told: &mut told, stop: Arc::default(), wal_limit };
+            let mut work = Work { told: &mut told, stop: Arc::default(), wal_limit };
             let health = sqlite::health(path, &work);
-            findings.push(database(path, &health));
+            let is_read = health.as_ref().is_ok_and(|health| !health.doubted);
+            let derived = is_read.then(|| derived(path, sqlite::derived_faults(path, &mut work))).flatten();
+            findings.push(derived.unwrap_or_else(|| database(path, &health)));
             if let Ok(health) = &health {
                 findings.push(clock(health, Timestamp::now()));
                 findings.extend(contents::all(settings, health, Timestamp::now()));
@@ -161,7 +163,7 @@ fn demo(settings: &Settings) -> Finding {
     Finding::fine("settings", format!("{apps} apps"))
 }
 
-fn database(path: &std::path::Path, health: &Result<Health, CopyError>) -> Finding {
+fn database(path: &Path, health: &Result<Health, CopyError>) -> Finding {
     let name = path.display();
     match health {
         Ok(health) if health.doubted => Finding::warning(
@@ -196,6 +198,23 @@ fn database(path: &std::path::Path, health: &Result<Health, CopyError>) -> Findi
             error.to_string(),
             "check store.url, the rights on the file, and who runs this command",
         ),
+    }
+}
+
+/// What is made of records, or of the journal, must be what these say.
+fn derived(path: &Path, found: Result<Vec<Fault>, CopyError>) -> Option<Finding> {
+    const CHECK: &str = "database";
+    match found {
+        Ok(faults) if faults.is_empty() => None,
+        Ok(faults) => {
+            let error = CopyError::Derived { path: path.to_owned(), faults };
+            let remedy = "run `rollcall rebuild`; the service may go on meanwhile";
+            Some(Finding::wrong(CHECK, error.to_string(), remedy))
+        }
+        Err(error) => {
+            let said = format!("its derived tables could not be compared with its records: {error}");
+            Some(Finding::warning(CHECK, said, "run `rollcall verify` in a quieter hour"))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use reqwest::Method;
@@ -11,13 +12,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::progress::Progress;
 use super::service::Service;
+use super::stages::watched;
 use super::{Failure, database};
 use crate::config::{Settings, StoreUrl};
 use crate::domain::Key;
+use crate::ingest::upkeep::READING;
 use crate::rebuild::{Comparison, Pass, Scratch, users};
 use crate::store::archive::Row;
-use crate::store::sqlite::{OpenError, Options, Sqlite, TABLES};
-use crate::store::{Store as _, Txn as _};
+use crate::store::sqlite::{self, Fault, OpenError, Options, Sqlite, TABLES};
+use crate::store::{Retention, Store as _, Txn as _};
+
+/// Between two looks whether a table is whole.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Rows put right in one transaction.
 const AT_ONCE: usize = 512;
@@ -28,8 +34,11 @@ itself and is gone afterwards. A running service goes on meanwhile; what it stor
 the service, too, that puts right what differs, and tells the change feed; without one, the database is \
 taken while this runs.
 
-Each app user who differs is a line on stdout: the app, and the _id. The exit code is 0 if all is equal, or \
-was put right; 1 if something differs, with --verify.
+What is made of the records (identifiers, columns and indexes of lists and searches, counters) is compared with them, \
+too, and made anew where it is damaged, by the service in small steps while it goes on.
+
+Each app user who differs is a line on stdout: the app, and the _id; and so is each table that is damaged, with what \
+is wrong. The exit code is 0 if all is equal, or was put right; 1 if something differs, with --verify.
 
 Examples:
   rollcall rebuild --verify
@@ -60,6 +69,11 @@ enum Hand {
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     drop(database::open(settings)?);
+    let mut damaged: BTreeSet<&str> = BTreeSet::new();
+    for Fault { name, what } in faults(settings)? {
+        damaged.insert(name);
+        writeln!(io::stdout(), "{name} is damaged: {what}")?;
+    }
     let mut hand = if args.verify { Hand::Nobody } else { Hand::of(settings).await? };
     let scratch = Scratch::take(path).map_err(open_failed)?;
     clear_on_signal(&scratch)?;
@@ -96,13 +110,36 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         let _ = writeln!(io::stderr(), "{unreadable} entries cannot be read any more, and say nothing");
     }
     let (seq, count) = (comparison.seq(), differing.len());
+    drop(comparison);
+    if !args.verify {
+        // Some may have been made anew by whoever opened the database; some may be, of rows put right.
+        let left: Vec<&str> = faults(settings)?.iter().map(|fault| fault.name).collect();
+        damaged.extend(&left);
+        hand.make_anew(&left).await?;
+        if let Some(Fault { name, what }) = faults(settings)?.first() {
+            bail!("{name} is damaged still: {what}");
+        }
+    }
     let said = match (count, args.verify) {
         (0, _) => format!("the directory is what the journal says, up to entry {seq}"),
         (_, true) => format!("{count} app users are not what the journal says, up to entry {seq}"),
         (_, false) => format!("{count} app users were put right, {replaced} rows, up to entry {seq}"),
     };
     writeln!(io::stdout(), "{said}")?;
-    Ok(if count > 0 && args.verify { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let damaged: Vec<&str> = damaged.into_iter().collect();
+    match (damaged.join(", "), args.verify) {
+        (none, _) if none.is_empty() => {}
+        (names, true) => writeln!(io::stdout(), "damaged, and made of others: {names}")?,
+        (names, false) => writeln!(io::stdout(), "made anew: {names}")?,
+    }
+    let fine = count == 0 && damaged.is_empty() || !args.verify;
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is wrong with derived tables.
+fn faults(settings: &Settings) -> anyhow::Result<Vec<Fault>> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    Ok(watched(settings, |work| sqlite::derived_faults(path, work))??)
 }
 
 impl Hand {
@@ -127,6 +164,33 @@ impl Hand {
             }
             Err(error) => Err(open_failed(error)),
         }
+    }
+
+    /// Makes derived tables anew, and waits until they are whole.
+    async fn make_anew(&mut self, names: &[&str]) -> anyhow::Result<()> {
+        match self {
+            Self::Nobody => {}
+            Self::Service(service) => {
+                let mut asked = json!({ "rows": [], "derived": names });
+                loop {
+                    let answer = service.ask(Method::POST, "/rebuild", &asked).await?;
+                    if answer.status != 200 {
+                        bail!("the service did not make them anew: {}", answer.refusal());
+                    }
+                    if answer.json["remaking"].as_array().is_none_or(Vec::is_empty) {
+                        break;
+                    }
+                    asked = json!({ "rows": [], "derived": [] });
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+            Self::Own(store) => {
+                names.iter().try_for_each(|name| store.make_anew(name))?;
+                let now = jiff::Timestamp::now().as_millisecond();
+                while store.let_go(&Retention::default(), now, &READING)? {}
+            }
+        }
+        Ok(())
     }
 
     /// How many rows were replaced: those that have become equal meanwhile are not.

@@ -30,5 +30,6 @@ fn word(stage: Stage) -> &'static str {
         Stage::Copying => "pages copied",
         Stage::Checking => "steps of checking every page",
         Stage::Summing => "app users read",
+        Stage::Comparing => "rows of derived tables compared",
     }
 }

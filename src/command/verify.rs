@@ -12,11 +12,13 @@ use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, CopyError, OpenError};
 
 const AFTER_HELP: &str = "\
-Every page is looked at and every app user is read, while the service goes on if there is one. Two databases with \
-one seq and one checksum show the same directory. A backup must still show what it did when it was made.
+Every page is looked at, every app user is read, and every table that is made of others (identifiers, \
+columns and indexes of lists and searches, counters) is compared with what it is made of, while the service goes on \
+if there is one. Two databases with one seq and one checksum show the same directory. A backup must still show what it did when it was made.
 
-The last line is the verdict: whole, damaged, or unknown if it could not be checked. The exit code is 0 if it is whole, 1 if it is damaged, is no backup of rollcall, or is not what it was, 74 if it \
-cannot be read.
+The last line is the verdict: whole, damaged, or unknown if it could not be checked. What `rollcall rebuild` can make \
+anew is named. The exit code is 0 if it is whole, 1 if it is damaged, is no backup of rollcall, or is not what it \
+was, 74 if it cannot be read.
 
 Examples:
   rollcall verify
@@ -40,12 +42,16 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
-    let checked = watched(settings, |work| sqlite::check(path, work))?;
+    let checked = watched(settings, |work| sqlite::verify(path, work))?;
     match checked {
         Ok(checked) => print(&checked, args.json, Some("whole")),
         Err(error) => {
-            let is_damaged =
-                matches!(error, CopyError::Damaged { .. } | CopyError::Open(OpenError::Foreign(_)));
+            let is_damaged = matches!(
+                error,
+                CopyError::Damaged { .. }
+                    | CopyError::Derived { .. }
+                    | CopyError::Open(OpenError::Foreign(_))
+            );
             let verdict = if is_damaged { "damaged" } else { "unknown" };
             let line = if args.json {
                 json!({ "verdict": verdict }).to_string()

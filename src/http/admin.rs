@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::error::{ApiError, json};
-use super::{State, reads};
+use super::{Shared, State, reads};
 use crate::domain::{AppId, SmoochId};
 use crate::ingest::heard::Told;
 use crate::metrics::{AppLevel, Levels};
 use crate::store::Reader;
+use crate::store::sqlite::SqliteReader;
 
 /// GET `/livez`: the process runs. Looks at nothing else.
 pub(super) async fn alive() -> Response {
@@ -49,6 +50,10 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
             });
         }
         lines.push_str(&format!("    {depth} of {capacity} deliveries wait\n"));
+        let remaking = reads::REMAKING.run(&shared, SqliteReader::remaking).await.unwrap_or_default();
+        for (name, done, of) in remaking {
+            lines.push_str(&format!("[!]{name}: being made anew, {done} of {of}\n"));
+        }
         shared.heard.told().iter().for_each(|told| lines.push_str(&heard(told)));
         lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
         let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -72,6 +77,13 @@ fn heard(told: &Told) -> String {
     let last = last.map_or_else(|| "no webhook yet".to_owned(), |last| format!("last webhook {last:.0}"));
     let silent = if told.silent { "silent, " } else { "" };
     format!("{mark}app {}: {silent}{last}\n", told.app)
+}
+
+/// How many rows every derived table lacks that may be filled beside everything else.
+async fn remaking(shared: &Shared) -> Vec<(&'static str, u64)> {
+    let found = reads::REMAKING.run(shared, SqliteReader::remaking).await.unwrap_or_default();
+    let left = |name| found.iter().find(|(of, ..)| *of == name).map_or(0, |(_, done, of)| (of - done).max(1));
+    ["seen", "search"].map(|name| (name, left(name))).to_vec()
 }
 
 /// GET `/metrics`: everything counted, as OpenMetrics text.
@@ -99,6 +111,7 @@ pub(super) async fn metrics(shared: State) -> Response {
         quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
         apps: shared.heard.told().into_iter().map(app).collect(),
         reads: reads::levels(&shared),
+        remaking: remaking(&shared).await,
     };
     let mut response = shared.metrics.text(&levels).into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

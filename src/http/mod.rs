@@ -51,7 +51,7 @@ use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::Reader;
 use crate::store::readers::Readers;
-use crate::store::sqlite::{Presence, SqliteReader};
+use crate::store::sqlite::{Doubts, Presence, SqliteReader};
 use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
@@ -75,6 +75,7 @@ pub struct Shared {
     pub heard: Heard,
     census: Census,
     presence: Presence,
+    doubts: Doubts,
     files: Files,
     metrics: Arc<Metrics>,
     bounds: Bounds,
@@ -131,6 +132,7 @@ impl Shared {
         readers: Readers<SqliteReader>,
         news: News,
         presence: Presence,
+        doubts: Doubts,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -143,6 +145,7 @@ impl Shared {
             heard: Heard::new(silences(settings)),
             census: Census::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
+            doubts,
             files: Files::new(settings),
             metrics,
             bounds: Bounds::from(settings),
@@ -181,6 +184,7 @@ impl Shared {
             heard: self.heard.again(silences(settings)),
             census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
+            doubts: self.doubts.clone(),
             files: Files { backups: settings.backup.folder.clone(), ..self.files.clone() },
             metrics: self.metrics.clone(),
             bounds: Bounds::from(settings),

@@ -30,6 +30,14 @@ pub(super) const READINESS: ReadKind = ReadKind {
     bound: "one row; a writer that waits for the disk does not hold it up",
 };
 
+/// Which derived tables are being made anew.
+pub(super) const REMAKING: ReadKind = ReadKind {
+    what: "which derived tables are being made anew",
+    class: ReadClass::Probe,
+    calls: &["GET /readyz", "GET /metrics", "POST /rebuild"],
+    bound: "two rows",
+};
+
 /// An app user by one of its names.
 pub(super) const APP_USER: ReadKind = ReadKind {
     what: "one app user",
@@ -134,8 +142,9 @@ pub(super) const LAST_WEBHOOKS: ReadKind = ReadKind {
 };
 
 /// The table.
-const ALL: [&ReadKind; 13] = [
+const ALL: [&ReadKind; 14] = [
     &READINESS,
+    &REMAKING,
     &APP_USER,
     &RECEIPT,
     &QUARANTINED,

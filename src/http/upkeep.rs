@@ -1,6 +1,8 @@
 //! What an operator changes, through the admin listener. Who reaches that is trusted; a web page that an
 //! operator happens to look at is not.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,7 +13,7 @@ use serde_json::json;
 
 use super::body::{self, Bounds};
 use super::error::{ApiError, json};
-use super::{State, reads, webhooks};
+use super::{Shared, State, reads, webhooks};
 use crate::ingest::queue::Redriven;
 use crate::ingest::worker::now_ms;
 use crate::rebuild::{self, Comparison};
@@ -93,11 +95,16 @@ pub(super) async fn give_up(shared: State, Path(number): Path<String>) -> Result
 struct Rows {
     /// The table of each row, and its key.
     rows: Vec<(String, Vec<String>)>,
+    /// Derived tables that are to be made anew.
+    derived: Option<Vec<String>>,
 }
 
 /// POST `/rebuild` `{"rows":[[table,[key,…]],…]}`: makes these rows of the directory what the journal says,
 /// by the fold that `rollcall rebuild` keeps beside the database. The worker folds what is new, and replaces
 /// what differs, in one transaction. 200 `{"replaced"}`; 404 if there is no such fold.
+///
+/// With `"rows":[]` and `"derived":[name,…]` it has these derived tables made anew, in small steps. 200
+/// `{"replaced":0,"remaking":[name,…]}`: those that are not whole yet.
 pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let bounds = Bounds { bytes: REBUILD_BYTES, time: shared.bounds.body_timeout };
     let mut share = shared.bodies.share(true);
@@ -109,6 +116,9 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
         table.filter(|table| TABLES[*table].1.len() == key.len()).map(|table| (table, key))
     };
     let keys: Vec<_> = asked.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(malformed)?;
+    if let Some(names) = asked.derived.filter(|_| keys.is_empty()) {
+        return make_anew(&shared, &names).await;
+    }
     if keys.is_empty() {
         return Ok(json(StatusCode::OK, "{\"replaced\":0}"));
     }
@@ -132,4 +142,18 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     let replaced = shared.queue.replace(differing).await?;
     tracing::warn!(rows, replaced, "rows of the directory were put right from the journal");
     Ok(json(StatusCode::OK, json!({ "replaced": replaced }).to_string()))
+}
+
+/// Has derived tables made anew; tells which are not whole yet.
+async fn make_anew(shared: &Shared, names: &[String]) -> Result<Response, ApiError> {
+    if !names.iter().all(|name| shared.doubts.raise(name)) {
+        return Err(ApiError::bad_request("There is no such derived table"));
+    }
+    shared.queue.tick();
+    // Those that are only asked for are looked at first: from there each goes over to the others.
+    let asked: Vec<&str> = shared.doubts.raised().collect();
+    let begun = reads::REMAKING.run(shared, SqliteReader::remaking).await?;
+    let begun = begun.into_iter().map(|(name, ..)| name);
+    let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
+    Ok(json(StatusCode::OK, json!({ "replaced": 0, "remaking": all }).to_string()))
 }

@@ -244,8 +244,32 @@ fn answer(batch: Vec<Job>, answers: impl Iterator<Item = Result<Reply, Refused>>
     }
 }
 
-/// One transaction. A panic in it is the fault of one of its jobs.
+/// Stores a batch. A table that is made of others is no reason not to: where one is damaged, it is made anew, and the
+/// batch is stored then.
 fn attempt<S: Store>(
+    store: &mut S,
+    batch: &[&Task],
+    walks: &mut Walks,
+    options: &Options,
+    metrics: &Metrics,
+) -> Result<Vec<Reply>, Failure> {
+    let mut tried = Vec::new();
+    loop {
+        let (table, why) = match attempt_once(store, batch, walks, options, metrics) {
+            Err(Failure::Store(Error::Derived { name, why })) => (name, why),
+            stored => return stored,
+        };
+        if tried.contains(&table) {
+            return Err(Error::Damaged(format!("{table}, even after it was made anew: {why}")).into());
+        }
+        tracing::error!(table, why, "{table} is damaged, and is made anew: {why}");
+        tried.push(table);
+        store.make_anew(table)?;
+    }
+}
+
+/// One transaction. A panic in it is the fault of one of its jobs.
+fn attempt_once<S: Store>(
     store: &mut S,
     batch: &[&Task],
     walks: &mut Walks,

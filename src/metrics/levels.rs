@@ -33,6 +33,8 @@ pub struct Levels {
     pub apps: Vec<AppLevel>,
     /// Every class of reads.
     pub reads: Vec<ReadLevel>,
+    /// Rows that each derived table lacks while it is made anew.
+    pub remaking: Vec<(&'static str, u64)>,
 }
 
 /// How the readers of a class stand.
@@ -84,6 +86,12 @@ struct Of {
 type Known = Family<Vec<(String, String)>, Gauge>;
 type ByApp = Family<Of, Gauge>;
 
+/// A label that tells which table.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTable {
+    table: &'static str,
+}
+
 #[derive(Default)]
 pub(super) struct Gauges {
     queue_jobs: Gauge,
@@ -103,6 +111,7 @@ pub(super) struct Gauges {
     reads_running: Family<OfClass, Gauge>,
     reads_waiting: Family<OfClass, Gauge>,
     reads: Family<EndedReads, Counter>,
+    remaking: Family<OfTable, Gauge>,
 }
 
 impl Gauges {
@@ -133,6 +142,11 @@ impl Gauges {
             self.feed_oldest.clone(),
         );
         r.register("feed_last_sequence", "The last change of the app", self.feed_last.clone());
+        r.register(
+            "derived_rows_missing",
+            "Rows that a derived table lacks while it is made anew",
+            self.remaking.clone(),
+        );
         r.register("reads_running", "Reads that a thread is at, by class", self.reads_running.clone());
         r.register("reads_waiting", "Reads that wait for a thread, by class", self.reads_waiting.clone());
         r.register(
@@ -162,6 +176,9 @@ impl Gauges {
                 let ended = self.reads.get_or_create(&EndedReads { class: level.class, outcome });
                 ended.inner().store(count, Ordering::Relaxed);
             }
+        }
+        for (table, rows) in &levels.remaking {
+            self.remaking.get_or_create(&OfTable { table }).set(*rows as i64);
         }
         let known = |family: &Known, level: Option<u64>| {
             if let Some(level) = level {

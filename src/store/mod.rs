@@ -63,6 +63,17 @@ pub enum Error {
     /// The file is damaged.
     #[error("the database is damaged: {0}; restore a backup")]
     Damaged(String),
+    /// A table that is made of others is damaged. Nothing was written; [`Store::make_anew`] makes it whole.
+    #[error("{name} is damaged ({why}), and can be made anew")]
+    Derived {
+        /// The table, as [`sqlite::DERIVED`] calls it.
+        name: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What a read goes by is being made anew.
+    #[error("{0} is being made anew")]
+    Remaking(&'static str),
 }
 
 impl Error {
@@ -285,6 +296,15 @@ pub trait Store: Send {
     /// Takes one small step towards forgetting whoever is erased, and letting go of what is kept long
     /// enough at `now` (ms since 1970): whether there may be more to do at once.
     fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool>;
+
+    /// Makes a table anew that is made of others, at once or in the steps of [`Store::let_go`]; until then nothing
+    /// fails for it. By its name in [`sqlite::DERIVED`].
+    ///
+    /// # Errors
+    /// There is no such table, or the database cannot be written.
+    fn make_anew(&mut self, derived: &str) -> Result<()> {
+        Err(Error::Unavailable(format!("this store does not make {derived} anew")))
+    }
 
     /// Lets go without another write, and leaves word that the data must be verified before it is
     /// used again: after a failed sync, less may be on disk than is read back from memory.

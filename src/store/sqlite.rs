@@ -15,11 +15,11 @@ mod codec;
 mod columns;
 mod compare;
 mod copy;
+mod derived;
 mod epoch;
 mod errors;
 mod export;
 mod files;
-mod fill;
 mod forget;
 mod health;
 mod history;
@@ -54,11 +54,13 @@ use answers::AnswerKey;
 pub use backup::{Restored, backup, moment, restore};
 use bodies::Packer;
 use cache::Cache;
-pub use check::{Checked, check};
+pub use check::{Checked, check, derived_faults, verify};
 use checkpoint::Checkpointer;
 use clearing::Clearing;
 pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
+pub use derived::{DERIVED, Derived, Doubts, Fault};
+use derived::{Remaking, Told};
 use errors::trouble;
 pub use files::{Part, free_bytes};
 use forget::Tombstones;
@@ -122,6 +124,11 @@ struct State {
     tombstones: Tombstones,
     /// What hides the keys of kept answers.
     answer_key: AnswerKey,
+    /// Derived tables that are being made anew.
+    remaking: Remaking,
+    remaking_told: Told,
+    /// What readers found to be damaged.
+    doubts: Doubts,
 }
 
 impl Sqlite {
@@ -163,6 +170,28 @@ impl Sqlite {
     pub fn presence(&self) -> Presence {
         self.state.presence.clone()
     }
+
+    /// Where readers note that a derived table is damaged.
+    pub fn doubts(&self) -> Doubts {
+        self.state.doubts.clone()
+    }
+
+    /// Takes a step to make a derived table anew that is not whole, or was found to be damaged: whether there was
+    /// one.
+    fn remake(&mut self) -> Result<bool> {
+        let doubted = self.state.doubts.raised().next();
+        if let Some(name) = doubted {
+            tracing::error!(table = name, "{name} was found damaged; it is made anew");
+            self.make_anew(name)?;
+            return Ok(true);
+        }
+        if self.state.remaking == Remaking::default() {
+            return Ok(false);
+        }
+        let next = derived::step(&mut self.conn, self.state.remaking, &mut self.state.remaking_told)?;
+        self.state.remaking = next.unwrap_or_default();
+        Ok(true)
+    }
 }
 
 impl Drop for Sqlite {
@@ -196,7 +225,23 @@ impl Store for Sqlite {
         self.checkpointer.after_commit(&self.conn)
     }
 
+    fn make_anew(&mut self, derived: &str) -> Result<()> {
+        derived::make_anew(&mut self.conn, derived)?;
+        let state = &mut self.state;
+        state.remaking = Remaking::read(&self.conn)?;
+        state.clearing = Clearing::read(&self.conn)?;
+        state.cache = Cache::default();
+        state.feeds.clear();
+        let clock = self.conn.query_row("SELECT time FROM clock", [], |row| row.get(0)).map_err(trouble)?;
+        state.clock = state.clock.max(clock);
+        state.doubts.settle(derived);
+        Ok(())
+    }
+
     fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
+        if self.remake()? {
+            return Ok(true);
+        }
         let mut kept = self.state.kept;
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         let more = match forget::step(&txn, &mut kept, reading)? {
@@ -260,6 +305,9 @@ impl State {
             presence: Presence::of(named, &options.path),
             tombstones: Tombstones::read(conn)?,
             answer_key: AnswerKey::read(conn)?,
+            remaking: Remaking::read(conn)?,
+            remaking_told: Told::default(),
+            doubts: Doubts::default(),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Lists: what they show, in what order, and what holds while others write.
 
+mod anew;
+mod beside;
 mod links;
 mod people;
 mod targeting;

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::copy::{CopyError, Stage, Watched, Work};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{migrate, seal, trouble};
+use super::{Error, Fault, derived, migrate, seal, trouble};
 use crate::store::{Counts, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
@@ -44,8 +44,38 @@ pub struct Checked {
     pub taken: Option<i64>,
 }
 
+/// As [`check`], and compares every derived table with what it is made of.
+///
+/// # Errors
+/// As [`check`], and [`CopyError::Derived`].
+pub fn verify(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+    let checked = check(path, work)?;
+    let faults = derived_faults(path, work)?;
+    if faults.is_empty() { Ok(checked) } else { Err(CopyError::Derived { path: path.to_owned(), faults }) }
+}
+
+/// Compares every derived table of a database, which may be written meanwhile, with what it is made of: what is wrong
+/// with which. Of an older schema nothing is said: it is brought up to date, and they with it.
+///
+/// # Errors
+/// It cannot be read, or too much is being written meanwhile.
+pub fn derived_faults(path: &Path, work: &mut Work<'_>) -> Result<Vec<Fault>, CopyError> {
+    let file = Watched::open(path, work)?;
+    if file.schema != migrate::known() {
+        return Ok(Vec::new());
+    }
+    let moment = file.hold()?;
+    let mut done = 0;
+    let found = derived::faults(&moment, &mut |rows| {
+        done += rows;
+        (work.told)(Stage::Comparing, done, 0);
+        file.go_on(work).map_err(|_| Error::Interrupted)
+    });
+    found.map_err(|error| file.failed(work, error))
+}
+
 /// Reads every page and every app user of a database, which may be written meanwhile. A backup must be what it
-/// was when it was made.
+/// was when it was made. What can be made anew may be damaged: see [`verify`].
 ///
 /// # Errors
 /// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
@@ -99,19 +129,27 @@ fn watched_faults(file: &Watched, moment: &Connection, work: &mut Work<'_>) -> r
     })
 }
 
+/// What is wrong with any page, but for what can be made anew.
 fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
-    let check = || -> rusqlite::Result<Vec<String>> {
-        let mut check = conn.prepare(&format!("PRAGMA integrity_check({FAULTS})"))?;
+    let check = |of: &str| -> rusqlite::Result<Vec<String>> {
+        let mut check = conn.prepare(&format!("PRAGMA integrity_check({of})"))?;
         let said = check.query_map([], |row| row.get::<_, String>(0))?;
         said.collect()
     };
-    match check() {
-        // What is wrong with an index of words ends the check.
-        Err(rusqlite::Error::SqliteFailure(failure, Some(said))) if failure.code == ErrorCode::Unknown => {
-            Ok(vec![said])
+    let said = match check(&FAULTS.to_string()) {
+        // What is wrong with the index of words may end the check: then the others are looked at one by one.
+        Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == ErrorCode::Unknown => {
+            let sql =
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'";
+            let mut select = conn.prepare(sql)?;
+            let names = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            let each = names.iter().map(|name| check(&format!("'{}'", name.replace('\'', "''"))));
+            each.collect::<rusqlite::Result<Vec<_>>>()?.concat()
         }
-        said => Ok(said?.into_iter().filter(|line| line != "ok").collect()),
-    }
+        said => said?,
+    };
+    let said = said.into_iter().filter(|line| line != "ok" && !derived::is_about_one(line));
+    Ok(said.take(FAULTS).collect())
 }
 
 fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::derived::of;
 use super::listing::Outdated;
 use super::{Result, trouble};
 use crate::domain::AppId;
@@ -102,11 +103,11 @@ impl Clearing {
         let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
         let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
         let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
-        let mut delete = conn.prepare_cached(sql).map_err(trouble)?;
+        let mut delete = conn.prepare_cached(sql).map_err(of("seen"))?;
         for (app, last_seen, user) in &gone {
             let id = outdated.query_row([user, last_seen], |row| row.get::<_, String>(0));
             if let Some(id) = id.optional().map_err(trouble)? {
-                delete.execute(params![app.as_str(), last_seen, id]).map_err(trouble)?;
+                delete.execute(params![app.as_str(), last_seen, id]).map_err(of("seen"))?;
             }
         }
         let mut oldest = self.oldest;
@@ -144,7 +145,7 @@ impl Clearing {
 }
 
 fn last_move(conn: &Connection) -> Result<i64> {
-    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(trouble)?;
-    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(trouble)?;
+    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(of("moves"))?;
+    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(of("moves"))?;
     Ok(last.unwrap_or(0))
 }

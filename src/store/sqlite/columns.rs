@@ -17,6 +17,7 @@ pub(super) fn moment(moment: Option<i64>) -> i64 {
 }
 
 /// See the module.
+#[derive(PartialEq)]
 pub(super) struct Columns {
     pub(super) listed: bool,
     pub(super) last_seen: i64,

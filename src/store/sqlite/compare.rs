@@ -8,10 +8,11 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::cache::Cache;
 use super::codec::decode;
+use super::derived::{Remaking, of};
 use super::load::Loader;
 use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
-use super::{Result, trouble};
+use super::{Error, Result, trouble};
 use crate::domain::{AppId, Change, Key, Record, View};
 use crate::store::archive::Row;
 use crate::store::{Entry, Horizon, Seq};
@@ -66,8 +67,10 @@ impl SqliteReader {
     /// How many rows a table has.
     pub fn count_rows(&mut self, table: usize) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM {}", TABLES[table].0);
-        let count: i64 = self.snapshot()?.query_row(&sql, [], |row| row.get(0)).map_err(trouble)?;
-        Ok(count as u64)
+        match self.snapshot()?.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(of(TABLES[table].0)) {
+            Err(Error::Derived { .. }) => Ok(0),
+            count => Ok(count? as u64),
+        }
     }
 
     /// Another number after every commit of somebody else. Costs a look at shared memory.
@@ -115,10 +118,13 @@ fn where_key(columns: &[&str]) -> String {
     equal.join(" AND ")
 }
 
-/// Rows whose first columns are those of the key, and then come all.
+/// Rows whose first columns are those of the key, and then come all. A table that is not there has none.
 fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result<Vec<Row>> {
     let width = TABLES[table].1.len();
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = match conn.prepare_cached(sql).map_err(of(TABLES[table].0)) {
+        Err(Error::Derived { .. }) => return Ok(Vec::new()),
+        select => select?,
+    };
     let columns = select.column_count();
     let rows = select.query_map(params_from_iter(params), |row| {
         let key = (0..width).map(|n| row.get(n)).collect::<rusqlite::Result<_>>()?;
@@ -135,7 +141,8 @@ impl SqliteTxn<'_> {
         self.state.cache = Cache::default();
         let conn = &*self.txn;
         let mut keys: BTreeSet<Key> = rows.iter().filter_map(Row::user).collect();
-        let put_all = || rows.iter().try_for_each(|row| put(conn, row));
+        let remaking = self.state.remaking;
+        let put_all = || rows.iter().try_for_each(|row| put(conn, remaking, row));
         // Whoever they are part of, now or then, shows something else as well: a first try tells who.
         let then = roots(&views(conn, &keys));
         conn.execute_batch("SAVEPOINT put_right").map_err(trouble)?;
@@ -166,18 +173,18 @@ fn views(conn: &Connection, keys: &BTreeSet<Key>) -> BTreeMap<Key, View> {
     keys.iter().filter_map(view).collect()
 }
 
-fn put(conn: &Connection, row: &Row) -> Result<()> {
+fn put(conn: &Connection, remaking: Remaking, row: &Row) -> Result<()> {
     let (name, columns) = TABLES[row.table];
     if name == "app_users" {
-        return super::listing::put(conn, &row.key, row.cells.as_deref());
+        return super::listing::put(conn, remaking, &row.key, row.cells.as_deref());
     }
     let sql = format!("DELETE FROM {name} WHERE {}", where_key(columns));
-    conn.prepare_cached(&sql).map_err(trouble)?.execute(params_from_iter(&row.key)).map_err(trouble)?;
+    conn.prepare_cached(&sql).map_err(of(name))?.execute(params_from_iter(&row.key)).map_err(of(name))?;
     if let Some(cells) = &row.cells {
         let places: Vec<String> = (1..=cells.len()).map(|n| format!("?{n}")).collect();
         let sql = format!("INSERT INTO {name} VALUES ({})", places.join(", "));
         let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
-        conn.prepare_cached(&sql).map_err(trouble)?.execute(params_from_iter(cells)).map_err(trouble)?;
+        conn.prepare_cached(&sql).map_err(of(name))?.execute(params_from_iter(cells)).map_err(of(name))?;
     }
     Ok(())
 }

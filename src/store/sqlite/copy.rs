@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction};
 
+use super::derived::Fault;
 use super::files::Part;
 use super::migrate::{known, schema_of};
 use super::open::check_log;
@@ -77,6 +78,14 @@ pub enum CopyError {
         /// In which way.
         what: String,
     },
+    /// Every page is whole, but what is made of records, or of the journal, is not what these say.
+    #[error("{path}: {}; `rollcall rebuild` makes it anew, while the service goes on", listed(faults))]
+    Derived {
+        /// The file.
+        path: PathBuf,
+        /// Each table that is damaged, and how.
+        faults: Vec<Fault>,
+    },
     /// More is being written than the log can hold meanwhile.
     #[error(
         "{0} is written faster than it can be read within store.wal_limit: raise that, choose a quieter hour, \
@@ -86,6 +95,12 @@ pub enum CopyError {
     /// It was told to stop.
     #[error("stopped before the end")]
     Stopped,
+}
+
+fn listed(faults: &[Fault]) -> String {
+    let all: Vec<String> =
+        faults.iter().map(|Fault { name, what }| format!("{name} is damaged: {what}")).collect();
+    all.join("; ")
 }
 
 impl CopyError {
@@ -114,6 +129,8 @@ pub enum Stage {
     Checking,
     /// Every app user is read.
     Summing,
+    /// What is made of records is compared with them; how much that is is not known.
+    Comparing,
 }
 
 /// Long work: whoever waits is told how far it is, and may stop it.

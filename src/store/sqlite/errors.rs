@@ -4,6 +4,9 @@ use rusqlite::{ErrorCode, ffi};
 
 use super::Error;
 
+/// An index lacks a row of its table.
+const SQLITE_CORRUPT_INDEX: i32 = ffi::SQLITE_CORRUPT | (3 << 8);
+
 /// What an error of SQLite means for whoever waits for an answer.
 pub(super) fn trouble(error: rusqlite::Error) -> Error {
     let text = error.to_string();
@@ -11,6 +14,13 @@ pub(super) fn trouble(error: rusqlite::Error) -> Error {
     match failure.code {
         ErrorCode::DiskFull => Error::Full(text),
         ErrorCode::OperationInterrupted => Error::Interrupted,
+        // There is one virtual table, and one kind of index.
+        ErrorCode::DatabaseCorrupt if failure.extended_code == ffi::SQLITE_CORRUPT_VTAB => {
+            Error::Derived { name: "search", why: text }
+        }
+        ErrorCode::DatabaseCorrupt if failure.extended_code == SQLITE_CORRUPT_INDEX => {
+            Error::Derived { name: "indexes", why: text }
+        }
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
         // A key that is taken is nobody's fault here: then the file is not what this process knows.
         ErrorCode::ConstraintViolation => match failure.extended_code {
@@ -55,5 +65,7 @@ mod tests {
         assert!(matches!(of(ffi::SQLITE_FULL), Error::Full(_)));
         assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), Error::Unsure(_)));
         assert!(matches!(of(ffi::SQLITE_CORRUPT), Error::Damaged(_)));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT_VTAB), Error::Derived { name: "search", .. }));
+        assert!(matches!(of(SQLITE_CORRUPT_INDEX), Error::Derived { name: "indexes", .. }));
     }
 }

@@ -1,10 +1,11 @@
 //! The rows of app users, and in step with them everything that lists and searches are read from.
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::codec::encode;
 use super::columns::{Columns, moment};
+use super::derived::{Remaking, of};
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, Directory, Entry, Key, Record};
 
@@ -14,6 +15,7 @@ pub(super) type Outdated = (AppId, i64, i64);
 /// Writes the rows of one transaction.
 pub(super) struct Listing<'c> {
     conn: &'c Connection,
+    remaking: Remaking,
     /// Rows with the words they had and those they have now. They are written last, in one go: FTS5 gathers
     /// what comes without anything between.
     reworded: Vec<(i64, String, String)>,
@@ -29,8 +31,8 @@ struct Before {
 }
 
 impl<'c> Listing<'c> {
-    pub(super) fn new(conn: &'c Connection) -> Self {
-        Self { conn, reworded: Vec::new(), outdated: Vec::new() }
+    pub(super) fn new(conn: &'c Connection, remaking: Remaking) -> Self {
+        Self { conn, remaking, reworded: Vec::new(), outdated: Vec::new() }
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>> {
@@ -71,13 +73,7 @@ impl<'c> Listing<'c> {
             return self.moved(key, rowid, "lastSeen", moment(before.last_seen), Some(columns.last_seen));
         }
         let before = self.before(rowid)?;
-        self.list(key, rowid, columns, before, Some(record))
-    }
-
-    /// Gives a row that is there, and perhaps of an older program, its columns.
-    pub(super) fn fill(&mut self, directory: &Directory, key: &Key, entry: &Entry, rowid: i64) -> Result<()> {
-        let listed = Before { listed: false, ..self.before(rowid)? };
-        self.list(key, rowid, Columns::of(directory, key, entry), listed, None)
+        self.list(key, rowid, columns, before, record)
     }
 
     fn before(&self, rowid: i64) -> Result<Before> {
@@ -95,11 +91,11 @@ impl<'c> Listing<'c> {
         rowid: i64,
         columns: Columns,
         before: Before,
-        record: Option<Vec<u8>>,
+        record: Vec<u8>,
     ) -> Result<()> {
         let Columns { listed, last_seen, signed_up, flags, words } = columns;
         let words = words.unwrap_or_else(|| before.words.clone());
-        let sql = "UPDATE app_users SET record = coalesce(?2, record), last_seen = ?3, flags = ?4, words = ?5
+        let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4, words = ?5
                    WHERE rowid = ?1";
         self.prepare(sql)?.execute(params![rowid, record, last_seen, flags, words]).map_err(trouble)?;
         // To name a column of an index, changed or not, costs a random page.
@@ -121,7 +117,7 @@ impl<'c> Listing<'c> {
         // It may be there still from the last time it had this place.
         let sql = "INSERT OR IGNORE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
         let row = params![key.0.as_str(), last_seen, key.1.as_str(), rowid];
-        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        self.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(of("seen"))?;
         Ok(())
     }
 
@@ -136,27 +132,31 @@ impl<'c> Listing<'c> {
         }
         let sql = "INSERT INTO moves (sort, app, id, user, before, now) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let row = params![sort, key.0.as_str(), key.1.as_str(), rowid, before, now];
-        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        self.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(of("moves"))?;
         Ok(())
     }
 
     fn reword(&mut self, rowid: i64, before: String, now: String) {
-        if before != now {
+        // What the index does not have yet, it gets with the words as they are then.
+        if before != now && self.remaking.has_words_of(rowid) {
             self.reworded.push((rowid, before, now));
         }
     }
 
     /// Brings the index of words in step; gives the rows of `seen` that are outdated.
     pub(super) fn finish(self) -> Result<Vec<Outdated>> {
-        let mut forget =
-            self.prepare("INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)")?;
-        let mut learn = self.prepare("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
+        if self.reworded.is_empty() {
+            return Ok(self.outdated);
+        }
+        let prepare = |sql: &str| self.conn.prepare_cached(sql).map_err(of("search"));
+        let mut forget = prepare("INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)")?;
+        let mut learn = prepare("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
         for (rowid, before, now) in &self.reworded {
             if !before.is_empty() {
-                forget.execute(params![rowid, before]).map_err(trouble)?;
+                forget.execute(params![rowid, before]).map_err(of("search"))?;
             }
             if !now.is_empty() {
-                learn.execute(params![rowid, now]).map_err(trouble)?;
+                learn.execute(params![rowid, now]).map_err(of("search"))?;
             }
         }
         Ok(self.outdated)
@@ -168,28 +168,45 @@ fn record(record: &Record) -> Result<Vec<u8>> {
 }
 
 /// Puts a row in place of the one with its key, with all of its columns as they are given; or takes it away.
-pub(super) fn put(conn: &Connection, key: &[String], cells: Option<&[Value]>) -> Result<()> {
+pub(super) fn put(
+    conn: &Connection,
+    remaking: Remaking,
+    key: &[String],
+    cells: Option<&[Value]>,
+) -> Result<()> {
     let prepare = |sql: &str| conn.prepare_cached(sql).map_err(trouble);
-    let sql = "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, '')";
-    let before = prepare(sql)?.query_row(params_from_iter(key), |row| Ok((row.get(0)?, row.get(1)?)));
-    let before: Option<(i64, String)> = before.optional().map_err(trouble)?;
-    if let Some((rowid, words)) = before.as_ref().filter(|(_, words)| !words.is_empty()) {
-        let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
-        prepare(sql)?.execute(params![rowid, words]).map_err(trouble)?;
+    let run = |name: &'static str, sql: &str, row: &[&dyn ToSql]| {
+        conn.prepare_cached(sql).and_then(|mut statement| statement.execute(row)).map(drop).map_err(of(name))
+    };
+    let sql =
+        "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, ''), last_seen";
+    let before =
+        prepare(sql)?.query_row(params_from_iter(key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let before: Option<(i64, String, i64)> = before.optional().map_err(trouble)?;
+    if let Some((rowid, words, last_seen)) = &before {
+        if !words.is_empty() && remaking.has_words_of(*rowid) {
+            let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
+            run("search", sql, &[rowid, words])?;
+        }
+        // No move tells of it, so it would stay.
+        let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
+        run("seen", sql, &[&key[0], last_seen, &key[1]])?;
     }
     let Some(cells) = cells else { return Ok(()) };
     let sql = "INSERT INTO app_users (rowid, app, id, listed, record, last_seen, signed_up, flags, words)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let rowid = before.map(|(rowid, _)| rowid);
+    let rowid = before.map(|(rowid, ..)| rowid);
     let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
     let row = std::iter::once(ToSqlOutput::Owned(rowid.map_or(Value::Null, Value::from))).chain(cells);
     prepare(sql)?.execute(params_from_iter(row)).map_err(trouble)?;
     let rowid = conn.last_insert_rowid();
     let sql = "INSERT OR REPLACE INTO seen SELECT app, last_seen, id, rowid FROM app_users
                    WHERE rowid = ?1 AND listed";
-    prepare(sql)?.execute([rowid]).map_err(trouble)?;
+    run("seen", sql, &[&rowid])?;
+    if !remaking.has_words_of(rowid) {
+        return Ok(());
+    }
     let sql = "INSERT INTO search (rowid, words) SELECT rowid, words FROM app_users
                    WHERE rowid = ?1 AND words <> ''";
-    prepare(sql)?.execute([rowid]).map_err(trouble)?;
-    Ok(())
+    run("search", sql, &[&rowid])
 }

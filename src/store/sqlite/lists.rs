@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::columns::NONE;
+use super::derived::{Remaking, of};
 use super::epoch;
 use super::search::Wanted;
-use super::{Result, trouble};
+use super::{Error, Result, trouble};
 use crate::domain::{AppId, SmoochId};
 use crate::store::{Bounds, Counted, Epoch, Filter, Listed, Page, Place, Query, Sort, Span};
 use lister::{COLUMNS, Found, Lister, Shown};
@@ -26,20 +27,27 @@ const MOVES: usize = 10;
 /// Bytes of app users beyond which a page takes no further one.
 const PAGE_BYTES: usize = 4 << 20;
 
-/// Reads a page. `conn` must be in a transaction: all is of one moment.
+/// Reads a page; by the index of words only if that may be used. `conn` must be in a transaction: all is of one
+/// moment.
 pub(super) fn page(
     conn: &Connection,
     app: &AppId,
     query: &Query,
     after: Option<&Place>,
     bounds: Bounds,
+    search: bool,
 ) -> Result<Listed> {
+    let usable = Usable::of(conn, search)?;
+    if query.sort == Sort::LastSeen && !usable.seen {
+        return Err(Error::Remaking("seen"));
+    }
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble);
     let by_time = query.sort != Sort::Id;
     let moves = if by_time { number("SELECT max(n) FROM moves")?.unwrap_or(0) } else { 0 };
     let epoch = by_time.then(|| epoch::current(conn)).transpose()?.map(|is| is.epoch);
     if let Some(after) = after.filter(|_| by_time)
         && (after.epoch != epoch
+            || (after.moves > moves && after.moves != i64::MAX)
             || number("SELECT min(n) FROM moves")?.is_some_and(|oldest| after.moves < oldest - 1))
     {
         return Ok(Listed::Expired);
@@ -49,7 +57,7 @@ pub(super) fn page(
         None if query.sort == Sort::LastSeen && !query.descending => latest(conn, app)?,
         None => i64::MAX,
     };
-    let lister = Lister { conn, app, query, wanted: Wanted::of(app, &query.filter) };
+    let lister = Lister { conn, app, query, wanted: Wanted::of(app, &query.filter), usable };
     let mut listing = Listing { lister, page: Page::default(), bytes: 0, bounds, upto, moves, epoch };
     if let Some(after) = after.filter(|_| by_time)
         && listing.moved(after)?
@@ -70,6 +78,7 @@ pub(super) fn count(
     filter: &Filter,
     after: Option<&SmoochId>,
     looks: usize,
+    search: bool,
 ) -> Result<Counted> {
     if *filter == Filter::default() {
         let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
@@ -79,7 +88,8 @@ pub(super) fn count(
     }
     let query = Query { filter: filter.clone(), ..Query::default() };
     let wanted = Wanted::of(app, filter);
-    let lister = Lister { conn, app, query: &query, wanted };
+    let usable = Usable::of(conn, search)?;
+    let lister = Lister { conn, app, query: &query, wanted, usable };
     if after.is_none()
         && let Some(few) = lister.few()?
     {
@@ -117,9 +127,23 @@ pub(super) fn count(
 /// The latest moment at which an app user of an app was seen.
 fn latest(conn: &Connection, app: &AppId) -> Result<i64> {
     let sql = "SELECT max(last_seen) FROM seen WHERE app = ?1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let latest: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql).map_err(of("seen"))?;
+    let latest: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).map_err(of("seen"))?;
     Ok(latest.unwrap_or(NONE))
+}
+
+/// Which derived tables are whole.
+#[derive(Clone, Copy)]
+struct Usable {
+    seen: bool,
+    search: bool,
+}
+
+impl Usable {
+    fn of(conn: &Connection, search: bool) -> Result<Self> {
+        let remaking = Remaking::read(conn)?;
+        Ok(Self { seen: remaking.seen.is_none(), search: search && remaking.search.is_none() })
+    }
 }
 
 /// A page that is being read.
@@ -225,7 +249,8 @@ impl Listing<'_> {
         let (query, conn) = (self.lister.query, self.lister.conn);
         let (key, id) = after.map_or_else(|| start(query), |after| (after.key, after.id.as_str()));
         let sql = walk_sql(query, after.is_none());
-        let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+        let name = if query.sort == Sort::LastSeen { "seen" } else { "indexes" };
+        let mut select = conn.prepare_cached(&sql).map_err(of(name))?;
         let looks = self.bounds.looks;
         let mut rows =
             select.query(params![self.lister.app.as_str(), key, id, looks as i64]).map_err(trouble)?;

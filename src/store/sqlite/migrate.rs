@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{OpenError, answers, backup, common, fill, trouble};
+use super::{OpenError, answers, backup, common, derived, trouble};
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
 const STEPS: [(i64, &str); 4] = [
@@ -87,16 +87,19 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     if number(conn, "SELECT clean FROM horizon")? == 0 {
         clean(conn);
     }
-    fill::run(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
+    derived::at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
+}
+
+/// Makes the newest schema in an empty database.
+pub(super) fn make(conn: &Connection) -> rusqlite::Result<()> {
+    STEPS.iter().try_for_each(|(_, step)| conn.execute_batch(step))
 }
 
 /// What points to rows of `app_users` by their number points there again.
 const NUMBERED_ANEW: &str = "
-    UPDATE seen SET user = coalesce(
-        (SELECT rowid FROM app_users AS a WHERE a.app = seen.app AND a.id = seen.id), user);
     UPDATE moves SET user = coalesce(
         (SELECT rowid FROM app_users AS a WHERE a.app = moves.app AND a.id = moves.id), user);
-    INSERT INTO search (search) VALUES ('rebuild');";
+    UPDATE upkeep SET sortable = -1, searchable = -1;";
 
 /// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what
 /// its rows do not. Should there be no room for it now, it is tried again at the next start.

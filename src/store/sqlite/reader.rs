@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::bodies::unpack;
+use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, OpenError, Result, migrate, trouble};
@@ -30,9 +31,34 @@ const STEPS: i32 = 4000;
 pub struct SqliteReader {
     conn: Connection,
     stop: Option<StopSignal>,
+    doubts: Doubts,
 }
 
 impl SqliteReader {
+    /// The same, which notes there what it finds damaged.
+    pub fn doubting(self, doubts: Doubts) -> Self {
+        Self { doubts, ..self }
+    }
+
+    /// How far the derived tables are that are being made anew, each with its name, rows done and rows there are.
+    pub fn remaking(&mut self) -> Result<Vec<(&'static str, u64, u64)>> {
+        let snapshot = self.snapshot()?;
+        let (remaking, of) = (Remaking::read(&snapshot)?, last_row(&snapshot)?.unsigned_abs());
+        let done = |table: &Derived| Some((table.name, remaking.done(table.name)?.max(0).unsigned_abs(), of));
+        Ok(DERIVED.iter().filter_map(done).collect())
+    }
+
+    /// Reads, at first with every index. Without the index of words where that is damaged: then it takes longer.
+    fn by_indexes<T>(&self, read: impl Fn(bool) -> Result<T>) -> Result<T> {
+        match read(!self.doubts.is_raised("search")) {
+            Err(Error::Derived { name, .. }) => {
+                self.doubts.raise(name);
+                if name == "search" { read(false) } else { Err(Error::Remaking(name)) }
+            }
+            found => found,
+        }
+    }
+
     /// Opens a file that a store has opened before.
     ///
     /// # Errors
@@ -52,7 +78,7 @@ impl SqliteReader {
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),
             found if found < known => Err(OpenError::Older { path: path.to_owned(), found, known }),
-            _ => Ok(Self { conn, stop: None }),
+            _ => Ok(Self { conn, stop: None, doubts: Doubts::default() }),
         }
     }
 
@@ -195,7 +221,8 @@ impl Reader for SqliteReader {
     }
 
     fn page(&mut self, app: &AppId, query: &Query, after: Option<&Place>, bounds: Bounds) -> Result<Listed> {
-        super::lists::page(&*self.snapshot()?, app, query, after, bounds)
+        let snapshot = self.snapshot()?;
+        self.by_indexes(|search| super::lists::page(&snapshot, app, query, after, bounds, search))
     }
 
     fn count(
@@ -205,7 +232,8 @@ impl Reader for SqliteReader {
         after: Option<&SmoochId>,
         looks: usize,
     ) -> Result<Counted> {
-        super::lists::count(&*self.snapshot()?, app, filter, after, looks)
+        let snapshot = self.snapshot()?;
+        self.by_indexes(|search| super::lists::count(&snapshot, app, filter, after, looks, search))
     }
 
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes> {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bodies::DICTIONARY;
 use super::clearing::Done;
+use super::derived::of;
 use super::listing::Listing;
 use super::load::{Loader, reported_user_ids};
 use super::{Error, Kept, Result, State, trouble};
@@ -71,7 +72,7 @@ impl<'a> SqliteTxn<'a> {
     }
 
     fn records(&mut self, batch: &Batch) -> Result<()> {
-        let mut listing = Listing::new(&self.txn);
+        let mut listing = Listing::new(&self.txn, self.state.remaking);
         let mut last = 0;
         for key in &batch.directory.affected() {
             let Some(entry) = batch.directory.entry(key) else { continue };
@@ -89,20 +90,24 @@ impl<'a> SqliteTxn<'a> {
     /// Brings the identifiers in step with the records; gives the number of conflicts.
     fn identifiers(&self, batch: &Batch) -> Result<u64> {
         let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut insert = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
         let sql = "DELETE FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3 AND id = ?4";
-        let mut delete = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut delete = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
         let none = Record::default();
         let mut conflicts = 0;
         for ((app, id), entry) in batch.directory.entries() {
             let Some(before) = &entry.before else { continue };
             let (was, is) = (before.as_ref().unwrap_or(&none).user_ids(), entry.now.user_ids());
             for gone in was.difference(&is) {
-                delete.execute(params![app.as_str(), "userId", gone, id.as_str()]).map_err(trouble)?;
+                delete
+                    .execute(params![app.as_str(), "userId", gone, id.as_str()])
+                    .map_err(of("identifiers"))?;
             }
             for new in is.difference(&was) {
                 conflicts += u64::from(batch.directory.is_carried_beside(app, new, id));
-                insert.execute(params![app.as_str(), "userId", new, id.as_str()]).map_err(trouble)?;
+                insert
+                    .execute(params![app.as_str(), "userId", new, id.as_str()])
+                    .map_err(of("identifiers"))?;
             }
         }
         let kind = |holds: bool| if holds { "client" } else { "claim" };
@@ -111,12 +116,12 @@ impl<'a> SqliteTxn<'a> {
                 if let Some(was) = was {
                     delete
                         .execute(params![app.as_str(), kind(was), client.as_str(), id.as_str()])
-                        .map_err(trouble)?;
+                        .map_err(of("identifiers"))?;
                 }
                 if let Some(is) = is {
                     insert
                         .execute(params![app.as_str(), kind(is), client.as_str(), id.as_str()])
-                        .map_err(trouble)?;
+                        .map_err(of("identifiers"))?;
                 }
             }
         }

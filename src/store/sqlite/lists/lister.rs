@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::Usable;
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::store::sqlite::columns::{IDENTIFIED, NONE, STARTED};
+use crate::store::sqlite::derived::of;
 use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::reader::show;
 use crate::store::sqlite::search::Wanted;
@@ -44,6 +46,7 @@ pub(super) struct Lister<'c> {
     pub(super) app: &'c AppId,
     pub(super) query: &'c Query,
     pub(super) wanted: Wanted,
+    pub(super) usable: Usable,
 }
 
 impl Lister<'_> {
@@ -107,32 +110,34 @@ impl Lister<'_> {
         if let Some(user_id) = &filter.user_id {
             return self.carriers(user_id).map(Some);
         }
-        let few = |sql: &str, params: &[&dyn ToSql]| -> Result<Option<BTreeSet<i64>>> {
-            let mut select = conn.prepare_cached(&format!("{sql} LIMIT {}", FEW + 1)).map_err(trouble)?;
-            let rows = select.query_map(params, |row| row.get(0)).map_err(trouble)?;
-            let rows: Vec<i64> = rows.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let few = |name, sql: &str, params: &[&dyn ToSql]| -> Result<Option<BTreeSet<i64>>> {
+            let mut select = conn.prepare_cached(&format!("{sql} LIMIT {}", FEW + 1)).map_err(of(name))?;
+            let rows = select.query_map(params, |row| row.get(0)).map_err(of(name))?;
+            let rows: Vec<i64> = rows.collect::<rusqlite::Result<_>>().map_err(of(name))?;
             Ok((rows.len() <= FEW).then(|| rows.into_iter().collect()))
         };
-        if let Some(words) = self.wanted.expression()
-            && let Some(found) = few("SELECT rowid FROM search WHERE search MATCH ?1", &[&words])?
+        if self.usable.search
+            && let Some(words) = self.wanted.expression()
+            && let Some(found) = few("search", "SELECT rowid FROM search WHERE search MATCH ?1", &[&words])?
         {
             return Ok(Some(found));
         }
-        let in_span = |sql: &str, span: &Span| {
+        let in_span = |name, sql: &str, span: &Span| {
             let (since, before) = (span.since.unwrap_or(NONE + 1), span.before.unwrap_or(i64::MAX));
-            few(sql, &[&app.as_str(), &since, &before])
+            few(name, sql, &[&app.as_str(), &since, &before])
         };
         let by_seen = "SELECT user FROM seen WHERE app = ?1 AND last_seen >= ?2 AND last_seen < ?3";
         if self.query.sort != Sort::LastSeen
+            && self.usable.seen
             && !filter.seen.is_open()
-            && let Some(found) = in_span(by_seen, &filter.seen)?
+            && let Some(found) = in_span("seen", by_seen, &filter.seen)?
         {
             return Ok(Some(found));
         }
         let by_signed_up = "SELECT rowid FROM app_users INDEXED BY signed_up
                             WHERE app = ?1 AND signed_up >= ?2 AND signed_up < ?3 AND listed";
         if self.query.sort != Sort::SignedUp && !filter.signed_up.is_open() {
-            return in_span(by_signed_up, &filter.signed_up);
+            return in_span("indexes", by_signed_up, &filter.signed_up);
         }
         Ok(None)
     }

@@ -30,3 +30,9 @@ UPDATE receipts SET done = NULL, work = json_object(
 -- The words of an app user have two kinds more: the versions of its clients' apps, and the e-mail addresses among
 -- its identities. The next start gives every row its columns once more.
 UPDATE upkeep SET filled = iif(EXISTS (SELECT 1 FROM app_users), 0, NULL);
+
+-- Derived tables that are being made anew. -1: has to be emptied first. Of identifiers, -1 is all there is; of seen
+-- (sortable) and of the index of words (searchable), rows of app_users up to this one are in it. null: it is whole.
+ALTER TABLE upkeep ADD COLUMN identified INTEGER;
+ALTER TABLE upkeep ADD COLUMN sortable INTEGER;
+ALTER TABLE upkeep ADD COLUMN searchable INTEGER;

@@ -1,0 +1,73 @@
+//! The database, opened to be written by one and read by several.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Failure, io};
+use crate::config::{Settings, StoreUrl};
+use crate::domain::AppId;
+use crate::store::export::Export as _;
+use crate::store::readers::{LaneBounds, Readers};
+use crate::store::sqlite::{self, Options, Sqlite, SqliteReader};
+
+/// Followers read on beside one whose page is large.
+const FEED_READERS: usize = 2;
+
+/// Reads of the feed that may wait, and look-ups.
+const WAITING: usize = 4096;
+
+/// A probe is answered within this time.
+const PROBED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Opens the database, to be written by one and read by several.
+pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    let store = Sqlite::open(&Options {
+        path: path.clone(),
+        wal_checkpoint: settings.store.wal_checkpoint,
+        wal_limit: settings.store.wal_limit,
+        quarantine_rows: settings.ingest.quarantine_rows as u64,
+        quarantine_bytes: settings.ingest.quarantine_bytes,
+    })?;
+    if settings.origin.demo_app {
+        no_other_apps(settings, &mut SqliteReader::open(path)?)?;
+    }
+    clear_leftovers(settings, path);
+    let doubts = store.doubts();
+    let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
+    let lane = |readers: usize, waiting: usize, within: Duration| {
+        let readers: Result<Vec<_>, _> = (0..readers)
+            .map(|_| SqliteReader::open(path).map(|reader| reader.doubting(doubts.clone())))
+            .collect();
+        readers.map(|readers| (readers, LaneBounds { waiting, within }))
+    };
+    let readers = Readers::start([
+        lane(1, WAITING, PROBED_WITHIN)?,
+        lane(reads.look_up_readers, WAITING, answer_within)?,
+        lane(FEED_READERS, WAITING, answer_within)?,
+        lane(reads.long_readers, reads.long_waiting, reads.long_within)?,
+    ]);
+    Ok((store, readers.map_err(io("reader threads"))?))
+}
+
+/// A settings file that lost its apps must not have their webhooks answered 401, which is final.
+fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), Failure> {
+    let stored = reader.apps()?;
+    if stored.is_empty() || settings.apps.iter().any(|app| stored.iter().any(|id| id.as_str() == app.id)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = stored.iter().map(AppId::as_str).collect();
+    Err(Failure::DemoApp(names.join(", ")))
+}
+
+/// Removes what a process that was killed has left of a rebuild, a backup, a restore or an export.
+fn clear_leftovers(settings: &Settings, database: &Path) {
+    let folders: Vec<_> = settings.backup.folder.iter().cloned().collect();
+    let (left, removed) = sqlite::remove_leftovers(database, &folders);
+    for path in removed {
+        tracing::info!(path = %path.display(), "what unfinished work had left was removed");
+    }
+    for (path, error) in left.into_iter().filter_map(|left| Some((left.path, left.error?))) {
+        tracing::warn!(path = %path.display(), error, "an unfinished file, which holds personal data, cannot be removed: {error}");
+    }
+}

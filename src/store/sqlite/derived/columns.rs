@@ -1,0 +1,120 @@
+//! The columns beside each record, by which lists and searches go: of a root what its whole group shows.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+use super::Tell;
+use crate::domain::{AppId, Key, SmoochId};
+use crate::store::sqlite::columns::Columns;
+use crate::store::sqlite::load::Loader;
+use crate::store::sqlite::{Error, Result, trouble};
+
+/// Rows in a piece.
+const PIECE: i64 = 2000;
+/// Pieces between two checkpoints, so that the log stays short.
+const PIECES: usize = 10;
+/// How often it says how far it is.
+const WORD: Duration = Duration::from_secs(3);
+
+/// A row as it is stored.
+struct Stored {
+    rowid: i64,
+    key: Key,
+    columns: Columns,
+}
+
+const STORED: &str = "SELECT rowid, app, id, listed, last_seen, signed_up, flags, words FROM app_users";
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
+    let columns = Columns {
+        listed: row.get(3)?,
+        last_seen: row.get(4)?,
+        signed_up: row.get(5)?,
+        flags: row.get(6)?,
+        words: row.get(7)?,
+    };
+    Ok(Stored { rowid: row.get(0)?, key, columns })
+}
+
+/// What the columns of a record must be, if it can be read.
+fn expected(conn: &Connection, key: &Key) -> Result<Option<Columns>> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    match loader.group(&key.0, &key.1) {
+        // Of a record that cannot be read only the journal can tell.
+        Err(Error::Damaged(_)) => return Ok(None),
+        loaded => loaded?,
+    }
+    Ok(loader.directory.entry(key).map(|entry| Columns::of(&loader.directory, key, entry)))
+}
+
+fn page(conn: &Connection, after: i64) -> Result<Vec<Stored>> {
+    let sql = format!("{STORED} WHERE rowid > ?1 ORDER BY rowid LIMIT ?2");
+    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+    let rows = select.query_map([after, PIECE], stored).map_err(trouble)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(trouble)
+}
+
+/// See [`super::Derived`].
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let (mut after, mut rows, mut wrong) = (i64::MIN, 0_u64, 0_u64);
+    loop {
+        let page = page(conn, after)?;
+        let Some(last) = page.last() else { break };
+        after = last.rowid;
+        for Stored { key, columns, .. } in &page {
+            wrong += u64::from(expected(conn, key)?.is_some_and(|expected| expected != *columns));
+        }
+        rows += page.len() as u64;
+        tell(page.len() as u64)?;
+    }
+    Ok((wrong > 0).then(|| format!("of {wrong} of {rows} rows they are not what the records show")))
+}
+
+/// Gives every row its columns. A piece is one transaction that notes how far it came: interrupted, the next start
+/// goes on there. What is made of the columns is made anew afterwards.
+pub(super) fn make(conn: &mut Connection) -> Result<()> {
+    let number = |conn: &Connection, sql: &str| {
+        conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble)
+    };
+    let mut from = number(conn, "SELECT filled FROM upkeep")?.unwrap_or(0);
+    let last = number(conn, "SELECT max(rowid) FROM app_users")?.unwrap_or(0);
+    tracing::info!("preparing lists of the app users that are there, once");
+    let mut told = Instant::now();
+    for pieces in 1.. {
+        let Some(to) = piece(conn, from)? else { break };
+        from = to;
+        if pieces % PIECES == 0 {
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(trouble)?;
+        }
+        if told.elapsed() > WORD {
+            told = Instant::now();
+            tracing::info!(done = from, of = last, "preparing lists: {from} of {last}");
+        }
+    }
+    tracing::info!("lists are prepared");
+    Ok(())
+}
+
+/// Gives the next rows their columns; gives the last of them, or nothing if there were none.
+fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
+    let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+    let page = page(&txn, from)?;
+    let to = page.last().map(|stored| stored.rowid);
+    for Stored { rowid, key, columns } in page {
+        let Some(expected) = expected(&txn, &key)?.filter(|expected| *expected != columns) else { continue };
+        let Columns { listed, last_seen, signed_up, flags, words } = expected;
+        let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
+                   WHERE rowid = ?1";
+        let mut update = txn.prepare_cached(sql).map_err(trouble)?;
+        update.execute(params![rowid, listed, last_seen, signed_up, flags, words]).map_err(trouble)?;
+    }
+    match to {
+        Some(to) => txn.execute("UPDATE upkeep SET filled = ?1", [to]),
+        None => txn.execute("UPDATE upkeep SET filled = NULL, sortable = -1, searchable = -1", []),
+    }
+    .map_err(trouble)?;
+    txn.commit().map_err(trouble)?;
+    Ok(to)
+}

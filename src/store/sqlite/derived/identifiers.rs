@@ -1,0 +1,165 @@
+//! What app users are looked up by: the `userId`s that their records carry, and the clients that they claim.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::schema::recreate;
+use super::{Sum, Tell, probed};
+use crate::domain::{AppId, ClientId, Key, Record, SmoochId, Stamp};
+use crate::store::sqlite::codec::decode;
+use crate::store::sqlite::{Result, trouble};
+
+/// Rows of `app_users` in a transaction.
+const PIECE: i64 = 4000;
+
+/// How strong a claim is: the newer, and of two of one event that of the smaller `_id`.
+type Strength = (Arc<Stamp>, Reverse<SmoochId>);
+
+/// Everybody who claims a client that several claim.
+type Claimants = BTreeMap<(AppId, ClientId), Vec<Strength>>;
+
+/// A row: its kind, its value and its `_id`, for an app.
+type Identifier<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// The rows of one record but for the clients that others may claim too; those go to `shared`.
+fn of_record(
+    (app, id): &Key,
+    record: &Record,
+    shared: &mut Claimants,
+    mut row: impl FnMut(Identifier<'_>) -> Result<()>,
+) -> Result<()> {
+    for user_id in record.user_ids() {
+        row((app.as_str(), "userId", user_id, id.as_str()))?;
+    }
+    for (client, claim) in &record.claims {
+        if claim.shared {
+            let claimants = shared.entry((app.clone(), client.clone()));
+            claimants.or_default().push((claim.stamp.clone(), Reverse(id.clone())));
+        } else {
+            row((app.as_str(), "client", client.as_str(), id.as_str()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of clients: the strongest claim holds the client, every other one is in vain.
+fn of_clients(shared: &Claimants, mut row: impl FnMut(Identifier<'_>) -> Result<()>) -> Result<()> {
+    for ((app, client), claimants) in shared {
+        let strongest = claimants.iter().max();
+        for claimant in claimants {
+            let kind = if Some(claimant) == strongest { "client" } else { "claim" };
+            row((app.as_str(), kind, client.as_str(), claimant.1.0.as_str()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The records after this row, each with its rowid.
+fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, Key, Record)>> {
+    let sql = "SELECT rowid, app, id, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut rows = select.query([after, most]).map_err(trouble)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let read = || -> rusqlite::Result<_> {
+            let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
+            Ok((row.get(0)?, key, decode(row.get_ref(3)?.as_blob()?)))
+        };
+        let (rowid, key, record) = read().map_err(trouble)?;
+        // Of a record that cannot be read only the journal can tell.
+        found.push((rowid, key, record.unwrap_or_default()));
+    }
+    Ok(found)
+}
+
+/// See [`super::Derived`].
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let (mut should, mut is, mut shared) = (Sum::default(), Sum::default(), Claimants::new());
+    let mut after = i64::MIN;
+    loop {
+        let page = records(conn, after, PIECE)?;
+        let Some((last, ..)) = page.last() else { break };
+        after = *last;
+        for (_, key, record) in &page {
+            of_record(key, record, &mut shared, |row| {
+                should.add(&row);
+                Ok(())
+            })?;
+        }
+        tell(page.len() as u64)?;
+    }
+    of_clients(&shared, |row| {
+        should.add(&row);
+        Ok(())
+    })?;
+    let mut select = conn.prepare("SELECT app, kind, value, id FROM identifiers").map_err(trouble)?;
+    let mut rows = select.query([]).map_err(trouble)?;
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let text = |n| row.get_ref(n).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()));
+        is.add(&(text(0)?, text(1)?, text(2)?, text(3)?));
+    }
+    Ok(should.differs(is, "names and clients"))
+}
+
+/// See [`super::Derived`]. Of a few rows that are wrong the journal tells more: `rollcall rebuild` compares them one
+/// by one. This is about a table of which nothing is left.
+pub(super) fn probe(conn: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM identifiers WHERE app = ?1 AND value = ?3 AND id = ?4
+                   AND (kind = ?2 OR kind = 'claim' AND ?2 = 'client'))";
+    let mut there = conn.prepare(sql).map_err(trouble)?;
+    let (mut asked, mut found) = (0, 0_usize);
+    for rowid in probed(conn)? {
+        let Some((_, key, record)) = records(conn, rowid - 1, 1)?.pop() else { continue };
+        let mut shared = Claimants::new();
+        let mut look = |(app, kind, value, id): Identifier<'_>| {
+            asked += 1;
+            let is_there: bool =
+                there.query_row([app, kind, value, id], |row| row.get(0)).map_err(trouble)?;
+            found += usize::from(is_there);
+            Ok(())
+        };
+        of_record(&key, &record, &mut shared, &mut look)?;
+        of_clients(&shared, &mut look)?;
+    }
+    Ok(asked == 0 || found > 0)
+}
+
+/// Makes all rows anew. Interrupted, the next start begins again.
+pub(super) fn make(conn: &mut Connection) -> Result<()> {
+    tracing::info!("making identifiers anew from the records");
+    let begin = conn.transaction().map_err(trouble)?;
+    recreate(&begin, "TABLE", "identifiers", &[])?;
+    begin.execute("UPDATE upkeep SET identified = -1", []).map_err(trouble)?;
+    begin.commit().map_err(trouble)?;
+    let (mut after, mut shared) = (i64::MIN, Claimants::new());
+    let mut ended = false;
+    while !ended {
+        let txn = conn.transaction().map_err(trouble)?;
+        let page = records(&txn, after, PIECE)?;
+        {
+            let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
+            let mut insert = txn.prepare_cached(sql).map_err(trouble)?;
+            let mut row = |(app, kind, value, id): Identifier<'_>| {
+                insert.execute(params![app, kind, value, id]).map(drop).map_err(trouble)
+            };
+            for (_, key, record) in &page {
+                of_record(key, record, &mut shared, &mut row)?;
+            }
+            match page.last() {
+                Some((last, ..)) => after = *last,
+                None => {
+                    of_clients(&shared, &mut row)?;
+                    txn.execute("UPDATE upkeep SET identified = NULL", []).map_err(trouble)?;
+                    ended = true;
+                }
+            }
+        }
+        txn.commit().map_err(trouble)?;
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(trouble)?;
+    }
+    tracing::info!("identifiers are made anew");
+    Ok(())
+}

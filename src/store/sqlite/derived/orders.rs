@@ -1,0 +1,168 @@
+//! What lists are read from: indexes, the rows of `seen`, and the moves that cursors follow.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::schema::{is_there, recreate};
+use super::{Pieces, Tell, holds, probed};
+use crate::store::sqlite::{Result, trouble};
+
+/// Every index that is not the key of its table.
+pub(super) const INDEXES: [&str; 2] = ["signed_up", "receipts_open"];
+
+/// How many rows of an index there are and which, by the index and by the table.
+const COUNTS: [(&str, &str, &str); 2] = [
+    (
+        "SELECT count(*), total(rowid), total(signed_up) FROM app_users INDEXED BY signed_up WHERE listed",
+        "SELECT count(*), total(rowid), total(signed_up) FROM app_users NOT INDEXED WHERE listed",
+        "signed_up",
+    ),
+    (
+        "SELECT count(*), total(seq), 0.0 FROM receipts INDEXED BY receipts_open WHERE done IS NULL",
+        "SELECT count(*), total(seq), 0.0 FROM receipts NOT INDEXED WHERE done IS NULL",
+        "receipts_open",
+    ),
+];
+
+/// See [`super::Derived`].
+pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    if !has_indexes(conn)? {
+        return Ok(Some("an index is not there".to_owned()));
+    }
+    for (by_index, by_table, name) in COUNTS {
+        let count = |sql| {
+            let row = conn.query_row(sql, [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?, row.get::<_, f64>(2)?))
+            });
+            row.map_err(trouble)
+        };
+        let (is, should) = (count(by_index)?, count(by_table)?);
+        tell(should.0.unsigned_abs())?;
+        if is != should {
+            return Ok(Some(format!("{name} has {} rows, and the table {}", is.0, should.0)));
+        }
+    }
+    Ok(None)
+}
+
+/// See [`super::Derived`].
+pub(super) fn has_indexes(conn: &Connection) -> Result<bool> {
+    INDEXES.into_iter().try_fold(true, |all, name| Ok(all && is_there(conn, name)?))
+}
+
+/// See [`super::Derived`].
+pub(super) fn make_indexes(conn: &Connection) -> Result<()> {
+    INDEXES.into_iter().try_for_each(|name| recreate(conn, "INDEX", name, &[]))
+}
+
+/// See [`super::Derived`].
+pub(super) const SEEN: Pieces = Pieces { column: "sortable", empty: empty_seen, piece: fill_seen };
+
+/// Rows of `app_users` in a piece.
+const PIECE: i64 = 500;
+
+fn empty_seen(conn: &Connection) -> Result<()> {
+    recreate(conn, "TABLE", "seen", &[])
+}
+
+fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
+    let sql = "SELECT max(rowid) FROM (SELECT rowid FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2)";
+    let to: Option<i64> = conn.query_row(sql, [from, PIECE], |row| row.get(0)).map_err(trouble)?;
+    let Some(to) = to else { return Ok(None) };
+    let sql = "INSERT OR REPLACE INTO seen (app, last_seen, id, user)
+                   SELECT app, last_seen, id, rowid FROM app_users WHERE rowid > ?1 AND rowid <= ?2 AND listed";
+    conn.execute(sql, [from, to]).map_err(super::of("seen"))?;
+    Ok(Some(to))
+}
+
+/// See [`super::Derived`].
+pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let missing = number(
+        "SELECT count(*) FROM app_users AS a WHERE listed AND NOT EXISTS (SELECT 1 FROM seen AS s
+             WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id AND s.user = a.rowid)",
+    )?;
+    tell(1)?;
+    if missing > 0 {
+        return Ok(Some(format!("{missing} app users have no row, or one that leads to another")));
+    }
+    let strange = number(
+        "SELECT count(*) FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
+             WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id)",
+    )?;
+    tell(1)?;
+    Ok((strange > 0).then(|| format!("{strange} rows lead to somebody else")))
+}
+
+/// See [`super::Derived`].
+pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM app_users AS a WHERE rowid = ?1 AND (NOT listed OR EXISTS (
+                   SELECT 1 FROM seen AS s WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id
+                       AND s.user = a.rowid)))";
+    let mut there = conn.prepare(sql).map_err(trouble)?;
+    for rowid in probed(conn)? {
+        if !there.query_row([rowid], |row| row.get(0)).map_err(trouble)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// No gap, and none before what has been cleared; each leads to the row of whom it is about.
+const MOVES: [(&str, &str); 3] = [
+    ("SELECT count(*) = 0 OR count(*) = max(n) - min(n) + 1 FROM moves", "some are missing between others"),
+    (
+        "SELECT coalesce((SELECT max(n) FROM moves), 0) >= cleared AND
+             coalesce((SELECT min(n) FROM moves), cleared + 1) <= cleared + 1 FROM upkeep",
+        "some that are needed are missing",
+    ),
+    (
+        "SELECT NOT EXISTS (SELECT 1 FROM moves AS m JOIN app_users AS a ON a.rowid = m.user
+             WHERE m.id <> '' AND (a.app, a.id) <> (m.app, m.id))",
+        "some lead to somebody else",
+    ),
+];
+
+/// See [`super::Derived`].
+pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    for (rule, wrong) in MOVES {
+        if !holds(conn, rule)? {
+            return Ok(Some(wrong.to_owned()));
+        }
+        tell(1)?;
+    }
+    // Every row of `seen` that is not its app user's any more is in a move that was not cleared yet.
+    let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
+                   <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
+    let sortable: Option<i64> =
+        conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0)).map_err(trouble)?;
+    if sortable.is_none() && !holds(conn, sql)? {
+        return Ok(Some("some that are needed to clear rows of seen away are missing".to_owned()));
+    }
+    Ok(None)
+}
+
+/// See [`super::Derived`].
+pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
+    let sql = "SELECT m.id = '' OR NOT EXISTS (SELECT 1 FROM app_users AS a
+                   WHERE a.rowid = m.user AND (a.app, a.id) <> (m.app, m.id))
+                   FROM moves AS m ORDER BY n DESC LIMIT 1";
+    let last: Option<bool> = conn.query_row(sql, [], |row| row.get(0)).optional().map_err(trouble)?;
+    Ok(last.unwrap_or(true) && holds(conn, MOVES[1].0)?)
+}
+
+/// More moves than are ever kept.
+const BEYOND: i64 = 10_000_000;
+
+/// See [`super::Derived`]. One row that is about nobody takes the place of all, with a number behind every one that
+/// can have been given: cursors of before expire. What waited to be cleared out of `seen` goes with it.
+pub(super) fn make_moves(conn: &Connection) -> Result<()> {
+    let sql = "SELECT max(n) FROM moves";
+    let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).unwrap_or_default();
+    recreate(conn, "TABLE", "moves", &[])?;
+    let cleared: i64 = conn.query_row("SELECT cleared FROM upkeep", [], |row| row.get(0)).map_err(trouble)?;
+    let next = last.unwrap_or(0).max(cleared).saturating_add(BEYOND);
+    let sql =
+        "INSERT INTO moves (n, sort, app, id, user, before, now) VALUES (?1, 'lastSeen', '', '', 0, 0, NULL)";
+    conn.execute(sql, params![next]).map_err(trouble)?;
+    conn.execute("UPDATE upkeep SET cleared = ?1, sortable = -1", [next]).map(drop).map_err(trouble)
+}

@@ -1,0 +1,36 @@
+//! Tables and indexes as the migrations make them, for those that are to be made again.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::store::sqlite::{Error, Result, migrate, trouble};
+
+/// Whether a table or an index is there.
+pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
+    conn.query_row(sql, [name], |row| row.get(0)).map_err(trouble)
+}
+
+/// The statement that makes a table or an index, as the newest schema has it.
+fn statement(name: &str) -> Result<String> {
+    let fresh = Connection::open_in_memory().map_err(trouble)?;
+    migrate::make(&fresh).map_err(trouble)?;
+    let sql = "SELECT sql FROM sqlite_schema WHERE name = ?1";
+    let found = fresh.query_row(sql, [name], |row| row.get(0)).optional().map_err(trouble)?;
+    found.ok_or_else(|| Error::Unavailable(format!("the schema has no {name}")))
+}
+
+/// Makes a table or an index, empty, in the place of whatever is there, even of one that cannot be opened. `shadows`
+/// are the tables in which a virtual table keeps what it has.
+pub(super) fn recreate(conn: &Connection, kind: &str, name: &str, shadows: &[&str]) -> Result<()> {
+    if conn.execute_batch(&format!("DROP {kind} IF EXISTS {name}")).is_err() {
+        // A virtual table without its tables cannot be dropped. Its row of the schema goes by hand.
+        conn.execute_batch("PRAGMA writable_schema = ON").map_err(trouble)?;
+        let gone = conn.execute("DELETE FROM sqlite_schema WHERE name = ?1", [name]).map_err(trouble);
+        conn.execute_batch("PRAGMA writable_schema = RESET").map_err(trouble)?;
+        gone?;
+    }
+    for shadow in shadows {
+        conn.execute_batch(&format!("DROP TABLE IF EXISTS {shadow}")).map_err(trouble)?;
+    }
+    conn.execute_batch(&statement(name)?).map_err(trouble)
+}

@@ -1,0 +1,106 @@
+//! The index of words: of every row of `app_users` the words beside it.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{Connection, params};
+
+use super::schema::recreate;
+use super::{Pieces, Sum, Tell, of, probed};
+use crate::store::sqlite::{Result, trouble};
+
+/// The tables in which FTS5 keeps the index.
+const SHADOWS: [&str; 5] = ["search_data", "search_idx", "search_config", "search_content", "search_docsize"];
+
+/// Rows of `app_users` in a piece.
+const PIECE: i64 = 500;
+/// FTS5 keeps no more of a word.
+const LONGEST_WORD: usize = 32_768;
+/// Rows between two words on how far it is.
+const TELL: u64 = 1000;
+
+/// See [`super::Derived`].
+pub(super) const SEARCH: Pieces = Pieces { column: "searchable", empty, piece };
+
+fn empty(conn: &Connection) -> Result<()> {
+    recreate(conn, "TABLE", "search", &SHADOWS)?;
+    // What is deleted goes out of the index at once, not with some later merge of it.
+    conn.execute("INSERT INTO search (search, rank) VALUES ('secure-delete', 1)", [])
+        .map(drop)
+        .map_err(trouble)
+}
+
+fn piece(conn: &Connection, from: i64) -> Result<Option<i64>> {
+    let sql = "SELECT rowid, coalesce(words, '') FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut rows = select.query([from, PIECE]).map_err(trouble)?;
+    let mut insert =
+        conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)").map_err(of("search"))?;
+    let mut to = None;
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let rowid: i64 = row.get(0).map_err(trouble)?;
+        let words = row.get_ref(1).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()))?;
+        if !words.is_empty() {
+            insert.execute(params![rowid, words]).map_err(of("search"))?;
+        }
+        to = Some(rowid);
+    }
+    Ok(to)
+}
+
+/// The words of a row, each once.
+fn distinct(words: &str) -> BTreeSet<&[u8]> {
+    let all = words.split(' ').filter(|word| !word.is_empty());
+    all.map(|word| &word.as_bytes()[..word.len().min(LONGEST_WORD)]).collect()
+}
+
+/// See [`super::Derived`]. Compares the words of all rows with what the index has of each word.
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let (mut should, mut is) = (Sum::default(), Sum::default());
+    let sql = "SELECT rowid, words FROM app_users WHERE words <> ''";
+    let mut select = conn.prepare(sql).map_err(trouble)?;
+    let (mut rows, mut looked) = (select.query([]).map_err(trouble)?, 0);
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let rowid: i64 = row.get(0).map_err(trouble)?;
+        let words = row.get_ref(1).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()))?;
+        distinct(words).into_iter().for_each(|word| should.add(&(word, rowid)));
+        looked += 1;
+        if looked % TELL == 0 {
+            tell(TELL)?;
+        }
+    }
+    // A connection that reads may make this one table: it is in memory, and of this connection alone.
+    conn.execute_batch(
+        "PRAGMA query_only = OFF;
+         CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words USING fts5vocab (main, search, instance);
+         PRAGMA query_only = ON",
+    )
+    .map_err(of("search"))?;
+    let mut select = conn.prepare("SELECT term, doc FROM temp.search_words").map_err(of("search"))?;
+    let mut rows = select.query([]).map_err(of("search"))?;
+    while let Some(row) = rows.next().map_err(of("search"))? {
+        let term = row.get_ref(0).map_err(trouble)?.as_bytes().map_err(|error| trouble(error.into()))?;
+        is.add(&(term, row.get::<_, i64>(1).map_err(trouble)?));
+        if is.rows.is_multiple_of(TELL) {
+            tell(0)?;
+        }
+    }
+    Ok(should.differs(is, "words"))
+}
+
+/// See [`super::Derived`].
+pub(super) fn probe(conn: &Connection) -> Result<bool> {
+    let sql = "SELECT coalesce(words, '') FROM app_users WHERE rowid = ?1";
+    let mut select = conn.prepare(sql).map_err(trouble)?;
+    let found = "SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2)";
+    let mut found = conn.prepare(found).map_err(of("search"))?;
+    for rowid in probed(conn)? {
+        let words: String = select.query_row([rowid], |row| row.get(0)).map_err(trouble)?;
+        for word in words.split(' ').filter(|word| !word.is_empty()) {
+            let asked = params![format!("\"{word}\""), rowid];
+            if !found.query_row(asked, |row| row.get(0)).map_err(of("search"))? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}

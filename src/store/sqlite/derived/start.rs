@@ -1,0 +1,57 @@
+//! What a start does for derived tables: those that a change of the schema asks for, those that a crash has left
+//! half made, and those that a look at a few rows finds damaged are made anew.
+
+use rusqlite::Connection;
+
+use super::doubts::{Told, last_row};
+use super::{DERIVED, Derived, Make, Remaking, is_of_the_table, make_anew, step};
+use crate::store::sqlite::{Result, trouble};
+
+/// With so few rows of `app_users` every table is made anew before the service is ready, which takes about a second.
+const FEW: i64 = 20_000;
+
+/// Brings every derived table in order, or so far that the worker can do the rest.
+pub(in crate::store::sqlite) fn at_start(conn: &mut Connection) -> Result<()> {
+    for derived in &DERIVED {
+        if is_due(conn, derived)? {
+            make_anew(conn, derived.name)?;
+        }
+    }
+    if last_row(conn)? > FEW {
+        return Ok(());
+    }
+    let (mut remaking, mut told) = (Remaking::read(conn)?, Told::default());
+    while let Some(next) = step(conn, remaking, &mut told)? {
+        remaking = next;
+    }
+    Ok(())
+}
+
+/// Whether a table has to be made anew before, or begun to be.
+fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
+    let is_set = |column: &str| {
+        let sql = format!("SELECT {column} IS NOT NULL FROM upkeep");
+        conn.query_row(&sql, [], |row| row.get::<_, bool>(0)).map_err(trouble)
+    };
+    match derived.name {
+        "columns" if is_set("filled")? => return Ok(true),
+        "identifiers" if is_set("identified")? => return Ok(true),
+        _ => {}
+    }
+    if let Make::Pieces(pieces) = derived.make
+        && is_set(pieces.column)?
+    {
+        // The worker is at it, or was: it goes on where it was.
+        return Ok(false);
+    }
+    let found = (derived.probe)(conn);
+    let why = match &found {
+        Ok(true) => return Ok(false),
+        Ok(false) => "a look at a few rows finds it damaged".to_owned(),
+        Err(error) if is_of_the_table(error) => error.to_string(),
+        Err(_) => return found,
+    };
+    let name = derived.name;
+    tracing::warn!(table = name, why, "{name}, made of {}, is made anew: {why}", derived.of);
+    Ok(true)
+}
