@@ -15,13 +15,12 @@ use super::database;
 use crate::config::Settings;
 use crate::store::archive::{Archive, Wanted};
 use crate::store::{Seq, Source};
+use crate::wire::kept;
 use filter::Filter;
+use text::Told;
 
 /// Entries read at a time.
 const PAGE: usize = 500;
-
-/// What is said instead of a body that retention has dropped.
-const NOT_KEPT: &str = "the body is no longer kept ([retention] of the settings)";
 
 const LIST_HELP: &str = "\
 Reads the database file, beside a running service or without one. Bodies are not shown: see `journal show`.
@@ -32,8 +31,9 @@ Examples:
   rollcall journal list --trigger conversation:read --since 4000 --until 5000 --json";
 
 const SHOW_HELP: &str = "\
-The body is printed as it was received, byte for byte, behind a blank line. What our own API was asked has no \
-body: shown are the facts that it was decided into.
+The body is printed as it was received, byte for byte, behind a blank line. Of a call to our own API the method, the \
+address and the key are shown as well. Where a call or a webhook is not kept as it came, because somebody it spoke of \
+was erased or an earlier version wrote it, that is said, with what it came to.
 
 Examples:
   rollcall journal show 4711
@@ -140,28 +140,48 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let body = reader.bodies(&found)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
-        anyhow::ensure!(!body.is_empty(), "entry {}: {NOT_KEPT}", args.seq);
+        let body = match text::told(entry, &body) {
+            Told::Nothing(why) => anyhow::bail!("entry {}: {why}", args.seq),
+            Told::Body(body) => body.to_vec(),
+            Told::Call(call) => call.body.unwrap_or_default().into_bytes(),
+        };
         out.write_all(&body)?;
     } else if args.json {
         let mut value = text::json(entry);
         match entry.source {
             _ if body.is_empty() => value["body"] = serde_json::Value::Null,
             Source::Webhook => text::put_body(&mut value, &body),
-            Source::Reduced | Source::Api => {
-                value["decided"] = serde_json::from_slice(&body).context("reading the facts")?;
+            source => {
+                let is_call = source == Source::Api;
+                let told = [kept::content(&body, is_call), ("decided", kept::decided(&body))];
+                for (name, text) in kept::about(&body, is_call).into_iter().chain(told) {
+                    value[name] = serde_json::from_str(&text).context("reading what was decided")?;
+                }
             }
         }
         writeln!(out, "{value}")?;
     } else {
+        let told = text::told(entry, &body);
         let value = text::json(entry);
         let members = value.as_object().into_iter().flatten();
         for (name, value) in members {
             writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
         }
-        writeln!(out, "place     {} (of the events in its body)", entry.place)?;
-        writeln!(out)?;
-        out.write_all(if body.is_empty() { NOT_KEPT.as_bytes() } else { &body })?;
-        writeln!(out)?;
+        match told {
+            Told::Call(call) => {
+                writeln!(out, "call      {}", text::call(&call))?;
+                writeln!(out, "key       {}", text::key(&call))?;
+                writeln!(out, "\n{}", call.body.as_deref().unwrap_or("(no body)"))?;
+            }
+            Told::Body(body) => {
+                writeln!(out, "place     {} (of the events in its body)", entry.place)?;
+                writeln!(out)?;
+                out.write_all(body)?;
+                writeln!(out)?;
+            }
+            Told::Nothing(why) if body.is_empty() => writeln!(out, "\n{why}")?,
+            Told::Nothing(why) => writeln!(out, "\n{why}\n{}", kept::decided(&body))?,
+        }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@
 
 mod app_user;
 pub mod brand;
+mod calls;
 pub mod command;
 pub mod decide;
 mod directory;
@@ -19,6 +20,7 @@ mod view;
 mod words;
 
 pub use app_user::{Claim, Client, Edge, Layer, Override, Recent, Record, Register, Said, Text};
+pub use calls::{CallMade, entry_body};
 pub use directory::{Directory, Entry, Key, Pointer, TooLarge, json_text};
 pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;

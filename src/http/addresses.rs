@@ -14,6 +14,10 @@ use tower::ServiceExt;
 
 use super::not_offered;
 
+/// The address of a request as its sender wrote it, where no route fitted that.
+#[derive(Clone)]
+pub(super) struct AsWritten(pub(super) Uri);
+
 /// Words behind the id of an app user that are a part of the address and not of the id.
 const BEHIND_AN_ID: [&str; 5] = ["channels", "events", "history", "profile", "unmerge"];
 
@@ -23,7 +27,8 @@ pub(super) async fn look_again(routes: Router, request: Request) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = request.into_parts();
     let mut again = Request::new(body);
-    *again.uri_mut() = as_routed(&method, &parts.uri).unwrap_or(parts.uri);
+    *again.uri_mut() = as_routed(&method, &parts.uri).unwrap_or_else(|| parts.uri.clone());
+    again.extensions_mut().insert(AsWritten(parts.uri));
     (*again.method_mut(), *again.headers_mut()) = (parts.method, parts.headers);
     if let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
         again.extensions_mut().insert(*peer);

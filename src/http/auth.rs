@@ -36,6 +36,10 @@ pub(super) struct Caller {
     pub(super) authority: Authority,
     /// Which credential it was, without its secret: what may be counted by.
     pub(super) credential: String,
+    /// The id of the key; nothing of an app token.
+    pub(super) key: Option<String>,
+    /// The scope that it shows, or `appToken`.
+    pub(super) scope: &'static str,
 }
 
 impl Caller {
@@ -56,6 +60,8 @@ struct Proven {
     app: Option<AppId>,
     authority: Authority,
     credential: String,
+    key: Option<String>,
+    scope: &'static str,
 }
 
 impl Apps {
@@ -86,7 +92,7 @@ impl Apps {
         path: Option<&str>,
         now: i64,
     ) -> Result<Caller, ApiError> {
-        let Proven { app, authority, credential } = self.prove(headers, now)?;
+        let Proven { app, authority, credential, key, scope } = self.prove(headers, now)?;
         let other =
             || ApiError::bad_request("AppId in path does not match supplied credentials").about_the_app();
         let app = match (app, path) {
@@ -97,7 +103,7 @@ impl Apps {
             }
             (None, Some(path)) => self.apps.get(&AppId::from(path)).cloned().ok_or_else(other)?,
         };
-        Ok(Caller { app, authority, credential })
+        Ok(Caller { app, authority, credential, key, scope })
     }
 
     fn prove(&self, headers: &HeaderMap, now: i64) -> Result<Proven, ApiError> {
@@ -127,7 +133,13 @@ impl Apps {
         };
         let app = self.tokens.get(&hash(token)).ok_or_else(|| ApiError::unauthorized("Unknown app token"))?;
         let credential = format!("token of {app}");
-        Ok(Proven { app: Some(app.clone()), authority: Authority::Token, credential })
+        Ok(Proven {
+            app: Some(app.clone()),
+            authority: Authority::Token,
+            credential,
+            key: None,
+            scope: "appToken",
+        })
     }
 
     fn bearer(&self, token: &str, now: i64) -> Result<Proven, ApiError> {
@@ -143,6 +155,7 @@ impl Apps {
                 jwt::Refusal::Signature => invalid("Invalid JWT. Unknown key id (kid) or wrong signature"),
                 other => refused(other),
             })?;
+        let (shown, scope) = (Some(key_id.clone()), claims.scope.name());
         let (authority, credential) = match (claims.scope, claims.user_id, &key.app) {
             (Scope::App, _, Some(_)) => (Authority::App, key_id),
             (Scope::AppUser, Some(user_id), Some(_)) => {
@@ -156,7 +169,7 @@ impl Apps {
             }
             (_, _, _) => return Err(forbidden("Invalid scope: an account's key claims scope account")),
         };
-        Ok(Proven { app: key.app.clone(), authority, credential })
+        Ok(Proven { app: key.app.clone(), authority, credential, key: shown, scope })
     }
 
     fn basic(&self, credential: &str) -> Result<Proven, ApiError> {
@@ -168,7 +181,14 @@ impl Apps {
         let expected = key.map_or([0; 32], |key| key.hash);
         let fits = bool::from(expected.ct_eq(&hash(secret)));
         let key = key.filter(|_| fits).ok_or_else(|| invalid("Unknown key id or wrong secret"))?;
-        Ok(Proven { app: key.app.clone(), authority: Authority::App, credential: key_id.to_owned() })
+        let scope = if key.app.is_some() { Scope::App } else { Scope::Account };
+        Ok(Proven {
+            app: key.app.clone(),
+            authority: Authority::App,
+            credential: key_id.to_owned(),
+            key: Some(key_id.to_owned()),
+            scope: scope.name(),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
+use super::addresses::AsWritten;
 use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
@@ -17,7 +18,7 @@ use super::{Shared, body, parameters, reads};
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
-use crate::domain::{Field, View, json_text};
+use crate::domain::{CallMade, Field, View, json_text};
 use crate::ingest::queue::{Answer, Asked, Once};
 use crate::ingest::worker::now_ms;
 use crate::store::Reader;
@@ -41,6 +42,8 @@ pub(super) struct Call {
     pub(super) received: i64,
     method: Method,
     uri: Uri,
+    /// The address as its sender wrote it, which no route may have fitted.
+    written: Uri,
     pub(super) headers: HeaderMap,
     body: Bytes,
 }
@@ -53,6 +56,7 @@ impl FromRequest<Arc<Shared>> for Call {
         let (parts, body) = request.into_parts();
         // The address as it came, not what nesting has left of it.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
+        let written = parts.extensions.get::<AsWritten>().map_or(&uri, |written| &written.0).clone();
         let (path, received) = (Path::of(uri.path()), now_ms());
         let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
         if uri.path().starts_with("/v2/") {
@@ -75,7 +79,18 @@ impl FromRequest<Arc<Shared>> for Call {
             Bytes::new()
         };
         let Parts { method, headers, .. } = parts;
-        Ok(Self { shared: shared.clone(), caller, path, query, received, method, uri, headers, body })
+        Ok(Self {
+            shared: shared.clone(),
+            caller,
+            path,
+            query,
+            received,
+            method,
+            uri,
+            written,
+            headers,
+            body,
+        })
     }
 }
 
@@ -131,7 +146,7 @@ impl Call {
         };
         let asked =
             Asked { app: self.caller.app.clone(), command, received: self.received, once: self.once()? };
-        let done = match self.shared.queue.ask(asked).await? {
+        let done = match self.shared.queue.ask_by(asked, Some(Box::new(self.made()))).await? {
             Answer::Fresh(done) | Answer::Repeated(done) => *done,
             Answer::KeyReused => {
                 let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
@@ -139,6 +154,22 @@ impl Call {
             }
         };
         done.map_err(refusal)
+    }
+
+    /// The call as the journal keeps it.
+    fn made(&self) -> CallMade {
+        let body = Some(&self.body).filter(|body| !body.is_empty());
+        let user_id =
+            if let Authority::User(user_id) = &self.caller.authority { Some(user_id) } else { None };
+        CallMade {
+            method: self.method.to_string(),
+            path: Some(self.written.to_string()),
+            key: self.caller.key.clone(),
+            scope: self.caller.scope.to_owned(),
+            user_id: user_id.and_then(|text| serde_json::from_str(text).ok()),
+            body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
+            erased: false,
+        }
     }
 
     /// Has something done that leaves an app user to be shown.

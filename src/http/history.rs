@@ -5,6 +5,7 @@ mod past;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -21,7 +22,7 @@ use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Entry, Heads, Horizon, Reader, Seq, Source};
 use crate::wire::json::write_string;
-use crate::wire::{iso, v1};
+use crate::wire::{iso, kept, v1};
 use past::{Past, each};
 
 const DEFAULT_LIMIT: usize = 25;
@@ -69,7 +70,7 @@ impl Subject {
 /// GET `…/appusers/{id}/history`: every event that touched the app user or a member of its group, the
 /// newest first, each with what it changed, and whom it merged, why, and what un-merging them would give
 /// now. `limit` is 1 to 1000, by default 25; the next page is that `after` what this one says.
-/// `include=body` adds the bodies as they were received. Where the journal was trimmed, `oldest` is the first
+/// Of a call to our own API it is told how it was made. `include=body` adds the bodies as they were received. Where the journal was trimmed, `oldest` is the first
 /// entry that is kept, and `oldestBody` the first whose body is.
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
@@ -110,9 +111,9 @@ fn page(
     each(reader, app, seqs, horizon, |entry, body| {
         if page.contains(&entry.seq) {
             let learned = (whole && entry.seq > horizon.folded).then(|| fold.learn(entry, body, &[]));
-            let body = Some(body).filter(|body| asked.bodies && !body.is_empty());
-            let body = body.map(|body| String::from_utf8_lossy(body).into_owned());
-            told.push((entry.clone(), learned, body));
+            let body = Some(body).filter(|body| !body.is_empty());
+            let body = body.filter(|_| asked.bodies || entry.source != Source::Webhook);
+            told.push((entry.clone(), learned, body.cloned()));
         } else {
             fold.pass(entry, body);
         }
@@ -123,7 +124,7 @@ fn page(
             Some(learned) => apart.merges(&learned.merges)?,
             None => Vec::new(),
         };
-        texts.push(text(entry, learned.as_ref(), &merges, body.as_deref()));
+        texts.push(text(entry, learned.as_ref(), &merges, body.as_ref(), asked.bodies));
     }
     let next = page.first().copied().filter(|_| more);
     let after = next.map(|last| format!(",\"after\":\"{last}\"")).unwrap_or_default();
@@ -158,8 +159,15 @@ impl Apart<'_> {
     }
 }
 
-/// `{"seq","trigger","source","time"?,"received","users","changed"?,"merges"?,"body"?}`.
-fn text(entry: &Entry, learned: Option<&Learned>, merges: &[String], body: Option<&str>) -> String {
+/// `{"seq","trigger","source","time"?,"received","users","changed"?,"merges"?,"call"?,"note"?,"body"?,"decided"?}`.
+/// `body` is what the journal has of it; of a call, the body as it was sent is only told `whole`.
+fn text(
+    entry: &Entry,
+    learned: Option<&Learned>,
+    merges: &[String],
+    body: Option<&Bytes>,
+    whole: bool,
+) -> String {
     let mut out = format!("{{{}", event_text(entry));
     let source = if entry.source == Source::Api { "api" } else { "webhook" };
     out.push_str(&format!(",\"source\":\"{source}\",\"received\":{},\"users\":[", iso(entry.received)));
@@ -177,9 +185,19 @@ fn text(entry: &Entry, learned: Option<&Learned>, merges: &[String], body: Optio
     if !merges.is_empty() {
         out.push_str(&format!(",\"merges\":[{}]", merges.join(",")));
     }
-    if let Some(body) = body {
-        out.push_str(",\"body\":");
-        write_string(body, &mut out);
+    match (body, entry.source) {
+        (None, _) => {}
+        (Some(body), Source::Webhook) => {
+            out.push_str(",\"body\":");
+            write_string(&String::from_utf8_lossy(body), &mut out);
+        }
+        (Some(body), source) => {
+            let is_call = source == Source::Api;
+            let content = whole.then(|| kept::content(body, is_call));
+            for (name, text) in kept::about(body, is_call).into_iter().chain(content) {
+                out.push_str(&format!(",\"{name}\":{text}"));
+            }
+        }
     }
     out.push('}');
     out

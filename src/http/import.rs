@@ -1,7 +1,7 @@
 //! What is known elsewhere, told by an operator.
 
 use axum::body::{Body, Bytes};
-use axum::extract::RawQuery;
+use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::stream::{StreamExt, iter};
@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::body::{self, Bounds};
 use super::error::{ApiError, json};
-use super::{Shared, State};
-use crate::domain::AppId;
+use super::{Shared, State, parameters};
+use crate::domain::{AppId, CallMade};
 use crate::ingest::queue::{Import, Imported, Refused};
 use crate::ingest::worker::now_ms;
 use crate::wire;
@@ -28,12 +28,11 @@ const WINDOW: usize = 256;
 /// known to be stored: then the same again, since what is known already is not stored twice.
 pub(super) async fn receive(
     shared: State,
-    RawQuery(query): RawQuery,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let query: Vec<(String, String)> = serde_urlencoded::from_str(query.as_deref().unwrap_or(""))
-        .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))?;
+    let query = parameters::read(&uri)?;
     let app = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, app)| app.as_str());
     let (app, default) = (app("app"), app("default"));
     if let Some(unknown) = app.filter(|app| !shared.inits.contains_key(&AppId::from(*app))) {
@@ -51,9 +50,9 @@ pub(super) async fn receive(
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
     let lines = lines.filter(|(line, _)| !is_blank(line));
     let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
-    let shared = &shared;
+    let (shared, path) = (&shared, &uri.to_string());
     let learn = |(line, number): (Bytes, u64)| async move {
-        let learned = learn(shared, (app, default), &line).await;
+        let learned = learn(shared, path, (app, default), &line).await;
         (number, learned)
     };
     let mut learned = iter(lines).map(learn).buffered(WINDOW);
@@ -77,6 +76,7 @@ pub(super) async fn receive(
 /// Learns a line; what is wrong with it, if it can never be used.
 async fn learn(
     shared: &Shared,
+    path: &str,
     (asked, default): (Option<&str>, Option<&str>),
     line: &[u8],
 ) -> Result<Result<Imported, String>, ApiError> {
@@ -101,7 +101,16 @@ async fn learn(
         let name = app.as_str().escape_default();
         return Ok(Err(format!("app is {name}, which is not in the settings of the service")));
     }
-    let import = Import { app, event: told.event, received, bytes: line.len() };
+    let call = CallMade {
+        method: "POST".to_owned(),
+        path: Some(path.to_owned()),
+        key: None,
+        scope: "admin".to_owned(),
+        user_id: None,
+        body: Some(String::from_utf8_lossy(line).into_owned()),
+        erased: false,
+    };
+    let import = Import { app, event: told.event, received, call, bytes: 2 * line.len() };
     match shared.queue.import(import).await {
         Ok(imported) => Ok(Ok(imported)),
         Err(Refused::Broken) => Ok(Err("cannot be stored; the log of the service says why".to_owned())),

@@ -40,7 +40,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn name(self) -> &'static str {
+    /// As a token claims it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::App => "app",
             Self::AppUser => "appUser",

@@ -11,7 +11,7 @@ use super::work::{Origin, Work, subjects};
 use super::worker::Failure;
 use crate::domain::command::{Action, Done, Refusal};
 use crate::domain::decide::{Decision, decide};
-use crate::domain::{Event, Fact, SmoochId, Stamp, json_text};
+use crate::domain::{AppId, CallMade, Event, Fact, SmoochId, Stamp, entry_body, json_text};
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
 
 /// Everything a command can touch.
@@ -29,7 +29,12 @@ pub(super) fn keys(asked: &Asked, keys: &mut Keys) {
 
 impl Work<'_> {
     /// Carries a command out, once: what was asked before with the same key is answered as it was.
-    pub(super) fn command(&mut self, txn: &mut impl Txn, asked: &Asked) -> Result<Answer, Failure> {
+    pub(super) fn command(
+        &mut self,
+        txn: &mut impl Txn,
+        asked: &Asked,
+        call: Option<&CallMade>,
+    ) -> Result<Answer, Failure> {
         if let Some(once) = &asked.once
             && let Some(known) = self.answered(txn, asked, once)?
         {
@@ -40,7 +45,8 @@ impl Work<'_> {
                 .map_err(|error| Error::Damaged(format!("a kept answer: {error}")))?;
             return Ok(Answer::Repeated(Box::new(answer)));
         }
-        let answer = self.carry_out(asked)?;
+        let call = call.map(|call| kept(txn, &asked.app, call));
+        let answer = self.carry_out(asked, call.as_ref())?;
         if let Some(once) = &asked.once {
             self.batch.answers.push(Answered {
                 app: asked.app.clone(),
@@ -62,20 +68,24 @@ impl Work<'_> {
         Ok(known.filter(|known| asked.received - known.time < ANSWERS_KEPT))
     }
 
-    fn carry_out(&mut self, asked: &Asked) -> Result<Result<Done, Refusal>, Failure> {
+    fn carry_out(
+        &mut self,
+        asked: &Asked,
+        call: Option<&CallMade>,
+    ) -> Result<Result<Done, Refusal>, Failure> {
         let decided = decide(&self.batch.directory, &asked.app, &asked.command, &fresh_id());
         let Decision { facts, user, other, created } = match decided {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
         if !facts.is_empty() {
-            self.decided(asked, facts)?;
+            self.decided(asked, facts, call)?;
         }
         let view = |id: &SmoochId| self.batch.directory.view(&asked.app, id);
         Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
-    fn decided(&mut self, asked: &Asked, facts: Vec<Fact>) -> Result<(), Failure> {
+    fn decided(&mut self, asked: &Asked, facts: Vec<Fact>, call: Option<&CallMade>) -> Result<(), Failure> {
         // Later than everything this API has said, and than everything heard of whom it is about: what
         // is written now is what is read next.
         let heard = self.batch.directory.heard(&asked.app, &facts);
@@ -86,12 +96,19 @@ impl Work<'_> {
         let stamp = Arc::new(Stamp { time, event: "".into(), digest });
         let event = Event { trigger: asked.command.action.trigger().into(), stamp, facts };
         self.learn(&asked.app, &event)?;
-        self.batch.bodies.push(Bytes::from(written(serde_json::to_vec(&event))?));
+        self.batch.bodies.push(Bytes::from(written(entry_body(&event, call))?));
         let body = self.batch.bodies.len() - 1;
         let of = Origin { app: &asked.app, source: Source::Api, received: asked.received, body, place: 0 };
         self.journal(&subjects(&asked.app, &event), &of, &event, Outcome::Learned);
         Ok(())
     }
+}
+
+/// The call as the journal keeps it: of one that names somebody who is erased, nothing that says who that was.
+pub(super) fn kept(txn: &impl Txn, app: &AppId, call: &CallMade) -> CallMade {
+    let said = [&call.path, &call.body, &call.user_id].into_iter().flatten();
+    let names_erased = said.into_iter().any(|text| txn.names_erased(app, text.as_bytes()));
+    if names_erased { call.clone().without_the_erased() } else { call.clone() }
 }
 
 /// What was written; that it could not be is a fault of the command.

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::commands::written;
+use super::commands::{kept, written};
 use super::queue::{Import, Imported};
 use super::work::{Origin, Work, event_keys, subjects};
 use super::worker::Failure;
-use crate::domain::{AppId, Fact, Reason};
-use crate::store::{Keys, Outcome, Source};
+use crate::domain::{AppId, Fact, Reason, entry_body};
+use crate::store::{Keys, Outcome, Source, Txn};
 
 /// Everything an import can touch.
 pub(super) fn keys(asked: &Import, keys: &mut Keys) {
@@ -22,7 +22,7 @@ pub(super) fn keys(asked: &Import, keys: &mut Keys) {
 impl Work<'_> {
     /// Learns what is not known, and journals it; of what is known nothing is left behind, nor of whoever is
     /// erased.
-    pub(super) fn import(&mut self, asked: &Import) -> Result<Imported, Failure> {
+    pub(super) fn import(&mut self, txn: &impl Txn, asked: &Import) -> Result<Imported, Failure> {
         let app = &asked.app;
         let mut event = self.without_the_erased(app, &asked.event);
         let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
@@ -33,7 +33,8 @@ impl Work<'_> {
         self.learn(app, &event)?;
         // What is known of a merge, or of an end, may erase as well.
         let event = self.without_the_erased(app, &event);
-        self.batch.bodies.push(Bytes::from(written(serde_json::to_vec(&event))?));
+        let call = kept(txn, app, &asked.call);
+        self.batch.bodies.push(Bytes::from(written(entry_body(&event, Some(&call)))?));
         let body = self.batch.bodies.len() - 1;
         let of = Origin { app, source: Source::Api, received: asked.received, body, place: 0 };
         self.journal(&subjects(app, &event), &of, &event, Outcome::Learned);

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::domain::command::{Command, Done, Refusal};
-use crate::domain::{AppId, Event};
+use crate::domain::{AppId, CallMade, Event};
 use crate::request::Request;
 use crate::store::archive::Row;
 use crate::store::{self, Seq};
@@ -139,6 +139,8 @@ pub struct Import {
     pub event: Event,
     /// When it was received, in ms since 1970.
     pub received: i64,
+    /// The call by which it was told.
+    pub call: CallMade,
     /// About its bytes.
     pub bytes: usize,
 }
@@ -172,8 +174,8 @@ impl fmt::Debug for Replacing {
 pub enum Task {
     /// To store what Smooch told.
     Delivery(Delivered),
-    /// To do what our API was asked.
-    Command(Asked),
+    /// To do what our API was asked, by this call.
+    Command(Asked, Option<Box<CallMade>>),
     /// Nothing but to look whether something is to be let go.
     Tick,
     /// To use a body in quarantine after all.
@@ -224,7 +226,7 @@ impl Job {
     }
 }
 
-/// What a command takes of the queue's bound, in bytes: more than any has.
+/// What a command takes of the queue's bound beside its call, in bytes: more than any has.
 const COMMAND_BYTES: usize = 4096;
 
 /// Bytes of the queue's bound that are taken until the job is gone.
@@ -267,7 +269,13 @@ impl Queue {
 
     /// Resolves once what was asked is done, and on disk. Within `answer_within` in any case.
     pub async fn ask(&self, asked: Asked) -> Result<Answer, Refused> {
-        match self.put(Task::Command(asked), COMMAND_BYTES).await? {
+        self.ask_by(asked, None).await
+    }
+
+    /// The same, and the journal keeps the call by which it was asked.
+    pub async fn ask_by(&self, asked: Asked, call: Option<Box<CallMade>>) -> Result<Answer, Refused> {
+        let bytes = COMMAND_BYTES + call.as_ref().map_or(0, |call| call.bytes());
+        match self.put(Task::Command(asked, call), bytes).await? {
             Reply::Answered(answer) => Ok(answer),
             _ => Err(Refused::Broken),
         }

@@ -23,7 +23,7 @@ pub(super) fn keys(batch: &[&Task]) -> Keys {
     for task in batch {
         match task {
             Task::Delivery(given) => delivery_keys(given, &mut keys),
-            Task::Command(asked) => super::commands::keys(asked, &mut keys),
+            Task::Command(asked, _) => super::commands::keys(asked, &mut keys),
             Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
             Task::Import(asked) => super::imports::keys(asked, &mut keys),
             Task::Drop(_) | Task::Replace(_) | Task::Tick => {}

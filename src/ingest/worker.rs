@@ -298,10 +298,10 @@ fn transact<S: Store>(
     for task in tasks {
         replies.push(match task {
             Task::Delivery(given) => Reply::Stored(work.delivery(&mut txn, given)?),
-            Task::Command(asked) => Reply::Answered(work.command(&mut txn, asked)?),
+            Task::Command(asked, call) => Reply::Answered(work.command(&mut txn, asked, call.as_deref())?),
             Task::Redrive(asked) => Reply::Redriven(work.redrive(&mut txn, asked)?),
             Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
-            Task::Import(asked) => Reply::Imported(work.import(asked)?),
+            Task::Import(asked) => Reply::Imported(work.import(&txn, asked)?),
             // It never shares a batch.
             Task::Replace(_) => Reply::Replaced(0),
             Task::Tick => Reply::Ticked,

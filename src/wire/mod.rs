@@ -7,6 +7,7 @@ pub mod feed;
 pub mod history;
 pub mod import;
 pub mod json;
+pub mod kept;
 pub mod rest;
 mod time;
 mod user;

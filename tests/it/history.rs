@@ -1,5 +1,6 @@
 //! What happened to an app user, and what was known of it then.
 
+mod calls;
 mod merges;
 
 use rollcall::domain::{AppId, Directory, Event};

@@ -13,7 +13,7 @@ use crate::rebuild::told::Fold;
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Horizon, Reader, Source};
-use crate::wire::{iso, v1};
+use crate::wire::{iso, kept, v1};
 
 /// Entries read at a time.
 const PIECE: usize = 500;
@@ -105,8 +105,16 @@ fn with_body(entry: &Entry, body: &[u8]) -> Value {
     told["source"] = if entry.source == Source::Api { "api" } else { "webhook" }.into();
     told["received"] = text(iso(entry.received));
     told["users"] = entry.users.iter().map(|(id, _)| id.as_str()).collect();
-    if !body.is_empty() {
-        told["body"] = String::from_utf8_lossy(body).into();
+    match entry.source {
+        _ if body.is_empty() => {}
+        Source::Webhook => told["body"] = String::from_utf8_lossy(body).into(),
+        source => {
+            let is_call = source == Source::Api;
+            for (name, value) in kept::about(body, is_call).into_iter().chain([kept::content(body, is_call)])
+            {
+                told[name] = parsed(&value);
+            }
+        }
     }
     told
 }

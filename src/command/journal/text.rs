@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::SmoochId;
+use crate::domain::{CallMade, SmoochId};
 use crate::store::{Entry, Outcome, Source};
+use crate::wire::kept;
+
+/// What is said instead of a body that retention has dropped.
+const NOT_KEPT: &str = "the body is no longer kept ([retention] of the settings)";
 
 /// A time as everything here prints it.
 pub(in crate::command) fn time(ms: i64) -> String {
@@ -62,6 +66,42 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Learned => "learned",
         Outcome::Kept => "kept",
     }
+}
+
+/// What of an entry can be shown as it came.
+pub(in crate::command) enum Told<'b> {
+    /// The body of a webhook.
+    Body(&'b [u8]),
+    /// The call to our own API.
+    Call(CallMade),
+    /// Nothing, and why.
+    Nothing(String),
+}
+
+/// What of an entry with this body can be shown as it came.
+pub(in crate::command) fn told<'b>(entry: &Entry, body: &'b [u8]) -> Told<'b> {
+    if body.is_empty() {
+        return Told::Nothing(NOT_KEPT.to_owned());
+    }
+    if entry.source == Source::Webhook {
+        return Told::Body(body);
+    }
+    let call = CallMade::of(body).filter(|call| entry.source == Source::Api && !call.erased);
+    call.map_or_else(|| Told::Nothing(kept::note(body, entry.source == Source::Api).to_owned()), Told::Call)
+}
+
+/// The first line of a call.
+pub(in crate::command) fn call(call: &CallMade) -> String {
+    format!("{} {}", call.method, call.path.as_deref().unwrap_or_default())
+}
+
+/// By what a call was made.
+pub(in crate::command) fn key(call: &CallMade) -> String {
+    let scope = match &call.user_id {
+        Some(user_id) => format!("scope {} of {user_id:?}", call.scope),
+        None => format!("scope {}", call.scope),
+    };
+    call.key.as_ref().map_or_else(|| scope.clone(), |key| format!("{key}, {scope}"))
 }
 
 /// A body in a JSON object: as text where it is text, else in base64.

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::Forget;
 use super::ids::IdSet;
-use crate::domain::{Edge, Event, Fact, Register, SmoochId, Stamp};
+use crate::domain::{CallMade, Edge, Event, Fact, Register, SmoochId, Stamp, entry_body};
 use crate::store::sqlite::base::end_of_batch;
 use crate::store::sqlite::bodies::{DICTIONARY, Packer};
 use crate::store::sqlite::reader::{ENTRY, bodies, entry, first_of_batch};
@@ -119,12 +119,15 @@ impl Forget<'_> {
             let event = event.unwrap_or_else(|| unreadable(&entry));
             let reduced = self.reduced(event.clone(), &made_one);
             let same = event.facts == reduced.facts;
+            let call = CallMade::of(body).filter(|_| entry.source == Source::Api);
+            let as_made = call.as_ref().is_some_and(|call| !call.erased);
             let linked = entry.users.iter().any(|(id, at)| at.is_some() && self.work.ids.contains(id));
-            if same && entry.source != Source::Webhook && !linked {
+            if same && entry.source != Source::Webhook && !linked && !as_made {
                 continue;
             }
             changed = true;
-            self.replace(&entry, &reduced, &mut all)?;
+            let left = call.map(CallMade::without_the_erased);
+            self.replace(&entry, &reduced, left.as_ref(), &mut all)?;
         }
         if !changed {
             return Ok(());
@@ -166,12 +169,19 @@ impl Forget<'_> {
         reduced
     }
 
-    fn replace(&mut self, entry: &Entry, reduced: &Event, all: &mut Vec<Bytes>) -> Result<()> {
+    /// Keeps of an entry what it says of others, and that a call was made.
+    fn replace(
+        &mut self,
+        entry: &Entry,
+        reduced: &Event,
+        call: Option<&CallMade>,
+        all: &mut Vec<Bytes>,
+    ) -> Result<()> {
         let about_others = entry.users.iter().any(|(id, _)| !self.work.ids.contains(id));
         if !about_others && reduced.facts.is_empty() {
             return self.delete(entry);
         }
-        let text = serde_json::to_vec(reduced).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let text = entry_body(reduced, call).map_err(|error| Error::Unavailable(error.to_string()))?;
         all.push(Bytes::from(text));
         let source = if entry.source == Source::Api { Source::Api } else { Source::Reduced };
         let (users, body) = (self.unlinked(entry), all.len() - 1);

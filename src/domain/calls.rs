@@ -1,0 +1,103 @@
+//! Calls to our own API as they were made. One is kept beside the event that it was decided into, in the body of
+//! its journal entry, and goes with it.
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::Event;
+
+/// A call as it was made, or what is left of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallMade {
+    /// Its method.
+    pub method: String,
+    /// Its address as it was written, with the query. Absent once somebody it was about is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The id of the key that was shown, never its secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What the credential reaches: `app`, `appUser` and `account` are those of a JWT or key, `appToken` is an app
+    /// token, `admin` whoever reaches the admin listener.
+    pub scope: String,
+    /// The `userId` that a JWT of scope `appUser` speaks for.
+    #[serde(default, rename = "userId", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Its body, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The rest was removed with somebody who is erased.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(is: &bool) -> bool {
+    !is
+}
+
+impl CallMade {
+    /// What may be kept of it when somebody it was about is erased: nothing that says who that was.
+    pub fn without_the_erased(self) -> Self {
+        Self { path: None, user_id: None, body: None, erased: true, ..self }
+    }
+
+    /// About its bytes.
+    pub fn bytes(&self) -> usize {
+        [&self.path, &self.body].into_iter().flatten().map(String::len).sum()
+    }
+
+    /// The call in the body of an entry; nothing if an earlier version wrote it, which kept none.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Beside {
+            call: Option<CallMade>,
+        }
+        serde_json::from_slice::<Beside>(body).ok()?.call
+    }
+}
+
+/// The body of the entry of a call: the event, and beside its members the call.
+///
+/// # Errors
+/// As [`serde_json::to_vec`].
+pub fn entry_body(event: &Event, call: Option<&CallMade>) -> serde_json::Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Beside<'a> {
+        #[serde(flatten)]
+        event: &'a Event,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<&'a CallMade>,
+    }
+    serde_json::to_vec(&Beside { event, call })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_beside_its_event_and_either_can_be_read_alone() {
+        let stamp = super::super::Stamp { time: 1, event: "e".into(), digest: [7; 16] };
+        let facts = vec![super::super::Fact::Removed { user: "a".into() }];
+        let event = Event { trigger: "api:delete".into(), stamp: stamp.into(), facts };
+        let call = CallMade {
+            method: "DELETE".to_owned(),
+            path: Some("/v1/appusers/a".to_owned()),
+            key: Some("k".to_owned()),
+            scope: "app".to_owned(),
+            user_id: None,
+            body: None,
+            erased: false,
+        };
+        let body = entry_body(&event, Some(&call)).unwrap();
+        assert_eq!(CallMade::of(&body), Some(call.clone()));
+        let read: Event = serde_json::from_slice(&body).unwrap();
+        assert_eq!((read.stamp, &read.facts), (event.stamp.clone(), &event.facts));
+        let bare = entry_body(&event, None).unwrap();
+        assert_eq!(bare, serde_json::to_vec(&event).unwrap(), "as an earlier version wrote it");
+        assert_eq!(CallMade::of(&bare), None);
+        let left = call.without_the_erased();
+        assert_eq!((left.path.clone(), left.erased), (None, true));
+        assert_eq!(CallMade::of(&entry_body(&event, Some(&left)).unwrap()), Some(left));
+    }
+}

@@ -1,0 +1,154 @@
+//! What the journal keeps of an event that is no webhook as it came: the call to our own API as it was made, and
+//! what it was decided into, in the words of the API.
+
+use std::collections::BTreeMap;
+
+use super::history::reason;
+use super::json::write_string;
+use super::v1::write_client;
+use crate::domain::{CallMade, Client, ClientId, Event, Fact, Field, Known, SmoochId, Text, Word};
+
+/// Said of a call that an earlier version journalled.
+const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call and did not keep it as it was made: \
+                            `trigger` says which call it was, `decided` what it came to";
+/// Said of what is reduced.
+const REDUCED: &str = "Somebody whom this spoke of was erased, so it is not kept as it came: `decided` is what it says \
+                       of others";
+
+/// What is always told of an entry whose body is no webhook's, each member with its JSON text: `call` without its
+/// body, and `note` where it is not kept as it came. `is_call` for a call to our own API.
+pub fn about(body: &[u8], is_call: bool) -> Vec<(&'static str, String)> {
+    let call = CallMade::of(body).filter(|_| is_call);
+    let is_whole = call.as_ref().is_some_and(|call| !call.erased);
+    let call = call.map(|call| CallMade { body: None, ..call });
+    let call = call.map(|call| ("call", serde_json::to_string(&call).unwrap_or_default()));
+    let note = (!is_whole).then(|| ("note", quoted(note(body, is_call))));
+    call.into_iter().chain(note).collect()
+}
+
+/// What is told besides on demand: `body`, that of the call, which is empty if it had none; or, where that is not
+/// kept, what the entry was `decided` into.
+pub fn content(body: &[u8], is_call: bool) -> (&'static str, String) {
+    match CallMade::of(body).filter(|call| is_call && !call.erased) {
+        Some(call) => ("body", quoted(&call.body.unwrap_or_default())),
+        None => ("decided", decided(body)),
+    }
+}
+
+/// Why an entry is not kept as it came.
+pub fn note(body: &[u8], is_call: bool) -> &'static str {
+    if is_call && CallMade::of(body).is_none() { BEFORE_CALLS } else { REDUCED }
+}
+
+/// What the body of an entry says that is no webhook's: `{"facts":[…]}`, an object for each fact.
+pub fn decided(body: &[u8]) -> String {
+    let facts = serde_json::from_slice::<Event>(body).map(|event| event.facts).unwrap_or_default();
+    format!("{{\"facts\":[{}]}}", facts.iter().map(fact).collect::<Vec<_>>().join(","))
+}
+
+type Members = Vec<(&'static str, String)>;
+
+/// An object of members, each with its JSON text.
+fn object<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
+    let mut out = String::from("{");
+    for (name, text) in members {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        write_string(name, &mut out);
+        out.push(':');
+        out.push_str(text);
+    }
+    out.push('}');
+    out
+}
+
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    write_string(text, &mut out);
+    out
+}
+
+fn or_null(text: Option<&Text>) -> String {
+    text.map_or_else(|| "null".to_owned(), ToString::to_string)
+}
+
+fn values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f Text>)>) -> String {
+    // Of what is said twice the last counts.
+    let members: BTreeMap<String, String> =
+        fields.map(|(field, value)| (field.to_string(), or_null(value))).collect();
+    object(members.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+}
+
+fn client(id: &ClientId, client: &Client) -> String {
+    let mut out = String::new();
+    write_client(id, client, &mut out);
+    out
+}
+
+fn of(user: &SmoochId) -> (&'static str, String) {
+    ("_id", quoted(user.as_str()))
+}
+
+fn two(surviving: &SmoochId, discarded: &SmoochId) -> Members {
+    vec![("surviving", quoted(surviving.as_str())), ("discarded", quoted(discarded.as_str()))]
+}
+
+/// A fact as an object; `fact` is the word for it.
+fn fact(fact: &Fact) -> String {
+    let (word, members) = match fact {
+        Fact::Seen(seen) => {
+            let mut members = vec![of(&seen.user)];
+            let fields = seen.fields.iter().map(|(field, value)| (field, value.as_ref()));
+            members.push(("fields", values(fields)));
+            let clients: Vec<String> = seen.clients.iter().map(|(id, known)| client(id, known)).collect();
+            members.push(("clients", format!("[{}]", clients.join(","))));
+            members.push(("conversationStarted", seen.started.to_string()));
+            ("seen", members)
+        }
+        Fact::Minted { user } => ("made", vec![of(user)]),
+        Fact::Secured { user } => ("secured", vec![of(user)]),
+        Fact::Tracked { user, name } => ("event", vec![of(user), ("name", name.to_string())]),
+        Fact::ClientSet { user, client: id, value } => {
+            ("client", vec![of(user), ("client", client(id, value))])
+        }
+        Fact::Set { user, fields } => {
+            let fields = fields.iter().map(|(field, value, _)| (field, value.as_ref()));
+            ("set", vec![of(user), ("fields", values(fields))])
+        }
+        Fact::Merged { surviving, discarded, reason: why } => {
+            let mut members = two(surviving, discarded);
+            members.push(("reason", quoted(reason(*why))));
+            ("merged", members)
+        }
+        Fact::Unmerged { surviving, discarded } => ("unmerged", two(surviving, discarded)),
+        Fact::ClientChanged { user, client: id, value: Some(value) } => {
+            ("client", vec![of(user), ("client", client(id, value))])
+        }
+        Fact::ClientChanged { user, client: id, value: None } => {
+            ("clientRemoved", vec![of(user), ("clientId", quoted(id.as_str()))])
+        }
+        Fact::ClientBound { user, client: id } => {
+            ("clientActive", vec![of(user), ("clientId", quoted(id.as_str()))])
+        }
+        Fact::Removed { user } => ("removed", vec![of(user)]),
+        Fact::Erased { user } => ("erased", vec![of(user)]),
+        Fact::Known(known) => ("known", vec![of(&known.user), ("fields", told(known))]),
+        Fact::Linked { surviving, discarded, joined, reason: why, .. } => {
+            let mut members = two(surviving, discarded);
+            members.push(("reason", quoted(reason(*why))));
+            (if *joined { "merged" } else { "unmerged" }, members)
+        }
+    };
+    let members = [vec![("fact", quoted(word))], members].concat();
+    object(members.iter().map(|(name, text)| (*name, text.as_str())))
+}
+
+/// The fields of which something is known elsewhere, each with what was said last.
+fn told(known: &Known) -> String {
+    let said = known.words().filter_map(|(_, word)| match word {
+        Word::Field(field, value) | Word::Set(field, value, _) => Some((field, value.as_ref())),
+        _ => None,
+    });
+    values(said)
+}
