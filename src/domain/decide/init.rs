@@ -2,7 +2,8 @@
 
 use super::{Decided, Decision, Scene, device, merged};
 use crate::domain::app_user::Text;
-use crate::domain::command::{Authority, Device, Refusal};
+use crate::domain::brand::BRAND;
+use crate::domain::command::{Authority, Device, Fields, Refusal};
 use crate::domain::fact::{Fact, Field, Reason};
 use crate::domain::ids::SmoochId;
 use crate::domain::view::View;
@@ -33,7 +34,7 @@ impl Scene<'_> {
             return Err(Refusal::Secured);
         }
         let mut facts = match &user {
-            User::New => self.made(fresh, user_id, &Vec::new()),
+            User::New => self.made(fresh, user_id, &brand_of(current.as_ref())),
             User::Known(_) => Vec::new(),
             User::Named(view) => self.named(view, user_id)?,
             User::One(view, other) => {
@@ -61,19 +62,11 @@ impl Scene<'_> {
 
     /// Who uses a device that `current` used until now.
     fn user(&self, current: Option<View>, user_id: Option<&Text>) -> Result<User, Refusal> {
-        if let Some(user_id) = user_id
-            && let Err(several) = self.in_one_brand(user_id)
-        {
-            // The device tells which of them it is, if it is one of theirs already.
-            let own = current.filter(|view| view.get(&Field::UserId) == Some(user_id));
-            return own.map(User::Known).ok_or(several);
-        }
-        let anonymous = current.filter(|view| view.get(&Field::UserId).is_none());
         let Some(user_id) = user_id else {
             // To log out is to start without a name: whoever has one is left.
-            return Ok(anonymous.map_or(User::New, User::Known));
+            return Ok(current.filter(is_anonymous).map_or(User::New, User::Known));
         };
-        Ok(match (self.directory.by_user_id(self.app, user_id), anonymous) {
+        Ok(match (self.meant(current.as_ref(), user_id)?, current.filter(is_anonymous)) {
             (None, None) => User::New,
             (None, Some(anonymous)) => User::Named(anonymous),
             (Some(known), None) => User::Known(known),
@@ -84,6 +77,22 @@ impl Scene<'_> {
             }
             (Some(known), Some(anonymous)) => User::One(known, anonymous),
         })
+    }
+
+    /// Whom a `userId` means on a device that `current` used until now: the device is of their brand. Where that is
+    /// not known, whoever has the `userId`, if that can only be one, or is the one who has the device.
+    fn meant(&self, current: Option<&View>, user_id: &Text) -> Result<Option<View>, Refusal> {
+        let Some(brand) = current.and_then(View::brand) else {
+            return match self.in_one_brand(user_id) {
+                Ok(()) => Ok(self.directory.by_user_id(self.app, user_id)),
+                Err(several) => {
+                    let own = current.filter(|view| view.get(&Field::UserId) == Some(user_id));
+                    own.cloned().map(Some).ok_or(several)
+                }
+            };
+        };
+        let own = self.directory.in_brand(self.app, user_id, Some(&brand));
+        Ok(own.or_else(|| self.directory.in_brand(self.app, user_id, None)))
     }
 
     /// Gives an app user the name it logs in under, if it has none.
@@ -97,4 +106,14 @@ impl Scene<'_> {
     fn minted(&self, id: &SmoochId) -> bool {
         self.directory.record(&(self.app.clone(), id.clone())).is_some_and(|record| record.minted)
     }
+}
+
+fn is_anonymous(view: &View) -> bool {
+    view.get(&Field::UserId).is_none()
+}
+
+/// The brand that a device passes on to whoever uses it next.
+fn brand_of(current: Option<&View>) -> Fields {
+    let brand = current.and_then(|view| view.get(&BRAND));
+    brand.map(|brand| (BRAND.clone(), Some(brand.clone()))).into_iter().collect()
 }

@@ -1,9 +1,10 @@
 //! One `externalId` in several brands: it is somebody else's in each (Smooch's specification 17.12.0).
 
+mod beside;
+
 use serde_json::{Value, json};
 
 use super::{APP, Answer, Home, Program, app, ask, start_as, token};
-use crate::at_hand::run;
 
 /// A v2 message of a user, as Smooch tells it at that minute.
 fn said(program: &Program, minute: u32, id: &str, mut user: Value) {
@@ -191,16 +192,6 @@ fn an_id_is_meant_whatever_the_brand_unless_it_is_known_to_be_of_another() {
 }
 
 #[test]
-fn a_device_that_one_of_them_has_says_whom_it_means() {
-    let program = Home::new().start();
-    said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
-    assert_eq!(super::start(&program, "d", Some("shop-7"))["_id"], "x");
-    said(&program, 1, "y", json!({ "externalId": "shop-7", "brandId": "812" }));
-    assert_eq!(super::start(&program, "d", Some("shop-7"))["_id"], "x");
-    conflict(&start_as(&program, &token(), "other", Some("shop-7")), "another device");
-}
-
-#[test]
 fn who_is_made_here_becomes_whom_smooch_reports_in_the_same_brand() {
     for (made, reported, is_one) in [
         (Some("811"), Some("811"), true),
@@ -240,32 +231,6 @@ fn two_carriers_in_two_brands_are_no_conflict() {
 }
 
 #[test]
-fn commands_name_a_brand_as_well() {
-    let home = Home::new();
-    let program = home.start();
-    two(&program);
-    let told = |args: &[&str]| {
-        run(&home, &program, &[&["journal", "list", "--json", "--user", "shop-7"], args].concat())
-    };
-    assert_eq!(told(&[]).well().lines().len(), 2, "everybody who carries it");
-    for (brand, id) in [("811", "x"), ("812", "y")] {
-        let lines = told(&["--brand", brand]).well().lines();
-        assert!(lines.len() == 1 && lines[0].to_string().contains(id), "{lines:?}");
-    }
-    let person = |args: &[&str]| run(&home, &program, &[&["export", "--user", "shop-7"], args].concat());
-    let refused = person(&[]);
-    assert!(refused.code == Some(2) && refused.err.contains("--brand"), "{refused:?}");
-    assert_eq!(person(&["--brand", "811"]).well().lines()[0]["appUser"]["_id"], "x");
-    let listen = format!("http://{}", program.listen);
-    let erase = |args: &[&str]| run(&home, &program, &[&["erase", "shop-7", "--to", &listen], args].concat());
-    let refused = erase(&[]);
-    assert!(refused.code == Some(1) && refused.err.contains("--brand"), "{refused:?}");
-    assert_eq!(everybody(&program).len(), 2);
-    assert_eq!(erase(&["--brand", "811"]).well().lines()[0]["erasure"]["_ids"], json!(["x"]));
-    assert_eq!(everybody(&program).len(), 1);
-}
-
-#[test]
 fn a_brand_that_is_a_number_is_its_text() {
     let program = Home::new().start();
     said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": 811 }));
@@ -301,57 +266,6 @@ fn a_list_is_of_all_who_carry_a_name_or_of_one_brand() {
     }
     for query in ["userId=a&externalId=a", "brandId=", "externalId="] {
         assert_eq!(v2(&program, &format!("GET /users?{query}"), &Value::Null).status, 400, "{query}");
-    }
-}
-
-#[test]
-fn a_list_that_is_imported_tells_the_brands_apart() {
-    let home = Home::new();
-    let program = home.start();
-    said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
-    let list = home.path().join("list.csv");
-    std::fs::write(&list, "userId,brandId,surname\nshop-7,811,S\nshop-7,812,T\nshop-8,811,U\nshop-8,812,V\n")
-        .unwrap();
-    for _ in 0..2 {
-        run(&home, &program, &["import", list.to_str().unwrap()]).well();
-        for (name, brand, surname) in
-            [("shop-7", "811", "S"), ("shop-7", "812", "T"), ("shop-8", "811", "U"), ("shop-8", "812", "V")]
-        {
-            let user =
-                v2(&program, &format!("GET /users/{name}?brandId={brand}"), &Value::Null).json()["user"]
-                    .clone();
-            assert_eq!(user["profile"]["surname"], surname, "{name} {brand}: {user}");
-            assert_eq!(user["id"] == "x", (name, brand) == ("shop-7", "811"), "{user}");
-        }
-        assert_eq!(everybody(&program).len(), 4);
-    }
-    // Smooch's word joins the one of the same brand.
-    said(&program, 1, "y", json!({ "externalId": "shop-8", "brandId": "812" }));
-    let found = v2(&program, "GET /users/shop-8?brandId=812", &Value::Null).json()["user"].clone();
-    assert_eq!((&found["id"], &found["profile"]["surname"]), (&json!("y"), &json!("V")));
-    let table = run(&home, &program, &["export", "--format", "csv"]).well().out;
-    assert!(table.lines().next().unwrap().ends_with(",brandId"), "{table}");
-    let brands: Vec<&str> = table.lines().skip(1).filter_map(|line| line.rsplit(',').next()).collect();
-    assert_eq!(brands.iter().filter(|brand| **brand == "811").count(), 2, "{table}");
-}
-
-#[test]
-fn a_persons_file_has_nothing_of_who_has_the_name_in_another_brand() {
-    let home = Home::new();
-    let program = home.start();
-    two(&program);
-    for (id, secret) in [("x", "of-x"), ("y", "of-y")] {
-        // It cannot be used: it has no type.
-        let event = json!({ "id": secret, "payload": { "user": { "id": id, "externalId": "shop-7" } } });
-        let body =
-            json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] });
-        assert_eq!(program.webhook(body.to_string()).status, 200);
-    }
-    for (brand, own, other) in [("811", "of-x", "of-y"), ("812", "of-y", "of-x")] {
-        let file =
-            run(&home, &program, &["export", "--user", "shop-7", "--brand", brand]).well().lines().remove(0);
-        let kept = file["quarantine"].to_string();
-        assert!(kept.contains(own) && !kept.contains(other), "{brand}: {kept}");
     }
 }
 
