@@ -5,6 +5,7 @@
 //! have moved on, so it is looked at again in one short moment up to which the journal was folded.
 
 mod fold;
+pub mod sources;
 pub mod told;
 
 use std::collections::{BTreeSet, VecDeque};

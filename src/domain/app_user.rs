@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::client::{Client, Mention, Mentions};
 use super::fact::{Field, Part, Reason};
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
 
@@ -32,22 +33,13 @@ pub struct Override {
     pub basis: Option<Text>,
 }
 
-/// A means of reaching a user: a device, or an account on a channel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Client {
-    /// Whether Smooch called it active for this app user.
-    pub active: bool,
-    /// The rest of it: a canonical JSON object without `id` and `active`.
-    pub rest: Text,
-}
-
 /// Everything Smooch said: a register for each thing, and a floor for each part.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
     /// Profile fields, and what belongs to a part, unless it is older than the floor of that.
     pub fields: BTreeMap<Field, Said<Text>>,
-    /// Clients that are not older than their floor.
-    pub clients: BTreeMap<ClientId, Said<Client>>,
+    /// Clients, of each what is not older than their floor.
+    pub clients: BTreeMap<ClientId, Mentions>,
     /// The newest complete picture of each part. What is older than it is absent.
     pub floors: BTreeMap<Part, Arc<Stamp>>,
 }
@@ -60,7 +52,22 @@ impl Layer {
         *floor = stamp.max(floor).clone();
         self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor);
         if part == Part::Clients {
-            self.clients.retain(|_, said| said.stamp >= *floor);
+            self.clients.retain(|_, said| said.complete(floor));
+        }
+    }
+
+    /// Takes what is said of a client; nothing is that it is removed.
+    pub(super) fn client(&mut self, id: &ClientId, stamp: &Arc<Stamp>, said: Option<&Mention>) {
+        if !self.counts(Some(Part::Clients), stamp) {
+            return;
+        }
+        let mentions = match self.clients.get_mut(id) {
+            Some(mentions) => mentions,
+            None => self.clients.entry(id.clone()).or_default(),
+        };
+        match said {
+            Some(said) => mentions.say(stamp, said),
+            None => mentions.remove(stamp),
         }
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::app_user::{Client, Text};
+use super::app_user::Text;
+use super::client::{Client, Mention};
 use super::ids::{ClientId, SmoochId, Stamp};
 use super::known::Known;
 
@@ -100,8 +101,8 @@ pub enum Fact {
         user: SmoochId,
         /// Which client.
         client: ClientId,
-        /// The whole of what is known of it now.
-        value: Option<Client>,
+        /// What is said of it.
+        value: Option<Mention>,
     },
     /// This client is now active for this app user, and for no other.
     ClientBound {
@@ -185,7 +186,7 @@ impl Fact {
     pub fn claims(&self) -> impl Iterator<Item = &ClientId> {
         let (list, one) = match self {
             Self::Seen(seen) => (seen.clients.as_slice(), None),
-            Self::ClientChanged { client, value: Some(value), .. } if value.active => {
+            Self::ClientChanged { client, value: Some(value), .. } if value.active == Some(true) => {
                 ([].as_slice(), Some(client))
             }
             Self::ClientBound { client, .. } => ([].as_slice(), Some(client)),
@@ -193,7 +194,11 @@ impl Fact {
         };
         let known = if let Self::Known(known) = self { Some(known) } else { None };
         let known = known.into_iter().flat_map(Known::claims).map(|(_, client)| client);
-        list.iter().filter(|(_, client)| client.active).map(|(id, _)| id).chain(one).chain(known)
+        list.iter()
+            .filter(|(_, client)| client.active == Some(true))
+            .map(|(id, _)| id)
+            .chain(one)
+            .chain(known)
     }
 }
 
@@ -205,7 +210,7 @@ pub struct Seen {
     /// Each field carried; `None` is an explicit null.
     pub fields: Vec<(Field, Option<Text>)>,
     /// The clients carried.
-    pub clients: Vec<(ClientId, Client)>,
+    pub clients: Vec<(ClientId, Mention)>,
     /// The parts that were carried whole: what such a part lacks is absent from now on.
     pub complete: Vec<Part>,
     /// The event shows that the conversation has started.

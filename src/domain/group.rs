@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::app_user::{Edge, Record, Register, Said, Text};
-use super::fact::Field;
+use super::fact::{Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
 
 /// A root and every live record under it: one app user as the world sees it.
@@ -15,6 +15,9 @@ pub struct Group<'a> {
     pub record: &'a Record,
     /// The others, in the order of their `_id`s.
     pub members: Vec<(&'a SmoochId, &'a Record)>,
+    /// When each of the others became a part of it: the latest word among those that made it one. None where one of
+    /// these has no time, and so is never known to be earlier than anything.
+    joined: Vec<Option<&'a Stamp>>,
     /// Whether any of them, removed ones included, may only be spoken for with a JWT.
     pub secured: bool,
 }
@@ -28,8 +31,7 @@ impl<'a> Group<'a> {
     ) -> Option<Self> {
         let (id, record) = find(id)?;
         if record.into.is_empty() && record.from.is_empty() {
-            let alone = Self { root: id, record, members: Vec::new(), secured: record.secured };
-            return (!record.dead).then_some(alone);
+            return (!record.dead).then(|| Self::alone(id, record));
         }
         let dead = record.dead;
         let component = component(id, find);
@@ -39,8 +41,24 @@ impl<'a> Group<'a> {
         let under = component.iter().filter(|(id, _)| **id != root && root_of(id, &parents) == root);
         let all: Vec<_> = under.collect();
         let secured = record.secured || all.iter().any(|(_, member)| member.secured);
-        let members = all.into_iter().filter(|(_, member)| !member.dead).map(|(id, m)| (*id, *m)).collect();
-        (!record.dead && !dead).then_some(Self { root, record, members, secured })
+        let members: Vec<_> =
+            all.into_iter().filter(|(_, member)| !member.dead).map(|(id, m)| (*id, *m)).collect();
+        let joined = members.iter().map(|(id, _)| joined(id, &parents)).collect();
+        (!record.dead && !dead).then_some(Self { root, record, members, joined, secured })
+    }
+
+    /// Somebody with whom nobody is merged.
+    pub(super) fn alone(root: &'a SmoochId, record: &'a Record) -> Self {
+        let (members, joined) = (Vec::new(), Vec::new());
+        Self { root, record, members, joined, secured: record.secured }
+    }
+
+    /// Whether a complete picture of the root hides what a member, by its place, said with this stamp: it was taken
+    /// when the two were one, and not before that was said.
+    pub(super) fn hides(&self, part: Option<Part>, member: usize, said: &Stamp) -> bool {
+        let floor = self.record.smooch.floor(part).filter(|floor| ***floor >= *said);
+        let joined = self.joined.get(member).copied().flatten();
+        floor.zip(joined).is_some_and(|(floor, joined)| **floor > *joined)
     }
 
     /// All records, the root's first.
@@ -79,22 +97,20 @@ impl<'a> Group<'a> {
         said.chain(ours).max()
     }
 
-    /// Smooch's word on a field.
+    /// Smooch's word on a field: the root's own, else the newest of the members' that no later picture of the root
+    /// hides.
     pub(super) fn smooch(&self, field: &Field) -> Option<&'a Said<Text>> {
-        let floor = self.record.smooch.floor(field.part());
-        self.word(floor.map(|floor| &**floor), |record| record.smooch.fields.get(field))
+        self.smooch_by(field).map(|(said, _)| said)
     }
 
-    /// The group's word on one thing: the root's own, else the newest of the members' that is not
-    /// older than the root's complete picture.
-    pub(super) fn word<T: Ord>(
-        &self,
-        floor: Option<&Stamp>,
-        said: impl Fn(&'a Record) -> Option<&'a Said<T>>,
-    ) -> Option<&'a Said<T>> {
-        said(self.record).or_else(|| {
-            let members = self.members.iter().filter_map(|(_, record)| said(record));
-            members.filter(|said| floor.is_none_or(|floor| *said.stamp > *floor)).max()
+    /// The same, and whose it is.
+    pub(super) fn smooch_by(&self, field: &Field) -> Option<(&'a Said<Text>, &'a SmoochId)> {
+        let said = |record: &'a Record| record.smooch.fields.get(field);
+        said(self.record).map(|said| (said, self.root)).or_else(|| {
+            let members = self.members.iter().enumerate();
+            let members = members.filter_map(|(n, (id, record))| Some((n, said(record)?, *id)));
+            let members = members.filter(|(n, said, _)| !self.hides(field.part(), *n, &said.stamp));
+            members.map(|(_, said, id)| (said, id)).max()
         })
     }
 }
@@ -155,6 +171,17 @@ fn parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> 
         done.extend(path);
     }
     parents
+}
+
+/// When `id` became one with its root, if all that made it so has a time.
+fn joined<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> Option<&'a Stamp> {
+    let (mut at, mut latest) = (id, None);
+    while let Some((edge, to)) = parents.get(at) {
+        edge.stamp.known_time()?;
+        latest = latest.max(Some(&*edge.stamp));
+        at = to;
+    }
+    latest
 }
 
 fn root_of<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> &'a SmoochId {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::app_user::{Client, Override, Record, Text, raise};
+use super::app_user::{Override, Record, Text, raise};
 use super::brand::{BRAND, brand};
+use super::client::{Client, Mention};
 use super::fact::{Fact, Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
 
@@ -53,8 +54,8 @@ pub struct Told {
 pub enum Word {
     /// Smooch gave this field a value; `None` is an explicit null.
     Field(Field, Option<Text>),
-    /// Smooch said this of a client; `None` is that there is none.
-    Client(ClientId, Option<Client>),
+    /// Smooch said this of a client; `None` is that there is none, and what was said before is gone.
+    Client(ClientId, Option<Mention>),
     /// Smooch's picture of this part was complete.
     Complete(Part),
     /// Our own API gave this field a value, over what Smooch said of it then.
@@ -132,8 +133,13 @@ pub fn facts_of(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<F
     for (field, register) in &smooch.fields {
         say(&register.stamp, Word::Field(field.clone(), register.value.clone()));
     }
-    for (id, register) in &smooch.clients {
-        say(&register.stamp, Word::Client(id.clone(), register.value.clone()));
+    for (id, mentions) in &smooch.clients {
+        for said in mentions.said() {
+            say(&said.stamp, Word::Client(id.clone(), Some(said.value.clone())));
+        }
+        if let Some(removed) = mentions.removed() {
+            say(removed, Word::Client(id.clone(), None));
+        }
     }
     for (field, register) in &record.ours {
         let Override { value, basis } = &register.value;
@@ -185,15 +191,13 @@ impl Record {
                 Word::Field(field, value) if smooch.counts(field.part(), stamp) => {
                     raise(&mut smooch.fields, field.clone(), stamp, value.clone());
                 }
-                Word::Client(id, value) if smooch.counts(Some(Part::Clients), stamp) => {
-                    raise(&mut smooch.clients, id.clone(), stamp, value.clone());
-                }
+                Word::Client(id, said) => smooch.client(id, stamp, said.as_ref()),
                 Word::Set(field, value, basis) => {
                     let set = Override { value: value.clone(), basis: basis.clone() };
                     raise(&mut self.ours, field.clone(), stamp, set);
                 }
                 Word::Device(id, value) => raise(&mut self.devices, id.clone(), stamp, value.clone()),
-                Word::Field(..) | Word::Client(..) | Word::Claim(_) => {}
+                Word::Field(..) | Word::Claim(_) => {}
             }
         }
     }

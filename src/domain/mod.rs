@@ -6,6 +6,7 @@
 mod app_user;
 pub mod brand;
 mod calls;
+mod client;
 pub mod command;
 pub mod decide;
 mod directory;
@@ -19,8 +20,9 @@ mod version;
 mod view;
 mod words;
 
-pub use app_user::{Claim, Client, Edge, Layer, Override, Recent, Record, Register, Said, Text};
+pub use app_user::{Claim, Edge, Layer, Override, Recent, Record, Register, Said, Text};
 pub use calls::{CallMade, entry_body};
+pub use client::{Client, Mention, Mentions};
 pub use directory::{Directory, Entry, Key, Pointer, TooLarge, json_text};
 pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;

@@ -8,9 +8,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::app_user::{Client, Record, Text};
+use super::app_user::{Record, Text};
+use super::client::Client;
 use super::fact::Field;
 use super::group::Group;
+use super::ids::SmoochId;
 use super::moment;
 use super::view::{View, clients, value};
 use super::words::words;
@@ -77,7 +79,7 @@ impl Traits {
         // A name that is no text is searched for by what it looks like.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
-        let clients = clients(group, |_| true);
+        let clients = clients::shown(group, |_| true);
         let traits = || clients.values().map(Client::traits);
         Self {
             words: texts.flat_map(|text| words(&text)).collect(),
@@ -98,10 +100,12 @@ impl Traits {
             was == is
         };
         let clients = || {
-            was.clients.len() == is.clients.len()
-                && was.clients.iter().zip(&is.clients).all(|((_, was), (_, is))| {
-                    was.value == is.value || traits(was.value.as_ref()) == traits(is.value.as_ref())
-                })
+            clients::say_the_same(before, now) || {
+                let anybody = SmoochId::from(SmoochId::APP);
+                let [was, is] =
+                    [before, now].map(|record| clients::shown(&Group::alone(&anybody, record), |_| true));
+                was.values().map(Client::traits).eq(is.values().map(Client::traits))
+            }
         };
         let fields = SEARCHED.iter().chain([&Field::SignedUpAt, &*IDENTITIES]).all(same);
         before.is_plain() && now.is_plain() && fields && clients()
@@ -121,10 +125,6 @@ impl Client {
         let Rest { platform, app_version } = serde_json::from_str(&self.rest).unwrap_or_default();
         ClientTraits { platform: text(platform), app_version: text(app_version) }
     }
-}
-
-fn traits(client: Option<&Client>) -> Option<ClientTraits<'_>> {
-    client.map(Client::traits)
 }
 
 /// A value of a client, if it is a string.

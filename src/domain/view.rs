@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::app_user::{Client, Layer, Override, Record, Register, Said, Text};
-use super::fact::{Field, Part};
+use super::app_user::{Layer, Override, Record, Register, Text};
+use super::client::{Client, Members, plain};
+use super::fact::Field;
 use super::group::Group;
 use super::ids::{ClientId, SmoochId};
+
+pub(super) mod clients;
 
 /// One app user, as every answer shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ impl View {
             id: group.root.clone(),
             aliases: group.members.iter().map(|(id, _)| (*id).clone()).collect(),
             fields: fields(group),
-            clients: clients(group, bound),
+            clients: clients::shown(group, bound),
             started: group.records().any(|record| record.started),
             secured: group.secured,
             first_seen: group.records().filter_map(|record| record.first_seen).min(),
@@ -51,9 +54,22 @@ impl View {
         std::iter::once(&self.id).chain(&self.aliases)
     }
 
+    /// What a record shows if nobody is merged with it, and nobody else has its clients.
+    pub fn alone(id: &SmoochId, record: &Record) -> Self {
+        Self::of(&Group::alone(id, record), |_| true)
+    }
+
     /// The value of a field, as JSON text.
     pub fn get(&self, field: &Field) -> Option<&Text> {
         self.fields.get(field)
+    }
+
+    /// A client by any of its ids: the one it is shown under, or v1.1's `_id`, which is v2's `id`.
+    pub fn client(&self, id: &ClientId) -> Option<(&ClientId, &Client)> {
+        let has = |client: &Client| {
+            Members::string(&client.rest, "\"_id\"").is_some_and(|other| plain(other) == id.as_str())
+        };
+        self.clients.get_key_value(id).or_else(|| self.clients.iter().find(|(_, client)| has(client)))
     }
 
     /// About the bytes of an answer that shows it.
@@ -121,50 +137,54 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
 
 /// What a group shows for one field.
 pub(super) fn value<'a>(group: &Group<'a>, field: &Field) -> Option<&'a Text> {
-    let floor = group.record.smooch.floor(field.part());
+    shown(group, field)?.0
+}
+
+/// The place of a member; none is the root.
+type Place = Option<usize>;
+
+/// What a group shows for one field, and, if our own API set it, of whom. Nothing if nobody said anything.
+pub(super) fn shown<'a>(group: &Group<'a>, field: &Field) -> Option<(Option<&'a Text>, Option<Place>)> {
     let said = group.smooch(field);
     let current = said.and_then(|said| said.value.as_ref());
-    match ours(group, field) {
-        None => current,
-        // Ours holds while Smooch only repeats what it said when ours was set.
-        Some((set, _)) if set.value.basis.as_ref() == current => set.value.value.as_ref(),
-        Some((set, by)) => {
-            // What a picture lacks was absent when it was taken: the root's, or that of whose value it is.
-            let absent = floor.max(by.smooch.floor(field.part()));
-            let newer = said.map(|said| &said.stamp).or(absent) > Some(&set.stamp);
-            if newer { current } else { set.value.value.as_ref() }
-        }
+    let Some((set, by)) = ours(group, field) else { return said.map(|_| (current, None)) };
+    let own = Some((set.value.value.as_ref(), Some(by)));
+    // Ours holds while Smooch only repeats what it said when ours was set.
+    if set.value.basis.as_ref() == current {
+        return own;
+    }
+    // What a picture lacks was absent when it was taken: that of whose value it is, or the root's, if the two were
+    // one by then.
+    let part = field.part();
+    let floor = by.map_or(group.record, |n| group.members[n].1).smooch.floor(part);
+    let roots = group.record.smooch.floor(part);
+    let roots = roots.filter(|floor| by.is_some_and(|n| group.hides(part, n, floor)));
+    let newer = said.map(|said| &said.stamp).or(floor.max(roots)) > Some(&set.stamp);
+    if newer { Some((current, None)) } else { own }
+}
+
+impl<'a> Group<'a> {
+    /// Who of it says what it shows for a field, and whether our own API set it there.
+    pub fn says(&self, field: &Field) -> Option<(&'a SmoochId, bool)> {
+        let (shown, ours) = shown(self, field)?;
+        let by = match ours {
+            Some(None) => self.root,
+            Some(Some(n)) => self.members.get(n)?.0,
+            None => self.smooch_by(field)?.1,
+        };
+        shown.map(|_| (by, ours.is_some()))
     }
 }
 
-/// What our own API set, and of whom: of the root, else, where Smooch says nothing of the root, the
-/// members' newest.
-fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>, &'a Record)> {
-    let set = |record: &'a Record| record.ours.get(field).map(|set| (set, record));
-    set(group.record).or_else(|| {
-        let members = group.members.iter().filter_map(|(_, record)| set(record));
-        members.max_by_key(|(set, _)| *set).filter(|_| !group.record.smooch.fields.contains_key(field))
-    })
-}
-
-pub(super) fn clients(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> BTreeMap<ClientId, Client> {
-    let floor = group.record.smooch.floor(Some(Part::Clients));
-    let keys: BTreeSet<&ClientId> = group
-        .records()
-        .flat_map(|record| record.smooch.clients.keys().chain(record.devices.keys()))
-        .collect();
-    let shown = keys.into_iter().filter_map(|id| {
-        let said = group.word(floor.map(|floor| &**floor), |record| record.smooch.clients.get(id));
-        let set = group.records().filter_map(|record| record.devices.get(id)).max();
-        // Of Smooch's word and ours the later one holds; a picture of Smooch's does not know of ours.
-        let client = match (said, set) {
-            (Some(said), Some(set)) if said.stamp <= set.stamp => &set.value,
-            (None, Some(set)) => &set.value,
-            (said, _) => said?.value.as_ref()?,
-        };
-        Some((id.clone(), Client { active: client.active && bound(id), rest: client.rest.clone() }))
-    });
-    shown.collect()
+/// What our own API set, and of whom: of the root, else, where Smooch says nothing of the root, the newest of the
+/// members', with the place of that one.
+fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>, Place)> {
+    if let Some(set) = group.record.ours.get(field) {
+        return Some((set, None));
+    }
+    let members = group.members.iter().enumerate();
+    let set = members.filter_map(|(n, (_, record))| Some((record.ours.get(field)?, Some(n))));
+    set.max_by_key(|(set, _)| *set).filter(|_| !group.record.smooch.fields.contains_key(field))
 }
 
 /// What a batch did to one app user, for whoever follows the directory.
@@ -227,12 +247,8 @@ impl Change {
         let differing = is.fields.keys().chain(gone).filter(|field| shown(was, field) != shown(is, field));
         let fields: BTreeSet<&Field> = differing.collect();
         let fields = fields.into_iter().map(ToString::to_string);
-        let clients = |layer: &Layer| -> Vec<(ClientId, Client)> {
-            let shown = |(id, said): (&ClientId, &Said<Client>)| Some((id.clone(), said.value.clone()?));
-            layer.clients.iter().filter_map(shown).collect()
-        };
         let rest = [
-            ("clients", clients(was) != clients(is)),
+            ("clients", !clients::are_the_same(id, before, now)),
             ("conversationStarted", before.started != now.started),
             ("credentialRequired", before.secured != now.secured),
         ];

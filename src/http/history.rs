@@ -2,7 +2,7 @@
 
 mod past;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -16,6 +16,7 @@ use super::links::PageLinks;
 use super::reads;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, SmoochId, View, moment};
+use crate::rebuild::sources::Sources;
 use crate::rebuild::told::{Difference, Fold, Learned, Merge};
 use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
@@ -305,8 +306,8 @@ impl Moment {
 
 /// GET `…/appusers/{id}?asOf=`: the app user as it was known after that entry of the journal, or at that
 /// time: what was told later is not in it, whatever time it was told of. 404 if it was not known yet, or
-/// had been removed. With `include=provenance`, for each member that is shown the event with which it came
-/// to be shown so.
+/// had been removed. With `include=provenance`, for each member that is shown the event that said so first; a
+/// merge says nothing, it only shows what was said before.
 ///
 /// A client that two app users claim is active for the one who claimed it last, as far as both still
 /// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
@@ -372,7 +373,7 @@ fn as_of(
     }
     let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
     let mut fold = Fold::new(app, base);
-    let mut sources = BTreeMap::new();
+    let mut sources = Sources::of(&subject.id);
     each(reader, app, seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
         if !then.moment.has(entry) {
             return;
@@ -380,18 +381,15 @@ fn as_of(
         if !then.provenance {
             return fold.pass(entry, body);
         }
-        let learned = fold.learn(entry, body, std::slice::from_ref(&subject.id));
-        let source: Arc<str> = event_text(entry).into();
-        sources.extend(learned.changed.into_iter().map(|told| ((told.user, told.member), source.clone())));
+        sources.learn(&mut fold, entry, body, &Arc::from(event_text(entry)));
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));
     if then.provenance {
-        let shown = crate::wire::history::members(&view);
-        let told = shown.keys().filter_map(|name| {
+        let told = sources.shown(&fold).into_iter().map(|(name, source): (String, Arc<str>)| {
             let mut text = String::new();
-            write_string(name, &mut text);
-            Some(format!("{text}:{{{}}}", sources.get(&(view.id.clone(), name.clone()))?))
+            write_string(&name, &mut text);
+            format!("{text}:{{{source}}}")
         });
         text.push_str(&format!(",\"provenance\":{{{}}}", told.collect::<Vec<_>>().join(",")));
     }

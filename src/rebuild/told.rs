@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{AppId, ClientId, Directory, Edge, Key, Reason, Record, Register, SmoochId, View};
+use crate::domain::{AppId, ClientId, Directory, Edge, Group, Key, Reason, Record, Register, SmoochId, View};
 use crate::store::Entry;
 use crate::wire::history::{members, reason};
 use crate::wire::json::write_string;
@@ -53,6 +53,16 @@ impl Fold {
     /// What is shown of an `_id`.
     pub fn view(&self, id: &SmoochId) -> Option<View> {
         self.directory.view(&self.app, id)
+    }
+
+    /// Who an `_id` is part of.
+    pub(super) fn group(&self, id: &SmoochId) -> Option<Group<'_>> {
+        self.directory.group(&self.app, id)
+    }
+
+    /// What is known under an `_id`.
+    pub(super) fn record(&self, id: &SmoochId) -> Option<&Record> {
+        self.directory.record(&(self.app.clone(), id.clone()))
     }
 
     /// Every client that somebody claims.

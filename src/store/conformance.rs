@@ -14,7 +14,7 @@ use super::{
     Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Reported, Saved, Seq, Source, Store, Txn,
 };
 use crate::domain::{
-    AppId, Client, ClientId, Digest, Directory, Event, Fact, Field, Key, Reason, Seen, SmoochId, Stamp,
+    AppId, ClientId, Digest, Directory, Event, Fact, Field, Key, Mention, Reason, Seen, SmoochId, Stamp,
 };
 
 /// The bounds of the quarantine that [`check`] expects: bodies, and their bytes.
@@ -85,7 +85,7 @@ fn merged(surviving: &str, discarded: &str) -> Fact {
 }
 
 fn bound(user: &str, client: &str) -> Fact {
-    let value = Some(Client { active: true, rest: "{}".into() });
+    let value = Some(Mention { active: Some(true), rest: "{}".into() });
     Fact::ClientChanged { user: user.into(), client: client.into(), value }
 }
 

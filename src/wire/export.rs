@@ -5,7 +5,7 @@
 
 use super::json::write_string;
 use super::v1;
-use crate::domain::{AppId, Client, Fact, Field, Known, Part, Reason, Record, SmoochId, Stamp, View, Word};
+use crate::domain::{AppId, Fact, Field, Known, Part, Reason, Record, SmoochId, Stamp, View, Word};
 use crate::domain::{Told, facts_of};
 
 /// The version of the form.
@@ -160,12 +160,17 @@ fn told(told: &Told, out: &mut String) {
         members_of(&mut object, key, members.map(|(field, value)| (name(field), value)));
     }
     let clients = told.words.iter().filter_map(|word| match word {
-        Word::Client(id, value) => Some((id.to_string(), value.as_ref().map_or("null".to_owned(), client))),
+        Word::Client(id, Some(said)) => Some((id.to_string(), client(said.active, &said.rest))),
         _ => None,
     });
     members_of(&mut object, "clients", clients);
+    let removed = told.words.iter().filter_map(|word| match word {
+        Word::Client(id, None) => Some(id.as_str()),
+        _ => None,
+    });
+    list(&mut object, "removed", removed);
     let devices = told.words.iter().filter_map(|word| match word {
-        Word::Device(id, value) => Some((id.to_string(), client(value))),
+        Word::Device(id, set) => Some((id.to_string(), client(Some(set.active), &set.rest))),
         _ => None,
     });
     members_of(&mut object, "devices", devices);
@@ -208,9 +213,10 @@ fn list<'t>(object: &mut Object<'_>, key: &str, texts: impl Iterator<Item = &'t 
 }
 
 /// A client without its id, which is its key.
-fn client(client: &Client) -> String {
-    let comma = if client.rest.len() > 2 { "," } else { "" };
-    format!("{{\"active\":{}{comma}{}", client.active, &client.rest[1..])
+fn client(active: Option<bool>, rest: &str) -> String {
+    let Some(active) = active else { return rest.to_owned() };
+    let comma = if rest.len() > 2 { "," } else { "" };
+    format!("{{\"active\":{active}{comma}{}", &rest[1..])
 }
 
 fn stamp(stamp: &Stamp, object: &mut Object<'_>) {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::history::reason;
 use super::json::write_string;
-use super::v1::write_client;
-use crate::domain::{CallMade, Client, ClientId, Event, Fact, Field, Known, SmoochId, Text, Word};
+use super::v1::write_mention;
+use crate::domain::{CallMade, ClientId, Event, Fact, Field, Known, SmoochId, Text, Word};
 
 /// Said of a call that an earlier version journalled.
 const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call and did not keep it as it was made: \
@@ -80,9 +80,9 @@ fn values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f Text>)>) -> St
     object(members.iter().map(|(name, text)| (name.as_str(), text.as_str())))
 }
 
-fn client(id: &ClientId, client: &Client) -> String {
+fn client(id: &ClientId, active: Option<bool>, rest: &str) -> String {
     let mut out = String::new();
-    write_client(id, client, &mut out);
+    write_mention(id, active, rest, &mut out);
     out
 }
 
@@ -101,7 +101,8 @@ fn fact(fact: &Fact) -> String {
             let mut members = vec![of(&seen.user)];
             let fields = seen.fields.iter().map(|(field, value)| (field, value.as_ref()));
             members.push(("fields", values(fields)));
-            let clients: Vec<String> = seen.clients.iter().map(|(id, known)| client(id, known)).collect();
+            let clients: Vec<String> =
+                seen.clients.iter().map(|(id, said)| client(id, said.active, &said.rest)).collect();
             members.push(("clients", format!("[{}]", clients.join(","))));
             members.push(("conversationStarted", seen.started.to_string()));
             ("seen", members)
@@ -110,7 +111,7 @@ fn fact(fact: &Fact) -> String {
         Fact::Secured { user } => ("secured", vec![of(user)]),
         Fact::Tracked { user, name } => ("event", vec![of(user), ("name", name.to_string())]),
         Fact::ClientSet { user, client: id, value } => {
-            ("client", vec![of(user), ("client", client(id, value))])
+            ("client", vec![of(user), ("client", client(id, Some(value.active), &value.rest))])
         }
         Fact::Set { user, fields } => {
             let fields = fields.iter().map(|(field, value, _)| (field, value.as_ref()));
@@ -122,8 +123,8 @@ fn fact(fact: &Fact) -> String {
             ("merged", members)
         }
         Fact::Unmerged { surviving, discarded } => ("unmerged", two(surviving, discarded)),
-        Fact::ClientChanged { user, client: id, value: Some(value) } => {
-            ("client", vec![of(user), ("client", client(id, value))])
+        Fact::ClientChanged { user, client: id, value: Some(said) } => {
+            ("client", vec![of(user), ("client", client(id, said.active, &said.rest))])
         }
         Fact::ClientChanged { user, client: id, value: None } => {
             ("clientRemoved", vec![of(user), ("clientId", quoted(id.as_str()))])

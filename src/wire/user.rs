@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::json::{Json, write_object, write_string, written};
-use crate::domain::{Client, ClientId, Fact, Field, Part, Seen, SmoochId, Text};
+use crate::domain::{Client, ClientId, Fact, Field, Mention, Part, Seen, SmoochId, Text};
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number.
 pub(super) fn name(value: &Json<'_>) -> Option<String> {
@@ -52,8 +52,8 @@ pub(super) fn take_properties(seen: &mut Seen, given: &Json<'_>) {
     }
 }
 
-/// Takes a complete list of clients. An entry without an `id` cannot be kept apart, so it is left
-/// to the journal.
+/// Takes a complete list of clients. An entry without any id cannot be kept apart, so it is left to the
+/// journal.
 pub(super) fn take_clients(seen: &mut Seen, given: &Json<'_>) {
     if let Json::Array(items) = given {
         seen.complete.push(Part::Clients);
@@ -61,22 +61,29 @@ pub(super) fn take_clients(seen: &mut Seen, given: &Json<'_>) {
     }
 }
 
-/// A client as v1 and v1.1 write it.
-pub(super) fn client(given: &Json<'_>) -> Option<(ClientId, Client)> {
+/// A client as v1 and v1.1 write it. One without `id` goes by its `_id`, which is its `id` in v2.
+pub(super) fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let Json::Object(members) = given else { return None };
-    let id = given.get("id").and_then(name)?;
+    let id = ["id", "_id"].iter().find_map(|key| given.get(key).and_then(name));
+    let id = id.or_else(|| id_without_one(given))?;
     let active = match given.get("active") {
-        Some(active) => *active == Json::Bool(true),
-        None => active_by_status(given),
+        None | Some(Json::Null) => active_by_status(given),
+        Some(active) => Some(*active == Json::Bool(true)),
     };
     let rest =
         members.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| !["id", "active"].contains(key));
-    Some((id.as_str().into(), Client { active, rest: object(rest) }))
+    Some((id.as_str().into(), Mention { active, rest: object(rest) }))
 }
 
-/// Whether a client of a version without `active` is: its `status` tells.
-pub(super) fn active_by_status(given: &Json<'_>) -> bool {
-    given.get("status").and_then(Json::str) == Some("active")
+/// The id of a client that has none: its integration, and what it is called there.
+pub(super) fn id_without_one(given: &Json<'_>) -> Option<String> {
+    let text = |key| given.get(key).and_then(Json::str).filter(|text| !text.is_empty());
+    Some(Client::id_without_one(text("integrationId")?, text("externalId")?))
+}
+
+/// Whether a client without `active` is: its `status` tells, if it has one.
+pub(super) fn active_by_status(given: &Json<'_>) -> Option<bool> {
+    given.get("status").and_then(Json::str).map(|status| status == "active")
 }
 
 /// An object's canonical text.
@@ -87,6 +94,14 @@ pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Jso
 }
 
 /// The client that `user` used, was given or changed.
-pub(super) fn changed(user: &SmoochId, (client, value): (ClientId, Client)) -> Fact {
-    Fact::ClientChanged { user: user.clone(), client, value: Some(value) }
+pub(super) fn changed(user: &SmoochId, (client, said): (ClientId, Mention)) -> Fact {
+    Fact::ClientChanged { user: user.clone(), client, value: Some(said) }
+}
+
+/// A client that `user` has no more, by whatever ids it was named.
+pub(super) fn removed(user: &SmoochId, given: &Json<'_>, client: ClientId) -> impl Iterator<Item = Fact> {
+    let other = given.get("_id").and_then(name).map(|other| ClientId::from(other.as_str()));
+    let other = other.filter(|other| *other != client);
+    let gone = |client| Fact::ClientChanged { user: user.clone(), client, value: None };
+    std::iter::once(client).chain(other).map(gone)
 }

@@ -93,13 +93,14 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
         || trigger == "message:appUser"
         || (trigger == "message" && messages.iter().any(|message| by_user(&message)));
     let mut facts = vec![Fact::Seen(app_user_seen(app_user.unwrap_or(&Json::Null), user.clone(), started))];
-    if let Some((client, value)) = body.get("client").and_then(client) {
-        let bound = (trigger == "client:add")
-            .then(|| Fact::ClientBound { user: user.clone(), client: client.clone() });
-        let value = (!trigger.starts_with("client:remove")).then_some(value);
-        facts.push(Fact::ClientChanged { user, client, value });
-        facts.extend(bound);
+    let given = body.get("client").unwrap_or(&Json::Null);
+    let Some((client, said)) = client(given) else { return Ok(facts) };
+    if trigger.starts_with("client:remove") {
+        facts.extend(user::removed(&user, given, client));
+        return Ok(facts);
     }
+    facts.push(user::changed(&user, (client.clone(), said)));
+    facts.extend((trigger == "client:add").then_some(Fact::ClientBound { user, client }));
     Ok(facts)
 }
 
@@ -231,12 +232,21 @@ struct Pending {
 
 /// A client: its id, whether it is active, and what else is kept of it.
 pub(super) fn write_client(id: &ClientId, client: &Client, out: &mut String) {
+    write_mention(id, Some(client.active), &client.rest, out);
+}
+
+/// What was said of a client.
+pub(super) fn write_mention(id: &ClientId, active: Option<bool>, rest: &str, out: &mut String) {
     out.push_str("{\"id\":");
     write_string(id.as_str(), out);
-    out.push_str(if client.active { ",\"active\":true" } else { ",\"active\":false" });
+    out.push_str(match active {
+        Some(true) => ",\"active\":true",
+        Some(false) => ",\"active\":false",
+        None => "",
+    });
     // The rest is an object of its own: its members join these.
-    if client.rest.len() > 2 {
+    if rest.len() > 2 {
         out.push(',');
     }
-    out.push_str(&client.rest[1..]);
+    out.push_str(&rest[1..]);
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::json::Json;
 use super::time::micros;
 use super::user::{
-    self, active_by_status, changed, id, name, name_text, object, sighting, take_properties, take_user_id,
+    self, active_by_status, changed, id, id_without_one, name, name_text, object, sighting, take_properties,
+    take_user_id,
 };
 use super::v1::merged;
 use super::{Unusable, event_of};
 use crate::domain::brand::BRAND;
-use crate::domain::{Client, ClientId, Event, Fact, Field, Seen, SmoochId};
+use crate::domain::{ClientId, Event, Fact, Field, Mention, Seen, SmoochId};
 
 /// Reads one element of `events`; `n` is its place in the body.
 pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
@@ -54,11 +55,13 @@ fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
         "client:add" | "client:update" | "client:remove" | "client:removed" => {
             let (user, given) = user()?;
             let mut facts = vec![Fact::Seen(user_seen(given, user.clone(), false))];
-            if let Some((client, value)) = payload.get("client").and_then(client) {
-                let value = (!kind.starts_with("client:remove")).then_some(value);
-                facts.push(Fact::ClientChanged { user: user.clone(), client: client.clone(), value });
-                facts.extend((kind == "client:add").then_some(Fact::ClientBound { user, client }));
+            let Some((client, said)) = payload.get("client").and_then(client) else { return Some(facts) };
+            if kind.starts_with("client:remove") {
+                facts.push(Fact::ClientChanged { user, client, value: None });
+                return Some(facts);
             }
+            facts.push(changed(&user, (client.clone(), said)));
+            facts.extend((kind == "client:add").then_some(Fact::ClientBound { user, client }));
             Some(facts)
         }
         "user:remove" | "user:delete" => Some(vec![Fact::Removed { user: user()?.0 }]),
@@ -129,7 +132,7 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
     let everybody: Vec<SmoochId> =
         std::iter::once(&surviving).chain(&discarded).map(|seen| seen.user.clone()).collect();
     let mut facts = merged(surviving, discarded);
-    let clients = |which: &str| -> Vec<(ClientId, Client)> {
+    let clients = |which: &str| -> Vec<(ClientId, Mention)> {
         let given = payload.get("mergedClients").and_then(|clients| clients.get(which));
         let list = given
             .map(|given| if given.items().is_empty() { vec![given] } else { given.items().iter().collect() });
@@ -185,20 +188,25 @@ pub(super) fn profile_field(key: &str) -> Field {
 }
 
 /// A client in the words of v1: `type` is its platform, and only `status` tells whether it is active.
-fn client(given: &Json<'_>) -> Option<(ClientId, Client)> {
-    in_words_of_v1(given, "id", &[("type", "platform")])
+fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
+    let id = given.get("id").and_then(name).or_else(|| id_without_one(given))?;
+    in_words_of_v1(given, (&id, "id"), &[("type", "platform")])
 }
 
 /// A device in the words of v1: its `guid` is the id that the device goes by there.
-fn device(given: &Json<'_>) -> Option<(ClientId, Client)> {
-    in_words_of_v1(given, "guid", &[("type", "platform"), ("id", "_id")]).or_else(|| client(given))
+fn device(given: &Json<'_>) -> Option<(ClientId, Mention)> {
+    let Some(guid) = given.get("guid").and_then(name) else { return client(given) };
+    in_words_of_v1(given, (&guid, "guid"), &[("type", "platform"), ("id", "_id")])
 }
 
-/// A client whose id is the member `key`, with members under another name. What has such a name
+/// A client with its id and the member that this is, and with members under another name. What has such a name
 /// already gives way, so that no name comes twice in an answer.
-fn in_words_of_v1(given: &Json<'_>, key: &str, words: &[(&str, &str)]) -> Option<(ClientId, Client)> {
+fn in_words_of_v1(
+    given: &Json<'_>,
+    (id, key): (&str, &str),
+    words: &[(&str, &str)],
+) -> Option<(ClientId, Mention)> {
     let Json::Object(members) = given else { return None };
-    let id = given.get(key).and_then(name)?;
     let taken = |name: &str| words.iter().any(|(from, to)| *to == name && given.get(from).is_some());
     let kept = members.iter().map(|(name, value)| (&**name, value));
     let kept = kept.filter(|(name, _)| *name != key && *name != "active" && !taken(name));
@@ -206,7 +214,7 @@ fn in_words_of_v1(given: &Json<'_>, key: &str, words: &[(&str, &str)]) -> Option
         let word = words.iter().find(|(from, _)| *from == name);
         (word.map_or(name, |(_, to)| *to), value)
     });
-    Some((id.as_str().into(), Client { active: active_by_status(given), rest: object(rest) }))
+    Some((id.into(), Mention { active: active_by_status(given), rest: object(rest) }))
 }
 
 /// Every client in a payload, for the times in them.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use rollcall::domain::command::{Action, Authority, Command, Device, Fields, Refusal};
 use rollcall::domain::decide::{Decision, decide};
 use rollcall::domain::{
-    AppId, Client, ClientId, Directory, Event, Fact, Field, Part, Reason, Seen, SmoochId, Stamp, Text, View,
+    AppId, ClientId, Directory, Event, Fact, Field, Mention, Part, Reason, Seen, SmoochId, Stamp, Text, View,
     json_text,
 };
 
@@ -141,7 +141,7 @@ fn seen(user: &str, fields: Fields) -> Seen {
 
 /// Smooch's complete picture of an app user's properties and clients.
 fn picture(user: &str, fields: Fields, clients: &[&str]) -> Fact {
-    let client = |id: &&str| ((*id).into(), Client { active: true, rest: "{}".into() });
+    let client = |id: &&str| ((*id).into(), Mention { active: Some(true), rest: "{}".into() });
     let complete = vec![Part::Properties, Part::Clients];
     Fact::Seen(Seen { clients: clients.iter().map(client).collect(), complete, ..seen(user, fields) })
 }

@@ -4,6 +4,7 @@
 //! the join of all deltas, the picture ([`picture`]) is a function of the state. It shares nothing
 //! with `rollcall::domain` but the ideas, so that neither can hide the mistakes of the other.
 
+mod accounts;
 mod picture;
 
 use std::cmp::Reverse;
@@ -30,11 +31,20 @@ impl fmt::Debug for Value {
     }
 }
 
-/// What is said of a client: all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What is said of a client; what is left out, nothing is said of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Device {
-    pub active: bool,
-    pub rest: Value,
+    pub active: Option<bool>,
+    pub members: BTreeMap<Member, Value>,
+    /// Another id it has: the name of that.
+    pub other_id: Option<ClientName>,
+}
+
+/// A member of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Member {
+    Platform,
+    Token,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,7 +170,13 @@ type Set = (Stamp, Option<Value>, Option<Value>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct State {
     fields: BTreeMap<(User, Field), (Stamp, Option<Value>)>,
-    clients: BTreeMap<(User, ClientName), (Stamp, Option<Device>)>,
+    /// When a client was last spoken of, and when it was last removed.
+    mentions: BTreeMap<(User, ClientName), Stamp>,
+    removals: BTreeMap<(User, ClientName), Stamp>,
+    /// A register for each member of a client.
+    active: BTreeMap<(User, ClientName), (Stamp, bool)>,
+    members: BTreeMap<(User, ClientName, Member), (Stamp, Value)>,
+    other_ids: BTreeMap<(User, ClientName), (Stamp, ClientName)>,
     floors: BTreeMap<(User, Part), Stamp>,
     sets: BTreeMap<(User, Field), Set>,
     claims: BTreeMap<(User, ClientName), Stamp>,
@@ -203,7 +219,7 @@ impl State {
                 }
             }
             Say::Unmerge { surviving, discarded } => self.edge(discarded, surviving, stamp, false),
-            Say::Client { user, client, value } => self.client(user, client, *value, stamp),
+            Say::Client { user, client, value } => self.client(user, client, value.as_ref(), stamp),
             Say::Bind { user, client } => {
                 self.mention(user, stamp);
                 up(&mut self.claims, (*user, *client), stamp);
@@ -229,7 +245,7 @@ impl State {
             up(&mut self.fields, (seen.user, *field), (stamp, *value));
         }
         for (client, device) in &seen.clients {
-            self.client(seen.user, client, Some(*device), stamp);
+            self.client(seen.user, client, Some(device), stamp);
         }
         if seen.properties_whole {
             up(&mut self.floors, (seen.user, Part::Properties), stamp);
@@ -245,11 +261,21 @@ impl State {
         }
     }
 
-    fn client(&mut self, user: User, client: ClientName, value: Option<Device>, stamp: Stamp) {
+    fn client(&mut self, user: User, client: ClientName, value: Option<&Device>, stamp: Stamp) {
         self.mention(user, stamp);
-        up(&mut self.clients, (user, client), (stamp, value));
-        if value.is_some_and(|device| device.active) {
-            up(&mut self.claims, (user, client), stamp);
+        let Some(device) = value else { return up(&mut self.removals, (user, client), stamp) };
+        up(&mut self.mentions, (user, client), stamp);
+        for (member, value) in &device.members {
+            up(&mut self.members, (user, client, *member), (stamp, *value));
+        }
+        if let Some(other) = device.other_id {
+            up(&mut self.other_ids, (user, client), (stamp, other));
+        }
+        if let Some(active) = device.active {
+            up(&mut self.active, (user, client), (stamp, active));
+            if active {
+                up(&mut self.claims, (user, client), stamp);
+            }
         }
     }
 
@@ -263,7 +289,11 @@ impl State {
 
     fn join(mut self, other: Self) -> Self {
         up_all(&mut self.fields, other.fields);
-        up_all(&mut self.clients, other.clients);
+        up_all(&mut self.mentions, other.mentions);
+        up_all(&mut self.removals, other.removals);
+        up_all(&mut self.active, other.active);
+        up_all(&mut self.members, other.members);
+        up_all(&mut self.other_ids, other.other_ids);
         up_all(&mut self.floors, other.floors);
         up_all(&mut self.sets, other.sets);
         up_all(&mut self.claims, other.claims);
@@ -298,7 +328,11 @@ impl State {
             return self;
         }
         self.fields.retain(|(user, _), _| !dead.contains(user));
-        self.clients.retain(|(user, _), _| !dead.contains(user));
+        self.mentions.retain(|(user, _), _| !dead.contains(user));
+        self.removals.retain(|(user, _), _| !dead.contains(user));
+        self.active.retain(|(user, _), _| !dead.contains(user));
+        self.members.retain(|(user, _, _), _| !dead.contains(user));
+        self.other_ids.retain(|(user, _), _| !dead.contains(user));
         self.floors.retain(|(user, _), _| !dead.contains(user));
         self.sets.retain(|(user, _), _| !dead.contains(user));
         self.claims.retain(|(user, _), _| !dead.contains(user));

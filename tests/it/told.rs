@@ -1,6 +1,8 @@
 //! What senders told, in every order that it can arrive in, and what a running program shows of it.
 
+mod accounts;
 mod identifiers;
+mod merged;
 mod pending;
 mod sightings;
 

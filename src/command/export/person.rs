@@ -9,6 +9,7 @@ use crate::command::apps;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Directory, SmoochId, View};
 use crate::ingest::worker::now_ms;
+use crate::rebuild::sources::Sources;
 use crate::rebuild::told::Fold;
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
@@ -31,13 +32,10 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
     // Read last, so that every entry after it was read before it could be trimmed.
     let (horizon, base) = reader.base_of(app, &reader_ids(&entries, &ids))?;
     let mut fold = Fold::new(app, base);
-    let mut sources: BTreeMap<String, Value> = BTreeMap::new();
+    let mut sources = Sources::of(&view.id);
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
-        let learned = fold.learn(entry, body, std::slice::from_ref(&view.id));
-        let own = learned.changed.into_iter().filter(|told| told.user == view.id);
-        sources.extend(own.map(|told| (told.member, event(entry))));
+        sources.learn(&mut fold, entry, body, &event(entry));
     }
-    let shown = crate::wire::history::members(&view);
     let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
     let history =
         entries.values().filter(|(entry, _)| own(entry)).map(|(entry, body)| with_body(entry, body));
@@ -49,7 +47,7 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
         "app": app.as_str(),
         "exported": text(iso(now_ms())),
         "appUser": parsed(&v1::app_user(&view)),
-        "provenance": sources.into_iter().filter(|(name, _)| shown.contains_key(name)).collect::<Map<_, _>>(),
+        "provenance": sources.shown(&fold).into_iter().collect::<Map<_, _>>(),
         "ids": records(reader, app, &ids)?,
         "history": history.collect::<Vec<_>>(),
         "quarantine": quarantine.collect::<Vec<_>>(),

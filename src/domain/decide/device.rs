@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::{Decided, Decision, Scene};
-use crate::domain::app_user::{Client, Text};
+use crate::domain::app_user::Text;
+use crate::domain::client::Client;
 use crate::domain::command::{Device, Name, Refusal};
 use crate::domain::fact::Fact;
 use crate::domain::ids::{ClientId, SmoochId};
@@ -16,11 +17,11 @@ type Members = BTreeMap<String, Box<RawValue>>;
 impl Scene<'_> {
     pub(super) fn update_device(&self, user: &Name, device: &Device) -> Decided {
         let target = self.target(user)?;
-        let known = target.clients.get(&device.id).ok_or(Refusal::NoClient)?;
+        let (id, known) = target.client(&device.id).ok_or(Refusal::NoClient)?;
         let mut facts = self.secure(&target);
         if !device.members.is_empty() || !device.info.is_empty() {
-            let carrier = self.group(&target.id)?.carrier(&device.id);
-            facts.push(set(carrier, &device.id, changed(Some(known), device, known.active)));
+            let carrier = self.group(&target.id)?.carrier(id);
+            facts.push(set(carrier, id, changed(Some(known), device, known.active)));
         }
         Ok(Decision::of(&target.id, facts))
     }

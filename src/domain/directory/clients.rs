@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{At, Directory, Key, Pointer};
-use crate::domain::app_user::{Claim, Client, Record, raise};
-use crate::domain::fact::Part;
+use crate::domain::app_user::{Claim, Record};
+use crate::domain::client::Mention;
 use crate::domain::ids::{AppId, ClientId, SmoochId, Stamp};
 use crate::domain::view::View;
 
@@ -21,17 +21,15 @@ impl Directory {
         app: &AppId,
         user: &SmoochId,
         id: &ClientId,
-        value: Option<&Client>,
+        said: Option<&Mention>,
         stamp: &Arc<Stamp>,
     ) {
         let record = self.edit(app, user);
         if record.dead {
             return;
         }
-        if record.smooch.counts(Some(Part::Clients), stamp) {
-            raise(&mut record.smooch.clients, id.clone(), stamp, value.cloned());
-        }
-        if value.is_some_and(|client| client.active) {
+        record.smooch.client(id, stamp, said);
+        if said.is_some_and(|client| client.active == Some(true)) {
             self.claim(app, user, id, stamp);
         }
     }

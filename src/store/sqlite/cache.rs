@@ -85,11 +85,7 @@ fn about_bytes(record: &Record) -> usize {
         let both = [&set.value.value, &set.value.basis].into_iter().flatten();
         field(key) + both.map(|text| text.len()).sum::<usize>()
     });
-    let clients = record
-        .smooch
-        .clients
-        .iter()
-        .map(|(id, said)| id.as_str().len() + said.value.as_ref().map_or(0, |client| client.rest.len()));
+    let clients = record.smooch.clients.iter().map(|(id, said)| id.as_str().len() + said.bytes());
     let claims = record.claims.keys().map(|id| id.as_str().len());
     let edges = record.into.keys().chain(&record.from).map(|id| id.as_str().len());
     let parts = texts.chain(ours).chain(clients).chain(claims).chain(edges);

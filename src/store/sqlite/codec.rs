@@ -1,5 +1,9 @@
 //! A record as bytes. Stamps are written once and pointed at, since one event says many things.
 
+mod clients;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,8 +14,10 @@ use crate::domain::{
     Stamp, Text,
 };
 
-/// The first byte of every record: the layout of the rest.
-const LAYOUT: u8 = 1;
+/// The first byte of every record: the layout of the rest. Whatever was written once can be read.
+const LAYOUT: u8 = 2;
+/// Clients were one word each, the last one.
+const WHOLE_CLIENTS: u8 = 1;
 
 const STARTED: u8 = 1;
 const SECURED: u8 = 2;
@@ -19,12 +25,12 @@ const DEAD: u8 = 4;
 const MINTED: u8 = 8;
 const ERASED: u8 = 16;
 
-/// The layout. `At` is a place in `stamps`.
+/// The layout. `At` is a place in `stamps`; `C` is what is said of a client.
 #[derive(Serialize, Deserialize)]
-struct Row {
+struct Row<C> {
     stamps: Vec<Arc<Stamp>>,
     fields: Vec<(Field, At, Option<Text>)>,
-    clients: Vec<(ClientId, At, Option<Client>)>,
+    clients: Vec<C>,
     floors: Vec<(Part, At)>,
     ours: Vec<(Field, At, Option<Text>, Option<Text>)>,
     devices: Vec<(ClientId, At, Client)>,
@@ -64,9 +70,7 @@ pub(super) fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let row = Row {
         fields: entries(&record.smooch.fields, |key, said| (key, stamps.at(&said.stamp), said.value.clone())),
-        clients: entries(&record.smooch.clients, |key, said| {
-            (key, stamps.at(&said.stamp), said.value.clone())
-        }),
+        clients: clients::rows(&record.smooch.clients, |stamp| stamps.at(stamp)),
         floors: record.smooch.floors.iter().map(|(part, stamp)| (*part, stamps.at(stamp))).collect(),
         ours: entries(&record.ours, |key, set| {
             (key, stamps.at(&set.stamp), set.value.value.clone(), set.value.basis.clone())
@@ -97,10 +101,24 @@ fn entries<K: Clone, V, R>(map: &BTreeMap<K, V>, mut row: impl FnMut(K, &V) -> R
 
 /// Reads a record.
 pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
-    let Some((&LAYOUT, bytes)) = bytes.split_first() else {
-        return Err(Unreadable("unknown layout".to_owned()));
-    };
-    let row: Row = postcard::from_bytes(bytes).map_err(|error| Unreadable(error.to_string()))?;
+    match bytes.split_first() {
+        Some((&LAYOUT, bytes)) => record(read(bytes)?, clients::of_rows),
+        Some((&WHOLE_CLIENTS, bytes)) => record(read(bytes)?, clients::of_whole),
+        _ => Err(Unreadable("unknown layout".to_owned())),
+    }
+}
+
+fn read<'b, C: Deserialize<'b>>(bytes: &'b [u8]) -> Result<Row<C>, Unreadable> {
+    postcard::from_bytes(bytes).map_err(|error| Unreadable(error.to_string()))
+}
+
+/// The stamp at a place of a row.
+type Stamped<'s> = &'s dyn Fn(At) -> Result<Arc<Stamp>, Unreadable>;
+
+fn record<C>(
+    row: Row<C>,
+    clients: impl FnOnce(Vec<C>, Stamped<'_>) -> Result<clients::Clients, Unreadable>,
+) -> Result<Record, Unreadable> {
     let stamps = row.stamps;
     let stamp =
         |at: At| stamps.get(at as usize).cloned().ok_or_else(|| Unreadable("a stamp is missing".to_owned()));
@@ -112,7 +130,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
     }
     let smooch = Layer {
         fields: collect(row.fields, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
-        clients: collect(row.clients, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
+        clients: clients(row.clients, &stamp)?,
         floors: collect(row.floors, |(part, at)| Ok((part, stamp(at)?)))?,
     };
     Ok(Record {

@@ -111,7 +111,7 @@ impl Reading<'_> {
 /// About the bytes of a record.
 fn size(record: &Record) -> usize {
     let fields = record.smooch.fields.values().filter_map(|said| said.value.as_ref());
-    let clients = record.smooch.clients.values().filter_map(|said| said.value.as_ref());
-    let texts = fields.map(|text| text.len() + 64).chain(clients.map(|client| client.rest.len() + 64));
+    let clients = record.smooch.clients.values().map(|said| said.bytes() + 32);
+    let texts = fields.map(|text| text.len() + 64).chain(clients);
     256 + texts.sum::<usize>()
 }

@@ -44,7 +44,7 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Probl
     for client in &clients {
         let (id, value) =
             user::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
-        let claim = value.active.then(|| Word::Claim(id.clone()));
+        let claim = (value.active == Some(true)).then(|| Word::Claim(id.clone()));
         words.push(Word::Client(id, Some(value)));
         words.extend(claim);
     }

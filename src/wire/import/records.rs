@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::At;
-use crate::domain::{Client, Fact, Field, Known, SmoochId, Stamp, Told, Word};
+use crate::domain::{Client, Fact, Field, Known, Mention, SmoochId, Stamp, Told, Word};
 use crate::wire::export::{PARTS, REASONS};
 use crate::wire::json::Json;
 use crate::wire::rest::Problem;
@@ -74,6 +74,7 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
         "set",
         "setProperties",
         "clients",
+        "removed",
         "devices",
         "active",
         "complete",
@@ -87,8 +88,11 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
         words.extend(said.into_iter().map(|(name, at)| Word::Field(field(name, property), at.value())));
     }
     for (id, at) in at.members("clients")? {
-        let value = if *at.json == Json::Null { None } else { Some(client(&at)?) };
+        let value = if *at.json == Json::Null { None } else { Some(mention(&at)?) };
         words.push(Word::Client(id.into(), value));
+    }
+    for at in at.items("removed")? {
+        words.push(Word::Client(at.name()?.as_str().into(), None));
     }
     for (key, property) in [("set", false), ("setProperties", true)] {
         for (name, at) in at.members(key)? {
@@ -121,12 +125,18 @@ pub(super) fn field(name: &str, property: bool) -> Field {
     }
 }
 
-/// A client without its id.
-pub(super) fn client(at: &At<'_, '_>) -> Result<Client, Problem> {
-    let active = at.flag("active")?;
+/// The whole of a client, without its id.
+fn client(at: &At<'_, '_>) -> Result<Client, Problem> {
+    let Mention { active, rest } = mention(at)?;
+    Ok(Client { active: active == Some(true), rest })
+}
+
+/// What is said of a client, without its id.
+fn mention(at: &At<'_, '_>) -> Result<Mention, Problem> {
+    let active = at.get("active").map(|_| at.flag("active")).transpose()?;
     let Json::Object(members) = at.json else { return Err(at.wrong("must be an object")) };
     let rest = members.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| *key != "active");
-    Ok(Client { active, rest: user::object(rest) })
+    Ok(Mention { active, rest: user::object(rest) })
 }
 
 fn stamp(at: &At<'_, '_>) -> Result<Arc<Stamp>, Problem> {

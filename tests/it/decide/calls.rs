@@ -91,7 +91,7 @@ fn a_deleted_profile_leaves_the_app_user_and_nothing_of_the_person() {
     let fields = about.iter().map(|field| given(field.clone(), "x")).chain([given(Field::UserId, "bob")]);
     live.learn(10, vec![picture("u", fields.collect(), &[])]);
     let rest = r#"{"avatarUrl":"a","displayName":"d","info":{},"platform":"line","raw":{}}"#;
-    let value = Some(Client { active: true, rest: rest.into() });
+    let value = Some(Mention { active: Some(true), rest: rest.into() });
     live.learn(11, vec![Fact::ClientChanged { user: "u".into(), client: "c".into(), value }]);
     live.ask(update("u", vec![given(property("q"), "y")])).unwrap();
     let view = live.ask(Action::DeleteProfile { user: "bob".into() }).unwrap();

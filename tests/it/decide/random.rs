@@ -102,15 +102,16 @@ fn fact() -> BoxedStrategy<Fact> {
             let mut fields: Fields = name.map(|name| given(Field::UserId, name)).into_iter().collect();
             fields.extend(brand.map(of_brand));
             fields.extend(plan.map(|plan| given(property_of(), plan)));
-            let clients =
-                clients.into_iter().map(|(id, active)| (id.into(), Client { active, rest: "{}".into() }));
+            let clients = clients
+                .into_iter()
+                .map(|(id, active)| (id.into(), Mention { active: Some(active), rest: "{}".into() }));
             let complete = if whole { vec![Part::Properties, Part::Clients] } else { Vec::new() };
             Fact::Seen(Seen { clients: clients.collect(), complete, ..seen(user, fields) })
         },
     );
     let client = (user(), select(&DEVICES[..]), proptest::option::of(any::<bool>())).prop_map(
         |(user, client, value)| {
-            let value = value.map(|active| Client { active, rest: "{}".into() });
+            let value = value.map(|active| Mention { active: Some(active), rest: "{}".into() });
             Fact::ClientChanged { user: user.into(), client: client.into(), value }
         },
     );

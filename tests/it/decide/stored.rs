@@ -136,8 +136,7 @@ fn body(time: i64, fact: &Fact) -> Vec<u8> {
                 }
             }
             if !seen.complete.is_empty() {
-                let client =
-                    |(id, client): &(ClientId, Client)| json!({ "id": id.as_str(), "active": client.active });
+                let client = |(id, client): &(ClientId, Mention)| json!({ "id": id.as_str(), "active": client.active });
                 user["clients"] = seen.clients.iter().map(client).collect();
                 user["properties"] = properties;
             }
@@ -149,7 +148,7 @@ fn body(time: i64, fact: &Fact) -> Vec<u8> {
         }
         Fact::ClientBound { user, client } => ("client:add", of_client(user, client, true)),
         Fact::ClientChanged { user, client, value: Some(value) } => {
-            ("client:update", of_client(user, client, value.active))
+            ("client:update", of_client(user, client, value.active == Some(true)))
         }
         Fact::ClientChanged { user, client, value: None } => {
             ("client:remove", of_client(user, client, false))

@@ -6,7 +6,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use crate::model::{ClientName, Device, Event, Field, Say, Sighting, User, Value};
+use crate::model::{ClientName, Device, Event, Field, Member, Say, Sighting, User, Value};
 
 pub(super) const USERS: [User; 5] = ["A", "B", "C", "D", "E"];
 const CLIENTS: [ClientName; 3] = ["c1", "c2", "c3"];
@@ -95,7 +95,10 @@ fn maybe_time() -> impl Strategy<Value = Option<i64>> {
 }
 
 fn device() -> impl Strategy<Value = Device> {
-    (any::<bool>(), value()).prop_map(|(active, rest)| Device { active, rest })
+    let member = prop_oneof![Just(Member::Platform), Just(Member::Token)];
+    let other_id = prop_oneof![4 => Just(None), 1 => select(&CLIENTS[..]).prop_map(Some)];
+    (any::<Option<bool>>(), btree_map(member, value(), 0..=2), other_id)
+        .prop_map(|(active, members, other_id)| Device { active, members, other_id })
 }
 
 fn sighting() -> BoxedStrategy<Sighting> {
@@ -173,6 +176,18 @@ impl Order {
     }
 }
 
+/// The same event, each client known by one id.
+pub(super) fn by_one_id(mut event: Event) -> Event {
+    for say in &mut event.says {
+        match say {
+            Say::Seen(seen) => seen.clients.iter_mut().for_each(|(_, device)| device.other_id = None),
+            Say::Client { value: Some(device), .. } => device.other_id = None,
+            _ => {}
+        }
+    }
+    event
+}
+
 /// The users an event names.
 pub(super) fn users(event: &Event) -> Vec<User> {
     let of = |say: &Say| match say {
@@ -191,7 +206,7 @@ pub(super) fn users(event: &Event) -> Vec<User> {
 /// The same event, every value marked with whom it was said of.
 pub(super) fn tagged(event: &Event) -> Event {
     let mut event = event.clone();
-    let device = |device: &mut Device, of| device.rest.of = of;
+    let device = |device: &mut Device, of| device.members.values_mut().for_each(|value| value.of = of);
     for say in &mut event.says {
         match say {
             Say::Seen(seen) => {

@@ -6,7 +6,7 @@ use rollcall::domain::{ChangeKind, Directory, SmoochId, View};
 
 use super::translate::{bodies, by_user_id, directory_of, empty, field, id, learn, text};
 use super::{app, plain};
-use crate::model::{Device, Event, Field, Say, Sighting, User};
+use crate::model::{Device, Event, Field, Member, Say, Sighting, User};
 
 pub(super) fn at(time: i64, say: Say) -> Event {
     Event { time: Some(time), id: "", says: vec![say] }
@@ -24,7 +24,8 @@ fn whole(user: User, properties: &[(Field, &'static str)]) -> Say {
 }
 
 fn lists(user: User, client: &'static str) -> Say {
-    let device = Device { active: true, rest: plain("ios") };
+    let members = [(Member::Platform, plain("ios"))].into();
+    let device = Device { active: Some(true), members, other_id: None };
     Say::Seen(Sighting { user, clients: vec![(client, device)], ..Sighting::default() })
 }
 

@@ -10,7 +10,7 @@ use rollcall::domain::{
 
 use super::app;
 use super::generate::USERS;
-use crate::model::{Device, Event, Field, Say, Shown, Sighting, User, Value};
+use crate::model::{Device, Event, Field, Member, Say, Shown, Sighting, User, Value};
 
 /// No history makes a group that large.
 const ROOMY: usize = 1_000;
@@ -37,8 +37,22 @@ pub(super) fn field(field: Field) -> domain::Field {
     }
 }
 
-fn client(device: Device) -> domain::Client {
-    domain::Client { active: device.active, rest: format!("{{\"platform\":{}}}", text(device.rest)).into() }
+fn mention(device: &Device) -> domain::Mention {
+    let other = device.other_id.map(|other| format!("\"_id\":\"{other}\""));
+    let members = device.members.iter().map(|(member, value)| {
+        let name = match member {
+            Member::Platform => "platform",
+            Member::Token => "pushNotificationToken",
+        };
+        format!("\"{name}\":{}", text(*value))
+    });
+    let members: Vec<String> = other.into_iter().chain(members).collect();
+    domain::Mention { active: device.active, rest: format!("{{{}}}", members.join(",")).into() }
+}
+
+fn client(device: &Device) -> domain::Client {
+    let domain::Mention { active, rest } = mention(device);
+    domain::Client { active: active == Some(true), rest }
 }
 
 pub(super) fn event(event: &Event) -> domain::Event {
@@ -68,7 +82,7 @@ fn facts(say: &Say) -> Vec<Fact> {
             vec![Fact::Unmerged { surviving: id(surviving), discarded: id(discarded) }]
         }
         Say::Client { user, client: of, value } => {
-            let (client, value) = ((*of).into(), value.map(client));
+            let (client, value) = ((*of).into(), value.as_ref().map(mention));
             vec![Fact::ClientChanged { user: id(user), client, value }]
         }
         Say::Bind { user, client } => {
@@ -84,7 +98,7 @@ fn sighting(seen: &Sighting) -> Seen {
     Seen {
         user: id(seen.user),
         fields: seen.fields.iter().map(|(of, value)| (field(*of), value.map(text))).collect(),
-        clients: seen.clients.iter().map(|(name, device)| ((*name).into(), client(*device))).collect(),
+        clients: seen.clients.iter().map(|(name, device)| ((*name).into(), mention(device))).collect(),
         complete: parts.into_iter().filter(|(_, whole)| *whole).map(|(part, _)| part).collect(),
         started: seen.started,
     }
@@ -96,7 +110,7 @@ pub(super) fn view_of(root: User, shown: &Shown) -> View {
         id: id(root),
         aliases: shown.aliases.iter().map(|user| id(user)).collect(),
         fields: shown.fields.iter().map(|(of, value)| (field(*of), text(*value))).collect(),
-        clients: shown.clients.iter().map(|(name, device)| ((*name).into(), client(*device))).collect(),
+        clients: shown.clients.iter().map(|(name, device)| ((*name).into(), client(device))).collect(),
         started: shown.started,
         secured: shown.secured,
         first_seen: shown.first_seen,

@@ -28,14 +28,17 @@ pub(crate) struct Shown {
 }
 
 /// A live root with its live members, and those under it who are gone.
-struct Family {
-    root: User,
-    members: Vec<User>,
+pub(super) struct Family {
+    pub(super) root: User,
+    pub(super) members: Vec<User>,
     gone: Vec<User>,
+    /// The latest word among those that made each of the members one; `None` where one of them has no time, and so
+    /// is never known to be earlier than anything.
+    joined: BTreeMap<User, Option<Stamp>>,
 }
 
 impl Family {
-    fn live(&self) -> impl Iterator<Item = User> {
+    pub(super) fn live(&self) -> impl Iterator<Item = User> {
         std::iter::once(self.root).chain(self.members.iter().copied())
     }
 
@@ -54,9 +57,10 @@ impl Picture {
             under.entry(root(&parents, id)).or_default().push(id);
         }
         let families = under.into_iter().filter(|(root, _)| !dead.contains(root)).map(|(root, ids)| {
-            let others = ids.into_iter().filter(|id| *id != root);
+            let others = ids.iter().copied().filter(|id| *id != root);
             let (gone, members) = others.partition(|id| dead.contains(id));
-            Family { root, members, gone }
+            let joined = ids.iter().map(|id| (*id, joined(&parents, id))).collect();
+            Family { root, members, gone, joined }
         });
         let families: Vec<Family> = families.collect();
         let resolves = families.iter().flat_map(|family| family.live().map(|id| (id, family.root)));
@@ -81,8 +85,15 @@ impl State {
         }
     }
 
-    fn floor(&self, user: User, part: Option<Part>) -> Option<Stamp> {
+    pub(super) fn floor(&self, user: User, part: Option<Part>) -> Option<Stamp> {
         self.floors.get(&(user, part?)).copied()
+    }
+
+    /// Whether a complete picture of the root hides what a member said: it was taken when the two were one, and not
+    /// before that was said.
+    pub(super) fn hides(&self, family: &Family, part: Option<Part>, member: User, said: Stamp) -> bool {
+        let floor = self.floor(family.root, part).filter(|floor| *floor >= said);
+        floor.is_some_and(|floor| family.joined[member].is_some_and(|joined| floor > joined))
     }
 
     /// Of one record: what counts at or above its own floor.
@@ -95,7 +106,7 @@ impl State {
         register.filter(|(stamp, _)| self.floor(user, part).is_none_or(|floor| *stamp >= floor))
     }
 
-    /// Of a family: the root's own, else the newest of the members' above the root's floor.
+    /// Of a family: the root's own, else the newest of the members' that the root's picture does not hide.
     fn word<K: Ord + Copy, V: Ord + Copy>(
         &self,
         registers: &BTreeMap<(User, K), (Stamp, V)>,
@@ -103,10 +114,10 @@ impl State {
         key: K,
         part: Option<Part>,
     ) -> Option<(Stamp, V)> {
-        let floor = self.floor(family.root, part);
         self.own(registers, (family.root, key, part)).or_else(|| {
-            let members = family.members.iter().filter_map(|id| self.own(registers, (*id, key, part)));
-            members.filter(|(stamp, _)| floor.is_none_or(|floor| *stamp > floor)).max()
+            let members = family.members.iter();
+            let said = members.filter_map(|id| Some((*id, self.own(registers, (*id, key, part))?)));
+            said.filter(|(id, word)| !self.hides(family, part, id, word.0)).map(|(_, word)| word).max()
         })
     }
 
@@ -123,34 +134,16 @@ impl State {
         let newest = || family.members.iter().copied().filter_map(set).max().filter(|_| silent);
         let Some(((stamp, value, basis), by)) = set(family.root).or_else(newest) else { return smooch };
         // Where Smooch says nothing, a picture that lacks the field says when it was last absent.
-        let absent = self.floor(family.root, part).max(self.floor(by, part));
+        let of_root = self.floor(family.root, part);
+        let of_root = of_root.filter(|floor| by == family.root || self.hides(family, part, by, *floor));
+        let absent = of_root.max(self.floor(by, part));
         let since = word.map(|(stamp, _)| stamp).or(absent);
         let ours = smooch == basis || since.is_none_or(|since| since <= stamp);
         if ours { value } else { smooch }
     }
 
-    fn shown_clients(
-        &self,
-        family: &Family,
-        resolves: &BTreeMap<User, User>,
-    ) -> BTreeMap<ClientName, Device> {
-        let listed: BTreeSet<ClientName> = self
-            .clients
-            .keys()
-            .filter(|(user, _)| family.live().any(|id| id == *user))
-            .map(|key| key.1)
-            .collect();
-        let shown = listed.into_iter().filter_map(|client| {
-            let (_, device) = self.word(&self.clients, family, client, Some(Part::Clients))?;
-            let device = device?;
-            let here = self.pointer(client).is_some_and(|holder| resolves.get(holder) == Some(&family.root));
-            Some((client, Device { active: device.active && here, ..device }))
-        });
-        shown.collect()
-    }
-
     /// Whose client it is now: the newest claim of all; of two of one event that of the smaller `_id`.
-    fn pointer(&self, client: ClientName) -> Option<User> {
+    pub(super) fn pointer(&self, client: ClientName) -> Option<User> {
         let claims = self.claims.iter().filter(|((_, of), _)| *of == client);
         claims.map(|((user, _), stamp)| (stamp, Reverse(*user))).max().map(|(_, user)| user.0)
     }
@@ -193,6 +186,17 @@ fn parents(state: &State) -> BTreeMap<User, (Stamp, User)> {
         }
     }
     parents
+}
+
+/// When a user became one with its root.
+fn joined(parents: &BTreeMap<User, (Stamp, User)>, user: User) -> Option<Stamp> {
+    let (mut at, mut stamps) = (user, Vec::new());
+    while let Some((stamp, to)) = parents.get(at) {
+        stamps.push(*stamp);
+        at = to;
+    }
+    let timed = stamps.iter().all(|stamp| stamp.0.is_some());
+    stamps.into_iter().max().filter(|_| timed)
 }
 
 fn root(parents: &BTreeMap<User, (Stamp, User)>, user: User) -> User {

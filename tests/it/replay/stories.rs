@@ -62,7 +62,7 @@ const STORIES: [Story; 16] = [
         "merge-before-sight",
         &[(
             &["58e201001795c90837d79077", "58e55d645f889ae331b57010", "member-20417"],
-            r#"{"userId":"member-20417","name":"Sigrid Aune","properties":{"club":"north"},
+            r#"{"userId":"member-20417","name":"Sigrid Aune","properties":{"club":"north","invitedBy":"poster"},
                 "clients":["telegram 58e55d6441aac5f1b1c5610d active","android 6a51d77dcbd73bc3 active"]}"#,
         )],
         &[],

@@ -32,7 +32,7 @@ fn word(platform: &str) -> &'static str {
 /// PUT `…/devices/{deviceId}`: `{"device":{…}}`, written like a client of the app user; `None` if it
 /// has no such client.
 pub fn device_text(view: &View, id: &str) -> Option<String> {
-    let (id, client) = view.clients.get_key_value(&id.into())?;
+    let (id, client) = view.client(&id.into())?;
     let mut out = "{\"device\":".to_owned();
     write_client(id, client, &mut out);
     out.push('}');

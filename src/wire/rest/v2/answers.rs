@@ -95,7 +95,9 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
     for (id, client) in &view.clients {
         let told = members(&client.rest);
         if let Some(kind) = of_type(&told, &CLIENT_TYPES) {
-            shown.insert(id.as_str().to_owned(), one(id.as_str(), kind, client, &told));
+            // What v1.1 calls `_id`; its `id` is another.
+            let id = own(&told, "_id").unwrap_or(id.as_str());
+            shown.insert(id.to_owned(), one(id, kind, client, &told));
         }
     }
     for (guid, client) in &view.clients {

@@ -1,0 +1,261 @@
+//! A means of reaching a user: a device, or an account on a channel. Each event says of it what it carries, and
+//! nothing of what it leaves out.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::app_user::{Register, Text};
+use super::ids::Stamp;
+
+/// The whole of a client: as it is shown, or as our own API set it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Client {
+    /// Whether it is active for this app user.
+    pub active: bool,
+    /// The rest of it: a canonical JSON object without `id` and `active`.
+    pub rest: Text,
+}
+
+impl Client {
+    /// The id of a client that has none: its integration, and what it is called there.
+    pub fn id_without_one(integration_id: &str, external_id: &str) -> String {
+        format!("{integration_id}:{external_id}")
+    }
+}
+
+/// What one event says of a client.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mention {
+    /// Whether Smooch calls it active for this app user; `None` where it says nothing of that.
+    #[serde(default)]
+    pub active: Option<bool>,
+    /// What else was carried: a canonical JSON object without `id` and `active`.
+    pub rest: Text,
+}
+
+impl From<Client> for Mention {
+    fn from(Client { active, rest }: Client) -> Self {
+        Self { active: Some(active), rest }
+    }
+}
+
+impl Mention {
+    /// Two words of one event: both hold, and of two about one member the greater.
+    fn join(&mut self, other: &Self) {
+        if self != other {
+            let own = Members::of(&self.rest).map(|(key, value)| (key, ((), value)));
+            let both = own.chain(Members::of(&other.rest).map(|(key, value)| (key, ((), value))));
+            let (active, rest) = (self.active.max(other.active), object(both.collect()));
+            *self = Self { active, rest };
+        }
+    }
+
+    /// Takes out what a later word speaks of, too. Whether anything is left.
+    fn keep_beside(&mut self, later: &Self) -> bool {
+        self.active = self.active.filter(|_| later.active.is_none());
+        if self.rest != later.rest {
+            let mut hint = Members::of(&later.rest);
+            let mut is_left = |key: &str| {
+                let mut from_here = hint.clone();
+                if from_here.any(|(other, _)| other == key) {
+                    // Both are sorted, so the next one most likely comes next.
+                    hint = from_here;
+                    return false;
+                }
+                !Members::of(&later.rest).any(|(other, _)| other == key)
+            };
+            let left: Vec<_> = Members::of(&self.rest).filter(|(key, _)| is_left(key)).collect();
+            if left.is_empty() {
+                self.rest = "{}".into();
+            } else if left.len() < Members::of(&self.rest).count() {
+                self.rest = object(left.into_iter().map(|(key, value)| (key, ((), value))).collect());
+            }
+            return self.active.is_some() || self.rest.len() > 2;
+        }
+        self.rest = "{}".into();
+        self.active.is_some()
+    }
+}
+
+/// What Smooch said of a client, as far as it still counts: of each member the last word, by the events that
+/// said it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Mentions {
+    /// The last event that spoke of it.
+    latest: Option<Register<Mention>>,
+    /// What earlier events said and no later one, the newest first.
+    older: Vec<Register<Mention>>,
+    /// When Smooch last removed it. What was said before is gone.
+    removed: Option<Arc<Stamp>>,
+}
+
+impl Mentions {
+    /// As they were stored: what was said, the newest first, and when it was removed.
+    pub fn stored(said: Vec<Register<Mention>>, removed: Option<Arc<Stamp>>) -> Self {
+        let mut said = said.into_iter();
+        Self { latest: said.next(), older: said.collect(), removed }
+    }
+
+    /// What was said, the newest first.
+    pub fn said(&self) -> impl Iterator<Item = &Register<Mention>> {
+        self.latest.iter().chain(&self.older)
+    }
+
+    /// When it was removed last, if that still counts.
+    pub fn removed(&self) -> Option<&Arc<Stamp>> {
+        self.removed.as_ref()
+    }
+
+    /// About the bytes of what was said.
+    pub fn bytes(&self) -> usize {
+        self.said().map(|said| said.value.rest.len() + 32).sum()
+    }
+
+    pub(super) fn say(&mut self, stamp: &Arc<Stamp>, said: &Mention) {
+        if self.removed.as_ref().is_some_and(|removed| stamp < removed) {
+            return;
+        }
+        let new = Register { stamp: stamp.clone(), value: said.clone() };
+        match &mut self.latest {
+            None => return self.latest = Some(new),
+            Some(latest) if latest.stamp == new.stamp => latest.value.join(&new.value),
+            Some(latest) if latest.stamp < new.stamp => {
+                let before = std::mem::replace(latest, new);
+                self.older.insert(0, before);
+            }
+            Some(_) => match self.older.binary_search_by(|older| new.stamp.cmp(&older.stamp)) {
+                Ok(same) => self.older[same].value.join(&new.value),
+                Err(place) => self.older.insert(place, new),
+            },
+        }
+        self.tidy();
+    }
+
+    /// Leaves of each member only the last word.
+    fn tidy(&mut self) {
+        let Some(latest) = &self.latest else { return };
+        let mut kept: usize = 0;
+        for n in 0..self.older.len() {
+            let (later, rest) = self.older.split_at_mut(n);
+            let Some(word) = rest.first_mut() else { break };
+            let later = std::iter::once(latest).chain(&later[..kept]);
+            let left = later.map(|later| &later.value).all(|later| word.value.keep_beside(later));
+            if left {
+                self.older.swap(kept, n);
+                kept += 1;
+            }
+        }
+        self.older.truncate(kept);
+    }
+
+    pub(super) fn remove(&mut self, stamp: &Arc<Stamp>) {
+        if self.removed.as_ref().is_none_or(|removed| removed < stamp) {
+            self.removed = Some(stamp.clone());
+            self.forget_before(stamp);
+        }
+    }
+
+    /// Takes in a complete list of clients. Whether anything is left of this one.
+    pub(super) fn complete(&mut self, floor: &Arc<Stamp>) -> bool {
+        self.forget_before(floor);
+        self.removed.take_if(|removed| *removed < *floor);
+        self.latest.is_some() || self.removed.is_some()
+    }
+
+    fn forget_before(&mut self, stamp: &Arc<Stamp>) {
+        self.latest.take_if(|said| said.stamp < *stamp);
+        self.older.retain(|said| said.stamp >= *stamp);
+    }
+
+    /// Whether two certainly come to the same, whenever it was said.
+    pub(super) fn say_the_same(&self, other: &Self) -> bool {
+        let [one, two] = [self, other].map(|of| of.latest.as_ref().map(|said| &said.value));
+        one == two && self.older.is_empty() && other.older.is_empty()
+    }
+}
+
+/// A member with its key as it is written, and what ranks it among others with that key.
+pub(super) type Ranked<'t, R> = (&'t str, (R, &'t str));
+
+/// An object's canonical text; of several members with one key the greatest.
+pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> Text {
+    members.sort_by(|(one, of_one), (two, of_two)| {
+        let escaped = one.contains('\\') || two.contains('\\');
+        let keys = if escaped { plain(one).cmp(&plain(two)) } else { one.cmp(two) };
+        keys.then_with(|| of_two.cmp(of_one))
+    });
+    members.dedup_by(|(later, _), (first, _)| later == first);
+    let mut out =
+        String::with_capacity(members.iter().map(|(key, (_, value))| key.len() + value.len() + 2).sum());
+    for (n, (key, (_, value))) in members.iter().enumerate() {
+        out.push(if n == 0 { '{' } else { ',' });
+        out.push_str(key);
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push_str(if members.is_empty() { "{}" } else { "}" });
+    out.into()
+}
+
+/// A JSON string as it is meant.
+pub(super) fn plain(quoted: &str) -> String {
+    serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned())
+}
+
+/// The members of a JSON object without white space, each key and value as it is written.
+#[derive(Clone)]
+pub(super) struct Members<'t>(&'t str);
+
+impl<'t> Members<'t> {
+    pub(super) fn of(object: &'t str) -> Self {
+        Self(object.strip_prefix('{').unwrap_or_default())
+    }
+
+    /// The value of a member that is a string, as it is written.
+    pub(super) fn string(object: &'t str, key: &str) -> Option<&'t str> {
+        let (_, value) = Self::of(object).find(|(known, _)| *known == key)?;
+        Some(value).filter(|value| value.starts_with('"'))
+    }
+}
+
+impl<'t> Iterator for Members<'t> {
+    type Item = (&'t str, &'t str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, rest) = self.0.split_at(string_end(self.0)?);
+        let rest = rest.strip_prefix(':')?;
+        let (value, rest) = rest.split_at(value_end(rest)?);
+        self.0 = rest.strip_prefix(',').unwrap_or_default();
+        Some((key, value))
+    }
+}
+
+/// Where a JSON string ends that begins here.
+fn string_end(text: &str) -> Option<usize> {
+    let mut at = text.starts_with('"').then_some(1)?;
+    loop {
+        at += text.as_bytes().get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        if text.as_bytes()[at] == b'"' {
+            return Some(at + 1);
+        }
+        at += 2;
+    }
+}
+
+/// Where a JSON value ends that begins here.
+fn value_end(text: &str) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_usize);
+    loop {
+        match text.as_bytes().get(at)? {
+            b'"' => at += string_end(&text[at..])?,
+            b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
+            b'}' | b']' if depth > 0 => (at, depth) = (at + 1, depth - 1),
+            b',' | b'}' | b']' if depth == 0 => return Some(at),
+            _ => at += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

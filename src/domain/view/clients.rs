@@ -1,0 +1,202 @@
+//! Which clients a group shows, and what of each.
+//!
+//! Events may speak of one client under several ids: v1.1's `_id` is v2's `id`, and a client without any is known by
+//! its integration and what it is there. What is said under one of them is said of all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::domain::app_user::{Record, Register, Text};
+use crate::domain::client::{Client, Members, Mention, Mentions, Ranked, object, plain};
+use crate::domain::fact::Part;
+use crate::domain::group::Group;
+use crate::domain::ids::{ClientId, SmoochId, Stamp};
+
+const PART: Option<Part> = Some(Part::Clients);
+
+/// The clients of a group. `bound` tells whether a client's newest pointer, if there is one, is to the group.
+pub(in crate::domain) fn shown(
+    group: &Group<'_>,
+    bound: impl Fn(&ClientId) -> bool,
+) -> BTreeMap<ClientId, Client> {
+    let mut clients = BTreeMap::new();
+    let ids: BTreeSet<&ClientId> = group
+        .records()
+        .flat_map(|record| record.smooch.clients.keys().chain(record.devices.keys()))
+        .collect();
+    let links = if ids.len() > 1 { links(group, &ids) } else { BTreeMap::new() };
+    if links.is_empty() {
+        let each = ids.into_iter().filter_map(|id| Some((id.clone(), one(group, &[id], &bound)?)));
+        clients.extend(each);
+        return clients;
+    }
+    let mut accounts: BTreeMap<&ClientId, Vec<&ClientId>> = BTreeMap::new();
+    for id in ids {
+        accounts.entry(account(&links, id)).or_default().push(id);
+    }
+    let each = accounts.into_iter().filter_map(|(id, ids)| Some((id.clone(), one(group, &ids, &bound)?)));
+    clients.extend(each);
+    clients
+}
+
+/// Whether two records of nobody else's certainly show the same clients, without a look at what these are.
+pub(in crate::domain) fn say_the_same(before: &Record, now: &Record) -> bool {
+    let (was, is) = (&before.smooch.clients, &now.smooch.clients);
+    let mut both = was.iter().zip(is);
+    was.len() == is.len() && both.all(|((one, was), (two, is))| one == two && was.say_the_same(is))
+}
+
+/// Whether two records of one who is nobody else show the same clients.
+pub(super) fn are_the_same(id: &SmoochId, before: &Record, now: &Record) -> bool {
+    let show = |record| shown(&Group::alone(id, record), |_| true);
+    say_the_same(before, now) || show(before) == show(now)
+}
+
+/// For each id that is another one's second id, that other: of several the smallest.
+type Links<'a> = BTreeMap<&'a ClientId, &'a ClientId>;
+
+fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
+    let mut links = Links::new();
+    let nameless = ids.iter().any(|id| id.as_str().contains(':'));
+    let mut link = |by: &'a ClientId, other: &str| {
+        if let Some(other) = ids.get(&ClientId::from(other)).filter(|other| **other != by) {
+            let known = links.entry(*other).or_insert(by);
+            *known = by.min(known);
+        }
+    };
+    let said = group.records().flat_map(|record| {
+        let said = record.smooch.clients.iter();
+        let said = said.flat_map(|(id, said)| said.said().map(move |said| (id, &said.value.rest)));
+        said.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
+    });
+    for (id, rest) in said {
+        if let Some(other) = Members::string(rest, "\"_id\"") {
+            link(id, &plain(other));
+        }
+        if let Some(other) = nameless.then(|| by_integration(rest)).flatten() {
+            link(id, &other);
+        }
+    }
+    links
+}
+
+/// What a client without an id is known by.
+fn by_integration(rest: &str) -> Option<String> {
+    let [integration, external] =
+        ["\"integrationId\"", "\"externalId\""].map(|key| Members::string(rest, key));
+    Some(Client::id_without_one(&plain(integration?), &plain(external?)))
+}
+
+/// The id that a client is shown under.
+fn account<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
+    let (mut path, mut at) = (Vec::new(), id);
+    loop {
+        path.push(at);
+        let Some(by) = links.get(at) else { return at };
+        if let Some(from) = path.iter().position(|before| before == by) {
+            return path[from..].iter().min().copied().unwrap_or(at);
+        }
+        at = by;
+    }
+}
+
+/// A word on a client. The root's goes before the members', and any of Smooch's that counts before ours.
+struct Voice<'a> {
+    rank: u8,
+    said: &'a Register<Mention>,
+    /// It is an entry of a complete list.
+    listed: bool,
+}
+
+/// A client as it is shown, whichever of these ids was used for it; nothing if it is gone.
+fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
+    let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
+    let claimed = |id: &&&ClientId| group.records().any(|record| record.claims.contains_key(**id));
+    let active = match active {
+        Some(active) => active && ids.iter().filter(claimed).all(|id| bound(id)),
+        // A client of which nobody said whether it is active is not inactive for that.
+        None => true,
+    };
+    Some(Client { active, rest })
+}
+
+/// Nearly every client: of one who is nobody else, known by one id, spoken of by one event or set by ours.
+fn simple(group: &Group<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
+    let (true, &[id]) = (group.members.is_empty(), ids) else { return None };
+    let (mentions, set) = (group.record.smooch.clients.get(id), group.record.devices.get(id));
+    match (mentions, set) {
+        (Some(mentions), None) => {
+            let mut said = mentions.said();
+            match (said.next(), said.next()) {
+                (None, _) => Some(None),
+                (Some(only), None) => Some(Some(only.value.clone())),
+                _ => None,
+            }
+        }
+        (None, Some(set)) => Some(Some(set.value.clone().into())),
+        _ => None,
+    }
+}
+
+fn united(group: &Group<'_>, ids: &[&ClientId]) -> Option<Mention> {
+    let removed = |record: &Record| {
+        ids.iter().filter_map(|id| record.smooch.clients.get(*id)?.removed().cloned()).max()
+    };
+    let by_root = removed(group.record);
+    let by_any = group.records().filter_map(removed).max();
+    let mut voices = voices(group, ids);
+    voices.retain(|voice| {
+        let removed = if voice.rank == ROOT { &by_root } else { &by_any };
+        removed.as_ref().is_none_or(|removed| voice.said.stamp >= *removed)
+    });
+    // Ours is the whole of a client. It goes with a removal, and with a list that knows the client.
+    let set = group.records().flat_map(|record| ids.iter().filter_map(|id| record.devices.get(*id))).max();
+    let set = set.filter(|set| {
+        let outdated = voices.iter().any(|voice| voice.listed && voice.said.stamp > set.stamp);
+        !outdated && by_any.as_ref().is_none_or(|removed| *removed <= set.stamp)
+    });
+    if let Some(set) = set {
+        voices.retain(|voice| voice.said.stamp > set.stamp);
+    } else if voices.is_empty() {
+        return None;
+    }
+    let mut active = set.map(|set| (OURS, &set.stamp, set.value.active));
+    let mut members: Vec<Ranked<'_, (u8, &Arc<Stamp>)>> = Vec::new();
+    if let Some(set) = set {
+        members.extend(Members::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
+    }
+    for Voice { rank, said, .. } in &voices {
+        active = active.max(said.value.active.map(|active| (*rank, &said.stamp, active)));
+        members.extend(Members::of(&said.value.rest).map(|(key, value)| {
+            let vague = (key, value) == ("\"platform\"", "\"sdk\"");
+            (key, ((if vague { VAGUE } else { *rank }, &said.stamp), value))
+        }));
+    }
+    let rest: Text = object(members);
+    Some(Mention { active: active.map(|(_, _, active)| active), rest })
+}
+
+/// v2 calls every device `sdk`, whatever else is known of it.
+const VAGUE: u8 = 0;
+const OURS: u8 = 1;
+const MEMBER: u8 = 2;
+const ROOT: u8 = 3;
+
+/// Everything said of a client that no later list of the root hides.
+fn voices<'a>(group: &Group<'a>, ids: &[&ClientId]) -> Vec<Voice<'a>> {
+    let of = |record: &'a Record, rank: u8| {
+        let mentions = ids.iter().filter_map(|id| record.smooch.clients.get(*id));
+        let floor = record.smooch.floor(PART);
+        let said: Vec<Voice<'a>> = mentions
+            .flat_map(Mentions::said)
+            .map(|said| Voice { rank, said, listed: floor == Some(&said.stamp) })
+            .collect();
+        said
+    };
+    let mut voices = of(group.record, ROOT);
+    for (n, (_, record)) in group.members.iter().enumerate() {
+        let said = of(record, MEMBER).into_iter();
+        voices.extend(said.filter(|voice| !group.hides(PART, n, &voice.said.stamp)));
+    }
+    voices
+}

@@ -1,0 +1,118 @@
+//! Which event each value of an app user is from: the one with which its record came to say it. A merge says
+//! nothing of a person; it only shows what was said before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::told::Fold;
+use crate::domain::{ClientId, Field, Record, SmoochId, View};
+use crate::store::{Entry, Seq};
+
+/// What is known of the events of an app user and of everybody merged into it, each event as a `S`.
+pub struct Sources<S> {
+    of: SmoochId,
+    said: BTreeMap<(SmoochId, Word), S>,
+    clients: BTreeMap<SmoochId, (Seq, S)>,
+    /// Somebody else took a client, or gave it back.
+    taken: Option<(Seq, S)>,
+    flags: BTreeMap<(SmoochId, Flag), (Seq, S)>,
+}
+
+/// Whose word on a field it is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Word {
+    Smooch(Field),
+    Ours(Field),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Flag {
+    Started,
+    Secured,
+}
+
+impl<S: Clone> Sources<S> {
+    /// Nothing yet, of this `_id`.
+    pub fn of(id: &SmoochId) -> Self {
+        let (said, clients, flags) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { of: id.clone(), said, clients, taken: None, flags }
+    }
+
+    /// Lets the directory learn an entry, and notes what of it came with that.
+    pub fn learn(&mut self, fold: &mut Fold, entry: &Entry, body: &[u8], source: &S) {
+        let ids: Vec<&SmoochId> = entry.users.iter().map(|(id, _)| id).collect();
+        let record = |fold: &Fold, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
+        let before: Vec<Record> = ids.iter().map(|id| record(fold, id)).collect();
+        let shown = fold.view(&self.of);
+        fold.pass(entry, body);
+        for (id, before) in ids.into_iter().zip(&before) {
+            self.compare(id, before, &record(fold, id), (entry.seq, source));
+        }
+        let now = fold.view(&self.of);
+        let same = |one: &View, two: &View| (&one.id, &one.aliases) == (&two.id, &two.aliases);
+        let both = shown.zip(now).filter(|(shown, now)| same(shown, now));
+        if both.is_some_and(|(shown, now)| shown.clients != now.clients) {
+            self.taken = Some((entry.seq, source.clone()));
+        }
+    }
+
+    fn compare(&mut self, id: &SmoochId, before: &Record, now: &Record, (seq, source): (Seq, &S)) {
+        for (field, said) in &now.smooch.fields {
+            if before.smooch.fields.get(field).is_none_or(|before| before.value != said.value) {
+                self.said.insert((id.clone(), Word::Smooch(field.clone())), source.clone());
+            }
+        }
+        for (field, set) in &now.ours {
+            if before.ours.get(field).is_none_or(|before| before.value.value != set.value.value) {
+                self.said.insert((id.clone(), Word::Ours(field.clone())), source.clone());
+            }
+        }
+        let alone = |record: &Record| View::alone(id, record).clients;
+        if alone(before) != alone(now) {
+            self.clients.insert(id.clone(), (seq, source.clone()));
+        }
+        for (flag, was, is) in
+            [(Flag::Started, before.started, now.started), (Flag::Secured, before.secured, now.secured)]
+        {
+            if is && !was {
+                self.flags.entry((id.clone(), flag)).or_insert((seq, source.clone()));
+            }
+        }
+    }
+
+    /// Each member that is shown of the app user, by its name, with the event it is from; without those of which that
+    /// is not known any more.
+    pub fn shown(&self, fold: &Fold) -> BTreeMap<String, S> {
+        let (Some(view), Some(group)) = (fold.view(&self.of), fold.group(&self.of)) else {
+            return BTreeMap::new();
+        };
+        let fields = view.fields.keys().filter_map(|field| {
+            let (id, ours) = group.says(field)?;
+            let word = if ours { Word::Ours(field.clone()) } else { Word::Smooch(field.clone()) };
+            Some((field.to_string(), self.said.get(&(id.clone(), word))?.clone()))
+        });
+        let mut shown: BTreeMap<String, S> = fields.collect();
+        let ids: BTreeSet<&SmoochId> = view.aliases.iter().chain([&view.id]).collect();
+        if !view.clients.is_empty() {
+            let has = |id: &&&SmoochId| {
+                let known = |record: &Record| {
+                    let of: BTreeSet<&ClientId> =
+                        record.smooch.clients.keys().chain(record.devices.keys()).collect();
+                    of.iter().any(|client| view.clients.contains_key(*client))
+                };
+                fold.record(id).is_some_and(known)
+            };
+            let latest = ids.iter().filter(has).filter_map(|id| self.clients.get(*id));
+            let latest = latest.chain(&self.taken).max_by_key(|(seq, _)| *seq);
+            shown.extend(latest.map(|(_, source)| ("clients".to_owned(), source.clone())));
+        }
+        for (name, flag, is) in [
+            ("conversationStarted", Flag::Started, view.started),
+            ("credentialRequired", Flag::Secured, view.secured),
+        ] {
+            let first = ids.iter().filter_map(|id| self.flags.get(&((*id).clone(), flag)));
+            let first = first.min_by_key(|(seq, _)| *seq).filter(|_| is);
+            shown.extend(first.map(|(_, source)| (name.to_owned(), source.clone())));
+        }
+        shown
+    }
+}

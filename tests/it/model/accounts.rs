@@ -1,0 +1,120 @@
+//! Which clients a state shows, and what of each. Events may speak of one client under several ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::picture::Family;
+use super::{ClientName, Device, Member, Part, Stamp, State, User};
+
+const PART: Option<Part> = Some(Part::Clients);
+
+/// A word on a client: the root's goes before the members', then the later before the earlier.
+type Word<V> = (bool, Stamp, V);
+
+impl State {
+    pub(super) fn shown_clients(
+        &self,
+        family: &Family,
+        resolves: &BTreeMap<User, User>,
+    ) -> BTreeMap<ClientName, Device> {
+        let mut accounts: BTreeMap<ClientName, Vec<ClientName>> = BTreeMap::new();
+        let names = self.client_names(family);
+        for name in &names {
+            accounts.entry(self.account(family, &names, name)).or_default().push(name);
+        }
+        let shown = accounts.into_iter().filter_map(|(name, ids)| {
+            let mut device = self.shown_client(family, &ids)?;
+            let claimed =
+                |id: &&&'static str| family.live().any(|user| self.claims.contains_key(&(user, **id)));
+            let here = |id: &&'static str| {
+                self.pointer(id).is_some_and(|holder| resolves.get(holder) == Some(&family.root))
+            };
+            // Who says nothing of being active is not inactive for that.
+            device.active =
+                Some(device.active.is_none_or(|active| active && ids.iter().filter(claimed).all(here)));
+            Some((name, device))
+        });
+        shown.collect()
+    }
+
+    /// Every id that something is said of.
+    fn client_names(&self, family: &Family) -> BTreeSet<ClientName> {
+        let said = self.mentions.iter().chain(&self.removals);
+        let counts = |user: User, stamp: &Stamp| {
+            family.live().any(|id| id == user) && self.floor(user, PART).is_none_or(|floor| *stamp >= floor)
+        };
+        said.filter(|((user, _), stamp)| counts(user, stamp)).map(|((_, name), _)| *name).collect()
+    }
+
+    /// The id that an account is shown under: whoever says that this is its other id, and so on. Of several the
+    /// smallest.
+    fn account(&self, family: &Family, names: &BTreeSet<ClientName>, name: ClientName) -> ClientName {
+        let says = |by: ClientName, name: ClientName| {
+            by != name
+                && family.live().any(|user| {
+                    let said = self.other_ids.get(&(user, by));
+                    said.is_some_and(|(stamp, other)| *other == name && self.own_counts(user, by, *stamp))
+                })
+        };
+        let (mut path, mut at) = (Vec::new(), name);
+        loop {
+            path.push(at);
+            let Some(by) = names.iter().find(|by| says(by, at)) else { return at };
+            if let Some(from) = path.iter().position(|before| before == by) {
+                return path[from..].iter().min().unwrap();
+            }
+            at = by;
+        }
+    }
+
+    fn own_counts(&self, user: User, name: ClientName, stamp: Stamp) -> bool {
+        let gone = self.floor(user, PART).max(self.removals.get(&(user, name)).copied());
+        gone.is_none_or(|gone| stamp >= gone)
+    }
+
+    fn removed(&self, user: User, ids: &[ClientName]) -> Option<Stamp> {
+        let removals = ids.iter().filter_map(|name| self.removals.get(&(user, *name)).copied());
+        removals.filter(|stamp| self.floor(user, PART).is_none_or(|floor| *stamp >= floor)).max()
+    }
+
+    fn shown_client(&self, family: &Family, ids: &[ClientName]) -> Option<Device> {
+        let of_root = self.removed(family.root, ids);
+        let of_any = family.live().filter_map(|user| self.removed(user, ids)).max();
+        let words = |user: User, name: ClientName, stamp: Stamp| {
+            let own = user == family.root;
+            let gone = if own { of_root } else { of_any };
+            let hidden = !own && self.hides(family, PART, user, stamp);
+            (self.own_counts(user, name, stamp) && gone.is_none_or(|gone| stamp >= gone) && !hidden)
+                .then_some(own)
+        };
+        let everything = || family.live().flat_map(|user| ids.iter().map(move |name| (user, *name)));
+        let mentions = everything().filter_map(|key| Some((key, *self.mentions.get(&key)?)));
+        mentions
+            .filter(|((user, name), stamp)| words(user, name, *stamp).is_some())
+            .count()
+            .checked_sub(1)?;
+        let active = everything().filter_map(|key| Some((key, self.active.get(&key)?)));
+        let active = active.filter_map(|((user, name), (stamp, active))| {
+            Some((words(user, name, *stamp)?, *stamp, *active))
+        });
+        let other = everything().filter_map(|key| Some((key, self.other_ids.get(&key)?)));
+        let other = other
+            .filter_map(|((user, name), (stamp, other))| Some((words(user, name, *stamp)?, *stamp, *other)));
+        let member = |member: Member| {
+            let said = everything()
+                .filter_map(|(user, name)| Some((user, name, self.members.get(&(user, name, member))?)));
+            let said = said.filter_map(|(user, name, (stamp, value))| {
+                Some((words(user, name, *stamp)?, *stamp, *value))
+            });
+            Some((member, newest(said)?))
+        };
+        Some(Device {
+            active: newest(active),
+            members: [Member::Platform, Member::Token].into_iter().filter_map(member).collect(),
+            other_id: newest(other),
+        })
+    }
+}
+
+fn newest<V: Ord>(words: impl Iterator<Item = Word<V>>) -> Option<V> {
+    words.max().map(|(_, _, value)| value)
+}
