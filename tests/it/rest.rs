@@ -13,6 +13,7 @@ mod not_offered;
 mod parameters;
 mod safe;
 mod scopes;
+mod sentences;
 mod tenants;
 mod tolerance;
 mod two_ids;
