@@ -183,6 +183,9 @@ impl Metrics {
         for outcome in Outcome::ALL {
             drop(self.received.get_or_create(&Received { outcome }));
         }
+        for reason in ["wrong_path", "wrong_method"] {
+            drop(self.rejected.get_or_create(&Why { reason }));
+        }
         for outcome in ["learned", "kept", "repeated", "quarantined"] {
             drop(self.events.get_or_create(&Done { outcome }));
         }
