@@ -131,6 +131,8 @@ pub struct Metrics {
     backups: Family<Done, Counter>,
     reloads: Family<Done, Counter>,
     backup_last_success: Gauge,
+    /// Journal entries that are yet to be learned again by newer rules; 1 while what they came to is compared.
+    pub to_relearn: Gauge,
     levels: Gauges,
     process: Process,
     /// When a batch was last not stored, in s since 1970; 0 once one was again.
@@ -167,6 +169,7 @@ impl Default for Metrics {
             backups: Family::default(),
             reloads: Family::default(),
             backup_last_success: Gauge::default(),
+            to_relearn: Gauge::default(),
             levels: Gauges::default(),
             process: Process::default(),
             failed: AtomicI64::new(0),
@@ -235,6 +238,11 @@ impl Metrics {
             self.quarantine_dropped.clone(),
         );
         r.register("backups", "Backups by the clock, by what became of them", self.backups.clone());
+        r.register(
+            "journal_entries_to_learn_again",
+            "Journal entries that are yet to be learned again by newer rules",
+            self.to_relearn.clone(),
+        );
         r.register(
             "backup_last_success_timestamp_seconds",
             "When the newest backup in the folder of the settings was made, since 1970; 0 if there is none",

@@ -5,12 +5,15 @@
 //! have moved on, so it is looked at again in one short moment up to which the journal was folded.
 
 mod fold;
+pub mod relearn;
 pub mod sources;
 pub mod told;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::Key;
 use crate::store::archive::{Archive as _, Row};
@@ -79,6 +82,7 @@ pub struct Comparison {
     live: SqliteReader,
     fold: Fold,
     folded: SqliteReader,
+    stop: Arc<AtomicBool>,
 }
 
 impl Comparison {
@@ -86,7 +90,16 @@ impl Comparison {
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
         let mut live = SqliteReader::open(database)?;
         let fold = Fold::open(&folder(database), &mut live)?;
-        Ok(Self { live, folded: SqliteReader::open(fold.path())?, fold })
+        Ok(Self { live, folded: SqliteReader::open(fold.path())?, fold, stop: Arc::default() })
+    }
+
+    /// The same, ended by this: then it fails with [`Error::Interrupted`].
+    pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if self.stop.load(Ordering::Acquire) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// The number of the last entry that is folded.
@@ -111,6 +124,7 @@ impl Comparison {
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut rounds = 0;
         loop {
+            self.go_on()?;
             let page = self.live.journal(self.fold.last(), BATCH)?;
             goes_on(self.live.horizon()?, self.fold.last())?;
             self.fold.learn(&page)?;
@@ -135,6 +149,7 @@ impl Comparison {
             };
             let (was, is) = (pass.live.take(&key), pass.folded.take(&key));
             progress(u64::from(was.is_some()));
+            self.go_on()?;
             if !was.zip(is).is_some_and(|(was, is)| was.says_the_same_as(&is)) {
                 suspects.push((pass.table, key));
             }

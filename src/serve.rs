@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Problems, Server, Settings};
+use crate::config::{Problems, Server, Settings, StoreUrl};
 use crate::exit;
 use crate::http::listen::{self, Routes};
 use crate::http::{self, Shared};
@@ -25,6 +25,7 @@ use crate::ingest::pulse::Pulse;
 use crate::ingest::queue::Queue;
 use crate::ingest::{queue, worker};
 use crate::metrics::Metrics;
+use crate::rebuild::relearn::Relearning;
 use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
@@ -125,7 +126,10 @@ pub async fn run(
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared =
         Shared::new(settings, queue.clone(), readers, news, presence.clone(), doubts, metrics.clone());
-    let mut live = Live::new(settings, shared, schedule, &front, metrics);
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let relearning = Relearning::start(database, queue.clone(), metrics.clone());
+    let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
+    let mut live = Live::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(pulse));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -75,7 +76,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         writeln!(io::stdout(), "{name} is damaged: {what}")?;
     }
     let mut hand = if args.verify { Hand::Nobody } else { Hand::of(settings).await? };
-    let scratch = Scratch::take(path).map_err(open_failed)?;
+    let scratch = take_scratch(path).await?;
     clear_on_signal(&scratch)?;
     let mut comparison = Comparison::open(path).map_err(open_failed)?;
     let (entries, rows) = comparison.size()?;
@@ -212,6 +213,26 @@ impl Hand {
                 store.rest()?;
                 Ok(rows.len() as u64)
             }
+        }
+    }
+}
+
+/// Takes the folder of the fold; waits while another fold is made there, such as that of a service after an upgrade.
+async fn take_scratch(database: &Path) -> anyhow::Result<Scratch> {
+    let mut said = false;
+    loop {
+        match Scratch::take(database) {
+            Err(OpenError::InUse(folder)) => {
+                if !std::mem::replace(&mut said, true) {
+                    let folder = folder.display();
+                    _ = writeln!(
+                        io::stderr(),
+                        "another fold of the journal is at work in {folder}; waiting for it"
+                    );
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            taken => return taken.map_err(open_failed),
         }
     }
 }

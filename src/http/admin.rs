@@ -54,6 +54,10 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
         for (name, done, of) in remaking {
             lines.push_str(&format!("[!]{name}: being made anew, {done} of {of}\n"));
         }
+        let left = shared.metrics.to_relearn.get();
+        if left > 0 {
+            lines.push_str(&format!("[!]journal: being learned again by newer rules, {left} entries left\n"));
+        }
         shared.heard.told().iter().for_each(|told| lines.push_str(&heard(told)));
         lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
         let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };

@@ -186,6 +186,8 @@ pub enum Task {
     Import(Import),
     /// To put right what the journal says otherwise.
     Replace(Replacing),
+    /// To note by which rules the directory was learned.
+    Learned(i64),
 }
 
 /// What the worker has done. It is on disk.
@@ -314,6 +316,11 @@ impl Queue {
             Reply::Replaced(count) => Ok(count),
             _ => Err(Refused::Broken),
         }
+    }
+
+    /// Resolves once it is noted that all of the directory was learned by these rules.
+    pub async fn learned(&self, rules: i64) -> Result<(), Refused> {
+        self.put(Task::Learned(rules), COMMAND_BYTES).await.map(drop)
     }
 
     /// Resolves within `answer_within` in any case: Smooch waits 20 s at the longest, 5 s in its

@@ -26,7 +26,7 @@ pub(super) fn keys(batch: &[&Task]) -> Keys {
             Task::Command(asked, _) => super::commands::keys(asked, &mut keys),
             Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
             Task::Import(asked) => super::imports::keys(asked, &mut keys),
-            Task::Drop(_) | Task::Replace(_) | Task::Tick => {}
+            Task::Drop(_) | Task::Replace(_) | Task::Learned(_) | Task::Tick => {}
         }
     }
     keys

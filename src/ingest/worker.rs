@@ -172,7 +172,8 @@ fn keep<S: Store>(
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
-    let alone = tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_)));
+    let alone =
+        tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_) | Task::Learned(_)));
     if alone {
         return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
     }
@@ -291,6 +292,10 @@ fn transact<S: Store>(
         let replaced = replace(store, replacing, options)?;
         return Ok(vec![Reply::Replaced(replaced)]);
     }
+    if let [Task::Learned(rules)] = tasks {
+        store.learned(*rules)?;
+        return Ok(vec![Reply::Ticked]);
+    }
     let mut txn = store.begin()?;
     let directory = txn.load(&keys(tasks), options.group_members)?;
     let mut work = Work::new(directory, &txn, walks);
@@ -302,9 +307,9 @@ fn transact<S: Store>(
             Task::Redrive(asked) => Reply::Redriven(work.redrive(&mut txn, asked)?),
             Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
             Task::Import(asked) => Reply::Imported(work.import(&txn, asked)?),
-            // It never shares a batch.
+            // They never share a batch.
             Task::Replace(_) => Reply::Replaced(0),
-            Task::Tick => Reply::Ticked,
+            Task::Learned(_) | Task::Tick => Reply::Ticked,
         });
     }
     let batch = work.batch;

@@ -12,6 +12,7 @@ use crate::config::{Problems, Settings};
 use crate::http::listen::{Limits, Routes};
 use crate::http::{self, Shared};
 use crate::metrics::Metrics;
+use crate::rebuild::relearn::Relearning;
 use crate::schedule::Schedule;
 use crate::supervisor;
 
@@ -25,6 +26,8 @@ pub(super) struct Live {
     metrics: Arc<Metrics>,
     shared: Arc<Shared>,
     schedule: Schedule,
+    /// Ends with the rest.
+    _relearning: Relearning,
     routes: Routes,
     admin_routes: Routes,
     limits: watch::Sender<Limits>,
@@ -35,7 +38,7 @@ impl Live {
     pub(super) fn new(
         settings: &Settings,
         shared: Shared,
-        schedule: Schedule,
+        (schedule, relearning): (Schedule, Relearning),
         front: &Front,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -48,6 +51,7 @@ impl Live {
             listening: listen_for_silence(&shared),
             shared,
             schedule,
+            _relearning: relearning,
             routes: front.routes.clone(),
             admin_routes: front.admin_routes.clone(),
             limits: front.limits.clone(),

@@ -306,6 +306,14 @@ pub trait Store: Send {
         Err(Error::Unavailable(format!("this store does not make {derived} anew")))
     }
 
+    /// Notes by which version of its rules the directory was learned; see [`crate::domain::RULES`].
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    fn learned(&mut self, _rules: i64) -> Result<()> {
+        Ok(())
+    }
+
     /// Lets go without another write, and leaves word that the data must be verified before it is
     /// used again: after a failed sync, less may be on disk than is read back from memory.
     fn abandon(self);

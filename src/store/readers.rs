@@ -19,6 +19,11 @@ const TOGETHER: usize = 16;
 /// How much a thread of long reads gives way to the rest of the process: what `nice` takes.
 const NICENESS: i32 = 10;
 
+/// Has this thread give way to the rest of the process. Not everywhere allowed, and then only slower for the rest.
+pub fn give_way() {
+    _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+}
+
 /// Which readers a read uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadClass {
@@ -141,8 +146,7 @@ impl<R: LooksUp> Lane<R> {
             let waiting = waiting.clone();
             let run = move || {
                 if class == ReadClass::Long {
-                    // Not everywhere allowed, and then only slower for the rest.
-                    _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+                    give_way();
                 }
                 while let Ok(first) = waiting.recv_blocking() {
                     if class == ReadClass::Long {

@@ -238,6 +238,10 @@ impl Store for Sqlite {
         Ok(())
     }
 
+    fn learned(&mut self, rules: i64) -> Result<()> {
+        self.conn.execute("UPDATE upkeep SET rules = ?1", [rules]).map(drop).map_err(trouble)
+    }
+
     fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
         if self.remake()? {
             return Ok(true);

@@ -6,6 +6,7 @@ mod look;
 mod progress;
 mod quarantine;
 mod rebuild;
+mod relearn;
 mod replay;
 mod tail;
 

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::domain::RULES;
+
 use super::{OpenError, answers, backup, common, derived, trouble};
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
@@ -78,6 +80,10 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         txn.execute_batch(step).map_err(failed)?;
         if version == 4 {
             answers::hide_keys(&txn).map_err(failed)?;
+        }
+        if version == known && found == 0 {
+            // What is learned in it from now on is learned by the rules of this program.
+            txn.execute("UPDATE upkeep SET rules = ?1", [RULES]).map_err(failed)?;
         }
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         txn.pragma_update(None, "user_version", version).map_err(failed)?;

@@ -48,6 +48,11 @@ impl SqliteReader {
         Ok(DERIVED.iter().filter_map(done).collect())
     }
 
+    /// By which version of its rules the directory was learned.
+    pub fn rules(&mut self) -> Result<i64> {
+        self.snapshot()?.query_row("SELECT rules FROM upkeep", [], |row| row.get(0)).map_err(trouble)
+    }
+
     /// Reads, at first with every index. Without the index of words where that is damaged: then it takes longer.
     fn by_indexes<T>(&self, read: impl Fn(bool) -> Result<T>) -> Result<T> {
         match read(!self.doubts.is_raised("search")) {

@@ -36,3 +36,7 @@ UPDATE upkeep SET filled = iif(EXISTS (SELECT 1 FROM app_users), 0, NULL);
 ALTER TABLE upkeep ADD COLUMN identified INTEGER;
 ALTER TABLE upkeep ADD COLUMN sortable INTEGER;
 ALTER TABLE upkeep ADD COLUMN searchable INTEGER;
+
+-- By which version of its rules the program read what the directory was learned from. A directory of older rules is
+-- learned again from what the journal still has.
+ALTER TABLE upkeep ADD COLUMN rules INTEGER NOT NULL DEFAULT 0;

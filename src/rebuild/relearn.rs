@@ -1,0 +1,191 @@
+//! After an upgrade: what the journal still has is learned again by the rules of this program.
+//!
+//! It is the fold that `rollcall rebuild` makes, beside the live directory and on a thread that gives way to the rest of
+//! the process. What the rules say otherwise now the worker replaces between two batches, and tells the feed. Killed, the
+//! next start begins again. What the journal no longer has stays as it came to be: the fold begins with the base.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+
+use super::{Comparison, Pass, Scratch, differing};
+use crate::domain::RULES;
+use crate::ingest::queue::{Queue, Refused};
+use crate::metrics::Metrics;
+use crate::store::archive::{Archive as _, Row};
+use crate::store::readers::give_way;
+use crate::store::sqlite::{OpenError, SqliteReader};
+use crate::store::{Error, Reader as _};
+
+/// Rows replaced in one transaction.
+const AT_ONCE: usize = 512;
+/// How long is waited before what could not be done is tried again.
+const RETRY: Duration = Duration::from_secs(30);
+/// The same for the worker, which has no room now.
+const SOON: Duration = Duration::from_millis(500);
+/// How often it says how far it is.
+const WORD: Duration = Duration::from_secs(5);
+
+/// The thread. Dropping it stops what it is at, and waits for that.
+pub struct Relearning {
+    told: Option<Sender<()>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relearning {
+    /// Starts it. Where the directory was learned by the rules of this program, it ends at once. To be called within a
+    /// runtime.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(database: &Path, queue: Queue, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (told, news) = channel();
+        let stop = Arc::<AtomicBool>::default();
+        let work = Work { database: database.to_owned(), queue, metrics, runtime: Handle::current(), news };
+        let stopped = stop.clone();
+        let run = move || {
+            give_way();
+            work.run(&stopped);
+        };
+        let thread = thread::Builder::new().name("relearning".to_owned()).spawn(run)?;
+        Ok(Self { told: Some(told), stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Relearning {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.told = None;
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+/// Why it did not come to its end.
+#[derive(Debug, thiserror::Error)]
+enum Unfinished {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] Error),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+struct Work {
+    database: PathBuf,
+    queue: Queue,
+    metrics: Arc<Metrics>,
+    runtime: Handle,
+    news: Receiver<()>,
+}
+
+impl Work {
+    fn run(&self, stop: &Arc<AtomicBool>) {
+        while let Err(error) = self.bring_up(stop) {
+            self.metrics.to_relearn.set(0);
+            let is_over =
+                stop.load(Ordering::Acquire) || matches!(error, Unfinished::Refused(Refused::Closed));
+            if is_over || !self.waits(RETRY, &error) {
+                return;
+            }
+        }
+        self.metrics.to_relearn.set(0);
+    }
+
+    /// Waits; whether to go on afterwards.
+    fn waits(&self, time: Duration, error: &Unfinished) -> bool {
+        let seconds = time.as_secs();
+        tracing::warn!(%error, "the journal is not learned again yet; it is tried again in {seconds} s: {error}");
+        matches!(self.news.recv_timeout(time), Err(RecvTimeoutError::Timeout))
+    }
+
+    /// Brings the directory to the rules of this program, if it is not there.
+    fn bring_up(&self, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
+        let mut reader = SqliteReader::open(&self.database)?;
+        let found = reader.rules()?;
+        if found >= RULES {
+            return Ok(());
+        }
+        let entries = reader.last()?.saturating_sub(reader.horizon()?.folded);
+        drop(reader);
+        if entries > 0 {
+            let began = Instant::now();
+            tracing::info!(
+                entries,
+                "this program reads events by newer rules: {entries} entries of the journal are learned again, beside \
+                 everything else"
+            );
+            let (users, rows) = self.learn_again(entries, stop)?;
+            let seconds = began.elapsed().as_secs_f64();
+            tracing::info!(
+                entries,
+                users,
+                rows,
+                seconds,
+                "the journal was learned again in {seconds:.1} s: {users} app users are known otherwise now, {rows} rows"
+            );
+        }
+        self.runtime.block_on(self.queue.learned(RULES))?;
+        Ok(())
+    }
+
+    /// Folds the journal, compares, and has the worker replace what differs: how many app users, and rows.
+    fn learn_again(&self, entries: u64, stop: &Arc<AtomicBool>) -> Result<(u64, u64), Unfinished> {
+        let _scratch = Scratch::take(&self.database)?;
+        let open = || Comparison::open(&self.database).map(|opened| opened.stopped_by(stop.clone()));
+        // A fresh database says much of itself that is about no database of the operator's.
+        let quiet = tracing::subscriber::NoSubscriber::new();
+        let mut comparison = tracing::subscriber::with_default(quiet, open)?;
+        let (mut done, mut told) = (0, Instant::now());
+        self.metrics.to_relearn.set(entries as i64);
+        comparison.catch_up(&mut |steps| {
+            done += steps;
+            self.metrics.to_relearn.set((entries.saturating_sub(done)).max(1) as i64);
+            if told.elapsed() > WORD {
+                told = Instant::now();
+                tracing::info!(done, of = entries, "learning the journal again: {done} of {entries} entries");
+            }
+        })?;
+        let (mut pass, mut users, mut rows) = (Pass::begin(), 0, 0);
+        while let Some(found) = comparison.next(&mut pass, &mut |_| ())? {
+            if found.is_empty() {
+                continue;
+            }
+            let is_app_user = |row: &&Row| row.table == 0 && row.user().is_some_and(|(_, id)| !id.is_app());
+            users += found.iter().filter(is_app_user).count() as u64;
+            // The worker goes on with the fold.
+            drop(comparison);
+            for few in found.chunks(AT_ONCE) {
+                rows += self.replace(few)? as u64;
+            }
+            comparison = open()?;
+        }
+        Ok((users, rows))
+    }
+
+    /// Has the worker replace rows, as soon as it has room.
+    fn replace(&self, rows: &[Row]) -> Result<usize, Refused> {
+        let keys: Vec<_> = rows.iter().map(|row| (row.table, row.key.clone())).collect();
+        loop {
+            let (database, keys) = (self.database.clone(), keys.clone());
+            let replacing = self.queue.replace(Box::new(move || differing(&database, &keys)));
+            match self.runtime.block_on(replacing) {
+                Err(Refused::Full | Refused::Late) => {
+                    if self.news.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
+                        return Err(Refused::Closed);
+                    }
+                }
+                replaced => return replaced,
+            }
+        }
+    }
+}
