@@ -54,7 +54,7 @@ const wrong = { profile: { email: '' } };
 results.wrong = await refused(users.updateUser(app, EVE, wrong), 400, 'bad_request');
 assert.match(results.wrong.title, /profile\.email/);
 
-// A device that started through v1 is a device in v2.
+// A device that started through v1 is a device in v2, and a client.
 const device = { id: 'eves-phone', platform: 'android', appVersion: '2.0', info: { os: 'Android' } };
 const started = await fetch(`${url}/v1/init`, {
   method: 'POST',
@@ -71,9 +71,12 @@ const one = await answer(new DevicesApi().getDevice(app, eve.id, id));
 assert.deepEqual(one, { device: devices[0] });
 results.unknownDevice = await refused(new DevicesApi().getDevice(app, EVE, 'none'), 404, 'device_not_found');
 const { clients, meta } = await answer(new ClientsApi().listClients(app, EVE));
-assert.deepEqual([clients, meta.hasMore], [[], false]);
+// The device is a client as well, under the id that the device names.
+const [client] = clients;
+assert.equal(client.id, devices[0].clientId);
+assert.deepEqual([clients.length, client.type, client.status, meta.hasMore], [1, 'sdk', 'active', false]);
 const page = await answer(new ClientsApi().listClients(app, EVE, { page: { size: 1 } }));
-assert.deepEqual(page.clients, []);
+assert.deepEqual(page.clients, clients);
 
 const { user: scrubbed } = await answer(users.deleteUserPersonalInformation(app, EVE));
 assert.deepEqual([scrubbed.externalId, scrubbed.metadata], [EVE, {}]);

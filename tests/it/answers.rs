@@ -63,7 +63,7 @@ fn what_was_stored_before_is_answered_200_and_not_stored_again() {
 fn a_trigger_that_nobody_acts_on_is_answered_200_and_kept() {
     let home = Home::new();
     let program = home.start();
-    let v1 = json!({ "trigger": "weather:changed", "app": { "_id": APP }, "appUser": { "_id": "a" } });
+    let v1 = json!({ "trigger": "weather:changed", "app": { "_id": APP }, "weather": { "_id": "a" } });
     let v2 =
         json!({ "app": { "id": APP }, "events": [{ "id": "1", "type": "weather:changed", "payload": {} }] });
     for body in [v1, v2] {
