@@ -13,7 +13,7 @@ mod unmerge;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use rollcall::domain::{AppId, Client, ClientId};
+use rollcall::domain::{self, AppId, Client, ClientId};
 
 use crate::model::{Device, Event, Picture, Say, Sighting, State, User, Value};
 use generate::{Order, USERS, history, history_between, old_sighting, order, truncated, unmerging_history};
@@ -199,6 +199,13 @@ fn compare(history: &[Event], order: &Order) -> Result<(), TestCaseError> {
     prop_assert_eq!(pointers(&shuffled), pointers(&straight));
     let expected = picture.by_user_id.iter().map(|(value, root)| (translate::text(*value), id(root)));
     prop_assert_eq!(by_user_id(&straight), expected.collect());
+    let brand = |value: Value| domain::brand::brand(&translate::text(value)).map(|brand| brand.into_owned());
+    let expected = picture
+        .in_brand
+        .iter()
+        .map(|((user_id, of), root)| ((translate::text(*user_id), of.and_then(brand)), id(root)));
+    let expected = expected.collect();
+    prop_assert_eq!(translate::in_brand(straight), expected, "whom a name means in a brand");
     Ok(())
 }
 

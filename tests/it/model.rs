@@ -50,6 +50,8 @@ pub(crate) enum Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Field {
     UserId,
+    /// Within which a `userId` is unique.
+    Brand,
     Name,
     Email,
     Plan,
@@ -59,14 +61,14 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::UserId, Self::Name, Self::Email, Self::Plan, Self::City, Self::Pending];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::UserId, Self::Brand, Self::Name, Self::Email, Self::Plan, Self::City, Self::Pending];
 
     fn part(self) -> Option<Part> {
         match self {
             Self::Plan | Self::City => Some(Part::Properties),
             Self::Pending => Some(Part::Clients),
-            Self::UserId | Self::Name | Self::Email => None,
+            Self::UserId | Self::Brand | Self::Name | Self::Email => None,
         }
     }
 }

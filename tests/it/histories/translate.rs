@@ -29,6 +29,7 @@ pub(super) fn text(value: Value) -> Text {
 pub(super) fn field(field: Field) -> domain::Field {
     match field {
         Field::UserId => domain::Field::UserId,
+        Field::Brand => domain::brand::BRAND.clone(),
         Field::Name => domain::Field::GivenName,
         Field::Email => domain::Field::Other("email".into()),
         Field::Plan => domain::Field::Property("plan".into()),
@@ -165,6 +166,21 @@ pub(super) fn pointers(directory: &Directory) -> BTreeMap<ClientId, SmoochId> {
 pub(super) fn listed(directory: &Directory) -> BTreeMap<SmoochId, View> {
     let views = USERS.iter().filter_map(|user| directory.view(&app(), &id(user)));
     views.map(|view| (view.id.clone(), view)).collect()
+}
+
+/// Each `userId` shown with each brand, and the root that it means there.
+pub(super) fn in_brand(mut directory: Directory) -> BTreeMap<(Text, Option<String>), SmoochId> {
+    let views = listed(&directory);
+    let named =
+        views.values().filter_map(|view| Some((view.fields.get(&domain::Field::UserId)?, view.brand())));
+    let named = named.map(|(user_id, brand)| (user_id.clone(), brand.map(|brand| brand.into_owned())));
+    let mut found = BTreeMap::new();
+    for (user_id, brand) in named {
+        directory.bring_named(&app(), &user_id, USERS.map(id));
+        let meant = directory.in_brand(&app(), &user_id, brand.as_deref()).expect("somebody of the brand");
+        found.insert((user_id, brand), meant.id);
+    }
+    found
 }
 
 /// Each `userId` shown, and the root it leads to: the newest, then the smallest.

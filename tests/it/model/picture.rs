@@ -14,6 +14,8 @@ pub(crate) struct Picture {
     pub resolves: BTreeMap<User, User>,
     /// Each `userId` shown, and the root it leads to.
     pub by_user_id: BTreeMap<Value, User>,
+    /// The same within each brand, and among those who show none.
+    pub in_brand: BTreeMap<(Value, Option<Value>), User>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,8 +69,9 @@ impl Picture {
         let resolves: BTreeMap<User, User> = resolves.collect();
         let users = families.iter().map(|family| (family.root, state.shown(family, &resolves)));
         let users: BTreeMap<User, Shown> = users.collect();
-        let by_user_id = by_user_id(state, &families, &users);
-        Self { users, resolves, by_user_id }
+        let by_user_id = by_name(state, &families, &users, |user_id, _| user_id);
+        let in_brand = by_name(state, &families, &users, |user_id, brand| (user_id, brand));
+        Self { users, resolves, by_user_id, in_brand }
     }
 }
 
@@ -149,18 +152,25 @@ impl State {
     }
 }
 
-/// The newest of the live roots that show a `userId`, then the smallest.
-fn by_user_id(state: &State, families: &[Family], users: &BTreeMap<User, Shown>) -> BTreeMap<Value, User> {
-    let mut best: BTreeMap<Value, (Option<Stamp>, Reverse<User>)> = BTreeMap::new();
+/// The newest of the live roots that show a `userId`, then the smallest, under the key that `key` makes of the
+/// `userId` and the brand that a root shows.
+fn by_name<K: Ord>(
+    state: &State,
+    families: &[Family],
+    users: &BTreeMap<User, Shown>,
+    key: impl Fn(Value, Option<Value>) -> K,
+) -> BTreeMap<K, User> {
+    let mut best: BTreeMap<K, (Option<Stamp>, Reverse<User>)> = BTreeMap::new();
     for family in families {
         let Some(shown) = users[family.root].fields.get(&Field::UserId) else { continue };
         let said = family.live().filter_map(|id| state.fields.get(&(id, Field::UserId)));
         let said = said.filter(|(_, value)| value.as_ref() == Some(shown)).map(|(stamp, _)| *stamp);
         let sets = family.live().filter_map(|id| state.sets.get(&(id, Field::UserId)));
         let sets = sets.filter(|(_, value, _)| value.as_ref() == Some(shown)).map(|(stamp, _, _)| *stamp);
-        super::up(&mut best, *shown, (said.chain(sets).max(), Reverse(family.root)));
+        let brand = users[family.root].fields.get(&Field::Brand).copied();
+        super::up(&mut best, key(*shown, brand), (said.chain(sets).max(), Reverse(family.root)));
     }
-    best.into_iter().map(|(user_id, (_, root))| (user_id, root.0)).collect()
+    best.into_iter().map(|(key, (_, root))| (key, root.0)).collect()
 }
 
 /// Each one's newest edge, where it still joins; every cycle is cut at its oldest.
