@@ -171,7 +171,9 @@ impl Mentions {
     /// Whether two certainly come to the same, whenever it was said.
     pub(super) fn say_the_same(&self, other: &Self) -> bool {
         let [one, two] = [self, other].map(|of| of.latest.as_ref().map(|said| &said.value));
-        one == two && self.older.is_empty() && other.older.is_empty()
+        // A removal takes away what was said before it under another id of the client as well.
+        let gone = self.removed == other.removed;
+        one == two && gone && self.older.is_empty() && other.older.is_empty()
     }
 }
 

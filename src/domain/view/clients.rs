@@ -43,7 +43,19 @@ pub(in crate::domain) fn shown(
 pub(in crate::domain) fn say_the_same(before: &Record, now: &Record) -> bool {
     let (was, is) = (&before.smooch.clients, &now.smooch.clients);
     let mut both = was.iter().zip(is);
-    was.len() == is.len() && both.all(|((one, was), (two, is))| one == two && was.say_the_same(is))
+    let same =
+        was.len() == is.len() && both.all(|((one, was), (two, is))| one == two && was.say_the_same(is));
+    same && !may_be_linked(is)
+}
+
+/// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
+fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
+    let names_another = |said: &Register<Mention>| {
+        let other = Members::string(&said.value.rest, "\"_id\"");
+        other.is_some_and(|other| clients.contains_key(&ClientId::from(&*plain(other))))
+    };
+    clients.len() > 1
+        && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.said().any(names_another))
 }
 
 /// Whether two records of one who is nobody else show the same clients.
@@ -112,11 +124,8 @@ struct Voice<'a> {
 fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
     let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
     let claimed = |id: &&&ClientId| group.records().any(|record| record.claims.contains_key(**id));
-    let active = match active {
-        Some(active) => active && ids.iter().filter(claimed).all(|id| bound(id)),
-        // A client of which nobody said whether it is active is not inactive for that.
-        None => true,
-    };
+    // A client of which it is not said whether it is active is not inactive for that, unless somebody else has it.
+    let active = active.unwrap_or(true) && ids.iter().filter(claimed).all(|id| bound(id));
     Some(Client { active, rest })
 }
 

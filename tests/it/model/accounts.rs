@@ -28,9 +28,8 @@ impl State {
             let here = |id: &&'static str| {
                 self.pointer(id).is_some_and(|holder| resolves.get(holder) == Some(&family.root))
             };
-            // Who says nothing of being active is not inactive for that.
-            device.active =
-                Some(device.active.is_none_or(|active| active && ids.iter().filter(claimed).all(here)));
+            // Who says nothing of being active is not inactive for that, unless somebody else has it.
+            device.active = Some(device.active.unwrap_or(true) && ids.iter().filter(claimed).all(here));
             Some((name, device))
         });
         shown.collect()
