@@ -257,6 +257,14 @@ impl Field {
     /// moves from the one list to the other.
     pub const PENDING_CLIENTS: &'static str = "pendingClients";
 
+    /// By what name somebody without a name goes. It is shown, and found, for as long as no name is known.
+    pub const DISPLAY_NAME: &'static str = "displayName";
+
+    /// Whether it is [`Field::DISPLAY_NAME`].
+    pub fn is_display_name(&self) -> bool {
+        matches!(self, Self::Other(name) if **name == *Self::DISPLAY_NAME)
+    }
+
     /// The part it belongs to, if it belongs to one.
     pub fn part(&self) -> Option<Part> {
         match self {

@@ -20,6 +20,9 @@ use super::words::words;
 /// The texts that are searched for by their words.
 const SEARCHED: [Field; 4] = [Field::GivenName, Field::Surname, Field::Email, Field::UserId];
 
+/// What somebody is searched for by who has no name.
+static DISPLAY_NAME: LazyLock<Field> = LazyLock::new(|| Field::Other(Field::DISPLAY_NAME.into()));
+
 /// v2's `identities`.
 static IDENTITIES: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.identities".into()));
 
@@ -39,7 +42,7 @@ pub struct Summary {
 /// What an app user is searched by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
-    /// The words of its names, its e-mail address and its `userId`.
+    /// The words of its names, or else of its display name, of its e-mail address and its `userId`.
     pub words: BTreeSet<String>,
     /// Its e-mail address, as JSON text.
     pub email: Option<Text>,
@@ -75,7 +78,9 @@ impl Summary {
 impl Traits {
     /// Of everybody in a group.
     pub fn of(group: &Group<'_>) -> Self {
-        let texts = SEARCHED.iter().filter_map(|field| value(group, field));
+        let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
+        let other = (!has_name).then_some(&*DISPLAY_NAME);
+        let texts = SEARCHED.iter().chain(other).filter_map(|field| value(group, field));
         // A name that is no text is searched for by what it looks like.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
@@ -107,7 +112,7 @@ impl Traits {
                 was.values().map(Client::traits).eq(is.values().map(Client::traits))
             }
         };
-        let fields = SEARCHED.iter().chain([&Field::SignedUpAt, &*IDENTITIES]).all(same);
+        let fields = SEARCHED.iter().chain([&*DISPLAY_NAME, &Field::SignedUpAt, &*IDENTITIES]).all(same);
         before.is_plain() && now.is_plain() && fields && clients()
     }
 }

@@ -124,15 +124,20 @@ impl View {
 }
 
 fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
-    if group.members.is_empty() && group.record.ours.is_empty() {
+    let mut fields = if group.members.is_empty() && group.record.ours.is_empty() {
         // Most app users: nobody else's word has to be weighed.
         let said = group.record.smooch.fields.iter();
-        return said.filter_map(|(field, said)| Some((field.clone(), said.value.clone()?))).collect();
+        said.filter_map(|(field, said)| Some((field.clone(), said.value.clone()?))).collect()
+    } else {
+        let keys = group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys()));
+        let keys: BTreeSet<&Field> = keys.collect();
+        let shown = |field: &Field| Some((field.clone(), value(group, field)?.clone()));
+        keys.into_iter().filter_map(shown).collect::<BTreeMap<_, _>>()
+    };
+    if [Field::GivenName, Field::Surname].iter().any(|name| fields.contains_key(name)) {
+        fields.retain(|field, _| !field.is_display_name());
     }
-    let keys: BTreeSet<&Field> =
-        group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys())).collect();
-    let shown = keys.into_iter().filter_map(|field| Some((field.clone(), value(group, field)?.clone())));
-    shown.collect()
+    fields
 }
 
 /// What a group shows for one field.
@@ -241,10 +246,18 @@ impl Change {
             return None;
         }
         let (was, is) = (&before.smooch, &now.smooch);
-        let shown =
-            |layer: &'_ Layer, field: &Field| layer.fields.get(field).and_then(|said| said.value.clone());
+        let said = |layer: &Layer, field: &Field| layer.fields.get(field).and_then(|said| said.value.clone());
+        let has_name = [was, is]
+            .map(|layer| [Field::GivenName, Field::Surname].iter().any(|name| said(layer, name).is_some()));
+        let shown = |layer: &Layer, has_name: bool, field: &Field| {
+            said(layer, field).filter(|_| !(has_name && field.is_display_name()))
+        };
         let gone = was.fields.keys().filter(|field| !is.fields.contains_key(field));
-        let differing = is.fields.keys().chain(gone).filter(|field| shown(was, field) != shown(is, field));
+        let differing = is
+            .fields
+            .keys()
+            .chain(gone)
+            .filter(|field| shown(was, has_name[0], field) != shown(is, has_name[1], field));
         let fields: BTreeSet<&Field> = differing.collect();
         let fields = fields.into_iter().map(ToString::to_string);
         let rest = [

@@ -102,7 +102,15 @@ fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact
     let given = author.get("user").unwrap_or(&Json::Null);
     let beside = || payload.get("user").and_then(|user| id(user, "id"));
     let user = id(given, "id").or_else(|| id(author, "userId")).or_else(beside)?;
-    Some(with_source(user_seen(given, user, started), act.get("source")))
+    let mut seen = user_seen(given, user, started);
+    let named = |(field, _): &(Field, _)| {
+        matches!(field, Field::GivenName | Field::Surname) || field.is_display_name()
+    };
+    let name = author.get("displayName").filter(|name| name.str().is_some_and(|name| !name.is_empty()));
+    if let Some(name) = name.filter(|_| !seen.fields.iter().any(named)) {
+        seen.fields.push((Field::Other(Field::DISPLAY_NAME.into()), user::value(name)));
+    }
+    Some(with_source(seen, act.get("source")))
 }
 
 /// The user that a payload carries beside what happened, and the client it came through.
@@ -174,6 +182,9 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
 
 /// A member of a user that v1 never had.
 pub(super) fn own_field(key: &str) -> Field {
+    if key == Field::DISPLAY_NAME {
+        return Field::Other(key.into());
+    }
     Field::Other(format!("v2.{key}").into())
 }
 

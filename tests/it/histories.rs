@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use rollcall::domain::{self, AppId, Client, ClientId};
 
-use crate::model::{Device, Event, Picture, Say, Sighting, State, User, Value};
+use crate::model::{Device, Event, Field, Picture, Say, Sighting, State, User, Value};
 use generate::{Order, USERS, history, history_between, old_sighting, order, truncated, unmerging_history};
 use translate::{bodies, by_user_id, directory_of, id, learn, pointers, view_of};
 
@@ -120,7 +120,8 @@ proptest! {
         for user in USERS {
             let Some(was) = before.view(&app(), &id(user)) else { continue };
             let now = after.view(&app(), &id(user)).expect("still there");
-            for (field, value) in &was.fields {
+            let named = now.fields.contains_key(&translate::field(Field::Name));
+            for (field, value) in was.fields.iter().filter(|(field, _)| !(named && field.is_display_name())) {
                 let carried = seen.fields.iter().any(|(carried, _)| translate::field(*carried) == *field);
                 let is = now.fields.get(field);
                 prop_assert!(is == Some(value) || carried && is.is_some(), "{:?} was {}", field, value);
@@ -150,12 +151,13 @@ proptest! {
             let now = after.view(&app(), &id(user)).expect("still there");
             let gap = was.id == id(seen.user) && !was.aliases.is_empty();
             let carries = |field| seen.fields.iter().any(|(carried, _)| translate::field(*carried) == field);
-            for (field, value) in &was.fields {
+            let named = now.fields.contains_key(&translate::field(Field::Name));
+            for (field, value) in was.fields.iter().filter(|(field, _)| !(named && field.is_display_name())) {
                 let same = now.fields.get(field) == Some(value);
                 prop_assert!(same || gap && carries(field.clone()), "{:?} was {}", field, value);
             }
             let new = now.fields.keys().filter(|field| !was.fields.contains_key(field));
-            prop_assert!(new.cloned().all(carries));
+            prop_assert!(new.cloned().all(|field| field.is_display_name() || carries(field)));
             for (client, value) in &was.clients {
                 let is = now.clients.get(client).expect("still there");
                 let carried = carried(seen, client);

@@ -54,6 +54,8 @@ pub(crate) enum Field {
     Brand,
     Name,
     Email,
+    /// Shown of somebody without a name.
+    Display,
     Plan,
     City,
     /// The clients that are being linked, as a whole.
@@ -61,14 +63,22 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::UserId, Self::Brand, Self::Name, Self::Email, Self::Plan, Self::City, Self::Pending];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::UserId,
+        Self::Brand,
+        Self::Name,
+        Self::Email,
+        Self::Display,
+        Self::Plan,
+        Self::City,
+        Self::Pending,
+    ];
 
     fn part(self) -> Option<Part> {
         match self {
             Self::Plan | Self::City => Some(Part::Properties),
             Self::Pending => Some(Part::Clients),
-            Self::UserId | Self::Brand | Self::Name | Self::Email => None,
+            Self::UserId | Self::Brand | Self::Name | Self::Email | Self::Display => None,
         }
     }
 }

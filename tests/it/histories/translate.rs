@@ -32,6 +32,7 @@ pub(super) fn field(field: Field) -> domain::Field {
         Field::Brand => domain::brand::BRAND.clone(),
         Field::Name => domain::Field::GivenName,
         Field::Email => domain::Field::Other("email".into()),
+        Field::Display => domain::Field::Other(domain::Field::DISPLAY_NAME.into()),
         Field::Plan => domain::Field::Property("plan".into()),
         Field::City => domain::Field::Property("city".into()),
         Field::Pending => domain::Field::Other(domain::Field::PENDING_CLIENTS.into()),

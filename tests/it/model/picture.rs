@@ -125,7 +125,13 @@ impl State {
     }
 
     fn shown_fields(&self, family: &Family) -> BTreeMap<Field, Value> {
-        Field::ALL.into_iter().filter_map(|field| Some((field, self.shown_field(family, field)?))).collect()
+        let fields = Field::ALL.into_iter();
+        let mut shown: BTreeMap<_, _> =
+            fields.filter_map(|field| Some((field, self.shown_field(family, field)?))).collect();
+        if shown.contains_key(&Field::Name) {
+            shown.remove(&Field::Display);
+        }
+        shown
     }
 
     fn shown_field(&self, family: &Family, field: Field) -> Option<Value> {

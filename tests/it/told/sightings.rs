@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{in_every_order, shown, v1, v2};
-use crate::support::Home;
+use super::{in_every_order, listed, shown, v1, v2};
+use crate::support::{APP, Home};
 
 #[test]
 fn a_trigger_that_is_not_known_has_seen_whom_it_carries() {
@@ -89,5 +89,67 @@ fn a_trigger_that_is_not_known_may_be_about_nobody() {
     ];
     for body in bodies {
         in_every_order(&program, &[body], |_| assert!(program.everybody().is_empty()));
+    }
+}
+
+#[test]
+fn who_has_no_name_goes_by_the_display_name_of_an_author() {
+    let program = Home::new().start();
+    let wrote = |day: u32, name: &str, user: Value| {
+        let author = json!({ "type": "user", "userId": "x$", "displayName": name, "user": user });
+        v2(day, "conversation:message", json!({ "message": { "author": author } }))
+    };
+    let nobody = || json!({ "id": "x$" });
+    let named = || json!({ "id": "x$", "profile": { "givenName": "Ann$" } });
+    let update = |profile: Value| v2(3, "user:update", json!({ "user": { "id": "x$", "profile": profile } }));
+    let typing =
+        json!({ "activity": { "author": { "type": "user", "userId": "x$", "displayName": "Quiet$" } } });
+    // What was told, the name that is shown, and whether that is the display name.
+    let table: [(&str, Vec<Value>, &str, bool); 8] = [
+        ("an author", vec![wrote(1, "Panda$", nobody())], "Panda$", true),
+        ("who is typing", vec![v2(1, "conversation:typing", typing)], "Quiet$", true),
+        ("the last one", vec![wrote(1, "Panda$", nobody()), wrote(2, "Bear$", nobody())], "Bear$", true),
+        ("who has a name", vec![wrote(1, "Panda$", named())], "Ann$", false),
+        (
+            "who comes to a name",
+            vec![wrote(1, "Panda$", nobody()), update(json!({ "givenName": "Ann$" }))],
+            "Ann$",
+            false,
+        ),
+        (
+            "or to a surname",
+            vec![wrote(1, "Panda$", nobody()), update(json!({ "surname": "Ann$" }))],
+            "Ann$",
+            false,
+        ),
+        (
+            "whose name was cleared",
+            vec![wrote(1, "Panda$", nobody()), update(json!({ "givenName": null }))],
+            "Panda$",
+            true,
+        ),
+        (
+            "whose name is known already",
+            vec![update(json!({ "givenName": "Ann$" })), wrote(4, "Panda$", nobody())],
+            "Ann$",
+            false,
+        ),
+    ];
+    for (n, (case, bodies, name, is_display_name)) in table.into_iter().enumerate() {
+        let own = |text: &str| text.replace('$', &format!("x{n}x$"));
+        let bodies: Vec<Value> =
+            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
+        in_every_order(&program, &bodies, |sign| {
+            let (id, name) = (sign(&own("x$")), sign(&own(name)));
+            let v1 = shown(&program, &id);
+            let v2 = program.get(&format!("/v2/apps/{APP}/users/{id}")).json()["user"].clone();
+            let expected = if is_display_name { json!(name) } else { Value::Null };
+            assert_eq!((&v1["displayName"], &v2["displayName"]), (&expected, &expected), "{case}");
+            let found = |word: &str| {
+                listed(&program, &format!("q={}", word.split('-').next().unwrap())).contains(&id)
+            };
+            assert!(found(&name), "{case}");
+            assert!(is_display_name || !found(&sign(&own("Panda$"))), "{case}");
+        });
     }
 }

@@ -42,7 +42,8 @@ const LIST: &[char] = &['['];
 const OBJECT: &[char] = &['{'];
 
 /// Members of a user, and of its profile, that v2's clients expect to be of a type.
-const TYPES: [(&str, &[char]); 7] = [
+const TYPES: [(&str, &[char]); 8] = [
+    (Field::DISPLAY_NAME, STRING),
     ("v2.authenticated", BOOLEAN),
     ("v2.toBeRetained", BOOLEAN),
     ("v2.zendeskId", STRING),
@@ -66,6 +67,7 @@ pub fn user(view: &View) -> String {
             Field::Surname => (&mut profile, "surname"),
             Field::Email => (&mut profile, "email"),
             Field::Property(key) => (&mut metadata, &**key),
+            field if field.is_display_name() => (&mut user, Field::DISPLAY_NAME),
             Field::Other(name) => match (name.strip_prefix("v2."), name.strip_prefix("profile.")) {
                 (Some(own), _) => (&mut user, own),
                 (_, Some(name)) => (&mut profile, name),
