@@ -60,7 +60,7 @@ pub(super) fn one_of_database(
     }
 }
 
-/// The one app user whom a name means; nobody if there is none.
+/// The one app user whom a name means; `None` if there is none.
 ///
 /// # Errors
 /// The name is a `userId` that is carried in several brands, or the database cannot be read.

@@ -84,7 +84,7 @@ pub fn brands_of(views: &[View]) -> BTreeSet<Option<String>> {
     views.iter().map(|view| view.brand().map(Cow::into_owned)).collect()
 }
 
-/// Why a `userId` means nobody, and what to do; `parameter` is what names a brand.
+/// Why a `userId` alone is not enough, and what to do; `parameter` is what names a brand.
 pub fn several_brands(brands: &[Option<String>], parameter: &str) -> String {
     let named: Vec<&str> = brands.iter().flatten().map(String::as_str).collect();
     let beside = if brands.contains(&None) { ", and somebody without a brand" } else { "" };

@@ -101,9 +101,9 @@ pub struct Keys {
     pub ends_named: bool,
     /// `userId`s, as JSON text, that a command looks for; whoever carries one is brought to be shown.
     pub user_ids: Vec<(AppId, Text)>,
-    /// What Smooch says of who an app user is; whoever else carries the `userId` comes along.
+    /// What Smooch says of who an app user is; the other carriers of the `userId` come along.
     pub reported: Vec<Reported>,
-    /// Whether a command moves whom it names to a brand; whoever else carries the `userId` comes along.
+    /// Whether a command moves an app user to a brand; the other carriers of the `userId` come along.
     pub gives_brand: bool,
     /// Clients that a command makes active; whoever holds one is brought to be shown.
     pub clients: Vec<(AppId, ClientId)>,

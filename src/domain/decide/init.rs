@@ -112,7 +112,7 @@ fn is_anonymous(view: &View) -> bool {
     view.get(&Field::UserId).is_none()
 }
 
-/// The brand that a device passes on to whoever uses it next.
+/// The brand that a device passes on to its next user.
 fn brand_of(current: Option<&View>) -> Fields {
     let brand = current.and_then(|view| view.get(&BRAND));
     brand.map(|brand| (BRAND.clone(), Some(brand.clone()))).into_iter().collect()
