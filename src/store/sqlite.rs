@@ -232,6 +232,7 @@ impl Store for Sqlite {
         state.clearing = Clearing::read(&self.conn)?;
         state.cache = Cache::default();
         state.feeds.clear();
+        state.tombstones = Tombstones::read(&self.conn)?;
         let clock = self.conn.query_row("SELECT time FROM clock", [], |row| row.get(0)).map_err(trouble)?;
         state.clock = state.clock.max(clock);
         state.doubts.settle(derived);

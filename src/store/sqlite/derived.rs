@@ -10,6 +10,7 @@ mod orders;
 mod schema;
 mod search;
 mod start;
+mod tombstones;
 
 use std::hash::{DefaultHasher, Hash};
 
@@ -62,7 +63,7 @@ pub(super) struct Pieces {
 }
 
 /// All of it, in the order in which it is checked and made: each may need those before it.
-pub const DERIVED: [Derived; 7] = [
+pub const DERIVED: [Derived; 8] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -87,6 +88,14 @@ pub const DERIVED: [Derived; 7] = [
         check: identifiers::check,
         probe: identifiers::probe,
         make: Make::First(identifiers::make),
+    },
+    Derived {
+        name: "tombstones",
+        of: "the records",
+        serves: "keeping whoever is erased out of what comes later",
+        check: tombstones::check,
+        probe: tombstones::probe,
+        make: Make::AtOnce(tombstones::make),
     },
     Derived {
         name: "indexes",

@@ -7,7 +7,7 @@ use proptest::sample::select;
 use rollcall::ingest::upkeep::READING;
 use rollcall::rebuild::{Comparison, Pass, Scratch};
 use rollcall::store::archive::Row;
-use rollcall::store::sqlite::{Options, Sqlite};
+use rollcall::store::sqlite::{Options, Sqlite, Work, derived_faults};
 use rollcall::store::{Retention, Store as _};
 
 use super::random::{Step, Verb, steps};
@@ -44,6 +44,9 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
         while store.let_go(&retention, 0, &READING).unwrap() {}
     }
     prop_assert_eq!(differing(&options.path), vec![]);
+    let mut told = |_, _, _| {};
+    let mut work = Work { told: &mut told, stop: Default::default(), wal_limit: u64::MAX };
+    prop_assert_eq!(derived_faults(&options.path, &mut work).unwrap(), vec![]);
     Ok(())
 }
 

@@ -6,10 +6,11 @@ use serde_json::Value;
 use super::joined;
 use super::people::People;
 use crate::at_hand::{Ran, messages, run, run_alone};
+use crate::feed::api;
 use crate::support::{Home, Program, first_message, until};
 
 /// A table, what somebody did to it, and whether the next start makes it anew without being asked.
-const DAMAGES: [(&str, &str, bool); 29] = [
+const DAMAGES: [(&str, &str, bool); 31] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", true),
     ("seen", "UPDATE seen SET user = user + 1", true),
@@ -32,6 +33,8 @@ const DAMAGES: [(&str, &str, bool); 29] = [
     ("columns", "UPDATE app_users SET last_seen = 5 WHERE rowid = 2", false),
     ("columns", "UPDATE app_users SET flags = 3 - flags", false),
     ("columns", "UPDATE app_users SET signed_up = 7 WHERE listed", false),
+    ("tombstones", "DELETE FROM erasures", true),
+    ("tombstones", "DROP TABLE erasures", true),
     ("indexes", "DROP INDEX signed_up", true),
     ("moves", "DROP TABLE moves", true),
     ("moves", "DELETE FROM moves WHERE n % 2 = 0", false),
@@ -49,6 +52,10 @@ fn lived() -> (Home, Vec<Vec<String>>) {
     for _ in 0..150 {
         people.step(&program);
     }
+    let erased = first_message("erased", 1_600_000_000.0);
+    assert_eq!(program.webhook(erased).status, 200);
+    let answer = api(&program, "DELETE", "/v1/appusers/erased?erase=true", &Value::Null);
+    assert!(answer.status < 300, "{answer:?}");
     let expected = lists(&program);
     assert!(expected.iter().all(|list| list.len() > 2), "{expected:?}");
     program.stop();

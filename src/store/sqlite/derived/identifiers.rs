@@ -13,7 +13,7 @@ use crate::store::sqlite::codec::decode;
 use crate::store::sqlite::{Result, trouble};
 
 /// Rows of `app_users` in a transaction.
-const PIECE: i64 = 4000;
+pub(super) const PIECE: i64 = 4000;
 
 /// How strong a claim is: the newer, and of two of one event that of the smaller `_id`.
 type Strength = (Arc<Stamp>, Reverse<SmoochId>);
@@ -58,7 +58,7 @@ fn of_clients(shared: &Claimants, mut row: impl FnMut(Identifier<'_>) -> Result<
 }
 
 /// The records after this row, each with its rowid.
-fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, Key, Record)>> {
+pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, Key, Record)>> {
     let sql = "SELECT rowid, app, id, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let mut rows = select.query([after, most]).map_err(trouble)?;

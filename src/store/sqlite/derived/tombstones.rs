@@ -1,0 +1,54 @@
+//! Whoever is erased, by which everything that comes later is searched: the records know it too.
+
+use rusqlite::{Connection, params};
+
+use super::schema::{is_there, recreate};
+use super::{Sum, Tell, holds, identifiers};
+use crate::domain::Key;
+use crate::store::sqlite::{Result, trouble};
+
+/// Everybody whose record is erased.
+fn erased(conn: &Connection, tell: Tell<'_>, mut each: impl FnMut(&Key) -> Result<()>) -> Result<()> {
+    let mut after = i64::MIN;
+    loop {
+        let page = identifiers::records(conn, after, identifiers::PIECE)?;
+        let Some((last, ..)) = page.last() else { return Ok(()) };
+        after = *last;
+        page.iter().filter(|(_, _, record)| record.erased).try_for_each(|(_, key, _)| each(key))?;
+        tell(page.len() as u64)?;
+    }
+}
+
+/// See [`super::Derived`].
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let (mut should, mut is) = (Sum::default(), Sum::default());
+    erased(conn, tell, |(app, id)| {
+        should.add(&(app.as_str(), id.as_str()));
+        Ok(())
+    })?;
+    let mut select = conn.prepare("SELECT app, id FROM erasures").map_err(trouble)?;
+    let mut rows = select.query([]).map_err(trouble)?;
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let text = |n| row.get_ref(n).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()));
+        is.add(&(text(0)?, text(1)?));
+    }
+    Ok(should.differs(is, "tombstones"))
+}
+
+/// See [`super::Derived`]. Some must be there as soon as somebody was erased.
+pub(super) fn probe(conn: &Connection) -> Result<bool> {
+    holds(conn, "SELECT NOT EXISTS (SELECT 1 FROM receipts) OR EXISTS (SELECT 1 FROM erasures)")
+}
+
+/// See [`super::Derived`]. One that is there stays, whatever its record says: it keeps somebody out.
+pub(super) fn make(conn: &Connection) -> Result<()> {
+    if !is_there(conn, "erasures")? {
+        recreate(conn, "TABLE", "erasures", &[])?;
+    }
+    let sql = "INSERT OR IGNORE INTO erasures (app, id, receipt)
+                   SELECT ?1, ?2, coalesce((SELECT max(seq) FROM receipts WHERE app = ?1), 0)";
+    let mut insert = conn.prepare(sql).map_err(trouble)?;
+    erased(conn, &mut |_| Ok(()), |(app, id)| {
+        insert.execute(params![app.as_str(), id.as_str()]).map(drop).map_err(trouble)
+    })
+}
