@@ -12,7 +12,7 @@ use crate::support::{Home, Program, first_message, until};
 /// A table, what somebody did to it, and whether the next start makes it anew without being asked.
 const DAMAGES: [(&str, &str, bool); 31] = [
     ("seen", "DELETE FROM seen", true),
-    ("seen", "DELETE FROM seen WHERE user % 3 = 0", true),
+    ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
     ("seen", "UPDATE seen SET user = user + 1", true),
     ("seen", "DROP TABLE seen", true),
     ("search", "DELETE FROM search_data", true),
@@ -33,7 +33,7 @@ const DAMAGES: [(&str, &str, bool); 31] = [
     ("columns", "UPDATE app_users SET last_seen = 5 WHERE rowid = 2", false),
     ("columns", "UPDATE app_users SET flags = 3 - flags", false),
     ("columns", "UPDATE app_users SET signed_up = 7 WHERE listed", false),
-    ("tombstones", "DELETE FROM erasures", true),
+    ("tombstones", "DELETE FROM erasures", false),
     ("tombstones", "DROP TABLE erasures", true),
     ("indexes", "DROP INDEX signed_up", true),
     ("moves", "DROP TABLE moves", true),

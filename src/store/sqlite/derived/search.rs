@@ -95,7 +95,9 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let mut found = conn.prepare(found).map_err(of("search"))?;
     for rowid in probed(conn)? {
         let words: String = select.query_row([rowid], |row| row.get(0)).map_err(trouble)?;
-        for word in words.split(' ').filter(|word| !word.is_empty()) {
+        let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
+        let ends = words.first().into_iter().chain(words.last());
+        for word in ends {
             let asked = params![format!("\"{word}\""), rowid];
             if !found.query_row(asked, |row| row.get(0)).map_err(of("search"))? {
                 return Ok(false);

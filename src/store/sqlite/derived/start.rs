@@ -17,7 +17,7 @@ pub(in crate::store::sqlite) fn at_start(conn: &mut Connection) -> Result<()> {
             make_anew(conn, derived.name)?;
         }
     }
-    if last_row(conn)? > FEW {
+    if last_row(conn).unwrap_or(i64::MAX) > FEW {
         return Ok(());
     }
     let (mut remaking, mut told) = (Remaking::read(conn)?, Told::default());
@@ -49,7 +49,12 @@ fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
         Ok(true) => return Ok(false),
         Ok(false) => "a look at a few rows finds it damaged".to_owned(),
         Err(error) if is_of_the_table(error) => error.to_string(),
-        Err(_) => return found,
+        Err(error) => {
+            // Whether it is damaged is not known: whoever reads it hears of the trouble.
+            let name = derived.name;
+            tracing::warn!(table = name, %error, "{name} could not be looked at: {error}");
+            return Ok(false);
+        }
     };
     let name = derived.name;
     tracing::warn!(table = name, why, "{name}, made of {}, is made anew: {why}", derived.of);
