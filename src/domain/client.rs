@@ -214,9 +214,11 @@ impl<'t> Members<'t> {
         Self(object.strip_prefix('{').unwrap_or_default())
     }
 
-    /// The value of a member that is a string, as it is written.
+    /// The value of a member that is a string, as it is written. Members are in the order of their keys, so most are
+    /// not looked at.
     pub(super) fn string(object: &'t str, key: &str) -> Option<&'t str> {
-        let (_, value) = Self::of(object).find(|(known, _)| *known == key)?;
+        let mut before = Self::of(object).skip_while(|(known, _)| *known < key);
+        let (_, value) = before.next().filter(|(known, _)| *known == key)?;
         Some(value).filter(|value| value.starts_with('"'))
     }
 }

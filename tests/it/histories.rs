@@ -7,6 +7,7 @@ mod batches;
 mod generate;
 mod known;
 mod named;
+mod placed;
 mod translate;
 mod unmerge;
 

@@ -157,6 +157,11 @@ impl fmt::Debug for Order {
 }
 
 impl Order {
+    /// The last first.
+    pub(super) fn backwards(count: usize) -> Self {
+        Self { keys: (0..=u8::MAX).rev().take(count).collect(), repeats: Vec::new() }
+    }
+
     /// Where something else comes.
     pub(super) fn key(&self, text: &str) -> u8 {
         let sum: usize = text.bytes().map(usize::from).sum();
