@@ -23,9 +23,10 @@ fn address(email: &str) -> String {
     format!("{WHOLE}e{}", short(email, 8))
 }
 
-/// One word for a platform.
+/// One word for a platform. The index folds the case of letters, so a name that has capitals goes in as a hash.
 fn platform(name: &str) -> String {
-    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let is_kept = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let plain = !name.is_empty() && name.bytes().all(is_kept);
     if plain { format!("{WHOLE}p{name}") } else { format!("{WHOLE}q{}", short(name, 8)) }
 }
 
@@ -107,7 +108,7 @@ mod tests {
         let traits = Traits {
             words: ["ann".to_owned()].into(),
             email: Some(json_text("ann@x")),
-            platforms: ["ios".to_owned()].into(),
+            platforms: ["ios".to_owned(), "frontendEmail".to_owned()].into(),
             app_versions: ["1.10".to_owned()].into(),
             identity_emails: ["Bo@X".to_owned()].into(),
         };
@@ -134,6 +135,8 @@ mod tests {
             (email("ann@"), false),
             (platform("ios"), true),
             (platform("io"), false),
+            (platform("frontendEmail"), true),
+            (platform("frontendemail"), false),
             (version("1.10"), true),
             (version("1.1"), false),
             (identity("bO@x"), true),

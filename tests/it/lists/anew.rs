@@ -1,13 +1,13 @@
 //! What is made of records is never trusted, and never a reason to lose an event: damaged in any way, it is noticed by
 //! every command that looks, made anew by `rebuild`, and at a start where writing would fail.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::joined;
 use super::people::People;
 use crate::at_hand::{Ran, messages, run, run_alone};
 use crate::feed::api;
-use crate::support::{Home, Program, first_message, until};
+use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, what somebody did to it, and whether the next start makes it anew without being asked.
 const DAMAGES: [(&str, &str, bool); 31] = [
@@ -105,6 +105,48 @@ fn is_whole(home: &Home, program: Option<&Program>, how: &str) {
 }
 
 /// What the doctor says of the database.
+/// The index of words folds letters, and takes signs for gaps between words.
+#[test]
+fn a_database_is_whole_whatever_its_texts_are() {
+    let home = Home::new();
+    let program = home.start();
+    for (n, text) in [
+        "frontendEmail",
+        "iOS",
+        "A",
+        "ÄB",
+        "İstanbul",
+        "ǅ ß ﬁ Σς",
+        "a\u{301}e",
+        "日本語 ไทย हिन्दी",
+        "§pios",
+        "A-b c",
+        "\" OR *",
+        "",
+        " ",
+        "\u{1F600}",
+        "１２٣",
+        "ʼn\u{345}",
+        "Ⅷ ⓐ ª",
+        "\u{0}x",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = json!({
+            "_id": format!("{n:024x}"), "userId": format!("{text}{n}"), "givenName": text, "surname": text,
+            "email": format!("{text}@x"), "properties": { text: text },
+            "clients": [{ "id": "k", "platform": text, "appVersion": text, "displayName": text }],
+        });
+        let body = json!({ "trigger": "conversation:read", "app": { "_id": APP }, "appUser": user });
+        assert_eq!(program.webhook(body.to_string()).status, 200, "{text:?}");
+    }
+    assert_eq!(joined(&program, &vec![("platform".to_owned(), "frontendEmail".to_owned())], 7).len(), 1);
+    is_whole(&home, Some(&program), "odd texts");
+    program.stop();
+    is_whole(&home, None, "odd texts");
+}
+
 fn doctor(home: &Home) -> Value {
     let ran = run_alone(home, &["doctor", "--json"]);
     let found: Value = serde_json::from_str(&ran.out).unwrap();
