@@ -241,3 +241,22 @@ fn many_who_are_erased_at_once_are_searched_for_together() {
     is_rebuilt(&home);
     assert_eq!(home.find::<i64>("SELECT count(*) FROM receipts WHERE done IS NULL"), 0);
 }
+
+/// An `_id` has a case, and a number in a header says nothing of anybody.
+#[test]
+fn whoever_is_called_almost_so_loses_nothing() {
+    let home = Home::new();
+    let program = home.start();
+    for id in ["abc", "1"] {
+        ok(program.webhook(message(id, 1_600_000_000.0, &json!({}), "Hi")));
+        let erased = erase(&home, &program, &[id]);
+        assert!(erased.status.success(), "{erased:?}");
+    }
+    ok(program.webhook(message("ABC", 1_600_000_001.0, &json!({ "givenName": "Ada" }), "Hi")));
+    assert_eq!(ok(program.app_user("ABC")).json()["appUser"]["givenName"], "Ada");
+    assert_eq!(program.app_user("abc").status, 404);
+    ok(program.webhook("no JSON at all of 127.0.0.1"));
+    assert_eq!(home.rows("quarantine"), 1);
+    ok(program.webhook("{\"trigger\":\"weird\",\"who\":1}"));
+    assert_eq!(home.rows("quarantine"), 1, "this one names somebody who is erased");
+}

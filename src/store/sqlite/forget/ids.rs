@@ -47,7 +47,8 @@ impl Tombstones {
     }
 }
 
-/// Some `_id`s of one app. Upper and lower case are the same.
+/// Some `_id`s of one app. Of hexadecimal numbers, as Smooch's are, upper and lower case are the same; any other
+/// `_id` that differs in case is somebody else's.
 #[derive(Debug, Default)]
 pub(super) struct IdSet {
     hashes: HashSet<u64>,
@@ -88,12 +89,15 @@ impl IdSet {
     }
 
     fn hash(&self, id: &[u8]) -> u64 {
+        let folds = id.len() >= LONG && id.iter().all(u8::is_ascii_hexdigit);
         let mut hasher = self.hasher.build_hasher();
         for part in id.chunks(32) {
-            let mut lower = [0; 32];
-            lower[..part.len()].copy_from_slice(part);
-            lower.make_ascii_lowercase();
-            hasher.write(&lower);
+            let mut padded = [0; 32];
+            padded[..part.len()].copy_from_slice(part);
+            if folds {
+                padded.make_ascii_lowercase();
+            }
+            hasher.write(&padded);
         }
         hasher.finish()
     }
@@ -153,9 +157,10 @@ impl IdSet {
         false
     }
 
+    /// Looks at what JSON would take for a number, which no part of an address or of a longer text is.
     fn has_number(&self, text: &[u8]) -> bool {
-        let mut words = text.split(|byte| !byte.is_ascii_alphanumeric());
-        words.any(|word| word.iter().all(u8::is_ascii_digit) && self.contains(word))
+        let mut values = text.split(|byte| byte.is_ascii_whitespace() || b",:[]{}".contains(byte));
+        values.any(|value| value.iter().all(u8::is_ascii_digit) && self.contains(value))
     }
 }
 
@@ -244,17 +249,25 @@ mod tests {
     #[test]
     fn a_short_id_is_a_whole_string_or_a_number() {
         let short = ids(&["p1", "42"]);
-        for text in ["{\"x\":\"p1\"}", "{\"x\":42}", "[42,1]", "{\"x\":\"\\u00701\"}", "{\"x\":\"P1\"}"] {
+        for text in ["{\"x\":\"p1\"}", "{\"x\":42}", "[42,1]", "{\"x\":\"\\u00701\"}"] {
             assert!(short.named_in(text.as_bytes()), "{text}");
         }
-        for text in ["{\"x\":\"p10\"}", "{\"x\":421}", "{\"x\":\"a p1 b\"}"] {
+        for text in [
+            "{\"x\":\"p10\"}",
+            "{\"x\":\"P1\"}",
+            "{\"x\":421}",
+            "{\"x\":\"a p1 b\"}",
+            "host: 10.42.0.1",
+            "a-42",
+        ] {
             assert!(!short.named_in(text.as_bytes()), "{text}");
         }
         assert!(!ids(&[]).named_in(b"\"p1\""));
         let odd = ids(&["kan/arie-\u{e9}"]);
-        for text in ["\"kan/arie-\u{e9}\"", "\"kan\\/arie-\\u00e9\"", "\"KAN/ARIE-\\u00E9\""] {
+        for text in ["\"kan/arie-\u{e9}\"", "\"kan\\/arie-\\u00e9\""] {
             assert!(odd.named_in(text.as_bytes()), "{text}");
         }
+        assert!(!odd.named_in("\"Kan/arie-\u{e9}\"".as_bytes()), "somebody else");
     }
 
     #[test]
