@@ -89,7 +89,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             }
             _ => {
                 let why = said.pointer("/error/description").and_then(Value::as_str);
-                let why = why.map(|why| why.replace("`brandId`", "--brand"));
+                let why = why.map(|why| why.replace("`brandId` in the query", "--brand"));
                 bail!("not erased ({status}): {}", why.as_deref().unwrap_or("without a word on why"))
             }
         }

@@ -47,6 +47,8 @@ pub enum Action {
         device: Device,
         /// Who is logged in on it, as JSON text.
         user_id: Option<Text>,
+        /// The brand in which that is meant; nothing: that of the device.
+        brand: Option<Box<str>>,
     },
     /// Makes an app user before Smooch knows it.
     Create {
@@ -220,4 +222,6 @@ pub enum Refusal {
     SameUser,
     /// The `userId` is carried in each of these brands; `None` is by somebody without one.
     SeveralBrands(Vec<Option<String>>),
+    /// Several app users carry the JWT's `userId`: it does not say whose it is.
+    SeveralUsers,
 }

@@ -42,7 +42,9 @@ type Decided = Result<Decision, Refusal>;
 pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &SmoochId) -> Decided {
     let scene = Scene { directory, app, command };
     match &command.action {
-        Action::Init { device, user_id } => scene.init(device, user_id.as_ref(), fresh),
+        Action::Init { device, user_id, brand } => {
+            scene.init(device, user_id.as_ref(), brand.as_deref(), fresh)
+        }
         Action::Create { user_id, fields, secured } => scene.create(user_id, fields, *secured, fresh),
         Action::Update { user, fields } => {
             let target = scene.target(user)?;
@@ -90,7 +92,10 @@ impl Scene<'_> {
                 .ok_or(Refusal::NoUser)
                 .and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?,
             Authority::User(user_id) => match found {
-                Some(view) if view.get(&Field::UserId) == Some(user_id) => view,
+                Some(view) if view.get(&Field::UserId) == Some(user_id) => {
+                    self.means_one(user_id)?;
+                    view
+                }
                 // Whether somebody else exists is not theirs to know.
                 None if serde_json::from_str(user_id).is_ok_and(|own: String| *own == *name.text) => {
                     return Err(Refusal::NoUser);
@@ -111,6 +116,12 @@ impl Scene<'_> {
     fn in_one_brand(&self, user_id: &Text) -> Result<(), Refusal> {
         let brands = self.directory.brands(self.app, user_id);
         if brands.len() > 1 { Err(Refusal::SeveralBrands(brands.into_iter().collect())) } else { Ok(()) }
+    }
+
+    /// Refuses a JWT whose `userId` several app users carry: it is one person's, and would reach the others.
+    fn means_one(&self, own: &Text) -> Result<(), Refusal> {
+        let all = self.directory.all_by_user_id(self.app, own);
+        if all.len() > 1 { Err(Refusal::SeveralUsers) } else { Ok(()) }
     }
 
     fn group(&self, id: &SmoochId) -> Result<Group<'_>, Refusal> {

@@ -18,10 +18,11 @@ use super::{Shared, body, parameters, reads};
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
-use crate::domain::{CallMade, Field, View, json_text};
+use crate::domain::{AppId, CallMade, Field, View, json_text};
 use crate::ingest::queue::{Answer, Asked, Once};
 use crate::ingest::worker::now_ms;
 use crate::store::Reader;
+use crate::store::sqlite::SqliteReader;
 use crate::wire::iso;
 use crate::wire::json::{Json, is_blank};
 use crate::wire::rest::Problem;
@@ -31,6 +32,8 @@ const LONGEST_KEY: usize = 255;
 
 /// The parameter of every call about one app user that says in which brand it is meant.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
+/// The same as a refusal names it.
+pub(crate) const IN_THE_QUERY: &str = "`brandId` in the query";
 
 /// See the module.
 pub(super) struct Call {
@@ -138,6 +141,7 @@ impl Call {
 
     /// Has something done by the worker; resolves once it is on disk.
     pub(super) async fn ask(&self, action: Action) -> Result<Done, ApiError> {
+        let place = brand_place(&action);
         let command = Command {
             action,
             authority: self.caller.authority.clone(),
@@ -153,7 +157,7 @@ impl Call {
                 return Err(ApiError::new(status, code, "This Idempotency-Key was used for another request"));
             }
         };
-        done.map_err(refusal)
+        done.map_err(|refused| refusal(refused, place))
     }
 
     /// The call as the journal keeps it.
@@ -209,10 +213,12 @@ impl Call {
         let (app, name) = (self.caller.app.clone(), self.user()?);
         let (wanted, authority) = (name.clone(), self.caller.authority.clone());
         let found = reads::APP_USER.run(&self.shared, move |reader| {
-            Ok(reader.by_name(&app, &wanted)?.map(|view| {
-                let first = secures(&authority, &view)?;
-                Ok(if first { Err(view.id) } else { Ok(show(&view)) })
-            }))
+            let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(None) };
+            let first = match secures(&authority, &view) {
+                Ok(_) if is_of_several(&authority, reader, &app)? => Err(Refusal::SeveralUsers),
+                first => first,
+            };
+            Ok(Some(first.map(|first| if first { Err(view.id) } else { Ok(show(&view)) })))
         });
         match (found.await?, &self.caller.authority) {
             (Some(Ok(Ok(shown))), _) => Ok(shown),
@@ -220,9 +226,9 @@ impl Call {
             (Some(Ok(Err(id))), _) => {
                 Ok(show(&self.change(Action::Secure { user: id.as_str().into() }).await?))
             }
-            (Some(Err(refused)), _) => Err(refusal(refused)),
+            (Some(Err(refused)), _) => Err(refusal(refused, IN_THE_QUERY)),
             (None, Authority::User(user_id)) if json_text(&name.text) != *user_id => {
-                Err(refusal(Refusal::NotYours))
+                Err(refusal(Refusal::NotYours, IN_THE_QUERY))
             }
             (None, _) => Err(no_user()),
         }
@@ -270,6 +276,17 @@ fn secures(authority: &Authority, view: &View) -> Result<bool, Refusal> {
     }
 }
 
+/// Whether a JWT's `userId` is carried by several app users: it must not reach one as if it were another's.
+fn is_of_several(
+    authority: &Authority,
+    reader: &mut SqliteReader,
+    app: &AppId,
+) -> crate::store::Result<bool> {
+    let Authority::User(own) = authority else { return Ok(false) };
+    let own: String = serde_json::from_str(own).unwrap_or_default();
+    Ok(reader.carriers(app, &own)?.len() > 1)
+}
+
 /// The tags in a header of a conditional request, each as it was written.
 fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<&str>>, ApiError> {
     let mut all = None;
@@ -284,7 +301,17 @@ pub(super) fn no_user() -> ApiError {
     ApiError::missing("user_not_found", "There is no app user with this _id or userId")
 }
 
-fn refusal(refusal: Refusal) -> ApiError {
+/// Where a call that changes something takes its brand.
+fn brand_place(action: &Action) -> &'static str {
+    match action {
+        Action::Init { .. } => "`brandId` in the body",
+        Action::Merge { .. } => "`brandId` beside its `_id` in the body",
+        _ => IN_THE_QUERY,
+    }
+}
+
+/// A refusal as it is answered. `place` is where the call takes a brand.
+fn refusal(refusal: Refusal, place: &str) -> ApiError {
     match refusal {
         Refusal::NoUser => no_user(),
         Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
@@ -307,8 +334,14 @@ fn refusal(refusal: Refusal) -> ApiError {
         Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
         Refusal::SameUser => ApiError::bad_request("The two are one app user already"),
         Refusal::SeveralBrands(brands) => {
-            ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, "`brandId`"))
+            ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, place))
         }
+        Refusal::SeveralUsers => ApiError::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Several app users carry the JWT's userId, and a JWT speaks for one. Nothing was done: a JWT of scope app can \
+             name each by its _id",
+        ),
     }
 }
 

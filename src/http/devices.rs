@@ -14,7 +14,8 @@ use crate::wire::{iso, rest, v1};
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.
 pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
-    let (device, user_id) = call.read(|json| rest::v1::init(json, &iso(call.received)))?;
+    let rest::v1::Init { device, user_id, brand } =
+        call.read(|json| rest::v1::init(json, &iso(call.received)))?;
     let user_id = match (&call.caller.authority, user_id) {
         (Authority::User(own), Some(named)) if named != *own => {
             let description = "The userId in the body is not the JWT's";
@@ -23,7 +24,7 @@ pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
         (Authority::User(own), _) => Some(own.clone()),
         (_, user_id) => user_id,
     };
-    let view = call.change(Action::Init { device, user_id }).await?;
+    let view = call.change(Action::Init { device, user_id, brand }).await?;
     let app = call.shared.inits.get(&call.caller.app).map_or("{}", String::as_str);
     let text = format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view));
     Ok(call.show(StatusCode::OK, Shown::new(&view, text)))

@@ -9,7 +9,7 @@ use super::mint::fresh_id;
 use super::queue::{Answer, Asked, Once};
 use super::work::{Origin, Work, subjects};
 use super::worker::Failure;
-use crate::domain::command::{Action, Done, Refusal};
+use crate::domain::command::{Action, Authority, Done, Refusal};
 use crate::domain::decide::{Decision, decide};
 use crate::domain::{AppId, CallMade, Event, Fact, SmoochId, Stamp, entry_body, json_text};
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
@@ -20,6 +20,10 @@ pub(super) fn keys(asked: &Asked, keys: &mut Keys) {
     for name in action.names() {
         keys.named.push((asked.app.clone(), SmoochId::from(name)));
         keys.user_ids.push((asked.app.clone(), json_text(name)));
+    }
+    if let Authority::User(own) = &asked.command.authority {
+        // Whether it is carried by one app user alone.
+        keys.user_ids.push((asked.app.clone(), own.clone()));
     }
     keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
     keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));

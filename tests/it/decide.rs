@@ -91,7 +91,7 @@ impl Live {
 }
 
 fn init(device: Device, user_id: Option<&str>) -> Action {
-    Action::Init { device, user_id: user_id.map(json_text) }
+    Action::Init { device, user_id: user_id.map(json_text), brand: None }
 }
 
 fn create(user_id: &str, fields: Fields) -> Action {

@@ -6,6 +6,7 @@ use crate::domain::brand::BRAND;
 use crate::domain::command::{Authority, Device, Fields, Refusal};
 use crate::domain::fact::{Fact, Field, Reason};
 use crate::domain::ids::SmoochId;
+use crate::domain::json_text;
 use crate::domain::view::View;
 
 /// Whom the device is used by from now on.
@@ -21,9 +22,18 @@ enum User {
 }
 
 impl Scene<'_> {
-    pub(super) fn init(&self, device: &Device, user_id: Option<&Text>, fresh: &SmoochId) -> Decided {
+    pub(super) fn init(
+        &self,
+        device: &Device,
+        user_id: Option<&Text>,
+        brand: Option<&str>,
+        fresh: &SmoochId,
+    ) -> Decided {
+        if let Authority::User(own) = &self.command.authority {
+            self.means_one(own)?;
+        }
         let current = self.directory.holder(self.app, &device.id);
-        let user = self.user(current.clone(), user_id)?;
+        let user = self.user(current.clone(), user_id, brand)?;
         let (id, known) = match &user {
             User::New => (fresh, None),
             User::Known(view) | User::Named(view) | User::One(view, _) => (&view.id, Some(view)),
@@ -34,12 +44,12 @@ impl Scene<'_> {
             return Err(Refusal::Secured);
         }
         let mut facts = match &user {
-            User::New => self.made(fresh, user_id, &brand_of(current.as_ref())),
+            User::New => self.made(fresh, user_id, &brand_of(current.as_ref(), brand)),
             User::Known(_) => Vec::new(),
-            User::Named(view) => self.named(view, user_id)?,
+            User::Named(view) => self.named(view, user_id, brand)?,
             User::One(view, other) => {
                 let mut facts = vec![merged(&view.id, &other.id, Reason::Init)];
-                facts.extend(self.named(view, user_id)?);
+                facts.extend(self.named(view, user_id, brand)?);
                 facts
             }
         };
@@ -60,13 +70,25 @@ impl Scene<'_> {
         Ok(Decision { created: known.is_none(), ..Decision::of(id, facts) })
     }
 
-    /// Who uses a device that `current` used until now.
-    fn user(&self, current: Option<View>, user_id: Option<&Text>) -> Result<User, Refusal> {
+    /// Who uses a device that `current` used until now. In another brand than its own it begins anew.
+    fn user(
+        &self,
+        current: Option<View>,
+        user_id: Option<&Text>,
+        brand: Option<&str>,
+    ) -> Result<User, Refusal> {
+        let is_of_it =
+            |view: &View| brand.is_none_or(|brand| view.brand().is_none_or(|known| *known == *brand));
+        let anonymous = current.clone().filter(|view| is_anonymous(view) && is_of_it(view));
         let Some(user_id) = user_id else {
             // To log out is to start without a name: whoever has one is left.
-            return Ok(current.filter(is_anonymous).map_or(User::New, User::Known));
+            return Ok(anonymous.map_or(User::New, User::Known));
         };
-        Ok(match (self.meant(current.as_ref(), user_id)?, current.filter(is_anonymous)) {
+        let meant = match brand {
+            Some(brand) => self.directory.in_brand(self.app, user_id, Some(brand)),
+            None => self.meant(current.as_ref(), user_id)?,
+        };
+        Ok(match (meant, anonymous) {
             (None, None) => User::New,
             (None, Some(anonymous)) => User::Named(anonymous),
             (Some(known), None) => User::Known(known),
@@ -95,12 +117,14 @@ impl Scene<'_> {
         Ok(own.or_else(|| self.directory.in_brand(self.app, user_id, None)))
     }
 
-    /// Gives an app user the name it logs in under, if it has none.
-    fn named(&self, view: &View, user_id: Option<&Text>) -> Result<Vec<Fact>, Refusal> {
+    /// Gives an app user the name it logs in under, if it has none, and with it the brand that was named.
+    fn named(&self, view: &View, user_id: Option<&Text>, brand: Option<&str>) -> Result<Vec<Fact>, Refusal> {
         if view.get(&Field::UserId).is_some() {
             return Ok(Vec::new());
         }
-        Ok(self.set(view, &vec![(Field::UserId, user_id.cloned())])?.into_iter().collect())
+        let mut fields = vec![(Field::UserId, user_id.cloned())];
+        fields.extend(brand.filter(|_| view.brand().is_none()).map(in_brand));
+        Ok(self.set(view, &fields)?.into_iter().collect())
     }
 
     fn minted(&self, id: &SmoochId) -> bool {
@@ -112,8 +136,15 @@ fn is_anonymous(view: &View) -> bool {
     view.get(&Field::UserId).is_none()
 }
 
-/// The brand that a device passes on to its next user.
-fn brand_of(current: Option<&View>) -> Fields {
+fn in_brand(brand: &str) -> (Field, Option<Text>) {
+    (BRAND.clone(), Some(json_text(brand)))
+}
+
+/// The brand that was named, else the one that a device passes on to its next user.
+fn brand_of(current: Option<&View>, named: Option<&str>) -> Fields {
+    if let Some(brand) = named {
+        return vec![in_brand(brand)];
+    }
     let brand = current.and_then(|view| view.get(&BRAND));
     brand.map(|brand| (BRAND.clone(), Some(brand.clone()))).into_iter().collect()
 }

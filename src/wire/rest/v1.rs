@@ -8,6 +8,7 @@ pub use answers::{channels, device_text};
 
 use super::rules::{self, ANY, ID, NAME, SOME, given, object, required, string};
 use super::{Created, Problem};
+use crate::domain::brand::BRAND;
 use crate::domain::command::{Device, Fields, Name};
 use crate::domain::{ClientId, Field, SmoochId, Text};
 use crate::wire::json::Json;
@@ -16,15 +17,26 @@ use crate::wire::json::Json;
 /// specification that had `init`.
 const PLATFORMS: [&str; 4] = ["ios", "android", "web", "other"];
 
+/// What [`init`] reads.
+pub struct Init {
+    /// The device.
+    pub device: Device,
+    /// Who is logged in on it, as JSON text.
+    pub user_id: Option<Text>,
+    /// The brand in which that is meant, if one is named.
+    pub brand: Option<Box<str>>,
+}
+
 /// POST `/v1/init`: the device, seen at `now` (ISO 8601 as JSON text), and the `userId` logged in on
 /// it as JSON text. A `userId` that is null or `""` is none: that is what the browser SDK sends for
 /// an anonymous visitor. So is every other member that is null.
+/// With a `brandId` the `userId` is meant in that brand.
 ///
 /// # Errors
 ///
 /// `device` is no object, its `id` no string that says something, its `platform` none of the four,
 /// its `info` not flat; or another member is no string.
-pub fn init(json: &Json<'_>, now: &Text) -> Result<(Device, Option<Text>), Problem> {
+pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
     object(json, "the body")?;
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
@@ -41,20 +53,22 @@ pub fn init(json: &Json<'_>, now: &Text) -> Result<(Device, Option<Text>), Probl
     device.members.insert("lastSeen".to_owned(), Some(now.clone()));
     let user_id = given(json, "userId").filter(|user_id| user_id.str() != Some(""));
     let user_id = user_id.map(|user_id| string("userId", user_id, ID)).transpose()?;
-    Ok((device, user_id))
+    Ok(Init { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
 }
 
-/// POST `…/appusers`. `userId` is required; `credentialRequired` counts as false when it is left out.
+/// POST `…/appusers`. `userId` is required; `credentialRequired` counts as false when it is left out. `brandId` is
+/// the brand within which the `userId` is to be unique, null is none, and without it that is all brands.
 ///
 /// # Errors
 ///
 /// As for [`update`]; `userId` is missing, no string, or not 1 to 1,024 characters long;
-/// `credentialRequired` is no boolean.
+/// `credentialRequired` is no boolean, `brandId` no string that says something.
 pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
     object(json, "the body")?;
     let user_id = string("userId", required(json, "userId")?, ID)?;
     let mut fields = app_user(json, "")?;
     fields.retain(|(_, value)| value.is_some());
+    rules::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| string(name, value, SOME))?;
     let secured = given(json, "credentialRequired");
     let secured = secured.map(|secured| rules::boolean("credentialRequired", secured)).transpose()?;
     Ok(Created { user_id, fields, secured: secured.is_some_and(|secured| *secured == *"true") })
@@ -126,9 +140,15 @@ pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, Problem> {
 fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, Problem> {
     let id = user.and_then(|user| user.get("_id")).unwrap_or(&Json::Null);
     string(&format!("{name}._id"), id, SOME)?;
-    let brand = user.and_then(|user| given(user, "brandId"));
-    brand.map(|brand| string(&format!("{name}.brandId"), brand, SOME)).transpose()?;
-    Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand.and_then(Json::str)))
+    let brand = user.map(|user| brand_in(user, &format!("{name}."))).transpose()?.flatten();
+    Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand))
+}
+
+/// The `brandId` beside a name, if there is one; `at` is where it stands.
+fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, Problem> {
+    let brand = given(json, "brandId");
+    brand.map(|brand| string(&format!("{at}brandId"), brand, SOME)).transpose()?;
+    Ok(brand.and_then(Json::str))
 }
 
 /// The members of an app user that a caller may set. `at` is where they stand.

@@ -204,7 +204,7 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
     }
     let Some(view) = user else { return Ok(()) };
     match &command.action {
-        Action::Init { device, user_id } => {
+        Action::Init { device, user_id, .. } => {
             prop_assert!(view.clients[&device.id].active);
             prop_assert_eq!(view.get(&Field::UserId), user_id.as_ref());
         }

@@ -1,6 +1,7 @@
 //! One `externalId` in several brands: it is somebody else's in each (Smooch's specification 17.12.0).
 
 mod beside;
+mod named;
 
 use serde_json::{Value, json};
 
@@ -111,7 +112,6 @@ fn a_change_of_a_name_that_several_brands_have_does_nothing() {
         conflict(&ask(&program, &app(), line, &body), line);
     }
     conflict(&start_as(&program, &token(), "d", Some("shop-7")), "init");
-    conflict(&ask(&program, &super::user("shop-7"), "PUT /v1/appusers/shop-7", &json!({})), "with a JWT");
     assert_eq!(everybody(&program), before);
 }
 
@@ -146,7 +146,7 @@ fn one_is_made_in_each_brand_and_none_twice() {
     let alone = make(json!({ "externalId": "shop-7" }));
     assert_eq!((alone.status, alone.json()["user"].get("brandId")), (201, None), "{alone:?}");
     assert_eq!(make(json!({ "externalId": "shop-7", "brandId": null })).status, 409);
-    // v1 knows no brands: it makes nobody by a name that anybody has.
+    // v1 without a brand makes nobody by a name that anybody has.
     let v1 = ask(&program, &app(), "POST /v1/appusers", &json!({ "userId": "shop-7" }));
     assert_eq!(v1.status, 409, "{v1:?}");
     // Nobody is moved to a brand that has the name already.
@@ -267,15 +267,4 @@ fn a_list_is_of_all_who_carry_a_name_or_of_one_brand() {
     for query in ["userId=a&externalId=a", "brandId=", "externalId="] {
         assert_eq!(v2(&program, &format!("GET /users?{query}"), &Value::Null).status, 400, "{query}");
     }
-}
-
-#[test]
-fn a_look_up_by_a_jwt_secures_whom_it_shows_and_nobody_else() {
-    let program = Home::new().start();
-    two(&program);
-    let answer = ask(&program, &super::user("shop-7"), "GET /v1/appusers/shop-7", &Value::Null);
-    assert_eq!((answer.status, &answer.json()["appUser"]["_id"]), (200, &json!("y")), "{answer:?}");
-    let secured: Vec<bool> =
-        everybody(&program).iter().map(|user| user["credentialRequired"] == true).collect();
-    assert_eq!(secured, [false, true]);
 }

@@ -61,7 +61,9 @@ fn init_reads_a_device_and_who_is_on_it() {
         (r#"{"device":{"id":"d","platform":"ios"},"userId":7}"#, user_id),
     ] {
         let line = parsed(body, |json| {
-            shown(init(json, &now), |(device, user_id)| format!("{} {user_id:?}", device_line(&device)))
+            shown(init(json, &now), |Init { device, user_id, .. }| {
+                format!("{} {user_id:?}", device_line(&device))
+            })
         });
         assert_eq!(line, expected, "{body}");
     }
