@@ -2,6 +2,7 @@
 
 mod device;
 mod init;
+mod profile;
 
 use super::app_user::Text;
 use super::brand::{BRAND, brand};
@@ -134,10 +135,10 @@ impl Scene<'_> {
         first.then(|| Fact::Secured { user: target.id.clone() }).into_iter().collect()
     }
 
-    /// The new values, each beside what Smooch says now.
-    fn set(&self, target: &View, fields: &Fields) -> Result<Option<Fact>, Refusal> {
+    /// The new values, each beside what Smooch says now, for the app user and for each `_id` of it that has its own.
+    fn set(&self, target: &View, fields: &Fields) -> Result<Vec<Fact>, Refusal> {
         if fields.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let mut shown = target.fields.clone();
         for (field, value) in fields {
@@ -159,7 +160,8 @@ impl Scene<'_> {
             let said = group.smooch(field).and_then(|said| said.value.clone());
             (field.clone(), value.clone(), said)
         };
-        Ok(Some(Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() }))
+        let set = Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() };
+        Ok(std::iter::once(set).chain(profile::of_members(&group, fields)).collect())
     }
 
     /// Refuses a brand in which another goes by the app user's `userId`.
@@ -228,24 +230,6 @@ impl Scene<'_> {
         let guard = stays.filter(|_| all.iter().any(secured)).map(|user| Fact::Secured { user });
         let facts = all.into_iter().map(|user| Fact::Erased { user }).chain(guard);
         Ok(Decision::of(&first, facts.collect()))
-    }
-
-    fn delete_profile(&self, user: &Name) -> Decided {
-        let target = self.target(user)?;
-        let of_the_person = |field: &&Field| match field {
-            Field::GivenName | Field::Surname | Field::Email | Field::Property(_) => true,
-            // The language stays: it is not who they are.
-            Field::Other(name) => ["avatarUrl", "profile.avatarUrl", "displayName"].contains(&&**name),
-            Field::UserId | Field::SignedUpAt => false,
-        };
-        let cleared: Fields =
-            target.fields.keys().filter(of_the_person).map(|field| (field.clone(), None)).collect();
-        let mut facts: Vec<Fact> = self.set(&target, &cleared)?.into_iter().collect();
-        let group = self.group(&target.id)?;
-        facts.extend(
-            target.clients.iter().filter_map(|(id, client)| device::anonymous(group.carrier(id), id, client)),
-        );
-        Ok(Decision::of(&target.id, facts))
     }
 
     fn merge(&self, surviving: &Name, discarded: &Name) -> Decided {

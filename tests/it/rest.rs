@@ -1,6 +1,7 @@
 //! Smooch's users API from outside: what is asked in whose name, and what is answered.
 
 mod account;
+mod apart;
 mod brands;
 mod browsers;
 mod changes;

@@ -9,7 +9,9 @@ use crate::domain::app_user::Text;
 use crate::domain::client::Client;
 use crate::domain::command::{Device, Name, Refusal};
 use crate::domain::fact::Fact;
+use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId};
+use crate::domain::view::{View, clients};
 
 /// An object's members, each as it is written.
 type Members = BTreeMap<String, Box<RawValue>>;
@@ -51,13 +53,41 @@ pub(super) fn left(user: &SmoochId, id: &ClientId, client: &Client) -> Fact {
     set(user, id, Client { active: false, rest: write(&members) })
 }
 
-/// A client without what it tells of the person; nothing if it tells nothing.
-pub(super) fn anonymous(user: &SmoochId, id: &ClientId, client: &Client) -> Option<Fact> {
-    let mut members = read(&client.rest);
-    let before = members.len();
-    members.retain(|key, _| !["displayName", "avatarUrl", "info", "raw"].contains(&key.as_str()));
-    let rest = write(&members);
-    (members.len() < before).then(|| set(user, id, Client { active: client.active, rest }))
+/// Every client without what it tells of the person, for each `_id` that knows it: of what an `_id` says of it the
+/// members, with the values that are shown. One that only an `_id` knows, and that is not shown, is removed there.
+pub(super) fn anonymous(group: &Group<'_>, target: &View) -> Vec<Fact> {
+    let accounts = clients::accounts(group);
+    let mut known: BTreeMap<&ClientId, Vec<(&SmoochId, ClientId, Members)>> = BTreeMap::new();
+    for (user, record) in group.ids().zip(group.records()) {
+        for (id, client) in clients::shown(&Group::alone(user, record), |_| true) {
+            let Some((account, _)) = accounts.iter().find(|(_, ids)| ids.contains(&&id)) else { continue };
+            known.entry(account).or_default().push((user, id, read(&client.rest)));
+        }
+    }
+    let mut facts = Vec::new();
+    for (account, all) in known {
+        if !all.iter().any(|(.., members)| members.keys().any(|key| is_of_the_person(key))) {
+            continue;
+        }
+        let shown = target.clients.get(account).map(|client| (client.active, read(&client.rest)));
+        facts.extend(all.into_iter().map(|(user, id, mut members)| {
+            let Some((active, shown)) = &shown else {
+                return Fact::ClientChanged { user: user.clone(), client: id, value: None };
+            };
+            members.retain(|key, _| !is_of_the_person(key));
+            for (key, value) in &mut members {
+                if let Some(shown) = shown.get(key) {
+                    value.clone_from(shown);
+                }
+            }
+            set(user, &id, Client { active: *active, rest: write(&members) })
+        }));
+    }
+    facts
+}
+
+fn is_of_the_person(member: &str) -> bool {
+    ["displayName", "avatarUrl", "info", "raw"].contains(&member)
 }
 
 fn overlay(members: &mut Members, changes: &BTreeMap<String, Option<Text>>) {

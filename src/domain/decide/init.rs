@@ -65,8 +65,10 @@ impl Scene<'_> {
         {
             facts.push(device::left(self.group(&current.id)?.carrier(&device.id), &device.id, before));
         }
-        facts.push(device::set(id, &device.id, device::changed(before, device, true)));
-        facts.push(Fact::ClientBound { user: id.clone(), client: device.id.clone() });
+        // Whichever of its `_id`s had the device keeps it, should they be taken apart.
+        let owner = self.group(id).map_or(id, |group| group.carrier(&device.id));
+        facts.push(device::set(owner, &device.id, device::changed(before, device, true)));
+        facts.push(Fact::ClientBound { user: owner.clone(), client: device.id.clone() });
         Ok(Decision { created: known.is_none(), ..Decision::of(id, facts) })
     }
 

@@ -20,23 +20,37 @@ pub(in crate::domain) fn shown(
     bound: impl Fn(&ClientId) -> bool,
 ) -> BTreeMap<ClientId, Client> {
     let mut clients = BTreeMap::new();
-    let ids: BTreeSet<&ClientId> = group
-        .records()
-        .flat_map(|record| record.smooch.clients.keys().chain(record.devices.keys()))
-        .collect();
+    let ids = ids(group);
     let links = if ids.len() > 1 { links(group, &ids) } else { BTreeMap::new() };
     if links.is_empty() {
         let each = ids.into_iter().filter_map(|id| Some((id.clone(), one(group, &[id], &bound)?)));
         clients.extend(each);
         return clients;
     }
-    let mut accounts: BTreeMap<&ClientId, Vec<&ClientId>> = BTreeMap::new();
-    for id in ids {
-        accounts.entry(account(&links, id)).or_default().push(id);
-    }
-    let each = accounts.into_iter().filter_map(|(id, ids)| Some((id.clone(), one(group, &ids, &bound)?)));
-    clients.extend(each);
+    let accounts = grouped(&links, ids).into_iter();
+    clients.extend(accounts.filter_map(|(id, ids)| Some((id.clone(), one(group, &ids, &bound)?))));
     clients
+}
+
+/// Every id that is used for a client, by the id that the client is shown under, if it is shown.
+pub(in crate::domain) fn accounts<'a>(group: &Group<'a>) -> Accounts<'a> {
+    let ids = ids(group);
+    grouped(&links(group, &ids), ids)
+}
+
+type Accounts<'a> = BTreeMap<&'a ClientId, Vec<&'a ClientId>>;
+
+fn grouped<'a>(links: &Links<'a>, ids: BTreeSet<&'a ClientId>) -> Accounts<'a> {
+    let mut accounts = Accounts::new();
+    for id in ids {
+        accounts.entry(account(links, id)).or_default().push(id);
+    }
+    accounts
+}
+
+fn ids<'a>(group: &Group<'a>) -> BTreeSet<&'a ClientId> {
+    let known = |record: &'a Record| record.smooch.clients.keys().chain(record.devices.keys());
+    group.records().flat_map(known).collect()
 }
 
 /// Whether two records of nobody else's certainly show the same clients, without a look at what these are.
@@ -159,8 +173,8 @@ fn united(group: &Group<'_>, ids: &[&ClientId]) -> Option<Mention> {
         removed.as_ref().is_none_or(|removed| voice.said.stamp >= *removed)
     });
     // Ours is the whole of a client. It goes with a removal, and with a list that knows the client.
-    let set = group.records().flat_map(|record| ids.iter().filter_map(|id| record.devices.get(*id))).max();
-    let set = set.filter(|set| {
+    let sets = || group.records().flat_map(|record| ids.iter().filter_map(|id| record.devices.get(*id)));
+    let set = sets().max().filter(|set| {
         let outdated = voices.iter().any(|voice| voice.listed && voice.said.stamp > set.stamp);
         !outdated && by_any.as_ref().is_none_or(|removed| *removed <= set.stamp)
     });
@@ -171,7 +185,8 @@ fn united(group: &Group<'_>, ids: &[&ClientId]) -> Option<Mention> {
     }
     let mut active = set.map(|set| (OURS, &set.stamp, set.value.active));
     let mut members: Vec<Ranked<'_, (u8, &Arc<Stamp>)>> = Vec::new();
-    if let Some(set) = set {
+    // One call may set it for several of the group.
+    for set in sets().filter(|each| set.is_some_and(|set| each.stamp == set.stamp)) {
         members.extend(Members::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
     }
     for Voice { rank, said, .. } in &voices {

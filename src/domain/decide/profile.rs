@@ -1,0 +1,61 @@
+//! What a call says of the person, for every `_id` that the app user goes by: whichever of these stands for it later, or
+//! for itself again, it shows nothing that was taken away, or replaced, when they were one.
+
+use std::collections::BTreeSet;
+
+use super::{Decided, Decision, Scene, device};
+use crate::domain::app_user::Record;
+use crate::domain::brand::BRAND;
+use crate::domain::command::{Fields, Name};
+use crate::domain::fact::{Fact, Field};
+use crate::domain::group::Group;
+use crate::domain::ids::SmoochId;
+use crate::domain::view::value;
+
+impl Scene<'_> {
+    pub(super) fn delete_profile(&self, user: &Name) -> Decided {
+        let target = self.target(user)?;
+        let group = self.group(&target.id)?;
+        let fields = group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys()));
+        let fields: BTreeSet<&Field> = fields.filter(|field| is_of_the_person(field)).collect();
+        let alone = || group.ids().zip(group.records()).map(|(id, record)| Group::alone(id, record));
+        let is_known = |field: &&Field| {
+            value(&group, field).is_some() || alone().any(|alone| value(&alone, field).is_some())
+        };
+        let cleared: Fields =
+            fields.into_iter().filter(is_known).map(|field| (field.clone(), None)).collect();
+        let mut facts = self.set(&target, &cleared)?;
+        facts.extend(device::anonymous(&group, &target));
+        Ok(Decision::of(&target.id, facts))
+    }
+}
+
+/// The language is not: it is not who they are.
+fn is_of_the_person(field: &Field) -> bool {
+    match field {
+        Field::GivenName | Field::Surname | Field::Email | Field::Property(_) => true,
+        Field::Other(name) => ["avatarUrl", "profile.avatarUrl", "displayName"].contains(&&**name),
+        Field::UserId | Field::SignedUpAt => false,
+    }
+}
+
+/// The same values for each merged `_id` of which something else was said. By which `userId`, and in which brand, an
+/// `_id` goes is its own.
+pub(super) fn of_members(group: &Group<'_>, fields: &Fields) -> Vec<Fact> {
+    let of = |(id, record): &(&SmoochId, &Record)| {
+        let alone = Group::alone(id, record);
+        let says =
+            |field: &Field| record.smooch.fields.contains_key(field) || record.ours.contains_key(field);
+        let differs = fields.iter().filter(|(field, new)| {
+            let is_name = *field == Field::UserId || *field == *BRAND;
+            !is_name && says(field) && value(&alone, field) != new.as_ref()
+        });
+        let beside = differs.map(|(field, new)| {
+            let said = record.smooch.fields.get(field).and_then(|said| said.value.clone());
+            (field.clone(), new.clone(), said)
+        });
+        let fields: Vec<_> = beside.collect();
+        (!fields.is_empty()).then(|| Fact::Set { user: (*id).clone(), fields })
+    };
+    group.members.iter().filter_map(of).collect()
+}
