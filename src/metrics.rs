@@ -186,7 +186,7 @@ impl Metrics {
         for outcome in Outcome::ALL {
             drop(self.received.get_or_create(&Received { outcome }));
         }
-        for reason in ["wrong_path", "wrong_method"] {
+        for reason in ["wrong_path", "wrong_method", "wrong_app"] {
             drop(self.rejected.get_or_create(&Why { reason }));
         }
         for outcome in ["learned", "kept", "repeated", "quarantined"] {

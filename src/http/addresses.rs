@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tower::ServiceExt;
 
 use super::not_offered;
@@ -49,15 +49,11 @@ fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
 }
 
 fn routed(method: &Method, path: &str) -> Option<String> {
+    if let Some(target) = target(path) {
+        return Some(target);
+    }
     let mut words = Words(path);
     let first = words.next()?;
-    if is_target(first) {
-        return match (words.next(), words.next()) {
-            (None, _) => Some("/webhooks".to_owned()),
-            (Some(app), None) => Some(format!("/webhooks/{app}")),
-            _ => None,
-        };
-    }
     let mut base = format!("/{first}");
     let mut word = words.next()?;
     if word == "apps" {
@@ -75,9 +71,28 @@ fn routed(method: &Method, path: &str) -> Option<String> {
     }
 }
 
-/// Whether a word is the target of webhooks, in any case, encoded or not, and with white space around it.
-fn is_target(word: &str) -> bool {
-    percent_decode_str(word).decode_utf8().is_ok_and(|word| word.trim().eq_ignore_ascii_case("webhooks"))
+/// The target of webhooks, in any case, encoded or not, also its slashes, and with white space around its words.
+fn target(path: &str) -> Option<String> {
+    // What is no UTF-8 stays a word, and no app has its name.
+    let words = Words(path).map(|word| percent_decode_str(word).decode_utf8_lossy());
+    let mut words = words.map(|word| without_padding(&word).to_owned()).filter(|word| !word.is_empty());
+    let first = words.next()?;
+    let (word, behind) = first.split_once('/').unwrap_or((&first, ""));
+    if !word.trim().eq_ignore_ascii_case("webhooks") {
+        return None;
+    }
+    let behind = Some(without_padding(behind)).filter(|behind| !behind.is_empty()).map(str::to_owned);
+    let mut apps = behind.into_iter().chain(words);
+    match (apps.next(), apps.next()) {
+        (None, _) => Some("/webhooks".to_owned()),
+        (Some(app), None) => Some(format!("/webhooks/{}", utf8_percent_encode(&app, NON_ALPHANUMERIC))),
+        _ => None,
+    }
+}
+
+/// A word of an address without the slashes and the white space around it, which were copied along with it.
+pub(super) fn without_padding(word: &str) -> &str {
+    word.trim_matches(|letter: char| letter == '/' || letter.is_whitespace())
 }
 
 fn is_slashes(text: &str) -> bool {
@@ -143,6 +158,15 @@ mod tests {
             ("/%77ebhooks/app", Some("/webhooks/app")),
             ("/webhooks%20", Some("/webhooks")),
             ("/webhooks%0D%0A", Some("/webhooks")),
+            ("/webhooks%2Fapp", Some("/webhooks/app")),
+            ("/webhooks%2f", Some("/webhooks")),
+            ("/%2Fwebhooks", Some("/webhooks")),
+            ("/%2F/webhooks/%20/app", Some("/webhooks/app")),
+            ("/webhooks//%2Fapp%0A", Some("/webhooks/app")),
+            ("/webhooks%2F%FF", Some("/webhooks/%EF%BF%BD")),
+            ("/webhooks%2Fapp/more", None),
+            ("/webhooks/../app", None),
+            ("/./webhooks", None),
             ("/webhooks/app/more", None),
             ("/webhook", None),
             ("/v1/webhooks", None),

@@ -42,6 +42,8 @@ pub(super) enum Doubt {
     Malformed,
     /// The secret or signature is of no app here.
     Wrong,
+    /// The secret or signature is right, and the address or the body names an app that it is not of.
+    OtherApp,
     /// Signed too long ago, or ahead of the clock.
     Stale,
 }
@@ -53,6 +55,7 @@ impl Doubt {
             Self::Missing => "no_secret",
             Self::Malformed => "malformed_secret",
             Self::Wrong => "wrong_secret",
+            Self::OtherApp => "wrong_app",
             Self::Stale => "stale_signature",
         }
     }

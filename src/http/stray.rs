@@ -25,9 +25,8 @@ const WRONG_PATH: &str = "wrong_path";
 const WRONG_METHOD: &str = "wrong_method";
 
 /// Whether a request has what only a webhook has: a secret of one, and no credential of the REST interface.
-fn may_be_a_webhook(method: &Method, headers: &HeaderMap) -> bool {
-    ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
-        && signature::carries_proof(headers)
+fn may_be_a_webhook(headers: &HeaderMap) -> bool {
+    signature::carries_proof(headers)
         && !headers.contains_key(header::AUTHORIZATION)
         && !headers.contains_key("app-token")
 }
@@ -35,7 +34,8 @@ fn may_be_a_webhook(method: &Method, headers: &HeaderMap) -> bool {
 /// What every request goes through that is not the target's.
 pub(super) async fn notice(shared: State, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let app = if may_be_a_webhook(request.method(), request.headers()) {
+    let only_looks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    let app = if !only_looks && may_be_a_webhook(request.headers()) {
         let (parts, body) = request.into_parts();
         let (sender, body) = match sender(&shared, &parts.headers, body).await {
             Ok(known) => known,
@@ -68,7 +68,7 @@ pub(super) async fn notice(shared: State, mut request: Request, next: Next) -> R
 /// A request to the target with a method that it does not take: 405, which Smooch tries again.
 pub(super) async fn other_method(shared: State, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    if may_be_a_webhook(&parts.method, &parts.headers) {
+    if may_be_a_webhook(&parts.headers) {
         let sent = sender(&shared, &parts.headers, body).await;
         if let Ok((Some(app), _)) = sent {
             let (method, source) = (&parts.method, peer(&parts.extensions));

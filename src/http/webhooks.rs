@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
+use super::addresses::without_padding;
 use super::body::{Bounds, Share};
 use super::error::{ApiError, json};
 use super::signature::{CREDENTIALS, Doubt, Proof};
@@ -47,7 +48,10 @@ pub(super) async fn receive(
     body: Body,
 ) -> Response {
     let path = match &path {
-        Ok(path) => path.as_ref().map(|Path(app)| app.as_str()),
+        // Slashes and white space that were copied along with the address are not a part of it.
+        Ok(path) => {
+            path.as_ref().map(|Path(app)| app.as_str()).filter(|app| !without_padding(app).is_empty())
+        }
         // What cannot be decoded is nobody's app.
         Err(_) => Some(""),
     };
@@ -79,12 +83,9 @@ struct Request<'r> {
 impl Request<'_> {
     /// An app that is not this secret's is answered as an app that does not exist.
     fn names<'s>(&self, app: &'s AppId) -> Result<&'s AppId, Doubt> {
-        // White space that was copied along with the address is not a part of it.
-        if self.path.is_none_or(|path| path == app.as_str() || path.trim() == app.as_str()) {
-            Ok(app)
-        } else {
-            Err(Doubt::Wrong)
-        }
+        let is_it =
+            |path: &str| path == app.as_str() || without_padding(path).eq_ignore_ascii_case(app.as_str());
+        if self.path.is_none_or(is_it) { Ok(app) } else { Err(Doubt::OtherApp) }
     }
 }
 
@@ -130,7 +131,7 @@ async fn accept(
     }
     let read = read(shared, app, received, &body);
     if request.path.is_none() && read.as_ref().is_err_and(|unusable| unusable.reason == OTHER_APP) {
-        return Err(disbelieve(Doubt::Wrong, &body));
+        return Err(disbelieve(Doubt::OtherApp, &body));
     }
     let mut delivered = sort(app, received, body, read);
     if let Some((reason, detail)) = delivered.unusable.first() {
@@ -235,7 +236,7 @@ fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: O
     ApiError::unauthorized(match doubt {
         Doubt::Missing => "Authorization is required: the webhook's secret as X-API-Key, or a signature",
         Doubt::Malformed => "The webhook's secret or signature is malformed or repeated",
-        Doubt::Wrong => "The webhook's secret or signature is not of this app",
+        Doubt::Wrong | Doubt::OtherApp => "The webhook's secret or signature is not of this app",
         Doubt::Stale => "The signature's timestamp is too far from now",
     })
 }

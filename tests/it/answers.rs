@@ -227,7 +227,7 @@ fn an_app_that_is_not_the_secrets_is_answered_like_an_app_that_does_not_exist() 
     };
     let unknown = answer("/webhooks/nobodys", &message_of("nobodys", "a"));
     assert_eq!(unknown.0, 401);
-    for path in ["/webhooks/%00", "/webhooks/%20", "/webhooks/%zz", "/webhooks/%ff", "/webhooks/%C3"] {
+    for path in ["/webhooks/%00", "/webhooks/%zz", "/webhooks/%ff", "/webhooks/%C3"] {
         assert_eq!(answer(path, &message_of(APP, "a")), unknown, "{path}");
     }
     assert_eq!(answer("/webhooks/other", &message_of("other", "a")), unknown);

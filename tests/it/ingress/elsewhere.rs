@@ -48,6 +48,13 @@ fn spellings() -> Vec<String> {
         }
     }
     found.extend(["", "%20", "%0a"].map(|space| format!("/webhooks/{APP}{space}")));
+    found.extend(["/webhooks/%20", "/webhooks/%0A", "/webhooks%2f", "/%2Fwebhooks"].map(str::to_owned));
+    let upper = APP.to_uppercase();
+    assert_ne!(upper, APP);
+    found.extend(
+        ["/webhooks%2F", "/webhooks/%2F", "/%2Fwebhooks/", "//Webhooks%2f%2F"].map(|at| format!("{at}{APP}")),
+    );
+    found.extend(["/webhooks/", "/webhooks%2F"].map(|at| format!("{at}{upper}")));
     found.push("/webhooks/?token=x".to_owned());
     found.push(format!("//webhooks//{APP}/?a=b//c"));
     found
@@ -93,7 +100,15 @@ fn the_app_in_the_path_counts_in_every_spelling() {
     for path in ["/webhooks/other/", "//webhooks//other", "/Webhooks/other", "/webhooks/nobodys/"] {
         assert_eq!(program.request("POST", path, &KEY, body.as_bytes()).status, 401, "{path}");
     }
+    // The secret is right, so this is not somebody who guesses: it is counted apart.
+    assert_eq!((rejected(&program, "wrong_app"), rejected(&program, "wrong_secret")), (4.0, 0.0));
     let none = body.replace(APP, "other");
+    assert_eq!(program.request("POST", "/webhooks", &KEY, none.as_bytes()).status, 401);
+    let signed = [("x-hub-signature-256", &*hub(&body))];
+    assert_eq!(program.request("POST", "/webhooks/other", &signed, body.as_bytes()).status, 401);
+    assert_eq!((rejected(&program, "wrong_app"), rejected(&program, "wrong_secret")), (6.0, 0.0));
+    assert_eq!(program.request("POST", "/webhooks/other", &[("x-api-key", "wrong")], b"{}").status, 401);
+    assert_eq!((rejected(&program, "wrong_app"), rejected(&program, "wrong_secret")), (6.0, 1.0));
     let own = [("x-api-key", "the-secret-of-the-other-app")];
     assert_eq!(program.request("POST", "//webhooks//other//", &own, none.as_bytes()).status, 200);
 }
@@ -175,7 +190,7 @@ fn another_method_at_the_target_is_405_counted_and_logged() {
     let body = first_message("kanarie", 1.0);
     let signed = hub(&body);
     let mut count = 0.0;
-    for method in ["PUT", "PATCH", "DELETE"] {
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS"] {
         for path in ["/webhooks", "/webhooks/", &format!("//webhooks/{APP}/")] {
             for proof in [KEY, [("x-hub-signature-256", signed.as_str())]] {
                 let answer = program.request(method, path, &proof, body.as_bytes());

@@ -75,6 +75,10 @@ fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'
 
 /// What stands in the document for an address of a listener, the closest first.
 fn templates(path: &str, admin: bool) -> Vec<&'static Value> {
+    // At the target a slash may be encoded; in an id it is no slash.
+    let lower = path.to_lowercase();
+    let encoded = ["webhooks%2f", "%2fwebhooks"].iter().any(|target| lower.contains(target));
+    let path = if encoded { lower.replace("%2f", "/") } else { path.to_owned() };
     let word = |word| percent_decode_str(word).decode_utf8_lossy().trim().to_lowercase();
     let written = path.split('/').map(|given| match word(given) {
         known if known == "appusers" || known == "webhooks" => known,
