@@ -21,6 +21,9 @@ use crate::domain::{AppId, View};
 use crate::store::Query;
 use crate::wire::{csv, v1};
 
+/// Parameters that only a list in pages has.
+const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
+
 /// App users read at a time.
 const PAGE: usize = 100;
 /// How often a page is asked for again that the database has no time for, and how long after.
@@ -154,7 +157,7 @@ impl Reading {
 
 /// Whom the parameters of a list are for. 400 for those of pages as well.
 fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
-    let of_pages = |(name, _): &&(String, String)| ["limit", "after", "count"].contains(&name.as_str());
+    let of_pages = |(name, _): &&(String, String)| OF_PAGES.contains(&name.as_str());
     if let Some((name, _)) = parameters.iter().find(of_pages) {
         return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
     }
@@ -167,6 +170,6 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
 ///
 /// What is wrong with one of them.
 pub fn filtered(given: &[(String, String)]) -> Result<Query, String> {
-    let known = parameters::of_call(&Method::GET, "/appusers").check(given);
+    let known = parameters::of_call(&Method::GET, "/appusers").check_but_for(&OF_PAGES, given);
     known.and_then(|()| query(given)).map_err(|error| error.description().to_owned())
 }

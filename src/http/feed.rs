@@ -37,6 +37,8 @@ use place::{After, Place, Since};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
+/// How a stream is asked for.
+const STREAM: &str = "text/event-stream";
 /// The longest wait for a change, in s.
 const LONGEST_WAIT: u64 = 60;
 
@@ -51,7 +53,7 @@ const LONGEST_WAIT: u64 = 60;
 pub(super) async fn changes(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
     let asked = Asked::read(&call)?;
-    if accepts(&call.headers, "text/event-stream") {
+    if accepts(&call.headers, STREAM) {
         return stream::open(call, asked).await;
     }
     match &asked.from {
@@ -144,15 +146,15 @@ struct Asked {
 impl Asked {
     fn read(call: &Call) -> Result<Self, ApiError> {
         let mut envelope = accepts(&call.headers, envelope::BATCH);
-        let (mut since, mut snapshot, mut after, mut types) = (None, false, None, true);
-        let (mut size, mut wait) = (DEFAULT_LIMIT, 0);
+        let (mut since, mut snapshot, mut after, mut types) = (None, false, None, None);
+        let (mut size, mut wait) = (DEFAULT_LIMIT, None);
         for (key, value) in &call.query {
             match key.as_str() {
                 "since" => since = Some(Since::read(value)?),
                 "limit" => size = limit(key, value, MOST)?,
-                "wait" => wait = seconds(value)?,
+                "wait" => wait = Some(seconds(value)?),
                 "snapshot" => snapshot = truth(key, value)?,
-                "types" => types = truth(key, value)?,
+                "types" => types = Some(truth(key, value)?),
                 "envelope" if value == "cloudevents" => envelope = true,
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
                 "after" => after = Some(After::read(value).ok_or_else(not_a_cursor)?),
@@ -166,6 +168,16 @@ impl Asked {
             (Some(_), true, _) => return Err(ApiError::bad_request("since and snapshot exclude each other")),
             (_, false, Some(_)) => return Err(ApiError::bad_request("after is for snapshot=true")),
         };
+        // What would have no effect is refused: its caller believes that it has.
+        if types.is_some() && !accepts(&call.headers, STREAM) {
+            return Err(ApiError::bad_request(format!("types is for a stream: ask with Accept: {STREAM}")));
+        }
+        if wait.is_some() && snapshot {
+            let why =
+                "wait is for changes: a snapshot is there at once, so wait and snapshot exclude each other";
+            return Err(ApiError::bad_request(why));
+        }
+        let (wait, types) = (wait.unwrap_or(0), types.unwrap_or(true));
         let envelope = Envelope::new(envelope, &call.caller.app);
         Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope, types })
     }

@@ -41,8 +41,11 @@ impl Asked {
         };
         match (truth("erase")?, truth("only")?) {
             (true, only) => Ok(Self::Erasure { only }),
-            (false, true) => Err(ApiError::bad_request("only goes with erase=true")),
-            (false, false) => Ok(Self::Removal),
+            // Whichever it says: who writes it means to erase.
+            (false, _) if query.iter().any(|(key, _)| key == "only") => {
+                Err(ApiError::bad_request("only goes with erase=true"))
+            }
+            (false, _) => Ok(Self::Removal),
         }
     }
 }

@@ -280,7 +280,9 @@ fn journal_number(value: &str) -> Option<Seq> {
 impl Moment {
     fn read(value: &str) -> Result<Self, ApiError> {
         let time = || moment::asked(value).map(|time| Self::Received(time.div_euclid(1000)));
-        let moment = journal_number(value).map(Self::Entry).or_else(time);
+        // No journal and no clock of Smooch's is below zero: as a moment it would silently be before everything.
+        let is_below_zero = value.starts_with('-');
+        let moment = journal_number(value).map(Self::Entry).or_else(time).filter(|_| !is_below_zero);
         let expected =
             || ApiError::bad_request(format!("asOf must be a journal number, or {}", moment::ASKED));
         moment.ok_or_else(expected)

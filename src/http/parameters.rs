@@ -127,9 +127,14 @@ impl CallParameters {
     /// Refuses a parameter that the call does not know, with the names that it knows, and one that is there
     /// twice: nobody could say which of the two is meant.
     pub(super) fn check(&self, given: &[(String, String)]) -> Result<(), ApiError> {
+        self.check_but_for(&[], given)
+    }
+
+    /// The same where the names in `unused` are of no use: a refusal does not offer them.
+    pub(super) fn check_but_for(&self, unused: &[&str], given: &[(String, String)]) -> Result<(), ApiError> {
         for (n, (name, _)) in given.iter().enumerate().filter(|_| !self.open) {
             if !self.knows(name) {
-                let known: Vec<&str> = self.names().collect();
+                let known: Vec<&str> = self.names().filter(|name| !unused.contains(name)).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let name = shown(name);
                 return Err(ApiError::bad_request(format!(

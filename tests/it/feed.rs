@@ -111,6 +111,10 @@ fn a_number_that_is_not_of_the_feed_is_refused() {
         ("snapshot=true&after=x", "after"),
         ("after=x", "after"),
         ("envelope=paper", "envelope"),
+        ("types=false", "text/event-stream"),
+        ("types=true&since=1", "text/event-stream"),
+        ("snapshot=true&wait=5", "wait and snapshot"),
+        ("wait=0&snapshot=true", "wait and snapshot"),
     ] {
         refused(&program.get(&format!("/v1/changes?{query}")), 400, about);
     }

@@ -233,7 +233,13 @@ fn the_feed_tells_every_id_that_is_erased_and_no_number_is_missing() {
     assert_eq!((afresh.seq, &afresh.users), (copy.seq, &copy.users));
     let v2 = format!("/v2/apps/{APP}/users/other-1?erase=true");
     assert_eq!(ok(api(&program, "DELETE", &v2, &json!({}))).json()["erasure"]["complete"], true);
-    for (query, status) in [("erase=maybe", 400), ("only=true", 400), ("erase=true", 404)] {
+    for (query, status) in [
+        ("erase=maybe", 400),
+        ("only=true", 400),
+        ("only=false", 400),
+        ("erase=false&only=false", 400),
+        ("erase=true", 404),
+    ] {
         assert_eq!(
             api(&program, "DELETE", &format!("/v1/appusers/nobody?{query}"), &json!({})).status,
             status

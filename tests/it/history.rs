@@ -136,6 +136,9 @@ fn a_history_tells_every_event_of_the_group_and_what_it_changed() {
         ("/v1/appusers/ann/history?include=x", 400),
         ("/v1/appusers/ann/history?x=1", 400),
         ("/v1/appusers/ann?asOf=then", 400),
+        ("/v1/appusers/ann?asOf=-1", 400),
+        ("/v1/appusers/ann?asOf=-1500000010500", 400),
+        ("/v1/appusers/ann?asOf=-1e3", 400),
     ] {
         assert_eq!(program.get(path).status, status, "{path}");
     }

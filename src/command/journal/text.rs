@@ -101,7 +101,11 @@ pub(in crate::command) fn key(call: &CallMade) -> String {
         Some(user_id) => format!("scope {} of {user_id:?}", call.scope),
         None => format!("scope {}", call.scope),
     };
-    call.key.as_ref().map_or_else(|| scope.clone(), |key| format!("{key}, {scope}"))
+    match &call.key {
+        Some(key) => format!("{key}, {scope}"),
+        None if call.scope == "appToken" => format!("none: made with the app token ({scope})"),
+        None => format!("none ({scope})"),
+    }
 }
 
 /// A body in a JSON object: as text where it is text, else in base64.

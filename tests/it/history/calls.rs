@@ -72,6 +72,11 @@ fn is_told(
         key.is_none_or(|key| shown.contains(key)) && shown.contains(&format!("scope {scope}")),
         "{shown}"
     );
+    let by = key.map_or_else(
+        || "key       none: made with the app token (scope appToken)\n".to_owned(),
+        |key| format!("key       {key}, scope {scope}"),
+    );
+    assert!(shown.contains(&by), "{by}: {shown}");
     let ends = format!("\n\n{}\n", if body.is_empty() { "(no body)" } else { body });
     assert!(shown.ends_with(&ends), "{line}: {shown}");
     let raw = run(home, program, &["journal", "show", &seq.to_string(), "--body"]).well().out;

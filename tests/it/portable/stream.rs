@@ -62,6 +62,9 @@ fn a_list_is_streamed_in_the_form_that_is_accepted() {
     assert_eq!(lines.len(), 150);
     assert_eq!(lines[0]["appUser"]["_id"], "u100");
     let wrong = run(&home, &program, &["export", "--filter", "colour=red"]);
+    for name in ["limit", "after", "count"] {
+        assert!(!wrong.err.contains(&format!(" {name}")), "{name} is no filter: {wrong:?}");
+    }
     assert!(wrong.code == Some(2) && wrong.err.contains("colour"), "{wrong:?}");
     for accept in ["*/*", "application/json, text/csv"] {
         assert!(accepting(&program, "/v1/appusers", accept).json()["appUsers"].is_array());
