@@ -59,8 +59,8 @@ pub struct Args {
     /// With --user: the brand in which the userId is meant, where several carry it
     #[arg(long, value_name = "ID", requires = "user", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     brand: Option<String>,
-    /// Only app users who fit, as in GET /v1/appusers: q, userId, brandId, email, platform, appVersion, appVersionSince,
-    /// appVersionBefore, identified, conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
+    /// Only app users who fit, as in GET /v1/appusers: q, userId, brandId, email, identityEmail, platform, appVersion,
+    /// appVersionSince, appVersionBefore, identified, conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
     /// repeated. Who was removed fits nothing
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "user")]
     filter: Vec<(String, String)>,

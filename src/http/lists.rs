@@ -35,8 +35,14 @@ pub(super) struct Words {
 }
 
 /// v1's and v1.1's.
-pub(super) const V1: Words =
-    Words { limit: "limit", after: "after", before: None, user_id: None, identity: None, most: 1000 };
+pub(super) const V1: Words = Words {
+    limit: "limit",
+    after: "after",
+    before: None,
+    user_id: None,
+    identity: Some("identityEmail"),
+    most: 1000,
+};
 
 /// v2's.
 pub(super) const V2: Words = Words {

@@ -61,7 +61,7 @@ const fn open(call: &'static str, names: &'static [&'static [&'static str]]) -> 
 const ALL: &[CallParameters] = &[
     only("POST /init", &[]),
     only("GET /changes", &[&["since", "limit", "wait", "snapshot", "after", "envelope", "types"]]),
-    only("GET /appusers", &[FILTERS, &["limit", "after"]]),
+    only("GET /appusers", &[FILTERS, &["identityEmail", "limit", "after"]]),
     only("POST /appusers", &[]),
     only("POST /appusers/merge", &[BRAND]),
     only("GET /appusers/{id}", &[&["asOf", "include"], BRAND]),

@@ -136,7 +136,8 @@ fn ids(program: &Program, query: &str) -> Vec<String> {
 
 #[test]
 fn an_identity_is_found_by_its_address_and_nothing_else_is() {
-    let program = Home::new().start();
+    let home = Home::new();
+    let program = home.start();
     let identity = |kind: &str, value: &str| json!({ "type": kind, "value": value });
     update(
         &program,
@@ -164,6 +165,14 @@ fn an_identity_is_found_by_its_address_and_nothing_else_is() {
         assert_eq!(ids(&program, &query), expected, "{query}");
         let counted = program.get(&format!("/v2/apps/{APP}/users?count=exact&{query}")).json();
         assert_eq!(counted["meta"]["count"], expected.len(), "{query}");
+        let v1 = program.get(&format!("/v1/appusers?count=exact&identityEmail={address}")).json();
+        let shown: Vec<&Value> = v1["appUsers"].as_array().unwrap().iter().map(|user| &user["_id"]).collect();
+        assert_eq!((json!(shown), &v1["count"]), (json!(expected), &json!(expected.len())), "{v1}");
+        let filter = format!("identityEmail={address}");
+        let exported = run(&home, &program, &["export", "--filter", &filter]).well();
+        let exported: Vec<Value> =
+            exported.lines().iter().map(|line| line["appUser"]["_id"].clone()).collect();
+        assert_eq!(json!(exported), json!(expected), "{filter}");
     }
     // The profile's address is another thing, in both versions.
     assert_eq!(ids(&program, "email=idn@mail.example"), ["y"]);
