@@ -106,14 +106,21 @@ impl Filter {
 
     /// What it says, for whoever must tell two of them apart; not when, since "ago" is another time each day.
     pub(in crate::command) fn told(&self) -> String {
-        let entry = |moment: Option<Moment>| match moment {
-            Some(Moment::Entry(seq)) => seq.to_string(),
-            Some(Moment::Received(_)) => "time".to_owned(),
-            None => String::new(),
+        let moment = |moment: Moment| match moment {
+            Moment::Entry(seq) => format!("entry {seq}"),
+            Moment::Received(_) => "a time".to_owned(),
         };
-        let (since, until) = (entry(self.span.since), entry(self.span.until));
-        let brand = self.brand.as_ref().map(|brand| format!(" in {brand:?}")).unwrap_or_default();
-        format!("{:?} {:?}{brand} {:?} {since}..{until}", self.app, self.user, self.trigger)
+        let text = |name: &str, value: Option<String>| value.map(|value| format!(", {name} {value}"));
+        let quoted = |name: &str, value: Option<String>| text(name, value.map(|value| format!("{value:?}")));
+        let said = [
+            quoted("of the app", self.app.clone()),
+            quoted("of the app user", self.user.clone()),
+            quoted("in the brand", self.brand.clone()),
+            quoted("with the trigger", self.trigger.clone()),
+            text("since", self.span.since.map(moment)),
+            text("until", self.span.until.map(moment)),
+        ];
+        said.into_iter().flatten().collect()
     }
 
     /// Whether it says where to begin.

@@ -47,7 +47,7 @@ It is printed at the end, and kept in the --resume-file, from which the same com
 with what is under way.
 
 The exit code is 0 if everything was answered 2xx; 1 if not, if a body is no longer kept, if an entry named by \
-its number was not sent, or if no entry is meant; 2 if the --resume-file is of another range.
+its number was not sent, or if no entry is meant; 2 if the --resume-file is of another range or another --to.
 
 Examples:
   rollcall journal replay 4711
@@ -178,9 +178,11 @@ impl Bodies {
         wanted.from = wanted.from.max(from);
         // What the replay itself brings is none of it.
         wanted.to = wanted.to.min(to).min(reader.last()?);
+        let first = wanted.from;
+        wanted.from = first.max(args.from.unwrap_or(0));
         is_there(&mut reader, &wanted, from)?;
-        let kept = resume.map(|resume| resume.read(wanted.from)).transpose()?.flatten();
-        wanted.from = wanted.from.max(args.from.unwrap_or(0)).max(kept.unwrap_or(0));
+        let kept = resume.map(|resume| resume.read(first..=wanted.to)).transpose()?.flatten();
+        wanted.from = wanted.from.max(kept.unwrap_or(0));
         let is_named = args.range.is_some_and(|(from, to)| from == to);
         let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
         let place = Arc::new(Place::new(wanted.from));
@@ -302,13 +304,22 @@ impl Place {
     }
 }
 
-/// Which entries are meant, for whoever must tell two replays apart; nothing if all are.
+/// Which entries are meant, and where they are sent, for whoever must tell two replays apart.
 fn meant(args: &Args) -> String {
-    match args.range {
-        Some((0, Seq::MAX)) if args.filter.is_empty() => String::new(),
-        Some((from, to)) => format!("of {from}..{to} {}\n", args.filter.told()),
-        None => format!("of .. {}\n", args.filter.told()),
-    }
+    let entries = match args.range {
+        None | Some((0, Seq::MAX)) => "all entries".to_owned(),
+        Some((from, Seq::MAX)) => format!("entries from {from} on"),
+        Some((from, to)) => format!("entries {from} to {to}"),
+    };
+    let target = args.posting.to.clone().map(|mut target| {
+        // Neither may be written down.
+        _ = target.set_password(None);
+        _ = target.set_username("");
+        target.set_query(None);
+        target.to_string()
+    });
+    let target = target.unwrap_or_else(|| "the service of the settings".to_owned());
+    format!("{entries}{}, to {target}\n", args.filter.told())
 }
 
 /// Sets `stop` on the first Ctrl-C; the second ends the process.

@@ -1,7 +1,8 @@
-//! The `--resume-file` of a replay: the entry to go on with, and on a second line which entries were meant, unless
-//! all were.
+//! The `--resume-file` of a replay: the entry to go on with, and on a second line which entries were meant, and where
+//! they are sent.
 
 use std::io::{self, Write as _};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -35,20 +36,29 @@ impl Resume {
     /// The entry to go on with, if the file is there.
     ///
     /// # Errors
-    /// It is of other entries than those from `from` on, or cannot be read.
-    pub(super) fn read(&self, from: Seq) -> Result<Option<Seq>, Failure> {
+    /// It is of other entries than `meant`, was sent elsewhere, or cannot be read.
+    pub(super) fn read(&self, meant: RangeInclusive<Seq>) -> Result<Option<Seq>, Failure> {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) if text.trim().is_empty() => return Ok(None),
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::Io(format!("{}: {}", self.path.display(), explain(&error)))),
         };
-        let (first, meant) = text.split_once('\n').unwrap_or((&text, ""));
+        let (first, of) = text.split_once('\n').unwrap_or((&text, ""));
         let seq: Seq = first.trim().parse().map_err(|_| no_place(&self.path))?;
-        if (!meant.is_empty() && meant != self.meant) || seq < from {
-            let (file, meant) = (self.path.display(), meant.trim());
-            let remedy = "name another --resume-file, or delete it";
-            return Err(Failure::Usage(format!("{file} is of another replay ({seq} {meant}): {remedy}")));
+        let (file, remedy) = (self.path.display(), "name another --resume-file, or delete it");
+        if !of.is_empty() && of != self.meant {
+            let (of, is) = (of.trim(), self.meant.trim());
+            let why = format!("{file} is of another replay ({of}) than this one ({is}): {remedy}");
+            return Err(Failure::Usage(why));
+        }
+        // Behind the last one there is nothing left to do.
+        if !(*meant.start()..=meant.end().saturating_add(1)).contains(&seq) {
+            let (from, to) = meant.into_inner();
+            let why = format!(
+                "{file} is of another replay: it goes on with entry {seq}, and {from} to {to} are meant: {remedy}"
+            );
+            return Err(Failure::Usage(why));
         }
         Ok(Some(seq))
     }

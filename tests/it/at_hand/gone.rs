@@ -129,6 +129,17 @@ fn a_resume_file_of_another_range_is_refused() {
         assert_eq!(ran.code, Some(2), "{range:?}: {ran:?}");
         assert!(ran.err.contains("state is of another replay"), "{range:?}: {ran:?}");
     }
+    let elsewhere = resumed(&["1..2", "--to", "http://127.0.0.1:9/other?secret=x"]);
+    assert_eq!(elsewhere.code, Some(2), "{elsewhere:?}");
+    let said = "(entries 1 to 2, to the service of the settings) than this one (entries 1 to 2, to http://127.0.0.1:9/other)";
+    assert!(elsewhere.err.contains(said), "{elsewhere:?}");
+    std::fs::write(home.path().join("state"), "9\n").unwrap();
+    let beyond = resumed(&["1..2"]);
+    assert_eq!(beyond.code, Some(2), "{beyond:?}");
+    assert!(beyond.err.contains("goes on with entry 9, and 1 to 2 are meant"), "{beyond:?}");
+    let nothing = replay(&home, &program, &["1", "--from", "3"]);
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    assert!(nothing.err.contains("no entry is meant"), "{nothing:?}");
     std::fs::write(home.path().join("state"), "2\n").unwrap();
     assert_eq!(resumed(&["3..4"]).code, Some(2), "as an older program wrote it");
     assert_eq!(resumed(&["1..3"]).well().lines()[0]["sent"], 2);
