@@ -9,7 +9,7 @@ use rollcall::command::{
     backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
     rebuild, replay, restore, tail, token, verify,
 };
-use rollcall::config::{Problems, Settings};
+use rollcall::config::{Problems, Settings, StoreUrl};
 use rollcall::{exit, log, serve};
 
 #[cfg(feature = "mimalloc")]
@@ -90,7 +90,10 @@ fn main() -> ExitCode {
         (Command::CheckConfig, loaded) => return check_config::run(&loaded),
         (Command::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
         (Command::Completions(args), _) => describe::completions(&args, Cli::command()).map(done),
-        (Command::Man(args), _) => describe::man(&args, Cli::command()).map(done),
+        (Command::Man(args), loaded) => {
+            let database = loaded.ok().map(|settings| settings.store.url).map(|StoreUrl::Sqlite(path)| path);
+            describe::man(&args, Cli::command(), database.as_deref()).map(done)
+        }
         (_, Err(problems)) => return refuse(&problems),
         (Command::Serve, Ok(settings)) => {
             let load_again = || Settings::load_again(cli.config.as_deref(), &cli.set);

@@ -8,9 +8,7 @@ use clap::Command;
 use clap_complete::Shell;
 use memchr::memmem::find;
 
-use super::Failure;
-use crate::store::explain;
-use crate::store::sqlite::{Kind, Output, Part};
+use crate::store::sqlite::{Kind, Output, Part, make_folder};
 
 /// What `rollcall completions` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,32 +38,31 @@ pub fn completions(args: &Completions, mut command: Command) -> anyhow::Result<(
     io::stdout().write_all(&script).context("the completions could not be printed")
 }
 
-/// Prints the manual page, or writes all of them.
+/// Prints the manual page, or writes all of them, but over nothing of `database`, that of the settings.
 ///
 /// # Errors
 /// Nothing takes the output, or the folder does not.
-pub fn man(args: &Man, command: Command) -> anyhow::Result<()> {
+pub fn man(args: &Man, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = &args.to else {
         let printed = clap_mangen::Man::new(command).render(&mut io::stdout());
         return printed.context("the manual could not be printed");
     };
-    let failed = |error| Failure::Io(format!("{}: {}", folder.display(), explain(&error)));
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    make_folder(folder, database)?;
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    pages(folder, command)
+    pages(folder, command, database)
 }
 
 /// What a page may replace.
 const PAGE: Kind = Kind::Text { name: "page of a manual", is: |head| find(head, b".TH ").is_some() };
 
 /// Writes the page of a command, and of those below it.
-fn pages(folder: &Path, command: Command) -> anyhow::Result<()> {
+fn pages(folder: &Path, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
-        pages(folder, below.clone())?;
+        pages(folder, below.clone(), database)?;
     }
     let page = clap_mangen::Man::new(command);
-    let part = Part::new(Output::check(&folder.join(page.get_filename()), PAGE, None)?)?;
+    let part = Part::new(Output::check(&folder.join(page.get_filename()), PAGE, database)?)?;
     page.render(&mut part.file()).context("the manual could not be written")?;
     Ok(part.place()?)
 }

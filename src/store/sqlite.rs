@@ -72,7 +72,7 @@ pub use leftovers::{
 };
 pub use open::{OpenError, check_log};
 use open::{lock, mark, one_name, set_mark, verify_after_trouble, with_suffix};
-pub use output::{Kind, Output, Refusal, may_remove};
+pub use output::{Kind, Output, Refusal, make_folder, may_remove};
 pub use presence::Presence;
 pub use reader::SqliteReader;
 pub use txn::SqliteTxn;

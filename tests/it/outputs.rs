@@ -165,6 +165,13 @@ fn no_command_writes_over_what_is_in_use_or_of_another_kind() {
         fs::hard_link(scene.home.path().join(target), folder.join("rollcall-serve.1")).unwrap();
         scene.refuses(&["man", "--to", folder.to_str().unwrap()]);
     }
+    // And no folder is made under a name that is one of a database, which would then not open.
+    for name in
+        ["rollcall.db-journal", "rollcall.db.verify", "rollcall.db.partial", "rollcall.db.rebuild/man"]
+    {
+        scene.refuses(&["man", "--to", name]);
+        assert!(!scene.home.path().join(name).exists(), "{name}");
+    }
     scene.ends_well();
 }
 

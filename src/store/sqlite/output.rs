@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::files::folder;
+use super::leftovers::PARTIAL;
 use super::migrate;
 use super::open::{holds_something, with_suffix};
 use crate::store::explain;
@@ -158,6 +159,33 @@ impl Output {
     pub(super) fn exists(&self) -> Result<bool, Refusal> {
         look(&self.path).map(|found| found.is_some()).map_err(Refusal::io(&self.path))
     }
+}
+
+/// Makes a folder, and those above it, under no name that belongs to a database.
+///
+/// # Errors
+/// It would belong to one, or cannot be made. Nothing was made then, or not all of it.
+pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above, database)?;
+    }
+    let real = resolve(path).map_err(Refusal::io(path))?;
+    let database = database.and_then(|database| resolve(database).ok());
+    let part = real.as_os_str().as_bytes().strip_suffix(PARTIAL.as_bytes()).map(as_path);
+    let found = look(&real).map_err(Refusal::io(path))?;
+    let of_part = part.and_then(|of| owner(of, None, database.as_deref()).or_else(|| database_at(of)));
+    if let Some(database) = owner(&real, found.as_ref(), database.as_deref()).or(of_part) {
+        return Err(Refusal::Belongs { path: real, database });
+    }
+    std::fs::create_dir(path).map_err(Refusal::io(path))
+}
+
+/// A database of any kind that is at this path.
+fn database_at(path: &Path) -> Option<PathBuf> {
+    head(path).is_ok_and(|head| head.starts_with(MAGIC)).then(|| path.to_owned())
 }
 
 /// Whether a file that a process left behind may be removed: nobody has it open, and it belongs to no database.
