@@ -18,8 +18,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// The id of a client that has none: its integration, and what it is called there.
+    /// The id of a client that has none: its integration, and what it is called there. The first colon ends the
+    /// integration, so one in that is escaped as in a URL, and so is the escape.
     pub fn id_without_one(integration_id: &str, external_id: &str) -> String {
+        let integration_id = integration_id.replace('%', "%25").replace(':', "%3A");
         format!("{integration_id}:{external_id}")
     }
 }
@@ -200,7 +202,7 @@ pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> Text {
     out.into()
 }
 
-/// A JSON string as it is meant.
+/// A JSON string as it is meant; what is none as it is written.
 pub(super) fn plain(quoted: &str) -> String {
     serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned())
 }
@@ -214,12 +216,22 @@ impl<'t> Members<'t> {
         Self(object.strip_prefix('{').unwrap_or_default())
     }
 
-    /// The value of a member that is a string, as it is written. Members are in the order of their keys, so most are
-    /// not looked at.
+    /// The value of a member that is a string, as it is written.
     pub(super) fn string(object: &'t str, key: &str) -> Option<&'t str> {
+        Self::value(object, key).filter(|value| value.starts_with('"'))
+    }
+
+    /// The value of a member that is a string, or a number as its digits.
+    pub(super) fn name(object: &'t str, key: &str) -> Option<String> {
+        let value = Self::value(object, key)?;
+        let is_name = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
+        value.starts_with(is_name).then(|| plain(value))
+    }
+
+    /// The value of a member. Members are in the order of their keys, so most are not looked at.
+    fn value(object: &'t str, key: &str) -> Option<&'t str> {
         let mut before = Self::of(object).skip_while(|(known, _)| *known < key);
-        let (_, value) = before.next().filter(|(known, _)| *known == key)?;
-        Some(value).filter(|value| value.starts_with('"'))
+        before.next().filter(|(known, _)| *known == key).map(|(_, value)| value)
     }
 }
 

@@ -77,8 +77,8 @@ pub(super) fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
 
 /// The id of a client that has none: its integration, and what it is called there.
 pub(super) fn id_without_one(given: &Json<'_>) -> Option<String> {
-    let text = |key| given.get(key).and_then(Json::str).filter(|text| !text.is_empty());
-    Some(Client::id_without_one(text("integrationId")?, text("externalId")?))
+    let text = |key| given.get(key).and_then(name);
+    Some(Client::id_without_one(&text("integrationId")?, &text("externalId")?))
 }
 
 /// Whether a client without `active` is: its `status` tells, if it has one.

@@ -1,5 +1,6 @@
 //! v1 and v1.1: one trigger a body. `properties`, `clients`, `userId`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -213,15 +214,24 @@ pub fn app_user(view: &View) -> String {
     out
 }
 
-/// A list of clients that are being linked, without those that are linked meanwhile.
+/// A list of clients that are being linked, without those that are linked meanwhile, and without nulls.
 fn still_pending(list: &str, view: &View) -> String {
     let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list) else { return list.to_owned() };
     let is_linked = |pending: &&RawValue| {
         let pending: Result<Pending, _> = serde_json::from_str(pending.get());
         pending.is_ok_and(|pending| view.clients.contains_key(&ClientId::from(&*pending.id)))
     };
-    let left: Vec<&str> = list.into_iter().filter(|pending| !is_linked(pending)).map(RawValue::get).collect();
+    let left = list.into_iter().filter(|pending| pending.get() != "null" && !is_linked(pending));
+    let left: Vec<String> = left.map(|pending| without_nulls(pending.get())).collect();
     format!("[{}]", left.join(","))
+}
+
+/// An object without the members that are null; anything else as it is.
+fn without_nulls(text: &str) -> String {
+    let members: Result<BTreeMap<String, Option<&RawValue>>, _> = serde_json::from_str(text);
+    let Ok(mut members) = members else { return text.to_owned() };
+    members.retain(|_, value| value.is_some());
+    serde_json::to_string(&members).unwrap_or_else(|_| text.to_owned())
 }
 
 /// Which client is being linked.

@@ -108,9 +108,8 @@ fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
 
 /// What a client without an id is known by.
 fn by_integration(rest: &str) -> Option<String> {
-    let [integration, external] =
-        ["\"integrationId\"", "\"externalId\""].map(|key| Members::string(rest, key));
-    Some(Client::id_without_one(&plain(integration?), &plain(external?)))
+    let [integration, external] = ["\"integrationId\"", "\"externalId\""].map(|key| Members::name(rest, key));
+    Some(Client::id_without_one(&integration?, &external?))
 }
 
 /// The id that a client is shown under.
@@ -140,7 +139,20 @@ fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) 
     let claimed = |id: &&&ClientId| group.records().any(|record| record.claims.contains_key(**id));
     // A client of which it is not said whether it is active is not inactive for that, unless somebody else has it.
     let active = active.unwrap_or(true) && ids.iter().filter(claimed).all(|id| bound(id));
-    Some(Client { active, rest })
+    Some(Client { active, rest: without_nulls(rest) })
+}
+
+/// A member of which the last word is null is not shown.
+fn without_nulls(rest: Text) -> Text {
+    if !rest.contains(":null") {
+        return rest;
+    }
+    object(
+        Members::of(&rest)
+            .filter(|(_, value)| *value != "null")
+            .map(|(key, value)| (key, ((), value)))
+            .collect(),
+    )
 }
 
 /// Nearly every client: of one who is nobody else, known by one id, spoken of by one event or set by ours.

@@ -143,7 +143,16 @@ fn each_member_is_what_was_said_of_it_last() {
                 full(1, json!([phone])),
                 mentioned(2, json!({ "id": "k$", "displayName": null, "active": null })),
             ],
-            known(json!({ "displayName": null })),
+            json!({ "k$": { "active": true, "platform": "ios", "appVersion": "2.1", "pushNotificationToken": "tok",
+                "info": { "os": "iPhone OS" } } }),
+        ),
+        (
+            "a null is not shown",
+            vec![full(
+                1,
+                json!([{ "id": "k$", "_id": null, "platform": null, "lastSeen": null, "info": { "a": null } }]),
+            )],
+            json!({ "k$": { "active": true, "info": { "a": null } } }),
         ),
         (
             "an older word fills gaps",
@@ -260,4 +269,50 @@ fn a_client_of_both_versions_is_found_by_either_id_and_listed_once() {
             );
         }
     });
+}
+
+#[test]
+fn a_client_without_an_id_is_its_integration_and_what_it_is_there() {
+    let used = |day: u32, client: Value| through(day, json!({ "client": client }));
+    let shown = |integration: Value, external: Value| json!({ "active": true, "platform": "line", "integrationId": integration, "externalId": external });
+    let v2 = |integration: Value, external: Value| json!({ "type": "line", "integrationId": integration, "externalId": external });
+    let v1 = |integration: Value, external: Value| json!({ "platform": "line", "integrationId": integration, "externalId": external });
+    let numbers = json!({ "I$:77": shown(json!("I$"), json!(77)), "5:n$": shown(json!(5), json!("n$")) });
+    table(&[
+        (
+            "numbers in v2",
+            vec![used(1, v2(json!("I$"), json!(77))), used(2, v2(json!(5), json!("n$")))],
+            numbers.clone(),
+        ),
+        (
+            "numbers in v1.1",
+            vec![mentioned(1, v1(json!("I$"), json!(77))), mentioned(2, v1(json!(5), json!("n$")))],
+            numbers,
+        ),
+        (
+            "a number, and with an id",
+            vec![
+                used(1, v2(json!("I$"), json!(77))),
+                mentioned(2, {
+                    let mut client = v1(json!("I$"), json!(77));
+                    client["id"] = json!("uuid$");
+                    client
+                }),
+            ],
+            json!({ "uuid$": shown(json!("I$"), json!(77)) }),
+        ),
+        (
+            "a colon belongs to the one or to the other",
+            vec![
+                used(1, v2(json!("a:b"), json!("c"))),
+                used(2, v2(json!("a"), json!("b:c"))),
+                used(3, v2(json!("a%3Ab"), json!("c"))),
+            ],
+            json!({
+                "a%3Ab:c": shown(json!("a:b"), json!("c")),
+                "a:b:c": shown(json!("a"), json!("b:c")),
+                "a%253Ab:c": shown(json!("a%3Ab"), json!("c")),
+            }),
+        ),
+    ]);
 }

@@ -79,3 +79,14 @@ fn who_is_linked_is_pending_no_more() {
         });
     }
 }
+
+#[test]
+fn what_is_null_in_a_list_of_pending_clients_is_not_shown() {
+    let program = Home::new().start();
+    let pending = json!([null, { "id": "p$", "platform": "twilio", "lastSeen": null }]);
+    let bodies = [wrote(1, json!({ "_id": "x$", "pendingClients": pending }))];
+    in_every_order(&program, &bodies, |sign| {
+        let user = shown(&program, &sign("x$"));
+        assert_eq!(user["pendingClients"], json!([{ "id": sign("p$"), "platform": "twilio" }]), "{user}");
+    });
+}
