@@ -111,7 +111,8 @@ fn batches<S: Store>(
             Err(TryRecvError::Empty) => jobs.recv_blocking().ok(),
             received => received.ok(),
         };
-        let Some(first) = first else { return Ok(()) };
+        // Only where the files are whole is all on disk that was acknowledged.
+        let Some(first) = first else { return rest(store) };
         options.pulse.begin();
         let mut bytes = first.bytes();
         let mut batch = vec![first];

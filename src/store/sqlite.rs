@@ -29,6 +29,7 @@ mod leftovers;
 mod listing;
 mod lists;
 mod load;
+mod log;
 mod migrate;
 mod open;
 mod output;
@@ -211,6 +212,8 @@ impl Store for Sqlite {
     type Txn<'a> = SqliteTxn<'a>;
 
     fn begin(&mut self) -> Result<SqliteTxn<'_>> {
+        // Before SQLite writes on behind the end of a log that was cut off.
+        self.state.presence.check()?;
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         self.state.cache.begin();
         Ok(SqliteTxn::new(txn, &mut self.state))
@@ -221,7 +224,7 @@ impl Store for Sqlite {
     }
 
     fn rest(&mut self) -> Result<()> {
-        self.state.presence.check_known()?;
+        self.state.presence.check()?;
         self.checkpointer.after_commit(&self.conn)
     }
 

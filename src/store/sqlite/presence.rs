@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use super::log::Log;
 use super::open::with_suffix;
 use super::output::is_live;
 use crate::store::{Error, Result};
@@ -30,6 +31,8 @@ struct Files {
     wal: OpenFile,
     /// What keeps other processes from using the files as if nobody did.
     others: [OpenFile; 2],
+    /// What the log must hold at least, once somebody watches.
+    log: OnceLock<Log>,
     lost: OnceLock<String>,
 }
 
@@ -82,6 +85,7 @@ impl Presence {
             database: [OpenFile::new(path.to_owned()), OpenFile::new(named.to_owned())],
             wal: beside("-wal"),
             others: [beside("-shm"), beside(".lock")],
+            log: OnceLock::new(),
             lost: OnceLock::new(),
         }))
     }
@@ -90,10 +94,19 @@ impl Presence {
     pub(super) fn check(&self) -> Result<()> {
         let files = &self.0;
         if files.lost.get().is_none() {
-            let looked = files.database[0].look().and_then(|()| files.wal.look());
+            let looked =
+                files.database[0].look().and_then(|()| files.wal.look()).and_then(|()| self.look_into_log());
             looked.unwrap_or_else(|why| self.lose(why));
         }
         self.check_known()
+    }
+
+    fn look_into_log(&self) -> std::result::Result<(), String> {
+        let path = self.0.wal.0.display();
+        match self.0.log.get().is_none_or(Log::is_whole) {
+            true => Ok(()),
+            false => Err(format!("{path} was cut off or overwritten in place")),
+        }
     }
 
     /// Fails once it is known that a file was lost.
@@ -120,7 +133,9 @@ impl Presence {
     /// The database cannot be opened once more, or there is no thread.
     pub fn watch(&self, tell: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let database = Arc::new(File::open(&self.0.database[0].0)?);
-        HELD.lock().unwrap_or_else(PoisonError::into_inner).push(database.clone());
+        let index = Arc::new(File::open(&self.0.others[0].0)?);
+        HELD.lock().unwrap_or_else(PoisonError::into_inner).extend([database.clone(), index.clone()]);
+        self.0.log.get_or_init(|| Log::of(index, self.0.wal.0.clone()));
         let files = Arc::downgrade(&self.0);
         let watch = move || {
             while let Some(files) = Weak::upgrade(&files) {
@@ -142,6 +157,7 @@ impl Presence {
             return Err(why.to_owned());
         }
         files.database.iter().chain([&files.wal]).chain(&files.others).try_for_each(OpenFile::look)?;
+        self.look_into_log()?;
         let mut head = [0; 100];
         match database.read_exact_at(&mut head, 0) {
             Ok(()) if is_live(&head) => Ok(()),

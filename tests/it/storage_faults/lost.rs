@@ -204,3 +204,47 @@ fn an_unmounted_disk_is_noticed() {
     let (status, log) = program.wait();
     assert_eq!(status.code(), Some(74), "{log}");
 }
+
+/// Writes over the log as somebody would who makes room.
+fn cut(log: &Path, how: &str) {
+    match how {
+        "emptied" => drop(File::create(log).unwrap()),
+        "cut in the middle" => {
+            let file = File::options().write(true).open(log).unwrap();
+            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        }
+        _ => {
+            let bytes = fs::metadata(log).unwrap().len() as usize;
+            let file = File::options().write(true).open(log).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, &vec![0; bytes], 0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_off_or_overwritten_in_place_is_noticed() {
+    for how in ["emptied", "cut in the middle", "overwritten"] {
+        for end in ["webhook", "nothing", "SIGTERM"] {
+            let (home, program) = served();
+            cut(&home.path().join("data/rollcall.db-wal"), how);
+            match end {
+                "webhook" => {
+                    let sent = request(
+                        program.listen,
+                        "POST",
+                        "/webhooks",
+                        &[("x-api-key", SECRET)],
+                        message(7).as_bytes(),
+                    );
+                    assert!(sent.is_err() || sent.is_ok_and(|answer| answer.status == 503), "{how}, {end}");
+                }
+                "SIGTERM" => program.signal("TERM"),
+                _ => {}
+            }
+            let (status, log) = program.wait();
+            assert_eq!(status.code(), Some(74), "{how}, {end}: {log}");
+            assert!(log.contains("was cut off or overwritten in place"), "{how}, {end}: {log}");
+            assert!(!log.contains("everything acknowledged is on disk"), "{how}, {end}: {log}");
+        }
+    }
+}

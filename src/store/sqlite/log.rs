@@ -1,0 +1,73 @@
+//! Whether the write-ahead log holds what its index says. SQLite goes by the index in shared memory, and so writes on
+//! after the end of a log that was cut off.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// Bytes of the first header of the index (SQLite, walformat.html, section 2.1: the WAL-index header).
+const INDEX_HEAD: usize = 48;
+/// Bytes of the header of the log, and of that of each frame.
+const HEAD: u64 = 32;
+const FRAME_HEAD: u64 = 24;
+
+/// The log of an open database, and its index.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// Never closed while the database is open: that would give up SQLite's own locks on it.
+    index: Arc<File>,
+    path: PathBuf,
+    file: OnceLock<File>,
+}
+
+/// What the index says of the log: frames, bytes of a page, and the salt of its header.
+#[derive(PartialEq)]
+struct Said {
+    frames: u64,
+    page: u64,
+    salt: [u8; 8],
+}
+
+impl Log {
+    pub(super) fn of(index: Arc<File>, path: PathBuf) -> Self {
+        Self { index, path, file: OnceLock::new() }
+    }
+
+    /// Whether the log is as long as it must be, and begins as it must. Whoever empties it by a checkpoint says so in
+    /// the index first. What cannot be read says nothing.
+    pub(super) fn is_whole(&self) -> bool {
+        let Some(said) = self.said().filter(|said| said.frames > 0) else { return true };
+        if self.has(&said) != Some(false) {
+            return true;
+        }
+        // Else it was emptied, or begun again, in between.
+        self.said().is_none_or(|again| again != said)
+    }
+
+    fn said(&self) -> Option<Said> {
+        let mut head = [0; INDEX_HEAD];
+        self.index.read_exact_at(&mut head, 0).ok()?;
+        let page = u16::from_ne_bytes(head[14..16].try_into().ok()?);
+        let frames = u32::from_ne_bytes(head[16..20].try_into().ok()?);
+        // 1 stands for 65,536, which is too large for its two bytes.
+        let page = if page == 1 { 1 << 16 } else { u64::from(page) };
+        Some(Said { frames: frames.into(), page, salt: head[32..40].try_into().ok()? })
+    }
+
+    fn has(&self, said: &Said) -> Option<bool> {
+        let file = match self.file.get() {
+            Some(file) => file,
+            None => {
+                let opened = File::open(&self.path).ok()?;
+                self.file.get_or_init(|| opened)
+            }
+        };
+        if file.metadata().ok()?.len() < HEAD + said.frames * (FRAME_HEAD + said.page) {
+            return Some(false);
+        }
+        let mut salt = [0; 8];
+        file.read_exact_at(&mut salt, 16).ok()?;
+        Some(salt == said.salt)
+    }
+}
