@@ -12,6 +12,7 @@ mod ends;
 mod init;
 mod not_offered;
 mod parameters;
+mod person;
 mod safe;
 mod scopes;
 mod sentences;

@@ -86,6 +86,18 @@ pub(super) fn anonymous(group: &Group<'_>, target: &View) -> Vec<Fact> {
     facts
 }
 
+/// A list of clients, as JSON text, without what they tell of the person.
+pub(super) fn anonymous_list(list: &str) -> Text {
+    let mut clients: Vec<Members> = serde_json::from_str::<Vec<&RawValue>>(list)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|client| client.get().starts_with('{'))
+        .map(|client| read(client.get()))
+        .collect();
+    clients.iter_mut().for_each(|members| members.retain(|key, _| !is_of_the_person(key)));
+    serde_json::to_string(&clients).unwrap_or_else(|_| "[]".to_owned()).into()
+}
+
 fn is_of_the_person(member: &str) -> bool {
     ["displayName", "avatarUrl", "info", "raw"].contains(&member)
 }

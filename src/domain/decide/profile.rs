@@ -25,16 +25,42 @@ impl Scene<'_> {
         let cleared: Fields =
             fields.into_iter().filter(is_known).map(|field| (field.clone(), None)).collect();
         let mut facts = self.set(&target, &cleared)?;
+        facts.extend(group.ids().zip(group.records()).filter_map(|(id, record)| pending(id, record)));
         facts.extend(device::anonymous(&group, &target));
         Ok(Decision::of(&target.id, facts))
     }
 }
 
-/// The language is not: it is not who they are.
+/// The clients that are being linked, without what they tell of the person, as the `_id` itself says them.
+fn pending(user: &SmoochId, record: &Record) -> Option<Fact> {
+    let field = Field::Other(Field::PENDING_CLIENTS.into());
+    let alone = Group::alone(user, record);
+    let shown = value(&alone, &field)?;
+    let left = device::anonymous_list(shown);
+    let said = record.smooch.fields.get(&field).and_then(|said| said.value.clone());
+    (left != *shown).then(|| Fact::Set { user: user.clone(), fields: vec![(field, Some(left), said)] })
+}
+
+/// What says nothing of who somebody is, whichever version has it: how they are known elsewhere, their language, what
+/// becomes of them. A member that nobody foresaw may say anything.
+const NOT_OF_THE_PERSON: [&str; 8] = [
+    Field::PENDING_CLIENTS,
+    "authenticated",
+    "brandId",
+    "hasPaymentInfo",
+    "locale",
+    "localeOrigin",
+    "toBeRetained",
+    "zendeskId",
+];
+
 fn is_of_the_person(field: &Field) -> bool {
     match field {
         Field::GivenName | Field::Surname | Field::Email | Field::Property(_) => true,
-        Field::Other(name) => ["avatarUrl", "profile.avatarUrl", "displayName"].contains(&&**name),
+        Field::Other(name) => {
+            let own = name.strip_prefix("v2.").or(name.strip_prefix("profile.")).unwrap_or(name);
+            !NOT_OF_THE_PERSON.contains(&own)
+        }
         Field::UserId | Field::SignedUpAt => false,
     }
 }
