@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod between;
+mod encoded;
 mod leftovers;
 mod named;
 mod only;

@@ -5,6 +5,7 @@
 //! that may mention them, of all open receipts together. Then what SQLite left between rows is overwritten, and
 //! the log is emptied into the file, whose free pages hold nothing (`secure_delete`).
 
+mod encodings;
 mod ids;
 mod needles;
 mod pages;

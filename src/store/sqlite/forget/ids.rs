@@ -10,6 +10,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use memchr::{memchr, memchr_iter, memmem};
 use rusqlite::Connection;
 
+use super::encodings::{is_opaque, readings};
 use crate::domain::{AppId, SmoochId};
 use crate::store::sqlite::{Result, trouble};
 
@@ -110,11 +111,19 @@ impl IdSet {
     }
 
     /// Whether a text, which may be JSON or a part of it, names one of them: as a string, as a number, or, if
-    /// it is long enough, as a word of a longer string.
+    /// it is long enough, as a word of a longer string. Bytes that are text in no code known here may name anybody.
     pub(super) fn named_in(&self, text: &[u8]) -> bool {
         if self.hashes.is_empty() {
             return false;
         }
+        if self.is_named_as_it_stands(text) {
+            return true;
+        }
+        let readings = readings(text);
+        readings.iter().any(|text| self.is_named_as_it_stands(text)) || is_opaque(text, &readings)
+    }
+
+    fn is_named_as_it_stands(&self, text: &[u8]) -> bool {
         let may_be_escaped = match self.has_others {
             true => memchr(b'\\', text).is_some(),
             // A letter or a digit is escaped only by its number.

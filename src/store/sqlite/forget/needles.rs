@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::encodings::readings;
 use super::ids::{LONG, unescaped};
 use crate::domain::{Field, Record, SmoochId};
 
@@ -67,10 +68,15 @@ impl Needles {
         self.kin.extend(other.kin);
     }
 
-    /// Whether a text mentions the person by any of what they go by, however JSON writes it.
+    /// Whether a text mentions the person by any of what they go by, however JSON writes it and in whatever
+    /// encoding.
     pub(super) fn mentioned_in(&self, text: &[u8]) -> bool {
-        let plain = unescaped(text).to_ascii_lowercase();
-        self.names.iter().chain(&self.reached).any(|name| finds(&plain, name))
+        let names = || self.names.iter().chain(&self.reached);
+        let is_in = |text: &[u8]| {
+            let plain = unescaped(text).to_ascii_lowercase();
+            names().any(|name| finds(&plain, name))
+        };
+        is_in(text) || readings(text).iter().any(|text| is_in(text))
     }
 
     /// Whether a text that is about somebody else names the person by a `userId` that is long enough to be
