@@ -381,12 +381,6 @@ impl Directory {
         holder: impl Fn(&'a Pointer) -> Option<&'a SmoochId>,
     ) -> Option<View> {
         let group = Group::of(id, find)?;
-        let bound = |client: &ClientId| {
-            let pointer = self.pointers.get(&At(app, client));
-            pointer.and_then(&holder).is_none_or(|id| {
-                id == group.root || Group::of(id, find).is_some_and(|other| other.root == group.root)
-            })
-        };
-        Some(View::of(&group, bound))
+        Some(View::of(&group, |client| self.is_bound(app, &group, client, find, &holder)))
     }
 }

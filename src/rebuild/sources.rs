@@ -42,7 +42,7 @@ impl<S: Clone> Sources<S> {
         let ids: Vec<&SmoochId> = entry.users.iter().map(|(id, _)| id).collect();
         let record = |fold: &Fold, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
         let before: Vec<Record> = ids.iter().map(|id| record(fold, id)).collect();
-        let shown = fold.view(&self.of);
+        let (shown, elsewhere) = (fold.view(&self.of), fold.elsewhere(&self.of));
         fold.pass(entry, body);
         for (id, before) in ids.into_iter().zip(&before) {
             self.compare(id, before, &record(fold, id), (entry.seq, source));
@@ -50,7 +50,10 @@ impl<S: Clone> Sources<S> {
         let now = fold.view(&self.of);
         let same = |one: &View, two: &View| (&one.id, &one.aliases) == (&two.id, &two.aliases);
         let both = shown.zip(now).filter(|(shown, now)| same(shown, now));
-        if both.is_some_and(|(shown, now)| shown.clients != now.clients) {
+        // Two merges of one pair may show other clients of the same app users: that is not from the merge.
+        if both.is_some_and(|(shown, now)| shown.clients != now.clients)
+            && fold.elsewhere(&self.of) != elsewhere
+        {
             self.taken = Some((entry.seq, source.clone()));
         }
     }

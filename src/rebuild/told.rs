@@ -55,6 +55,11 @@ impl Fold {
         self.directory.view(&self.app, id)
     }
 
+    /// The clients of the app user of an `_id` that somebody else has now.
+    pub(super) fn elsewhere(&self, id: &SmoochId) -> BTreeSet<ClientId> {
+        self.directory.elsewhere(&self.app, id)
+    }
+
     /// Who an `_id` is part of.
     pub(super) fn group(&self, id: &SmoochId) -> Option<Group<'_>> {
         self.directory.group(&self.app, id)

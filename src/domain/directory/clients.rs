@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{At, Directory, Key, Pointer};
 use crate::domain::app_user::{Claim, Record};
 use crate::domain::client::Mention;
+use crate::domain::group::Group;
 use crate::domain::ids::{AppId, ClientId, SmoochId, Stamp};
 use crate::domain::view::View;
 
@@ -14,6 +15,31 @@ impl Directory {
     /// The app user for whom a client is active.
     pub fn holder(&self, app: &AppId, client: &ClientId) -> Option<View> {
         self.view(app, self.pointers.get(&At(app, client))?.now.as_ref()?)
+    }
+
+    /// The clients that the app user of an `_id` claims and somebody else has.
+    pub fn elsewhere(&self, app: &AppId, id: &SmoochId) -> BTreeSet<ClientId> {
+        let find = |id: &SmoochId| self.find(app, id);
+        let Some(group) = self.group(app, id) else { return BTreeSet::new() };
+        let claimed: BTreeSet<&ClientId> = group.records().flat_map(|record| record.claims.keys()).collect();
+        let is_bound = |client: &ClientId| {
+            self.is_bound(app, &group, client, &find, &|pointer: &Pointer| pointer.now.as_ref())
+        };
+        claimed.into_iter().filter(|client| !is_bound(client)).cloned().collect()
+    }
+
+    /// Whether a client's pointer, if there is one, is to a group.
+    pub(super) fn is_bound<'a>(
+        &'a self,
+        app: &AppId,
+        group: &Group<'_>,
+        client: &ClientId,
+        find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+        holder: &impl Fn(&'a Pointer) -> Option<&'a SmoochId>,
+    ) -> bool {
+        self.pointers.get(&At(app, client)).and_then(holder).is_none_or(|id| {
+            id == group.root || Group::of(id, find).is_some_and(|other| other.root == group.root)
+        })
     }
 
     pub(super) fn client(

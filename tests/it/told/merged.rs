@@ -126,6 +126,53 @@ fn a_value_is_from_the_event_that_said_it_and_never_from_a_merge() {
 }
 
 #[test]
+fn clients_that_a_merge_told_again_shows_are_from_whoever_said_them() {
+    let program = Home::new().start();
+    let x = |day| full(day, "x$", json!({ "p": 1 }), client("sms$", "twilio"));
+    let y = |day, clients| full(day, "y$", json!({}), clients);
+    // What is told, and from what of it the clients are.
+    let table: [(&str, Vec<Value>, &str); 6] = [
+        (
+            "told again after a picture that hid them",
+            vec![x(1), v2_merge(2, "y$", "x$"), y(3, json!([])), v2_merge(4, "y$", "x$")],
+            "message:appUser 02",
+        ),
+        (
+            "the survivor has one too",
+            vec![x(1), v2_merge(2, "y$", "x$"), y(3, client("ios$", "ios")), v2_merge(4, "y$", "x$")],
+            "message:appUser",
+        ),
+        ("without a time", vec![x(1), v2_merge(2, "y$", "x$"), y(3, json!([])), merge(None, "y$", "x$")], ""),
+        (
+            "a picture of the other between",
+            vec![y(1, json!([])), v2_merge(2, "y$", "x$"), x(3), v2_merge(4, "y$", "x$")],
+            "message:appUser 04",
+        ),
+        (
+            "turned round",
+            vec![x(1), v2_merge(2, "y$", "x$"), y(3, json!([])), v2_merge(4, "x$", "y$")],
+            "message:appUser 02",
+        ),
+        (
+            "by way of another",
+            vec![x(1), v2_merge(2, "y$", "x$"), y(3, json!([])), v2_merge(4, "z$", "x$")],
+            "message:appUser 02",
+        ),
+    ];
+    for (n, (case, bodies, expected)) in table.into_iter().enumerate() {
+        let own = |text: &str| text.replace('$', &format!("-{n}$"));
+        let bodies: Vec<Value> =
+            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
+        in_every_order(&program, &bodies, |sign| {
+            let told = sources(&program, &sign(&own("x$")));
+            let from = told["clients"].as_str().unwrap_or_default();
+            let is_right = if expected.is_empty() { from.is_empty() } else { from.starts_with(expected) };
+            assert!(is_right, "{case}: {told}");
+        });
+    }
+}
+
+#[test]
 fn what_our_own_api_set_is_from_that_call_wherever_it_is_shown() {
     let program = Home::new().start();
     for id in ["a", "b"] {
