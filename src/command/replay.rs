@@ -68,8 +68,9 @@ pub(super) struct Posting {
     /// rollcall listens
     #[arg(long, value_name = "URL", value_parser = target)]
     pub(super) to: Option<Url>,
-    /// How to sign: with the secret itself as X-API-Key, which is what Smooch does, or with an
-    /// HMAC-SHA256 of the body as X-Hub-Signature-256
+    /// How to sign: with the secret itself as X-API-Key, which is what Smooch does; with an
+    /// HMAC-SHA256 of the body as X-Hub-Signature-256; or as Standard Webhooks do, with webhook-id,
+    /// webhook-timestamp and webhook-signature, or with Svix's names of these
     #[arg(long, value_enum, default_value = "api-key")]
     pub(super) sign: sign::Scheme,
     /// Requests a second at most; as fast as they are answered if left out
@@ -198,7 +199,7 @@ fn read_round(sources: &[Source], signer: &Signer, feed: &Feed) {
         payloads::read(source, &mut |place, body| {
             let signed = body.and_then(|body| Ok((signer.sign(&body)?, body)));
             feed.put(match signed {
-                Ok((header, body)) => Ok(Request { place, body, header }),
+                Ok((headers, body)) => Ok(Request { place, body, headers }),
                 Err(why) => Err(Outcome::NotSent { place, why }),
             });
         });

@@ -66,6 +66,8 @@ pub enum Action {
         user: Name,
         /// Which.
         fields: Fields,
+        /// What the call says besides, and cannot change: it must be so.
+        repeated: Vec<Repeated>,
     },
     /// Notes that something happened to an app user.
     Track {
@@ -175,6 +177,27 @@ impl Action {
     }
 }
 
+/// What a call says of an app user that it cannot change. Whoever changes what a look-up has shown sends this back
+/// along with the rest; whoever says something else must not believe that it is so now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repeated {
+    /// Its name in the words of the version.
+    pub name: &'static str,
+    /// What it is.
+    pub what: Fixed,
+    /// What the call says, as JSON text; `None` is that there is nothing.
+    pub value: Option<Text>,
+}
+
+/// See [`Repeated`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fixed {
+    /// One of its `_id`s.
+    Id,
+    /// Anything else.
+    Field(Field),
+}
+
 /// What a call says of a device. What it leaves out stays as it is.
 #[derive(Clone, Debug)]
 pub struct Device {
@@ -224,4 +247,6 @@ pub enum Refusal {
     SeveralBrands(Vec<Option<String>>),
     /// Several app users carry the JWT's `userId`: it does not say whose it is.
     SeveralUsers,
+    /// The call says something else of what it cannot change; its name there.
+    Unchangeable(String),
 }

@@ -6,7 +6,7 @@ mod profile;
 
 use super::app_user::Text;
 use super::brand::{BRAND, brand};
-use super::command::{Action, Authority, Command, Fields, Name, Refusal};
+use super::command::{Action, Authority, Command, Fields, Fixed, Name, Refusal, Repeated};
 use super::directory::{Directory, json_text};
 use super::fact::{Fact, Field, Reason};
 use super::group::Group;
@@ -47,8 +47,9 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
             scene.init(device, user_id.as_ref(), brand.as_deref(), fresh)
         }
         Action::Create { user_id, fields, secured } => scene.create(user_id, fields, *secured, fresh),
-        Action::Update { user, fields } => {
+        Action::Update { user, fields, repeated } => {
             let target = scene.target(user)?;
+            repeats(repeated, &target)?;
             let mut facts = scene.secure(&target);
             facts.extend(scene.set(&target, fields)?);
             Ok(Decision::of(&target.id, facts))
@@ -249,6 +250,21 @@ impl Scene<'_> {
         let cut = bonds.map(|(id, to)| Fact::Unmerged { surviving: to.clone(), discarded: id.clone() });
         Ok(Decision { other: Some(discarded.clone()), ..Decision::of(&target.id, cut.collect()) })
     }
+}
+
+/// Refuses what is not as the call says, and cannot be changed by it.
+fn repeats(repeated: &[Repeated], target: &View) -> Result<(), Refusal> {
+    for Repeated { name, what, value } in repeated {
+        let is_so = match (what, value) {
+            (Fixed::Id, None) => true,
+            (Fixed::Id, Some(id)) => target.ids().any(|own| json_text(own.as_str()) == *id),
+            (Fixed::Field(field), value) => target.get(field) == value.as_ref(),
+        };
+        if !is_so {
+            return Err(Refusal::Unchangeable((*name).to_owned()));
+        }
+    }
+    Ok(())
 }
 
 fn merged(surviving: &SmoochId, discarded: &SmoochId, reason: Reason) -> Fact {

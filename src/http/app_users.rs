@@ -40,7 +40,7 @@ pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
 /// PUT `…/appusers/{id}`: what is given is changed, null clears, the rest stays.
 pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
     let (user, fields) = (call.user()?, call.read(rest::v1::update)?);
-    let view = call.change(Action::Update { user, fields }).await?;
+    let view = call.change(Action::Update { user, fields, repeated: Vec::new() }).await?;
     Ok(call.show(StatusCode::OK, one(&view)))
 }
 

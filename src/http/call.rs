@@ -14,7 +14,7 @@ use super::addresses::AsWritten;
 use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
-use super::{Shared, body, parameters, reads};
+use super::{Shared, body, export, parameters, reads};
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
@@ -72,7 +72,9 @@ impl FromRequest<Arc<Shared>> for Call {
         shared.rates.take(&caller.credential)?;
         let query = parameters::read(&uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        parameters::of_call(&parts.method, route).check(&query)?;
+        let of_no_use: &[&str] =
+            if export::is_asked(route, &parts.headers) { &export::OF_PAGES } else { &[] };
+        parameters::of_call(&parts.method, route).check_but_for(of_no_use, &query)?;
         let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
@@ -336,6 +338,9 @@ fn refusal(refusal: Refusal, place: &str) -> ApiError {
         Refusal::SeveralBrands(brands) => {
             ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, place))
         }
+        Refusal::Unchangeable(name) => ApiError::bad_request(format!(
+            "{name} cannot be changed by this call, and is another; leave it out, or say it as it is"
+        )),
         Refusal::SeveralUsers => ApiError::new(
             StatusCode::CONFLICT,
             "conflict",

@@ -22,7 +22,12 @@ use crate::store::Query;
 use crate::wire::{csv, v1};
 
 /// Parameters that only a list in pages has.
-const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
+pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
+
+/// Whether a request to this route is for a stream.
+pub(super) fn is_asked(route: &str, headers: &HeaderMap) -> bool {
+    route.ends_with("/appusers") && Form::accepted(headers).is_some()
+}
 
 /// App users read at a time.
 const PAGE: usize = 100;
@@ -33,7 +38,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// The form of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// An app user a line, as GET shows it.
+    /// An app user a line, as GET shows it, with its brand.
     Ndjson,
     /// A header, and an app user a row.
     Csv,
@@ -70,7 +75,7 @@ impl Form {
 
     fn text(self, users: &[View]) -> Vec<u8> {
         match self {
-            Self::Ndjson => users.iter().flat_map(|user| (v1::app_user(user) + "\n").into_bytes()).collect(),
+            Self::Ndjson => users.iter().flat_map(|user| (v1::line(user) + "\n").into_bytes()).collect(),
             Self::Csv => csv::rows(users),
         }
     }

@@ -38,8 +38,8 @@ pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
 
 /// PATCH `…/users/{id or externalId}`: what is given is changed, null clears, the rest stays.
 pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
-    let (user, fields) = (call.user()?, call.read(rest::v2::patch)?);
-    let view = call.change(Action::Update { user, fields }).await?;
+    let (user, rest::Changed { fields, repeated }) = (call.user()?, call.read(rest::v2::change)?);
+    let view = call.change(Action::Update { user, fields, repeated }).await?;
     Ok(call.show(StatusCode::OK, one(&view)))
 }
 

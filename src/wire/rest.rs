@@ -4,12 +4,13 @@
 //! knows are passed over, as Smooch does. Names of fields are those of the version asked.
 
 mod answers;
+mod fixed;
 mod rules;
 pub mod v1;
 pub mod v2;
 
 use crate::domain::Text;
-use crate::domain::command::Fields;
+use crate::domain::command::{Fields, Repeated};
 
 /// Why a body is refused: a sentence that names the field, never its value, so that it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,4 +26,13 @@ pub struct Created {
     pub fields: Fields,
     /// `credentialRequired`: only a JWT may speak for it. v1 only.
     pub secured: bool,
+}
+
+/// How an app user is to be changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Changed {
+    /// The new values.
+    pub fields: Fields,
+    /// What the body says besides and the call cannot change.
+    pub repeated: Vec<Repeated>,
 }

@@ -10,6 +10,7 @@ use super::json::{Json, write_string};
 use super::time::micros;
 use super::user::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::{Unusable, event_of};
+use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Reason, Seen, SmoochId, View};
 
 /// The triggers that are known to be about one app user, carried as `appUser`.
@@ -211,6 +212,19 @@ pub fn app_user(view: &View) -> String {
         write_client(id, client, &mut out);
     }
     out.push_str("]}");
+    out
+}
+
+/// An app user as a line of a list: as [`app_user`] shows it, and its `brandId`, which v1 never had, if it has one. A
+/// `userId` alone does not say who it is, and an import takes both.
+pub fn line(view: &View) -> String {
+    let mut out = app_user(view);
+    if let Some(brand) = view.get(&BRAND) {
+        out.truncate(out.len() - 1);
+        out.push_str(",\"brandId\":");
+        out.push_str(brand);
+        out.push('}');
+    }
     out
 }
 

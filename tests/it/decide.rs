@@ -99,7 +99,7 @@ fn create(user_id: &str, fields: Fields) -> Action {
 }
 
 fn update(user: &str, fields: Fields) -> Action {
-    Action::Update { user: user.into(), fields }
+    Action::Update { user: user.into(), fields, repeated: Vec::new() }
 }
 
 /// A device that says this of itself.

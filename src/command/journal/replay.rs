@@ -221,7 +221,7 @@ impl Bodies {
 
     fn request(&self, entry: &Entry, body: &[u8]) -> Result<Request, Outcome> {
         match self.signer.sign_as(entry.app.as_str(), body) {
-            Ok(header) => Ok(Request { place: named(entry), body: body.to_vec(), header }),
+            Ok(headers) => Ok(Request { place: named(entry), body: body.to_vec(), headers }),
             Err(why) => Err(not_sent(entry, why)),
         }
     }

@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, Url, redirect, retry};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::payloads::Place;
+use super::sign::Headers;
 use super::tally::Outcome;
 use crate::command::service::choose_cryptography;
 use crate::http::QUARANTINED;
@@ -28,7 +29,7 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 pub(in crate::command) struct Request {
     pub(in crate::command) place: Place,
     pub(in crate::command) body: Vec<u8>,
-    pub(in crate::command) header: (HeaderName, HeaderValue),
+    pub(in crate::command) headers: Headers,
 }
 
 /// Posts to one target, each request once.
@@ -71,12 +72,12 @@ impl Poster {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
         }
-        let Request { place, body, header: (name, value) } = request;
+        let Request { place, body, headers } = request;
         let posted = self
             .client
             .post(self.target.clone())
+            .headers(headers.into_iter().collect())
             .header(CONTENT_TYPE, "application/json")
-            .header(name, value)
             .body(body);
         let began = Instant::now();
         match posted.send().await {

@@ -1,15 +1,18 @@
-//! Whose secret a payload is posted with, and in which header.
+//! Whose secret a payload is posted with, and in which headers.
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use super::payloads::NotSent;
 use crate::command::apps::of_settings;
 use crate::config::App;
+use crate::ingest::worker::now_ms;
 use crate::wire::json::without_mark;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -22,19 +25,39 @@ pub(in crate::command) enum Scheme {
     ApiKey,
     /// `X-Hub-Signature-256` with an HMAC-SHA256 of the body.
     Hmac,
+    /// The three headers of Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+    StandardWebhooks,
+    /// The same under the names of Svix: `svix-id`, `svix-timestamp` and `svix-signature`.
+    Svix,
 }
 
 /// Signs payloads for the apps of the settings, each with its first webhook secret.
 pub(in crate::command) struct Signer {
-    keys: Vec<(String, Key)>,
+    keys: Vec<(String, Credential)>,
     /// Whether the only key signs whatever a payload says of its app.
     chosen: bool,
 }
 
-enum Key {
+enum Credential {
     ApiKey(HeaderValue),
     Hmac(Hmac<Sha256>),
+    /// With the names of the id, the timestamp and the signature.
+    Standard(Hmac<Sha256>, [HeaderName; 3]),
 }
+
+/// What a request shows of its sender.
+pub(in crate::command) type Headers = Vec<(HeaderName, HeaderValue)>;
+
+const STANDARD: [HeaderName; 3] = [
+    HeaderName::from_static("webhook-id"),
+    HeaderName::from_static("webhook-timestamp"),
+    HeaderName::from_static("webhook-signature"),
+];
+const SVIX: [HeaderName; 3] = [
+    HeaderName::from_static("svix-id"),
+    HeaderName::from_static("svix-timestamp"),
+    HeaderName::from_static("svix-signature"),
+];
 
 impl Signer {
     /// With `wanted`, that app signs everything.
@@ -46,7 +69,7 @@ impl Signer {
         wanted: Option<&str>,
         apps: &[App],
     ) -> anyhow::Result<Self> {
-        let key = |app: &App| anyhow::Ok((app.id.clone(), Key::of(scheme, app)?));
+        let key = |app: &App| anyhow::Ok((app.id.clone(), Credential::of(scheme, app)?));
         let keys = match wanted {
             Some(id) => vec![key(of_settings(Some(id), apps)?)?],
             None => apps.iter().map(key).collect::<anyhow::Result<Vec<_>>>()?,
@@ -54,18 +77,14 @@ impl Signer {
         Ok(Self { keys, chosen: wanted.is_some() })
     }
 
-    /// The header to post a body of this app with.
-    pub(in crate::command) fn sign_as(
-        &self,
-        app: &str,
-        body: &[u8],
-    ) -> Result<(HeaderName, HeaderValue), NotSent> {
+    /// The headers to post a body of this app with, now.
+    pub(in crate::command) fn sign_as(&self, app: &str, body: &[u8]) -> Result<Headers, NotSent> {
         let key = self.keys.iter().find(|(id, _)| id == app);
-        key.map(|(_, key)| key.header(body)).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
+        key.map(|(_, key)| key.headers(body, now())).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
     }
 
-    /// The header to post this body with.
-    pub(in crate::command) fn sign(&self, body: &[u8]) -> Result<(HeaderName, HeaderValue), NotSent> {
+    /// The headers to post this body with, now.
+    pub(in crate::command) fn sign(&self, body: &[u8]) -> Result<Headers, NotSent> {
         let named = app_of(body).map_err(|error| NotSent::NotJson(error.to_string()))?;
         let key = match (named, &*self.keys) {
             (_, [(_, only)]) if self.chosen => only,
@@ -76,11 +95,11 @@ impl Signer {
                 None => return Err(NotSent::UnknownApp(id)),
             },
         };
-        Ok(key.header(body))
+        Ok(key.headers(body, now()))
     }
 }
 
-impl Key {
+impl Credential {
     fn of(scheme: Scheme, app: &App) -> anyhow::Result<Self> {
         let secret = app
             .webhook_secrets
@@ -98,24 +117,60 @@ impl Key {
                 value.set_sensitive(true);
                 Ok(Self::ApiKey(value))
             }
-            Scheme::Hmac => {
-                let key = Hmac::new_from_slice(secret).expect("HMAC takes a key of any length");
-                Ok(Self::Hmac(key))
-            }
+            Scheme::Hmac => Ok(Self::Hmac(keyed(secret))),
+            Scheme::StandardWebhooks => Ok(Self::Standard(keyed(&standard_key(secret)), STANDARD)),
+            Scheme::Svix => Ok(Self::Standard(keyed(&standard_key(secret)), SVIX)),
         }
     }
 
-    fn header(&self, body: &[u8]) -> (HeaderName, HeaderValue) {
+    /// The headers for a body that is sent at this second since 1970.
+    fn headers(&self, body: &[u8], now: i64) -> Headers {
         match self {
-            Self::ApiKey(secret) => (API_KEY, secret.clone()),
+            Self::ApiKey(secret) => vec![(API_KEY, secret.clone())],
             Self::Hmac(key) => {
                 let tag = key.clone().chain_update(body).finalize().into_bytes();
-                let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-                let value = HeaderValue::try_from(format!("sha256={hex}"));
-                (SIGNATURE, value.expect("hex may stand in a header"))
+                vec![(SIGNATURE, plain(format!("sha256={}", hex(&tag))))]
+            }
+            Self::Standard(key, [id, timestamp, signature]) => {
+                // The same for the same body: what is sent twice is the same message.
+                let own = format!("msg_{}", hex(&Sha256::digest(body)[..12]));
+                let signed = key.clone().chain_update(format!("{own}.{now}.")).chain_update(body);
+                let tag = BASE64.encode(signed.finalize().into_bytes());
+                vec![
+                    (id.clone(), plain(own)),
+                    (timestamp.clone(), plain(now.to_string())),
+                    (signature.clone(), plain(format!("v1,{tag}"))),
+                ]
             }
         }
     }
+}
+
+fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")
+}
+
+/// What Standard Webhooks signs with: of `whsec_` and base64 the bytes, else the secret as it is written. The target
+/// reads it alike.
+fn standard_key(secret: &[u8]) -> Vec<u8> {
+    let decoded = secret.strip_prefix(b"whsec_").and_then(|text| {
+        let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+        NO_PAD.decode(&text[..end]).ok()
+    });
+    decoded.unwrap_or_else(|| secret.to_vec())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A header of letters, digits and signs.
+fn plain(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("plain text may stand in a header")
+}
+
+fn now() -> i64 {
+    now_ms().div_euclid(1000)
 }
 
 /// The app that a payload names, as the target reads it: `app._id`, or `app.id` in v2.
@@ -178,7 +233,7 @@ mod tests {
     }
 
     fn secret(signer: &Signer, body: &str) -> Result<String, NotSent> {
-        let (name, value) = signer.sign(body.as_bytes())?;
+        let (name, value) = signer.sign(body.as_bytes())?.remove(0);
         assert_eq!((name, value.is_sensitive()), (API_KEY, true));
         Ok(value.to_str().unwrap().to_owned())
     }
@@ -242,9 +297,23 @@ mod tests {
             ),
         ] {
             let settings = format!("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"{secret}\"]\n");
-            let key = Key::of(Scheme::Hmac, &apps(&settings)[0]).unwrap();
-            let (name, value) = key.header(body.as_bytes());
+            let key = Credential::of(Scheme::Hmac, &apps(&settings)[0]).unwrap();
+            let (name, value) = key.headers(body.as_bytes(), 0).remove(0);
             assert_eq!((name, value.to_str().unwrap()), (SIGNATURE, &*format!("sha256={hex}")));
+        }
+    }
+
+    #[test]
+    fn a_standard_key_is_read_as_the_target_reads_it() {
+        for (secret, key) in [
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 24),
+            ("whsec_AAAA", 3),
+            ("whsec_AAA=", 2),
+            ("whsec_", 0),
+            ("whsec_not base64", 16),
+            ("plain", 5),
+        ] {
+            assert_eq!(standard_key(secret.as_bytes()).len(), key, "{secret}");
         }
     }
 

@@ -6,11 +6,12 @@ use std::ops::RangeInclusive;
 
 pub use answers::{clients, devices, user};
 
+use super::fixed::{self, Member};
 use super::rules::{self, ID, NAME, SOME, given, object, required, string};
-use super::{Created, Problem};
+use super::{Changed, Created, Problem};
 use crate::domain::Field;
 use crate::domain::brand::BRAND;
-use crate::domain::command::Fields;
+use crate::domain::command::{Fields, Fixed};
 use crate::wire::json::Json;
 use crate::wire::v2::{own_field, profile_field};
 
@@ -23,15 +24,26 @@ const PROFILE: [(&str, RangeInclusive<usize>); 5] = [
     ("locale", 1..=64),
 ];
 
+/// What no call changes, but for the `externalId`.
+const FIXED: [Member; 4] = [
+    ("id", || Fixed::Id),
+    ("identities", || fixed::field(own_field("identities"))),
+    ("zendeskId", || fixed::field(own_field("zendeskId"))),
+    ("authenticated", || fixed::field(own_field("authenticated"))),
+];
+const EXTERNAL_ID: [Member; 1] = [("externalId", || fixed::field(Field::UserId))];
+
 /// POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It is to be unique
 /// within the `brandId`; without one, among users without one.
 ///
 /// # Errors
 ///
-/// As for [`patch`]; `externalId` is missing, no string, or not 1 to 1,024 characters long.
+/// As for [`patch`]; `externalId` is missing, no string, or not 1 to 1,024 characters long; an `id`, `identities`, a
+/// `zendeskId` or `authenticated` is given, which Smooch alone says.
 pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
     object(json, "the body")?;
     let user_id = string("externalId", required(json, "externalId")?, ID)?;
+    fixed::none_given(json, &FIXED)?;
     let mut fields = patch(json)?;
     fields.retain(|(_, value)| value.is_some());
     if !fields.iter().any(|(field, _)| *field == *BRAND) {
@@ -40,9 +52,21 @@ pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
     Ok(Created { user_id, fields, secured: false })
 }
 
-/// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: what is there changes, what is null is
+/// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: what v2 lists as changeable, see [`patch`], and what the body
+/// says of the `id`, the `externalId`, the `identities`, the `zendeskId` and `authenticated`. v2 has these as read-only, or not
+/// among what the call takes.
+///
+/// # Errors
+///
+/// As for [`patch`].
+pub fn change(json: &Json<'_>) -> Result<Changed, Problem> {
+    let repeated = fixed::repeated(json, &[EXTERNAL_ID.as_slice(), &FIXED].concat());
+    Ok(Changed { fields: patch(json)?, repeated })
+}
+
+/// What a body of POST or PATCH gives a user: what is there changes, what is null is
 /// cleared, the rest stays. `profile` and `metadata` alike, member by member; null for the whole of
-/// one says nothing. An `externalId` is passed over.
+/// one says nothing.
 ///
 /// # Errors
 ///

@@ -156,10 +156,10 @@ fn of_verb(verb: Verb, one: SmoochId, discarded: SmoochId, name: &str) -> Action
         Verb::Update => update(name, vec![given(property_of(), one.as_str())]),
         Verb::UpdateByName(brand) => {
             let fields = vec![given(property_of(), one.as_str())];
-            Action::Update { user: Name::from(name).in_brand(brand), fields }
+            Action::Update { user: Name::from(name).in_brand(brand), fields, repeated: Vec::new() }
         }
         Verb::DeleteByName(brand) => Action::Delete { user: Name::from(name).in_brand(brand) },
-        Verb::Move(brand) => Action::Update { user, fields: vec![of_brand(brand)] },
+        Verb::Move(brand) => Action::Update { user, fields: vec![of_brand(brand)], repeated: Vec::new() },
         Verb::Device(id) => Action::UpdateDevice { user, device: device(id, &[("appVersion", name)]) },
         Verb::Delete => Action::Delete { user },
         Verb::Erase { only } => Action::Erase { user, only },
@@ -213,7 +213,7 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
             let found = live.directory.in_brand(&app(), user_id, brand.as_deref());
             prop_assert_eq!(found.map(|view| view.id), Some(view.id.clone()));
         }
-        Action::Update { user, fields } => {
+        Action::Update { user, fields, .. } => {
             let is_meant = user.brand.is_none() || view.brand().as_deref() == user.brand.as_deref();
             prop_assert!(is_meant, "of another brand");
             prop_assert!(fields.iter().all(|(field, value)| view.get(field) == value.as_ref()));

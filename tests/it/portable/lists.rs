@@ -55,6 +55,46 @@ fn the_list_of_one_service_is_taken_by_another() {
 }
 
 #[test]
+fn a_line_has_the_brand_and_an_import_keeps_brands_apart() {
+    let (home, empty) = (Home::new(), Home::new());
+    let (program, copy) = (home.start(), empty.start());
+    for (id, brand) in [("a1", Some("811")), ("a2", Some("812")), ("a3", None)] {
+        let mut user = json!({ "id": id, "externalId": "shop", "profile": { "givenName": id } });
+        if let Some(brand) = brand {
+            user["brandId"] = brand.into();
+        }
+        let event = json!({ "id": id, "type": "user:update", "createdAt": "2024-01-01T00:00:00.000Z", "payload": { "user": user } });
+        let body =
+            json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+    }
+    let auth = crate::support::basic(crate::support::KEY_ID, crate::support::KEY_SECRET);
+    let headers = [("authorization", auth.as_str()), ("accept", "application/x-ndjson")];
+    let list = |program: &Program| {
+        super::stream::unchunked(&program.request("GET", "/v1/appusers", &headers, b"").text)
+    };
+    let lines = list(&program);
+    let brands: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["brandId"].clone()).collect();
+    assert_eq!(brands, [json!("811"), json!("812"), Value::Null], "{lines}");
+    assert!(
+        program.everybody().iter().all(|user| user.get("brandId").is_none()),
+        "v1 has no brands elsewhere"
+    );
+    let file = file(&empty, "list.ndjson", &lines);
+    assert_eq!(counts(&import(&empty, &copy, &[file.to_str().unwrap()]).well()), [3, 0, 0]);
+    assert_eq!(list(&copy), lines);
+    for (parameter, of_pages) in [("colour=1", false), ("limit=1", true)] {
+        let answer = program.request("GET", &format!("/v1/appusers?{parameter}"), &headers, b"");
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let said = answer.json()["error"]["description"].as_str().unwrap().to_owned();
+        let offered = said.split("knows ").nth(1).unwrap_or_default();
+        assert!(offered.split(", ").all(|name| !["limit", "after", "count"].contains(&name)), "{said}");
+        assert_eq!(said.contains("for pages"), of_pages, "{said}");
+    }
+}
+
+#[test]
 fn a_newer_webhook_wins_over_a_list_and_an_older_one_does_not() {
     let home = Home::new();
     let program = home.start();

@@ -44,6 +44,8 @@ fn however_the_command_posts_the_directory_and_the_journal_are_the_same() {
         (&["--concurrency", "64"], 1),
         (&["--concurrency", "8", "--repeat", "3"], 3),
         (&["--sign", "hmac"], 1),
+        (&["--sign", "standard-webhooks"], 1),
+        (&["--sign", "svix", "--repeat", "2"], 2),
         (&["--sign", "hmac", "--app", APP, "--rate", "5000"], 1),
     ] {
         let home = Home::new();
@@ -56,6 +58,24 @@ fn however_the_command_posts_the_directory_and_the_journal_are_the_same() {
         assert_eq!(summary["quarantined"], 16 * rounds, "{args:?}");
         assert_eq!((picture(&home, &program), home.rows("journal")), expected, "{args:?}");
     }
+}
+
+#[test]
+fn a_secret_of_standard_webhooks_signs_as_it_is_meant() {
+    let settings =
+        format!("[[apps]]\nid = \"{APP}\"\nwebhook_secrets = [\"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"]\n");
+    let home = Home::with(&settings);
+    let program = home.start();
+    std::fs::write(home.path().join("body.json"), first_message("a", 1.0)).unwrap();
+    for scheme in ["api-key", "hmac", "standard-webhooks", "svix"] {
+        let ran = replay(&home, &program, &["--sign", scheme, "body.json"]);
+        assert_eq!(ran.status.code(), Some(0), "{scheme}: {}", text(&ran.stderr));
+        let target = format!("http://{}/webhooks", program.listen);
+        let ran =
+            home.command(&["journal", "replay", "..", "--sign", scheme, "--to", &target]).output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{scheme}: {}", text(&ran.stderr));
+    }
+    assert_eq!(home.rows("journal"), 1);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_user_is_made_shown_changed_and_removed() {
     for name in &names {
         assert_eq!(done(&program, &format!("GET /users/{name}"), Value::Null), json!({ "user": made }));
     }
-    let change = json!({ "profile": { "surname": "Fox", "locale": null }, "metadata": { "n": null, "m": true }, "externalId": "x" });
+    let change = json!({ "profile": { "surname": "Fox", "locale": null }, "metadata": { "n": null, "m": true }, "externalId": "bob/é" });
     let changed = done(&program, &format!("PATCH /users/{}", names[1]), change)["user"].clone();
     let profile = json!({ "givenName": "Bob", "surname": "Fox", "email": "bob@example.com", "avatarUrl": "https://x/a.png" });
     assert_eq!(
@@ -102,6 +102,53 @@ fn what_has_the_wrong_shape_is_400_and_named() {
         refused(&answer, 400, "bad_request");
         assert!(answer.text.contains(named), "{named}: {answer:?}");
     }
+}
+
+#[test]
+fn what_no_call_changes_is_refused_unless_it_is_so_already() {
+    let program = Home::new().start();
+    let identities = json!([{ "value": "b@x.example", "type": "email" }]);
+    let user = json!({ "id": BOB, "externalId": "bob", "zendeskId": "7", "authenticated": true, "identities": identities });
+    let event = json!({ "id": "e", "type": "user:update", "createdAt": "2024-03-01T10:00:00.000Z", "payload": { "user": user } });
+    told(
+        &program,
+        &json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
+            .to_string(),
+    );
+    let before = done(&program, "GET /users/bob", Value::Null);
+    // Whoever changes what a look-up has shown sends all of it.
+    assert_eq!(done(&program, "PATCH /users/bob", before["user"].clone()), before);
+    let others = json!([{ "type": "email", "value": "other@x.example" }]);
+    for (name, value) in [
+        ("id", json!("d7f6e6d6c3a637261bd9656f")),
+        ("externalId", json!("eve")),
+        ("externalId", json!(7)),
+        ("externalId", json!(null)),
+        ("identities", others.clone()),
+        ("identities", json!([])),
+        ("identities", json!(null)),
+        ("zendeskId", json!("8")),
+        ("authenticated", json!(false)),
+    ] {
+        let answer =
+            v2(&program, "PATCH /users/bob", &json!({ "profile": { "surname": "Roe" }, (name): value }));
+        refused(&answer, 400, "bad_request");
+        assert!(answer.text.contains(name), "{answer:?}");
+        assert_eq!(done(&program, "GET /users/bob", Value::Null), before, "{name}: nothing was done");
+    }
+    for (name, value) in [
+        ("id", json!(BOB)),
+        ("identities", others),
+        ("zendeskId", json!("8")),
+        ("authenticated", json!(true)),
+    ] {
+        let answer = v2(&program, "POST /users", &json!({ "externalId": "eve", (name): value }));
+        refused(&answer, 400, "bad_request");
+        assert!(answer.text.contains(name), "{answer:?}");
+    }
+    let nothing = json!({ "externalId": "eve", "identities": [], "zendeskId": null, "authenticated": false, "colour": 7 });
+    done(&program, "POST /users", nothing.clone());
+    done(&program, "PATCH /users/eve", nothing);
 }
 
 fn with_clients(program: &Program) {
