@@ -21,10 +21,13 @@ use crate::ingest::upkeep::READING;
 use crate::rebuild::{Comparison, Pass, Scratch, users};
 use crate::store::archive::Row;
 use crate::store::sqlite::{self, Fault, OpenError, Options, Sqlite, TABLES};
-use crate::store::{Retention, Store as _, Txn as _};
+use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
 
 /// Between two looks whether a table is whole.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What everything else goes by.
+const FIRST: &str = "counters";
 
 /// Rows put right in one transaction.
 const AT_ONCE: usize = 512;
@@ -75,7 +78,13 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         damaged.insert(name);
         writeln!(io::stdout(), "{name} is damaged: {what}")?;
     }
+    if args.verify && database::open(settings)?.horizon().is_err() {
+        return not_compared(&damaged);
+    }
     let mut hand = if args.verify { Hand::Nobody } else { Hand::of(settings).await? };
+    if damaged.contains(FIRST) {
+        hand.make_anew(&[FIRST]).await?;
+    }
     let scratch = take_scratch(path).await?;
     clear_on_signal(&scratch)?;
     let mut comparison = Comparison::open(path).map_err(open_failed)?;
@@ -121,14 +130,34 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             bail!("{name} is damaged still: {what}");
         }
     }
+    conclude(args, (count, replaced, seq), &damaged)
+}
+
+/// Says that the journal cannot be folded before what is damaged is made anew.
+fn not_compared(damaged: &BTreeSet<&str>) -> anyhow::Result<ExitCode> {
+    let names: Vec<&str> = damaged.iter().copied().collect();
+    writeln!(io::stdout(), "damaged, and made of others: {}", names.join(", "))?;
+    writeln!(
+        io::stdout(),
+        "the directory is compared with its journal once `rollcall rebuild` has made them anew"
+    )?;
+    Ok(ExitCode::FAILURE)
+}
+
+/// Says what it came to.
+fn conclude(
+    args: &Args,
+    (count, replaced, seq): (usize, u64, Seq),
+    damaged: &BTreeSet<&str>,
+) -> anyhow::Result<ExitCode> {
     let said = match (count, args.verify) {
         (0, _) => format!("the directory is what the journal says, up to entry {seq}"),
         (_, true) => format!("{count} app users are not what the journal says, up to entry {seq}"),
         (_, false) => format!("{count} app users were put right, {replaced} rows, up to entry {seq}"),
     };
     writeln!(io::stdout(), "{said}")?;
-    let damaged: Vec<&str> = damaged.into_iter().collect();
-    match (damaged.join(", "), args.verify) {
+    let names: Vec<&str> = damaged.iter().copied().collect();
+    match (names.join(", "), args.verify) {
         (none, _) if none.is_empty() => {}
         (names, true) => writeln!(io::stdout(), "damaged, and made of others: {names}")?,
         (names, false) => writeln!(io::stdout(), "made anew: {names}")?,
@@ -177,6 +206,9 @@ impl Hand {
                     let answer = service.ask(Method::POST, "/rebuild", &asked).await?;
                     if answer.status != 200 {
                         bail!("the service did not make them anew: {}", answer.refusal());
+                    }
+                    if let Some(name) = answer.json["failed"][0].as_str() {
+                        bail!("the service could not make {name} anew; its log says why");
                     }
                     if answer.json["remaking"].as_array().is_none_or(Vec::is_empty) {
                         break;

@@ -147,7 +147,7 @@ impl From<store::Error> for ApiError {
             store::Error::Interrupted => {
                 return Self::unavailable("too_slow", "The read took too long; ask for less, or try again");
             }
-            store::Error::Remaking(name) => {
+            store::Error::Remaking(name) | store::Error::Derived { name, .. } => {
                 let why = format!(
                     "The database makes a table anew by which this is read ({name}); try again later"
                 );

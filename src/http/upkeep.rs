@@ -104,7 +104,8 @@ struct Rows {
 /// what differs, in one transaction. 200 `{"replaced"}`; 404 if there is no such fold.
 ///
 /// With `"rows":[]` and `"derived":[name,…]` it has these derived tables made anew, in small steps. 200
-/// `{"replaced":0,"remaking":[name,…]}`: those that are not whole yet.
+/// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: those that are not whole yet, and those that could not be
+/// made anew.
 pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let bounds = Bounds { bytes: REBUILD_BYTES, time: shared.bounds.body_timeout };
     let mut share = shared.bodies.share(true);
@@ -155,5 +156,6 @@ async fn make_anew(shared: &Shared, names: &[String]) -> Result<Response, ApiErr
     let begun = reads::REMAKING.run(shared, SqliteReader::remaking).await?;
     let begun = begun.into_iter().map(|(name, ..)| name);
     let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
-    Ok(json(StatusCode::OK, json!({ "replaced": 0, "remaking": all }).to_string()))
+    let failed: Vec<&str> = shared.doubts.failed().collect();
+    Ok(json(StatusCode::OK, json!({ "replaced": 0, "remaking": all, "failed": failed }).to_string()))
 }

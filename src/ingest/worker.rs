@@ -257,16 +257,31 @@ fn attempt<S: Store>(
 ) -> Result<Vec<Reply>, Failure> {
     let mut tried = Vec::new();
     loop {
-        let (table, why) = match attempt_once(store, batch, walks, options, metrics) {
-            Err(Failure::Store(Error::Derived { name, why })) => (name, why),
+        match attempt_once(store, batch, walks, options, metrics) {
+            Err(Failure::Store(Error::Derived { name, why })) => mend(store, &mut tried, name, &why)?,
             stored => return stored,
-        };
-        if tried.contains(&table) {
-            return Err(Error::Damaged(format!("{table}, even after it was made anew: {why}")).into());
         }
-        tracing::error!(table, why, "{table} is damaged, and is made anew: {why}");
-        tried.push(table);
-        store.make_anew(table)?;
+    }
+}
+
+/// Makes a table anew, and before it those that it is made of and that turn out to be damaged: each once.
+fn mend<S: Store>(
+    store: &mut S,
+    tried: &mut Vec<&'static str>,
+    table: &'static str,
+    why: &str,
+) -> Result<(), Error> {
+    if tried.contains(&table) {
+        return Err(Error::Damaged(format!("{table}, even after it was made anew: {why}")));
+    }
+    tracing::error!(table, why, "{table} is damaged, and is made anew: {why}");
+    tried.push(table);
+    match store.make_anew(table) {
+        Err(Error::Derived { name, why }) => {
+            mend(store, tried, name, &why)?;
+            store.make_anew(table)
+        }
+        made => made,
     }
 }
 

@@ -59,6 +59,9 @@ pub trait LooksUp: Send + 'static {
 
     /// From now on a read fails with [`Error::Interrupted`] soon after `stop` is raised.
     fn obey(&mut self, stop: StopSignal);
+
+    /// A read failed with this error.
+    fn failed(&mut self, _error: &Error) {}
 }
 
 /// Whether a read is to end.
@@ -281,7 +284,7 @@ impl<R: LooksUp> ActiveRead<R> {
             // Nobody waits any more for what was asked too long ago.
             if !done.is_closed() {
                 let running = RunningRead::begin(counters);
-                let found = step(reader);
+                let found = step(reader).inspect_err(|error| reader.failed(error));
                 // Before the caller knows the answer, so that the metrics it looks at then agree with it.
                 drop(running);
                 _ = done.send(found);

@@ -38,33 +38,28 @@ mod quarantine;
 mod reader;
 mod seal;
 mod search;
+mod state;
+mod tables;
 mod txn;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Error, Reading, Result, Retention, Seq, Store};
-use crate::domain::{AppId, Directory};
-use answers::AnswerKey;
+use crate::domain::Directory;
 pub use backup::{Restored, backup, moment, restore};
-use bodies::Packer;
-use cache::Cache;
 pub use check::{Checked, check, derived_faults, verify};
 use checkpoint::Checkpointer;
-use clearing::Clearing;
 pub use compare::{Moment, TABLES};
 pub use copy::{CopyError, Stage, Work};
 pub use derived::{DERIVED, Derived, Doubts, Fault};
-use derived::{Remaking, Told};
 use errors::trouble;
 pub use files::{Part, free_bytes};
-use forget::Tombstones;
 pub use health::{Health, health, library};
 use kept::Kept;
 pub use leftovers::{
@@ -76,6 +71,7 @@ use open::{lock, mark, one_name, set_mark, verify_after_trouble, with_suffix};
 pub use output::{Kind, Output, Refusal, make_folder, may_remove};
 pub use presence::Presence;
 pub use reader::SqliteReader;
+use state::State;
 pub use txn::SqliteTxn;
 
 /// Versions before this one can corrupt a WAL that two connections checkpoint at once.
@@ -83,6 +79,9 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long the worker waits for a lock that somebody else has on the file.
 const WORKER_WAITS: Duration = Duration::from_secs(3);
+
+/// How often the worker looks at a few rows of what is made of others.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How a file is opened and kept.
 #[derive(Clone, Debug)]
@@ -107,29 +106,6 @@ pub struct Sqlite {
     path: PathBuf,
     abandoned: bool,
     _lock: File,
-}
-
-/// What is remembered between transactions, so that it need not be asked for.
-struct State {
-    next_seq: Seq,
-    clock: i64,
-    /// The last change of each app that had one since the start.
-    feeds: HashMap<AppId, u64>,
-    mark: epoch::Mark,
-    kept: Kept,
-    quarantine_bounds: (u64, u64),
-    packer: Packer,
-    cache: Cache,
-    clearing: Clearing,
-    presence: Presence,
-    tombstones: Tombstones,
-    /// What hides the keys of kept answers.
-    answer_key: AnswerKey,
-    /// Derived tables that are being made anew.
-    remaking: Remaking,
-    remaking_told: Told,
-    /// What readers found to be damaged.
-    doubts: Doubts,
 }
 
 impl Sqlite {
@@ -183,15 +159,58 @@ impl Sqlite {
         let doubted = self.state.doubts.raised().next();
         if let Some(name) = doubted {
             tracing::error!(table = name, "{name} was found damaged; it is made anew");
-            self.make_anew(name)?;
+            self.make_anew(name).inspect_err(|_| self.state.doubts.give_up(name))?;
             return Ok(true);
         }
-        if self.state.remaking == Remaking::default() {
-            return Ok(false);
-        }
-        let next = derived::step(&mut self.conn, self.state.remaking, &mut self.state.remaking_told)?;
+        let remaking = self.state.remaking;
+        let Some(name) = derived::pending(remaking) else { return Ok(false) };
+        let next = derived::step(&mut self.conn, remaking, &mut self.state.remaking_told);
+        let next = next.inspect_err(|_| self.state.doubts.give_up(name))?;
         self.state.remaking = next.unwrap_or_default();
         Ok(true)
+    }
+
+    /// Looks at a few rows of the derived tables, now and then: whether one is to be made anew.
+    fn look(&mut self) -> Result<bool> {
+        if self.state.looked.elapsed() < LOOK {
+            return Ok(false);
+        }
+        self.state.looked = Instant::now();
+        let found = derived::look(&self.conn, &self.state.known(), self.state.remaking)?;
+        Ok(found.into_iter().fold(false, |_, name| self.state.doubts.raise(name)))
+    }
+
+    fn let_go_step(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
+        if self.remake()? || self.look()? {
+            return Ok(true);
+        }
+        let mut kept = self.state.kept;
+        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let more = match forget::step(&txn, &mut kept, reading)? {
+            forget::Step::Some => true,
+            forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, reading.event)?,
+            forget::Step::Swept(receipt) => {
+                drop(txn);
+                if self.checkpointer.empty(&self.conn)? {
+                    let txn = self.conn.transaction().map_err(trouble)?;
+                    forget::finish(&txn, &mut kept, receipt, now)?;
+                    txn.commit().map_err(trouble)?;
+                    self.state.kept = kept;
+                    return Ok(true);
+                }
+                // Somebody still reads what is in the log.
+                let txn = self.conn.transaction().map_err(trouble)?;
+                let more = keep::step(&txn, &mut kept, retention, now, reading.event)?;
+                txn.commit().map_err(trouble)?;
+                self.state.kept = kept;
+                return Ok(more);
+            }
+        };
+        if more {
+            txn.commit().map_err(trouble)?;
+            self.state.kept = kept;
+        }
+        Ok(more)
     }
 }
 
@@ -229,54 +248,36 @@ impl Store for Sqlite {
     }
 
     fn make_anew(&mut self, derived: &str) -> Result<()> {
+        if derived == "counters" {
+            // What was given is known here better than anywhere in the file.
+            let known = self.state.known();
+            let txn = self.conn.transaction().map_err(trouble)?;
+            known.put_back(&txn)?;
+            txn.commit().map_err(trouble)?;
+        }
         derived::make_anew(&mut self.conn, derived)?;
-        let state = &mut self.state;
-        state.remaking = Remaking::read(&self.conn)?;
-        state.clearing = Clearing::read(&self.conn)?;
-        state.cache = Cache::default();
-        state.feeds.clear();
-        state.tombstones = Tombstones::read(&self.conn)?;
-        let clock = self.conn.query_row("SELECT time FROM clock", [], |row| row.get(0)).map_err(trouble)?;
-        state.clock = state.clock.max(clock);
-        state.doubts.settle(derived);
+        self.state.read_again(&self.conn)?;
+        self.state.doubts.settle(derived);
         Ok(())
     }
 
     fn learned(&mut self, rules: i64) -> Result<()> {
-        self.conn.execute("UPDATE upkeep SET rules = ?1", [rules]).map(drop).map_err(trouble)
+        let rows = self.conn.execute("UPDATE upkeep SET rules = ?1", [rules]).map_err(trouble)?;
+        derived::written(rows)?;
+        self.state.rules = rules;
+        Ok(())
     }
 
     fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
-        if self.remake()? {
-            return Ok(true);
-        }
-        let mut kept = self.state.kept;
-        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
-        let more = match forget::step(&txn, &mut kept, reading)? {
-            forget::Step::Some => true,
-            forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, reading.event)?,
-            forget::Step::Swept(receipt) => {
-                drop(txn);
-                if self.checkpointer.empty(&self.conn)? {
-                    let txn = self.conn.transaction().map_err(trouble)?;
-                    forget::finish(&txn, &mut kept, receipt, now)?;
-                    txn.commit().map_err(trouble)?;
-                    self.state.kept = kept;
-                    return Ok(true);
-                }
-                // Somebody still reads what is in the log.
-                let txn = self.conn.transaction().map_err(trouble)?;
-                let more = keep::step(&txn, &mut kept, retention, now, reading.event)?;
-                txn.commit().map_err(trouble)?;
-                self.state.kept = kept;
-                return Ok(more);
+        match self.let_go_step(retention, now, reading) {
+            Err(Error::Derived { name, why }) => {
+                // It is made anew with the next step, which is not taken at once, in case that does not help.
+                tracing::error!(table = name, why, "{name} is damaged: {why}");
+                self.state.doubts.raise(name);
+                Ok(false)
             }
-        };
-        if more {
-            txn.commit().map_err(trouble)?;
-            self.state.kept = kept;
+            more => more,
         }
-        Ok(more)
     }
 
     fn abandon(mut self) {
@@ -291,32 +292,6 @@ impl Store for Sqlite {
         if let Err(error) = set_mark(&self.path) {
             tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
         }
-    }
-}
-
-impl State {
-    fn read(conn: &Connection, options: &Options, named: &Path, lock: &File) -> Result<Self> {
-        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
-        Ok(Self {
-            // The newest entries may have been let go.
-            next_seq: number("SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq) + 1 FROM horizon")?
-                as u64,
-            clock: number("SELECT time FROM clock")?,
-            feeds: HashMap::new(),
-            mark: epoch::Mark::open(conn, lock, &options.path)?,
-            kept: Kept::read(conn)?,
-            quarantine_bounds: (options.quarantine_rows, options.quarantine_bytes),
-            packer: Packer::new()?,
-            cache: Cache::default(),
-            clearing: Clearing::read(conn)?,
-            // By now every file of the database is open.
-            presence: Presence::of(named, &options.path),
-            tombstones: Tombstones::read(conn)?,
-            answer_key: AnswerKey::read(conn)?,
-            remaking: Remaking::read(conn)?,
-            remaking_told: Told::default(),
-            doubts: Doubts::default(),
-        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod anew;
 mod beside;
+mod counters;
 mod links;
 mod people;
 mod targeting;

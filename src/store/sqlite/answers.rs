@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::Sha256;
 
+use super::derived::written;
 use super::txn::SqliteTxn;
 use super::{Result, trouble};
 use crate::domain::AppId;
@@ -19,6 +20,11 @@ pub(super) struct AnswerKey([u8; 32]);
 impl AnswerKey {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
         conn.query_row("SELECT key FROM answer_key", [], |row| row.get(0)).map(Self).map_err(trouble)
+    }
+
+    /// The key itself.
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// How an `Idempotency-Key` is stored, and what covers the hash of its request.
@@ -67,7 +73,7 @@ impl SqliteTxn<'_> {
     pub(super) fn answers(&mut self, batch: &Batch) -> Result<()> {
         if batch.clock > self.clock {
             let mut update = self.txn.prepare_cached("UPDATE clock SET time = ?1").map_err(trouble)?;
-            update.execute([batch.clock]).map_err(trouble)?;
+            written(update.execute([batch.clock]).map_err(trouble)?)?;
             self.clock = batch.clock;
         }
         let sql = "INSERT OR REPLACE INTO answers (app, key, fingerprint, time, answer) VALUES (?1, ?2, ?3, ?4, ?5)";

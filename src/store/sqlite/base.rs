@@ -6,6 +6,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{decode, encode};
+use super::derived::written;
 use super::load::Loader;
 use super::reader::{ENTRY, bodies, entry};
 use super::{Error, Kept, Result, trouble};
@@ -41,7 +42,7 @@ pub(super) fn fold(
         save(conn, key, &entry.now)?;
     }
     let sql = "UPDATE horizon SET seq = ?1, received = ?2";
-    conn.execute(sql, params![folded as i64, received]).map_err(trouble)?;
+    written(conn.execute(sql, params![folded as i64, received]).map_err(trouble)?)?;
     (kept.folded, kept.received) = (folded, received);
     drop_bodies(conn, kept)?;
     Ok(true)

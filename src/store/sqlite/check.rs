@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::copy::{CopyError, Stage, Watched, Work};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{Error, Fault, derived, migrate, seal, trouble};
+use super::{Error, Fault, derived, migrate, seal, tables, trouble};
 use crate::store::{Counts, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
@@ -49,9 +49,13 @@ pub struct Checked {
 /// # Errors
 /// As [`check`], and [`CopyError::Derived`].
 pub fn verify(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
-    let checked = check(path, work)?;
+    let checked = match check(path, work) {
+        // It may be one of several.
+        checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
+        failed => return failed,
+    };
     let faults = derived_faults(path, work)?;
-    if faults.is_empty() { Ok(checked) } else { Err(CopyError::Derived { path: path.to_owned(), faults }) }
+    if faults.is_empty() { checked } else { Err(CopyError::Derived { path: path.to_owned(), faults }) }
 }
 
 /// Compares every derived table of a database, which may be written meanwhile, with what it is made of: what is wrong
@@ -94,6 +98,7 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
     let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
     if schema == known {
+        tables::check_truth(&moment).map_err(|error| file.failed(work, error))?;
         checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
         checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
     }

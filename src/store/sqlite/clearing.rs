@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::derived::of;
+use super::derived::{of, written};
 use super::listing::Outdated;
 use super::{Result, trouble};
 use crate::domain::AppId;
@@ -74,6 +74,11 @@ impl Clearing {
         })
     }
 
+    /// The last move of which none waits or goes, as the file has it.
+    pub(super) fn noted(&self) -> i64 {
+        self.noted
+    }
+
     /// Some of those that waited before the start, and the last move they were read from.
     fn read_again(&self, conn: &Connection) -> Result<(Vec<Outdated>, i64)> {
         let (after, last) = self.again;
@@ -119,7 +124,7 @@ impl Clearing {
         }
         if self.cleared > self.noted {
             let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1").map_err(trouble)?;
-            note.execute([self.cleared]).map_err(trouble)?;
+            written(note.execute([self.cleared]).map_err(trouble)?)?;
         }
         let (noted, users) = (self.cleared, last_user.max(self.users));
         Ok(Done { waiting, gone, again, last, oldest, noted, users })

@@ -111,6 +111,9 @@ impl CopyError {
     pub(super) fn store(path: &Path) -> impl Fn(Error) -> Self {
         move |error| match error {
             Error::Damaged(what) => Self::Damaged { path: path.to_owned(), what },
+            Error::Derived { name, why } => {
+                Self::Derived { path: path.to_owned(), faults: vec![Fault { name, what: why }] }
+            }
             error => Self::Store { path: path.to_owned(), error },
         }
     }

@@ -14,12 +14,13 @@ mod tombstones;
 
 use std::hash::{DefaultHasher, Hash};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::{Error, Result, trouble};
 pub use doubts::Doubts;
-pub(super) use doubts::{Remaking, Told, last_row, step};
-pub(super) use start::at_start;
+pub(super) use doubts::{Remaking, Told, last_row, pending, step};
+pub(super) use numbers::Known;
+pub(super) use start::{at_start, counters_at_start, look};
 
 /// Told of every few rows that were looked at.
 pub(super) type Tell<'t> = &'t mut dyn FnMut(u64) -> Result<()>;
@@ -63,14 +64,24 @@ pub(super) struct Pieces {
 }
 
 /// All of it, in the order in which it is checked and made: each may need those before it.
-pub const DERIVED: [Derived; 8] = [
+pub const DERIVED: [Derived; 9] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
-        serves: "the numbers and times that are given next, and how far upkeep is",
+        serves: "the numbers and times that are given next, the epoch of the feed, and how far upkeep is",
         check: numbers::check,
-        probe: |conn| Ok(numbers::check(conn, &mut |_| Ok(()))?.is_none()),
+        probe: numbers::probe,
         make: Make::AtOnce(numbers::make),
+    },
+    Derived {
+        name: "answers",
+        of: "nothing: made anew it is empty",
+        serves: "calls that are made again with their Idempotency-Key, for a day",
+        check: |conn, _| {
+            Ok((!schema::is_there(conn, "answers")?).then(|| "the table is not there".to_owned()))
+        },
+        probe: |conn| schema::is_there(conn, "answers"),
+        make: Make::AtOnce(|conn| schema::recreate(conn, "TABLE", "answers", &[])),
     },
     Derived {
         name: "columns",
@@ -159,6 +170,9 @@ pub(super) fn faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Fault>> {
         }
         let what = match (derived.check)(conn, tell) {
             Ok(found) => found,
+            // What it is read with is damaged, and is told of under its own name.
+            Err(Error::Derived { name, .. }) if name != derived.name && place(name).is_some() => None,
+            Err(Error::Derived { why, .. }) => Some(why),
             Err(error) if is_of_the_table(&error) => Some(error.to_string()),
             Err(error) => return Err(error),
         };
@@ -229,7 +243,22 @@ pub(super) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
 /// Notes how far a table is.
 fn note(conn: &Connection, pieces: &Pieces, done: Option<i64>) -> Result<()> {
     let sql = format!("UPDATE upkeep SET {} = ?1", pieces.column);
-    conn.execute(&sql, [done]).map(drop).map_err(trouble)
+    written(conn.execute(&sql, [done]).map_err(trouble)?)
+}
+
+/// Fails if a statement that changes the one row of a counter has found none.
+pub(super) fn written(rows: usize) -> Result<()> {
+    let lost = || Error::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
+    (rows > 0).then_some(()).ok_or_else(lost)
+}
+
+/// Makes an error of a statement that gives a number one of the counters, if that number was given already.
+pub(super) fn numbered(error: rusqlite::Error) -> Error {
+    let taken = [ffi::SQLITE_CONSTRAINT_PRIMARYKEY, ffi::SQLITE_CONSTRAINT_ROWID];
+    if error.sqlite_extended_error_code().is_some_and(|code| taken.contains(&code)) {
+        return Error::Derived { name: "counters", why: "a number was given already".to_owned() };
+    }
+    trouble(error)
 }
 
 /// A number over rows in any order: equal for equal sets of rows.

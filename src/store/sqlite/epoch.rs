@@ -27,6 +27,8 @@ const REPLACED: &[u8] = b"rollcall feed epoch void: the database was replaced\n"
 /// The mark in the lock file beside an open database.
 pub(super) struct Mark {
     file: File,
+    /// The epoch of the database that it was opened with.
+    epoch: FeedEpoch,
     /// Changes told, over all apps.
     told: u64,
     /// Where the count stands in the file.
@@ -59,22 +61,31 @@ impl Mark {
             (Some(is), Found::Mark(epoch, marked)) => is.epoch == *epoch && told >= *marked && !is_backup,
             _ => false,
         };
-        let epoch = match is.filter(|_| is_same) {
-            Some(is) => is.epoch,
+        let now = match is.filter(|_| is_same) {
+            Some(is) => is,
             None => {
                 make_void(&file).map_err(unavailable)?;
+                if is.is_none() && found != Found::Nothing {
+                    tracing::warn!("the epoch of the feed is not there, and is made anew");
+                }
                 let is_first = is.is_none() && found == Found::Nothing && !is_backup;
                 let epoch = renew(conn, is_first)?;
                 tracing::info!(%epoch, path = %path.display(), "the change feed has a new epoch");
-                epoch
+                FeedEpoch { epoch, is_first }
             }
         };
+        let epoch = now.epoch;
         let head = format!("{HEAD}{epoch}{MIDDLE}");
         let text = format!("{head}{told:0DIGITS$}\n");
         file.write_all_at(text.as_bytes(), 0)
             .and_then(|()| file.set_len(text.len() as u64))
             .map_err(unavailable)?;
-        Ok(Self { file, told, at: head.len() as u64 })
+        Ok(Self { file, epoch: now, told, at: head.len() as u64 })
+    }
+
+    /// The epoch of the open database.
+    pub(super) fn epoch(&self) -> FeedEpoch {
+        self.epoch
     }
 
     /// Counts changes once they are committed. A mark that cannot be written stays behind, which is safe: then
@@ -118,21 +129,18 @@ fn read_mark(file: &File) -> std::io::Result<Found> {
     Ok(mark.unwrap_or(Found::Void))
 }
 
-/// The epoch of a database; nothing before it was opened by a program that gives one.
+/// The epoch of a database; nothing before it was opened by a program that gives one, or where none can be read.
 fn find(conn: &Connection) -> Result<Option<FeedEpoch>> {
     let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs").map_err(trouble)?;
     let row = select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? != 0)));
     let row = row.optional().map_err(trouble)?;
-    row.map(|(number, is_first)| {
-        let epoch = Epoch::of_number(number).ok_or_else(|| Error::Damaged("epochs".to_owned()))?;
-        Ok(FeedEpoch { epoch, is_first })
-    })
-    .transpose()
+    Ok(row.and_then(|(number, is_first)| Some(FeedEpoch { epoch: Epoch::of_number(number)?, is_first })))
 }
 
 /// The epoch of an open database.
 pub(super) fn current(conn: &Connection) -> Result<FeedEpoch> {
-    find(conn)?.ok_or_else(|| Error::Unavailable("the database has no epoch yet".to_owned()))
+    let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is not there".to_owned() };
+    find(conn)?.ok_or_else(lost)
 }
 
 fn renew(conn: &Connection, is_first: bool) -> Result<Epoch> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::Error;
+use super::{Error, tables};
 
 /// An index lacks a row of its table.
 const SQLITE_CORRUPT_INDEX: i32 = ffi::SQLITE_CORRUPT | (3 << 8);
@@ -10,6 +10,15 @@ const SQLITE_CORRUPT_INDEX: i32 = ffi::SQLITE_CORRUPT | (3 << 8);
 /// What an error of SQLite means for whoever waits for an answer.
 pub(super) fn trouble(error: rusqlite::Error) -> Error {
     let text = error.to_string();
+    // Whatever was asked of it, what has one row always has it.
+    if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
+        return Error::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
+    }
+    if error.sqlite_error_code() == Some(ErrorCode::Unknown)
+        && let Some(missing) = tables::missing(&text)
+    {
+        return missing;
+    }
     let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Error::Unavailable(text) };
     match failure.code {
         ErrorCode::DiskFull => Error::Full(text),

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::copy::{CopyError, Watched, Work};
-use super::{mark, migrate};
+use super::{mark, migrate, tables};
 use crate::domain::AppId;
 
 /// Journal entries that are looked at, from the last one back.
@@ -54,6 +54,9 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
              WHERE source = 'webhook' ORDER BY seq DESC LIMIT {LATEST})"
     );
     let is_known = schema == known;
+    if is_known {
+        tables::check_truth(&file.conn).map_err(CopyError::store(path))?;
+    }
     let mut select = file.conn.prepare(&last).map_err(&sql)?;
     let apps = select.query_map([], |row| Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?)));
     Ok(Health {
@@ -62,14 +65,22 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
         litestream: file.number(litestream)? > 0,
         last: apps.map_err(&sql)?.collect::<rusqlite::Result<_>>().map_err(&sql)?,
         ahead: file.conn.query_row(&ahead, [], |row| row.get(0)).map_err(&sql)?,
-        clock: file.number("SELECT coalesce(max(time), 0) / 1000 FROM clock")?,
+        clock: unless_damaged(file.number("SELECT coalesce(max(time), 0) / 1000 FROM clock"))?,
         quarantined: (
             file.number("SELECT count(*) FROM quarantine")? as u64,
             file.number("SELECT coalesce(max(received), 0) FROM quarantine")?,
         ),
-        feeds: if is_known { feeds(&file.conn).map_err(&sql)? } else { Vec::new() },
+        feeds: if is_known { unless_damaged(feeds(&file.conn).map_err(&sql))? } else { Vec::new() },
         erasing: if is_known { erasing(&file.conn).map_err(&sql)? } else { None },
     })
+}
+
+/// Of what is made of others, and damaged, nothing is said here: see [`super::derived_faults`].
+fn unless_damaged<T: Default>(found: Result<T, CopyError>) -> Result<T, CopyError> {
+    match found {
+        Err(CopyError::Derived { .. }) => Ok(T::default()),
+        found => found,
+    }
 }
 
 fn feeds(conn: &Connection) -> rusqlite::Result<Vec<(AppId, u64, u64)>> {

@@ -12,6 +12,8 @@ pub(super) struct Kept {
     /// The last journal entry that is in the base, and when it was received.
     pub(super) folded: Seq,
     pub(super) received: i64,
+    /// No page of the file holds what was deleted.
+    pub(super) clean: bool,
     /// The last batch whose bodies are measured, and the bytes of all up to there.
     pub(super) bodies_to: i64,
     pub(super) bodies_bytes: u64,
@@ -31,6 +33,7 @@ impl Kept {
             ),
             folded: number("SELECT seq FROM horizon")? as Seq,
             received: number("SELECT received FROM horizon")?,
+            clean: number("SELECT clean FROM horizon")? != 0,
             bodies_to: 0,
             bodies_bytes: 0,
             receipts: number("SELECT count(*) FROM receipts WHERE done IS NULL")? as u64,

@@ -90,6 +90,7 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         txn.commit().map_err(failed)?;
         tracing::info!(schema = version, "the database has schema {version} now");
     }
+    derived::counters_at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })?;
     if number(conn, "SELECT clean FROM horizon")? == 0 {
         clean(conn);
     }

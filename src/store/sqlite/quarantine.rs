@@ -58,7 +58,13 @@ impl SqliteTxn<'_> {
             let sql =
                 "DELETE FROM quarantine WHERE seq = (SELECT min(seq) FROM quarantine) RETURNING length(body)";
             let mut drop_oldest = self.txn.prepare_cached(sql).map_err(trouble)?;
-            let length: i64 = drop_oldest.query_row([], |row| row.get(0)).map_err(trouble)?;
+            let length: Option<i64> =
+                drop_oldest.query_row([], |row| row.get(0)).optional().map_err(trouble)?;
+            let Some(length) = length else {
+                // Somebody else has emptied it.
+                self.kept.quarantine = (0, 0);
+                break;
+            };
             self.kept.let_go_of_quarantined(length as u64);
             dropped += 1;
         }

@@ -168,6 +168,12 @@ impl LooksUp for SqliteReader {
         }
     }
 
+    fn failed(&mut self, error: &Error) {
+        if let Error::Derived { name, .. } = error {
+            self.doubts.raise(name);
+        }
+    }
+
     fn obey(&mut self, stop: StopSignal) {
         let asked = stop.clone();
         // Without it a read ends later, between two statements.

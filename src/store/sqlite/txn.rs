@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::bodies::DICTIONARY;
 use super::clearing::Done;
-use super::derived::of;
+use super::derived::{numbered, of};
 use super::listing::Listing;
 use super::load::{Loader, reported_user_ids};
 use super::{Error, Kept, Result, State, trouble};
@@ -59,14 +59,14 @@ impl<'a> SqliteTxn<'a> {
                 entry.body as i64,
                 entry.place as i64
             ];
-            insert.execute(row).map_err(trouble)?;
+            insert.execute(row).map_err(numbered)?;
             self.next_seq = entry.seq + 1;
         }
         if let Some(first) = batch.entries.first() {
             let packed = self.state.packer.pack(&batch.bodies)?;
             let sql = "INSERT INTO bodies (first_seq, dictionary, bodies) VALUES (?1, ?2, ?3)";
             let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
-            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(trouble)?;
+            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(numbered)?;
         }
         Ok(())
     }
@@ -134,10 +134,7 @@ impl<'a> SqliteTxn<'a> {
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
         self.told += changes.len() as u64;
         for (app, change) in changes {
-            let last = match self.feeds.get(app).or_else(|| self.state.feeds.get(app)) {
-                Some(last) => *last,
-                None => last_change(&self.txn, app)?,
-            };
+            let last = self.feeds.get(app).or_else(|| self.state.feeds.get(app)).copied().unwrap_or(0);
             self.feeds.insert(app.clone(), last + 1);
             let (kind, surviving) = match &change.kind {
                 ChangeKind::Created => ("created", None),
@@ -152,7 +149,7 @@ impl<'a> SqliteTxn<'a> {
             let journal = self.next_seq.saturating_sub(1) as i64;
             let user = change.user.as_str();
             let row = params![app.as_str(), (last + 1) as i64, journal, now, kind, user, surviving, fields];
-            insert.execute(row).map_err(trouble)?;
+            insert.execute(row).map_err(numbered)?;
         }
         let sql =
             "INSERT INTO feeds (app, seq) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET seq = excluded.seq";
@@ -328,10 +325,13 @@ fn may_end(directory: &Directory, keys: &Keys) -> BTreeSet<Key> {
     all
 }
 
+/// The last change of an app, whatever became of the row that counts them.
 pub(super) fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
-    let mut select = conn.prepare_cached("SELECT seq FROM feeds WHERE app = ?1").map_err(trouble)?;
-    let last: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)?;
-    Ok(last.unwrap_or(0) as u64)
+    let sql = "SELECT max(coalesce((SELECT seq FROM feeds WHERE app = ?1), 0),
+                          coalesce((SELECT max(seq) FROM changes WHERE app = ?1), 0))";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let last: i64 = select.query_row([app.as_str()], |row| row.get(0)).map_err(trouble)?;
+    Ok(last as u64)
 }
 
 /// How the journal writes a source.

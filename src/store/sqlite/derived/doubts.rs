@@ -14,34 +14,59 @@ const WORD: Duration = Duration::from_secs(3);
 
 /// Derived tables that a reader found to be damaged: the worker makes them anew.
 #[derive(Clone, Debug, Default)]
-pub struct Doubts(Arc<AtomicU32>);
+pub struct Doubts(Arc<Bits>);
+
+/// A bit for each derived table.
+#[derive(Debug, Default)]
+struct Bits {
+    raised: AtomicU32,
+    /// Making it anew has failed.
+    failed: AtomicU32,
+}
+
+/// The tables that have a bit.
+fn named(bits: u32) -> impl Iterator<Item = &'static str> {
+    let with_bit = DERIVED.iter().enumerate().filter(move |(place, _)| bits & (1 << place) != 0);
+    with_bit.map(|(_, table)| table.name)
+}
 
 impl Doubts {
     /// Notes that a table, as [`super::Derived::name`] calls it, is to be made anew. Whether there is such a table.
     pub fn raise(&self, name: &str) -> bool {
-        let place = place(name);
-        place.map(|place| self.0.fetch_or(1 << place, Ordering::AcqRel)).is_some()
+        let Some(place) = place(name) else { return false };
+        self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
+        self.0.raised.fetch_or(1 << place, Ordering::AcqRel);
+        true
     }
 
     /// Whether a table is doubted.
     pub(in crate::store::sqlite) fn is_raised(&self, name: &str) -> bool {
-        place(name).is_some_and(|place| self.0.load(Ordering::Acquire) & (1 << place) != 0)
+        place(name).is_some_and(|place| self.0.raised.load(Ordering::Acquire) & (1 << place) != 0)
     }
 
     /// Every table that is doubted.
     pub fn raised(&self) -> impl Iterator<Item = &'static str> {
-        let raised = self.0.load(Ordering::Acquire);
-        DERIVED
-            .iter()
-            .enumerate()
-            .filter(move |(place, _)| raised & (1 << place) != 0)
-            .map(|(_, table)| table.name)
+        named(self.0.raised.load(Ordering::Acquire))
+    }
+
+    /// Every table that could not be made anew, and is not doubted since.
+    pub fn failed(&self) -> impl Iterator<Item = &'static str> {
+        named(self.0.failed.load(Ordering::Acquire))
     }
 
     /// A table is being made anew: what is said against it from now on is another doubt.
     pub(in crate::store::sqlite) fn settle(&self, name: &str) {
         if let Some(place) = place(name) {
-            self.0.fetch_and(!(1 << place), Ordering::AcqRel);
+            self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
+            self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
+        }
+    }
+
+    /// A table cannot be made anew: it is not tried again before somebody finds it damaged once more.
+    pub(in crate::store::sqlite) fn give_up(&self, name: &str) {
+        if let Some(place) = place(name) {
+            self.0.failed.fetch_or(1 << place, Ordering::AcqRel);
+            self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
         }
     }
 }
@@ -86,6 +111,11 @@ impl Remaking {
 /// Since when a table is being made anew, and when that was last told.
 #[derive(Debug, Default)]
 pub(in crate::store::sqlite) struct Told(Option<(&'static str, Instant, Instant)>);
+
+/// The table that the next step is about.
+pub(in crate::store::sqlite) fn pending(remaking: Remaking) -> Option<&'static str> {
+    DERIVED.iter().map(|derived| derived.name).find(|name| remaking.is_pending(name))
+}
 
 /// Takes one small step to make a table anew that is not whole: how far all are then; nothing if all are whole.
 pub(in crate::store::sqlite) fn step(

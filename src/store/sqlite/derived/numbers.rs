@@ -1,15 +1,36 @@
-//! Rows of which there is one: counters and clocks. Each is at least what has been given already.
+//! Tables of which each has one row, and the numbers that were given: counters and clocks. Each is at least what has
+//! been given already. A service that runs remembers them; without it they are made of the journal and the feed.
 
-use rusqlite::Connection;
+use std::collections::HashMap;
 
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::doubts::Remaking;
+use super::schema::{is_there, recreate};
 use super::{Tell, holds};
-use crate::store::sqlite::{Result, trouble};
+use crate::domain::AppId;
+use crate::store::sqlite::{Result, base, trouble};
+use crate::store::{FeedEpoch, Seq};
+
+/// Where they are.
+const TABLES: [&str; 6] = ["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
 
 /// What must hold, and what is wrong where it does not.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 7] = [
     ("SELECT count(*) = 1 FROM upkeep", "how far upkeep is, is not there"),
     ("SELECT count(*) = 1 FROM clock", "the clock of our own API is not there"),
     ("SELECT count(*) = 1 FROM answer_key", "what hides the keys of kept answers is not there"),
+    ("SELECT count(*) = 1 FROM horizon", "how far the journal was trimmed is not there"),
+    (
+        "SELECT seq > 0 OR NOT EXISTS (SELECT 1 FROM base) FROM horizon",
+        "how far the journal was trimmed is behind what was trimmed",
+    ),
+    (
+        "SELECT time >= coalesce((SELECT max(event_time) FROM
+             (SELECT event_time, source FROM journal ORDER BY seq DESC LIMIT 1000)
+             WHERE source = 'api' AND event_time <= unixepoch('subsec') * 1000000), 0) FROM clock",
+        "the clock of our own API is behind what it has said",
+    ),
     (
         "WITH RECURSIVE apps (app) AS (SELECT min(app) FROM changes UNION ALL
              SELECT (SELECT min(c.app) FROM changes AS c WHERE c.app > apps.app) FROM apps WHERE app IS NOT NULL)
@@ -19,29 +40,159 @@ const RULES: [(&str, &str); 4] = [
     ),
 ];
 
+/// A database gets its epoch when it is opened.
+const EPOCH: (&str, &str) = (
+    "SELECT count(*) = 1 FROM epochs WHERE epoch BETWEEN 0 AND (1 << 48) - 1",
+    "the epoch of the feed is not there",
+);
+
 /// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
-    for (rule, wrong) in RULES {
-        if !holds(conn, rule)? {
-            return Ok(Some(wrong.to_owned()));
+    tell(1)?;
+    wrong(conn, &[&RULES[..], &[EPOCH]].concat())
+}
+
+/// See [`super::Derived`].
+pub(super) fn probe(conn: &Connection) -> Result<bool> {
+    Ok(wrong(conn, &RULES)?.is_none())
+}
+
+fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
+    for name in TABLES {
+        if !is_there(conn, name)? {
+            return Ok(Some(format!("the table {name} is not there")));
         }
     }
-    tell(1)?;
+    for (rule, wrong) in rules {
+        if !holds(conn, rule)? {
+            return Ok(Some((*wrong).to_owned()));
+        }
+    }
     Ok(None)
 }
 
-/// See [`super::Derived`]. Without a row for upkeep nothing is known of the other tables: all are made anew.
+/// See [`super::Derived`]. Without a row for upkeep nothing is known of the other tables: all are made anew. An epoch
+/// that is lost is given when the database is opened: another one, unless the service remembers it.
 pub(super) fn make(conn: &Connection) -> Result<()> {
+    make_tables(conn)?;
     conn.execute_batch(
         "INSERT INTO upkeep (one, cleared, filled, identified, sortable, searchable)
              SELECT 1, 0, 0, -1, -1, -1 WHERE NOT EXISTS (SELECT 1 FROM upkeep);
-         INSERT OR IGNORE INTO clock (one, time)
+         INSERT INTO clock (one, time)
              SELECT 1, coalesce(max(event_time), 0) FROM journal
-                 WHERE source = 'api' AND event_time <= unixepoch('subsec') * 1000000;
+                 WHERE source = 'api' AND event_time <= unixepoch('subsec') * 1000000
+             ON CONFLICT (one) DO UPDATE SET time = max(time, excluded.time);
          DELETE FROM answers WHERE NOT EXISTS (SELECT 1 FROM answer_key);
          INSERT OR IGNORE INTO answer_key (one, key) VALUES (1, randomblob(32));
          INSERT INTO feeds (app, seq) SELECT app, max(seq) FROM changes WHERE true GROUP BY app
              ON CONFLICT (app) DO UPDATE SET seq = max(seq, excluded.seq);",
     )
-    .map_err(trouble)
+    .map_err(trouble)?;
+    if wrong(conn, &RULES[3..5])?.is_some() {
+        make_horizon(conn)?;
+    }
+    Ok(())
+}
+
+fn make_tables(conn: &Connection) -> Result<()> {
+    for name in TABLES.into_iter().chain(["answers"]) {
+        if !is_there(conn, name)? {
+            recreate(conn, "TABLE", name, &[])?;
+        }
+    }
+    Ok(())
+}
+
+/// The base goes as far as the last entry that a record of it knows, and no body of an entry before it is kept. Whether
+/// the file holds what was deleted is not known: the next start makes it anew.
+fn make_horizon(conn: &Connection) -> Result<()> {
+    let (mut last, mut after) = (0, None);
+    loop {
+        let page = base::page(conn, after.as_ref(), 1000)?;
+        let Some((key, _)) = page.last() else { break };
+        after = Some(key.clone());
+        last = page.iter().filter_map(|(_, record)| record.head).max().unwrap_or(0).max(last);
+    }
+    let number = |sql: &str, seq: Seq| {
+        let found = conn.query_row(sql, [seq as i64], |row| row.get::<_, Option<i64>>(0)).optional();
+        found.map(Option::flatten).map_err(trouble)
+    };
+    if after.is_some() {
+        let sql =
+            "SELECT coalesce((SELECT min(first_seq) - 1 FROM bodies), (SELECT max(seq) FROM journal), ?1)";
+        last = last.max(number(sql, last)?.unwrap_or(0) as Seq);
+    }
+    let before = number("SELECT received FROM journal WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1", last)?;
+    // What is not known is refused to whoever asks for it.
+    let sql = "SELECT received FROM journal WHERE seq > ?1 ORDER BY seq LIMIT 1";
+    let received = if last == 0 { Some(0) } else { before.or(number(sql, last)?) };
+    let sql = "INSERT OR REPLACE INTO horizon (one, seq, received, clean) VALUES (1, ?1, ?2, 0)";
+    conn.execute(sql, params![last as i64, received.unwrap_or(0)]).map(drop).map_err(trouble)
+}
+
+/// What a service that runs remembers of them. It alone writes them, so this is what the file must have.
+pub(in crate::store::sqlite) struct Known<'k> {
+    /// The last change of each app.
+    pub(in crate::store::sqlite) feeds: &'k HashMap<AppId, u64>,
+    pub(in crate::store::sqlite) epoch: FeedEpoch,
+    pub(in crate::store::sqlite) clock: i64,
+    pub(in crate::store::sqlite) answer_key: &'k [u8; 32],
+    /// See the columns of `upkeep`.
+    pub(in crate::store::sqlite) cleared: i64,
+    pub(in crate::store::sqlite) remaking: Remaking,
+    pub(in crate::store::sqlite) rules: i64,
+    /// Up to which entry the journal was trimmed, when that was received, and whether the file is clean.
+    pub(in crate::store::sqlite) horizon: (Seq, i64, bool),
+}
+
+impl Known<'_> {
+    /// Whether the file has all of it.
+    pub(super) fn is_in(&self, conn: &Connection) -> Result<bool> {
+        let sql = "SELECT coalesce((SELECT count(*) FROM feeds) = ?1 AND (SELECT sum(seq) FROM feeds) IS ?2
+                       AND (SELECT (epoch, is_first) = (?3, ?4) FROM epochs)
+                       AND (SELECT time FROM clock) = ?5 AND (SELECT key FROM answer_key) = ?6
+                       AND (SELECT cleared = ?7 AND sortable IS ?8 AND searchable IS ?9 AND rules = ?10 FROM upkeep)
+                       AND (SELECT (seq, received, clean) = (?11, ?12, ?13) FROM horizon), 0)";
+        let sum = (!self.feeds.is_empty()).then(|| self.feeds.values().sum::<u64>() as i64);
+        let (seq, received, clean) = self.horizon;
+        let row = params![
+            self.feeds.len() as i64,
+            sum,
+            self.epoch.epoch.number(),
+            self.epoch.is_first,
+            self.clock,
+            &self.answer_key[..],
+            self.cleared,
+            self.remaking.seen,
+            self.remaking.search,
+            self.rules,
+            seq as i64,
+            received,
+            clean,
+        ];
+        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+        select.query_row(row, |row| row.get(0)).map_err(trouble)
+    }
+
+    /// Writes it where the file has lost it.
+    pub(in crate::store::sqlite) fn put_back(&self, conn: &Connection) -> Result<()> {
+        make_tables(conn)?;
+        let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| conn.execute(sql, row).map(drop).map_err(trouble);
+        for (app, seq) in self.feeds {
+            let sql = "INSERT INTO feeds (app, seq) VALUES (?1, ?2)
+                           ON CONFLICT (app) DO UPDATE SET seq = max(seq, excluded.seq)";
+            run(sql, &[&app.as_str(), &(*seq as i64)])?;
+        }
+        let sql = "INSERT OR REPLACE INTO epochs (one, epoch, is_first) VALUES (1, ?1, ?2)";
+        run(sql, &[&self.epoch.epoch.number(), &self.epoch.is_first])?;
+        run("INSERT OR REPLACE INTO clock (one, time) VALUES (1, ?1)", &[&self.clock])?;
+        run("INSERT OR REPLACE INTO answer_key (one, key) VALUES (1, ?1)", &[&&self.answer_key[..]])?;
+        let (seq, received, clean) = self.horizon;
+        let sql = "INSERT OR REPLACE INTO horizon (one, seq, received, clean) VALUES (1, ?1, ?2, ?3)";
+        run(sql, &[&(seq as i64), &received, &clean])?;
+        let sql = "INSERT INTO upkeep (one, cleared, sortable, searchable, rules) VALUES (1, ?1, ?2, ?3, ?4)
+                       ON CONFLICT (one) DO UPDATE SET cleared = excluded.cleared, sortable = excluded.sortable,
+                           searchable = excluded.searchable, rules = excluded.rules";
+        run(sql, &[&self.cleared, &self.remaking.seen, &self.remaking.search, &self.rules])
+    }
 }

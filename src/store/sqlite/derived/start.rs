@@ -4,11 +4,48 @@
 use rusqlite::Connection;
 
 use super::doubts::{Told, last_row};
-use super::{DERIVED, Derived, Make, Remaking, is_of_the_table, make_anew, step};
-use crate::store::sqlite::{Result, trouble};
+use super::{DERIVED, Derived, Known, Make, Remaking, is_of_the_table, make_anew, step};
+use crate::store::sqlite::{Error, Result, tables, trouble};
 
 /// With so few rows of `app_users` every table is made anew before the service is ready, which takes about a second.
 const FEW: i64 = 20_000;
+
+/// Brings the counters in order, which everything else goes by. Fails where a table is lost that cannot be made again.
+pub(in crate::store::sqlite) fn counters_at_start(conn: &mut Connection) -> Result<()> {
+    tables::check_truth(conn)?;
+    let is_one = |derived: &&Derived| derived.name == "counters";
+    for derived in DERIVED.iter().filter(is_one) {
+        if is_found_damaged(conn, derived) {
+            make_anew(conn, derived.name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Has a service that runs look at a few rows of every derived table that is whole: which it finds damaged.
+///
+/// # Errors
+/// A table is lost that cannot be made again.
+pub(in crate::store::sqlite) fn look(
+    conn: &Connection,
+    known: &Known<'_>,
+    remaking: Remaking,
+) -> Result<Vec<&'static str>> {
+    tables::check_truth(conn)?;
+    let mut found = Vec::new();
+    if !known.is_in(conn).unwrap_or(false) {
+        found.push("counters");
+    }
+    for derived in DERIVED.iter().filter(|derived| !remaking.is_pending(derived.name)) {
+        found.extend(match (derived.probe)(conn) {
+            Ok(true) => None,
+            Ok(false) => Some(derived.name),
+            Err(Error::Derived { name, .. }) => Some(name),
+            Err(error) => is_of_the_table(&error).then_some(derived.name),
+        });
+    }
+    Ok(found)
+}
 
 /// Brings every derived table in order, or so far that the worker can do the rest.
 pub(in crate::store::sqlite) fn at_start(conn: &mut Connection) -> Result<()> {
@@ -44,19 +81,24 @@ fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
         // The worker is at it, or was: it goes on where it was.
         return Ok(false);
     }
+    Ok(is_found_damaged(conn, derived))
+}
+
+/// Whether a look at a few rows finds a table damaged.
+fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
     let found = (derived.probe)(conn);
     let why = match &found {
-        Ok(true) => return Ok(false),
+        Ok(true) => return false,
         Ok(false) => "a look at a few rows finds it damaged".to_owned(),
         Err(error) if is_of_the_table(error) => error.to_string(),
         Err(error) => {
             // Whether it is damaged is not known: whoever reads it hears of the trouble.
             let name = derived.name;
             tracing::warn!(table = name, %error, "{name} could not be looked at: {error}");
-            return Ok(false);
+            return false;
         }
     };
     let name = derived.name;
     tracing::warn!(table = name, why, "{name}, made of {}, is made anew: {why}", derived.of);
-    Ok(true)
+    true
 }

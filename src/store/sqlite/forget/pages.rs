@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Step;
-use crate::store::sqlite::{Kept, Result, trouble};
+use crate::store::sqlite::{Kept, Result, derived, trouble};
 use crate::store::{Error, Seq};
 
 /// Pages that one step looks at.
@@ -25,7 +25,8 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> 
         tracing::warn!(
             "SQLite is built without {NEEDED}: the next start makes the database file anew instead"
         );
-        conn.execute("UPDATE horizon SET clean = 0", []).map_err(trouble)?;
+        derived::written(conn.execute("UPDATE horizon SET clean = 0", []).map_err(trouble)?)?;
+        kept.clean = false;
         return end(conn, kept, seq);
     };
     let last = file.pages.min(after.saturating_add(LOOKS));

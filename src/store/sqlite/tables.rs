@@ -1,0 +1,117 @@
+//! Every table of the schema: whether it can be made again, of what, or is the truth itself.
+
+use rusqlite::Connection;
+
+use super::{Error, Result, trouble};
+
+/// What the loss of a table means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// It is the truth, and nothing else has it: a backup brings it back.
+    Damage,
+    /// It is made again, under this name of [`super::DERIVED`].
+    MadeAnew(&'static str),
+}
+
+/// The tables, each with what its loss means. One that is added to the schema belongs here.
+pub(super) const ALL: [(&str, Loss); 18] = [
+    ("journal", Loss::Damage),
+    ("bodies", Loss::Damage),
+    ("changes", Loss::Damage),
+    ("quarantine", Loss::Damage),
+    ("app_users", Loss::Damage),
+    ("base", Loss::Damage),
+    ("receipts", Loss::Damage),
+    ("horizon", Loss::MadeAnew("counters")),
+    ("feeds", Loss::MadeAnew("counters")),
+    ("epochs", Loss::MadeAnew("counters")),
+    ("clock", Loss::MadeAnew("counters")),
+    ("upkeep", Loss::MadeAnew("counters")),
+    ("answer_key", Loss::MadeAnew("counters")),
+    ("answers", Loss::MadeAnew("answers")),
+    ("identifiers", Loss::MadeAnew("identifiers")),
+    ("erasures", Loss::MadeAnew("tombstones")),
+    ("moves", Loss::MadeAnew("moves")),
+    ("seen", Loss::MadeAnew("seen")),
+];
+
+/// The index of words, and the tables that FTS5 keeps beside it.
+const SEARCH: &str = "search";
+
+/// How SQLite begins to say that a table is not there.
+const NO_TABLE: &str = "no such table: ";
+
+/// What the loss of a table means; nothing of a table that is not ours.
+fn loss(table: &str) -> Option<Loss> {
+    if table == SEARCH || table.strip_prefix(SEARCH).is_some_and(|rest| rest.starts_with('_')) {
+        return Some(Loss::MadeAnew(SEARCH));
+    }
+    ALL.iter().find(|(name, _)| *name == table).map(|(_, loss)| *loss)
+}
+
+/// The error that a statement met, if what it says is that one of our tables is not there.
+pub(super) fn missing(said: &str) -> Option<Error> {
+    let (_, rest) = said.split_once(NO_TABLE)?;
+    let word = rest.split_whitespace().next()?;
+    let table = word.strip_prefix("main.").unwrap_or(word);
+    Some(match loss(table)? {
+        Loss::Damage => gone(table),
+        Loss::MadeAnew(name) => Error::Derived { name, why: format!("the table {table} is not there") },
+    })
+}
+
+fn gone(table: &str) -> Error {
+    Error::Damaged(format!("the table {table} is not there"))
+}
+
+/// Fails where a table is not there that cannot be made again.
+///
+/// # Errors
+/// So it is: [`Error::Damaged`] names the table.
+pub(super) fn check_truth(conn: &Connection) -> Result<()> {
+    let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(trouble)?;
+    let there = select.query_map([], |row| row.get(0)).map_err(trouble)?;
+    let there: Vec<String> = there.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let is_lost =
+        |(table, loss): &&(&str, Loss)| *loss == Loss::Damage && !there.iter().any(|name| name == table);
+    ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(gone(table)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::store::sqlite::{DERIVED, migrate};
+
+    #[test]
+    fn every_table_of_the_schema_is_the_truth_or_has_a_name_under_which_it_is_made_anew() {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate::make(&conn).unwrap();
+        let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+        let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let names: BTreeSet<String> = names.map(Result::unwrap).collect();
+        for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
+            let loss = loss(name).unwrap_or_else(|| panic!("{name} is in no list"));
+            if let Loss::MadeAnew(made) = loss {
+                assert!(DERIVED.iter().any(|derived| derived.name == made), "{name}: {made}");
+            }
+        }
+        assert!(ALL.iter().all(|(name, _)| names.contains(*name)));
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_is_named_whatever_the_statement() {
+        let conn = Connection::open_in_memory().unwrap();
+        let said = |sql: &str| trouble(conn.prepare(sql).unwrap_err());
+        for sql in
+            ["SELECT * FROM feeds", "INSERT INTO feeds VALUES (1)", "DELETE FROM main.feeds WHERE app = 1"]
+        {
+            assert!(matches!(said(sql), Error::Derived { name: "counters", .. }), "{sql}");
+        }
+        assert!(matches!(said("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
+        let Error::Damaged(what) = said("SELECT 1 FROM journal") else { panic!() };
+        assert_eq!(what, "the table journal is not there");
+        assert!(matches!(said("SELECT 1 FROM strangers"), Error::Unavailable(_)));
+    }
+}
