@@ -123,11 +123,11 @@ pub async fn run(
     tokio::spawn(tick(queue.clone()));
     let wake = queue.clone();
     presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let relearning = Relearning::start(database, queue.clone(), doubts.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared =
         Shared::new(settings, queue.clone(), readers, news, presence.clone(), doubts, metrics.clone());
-    let StoreUrl::Sqlite(database) = &settings.store.url;
-    let relearning = Relearning::start(database, queue.clone(), metrics.clone());
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Live::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(pulse));

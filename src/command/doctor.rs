@@ -211,6 +211,7 @@ fn derived(path: &Path, found: Result<Vec<Fault>, CopyError>) -> Option<Finding>
             let remedy = "run `rollcall rebuild`; the service may go on meanwhile";
             Some(Finding::wrong(CHECK, error.to_string(), remedy))
         }
+        Err(error @ CopyError::Damaged { .. }) => Some(database(path, &Err(error))),
         Err(error) => {
             let said = format!("its derived tables could not be compared with its records: {error}");
             Some(Finding::warning(CHECK, said, "run `rollcall verify` in a quieter hour"))

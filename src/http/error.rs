@@ -153,6 +153,11 @@ impl From<store::Error> for ApiError {
                 );
                 return Self::unavailable("unavailable", why);
             }
+            store::Error::Unreadable { .. } => {
+                tracing::error!(%error, "look-up failed: {error}");
+                let why = "A record is damaged, and is learned again from the journal; try again later";
+                return Self::unavailable("unavailable", why);
+            }
             _ => {}
         }
         tracing::error!(%error, "look-up failed: {error}");

@@ -179,7 +179,7 @@ fn keep<S: Store>(
         return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
     }
     let stored = match (attempt(store, &tasks, walks, options, metrics), tasks.as_slice()) {
-        (Err(Failure::Job(_) | Failure::Group(_)), [_, _, ..]) => {
+        (Err(Failure::Job(_) | Failure::Group(_) | Failure::Store(Error::Unreadable { .. })), [_, _, ..]) => {
             return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
         }
         (Err(failure), [Task::Delivery(one)]) => match failure.about_the_job() {
@@ -259,6 +259,10 @@ fn attempt<S: Store>(
     loop {
         match attempt_once(store, batch, walks, options, metrics) {
             Err(Failure::Store(Error::Derived { name, why })) => mend(store, &mut tried, name, &why)?,
+            Err(Failure::Store(error)) => {
+                store.note(&error);
+                return Err(error.into());
+            }
             stored => return stored,
         }
     }

@@ -20,7 +20,7 @@ use crate::ingest::queue::{Queue, Refused};
 use crate::metrics::Metrics;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::readers::give_way;
-use crate::store::sqlite::{OpenError, SqliteReader};
+use crate::store::sqlite::{Doubts, OpenError, SqliteReader};
 use crate::store::{Error, Reader as _};
 
 /// Rows replaced in one transaction.
@@ -40,15 +40,16 @@ pub struct Relearning {
 }
 
 impl Relearning {
-    /// Starts it. Where the directory was learned by the rules of this program, it ends at once. To be called within a
-    /// runtime.
+    /// Starts it. Where the directory was learned by the rules of this program, it waits until that is in doubt. To be
+    /// called within a runtime.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(database: &Path, queue: Queue, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn start(database: &Path, queue: Queue, doubts: Doubts, metrics: Arc<Metrics>) -> io::Result<Self> {
         let (told, news) = channel();
         let stop = Arc::<AtomicBool>::default();
-        let work = Work { database: database.to_owned(), queue, metrics, runtime: Handle::current(), news };
+        let (database, runtime) = (database.to_owned(), Handle::current());
+        let work = Work { database, queue, doubts, metrics, runtime, news };
         let stopped = stop.clone();
         let run = move || {
             give_way();
@@ -83,6 +84,7 @@ enum Unfinished {
 struct Work {
     database: PathBuf,
     queue: Queue,
+    doubts: Doubts,
     metrics: Arc<Metrics>,
     runtime: Handle,
     news: Receiver<()>,
@@ -90,15 +92,50 @@ struct Work {
 
 impl Work {
     fn run(&self, stop: &Arc<AtomicBool>) {
-        while let Err(error) = self.bring_up(stop) {
+        loop {
+            let is_damaged = self.doubts.is_to_relearn();
+            let done = self.bring_up(is_damaged, stop);
             self.metrics.to_relearn.set(0);
-            let is_over =
-                stop.load(Ordering::Acquire) || matches!(error, Unfinished::Refused(Refused::Closed));
-            if is_over || !self.waits(RETRY, &error) {
+            if let Err(error) = done {
+                if is_damaged {
+                    self.doubts.ask_to_relearn();
+                }
+                let is_over =
+                    stop.load(Ordering::Acquire) || matches!(error, Unfinished::Refused(Refused::Closed));
+                if is_over || !self.waits(RETRY, &error) {
+                    return;
+                }
+            } else if !self.is_asked_again() {
                 return;
             }
         }
-        self.metrics.to_relearn.set(0);
+    }
+
+    /// Waits until the journal is to be learned again; not so where the service ends.
+    fn is_asked_again(&self) -> bool {
+        while !self.doubts.is_to_relearn() {
+            if self.news.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
+                return false;
+            }
+        }
+        self.doubts.ask_to_relearn();
+        true
+    }
+
+    /// Of records that could not be read, those that can be now are in doubt no more.
+    fn look_again(&self, reader: &mut SqliteReader) -> Result<(), Error> {
+        for row in self.doubts.unreadable_rows() {
+            if reader.is_readable(row)? {
+                self.doubts.is_readable(row);
+            } else {
+                tracing::error!(
+                    row,
+                    "the record in row {row} of app_users cannot be read, nor learned again from the journal: restore a \
+                     backup"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Waits; whether to go on afterwards.
@@ -109,20 +146,24 @@ impl Work {
     }
 
     /// Brings the directory to the rules of this program, if it is not there.
-    fn bring_up(&self, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
+    fn bring_up(&self, is_damaged: bool, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
         let mut reader = SqliteReader::open(&self.database)?;
         let found = reader.rules()?;
-        if found >= RULES {
+        if found >= RULES && !is_damaged {
             return Ok(());
         }
         let entries = reader.last()?.saturating_sub(reader.horizon()?.folded);
         drop(reader);
-        if entries > 0 {
+        // Of older rules nothing of the base is another; records that are damaged may be in it alone.
+        if entries > 0 || found == 0 {
             let began = Instant::now();
+            let why = match is_damaged {
+                true => "records are not what the journal says",
+                false => "this program reads events by newer rules",
+            };
             tracing::info!(
                 entries,
-                "this program reads events by newer rules: {entries} entries of the journal are learned again, beside \
-                 everything else"
+                "{why}: {entries} entries of the journal are learned again, beside everything else"
             );
             let (users, rows) = self.learn_again(entries, stop)?;
             let seconds = began.elapsed().as_secs_f64();
@@ -135,6 +176,7 @@ impl Work {
             );
         }
         self.runtime.block_on(self.queue.learned(RULES))?;
+        self.look_again(&mut SqliteReader::open(&self.database)?)?;
         Ok(())
     }
 

@@ -71,9 +71,29 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// One record cannot be read. Nothing was written; everybody else is served on.
+    #[error("the record in row {row} of {table} cannot be read ({why}); {}", mended_by(table))]
+    Unreadable {
+        /// Its table.
+        table: &'static str,
+        /// The number of its row.
+        row: i64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// What a read goes by is being made anew.
     #[error("{0} is being made anew")]
     Remaking(&'static str),
+}
+
+/// What mends a record of this table.
+fn mended_by(table: &str) -> &'static str {
+    match table {
+        "app_users" => {
+            "`rollcall rebuild` learns it again from the journal, as a running service does by itself"
+        }
+        _ => "restore a backup",
+    }
 }
 
 impl Error {
@@ -305,6 +325,9 @@ pub trait Store: Send {
     fn make_anew(&mut self, derived: &str) -> Result<()> {
         Err(Error::Unavailable(format!("this store does not make {derived} anew")))
     }
+
+    /// Told of an error of a transaction: what is damaged may be put in order later.
+    fn note(&mut self, _error: &Error) {}
 
     /// Notes by which version of its rules the directory was learned; see [`crate::domain::RULES`].
     ///

@@ -261,6 +261,10 @@ impl Store for Sqlite {
         Ok(())
     }
 
+    fn note(&mut self, error: &Error) {
+        self.state.doubts.note(error);
+    }
+
     fn learned(&mut self, rules: i64) -> Result<()> {
         let rows = self.conn.execute("UPDATE upkeep SET rules = ?1", [rules]).map_err(trouble)?;
         derived::written(rows)?;
@@ -276,7 +280,7 @@ impl Store for Sqlite {
                 self.state.doubts.raise(name);
                 Ok(false)
             }
-            more => more,
+            more => more.inspect_err(|error| self.state.doubts.note(error)),
         }
     }
 

@@ -5,6 +5,7 @@ mod beside;
 mod counters;
 mod links;
 mod people;
+mod records;
 mod targeting;
 mod upgrade;
 mod writes;

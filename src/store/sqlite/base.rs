@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{decode, encode};
-use super::derived::written;
+use super::derived::{Tell, written};
 use super::load::Loader;
 use super::reader::{ENTRY, bodies, entry};
 use super::{Error, Kept, Result, trouble};
@@ -123,13 +123,35 @@ fn load(conn: &Connection, keys: &BTreeSet<Key>) -> Result<Directory> {
 }
 
 pub(super) fn record(conn: &Connection, (app, id): &Key) -> Result<Option<Record>> {
-    let mut select =
-        conn.prepare_cached("SELECT record FROM base WHERE app = ?1 AND id = ?2").map_err(trouble)?;
+    let sql = "SELECT record, rowid FROM base WHERE app = ?1 AND id = ?2";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let found = select
-        .query_row(params![app.as_str(), id.as_str()], |row| Ok(decode(row.get_ref(0)?.as_blob()?)))
+        .query_row(params![app.as_str(), id.as_str()], |row| read(row.get_ref(0)?.as_blob()?, row.get(1)?))
         .optional()
         .map_err(trouble)?;
-    found.transpose().map_err(|error| Error::Damaged(format!("base: {error}")))
+    found.transpose()
+}
+
+/// Reads a record of the base, in this row.
+fn read(bytes: &[u8], row: i64) -> rusqlite::Result<Result<Record>> {
+    Ok(decode(bytes).map_err(|error| Error::Unreadable { table: "base", row, why: error.to_string() }))
+}
+
+/// Reads all of it. Fails where a record cannot be read, or where nothing is left of what was trimmed.
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<()> {
+    let mut after = None;
+    loop {
+        let page = page(conn, after.as_ref(), 1000).map_err(|error| Error::Damaged(error.to_string()))?;
+        tell(page.len() as u64)?;
+        let Some((last, _)) = page.into_iter().next_back() else { break };
+        after = Some(last);
+    }
+    let folded = super::reader::horizon(conn)?.folded;
+    if after.is_none() && folded > 0 {
+        let what = format!("the table base is empty, though the journal was trimmed up to entry {folded}");
+        return Err(Error::Damaged(what));
+    }
+    Ok(())
 }
 
 pub(super) fn save(conn: &Connection, (app, id): &Key, record: &Record) -> Result<()> {
@@ -154,18 +176,18 @@ pub(super) fn of(
 
 /// A page of the base.
 pub(super) fn page(conn: &Connection, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
-    let sql = "SELECT app, id, record FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
+    let sql = "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
     let mut rows = select.query(params![app, id, limit as i64]).map_err(trouble)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(trouble)? {
-        let read = || -> rusqlite::Result<_> {
+        let entry = || -> rusqlite::Result<_> {
             let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
-            Ok((key, decode(row.get_ref(2)?.as_blob()?)))
+            Ok((key, read(row.get_ref(2)?.as_blob()?, row.get(3)?)?))
         };
-        let (key, record) = read().map_err(trouble)?;
-        found.push((key, record.map_err(|error| Error::Damaged(format!("base: {error}")))?));
+        let (key, record) = entry().map_err(trouble)?;
+        found.push((key, record?));
     }
     Ok(found)
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::copy::{CopyError, Stage, Watched, Work};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{Error, Fault, derived, migrate, seal, tables, trouble};
+use super::{Error, Fault, base, derived, migrate, seal, tables, trouble};
 use crate::store::{Counts, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
@@ -75,7 +75,14 @@ pub fn derived_faults(path: &Path, work: &mut Work<'_>) -> Result<Vec<Fault>, Co
         (work.told)(Stage::Comparing, done, 0);
         file.go_on(work).map_err(|_| Error::Interrupted)
     });
-    found.map_err(|error| file.failed(work, error))
+    let found = found.map_err(|error| file.failed(work, error))?;
+    let whole = base::check(&moment, &mut |_| file.go_on(work).map_err(|_| Error::Interrupted));
+    match whole {
+        // That is among what was found.
+        Err(Error::Derived { .. }) => {}
+        whole => whole.map_err(|error| file.failed(work, error))?,
+    }
+    Ok(found)
 }
 
 /// Reads every page and every app user of a database, which may be written meanwhile. A backup must be what it

@@ -79,6 +79,11 @@ impl Clearing {
         self.noted
     }
 
+    /// The last row of `app_users` that was written.
+    pub(super) fn last_user(&self) -> i64 {
+        self.users
+    }
+
     /// Some of those that waited before the start, and the last move they were read from.
     fn read_again(&self, conn: &Connection) -> Result<(Vec<Outdated>, i64)> {
         let (after, last) = self.again;

@@ -48,7 +48,7 @@ type At = u32;
 
 /// A record that cannot be read: not ours, of a newer program, or damaged.
 #[derive(Debug, thiserror::Error)]
-#[error("a record cannot be read: {0}")]
+#[error("{0}")]
 pub(super) struct Unreadable(String);
 
 struct Stamps(Vec<Arc<Stamp>>);

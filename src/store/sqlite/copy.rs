@@ -111,6 +111,13 @@ impl CopyError {
     pub(super) fn store(path: &Path) -> impl Fn(Error) -> Self {
         move |error| match error {
             Error::Damaged(what) => Self::Damaged { path: path.to_owned(), what },
+            error @ Error::Unreadable { table: "app_users", .. } => {
+                let faults = vec![Fault { name: "records", what: error.to_string() }];
+                Self::Derived { path: path.to_owned(), faults }
+            }
+            error @ Error::Unreadable { .. } => {
+                Self::Damaged { path: path.to_owned(), what: error.to_string() }
+            }
             Error::Derived { name, why } => {
                 Self::Derived { path: path.to_owned(), faults: vec![Fault { name, what: why }] }
             }

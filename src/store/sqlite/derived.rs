@@ -7,6 +7,7 @@ mod doubts;
 mod identifiers;
 mod numbers;
 mod orders;
+mod records;
 mod schema;
 mod search;
 mod start;
@@ -64,7 +65,7 @@ pub(super) struct Pieces {
 }
 
 /// All of it, in the order in which it is checked and made: each may need those before it.
-pub const DERIVED: [Derived; 9] = [
+pub const DERIVED: [Derived; 10] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -82,6 +83,14 @@ pub const DERIVED: [Derived; 9] = [
         },
         probe: |conn| schema::is_there(conn, "answers"),
         make: Make::AtOnce(|conn| schema::recreate(conn, "TABLE", "answers", &[])),
+    },
+    Derived {
+        name: "records",
+        of: "the journal",
+        serves: "everything",
+        check: records::check,
+        probe: records::probe,
+        make: Make::First(records::make),
     },
     Derived {
         name: "columns",
@@ -184,7 +193,7 @@ pub(super) fn faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Fault>> {
 /// Whether an error says that a table is damaged or not there, rather than that it cannot be read now.
 fn is_of_the_table(error: &Error) -> bool {
     match error {
-        Error::Derived { .. } | Error::Damaged(_) => true,
+        Error::Derived { .. } | Error::Damaged(_) | Error::Unreadable { .. } => true,
         Error::Unavailable(text) => ["no such", "fts5", "vtable constructor", "returned no rows"]
             .iter()
             .any(|said| text.contains(said)),

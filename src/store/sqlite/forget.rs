@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
 use super::codec::decode;
-use super::load::Loader;
+use super::load::{Loader, unreadable};
 use super::{Error, Kept, Result, base, trouble};
 use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
 use crate::store::{Erased, Erasure, Reading, Seq};
@@ -239,7 +239,7 @@ impl Forget<'_> {
         let found =
             select.query_row(params![self.app.as_str(), id], |row| Ok(decode(row.get_ref(0)?.as_blob()?)));
         let found = found.optional().map_err(trouble)?;
-        found.transpose().map_err(|error| Error::Damaged(error.to_string()))
+        found.transpose().map_err(|error| unreadable(self.conn, self.app, &id.into(), &error))
     }
 
     /// The merges of the erased that nobody told but their `userId`s: with these gone, the journal has to say

@@ -23,6 +23,7 @@ pub(super) struct Listing<'c> {
 }
 
 /// What stood in a row.
+#[derive(Default)]
 struct Before {
     listed: bool,
     last_seen: i64,
@@ -69,7 +70,7 @@ impl<'c> Listing<'c> {
         if let (None, Some(Some(before))) = (&columns.words, &entry.before) {
             let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4 WHERE rowid = ?1";
             let row = params![rowid, record, columns.last_seen, columns.flags];
-            self.prepare(sql)?.execute(row).map_err(trouble)?;
+            there(self.prepare(sql)?.execute(row).map_err(trouble)? > 0)?;
             return self.moved(key, rowid, "lastSeen", moment(before.last_seen), Some(columns.last_seen));
         }
         let before = self.before(rowid)?;
@@ -82,7 +83,9 @@ impl<'c> Listing<'c> {
             let (listed, last_seen, signed_up) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(Before { listed, last_seen, signed_up, words: row.get(3)? })
         });
-        before.map_err(trouble)
+        let before = before.optional().map_err(trouble)?;
+        there(before.is_some())?;
+        Ok(before.unwrap_or_default())
     }
 
     fn list(
@@ -161,6 +164,12 @@ impl<'c> Listing<'c> {
         }
         Ok(self.outdated)
     }
+}
+
+/// Fails if the row of a record that is known is not there.
+fn there(is_there: bool) -> Result<()> {
+    let lost = || Error::Derived { name: "records", why: "a row of app_users is lost".to_owned() };
+    is_there.then_some(()).ok_or_else(lost)
 }
 
 fn record(record: &Record) -> Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::Cache;
-use super::codec::decode;
+use super::codec::{Unreadable, decode};
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId, Text};
 use crate::store::Reported;
@@ -66,7 +66,7 @@ impl<'c> Loader<'c> {
         while let Some(row) = rows.next().map_err(trouble)? {
             let read = || Ok((SmoochId::from(row.get_ref(0)?.as_str()?), decode(row.get_ref(1)?.as_blob()?)));
             let (found, record) = read().map_err(trouble)?;
-            let record = record.map_err(|error| Error::Damaged(error.to_string()))?;
+            let record = record.map_err(|error| unreadable(self.conn, app, &found, &error))?;
             connected.extend(record.into.keys().chain(&record.from).cloned());
             self.directory.bring((app.clone(), found.clone()), record);
             if found == *id {
@@ -205,7 +205,16 @@ fn stored(conn: &Connection, (app, id): &Key) -> Result<Option<(i64, Record)>> {
     match found.optional().map_err(trouble)? {
         None => Ok(None),
         Some((rowid, Ok(record))) => Ok(Some((rowid, record))),
-        Some((_, Err(error))) => Err(Error::Damaged(error.to_string())),
+        Some((row, Err(error))) => Err(Error::Unreadable { table: "app_users", row, why: error.to_string() }),
+    }
+}
+
+/// The record of an app user cannot be read: which row it is in.
+pub(super) fn unreadable(conn: &Connection, app: &AppId, id: &SmoochId, error: &Unreadable) -> Error {
+    let sql = "SELECT rowid FROM app_users WHERE app = ?1 AND id = ?2";
+    match conn.query_row(sql, params![app.as_str(), id.as_str()], |row| row.get(0)) {
+        Ok(row) => Error::Unreadable { table: "app_users", row, why: error.to_string() },
+        Err(error) => trouble(error),
     }
 }
 

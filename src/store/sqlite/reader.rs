@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::bodies::unpack;
+use super::codec::decode;
 use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
 use super::load::Loader;
 use super::txn::users_of;
@@ -51,6 +52,15 @@ impl SqliteReader {
     /// By which version of its rules the directory was learned.
     pub fn rules(&mut self) -> Result<i64> {
         self.snapshot()?.query_row("SELECT rules FROM upkeep", [], |row| row.get(0)).map_err(trouble)
+    }
+
+    /// Whether the record in this row of `app_users` can be read, if there is one.
+    pub fn is_readable(&mut self, row: i64) -> Result<bool> {
+        let snapshot = self.snapshot()?;
+        let mut select =
+            snapshot.prepare("SELECT record FROM app_users WHERE rowid = ?1").map_err(trouble)?;
+        let record = select.query_row([row], |row| Ok(decode(row.get_ref(0)?.as_blob()?).is_ok()));
+        record.optional().map_err(trouble).map(|readable| readable.unwrap_or(true))
     }
 
     /// Reads, at first with every index. Without the index of words where that is damaged: then it takes longer.
@@ -169,9 +179,7 @@ impl LooksUp for SqliteReader {
     }
 
     fn failed(&mut self, error: &Error) {
-        if let Error::Derived { name, .. } = error {
-            self.doubts.raise(name);
-        }
+        self.doubts.note(error);
     }
 
     fn obey(&mut self, stop: StopSignal) {

@@ -97,6 +97,7 @@ impl State {
             cleared: self.clearing.noted(),
             remaking: self.remaking,
             rules: self.rules,
+            last_user: self.clearing.last_user(),
             horizon: (self.kept.folded, self.kept.received, self.kept.clean),
         }
     }

@@ -19,7 +19,7 @@ pub(super) const ALL: [(&str, Loss); 18] = [
     ("bodies", Loss::Damage),
     ("changes", Loss::Damage),
     ("quarantine", Loss::Damage),
-    ("app_users", Loss::Damage),
+    ("app_users", Loss::MadeAnew("records")),
     ("base", Loss::Damage),
     ("receipts", Loss::Damage),
     ("horizon", Loss::MadeAnew("counters")),

@@ -43,7 +43,7 @@ fn expected(conn: &Connection, key: &Key) -> Result<Option<Columns>> {
     let mut loader = Loader::new(conn, None, usize::MAX);
     match loader.group(&key.0, &key.1) {
         // Of a record that cannot be read only the journal can tell.
-        Err(Error::Damaged(_)) => return Ok(None),
+        Err(Error::Unreadable { .. }) => return Ok(None),
         loaded => loaded?,
     }
     Ok(loader.directory.entry(key).map(|entry| Columns::of(&loader.directory, key, entry)))

@@ -1,13 +1,17 @@
 //! What is being made anew beside everything else, and what was found to be damaged meanwhile.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::{DERIVED, Make, Pieces, note, place};
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::{Error, Result, trouble};
+
+/// What is made anew by learning the journal again.
+const RECORDS: &str = "records";
 
 /// How often it is said how far a table is.
 const WORD: Duration = Duration::from_secs(3);
@@ -22,6 +26,10 @@ struct Bits {
     raised: AtomicU32,
     /// Making it anew has failed.
     failed: AtomicU32,
+    /// The journal is to be learned again.
+    relearn: AtomicBool,
+    /// Rows of records that cannot be read: each is learned again once.
+    unreadable: Mutex<BTreeSet<i64>>,
 }
 
 /// The tables that have a bit.
@@ -37,6 +45,41 @@ impl Doubts {
         self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
         self.0.raised.fetch_or(1 << place, Ordering::AcqRel);
         true
+    }
+
+    /// Notes what an error says to be damaged.
+    pub(in crate::store::sqlite) fn note(&self, error: &Error) {
+        match error {
+            Error::Derived { name, .. } => _ = self.raise(name),
+            Error::Unreadable { table: "app_users", row, .. } if self.unreadable().insert(*row) => {
+                self.raise(RECORDS);
+            }
+            _ => {}
+        }
+    }
+
+    fn unreadable(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records that were found unreadable, by the numbers of their rows.
+    pub fn unreadable_rows(&self) -> Vec<i64> {
+        self.unreadable().iter().copied().collect()
+    }
+
+    /// A record can be read again: should it be damaged once more, it is learned again once more.
+    pub fn is_readable(&self, row: i64) {
+        self.unreadable().remove(&row);
+    }
+
+    /// Asks for the journal to be learned again.
+    pub fn ask_to_relearn(&self) {
+        self.0.relearn.store(true, Ordering::Release);
+    }
+
+    /// Whether the journal is to be learned again: said once.
+    pub fn is_to_relearn(&self) -> bool {
+        self.0.relearn.swap(false, Ordering::AcqRel)
     }
 
     /// Whether a table is doubted.
@@ -59,6 +102,9 @@ impl Doubts {
         if let Some(place) = place(name) {
             self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
             self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
+        }
+        if name == RECORDS {
+            self.ask_to_relearn();
         }
     }
 

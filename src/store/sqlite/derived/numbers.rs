@@ -141,6 +141,8 @@ pub(in crate::store::sqlite) struct Known<'k> {
     pub(in crate::store::sqlite) cleared: i64,
     pub(in crate::store::sqlite) remaking: Remaking,
     pub(in crate::store::sqlite) rules: i64,
+    /// The last row of `app_users`, at least.
+    pub(in crate::store::sqlite) last_user: i64,
     /// Up to which entry the journal was trimmed, when that was received, and whether the file is clean.
     pub(in crate::store::sqlite) horizon: (Seq, i64, bool),
 }

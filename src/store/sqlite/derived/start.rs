@@ -36,11 +36,20 @@ pub(in crate::store::sqlite) fn look(
     if !known.is_in(conn).unwrap_or(false) {
         found.push("counters");
     }
+    if known.rules > 0 && last_row(conn).is_ok_and(|last| last < known.last_user) {
+        found.push("records");
+    }
     for derived in DERIVED.iter().filter(|derived| !remaking.is_pending(derived.name)) {
+        if derived.name == "records" && known.rules == 0 {
+            // The journal is being learned again already.
+            continue;
+        }
         found.extend(match (derived.probe)(conn) {
             Ok(true) => None,
             Ok(false) => Some(derived.name),
             Err(Error::Derived { name, .. }) => Some(name),
+            // Which record that is, whoever asks for it hears.
+            Err(Error::Unreadable { .. }) => None,
             Err(error) => is_of_the_table(&error).then_some(derived.name),
         });
     }

@@ -1,0 +1,81 @@
+//! The records: what the journal came to. They are learned again from it beside everything else, as after an upgrade.
+
+use rusqlite::Connection;
+
+use super::schema::{is_there, recreate};
+use super::{Tell, holds, identifiers, orders};
+use crate::store::sqlite::codec::decode;
+use crate::store::sqlite::{Result, trouble};
+
+/// Whether every record is lost.
+const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
+    AND (EXISTS (SELECT 1 FROM journal WHERE users <> '[]') OR EXISTS (SELECT 1 FROM base))";
+
+/// Whether what is made of records leads to some that are not there.
+const LED: &str = "SELECT EXISTS (SELECT 1 FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
+    WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id))";
+
+/// Rows of `app_users` between two words on how far it is.
+const PIECE: i64 = 1000;
+
+/// See [`super::Derived`]. Whether they are what the journal says `rollcall rebuild --verify` tells.
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    if !is_there(conn, "app_users")? {
+        return Ok(Some("the table app_users is not there".to_owned()));
+    }
+    if holds(conn, EMPTY)? {
+        return Ok(Some("there is none, and the journal has some".to_owned()));
+    }
+    let sql = "SELECT rowid, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
+    let mut select = conn.prepare(sql).map_err(trouble)?;
+    let (mut after, mut bad) = (i64::MIN, Vec::new());
+    loop {
+        let mut rows = select.query([after, PIECE]).map_err(trouble)?;
+        let mut found = 0;
+        while let Some(row) = rows.next().map_err(trouble)? {
+            after = row.get(0).map_err(trouble)?;
+            found += 1;
+            let is_read =
+                row.get_ref(1).is_ok_and(|cell| cell.as_blob().is_ok_and(|blob| decode(blob).is_ok()));
+            if !is_read {
+                bad.push(after);
+            }
+        }
+        tell(found)?;
+        if found == 0 {
+            break;
+        }
+    }
+    Ok(match bad.as_slice() {
+        [] => None,
+        [row] => Some(format!("the record in row {row} of app_users cannot be read")),
+        [row, ..] => {
+            Some(format!("{} records cannot be read, the first in row {row} of app_users", bad.len()))
+        }
+    })
+}
+
+/// See [`super::Derived`].
+pub(super) fn probe(conn: &Connection) -> Result<bool> {
+    Ok(is_there(conn, "app_users")? && !holds(conn, EMPTY)?)
+}
+
+/// See [`super::Derived`]. Here only that it is to be done is noted: the rest is that of a directory of older rules.
+/// Where rows are lost, nothing may lead to them, because their numbers are given again.
+pub(super) fn make(conn: &mut Connection) -> Result<()> {
+    let txn = conn.transaction().map_err(trouble)?;
+    let is_lost = !is_there(&txn, "app_users")?;
+    if is_lost {
+        recreate(&txn, "TABLE", "app_users", &[])?;
+        orders::make_indexes(&txn)?;
+    }
+    txn.execute("UPDATE upkeep SET rules = 0", []).map_err(trouble)?;
+    let leads = |conn: &Connection| Ok(is_there(conn, "seen")? && holds(conn, LED)?);
+    let is_lost = is_lost || holds(&txn, EMPTY)? || leads(&txn)?;
+    if is_lost {
+        orders::make_moves(&txn)?;
+        txn.execute("UPDATE upkeep SET searchable = -1", []).map_err(trouble)?;
+    }
+    txn.commit().map_err(trouble)?;
+    if is_lost { identifiers::make(conn) } else { Ok(()) }
+}
