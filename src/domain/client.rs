@@ -251,7 +251,7 @@ impl<'t> Iterator for Members<'t> {
 fn string_end(text: &str) -> Option<usize> {
     let mut at = text.starts_with('"').then_some(1)?;
     loop {
-        at += text.as_bytes().get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        at += memchr::memchr2(b'"', b'\\', text.as_bytes().get(at..)?)?;
         if text.as_bytes()[at] == b'"' {
             return Some(at + 1);
         }

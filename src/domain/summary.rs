@@ -6,10 +6,9 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::app_user::{Record, Text};
-use super::client::Client;
+use super::client::{Client, Members};
 use super::fact::Field;
 use super::group::Group;
 use super::ids::SmoochId;
@@ -120,26 +119,20 @@ impl Traits {
 impl Client {
     /// What it is listed by.
     pub fn traits(&self) -> ClientTraits<'_> {
-        #[derive(Default, Deserialize)]
-        struct Rest<'a> {
-            #[serde(borrow, default)]
-            platform: Option<&'a RawValue>,
-            #[serde(borrow, default, rename = "appVersion")]
-            app_version: Option<&'a RawValue>,
-        }
-        let Rest { platform, app_version } = serde_json::from_str(&self.rest).unwrap_or_default();
-        ClientTraits { platform: text(platform), app_version: text(app_version) }
+        let text = |key| Members::string(&self.rest, key).and_then(text);
+        ClientTraits { platform: text("\"platform\""), app_version: text("\"appVersion\"") }
     }
 }
 
-/// A value of a client, if it is a string.
-fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<BorrowedText<'_>>(raw?.get()).ok().map(|text| text.0)
+/// A JSON string as it is meant, copied only where it has escapes.
+fn text(quoted: &str) -> Option<Cow<'_, str>> {
+    let plain = quoted.get(1..quoted.len().checked_sub(1)?)?;
+    if plain.contains('\\') {
+        serde_json::from_str(quoted).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(plain))
+    }
 }
-
-/// A JSON string, copied only where it has escapes.
-#[derive(Deserialize)]
-struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The addresses of the identities of type `email` in a JSON list of identities.
 fn emails(identities: &str) -> BTreeSet<String> {

@@ -1,5 +1,6 @@
 //! What the world sees of a group, and what a batch changed of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -90,17 +91,14 @@ impl View {
 
     /// The names of what it shows, as the answers use them.
     fn names(&self) -> Vec<String> {
-        let nothing = Self {
-            id: self.id.clone(),
-            aliases: Vec::new(),
-            fields: BTreeMap::new(),
-            clients: BTreeMap::new(),
-            started: false,
-            secured: false,
-            first_seen: None,
-            last_seen: None,
-        };
-        nothing.differences(self)
+        let fields = self.fields.keys().map(|field| field.name().into_owned());
+        let rest = [
+            ("clients", !self.clients.is_empty()),
+            ("conversationStarted", self.started),
+            ("credentialRequired", self.secured),
+            ("aliases", !self.aliases.is_empty()),
+        ];
+        fields.chain(shown_names(rest)).collect()
     }
 
     /// What differs between two views, by the names the answers use.
@@ -109,7 +107,7 @@ impl View {
         let fields: BTreeSet<_> = self.fields.keys().chain(other.fields.keys()).collect();
         for field in fields {
             if self.fields.get(field) != other.fields.get(field) {
-                names.push(field.to_string());
+                names.push(field.name().into_owned());
             }
         }
         let rest = [
@@ -118,9 +116,14 @@ impl View {
             ("credentialRequired", self.secured != other.secured),
             ("aliases", self.aliases != other.aliases),
         ];
-        names.extend(rest.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned()));
+        names.extend(shown_names(rest));
         names
     }
+}
+
+/// The names of those that hold.
+fn shown_names<const N: usize>(names: [(&str, bool); N]) -> impl Iterator<Item = String> {
+    names.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned())
 }
 
 fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
@@ -259,14 +262,13 @@ impl Change {
             .chain(gone)
             .filter(|field| shown(was, has_name[0], field) != shown(is, has_name[1], field));
         let fields: BTreeSet<&Field> = differing.collect();
-        let fields = fields.into_iter().map(ToString::to_string);
+        let fields = fields.into_iter().map(|field| field.name().into_owned());
         let rest = [
             ("clients", !clients::are_the_same(id, before, now)),
             ("conversationStarted", before.started != now.started),
             ("credentialRequired", before.secured != now.secured),
         ];
-        let rest = rest.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned());
-        let fields: Vec<String> = fields.chain(rest).collect();
+        let fields: Vec<String> = fields.chain(shown_names(rest)).collect();
         Some((!fields.is_empty()).then(|| Self { user: id.clone(), kind: ChangeKind::Updated, fields }))
     }
 
@@ -292,16 +294,23 @@ impl Change {
     }
 }
 
+impl Field {
+    /// Its name, as the answers use it.
+    pub fn name(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::UserId => "userId",
+            Self::GivenName => "givenName",
+            Self::Surname => "surname",
+            Self::Email => "email",
+            Self::SignedUpAt => "signedUpAt",
+            Self::Other(name) => name,
+            Self::Property(key) => return Cow::Owned(["properties.", key].concat()),
+        })
+    }
+}
+
 impl std::fmt::Display for Field {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::UserId => f.write_str("userId"),
-            Self::GivenName => f.write_str("givenName"),
-            Self::Surname => f.write_str("surname"),
-            Self::Email => f.write_str("email"),
-            Self::SignedUpAt => f.write_str("signedUpAt"),
-            Self::Other(name) => f.write_str(name),
-            Self::Property(key) => write!(f, "properties.{key}"),
-        }
+        f.write_str(&self.name())
     }
 }

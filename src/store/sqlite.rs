@@ -243,7 +243,9 @@ impl Store for Sqlite {
     }
 
     fn rest(&mut self) -> Result<()> {
-        self.state.presence.check()?;
+        if !std::mem::take(&mut self.state.checked) {
+            self.state.presence.check()?;
+        }
         self.checkpointer.after_commit(&self.conn)
     }
 

@@ -15,7 +15,8 @@ fn letters(app: &AppId) -> String {
 }
 
 fn short(text: &str, bytes: usize) -> String {
-    Sha256::digest(text)[..bytes].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |digit: u8| char::from(b"0123456789abcdef"[usize::from(digit)]);
+    Sha256::digest(text)[..bytes].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// One word for an e-mail address as a whole, given as JSON text.
@@ -47,8 +48,14 @@ pub(super) fn row(app: &AppId, traits: &Traits) -> String {
     let platforms = traits.platforms.iter().map(|name| platform(name));
     let versions = traits.app_versions.iter().map(|version| app_version(version));
     let identities = traits.identity_emails.iter().map(|email| identity(email));
-    let all = traits.words.iter().cloned().chain(email).chain(platforms).chain(versions).chain(identities);
-    all.map(|word| format!("{app}{word}")).collect::<Vec<_>>().join(" ")
+    let mut row = String::with_capacity(256);
+    let mut add = |word: &str| {
+        let pieces = if row.is_empty() { ["", &app, word] } else { [" ", &app, word] };
+        row.extend(pieces);
+    };
+    traits.words.iter().for_each(|word| add(word));
+    email.chain(platforms).chain(versions).chain(identities).for_each(|word| add(&word));
+    row
 }
 
 /// The words that a filter asks for.

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) cache: Cache,
     pub(super) clearing: Clearing,
     pub(super) presence: Presence,
+    /// A commit has just found the files where they were.
+    pub(super) checked: bool,
     pub(super) tombstones: Tombstones,
     /// What hides the keys of kept answers.
     pub(super) answer_key: AnswerKey,
@@ -62,6 +64,7 @@ impl State {
             clearing: Clearing::read(conn)?,
             // By now every file of the database is open.
             presence: Presence::of(named, &options.path),
+            checked: false,
             tombstones: Tombstones::read(conn)?,
             answer_key: AnswerKey::read(conn)?,
             remaking: Remaking::read(conn)?,

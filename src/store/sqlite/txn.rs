@@ -260,6 +260,7 @@ impl Txn for SqliteTxn<'_> {
         self.txn.commit().map_err(trouble)?;
         // Before anybody is told that it is stored.
         self.state.presence.check()?;
+        self.state.checked = true;
         self.state.mark.count(self.told);
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
