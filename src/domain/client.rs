@@ -239,32 +239,54 @@ impl<'t> Iterator for Members<'t> {
     type Item = (&'t str, &'t str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, rest) = self.0.split_at(string_end(self.0)?);
-        let rest = rest.strip_prefix(':')?;
-        let (value, rest) = rest.split_at(value_end(rest)?);
-        self.0 = rest.strip_prefix(',').unwrap_or_default();
+        let bytes = self.0.as_bytes();
+        let key_end = string_end(bytes, 0)?;
+        let end = value_end(bytes, key_end + 1)?;
+        let (key, value) = (self.0.get(..key_end)?, self.0.get(key_end + 1..end)?);
+        self.0 = self.0.get(end + 1..).unwrap_or_default();
         Some((key, value))
     }
 }
 
-/// Where a JSON string ends that begins here.
-fn string_end(text: &str) -> Option<usize> {
-    let mut at = text.starts_with('"').then_some(1)?;
+/// Where a JSON string ends that begins at a place.
+fn string_end(text: &[u8], from: usize) -> Option<usize> {
+    if *text.get(from)? != b'"' {
+        return None;
+    }
+    let mut at = from + 1;
     loop {
-        at += memchr::memchr2(b'"', b'\\', text.as_bytes().get(at..)?)?;
-        if text.as_bytes()[at] == b'"' {
+        at += next_quote_or_escape(text.get(at..)?)?;
+        if text[at] == b'"' {
             return Some(at + 1);
         }
         at += 2;
     }
 }
 
-/// Where a JSON value ends that begins here.
-fn value_end(text: &str) -> Option<usize> {
-    let (mut at, mut depth) = (0, 0_usize);
+/// Where the next quote or backslash is. It looks at eight bytes at a time: members are searched for with each
+/// event, and most strings are short.
+fn next_quote_or_escape(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // Has the top bit of each byte that is zero, and, of those behind the first such byte, perhaps of others.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, rest) = text.as_chunks::<8>();
+    for (n, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(n * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let in_rest = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    Some(words.len() * 8 + in_rest)
+}
+
+/// Where a JSON value ends that begins at a place.
+fn value_end(text: &[u8], from: usize) -> Option<usize> {
+    let (mut at, mut depth) = (from, 0_usize);
     loop {
-        match text.as_bytes().get(at)? {
-            b'"' => at += string_end(&text[at..])?,
+        match text.get(at)? {
+            b'"' => at = string_end(text, at)?,
             b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
             b'}' | b']' if depth > 0 => (at, depth) = (at + 1, depth - 1),
             b',' | b'}' | b']' if depth == 0 => return Some(at),

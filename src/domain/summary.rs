@@ -103,14 +103,8 @@ impl Traits {
             let [was, is] = shown(field);
             was == is
         };
-        let clients = || {
-            clients::say_the_same(before, now) || {
-                let anybody = SmoochId::from(SmoochId::APP);
-                let [was, is] =
-                    [before, now].map(|record| clients::shown(&Group::alone(&anybody, record), |_| true));
-                was.values().map(Client::traits).eq(is.values().map(Client::traits))
-            }
-        };
+        let listed = |was: &Client, is: &Client| was.traits() == is.traits();
+        let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
         let fields = SEARCHED.iter().chain([&*DISPLAY_NAME, &Field::SignedUpAt, &*IDENTITIES]).all(same);
         before.is_plain() && now.is_plain() && fields && clients()
     }

@@ -231,8 +231,7 @@ impl Store for Sqlite {
     type Txn<'a> = SqliteTxn<'a>;
 
     fn begin(&mut self) -> Result<SqliteTxn<'_>> {
-        // Before SQLite writes on behind the end of a log that was cut off.
-        self.state.presence.check()?;
+        self.state.presence.check_log()?;
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
         self.state.cache.begin();
         Ok(SqliteTxn::new(txn, &mut self.state))

@@ -53,13 +53,30 @@ fn ids<'a>(group: &Group<'a>) -> BTreeSet<&'a ClientId> {
     group.records().flat_map(known).collect()
 }
 
-/// Whether two records of nobody else's certainly show the same clients, without a look at what these are.
-pub(in crate::domain) fn say_the_same(before: &Record, now: &Record) -> bool {
+/// Whether two records of one who is nobody else show the same clients, as far as `same` compares them.
+pub(in crate::domain) fn are_the_same(
+    id: &SmoochId,
+    before: &Record,
+    now: &Record,
+    same: impl Fn(&Client, &Client) -> bool,
+) -> bool {
     let (was, is) = (&before.smooch.clients, &now.smooch.clients);
-    let mut both = was.iter().zip(is);
-    let same =
-        was.len() == is.len() && both.all(|((one, was), (two, is))| one == two && was.say_the_same(is));
-    same && !may_be_linked(is)
+    let alone = [before, now].map(|record| Group::alone(id, record));
+    let plain = was.keys().eq(is.keys()) && before.devices.is_empty() && now.devices.is_empty();
+    if plain && !may_be_linked(was) && !may_be_linked(is) {
+        let mut all = was.iter().zip(is.values());
+        return all.all(|((client, was), is)| {
+            was.say_the_same(is) || {
+                let [was, is] = alone.each_ref().map(|group| one(group, &[client], |_| true));
+                match (was, is) {
+                    (Some(was), Some(is)) => same(&was, &is),
+                    (was, is) => was.is_none() && is.is_none(),
+                }
+            }
+        });
+    }
+    let [was, is] = alone.each_ref().map(|group| shown(group, |_| true));
+    was.keys().eq(is.keys()) && was.values().zip(is.values()).all(|(was, is)| same(was, is))
 }
 
 /// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
@@ -70,12 +87,6 @@ fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
     };
     clients.len() > 1
         && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.said().any(names_another))
-}
-
-/// Whether two records of one who is nobody else show the same clients.
-pub(super) fn are_the_same(id: &SmoochId, before: &Record, now: &Record) -> bool {
-    let show = |record| shown(&Group::alone(id, record), |_| true);
-    say_the_same(before, now) || show(before) == show(now)
 }
 
 /// For each id that is another one's second id, that other: of several the smallest.

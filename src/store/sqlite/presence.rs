@@ -90,6 +90,15 @@ impl Presence {
         }))
     }
 
+    /// Fails once a file was lost, with a look at the log: SQLite would write on behind the end of one that was
+    /// cut off.
+    pub(super) fn check_log(&self) -> Result<()> {
+        if self.0.lost.get().is_none() {
+            self.look_into_log().unwrap_or_else(|why| self.lose(why));
+        }
+        self.check_known()
+    }
+
     /// Fails once a file was lost, with a look at those that a commit is written to.
     pub(super) fn check(&self) -> Result<()> {
         let files = &self.0;
