@@ -57,7 +57,8 @@ impl Mention {
     fn keep_beside(&mut self, later: &Self) -> bool {
         self.active = self.active.filter(|_| later.active.is_none());
         if self.rest != later.rest {
-            let mut hint = Members::of(&later.rest);
+            // Most words differ in a member or two.
+            let [own, mut hint] = Members::behind_common(&self.rest, &later.rest);
             let mut is_left = |key: &str| {
                 let mut from_here = hint.clone();
                 if from_here.any(|(other, _)| other == key) {
@@ -67,7 +68,7 @@ impl Mention {
                 }
                 !Members::of(&later.rest).any(|(other, _)| other == key)
             };
-            let left: Vec<_> = Members::of(&self.rest).filter(|(key, _)| is_left(key)).collect();
+            let left: Vec<_> = own.filter(|(key, _)| is_left(key)).collect();
             if left.is_empty() {
                 self.rest = "{}".into();
             } else if left.len() < Members::of(&self.rest).count() {
@@ -214,6 +215,23 @@ pub(super) struct Members<'t>(&'t str);
 impl<'t> Members<'t> {
     pub(super) fn of(object: &'t str) -> Self {
         Self(object.strip_prefix('{').unwrap_or_default())
+    }
+
+    /// The members of two objects but for those at the beginning that are the same in both. The last of these may
+    /// be there.
+    pub(super) fn behind_common(one: &'t str, two: &'t str) -> [Self; 2] {
+        if !one.starts_with('{') || !two.starts_with('{') {
+            return [one, two].map(Self::of);
+        }
+        let same = one.bytes().zip(two.bytes()).take_while(|(one, two)| one == two).count();
+        let mut rest = Self::of(one);
+        loop {
+            let here = rest.clone();
+            if rest.next().is_none() || one.len() - rest.0.len() > same {
+                let behind = two.get(one.len() - here.0.len()..).unwrap_or_default();
+                return [here, Self(behind)];
+            }
+        }
     }
 
     /// The value of a member that is a string, as it is written.

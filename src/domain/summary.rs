@@ -83,13 +83,17 @@ impl Traits {
         // A name that is no text is searched for by what it looks like.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
-        let clients = clients::shown(group, |_| true);
-        let traits = || clients.values().map(Client::traits);
+        let (mut platforms, mut app_versions) = (BTreeSet::new(), BTreeSet::new());
+        for client in clients::shown(group, |_| true).values() {
+            let ClientTraits { platform, app_version } = client.traits();
+            platforms.extend(platform.map(Cow::into_owned));
+            app_versions.extend(app_version.map(Cow::into_owned));
+        }
         Self {
             words: texts.flat_map(|text| words(&text)).collect(),
             email: value(group, &Field::Email).cloned(),
-            platforms: traits().filter_map(|traits| Some(traits.platform?.into_owned())).collect(),
-            app_versions: traits().filter_map(|traits| Some(traits.app_version?.into_owned())).collect(),
+            platforms,
+            app_versions,
             identity_emails: value(group, &IDENTITIES).map(|text| emails(text)).unwrap_or_default(),
         }
     }
@@ -103,7 +107,10 @@ impl Traits {
             let [was, is] = shown(field);
             was == is
         };
-        let listed = |was: &Client, is: &Client| was.traits() == is.traits();
+        let listed = |was: &Client, is: &Client| {
+            let [was, is] = Members::behind_common(&was.rest, &is.rest);
+            ClientTraits::among(was) == ClientTraits::among(is)
+        };
         let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
         let fields = SEARCHED.iter().chain([&*DISPLAY_NAME, &Field::SignedUpAt, &*IDENTITIES]).all(same);
         before.is_plain() && now.is_plain() && fields && clients()
@@ -113,14 +120,28 @@ impl Traits {
 impl Client {
     /// What it is listed by.
     pub fn traits(&self) -> ClientTraits<'_> {
-        let text = |key| Members::string(&self.rest, key).and_then(text);
-        ClientTraits { platform: text("\"platform\""), app_version: text("\"appVersion\"") }
+        ClientTraits::among(Members::of(&self.rest))
+    }
+}
+
+impl<'a> ClientTraits<'a> {
+    /// What a client with these members is listed by.
+    fn among(members: Members<'a>) -> Self {
+        let mut traits = Self::default();
+        for (key, value) in members {
+            match key {
+                "\"platform\"" => traits.platform = text(value),
+                "\"appVersion\"" => traits.app_version = text(value),
+                _ => {}
+            }
+        }
+        traits
     }
 }
 
 /// A JSON string as it is meant, copied only where it has escapes.
 fn text(quoted: &str) -> Option<Cow<'_, str>> {
-    let plain = quoted.get(1..quoted.len().checked_sub(1)?)?;
+    let plain = quoted.strip_prefix('"')?.strip_suffix('"')?;
     if plain.contains('\\') {
         serde_json::from_str(quoted).ok().map(Cow::Owned)
     } else {

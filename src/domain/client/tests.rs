@@ -36,6 +36,33 @@ fn the_members_of_an_object_are_found_as_they_are_written() {
 }
 
 #[test]
+fn what_two_objects_have_in_common_at_the_beginning_is_left_out() {
+    let texts = [
+        "",
+        "7",
+        "{}",
+        r#"{"a":1}"#,
+        r#"{"a":12}"#,
+        r#"{"a":1,"b":2}"#,
+        r#"{"a":1,"b":2,"c":3}"#,
+        r#"{"a":1,"c":{"b":2}}"#,
+        r#"{"a":"1,\"b","b":2}"#,
+        r#"{"a":"1","b":2}"#,
+        r#"{"a":"é","b":2}"#,
+        r#"{"a":"è","b":2}"#,
+        r#"{"ab":1}"#,
+    ];
+    for (one, two) in texts.iter().flat_map(|one| texts.map(|two| (*one, two))) {
+        let all = [one, two].map(|text| Members::of(text).collect::<Vec<_>>());
+        let common = all[0].iter().zip(&all[1]).take_while(|(one, two)| one == two).count();
+        let left = Members::behind_common(one, two).map(Iterator::collect::<Vec<_>>);
+        let out = all[0].len() - left[0].len();
+        assert!(out <= common && out + 1 >= common, "{one} {two}");
+        assert_eq!(left, all.map(|all| all[out..].to_vec()), "{one} {two}");
+    }
+}
+
+#[test]
 fn of_each_member_the_last_word_is_kept_in_any_order() {
     let words = [
         (1, Some(true), r#"{"a":1,"b":1,"c":1}"#),
