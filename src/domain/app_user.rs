@@ -85,8 +85,14 @@ impl Layer {
 /// A client's pointer to this app user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// When the client was last known to be active for this app user.
+    /// When the client was last called active for this app user, or was bound to it; [`BEFORE_ALL`] where it was only
+    /// spoken of without that. See [`Record::strength`].
+    ///
+    /// [`BEFORE_ALL`]: super::ids::BEFORE_ALL
     pub stamp: Arc<Stamp>,
+    /// Of the ids by which the app user has the client, the first in their order; none where that is one id alone.
+    /// All of them are claimed with one stamp.
+    pub with: Option<ClientId>,
     /// Another record claims the client too. A hint where to look, never an answer.
     pub shared: bool,
 }
@@ -187,7 +193,7 @@ pub struct Record {
     pub ours: BTreeMap<Field, Register<Override>>,
     /// The state that our own API gave to clients. No picture of Smooch's is complete of these.
     pub devices: BTreeMap<ClientId, Register<Client>>,
-    /// The clients that were ever active for it, and when last.
+    /// The clients that it ever had, each under every id by which it was known then, and when last.
     pub claims: BTreeMap<ClientId, Claim>,
     /// The conversation has started. Never falls.
     pub started: bool,
@@ -245,6 +251,53 @@ impl Record {
             recent: std::mem::take(&mut self.recent),
             ..Self::default()
         };
+    }
+
+    /// The claims on a client under every id by which it has the client, first under this one; none if it never had
+    /// it.
+    pub fn claimed_as<'r>(&'r self, client: &ClientId) -> impl Iterator<Item = (&'r ClientId, &'r Claim)> {
+        let claim = self.claims.get_key_value(client);
+        let with = claim.and_then(|(_, claim)| claim.with.as_ref());
+        let others = with.into_iter().flat_map(move |with| {
+            self.claims.iter().filter(move |(id, claim)| *id != client && claim.with.as_ref() == Some(with))
+        });
+        claim.into_iter().chain(others)
+    }
+
+    /// When it was last known to have a client: when that was called active for it or was bound to it, or, unless it
+    /// was called inactive since, when it was spoken of. None if it never had it.
+    pub fn strength<'r>(&'r self, client: &ClientId) -> Option<&'r Arc<Stamp>> {
+        let (mut claimed, mut last, mut told) = (None, None, None);
+        for (id, claim) in self.claimed_as(client) {
+            claimed = claimed.max(Some(&claim.stamp));
+            let said = self.smooch.clients.get(id);
+            last = last.max(said.and_then(Mentions::last));
+            let set = self.devices.get(id).map(|set| (&set.stamp, set.value.active));
+            told = told.max(said.and_then(Mentions::told_active)).max(set);
+        }
+        claimed.max(last.filter(|_| claimed.is_some() && told.is_none_or(|(_, active)| active)))
+    }
+
+    /// The clients, claimed by others too, that it may have by being spoken of alone: what takes such a word away, or
+    /// calls the client inactive, gives it to the newest of the others.
+    pub fn unsure(&self) -> impl Iterator<Item = &ClientId> {
+        let spoken_of = |id: &ClientId, claim: &Claim| {
+            self.smooch.clients.get(id).and_then(Mentions::last).is_some_and(|last| *last > claim.stamp)
+        };
+        let shared = self.claims.iter().filter(|(_, claim)| claim.shared);
+        shared
+            .filter(move |(id, _)| self.claimed_as(id).any(|(id, claim)| spoken_of(id, claim)))
+            .map(|(id, _)| id)
+    }
+
+    /// The ids of a client of which it has to be looked up who holds them before it claims the client anew: those
+    /// that others claim too, or the client's own where that is new to it.
+    pub fn contended(&self, client: &ClientId) -> Vec<ClientId> {
+        if !self.claims.contains_key(client) {
+            return vec![client.clone()];
+        }
+        let shared = self.claimed_as(client).filter(|(_, claim)| claim.shared);
+        shared.map(|(id, _)| id.clone()).collect()
     }
 
     /// Every `userId` it carries in either layer, as JSON text: what it can be looked up by.

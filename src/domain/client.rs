@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::app_user::{Register, Text};
-use super::ids::Stamp;
+use super::ids::{ClientId, Stamp};
 
 /// The whole of a client: as it is shown, or as our own API set it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +43,18 @@ impl From<Client> for Mention {
 }
 
 impl Mention {
+    /// Whether whoever it is said of has the client, as far as this word goes: it is spoken of, and not called inactive.
+    pub fn is_in_use(&self) -> bool {
+        self.active != Some(false)
+    }
+
+    /// The other ids by which this names the client: v1.1's `_id`, and its integration with what it is called there.
+    pub fn other_ids<'m>(&'m self, id: &'m ClientId) -> impl Iterator<Item = ClientId> + 'm {
+        let by_id = Members::string(&self.rest, "\"_id\"").map(plain);
+        let others = by_id.into_iter().chain(by_integration(&self.rest));
+        others.filter(move |other| !other.is_empty() && other != id.as_str()).map(|other| (&*other).into())
+    }
+
     /// Two words of one event: both hold, and of two about one member the greater.
     fn join(&mut self, other: &Self) {
         if self != other {
@@ -103,6 +115,16 @@ impl Mentions {
     /// What was said, the newest first.
     pub fn said(&self) -> impl Iterator<Item = &Register<Mention>> {
         self.latest.iter().chain(&self.older)
+    }
+
+    /// When it was spoken of last.
+    pub(super) fn last(&self) -> Option<&Arc<Stamp>> {
+        self.latest.as_ref().map(|said| &said.stamp)
+    }
+
+    /// The last word on whether it is active, and when that was said.
+    pub(super) fn told_active(&self) -> Option<(&Arc<Stamp>, bool)> {
+        self.said().find_map(|said| Some((&said.stamp, said.value.active?)))
     }
 
     /// When it was removed last, if that still counts.
@@ -178,6 +200,12 @@ impl Mentions {
         let gone = self.removed == other.removed;
         one == two && gone && self.older.is_empty() && other.older.is_empty()
     }
+}
+
+/// What a client is known by if it has no id, as JSON text says it.
+pub(super) fn by_integration(rest: &str) -> Option<String> {
+    let [integration, external] = ["\"integrationId\"", "\"externalId\""].map(|key| Members::name(rest, key));
+    Some(Client::id_without_one(&integration?, &external?))
 }
 
 /// A member with its key as it is written, and what ranks it among others with that key.

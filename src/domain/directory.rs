@@ -13,7 +13,7 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::app_user::{Edge, Override, Recent, Record, Text, raise};
 use super::brand::BRAND;
-use super::fact::{Event, Fact, Field, Reason, Seen};
+use super::fact::{Event, Fact, Field, Part, Reason, Seen};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
 use super::view::View;
@@ -193,6 +193,7 @@ impl Directory {
                     let record = self.edit(app, user);
                     if !record.dead {
                         raise(&mut record.devices, client.clone(), stamp, value.clone());
+                        self.settle(app, user);
                     }
                 }
                 Fact::Minted { user } => self.edit(app, user).minted = true,
@@ -208,7 +209,7 @@ impl Directory {
                 Fact::ClientChanged { user, client, value } => {
                     self.client(app, user, client, value.as_ref(), stamp);
                 }
-                Fact::ClientBound { user, client } => self.claim(app, user, client, stamp),
+                Fact::ClientBound { user, client, also } => self.claim(app, user, client, also, stamp),
                 Fact::Removed { user } => self.bury(app, user, false),
                 Fact::Erased { user } => self.bury(app, user, true),
                 Fact::Known(known) => self.known(app, known)?,
@@ -279,6 +280,9 @@ impl Directory {
         }
         for (id, client) in &seen.clients {
             self.client(app, &seen.user, id, Some(client), stamp);
+        }
+        if seen.complete.contains(&Part::Clients) {
+            self.settle(app, &seen.user);
         }
         new.iter().try_for_each(|text| self.reported(app, &seen.user, text, &[]))
     }
@@ -362,7 +366,7 @@ impl Directory {
     /// a client: what is to hold must be said later.
     pub fn heard(&self, app: &AppId, facts: &[Fact]) -> Option<i64> {
         let clients = facts.iter().flat_map(Fact::claims);
-        let holders = clients.filter_map(|client| self.pointers.get(&At(app, client))?.now.as_ref());
+        let holders = clients.filter_map(|client| self.pointers.get(&At(app, &client))?.now.as_ref());
         let users = facts.iter().flat_map(Fact::users).flatten().chain(holders);
         let groups = users.filter_map(|id| self.group(app, id));
         groups.filter_map(|group| group.records().filter_map(|record| record.last_seen).max()).max()

@@ -110,6 +110,9 @@ pub enum Fact {
         user: SmoochId,
         /// The client.
         client: ClientId,
+        /// Other ids by which it is known.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<ClientId>,
     },
     /// Smooch deleted the app user, and with it everybody merged into it.
     Removed {
@@ -182,23 +185,36 @@ impl Fact {
         }
     }
 
-    /// The clients this fact makes active for its app user.
-    pub fn claims(&self) -> impl Iterator<Item = &ClientId> {
-        let (list, one) = match self {
-            Self::Seen(seen) => (seen.clients.as_slice(), None),
-            Self::ClientChanged { client, value: Some(value), .. } if value.active == Some(true) => {
-                ([].as_slice(), Some(client))
+    /// Whether it may take back what was said of a client, or whether that is active.
+    pub fn takes_back(&self) -> bool {
+        match self {
+            Self::Seen(seen) => {
+                let inactive = |(_, said): &(ClientId, Mention)| !said.is_in_use();
+                seen.complete.contains(&Part::Clients) || seen.clients.iter().any(inactive)
             }
-            Self::ClientBound { client, .. } => ([].as_slice(), Some(client)),
-            _ => ([].as_slice(), None),
+            Self::ClientChanged { value, .. } => value.as_ref().is_none_or(|said| !said.is_in_use()),
+            Self::ClientSet { .. } | Self::Known(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The clients that this fact gives to its app user, each under every id by which it names it.
+    pub fn claims(&self) -> impl Iterator<Item = ClientId> {
+        let (list, one, bound): (&[(ClientId, Mention)], _, &[ClientId]) = match self {
+            Self::Seen(seen) => (&seen.clients, None, &[]),
+            Self::ClientChanged { client, value: Some(said), .. } => (&[], Some((client, Some(said))), &[]),
+            Self::ClientBound { client, also, .. } => (&[], Some((client, None)), also),
+            _ => (&[], None, &[]),
         };
         let known = if let Self::Known(known) = self { Some(known) } else { None };
         let known = known.into_iter().flat_map(Known::claims).map(|(_, client)| client);
-        list.iter()
-            .filter(|(_, client)| client.active == Some(true))
-            .map(|(id, _)| id)
-            .chain(one)
-            .chain(known)
+        let said = list.iter().map(|(id, said)| (id, Some(said))).chain(one);
+        let said = said.filter(|(_, said)| said.is_none_or(Mention::is_in_use));
+        said.flat_map(|(id, said)| {
+            let others = said.into_iter().flat_map(|said| said.other_ids(id));
+            std::iter::once(id.clone()).chain(others)
+        })
+        .chain(bound.iter().chain(known).cloned())
     }
 }
 

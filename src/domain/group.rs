@@ -96,7 +96,7 @@ impl<'a> Group<'a> {
                 all.flat_map(|(id, record)| ids.iter().filter_map(move |one| Some((of(record, one)?, id))));
             all.max().map(|(_, id)| id)
         };
-        let claimed = |record: &'a Record, id: &ClientId| Some(&*record.claims.get(id)?.stamp);
+        let claimed = |record: &'a Record, id: &ClientId| record.strength(id).map(|stamp| &**stamp);
         let told = |record: &'a Record, id: &ClientId| {
             let said = record.smooch.clients.get(id).and_then(|said| said.said().next());
             let set = record.devices.get(id).map(|set| &*set.stamp);

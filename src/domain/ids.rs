@@ -1,7 +1,7 @@
 //! The names things go by, and the stamp that orders what was said about them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,10 @@ pub struct Stamp {
     #[serde(with = "serde_bytes")]
     pub digest: Digest,
 }
+
+/// Before every event's: of what only other words can give a time.
+pub static BEFORE_ALL: LazyLock<Arc<Stamp>> =
+    LazyLock::new(|| Arc::new(Stamp { time: Stamp::NO_TIME, event: "".into(), digest: Digest::default() }));
 
 impl Stamp {
     /// The time of an event that carries none: before all others, so that it only fills gaps.

@@ -62,8 +62,10 @@ pub enum Word {
     Set(Field, Option<Text>, Option<Text>),
     /// Our own API gave this client this state.
     Device(ClientId, Client),
-    /// This client was active for the app user.
+    /// The app user had this client.
     Claim(ClientId),
+    /// The app user had a client under both of these ids.
+    OneClient(ClientId, ClientId),
 }
 
 impl Known {
@@ -114,10 +116,18 @@ impl Known {
         set.next().filter(|_| self.minted)
     }
 
-    /// The clients that were active for it, and when last.
+    /// The clients that it had, and when last.
     pub fn claims(&self) -> impl Iterator<Item = (&Arc<Stamp>, &ClientId)> {
         self.words().filter_map(|(stamp, word)| match word {
             Word::Claim(client) => Some((stamp, client)),
+            _ => None,
+        })
+    }
+
+    /// The pairs of ids of one client of it.
+    fn of_one_client(&self) -> impl Iterator<Item = [&ClientId; 2]> {
+        self.words().filter_map(|(_, word)| match word {
+            Word::OneClient(one, other) => Some([one, other]),
             _ => None,
         })
     }
@@ -148,7 +158,12 @@ pub fn facts_of(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<F
     for (id, register) in &record.devices {
         say(&register.stamp, Word::Device(id.clone(), register.value.clone()));
     }
-    record.claims.iter().for_each(|(id, claim)| say(&claim.stamp, Word::Claim(id.clone())));
+    for (id, claim) in &record.claims {
+        say(&claim.stamp, Word::Claim(id.clone()));
+        if let Some(with) = claim.with.as_ref().filter(|with| *with != id) {
+            say(&claim.stamp, Word::OneClient(with.clone(), id.clone()));
+        }
+    }
     let said = said.into_iter().map(|(stamp, words)| Told { stamp: stamp.clone(), words });
     let known = Known {
         user: user.clone(),
@@ -197,7 +212,7 @@ impl Record {
                     raise(&mut self.ours, field.clone(), stamp, set);
                 }
                 Word::Device(id, value) => raise(&mut self.devices, id.clone(), stamp, value.clone()),
-                Word::Field(..) | Word::Claim(_) => {}
+                Word::Field(..) | Word::Claim(_) | Word::OneClient(..) => {}
             }
         }
     }
@@ -210,7 +225,12 @@ impl Record {
         let claimed = |(stamp, client): (&Arc<Stamp>, &ClientId)| {
             self.claims.get(client).is_some_and(|claim| claim.stamp >= *stamp)
         };
-        if !self.dead && !known.claims().all(claimed) {
+        let one = |ids: [&ClientId; 2]| {
+            let [one, other] = ids.map(|id| self.claims.get(id).and_then(|claim| claim.with.as_ref()));
+            one.is_some() && one == other
+        };
+        let has_clients = known.claims().all(claimed) && known.of_one_client().all(one);
+        if !self.dead && !has_clients {
             return false;
         }
         let mut joined = self.clone();

@@ -27,7 +27,7 @@ pub use client::{Client, Mention, Mentions};
 pub use directory::{Directory, Entry, Key, Pointer, TooLarge, json_text};
 pub use fact::{Event, Fact, Field, Part, Reason, Seen};
 pub use group::Group;
-pub use ids::{AppId, ClientId, Digest, SmoochId, Stamp};
+pub use ids::{AppId, BEFORE_ALL, ClientId, Digest, SmoochId, Stamp};
 pub use known::{Known, Told, Word, facts_of};
 pub use rules::RULES;
 pub use summary::{ClientTraits, Summary, Traits};

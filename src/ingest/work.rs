@@ -43,9 +43,8 @@ pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
     for fact in &event.facts {
         let users = fact.users();
         let user = users.into_iter().flatten().next();
-        keys.claims.extend(
-            user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client.clone()))),
-        );
+        keys.claims.extend(user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client))));
+        keys.takes_back.extend(user.filter(|_| fact.takes_back()).map(key));
         match fact {
             Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
                 keys.ends.extend(users.into_iter().flatten().map(key));

@@ -99,8 +99,8 @@ fn keys(app: &str, events: &[Event]) -> Keys {
     for fact in events.iter().flat_map(|event| &event.facts) {
         let users = || fact.users().into_iter().flatten().map(|id| (app.clone(), id.clone()));
         keys.users.extend(users());
-        keys.claims
-            .extend(users().flat_map(|user| fact.claims().map(move |client| (user.clone(), client.clone()))));
+        keys.claims.extend(users().flat_map(|user| fact.claims().map(move |client| (user.clone(), client))));
+        keys.takes_back.extend(users().filter(|_| fact.takes_back()));
         if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
             keys.ends.extend(users());
         }

@@ -113,6 +113,9 @@ pub struct Keys {
     pub users: Vec<Key>,
     /// Clients it makes active, and for whom; whoever held them comes along.
     pub claims: Vec<(Key, ClientId)>,
+    /// App users of whom it may take back what was said of a client: whoever else claims those of which that was all
+    /// comes along.
+    pub takes_back: Vec<Key>,
     /// App users it may end, who then let go of their clients; whoever else claims those comes along.
     pub ends: Vec<Key>,
     /// What may be the `_id` of an app user that a command names; it is brought to be shown.

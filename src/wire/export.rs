@@ -179,6 +179,22 @@ fn told(told: &Told, out: &mut String) {
         _ => None,
     });
     list(&mut object, "active", claims);
+    let pairs = told.words.iter().filter_map(|word| match word {
+        Word::OneClient(one, other) => Some([one.as_str(), other.as_str()]),
+        _ => None,
+    });
+    let pairs = pairs.map(|pair| {
+        let mut text = String::new();
+        pair.iter().enumerate().for_each(|(n, id)| {
+            text.push(if n == 0 { '[' } else { ',' });
+            write_string(id, &mut text);
+        });
+        text + "]"
+    });
+    let pairs: Vec<String> = pairs.collect();
+    if !pairs.is_empty() {
+        object.raw("oneClient", &format!("[{}]", pairs.join(",")));
+    }
     let complete = told.words.iter().filter_map(|word| match word {
         Word::Complete(part) => Some(part_name(*part)),
         _ => None,

@@ -129,7 +129,7 @@ fn fact(fact: &Fact) -> String {
         Fact::ClientChanged { user, client: id, value: None } => {
             ("clientRemoved", vec![of(user), ("clientId", quoted(id.as_str()))])
         }
-        Fact::ClientBound { user, client: id } => {
+        Fact::ClientBound { user, client: id, .. } => {
             ("clientActive", vec![of(user), ("clientId", quoted(id.as_str()))])
         }
         Fact::Removed { user } => ("removed", vec![of(user)]),

@@ -102,7 +102,7 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
         return Ok(facts);
     }
     facts.push(user::changed(&user, (client.clone(), said)));
-    facts.extend((trigger == "client:add").then_some(Fact::ClientBound { user, client }));
+    facts.extend((trigger == "client:add").then_some(Fact::ClientBound { user, client, also: Vec::new() }));
     Ok(facts)
 }
 

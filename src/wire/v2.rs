@@ -61,7 +61,11 @@ fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
                 return Some(facts);
             }
             facts.push(changed(&user, (client.clone(), said)));
-            facts.extend((kind == "client:add").then_some(Fact::ClientBound { user, client }));
+            facts.extend((kind == "client:add").then_some(Fact::ClientBound {
+                user,
+                client,
+                also: Vec::new(),
+            }));
             Some(facts)
         }
         "user:remove" | "user:delete" => Some(vec![Fact::Removed { user: user()?.0 }]),

@@ -38,7 +38,7 @@ fn words(fact: &Fact) -> String {
             format!("{user} {}{client}{}", active(value), value.rest)
         }
         Fact::ClientChanged { user, client, value: None } => format!("{user} lost {client}"),
-        Fact::ClientBound { user, client } => format!("{user} bound {client}"),
+        Fact::ClientBound { user, client, .. } => format!("{user} bound {client}"),
         Fact::Removed { user } => format!("{user} removed"),
         Fact::Erased { user } => format!("{user} erased"),
         other => format!("{other:?}"),

@@ -127,6 +127,8 @@ pub(crate) enum Say {
     Bind {
         user: User,
         client: ClientName,
+        /// Another id it has.
+        also: Option<ClientName>,
     },
     Remove {
         user: User,
@@ -175,6 +177,9 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stamp(Option<i64>, &'static str, [u8; 16]);
 
+/// Before the stamp of every event.
+const BEFORE_ALL: Stamp = Stamp(None, "", [0; 16]);
+
 /// What our own API set: when, what, over what.
 type Set = (Stamp, Option<Value>, Option<Value>);
 
@@ -191,7 +196,10 @@ pub(crate) struct State {
     other_ids: BTreeMap<(User, ClientName), (Stamp, ClientName)>,
     floors: BTreeMap<(User, Part), Stamp>,
     sets: BTreeMap<(User, Field), Set>,
+    /// When a client was last called active, by each of the names it had then; spoken of without that, before all.
     claims: BTreeMap<(User, ClientName), Stamp>,
+    /// Two names that a client had then.
+    links: BTreeSet<(User, ClientName, ClientName)>,
     /// From the discarded to the surviving; whether the newest word is that they are one.
     edges: BTreeMap<(User, User), (Stamp, bool)>,
     first_seen: BTreeMap<User, Reverse<i64>>,
@@ -232,9 +240,9 @@ impl State {
             }
             Say::Unmerge { surviving, discarded } => self.edge(discarded, surviving, stamp, false),
             Say::Client { user, client, value } => self.client(user, client, value.as_ref(), stamp),
-            Say::Bind { user, client } => {
+            Say::Bind { user, client, also } => {
                 self.mention(user, stamp);
-                up(&mut self.claims, (*user, *client), stamp);
+                self.claim(user, client, *also, stamp);
             }
             Say::Remove { user } | Say::Erase { user } => {
                 self.mention(user, stamp);
@@ -285,9 +293,18 @@ impl State {
         }
         if let Some(active) = device.active {
             up(&mut self.active, (user, client), (stamp, active));
-            if active {
-                up(&mut self.claims, (user, client), stamp);
-            }
+        }
+        if device.active != Some(false) {
+            let stamp = if device.active == Some(true) { stamp } else { BEFORE_ALL };
+            self.claim(user, client, device.other_id, stamp);
+        }
+    }
+
+    fn claim(&mut self, user: User, client: ClientName, other: Option<ClientName>, stamp: Stamp) {
+        up(&mut self.claims, (user, client), stamp);
+        if let Some(other) = other {
+            up(&mut self.claims, (user, other), stamp);
+            self.links.extend([(user, client, other), (user, other, client)]);
         }
     }
 
@@ -309,6 +326,7 @@ impl State {
         up_all(&mut self.floors, other.floors);
         up_all(&mut self.sets, other.sets);
         up_all(&mut self.claims, other.claims);
+        self.links.extend(other.links);
         up_all(&mut self.edges, other.edges);
         up_all(&mut self.first_seen, other.first_seen);
         up_all(&mut self.last_seen, other.last_seen);
@@ -348,6 +366,7 @@ impl State {
         self.floors.retain(|(user, _), _| !dead.contains(user));
         self.sets.retain(|(user, _), _| !dead.contains(user));
         self.claims.retain(|(user, _), _| !dead.contains(user));
+        self.links.retain(|(user, _, _)| !dead.contains(user));
         self.first_seen.retain(|user, _| !dead.contains(user));
         self.last_seen.retain(|user, _| !dead.contains(user));
         self.known.retain(|user| !dead.contains(user));

@@ -56,19 +56,27 @@ impl Scene<'_> {
         if matches!(self.command.authority, Authority::User(_)) && known.is_none_or(|view| !view.secured) {
             facts.push(Fact::Secured { user: id.clone() });
         }
-        // What is known of the device goes along with it, whoever uses it.
-        let before = current.as_ref().and_then(|view| view.clients.get(&device.id));
-        let before = before.or_else(|| known.and_then(|view| view.clients.get(&device.id)));
+        // What is known of the device goes along with it, whoever uses it and by whichever of its ids.
+        let mut ids = self.directory.ids_of_client(self.app, &device.id);
+        let has = |view: &View| ids.iter().find(|id| view.clients.contains_key(id));
+        let used = current.as_ref().and_then(has).unwrap_or(&device.id);
+        let before = current.as_ref().and_then(|view| view.clients.get(used));
+        let before = before.or_else(|| known.and_then(|view| view.clients.get(has(view)?)));
         if let (Some(current), Some(before)) = (&current, before)
             && current.id != *id
             && !matches!(user, User::One(..))
         {
-            facts.push(device::left(self.group(&current.id)?.carrier(&device.id), &device.id, before));
+            facts.push(device::left(self.group(&current.id)?.carrier(used), used, before));
         }
         // Whichever of its `_id`s had the device keeps it, should they be taken apart.
         let owner = self.group(id).map_or(id, |group| group.carrier(&device.id));
-        facts.push(device::set(owner, &device.id, device::changed(before, device, true)));
-        facts.push(Fact::ClientBound { user: owner.clone(), client: device.id.clone() });
+        let mut device = device.clone();
+        if *used != device.id {
+            device.members.insert("_id".to_owned(), Some(json_text(used.as_str())));
+        }
+        facts.push(device::set(owner, &device.id, device::changed(before, &device, true)));
+        ids.retain(|id| *id != device.id);
+        facts.push(Fact::ClientBound { user: owner.clone(), client: device.id, also: ids });
         Ok(Decision { created: known.is_none(), ..Decision::of(id, facts) })
     }
 

@@ -8,13 +8,29 @@ use super::{At, Directory, Key, Pointer};
 use crate::domain::app_user::{Claim, Record};
 use crate::domain::client::Mention;
 use crate::domain::group::Group;
-use crate::domain::ids::{AppId, ClientId, SmoochId, Stamp};
+use crate::domain::ids::{AppId, BEFORE_ALL, ClientId, SmoochId, Stamp};
 use crate::domain::view::View;
 
 impl Directory {
-    /// The app user for whom a client is active.
+    /// The app user who has a client: whoever claimed it last, under any of the ids by which the client is known to
+    /// whoever claimed it last under this one.
     pub fn holder(&self, app: &AppId, client: &ClientId) -> Option<View> {
-        self.view(app, self.pointers.get(&At(app, client))?.now.as_ref()?)
+        let last = self.pointers.get(&At(app, client))?.now.as_ref()?;
+        let (_, record) = self.find(app, last)?;
+        let claims = record.claimed_as(client).filter_map(|(id, _)| {
+            let holder = self.pointers.get(&At(app, id)).and_then(|pointer| pointer.now.as_ref());
+            self.strength(app, holder.unwrap_or(last), id)
+        });
+        let Reverse(id) = claims.max()?.1;
+        self.view(app, id)
+    }
+
+    /// The ids by which a client is known to whoever claimed it last under this one, which comes first.
+    pub fn ids_of_client(&self, app: &AppId, client: &ClientId) -> Vec<ClientId> {
+        let last = self.pointers.get(&At(app, client)).and_then(|pointer| pointer.now.as_ref());
+        let record = last.and_then(|id| self.find(app, id)).map(|(_, record)| record);
+        let others = record.into_iter().flat_map(|record| record.claimed_as(client)).map(|(id, _)| id);
+        std::iter::once(client).chain(others.filter(|id| *id != client)).cloned().collect()
     }
 
     /// The clients that the app user of an `_id` claims and somebody else has.
@@ -55,30 +71,84 @@ impl Directory {
             return;
         }
         record.smooch.client(id, stamp, said);
-        if said.is_some_and(|client| client.active == Some(true)) {
-            self.claim(app, user, id, stamp);
-        }
+        let Some(said) = said.filter(|said| said.is_in_use()) else { return self.settle(app, user) };
+        let others: Vec<ClientId> = said.other_ids(id).collect();
+        let stamp = if said.active.is_some() { stamp } else { &*BEFORE_ALL };
+        self.claim(app, user, id, &others, stamp);
     }
 
-    /// The client is active for this user now: the newest claim of all is the client's pointer.
-    pub(super) fn claim(&mut self, app: &AppId, user: &SmoochId, client: &ClientId, stamp: &Arc<Stamp>) {
+    /// The client is this user's now, under each of these ids and under every other by which the user ever had it:
+    /// the newest claim of all is the client's pointer.
+    pub(super) fn claim(
+        &mut self,
+        app: &AppId,
+        user: &SmoochId,
+        client: &ClientId,
+        also: &[ClientId],
+        stamp: &Arc<Stamp>,
+    ) {
         let record = self.edit(app, user);
         if record.dead {
             return;
         }
+        let known = record.claims.get(client);
+        if also.is_empty() && known.is_none_or(|claim| claim.with.is_none()) {
+            self.claim_under(app, user, client, None, stamp);
+            return self.contend(app, user, client);
+        }
+        let mut ids: BTreeSet<ClientId> = also.iter().chain([client]).cloned().collect();
+        let before: Vec<_> = ids.iter().flat_map(|id| record.claimed_as(id)).collect();
+        let stamp = before.iter().map(|(_, claim)| &claim.stamp).fold(stamp, Ord::max).clone();
+        let before: Vec<ClientId> = before.into_iter().map(|(id, _)| id.clone()).collect();
+        ids.extend(before);
+        let with = ids.first().filter(|_| ids.len() > 1).cloned();
+        ids.iter().for_each(|id| self.claim_under(app, user, id, with.as_ref(), &stamp));
+        ids.iter().for_each(|id| self.contend(app, user, id));
+    }
+
+    /// A claim on a client under one of its ids. `with` is the first of them, if they are several.
+    fn claim_under(
+        &mut self,
+        app: &AppId,
+        user: &SmoochId,
+        client: &ClientId,
+        with: Option<&ClientId>,
+        stamp: &Arc<Stamp>,
+    ) {
+        let record = self.edit(app, user);
         if let Some(claim) = record.claims.get_mut(client) {
             claim.stamp = stamp.max(&claim.stamp).clone();
+            claim.with = with.cloned();
         } else {
-            record.claims.insert(client.clone(), Claim { stamp: stamp.clone(), shared: false });
+            let claim = Claim { stamp: stamp.clone(), with: with.cloned(), shared: false };
+            record.claims.insert(client.clone(), claim);
             self.pointers.entry((app.clone(), client.clone())).or_default();
         }
+    }
+
+    /// What was said of the clients of an app user may have been taken back: whose they are now.
+    pub(super) fn settle(&mut self, app: &AppId, user: &SmoochId) {
+        let record = self.edit(app, user);
+        let shared = record.claims.iter().filter(|(_, claim)| claim.shared);
+        let shared: Vec<ClientId> = shared.map(|(client, _)| client.clone()).collect();
+        shared.iter().for_each(|client| self.contend(app, user, client));
+    }
+
+    /// Whose a client is, now that the claim of one of them is another one.
+    fn contend(&mut self, app: &AppId, user: &SmoochId, client: &ClientId) {
         // A claim that is neither new nor shared holds the client already.
         let Some(pointer) = self.pointers.get_mut(&At(app, client)) else { return };
         pointer.rivals.insert(user.clone());
-        let Some(holder) = pointer.now.clone().filter(|holder| holder != user) else {
+        let Some(holder) = pointer.now.clone() else {
             pointer.now = Some(user.clone());
             return;
         };
+        if holder == *user {
+            if pointer.rivals.len() > 1 {
+                self.elect(app, client);
+            }
+            return;
+        }
         self.share(app, client, [user, &holder]);
         if self.strength(app, user, client) > self.strength(app, &holder, client) {
             self.pointers.entry((app.clone(), client.clone())).or_default().now = Some(user.clone());
@@ -93,7 +163,15 @@ impl Directory {
         client: &ClientId,
     ) -> Option<(Arc<Stamp>, Reverse<&'a SmoochId>)> {
         let (_, record) = self.find(app, id)?;
-        record.claims.get(client).map(|claim| (claim.stamp.clone(), Reverse(id)))
+        record.strength(client).map(|stamp| (stamp.clone(), Reverse(id)))
+    }
+
+    /// The newest of the claims that are here is the client's pointer now.
+    fn elect(&mut self, app: &AppId, client: &ClientId) {
+        let Some(pointer) = self.pointers.get(&At(app, client)) else { return };
+        let newest = pointer.rivals.iter().filter_map(|id| self.strength(app, id, client)).max();
+        let newest = newest.map(|(_, Reverse(id))| id.clone());
+        self.pointers.entry((app.clone(), client.clone())).or_default().now = newest;
     }
 
     /// Adds a record to a directory that is made whole of records and what is learned after them. Brings its
@@ -112,8 +190,9 @@ impl Directory {
         let dead = record.dead;
         *self.edit(&app, &id) = record;
         for (client, claim) in claims.iter().filter(|_| !dead) {
-            self.claim(&app, &id, client, &claim.stamp);
+            self.claim_under(&app, &id, client, claim.with.as_ref(), &claim.stamp);
         }
+        claims.keys().filter(|_| !dead).for_each(|client| self.contend(&app, &id, client));
     }
 
     fn share(&mut self, app: &AppId, client: &ClientId, ids: [&SmoochId; 2]) {
@@ -129,12 +208,9 @@ impl Directory {
         let key = (app.clone(), client.clone());
         let unshared =
             || Pointer { before: Some(gone.clone()), now: None, rivals: BTreeSet::from([gone.clone()]) };
-        let pointer = self.pointers.entry(key.clone()).or_insert_with(unshared);
+        let pointer = self.pointers.entry(key).or_insert_with(unshared);
         if pointer.now.as_ref().is_none_or(|holder| holder == gone) {
-            let rivals = pointer.rivals.clone();
-            let newest = rivals.iter().filter_map(|id| self.strength(app, id, client)).max();
-            let newest = newest.map(|(_, Reverse(id))| id.clone());
-            self.pointers.entry(key).or_default().now = newest;
+            self.elect(app, client);
         }
     }
 }

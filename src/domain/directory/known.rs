@@ -25,13 +25,18 @@ impl Directory {
             return Ok(());
         }
         for (stamp, client) in known.claims() {
-            self.claim(app, user, client, stamp);
+            self.claim(app, user, client, &[], stamp);
         }
-        for (_, word) in known.words() {
-            if let Word::Set(Field::UserId, Some(text), _) = word {
-                self.name(app, user, text);
+        for (stamp, word) in known.words() {
+            match word {
+                Word::Set(Field::UserId, Some(text), _) => self.name(app, user, text),
+                Word::OneClient(one, other) => {
+                    self.claim(app, user, one, std::slice::from_ref(other), stamp);
+                }
+                _ => {}
             }
         }
+        self.settle(app, user);
         news.iter().try_for_each(|text| self.reported(app, user, text, &known.apart))
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::app_user::{Record, Register, Text};
-use crate::domain::client::{Client, Members, Mention, Mentions, Ranked, object, plain};
+use crate::domain::client::{Client, Members, Mention, Mentions, Ranked, by_integration, object, plain};
 use crate::domain::fact::Part;
 use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
@@ -117,12 +117,6 @@ fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
     links
 }
 
-/// What a client without an id is known by.
-fn by_integration(rest: &str) -> Option<String> {
-    let [integration, external] = ["\"integrationId\"", "\"externalId\""].map(|key| Members::name(rest, key));
-    Some(Client::id_without_one(&integration?, &external?))
-}
-
 /// The id that a client is shown under.
 fn account<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
     let (mut path, mut at) = (Vec::new(), id);
@@ -147,9 +141,10 @@ struct Voice<'a> {
 /// A client as it is shown, whichever of these ids was used for it; nothing if it is gone.
 fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
     let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
-    let claimed = |id: &&&ClientId| group.records().any(|record| record.claims.contains_key(**id));
-    // A client of which it is not said whether it is active is not inactive for that, unless somebody else has it.
-    let active = active.unwrap_or(true) && ids.iter().filter(claimed).all(|id| bound(id));
+    // A client of which it is not said whether it is active is not inactive for that, unless somebody else has it,
+    // under whichever of its ids.
+    let mut claims = ids.iter().flat_map(|id| group.records().flat_map(move |record| record.claimed_as(id)));
+    let active = active.unwrap_or(true) && claims.all(|(id, _)| bound(id));
     Some(Client { active, rest: without_nulls(rest) })
 }
 

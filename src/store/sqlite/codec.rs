@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Claim, Client, ClientId, Edge, Field, Layer, Override, Part, Reason, Recent, Record, Register, SmoochId,
-    Stamp, Text,
+    BEFORE_ALL, Claim, Client, ClientId, Edge, Field, Layer, Override, Part, Reason, Recent, Record,
+    Register, SmoochId, Stamp, Text,
 };
 
 /// The first byte of every record: the layout of the rest. Whatever was written once can be read.
@@ -34,7 +34,7 @@ struct Row<C> {
     floors: Vec<(Part, At)>,
     ours: Vec<(Field, At, Option<Text>, Option<Text>)>,
     devices: Vec<(ClientId, At, Client)>,
-    claims: Vec<(ClientId, At, bool)>,
+    claims: Vec<(ClientId, At, Standing)>,
     into: Vec<(SmoochId, At, bool, Reason)>,
     from: BTreeSet<SmoochId>,
     flags: u8,
@@ -45,6 +45,11 @@ struct Row<C> {
 }
 
 type At = u32;
+
+/// The lowest bit is whether another record claims the client too; the next whether the claim is before all stamps, and
+/// so has no place among those. The rest is nothing, or the place, from 1 on, of the claim under the first of the
+/// client's ids. Once this was a boolean, which is written alike.
+type Standing = u32;
 
 /// A record that cannot be read: not ours, of a newer program, or damaged.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +81,13 @@ pub(super) fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
             (key, stamps.at(&set.stamp), set.value.value.clone(), set.value.basis.clone())
         }),
         devices: entries(&record.devices, |key, set| (key, stamps.at(&set.stamp), set.value.clone())),
-        claims: entries(&record.claims, |key, claim| (key, stamps.at(&claim.stamp), claim.shared)),
+        claims: entries(&record.claims, |key, claim| {
+            let place = claim.with.as_ref().and_then(|with| record.claims.keys().position(|id| id == with));
+            let place = place.map_or(0, |place| place as Standing + 1);
+            let is_first = claim.stamp == *BEFORE_ALL;
+            let at = if is_first { 0 } else { stamps.at(&claim.stamp) };
+            (key, at, place << 2 | Standing::from(is_first) << 1 | Standing::from(claim.shared))
+        }),
         into: entries(&record.into, |key, edge| {
             (key, stamps.at(&edge.stamp), edge.value.joined, edge.value.reason)
         }),
@@ -139,7 +150,7 @@ fn record<C>(
             Ok((key, Register { stamp: stamp(at)?, value: Override { value, basis } }))
         })?,
         devices: collect(row.devices, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
-        claims: collect(row.claims, |(key, at, shared)| Ok((key, Claim { stamp: stamp(at)?, shared })))?,
+        claims: claims(row.claims, &stamp)?,
         into: collect(row.into, |(key, at, joined, reason)| {
             Ok((key, Register { stamp: stamp(at)?, value: Edge { joined, reason } }))
         })?,
@@ -154,4 +165,22 @@ fn record<C>(
         head: row.head,
         recent: row.recent,
     })
+}
+
+fn claims(
+    rows: Vec<(ClientId, At, Standing)>,
+    stamp: Stamped<'_>,
+) -> Result<BTreeMap<ClientId, Claim>, Unreadable> {
+    let with = |standing: Standing| match standing >> 2 {
+        0 => Ok(None),
+        place => match rows.get(place as usize - 1) {
+            Some((id, ..)) => Ok(Some(id.clone())),
+            None => Err(Unreadable("an id of a client is missing".to_owned())),
+        },
+    };
+    let claim = |(id, at, standing): &(ClientId, At, Standing)| {
+        let stamp = if standing & 2 == 0 { stamp(*at)? } else { BEFORE_ALL.clone() };
+        Ok((id.clone(), Claim { stamp, with: with(*standing)?, shared: standing & 1 == 1 }))
+    };
+    rows.iter().map(claim).collect()
 }

@@ -160,16 +160,24 @@ impl<'c> Loader<'c> {
     /// Brings everybody who claims a client of the group of `id` or of whom merges connect with
     /// it: should the holder go, one of them holds it next.
     pub(super) fn rivals(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {
-        for client in self.shared(app, id) {
-            if !self.contested.insert((app.clone(), client.clone())) {
-                continue;
-            }
+        self.shared(app, id).iter().try_for_each(|client| self.claimants_of(app, client))
+    }
+
+    /// Brings everybody who claims a client that an app user may lose by a word that is taken back.
+    pub(super) fn unsure(&mut self, key: &Key) -> Result<()> {
+        let unsure = self.directory.record(key).into_iter().flat_map(Record::unsure);
+        let unsure: Vec<ClientId> = unsure.cloned().collect();
+        unsure.iter().try_for_each(|client| self.claimants_of(&key.0, client))
+    }
+
+    fn claimants_of(&mut self, app: &AppId, client: &ClientId) -> Result<()> {
+        if self.contested.insert((app.clone(), client.clone())) {
             let holder = self.claimants(app, "client", client.as_str())?.into_iter().next();
             let losers = self.claimants(app, "claim", client.as_str())?;
             for id in holder.iter().chain(&losers) {
                 self.group(app, id)?;
             }
-            self.directory.bring_pointer(app, &client, holder, losers);
+            self.directory.bring_pointer(app, client, holder, losers);
         }
         Ok(())
     }

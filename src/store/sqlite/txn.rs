@@ -176,11 +176,15 @@ impl Txn for SqliteTxn<'_> {
                 loader.rivals(&app, &id)?;
             }
         }
+        for key in &keys.takes_back {
+            loader.unsure(key)?;
+        }
         for (key, client) in &keys.claims {
-            let held = loader.directory.record(key).and_then(|record| record.claims.get(client));
-            if held.is_none_or(|claim| claim.shared) {
-                loader.pointer(&key.0, client)?;
-            }
+            let contended = match loader.directory.record(key) {
+                Some(record) => record.contended(client),
+                None => vec![client.clone()],
+            };
+            contended.iter().try_for_each(|client| loader.pointer(&key.0, client))?;
         }
         Ok(loader.directory)
     }
@@ -284,8 +288,11 @@ fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
     }
     for (app, client) in &keys.clients {
         loader.pointer(app, client)?;
-        let holder = loader.directory.holder(app, client).map(|view| view.id);
-        holder.iter().try_for_each(|id| loader.holders(app, id))?;
+        // Whoever is found first may know it by another id, under which somebody else has it.
+        for _ in 0..2 {
+            let holder = loader.directory.holder(app, client).map(|view| view.id);
+            holder.iter().try_for_each(|id| loader.holders(app, id))?;
+        }
     }
     if keys.named.is_empty() && keys.user_ids.is_empty() && keys.clients.is_empty() {
         return Ok(());
@@ -298,6 +305,9 @@ fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
             carriers.iter().try_for_each(|id| loader.holders(app, id))?;
         }
     }
+    // What is decided may say of any of them that a client is not active.
+    let here: Vec<Key> = loader.directory.entries().map(|(key, _)| key.clone()).collect();
+    here.iter().try_for_each(|key| loader.unsure(key))?;
     if keys.gives_brand {
         for (app, id) in &keys.named {
             let view = loader.directory.view(app, id);

@@ -44,9 +44,14 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Probl
     for client in &clients {
         let (id, value) =
             user::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
-        let claim = (value.active == Some(true)).then(|| Word::Claim(id.clone()));
+        if value.is_in_use() {
+            words.push(Word::Claim(id.clone()));
+            let others = value
+                .other_ids(&id)
+                .flat_map(|other| [Word::Claim(other.clone()), Word::OneClient(id.clone(), other)]);
+            words.extend(others);
+        }
         words.push(Word::Client(id, Some(value)));
-        words.extend(claim);
     }
     let stamp = Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest };
     let said = if words.is_empty() { Vec::new() } else { vec![Told { stamp: Arc::new(stamp), words }] };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::At;
-use crate::domain::{Client, Fact, Field, Known, Mention, SmoochId, Stamp, Told, Word};
+use crate::domain::{Client, ClientId, Fact, Field, Known, Mention, SmoochId, Stamp, Told, Word};
 use crate::wire::export::{PARTS, REASONS};
 use crate::wire::json::Json;
 use crate::wire::rest::Problem;
@@ -77,6 +77,7 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
         "removed",
         "devices",
         "active",
+        "oneClient",
         "complete",
     ])?;
     let mut words = Vec::new();
@@ -108,6 +109,16 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
     }
     for at in at.items("active")? {
         words.push(Word::Claim(at.name()?.as_str().into()));
+    }
+    for at in at.items("oneClient")? {
+        let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
+        let [Some(one), Some(other)] = [0, 1].map(|n| pair.get(n).and_then(user::name)) else {
+            return Err(at.wrong("must be two ids of one client"));
+        };
+        let ids = [one, other].map(|id| ClientId::from(&*id));
+        words.extend(ids.iter().cloned().map(Word::Claim));
+        let [one, other] = ids;
+        words.push(Word::OneClient(one, other));
     }
     Ok(Told { stamp: stamp(at)?, words })
 }

@@ -134,7 +134,10 @@ fn a_device_changes_hands_even_if_smooch_spoke_of_it_in_the_future() {
     live.learn(3000, vec![Fact::Seen(seen("zed", vec![given(Field::UserId, "zed")]))]);
     live.learn(2000, vec![picture("ann", vec![given(Field::UserId, "ann")], &["watch"])]);
     live.learn(4000, vec![Fact::ClientChanged { user: "ann".into(), client: "watch".into(), value: None }]);
-    live.learn(4000, vec![Fact::ClientBound { user: "ann".into(), client: "watch".into() }]);
+    live.learn(
+        4000,
+        vec![Fact::ClientBound { user: "ann".into(), client: "watch".into(), also: Vec::new() }],
+    );
     assert!(client(&token(&mut live, device("watch", &[]), Some("zed")).unwrap(), "watch").unwrap().0);
 }
 

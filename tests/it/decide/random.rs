@@ -120,7 +120,11 @@ fn fact() -> BoxedStrategy<Fact> {
         2 => (user(), user()).prop_map(|(one, other)| super::merged(one, other)),
         1 => client,
         1 => (user(), select(&DEVICES[..]))
-            .prop_map(|(user, client)| Fact::ClientBound { user: user.into(), client: client.into() }),
+            .prop_map(|(user, client)| Fact::ClientBound {
+                user: user.into(),
+                client: client.into(),
+                also: Vec::new(),
+            }),
         1 => user().prop_map(|user| Fact::Removed { user: user.into() }),
     ]
     .boxed()

@@ -146,7 +146,7 @@ fn body(time: i64, fact: &Fact) -> Vec<u8> {
             let user = |id: &SmoochId| json!({ "_id": id.as_str() });
             ("merge:appUser", json!({ "surviving": user(surviving), "discarded": [user(discarded)] }))
         }
-        Fact::ClientBound { user, client } => ("client:add", of_client(user, client, true)),
+        Fact::ClientBound { user, client, .. } => ("client:add", of_client(user, client, true)),
         Fact::ClientChanged { user, client, value: Some(value) } => {
             ("client:update", of_client(user, client, value.active == Some(true)))
         }
@@ -250,7 +250,7 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
 #[test]
 fn a_device_whose_holder_is_deleted_falls_to_the_next_alone() {
     let bound = |(time, user): (i64, &&str)| {
-        let fact = Fact::ClientBound { user: (*user).into(), client: "d1".into() };
+        let fact = Fact::ClientBound { user: (*user).into(), client: "d1".into(), also: Vec::new() };
         (vec![Step::Told(time, vec![fact])], 1)
     };
     let mut rounds: Vec<_> = (1..).zip(&["s1", "s2", "s3"]).map(bound).collect();

@@ -94,10 +94,16 @@ impl Memory {
         let mut clients: BTreeSet<ClientId> = BTreeSet::new();
         for fact in facts() {
             let record = fact.users()[0].and_then(|user| self.records.get(user));
-            let claim = |client: &ClientId| record.and_then(|record| record.claims.get(client));
-            clients
-                .extend(fact.claims().filter(|client| claim(client).is_none_or(|held| held.shared)).cloned());
+            let contended = |client: ClientId| match record {
+                Some(record) => record.contended(&client),
+                None => vec![client],
+            };
+            clients.extend(fact.claims().flat_map(contended));
         }
+        let takes_back = facts().filter(|fact| fact.takes_back()).filter_map(|fact| fact.users()[0]);
+        let unsure = takes_back.filter_map(|user| self.records.get(user)).flat_map(Record::unsure);
+        let unsure: BTreeSet<ClientId> = unsure.cloned().collect();
+        clients.extend(unsure.iter().cloned());
         let burying = facts()
             .any(|fact| matches!(fact, Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. }));
         if burying {
@@ -106,7 +112,7 @@ impl Memory {
         }
         for client in clients {
             let (holder, losers) = self.claimants(&client);
-            let losers = if burying { losers } else { Vec::new() };
+            let losers = if burying || unsure.contains(&client) { losers } else { Vec::new() };
             for id in holder.iter().chain(&losers) {
                 self.bring_group(&mut directory, id);
             }

@@ -134,7 +134,10 @@ fn client() -> BoxedStrategy<Say> {
 }
 
 fn bind() -> BoxedStrategy<Say> {
-    (user(), select(&CLIENTS[..])).prop_map(|(user, client)| Say::Bind { user, client }).boxed()
+    let also = prop_oneof![3 => Just(None), 1 => select(&CLIENTS[..]).prop_map(Some)];
+    (user(), select(&CLIENTS[..]), also)
+        .prop_map(|(user, client, also)| Say::Bind { user, client, also })
+        .boxed()
 }
 
 /// An order of arrival, with repetitions.
@@ -187,6 +190,7 @@ pub(super) fn by_one_id(mut event: Event) -> Event {
         match say {
             Say::Seen(seen) => seen.clients.iter_mut().for_each(|(_, device)| device.other_id = None),
             Say::Client { value: Some(device), .. } => device.other_id = None,
+            Say::Bind { also, .. } => *also = None,
             _ => {}
         }
     }

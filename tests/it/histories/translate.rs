@@ -87,8 +87,9 @@ fn facts(say: &Say) -> Vec<Fact> {
             let (client, value) = ((*of).into(), value.as_ref().map(mention));
             vec![Fact::ClientChanged { user: id(user), client, value }]
         }
-        Say::Bind { user, client } => {
-            vec![Fact::ClientBound { user: id(user), client: (*client).into() }]
+        Say::Bind { user, client, also } => {
+            let also = also.iter().map(|other| (*other).into()).collect();
+            vec![Fact::ClientBound { user: id(user), client: (*client).into(), also }]
         }
         Say::Remove { user } => vec![Fact::Removed { user: id(user) }],
         Say::Erase { user } => vec![Fact::Erased { user: id(user) }],

@@ -23,16 +23,44 @@ impl State {
         }
         let shown = accounts.into_iter().filter_map(|(name, ids)| {
             let mut device = self.shown_client(family, &ids)?;
-            let claimed =
-                |id: &&&'static str| family.live().any(|user| self.claims.contains_key(&(user, **id)));
-            let here = |id: &&'static str| {
+            let each = || ids.iter().flat_map(|id| family.live().map(move |user| (user, *id)));
+            let claimed = each().filter(|key| self.claims.contains_key(key));
+            let mut known = claimed.flat_map(|(user, id)| self.names_of(user, id));
+            let here = |id: &'static str| {
                 self.pointer(id).is_some_and(|holder| resolves.get(holder) == Some(&family.root))
             };
             // Who says nothing of being active is not inactive for that, unless somebody else has it.
-            device.active = Some(device.active.unwrap_or(true) && ids.iter().filter(claimed).all(here));
+            device.active = Some(device.active.unwrap_or(true) && known.all(here));
             Some((name, device))
         });
         shown.collect()
+    }
+
+    /// Every name that a user ever had a client by, if this is one of them.
+    pub(super) fn names_of(&self, user: User, name: ClientName) -> BTreeSet<ClientName> {
+        let mut names = BTreeSet::from([name]);
+        loop {
+            let linked = self.links.iter().filter(|(of, one, _)| *of == user && names.contains(one));
+            let linked: Vec<ClientName> = linked.map(|(_, _, other)| *other).collect();
+            let before = names.len();
+            names.extend(linked);
+            if names.len() == before {
+                return names;
+            }
+        }
+    }
+
+    /// When a client was a user's last: it was called active, or was spoken of and not called inactive before.
+    pub(super) fn strength(&self, user: User, client: ClientName) -> Option<Stamp> {
+        let names = self.names_of(user, client);
+        let claimed = names.iter().filter_map(|name| self.claims.get(&(user, *name))).max().copied()?;
+        let counts = |name: ClientName, stamp: Stamp| self.own_counts(user, name, stamp);
+        let said = names.iter().filter_map(|name| Some((*name, *self.mentions.get(&(user, *name))?)));
+        let said = said.filter(|(name, stamp)| counts(name, *stamp)).map(|(_, stamp)| stamp).max();
+        let told = names.iter().filter_map(|name| Some((*name, *self.active.get(&(user, *name))?)));
+        let told = told.filter(|(name, (stamp, _))| counts(name, *stamp)).map(|(_, told)| told).max();
+        let called_inactive = told.is_some_and(|(_, active)| !active);
+        Some(claimed).max(said.filter(|_| !called_inactive))
     }
 
     /// Every id that something is said of.

@@ -151,10 +151,13 @@ impl State {
         if ours { value } else { smooch }
     }
 
-    /// Whose client it is now: the newest claim of all; of two of one event that of the smaller `_id`.
+    /// Whose client it is now: the newest claim of all, by any of the names by which whoever claims has it; of two of
+    /// one event that of the smaller `_id`.
     pub(super) fn pointer(&self, client: ClientName) -> Option<User> {
-        let claims = self.claims.iter().filter(|((_, of), _)| *of == client);
-        claims.map(|((user, _), stamp)| (stamp, Reverse(*user))).max().map(|(_, user)| user.0)
+        let users: BTreeSet<User> = self.claims.keys().map(|(user, _)| *user).collect();
+        let strongest =
+            users.into_iter().filter_map(|user| Some((self.strength(user, client)?, Reverse(user))));
+        strongest.max().map(|(_, user)| user.0)
     }
 }
 

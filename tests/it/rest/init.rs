@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Home, Who, app, ask, client, create, done, id, look_up, refused, start, start_as, token, user};
+use super::{
+    APP, Home, Who, app, ask, client, create, done, id, look_up, refused, start, start_as, token, told, user,
+};
 
 #[test]
 fn an_unknown_device_without_a_name_is_a_new_anonymous_user_and_stays_it() {
@@ -101,6 +103,27 @@ fn who_logs_in_on_a_device_is_the_only_one_active_there() {
     let back = start(&program, "d1", Some("bob"));
     assert_eq!((back["_id"].as_str(), &client(&back, "d1")["active"]), (Some(&*id(&bob)), &json!(true)));
     assert_eq!(client(&look_up(&program, "eve"), "d1")["active"], false);
+}
+
+#[test]
+fn a_device_known_by_two_ids_is_that_of_whoever_starts_it_by_both() {
+    let program = Home::new().start();
+    let both = json!({ "_id": "H", "id": "uuid", "platform": "ios", "active": true });
+    let one = json!({ "id": "H", "type": "ios", "status": "active" });
+    let ann = json!({ "trigger": "conversation:read", "version": "v1.1", "app": { "_id": APP }, "timestamp": 1_444_348_338.0,
+        "appUser": { "_id": "ann", "userId": "ann" }, "client": both });
+    let bob = json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [{ "id": "e",
+        "type": "client:add", "createdAt": "2016-01-01T12:00:00.000Z", "payload": { "user": { "id": "bob" }, "client": one } }] });
+    [ann, bob].iter().for_each(|body| told(&program, &body.to_string()));
+    let active = |name: &str, id: &str| client(&look_up(&program, name), id)["active"].clone();
+    assert_eq!((active("ann", "uuid"), active("bob", "H")), (json!(false), json!(true)), "told");
+    assert_eq!(start(&program, "uuid", None)["_id"], "bob", "who has it under its other id, and has no name");
+    assert_eq!(look_up(&program, "bob")["clients"].as_array().map(Vec::len), Some(1), "it is one client");
+    assert_eq!((active("ann", "uuid"), active("bob", "uuid")), (json!(false), json!(true)), "started");
+    start(&program, "uuid", Some("bob"));
+    start(&program, "uuid", Some("dan"));
+    let all = ["ann", "bob", "dan"].map(|name| active(name, "uuid"));
+    assert_eq!(all, [json!(false), json!(false), json!(true)], "logged in");
 }
 
 #[test]

@@ -304,14 +304,14 @@ fn a_client_without_an_id_is_its_integration_and_what_it_is_there() {
         (
             "a colon belongs to the one or to the other",
             vec![
-                used(1, v2(json!("a:b"), json!("c"))),
-                used(2, v2(json!("a"), json!("b:c"))),
-                used(3, v2(json!("a%3Ab"), json!("c"))),
+                used(1, v2(json!("a:b"), json!("c$"))),
+                used(2, v2(json!("a"), json!("b:c$"))),
+                used(3, v2(json!("a%3Ab"), json!("c$"))),
             ],
             json!({
-                "a%3Ab:c": shown(json!("a:b"), json!("c")),
-                "a:b:c": shown(json!("a"), json!("b:c")),
-                "a%253Ab:c": shown(json!("a%3Ab"), json!("c")),
+                "a%3Ab:c$": shown(json!("a:b"), json!("c$")),
+                "a:b:c$": shown(json!("a"), json!("b:c$")),
+                "a%253Ab:c$": shown(json!("a%3Ab"), json!("c$")),
             }),
         ),
     ]);

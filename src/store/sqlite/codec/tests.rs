@@ -33,7 +33,7 @@ fn full() -> Record {
     record.ours.insert(Field::Email, Register { stamp: one.clone(), value: set });
     let device = Client { active: false, rest: "{}".into() };
     record.devices.insert("e".into(), Register { stamp: one.clone(), value: device });
-    record.claims.insert("c".into(), Claim { stamp: one.clone(), shared: true });
+    record.claims.insert("c".into(), Claim { stamp: one.clone(), with: None, shared: true });
     let edge = Edge { joined: true, reason: Reason::Init };
     record.into.insert("y".into(), Register { stamp: stamp(Stamp::NO_TIME, "", 2), value: edge });
     record.from.insert("z".into());

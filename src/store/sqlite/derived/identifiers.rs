@@ -37,7 +37,8 @@ fn of_record(
     for (client, claim) in &record.claims {
         if claim.shared {
             let claimants = shared.entry((app.clone(), client.clone()));
-            claimants.or_default().push((claim.stamp.clone(), Reverse(id.clone())));
+            let strength = record.strength(client).unwrap_or(&claim.stamp).clone();
+            claimants.or_default().push((strength, Reverse(id.clone())));
         } else {
             row((app.as_str(), "client", client.as_str(), id.as_str()))?;
         }

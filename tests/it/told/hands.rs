@@ -1,0 +1,255 @@
+//! Clients that change hands, by whichever of their ids, and whether or not it is said that they are active.
+
+use serde_json::{Value, json};
+
+use super::{in_every_order, received, shown, v1, v2, wrote};
+use crate::at_hand::run_alone;
+use crate::support::{Home, Program};
+
+/// A complete v1 picture of somebody with this client.
+fn lists(day: u32, user: &str, client: Value) -> Value {
+    wrote(day, json!({ "_id": user, "properties": {}, "clients": [client] }))
+}
+
+/// A v1.1 event of somebody, through this client.
+fn through(day: u32, trigger: &str, user: &str, client: Value) -> Value {
+    let rest = json!({ "version": "v1.1", "timestamp": received(day), "appUser": { "_id": user }, "client": client });
+    v1(trigger, rest)
+}
+
+/// A v2 message of somebody, through this.
+fn wrote_v2(day: u32, user: &str, source: Value) -> Value {
+    let author = json!({ "type": "user", "userId": user, "user": { "id": user } });
+    v2(day, "conversation:message", json!({ "message": { "author": author, "source": source } }))
+}
+
+fn added_v2(day: u32, kind: &str, user: &str, client: Value) -> Value {
+    v2(day, kind, json!({ "user": { "id": user }, "client": client }))
+}
+
+/// The ids of the clients that are active for somebody, and of those that are not.
+fn hands(program: &Program, user: &str) -> [Vec<String>; 2] {
+    let user = shown(program, user);
+    [true, false].map(|active| {
+        let clients = user["clients"].as_array().unwrap().iter();
+        let clients = clients.filter(|client| client["active"] == active);
+        clients.map(|client| client["id"].as_str().unwrap().to_owned()).collect()
+    })
+}
+
+/// What is told, and for whom of `a$`, `b$` and `c$` what they have is active.
+type Case<'c> = (&'c str, Vec<Value>, &'c [(&'c str, &'c str, bool)]);
+
+/// Each case is told in every order, of users of its own. Then the journal is folded once more, to the same.
+fn table(rows: &[Case<'_>]) {
+    let home = Home::new();
+    let program = home.start();
+    for (n, (case, bodies, expected)) in rows.iter().enumerate() {
+        let own = |text: &str| text.replace('$', &format!("-{n}$"));
+        let bodies: Vec<Value> =
+            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
+        in_every_order(&program, &bodies, |sign| {
+            let sign = |text: &str| sign(&own(text));
+            for (user, client, active) in *expected {
+                let is = hands(&program, &sign(user));
+                let [yes, no] =
+                    [*active, !*active].map(|on| if on { vec![sign(client)] } else { Vec::new() });
+                assert_eq!(is, [yes, no], "{case}: {user}");
+            }
+            for (user, _, _) in *expected {
+                let then = program.get(&format!("/v1/appusers/{}?asOf=9999999999999", sign(user)));
+                let then = then.json();
+                assert_eq!(then["appUser"], shown(&program, &sign(user)), "{case}: {user}, folded again");
+            }
+        });
+    }
+    program.stop();
+    assert_eq!(run_alone(&home, &["rebuild", "--verify"]).code, Some(0));
+}
+
+#[test]
+fn one_device_by_two_ids_is_active_for_whoever_had_it_last() {
+    let both = || json!({ "_id": "H$", "id": "uuid$", "platform": "ios", "active": true });
+    let v1 = || json!({ "id": "uuid$", "platform": "ios", "active": true });
+    let v2 = || json!({ "client": { "id": "H$", "type": "ios", "status": "active" } });
+    let device = || json!({ "device": { "guid": "uuid$", "id": "H$", "type": "ios", "status": "active" } });
+    let read = "conversation:read";
+    table(&[
+        (
+            "v1.1, then v2 of another",
+            vec![through(1, read, "a$", both()), wrote_v2(2, "b$", v2())],
+            &[("a$", "uuid$", false), ("b$", "H$", true)],
+        ),
+        (
+            "v2, then v1.1 of another",
+            vec![wrote_v2(1, "b$", v2()), through(2, read, "a$", both())],
+            &[("a$", "uuid$", true), ("b$", "H$", false)],
+        ),
+        (
+            "back to the first, by v1",
+            vec![through(1, read, "a$", both()), wrote_v2(2, "b$", v2()), lists(3, "a$", v1())],
+            &[("a$", "uuid$", true), ("b$", "H$", false)],
+        ),
+        (
+            "back to the first, by v2",
+            vec![through(1, read, "a$", both()), through(2, read, "b$", both()), wrote_v2(3, "a$", v2())],
+            &[("a$", "uuid$", true), ("b$", "uuid$", false)],
+        ),
+        (
+            "a device of v2, then v2 of another",
+            vec![wrote_v2(1, "a$", device()), added_v2(2, "client:add", "b$", v2()["client"].clone())],
+            &[("a$", "uuid$", false), ("b$", "H$", true)],
+        ),
+        (
+            "v2, then a complete list of another",
+            vec![wrote_v2(1, "b$", v2()), lists(2, "a$", both())],
+            &[("a$", "uuid$", true), ("b$", "H$", false)],
+        ),
+        (
+            "what is called inactive takes nothing",
+            vec![
+                wrote_v2(1, "b$", v2()),
+                through(2, read, "a$", json!({ "_id": "H$", "id": "uuid$", "active": false })),
+            ],
+            &[("a$", "uuid$", false), ("b$", "H$", true)],
+        ),
+        (
+            "a third",
+            vec![through(1, read, "a$", both()), wrote_v2(2, "b$", v2()), through(3, read, "c$", both())],
+            &[("a$", "uuid$", false), ("b$", "H$", false), ("c$", "uuid$", true)],
+        ),
+    ]);
+}
+
+#[test]
+fn one_account_on_a_channel_is_active_for_whoever_had_it_last() {
+    let named = |id: &str| json!({ "id": id, "type": "line", "integrationId": "I$", "externalId": "77$", "status": "active" });
+    let v1 =
+        json!({ "_id": "H$", "id": "uuid$", "platform": "line", "integrationId": "I$", "externalId": "77$" });
+    let nameless = || json!({ "client": { "type": "line", "integrationId": "I$", "externalId": "77$" } });
+    let is_b = &[("a$", "uuid$", false), ("b$", "I$:77$", true)][..];
+    let read = "conversation:read";
+    table(&[
+        ("then without an id", vec![through(1, read, "a$", v1.clone()), wrote_v2(2, "b$", nameless())], is_b),
+        (
+            "without an id, and back",
+            vec![
+                through(1, read, "a$", v1.clone()),
+                wrote_v2(2, "b$", nameless()),
+                through(3, read, "a$", v1.clone()),
+            ],
+            &[("a$", "uuid$", true), ("b$", "I$:77$", false)],
+        ),
+        (
+            "linked anew under another id",
+            vec![
+                added_v2(1, "client:add", "a$", named("one$")),
+                added_v2(2, "client:add", "b$", named("two$")),
+            ],
+            &[("a$", "one$", false), ("b$", "two$", true)],
+        ),
+        (
+            "another account of the integration",
+            vec![
+                through(1, read, "a$", v1),
+                wrote_v2(2, "b$", json!({ "client": { "integrationId": "I$", "externalId": "78$" } })),
+            ],
+            &[("a$", "uuid$", true), ("b$", "I$:78$", true)],
+        ),
+    ]);
+}
+
+#[test]
+fn a_client_goes_back_to_its_first_user_also_without_active() {
+    let active = || json!({ "id": "k$", "platform": "ios", "active": true });
+    let silent = || json!({ "id": "k$", "platform": "ios" });
+    let inactive = || json!({ "id": "k$", "platform": "ios", "active": false });
+    let v2 = || json!({ "id": "k$", "type": "ios" });
+    let read = "conversation:read";
+    let back = |last: Value| vec![lists(1, "a$", active()), lists(2, "b$", active()), last];
+    let is_a = &[("a$", "k$", true), ("b$", "k$", false)][..];
+    let is_b = &[("a$", "k$", false), ("b$", "k$", true)][..];
+    table(&[
+        ("by a message", back(through(3, "message:appUser", "a$", silent())), is_a),
+        ("by an event", back(through(3, read, "a$", silent())), is_a),
+        ("by an addition", back(through(3, "client:add", "a$", silent())), is_a),
+        ("by an update", back(through(3, "client:update", "a$", silent())), is_a),
+        ("by a list", back(lists(3, "a$", silent())), is_a),
+        ("by a null", back(through(3, read, "a$", json!({ "id": "k$", "active": null }))), is_a),
+        ("by v2", back(wrote_v2(3, "a$", json!({ "client": v2() }))), is_a),
+        ("by a device of v2", back(wrote_v2(3, "a$", json!({ "device": { "guid": "k$" } }))), is_a),
+        ("by an addition of v2", back(added_v2(3, "client:add", "a$", v2())), is_a),
+        ("by an update of v2", back(added_v2(3, "client:update", "a$", v2())), is_a),
+        ("not by an older event", back(through(0, read, "a$", silent())), is_b),
+        ("not if it is inactive there", back(through(3, read, "a$", inactive())), is_b),
+        (
+            "and to the other again",
+            {
+                let mut bodies = back(through(3, read, "a$", silent()));
+                bodies.push(through(4, read, "b$", silent()));
+                bodies
+            },
+            is_b,
+        ),
+    ]);
+}
+
+#[test]
+fn who_was_called_inactive_or_has_it_no_more_takes_a_client_from_nobody() {
+    let active = || json!({ "id": "k$", "platform": "ios", "active": true });
+    let silent = || json!({ "id": "k$", "platform": "ios" });
+    let inactive = || json!({ "id": "k$", "platform": "ios", "active": false });
+    let read = "conversation:read";
+    let back = |last: Value| vec![lists(1, "a$", active()), lists(2, "b$", active()), last];
+    let is_a = &[("a$", "k$", true), ("b$", "k$", false)][..];
+    let is_b = &[("a$", "k$", false), ("b$", "k$", true)][..];
+    table(&[
+        (
+            "not if it was called inactive there before",
+            {
+                let mut bodies = back(lists(3, "a$", inactive()));
+                bodies.push(through(4, read, "a$", silent()));
+                bodies
+            },
+            is_b,
+        ),
+        (
+            "until it is called active there again",
+            vec![
+                lists(1, "a$", inactive()),
+                lists(2, "b$", active()),
+                through(3, read, "a$", silent()),
+                through(4, read, "a$", active()),
+            ],
+            is_a,
+        ),
+        (
+            "and not any more once it is not listed there",
+            {
+                let mut bodies = back(through(3, read, "a$", silent()));
+                bodies.push(wrote(4, json!({ "_id": "a$", "clients": [] })));
+                bodies
+            },
+            &[("b$", "k$", true)],
+        ),
+        (
+            "nor once it is removed there",
+            {
+                let mut bodies = back(through(3, read, "a$", silent()));
+                bodies.push(through(4, "client:remove", "a$", silent()));
+                bodies
+            },
+            &[("b$", "k$", true)],
+        ),
+        (
+            "nobody ever said that it is active",
+            vec![through(1, read, "a$", silent()), through(2, read, "b$", silent())],
+            is_b,
+        ),
+        (
+            "it was said of the other alone",
+            vec![lists(1, "b$", active()), through(2, read, "a$", silent())],
+            is_a,
+        ),
+    ]);
+}
