@@ -207,7 +207,7 @@ impl<'w> Work<'w> {
             provoke(&event.trigger);
             let place = apart.map_or(Some(*place), |apart| apart.place(*place));
             // Smooch writes ids in one way; whoever writes an erased one otherwise means nobody else.
-            let is_erased = |id: &SmoochId| txn.names_erased(app, id.as_str().as_bytes());
+            let is_erased = |id: &SmoochId| txn.means_erased(app, id);
             let said =
                 place.is_none().then(|| self.without_the_erased(app, &event.clone().without(is_erased)));
             if said.as_ref().is_some_and(|said| said.facts.is_empty()) {

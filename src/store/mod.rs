@@ -357,8 +357,11 @@ pub trait Txn {
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;
 
-    /// Whether a text names the `_id` of somebody who is erased.
+    /// Whether a text names the `_id` of somebody who is erased, in any spelling.
     fn names_erased(&self, app: &AppId, text: &[u8]) -> bool;
+
+    /// Whether an `_id` is that of somebody who is erased, in any spelling. One that has it as a part is another.
+    fn means_erased(&self, app: &AppId, id: &SmoochId) -> bool;
 
     /// Whether a body is in quarantine.
     fn holds(&mut self, quarantined: Seq) -> Result<bool>;

@@ -7,6 +7,7 @@ mod leftovers;
 mod named;
 mod only;
 mod random;
+mod spelled;
 pub mod traces;
 
 use std::process::Output;

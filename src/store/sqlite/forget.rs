@@ -12,6 +12,7 @@ mod pages;
 mod places;
 mod receipts;
 mod redact;
+mod spellings;
 
 use std::collections::{BTreeMap, BTreeSet};
 

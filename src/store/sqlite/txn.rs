@@ -217,6 +217,10 @@ impl Txn for SqliteTxn<'_> {
         self.state.tombstones.named_in(app, text)
     }
 
+    fn means_erased(&self, app: &AppId, id: &SmoochId) -> bool {
+        self.state.tombstones.mean(app, id)
+    }
+
     fn holds(&mut self, quarantined: Seq) -> Result<bool> {
         self.is_held(quarantined)
     }

@@ -1,21 +1,25 @@
 //! The `_id`s of erased app users, recognised in text that nobody has parsed.
 //!
-//! A webhook is searched for them before it is journalled, so the search costs little: only strings and words
-//! as long as an erased `_id` are looked up, each by its hash.
+//! One search serves the bodies that are stored when somebody is erased and those that come later. A webhook is searched
+//! before it is journalled, so the search costs little: only strings and words as long as an erased `_id` are looked up,
+//! each by its hash.
 
-use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::memchr_iter;
 use rusqlite::Connection;
 
 use super::encodings::{is_opaque, readings};
+use super::spellings::any_spelling;
 use crate::domain::{AppId, SmoochId};
 use crate::store::sqlite::{Result, trouble};
 
 /// A shorter `_id` counts only as the whole of a string, or as a number.
 pub(super) const LONG: usize = 8;
+/// A hexadecimal number of so many digits is part of a longer word only if that word names it.
+const SURE: usize = 16;
 /// Longer texts are no `_id`s.
 const LONGEST: usize = 256;
 
@@ -46,6 +50,31 @@ impl Tombstones {
     pub(in crate::store::sqlite) fn named_in(&self, app: &AppId, text: &[u8]) -> bool {
         self.0.get(app).is_some_and(|ids| ids.named_in(text))
     }
+
+    /// Whether an `_id` is an erased one of the app, however it is written.
+    pub(in crate::store::sqlite) fn mean(&self, app: &AppId, id: &SmoochId) -> bool {
+        self.0.get(app).is_some_and(|ids| ids.mean(id.as_str().as_bytes()))
+    }
+}
+
+/// What an `_id` is looked for within.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Within {
+    /// Strings and words: it is the whole of one.
+    Nothing,
+    /// Longer texts as well.
+    Texts,
+    /// Longer words as well: only where no escape is left, whose letter would seem to begin one.
+    Anything,
+}
+
+/// Whether the bytes beside an `_id` make it part of a longer one.
+fn joins<'b>(mut beside: impl Iterator<Item = &'b u8>) -> bool {
+    match beside.next() {
+        Some(b'-' | b'_' | b'.' | b'@') => beside.next().is_some_and(u8::is_ascii_alphanumeric),
+        Some(byte) => byte.is_ascii_alphanumeric(),
+        None => false,
+    }
 }
 
 /// Some `_id`s of one app. Of hexadecimal numbers, as Smooch's are, upper and lower case are the same; any other
@@ -62,7 +91,13 @@ pub(super) struct IdSet {
     has_short: bool,
     /// Whether an `_id` is a number that is too short to be found as a word.
     has_numbers: bool,
-    /// Whether an `_id` has other characters than letters and digits, which JSON may escape in many ways.
+    /// The lengths of hexadecimal numbers that are found inside a longer word.
+    sure: BTreeSet<usize>,
+    /// The lengths of long `_id`s with other characters than letters and digits.
+    others: BTreeSet<usize>,
+    /// The bytes that these begin with.
+    firsts: HashSet<u8>,
+    /// Whether an `_id` has other characters than letters and digits.
     has_others: bool,
 }
 
@@ -81,6 +116,13 @@ impl IdSet {
         self.lengths[length / 64] |= 1 << (length % 64);
         let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric());
         self.has_others |= !is_word;
+        if length >= SURE && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.sure.insert(length);
+        }
+        if !is_word && length >= LONG {
+            self.others.insert(length);
+            self.firsts.extend(id.bytes().next());
+        }
         if is_word && length >= LONG && (self.shortest_word == 0 || length < self.shortest_word) {
             self.shortest_word = length;
         }
@@ -110,36 +152,42 @@ impl IdSet {
             && self.hashes.contains(&self.hash(text))
     }
 
-    /// Whether a text, which may be JSON or a part of it, names one of them: as a string, as a number, or, if
-    /// it is long enough, as a word of a longer string. Bytes that are text in no code known here may name anybody.
+    /// Whether a text, which may be JSON or a part of it, names one of them in any spelling: as a string, as a
+    /// number, or, if it is long enough, as a word of a longer string. Bytes that are text in no code known here may
+    /// name anybody.
     pub(super) fn named_in(&self, text: &[u8]) -> bool {
         if self.hashes.is_empty() {
             return false;
         }
-        if self.is_named_as_it_stands(text) {
+        let is_named = |text: &[u8]| {
+            any_spelling(text, |text, is_plain| {
+                self.is_in(text, if is_plain { Within::Anything } else { Within::Texts })
+            })
+        };
+        if is_named(text) {
             return true;
         }
         let readings = readings(text);
-        readings.iter().any(|text| self.is_named_as_it_stands(text)) || is_opaque(text, &readings)
+        readings.iter().any(|text| is_named(text)) || is_opaque(text, &readings)
     }
 
-    fn is_named_as_it_stands(&self, text: &[u8]) -> bool {
-        let may_be_escaped = match self.has_others {
-            true => memchr(b'\\', text).is_some(),
-            // A letter or a digit is escaped only by its number.
-            false => memmem::find(text, b"\\u00").is_some(),
-        };
-        self.is_in(text) || (may_be_escaped && self.is_in(&unescaped(text)))
+    /// Whether an `_id` is one of them in any spelling. One that only has one of them in it is somebody else's.
+    fn mean(&self, id: &[u8]) -> bool {
+        !self.hashes.is_empty() && any_spelling(id, |id, _| self.is_in(id, Within::Nothing))
     }
 
-    fn is_in(&self, text: &[u8]) -> bool {
+    fn is_in(&self, text: &[u8], within: Within) -> bool {
         if !self.has_short && !self.has_others {
-            return self.has_word(text);
+            return self.has_word(text, within);
         }
         let mut from = 0;
         for end in memchr_iter(b'"', text).chain([text.len()]) {
             let part = &text[from..end];
-            if self.contains(part) || self.has_word(part) || (self.has_numbers && self.has_number(part)) {
+            if self.contains(part)
+                || self.has_word(part, within)
+                || (self.has_numbers && self.has_number(part))
+                || (within != Within::Nothing && self.has_other(part))
+            {
                 return true;
             }
             from = end + 1;
@@ -148,7 +196,7 @@ impl IdSet {
     }
 
     /// Looks at every byte that a word of the least length cannot avoid.
-    fn has_word(&self, text: &[u8]) -> bool {
+    fn has_word(&self, text: &[u8], within: Within) -> bool {
         let is_end = |byte: &u8| !byte.is_ascii_alphanumeric();
         let step = self.shortest_word;
         let mut at = step.wrapping_sub(1);
@@ -156,7 +204,8 @@ impl IdSet {
             if !is_end(&text[at]) {
                 let start = text[..at].iter().rposition(is_end).map_or(0, |end| end + 1);
                 let end = text[at..].iter().position(is_end).map_or(text.len(), |length| at + length);
-                if self.contains(&text[start..end]) {
+                let word = &text[start..end];
+                if self.contains(word) || (within == Within::Anything && self.has_part(word)) {
                     return true;
                 }
                 at = end;
@@ -166,53 +215,34 @@ impl IdSet {
         false
     }
 
+    /// Looks into a longer word, such as one that begins with what is left of an escape. A longer hexadecimal number is
+    /// the id of something else.
+    fn has_part(&self, word: &[u8]) -> bool {
+        let Some(least) = self.sure.first() else { return false };
+        if word.len() <= *least || word.iter().all(u8::is_ascii_hexdigit) {
+            return false;
+        }
+        let runs = word.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() >= *least);
+        let mut parts = runs.flat_map(|run| self.sure.iter().flat_map(|length| run.windows(*length)));
+        parts.any(|part| self.contains(part))
+    }
+
+    /// Looks for `_id`s of several words, where no letter, no digit and no hyphen makes them part of a longer one.
+    fn has_other(&self, text: &[u8]) -> bool {
+        let Some(least) = self.others.first() else { return false };
+        let begins = |at: usize| self.firsts.contains(&text[at]) && !joins(text[..at].iter().rev());
+        let mut starts = (0..(text.len() + 1).saturating_sub(*least)).filter(|at| begins(*at));
+        starts.any(|at| {
+            let ends = self.others.iter().map(|length| at + length).take_while(|end| *end <= text.len());
+            let mut ends = ends.filter(|end| !joins(text[*end..].iter()));
+            ends.any(|end| self.contains(&text[at..end]))
+        })
+    }
+
     /// Looks at what JSON would take for a number, which no part of an address or of a longer text is.
     fn has_number(&self, text: &[u8]) -> bool {
         let mut values = text.split(|byte| byte.is_ascii_whitespace() || b",:[]{}".contains(byte));
         values.any(|value| value.iter().all(u8::is_ascii_digit) && self.contains(value))
-    }
-}
-
-/// A text with the escapes of JSON read, wherever they stand.
-pub(super) fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'\\', text).is_none() {
-        return Cow::Borrowed(text);
-    }
-    let mut plain = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = memchr(b'\\', rest) {
-        plain.extend_from_slice(&rest[..at]);
-        let (read, escaped) = escape(&rest[at + 1..]);
-        plain.extend_from_slice(escaped.encode_utf8(&mut [0; 4]).as_bytes());
-        rest = &rest[at + 1 + read..];
-    }
-    plain.extend_from_slice(rest);
-    Cow::Owned(plain)
-}
-
-/// What stands behind a backslash: how many bytes of it, and the character that they mean.
-fn escape(text: &[u8]) -> (usize, char) {
-    let unit = |at: usize| -> Option<u16> {
-        let digits = text.get(at..at + 4).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-    };
-    match text.first() {
-        Some(b'u') => {
-            let Some(first) = unit(1) else { return (0, '\\') };
-            let second = text.get(5..7).filter(|next| *next == b"\\u").and_then(|_| unit(7));
-            match char::decode_utf16([first].into_iter().chain(second)).next() {
-                Some(Ok(char)) if char.len_utf16() == 2 => (11, char),
-                Some(Ok(char)) => (5, char),
-                _ => (5, char::REPLACEMENT_CHARACTER),
-            }
-        }
-        Some(b'n') => (1, '\n'),
-        Some(b'r') => (1, '\r'),
-        Some(b't') => (1, '\t'),
-        Some(b'b') => (1, '\u{8}'),
-        Some(b'f') => (1, '\u{c}'),
-        Some(byte @ (b'"' | b'\\' | b'/')) => (1, char::from(*byte)),
-        _ => (0, '\\'),
     }
 }
 
@@ -277,12 +307,5 @@ mod tests {
             assert!(odd.named_in(text.as_bytes()), "{text}");
         }
         assert!(!odd.named_in("\"Kan/arie-\u{e9}\"".as_bytes()), "somebody else");
-    }
-
-    #[test]
-    fn escapes_are_read_and_whatever_is_none_stays() {
-        let read = |text: &str| String::from_utf8(unescaped(text.as_bytes()).into_owned()).unwrap();
-        assert_eq!(read("a\\u00e9\\/\\n\\\"\\ud83d\\ude00."), "a\u{e9}/\n\"\u{1f600}.");
-        assert_eq!(read("\\ud83d \\u12 \\x \\"), "\u{fffd} \\u12 \\x \\");
     }
 }

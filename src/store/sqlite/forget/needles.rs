@@ -6,12 +6,13 @@ use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::encodings::readings;
-use super::ids::{LONG, unescaped};
+use super::ids::LONG;
+use super::spellings::any_spelling;
 use crate::domain::{Field, Record, SmoochId};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Needles {
-    /// `_id`s and `userId`s.
+    /// `userId`s.
     names: BTreeSet<String>,
     /// Client ids and e-mail addresses.
     reached: BTreeSet<String>,
@@ -24,8 +25,7 @@ pub(super) struct Needles {
 impl Needles {
     pub(super) fn of<'r>(erased: impl Iterator<Item = (&'r SmoochId, &'r Record)>) -> Self {
         let mut needles = Self::default();
-        for (id, record) in erased {
-            needles.names.insert(id.as_str().to_owned());
+        for (_, record) in erased {
             needles.names.extend(record.user_ids().into_iter().filter_map(|text| string(text)));
             let clients =
                 record.smooch.clients.keys().chain(record.devices.keys()).chain(record.claims.keys());
@@ -46,9 +46,11 @@ impl Needles {
         needles
     }
 
-    /// Whether a kept answer shows any of the `_id`s: there, a text stands behind its length.
-    pub(super) fn shown_in(&self, answer: &[u8]) -> bool {
-        self.names.iter().any(|name| {
+    /// Whether a kept answer shows the person by one of these `_id`s or a `userId`: there, a text stands behind its
+    /// length.
+    pub(super) fn shown_in(&self, ids: &BTreeSet<SmoochId>, answer: &[u8]) -> bool {
+        let mut names = ids.iter().map(SmoochId::as_str).chain(self.names.iter().map(String::as_str));
+        names.any(|name| {
             let length = u8::try_from(name.len()).unwrap_or(0);
             let mut found = memmem::find_iter(answer, name.as_bytes());
             found.any(|at| name.len() >= LONG || answer[..at].last() == Some(&length))
@@ -68,26 +70,28 @@ impl Needles {
         self.kin.extend(other.kin);
     }
 
-    /// Whether a text mentions the person by any of what they go by, however JSON writes it and in whatever
+    /// Whether a text mentions the person by any of what they go by beside an `_id`, in any spelling and in whatever
     /// encoding.
     pub(super) fn mentioned_in(&self, text: &[u8]) -> bool {
-        let names = || self.names.iter().chain(&self.reached);
-        let is_in = |text: &[u8]| {
-            let plain = unescaped(text).to_ascii_lowercase();
-            names().any(|name| finds(&plain, name))
+        if self.names.is_empty() && self.reached.is_empty() {
+            return false;
+        }
+        let is_in = |text: &[u8], _| {
+            let plain = text.to_ascii_lowercase();
+            self.names.iter().chain(&self.reached).any(|name| finds(&plain, name))
         };
-        is_in(text) || readings(text).iter().any(|text| is_in(text))
+        any_spelling(text, is_in) || readings(text).iter().any(|text| any_spelling(text, is_in))
     }
 
     /// Whether a text that is about somebody else names the person by a `userId` that is long enough to be
     /// nothing else.
     pub(super) fn named_in(&self, text: &[u8]) -> bool {
-        let mut long = self.names.iter().filter(|name| name.len() >= LONG).peekable();
-        if long.peek().is_none() {
-            return false;
-        }
-        let plain = unescaped(text).to_ascii_lowercase();
-        long.any(|name| finds(&plain, name))
+        let long = || self.names.iter().filter(|name| name.len() >= LONG);
+        long().next().is_some()
+            && any_spelling(text, |text, _| {
+                let plain = text.to_ascii_lowercase();
+                long().any(|name| finds(&plain, name))
+            })
     }
 }
 
@@ -132,6 +136,7 @@ mod tests {
         assert!(!short.mentioned_in(br#"{"userId": "bobby", "x": "kabob"}"#));
         assert!(!short.named_in(br#"{"userId": "bob"}"#), "too many others are called so");
         assert!(needles(&["bob@example.org"]).named_in(br#"{"text":"ask Bob@example.org"}"#));
-        assert!(short.shown_in(b"\x00\x03bob\x00") && !short.shown_in(b"\x05bobby"));
+        let ids = BTreeSet::new();
+        assert!(short.shown_in(&ids, b"\x00\x03bob\x00") && !short.shown_in(&ids, b"\x05bobby"));
     }
 }

@@ -60,7 +60,7 @@ impl Forget<'_> {
         let gone: std::result::Result<Done, Refusal> = Err(Refusal::NoUser);
         let gone = postcard::to_stdvec(&gone).map_err(|error| Error::Unavailable(error.to_string()))?;
         for (rowid, answer) in &rows {
-            if self.work.needles.shown_in(answer) {
+            if self.work.needles.shown_in(&self.work.ids, answer) {
                 let sql = "UPDATE answers SET answer = ?2 WHERE rowid = ?1";
                 self.conn.execute(sql, params![rowid, gone]).map_err(trouble)?;
                 self.counts.answers += 1;
