@@ -249,4 +249,8 @@ pub enum Refusal {
     SeveralUsers,
     /// The call says something else of what it cannot change; its name there.
     Unchangeable(String),
+    /// An app token would begin an app user in a brand of its choice, or beside whoever carries the `userId`.
+    BrandByToken,
+    /// A JWT of scope `appUser` would do so.
+    BrandByUser,
 }

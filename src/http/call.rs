@@ -347,6 +347,15 @@ fn refusal(refusal: Refusal, place: &str) -> ApiError {
             "Several app users carry the JWT's userId, and a JWT speaks for one. Nothing was done: a JWT of scope app can \
              name each by its _id",
         ),
+        Refusal::BrandByToken => ApiError::unauthorized(
+            "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \
+             done: a JWT of scope app may",
+        ),
+        Refusal::BrandByUser => ApiError::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The JWT's app user is not of this brand. Nothing was done: leave `brandId` out, or ask with a JWT of scope app",
+        ),
     }
 }
 

@@ -34,6 +34,9 @@ impl Scene<'_> {
         }
         let current = self.directory.holder(self.app, &device.id);
         let user = self.user(current.clone(), user_id, brand)?;
+        if matches!(user, User::New | User::Named(_)) {
+            self.may_begin(current.as_ref(), user_id, brand)?;
+        }
         let (id, known) = match &user {
             User::New => (fresh, None),
             User::Known(view) | User::Named(view) | User::One(view, _) => (&view.id, Some(view)),
@@ -102,6 +105,7 @@ impl Scene<'_> {
             (None, None) => User::New,
             (None, Some(anonymous)) => User::Named(anonymous),
             (Some(known), None) => User::Known(known),
+            (Some(known), Some(anonymous)) if is_elsewhere(&known, &anonymous) => User::Known(known),
             // The known one goes on, unless it is of our making and the other of Smooch's: Smooch
             // knows only its own `_id`.
             (Some(known), Some(anonymous)) if self.minted(&known.id) && !self.minted(&anonymous.id) => {
@@ -111,9 +115,39 @@ impl Scene<'_> {
         })
     }
 
+    /// Refuses what only the app itself decides: that an app user begins in another brand than its device is of, or
+    /// under a `userId` that somebody carries already. Whoever has the public token could take a name over with that.
+    fn may_begin(
+        &self,
+        current: Option<&View>,
+        user_id: Option<&Text>,
+        brand: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let refusal = match self.command.authority {
+            Authority::App => return Ok(()),
+            Authority::Token => Refusal::BrandByToken,
+            Authority::User(_) => Refusal::BrandByUser,
+        };
+        let is_token = self.command.authority == Authority::Token;
+        if is_token && user_id.is_some_and(|user_id| self.directory.is_secured(self.app, user_id)) {
+            return Err(Refusal::Secured);
+        }
+        let is_carried =
+            user_id.is_some_and(|user_id| !self.directory.all_by_user_id(self.app, user_id).is_empty());
+        let own = current.and_then(View::brand);
+        if is_carried || brand.is_some_and(|brand| own.as_deref() != Some(brand)) {
+            return Err(refusal);
+        }
+        Ok(())
+    }
+
     /// Whom a `userId` means on a device that `current` used until now: the device is of their brand. Where that is
-    /// not known, whoever has the `userId`, if that can only be one, or is the one who has the device.
+    /// not known, whoever has the `userId`, if that can only be one, or is the one who has the device. A JWT means
+    /// its one app user on any device.
     fn meant(&self, current: Option<&View>, user_id: &Text) -> Result<Option<View>, Refusal> {
+        if matches!(self.command.authority, Authority::User(_)) {
+            return Ok(self.directory.by_user_id(self.app, user_id));
+        }
         let Some(brand) = current.and_then(View::brand) else {
             return match self.in_one_brand(user_id) {
                 Ok(()) => Ok(self.directory.by_user_id(self.app, user_id)),
@@ -144,6 +178,11 @@ impl Scene<'_> {
 
 fn is_anonymous(view: &View) -> bool {
     view.get(&Field::UserId).is_none()
+}
+
+/// Whether both are of a brand, each of another: they are two people.
+fn is_elsewhere(one: &View, other: &View) -> bool {
+    one.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
 }
 
 fn in_brand(brand: &str) -> (Field, Option<Text>) {

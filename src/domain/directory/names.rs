@@ -54,6 +54,15 @@ impl Directory {
         all.into_values().collect()
     }
 
+    /// Whether one of those who carry a `userId`, given as JSON text, in any brand, is secured; be it that they show
+    /// another, as part of somebody else.
+    pub fn is_secured(&self, app: &AppId, user_id: &Text) -> bool {
+        let ids = self.named.get(&At(app, user_id)).into_iter().flatten();
+        let carrying = ids
+            .filter(|id| self.find(app, id).is_some_and(|(_, record)| record.user_ids().contains(user_id)));
+        carrying.filter_map(|id| self.group(app, id)).any(|group| group.secured)
+    }
+
     /// The brands in which a `userId`, given as JSON text, is shown; `None` is by somebody without one.
     pub fn brands(&self, app: &AppId, user_id: &Text) -> BTreeSet<Option<String>> {
         brands_of(&self.all_by_user_id(app, user_id))

@@ -2,6 +2,7 @@
 
 mod beside;
 mod named;
+mod strangers;
 
 use serde_json::{Value, json};
 

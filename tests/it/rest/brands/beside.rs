@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{start, start_as, token};
-use super::{APP, Home, conflict, everybody, said, two, v2};
+use super::{APP, Home, app, conflict, everybody, said, two, v2};
 use crate::at_hand::run;
 
 #[test]
@@ -40,7 +40,9 @@ fn a_device_is_of_the_brand_of_whoever_has_it() {
         assert_eq!(program.app_user(visitor).json()["appUser"]["_id"], id, "{visitor} is part of them");
     }
     // Nobody in that brand is called so: the visitor is, and the one in the other brand stays alone.
-    let named = begin("v3", Some("shop-8"));
+    // The app says so: a stranger with its token is not to go by a name that somebody has.
+    super::super::refused(&start_as(&program, &token(), "d-v3", Some("shop-8")), 401, "unauthorized");
+    let named = start_as(&program, &app(), "d-v3", Some("shop-8")).json()["appUser"].clone();
     assert_eq!((&named["_id"], &named["userId"]), (&json!("v3"), &json!("shop-8")));
     assert_eq!(v2(&program, "GET /users/shop-8?brandId=812", &Value::Null).json()["user"]["id"], "z");
     assert_eq!(v2(&program, "GET /users/shop-8?brandId=811", &Value::Null).json()["user"]["id"], "v3");

@@ -72,10 +72,10 @@ fn a_jwt_speaks_for_one_app_user_of_several_ids() {
     }
 }
 
-/// Starts a device by the app token, in a brand.
+/// Starts a device as the app, in a brand.
 fn begin(program: &Program, device: &str, user_id: Option<&str>, brand: &str) -> Value {
     let body = json!({ "device": { "id": device, "platform": "ios" }, "userId": user_id, "brandId": brand });
-    let answer = ask(program, &token(), "POST /v1/init", &body);
+    let answer = ask(program, &app(), "POST /v1/init", &body);
     assert_eq!(answer.status, 200, "{device} {user_id:?} {brand}: {answer:?}");
     answer.json()["appUser"]["_id"].clone()
 }
