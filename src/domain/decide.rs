@@ -77,6 +77,29 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
     }
 }
 
+/// Whether the app user of an `_id`, who was shown, may still be shown to whoever asks again. `directory` must hold the
+/// `_id` as [`decide`] needs it.
+///
+/// # Errors
+/// Why it may not: the `_id` is erased; an app token, where the app user is secured or removed since; a JWT of scope
+/// `appUser`, where it is not, or no longer, the app user of its `userId`.
+pub fn may_be_shown(
+    directory: &Directory,
+    app: &AppId,
+    authority: &Authority,
+    id: &SmoochId,
+) -> Result<(), Refusal> {
+    if directory.is_erased(app, id) {
+        return Err(Refusal::NoUser);
+    }
+    let now = || directory.view(app, id).ok_or(Refusal::NoUser);
+    match authority {
+        Authority::Token if now()?.secured => Err(Refusal::Secured),
+        Authority::User(own) if now()?.get(&Field::UserId) != Some(own) => Err(Refusal::NotYours),
+        Authority::App | Authority::Token | Authority::User(_) => Ok(()),
+    }
+}
+
 /// What everything is decided by.
 struct Scene<'a> {
     directory: &'a Directory,

@@ -10,8 +10,8 @@ use super::queue::{Answer, Asked, Once};
 use super::work::{Origin, Work, subjects};
 use super::worker::Failure;
 use crate::domain::command::{Action, Authority, Done, Refusal};
-use crate::domain::decide::{Decision, decide};
-use crate::domain::{AppId, CallMade, Event, Fact, SmoochId, Stamp, entry_body, json_text};
+use crate::domain::decide::{Decision, decide, may_be_shown};
+use crate::domain::{AppId, CallMade, Event, Fact, SmoochId, Stamp, View, entry_body, json_text};
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
 
 /// Everything a command can touch.
@@ -45,8 +45,12 @@ impl Work<'_> {
             if known.fingerprint != once.fingerprint {
                 return Ok(Answer::KeyReused);
             }
-            let answer = postcard::from_bytes(&known.answer)
+            let answer: Result<Done, Refusal> = postcard::from_bytes(&known.answer)
                 .map_err(|error| Error::Damaged(format!("a kept answer: {error}")))?;
+            let answer = match answer {
+                Ok(done) => self.may_be_shown_again(txn, asked, &done)?.map(|()| done),
+                refused => refused,
+            };
             return Ok(Answer::Repeated(Box::new(answer)));
         }
         let call = call.map(|call| kept(txn, &asked.app, call));
@@ -70,6 +74,36 @@ impl Work<'_> {
             None => txn.answered(&asked.app, &once.key)?,
         };
         Ok(known.filter(|known| asked.received - known.time < ANSWERS_KEPT))
+    }
+
+    /// Whether whoever asks again may still see what they were answered: what reaches an app user now is what counts.
+    fn may_be_shown_again(
+        &self,
+        txn: &mut impl Txn,
+        asked: &Asked,
+        done: &Done,
+    ) -> Result<Result<(), Refusal>, Error> {
+        let (app, authority) = (&asked.app, &asked.command.authority);
+        let here = &self.batch.directory;
+        if let Authority::User(own) = authority
+            && here.all_by_user_id(app, own).len() > 1
+        {
+            return Ok(Err(Refusal::SeveralUsers));
+        }
+        for id in done.user.iter().chain(&done.other).flat_map(View::ids) {
+            let key = (app.clone(), id.clone());
+            // This batch has the last word on whom it holds.
+            let may = if here.record(&key).is_some() {
+                may_be_shown(here, app, authority, id)
+            } else {
+                let stored = txn.load(&Keys { named: vec![key], ..Keys::default() }, usize::MAX)?;
+                may_be_shown(&stored, app, authority, id)
+            };
+            if may.is_err() {
+                return Ok(may);
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn carry_out(

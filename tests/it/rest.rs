@@ -10,6 +10,7 @@ mod corners;
 mod documents;
 mod ends;
 mod init;
+mod kept;
 mod not_offered;
 mod parameters;
 mod person;
