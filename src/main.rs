@@ -1,6 +1,6 @@
 //! The command line: one call for each subcommand.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -83,11 +83,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return show(&said),
+    };
     let loaded = Settings::load(cli.config.as_deref(), &cli.set);
     let ran = match (cli.command.unwrap_or(Command::Serve), loaded) {
         // These do without settings, or say themselves what is wrong with them.
-        (Command::CheckConfig, loaded) => return check_config::run(&loaded),
+        (Command::CheckConfig, loaded) => check_config::run(&loaded),
         (Command::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
         (Command::Completions(args), _) => describe::completions(&args, Cli::command()).map(done),
         (Command::Man(args), loaded) => {
@@ -113,7 +116,22 @@ fn main() -> ExitCode {
         (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
         (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
-    ran.unwrap_or_else(|error| exit::failed(&error))
+    // What is still in memory would be lost without a word.
+    let printed = ran.and_then(|code| {
+        io::stdout().flush()?;
+        Ok(code)
+    });
+    printed.unwrap_or_else(|error| exit::failed(&error))
+}
+
+/// Prints the help, the version, or what is wrong with the command line.
+fn show(said: &clap::Error) -> ExitCode {
+    match said.print() {
+        // Whoever closed stderr does without.
+        _ if said.use_stderr() => ExitCode::from(exit::USAGE),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::failed(&error.into()),
+    }
 }
 
 /// What a command that waits comes to.
@@ -139,6 +157,6 @@ fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Pr
 
 fn refuse(problems: &Problems) -> ExitCode {
     // Whoever closed stderr does without.
-    _ = write!(std::io::stderr(), "{problems}");
+    _ = write!(io::stderr(), "{problems}");
     ExitCode::from(exit::SETTINGS)
 }

@@ -60,12 +60,9 @@ pub enum Failure {
         /// What the system says.
         error: std::io::Error,
     },
-    /// The settings name no app, and the database is not the demo's.
-    #[error(
-        "the settings name no app, which puts the demo in force, but the database is of the apps {0}: name them, or \
-         another database"
-    )]
-    DemoApp(String),
+    /// The settings are not those of the database.
+    #[error(transparent)]
+    Settings(#[from] Problems),
     /// The worker's thread ended without a word.
     #[error("the worker panicked; nothing more can be stored by this process")]
     Worker,
@@ -80,7 +77,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Io { .. } | Self::Store(_) => exit::IO,
             Self::Open(error) => exit::of_open(error),
-            Self::DemoApp(_) => exit::SETTINGS,
+            Self::Settings(_) => exit::SETTINGS,
             Self::Worker | Self::NotDrained => exit::FAILED,
         })
     }

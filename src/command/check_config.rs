@@ -3,27 +3,48 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
+use super::database;
 use crate::config::{Problems, Settings};
 use crate::exit;
+use crate::store::export::Export as _;
 
-/// Says on stdout that the settings are fine and the database can be where they say, or on stderr what is wrong,
-/// one problem a line. Returns what to exit with: 0, or [`exit::SETTINGS`].
-pub fn run(loaded: &Result<Settings, Problems>) -> ExitCode {
+/// Says on stdout that the settings are fine, the database can be where they say, and it is of their apps; or on stderr
+/// what is wrong, one problem a line. Returns what to exit with: 0, or [`exit::SETTINGS`].
+///
+/// # Errors
+/// Nothing takes the output.
+pub fn run(loaded: &Result<Settings, Problems>) -> anyhow::Result<ExitCode> {
     let found = match loaded {
-        Ok(settings) => settings.check_places().map(|()| settings),
+        Ok(settings) => settings
+            .check_places()
+            .and_then(|()| settings.check_apps(&stored_apps(settings)))
+            .map(|()| settings),
         Err(problems) => Err(problems.clone()),
     };
     match found {
         Ok(settings) => {
-            // Whoever closed the pipe still gets the exit code.
-            let _ = writeln!(std::io::stdout(), "{}", summary(settings));
-            ExitCode::SUCCESS
+            writeln!(std::io::stdout(), "{}", summary(settings))
+                .context("the verdict could not be printed")?;
+            Ok(ExitCode::SUCCESS)
         }
         Err(problems) => {
+            // Whoever closed stderr still gets the exit code.
             let _ = writeln!(std::io::stderr(), "{problems}");
-            ExitCode::from(exit::SETTINGS)
+            Ok(ExitCode::from(exit::SETTINGS))
         }
     }
+}
+
+/// The apps that the database is of, where that matters. One that cannot be read is not the settings' fault: `doctor`
+/// and `verify` say what is wrong with it.
+fn stored_apps(settings: &Settings) -> Vec<String> {
+    if !settings.origin.demo_app {
+        return Vec::new();
+    }
+    let stored = database::open(settings).ok().and_then(|mut reader| reader.apps().ok());
+    stored.unwrap_or_default().iter().map(|app| app.as_str().to_owned()).collect()
 }
 
 fn summary(settings: &Settings) -> String {
@@ -53,7 +74,7 @@ mod tests {
             "settings are fine: 1 app, listening on 127.0.0.1:8787 and, for the console, 127.0.0.1:8788"
         );
         // ExitCode has no ==, but a Debug that differs.
-        assert_eq!(format!("{:?}", run(&shipped)), format!("{:?}", ExitCode::SUCCESS));
-        assert_eq!(format!("{:?}", run(&load("nonsense = 1"))), format!("{:?}", ExitCode::from(78)));
+        assert_eq!(format!("{:?}", run(&shipped).unwrap()), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(format!("{:?}", run(&load("nonsense = 1")).unwrap()), format!("{:?}", ExitCode::from(78)));
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 
-use super::service;
+use super::service::{self, Readiness};
 use crate::config::Settings;
 use crate::exit::Failure;
 
@@ -14,11 +14,12 @@ use crate::exit::Failure;
 /// The service is not there or not ready; or nothing takes the output.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let listen = settings.server.admin_listen;
-    let listen =
-        service::reached_at(listen).context("server.admin_listen has port 0, which is any free one")?;
-    match service::get(listen, "/readyz").await {
-        Ok((200, _)) => writeln!(std::io::stdout(), "ready").context("the answer could not be printed"),
-        Ok((_, why)) => Err(Failure::Unavailable(format!("not ready: {}", why.trim())).into()),
-        Err(why) => Err(Failure::Unavailable(format!("{listen} {why}")).into()),
+    let listen = service::reached_at(listen).ok_or_else(|| Failure::Usage(service::ANY_PORT.to_owned()))?;
+    match service::readiness(listen).await {
+        Readiness::Ready => writeln!(std::io::stdout(), "ready").context("the answer could not be printed"),
+        Readiness::NotReady(why) => Err(Failure::Unavailable(format!("not ready: {why}")).into()),
+        Readiness::Foreign(why) | Readiness::Silent(why) => {
+            Err(Failure::Unavailable(format!("{listen} {why}")).into())
+        }
     }
 }

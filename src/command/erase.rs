@@ -61,6 +61,14 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut user = args.user.clone();
     loop {
         let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], &query).await?;
+        let is_own = match status {
+            StatusCode::OK | StatusCode::ACCEPTED => said["erasure"]["_ids"].is_array(),
+            _ => said.pointer("/error/code").is_some(),
+        };
+        if !is_own {
+            let at = asked.base.origin().ascii_serialization();
+            return Err(Failure::Unavailable(format!("{at} {}", service::foreign(status.as_u16()))).into());
+        }
         match status {
             StatusCode::OK => {
                 progress.finish();

@@ -5,7 +5,9 @@
 
 mod pieces;
 
+use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -19,6 +21,7 @@ use super::progress::Progress;
 use super::service::{Answer, Service};
 use super::{Failure, apps};
 use crate::config::Settings;
+use crate::store::explain;
 use crate::wire::{self, Bounds};
 use pieces::{Piece, Place};
 
@@ -86,12 +89,11 @@ struct Tally {
 /// A file cannot be read, the service is not there, refuses, or has no time for too long; or nothing takes
 /// the summary.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
-    if let Some(missing) = args.files.iter().find(|file| file.as_os_str() != "-" && !file.is_file()) {
-        return Err(Failure::Io(format!("{}: there is no such file", missing.display())).into());
-    }
-    if args.dry_run {
+    // Another service has settings of its own.
+    if args.to.is_none() {
         args.app.as_deref().map(|app| apps::of_settings(Some(app), &settings.apps)).transpose()?;
     }
+    can_be_read(&args.files)?;
     let app = match (&args.app, settings.apps.as_slice()) {
         (Some(app), _) => Some(app.as_str()),
         (None, [only]) => Some(only.id.as_str()),
@@ -124,6 +126,27 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     progress.finish();
     summary(args, &tally, began.elapsed())?;
     Ok(if tally.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at each file before anything is sent. A pipe is read when its turn comes, as stdin is.
+fn can_be_read(files: &[PathBuf]) -> Result<(), Failure> {
+    if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+        return Err(Failure::Usage("stdin can be read only once: name - once".to_owned()));
+    }
+    for file in files.iter().filter(|file| file.as_os_str() != "-") {
+        let unreadable = |why: &str| Failure::Io(format!("{}: {why}", file.display()));
+        let kind = file.metadata().map_err(|error| unreadable(&explain(&error)))?.file_type();
+        if kind.is_dir() {
+            return Err(unreadable("is a folder: name the files in it"));
+        }
+        if kind.is_socket() || kind.is_block_device() {
+            return Err(unreadable("is no file"));
+        }
+        if kind.is_file() {
+            File::open(file).map_err(|error| unreadable(&explain(&error)))?;
+        }
+    }
+    Ok(())
 }
 
 /// The address of the route. Only an app that was asked for makes lines of others wrong, so the only one of
@@ -196,10 +219,10 @@ impl Importer {
         answer: &Answer,
         tally: &mut Tally,
     ) -> anyhow::Result<Vec<(Place, String)>> {
-        let number = |name: &str| answer.json[name].as_u64().context("this is not rollcall's admin listener");
+        let number = |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(200));
         tally.imported += number("imported")?;
         tally.known += number("known")?;
-        let wrong = answer.json["wrong"].as_array().context("this is not rollcall's admin listener")?;
+        let wrong = answer.json["wrong"].as_array().ok_or_else(|| self.service.foreign(200))?;
         let place = |line: &Value| piece.places.get(line.as_u64()?.checked_sub(1)? as usize).cloned();
         let wrong = wrong.iter().filter_map(|wrong| {
             Some((place(&wrong["line"])?, wrong["why"].as_str().unwrap_or_default().to_owned()))

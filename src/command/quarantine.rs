@@ -237,6 +237,11 @@ impl Change {
         Self { method: Method::DELETE, path: "", done: "given up", count: [0; 3], events: [0; 3] }
     }
 
+    /// Whether this is how the service says that it is done.
+    fn is_done(&self, json: &Value) -> bool {
+        if self.method == Method::POST { json["learned"].is_u64() } else { *json == json!({}) }
+    }
+
     async fn run(mut self, choice: &Choice, settings: &Settings) -> anyhow::Result<ExitCode> {
         let seqs = chosen(choice, settings)?;
         let service = Service::of(settings)?;
@@ -251,7 +256,8 @@ impl Change {
                     progress.say(&format!("{seq}: still unusable: {reason}: {detail}"));
                     self.count[1] += 1;
                 }
-                200 => self.count[0] += 1,
+                200 if self.is_done(&answer.json) => self.count[0] += 1,
+                200 => return Err(service.foreign(200).into()),
                 404 => {
                     progress.say(&format!("{seq}: not in quarantine"));
                     self.count[2] += 1;

@@ -210,7 +210,8 @@ impl Hand {
                     if let Some(name) = answer.json["failed"][0].as_str() {
                         bail!("the service could not make {name} anew; its log says why");
                     }
-                    if answer.json["remaking"].as_array().is_none_or(Vec::is_empty) {
+                    let left = answer.json["remaking"].as_array().ok_or_else(|| service.foreign(200))?;
+                    if left.is_empty() {
                         break;
                     }
                     asked = json!({ "rows": [], "derived": [] });
@@ -236,7 +237,7 @@ impl Hand {
                 if answer.status != 200 {
                     bail!("the service did not put it right: {}", answer.refusal());
                 }
-                Ok(answer.json["replaced"].as_u64().unwrap_or(0))
+                Ok(answer.json["replaced"].as_u64().ok_or_else(|| service.foreign(200))?)
             }
             Self::Own(store) => {
                 let mut txn = store.begin()?;

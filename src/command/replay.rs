@@ -16,12 +16,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use reqwest::Url;
 use tokio::task::JoinSet;
 
 use super::progress::Progress;
-use super::service;
+use super::{Failure, service};
 use crate::config::{self, Settings};
 use payloads::Source;
 use post::{Poster, Request};
@@ -97,10 +97,10 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let posting = &args.posting;
     let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
     let sources = payloads::find(&args.paths);
-    match sources.iter().filter(|source| **source == Source::Stdin).count() {
-        0 => {}
-        1 if args.repeat.get() == 1 => {}
-        _ => bail!("stdin can be read only once: name - once, and leave --repeat out"),
+    let stdins = sources.iter().filter(|source| **source == Source::Stdin).count();
+    if stdins > 1 || args.repeat.get() > 1 && sources.iter().any(Source::is_read_once) {
+        let why = "stdin, or a pipe, can be read only once: name it once, and leave --repeat out";
+        return Err(Failure::Usage(why.to_owned()).into());
     }
     let poster = posting.poster(settings)?;
     let repeat = args.repeat.get();
@@ -217,7 +217,8 @@ pub(super) fn target(text: &str) -> Result<Url, String> {
 /// The webhook target of the service of the settings.
 fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
     let Some(listen) = service::reached_at(listen) else {
-        bail!("server.listen has port 0, which is any free one: name the target with --to");
+        let why = "server.listen has port 0, which is any free one: name the target with --to";
+        return Err(Failure::Usage(why.to_owned()).into());
     };
     Url::parse(&format!("http://{listen}/webhooks")).context("server.listen makes no URL: use --to")
 }

@@ -14,7 +14,8 @@ use crate::store::sqlite::{self, CopyError, Note, RESTORING};
 const AFTER_HELP: &str = "\
 Stop the service first; while one has the database, nothing is done. The backup is checked, copied beside its \
 place, checked again there, synced, and only then put in place: interrupted at any moment, there is the old \
-database or the new one. An old one, or a log that lies there without its database, is kept aside under a name that is printed; delete it \
+database or the new one. Whatever is there is replaced with --replace, be it damaged or of a newer program: this is the way \
+back from an upgrade. An old one, or a log that lies there without its database, is kept aside under a name that is printed; delete it \
 once all is well.
 
 The exit code is 0 once the database is in place and on disk, 1 if there is one already or the backup is damaged, \

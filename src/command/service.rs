@@ -22,6 +22,10 @@ const WELL_WITHIN: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Why it cannot be told where the service listens.
+pub(super) const ANY_PORT: &str =
+    "server.admin_listen has port 0, which is any free one: say which with --set";
+
 /// The admin listener.
 pub(super) struct Service {
     client: Client,
@@ -49,10 +53,8 @@ impl Service {
     /// It cannot be told where it listens, or no service of this program can have the database.
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         database::refuse_newer(settings)?;
-        let admin = reached_at(settings.server.admin_listen).ok_or_else(|| {
-            let why = "server.admin_listen has port 0, which is any free one: say which with --set";
-            Failure::Usage(why.to_owned())
-        })?;
+        let admin =
+            reached_at(settings.server.admin_listen).ok_or_else(|| Failure::Usage(ANY_PORT.to_owned()))?;
         Self::at(&format!("http://{admin}"))
     }
 
@@ -106,12 +108,59 @@ impl Service {
             answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
         let again_in = seconds.map(Duration::from_secs);
         let text = answer.text().await.map_err(failed)?;
-        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or_default(), again_in })
+        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        // A proxy in between may have no time either.
+        if !(is_own(status, &json) || status == 503) {
+            return Err(self.foreign(status));
+        }
+        Ok(Answer { status, json, again_in })
     }
 
-    /// Whether somebody is there.
+    /// What is said of an answer that no service of this program gives.
+    pub(super) fn foreign(&self, status: u16) -> Failure {
+        Failure::Unavailable(format!("{} {}", self.base, foreign(status)))
+    }
+
+    /// Whether a service of this program is there.
     pub(super) async fn is_there(&self) -> bool {
         self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
+    }
+}
+
+/// Whether an answer has the form of this program's: an object, which says what went wrong where something did.
+fn is_own(status: u16, json: &Value) -> bool {
+    if status < 300 { json.is_object() } else { json.pointer("/error/code").is_some_and(Value::is_string) }
+}
+
+/// The same, to be put behind an address.
+pub(super) fn foreign(status: u16) -> String {
+    format!("answers {status}, but not as rollcall does: something else listens there")
+}
+
+/// How a service is.
+pub(super) enum Readiness {
+    /// It would store a webhook now.
+    Ready,
+    /// It would not, and why.
+    NotReady(String),
+    /// It is something else.
+    Foreign(String),
+    /// It does not answer.
+    Silent(String),
+}
+
+/// Asks `/readyz` how the service at this admin listener is. Nothing of what another program answers is repeated.
+pub(super) async fn readiness(at: SocketAddr) -> Readiness {
+    let (status, text) = match get(at, "/readyz").await {
+        Ok(answer) => answer,
+        Err(why) => return Readiness::Silent(why),
+    };
+    let json: Value = serde_json::from_str(&text).unwrap_or_default();
+    let why = json.pointer("/error/description").and_then(Value::as_str);
+    match (status, why) {
+        (200, _) if json["ready"] == true => Readiness::Ready,
+        (503, Some(why)) => Readiness::NotReady(why.to_owned()),
+        _ => Readiness::Foreign(foreign(status)),
     }
 }
 

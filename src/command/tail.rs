@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
-use super::journal::filter::Filter;
+use super::journal::filter::{Coming, Filter, nobody};
 use super::journal::text;
 use crate::config::Settings;
 use crate::ingest::worker::now_ms;
@@ -59,9 +59,9 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut version = reader.version()?;
     let mut after = if args.filter.has_since() { 0 } else { reader.last()? };
-    let mut left = args.count.unwrap_or(u64::MAX);
+    let (mut left, mut said) = (args.count.unwrap_or(u64::MAX), false);
     loop {
-        let (mut wanted, users) = args.filter.coming(&mut reader, settings)?;
+        let Coming { mut wanted, users, unknown } = args.filter.coming(&mut reader, settings)?;
         wanted.from = wanted.from.max(after + 1);
         let (until, now) = (wanted.to, now_ms());
         // Told before they are looked for, so that none is passed over.
@@ -93,8 +93,13 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             out.flush()?;
             wanted.go_on(behind);
         }
-        if is_through {
-            return Ok(ExitCode::SUCCESS);
+        match unknown {
+            Some(app) if is_through => return Err(nobody(&app)),
+            Some(app) if !std::mem::replace(&mut said, true) => {
+                _ = writeln!(io::stderr(), "{}; waiting for one", nobody(&app));
+            }
+            _ if is_through => return Ok(ExitCode::SUCCESS),
+            _ => {}
         }
         after = after.max(last);
         loop {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::apps;
+use super::{Failure, apps};
 use crate::config::{self, App, Key, Settings};
 use crate::http::jwt::{self, Claims, Scope};
 
@@ -53,16 +53,20 @@ fn token(args: &Args, settings: &Settings, now: i64) -> anyhow::Result<String> {
     let scope = match (args.scope, args.user_id.as_deref()) {
         (TokenScope::App, None) => Scope::App,
         (TokenScope::App, Some(_)) => {
-            bail!("--user-id goes with --scope appUser: a token for the app has no user")
+            return Err(usage("--user-id goes with --scope appUser: a token for the app has no user"));
         }
         (TokenScope::AppUser, None | Some("")) => {
-            bail!("--scope appUser needs a --user-id that is not empty")
+            return Err(usage("--scope appUser needs a --user-id that is not empty"));
         }
         (TokenScope::AppUser, Some(_)) => Scope::AppUser,
     };
     let claims = Claims { scope, user_id: args.user_id.clone() };
     let expires = args.expires_in.map(|good| now.saturating_add_unsigned(good.as_secs().max(1)));
     Ok(jwt::sign(&claims, &key.id, key.secret.expose().as_bytes(), Some(now), expires))
+}
+
+fn usage(why: impl Into<String>) -> anyhow::Error {
+    Failure::Usage(why.into()).into()
 }
 
 fn key<'a>(wanted: Option<&str>, app: &'a App) -> anyhow::Result<&'a Key> {
@@ -74,7 +78,7 @@ fn key<'a>(wanted: Option<&str>, app: &'a App) -> anyhow::Result<&'a Key> {
     app.keys
         .iter()
         .find(|key| key.id == id)
-        .with_context(|| format!("the app {} has no key {id:?}; it has {}", app.id, ids()))
+        .ok_or_else(|| usage(format!("the app {} has no key {id:?}; it has {}", app.id, ids())))
 }
 
 #[cfg(test)]

@@ -19,6 +19,24 @@ impl Settings {
             None => Ok(()),
         }
     }
+
+    /// Looks whether the database, which is of these apps, can be of the settings: a file that lost its apps would
+    /// have their webhooks answered 401, which is final.
+    ///
+    /// # Errors
+    /// The settings name no app, which puts the demo in force, and the database is of others alone.
+    pub fn check_apps(&self, stored: &[String]) -> Result<(), Problems> {
+        if !self.origin.demo_app || stored.is_empty() || self.apps.iter().any(|app| stored.contains(&app.id))
+        {
+            return Ok(());
+        }
+        let stored = stored.join(", ");
+        let text = format!(
+            "the settings name no app, which puts the demo in force, but the database is of the apps {stored}: name \
+             them, or another database"
+        );
+        Err(Problem::of_file(&self.origin.file, text).into())
+    }
 }
 
 fn wrong_with(database: &Path) -> Option<String> {

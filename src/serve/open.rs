@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{Failure, io};
 use crate::config::{Settings, StoreUrl};
-use crate::domain::AppId;
 use crate::store::export::Export as _;
 use crate::store::readers::{LaneBounds, Readers};
 use crate::store::sqlite::{self, Options, Sqlite, SqliteReader};
@@ -52,12 +51,8 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>
 
 /// A settings file that lost its apps must not have their webhooks answered 401, which is final.
 fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), Failure> {
-    let stored = reader.apps()?;
-    if stored.is_empty() || settings.apps.iter().any(|app| stored.iter().any(|id| id.as_str() == app.id)) {
-        return Ok(());
-    }
-    let names: Vec<&str> = stored.iter().map(AppId::as_str).collect();
-    Err(Failure::DemoApp(names.join(", ")))
+    let stored: Vec<String> = reader.apps()?.iter().map(|app| app.as_str().to_owned()).collect();
+    Ok(settings.check_apps(&stored)?)
 }
 
 /// Removes what a process that was killed has left of a rebuild, a backup, a restore or an export.

@@ -1,6 +1,7 @@
 //! What whoever runs it relies on: reloading, the watchdog, the doctor, exit codes, files for systemd and Docker.
 
 mod container;
+mod corners;
 mod doctor;
 mod exit_codes;
 mod host;

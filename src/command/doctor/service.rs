@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::super::service;
+use super::super::service::{self, Readiness};
 use super::Finding;
 use crate::config::Server;
 
@@ -20,6 +20,7 @@ async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [
         return Finding::warning(check, format!("{key} is any free port: not asked"), remedy);
     };
     match service::get(at, path).await {
+        Ok((503, _)) if path == "/readyz" => not_ready(check, key, at).await,
         Ok((200, _)) => match service::get(at, own).await {
             Ok((200, text)) if text.contains("rollcall") => Finding::fine(check, format!("{at} answers")),
             _ => {
@@ -27,10 +28,6 @@ async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [
                 Finding::wrong(check, format!("{at} answers, but not as rollcall does ({own})"), remedy)
             }
         },
-        Ok((503, why)) => {
-            let remedy = "it starts, stops, or cannot store: its log says which";
-            Finding::wrong(check, format!("{at} is not ready: {}", why.trim()), remedy)
-        }
         Ok((status, _)) => {
             let remedy = format!("something else listens there: stop it, or change {key}");
             Finding::wrong(check, format!("{at} answers {status} to GET {path}"), remedy)
@@ -38,6 +35,20 @@ async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [
         Err(why) => {
             let remedy =
                 format!("start the service, or correct {key}; a service that hangs is to be restarted");
+            Finding::wrong(check, format!("{at} {why}"), remedy)
+        }
+    }
+}
+
+async fn not_ready(check: &'static str, key: &str, at: SocketAddr) -> Finding {
+    match service::readiness(at).await {
+        Readiness::Ready => Finding::fine(check, format!("{at} answers")),
+        Readiness::NotReady(why) => {
+            let remedy = "it starts, stops, or cannot store: its log says which";
+            Finding::wrong(check, format!("{at} is not ready: {why}"), remedy)
+        }
+        Readiness::Foreign(why) | Readiness::Silent(why) => {
+            let remedy = format!("something else listens there: stop it, or change {key}");
             Finding::wrong(check, format!("{at} {why}"), remedy)
         }
     }

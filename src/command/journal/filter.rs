@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 
 use crate::command::{Failure, apps};
 use crate::config::{self, Settings};
@@ -142,7 +142,7 @@ impl Filter {
         if let Some((app, name)) = self.user(reader, settings)? {
             let ids = reader.whom(&app, &name)?;
             if ids.is_empty() {
-                bail!("the app {app} has no app user with that _id or userId");
+                return Err(nobody(&app));
             }
             wanted.among = Some(reader.numbers(&app, &ids)?);
             wanted.app = Some(app);
@@ -168,15 +168,34 @@ impl Filter {
         &self,
         reader: &mut SqliteReader,
         settings: &Settings,
-    ) -> anyhow::Result<(Wanted, Option<BTreeSet<SmoochId>>)> {
+    ) -> anyhow::Result<Coming> {
         let mut wanted = self.of_app(reader, settings)?;
         self.span.narrow(&mut wanted)?;
-        let Some((app, name)) = self.user(reader, settings)? else { return Ok((wanted, None)) };
+        let Some((app, name)) = self.user(reader, settings)? else {
+            return Ok(Coming { wanted, users: None, unknown: None });
+        };
         let ids = reader.whom(&app, &name).context("looking up the app user")?;
-        wanted.app = Some(app);
-        let unknown = || BTreeSet::from([SmoochId::from(&*name.text)]);
-        Ok((wanted, Some(if ids.is_empty() { unknown() } else { ids })))
+        wanted.app = Some(app.clone());
+        if ids.is_empty() {
+            let users = Some(BTreeSet::from([SmoochId::from(&*name.text)]));
+            return Ok(Coming { wanted, users, unknown: Some(app) });
+        }
+        Ok(Coming { wanted, users: Some(ids), unknown: None })
     }
+}
+
+/// Entries that are still to come.
+pub(in crate::command) struct Coming {
+    pub(in crate::command) wanted: Wanted,
+    /// Only those that touch one of these.
+    pub(in crate::command) users: Option<BTreeSet<SmoochId>>,
+    /// The app in which nobody is called so yet.
+    pub(in crate::command) unknown: Option<AppId>,
+}
+
+/// What is said of a name that is nobody's.
+pub(in crate::command) fn nobody(app: &AppId) -> anyhow::Error {
+    anyhow!("the app {app} has no app user with that _id or userId")
 }
 
 #[cfg(test)]

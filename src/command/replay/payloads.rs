@@ -37,6 +37,17 @@ pub(in crate::command) struct Place {
     pub(in crate::command) line: Option<u64>,
 }
 
+impl Source {
+    /// Whether what was read is gone, as from a pipe.
+    pub(in crate::command) fn is_read_once(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::Whole(path) | Self::Lines(path) => path.metadata().is_ok_and(|found| !found.is_file()),
+            Self::Nothing(..) => false,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
@@ -154,6 +165,7 @@ pub(in crate::command) fn count(sources: &[Source]) -> Option<u64> {
     for source in sources {
         match source {
             Source::Stdin => return None,
+            Source::Lines(_) if source.is_read_once() => return None,
             Source::Lines(_) => read(source, &mut |_, _| count += 1),
             Source::Whole(_) | Source::Nothing(..) => count += 1,
         }

@@ -143,8 +143,11 @@ impl Output {
         if is_in_use(path).map_err(Refusal::io(path))? {
             return Err(Refusal::InUse(path.clone()));
         }
+        // An export of nobody is empty. A backup never is, and what it replaces is not kept aside.
+        let may_be_empty = !matches!(kind, Kind::Backup);
+        let is_blank = found.len() == 0 && may_be_empty;
         // The database of the settings may be damaged; it is kept aside whatever it is.
-        if !is_own && found.len() > 0 && !is_a(path, kind).map_err(Refusal::io(path))? {
+        if !is_own && !is_blank && !is_a(path, kind).map_err(Refusal::io(path))? {
             return Err(Refusal::Other { path: path.clone(), kind: kind.name() });
         }
         Ok(())
@@ -207,6 +210,10 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     }
     match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
+            if path.metadata().is_ok() {
+                // Such as /dev/stdout.
+                return Err(io::Error::other("leads to a pipe, not to a file: name a file"));
+            }
             if look(path)?.is_some() {
                 return Err(io::Error::other("is a link that leads nowhere"));
             }

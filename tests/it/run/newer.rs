@@ -50,7 +50,7 @@ fn run_help(home: &Home, command: &[&str]) -> String {
 }
 
 /// Every command that does something, with the one it belongs to before it.
-fn every_command(home: &Home) -> BTreeSet<String> {
+pub(super) fn every_command(home: &Home) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for name in listed(home, &[]) {
         let below = listed(home, &[&name]);
@@ -84,7 +84,7 @@ fn call(home: &Home, name: &str, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn every_command_that_opens_a_database_refuses_one_that_is_newer_than_it_knows() {
+pub(super) fn every_command_that_opens_a_database_refuses_one_that_is_newer_than_it_knows() {
     let home = with_schema(99);
     let table: BTreeSet<String> = COMMANDS.iter().map(|(name, ..)| (*name).to_owned()).collect();
     assert_eq!(every_command(&home), table, "the table above names every command");
