@@ -290,6 +290,12 @@ impl Record {
             .map(|(id, _)| id)
     }
 
+    /// Of the ids by which it has a client, the first in their order; none if it never had it.
+    pub fn account<'r>(&'r self, client: &ClientId) -> Option<&'r ClientId> {
+        let (id, claim) = self.claims.get_key_value(client)?;
+        Some(claim.with.as_ref().unwrap_or(id))
+    }
+
     /// The ids of a client of which it has to be looked up who holds them before it claims the client anew: those
     /// that others claim too, or the client's own where that is new to it.
     pub fn contended(&self, client: &ClientId) -> Vec<ClientId> {

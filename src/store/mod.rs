@@ -111,7 +111,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Keys {
     /// App users it speaks of; everybody they are merged with comes along.
     pub users: Vec<Key>,
-    /// Clients it makes active, and for whom; whoever held them comes along.
+    /// Clients it gives, and to whom, under each of their ids, those of one app user together; whoever had them comes
+    /// along.
     pub claims: Vec<(Key, ClientId)>,
     /// App users of whom it may take back what was said of a client: whoever else claims those of which that was all
     /// comes along.

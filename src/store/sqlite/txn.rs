@@ -179,7 +179,15 @@ impl Txn for SqliteTxn<'_> {
         for key in &keys.takes_back {
             loader.unsure(key)?;
         }
+        let mut before = None;
         for (key, client) in &keys.claims {
+            let account = loader.directory.record(key).and_then(|record| record.account(client)).cloned();
+            // Ids that turn out to be of one client: what was said under one of them counts for the other.
+            if account.is_none() || before.as_ref().is_some_and(|(of, other)| *of == key && *other != account)
+            {
+                loader.unsure(key)?;
+            }
+            before = Some((key, account));
             let contended = match loader.directory.record(key) {
                 Some(record) => record.contended(client),
                 None => vec![client.clone()],

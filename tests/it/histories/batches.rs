@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use rollcall::domain::{ChangeKind, ClientId, Directory, Event as Told, Fact, Record, SmoochId, View};
 
 use super::generate::{Order, history, order, unmerging_history};
+use super::named::at;
 use super::translate::{body, directory_of, empty, event, learn, listed, pointers};
 use super::{app, cases};
-use crate::model::Event;
+use crate::model::{Device, Event, Say};
 
 proptest! {
     #![proptest_config(cases(1))]
@@ -27,6 +28,20 @@ proptest! {
     ) {
         compare(&history, &order, &ends)?;
     }
+}
+
+#[test]
+fn a_client_that_was_called_inactive_under_an_id_that_turns_out_to_be_its_own_falls_to_the_next() {
+    let device = |active, other_id| Device { active, other_id, ..Device::default() };
+    let says = |time, user, client, device| at(time, Say::Client { user, client, value: Some(device) });
+    // The last first.
+    let history = [
+        says(4, "D", "c1", device(None, Some("c3"))),
+        says(5, "D", "c1", device(Some(false), None)),
+        says(1, "A", "c3", device(None, None)),
+        says(3, "D", "c3", device(None, None)),
+    ];
+    compare(&history, &Order::backwards(history.len()), &[true; 24]).unwrap();
 }
 
 fn compare(history: &[Event], order: &Order, ends: &[bool]) -> Result<(), TestCaseError> {
@@ -100,7 +115,9 @@ impl Memory {
             };
             clients.extend(fact.claims().flat_map(contended));
         }
-        let takes_back = facts().filter(|fact| fact.takes_back()).filter_map(|fact| fact.users()[0]);
+        // Of several ids that are one client's, what was said under one counts for the others.
+        let may_link = |fact: &&Fact| fact.takes_back() || fact.claims().nth(1).is_some();
+        let takes_back = facts().filter(may_link).filter_map(|fact| fact.users()[0]);
         let unsure = takes_back.filter_map(|user| self.records.get(user)).flat_map(Record::unsure);
         let unsure: BTreeSet<ClientId> = unsure.cloned().collect();
         clients.extend(unsure.iter().cloned());

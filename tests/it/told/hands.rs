@@ -118,6 +118,11 @@ fn one_device_by_two_ids_is_active_for_whoever_had_it_last() {
             vec![through(1, read, "a$", both()), wrote_v2(2, "b$", v2()), through(3, read, "c$", both())],
             &[("a$", "uuid$", false), ("b$", "H$", false), ("c$", "uuid$", true)],
         ),
+        (
+            "two who have it by one id each: what connects these is known of the first alone (decision 23)",
+            vec![through(1, read, "a$", both()), wrote_v2(2, "b$", v2()), lists(3, "c$", v1())],
+            &[("a$", "uuid$", false), ("b$", "H$", true), ("c$", "uuid$", true)],
+        ),
     ]);
 }
 
@@ -212,6 +217,16 @@ fn who_was_called_inactive_or_has_it_no_more_takes_a_client_from_nobody() {
                 bodies
             },
             is_b,
+        ),
+        (
+            "not if it was called inactive there under another of its ids",
+            vec![
+                through(1, read, "b$", json!({ "id": "H$" })),
+                through(3, read, "a$", json!({ "id": "H$" })),
+                through(4, read, "a$", json!({ "_id": "H$", "id": "uuid$" })),
+                through(5, read, "a$", json!({ "id": "uuid$", "active": false })),
+            ],
+            &[("a$", "uuid$", false), ("b$", "H$", true)],
         ),
         (
             "until it is called active there again",
