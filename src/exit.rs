@@ -74,6 +74,7 @@ fn of_copy(error: &CopyError) -> u8 {
         | CopyError::Exists(_)
         | CopyError::Damaged { .. }
         | CopyError::Derived { .. }
+        | CopyError::Journal { .. }
         | CopyError::Crowded(_)
         | CopyError::Stopped => FAILED,
     }

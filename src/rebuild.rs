@@ -16,9 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::Key;
+use crate::ingest::upkeep::read_again;
 use crate::store::archive::{Archive as _, Row};
-use crate::store::sqlite::{OpenError, REBUILD, REBUILD_LOCK, SqliteReader, TABLES};
-use crate::store::{Error, Horizon, Reader as _, Result, Seq};
+use crate::store::sqlite::{
+    Examination, Hole, Moment, OpenError, REBUILD, REBUILD_LOCK, SqliteReader, TABLES,
+};
+use crate::store::{Error, Horizon, Result, Seq};
 pub use fold::{Fold, event};
 
 /// Entries folded in one transaction.
@@ -77,11 +80,17 @@ impl Drop for Scratch {
     }
 }
 
-/// The live directory and the fold of its journal, side by side.
+/// The live directory and the fold of its journal, side by side. Of whom the journal has lost something, what the live
+/// directory has is no difference: it may hold what was lost.
 pub struct Comparison {
     live: SqliteReader,
     fold: Fold,
     folded: SqliteReader,
+    journal: Examination,
+    /// The app users of whom the journal has lost something, once all of it was examined.
+    lacking: Option<BTreeSet<Key>>,
+    /// Those of them who would differ.
+    kept: BTreeSet<Key>,
     stop: Arc<AtomicBool>,
 }
 
@@ -90,7 +99,10 @@ impl Comparison {
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
         let mut live = SqliteReader::open(database)?;
         let fold = Fold::open(&folder(database), &mut live)?;
-        Ok(Self { live, folded: SqliteReader::open(fold.path())?, fold, stop: Arc::default() })
+        let lacking = fold.lacking()?;
+        let journal = lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(fold.last()));
+        let (folded, kept, stop) = (SqliteReader::open(fold.path())?, BTreeSet::new(), Arc::default());
+        Ok(Self { live, fold, folded, journal, lacking, kept, stop })
     }
 
     /// The same, ended by this: then it fails with [`Error::Interrupted`].
@@ -107,9 +119,15 @@ impl Comparison {
         self.fold.last()
     }
 
-    /// Entries whose event cannot be read any more: they say nothing.
-    pub fn unreadable(&self) -> u64 {
-        self.fold.unreadable()
+    /// What the journal has lost, as far as this examined it.
+    pub fn holes(&self) -> Vec<Hole> {
+        self.journal.holes()
+    }
+
+    /// The app users who stay as they are although the journal says otherwise by now, because it has lost something of
+    /// them.
+    pub fn kept(&self) -> &BTreeSet<Key> {
+        &self.kept
     }
 
     /// How much there is to fold, and to compare: journal entries, and rows of the live directory.
@@ -119,21 +137,39 @@ impl Comparison {
         Ok((entries, rows))
     }
 
-    /// Folds what the journal has gained, but for what comes meanwhile. Tells `progress` how many entries
-    /// each step took.
+    /// Folds what the journal has gained, but for what comes meanwhile, and examines it: the first time all of it.
+    /// Tells `progress` how many entries each step took.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut rounds = 0;
         loop {
             self.go_on()?;
-            let page = self.live.journal(self.fold.last(), BATCH)?;
-            goes_on(self.live.horizon()?, self.fold.last())?;
-            self.fold.learn(&page)?;
-            progress(page.len() as u64);
-            rounds += usize::from(page.len() < BATCH);
-            if page.len() < FEW || rounds > ROUNDS {
-                return Ok(());
+            let moment = self.live.moment()?;
+            let page = learn(&moment, &mut self.journal, &mut self.fold)?;
+            progress(page as u64);
+            rounds += usize::from(page < BATCH);
+            if page < FEW || rounds > ROUNDS {
+                break;
             }
         }
+        if self.lacking.is_none() {
+            self.examine()?;
+        }
+        Ok(())
+    }
+
+    /// Examines the rest: up to the last entry, and whether the records lead to entries that are there.
+    fn examine(&mut self) -> Result<()> {
+        let moment = self.live.moment()?;
+        while learn(&moment, &mut self.journal, &mut self.fold)? > 0 {}
+        moment.examine_end(&mut self.journal)?;
+        drop(moment);
+        while self.live.moment()?.examine_records(&mut self.journal, PAGE, read_again)? > 0 {
+            self.go_on()?;
+        }
+        let lacking = self.journal.lacking().clone();
+        self.fold.note_lacking(&lacking)?;
+        self.lacking = Some(lacking);
+        Ok(())
     }
 
     /// Compares on, until there is something to tell: the rows that the journal says otherwise, each as the
@@ -167,24 +203,48 @@ impl Comparison {
         }
         self.catch_up(&mut |_| ())?;
         let moment = self.live.moment()?;
-        goes_on(moment.horizon()?, self.fold.last())?;
-        loop {
-            let page = moment.journal(self.fold.last(), BATCH)?;
-            if page.is_empty() {
-                break;
-            }
-            self.fold.learn(&page)?;
-        }
+        while learn(&moment, &mut self.journal, &mut self.fold)? > 0 {}
         let folded = self.folded.moment()?;
+        let lacking = self.journal.lacking().iter().chain(self.lacking.iter().flatten()).cloned().collect();
         let mut differing = Vec::new();
         for (table, key) in suspects {
             let (was, is) = (moment.row(table, &key)?, folded.row(table, &key)?);
-            if !was.says_the_same_as(&is) {
+            if was.says_the_same_as(&is) {
+                continue;
+            }
+            if stays([&moment, &folded], &was, &is, &lacking)? {
+                self.kept.extend(was.user());
+            } else {
                 differing.push(is);
             }
         }
         Ok(differing)
     }
+}
+
+/// Examines the next entries of the journal, and folds those that are not folded yet: how many there were.
+fn learn(moment: &Moment<'_>, journal: &mut Examination, fold: &mut Fold) -> Result<usize> {
+    goes_on(moment.horizon()?, fold.last())?;
+    let mut page = moment.examine(journal, BATCH, read_again)?;
+    let read = page.len();
+    let folded = page.partition_point(|(entry, _)| entry.seq <= fold.last());
+    fold.learn(page.split_off(folded))?;
+    Ok(read)
+}
+
+/// Whether a row of the live directory stays as it is although the fold says otherwise: the journal has lost something
+/// of the app user, or of somebody it has to do with, and the record can be read.
+fn stays([live, folded]: [&Moment<'_>; 2], was: &Row, is: &Row, lacking: &BTreeSet<Key>) -> Result<bool> {
+    let Some((app, id)) = was.user().filter(|_| !lacking.is_empty()) else { return Ok(false) };
+    let (ids, clients) = (std::slice::from_ref(&id), was.clients());
+    let is_touched = lacking.contains(&(app.clone(), id.clone()))
+        || live.reaches(&app, ids, &clients, lacking)?
+        || folded.reaches(&app, ids, &clients, lacking)?;
+    if !is_touched {
+        return Ok(false);
+    }
+    let record = live.row(0, &[app.to_string(), id.to_string()])?;
+    Ok(record.is_readable() || (was.cells.is_some() && is.cells.is_none()))
 }
 
 /// The rows that still differ of those with these keys, once nothing more can come: for whoever writes the

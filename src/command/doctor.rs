@@ -15,7 +15,8 @@ use serde_json::json;
 
 use crate::config::{Problems, Settings, StoreUrl};
 use crate::exit;
-use crate::store::sqlite::{self, CopyError, Fault, Health, OpenError, Work};
+use crate::ingest::upkeep::READING;
+use crate::store::sqlite::{self, CopyError, Fault, Health, Hole, OpenError, Work};
 
 const AFTER_HELP: &str = "\
 Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database and its derived tables, the clock, the \
@@ -99,6 +100,9 @@ pub async fn run(
             let is_read = health.as_ref().is_ok_and(|health| !health.doubted);
             let derived = is_read.then(|| derived(path, sqlite::derived_faults(path, &mut work))).flatten();
             findings.push(derived.unwrap_or_else(|| database(path, &health)));
+            if is_read {
+                findings.push(journal(sqlite::journal_holes(path, READING.event, &mut work)));
+            }
             if let Ok(health) = &health {
                 findings.push(clock(health, Timestamp::now()));
                 findings.extend(contents::all(settings, health, Timestamp::now()));
@@ -215,6 +219,24 @@ fn derived(path: &Path, found: Result<Vec<Fault>, CopyError>) -> Option<Finding>
         Err(error) => {
             let said = format!("its derived tables could not be compared with its records: {error}");
             Some(Finding::warning(CHECK, said, "run `rollcall verify` in a quieter hour"))
+        }
+    }
+}
+
+/// The journal must have every entry that was ever written, but for what was let go or erased.
+fn journal(found: Result<Vec<Hole>, CopyError>) -> Finding {
+    const CHECK: &str = "journal";
+    match found {
+        Ok(holes) if holes.is_empty() => Finding::fine(CHECK, "every entry is there, with its body"),
+        Ok(holes) => Finding::wrong(
+            CHECK,
+            sqlite::named_holes(&holes),
+            "the directory still has what came of it; only a backup made before brings it back into the journal: \
+             `rollcall verify BACKUP` tells whether it is whole there",
+        ),
+        Err(error) => {
+            let said = format!("it could not be looked through: {error}");
+            Finding::warning(CHECK, said, "run `rollcall verify` in a quieter hour")
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What everything else goes by.
-const FIRST: &str = "counters";
+const FIRST: [&str; 3] = ["counters", "tombstones", "gaps"];
 
 /// Rows put right in one transaction.
 const AT_ONCE: usize = 512;
@@ -41,8 +41,12 @@ taken while this runs.
 What is made of the records (identifiers, columns and indexes of lists and searches, counters) is compared with them, \
 too, and made anew where it is damaged, by the service in small steps while it goes on.
 
-Each app user who differs is a line on stdout: the app, and the _id; and so is each table that is damaged, with what \
-is wrong. The exit code is 0 if all is equal, or was put right; 1 if something differs, with --verify.
+The journal is looked through for what it has lost: entries, bodies, and whom an entry is about. App users of whom it \
+has lost something stay as they are in the directory, which still has what came of it; that is never made poorer.
+
+Each app user who differs is a line on stdout: the app, and the _id; and so is each table that is damaged, and \
+each hole in the journal, with what is wrong. The exit code is 0 if all is equal, or was put right; 1 if the journal is \
+damaged, or, with --verify, if something differs.
 
 Examples:
   rollcall rebuild --verify
@@ -78,12 +82,13 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         damaged.insert(name);
         writeln!(io::stdout(), "{name} is damaged: {what}")?;
     }
-    if args.verify && database::open(settings)?.horizon().is_err() {
+    if args.verify && (damaged.contains("gaps") || database::open(settings)?.horizon().is_err()) {
         return not_compared(&damaged);
     }
     let mut hand = if args.verify { Hand::Nobody } else { Hand::of(settings).await? };
-    if damaged.contains(FIRST) {
-        hand.make_anew(&[FIRST]).await?;
+    let first: Vec<&str> = FIRST.into_iter().filter(|name| damaged.contains(name)).collect();
+    if !first.is_empty() {
+        hand.make_anew(&first).await?;
     }
     let scratch = take_scratch(path).await?;
     clear_on_signal(&scratch)?;
@@ -92,7 +97,11 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new(|| Some(entries + rows), "journal entries folded and rows compared")?;
     comparison.catch_up(&mut |steps| progress.advance(steps))?;
     let (mut pass, mut differing) = (Pass::begin(), BTreeSet::<Key>::new());
-    let (mut replaced, mut unreadable) = (0, 0);
+    let (mut replaced, mut kept) = (0, BTreeSet::<Key>::new());
+    let holes = comparison.holes();
+    for hole in &holes {
+        progress.print(&hole.to_string())?;
+    }
     while let Some(found) = comparison.next(&mut pass, &mut |steps| progress.advance(steps))? {
         if found.is_empty() {
             continue;
@@ -106,7 +115,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
         if !args.verify {
             // Whoever puts it right goes on with the fold.
-            unreadable += comparison.unreadable();
+            kept.extend(comparison.kept().iter().cloned());
             drop(comparison);
             for few in found.chunks(AT_ONCE) {
                 replaced += hand.put_right(few).await?;
@@ -115,10 +124,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
     }
     progress.finish();
-    unreadable += comparison.unreadable();
-    if unreadable > 0 {
-        let _ = writeln!(io::stderr(), "{unreadable} entries cannot be read any more, and say nothing");
-    }
+    kept.extend(comparison.kept().iter().cloned());
     let (seq, count) = (comparison.seq(), differing.len());
     drop(comparison);
     if !args.verify {
@@ -130,7 +136,8 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             bail!("{name} is damaged still: {what}");
         }
     }
-    conclude(args, (count, replaced, seq), &damaged)
+    let found = Found { seq, count, replaced, damaged, holes: holes.len(), kept: kept.len() };
+    found.print(args.verify)
 }
 
 /// Says that the journal cannot be folded before what is damaged is made anew.
@@ -144,26 +151,46 @@ fn not_compared(damaged: &BTreeSet<&str>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Says what it came to.
-fn conclude(
-    args: &Args,
-    (count, replaced, seq): (usize, u64, Seq),
-    damaged: &BTreeSet<&str>,
-) -> anyhow::Result<ExitCode> {
-    let said = match (count, args.verify) {
-        (0, _) => format!("the directory is what the journal says, up to entry {seq}"),
-        (_, true) => format!("{count} app users are not what the journal says, up to entry {seq}"),
-        (_, false) => format!("{count} app users were put right, {replaced} rows, up to entry {seq}"),
-    };
-    writeln!(io::stdout(), "{said}")?;
-    let names: Vec<&str> = damaged.iter().copied().collect();
-    match (names.join(", "), args.verify) {
-        (none, _) if none.is_empty() => {}
-        (names, true) => writeln!(io::stdout(), "damaged, and made of others: {names}")?,
-        (names, false) => writeln!(io::stdout(), "made anew: {names}")?,
+/// What was found, in the end.
+struct Found<'n> {
+    seq: Seq,
+    /// App users who differ.
+    count: usize,
+    replaced: u64,
+    damaged: BTreeSet<&'n str>,
+    holes: usize,
+    /// App users who are kept as the directory has them.
+    kept: usize,
+}
+
+impl Found<'_> {
+    /// Prints it; gives what to exit with.
+    fn print(&self, only_verified: bool) -> anyhow::Result<ExitCode> {
+        let Self { seq, count, replaced, kept, .. } = self;
+        let mut out = io::stdout();
+        match (count, only_verified) {
+            (0, _) => writeln!(out, "the directory is what the journal says, up to entry {seq}")?,
+            (_, true) => writeln!(out, "{count} app users are not what the journal says, up to entry {seq}")?,
+            (_, false) => {
+                writeln!(out, "{count} app users were put right, {replaced} rows, up to entry {seq}")?;
+            }
+        }
+        let damaged: Vec<&str> = self.damaged.iter().copied().collect();
+        match (damaged.join(", "), only_verified) {
+            (none, _) if none.is_empty() => {}
+            (names, true) => writeln!(out, "damaged, and made of others: {names}")?,
+            (names, false) => writeln!(out, "made anew: {names}")?,
+        }
+        if self.holes > 0 {
+            writeln!(
+                out,
+                "the journal is damaged: {kept} app users are kept as the directory has them, because the journal has \
+                 lost something of them; only a backup made before brings that back into the journal"
+            )?;
+        }
+        let fine = self.holes == 0 && (*count == 0 && damaged.is_empty() || !only_verified);
+        Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    let fine = count == 0 && damaged.is_empty() || !args.verify;
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What is wrong with derived tables.

@@ -9,10 +9,12 @@ use serde_json::json;
 use super::backup::print;
 use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
+use crate::ingest::upkeep::READING;
 use crate::store::sqlite::{self, CopyError, OpenError};
 
 const AFTER_HELP: &str = "\
-Every page is looked at, every app user is read, and every table that is made of others (identifiers, \
+Every page is looked at, every app user is read, the journal is looked through for entries, bodies and app users \
+that it has lost, and every table that is made of others (identifiers, \
 columns and indexes of lists and searches, counters) is compared with what it is made of, while the service goes on \
 if there is one. Two databases with one seq and one checksum show the same directory. A backup must still show what it did when it was made.
 
@@ -42,7 +44,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
-    let checked = watched(settings, |work| sqlite::verify(path, work))?;
+    let checked = watched(settings, |work| sqlite::verify(path, READING.event, work))?;
     match checked {
         Ok(checked) => print(&checked, args.json, Some("whole")),
         Err(error) => {
@@ -50,6 +52,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
                 error,
                 CopyError::Damaged { .. }
                     | CopyError::Derived { .. }
+                    | CopyError::Journal { .. }
                     | CopyError::Open(OpenError::Foreign(_))
             );
             let verdict = if is_damaged { "damaged" } else { "unknown" };

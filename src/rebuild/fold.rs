@@ -1,8 +1,8 @@
 //! The journal, learned once more from its first entry on.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
-
-use bytes::Bytes;
 
 use crate::domain::{Event, Key};
 use crate::ingest::refold::{adopt, relearn};
@@ -13,13 +13,16 @@ use crate::store::{Entry, Error, Result, Seq, Store as _, Txn as _};
 /// Records of the base learned in one transaction.
 const PAGE: usize = 1024;
 
+/// The file beside the fold that names of whom the journal has lost something.
+const LACKING: &str = "lacking.json";
+
 /// Entries that are to be folded may be let go meanwhile.
 pub(super) const TRIMMED: &str = "the journal was trimmed while it was folded; begin again";
 
 /// The event of a journal entry, read from its body by the parser of today; nothing if it cannot be read
-/// any more.
+/// any more, or if the body is not the one that the entry came in.
 pub fn event(entry: &Entry, body: &[u8]) -> Option<Event> {
-    read_again(entry.source, body, entry.place)
+    read_again(entry.source, body, entry.place).filter(|event| event.stamp.digest == entry.digest)
 }
 
 /// A directory that learns from the journal of another. It keeps no journal of its own; how far it is
@@ -28,7 +31,6 @@ pub struct Fold {
     store: Sqlite,
     path: PathBuf,
     last: Seq,
-    unreadable: u64,
 }
 
 impl Fold {
@@ -46,7 +48,7 @@ impl Fold {
         })?;
         let failed = |error| OpenError::Store { path: path.clone(), error };
         let last = store.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
-        let mut fold = Self { store, path: path.clone(), last, unreadable: 0 };
+        let mut fold = Self { store, path: path.clone(), last };
         if fold.last == 0 {
             fold.begin(live).map_err(failed)?;
         }
@@ -78,25 +80,32 @@ impl Fold {
         self.last
     }
 
-    /// How many entries said nothing, because their event cannot be read any more.
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable
+    /// Learns the next entries, each with its event if that can be read, in one transaction.
+    pub fn learn(&mut self, mut entries: Vec<(Entry, Option<Event>)>) -> Result<()> {
+        let Some((last, _)) = entries.last() else { return Ok(()) };
+        let last = last.seq;
+        let events: Vec<_> = entries.iter_mut().map(|(entry, event)| (&*entry, event.take())).collect();
+        relearn(&mut self.store, &events, last)?;
+        self.last = last;
+        self.store.rest()
     }
 
-    /// Learns the next entries, in one transaction.
-    pub fn learn(&mut self, entries: &[(Entry, Bytes)]) -> Result<()> {
-        let Some((last, _)) = entries.last() else { return Ok(()) };
-        let mut events = Vec::with_capacity(entries.len());
-        for (entry, body) in entries {
-            if body.is_empty() {
-                return Err(Error::Unavailable(TRIMMED.to_owned()));
+    /// The app users of whom the journal has lost something, if that was noted.
+    pub(super) fn lacking(&self) -> std::result::Result<Option<BTreeSet<Key>>, OpenError> {
+        let path = self.path.with_file_name(LACKING);
+        let read = || -> io::Result<Option<BTreeSet<Key>>> {
+            match std::fs::read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                read => Ok(Some(serde_json::from_slice(&read?)?)),
             }
-            let event = event(entry, body);
-            self.unreadable += u64::from(event.is_none());
-            events.push((entry, event));
-        }
-        relearn(&mut self.store, &events, last.seq)?;
-        self.last = last.seq;
-        self.store.rest()
+        };
+        read().map_err(|error| OpenError::Io { path: path.clone(), error })
+    }
+
+    /// Notes of whom the journal has lost something, for whoever goes on with this fold.
+    pub(super) fn note_lacking(&self, lacking: &BTreeSet<Key>) -> Result<()> {
+        let text = serde_json::to_vec(lacking).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let written = std::fs::write(self.path.with_file_name(LACKING), text);
+        written.map_err(|error| Error::Unavailable(error.to_string()))
     }
 }

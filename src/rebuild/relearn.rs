@@ -20,7 +20,7 @@ use crate::ingest::queue::{Queue, Refused};
 use crate::metrics::Metrics;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::readers::give_way;
-use crate::store::sqlite::{Doubts, OpenError, SqliteReader};
+use crate::store::sqlite::{Doubts, OpenError, SqliteReader, named_holes};
 use crate::store::{Error, Reader as _};
 
 /// Rows replaced in one transaction.
@@ -197,6 +197,14 @@ impl Work {
                 tracing::info!(done, of = entries, "learning the journal again: {done} of {entries} entries");
             }
         })?;
+        let holes = comparison.holes();
+        if !holes.is_empty() {
+            let holes = named_holes(&holes);
+            tracing::error!(
+                holes,
+                "the journal is damaged; app users of whom it has lost something stay as they are: {holes}"
+            );
+        }
         let (mut pass, mut users, mut rows) = (Pass::begin(), 0, 0);
         while let Some(found) = comparison.next(&mut pass, &mut |_| ())? {
             if found.is_empty() {

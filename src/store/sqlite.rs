@@ -21,8 +21,10 @@ mod errors;
 mod export;
 mod files;
 mod forget;
+mod gaps;
 mod health;
 mod history;
+mod holes;
 mod keep;
 mod kept;
 mod leftovers;
@@ -53,14 +55,15 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{Error, Reading, Result, Retention, Seq, Store};
 use crate::domain::Directory;
 pub use backup::{Restored, backup, moment, restore};
-pub use check::{Checked, check, derived_faults, verify};
+pub use check::{Checked, check, derived_faults, journal_holes, verify};
 use checkpoint::Checkpointer;
 pub use compare::{Moment, TABLES};
-pub use copy::{CopyError, Stage, Work};
+pub use copy::{CopyError, Stage, Work, named as named_holes};
 pub use derived::{DERIVED, Derived, Doubts, Fault};
 use errors::trouble;
 pub use files::{Part, free_bytes};
 pub use health::{Health, health, library};
+pub use holes::{Examination, Hole, Lost};
 use kept::Kept;
 pub use leftovers::{
     Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, copies, find as find_leftovers, is_ours,

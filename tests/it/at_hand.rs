@@ -2,6 +2,7 @@
 
 mod apps;
 mod gone;
+mod holes;
 mod look;
 mod progress;
 mod quarantine;

@@ -161,11 +161,11 @@ pub(super) fn journal(conn: &Connection, after: Seq, limit: usize) -> Result<Vec
 
 /// The bodies of the last batch that one was asked of.
 #[derive(Default)]
-struct Unpacked(Option<(i64, Vec<Bytes>)>);
+pub(super) struct Unpacked(Option<(i64, Vec<Bytes>)>);
 
 impl Unpacked {
     /// The body that an entry came in; empty where it is not kept any more.
-    fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
+    pub(super) fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
         let first = first_of_batch(conn, entry.seq)?;
         if let Some(first) = first.filter(|first| self.0.as_ref().is_none_or(|(known, _)| known != first)) {
             self.0 = Some((first, bodies(conn, first)?));

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::codec::{decode, encode};
 use super::derived::{Tell, written};
 use super::load::Loader;
-use super::reader::{ENTRY, bodies, entry};
-use super::{Error, Kept, Result, trouble};
+use super::{Error, Examination, Kept, Result, trouble};
 use crate::domain::{AppId, Directory, Key, Record, SmoochId};
-use crate::store::{Entry, Horizon, ReadEvent, Seq};
+use crate::store::{Entry, Horizon, ReadEvent};
 
 /// The most entries that one step folds, and about the bytes of their bodies: so few that a step takes no longer
 /// than a small commit or two.
@@ -26,21 +24,22 @@ pub(super) fn fold(
     read: ReadEvent,
     may_go: impl Fn(&Entry) -> bool,
 ) -> Result<bool> {
-    let entries = next(conn, kept.folded, may_go)?;
+    let mut examination = Examination::after(kept.folded);
+    let entries = examination.page(conn, (STEP, STEP_BYTES), read, may_go)?;
     let Some((last, _)) = entries.last() else { return Ok(false) };
     let (folded, received) = (last.seq, last.received);
     let users = entries
         .iter()
         .flat_map(|(entry, _)| entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone())));
     let mut directory = load(conn, &users.collect())?;
-    for (entry, body) in &entries {
-        let event = body.as_ref().and_then(|body| read(entry.source, body, entry.place));
+    for (entry, event) in &entries {
         // No group can be too large: it has no bound here.
         _ = entry.learn_again(&mut directory, event.as_ref());
     }
     for (key, entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
         save(conn, key, &entry.now)?;
     }
+    take_over(conn, examination.lacking())?;
     let sql = "UPDATE horizon SET seq = ?1, received = ?2";
     written(conn.execute(sql, params![folded as i64, received]).map_err(trouble)?)?;
     (kept.folded, kept.received) = (folded, received);
@@ -48,31 +47,18 @@ pub(super) fn fold(
     Ok(true)
 }
 
-/// The entries of one step, each with its body if that is there.
-fn next(
-    conn: &Connection,
-    after: Seq,
-    may_go: impl Fn(&Entry) -> bool,
-) -> Result<Vec<(Entry, Option<Bytes>)>> {
-    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT {STEP}");
-    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
-    let mut rows = select.query([after as i64]).map_err(trouble)?;
-    let (mut entries, mut bytes) = (Vec::new(), 0);
-    let mut batch: (Option<i64>, Vec<Bytes>) = (None, Vec::new());
-    while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < STEP_BYTES) {
-        let entry = entry(row)?;
-        if !may_go(&entry) {
-            break;
+/// Of whom the journal has lost something, the base takes what the directory has: it holds what was lost. What it
+/// holds of later entries as well changes nothing when these are learned once more.
+fn take_over(conn: &Connection, lacking: &BTreeSet<Key>) -> Result<()> {
+    let mut loader = Loader::new(conn, None, usize::MAX);
+    for (app, id) in lacking {
+        match loader.group(app, id) {
+            // Of a record that cannot be read nothing is taken.
+            Err(Error::Unreadable { .. }) => {}
+            loaded => loaded?,
         }
-        let first = super::reader::first_of_batch(conn, entry.seq)?;
-        if batch.0 != first {
-            batch = (first, first.map_or(Ok(Vec::new()), |first| bodies(conn, first))?);
-        }
-        let body = batch.1.get(entry.body).cloned();
-        bytes += body.as_ref().map_or(0, Bytes::len);
-        entries.push((entry, body));
     }
-    Ok(entries)
+    loader.directory.entries().try_for_each(|(key, entry)| save(conn, key, &entry.now))
 }
 
 /// Drops the bodies of batches whose entries are all in the base.

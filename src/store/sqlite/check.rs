@@ -10,10 +10,11 @@ use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 
 use super::copy::{CopyError, Stage, Watched, Work};
+use super::holes::{Examination, Hole, PAGE_BYTES};
 use super::load::Loader;
 use super::reader::{counts, show};
 use super::{Error, Fault, base, derived, migrate, seal, tables, trouble};
-use crate::store::{Counts, Seq};
+use crate::store::{Counts, ReadEvent, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
 /// says when.
@@ -44,18 +45,65 @@ pub struct Checked {
     pub taken: Option<i64>,
 }
 
-/// As [`check`], and compares every derived table with what it is made of.
+/// As [`check`], looks through the journal, reading bodies with `read`, and compares every derived table with what it is
+/// made of.
 ///
 /// # Errors
-/// As [`check`], and [`CopyError::Derived`].
-pub fn verify(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+/// As [`check`], and [`CopyError::Journal`] and [`CopyError::Derived`].
+pub fn verify(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     let checked = match check(path, work) {
         // It may be one of several.
         checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
         failed => return failed,
     };
-    let faults = derived_faults(path, work)?;
-    if faults.is_empty() { checked } else { Err(CopyError::Derived { path: path.to_owned(), faults }) }
+    let (path, faults) = (path.to_owned(), derived_faults(path, work)?);
+    let holes = match journal_holes(&path, read, work) {
+        // What it goes by has to be made anew before.
+        Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
+        holes => holes?,
+    };
+    match (holes.is_empty(), faults.is_empty()) {
+        (true, true) => checked,
+        (true, false) => Err(CopyError::Derived { path, faults }),
+        (false, _) => Err(CopyError::Journal { path, holes, faults }),
+    }
+}
+
+/// Looks through the journal of a database, which may be written meanwhile, for what it has lost; reads bodies with
+/// `read`. Of an older schema nothing is said.
+///
+/// # Errors
+/// It cannot be read, or too much is being written meanwhile.
+pub fn journal_holes(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Vec<Hole>, CopyError> {
+    let file = Watched::open(path, work)?;
+    if file.schema != migrate::known() {
+        return Ok(Vec::new());
+    }
+    let (mut examination, mut done) = (Examination::default(), 0);
+    let mut is_over = false;
+    while !is_over {
+        // Each page of a moment of its own: what was journalled does not change, but for what is let go.
+        let moment = file.hold()?;
+        let page = examination.page(&moment, (PAGE, PAGE_BYTES), read, |_| true);
+        let page = page.map_err(|error| file.failed(work, error))?;
+        is_over = page.is_empty();
+        if is_over {
+            examination.end(&moment).map_err(|error| file.failed(work, error))?;
+        }
+        done += page.len() as u64;
+        (work.told)(Stage::Comparing, done, 0);
+        file.go_on(work)?;
+    }
+    loop {
+        let moment = file.hold()?;
+        let records = examination.records(&moment, PAGE, read).map_err(|error| file.failed(work, error))?;
+        if records == 0 {
+            return Ok(examination.holes());
+        }
+        done += records as u64;
+        (work.told)(Stage::Comparing, done, 0);
+        file.go_on(work)?;
+    }
 }
 
 /// Compares every derived table of a database, which may be written meanwhile, with what it is made of: what is wrong

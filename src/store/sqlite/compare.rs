@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::cache::Cache;
 use super::codec::decode;
 use super::derived::{Remaking, of};
+use super::holes::{Examination, PAGE_BYTES};
 use super::load::Loader;
 use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
 use super::{Error, Result, trouble};
-use crate::domain::{AppId, Change, Key, Record, View};
+use crate::domain::{AppId, Change, ClientId, Event, Key, Record, SmoochId, View};
 use crate::store::archive::Row;
-use crate::store::{Entry, Horizon, Seq};
+use crate::store::{Entry, Heads, Horizon, ReadEvent};
 
 /// The tables that are a fold of the journal, each with the columns of its key, which are text, begin with
 /// the app and end with the `_id`. A table that is added to the directory belongs here.
@@ -45,6 +45,22 @@ impl Row {
             (Some(one), Some(other)) => one.len() == other.len() && one.iter().zip(other).all(same),
             (one, other) => one.is_none() && other.is_none(),
         }
+    }
+}
+
+impl Row {
+    /// Whether the row is there, and the record in it, if it has one, can be read.
+    pub fn is_readable(&self) -> bool {
+        let is_read = |cell: &Value| !matches!(cell, Value::Blob(bytes) if decode(bytes).is_err());
+        self.cells.as_ref().is_some_and(|cells| cells.iter().all(is_read))
+    }
+
+    /// The client that it is about, if it is about one.
+    pub fn clients(&self) -> Vec<ClientId> {
+        let is_client =
+            TABLES[self.table].0 == "identifiers" && self.key.get(1).is_some_and(|kind| kind != "userId");
+        let client = self.key.get(2).filter(|_| is_client);
+        client.into_iter().map(|client| client.as_str().into()).collect()
     }
 }
 
@@ -89,9 +105,49 @@ impl SqliteReader {
 pub struct Moment<'r>(Snapshot<'r>);
 
 impl Moment<'_> {
-    /// A page of the journal, as [`crate::store::Reader::journal`] gives it.
-    pub fn journal(&self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-        super::archive::journal(&self.0, after, limit)
+    /// The next entries of the journal after those that were examined, at most `limit`, each with its event, if the
+    /// body is needed and whole.
+    pub fn examine(
+        &self,
+        examination: &mut Examination,
+        limit: usize,
+        read: ReadEvent,
+    ) -> Result<Vec<(Entry, Option<Event>)>> {
+        examination.page(&self.0, (limit, PAGE_BYTES), read, |_| true)
+    }
+
+    /// Examines the end of the journal, once all entries of this moment were.
+    pub fn examine_end(&self, examination: &mut Examination) -> Result<()> {
+        examination.end(&self.0)
+    }
+
+    /// Examines the next records, at most `limit`, once all entries were: how many there were.
+    pub fn examine_records(
+        &self,
+        examination: &mut Examination,
+        limit: usize,
+        read: ReadEvent,
+    ) -> Result<usize> {
+        examination.records(&self.0, limit, read)
+    }
+
+    /// Whether any of these app users, or of those whom merges connect with them or who ever held one of these clients,
+    /// is among those.
+    pub fn reaches(
+        &self,
+        app: &AppId,
+        ids: &[SmoochId],
+        clients: &[ClientId],
+        sought: &BTreeSet<Key>,
+    ) -> Result<bool> {
+        let found = |heads: Heads| heads.into_iter().any(|(id, _)| sought.contains(&(app.clone(), id)));
+        // What cannot be read reaches nobody.
+        let read = |heads: Result<Heads>| match heads {
+            Err(Error::Damaged(_) | Error::Derived { .. } | Error::Unreadable { .. }) => Ok(Heads::default()),
+            heads => heads,
+        };
+        Ok(found(read(super::history::connected(&self.0, app, ids))?)
+            || found(read(super::history::claimants(&self.0, app, clients))?))
     }
 
     /// From where on the journal is whole.

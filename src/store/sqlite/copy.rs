@@ -15,6 +15,7 @@ use rusqlite::{Connection, OpenFlags, Transaction};
 
 use super::derived::Fault;
 use super::files::Part;
+use super::holes::Hole;
 use super::migrate::{known, schema_of};
 use super::open::check_log;
 use super::output::Refusal;
@@ -86,6 +87,21 @@ pub enum CopyError {
         /// Each table that is damaged, and how.
         faults: Vec<Fault>,
     },
+    /// Every page is whole, but the journal has lost something. Derived tables may be damaged as well.
+    #[error(
+        "{path}: {}; what came of that is still in the directory, and `rollcall rebuild` keeps it; only a backup made \
+         before brings it back into the journal{}",
+        named(holes),
+        also(faults)
+    )]
+    Journal {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        holes: Vec<Hole>,
+        /// Each derived table that is damaged, and how.
+        faults: Vec<Fault>,
+    },
     /// More is being written than the log can hold meanwhile.
     #[error(
         "{0} is written faster than it can be read within store.wal_limit: raise that, choose a quieter hour, \
@@ -95,6 +111,25 @@ pub enum CopyError {
     /// It was told to stop.
     #[error("stopped before the end")]
     Stopped,
+}
+
+/// Holes that are named in one message.
+const NAMED: usize = 20;
+
+/// Some of these, and how many more there are.
+pub fn named(holes: &[Hole]) -> String {
+    let mut all: Vec<String> = holes.iter().take(NAMED).map(ToString::to_string).collect();
+    if holes.len() > NAMED {
+        all.push(format!("{} more like these", holes.len() - NAMED));
+    }
+    all.join("; ")
+}
+
+fn also(faults: &[Fault]) -> String {
+    if faults.is_empty() {
+        return String::new();
+    }
+    format!("; {}; `rollcall rebuild` makes it anew, while the service goes on", listed(faults))
 }
 
 fn listed(faults: &[Fault]) -> String {

@@ -12,6 +12,7 @@ mod schema;
 mod search;
 mod start;
 mod tombstones;
+mod unneeded;
 
 use std::hash::{DefaultHasher, Hash};
 
@@ -65,7 +66,7 @@ pub(super) struct Pieces {
 }
 
 /// All of it, in the order in which it is checked and made: each may need those before it.
-pub const DERIVED: [Derived; 10] = [
+pub const DERIVED: [Derived; 11] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -116,6 +117,14 @@ pub const DERIVED: [Derived; 10] = [
         check: tombstones::check,
         probe: tombstones::probe,
         make: Make::AtOnce(tombstones::make),
+    },
+    Derived {
+        name: "gaps",
+        of: "the numbers of the journal: made anew, every one without an entry is one that needs none",
+        serves: "telling what retention and erasures took out of the journal from what it has lost",
+        check: unneeded::check,
+        probe: unneeded::probe,
+        make: Make::AtOnce(unneeded::make),
     },
     Derived {
         name: "indexes",

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Kept, Result, base, trouble};
+use super::{Kept, Result, base, gaps, trouble};
 use crate::store::{ANSWERS_KEPT, Entry, ReadEvent, Retention, Seq};
 
 /// Rows that one step deletes.
@@ -85,7 +85,10 @@ impl Keep<'_> {
                 || history_entries.is_some_and(|most| last - seq >= most)
         };
         let up_to = self.oldest(sql, params![kept.folded as i64, STEP as i64], may_go)?;
-        self.delete("DELETE FROM journal WHERE seq <= ?1", up_to)
+        let Some(up_to) = up_to else { return Ok(false) };
+        gaps::trim(self.conn, up_to)?;
+        let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE seq <= ?1").map_err(trouble)?;
+        Ok(delete.execute([up_to as i64]).map_err(trouble)? > 0)
     }
 
     fn feed(&self) -> Result<bool> {
@@ -144,11 +147,5 @@ impl Keep<'_> {
         let rows: Vec<(u64, i64)> =
             rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
         Ok(rows.into_iter().take_while(|(seq, time)| may_go(*seq, *time)).last().map(|(seq, _)| seq))
-    }
-
-    fn delete(&self, sql: &str, up_to: Option<u64>) -> Result<bool> {
-        let Some(up_to) = up_to else { return Ok(false) };
-        let mut delete = self.conn.prepare_cached(sql).map_err(trouble)?;
-        Ok(delete.execute([up_to as i64]).map_err(trouble)? > 0)
     }
 }

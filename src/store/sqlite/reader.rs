@@ -341,6 +341,12 @@ pub(super) const ENTRY: &str =
     "seq, app, source, received, event_time, trigger, outcome, digest, users, body, place";
 
 pub(super) fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
+    let (entry, users) = entry_alone(row)?;
+    Ok(Entry { users: users_of(&users)?, ..entry })
+}
+
+/// An entry without its app users, and these as they are kept.
+pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
     let users: String = row.get(8).map_err(trouble)?;
     let read = || -> rusqlite::Result<Entry> {
         Ok(Entry {
@@ -361,7 +367,7 @@ pub(super) fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
             place: row.get::<_, i64>(10)? as usize,
         })
     };
-    Ok(Entry { users: users_of(&users)?, ..read().map_err(trouble)? })
+    Ok((read().map_err(trouble)?, users))
 }
 
 /// Where the batch of an entry begins; nothing if its bodies are not kept any more.

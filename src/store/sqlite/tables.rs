@@ -14,7 +14,7 @@ pub(super) enum Loss {
 }
 
 /// The tables, each with what its loss means. One that is added to the schema belongs here.
-pub(super) const ALL: [(&str, Loss); 18] = [
+pub(super) const ALL: [(&str, Loss); 19] = [
     ("journal", Loss::Damage),
     ("bodies", Loss::Damage),
     ("changes", Loss::Damage),
@@ -31,6 +31,7 @@ pub(super) const ALL: [(&str, Loss); 18] = [
     ("answers", Loss::MadeAnew("answers")),
     ("identifiers", Loss::MadeAnew("identifiers")),
     ("erasures", Loss::MadeAnew("tombstones")),
+    ("gaps", Loss::MadeAnew("gaps")),
     ("moves", Loss::MadeAnew("moves")),
     ("seen", Loss::MadeAnew("seen")),
 ];

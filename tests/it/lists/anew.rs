@@ -10,7 +10,7 @@ use crate::feed::api;
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, what somebody did to it, and whether the next start makes it anew without being asked.
-pub const DAMAGES: [(&str, &str, bool); 45] = [
+pub const DAMAGES: [(&str, &str, bool); 47] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
     ("seen", "UPDATE seen SET user = user + 1", true),
@@ -35,6 +35,8 @@ pub const DAMAGES: [(&str, &str, bool); 45] = [
     ("columns", "UPDATE app_users SET signed_up = 7 WHERE listed", false),
     ("tombstones", "DELETE FROM erasures", false),
     ("tombstones", "DROP TABLE erasures", true),
+    ("gaps", "DELETE FROM gaps", true),
+    ("gaps", "DROP TABLE gaps", true),
     ("indexes", "DROP INDEX signed_up", true),
     ("moves", "DROP TABLE moves", true),
     ("moves", "DELETE FROM moves WHERE n % 2 = 0", false),

@@ -89,6 +89,7 @@ fn of_a_service_that_is_well_nothing_is_wrong() {
             "disk space",
             "file system",
             "database",
+            "journal",
             "clock",
             "last event",
             "quarantine",

@@ -12,7 +12,7 @@ use crate::domain::{CallMade, Edge, Event, Fact, Register, SmoochId, Stamp, entr
 use crate::store::sqlite::base::end_of_batch;
 use crate::store::sqlite::bodies::{DICTIONARY, Packer};
 use crate::store::sqlite::reader::{ENTRY, bodies, entry, first_of_batch};
-use crate::store::sqlite::{Error, Result, trouble};
+use crate::store::sqlite::{Error, Result, gaps, trouble};
 use crate::store::{Entry, Seq, Source};
 
 /// Entries of the person's journal that one step looks at.
@@ -207,6 +207,7 @@ impl Forget<'_> {
     }
 
     fn delete(&mut self, entry: &Entry) -> Result<()> {
+        gaps::note(self.conn, entry.seq)?;
         self.conn.execute("DELETE FROM journal WHERE seq = ?1", [entry.seq as i64]).map_err(trouble)?;
         self.counts.journal_entries += 1;
         Ok(())

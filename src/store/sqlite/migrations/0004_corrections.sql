@@ -40,3 +40,16 @@ ALTER TABLE upkeep ADD COLUMN searchable INTEGER;
 -- By which version of its rules the program read what the directory was learned from. A directory of older rules is
 -- learned again from what the journal still has.
 ALTER TABLE upkeep ADD COLUMN rules INTEGER NOT NULL DEFAULT 0;
+
+-- Numbers of the journal that rightly have no entry, both ends of each range included: from 1 on what retention let
+-- go, and each entry of which an erasure left nothing. Any other number without an entry is damage. What an older
+-- program let go is taken to be right.
+CREATE TABLE gaps (
+    first INTEGER PRIMARY KEY,
+    last  INTEGER NOT NULL CHECK (last >= first)
+) STRICT;
+INSERT INTO gaps (first, last)
+    SELECT before + 1, seq - 1 FROM (SELECT seq, lag(seq, 1, 0) OVER (ORDER BY seq) AS before FROM journal)
+        WHERE seq > before + 1;
+INSERT OR IGNORE INTO gaps (first, last)
+    SELECT 1, seq FROM horizon WHERE seq > 0 AND NOT EXISTS (SELECT 1 FROM journal);

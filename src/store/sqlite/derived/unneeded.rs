@@ -1,0 +1,46 @@
+//! Which numbers of the journal rightly have no entry. Lost, every number without an entry is taken to be one of them.
+
+use rusqlite::Connection;
+
+use super::schema::{is_there, recreate};
+use super::{Tell, holds};
+use crate::store::sqlite::{Result, trouble};
+
+const NAME: &str = "gaps";
+
+/// An erasure or retention that has removed entries has left a row.
+const IS_FILLED: &str = "
+    SELECT EXISTS (SELECT 1 FROM gaps)
+        OR NOT EXISTS (SELECT 1 FROM receipts WHERE counts ->> '$.journal_entries' > 0)
+       AND NOT EXISTS (SELECT 1 FROM horizon WHERE seq > 0 AND seq >= (SELECT min(seq) FROM journal) - 1
+                           AND (SELECT min(seq) FROM journal) > 1)";
+
+/// See [`super::Derived`].
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    tell(1)?;
+    if !is_there(conn, NAME)? {
+        return Ok(Some("the table is not there".to_owned()));
+    }
+    Ok((!holds(conn, IS_FILLED)?).then(|| "what was let go or erased is not in it".to_owned()))
+}
+
+/// See [`super::Derived`].
+pub(super) fn probe(conn: &Connection) -> Result<bool> {
+    Ok(check(conn, &mut |_| Ok(()))?.is_none())
+}
+
+/// See [`super::Derived`].
+pub(super) fn make(conn: &Connection) -> Result<()> {
+    if !is_there(conn, NAME)? {
+        recreate(conn, "TABLE", NAME, &[])?;
+    }
+    conn.execute_batch(
+        "DELETE FROM gaps;
+         INSERT INTO gaps (first, last)
+             SELECT before + 1, seq - 1 FROM (SELECT seq, lag(seq, 1, 0) OVER (ORDER BY seq) AS before FROM journal)
+                 WHERE seq > before + 1;
+         INSERT OR IGNORE INTO gaps (first, last)
+             SELECT 1, seq FROM horizon WHERE seq > 0 AND NOT EXISTS (SELECT 1 FROM journal);",
+    )
+    .map_err(trouble)
+}

@@ -1,0 +1,61 @@
+//! Numbers of the journal that rightly have no entry: those that retention let go, from the first one on, and those
+//! of which an erasure left nothing. Any other number without an entry is a hole (see [`super::holes`]).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Result, trouble};
+use crate::store::Seq;
+
+/// Notes that an erasure takes an entry out.
+pub(super) fn note(conn: &Connection, seq: Seq) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO gaps (first, last) VALUES (?1, ?1)";
+    conn.prepare_cached(sql).map_err(trouble)?.execute([seq as i64]).map(drop).map_err(trouble)
+}
+
+/// Notes that retention lets every entry up to this one go.
+pub(super) fn trim(conn: &Connection, up_to: Seq) -> Result<()> {
+    let sql = "DELETE FROM gaps WHERE last <= ?1";
+    conn.prepare_cached(sql).map_err(trouble)?.execute([up_to as i64]).map_err(trouble)?;
+    let sql = "INSERT INTO gaps (first, last) VALUES (1, ?1) ON CONFLICT (first) DO UPDATE SET last = ?1";
+    conn.prepare_cached(sql).map_err(trouble)?.execute([up_to as i64]).map(drop).map_err(trouble)
+}
+
+/// Whether a number rightly has no entry.
+pub(super) fn has(conn: &Connection, seq: Seq) -> Result<bool> {
+    Ok(end(conn, seq)?.is_some())
+}
+
+/// The ranges of these numbers, both ends included, that are no gaps.
+pub(super) fn others(conn: &Connection, first: Seq, last: Seq) -> Result<Vec<(Seq, Seq)>> {
+    let (mut at, mut found) = (first, Vec::new());
+    while at <= last {
+        if let Some(end) = end(conn, at)? {
+            at = end + 1;
+            continue;
+        }
+        let sql = "SELECT min(first) FROM gaps WHERE first > ?1";
+        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+        let next: Option<i64> = select.query_row(params![at as i64], |row| row.get(0)).map_err(trouble)?;
+        let until = next.map_or(last, |next| last.min(next as Seq - 1));
+        found.push((at, until));
+        at = until + 1;
+    }
+    Ok(found)
+}
+
+/// Where the gap ends that a number is in.
+fn end(conn: &Connection, seq: Seq) -> Result<Option<Seq>> {
+    let sql = "SELECT last FROM gaps WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
+    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let last: Option<i64> = select.query_row([seq as i64], |row| row.get(0)).optional().map_err(trouble)?;
+    Ok(last.map(|last| last as Seq).filter(|last| *last >= seq))
+}
+
+/// The last number of the gap right behind this one, or this one itself.
+pub(super) fn reach(conn: &Connection, seq: Seq) -> Result<Seq> {
+    let mut at = seq;
+    while let Some(end) = end(conn, at + 1)? {
+        at = end;
+    }
+    Ok(at)
+}

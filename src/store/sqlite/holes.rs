@@ -1,0 +1,333 @@
+//! Whether the journal is whole: every number has its entry, and every entry whom it is about and the body that it
+//! came in. Entries of an app user lead back from one to the one before, and the record to the last; so it is known
+//! whom a hole is about (decision 33).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::archive::Unpacked;
+use super::codec::decode;
+use super::reader::{ENTRY, entry_alone, horizon};
+use super::txn::users_of;
+use super::{Error, Result, gaps, trouble};
+use crate::domain::{AppId, Event, Key, Record, SmoochId};
+use crate::store::{Entry, ReadEvent, Seq};
+
+/// Bytes of bodies beyond which a page takes no further entry.
+pub(super) const PAGE_BYTES: usize = 16 << 20;
+
+/// What a part of the journal has lost. Names no value of any row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The first of the entries, by its number.
+    pub first: Seq,
+    /// The last of them; the same if it is one.
+    pub last: Seq,
+    /// What they have lost.
+    pub lost: Lost,
+}
+
+/// What journal entries can lose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Everything: they are not there.
+    Entry,
+    /// Which app users they are about.
+    Users,
+    /// The body, which is not there, cannot be unpacked, or is not the one that they came in.
+    Body,
+}
+
+impl fmt::Display for Hole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = (self.first, self.last);
+        let one = first == last;
+        let which =
+            if one { format!("journal entry {first}") } else { format!("journal entries {first} to {last}") };
+        match (self.lost, one) {
+            (Lost::Entry, true) => write!(f, "{which} is missing"),
+            (Lost::Entry, false) => write!(f, "{which} are missing"),
+            (Lost::Users, true) => write!(f, "{which} does not name the app users that it is about"),
+            (Lost::Users, false) => write!(f, "{which} do not name the app users that they are about"),
+            (Lost::Body, true) => write!(f, "the body of {which} is missing or damaged"),
+            (Lost::Body, false) => write!(f, "the bodies of {which} are missing or damaged"),
+        }
+    }
+}
+
+/// A journal that is looked through, from its first number on.
+#[derive(Debug, Default)]
+pub struct Examination {
+    /// The last number that was looked at.
+    last: Seq,
+    /// The last record that was looked at.
+    after: Option<Key>,
+    holes: Vec<Hole>,
+    /// The app users of whom the journal has lost something.
+    lacking: BTreeSet<Key>,
+}
+
+impl Examination {
+    /// Begins after an entry: what is before it is not looked at.
+    pub fn after(last: Seq) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// What is missing, in the order of the numbers.
+    pub fn holes(&self) -> Vec<Hole> {
+        let mut found = self.holes.clone();
+        found.sort_by_key(|hole| (hole.lost != Lost::Entry, hole.first));
+        let mut holes: Vec<Hole> = Vec::new();
+        for hole in found {
+            match holes.last_mut() {
+                Some(last) if last.lost == hole.lost && hole.first <= last.last + 1 => {
+                    last.last = last.last.max(hole.last);
+                }
+                _ => holes.push(hole),
+            }
+        }
+        holes.sort_by_key(|hole| hole.first);
+        holes
+    }
+
+    /// The app users of whom the journal has lost something, as far as was looked.
+    pub fn lacking(&self) -> &BTreeSet<Key> {
+        &self.lacking
+    }
+
+    /// The last number that was looked at.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// Looks at the next entries, at most as many and about as many bytes of bodies as `limit` says, and for as long as
+    /// `goes_on` says so of each: those that are there, each with its event, if the body is needed and whole. `conn`
+    /// must be in a transaction.
+    pub(super) fn page(
+        &mut self,
+        conn: &Connection,
+        limit: (usize, usize),
+        read: ReadEvent,
+        mut goes_on: impl FnMut(&Entry) -> bool,
+    ) -> Result<Vec<(Entry, Option<Event>)>> {
+        let folded = horizon(conn)?.folded;
+        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+        let mut rows = select.query(params![self.last as i64, limit.0 as i64]).map_err(trouble)?;
+        let (mut page, mut bodies, mut bytes) = (Vec::new(), Unpacked::default(), 0);
+        while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < limit.1) {
+            let entry = self.entry(row)?;
+            if !goes_on(&entry) {
+                self.forget(entry.seq);
+                break;
+            }
+            for (first, last) in gaps::others(conn, self.last + 1, entry.seq - 1)? {
+                self.lost(first, last, Lost::Entry);
+            }
+            self.last = entry.seq;
+            self.links(conn, &entry)?;
+            let mut event = None;
+            if entry.seq > folded {
+                let body = body(conn, &mut bodies, &entry)?;
+                bytes += body.as_ref().map_or(0, Bytes::len);
+                event = body.and_then(|body| event_of(&entry, &body, read));
+                if event.is_none() {
+                    self.lost(entry.seq, entry.seq, Lost::Body);
+                    let users = entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone()));
+                    self.lacking.extend(users);
+                }
+            }
+            page.push((entry, event));
+        }
+        Ok(page)
+    }
+
+    /// An entry; without app users if those cannot be read.
+    fn entry(&mut self, row: &Row<'_>) -> Result<Entry> {
+        let (entry, users) = entry_alone(row)?;
+        let users = users_of(&users).unwrap_or_default();
+        if users.is_empty() {
+            self.lost(entry.seq, entry.seq, Lost::Users);
+        }
+        Ok(Entry { users, ..entry })
+    }
+
+    /// Takes back what was said of an entry that is not looked at yet.
+    fn forget(&mut self, seq: Seq) {
+        self.holes.retain(|hole| hole.last < seq);
+    }
+
+    /// The entry before, of each app user, must be there and name the app user.
+    fn links(&mut self, conn: &Connection, entry: &Entry) -> Result<()> {
+        for (id, before) in &entry.users {
+            let Some(before) = *before else { continue };
+            let names = Named::of(conn, before, &entry.app, id)?;
+            if names == Named::Yes || names == Named::Gone || is_erased(conn, &entry.app, id)? {
+                continue;
+            }
+            if names == Named::No {
+                self.lost(before, before, Lost::Users);
+            }
+            self.lacking.insert((entry.app.clone(), id.clone()));
+        }
+        Ok(())
+    }
+
+    /// Once all entries of this moment were looked at: whether some behind the last one are missing, as their bodies and receipts
+    /// tell.
+    pub(super) fn end(&mut self, conn: &Connection) -> Result<()> {
+        let sql = "SELECT max((SELECT coalesce(max(first_seq), 0) FROM bodies),
+                              (SELECT coalesce(max(seq), 0) FROM receipts), seq) FROM horizon";
+        let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).optional().map_err(trouble)?;
+        let last = last.unwrap_or(0) as Seq;
+        // What retention let go may have been the last.
+        self.last = gaps::reach(conn, self.last)?;
+        if last > self.last {
+            self.lost(self.last + 1, last, Lost::Entry);
+        }
+        Ok(())
+    }
+
+    /// Looks at the next records, at most `limit`, once all entries were looked at: how many there were. `conn` must
+    /// be in a transaction.
+    pub(super) fn records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
+        let sql =
+            "SELECT app, id, record FROM app_users WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
+        let mut select = match conn.prepare_cached(sql).map_err(trouble) {
+            // Without the table there is none; that is a fault of its own.
+            Err(Error::Derived { .. }) => return Ok(0),
+            select => select?,
+        };
+        let (app, id) = self.after.as_ref().map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
+        let mut rows = select.query(params![app, id, limit as i64]).map_err(trouble)?;
+        let (mut count, mut last) = (0, None);
+        while let Some(row) = rows.next().map_err(trouble)? {
+            let found = || -> rusqlite::Result<_> {
+                let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
+                Ok((key, decode(row.get_ref(2)?.as_blob()?).ok()))
+            };
+            let (key, record) = found().map_err(trouble)?;
+            if let Some(record) = record {
+                self.head(conn, &key, &record, read)?;
+            }
+            (count, last) = (count + 1, Some(key));
+        }
+        drop(rows);
+        self.after = last.or(self.after.take());
+        Ok(count)
+    }
+
+    /// The last entry of an app user must be there and name the app user.
+    fn head(&mut self, conn: &Connection, key: &Key, record: &Record, read: ReadEvent) -> Result<()> {
+        let Some(head) = record.head.filter(|_| !record.erased) else { return Ok(()) };
+        let is_lacking = match Named::of(conn, head, &key.0, &key.1)? {
+            Named::Yes => false,
+            Named::Missing => {
+                self.behind(conn, head)?;
+                true
+            }
+            // What came of it is in the base, unless it was missing when it should have come there.
+            Named::Gone => super::base::record(conn, key)?.is_none_or(|base| base.head != record.head),
+            Named::No => {
+                let is_about = is_about(conn, head, &key.1, read)?;
+                if is_about {
+                    self.lost(head, head, Lost::Users);
+                }
+                // Else the record is not that of the app user.
+                is_about
+            }
+        };
+        if is_lacking {
+            self.lacking.insert(key.clone());
+        }
+        Ok(())
+    }
+
+    /// An entry behind the last one that was looked at should be there: whatever was between them is missing as well.
+    fn behind(&mut self, conn: &Connection, seq: Seq) -> Result<()> {
+        if seq > self.last {
+            let sql = "SELECT 1 FROM journal WHERE seq > ?1 AND seq < ?2";
+            let mut between = conn.prepare_cached(sql).map_err(trouble)?;
+            let goes_on = between.exists(params![self.last as i64, seq as i64]).map_err(trouble)?;
+            self.lost(if goes_on { seq } else { self.last + 1 }, seq, Lost::Entry);
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, first: Seq, last: Seq, lost: Lost) {
+        let known = |hole: &Hole| hole.lost == lost && hole.first <= first && last <= hole.last;
+        if self.holes.iter().rev().take(64).any(known) {
+            return;
+        }
+        match self.holes.last_mut() {
+            Some(hole) if hole.lost == lost && hole.last + 1 == first => hole.last = last,
+            _ => self.holes.push(Hole { first, last, lost }),
+        }
+    }
+}
+
+/// Whether an entry names an app user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
+    /// It is not there, and should be.
+    Missing,
+    /// It is not there, and need not be.
+    Gone,
+}
+
+impl Named {
+    fn of(conn: &Connection, seq: Seq, app: &AppId, id: &SmoochId) -> Result<Self> {
+        let sql = "SELECT app, users FROM journal WHERE seq = ?1";
+        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+        let found = select.query_row([seq as i64], |row| {
+            let is_of = row.get_ref(0)?.as_str()? == app.as_str();
+            Ok(is_of
+                && users_of(row.get_ref(1)?.as_str()?)
+                    .is_ok_and(|users| users.iter().any(|(user, _)| user == id)))
+        });
+        Ok(match found.optional().map_err(trouble)? {
+            Some(true) => Self::Yes,
+            Some(false) => Self::No,
+            None if gaps::has(conn, seq)? => Self::Gone,
+            None => Self::Missing,
+        })
+    }
+}
+
+/// Whether the event of an entry is about an app user whom the entry does not name, or can no longer be read.
+fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Result<bool> {
+    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq = ?1");
+    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+    let found = select.query_row([seq as i64], |row| Ok(entry_alone(row))).optional().map_err(trouble)?;
+    let Some((entry, _)) = found.transpose()? else { return Ok(true) };
+    let body = body(conn, &mut Unpacked::default(), &entry)?.filter(|body| !body.is_empty());
+    let event = body.and_then(|body| event_of(&entry, &body, read));
+    Ok(event.is_none_or(|event| match id.is_app() {
+        true => event.users().is_empty(),
+        false => event.users().contains(&id),
+    }))
+}
+
+/// The body of an entry, if it is there and can be unpacked.
+fn body(conn: &Connection, bodies: &mut Unpacked, entry: &Entry) -> Result<Option<Bytes>> {
+    match bodies.body(conn, entry) {
+        Ok((_, body)) => Ok(Some(body)),
+        Err(Error::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The event of an entry, if the body holds it.
+fn event_of(entry: &Entry, body: &[u8], read: ReadEvent) -> Option<Event> {
+    read(entry.source, body, entry.place).filter(|event| event.stamp.digest == entry.digest)
+}
+
+fn is_erased(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<bool> {
+    let sql = "SELECT 1 FROM erasures WHERE app = ?1 AND id = ?2";
+    conn.prepare_cached(sql).map_err(trouble)?.exists(params![app.as_str(), id.as_str()]).map_err(trouble)
+}

@@ -1,0 +1,188 @@
+//! A journal that has lost something: every command that looks says what, and the directory is made no poorer by it.
+
+use serde_json::{Value, json};
+
+use super::{Ran, post, run, run_alone};
+use crate::support::{APP, Home, Program, first_message, until};
+
+/// A history in which every app user depends on more than one entry.
+fn live(program: &Program) {
+    let said = |id: &str, time: i64, members: Value| {
+        let mut user = json!({ "_id": id });
+        user.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let body = json!({ "trigger": "message:appUser", "app": { "_id": APP }, "messages": [],
+                           "timestamp": 1_600_000_000 + time, "appUser": user });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+    };
+    let phone = json!([{ "id": "phone", "platform": "ios", "active": true }]);
+    said("ann", 1, json!({ "userId": "u-ann", "givenName": "Ann", "surname": "Lee" }));
+    said("bob", 2, json!({ "userId": "u-bob", "clients": phone }));
+    said("ann", 3, json!({ "email": "ann@example.org", "clients": phone }));
+    said("cem", 4, json!({ "properties": { "plan": "gold" } }));
+    let merge = json!({ "trigger": "merge:appUser", "app": { "_id": APP }, "timestamp": 1_600_000_005,
+                        "surviving": { "_id": "bob" }, "discarded": [{ "_id": "cem" }] });
+    assert_eq!(program.webhook(merge.to_string()).status, 200);
+    assert_eq!(program.webhook(json!({ "trigger": "new", "app": { "_id": APP } }).to_string()).status, 200);
+    post(program, "/v1/appusers", &json!({ "userId": "made here", "givenName": "Mo" }));
+    said("dan", 8, json!({ "givenName": "Dan" }));
+    said("ann", 9, json!({ "properties": { "plan": "blue" } }));
+    said("bob", 10, json!({ "givenName": "Bob" }));
+    said("eve", 11, json!({ "givenName": "Eve" }));
+}
+
+/// Everything that is shown, by whatever name.
+fn shown(program: &Program) -> (Vec<Value>, Vec<(u16, String)>) {
+    let names = ["ann", "bob", "cem", "dan", "eve", "u-ann", "u-bob", "made%20here"];
+    let found = names.map(|name| program.app_user(name)).map(|answer| (answer.status, answer.text));
+    (program.everybody(), found.to_vec())
+}
+
+/// What is done to the file, and what is said of it.
+const DAMAGE: [(&str, &str); 24] = [
+    ("DELETE FROM journal WHERE seq = 1", "journal entry 1 is missing"),
+    ("DELETE FROM journal WHERE seq = 3", "journal entry 3 is missing"),
+    ("DELETE FROM journal WHERE seq = 5", "journal entry 5 is missing"),
+    ("DELETE FROM journal WHERE seq = 6", "journal entry 6 is missing"),
+    ("DELETE FROM journal WHERE seq = 7", "journal entry 7 is missing"),
+    ("DELETE FROM journal WHERE seq = 11", "journal entry 11 is missing"),
+    ("DELETE FROM journal WHERE seq BETWEEN 2 AND 9", "journal entries 2 to 9 are missing"),
+    ("DELETE FROM journal WHERE seq > 7", "journal entries 8 to 11 are missing"),
+    ("DELETE FROM journal", "journal entries 1 to 11 are missing"),
+    ("DELETE FROM journal; DELETE FROM bodies", "journal entries 1 to 11 are missing"),
+    ("DELETE FROM bodies WHERE first_seq = 1", "the body of journal entry 1 is missing or damaged"),
+    ("DELETE FROM bodies WHERE first_seq = 3", "the body of journal entry 3 is missing or damaged"),
+    ("DELETE FROM bodies WHERE first_seq = 7", "the body of journal entry 7 is missing or damaged"),
+    ("DELETE FROM bodies", "the bodies of journal entries 1 to 11 are missing or damaged"),
+    ("UPDATE bodies SET bodies = zeroblob(9) WHERE first_seq = 3", "the body of journal entry 3 is missing"),
+    (
+        "UPDATE bodies SET bodies = substr(bodies, 1, length(bodies) - 5) WHERE first_seq = 9",
+        "the body of journal entry 9 is missing",
+    ),
+    ("UPDATE bodies SET dictionary = 7 WHERE first_seq = 5", "the body of journal entry 5 is missing"),
+    (
+        "UPDATE bodies SET bodies = (SELECT bodies FROM bodies WHERE first_seq = 2) WHERE first_seq = 3",
+        "the body of journal entry 3 is missing",
+    ),
+    ("UPDATE journal SET digest = zeroblob(16) WHERE seq = 3", "the body of journal entry 3 is missing"),
+    ("UPDATE journal SET place = 4 WHERE seq = 3", "the body of journal entry 3 is missing"),
+    ("UPDATE journal SET users = '[]' WHERE seq = 3", "journal entry 3 does not name the app users"),
+    ("UPDATE journal SET users = '[nonsense]' WHERE seq = 9", "journal entry 9 does not name the app users"),
+    (
+        "UPDATE journal SET users = '[[\"dan\",null]]' WHERE seq = 11",
+        "journal entry 11 does not name the app users",
+    ),
+    ("UPDATE journal SET app = 'another' WHERE seq = 3", "journal entry 3 does not name the app users"),
+];
+
+fn is_named(ran: &Ran, said: &str, what: &str) {
+    assert_eq!(ran.code, Some(1), "{what}: {ran:?}");
+    assert!(ran.out.contains(said) || ran.err.contains(said), "{what}: {said} of {ran:?}");
+}
+
+#[test]
+fn every_hole_is_named_by_every_command_and_nobody_is_made_poorer() {
+    for (damage, said) in DAMAGE {
+        for running in [true, false] {
+            let home = Home::new();
+            let mut program = home.start();
+            live(&program);
+            let before = shown(&program);
+            if running {
+                home.sql().execute_batch(damage).unwrap();
+            } else {
+                program.stop();
+                home.sql().execute_batch(damage).unwrap();
+                program = home.start();
+            }
+            is_named(&run(&home, &program, &["verify"]), said, damage);
+            is_named(&run(&home, &program, &["rebuild", "--verify"]), said, damage);
+            let doctor = run(&home, &program, &["doctor"]);
+            is_named(&doctor, said, damage);
+            assert!(doctor.out.contains("WRONG   journal"), "{damage}: {doctor:?}");
+            is_named(&run(&home, &program, &["rebuild"]), said, damage);
+            assert_eq!(shown(&program), before, "{damage}, rebuilt by the service");
+            assert_eq!(program.webhook(first_message("later", 1_600_000_100.0)).status, 200);
+            assert_eq!(program.app_user("later").status, 200);
+            program.stop();
+            is_named(&run_alone(&home, &["rebuild"]), said, damage);
+            let program = home.start();
+            assert_eq!(program.app_user("later").status, 200);
+            let (mut everybody, found) = shown(&program);
+            everybody.retain(|user| user["_id"] != "later");
+            assert_eq!((everybody, found), before, "{damage}, rebuilt by the command");
+        }
+    }
+}
+
+/// The journal and the directory are damaged at once: what is not there is taken from the journal as far as that goes.
+#[test]
+fn a_record_that_is_gone_comes_back_as_far_as_the_journal_goes() {
+    let home = Home::new();
+    let program = home.start();
+    live(&program);
+    let others = ["bob", "dan"].map(|id| program.app_user(id).text);
+    program.stop();
+    home.sql()
+        .execute_batch("DELETE FROM journal WHERE seq = 3; DELETE FROM app_users WHERE id IN ('ann', 'dan')")
+        .unwrap();
+    is_named(&run_alone(&home, &["rebuild"]), "journal entry 3 is missing", "a record as well");
+    let program = home.start();
+    let ann = program.app_user("u-ann").json();
+    assert_eq!((&ann["appUser"]["givenName"], &ann["appUser"]["email"]), (&"Ann".into(), &Value::Null));
+    assert_eq!(["bob", "dan"].map(|id| program.app_user(id).text)[1], others[1]);
+}
+
+/// A service that keeps so many entries.
+fn keeping(home: &Home, entries: usize) -> Program {
+    let entries = format!("retention.history_entries={entries}");
+    let args = ["server.listen=127.0.0.1:0", "server.admin_listen=127.0.0.1:0", &entries];
+    let args: Vec<&str> = args.iter().flat_map(|set| ["--set", set]).collect();
+    home.start_with(&args, "\"ready on ").unwrap()
+}
+
+/// Retention folds the journal into the base, hole and all, and afterwards the hole cannot be seen any more.
+#[test]
+fn retention_makes_nobody_poorer_by_a_hole() {
+    for (damage, _) in DAMAGE.into_iter().filter(|(damage, _)| !damage.contains("seq > 7")) {
+        let home = Home::new();
+        let program = home.start();
+        live(&program);
+        let before = shown(&program);
+        program.stop();
+        home.sql().execute_batch(damage).unwrap();
+        let program = keeping(&home, 1);
+        for n in 0..30 {
+            let body = first_message(&format!("later {}", n % 3), 1_600_000_100.0 + f64::from(n));
+            assert_eq!(program.webhook(body).status, 200, "{damage}");
+        }
+        until("the journal is trimmed", || home.rows("journal") <= 1);
+        run(&home, &program, &["rebuild"]);
+        let (mut everybody, found) = shown(&program);
+        everybody.retain(|user| !user["_id"].as_str().unwrap().starts_with("later"));
+        assert_eq!((everybody, found), before, "{damage}");
+    }
+}
+
+/// What an erasure and retention take out of the journal is no hole.
+#[test]
+fn what_was_erased_or_let_go_is_no_hole() {
+    let home = Home::new();
+    let program = home.start();
+    live(&program);
+    for id in ["ann", "cem"] {
+        let to = format!("http://{}", program.listen);
+        run_alone(&home, &["erase", "--app", APP, "--to", &to, id]).well();
+    }
+    assert!(home.rows("gaps") > 0);
+    for args in [&["verify"][..], &["rebuild", "--verify"]] {
+        run(&home, &program, args).well();
+    }
+    program.stop();
+    let program = keeping(&home, 3);
+    assert_eq!(program.webhook(first_message("later", 1_600_000_100.0)).status, 200);
+    until("the journal is trimmed", || home.rows("journal") <= 3);
+    for args in [&["verify"][..], &["rebuild", "--verify"]] {
+        run(&home, &program, args).well();
+    }
+    assert_eq!(home.rows("gaps"), 1, "one gap, from the first entry on");
+}
