@@ -65,8 +65,8 @@ pub(super) fn one_of_database(
 /// # Errors
 /// The name is a `userId` that is carried in several brands, or the database cannot be read.
 pub(super) fn person(reader: &mut SqliteReader, app: &AppId, name: &Name) -> anyhow::Result<Option<View>> {
-    let found = reader.by_name(app, name)?;
-    let is_id = found.as_ref().is_some_and(|view| view.ids().any(|id| *id.as_str() == *name.text));
+    let Some(found) = reader.by_name(app, name)? else { return Ok(None) };
+    let is_id = found.ids().any(|id| *id.as_str() == *name.text);
     if name.brand.is_none() && !is_id {
         let brands = brands_of(&reader.carriers(app, &name.text)?);
         if brands.len() > 1 {
@@ -74,7 +74,7 @@ pub(super) fn person(reader: &mut SqliteReader, app: &AppId, name: &Name) -> any
             return Err(Failure::Usage(why).into());
         }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 fn unknown<'a>(id: &str, who: &str, known: impl Iterator<Item = &'a str>) -> Failure {

@@ -249,6 +249,10 @@ pub enum Refusal {
     SeveralUsers,
     /// The call says something else of what it cannot change; its name there.
     Unchangeable(String),
+    /// The `userId` by which somebody is to end is carried by several: the same call again would end the next.
+    SeveralCarriers,
+    /// The `userId` names somebody who is erased, by an `_id`.
+    NamesErased,
     /// An app token would begin an app user in a brand of its choice, or beside whoever carries the `userId`.
     BrandByToken,
     /// A JWT of scope `appUser` would do so.

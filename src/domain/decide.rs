@@ -64,6 +64,7 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
         Action::UpdateDevice { user, device } => scene.update_device(user, device),
         Action::Delete { user } => {
             let target = scene.target(user)?;
+            scene.ends_one(user, &target)?;
             Ok(Decision::of(&target.id, vec![Fact::Removed { user: target.id.clone() }]))
         }
         Action::Erase { user, only } => scene.erase(user, *only),
@@ -147,6 +148,16 @@ impl Scene<'_> {
     fn means_one(&self, own: &Text) -> Result<(), Refusal> {
         let all = self.directory.all_by_user_id(self.app, own);
         if all.len() > 1 { Err(Refusal::SeveralUsers) } else { Ok(()) }
+    }
+
+    /// Refuses to end by a `userId` whom several carry, be it in one brand: called again, it would end the next of them.
+    fn ends_one(&self, name: &Name, target: &View) -> Result<(), Refusal> {
+        let all = self.directory.all_by_user_id(self.app, &json_text(&name.text));
+        let is_meant =
+            |view: &View| name.brand.as_deref().is_none_or(|brand| view.brand().as_deref() == Some(brand));
+        let others = all.iter().filter(|view| view.id != target.id && is_meant(view));
+        let is_id = target.ids().any(|id| *id.as_str() == *name.text);
+        if is_id || others.count() == 0 { Ok(()) } else { Err(Refusal::SeveralCarriers) }
     }
 
     fn group(&self, id: &SmoochId) -> Result<Group<'_>, Refusal> {
@@ -235,15 +246,12 @@ impl Scene<'_> {
     /// Everybody is named who goes, since the journal keeps nothing else that tells.
     fn erase(&self, user: &Name, only: bool) -> Decided {
         let named = SmoochId::from(&*user.text);
-        let known = |id: &SmoochId| {
-            let is_there = self.directory.record(&(self.app.clone(), id.clone())).is_some();
-            !id.is_app() && is_there && self.directory.group(self.app, id).is_none()
-        };
         let (first, stays) = match self.target(user) {
+            Ok(target) if self.ends_one(user, &target).is_err() => return Err(Refusal::SeveralCarriers),
             Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
             Ok(target) => (target.id, None),
             // Who was removed can still be erased.
-            Err(Refusal::NoUser) if known(&named) => (named, None),
+            Err(Refusal::NoUser) if self.directory.is_gone(self.app, &named) => (named, None),
             Err(refusal) => return Err(refusal),
         };
         let all = self.directory.under(self.app, &first);

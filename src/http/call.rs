@@ -347,6 +347,14 @@ fn refusal(refusal: Refusal, place: &str) -> ApiError {
             "Several app users carry the JWT's userId, and a JWT speaks for one. Nothing was done: a JWT of scope app can \
              name each by its _id",
         ),
+        Refusal::NamesErased => ApiError::bad_request(
+            "The userId (v2: externalId) is, or contains, the _id of an app user that was erased, whom it would name",
+        ),
+        Refusal::SeveralCarriers => ApiError::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Several app users carry the userId, and only one can be meant. Nothing was done: name the app user by its _id",
+        ),
         Refusal::BrandByToken => ApiError::unauthorized(
             "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \
              done: a JWT of scope app may",

@@ -65,6 +65,10 @@ pub(super) async fn receive(
                 let why = "it would make one app user of more _ids than ingest.group_members allows";
                 wrong.push(json!({ "line": line, "why": why }));
             }
+            Ok(Imported::NamesErased) => {
+                let why = "its userId is, or contains, the _id of an app user that was erased";
+                wrong.push(json!({ "line": line, "why": why }));
+            }
             Err(why) => wrong.push(json!({ "line": line, "why": why })),
         }
     }

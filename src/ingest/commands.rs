@@ -11,7 +11,9 @@ use super::work::{Origin, Work, subjects};
 use super::worker::Failure;
 use crate::domain::command::{Action, Authority, Done, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
-use crate::domain::{AppId, CallMade, Event, Fact, SmoochId, Stamp, View, entry_body, json_text};
+use crate::domain::{
+    AppId, CallMade, Event, Fact, Field, SmoochId, Stamp, Text, View, entry_body, json_text,
+};
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
 
 /// Everything a command can touch.
@@ -54,7 +56,7 @@ impl Work<'_> {
             return Ok(Answer::Repeated(Box::new(answer)));
         }
         let call = call.map(|call| kept(txn, &asked.app, call));
-        let answer = self.carry_out(asked, call.as_ref())?;
+        let answer = self.carry_out(txn, asked, call.as_ref())?;
         if let Some(once) = &asked.once {
             self.batch.answers.push(Answered {
                 app: asked.app.clone(),
@@ -108,6 +110,7 @@ impl Work<'_> {
 
     fn carry_out(
         &mut self,
+        txn: &impl Txn,
         asked: &Asked,
         call: Option<&CallMade>,
     ) -> Result<Result<Done, Refusal>, Failure> {
@@ -116,11 +119,22 @@ impl Work<'_> {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if facts.iter().filter_map(given_name).any(|name| self.is_erased_name(txn, &asked.app, name)) {
+            return Ok(Err(Refusal::NamesErased));
+        }
         if !facts.is_empty() {
             self.decided(asked, facts, call)?;
         }
         let view = |id: &SmoochId| self.batch.directory.view(&asked.app, id);
         Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
+    }
+
+    /// Whether a `userId` names somebody who is erased, be it by this batch.
+    pub(super) fn is_erased_name(&self, txn: &impl Txn, app: &AppId, user_id: &Text) -> bool {
+        let is_it = |id: &SmoochId| json_text(id.as_str()) == *user_id;
+        let here = &self.batch.erasures;
+        txn.names_erased(app, user_id.as_bytes())
+            || here.iter().any(|erased| erased.app == *app && is_it(&erased.id))
     }
 
     fn decided(&mut self, asked: &Asked, facts: Vec<Fact>, call: Option<&CallMade>) -> Result<(), Failure> {
@@ -140,6 +154,12 @@ impl Work<'_> {
         self.journal(&subjects(&asked.app, &event), &of, &event, Outcome::Learned);
         Ok(())
     }
+}
+
+/// The `userId` that our API gives to somebody.
+fn given_name(fact: &Fact) -> Option<&Text> {
+    let Fact::Set { fields, .. } = fact else { return None };
+    fields.iter().find(|(field, ..)| *field == Field::UserId)?.1.as_ref()
 }
 
 /// The call as the journal keeps it: of one that names somebody who is erased, nothing that says who that was.

@@ -6,7 +6,7 @@ use super::commands::{kept, written};
 use super::queue::{Import, Imported};
 use super::work::{Origin, Work, event_keys, subjects};
 use super::worker::Failure;
-use crate::domain::{AppId, Fact, Reason, entry_body};
+use crate::domain::{AppId, Fact, Reason, Text, entry_body};
 use crate::store::{Keys, Outcome, Source, Txn};
 
 /// Everything an import can touch.
@@ -19,12 +19,21 @@ pub(super) fn keys(asked: &Import, keys: &mut Keys) {
     keys.user_ids.extend(known.map(|(_, user_id)| (asked.app.clone(), user_id.clone())));
 }
 
+/// The `userId`s that somebody is known by.
+fn user_ids(fact: &Fact) -> impl Iterator<Item = &Text> {
+    let known = if let Fact::Known(known) = fact { Some(known) } else { None };
+    known.into_iter().flat_map(|known| known.reported().chain(known.made_for().map(|(_, user_id)| user_id)))
+}
+
 impl Work<'_> {
     /// Learns what is not known, and journals it; of what is known nothing is left behind, nor of whoever is
     /// erased.
     pub(super) fn import(&mut self, txn: &impl Txn, asked: &Import) -> Result<Imported, Failure> {
         let app = &asked.app;
         let mut event = self.without_the_erased(app, &asked.event);
+        if event.facts.iter().flat_map(user_ids).any(|user_id| self.is_erased_name(txn, app, user_id)) {
+            return Ok(Imported::NamesErased);
+        }
         let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
         event.facts.extend(same);
         if self.batch.directory.knows(app, &event.facts) {

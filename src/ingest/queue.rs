@@ -154,6 +154,8 @@ pub enum Imported {
     Known,
     /// It would make one app user of more `_id`s than the settings allow; nothing was written.
     TooLarge,
+    /// It has a `userId` that names somebody who is erased, by an `_id`; nothing was written.
+    NamesErased,
 }
 
 /// Tells which rows of the directory are to be replaced, and by what. Called between two batches, when

@@ -135,18 +135,13 @@ pub trait Archive: Reader {
     /// was never seen.
     fn whom(&mut self, app: &AppId, name: &Name) -> Result<BTreeSet<SmoochId>> {
         let named = SmoochId::from(&*name.text);
-        let mut views: Vec<View> = self.by_name(app, name)?.into_iter().collect();
-        if name.brand.is_none() && !views.iter().any(|view| view.ids().any(|id| *id == named)) {
-            views = self.carriers(app, &name.text)?;
-        }
-        let mut ids: BTreeSet<SmoochId> = views.iter().flat_map(View::ids).cloned().collect();
-        if ids.is_empty()
-            && name.brand.is_none()
-            && !named.is_app()
-            && !self.connected(app, std::slice::from_ref(&named))?.is_empty()
-        {
-            ids.insert(named);
-        }
-        Ok(ids)
+        let Some(view) = self.by_name(app, name)? else {
+            let may_be_gone = name.brand.is_none() && !named.is_app();
+            let is_gone = may_be_gone && !self.connected(app, std::slice::from_ref(&named))?.is_empty();
+            return Ok(is_gone.then_some(named).into_iter().collect());
+        };
+        let is_alone = name.brand.is_some() || view.ids().any(|id| *id == named);
+        let views = if is_alone { vec![view] } else { self.carriers(app, &name.text)? };
+        Ok(views.iter().flat_map(View::ids).cloned().collect())
     }
 }

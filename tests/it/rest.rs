@@ -9,6 +9,7 @@ mod concurrency;
 mod corners;
 mod documents;
 mod ends;
+mod gone;
 mod init;
 mod kept;
 mod not_offered;

@@ -89,10 +89,20 @@ impl Directory {
         others.any(|other| other < id || carries(self.find_before(app, other)))
     }
 
-    /// The app user whom a path or a body names: by its `_id`, also an old one, else by its `userId`.
+    /// The app user whom a path or a body names: by its `_id`, also an old one, else by its `userId`. What was the `_id`
+    /// of somebody who is gone stays that, and means nobody else.
     pub fn by_name(&self, app: &AppId, name: &Name) -> Option<View> {
-        let by_id = self.view(app, &(&*name.text).into()).filter(|view| name.can_mean(view));
-        by_id.or_else(|| self.by_user_id_of(app, name))
+        let id = SmoochId::from(&*name.text);
+        match self.view(app, &id) {
+            Some(view) if name.can_mean(&view) => Some(view),
+            None if self.is_gone(app, &id) => None,
+            _ => self.by_user_id_of(app, name),
+        }
+    }
+
+    /// Whether an `_id` is known and nobody has it any more: its app user was removed or erased.
+    pub fn is_gone(&self, app: &AppId, id: &SmoochId) -> bool {
+        !id.is_app() && self.find(app, id).is_some() && self.group(app, id).is_none()
     }
 
     /// The app user whom a name means, if it is a `userId`.

@@ -218,11 +218,12 @@ impl Reader for SqliteReader {
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
         let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
         loader.meant(app, &id, &text)?;
-        if let Some(view) = show(&mut loader, app, &id)?.filter(|view| name.can_mean(view)) {
-            return Ok(Some(view));
+        loader.holders(app, &id)?;
+        // Whoever has the `_id`, and where nobody ever had it, whoever has the `userId`, is here by now.
+        if loader.directory.view(app, &id).is_some_and(|view| !name.can_mean(&view)) {
+            loader.named(app, &text)?;
         }
-        loader.named(app, &text)?;
-        Ok(loader.directory.by_user_id_of(app, name))
+        Ok(loader.directory.by_name(app, name))
     }
 
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {

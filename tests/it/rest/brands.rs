@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{APP, Answer, Home, Program, app, ask, start_as, token};
 
 /// A v2 message of a user, as Smooch tells it at that minute.
-fn said(program: &Program, minute: u32, id: &str, mut user: Value) {
+pub(super) fn said(program: &Program, minute: u32, id: &str, mut user: Value) {
     user["id"] = id.into();
     let author = json!({ "type": "user", "userId": id, "user": user });
     let event = json!({ "id": format!("{id}-{minute}"), "type": "conversation:message",
