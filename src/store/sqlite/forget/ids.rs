@@ -159,16 +159,22 @@ impl IdSet {
         if self.hashes.is_empty() {
             return false;
         }
+        let readings = readings(text);
+        self.is_read_in(text, &readings) || is_opaque(text, &readings)
+    }
+
+    /// As [`Self::named_in`], without bytes that are text in no code known here.
+    pub(super) fn read_in(&self, text: &[u8]) -> bool {
+        self.is_read_in(text, &readings(text))
+    }
+
+    fn is_read_in(&self, text: &[u8], readings: &[Vec<u8>]) -> bool {
         let is_named = |text: &[u8]| {
             any_spelling(text, |text, is_plain| {
                 self.is_in(text, if is_plain { Within::Anything } else { Within::Texts })
             })
         };
-        if is_named(text) {
-            return true;
-        }
-        let readings = readings(text);
-        readings.iter().any(|text| is_named(text)) || is_opaque(text, &readings)
+        is_named(text) || readings.iter().any(|text| is_named(text))
     }
 
     /// Whether an `_id` is one of them in any spelling. One that only has one of them in it is somebody else's.

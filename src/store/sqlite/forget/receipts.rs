@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::from_json;
+use super::ids::IdSet;
 use super::needles::Needles;
 use crate::domain::{AppId, SmoochId};
 use crate::store::sqlite::load::Loader;
@@ -21,7 +22,7 @@ pub(in crate::store::sqlite) fn quarantined_of(
     ids.iter().try_for_each(|id| loader.group(app, id))?;
     let records =
         ids.iter().filter_map(|id| Some((id, loader.directory.record(&(app.clone(), id.clone()))?)));
-    let mut needles = Needles::of(records);
+    let (named, mut needles) = (IdSet::of(ids), Needles::of(records));
     for id in ids {
         let record = loader.directory.record(&(app.clone(), id.clone()));
         for user_id in record.iter().flat_map(|record| record.user_ids()) {
@@ -39,7 +40,7 @@ pub(in crate::store::sqlite) fn quarantined_of(
     while let Some(row) = rows.next().map_err(trouble)? {
         let read = || -> rusqlite::Result<_> {
             let body = row.get_ref(5)?.as_blob()?;
-            if !needles.mentioned_in(body) {
+            if !named.read_in(body) && !needles.mentioned_in(body) {
                 return Ok(None);
             }
             let (received, body) = (row.get(1)?, bytes::Bytes::copy_from_slice(body));
