@@ -103,8 +103,9 @@ impl Call {
     /// Whom the path names, in the brand that the query names.
     pub(super) fn user(&self) -> Result<Name, ApiError> {
         let user = self.path.user.as_deref();
-        let user =
-            user.ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))?;
+        let user = user.ok_or_else(|| {
+            ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
+        })?;
         Ok(Name::from(user).in_brand(self.brand()?))
     }
 
@@ -127,7 +128,9 @@ impl Call {
     /// What stands after the app user's part of the path, such as a device's id.
     pub(super) fn part(&self) -> Result<&str, ApiError> {
         let part = self.path.part.as_deref();
-        part.ok_or_else(|| ApiError::bad_request("The id in the path is not percent-encoded UTF-8"))
+        part.ok_or_else(|| {
+            ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
+        })
     }
 
     /// Reads the body, which is an object; none at all is an empty one.
@@ -379,7 +382,11 @@ impl Path {
     /// `/v1[/apps/{app}]/appusers[/{user}[/word[/{part}]]]`, and v2's.
     pub(super) fn of(path: &str) -> Self {
         let mut segments = path.split('/').skip(2).peekable();
-        let decode = |segment: &str| percent_decode_str(segment).decode_utf8().ok().map(Into::into);
+        // No name has NUL in it, and what has one is not stored.
+        let decode = |segment: &str| -> Option<String> {
+            let text = percent_decode_str(segment).decode_utf8().ok();
+            text.filter(|text| !text.contains('\0')).map(Into::into)
+        };
         let app = segments.next_if_eq(&"apps").and_then(|_| segments.next());
         let app = app.map(|segment| decode(segment).unwrap_or_default());
         let user = segments.nth(1).and_then(decode);

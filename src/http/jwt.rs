@@ -104,7 +104,9 @@ pub enum Refusal {
     #[error("Invalid JWT payload. The scope must be app, appUser or account")]
     Scope,
     /// Whose token it is cannot be told.
-    #[error("Invalid JWT payload. With the scope appUser, userId must be a string that is not empty")]
+    #[error(
+        "Invalid JWT payload. With the scope appUser, userId must be a string that is not empty and without NUL"
+    )]
     UserId,
 }
 
@@ -143,6 +145,8 @@ pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, Refusal> {
     };
     let user_id = match (scope, claims.get("userId").and_then(Value::as_str)) {
         (Scope::AppUser, None | Some("")) => return Err(Refusal::UserId),
+        // No app user has NUL in their name.
+        (Scope::AppUser, Some(id)) if id.contains('\0') => return Err(Refusal::UserId),
         (Scope::AppUser, Some(id)) => Some(id.to_owned()),
         _ => None,
     };

@@ -1,6 +1,6 @@
 //! A body taken apart: the events that somebody is named in, and the others.
 
-use super::json::{Json, write_object};
+use super::json::{Json, write_exact_object};
 
 /// Whatever was accepted once is read again.
 const DEPTH: usize = 512;
@@ -23,8 +23,7 @@ impl Apart {
         else {
             return Self { named: vec![true], rest: None };
         };
-        let is_named =
-            |(n, event): (usize, &Json<'_>)| event.canonical(|text| named(Some(n), text.as_bytes()));
+        let is_named = |(n, event): (usize, &Json<'_>)| event.exact(|text| named(Some(n), text.as_bytes()));
         let places: Vec<bool> = events.iter().enumerate().map(is_named).collect();
         let others = events.iter().zip(&places).filter(|(_, named)| !**named).map(|(event, _)| event.clone());
         let others: Vec<Json<'_>> = others.collect();
@@ -37,7 +36,7 @@ impl Apart {
             (&**key, value)
         });
         let mut rest = String::with_capacity(body.len());
-        write_object(members, &mut rest);
+        write_exact_object(members, &mut rest);
         let rest = Some(rest.into_bytes()).filter(|rest| !named(None, rest));
         Self { named: places, rest }
     }

@@ -3,13 +3,14 @@
 //! Not `serde_json::Value`, because four things are needed that it cannot give together: numbers
 //! as written, a bound on the depth, strings with half a surrogate pair (chat clients cut emoji in
 //! two), and a count of repeated keys. What is valid is what `serde_json` calls valid, tested side
-//! by side. Half a pair and NUL become U+FFFD, since not every database can hold them.
+//! by side. Half a pair and NUL become U+FFFD, since not every database can hold them; in keys and names,
+//! the code unit follows as four hexadecimal digits, so that different names stay different.
 
 mod write;
 
 use std::borrow::Cow;
 
-pub use write::{write_object, write_string, written};
+pub use write::{write_exact_object, write_object, write_string, written};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +21,25 @@ pub enum Json<'a> {
     Bool(bool),
     /// A number, as written.
     Number(&'a str),
-    /// A string, unescaped and sanitised.
+    /// A string, unescaped.
     String(Cow<'a, str>),
+    /// A string with NUL or half of a surrogate pair in it.
+    Garbled(Box<Garbled<'a>>),
     /// An array.
     Array(Vec<Self>),
     /// An object, sorted by key; of a repeated key the last one counts.
     Object(Vec<(Cow<'a, str>, Self)>),
+}
+
+/// A string that no database can hold as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Garbled<'a> {
+    /// With U+FFFD for what cannot be held.
+    pub shown: String,
+    /// With the code unit behind each U+FFFD: two that came as different texts are different.
+    pub name: String,
+    /// As it came, with its escapes.
+    raw: &'a str,
 }
 
 /// Why a body cannot be read, and where.
@@ -90,9 +104,13 @@ impl<'a> Json<'a> {
         if let Self::Array(items) = self { items } else { &[] }
     }
 
-    /// The text of a string.
+    /// The text of a string, as it is shown.
     pub fn str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        match self {
+            Self::String(text) => Some(text),
+            Self::Garbled(garbled) => Some(&garbled.shown),
+            _ => None,
+        }
     }
 }
 
@@ -112,6 +130,39 @@ static SPECIAL: [bool; 256] = {
 /// Where the first such byte stands.
 fn special(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
+}
+
+/// A string that was read, and which code units stand for the U+FFFD at which places of it.
+struct Text<'a> {
+    shown: Cow<'a, str>,
+    bad: Vec<(usize, u32)>,
+    raw: &'a str,
+}
+
+impl<'a> Text<'a> {
+    fn name(&self) -> Option<String> {
+        let mut name = String::new();
+        let mut from = 0;
+        for (at, unit) in &self.bad {
+            name.push_str(&self.shown[from..*at]);
+            name.push_str(&format!("{unit:04x}"));
+            from = *at;
+        }
+        (from > 0).then(|| name + &self.shown[from..])
+    }
+
+    fn into_key(self) -> Cow<'a, str> {
+        self.name().map_or(self.shown, Cow::Owned)
+    }
+
+    fn into_value(self) -> Json<'a> {
+        match self.name() {
+            None => Json::String(self.shown),
+            Some(name) => {
+                Json::Garbled(Box::new(Garbled { shown: self.shown.into_owned(), name, raw: self.raw }))
+            }
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -149,7 +200,7 @@ impl<'a> Reader<'a> {
             Some(b'{' | b'[') if depth == 0 => Err(self.wrong(TOO_DEEP)),
             Some(b'{') => self.object(depth - 1),
             Some(b'[') => self.array(depth - 1),
-            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'"') => Ok(self.string()?.into_value()),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b't') => self.word("true", Json::Bool(true)),
             Some(b'f') => self.word("false", Json::Bool(false)),
@@ -199,7 +250,7 @@ impl<'a> Reader<'a> {
             if self.peek() != Some(b'"') {
                 return Err(self.wrong("expected a key"));
             }
-            let key = self.string()?;
+            let key = self.string()?.into_key();
             self.space();
             if !self.eat(b':') {
                 return Err(self.wrong("expected :"));
@@ -259,10 +310,10 @@ impl<'a> Reader<'a> {
         Ok(Json::Number(&self.text[start..self.at]))
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, Malformed> {
+    fn string(&mut self) -> Result<Text<'a>, Malformed> {
         self.at += 1;
         let start = self.at;
-        let mut owned = String::new();
+        let (mut owned, mut bad) = (String::new(), Vec::new());
         let mut from = start;
         loop {
             let rest = &self.bytes[self.at..];
@@ -276,37 +327,40 @@ impl<'a> Reader<'a> {
                 b'\\' => {
                     owned.push_str(&self.text[from..self.at]);
                     self.at += 1;
-                    owned.push(self.escape()?);
+                    let read = self.escape()?;
+                    owned.push(read.unwrap_or(char::REPLACEMENT_CHARACTER));
+                    bad.extend(read.err().map(|unit| (owned.len(), unit)));
                     from = self.at;
                 }
                 _ => return Err(self.wrong("a control character inside a string")),
             }
         }
-        let last = &self.text[from..self.at];
+        let (raw, last) = (&self.text[start..self.at], &self.text[from..self.at]);
         self.at += 1;
         if from == start {
-            return Ok(Cow::Borrowed(last));
+            return Ok(Text { shown: Cow::Borrowed(last), bad, raw });
         }
         owned.push_str(last);
-        Ok(Cow::Owned(owned))
+        Ok(Text { shown: Cow::Owned(owned), bad, raw })
     }
 
-    fn escape(&mut self) -> Result<char, Malformed> {
+    /// The character that an escape means, or the code unit that is none.
+    fn escape(&mut self) -> Result<Result<char, u32>, Malformed> {
         let Some(byte) = self.peek() else { return Err(self.wrong("the body ends inside a string")) };
         self.at += 1;
         match byte {
-            b'"' | b'\\' | b'/' => Ok(char::from(byte)),
-            b'b' => Ok('\u{8}'),
-            b'f' => Ok('\u{c}'),
-            b'n' => Ok('\n'),
-            b'r' => Ok('\r'),
-            b't' => Ok('\t'),
+            b'"' | b'\\' | b'/' => Ok(Ok(char::from(byte))),
+            b'b' => Ok(Ok('\u{8}')),
+            b'f' => Ok(Ok('\u{c}')),
+            b'n' => Ok(Ok('\n')),
+            b'r' => Ok(Ok('\r')),
+            b't' => Ok(Ok('\t')),
             b'u' => self.code_point(),
             _ => Err(self.wrong("no such escape")),
         }
     }
 
-    fn code_point(&mut self) -> Result<char, Malformed> {
+    fn code_point(&mut self) -> Result<Result<char, u32>, Malformed> {
         let first = self.hex()?;
         if (0xD800..0xDC00).contains(&first) && self.bytes[self.at..].starts_with(b"\\u") {
             let back = self.at;
@@ -314,12 +368,11 @@ impl<'a> Reader<'a> {
             let second = self.hex()?;
             if (0xDC00..0xE000).contains(&second) {
                 let whole = 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00);
-                return Ok(char::from_u32(whole).unwrap_or(char::REPLACEMENT_CHARACTER));
+                return Ok(char::from_u32(whole).ok_or(first));
             }
             self.at = back;
         }
-        let sane = char::from_u32(first).filter(|char| *char != '\0');
-        Ok(sane.unwrap_or(char::REPLACEMENT_CHARACTER))
+        Ok(char::from_u32(first).filter(|char| *char != '\0').ok_or(first))
     }
 
     fn hex(&mut self) -> Result<u32, Malformed> {

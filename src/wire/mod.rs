@@ -142,6 +142,6 @@ fn event_of(
 }
 
 fn digest(json: &Json<'_>) -> Digest {
-    let whole = json.canonical(|text| Sha256::digest(text.as_bytes()));
+    let whole = json.exact(|text| Sha256::digest(text.as_bytes()));
     std::array::from_fn(|n| whole[n])
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::json::{Json, write_object, write_string, written};
 use crate::domain::{Client, ClientId, Fact, Field, Mention, Part, Seen, SmoochId, Text};
 
-/// An identifier: a string that is not empty, or, in some old payloads, a number.
+/// An identifier: a string that is not empty, or, in some old payloads, a number. Different strings are different
+/// identifiers, also where no database can hold them as they are.
 pub(super) fn name(value: &Json<'_>) -> Option<String> {
     match value {
         Json::String(text) if !text.is_empty() => Some(text.to_string()),
+        Json::Garbled(garbled) => Some(garbled.name.clone()),
         Json::Number(number) => Some((*number).to_owned()),
         _ => None,
     }
@@ -86,10 +88,20 @@ pub(super) fn active_by_status(given: &Json<'_>) -> Option<bool> {
     given.get("status").and_then(Json::str).map(|status| status == "active")
 }
 
-/// An object's canonical text.
+/// The members by which a client is known.
+const IDS: [&str; 5] = ["_id", "id", "guid", "integrationId", "externalId"];
+
+/// The canonical text of a client.
 pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Json<'a>)>) -> Text {
     let mut members: Vec<_> = members.collect();
     members.sort_by_key(|(key, _)| *key);
+    let name = |(key, value): &(&str, &Json<'a>)| match value {
+        Json::Garbled(garbled) if IDS.contains(key) => Some(Json::String(garbled.name.clone().into())),
+        _ => None,
+    };
+    let names: Vec<_> = members.iter().map(name).collect();
+    let members =
+        members.into_iter().zip(&names).map(|((key, value), name)| (key, name.as_ref().unwrap_or(value)));
     written(|out| write_object(members, out), |text| text.into())
 }
 

@@ -1,5 +1,6 @@
 //! F21 to F28: the same again, something else under the same name, any order, and what is no JSON.
 
+mod garbled;
 pub mod malformed;
 mod mark;
 mod neighbours;

@@ -1,5 +1,7 @@
 //! A value, and where in a line it stands.
 
+use crate::domain::brand::BRAND;
+use crate::domain::{Field, Text};
 use crate::wire::json::Json;
 use crate::wire::rest::Problem;
 use crate::wire::user;
@@ -56,8 +58,25 @@ impl<'j, 'a> At<'j, 'a> {
 
     /// A string that says something.
     pub(super) fn name(&self) -> Result<String, Problem> {
+        self.is_whole(self.json)?;
         let name = self.json.str().filter(|name| !name.is_empty());
         name.map(str::to_owned).ok_or_else(|| self.wrong("must be a string that is not empty"))
+    }
+
+    /// Refuses a text that cannot be kept as it is, and so might become the name of somebody else.
+    fn is_whole(&self, text: &Json<'_>) -> Result<(), Problem> {
+        match text {
+            Json::Garbled(_) => Err(self.wrong("must have no NUL and no half of a surrogate pair in it")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The canonical text of a value that stands here, as that of a field; `None` for null.
+    pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<Text>, Problem> {
+        if *field == Field::UserId || *field == *BRAND {
+            self.is_whole(value)?;
+        }
+        Ok(user::value(value))
     }
 
     /// Whether `key` is there and true.
@@ -83,7 +102,7 @@ impl<'j, 'a> At<'j, 'a> {
     }
 
     /// Its canonical text, or `None` for null.
-    pub(super) fn value(&self) -> Option<crate::domain::Text> {
+    pub(super) fn value(&self) -> Option<Text> {
         user::value(self.json)
     }
 

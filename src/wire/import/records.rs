@@ -85,8 +85,11 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
         words.push(Word::Complete(one_of(&part, &PARTS)?));
     }
     for (key, property) in [("fields", false), ("properties", true)] {
-        let said = at.members(key)?;
-        words.extend(said.into_iter().map(|(name, at)| Word::Field(field(name, property), at.value())));
+        for (name, at) in at.members(key)? {
+            let field = field(name, property);
+            let value = at.field(&field, at.json)?;
+            words.push(Word::Field(field, value));
+        }
     }
     for (id, at) in at.members("clients")? {
         let value = if *at.json == Json::Null { None } else { Some(mention(&at)?) };
@@ -101,7 +104,9 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
             let [value, basis] = pair.as_slice() else {
                 return Err(at.wrong("must be the value and what Smooch said when it was set"));
             };
-            words.push(Word::Set(field(name, property), user::value(value), user::value(basis)));
+            let field = field(name, property);
+            let (value, basis) = (at.field(&field, value)?, at.field(&field, basis)?);
+            words.push(Word::Set(field, value, basis));
         }
     }
     for (id, at) in at.members("devices")? {

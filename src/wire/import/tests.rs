@@ -33,6 +33,15 @@ fn what_is_wrong_is_named_with_its_place() {
         ("{\"_id\":\"x\",\"email\":7}".to_owned(), "email must be a string"),
         ("{\"_id\":\"x\",\"properties\":7}".to_owned(), "properties must be an object"),
         ("{\"_id\":\"x\",\"clients\":[{}]}".to_owned(), "clients[0] must be an object with an id"),
+        ("{\"userId\":\"x\\u0000\"}".to_owned(), "userId must have no NUL"),
+        ("{\"_id\":\"x\\ud800\"}".to_owned(), "_id must have no NUL"),
+        ("{\"_id\":\"x\",\"brandId\":\"\\udc00\"}".to_owned(), "brandId must have no NUL"),
+        (
+            record(
+                "{\"_id\":\"x\",\"said\":[{\"digest\":\"00000000000000000000000000000000\",\"fields\":{\"userId\":\"\\u0000\"}}]}",
+            ),
+            "userId must have no NUL",
+        ),
         ("{\"userId\":\"x\",\"clients\":[{\"id\":\"c\"}]}".to_owned(), "lacks _id: clients"),
     ] {
         let problem = problem(&text);

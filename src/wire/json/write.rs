@@ -6,8 +6,12 @@ use std::cell::RefCell;
 use super::{Json, special};
 
 impl<'a> Json<'a> {
-    /// Writes the value with sorted keys, no white space and numbers as they came.
+    /// Writes the value with sorted keys, no white space and numbers as they came, and texts as they are shown.
     pub fn write(&self, out: &mut String) {
+        self.write_as(false, out);
+    }
+
+    fn write_as(&self, exact: bool, out: &mut String) {
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
@@ -16,17 +20,21 @@ impl<'a> Json<'a> {
             // Borrowed, it came without an escape, so it needs none.
             Self::String(Cow::Borrowed(plain)) => write_plain(plain, out),
             Self::String(Cow::Owned(text)) => write_string(text, out),
+            Self::Garbled(garbled) if exact => write_plain(garbled.raw, out),
+            Self::Garbled(garbled) => write_string(&garbled.shown, out),
             Self::Array(items) => {
                 out.push('[');
                 for (n, item) in items.iter().enumerate() {
                     if n > 0 {
                         out.push(',');
                     }
-                    item.write(out);
+                    item.write_as(exact, out);
                 }
                 out.push(']');
             }
-            Self::Object(members) => write_object(members.iter().map(|(key, value)| (&**key, value)), out),
+            Self::Object(members) => {
+                write_members(members.iter().map(|(key, value)| (&**key, value)), exact, out);
+            }
         }
     }
 
@@ -34,6 +42,12 @@ impl<'a> Json<'a> {
     /// body has dozens of them.
     pub fn canonical<T>(&self, reader: impl FnOnce(&str) -> T) -> T {
         written(|out| self.write(out), reader)
+    }
+
+    /// As [`Self::canonical`], with every text as it came: two values that differ are written differently, and what is
+    /// written is read as the same value again.
+    pub fn exact<T>(&self, reader: impl FnOnce(&str) -> T) -> T {
+        written(|out| self.write_as(true, out), reader)
     }
 }
 
@@ -51,9 +65,25 @@ pub fn written<T>(writer: impl FnOnce(&mut String), reader: impl FnOnce(&str) ->
     read
 }
 
+/// Writes an object of members that are sorted already, each as [`Json::exact`].
+pub fn write_exact_object<'v, 'a: 'v>(
+    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
+    out: &mut String,
+) {
+    write_members(members, true, out);
+}
+
 /// Writes an object of members that are sorted already.
 pub fn write_object<'v, 'a: 'v>(
     members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
+    out: &mut String,
+) {
+    write_members(members, false, out);
+}
+
+fn write_members<'v, 'a: 'v>(
+    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
+    exact: bool,
     out: &mut String,
 ) {
     out.push('{');
@@ -63,7 +93,7 @@ pub fn write_object<'v, 'a: 'v>(
         }
         write_string(key, out);
         out.push(':');
-        value.write(out);
+        value.write_as(exact, out);
     }
     out.push('}');
 }

@@ -2,8 +2,8 @@
 //! passed over: its sender would never learn that nothing came of it.
 
 use super::Problem;
-use crate::domain::Field;
 use crate::domain::command::{Fixed, Repeated};
+use crate::domain::{Field, Text};
 use crate::wire::json::Json;
 use crate::wire::user;
 
@@ -21,7 +21,7 @@ pub(super) fn repeated(json: &Json<'_>, members: &[Member]) -> Vec<Repeated> {
     said.map(|(name, what, value)| Repeated {
         name,
         what,
-        value: something(value).then(|| user::value(value)).flatten(),
+        value: something(value).then(|| as_kept(value)).flatten(),
     })
     .collect()
 }
@@ -30,6 +30,11 @@ pub(super) fn repeated(json: &Json<'_>, members: &[Member]) -> Vec<Repeated> {
 pub(super) fn none_given(json: &Json<'_>, members: &[Member]) -> Result<(), Problem> {
     let given = members.iter().find(|(name, _)| json.get(name).is_some_and(something));
     given.map_or(Ok(()), |(name, _)| Err(Problem(format!("{name} cannot be set by this call"))))
+}
+
+/// As a webhook's is kept: a text that no database can hold is not the same as another that is shown alike.
+fn as_kept(value: &Json<'_>) -> Option<Text> {
+    if matches!(value, Json::Garbled(_)) { user::name_text(value) } else { user::value(value) }
 }
 
 /// Whether a value says more than the absence of it.

@@ -51,6 +51,17 @@ pub(super) fn string(name: &str, value: &Json<'_>, length: RangeInclusive<usize>
     }))
 }
 
+/// A string of so many characters that names somebody or something, as JSON text. One that cannot be kept as it is
+/// might become the name of somebody else.
+pub(super) fn name(name: &str, value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Text, Problem> {
+    match value {
+        Json::Garbled(_) => {
+            Err(Problem(format!("{name} must have no NUL and no half of a surrogate pair in it")))
+        }
+        _ => string(name, value, length),
+    }
+}
+
 /// `true` or `false`, as JSON text.
 pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
     match value {
@@ -71,7 +82,7 @@ pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
 /// A string, a number or a boolean, as JSON text: what properties and `info` are made of.
 pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
     match value {
-        Json::String(_) | Json::Number(_) | Json::Bool(_) => Ok(text(value)),
+        Json::String(_) | Json::Garbled(_) | Json::Number(_) | Json::Bool(_) => Ok(text(value)),
         _ => Err(Problem(format!("{name} must be a string, a number or a boolean"))),
     }
 }

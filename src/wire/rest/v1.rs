@@ -41,7 +41,7 @@ pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
     let id = given_device.get("id").unwrap_or(&Json::Null);
-    string("device.id", id, ID)?;
+    rules::name("device.id", id, ID)?;
     let mut device = told(given_device, "device.", id.str().unwrap_or_default())?;
     device.members.retain(|_, value| value.is_some());
     device.info.retain(|_, value| value.is_some());
@@ -52,7 +52,7 @@ pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
     device.members.insert("platform".to_owned(), Some(string("device.platform", platform, SOME)?));
     device.members.insert("lastSeen".to_owned(), Some(now.clone()));
     let user_id = given(json, "userId").filter(|user_id| user_id.str() != Some(""));
-    let user_id = user_id.map(|user_id| string("userId", user_id, ID)).transpose()?;
+    let user_id = user_id.map(|user_id| rules::name("userId", user_id, ID)).transpose()?;
     Ok(Init { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
 }
 
@@ -65,10 +65,12 @@ pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
 /// `credentialRequired` is no boolean, `brandId` no string that says something.
 pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
     object(json, "the body")?;
-    let user_id = string("userId", required(json, "userId")?, ID)?;
+    let user_id = rules::name("userId", required(json, "userId")?, ID)?;
     let mut fields = app_user(json, "")?;
     fields.retain(|(_, value)| value.is_some());
-    rules::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| string(name, value, SOME))?;
+    rules::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| {
+        rules::name(name, value, SOME)
+    })?;
     let secured = given(json, "credentialRequired");
     let secured = secured.map(|secured| rules::boolean("credentialRequired", secured)).transpose()?;
     Ok(Created { user_id, fields, secured: secured.is_some_and(|secured| *secured == *"true") })
@@ -139,7 +141,7 @@ pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, Problem> {
 
 fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, Problem> {
     let id = user.and_then(|user| user.get("_id")).unwrap_or(&Json::Null);
-    string(&format!("{name}._id"), id, SOME)?;
+    rules::name(&format!("{name}._id"), id, SOME)?;
     let brand = user.map(|user| brand_in(user, &format!("{name}."))).transpose()?.flatten();
     Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand))
 }
@@ -147,7 +149,7 @@ fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, Problem> {
 /// The `brandId` beside a name, if there is one; `at` is where it stands.
 fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, Problem> {
     let brand = given(json, "brandId");
-    brand.map(|brand| string(&format!("{at}brandId"), brand, SOME)).transpose()?;
+    brand.map(|brand| rules::name(&format!("{at}brandId"), brand, SOME)).transpose()?;
     Ok(brand.and_then(Json::str))
 }
 

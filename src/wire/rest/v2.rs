@@ -42,7 +42,7 @@ const EXTERNAL_ID: [Member; 1] = [("externalId", || fixed::field(Field::UserId))
 /// `zendeskId` or `authenticated` is given, which Smooch alone says.
 pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
     object(json, "the body")?;
-    let user_id = string("externalId", required(json, "externalId")?, ID)?;
+    let user_id = rules::name("externalId", required(json, "externalId")?, ID)?;
     fixed::none_given(json, &FIXED)?;
     let mut fields = patch(json)?;
     fields.retain(|(_, value)| value.is_some());
@@ -88,7 +88,7 @@ pub fn patch(json: &Json<'_>) -> Result<Fields, Problem> {
     rules::take(&mut fields, json, ("", "signedUpAt"), Field::SignedUpAt, rules::moment)?;
     rules::take(&mut fields, json, ("", "toBeRetained"), own_field("toBeRetained"), rules::boolean)?;
     rules::take(&mut fields, json, ("", "brandId"), own_field("brandId"), |name, value| {
-        string(name, value, SOME)
+        rules::name(name, value, SOME)
     })?;
     rules::take_properties(&mut fields, json, ("", "metadata"))?;
     Ok(fields)
