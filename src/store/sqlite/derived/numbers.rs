@@ -15,7 +15,8 @@ use crate::store::{FeedEpoch, Seq};
 /// Where they are.
 const TABLES: [&str; 6] = ["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
 
-/// What must hold, and what is wrong where it does not.
+/// What must hold, and what is wrong where it does not. An import tells what the API of another directory said, by the
+/// clock of that one.
 const RULES: [(&str, &str); 7] = [
     ("SELECT count(*) = 1 FROM upkeep", "how far upkeep is, is not there"),
     ("SELECT count(*) = 1 FROM clock", "the clock of our own API is not there"),
@@ -27,8 +28,8 @@ const RULES: [(&str, &str); 7] = [
     ),
     (
         "SELECT time >= coalesce((SELECT max(event_time) FROM
-             (SELECT event_time, source FROM journal ORDER BY seq DESC LIMIT 1000)
-             WHERE source = 'api' AND event_time <= unixepoch('subsec') * 1000000), 0) FROM clock",
+             (SELECT event_time, source, trigger FROM journal ORDER BY seq DESC LIMIT 1000)
+             WHERE source = 'api' AND trigger <> 'api:import' AND event_time <= unixepoch('subsec') * 1000000), 0) FROM clock",
         "the clock of our own API is behind what it has said",
     ),
     (
@@ -80,7 +81,7 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
              SELECT 1, 0, 0, -1, -1, -1 WHERE NOT EXISTS (SELECT 1 FROM upkeep);
          INSERT INTO clock (one, time)
              SELECT 1, coalesce(max(event_time), 0) FROM journal
-                 WHERE source = 'api' AND event_time <= unixepoch('subsec') * 1000000
+                 WHERE source = 'api' AND trigger <> 'api:import' AND event_time <= unixepoch('subsec') * 1000000
              ON CONFLICT (one) DO UPDATE SET time = max(time, excluded.time);
          DELETE FROM answers WHERE NOT EXISTS (SELECT 1 FROM answer_key);
          INSERT OR IGNORE INTO answer_key (one, key) VALUES (1, randomblob(32));
