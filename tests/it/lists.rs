@@ -3,6 +3,7 @@
 mod anew;
 mod beside;
 mod counters;
+mod gaps;
 mod links;
 mod people;
 mod records;

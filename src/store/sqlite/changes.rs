@@ -37,7 +37,25 @@ pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> 
     }
     let last = last_change(conn, app)?;
     let epoch = epoch::current(conn)?;
-    Ok(Changes { epoch, changes, oldest: oldest(conn, app)?.unwrap_or(last + 1), last })
+    let oldest = oldest(conn, app)?.unwrap_or(last + 1);
+    let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
+    let after = (after as u64).max(oldest.saturating_sub(1));
+    check_numbers(&changes, after, is_to_the_end.then_some(last))?;
+    Ok(Changes { epoch, changes, oldest, last })
+}
+
+/// Fails if a change is not there that should be on a page: whoever read on would miss it. `last` is the last change
+/// of the app, if the page should go on to it.
+fn check_numbers(changes: &[Changed], after: u64, last: Option<u64>) -> Result<()> {
+    let mut to = after;
+    let has_no_gap = changes.iter().all(|changed| {
+        to += 1;
+        changed.seq == to
+    });
+    if has_no_gap && last.is_none_or(|last| last <= to) {
+        return Ok(());
+    }
+    Err(Error::Derived { name: "feed", why: format!("what follows change {after} is not whole") })
 }
 
 fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {

@@ -4,6 +4,7 @@
 
 mod columns;
 mod doubts;
+mod feed;
 mod identifiers;
 mod numbers;
 mod orders;
@@ -66,7 +67,7 @@ pub(super) struct Pieces {
 }
 
 /// All of it, in the order in which it is checked and made: each may need those before it.
-pub const DERIVED: [Derived; 11] = [
+pub const DERIVED: [Derived; 12] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -74,6 +75,14 @@ pub const DERIVED: [Derived; 11] = [
         check: numbers::check,
         probe: numbers::probe,
         make: Make::AtOnce(numbers::make),
+    },
+    Derived {
+        name: "feed",
+        of: "the changes that follow its last gap: those before it go, as by retention",
+        serves: "followers: one that has not read beyond a gap is sent to the snapshot",
+        check: feed::check,
+        probe: feed::probe,
+        make: Make::AtOnce(feed::make),
     },
     Derived {
         name: "answers",

@@ -10,7 +10,7 @@ use crate::feed::api;
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, what somebody did to it, and whether the next start makes it anew without being asked.
-pub const DAMAGES: [(&str, &str, bool); 47] = [
+pub const DAMAGES: [(&str, &str, bool); 51] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
     ("seen", "UPDATE seen SET user = user + 1", true),
@@ -37,6 +37,10 @@ pub const DAMAGES: [(&str, &str, bool); 47] = [
     ("tombstones", "DROP TABLE erasures", true),
     ("gaps", "DELETE FROM gaps", true),
     ("gaps", "DROP TABLE gaps", true),
+    ("feed", "DELETE FROM changes WHERE seq BETWEEN 20 AND 30", false),
+    ("feed", "DELETE FROM changes WHERE seq = (SELECT max(seq) - 3 FROM changes)", true),
+    ("feed", "DELETE FROM changes WHERE seq > (SELECT max(seq) - 3 FROM changes)", true),
+    ("feed", "UPDATE feeds SET seq = seq + 7", true),
     ("indexes", "DROP INDEX signed_up", true),
     ("moves", "DROP TABLE moves", true),
     ("moves", "DELETE FROM moves WHERE n % 2 = 0", false),
