@@ -86,6 +86,7 @@ pub fn of_open(error: &OpenError) -> u8 {
         OpenError::Io { .. }
         | OpenError::Store { .. }
         | OpenError::LogAlone { .. }
+        | OpenError::LogOfAnother { .. }
         | OpenError::NoFolder(_)
         | OpenError::Missing(_)
         | OpenError::NotWritable { .. } => IO,

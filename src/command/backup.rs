@@ -46,6 +46,7 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(source) = &settings.store.url;
     let _note = Note::leave(source, &args.path, PARTIAL);
+    sqlite::check_replaced(source)?;
     let made = watched(settings, |work| sqlite::backup(source, &args.path, args.overwrite, work))??;
     print(&made, args.json, None)
 }

@@ -13,6 +13,7 @@ use crate::store::sqlite::{self, OpenError, SqliteReader};
 pub(super) fn open(settings: &Settings) -> Result<SqliteReader, OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::check_log(path)?;
+    sqlite::check_replaced(path)?;
     if !path.exists() {
         return Err(OpenError::Missing(path.clone()));
     }

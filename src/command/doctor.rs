@@ -96,7 +96,8 @@ pub async fn run(
             let mut told = |_, _, _| {};
             let wal_limit = settings.store.wal_limit;
             let mut work = Work { told: &mut told, stop: Arc::default(), wal_limit };
-            let health = sqlite::health(path, &work);
+            let is_one = sqlite::check_replaced(path).map_err(CopyError::from);
+            let health = is_one.and_then(|()| sqlite::health(path, &work));
             let is_read = health.as_ref().is_ok_and(|health| !health.doubted);
             let derived = is_read.then(|| derived(path, sqlite::derived_faults(path, &mut work))).flatten();
             findings.push(derived.unwrap_or_else(|| database(path, &health)));

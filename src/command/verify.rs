@@ -44,7 +44,10 @@ pub struct Args {
 pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
-    let checked = watched(settings, |work| sqlite::verify(path, READING.event, work))?;
+    let checked = watched(settings, |work| {
+        sqlite::check_replaced(path)?;
+        sqlite::verify(path, READING.event, work)
+    })?;
     match checked {
         Ok(checked) => print(&checked, args.json, Some("whole")),
         Err(error) => {

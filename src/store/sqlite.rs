@@ -69,7 +69,7 @@ pub use leftovers::{
     Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, copies, find as find_leftovers, is_ours,
     remove as remove_leftovers,
 };
-pub use open::{OpenError, check_log};
+pub use open::{OpenError, check_log, check_replaced};
 use open::{lock, mark, one_name, set_mark, verify_after_trouble, with_suffix};
 pub use output::{Kind, Output, Refusal, make_folder, may_remove};
 pub use presence::Presence;
@@ -123,6 +123,7 @@ impl Sqlite {
         let options = &Options { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;
+        check_replaced(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::files::folder;
+use super::output::{HEADER, has_log};
 use super::{CopyError, trouble};
 use crate::store::{self, Error, explain};
 
@@ -26,6 +27,17 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
         /// The log, or the mark of a service that lost the database.
+        beside: PathBuf,
+    },
+    /// Another file was put in the place of the database that a log belongs to.
+    #[error(
+        "{path} was put in the place of another database, whose log {beside} is: put that back, or run `rollcall \
+         restore --replace BACKUP`, which keeps both aside; to use the file as it is, move {beside} away"
+    )]
+    LogOfAnother {
+        /// The file.
+        path: PathBuf,
+        /// The log.
         beside: PathBuf,
     },
     /// There is no folder for it.
@@ -197,6 +209,27 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
     match log.or_else(|| Some(mark(path)).filter(|mark| mark.exists())) {
         Some(beside) => Err(OpenError::LogAlone { path: path.to_owned(), beside }),
         None => Ok(()),
+    }
+}
+
+/// Refuses a file that is no database of a service, such as a backup, beside a log that holds something: it was copied
+/// over the database to which that log belongs, and SQLite would read the two as one. Not for a database that this
+/// process has open: closing a handle on one gives up SQLite's locks.
+///
+/// # Errors
+/// So it is.
+pub fn check_replaced(path: &Path) -> Result<(), OpenError> {
+    let Ok(path) = path.canonicalize() else { return Ok(()) };
+    let beside = with_suffix(&path, "-wal");
+    if !path.is_file() || !holds_something(&beside) {
+        return Ok(());
+    }
+    let mut head = Vec::new();
+    let read = File::open(&path).and_then(|file| file.take(HEADER).read_to_end(&mut head));
+    // Of one that is empty `check_log` says more.
+    match read.is_ok_and(|bytes| bytes > 0) && !has_log(&head) {
+        true => Err(OpenError::LogOfAnother { path, beside }),
+        false => Ok(()),
     }
 }
 

@@ -21,6 +21,8 @@ use crate::store::explain;
 const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
 /// What every SQLite database begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
+/// Bytes of the header of a database.
+pub(super) const HEADER: u64 = 100;
 /// Bytes of a file that say what it is: at most a line of an export, at least the header of a database.
 const HEAD: u64 = 4096;
 /// What may stand in the path of a URI as it is.
@@ -314,7 +316,12 @@ pub(super) fn is_ours(head: &[u8]) -> bool {
 pub(super) fn is_live(head: &[u8]) -> bool {
     // The number that makes it ours may still be in the log alone.
     let unnamed = head.starts_with(MAGIC) && head.get(68..72) == Some(&[0; 4]);
-    (is_ours(head) || unnamed) && head.get(18..20) == Some(&[2, 2])
+    (is_ours(head) || unnamed) && has_log(head)
+}
+
+/// Whether this is the header of a database, of whatever program, that has a write-ahead log.
+pub(super) fn has_log(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) && head.get(18..20) == Some(&[2, 2])
 }
 
 /// Whether a file says of itself that it is a backup. Neither locks nor changes anything.

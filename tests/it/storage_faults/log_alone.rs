@@ -84,6 +84,62 @@ fn no_command_and_no_start_opens_a_database_that_is_not_there_beside_its_log() {
     }
 }
 
+/// SQLite would read the file and the log of the other one as one database.
+#[test]
+fn no_command_and_no_start_opens_a_file_that_was_copied_over_the_database_of_a_log() {
+    type Copied = fn(&Home);
+    let copied: [(&str, Copied); 4] = [
+        ("a backup", |home| {
+            fs::copy(home.path().join("backup.db"), home.database()).unwrap();
+        }),
+        ("a text", |home| fs::write(home.database(), "a line of text\n".repeat(400)).unwrap()),
+        ("a database of something else", |home| {
+            let path = home.path().join("else.db");
+            rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+            fs::copy(path, home.database()).unwrap();
+        }),
+        ("a backup, behind a link", |home| {
+            fs::rename(home.database(), home.path().join("real.db")).unwrap();
+            fs::rename(home.path().join("rollcall.db-wal"), home.path().join("real.db-wal")).unwrap();
+            fs::copy(home.path().join("backup.db"), home.path().join("real.db")).unwrap();
+            std::os::unix::fs::symlink("real.db", home.database()).unwrap();
+        }),
+    ];
+    for (what, copy) in copied {
+        let (home, log) = killed();
+        let (kept, log_before) = (fs::read(home.database()).unwrap(), fs::read(&log).unwrap());
+        copy(&home);
+        let log = home.database().canonicalize().unwrap().with_extension("db-wal");
+        let before = fs::read(home.database()).unwrap();
+        for (args, code) in [
+            (&SERVE[..], 74),
+            (&["verify"], 74),
+            (&["backup", "new.db"], 74),
+            (&["export"], 74),
+            (&["journal", "list"], 74),
+            (&["quarantine", "list"], 74),
+            (&["tail", "--count", "1"], 74),
+            (&["rebuild", "--verify"], 74),
+            (&["rebuild"], 74),
+            (&["doctor"], 1),
+        ] {
+            let (found, said) = refused(&home, args);
+            assert_eq!(found, Some(code), "{what}, {args:?}: {said}");
+            let told = args == ["doctor"] || said.contains("was put in the place of another database");
+            assert!(told, "{what}, {args:?}: {said}");
+            assert!(before == fs::read(home.database()).unwrap(), "{what}, {args:?}: it was touched");
+            assert!(log_before == fs::read(&log).unwrap(), "{what}, {args:?}: the log was touched");
+        }
+        if what == "a backup" {
+            printed(&home, &["restore", "--replace", "backup.db"]);
+            assert_eq!(home.start().everybody().len(), 1, "{what}: restored");
+            continue;
+        }
+        fs::write(home.database(), kept).unwrap();
+        assert_eq!(home.start().everybody().len(), 3, "{what}: put back");
+    }
+}
+
 /// The way out that the message names loses nothing: the log is kept aside.
 #[test]
 fn a_restore_in_place_of_a_lone_log_keeps_it_aside() {

@@ -186,6 +186,57 @@ fn an_idle_service_notices_it_as_well_and_the_next_start_makes_no_empty_director
     }
 }
 
+/// SQLite has the shared memory mapped: the kernel ends a process that reaches behind its end.
+#[test]
+fn shared_memory_that_is_cut_off_ends_the_process_and_loses_nothing_acknowledged() {
+    let (home, program) = served();
+    File::create(home.path().join("data/rollcall.db-shm")).unwrap();
+    let mut acknowledged = vec![0, 1, 2];
+    for n in 3.. {
+        let sent =
+            request(program.listen, "POST", "/webhooks", &[("x-api-key", SECRET)], message(n).as_bytes());
+        match sent.map(|answer| answer.status) {
+            Ok(200) => acknowledged.push(n),
+            Ok(status) => assert_eq!(status, 503),
+            Err(_) => break,
+        }
+    }
+    let (status, log) = program.wait();
+    assert!(!status.success(), "{status}: {log}");
+    let program = home.start();
+    for n in acknowledged {
+        assert_eq!(program.app_user(&format!("{n:024x}")).status, 200, "{n}, {status}: {log}");
+    }
+    assert_eq!(program.webhook(message(7)).status, 200);
+    program.stop();
+}
+
+/// The lock is on the file, whatever is in it. What is in it tells that the database is the one of before.
+#[test]
+fn a_lock_that_is_emptied_still_locks_and_costs_the_feed_its_epoch_at_most() {
+    for after in [0, 2] {
+        let (home, program) = served();
+        let epoch = |program: &Program| {
+            let page = program.get("/v1/changes?snapshot=true&limit=1").json();
+            page["epoch"].as_str().unwrap().to_owned()
+        };
+        let before = epoch(&program);
+        File::create(home.path().join("data/rollcall.db.lock")).unwrap();
+        let (status, said) = home.try_start().map(|_| ()).unwrap_err();
+        assert!(status.code() == Some(1) && said.contains("in use by another process"), "{status}: {said}");
+        for n in 3..3 + after {
+            assert_eq!(program.webhook(message(n)).status, 200);
+        }
+        assert_eq!(epoch(&program), before);
+        program.stop();
+        let program = home.start();
+        assert_eq!(program.everybody().len(), 3 + after);
+        assert_ne!(epoch(&program), before);
+        assert_eq!(program.get(&format!("/v1/changes?since={before}-1")).status, 410);
+        program.stop();
+    }
+}
+
 #[test]
 fn an_unmounted_disk_is_noticed() {
     let home = Home::with(ON_DISK);
