@@ -27,7 +27,7 @@ use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// What everything else goes by.
-const FIRST: [&str; 3] = ["counters", "tombstones", "gaps"];
+const FIRST: [&str; 4] = ["counters", "tombstones", "receipts", "gaps"];
 
 /// Rows put right in one transaction.
 const AT_ONCE: usize = 512;

@@ -48,7 +48,7 @@ impl Work<'_> {
                 return Ok(Answer::KeyReused);
             }
             let answer: Result<Done, Refusal> = postcard::from_bytes(&known.answer)
-                .map_err(|error| Error::Damaged(format!("a kept answer: {error}")))?;
+                .map_err(|error| Failure::Job(format!("a kept answer cannot be read: {error}")))?;
             let answer = match answer {
                 Ok(done) => self.may_be_shown_again(txn, asked, &done)?.map(|()| done),
                 refused => refused,

@@ -7,6 +7,7 @@ mod gaps;
 mod links;
 mod people;
 mod records;
+mod tables;
 mod targeting;
 mod upgrade;
 mod writes;

@@ -19,7 +19,7 @@ use std::hash::{DefaultHasher, Hash};
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::{Error, Result, trouble};
+use super::{Error, Result, forget, trouble};
 pub use doubts::Doubts;
 pub(super) use doubts::{Remaking, Told, last_row, pending, step};
 pub(super) use numbers::Known;
@@ -67,7 +67,7 @@ pub(super) struct Pieces {
 }
 
 /// All of it, in the order in which it is checked and made: each may need those before it.
-pub const DERIVED: [Derived; 12] = [
+pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -126,6 +126,20 @@ pub const DERIVED: [Derived; 12] = [
         check: tombstones::check,
         probe: tombstones::probe,
         make: Make::AtOnce(tombstones::make),
+    },
+    Derived {
+        name: "receipts",
+        of: "the tombstones: made anew, all that is kept is searched once more for them",
+        serves: "what an erasure says of itself, and goes on with",
+        check: |conn, _| forget::lost_receipts(conn),
+        probe: |conn| Ok(forget::lost_receipts(conn)?.is_none()),
+        make: Make::AtOnce(|conn| {
+            if !schema::is_there(conn, "receipts")? {
+                schema::recreate(conn, "TABLE", "receipts", &[])?;
+                orders::make_indexes(conn)?;
+            }
+            forget::remake_receipts(conn)
+        }),
     },
     Derived {
         name: "gaps",

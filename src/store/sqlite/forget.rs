@@ -12,6 +12,7 @@ mod pages;
 mod places;
 mod receipts;
 mod redact;
+mod remade;
 mod spellings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::store::{Erased, Erasure, Reading, Seq};
 pub(super) use ids::Tombstones;
 use needles::Needles;
 pub(super) use receipts::{quarantined_of, receipt};
+pub(super) use remade::{lost_receipts, remake_receipts};
 
 /// The statistics hold samples of what can be looked up.
 const STATISTICS: &str = "sqlite_stat4";
@@ -126,9 +128,10 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
         return Ok(Step::Nothing);
     }
     // The person's own journal comes first, so that what follows is done once for all receipts; the log last,
-    // since it may have to wait for a reader.
-    let sql = "SELECT seq, app, counts, work FROM receipts WHERE done IS NULL
-                   ORDER BY json_type(work, '$.stage.Journal') IS NULL, work ->> '$.stage' = 'Sweep', seq
+    // since it may have to wait for a reader. One that cannot be read comes before all, to be found.
+    let sql = "SELECT seq, app, counts, coalesce(work, '') FROM receipts WHERE done IS NULL
+                   ORDER BY CASE WHEN json_valid(work) THEN json_type(work, '$.stage.Journal') IS NULL END,
+                            CASE WHEN json_valid(work) THEN work ->> '$.stage' = 'Sweep' END, seq
                    LIMIT 1";
     let open = conn.query_row(sql, [], |row| {
         let (seq, app): (i64, String) = (row.get(0)?, row.get(1)?);
@@ -295,5 +298,6 @@ fn json(value: &impl Serialize) -> Result<String> {
 }
 
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::Damaged(format!("a receipt: {error}")))
+    let lost = |error| Error::Derived { name: "receipts", why: format!("one cannot be read: {error}") };
+    serde_json::from_str(text).map_err(lost)
 }

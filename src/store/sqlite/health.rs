@@ -71,7 +71,7 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
             file.number("SELECT coalesce(max(received), 0) FROM quarantine")?,
         ),
         feeds: if is_known { unless_damaged(feeds(&file.conn).map_err(&sql))? } else { Vec::new() },
-        erasing: if is_known { erasing(&file.conn).map_err(&sql)? } else { None },
+        erasing: if is_known { unless_damaged(erasing(&file.conn).map_err(&sql))? } else { None },
     })
 }
 

@@ -179,10 +179,15 @@ impl Examination {
     /// Once all entries of this moment were looked at: whether some behind the last one are missing, as their bodies and receipts
     /// tell.
     pub(super) fn end(&mut self, conn: &Connection) -> Result<()> {
-        let sql = "SELECT max((SELECT coalesce(max(first_seq), 0) FROM bodies),
-                              (SELECT coalesce(max(seq), 0) FROM receipts), seq) FROM horizon";
-        let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).optional().map_err(trouble)?;
-        let last = last.unwrap_or(0) as Seq;
+        let mut last = 0;
+        for of in ["max(first_seq) FROM bodies", "max(seq) FROM receipts", "max(seq) FROM horizon"] {
+            let found = conn.query_row(&format!("SELECT {of}"), [], |row| row.get::<_, Option<i64>>(0));
+            last = match found.map_err(trouble) {
+                // What can be made anew and is lost says nothing here: that is a fault of its own.
+                Err(Error::Derived { .. }) => last,
+                found => last.max(found?.unwrap_or(0) as Seq),
+            };
+        }
         // What retention let go may have been the last.
         self.last = gaps::reach(conn, self.last)?;
         if last > self.last {

@@ -21,7 +21,7 @@ pub(super) const ALL: [(&str, Loss); 19] = [
     ("quarantine", Loss::Damage),
     ("app_users", Loss::MadeAnew("records")),
     ("base", Loss::Damage),
-    ("receipts", Loss::Damage),
+    ("receipts", Loss::MadeAnew("receipts")),
     ("horizon", Loss::MadeAnew("counters")),
     ("feeds", Loss::MadeAnew("counters")),
     ("epochs", Loss::MadeAnew("counters")),

@@ -210,7 +210,8 @@ impl Txn for SqliteTxn<'_> {
             let Some((digest, received, users)) = entry.filter(|(_, received, _)| *received >= since) else {
                 break;
             };
-            let users = users_of(&users)?;
+            // Where the chain is damaged it ends: beyond, what is repeated is learned again, which changes nothing.
+            let Ok(users) = users_of(&users) else { break };
             at = users.into_iter().find(|(user, _)| user == id).and_then(|(_, previous)| previous);
             links.push(Link { digest, received, previous: at });
         }

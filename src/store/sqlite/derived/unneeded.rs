@@ -11,7 +11,8 @@ const NAME: &str = "gaps";
 /// An erasure or retention that has removed entries has left a row.
 const IS_FILLED: &str = "
     SELECT EXISTS (SELECT 1 FROM gaps)
-        OR NOT EXISTS (SELECT 1 FROM receipts WHERE counts ->> '$.journal_entries' > 0)
+        OR NOT EXISTS (SELECT 1 FROM receipts WHERE CASE WHEN json_valid(counts)
+                           THEN counts ->> '$.journal_entries' > 0 END)
        AND NOT EXISTS (SELECT 1 FROM horizon WHERE seq > 0 AND seq >= (SELECT min(seq) FROM journal) - 1
                            AND (SELECT min(seq) FROM journal) > 1)";
 

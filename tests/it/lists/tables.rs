@@ -1,0 +1,163 @@
+//! Every table of the schema, emptied and dropped, under a service that runs and while none does: each is made anew, or
+//! named as damaged. Nothing is answered wrongly for ever, no command and no start waits without end.
+
+use std::collections::BTreeSet;
+
+use super::anew::{copy_of, damage, doctor, is_whole, lived, names};
+use crate::at_hand::{messages, run, run_alone};
+use crate::support::{Home, first_message, until};
+
+/// What becomes of a table that is lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fate {
+    /// It is made anew, and called so.
+    Anew(&'static str),
+    /// It is the truth: dropped, it is named, and nothing goes on without it.
+    Truth,
+}
+use Fate::{Anew, Truth};
+
+const TABLES: [(&str, Fate); 20] = [
+    ("journal", Truth),
+    ("bodies", Truth),
+    ("changes", Truth),
+    ("quarantine", Truth),
+    ("base", Truth),
+    ("app_users", Anew("records")),
+    ("identifiers", Anew("identifiers")),
+    ("erasures", Anew("tombstones")),
+    ("receipts", Anew("receipts")),
+    ("gaps", Anew("gaps")),
+    ("seen", Anew("seen")),
+    ("moves", Anew("moves")),
+    ("search", Anew("search")),
+    ("feeds", Anew("counters")),
+    ("epochs", Anew("counters")),
+    ("clock", Anew("counters")),
+    ("upkeep", Anew("counters")),
+    ("horizon", Anew("counters")),
+    ("answer_key", Anew("counters")),
+    ("answers", Anew("answers")),
+];
+
+/// Emptied, these say nothing: moves and kept answers may all have gone.
+const MAY_BE_EMPTY: [&str; 2] = ["answers", "moves"];
+
+/// Tables that are the truth, emptied: what the others say of them `verify` and `rebuild` find entry by entry.
+fn is_told_when_emptied(table: &str) -> bool {
+    TABLES.iter().any(|(name, fate)| *name == table && *fate != Truth) && !MAY_BE_EMPTY.contains(&table)
+}
+
+fn emptied(table: &str) -> String {
+    // The table itself takes no DELETE without the words of each row.
+    let table = if table == "search" { "search_data" } else { table };
+    format!("DELETE FROM {table}")
+}
+
+/// The database of `lived`, with a little more in every table.
+fn home() -> Home {
+    let (home, _) = lived();
+    let program = home.start();
+    assert_eq!(program.webhook(first_message("ann", 1_600_000_000.0)).status, 200);
+    assert_eq!(program.webhook("{\"trigger\":\"nonsense\"}").status, 200);
+    program.stop();
+    home
+}
+
+#[test]
+fn every_table_of_the_schema_is_here() {
+    let home = home();
+    let sql = "SELECT group_concat(name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+                   AND name NOT LIKE 'search\\_%' ESCAPE '\\'";
+    let there = home.find::<String>(sql);
+    let there: BTreeSet<&str> = there.split(',').collect();
+    assert_eq!(there, TABLES.iter().map(|(name, _)| *name).collect());
+}
+
+#[test]
+fn a_lost_table_is_named_while_nothing_runs_and_made_anew_where_it_can_be() {
+    let home = home();
+    for (table, fate) in TABLES {
+        for (sql, dropped) in [(emptied(table), false), (format!("DROP TABLE {table}"), true)] {
+            let home = copy_of(&home);
+            damage(&home, &sql);
+            match fate {
+                Anew(name) if dropped || is_told_when_emptied(table) => {
+                    names(&run_alone(&home, &["verify"]), name, &sql);
+                    names(&run_alone(&home, &["rebuild", "--verify"]), name, &sql);
+                    let found = doctor(&home);
+                    assert!(found["said"].as_str().unwrap().contains(name), "{sql}: {found}");
+                    run_alone(&home, &["rebuild"]).well();
+                    is_whole(&home, None, &sql);
+                    home.start().stop();
+                }
+                Truth if dropped => {
+                    let what = format!("the table {table} is not there");
+                    let ran = run_alone(&home, &["verify"]);
+                    assert!(ran.code == Some(1) && ran.err.contains(&what), "{sql}: {ran:?}");
+                    let found = doctor(&home);
+                    assert!(
+                        found["state"] == "wrong" && found["said"].as_str().unwrap().contains(&what),
+                        "{found}"
+                    );
+                    let (status, log) = home.try_start().err().unwrap();
+                    assert!(status.code() == Some(74) && log.contains(&what), "{sql}: {status} {log}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_lost_under_a_running_service_is_made_anew_or_ends_it_by_its_name() {
+    let home = home();
+    for (table, fate) in TABLES {
+        for (sql, dropped) in [(emptied(table), false), (format!("DROP TABLE {table}"), true)] {
+            let home = copy_of(&home);
+            let program = home.start();
+            damage(&home, &sql);
+            if fate == Truth {
+                if dropped {
+                    // Within seconds, whether a webhook comes or not.
+                    let (status, log) = program.wait();
+                    let what = format!("the table {table} is not there");
+                    assert!(status.code() == Some(74) && log.contains(&what), "{sql}: {status} {log}");
+                }
+                continue;
+            }
+            messages(&program, &["new", "ann", "new"]);
+            until(&format!("{sql}: all is answered"), || {
+                let asked = ["/v1/appusers/new", "/v1/appusers?q=ann", "/v1/appusers?sort=lastSeen"];
+                let asked = asked.iter().chain(&["/v1/changes?since=0"]);
+                asked.into_iter().all(|path| program.get(path).status == 200)
+            });
+            run(&home, &program, &["rebuild"]).well();
+            is_whole(&home, Some(&program), &sql);
+            program.stop();
+            is_whole(&home, None, &sql);
+        }
+    }
+}
+
+#[test]
+fn receipts_that_are_lost_are_asked_for_again_and_completed() {
+    let home = home();
+    for sql in [
+        "DELETE FROM receipts",
+        "DROP TABLE receipts",
+        "UPDATE receipts SET counts = 'x'",
+        "UPDATE receipts SET done = NULL, work = 'x'",
+        "UPDATE receipts SET done = NULL, work = NULL",
+    ] {
+        let home = copy_of(&home);
+        let program = home.start();
+        damage(&home, sql);
+        until(&format!("{sql}: the receipt is there, and complete"), || {
+            let sql = "SELECT count(*) FROM receipts AS r JOIN erasures AS e ON e.receipt = r.seq
+                           WHERE done IS NOT NULL AND json_valid(counts)";
+            home.sql().query_row(sql, [], |row| row.get::<_, i64>(0)).is_ok_and(|done| done > 0)
+        });
+        is_whole(&home, Some(&program), sql);
+    }
+}
