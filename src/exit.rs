@@ -92,6 +92,7 @@ pub fn of_open(error: &OpenError) -> u8 {
         | OpenError::NotWritable { .. } => IO,
         OpenError::Upgrade(error) => of_copy(error),
         OpenError::InUse(_)
+        | OpenError::SecondName(_)
         | OpenError::Newer { .. }
         | OpenError::Older { .. }
         | OpenError::Foreign(_)

@@ -70,7 +70,7 @@ pub use leftovers::{
     remove as remove_leftovers,
 };
 pub use open::{OpenError, check_log, check_replaced};
-use open::{lock, mark, one_name, set_mark, verify_after_trouble, with_suffix};
+use open::{lock, mark, one_name, refuse_second_name, set_mark, verify_after_trouble, with_suffix};
 pub use output::{Kind, Output, Refusal, make_folder, may_remove};
 pub use presence::Presence;
 pub use reader::SqliteReader;
@@ -124,6 +124,7 @@ impl Sqlite {
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;
         check_replaced(&path)?;
+        refuse_second_name(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -323,6 +323,32 @@ fn a_second_process_under_another_name_of_the_database_is_refused() {
     }
 }
 
+/// By a hard link SQLite finds no log, and this program no lock, of who has the file by its other name.
+#[test]
+fn a_database_with_a_hard_link_is_refused_by_both_names_until_one_is_gone() {
+    let mut home = Home::new();
+    let holder = home.start();
+    assert_eq!(holder.webhook(message(1)).status, 200);
+    let (file, link) = (home.database(), home.path().join("link.db"));
+    std::fs::hard_link(&file, &link).unwrap();
+    home.settings = "[store]\nurl = \"sqlite://link.db\"".to_owned();
+    let refused = |home: &Home| {
+        let (status, log) = home.try_start().map(|_| ()).unwrap_err();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(log.contains("a hard link"), "{log}");
+    };
+    refused(&home);
+    let output = home.command(&["rebuild"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(holder.webhook(message(2)).status, 200);
+    holder.stop();
+    home.settings.clear();
+    refused(&home);
+    std::fs::remove_file(&link).unwrap();
+    let again = home.start();
+    assert!(found(&again, 1) && found(&again, 2));
+}
+
 #[test]
 fn wrong_settings_are_78_and_a_wrong_command_line_is_2() {
     let home = Home::with("[server]\nlisten = 5\nno_such_key = 1");

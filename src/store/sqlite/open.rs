@@ -18,6 +18,12 @@ pub enum OpenError {
     /// Another process has it.
     #[error("{0} is in use by another process; two cannot write one directory")]
     InUse(PathBuf),
+    /// The file has another name beside this one. By that name it would have another log and another lock.
+    #[error(
+        "{0} has another name as well (a hard link), by which a second process could write it unseen: remove that \
+         name, found by `find -samefile`, or copy the file and use the copy"
+    )]
+    SecondName(PathBuf),
     /// There is a log, but not the database that it belongs to.
     #[error(
         "{path} is missing or empty, and {beside} says that it was in use: put it back, or run `rollcall restore \
@@ -126,6 +132,13 @@ pub(super) fn one_name(path: &Path) -> io::Result<PathBuf> {
         }
         found => found,
     }
+}
+
+/// Fails if the database goes by a second name: what SQLite keeps beside it is found by one name only
+/// (howtocorrupt.html, section 2.4).
+pub(super) fn refuse_second_name(path: &Path) -> Result<(), OpenError> {
+    let links = path.metadata().map_err(OpenError::io(path))?.nlink();
+    if links > 1 { Err(OpenError::SecondName(path.to_owned())) } else { Ok(()) }
 }
 
 /// Held until the process ends. A file beside the database, because closing any handle on the
