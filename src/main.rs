@@ -4,7 +4,9 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::command::{
     backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
     rebuild, replay, restore, tail, token, verify,
@@ -21,11 +23,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(version, about, after_help = EXIT_CODES)]
 struct Cli {
     /// The file of settings; without it, config.toml in the working directory if there is one
-    #[arg(long, short, env = "ROLLCALL_CONFIG", global = true, value_name = "PATH")]
+    #[arg(long, short, env = "ROLLCALL_CONFIG", value_name = "PATH")]
     config: Option<PathBuf>,
     /// Sets one key of the settings, such as server.listen=127.0.0.1:9000 or, for a list,
     /// 'server.cors_origins=["*"]'; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = pair)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -82,8 +84,49 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+impl Cli {
+    /// The command line, with `--config` and `--set` before and behind every subcommand.
+    fn grammar() -> clap::Command {
+        let grammar = Self::command();
+        let everywhere: Vec<Arg> = grammar.get_arguments().cloned().collect();
+        below(grammar, &everywhere)
+    }
+
+    fn read() -> Result<Self, clap::Error> {
+        let mut grammar = Self::grammar();
+        let matches = grammar.try_get_matches_from_mut(std::env::args_os())?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))?;
+        // clap's own global arguments would lose what stands before the subcommand.
+        let mut named = usize::from(is_on_the_line(&matches));
+        let mut level = &matches;
+        while let Some((_, below)) = level.subcommand() {
+            level = below;
+            cli.set.extend(level.get_many("set").into_iter().flatten().cloned());
+            if is_on_the_line(level) {
+                named += 1;
+                cli.config = level.get_one("config").cloned();
+            }
+        }
+        if named > 1 {
+            let why = "the argument '--config <PATH>' cannot be used multiple times";
+            return Err(grammar.error(ErrorKind::ArgumentConflict, why));
+        }
+        Ok(cli)
+    }
+}
+
+/// A command whose subcommands, at every depth, also take these.
+fn below(command: clap::Command, everywhere: &[Arg]) -> clap::Command {
+    command.mut_subcommands(|sub| below(sub.args(everywhere), everywhere))
+}
+
+/// Whether `--config` stands on this level of the command line; it may be of the environment.
+fn is_on_the_line(level: &ArgMatches) -> bool {
+    level.value_source("config") == Some(ValueSource::CommandLine)
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(said) => return show(&said),
     };
@@ -92,10 +135,10 @@ fn main() -> ExitCode {
         // These do without settings, or say themselves what is wrong with them.
         (Command::CheckConfig, loaded) => check_config::run(&loaded),
         (Command::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
-        (Command::Completions(args), _) => describe::completions(&args, Cli::command()).map(done),
+        (Command::Completions(args), _) => describe::completions(&args, Cli::grammar()).map(done),
         (Command::Man(args), loaded) => {
             let database = loaded.ok().map(|settings| settings.store.url).map(|StoreUrl::Sqlite(path)| path);
-            describe::man(&args, Cli::command(), database.as_deref()).map(done)
+            describe::man(&args, Cli::grammar(), database.as_deref()).map(done)
         }
         (_, Err(problems)) => return refuse(&problems),
         (Command::Serve, Ok(settings)) => {

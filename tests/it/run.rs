@@ -3,6 +3,7 @@
 mod container;
 mod corners;
 mod doctor;
+mod everywhere;
 mod exit_codes;
 mod host;
 mod newer;
