@@ -158,6 +158,10 @@ impl From<store::Error> for ApiError {
                 let why = "A record is damaged, and is learned again from the journal; try again later";
                 return Self::unavailable("unavailable", why);
             }
+            store::Error::Hole(_) => {
+                tracing::error!(%error, "look-up failed: {error}");
+                return Self::unavailable("unavailable", error.to_string());
+            }
             _ => {}
         }
         tracing::error!(%error, "look-up failed: {error}");

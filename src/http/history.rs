@@ -109,14 +109,14 @@ fn page(
         }
         _ => page.clone(),
     };
-    each(reader, app, seqs, horizon, |entry, body| {
+    each(reader, app, seqs, horizon, |entry, body, event| {
         if page.contains(&entry.seq) {
-            let learned = (whole && entry.seq > horizon.folded).then(|| fold.learn(entry, body, &[]));
+            let learned = event.filter(|_| whole).map(|event| fold.learn(entry, event, &[]));
             let body = Some(body).filter(|body| !body.is_empty());
             let body = body.filter(|_| asked.bodies || entry.source != Source::Webhook);
             told.push((entry.clone(), learned, body.cloned()));
-        } else {
-            fold.pass(entry, body);
+        } else if let Some(event) = event {
+            fold.pass(event);
         }
     })?;
     let (mut texts, mut apart) = (Vec::new(), Apart { reader, app, left: MOST_APART });
@@ -352,9 +352,9 @@ fn as_of(
     let own = past.seqs;
     let mut fold = Fold::new(app, base);
     if whole {
-        each(reader, app, own.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
-            if then.moment.has(entry) {
-                fold.pass(entry, body);
+        each(reader, app, own.range(horizon.folded + 1..).copied(), horizon, |entry, _, event| {
+            if let Some(event) = event.filter(|_| then.moment.has(entry)) {
+                fold.pass(event);
             }
         })?;
     }
@@ -376,14 +376,12 @@ fn as_of(
     let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
     let mut fold = Fold::new(app, base);
     let mut sources = Sources::of(&subject.id);
-    each(reader, app, seqs.range(horizon.folded + 1..).copied(), horizon, |entry, body| {
-        if !then.moment.has(entry) {
-            return;
-        }
+    each(reader, app, seqs.range(horizon.folded + 1..).copied(), horizon, |entry, _, event| {
+        let Some(event) = event.filter(|_| then.moment.has(entry)) else { return };
         if !then.provenance {
-            return fold.pass(entry, body);
+            return fold.pass(event);
         }
-        sources.learn(&mut fold, entry, body, &Arc::from(event_text(entry)));
+        sources.learn(&mut fold, entry, event, &Arc::from(event_text(entry)));
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));

@@ -8,7 +8,7 @@ use crate::domain::{Event, Key};
 use crate::ingest::refold::{adopt, relearn};
 use crate::ingest::upkeep::read_again;
 use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
-use crate::store::{Entry, Error, Result, Seq, Store as _, Txn as _};
+use crate::store::{self, Entry, Error, Result, Seq, Store as _, Txn as _};
 
 /// Records of the base learned in one transaction.
 const PAGE: usize = 1024;
@@ -19,10 +19,12 @@ const LACKING: &str = "lacking.json";
 /// Entries that are to be folded may be let go meanwhile.
 pub(super) const TRIMMED: &str = "the journal was trimmed while it was folded; begin again";
 
-/// The event of a journal entry, read from its body by the parser of today; nothing if it cannot be read
-/// any more, or if the body is not the one that the entry came in.
-pub fn event(entry: &Entry, body: &[u8]) -> Option<Event> {
-    read_again(entry.source, body, entry.place).filter(|event| event.stamp.digest == entry.digest)
+/// The event of a journal entry, read from its body by the parser of today.
+///
+/// # Errors
+/// [`Error::Hole`] if the body is not the one that the entry came in, or cannot be read any more.
+pub fn event(entry: &Entry, body: &[u8]) -> Result<Event> {
+    store::event(entry, body, read_again)
 }
 
 /// A directory that learns from the journal of another. It keeps no journal of its own; how far it is

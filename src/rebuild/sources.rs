@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::told::Fold;
-use crate::domain::{ClientId, Field, Record, SmoochId, View};
+use crate::domain::{ClientId, Event, Field, Record, SmoochId, View};
 use crate::store::{Entry, Seq};
 
 /// What is known of the events of an app user and of everybody merged into it, each event as a `S`.
@@ -38,12 +38,12 @@ impl<S: Clone> Sources<S> {
     }
 
     /// Lets the directory learn an entry, and notes what of it came with that.
-    pub fn learn(&mut self, fold: &mut Fold, entry: &Entry, body: &[u8], source: &S) {
+    pub fn learn(&mut self, fold: &mut Fold, entry: &Entry, event: &Event, source: &S) {
         let ids: Vec<&SmoochId> = entry.users.iter().map(|(id, _)| id).collect();
         let record = |fold: &Fold, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
         let before: Vec<Record> = ids.iter().map(|id| record(fold, id)).collect();
         let (shown, elsewhere) = (fold.view(&self.of), fold.elsewhere(&self.of));
-        fold.pass(entry, body);
+        fold.pass(event);
         for (id, before) in ids.into_iter().zip(&before) {
             self.compare(id, before, &record(fold, id), (entry.seq, source));
         }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{AppId, ClientId, Directory, Edge, Group, Key, Reason, Record, Register, SmoochId, View};
+use crate::domain::{
+    AppId, ClientId, Directory, Edge, Event, Group, Key, Reason, Record, Register, SmoochId, View,
+};
 use crate::store::Entry;
 use crate::wire::history::{members, reason};
 use crate::wire::json::write_string;
@@ -76,22 +78,18 @@ impl Fold {
         claims.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Learns an entry, and no more than that.
-    pub fn pass(&mut self, entry: &Entry, body: &[u8]) {
-        if let Some(event) = super::event(entry, body) {
-            // No group can be too large: it has no bound here.
-            _ = self.directory.learn(&self.app, &event);
-        }
+    /// Learns an event, and no more than that.
+    pub fn pass(&mut self, event: &Event) {
+        // No group can be too large: it has no bound here.
+        _ = self.directory.learn(&self.app, event);
     }
 
-    /// Learns an entry; what that makes different of its app users, and of `others`. An event that cannot
-    /// be read again says nothing.
-    pub fn learn(&mut self, entry: &Entry, body: &[u8], others: &[SmoochId]) -> Learned {
-        let Some(event) = super::event(entry, body) else { return Learned::default() };
+    /// Learns the event of an entry; what that makes different of its app users, and of `others`.
+    pub fn learn(&mut self, entry: &Entry, event: &Event, others: &[SmoochId]) -> Learned {
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
         let merged = self.merges(entry);
-        _ = self.directory.learn(&self.app, &event);
+        _ = self.directory.learn(&self.app, event);
         let (mut told, mut seen) = (Vec::new(), BTreeSet::new());
         for (id, before) in ids.into_iter().zip(before) {
             let after = self.view(id);

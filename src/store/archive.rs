@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{Entry, Quarantined, Reader, Result, Seq};
+use super::{Entry, Quarantined, ReadEvent, Reader, Result, Seq};
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Key, Record, SmoochId, View};
 
@@ -108,8 +108,9 @@ pub trait Archive: Reader {
     /// At most `limit` journal entries, in the order that is wanted.
     fn entries(&mut self, wanted: &Wanted, limit: usize) -> Result<Vec<Entry>>;
 
-    /// The body that each of these entries came in.
-    fn bodies(&mut self, entries: &[Entry]) -> Result<Vec<BatchBody>>;
+    /// The body that each of these entries came in; empty where it is not kept any more. [`super::Error::Hole`] if one is
+    /// missing or damaged, or is not the one that its entry came in.
+    fn bodies(&mut self, entries: &[Entry], read: ReadEvent) -> Result<Vec<BatchBody>>;
 
     /// The numbers of all entries that touched one of these app users.
     fn numbers(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>>;

@@ -27,7 +27,9 @@ pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use explain::explain;
 pub use list::{Bounds, ClientFilter, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
-pub use upkeep::{Counts as Erased, Erasure, Horizon, ReadEvent, Reading, Receipt, Retention, WithoutEvents};
+pub use upkeep::{
+    Counts as Erased, Erasure, Horizon, ReadEvent, Reading, Receipt, Retention, WithoutEvents, event,
+};
 
 /// How long an answer is kept for whoever asks again, in ms.
 pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
@@ -63,6 +65,10 @@ pub enum Error {
     /// The file is damaged.
     #[error("the database is damaged: {0}; restore a backup")]
     Damaged(String),
+    /// The body of an entry of the journal, by its number, is missing, cannot be unpacked, or is not the one that it
+    /// came in. Everything else is served on.
+    #[error("the body of journal entry {0} is missing or damaged; `rollcall verify` names all that is")]
+    Hole(Seq),
     /// A table that is made of others is damaged. Nothing was written; [`Store::make_anew`] makes it whole.
     #[error("{name} is damaged ({why}), and can be made anew")]
     Derived {

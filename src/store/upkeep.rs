@@ -2,11 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Seq, Source};
+use super::{Entry, Error, Result, Seq, Source};
 use crate::domain::{AppId, Event, Record, SmoochId};
 
 /// Reads the event at a place of a body again; nothing if it cannot be read any more.
 pub type ReadEvent = fn(Source, &[u8], usize) -> Option<Event>;
+
+/// The event of an entry, read from its body.
+///
+/// # Errors
+/// [`Error::Hole`] if the body does not hold the event of the entry's digest, or it cannot be read any more.
+pub fn event(entry: &Entry, body: &[u8], read: ReadEvent) -> Result<Event> {
+    let event = read(entry.source, body, entry.place).filter(|event| event.stamp.digest == entry.digest);
+    event.ok_or(Error::Hole(entry.seq))
+}
 
 /// A body without the events whose text is one that is told of; nothing if it has no others.
 pub type WithoutEvents = fn(&[u8], &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>>;

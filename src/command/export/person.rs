@@ -9,8 +9,8 @@ use crate::command::apps;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Directory, SmoochId, View};
 use crate::ingest::worker::now_ms;
-use crate::rebuild::sources::Sources;
 use crate::rebuild::told::Fold;
+use crate::rebuild::{self, sources::Sources};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Horizon, Reader, Source};
@@ -22,7 +22,7 @@ const PIECE: usize = 500;
 /// Everything that is kept of a person.
 ///
 /// # Errors
-/// There is no such app user, or the database cannot be read.
+/// There is no such app user, the journal has lost one of its bodies, or the database cannot be read.
 pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
     let Some(view) = apps::person(reader, app, user)? else {
         bail!("there is no app user with this _id or userId in the app {app}")
@@ -34,7 +34,7 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
     let mut fold = Fold::new(app, base);
     let mut sources = Sources::of(&view.id);
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
-        sources.learn(&mut fold, entry, body, &event(entry));
+        sources.learn(&mut fold, entry, &rebuild::event(entry, body)?, &event(entry));
     }
     let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
     let history =

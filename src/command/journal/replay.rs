@@ -24,7 +24,8 @@ use crate::command::replay::tally::{Outcome, Tally};
 use crate::command::replay::{Feed, Posting, post_all};
 use crate::command::{Failure, database, service};
 use crate::config::{Settings, StoreUrl};
-use crate::store::archive::{Archive as _, Wanted};
+use crate::ingest::upkeep::read_again;
+use crate::store::archive::{Archive as _, BatchBody, Wanted};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Entry, Reader as _, Seq, Source};
 
@@ -39,8 +40,8 @@ const REDUCED: &str = "reduced by an erasure";
 pub(super) const HELP: &str = "\
 Each body is posted once, as it was received, however many of its events are meant; the secret is the first \
 one of its app in the settings. Passed over and counted is what is no webhook as it came: calls of our own API, \
-and what an erasure has left of a webhook. A body that retention has dropped cannot be sent: it is named and \
-counted. To a directory that knows the events nothing changes.
+and what an erasure has left of a webhook. A body that retention has dropped, or that is missing or damaged, \
+cannot be sent: it is named and counted. To a directory that knows the events nothing changes.
 
 Nothing is tried again: the number to go on from is that of the first body that was refused or unanswered. \
 It is printed at the end, and kept in the --resume-file, from which the same command goes on. Ctrl-C ends \
@@ -197,21 +198,36 @@ impl Bodies {
             let Some(last) = page.last() else { return Ok(false) };
             self.wanted.go_on(last.seq);
             for few in page.chunks(AT_ONCE) {
-                for (entry, (batch, body)) in few.iter().zip(self.reader.bodies(few)?) {
+                for (entry, body) in few.iter().zip(self.bodies(few)?) {
                     if self.stop.load(Ordering::Relaxed) {
                         return Ok(true);
                     }
                     if let Some(why) = no_webhook(entry) {
                         put(Err(self.passed_over(entry, why)));
-                    } else if body.is_empty() {
-                        put(Err(not_sent(entry, NotSent::NotKept)));
-                    } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
-                        self.place.begin(entry.seq);
-                        put(self.request(entry, &body));
+                    } else if let Some((batch, body)) = body {
+                        if body.is_empty() {
+                            put(Err(not_sent(entry, NotSent::NotKept)));
+                        } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
+                            self.place.begin(entry.seq);
+                            put(self.request(entry, &body));
+                        }
+                    } else {
+                        put(Err(not_sent(entry, NotSent::Damaged)));
                     }
                     self.place.read(entry.seq);
                 }
             }
+        }
+    }
+
+    /// The body of each of these entries; nothing for one whose body is missing or damaged.
+    fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
+        match self.reader.bodies(few, read_again) {
+            Err(store::Error::Hole(_)) if few.len() > 1 => {
+                few.chunks(1).map(|one| Ok(self.bodies(one)?.pop().flatten())).collect()
+            }
+            Err(store::Error::Hole(_)) => Ok(vec![None]),
+            bodies => Ok(bodies?.into_iter().map(Some).collect()),
         }
     }
 

@@ -79,6 +79,9 @@ pub(in crate::command) enum NotSent {
     /// An entry of the journal whose body retention has dropped.
     #[error("its body is no longer kept ([retention] of the settings)")]
     NotKept,
+    /// An entry of the journal whose body is missing, or is not the one that it came in.
+    #[error("its body is missing or damaged")]
+    Damaged,
     /// An entry of the journal that is no webhook as it came.
     #[error("{0}")]
     NoWebhook(&'static str),
@@ -87,7 +90,7 @@ pub(in crate::command) enum NotSent {
 impl NotSent {
     /// Whether it cannot be sent by trying again either.
     pub(in crate::command) fn is_final(&self) -> bool {
-        matches!(self, Self::NotKept | Self::NoWebhook(_))
+        matches!(self, Self::NotKept | Self::Damaged | Self::NoWebhook(_))
     }
 
     /// The kind, as the summary counts it.
@@ -100,6 +103,7 @@ impl NotSent {
             Self::UnknownApp(_) => "unknown app",
             Self::NoApp => "no app named",
             Self::NotKept => "body no longer kept",
+            Self::Damaged => "body missing or damaged",
             Self::NoWebhook(why) => why,
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Key, Record, SmoochId};
+use crate::domain::{AppId, Event, Key, Record, SmoochId};
 use crate::http::error::ApiError;
+use crate::rebuild;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Heads, Horizon, Reader, Seq};
 
@@ -74,14 +75,15 @@ impl<'r> Past<'r> {
 }
 
 /// Shows the entries with these numbers, in their order, each with the body it came in, which may be empty
-/// up to the horizon. No more than a piece of them is in memory. 503 where the journal was trimmed
+/// up to the horizon, and behind that with its event. An error that names the entry where the body is not the one
+/// that it came in. No more than a piece of them is in memory. 503 where the journal was trimmed
 /// meanwhile beyond the horizon.
 pub(super) fn each(
     reader: &mut SqliteReader,
     app: &AppId,
     seqs: impl IntoIterator<Item = Seq>,
     horizon: Horizon,
-    mut show: impl FnMut(&Entry, &Bytes),
+    mut show: impl FnMut(&Entry, &Bytes, Option<&Event>),
 ) -> Result<(), ApiError> {
     let mut seqs = seqs.into_iter();
     loop {
@@ -98,6 +100,10 @@ pub(super) fn each(
             let why = "The journal was trimmed while it was read; try again";
             return Err(ApiError::unavailable("unavailable", why));
         }
-        entries.iter().rev().for_each(|(entry, body)| show(entry, body));
+        for (entry, body) in entries.iter().rev() {
+            let is_needed = entry.seq > horizon.folded;
+            let event = is_needed.then(|| rebuild::event(entry, body)).transpose()?;
+            show(entry, body, event.as_ref());
+        }
     }
 }

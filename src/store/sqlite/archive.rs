@@ -11,15 +11,19 @@ use super::txn::users_of;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, Key, Record, SmoochId};
 use crate::store::archive::{Archive, BatchBody, Held, Wanted};
-use crate::store::{Entry, Quarantined, Seq};
+use crate::store::{Entry, Quarantined, ReadEvent, Seq, event};
 
 impl Archive for SqliteReader {
     fn entries(&mut self, wanted: &Wanted, limit: usize) -> Result<Vec<Entry>> {
         select(&*self.snapshot()?, ENTRY, "journal", "trigger", wanted, limit, entry)
     }
 
-    fn bodies(&mut self, entries: &[Entry]) -> Result<Vec<BatchBody>> {
-        bodies_of(&*self.snapshot()?, entries)
+    fn bodies(&mut self, entries: &[Entry], read: ReadEvent) -> Result<Vec<BatchBody>> {
+        let bodies = bodies_of(&*self.snapshot()?, entries)?;
+        for (entry, (_, body)) in entries.iter().zip(&bodies).filter(|(_, (_, body))| !body.is_empty()) {
+            event(entry, body, read)?;
+        }
+        Ok(bodies)
     }
 
     fn numbers(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>> {
@@ -164,11 +168,16 @@ pub(super) fn journal(conn: &Connection, after: Seq, limit: usize) -> Result<Vec
 pub(super) struct Unpacked(Option<(i64, Vec<Bytes>)>);
 
 impl Unpacked {
-    /// The body that an entry came in; empty where it is not kept any more.
+    /// The body that an entry came in; empty where it is not kept any more. Where the row of its batch is lost it may be
+    /// that of an earlier one: [`event`] tells.
     pub(super) fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
         let first = first_of_batch(conn, entry.seq)?;
         if let Some(first) = first.filter(|first| self.0.as_ref().is_none_or(|(known, _)| known != first)) {
-            self.0 = Some((first, bodies(conn, first)?));
+            let unpacked = bodies(conn, first).map_err(|error| match error {
+                Error::Damaged(_) => Error::Hole(entry.seq),
+                error => error,
+            })?;
+            self.0 = Some((first, unpacked));
         }
         let batch = self.0.as_ref().filter(|(known, _)| Some(*known) == first);
         if let Some((first, body)) = batch.and_then(|(first, all)| Some((*first, all.get(entry.body)?))) {
@@ -177,11 +186,11 @@ impl Unpacked {
         if entry.seq <= horizon(conn)?.folded {
             return Ok((first.unwrap_or(0) as Seq, Bytes::new()));
         }
-        Err(Error::Damaged(format!("journal entry {} has no body", entry.seq)))
+        Err(Error::Hole(entry.seq))
     }
 }
 
-/// The body that each of these entries came in, with the first number of its batch.
+/// The body that each of these entries came in, as [`Unpacked::body`] has it, with the first number of its batch.
 pub(super) fn bodies_of(conn: &Connection, entries: &[Entry]) -> Result<Vec<BatchBody>> {
     let mut batch = Unpacked::default();
     entries.iter().map(|entry| batch.body(conn, entry)).collect()

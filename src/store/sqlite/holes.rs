@@ -14,7 +14,7 @@ use super::reader::{ENTRY, entry_alone, horizon};
 use super::txn::users_of;
 use super::{Error, Result, gaps, trouble};
 use crate::domain::{AppId, Event, Key, Record, SmoochId};
-use crate::store::{Entry, ReadEvent, Seq};
+use crate::store::{self, Entry, ReadEvent, Seq};
 
 /// Bytes of bodies beyond which a page takes no further entry.
 pub(super) const PAGE_BYTES: usize = 16 << 20;
@@ -133,7 +133,7 @@ impl Examination {
             if entry.seq > folded {
                 let body = body(conn, &mut bodies, &entry)?;
                 bytes += body.as_ref().map_or(0, Bytes::len);
-                event = body.and_then(|body| event_of(&entry, &body, read));
+                event = body.and_then(|body| store::event(&entry, &body, read).ok());
                 if event.is_none() {
                     self.lost(entry.seq, entry.seq, Lost::Body);
                     let users = entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone()));
@@ -311,7 +311,7 @@ fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Resu
     let found = select.query_row([seq as i64], |row| Ok(entry_alone(row))).optional().map_err(trouble)?;
     let Some((entry, _)) = found.transpose()? else { return Ok(true) };
     let body = body(conn, &mut Unpacked::default(), &entry)?.filter(|body| !body.is_empty());
-    let event = body.and_then(|body| event_of(&entry, &body, read));
+    let event = body.and_then(|body| store::event(&entry, &body, read).ok());
     Ok(event.is_none_or(|event| match id.is_app() {
         true => event.users().is_empty(),
         false => event.users().contains(&id),
@@ -322,14 +322,9 @@ fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Resu
 fn body(conn: &Connection, bodies: &mut Unpacked, entry: &Entry) -> Result<Option<Bytes>> {
     match bodies.body(conn, entry) {
         Ok((_, body)) => Ok(Some(body)),
-        Err(Error::Damaged(_)) => Ok(None),
+        Err(Error::Hole(_)) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The event of an entry, if the body holds it.
-fn event_of(entry: &Entry, body: &[u8], read: ReadEvent) -> Option<Event> {
-    read(entry.source, body, entry.place).filter(|event| event.stamp.digest == entry.digest)
 }
 
 fn is_erased(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<bool> {

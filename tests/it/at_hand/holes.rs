@@ -186,3 +186,64 @@ fn what_was_erased_or_let_go_is_no_hole() {
     }
     assert_eq!(home.rows("gaps"), 1, "one gap, from the first entry on");
 }
+
+/// What is done to a body, and to which entry of whom.
+const OTHER_BODIES: [(&str, u64, &str); 7] = [
+    ("DELETE FROM bodies WHERE first_seq = 1", 1, "ann"),
+    ("DELETE FROM bodies WHERE first_seq = 3", 3, "ann"),
+    ("DELETE FROM bodies WHERE first_seq = 7", 7, "made%20here"),
+    ("UPDATE bodies SET bodies = zeroblob(9) WHERE first_seq = 3", 3, "ann"),
+    (
+        "UPDATE bodies SET bodies = (SELECT bodies FROM bodies WHERE first_seq = 2) WHERE first_seq = 3",
+        3,
+        "ann",
+    ),
+    ("UPDATE journal SET digest = zeroblob(16) WHERE seq = 3", 3, "ann"),
+    ("UPDATE journal SET place = 4 WHERE seq = 9", 9, "ann"),
+];
+
+/// Whoever asks for the body of an entry, or for what depends on it, is told which entry has lost it, and gets no other.
+#[test]
+fn no_entry_is_shown_or_sent_with_the_body_of_another() {
+    for (damage, seq, name) in OTHER_BODIES {
+        let home = Home::new();
+        let program = home.start();
+        live(&program);
+        home.sql().execute_batch(damage).unwrap();
+        let said = format!("the body of journal entry {seq} is missing or damaged");
+        for rest in ["/history?include=body", "/history", "?asOf=9999999999999", "?include=provenance"] {
+            let answer = program.get(&format!("/v1/appusers/{name}{rest}"));
+            assert_eq!(answer.status, 503, "{damage}: {rest}: {answer:?}");
+            assert!(answer.text.contains(&said), "{damage}: {rest}: {answer:?}");
+        }
+        assert_eq!(program.get(&format!("/v1/appusers/{name}")).status, 200, "{damage}");
+        for rest in ["/history?include=body", "?asOf=9999999999999"] {
+            assert_eq!(program.get(&format!("/v1/appusers/dan{rest}")).status, 200, "{damage}: {rest}");
+        }
+        let number = seq.to_string();
+        let user = name.replace("%20", " ");
+        for args in [
+            &["journal", "show", &number][..],
+            &["journal", "show", &number, "--body"],
+            &["journal", "show", &number, "--json"],
+            &["export", "--user", &user],
+        ] {
+            let ran = run(&home, &program, args);
+            assert_eq!((ran.code, &*ran.out), (Some(74), ""), "{damage}: {args:?}: {ran:?}");
+            assert!(ran.err.contains(&said), "{damage}: {args:?}: {ran:?}");
+        }
+        run(&home, &program, &["journal", "show", "2", "--body"]).well();
+        // Entry 7 is a call of our own API, which a replay passes over.
+        let is_webhook = seq != 7;
+        let all = run(&home, &program, &["journal", "replay", "..", "--dry-run", "--json"]);
+        assert_eq!(all.code, Some(i32::from(is_webhook)), "{damage}: {all:?}");
+        let told = &all.lines()[0];
+        assert_eq!(told["wouldSend"], 10 - u64::from(is_webhook), "{damage}: {all:?}");
+        let lost = &told["notSent"]["body missing or damaged"];
+        assert_eq!(lost.as_u64(), is_webhook.then_some(1), "{damage}: {all:?}");
+        let one = run(&home, &program, &["journal", "replay", &number]);
+        assert_eq!(one.code, Some(1), "{damage}: {one:?}");
+        assert!(!is_webhook || one.err.contains("its body is missing or damaged"), "{damage}: {one:?}");
+        assert_eq!(program.webhook(first_message("later", 1_600_000_100.0)).status, 200);
+    }
+}
