@@ -268,3 +268,42 @@ fn who_was_called_inactive_or_has_it_no_more_takes_a_client_from_nobody() {
         ),
     ]);
 }
+
+#[test]
+fn a_member_connects_no_ids_for_the_root() {
+    let both = || json!({ "_id": "H$", "id": "uuid$", "platform": "ios", "active": true });
+    let v1 = || json!({ "id": "uuid$", "platform": "ios", "active": true });
+    let v2_client = || json!({ "client": { "id": "H$", "type": "ios", "status": "active" } });
+    let merge = || {
+        let users = json!({ "surviving": { "id": "a$" }, "discarded": { "id": "m$" } });
+        v2(1, "user:merge", json!({ "mergedUsers": users }))
+    };
+    let read = "conversation:read";
+    table(&[
+        (
+            "nobody else has it by either id",
+            vec![through(1, read, "m$", both()), merge(), through(3, read, "a$", v1())],
+            &[("a$", "uuid$", true)],
+        ),
+        (
+            "somebody else had it before, by the other id",
+            vec![
+                through(1, read, "m$", both()),
+                merge(),
+                wrote_v2(2, "b$", v2_client()),
+                through(3, read, "a$", v1()),
+            ],
+            &[("a$", "uuid$", false), ("b$", "H$", true)],
+        ),
+        (
+            "until the root is spoken of with both",
+            vec![
+                through(1, read, "m$", both()),
+                merge(),
+                wrote_v2(2, "b$", v2_client()),
+                through(3, read, "a$", both()),
+            ],
+            &[("a$", "uuid$", true), ("b$", "H$", false)],
+        ),
+    ]);
+}
