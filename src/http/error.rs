@@ -82,6 +82,17 @@ impl ApiError {
         Self { v2: Some((StatusCode::NOT_FOUND, code)), ..Self::not_found(description) }
     }
 
+    /// In a look-up of the past, what nobody goes by may be a former `userId`.
+    pub(super) fn by_names_of_now(mut self) -> Self {
+        if self.status == StatusCode::NOT_FOUND {
+            self.description =
+                "There is no app user with this _id or userId. A userId is looked up as it is now, also \
+                                with asOf: whoever had it before is found by the _id"
+                    .into();
+        }
+        self
+    }
+
     /// The `userId` is somebody's already.
     pub(super) fn taken(user: &str) -> Self {
         let beside = Some(Beside::User(user.to_owned()));

@@ -341,7 +341,7 @@ fn as_of(
             return Err(ApiError::bad_request(why));
         }
     }
-    let subject = Subject::find(reader, app, name)?;
+    let subject = Subject::find(reader, app, name).map_err(ApiError::by_names_of_now)?;
     if subject.erased {
         return Err(no_user());
     }

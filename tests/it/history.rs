@@ -174,3 +174,24 @@ fn provenance_names_the_event_that_each_value_is_from() {
     );
     assert_eq!(program.get("/v1/appusers/ann?asOf=2199-01-01T00:00:00Z").json()["appUser"], now["appUser"]);
 }
+
+#[test]
+fn a_user_id_of_then_is_looked_up_as_one_of_now_and_the_answer_says_so() {
+    let home = Home::new();
+    let program = home.start();
+    for (n, user_id) in ["before", "after"].into_iter().enumerate() {
+        let body = json!({ "trigger": "message:appUser", "app": { "_id": APP }, "messages": [],
+                           "timestamp": 1_600_000_000 + n, "appUser": { "_id": "ann", "userId": user_id } });
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+    }
+    for path in ["/v1/appusers/before?asOf=1", "/v1/appusers/nobody?asOf=1"] {
+        let answer = program.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        let said = answer.json()["error"]["description"].to_string();
+        assert!(said.contains("as it is now") && said.contains("found by the _id"), "{path}: {said}");
+    }
+    for name in ["ann", "after"] {
+        let then = program.get(&format!("/v1/appusers/{name}?asOf=1")).json();
+        assert_eq!(then["appUser"]["userId"], "before", "{name}");
+    }
+}

@@ -185,6 +185,10 @@ pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> 
     if let Some(database) = owner(&real, found.as_ref(), database.as_deref()).or(of_part) {
         return Err(Refusal::Belongs { path: real, database });
     }
+    if found.is_some() {
+        let why = "is no folder: name a folder, or a path at which there is nothing";
+        return Err(Refusal::io(path)(io::Error::other(why)));
+    }
     std::fs::create_dir(path).map_err(Refusal::io(path))
 }
 

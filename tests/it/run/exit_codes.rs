@@ -78,3 +78,16 @@ fn health_is_0_while_it_is_ready_and_69_while_it_is_not() {
     program.stop();
     assert_eq!(ask().0, Some(69));
 }
+
+#[test]
+fn a_file_that_is_named_as_a_folder_is_said_to_be_none() {
+    let home = Home::new();
+    std::fs::write(home.path().join("letter"), "A letter.").unwrap();
+    for to in ["letter", "letter/below", "letter/further/below"] {
+        let output = home.command(&["man", "--to", to]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(74), "{to}: {said}");
+        assert!(said.contains("letter: is no folder"), "{to}: {said}");
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join("letter")).unwrap(), "A letter.");
+}
