@@ -48,10 +48,11 @@ impl Mention {
         self.active != Some(false)
     }
 
-    /// The other ids by which this names the client: v1.1's `_id`, and its integration with what it is called there.
+    /// The other ids by which this names the client: v1.1's `_id`, the id that v2 gives it as a device, and its
+    /// integration with what it is called there.
     pub fn other_ids<'m>(&'m self, id: &'m ClientId) -> impl Iterator<Item = ClientId> + 'm {
-        let by_id = Members::string(&self.rest, "\"_id\"").map(plain);
-        let others = by_id.into_iter().chain(by_integration(&self.rest));
+        let by_id = own_ids(&self.rest).map(plain);
+        let others = by_id.chain(by_integration(&self.rest));
         others.filter(move |other| !other.is_empty() && other != id.as_str()).map(|other| (&*other).into())
     }
 
@@ -200,6 +201,12 @@ impl Mentions {
         let gone = self.removed == other.removed;
         one == two && gone && self.older.is_empty() && other.older.is_empty()
     }
+}
+
+/// The ids of a client beside that which it goes by in v1, as they are written: v1.1's `_id`, and what v2 calls the
+/// device.
+pub(super) fn own_ids(rest: &str) -> impl Iterator<Item = &str> {
+    ["\"_id\"", "\"deviceId\""].into_iter().filter_map(|key| Members::string(rest, key))
 }
 
 /// What a client is known by if it has no id, as JSON text says it.

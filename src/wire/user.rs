@@ -89,7 +89,7 @@ pub(super) fn active_by_status(given: &Json<'_>) -> Option<bool> {
 }
 
 /// The members by which a client is known.
-const IDS: [&str; 5] = ["_id", "id", "guid", "integrationId", "externalId"];
+const IDS: [&str; 6] = ["_id", "deviceId", "id", "guid", "integrationId", "externalId"];
 
 /// The canonical text of a client.
 pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Json<'a>)>) -> Text {

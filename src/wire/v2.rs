@@ -1,5 +1,6 @@
 //! v2: an envelope with a list of events. `metadata`, `externalId`, clients apart from users.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::json::Json;
@@ -125,10 +126,14 @@ fn beside(payload: &Json<'_>) -> Vec<Fact> {
 
 /// A sighting, and the client and the device it came through.
 fn with_source(seen: Seen, source: Option<&Json<'_>>) -> Vec<Fact> {
-    let client = source.and_then(|source| source.get("client")).and_then(client);
-    let device = source.and_then(|source| source.get("device")).and_then(device);
+    let [of_client, of_device] = ["client", "device"].map(|key| source.and_then(|source| source.get(key)));
+    let one = of_client.zip(of_device).and_then(|(of_client, of_device)| with_device(of_client, of_device));
+    let through = match one {
+        Some(one) => [Some(one), None],
+        None => [of_client.and_then(client), of_device.and_then(device)],
+    };
     let user = seen.user.clone();
-    let through = client.into_iter().chain(device).map(|used| changed(&user, used));
+    let through = through.into_iter().flatten().map(|used| changed(&user, used));
     let through: Vec<Fact> = through.collect();
     std::iter::once(Fact::Seen(seen)).chain(through).collect()
 }
@@ -205,22 +210,67 @@ pub(super) fn profile_field(key: &str) -> Field {
 /// A client in the words of v1: `type` is its platform, and only `status` tells whether it is active.
 fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let id = given.get("id").and_then(name).or_else(|| id_without_one(given))?;
-    in_words_of_v1(given, (&id, "id"), &[("type", "platform")])
+    let rest = in_words_of_v1(given, "id", &[("type", "platform")])?;
+    Some((id.as_str().into(), Mention { active: active_by_status(given), rest: object(rest.into_iter()) }))
 }
 
-/// A device in the words of v1: its `guid` is the id that the device goes by there.
+/// A device in the words of v1.
 fn device(given: &Json<'_>) -> Option<(ClientId, Mention)> {
-    let Some(guid) = given.get("guid").and_then(name) else { return client(given) };
-    in_words_of_v1(given, (&guid, "guid"), &[("type", "platform"), ("id", "_id")])
+    let (id, rest) = device_in_words_of_v1(given)?;
+    Some((id, Mention { active: active_by_status(given), rest: object(rest.into_iter()) }))
 }
 
-/// A client with its id and the member that this is, and with members under another name. What has such a name
+/// What v2 tells as a client and its device is one client in v1. Of what both say of one member the device's word
+/// counts, as v1 has it; `info` is that of both. It is active if neither is said not to be. `None` if the device is
+/// not said to be of that client.
+fn with_device(client: &Json<'_>, device: &Json<'_>) -> Option<(ClientId, Mention)> {
+    let same = client.get("id").and_then(name)? == device.get("clientId").and_then(name)?;
+    let (id, of_device) = device_in_words_of_v1(device).filter(|_| same)?;
+    let mut rest: BTreeMap<&str, &Json<'_>> =
+        in_words_of_v1(client, "id", &[("type", "platform")])?.into_iter().collect();
+    let info = match [client, device].map(|given| given.get("info")) {
+        [Some(Json::Object(one)), Some(Json::Object(two))] => {
+            let both: BTreeMap<_, _> = one.iter().chain(two).map(|(key, value)| (key, value)).collect();
+            Some(Json::Object(both.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
+        }
+        _ => None,
+    };
+    rest.extend(of_device.into_iter().filter(|(_, value)| **value != Json::Null));
+    rest.extend(info.as_ref().map(|info| ("info", info)));
+    let [of_client, of_device] = [client, device].map(active_by_status);
+    let inactive = (of_client == Some(false)).then(|| client.get("status")).flatten();
+    rest.extend(inactive.map(|status| ("status", status)));
+    let active = of_client.filter(|active| !active).or(of_device).or(of_client);
+    Some((id, Mention { active, rest: object(rest.into_iter()) }))
+}
+
+/// A device's id in v1, and what else is said of it. That id is its `guid`; its `clientId`, the `id` of a client in v2,
+/// is what v1.1 calls `_id`, and its own `id` is kept as `deviceId`.
+fn device_in_words_of_v1<'j, 'a>(given: &'j Json<'a>) -> Option<(ClientId, Words<'j, 'a>)> {
+    let [guid, of_client] = ["guid", "clientId"].map(|key| given.get(key).and_then(name));
+    let (id, key) = match (guid, &of_client) {
+        (Some(guid), _) => (guid, "guid"),
+        (None, Some(client)) => (client.clone(), "clientId"),
+        (None, None) => (given.get("id").and_then(name).or_else(|| id_without_one(given))?, "id"),
+    };
+    let words = [("type", "platform"), ("id", "deviceId"), ("clientId", "_id")];
+    // Whose it is is left out, not taken back, where that is null.
+    let words = if of_client.is_some() { &words[..] } else { &words[..2] };
+    let mut rest = in_words_of_v1(given, key, words)?;
+    rest.retain(|(name, _)| *name != "clientId");
+    Some((id.as_str().into(), rest))
+}
+
+/// The members of a client in words of v1.
+type Words<'j, 'a> = Vec<(&'j str, &'j Json<'a>)>;
+
+/// The members of a client but for that which is its id, with the names that they have in v1. What has such a name
 /// already gives way, so that no name comes twice in an answer.
-fn in_words_of_v1(
-    given: &Json<'_>,
-    (id, key): (&str, &str),
-    words: &[(&str, &str)],
-) -> Option<(ClientId, Mention)> {
+fn in_words_of_v1<'j, 'a>(
+    given: &'j Json<'a>,
+    key: &str,
+    words: &[(&str, &'static str)],
+) -> Option<Words<'j, 'a>> {
     let Json::Object(members) = given else { return None };
     let taken = |name: &str| words.iter().any(|(from, to)| *to == name && given.get(from).is_some());
     let kept = members.iter().map(|(name, value)| (&**name, value));
@@ -229,7 +279,7 @@ fn in_words_of_v1(
         let word = words.iter().find(|(from, _)| *from == name);
         (word.map_or(name, |(_, to)| *to), value)
     });
-    Some((id.into(), Mention { active: active_by_status(given), rest: object(rest) }))
+    Some(rest.collect())
 }
 
 /// Every client in a payload, for the times in them.

@@ -302,7 +302,7 @@ fn every_type_of_v2_becomes_its_facts() {
         &[
             "u: started",
             "u -c{\"status\":\"blocked\"}",
-            "u +d{\"_id\":\"9\",\"platform\":\"ios\",\"status\":\"active\"}",
+            "u +d{\"deviceId\":\"9\",\"platform\":\"ios\",\"status\":\"active\"}",
         ],
     );
 }
@@ -321,7 +321,7 @@ fn no_member_of_a_v2_client_comes_twice() {
     check(
         "of a device, and what is written in words of v1 already",
         &v2("conversation:postback", json!({ "user": { "id": "u" }, "source": source })),
-        &["u: ", "u ?c{\"platform\":\"web\"}", "u ?d{\"_id\":\"9\",\"platform\":\"ios\"}"],
+        &["u: ", "u ?c{\"platform\":\"web\"}", "u ?d{\"_id\":\"1\",\"deviceId\":\"9\",\"platform\":\"ios\"}"],
     );
 }
 

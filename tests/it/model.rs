@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+pub(crate) use accounts::{Device, Member};
 pub(crate) use picture::{Picture, Shown};
 
 pub(crate) type User = &'static str;
@@ -29,22 +30,6 @@ impl fmt::Debug for Value {
         f.write_str(self.text)?;
         f.write_str(self.of)
     }
-}
-
-/// What is said of a client; what is left out, nothing is said of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Device {
-    pub active: Option<bool>,
-    pub members: BTreeMap<Member, Value>,
-    /// Another id it has: the name of that.
-    pub other_id: Option<ClientName>,
-}
-
-/// A member of a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Member {
-    Platform,
-    Token,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -194,6 +179,7 @@ pub(crate) struct State {
     active: BTreeMap<(User, ClientName), (Stamp, bool)>,
     members: BTreeMap<(User, ClientName, Member), (Stamp, Value)>,
     other_ids: BTreeMap<(User, ClientName), (Stamp, ClientName)>,
+    device_ids: BTreeMap<(User, ClientName), (Stamp, ClientName)>,
     floors: BTreeMap<(User, Part), Stamp>,
     sets: BTreeMap<(User, Field), Set>,
     /// When a client was last called active, by each of the names it had then; spoken of without that, before all.
@@ -242,7 +228,7 @@ impl State {
             Say::Client { user, client, value } => self.client(user, client, value.as_ref(), stamp),
             Say::Bind { user, client, also } => {
                 self.mention(user, stamp);
-                self.claim(user, client, *also, stamp);
+                self.claim(user, client, also.iter().copied(), stamp);
             }
             Say::Remove { user } | Say::Erase { user } => {
                 self.mention(user, stamp);
@@ -291,18 +277,27 @@ impl State {
         if let Some(other) = device.other_id {
             up(&mut self.other_ids, (user, client), (stamp, other));
         }
+        if let Some(other) = device.device_id {
+            up(&mut self.device_ids, (user, client), (stamp, other));
+        }
         if let Some(active) = device.active {
             up(&mut self.active, (user, client), (stamp, active));
         }
         if device.active != Some(false) {
             let stamp = if device.active == Some(true) { stamp } else { BEFORE_ALL };
-            self.claim(user, client, device.other_id, stamp);
+            self.claim(user, client, device.other_ids(), stamp);
         }
     }
 
-    fn claim(&mut self, user: User, client: ClientName, other: Option<ClientName>, stamp: Stamp) {
+    fn claim(
+        &mut self,
+        user: User,
+        client: ClientName,
+        others: impl Iterator<Item = ClientName>,
+        stamp: Stamp,
+    ) {
         up(&mut self.claims, (user, client), stamp);
-        if let Some(other) = other {
+        for other in others {
             up(&mut self.claims, (user, other), stamp);
             self.links.extend([(user, client, other), (user, other, client)]);
         }
@@ -323,6 +318,7 @@ impl State {
         up_all(&mut self.active, other.active);
         up_all(&mut self.members, other.members);
         up_all(&mut self.other_ids, other.other_ids);
+        up_all(&mut self.device_ids, other.device_ids);
         up_all(&mut self.floors, other.floors);
         up_all(&mut self.sets, other.sets);
         up_all(&mut self.claims, other.claims);
@@ -363,6 +359,7 @@ impl State {
         self.active.retain(|(user, _), _| !dead.contains(user));
         self.members.retain(|(user, _, _), _| !dead.contains(user));
         self.other_ids.retain(|(user, _), _| !dead.contains(user));
+        self.device_ids.retain(|(user, _), _| !dead.contains(user));
         self.floors.retain(|(user, _), _| !dead.contains(user));
         self.sets.retain(|(user, _), _| !dead.contains(user));
         self.claims.retain(|(user, _), _| !dead.contains(user));

@@ -1,6 +1,7 @@
 //! What senders told, in every order that it can arrive in, and what a running program shows of it.
 
 mod accounts;
+mod devices;
 mod hands;
 mod identifiers;
 mod merged;

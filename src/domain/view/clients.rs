@@ -1,13 +1,15 @@
 //! Which clients a group shows, and what of each.
 //!
-//! Events may speak of one client under several ids: v1.1's `_id` is v2's `id`, and a client without any is known by
-//! its integration and what it is there. What is said under one of them is said of all.
+//! Events may speak of one client under several ids: v1.1's `_id` is v2's `id`, a device has an id of its own in v2, and
+//! a client without any is known by its integration and what it is there. What is said under one of them is said of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::app_user::{Record, Register, Text};
-use crate::domain::client::{Client, Members, Mention, Mentions, Ranked, by_integration, object, plain};
+use crate::domain::client::{
+    Client, Members, Mention, Mentions, Ranked, by_integration, object, own_ids, plain,
+};
 use crate::domain::fact::Part;
 use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
@@ -82,8 +84,7 @@ pub(in crate::domain) fn are_the_same(
 /// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
 fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
     let names_another = |said: &Register<Mention>| {
-        let other = Members::string(&said.value.rest, "\"_id\"");
-        other.is_some_and(|other| clients.contains_key(&ClientId::from(&*plain(other))))
+        own_ids(&said.value.rest).any(|other| clients.contains_key(&ClientId::from(&*plain(other))))
     };
     clients.len() > 1
         && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.said().any(names_another))
@@ -107,9 +108,7 @@ fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
         said.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
     });
     for (id, rest) in said {
-        if let Some(other) = Members::string(rest, "\"_id\"") {
-            link(id, &plain(other));
-        }
+        own_ids(rest).for_each(|other| link(id, &plain(other)));
         if let Some(other) = nameless.then(|| by_integration(rest)).flatten() {
             link(id, &other);
         }

@@ -96,9 +96,9 @@ fn maybe_time() -> impl Strategy<Value = Option<i64>> {
 
 fn device() -> impl Strategy<Value = Device> {
     let member = prop_oneof![Just(Member::Platform), Just(Member::Token)];
-    let other_id = prop_oneof![4 => Just(None), 1 => select(&CLIENTS[..]).prop_map(Some)];
-    (any::<Option<bool>>(), btree_map(member, value(), 0..=2), other_id)
-        .prop_map(|(active, members, other_id)| Device { active, members, other_id })
+    let other = || prop_oneof![4 => Just(None), 1 => select(&CLIENTS[..]).prop_map(Some)];
+    (any::<Option<bool>>(), btree_map(member, value(), 0..=2), other(), other())
+        .prop_map(|(active, members, other_id, device_id)| Device { active, members, other_id, device_id })
 }
 
 fn sighting() -> BoxedStrategy<Sighting> {
@@ -186,10 +186,11 @@ impl Order {
 
 /// The same event, each client known by one id.
 pub(super) fn by_one_id(mut event: Event) -> Event {
+    let forget = |device: &mut Device| (device.other_id, device.device_id) = (None, None);
     for say in &mut event.says {
         match say {
-            Say::Seen(seen) => seen.clients.iter_mut().for_each(|(_, device)| device.other_id = None),
-            Say::Client { value: Some(device), .. } => device.other_id = None,
+            Say::Seen(seen) => seen.clients.iter_mut().for_each(|(_, device)| forget(device)),
+            Say::Client { value: Some(device), .. } => forget(device),
             Say::Bind { also, .. } => *also = None,
             _ => {}
         }

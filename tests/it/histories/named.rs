@@ -25,7 +25,7 @@ fn whole(user: User, properties: &[(Field, &'static str)]) -> Say {
 
 fn lists(user: User, client: &'static str) -> Say {
     let members = [(Member::Platform, plain("ios"))].into();
-    let device = Device { active: Some(true), members, other_id: None };
+    let device = Device { active: Some(true), members, ..Device::default() };
     Say::Seen(Sighting { user, clients: vec![(client, device)], ..Sighting::default() })
 }
 

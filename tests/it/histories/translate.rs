@@ -41,6 +41,7 @@ pub(super) fn field(field: Field) -> domain::Field {
 
 fn mention(device: &Device) -> domain::Mention {
     let other = device.other_id.map(|other| format!("\"_id\":\"{other}\""));
+    let as_device = device.device_id.map(|other| format!("\"deviceId\":\"{other}\""));
     let members = device.members.iter().map(|(member, value)| {
         let name = match member {
             Member::Platform => "platform",
@@ -48,7 +49,7 @@ fn mention(device: &Device) -> domain::Mention {
         };
         format!("\"{name}\":{}", text(*value))
     });
-    let members: Vec<String> = other.into_iter().chain(members).collect();
+    let members: Vec<String> = other.into_iter().chain(as_device).chain(members).collect();
     domain::Mention { active: device.active, rest: format!("{{{}}}", members.join(",")).into() }
 }
 

@@ -3,9 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::picture::Family;
-use super::{ClientName, Device, Member, Part, Stamp, State, User};
+use super::{ClientName, Part, Stamp, State, User, Value};
 
 const PART: Option<Part> = Some(Part::Clients);
+
+/// What is said of a client; what is left out, nothing is said of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Device {
+    pub active: Option<bool>,
+    pub members: BTreeMap<Member, Value>,
+    /// Another id it has: the name of that.
+    pub other_id: Option<ClientName>,
+    /// And another still, as a device.
+    pub device_id: Option<ClientName>,
+}
+
+impl Device {
+    pub(super) fn other_ids(&self) -> impl Iterator<Item = ClientName> {
+        self.other_id.into_iter().chain(self.device_id)
+    }
+}
+
+/// A member of a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Member {
+    Platform,
+    Token,
+}
 
 /// A word on a client: the root's goes before the members', then the later before the earlier.
 type Word<V> = (bool, Stamp, V);
@@ -78,8 +102,10 @@ impl State {
         let says = |by: ClientName, name: ClientName| {
             by != name
                 && family.live().any(|user| {
-                    let said = self.other_ids.get(&(user, by));
-                    said.is_some_and(|(stamp, other)| *other == name && self.own_counts(user, by, *stamp))
+                    let said = [&self.other_ids, &self.device_ids].map(|ids| ids.get(&(user, by)));
+                    said.into_iter()
+                        .flatten()
+                        .any(|(stamp, other)| *other == name && self.own_counts(user, by, *stamp))
                 })
         };
         let (mut path, mut at) = (Vec::new(), name);
@@ -123,9 +149,13 @@ impl State {
         let active = active.filter_map(|((user, name), (stamp, active))| {
             Some((words(user, name, *stamp)?, *stamp, *active))
         });
-        let other = everything().filter_map(|key| Some((key, self.other_ids.get(&key)?)));
-        let other = other
-            .filter_map(|((user, name), (stamp, other))| Some((words(user, name, *stamp)?, *stamp, *other)));
+        let another =
+            |ids: &BTreeMap<(User, ClientName), (Stamp, ClientName)>| {
+                let said = everything().filter_map(|key| Some((key, *ids.get(&key)?)));
+                newest(said.filter_map(|((user, name), (stamp, other))| {
+                    Some((words(user, name, stamp)?, stamp, other))
+                }))
+            };
         let member = |member: Member| {
             let said = everything()
                 .filter_map(|(user, name)| Some((user, name, self.members.get(&(user, name, member))?)));
@@ -137,7 +167,8 @@ impl State {
         Some(Device {
             active: newest(active),
             members: [Member::Platform, Member::Token].into_iter().filter_map(member).collect(),
-            other_id: newest(other),
+            other_id: another(&self.other_ids),
+            device_id: another(&self.device_ids),
         })
     }
 }

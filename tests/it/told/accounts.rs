@@ -97,7 +97,7 @@ fn what_is_mentioned_with_less_keeps_the_rest() {
                 full(1, json!([phone])),
                 through(2, json!({ "device": { "guid": "k$", "id": "d$", "appVersion": "2.2" } })),
             ],
-            known(json!({ "_id": "d$", "appVersion": "2.2" })),
+            known(json!({ "deviceId": "d$", "appVersion": "2.2" })),
         ),
         (
             "and a list takes what it lacks",

@@ -102,7 +102,9 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
             shown.insert(id.to_owned(), one(id, kind, client, &told));
         }
     }
-    for (guid, client) in &view.clients {
+    // Several devices may be of one client, which is active if any of them is.
+    let devices = |active: bool| view.clients.iter().filter(move |(_, client)| client.active == active);
+    for (guid, client) in devices(true).chain(devices(false)) {
         let told = members(&client.rest);
         if of_type(&told, &DEVICE_TYPES).is_some() {
             let id = client_id(guid, &told).to_owned();
@@ -124,10 +126,11 @@ fn one(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
     out.end()
 }
 
-/// The id of the client that a device is: as Smooch told it, else what v1.1 calls the `_id` of both, else the
-/// id that both have in v1.
+/// The id of the client that a device is: as Smooch told it, which v1.1 calls `_id`, else what it told of the device,
+/// else the id that both have in v1.
 fn client_id<'a>(guid: &'a ClientId, told: &'a Json<'_>) -> &'a str {
-    own(told, "clientId").or_else(|| own(told, "_id")).unwrap_or(guid.as_str())
+    // An import, or a record of which the journal has no more, may still say `clientId`.
+    ["clientId", "_id", "deviceId"].into_iter().find_map(|key| own(told, key)).unwrap_or(guid.as_str())
 }
 
 /// An id that a client has beside the one it is kept under.
@@ -144,7 +147,7 @@ pub fn devices(view: &View) -> Vec<(String, String)> {
 
 fn device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, String)> {
     let told = members(&client.rest);
-    let id = own(&told, "_id").unwrap_or(guid.as_str()).to_owned();
+    let id = own(&told, "deviceId").or_else(|| own(&told, "_id")).unwrap_or(guid.as_str()).to_owned();
     let mut out = Members::new();
     out.text("id", &quoted(&id));
     out.put("type", of_type(&told, &DEVICE_TYPES)?);
