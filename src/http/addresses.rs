@@ -21,6 +21,9 @@ pub(super) struct AsWritten(pub(super) Uri);
 /// Words behind the id of an app user that are a part of the address and not of the id.
 const BEHIND_AN_ID: [&str; 5] = ["channels", "events", "history", "profile", "unmerge"];
 
+/// The same in v2.
+const BEHIND_AN_ID_OF_V2: [&str; 3] = ["clients", "devices", "personalinformation"];
+
 /// What no route fits, once more as the routes have it. A call of Smooch's that is not offered here is answered
 /// as such, whatever else it might be taken for.
 pub(super) async fn look_again(routes: Router, request: Request) -> Response {
@@ -63,9 +66,9 @@ fn routed(method: &Method, path: &str) -> Option<String> {
     let rest = words.0;
     match (first, word) {
         ("v1" | "v1.1", word) if word.eq_ignore_ascii_case("appusers") => {
-            Some(format!("{base}/appusers{}", behind_app_users(method, rest)))
+            Some(format!("{base}/appusers{}", behind_users(method, rest, &BEHIND_AN_ID)))
         }
-        ("v2", "users") => Some(format!("{base}/users{rest}")),
+        ("v2", "users") => Some(format!("{base}/users{}", behind_users(method, rest, &BEHIND_AN_ID_OF_V2))),
         ("v1" | "v1.1", "init" | "changes") if is_slashes(rest) => Some(format!("{base}/{word}")),
         _ => None,
     }
@@ -99,22 +102,22 @@ fn is_slashes(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'/')
 }
 
-/// What stands behind `appusers`, with the id in one segment: newer clients write its slashes as they are.
+/// What stands behind `appusers`, or v2's `users`, with the id in one segment: newer clients write its slashes as they are.
 /// Every other byte is as it was.
-fn behind_app_users(method: &Method, rest: &str) -> String {
+fn behind_users(method: &Method, rest: &str, words: &[&str]) -> String {
     if is_slashes(rest) {
         // Somebody with an empty id is nobody, and least of all everybody.
         return rest.to_owned();
     }
     let trimmed = rest.trim_end_matches('/');
     let last = trimmed.rsplit('/').next().unwrap_or_default();
-    let ends_in_a_word = BEHIND_AN_ID.contains(&last) && trimmed.matches('/').count() > 1;
+    let ends_in_a_word = words.contains(&last) && trimmed.matches('/').count() > 1;
     let posted = *method == Method::POST && trimmed == "/merge";
     let rest = if ends_in_a_word || posted { trimmed } else { rest };
     let behind: Vec<&str> = rest.split('/').skip(1).collect();
     let (id, tail) = match &*behind {
         [_, .., "devices", _] => behind.split_at(behind.len() - 2),
-        [_, .., last] if BEHIND_AN_ID.contains(last) => behind.split_at(behind.len() - 1),
+        [_, .., last] if words.contains(last) => behind.split_at(behind.len() - 1),
         // Nothing is posted to an app user itself: these are words that have no route.
         _ if *method == Method::POST => behind.split_at(behind.len().min(1)),
         _ => (&*behind, &[][..]),
@@ -202,7 +205,16 @@ mod tests {
             ("POST //v1.1//apps//app//appUsers", "/v1.1/apps/app/appusers"),
             ("POST /v1/init/", "/v1/init"),
             ("GET //v1//changes//", "/v1/changes"),
-            ("GET //v2/apps/app/users/a/", "/v2/apps/app/users/a/"),
+            ("GET //v2/apps/app/users/a", "/v2/apps/app/users/a"),
+            ("GET //v2/apps/app/users/a/", "/v2/apps/app/users/a%2F"),
+            ("GET /v2/apps/app/users//a", "/v2/apps/app/users/%2Fa"),
+            ("GET /v2/apps/app/users/a/clients/", "/v2/apps/app/users/a/clients"),
+            ("GET /v2/apps/app/users/a/devices//", "/v2/apps/app/users/a/devices"),
+            ("GET /v2/apps/app/users/a/b/devices/d", "/v2/apps/app/users/a%2Fb/devices/d"),
+            ("DELETE /v2/apps/app/users/a/personalinformation/", "/v2/apps/app/users/a/personalinformation"),
+            ("DELETE /v2/apps/app/users//personalinformation", "/v2/apps/app/users//personalinformation"),
+            ("GET /v2/apps/app/users/", "/v2/apps/app/users/"),
+            ("DELETE /v2/apps/app/users//", "/v2/apps/app/users//"),
         ] {
             let (method, path) = line.split_once(' ').unwrap();
             assert_eq!(routed(&method.parse().unwrap(), path).as_deref(), Some(expected), "{line}");

@@ -113,6 +113,9 @@ fn a_slash_too_many_is_passed_over_where_it_is_no_part_of_an_id() {
         "GET /v1/changes/",
         &format!("GET //v2/apps/{APP}//users/bob"),
         &format!("GET //v2//apps//{APP}/users"),
+        &format!("GET /v2/apps/{APP}/users/bob/clients/"),
+        &format!("GET /v2/apps/{APP}/users/bob/devices//"),
+        &format!("DELETE /v2/apps/{APP}/users/bob/personalinformation/"),
     ] {
         done(&program, line, Value::Null);
     }
@@ -121,10 +124,15 @@ fn a_slash_too_many_is_passed_over_where_it_is_no_part_of_an_id() {
     let slash = create(&program, "/bob");
     assert_eq!(id(&done(&program, "GET /v1/appusers/bob/", Value::Null)), other);
     assert_eq!(id(&done(&program, "GET /v1/appusers//bob", Value::Null)), slash);
+    for (written, meant) in [("bob/", &other), ("/bob", &slash)] {
+        let line = format!("GET /v2/apps/{APP}/users/{written}");
+        assert_eq!(done(&program, &line, Value::Null)["user"]["id"], **meant, "{line}");
+    }
     done(&program, "DELETE /v1/appusers/bob/", Value::Null);
     assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/bob/", &Value::Null).status, 404);
     assert_eq!(id(&done(&program, "GET /v1/appusers/bob", Value::Null)), id(&made.json()));
-    for line in ["GET /v1/appusers/", "POST /v1/appusers/", "DELETE /v1/appusers/", "PUT /v1/appusers//"] {
+    let of_v2 = ["users/", "users//"].map(|end| format!("GET /v2/apps/{APP}/{end}"));
+    for line in of_v2.iter().map(String::as_str).chain(["GET /v1/appusers/", "POST /v1/appusers/", "DELETE /v1/appusers/", "PUT /v1/appusers//"]) {
         assert_eq!(ask(&program, &app(), line, &json!({})).status, 404, "{line}");
     }
 }
