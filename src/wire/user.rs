@@ -38,6 +38,17 @@ pub(super) fn take_user_id(seen: &mut Seen, given: &Json<'_>) {
     }
 }
 
+/// Takes the name that somebody is shown by beside what they wrote, unless the event carries their own.
+pub(super) fn take_display_name(seen: &mut Seen, given: Option<&Json<'_>>) {
+    let is_name = |(field, _): &(Field, _)| {
+        matches!(field, Field::GivenName | Field::Surname) || field.is_display_name()
+    };
+    let name = given.filter(|name| name.str().is_some_and(|name| !name.is_empty()));
+    if let Some(name) = name.filter(|_| !seen.fields.iter().any(is_name)) {
+        seen.fields.push((Field::Other(Field::DISPLAY_NAME.into()), value(name)));
+    }
+}
+
 /// An identifier as the JSON text of a string.
 pub(super) fn name_text(given: &Json<'_>) -> Option<Text> {
     name(given).map(|name| written(|out| write_string(&name, out), |text| text.into()))

@@ -94,7 +94,11 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
     let started = trigger == "conversation:start"
         || trigger == "message:appUser"
         || (trigger == "message" && messages.iter().any(|message| by_user(&message)));
-    let mut facts = vec![Fact::Seen(app_user_seen(app_user.unwrap_or(&Json::Null), user.clone(), started))];
+    let mut seen = app_user_seen(app_user.unwrap_or(&Json::Null), user.clone(), started);
+    let own =
+        messages.iter().filter(by_user).filter(|message| id(message, "authorId").is_none_or(|id| id == user));
+    user::take_display_name(&mut seen, own.filter_map(|message| message.get("name")).next_back());
+    let mut facts = vec![Fact::Seen(seen)];
     let given = body.get("client").unwrap_or(&Json::Null);
     let Some((client, said)) = client(given) else { return Ok(facts) };
     if trigger.starts_with("client:remove") {

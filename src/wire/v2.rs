@@ -108,13 +108,7 @@ fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact
     let beside = || payload.get("user").and_then(|user| id(user, "id"));
     let user = id(given, "id").or_else(|| id(author, "userId")).or_else(beside)?;
     let mut seen = user_seen(given, user, started);
-    let named = |(field, _): &(Field, _)| {
-        matches!(field, Field::GivenName | Field::Surname) || field.is_display_name()
-    };
-    let name = author.get("displayName").filter(|name| name.str().is_some_and(|name| !name.is_empty()));
-    if let Some(name) = name.filter(|_| !seen.fields.iter().any(named)) {
-        seen.fields.push((Field::Other(Field::DISPLAY_NAME.into()), user::value(name)));
-    }
+    user::take_display_name(&mut seen, author.get("displayName"));
     Some(with_source(seen, act.get("source")))
 }
 

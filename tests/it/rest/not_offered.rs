@@ -132,7 +132,12 @@ fn a_slash_too_many_is_passed_over_where_it_is_no_part_of_an_id() {
     assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/bob/", &Value::Null).status, 404);
     assert_eq!(id(&done(&program, "GET /v1/appusers/bob", Value::Null)), id(&made.json()));
     let of_v2 = ["users/", "users//"].map(|end| format!("GET /v2/apps/{APP}/{end}"));
-    for line in of_v2.iter().map(String::as_str).chain(["GET /v1/appusers/", "POST /v1/appusers/", "DELETE /v1/appusers/", "PUT /v1/appusers//"]) {
+    for line in of_v2.iter().map(String::as_str).chain([
+        "GET /v1/appusers/",
+        "POST /v1/appusers/",
+        "DELETE /v1/appusers/",
+        "PUT /v1/appusers//",
+    ]) {
         assert_eq!(ask(&program, &app(), line, &json!({})).status, 404, "{line}");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{in_every_order, listed, shown, v1, v2};
+use super::{in_every_order, listed, received, shown, v1, v2};
 use crate::support::{APP, Home};
 
 #[test]
@@ -150,6 +150,49 @@ fn who_has_no_name_goes_by_the_display_name_of_an_author() {
             };
             assert!(found(&name), "{case}");
             assert!(is_display_name || !found(&sign(&own("Panda$"))), "{case}");
+        });
+    }
+}
+
+#[test]
+fn a_message_of_v1_tells_the_display_name_of_its_author() {
+    let program = Home::new().start();
+    let wrote = |day: u32, of: Value, user: Value| {
+        let mut message = json!({ "_id": "m", "role": "appUser", "authorId": "x$", "name": "Steve$" });
+        message.as_object_mut().unwrap().extend(of.as_object().unwrap().clone());
+        message["received"] = json!(received(day));
+        v1("message:appUser", json!({ "messages": [message], "appUser": user }))
+    };
+    let nobody = || json!({ "_id": "x$" });
+    let table: [(&str, Vec<Value>, Value); 6] = [
+        ("an author", vec![wrote(1, json!({}), nobody())], json!("Steve$")),
+        ("without an app user", vec![wrote(1, json!({}), Value::Null)], json!("Steve$")),
+        (
+            "the last one",
+            vec![wrote(1, json!({}), nobody()), wrote(2, json!({ "name": "Bear$" }), nobody())],
+            json!("Bear$"),
+        ),
+        ("who has a name", vec![wrote(1, json!({}), json!({ "_id": "x$", "surname": "Ann" }))], Value::Null),
+        (
+            "an app maker",
+            vec![wrote(1, json!({ "role": "appMaker", "authorId": "y" }), nobody())],
+            Value::Null,
+        ),
+        ("no name", vec![wrote(1, json!({ "name": "" }), nobody())], Value::Null),
+    ];
+    for (n, (case, bodies, expected)) in table.into_iter().enumerate() {
+        let own = |text: &str| text.replace('$', &format!("v{n}v$"));
+        let bodies: Vec<Value> =
+            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
+        in_every_order(&program, &bodies, |sign| {
+            let expected: Value = serde_json::from_str(&sign(&own(&expected.to_string()))).unwrap();
+            let id = sign(&own("x$"));
+            let v2 = program.get(&format!("/v2/apps/{APP}/users/{id}")).json()["user"].clone();
+            assert_eq!(
+                (&shown(&program, &id)["displayName"], &v2["displayName"]),
+                (&expected, &expected),
+                "{case}"
+            );
         });
     }
 }
