@@ -169,6 +169,12 @@ impl Found<'_> {
         let Self { seq, count, replaced, kept, .. } = self;
         let mut out = io::stdout();
         match (count, only_verified) {
+            (0, _) if *kept > 0 => {
+                writeln!(
+                    out,
+                    "the directory is what is left of the journal, up to entry {seq}, and what is kept"
+                )?;
+            }
             (0, _) => writeln!(out, "the directory is what the journal says, up to entry {seq}")?,
             (_, true) => writeln!(out, "{count} app users are not what the journal says, up to entry {seq}")?,
             (_, false) => {

@@ -40,6 +40,9 @@ pub(super) fn fold(
         save(conn, key, &entry.now)?;
     }
     take_over(conn, examination.lacking())?;
+    if !examination.holes().is_empty() {
+        take_over_the_erased(conn)?;
+    }
     let sql = "UPDATE horizon SET seq = ?1, received = ?2";
     written(conn.execute(sql, params![folded as i64, received]).map_err(trouble)?)?;
     (kept.folded, kept.received) = (folded, received);
@@ -59,6 +62,17 @@ fn take_over(conn: &Connection, lacking: &BTreeSet<Key>) -> Result<()> {
         }
     }
     loader.directory.entries().try_for_each(|(key, entry)| save(conn, key, &entry.now))
+}
+
+/// A missing entry may have been one that erased somebody, or that merged some who are erased: nothing leads there.
+fn take_over_the_erased(conn: &Connection) -> Result<()> {
+    let mut select = conn.prepare_cached("SELECT app, id FROM erasures").map_err(trouble)?;
+    let mut rows = select.query([]).map_err(trouble)?;
+    while let Some(row) = rows.next().map_err(trouble)? {
+        let text = |n| row.get_ref(n).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()));
+        take_over(conn, &BTreeSet::from([(AppId::from(text(0)?), SmoochId::from(text(1)?))]))?;
+    }
+    Ok(())
 }
 
 /// Drops the bodies of batches whose entries are all in the base.

@@ -68,6 +68,8 @@ pub struct Examination {
     holes: Vec<Hole>,
     /// The app users of whom the journal has lost something.
     lacking: BTreeSet<Key>,
+    /// Records are looked at for those who are gone, because there are holes.
+    is_after_the_gone: bool,
 }
 
 impl Examination {
@@ -197,8 +199,18 @@ impl Examination {
     }
 
     /// Looks at the next records, at most `limit`, once all entries were looked at: how many there were. `conn` must
-    /// be in a transaction.
+    /// be in a transaction. Where there are holes, all records are looked at once more: any of the missing entries may
+    /// have been the one that removed or erased somebody, and nothing else leads there from a record that is erased.
     pub(super) fn records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
+        let count = self.some_records(conn, limit, read)?;
+        if count > 0 || self.is_after_the_gone || self.holes.is_empty() {
+            return Ok(count);
+        }
+        (self.is_after_the_gone, self.after) = (true, None);
+        self.some_records(conn, limit, read)
+    }
+
+    fn some_records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
         let sql =
             "SELECT app, id, record FROM app_users WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
         let mut select = match conn.prepare_cached(sql).map_err(trouble) {
@@ -215,8 +227,10 @@ impl Examination {
                 Ok((key, decode(row.get_ref(2)?.as_blob()?).ok()))
             };
             let (key, record) = found().map_err(trouble)?;
-            if let Some(record) = record {
-                self.head(conn, &key, &record, read)?;
+            match record {
+                Some(record) if !self.is_after_the_gone => self.head(conn, &key, &record, read)?,
+                Some(record) if record.dead => _ = self.lacking.insert(key.clone()),
+                _ => {}
             }
             (count, last) = (count + 1, Some(key));
         }

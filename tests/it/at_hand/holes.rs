@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Ran, post, run, run_alone};
-use crate::support::{APP, Home, Program, first_message, until};
+use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, until};
 
 /// A history in which every app user depends on more than one entry.
 fn live(program: &Program) {
@@ -245,5 +245,119 @@ fn no_entry_is_shown_or_sent_with_the_body_of_another() {
         assert_eq!(one.code, Some(1), "{damage}: {one:?}");
         assert!(!is_webhook || one.err.contains("its body is missing or damaged"), "{damage}: {one:?}");
         assert_eq!(program.webhook(first_message("later", 1_600_000_100.0)).status, 200);
+    }
+}
+
+/// DELETEs an app user with this query.
+fn gone(program: &Program, id: &str, query: &str) {
+    let auth = basic(KEY_ID, KEY_SECRET);
+    let path = format!("/v1/appusers/{id}{query}");
+    let answer = program.request("DELETE", &path, &[("authorization", auth.as_str())], b"");
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// The rows of everybody who is gone, and of those with whom merges connect them.
+fn rows_of(home: &Home) -> Vec<String> {
+    let sql = "SELECT app || ' ' || id || ' ' || hex(record) FROM app_users WHERE id IN ('w', 'w2')
+               UNION ALL SELECT 'erased ' || app || ' ' || id FROM erasures ORDER BY 1";
+    let sqlite = home.sql();
+    let mut select = sqlite.prepare(sql).unwrap();
+    select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+/// How somebody goes, and what the journal loses then.
+const GONE: [(&str, &[&str], &str); 10] = [
+    ("single", &["erase w"], "trigger = 'api:erase'"),
+    ("single", &["erase w"], "1"),
+    ("single", &["remove w"], "seq = (SELECT max(seq) FROM journal)"),
+    ("single", &["remove w"], "1"),
+    ("pair", &["merge", "erase w"], "trigger = 'api:erase'"),
+    ("pair", &["merge", "erase w"], "1"),
+    ("pair", &["merge", "remove w"], "seq = (SELECT max(seq) FROM journal)"),
+    ("pair", &["erase w", "merge"], "trigger = 'api:erase'"),
+    ("pair", &["erase w", "erase w2", "merge"], "trigger = 'merge:appUser'"),
+    ("pair", &["erase w", "erase w2", "merge"], "1"),
+];
+
+/// A program with somebody who is gone, once every erasure is done.
+fn with_gone(home: &Home, who: &str, steps: &[&str]) -> Program {
+    let program = home.start();
+    let of = if who == "pair" { &["w", "w2", "ann"][..] } else { &["w", "ann"] };
+    super::messages(&program, of);
+    for step in steps {
+        match step.split_once(' ') {
+            Some(("erase", id)) => gone(&program, id, "?erase=true"),
+            Some((_, id)) => gone(&program, id, ""),
+            None => {
+                let merge = json!({ "trigger": "merge:appUser", "app": { "_id": APP }, "timestamp": 1_600_000_005,
+                                    "surviving": { "_id": "w" }, "discarded": [{ "_id": "w2" }] });
+                assert_eq!(program.webhook(merge.to_string()).status, 200);
+            }
+        }
+        let sql = "SELECT count(*) FROM receipts WHERE done IS NULL";
+        until("nothing is to be erased", || home.sql().query_row(sql, [], |row| row.get(0)) == Ok(0));
+    }
+    program
+}
+
+/// An entry that erased or removed somebody, or merged some who are erased, may be lost: they stay gone.
+#[test]
+fn nobody_who_is_gone_comes_back_by_a_hole() {
+    for (who, steps, lost) in GONE {
+        for running in [true, false] {
+            let what = format!("{who} {steps:?} {lost} {running}");
+            let home = Home::new();
+            let mut program = with_gone(&home, who, steps);
+            let before = rows_of(&home);
+            let everybody = program.everybody();
+            let damage = format!("DELETE FROM journal WHERE {lost}");
+            let rebuilt = if running {
+                home.sql().execute_batch(&damage).unwrap();
+                run(&home, &program, &["rebuild"])
+            } else {
+                program.stop();
+                home.sql().execute_batch(&damage).unwrap();
+                let rebuilt = run_alone(&home, &["rebuild"]);
+                program = home.start();
+                rebuilt
+            };
+            is_named(&rebuilt, "missing", &what);
+            assert!(rebuilt.out.contains("are kept as the directory has them"), "{what}: {rebuilt:?}");
+            assert!(!rebuilt.out.contains(" 0 app users are kept"), "{what}: {rebuilt:?}");
+            assert!(!rebuilt.out.contains("put right"), "{what}: {rebuilt:?}");
+            for ran in [run(&home, &program, &["verify"]), run(&home, &program, &["rebuild"]), rebuilt] {
+                is_named(&ran, "missing", &what);
+                assert!(!format!("{ran:?}").contains("tombstones"), "{what}: {ran:?}");
+            }
+            assert_eq!((rows_of(&home), program.everybody()), (before, everybody.clone()), "{what}");
+            // Smooch delivers late.
+            for id in ["w", "w2"].into_iter().take(if who == "pair" { 2 } else { 1 }) {
+                let was = program.app_user(id).text;
+                assert_eq!(program.webhook(first_message(id, 1_600_000_100.0)).status, 200, "{what}");
+                assert_eq!(program.app_user(id).text, was, "{what}");
+            }
+            assert_eq!(program.everybody(), everybody, "{what}");
+        }
+    }
+}
+
+/// Retention passes the hole: who was erased by what is lost stays erased.
+#[test]
+fn who_is_erased_stays_erased_once_retention_has_passed_the_hole() {
+    for (who, steps, lost) in GONE {
+        let what = format!("{who} {steps:?} {lost}");
+        let home = Home::new();
+        let program = with_gone(&home, who, steps);
+        let before = rows_of(&home);
+        program.stop();
+        home.sql().execute_batch(&format!("DELETE FROM journal WHERE {lost}")).unwrap();
+        let program = keeping(&home, 1);
+        for n in 0..30 {
+            let body = first_message(&format!("later {}", n % 3), 1_600_000_100.0 + f64::from(n));
+            assert_eq!(program.webhook(body).status, 200, "{what}");
+        }
+        until("the journal is trimmed", || home.rows("journal") <= 1);
+        run(&home, &program, &["rebuild"]).well();
+        assert_eq!(rows_of(&home), before, "{what}");
     }
 }
