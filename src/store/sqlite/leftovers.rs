@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::files::folder;
@@ -206,6 +207,25 @@ fn head(path: &Path) -> Vec<u8> {
 /// Whether a file begins as a database of ours does.
 pub fn is_ours(path: &Path) -> bool {
     output::is_ours(&head(path))
+}
+
+/// Removes the second names that an interrupted restore has given to a database and its log. None of them is a copy.
+pub(super) fn remove_second_names(database: &Path) -> io::Result<()> {
+    let Some(name) = database.file_name() else { return Ok(()) };
+    let identity = |path: &Path| path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()));
+    let files = [database.to_owned(), with_suffix(database, "-wal"), with_suffix(database, "-journal")];
+    for entry in fs::read_dir(folder(database))? {
+        let path = entry?.path();
+        let behind = path.file_name().and_then(|known| known.as_bytes().strip_prefix(name.as_bytes()));
+        let given = [REPLACED, RESTORING, PARTIAL].map(str::as_bytes);
+        let is_given = behind.is_some_and(|behind| given.iter().any(|suffix| behind.starts_with(suffix)));
+        if is_given && files.iter().any(|file| identity(file).is_some_and(|one| identity(&path) == Some(one)))
+        {
+            fs::remove_file(&path)?;
+            tracing::warn!(path = %path.display(), "a second name of the database is removed: a restore was interrupted");
+        }
+    }
+    Ok(())
 }
 
 /// The lock of a file that nobody works on, and that is nothing else under another name.

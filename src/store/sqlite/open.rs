@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::files::folder;
+use super::leftovers::remove_second_names;
 use super::output::{HEADER, has_log};
 use super::{CopyError, trouble};
 use crate::store::{self, Error, explain};
@@ -134,11 +135,15 @@ pub(super) fn one_name(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Fails if the database goes by a second name: what SQLite keeps beside it is found by one name only
-/// (howtocorrupt.html, section 2.4).
+/// Fails if the database goes by a second name, unless an interrupted restore gave it that: what SQLite keeps beside it
+/// is found by one name only (howtocorrupt.html, section 2.4).
 pub(super) fn refuse_second_name(path: &Path) -> Result<(), OpenError> {
-    let links = path.metadata().map_err(OpenError::io(path))?.nlink();
-    if links > 1 { Err(OpenError::SecondName(path.to_owned())) } else { Ok(()) }
+    let is_alone = || path.metadata().map(|file| file.nlink() == 1).map_err(OpenError::io(path));
+    if is_alone()? {
+        return Ok(());
+    }
+    remove_second_names(path).map_err(OpenError::io(path))?;
+    if is_alone()? { Ok(()) } else { Err(OpenError::SecondName(path.to_owned())) }
 }
 
 /// Held until the process ends. A file beside the database, because closing any handle on the
