@@ -132,6 +132,10 @@ impl Scene {
         self.second.stop();
         let sql = rusqlite::Connection::open(self.home.path().join("second.db")).unwrap();
         assert_eq!(sql.query_row("SELECT count(*) FROM journal", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+        // No service starts on a database that has another name.
+        for link in ["hard.db", "taken-1.partial", "taken-3.restoring"] {
+            _ = fs::remove_file(self.home.path().join(link));
+        }
         assert_eq!(self.home.start().everybody().len(), self.stored);
     }
 }
@@ -164,6 +168,7 @@ fn no_command_writes_over_what_is_in_use_or_of_another_kind() {
         fs::create_dir(&folder).unwrap();
         fs::hard_link(scene.home.path().join(target), folder.join("rollcall-serve.1")).unwrap();
         scene.refuses(&["man", "--to", folder.to_str().unwrap()]);
+        fs::remove_dir_all(&folder).unwrap();
     }
     // And no folder is made under a name that is one of a database, which would then not open.
     for name in

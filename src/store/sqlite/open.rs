@@ -138,7 +138,9 @@ pub(super) fn one_name(path: &Path) -> io::Result<PathBuf> {
 /// Fails if the database goes by a second name, unless an interrupted restore gave it that: what SQLite keeps beside it
 /// is found by one name only (howtocorrupt.html, section 2.4).
 pub(super) fn refuse_second_name(path: &Path) -> Result<(), OpenError> {
-    let is_alone = || path.metadata().map(|file| file.nlink() == 1).map_err(OpenError::io(path));
+    // A folder, which is refused later, has several links by itself.
+    let is_alone =
+        || path.metadata().map(|file| !file.is_file() || file.nlink() == 1).map_err(OpenError::io(path));
     if is_alone()? {
         return Ok(());
     }
