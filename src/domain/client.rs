@@ -283,6 +283,8 @@ impl<'t> Members<'t> {
 
     /// The value of a member. Members are in the order of their keys, so most are not looked at.
     fn value(object: &'t str, key: &str) -> Option<&'t str> {
+        // Most keys that are asked for are nowhere in the text.
+        memchr::memmem::find(object.as_bytes(), key.as_bytes())?;
         let mut before = Self::of(object).skip_while(|(known, _)| *known < key);
         before.next().filter(|(known, _)| *known == key).map(|(_, value)| value)
     }
