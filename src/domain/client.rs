@@ -51,8 +51,9 @@ impl Mention {
     /// The other ids by which this names the client: v1.1's `_id`, the id that v2 gives it as a device, and its
     /// integration with what it is called there.
     pub fn other_ids<'m>(&'m self, id: &'m ClientId) -> impl Iterator<Item = ClientId> + 'm {
-        let by_id = own_ids(&self.rest).map(plain);
-        let others = by_id.chain(by_integration(&self.rest));
+        let named = Named::of(&self.rest);
+        let by_id = named.own_ids().map(plain);
+        let others = by_id.chain(named.by_integration());
         others.filter(move |other| !other.is_empty() && other != id.as_str()).map(|other| (&*other).into())
     }
 
@@ -203,16 +204,42 @@ impl Mentions {
     }
 }
 
-/// The ids of a client beside that which it goes by in v1, as they are written: v1.1's `_id`, and what v2 calls the
-/// device.
-pub(super) fn own_ids(rest: &str) -> impl Iterator<Item = &str> {
-    ["\"_id\"", "\"deviceId\""].into_iter().filter_map(|key| Members::string(rest, key))
+/// The members by which a client is known beside the id that it goes by in v1, as they are written.
+#[derive(Default)]
+pub(super) struct Named<'t> {
+    /// v1.1's `_id`, and what v2 calls the device.
+    own: [Option<&'t str>; 2],
+    /// Its integration, and what it is called there.
+    there: [Option<&'t str>; 2],
 }
 
-/// What a client is known by if it has no id, as JSON text says it.
-pub(super) fn by_integration(rest: &str) -> Option<String> {
-    let [integration, external] = ["\"integrationId\"", "\"externalId\""].map(|key| Members::name(rest, key));
-    Some(Client::id_without_one(&integration?, &external?))
+impl<'t> Named<'t> {
+    pub(super) fn of(rest: &'t str) -> Self {
+        let mut named = Self::default();
+        // They are in the order of their keys, and this is the last that counts.
+        for (key, value) in Members::of(rest).take_while(|(key, _)| *key <= "\"integrationId\"") {
+            match key {
+                "\"_id\"" => named.own[0] = Some(value),
+                "\"deviceId\"" => named.own[1] = Some(value),
+                "\"integrationId\"" => named.there[0] = Some(value),
+                "\"externalId\"" => named.there[1] = Some(value),
+                _ => {}
+            }
+        }
+        named
+    }
+
+    /// Its other ids.
+    pub(super) fn own_ids(&self) -> impl Iterator<Item = &'t str> + use<'t> {
+        self.own.into_iter().flatten().filter(|value| value.starts_with('"'))
+    }
+
+    /// What it is known by if it has no id: of each member a string, or a number as its digits.
+    pub(super) fn by_integration(&self) -> Option<String> {
+        let is_name = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
+        let [integration, external] = self.there.map(|value| value.filter(|text| text.starts_with(is_name)));
+        Some(Client::id_without_one(&plain(integration?), &plain(external?)))
+    }
 }
 
 /// A member with its key as it is written, and what ranks it among others with that key.
@@ -274,17 +301,8 @@ impl<'t> Members<'t> {
         Self::value(object, key).filter(|value| value.starts_with('"'))
     }
 
-    /// The value of a member that is a string, or a number as its digits.
-    pub(super) fn name(object: &'t str, key: &str) -> Option<String> {
-        let value = Self::value(object, key)?;
-        let is_name = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
-        value.starts_with(is_name).then(|| plain(value))
-    }
-
     /// The value of a member. Members are in the order of their keys, so most are not looked at.
     fn value(object: &'t str, key: &str) -> Option<&'t str> {
-        // Most keys that are asked for are nowhere in the text.
-        memchr::memmem::find(object.as_bytes(), key.as_bytes())?;
         let mut before = Self::of(object).skip_while(|(known, _)| *known < key);
         before.next().filter(|(known, _)| *known == key).map(|(_, value)| value)
     }

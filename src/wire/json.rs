@@ -132,35 +132,24 @@ fn special(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
 }
 
-/// A string that was read, and which code units stand for the U+FFFD at which places of it.
-struct Text<'a> {
-    shown: Cow<'a, str>,
-    bad: Vec<(usize, u32)>,
-    raw: &'a str,
+/// A string that was read.
+enum Text<'a> {
+    Plain(Cow<'a, str>),
+    Garbled(Box<Garbled<'a>>),
 }
 
 impl<'a> Text<'a> {
-    fn name(&self) -> Option<String> {
-        let mut name = String::new();
-        let mut from = 0;
-        for (at, unit) in &self.bad {
-            name.push_str(&self.shown[from..*at]);
-            name.push_str(&format!("{unit:04x}"));
-            from = *at;
-        }
-        (from > 0).then(|| name + &self.shown[from..])
-    }
-
     fn into_key(self) -> Cow<'a, str> {
-        self.name().map_or(self.shown, Cow::Owned)
+        match self {
+            Self::Plain(text) => text,
+            Self::Garbled(garbled) => Cow::Owned(garbled.name),
+        }
     }
 
     fn into_value(self) -> Json<'a> {
-        match self.name() {
-            None => Json::String(self.shown),
-            Some(name) => {
-                Json::Garbled(Box::new(Garbled { shown: self.shown.into_owned(), name, raw: self.raw }))
-            }
+        match self {
+            Self::Plain(text) => Json::String(text),
+            Self::Garbled(garbled) => Json::Garbled(garbled),
         }
     }
 }
@@ -313,35 +302,53 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Result<Text<'a>, Malformed> {
         self.at += 1;
         let start = self.at;
-        let (mut owned, mut bad) = (String::new(), Vec::new());
-        let mut from = start;
-        loop {
-            let rest = &self.bytes[self.at..];
-            let Some(step) = special(rest) else {
-                self.at = self.bytes.len();
-                return Err(self.wrong("the body ends inside a string"));
-            };
-            self.at += step;
-            match self.bytes[self.at] {
-                b'"' => break,
-                b'\\' => {
-                    owned.push_str(&self.text[from..self.at]);
-                    self.at += 1;
-                    let read = self.escape()?;
-                    owned.push(read.unwrap_or(char::REPLACEMENT_CHARACTER));
-                    bad.extend(read.err().map(|unit| (owned.len(), unit)));
-                    from = self.at;
-                }
-                _ => return Err(self.wrong("a control character inside a string")),
-            }
+        if self.end_of_plain()? == b'\\' {
+            return self.string_with_escapes(start);
         }
-        let (raw, last) = (&self.text[start..self.at], &self.text[from..self.at]);
         self.at += 1;
-        if from == start {
-            return Ok(Text { shown: Cow::Borrowed(last), bad, raw });
+        Ok(Text::Plain(Cow::Borrowed(&self.text[start..self.at - 1])))
+    }
+
+    /// Goes to the quote that ends a string, or to the next backslash: which of the two it is.
+    fn end_of_plain(&mut self) -> Result<u8, Malformed> {
+        let Some(step) = special(&self.bytes[self.at..]) else {
+            self.at = self.bytes.len();
+            return Err(self.wrong("the body ends inside a string"));
+        };
+        self.at += step;
+        match self.bytes[self.at] {
+            end @ (b'"' | b'\\') => Ok(end),
+            _ => Err(self.wrong("a control character inside a string")),
         }
-        owned.push_str(last);
-        Ok(Text { shown: Cow::Owned(owned), bad, raw })
+    }
+
+    /// The string that began at `start` and has a backslash here.
+    fn string_with_escapes(&mut self, start: usize) -> Result<Text<'a>, Malformed> {
+        // Behind which places of what is shown a name has the code unit that could not be held.
+        let (mut shown, mut bad) = (String::new(), Vec::new());
+        let mut from = start;
+        while self.end_of_plain()? == b'\\' {
+            shown.push_str(&self.text[from..self.at]);
+            self.at += 1;
+            let read = self.escape()?;
+            shown.push(read.unwrap_or(char::REPLACEMENT_CHARACTER));
+            bad.extend(read.err().map(|unit| (shown.len(), unit)));
+            from = self.at;
+        }
+        shown.push_str(&self.text[from..self.at]);
+        let raw = &self.text[start..self.at];
+        self.at += 1;
+        if bad.is_empty() {
+            return Ok(Text::Plain(Cow::Owned(shown)));
+        }
+        let (mut name, mut from) = (String::new(), 0);
+        for (at, unit) in bad {
+            name.push_str(&shown[from..at]);
+            name.push_str(&format!("{unit:04x}"));
+            from = at;
+        }
+        name.push_str(&shown[from..]);
+        Ok(Text::Garbled(Box::new(Garbled { shown, name, raw })))
     }
 
     /// The character that an escape means, or the code unit that is none.

@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::app_user::{Record, Register, Text};
-use crate::domain::client::{
-    Client, Members, Mention, Mentions, Ranked, by_integration, object, own_ids, plain,
-};
+use crate::domain::client::{Client, Members, Mention, Mentions, Named, Ranked, object, plain};
 use crate::domain::fact::Part;
 use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
@@ -84,7 +82,9 @@ pub(in crate::domain) fn are_the_same(
 /// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
 fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
     let names_another = |said: &Register<Mention>| {
-        own_ids(&said.value.rest).any(|other| clients.contains_key(&ClientId::from(&*plain(other))))
+        Named::of(&said.value.rest)
+            .own_ids()
+            .any(|other| clients.contains_key(&ClientId::from(&*plain(other))))
     };
     clients.len() > 1
         && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.said().any(names_another))
@@ -108,8 +108,9 @@ fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
         said.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
     });
     for (id, rest) in said {
-        own_ids(rest).for_each(|other| link(id, &plain(other)));
-        if let Some(other) = nameless.then(|| by_integration(rest)).flatten() {
+        let named = Named::of(rest);
+        named.own_ids().for_each(|other| link(id, &plain(other)));
+        if let Some(other) = nameless.then(|| named.by_integration()).flatten() {
             link(id, &other);
         }
     }
