@@ -43,7 +43,7 @@ impl From<Client> for Mention {
 }
 
 impl Mention {
-    /// Whether whoever it is said of has the client, as far as this word goes: it is spoken of, and not called inactive.
+    /// Whether it gives the client to the app user of the event: it does unless it calls the client inactive.
     pub fn is_in_use(&self) -> bool {
         self.active != Some(false)
     }

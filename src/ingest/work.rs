@@ -206,7 +206,7 @@ impl<'w> Work<'w> {
         for (place, event) in &given.events {
             provoke(&event.trigger);
             let place = apart.map_or(Some(*place), |apart| apart.place(*place));
-            // Smooch writes ids in one way; whoever writes an erased one otherwise means nobody else.
+            // Smooch writes an id in one way, so another spelling of an erased one names the erased.
             let is_erased = |id: &SmoochId| txn.means_erased(app, id);
             let said =
                 place.is_none().then(|| self.without_the_erased(app, &event.clone().without(is_erased)));
