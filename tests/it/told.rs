@@ -10,7 +10,8 @@ mod sightings;
 
 use serde_json::{Value, json};
 
-use crate::support::{APP, Program};
+use crate::at_hand::run_alone;
+use crate::support::{APP, Home, Program};
 
 /// One v1 body: a trigger, and what comes with it.
 fn v1(trigger: &str, rest: Value) -> Value {
@@ -39,6 +40,12 @@ fn v2(day: u32, kind: &str, payload: Value) -> Value {
     json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
 }
 
+/// A v2 message of somebody, through this.
+fn wrote_v2(day: u32, user: &str, source: Value) -> Value {
+    let author = json!({ "type": "user", "userId": user, "user": { "id": user } });
+    v2(day, "conversation:message", json!({ "message": { "author": author, "source": source } }))
+}
+
 /// Posts the bodies in every order, and twice over, each time about others: `$` in them stands for whom. Then
 /// looks at what the program shows, with the same sign put in place of `$`.
 fn in_every_order(program: &Program, bodies: &[Value], mut look: impl FnMut(&dyn Fn(&str) -> String)) {
@@ -50,6 +57,26 @@ fn in_every_order(program: &Program, bodies: &[Value], mut look: impl FnMut(&dyn
         look(&|text| text.replace('$', &sign));
     }
     assert_eq!(program.metric("rollcall_quarantined_total"), 0.0);
+}
+
+/// Tells each case in every order, of app users of its own, and looks at it. Then the journal is folded once more, to the
+/// same.
+fn each_in_every_order<T>(
+    rows: &[(&str, Vec<Value>, T)],
+    look: impl Fn(&Program, &dyn Fn(&str) -> String, &str, &T),
+) {
+    let home = Home::new();
+    let program = home.start();
+    for (n, (case, bodies, expected)) in rows.iter().enumerate() {
+        let own = |text: &str| text.replace('$', &format!("-{n}$"));
+        let bodies: Vec<Value> =
+            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
+        in_every_order(&program, &bodies, |sign| {
+            look(&program, &|text: &str| sign(&own(text)), case, expected);
+        });
+    }
+    program.stop();
+    assert_eq!(run_alone(&home, &["rebuild", "--verify"]).code, Some(0));
 }
 
 fn orders(count: usize) -> Vec<Vec<usize>> {

@@ -2,15 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{in_every_order, received, shown, v1, v2};
-use crate::at_hand::run_alone;
-use crate::support::{APP, Home, Program};
-
-/// A v2 message of somebody, through this.
-fn wrote(day: u32, user: &str, source: Value) -> Value {
-    let author = json!({ "type": "user", "userId": user, "user": { "id": user } });
-    v2(day, "conversation:message", json!({ "message": { "author": author, "source": source } }))
-}
+use super::{each_in_every_order, received, shown, v1, v2, wrote_v2};
+use crate::support::{APP, Program};
 
 /// The phone in v1.1.
 fn v1_1(day: u32) -> Value {
@@ -62,23 +55,12 @@ fn has(program: &Program, sign: &dyn Fn(&str) -> String) -> [Value; 3] {
 
 type Case<'c> = (&'c str, Vec<Value>, [Value; 3]);
 
-/// Each case is told in every order, of users of its own. Then the journal is folded once more, to the same.
 fn table(rows: &[Case<'_>]) {
-    let home = Home::new();
-    let program = home.start();
-    for (n, (case, bodies, expected)) in rows.iter().enumerate() {
-        let own = |text: &str| text.replace('$', &format!("-{n}$"));
-        let bodies: Vec<Value> =
-            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
-        in_every_order(&program, &bodies, |sign| {
-            let sign = |text: &str| sign(&own(text));
-            let expected = expected.each_ref().map(|value| sign(&value.to_string()));
-            let expected: [Value; 3] = expected.map(|text| serde_json::from_str(&text).unwrap());
-            assert_eq!(has(&program, &sign), expected, "{case}");
-        });
-    }
-    program.stop();
-    assert_eq!(run_alone(&home, &["rebuild", "--verify"]).code, Some(0));
+    each_in_every_order(rows, |program, sign, case, expected| {
+        let expected = expected.each_ref().map(|value| sign(&value.to_string()));
+        let expected: [Value; 3] = expected.map(|text| serde_json::from_str(&text).unwrap());
+        assert_eq!(has(program, &sign), expected, "{case}");
+    });
 }
 
 /// The phone alone, with these members, and with this status as a client and as a device of v2.
@@ -95,24 +77,28 @@ fn active() -> [Value; 3] {
 fn a_device_and_its_client_are_one() {
     let gone = || [json!([]), json!([]), json!([])];
     table(&[
-        ("v1.1, then v2", vec![v1_1(1), wrote(2, "x$", both())], active()),
+        ("v1.1, then v2", vec![v1_1(1), wrote_v2(2, "x$", both())], active()),
         (
             "and removed",
-            vec![v1_1(1), wrote(2, "x$", both()), told(3, "client:remove", client("active"))],
+            vec![v1_1(1), wrote_v2(2, "x$", both()), told(3, "client:remove", client("active"))],
             gone(),
         ),
-        ("v2 only", vec![wrote(1, "x$", both())], active()),
+        ("v2 only", vec![wrote_v2(1, "x$", both())], active()),
         (
             "v2 only, and removed",
-            vec![wrote(1, "x$", both()), told(2, "client:removed", client("x"))],
+            vec![wrote_v2(1, "x$", both()), told(2, "client:removed", client("x"))],
             gone(),
         ),
-        ("a client added", vec![told(1, "client:add", client("active")), wrote(2, "x$", both())], active()),
+        (
+            "a client added",
+            vec![told(1, "client:add", client("active")), wrote_v2(2, "x$", both())],
+            active(),
+        ),
         (
             "a client added, and a device alone",
             vec![
                 told(1, "client:add", client("active")),
-                wrote(2, "x$", json!({ "device": device("active") })),
+                wrote_v2(2, "x$", json!({ "device": device("active") })),
             ],
             active(),
         ),
@@ -126,27 +112,27 @@ fn what_is_said_of_either_is_said_of_the_device() {
         (
             "a device alone, and its client blocked",
             vec![
-                wrote(1, "x$", json!({ "device": device("active") })),
+                wrote_v2(1, "x$", json!({ "device": device("active") })),
                 told(2, "client:update", client("blocked")),
             ],
             phone(off("blocked"), ["blocked", "inactive"]),
         ),
         (
             "a blocked client in use",
-            vec![wrote(1, "x$", source(client("blocked"), device("active")))],
+            vec![wrote_v2(1, "x$", source(client("blocked"), device("active")))],
             phone(off("blocked"), ["blocked", "inactive"]),
         ),
         (
             "an inactive device in use",
-            vec![wrote(1, "x$", source(client("active"), device("inactive")))],
+            vec![wrote_v2(1, "x$", source(client("active"), device("inactive")))],
             phone(off("inactive"), ["inactive", "inactive"]),
         ),
         (
             "removed, and there again",
             vec![
-                wrote(1, "x$", both()),
+                wrote_v2(1, "x$", both()),
                 told(2, "client:remove", client("active")),
-                wrote(3, "x$", json!({ "device": device("active") })),
+                wrote_v2(3, "x$", json!({ "device": device("active") })),
             ],
             active(),
         ),
@@ -159,22 +145,26 @@ fn a_device_with_less_stays_the_device_of_its_client() {
     table(&[
         (
             "a device with less",
-            vec![v1_1(1), wrote(2, "x$", both()), wrote(3, "x$", less(json!({ "clientId": null })))],
+            vec![v1_1(1), wrote_v2(2, "x$", both()), wrote_v2(3, "x$", less(json!({ "clientId": null })))],
             active(),
         ),
         (
             "a device whose client is null",
-            vec![wrote(1, "x$", both()), {
+            vec![wrote_v2(1, "x$", both()), {
                 let mut device = device("active");
                 device["clientId"] = Value::Null;
-                wrote(2, "x$", json!({ "device": device }))
+                wrote_v2(2, "x$", json!({ "device": device }))
             }],
             active(),
         ),
-        ("a device without a guid", vec![v1_1(1), wrote(2, "x$", less(json!({ "guid": null })))], active()),
+        (
+            "a device without a guid",
+            vec![v1_1(1), wrote_v2(2, "x$", less(json!({ "guid": null })))],
+            active(),
+        ),
         (
             "what each of them tells",
-            vec![wrote(
+            vec![wrote_v2(
                 1,
                 "x$",
                 source(
@@ -199,8 +189,8 @@ fn a_device_takes_its_client_along() {
         (
             "moved to somebody else",
             vec![
-                wrote(1, "x$", both()),
-                wrote(
+                wrote_v2(1, "x$", both()),
+                wrote_v2(
                     2,
                     "y$",
                     source(
@@ -214,9 +204,9 @@ fn a_device_takes_its_client_along() {
         (
             "moved to somebody else, and back",
             vec![
-                wrote(1, "x$", both()),
-                wrote(2, "y$", json!({ "device": with(device("active"), json!({ "clientId": "c$" })) })),
-                wrote(3, "x$", json!({ "device": device("active") })),
+                wrote_v2(1, "x$", both()),
+                wrote_v2(2, "y$", json!({ "device": with(device("active"), json!({ "clientId": "c$" })) })),
+                wrote_v2(3, "x$", json!({ "device": device("active") })),
             ],
             active(),
         ),
@@ -229,7 +219,7 @@ fn several_devices_of_one_client_are_several_in_v1() {
     let known = |id: &str, device: &str, platform: &str| json!({ "id": id, "_id": "b$", "deviceId": device, "platform": platform, "active": true, "status": "active" });
     table(&[(
         "two devices",
-        vec![wrote(1, "x$", both()), wrote(2, "x$", source(client("active"), second()))],
+        vec![wrote_v2(1, "x$", both()), wrote_v2(2, "x$", source(client("active"), second()))],
         [
             json!([known("g$", "D$", "ios"), known("h$", "E$", "web")]),
             json!([["b$", "active"]]),

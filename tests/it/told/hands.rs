@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{in_every_order, received, shown, v1, v2, wrote};
-use crate::at_hand::run_alone;
-use crate::support::{Home, Program};
+use super::{each_in_every_order, received, shown, v1, v2, wrote, wrote_v2};
+use crate::support::Program;
 
 /// A complete v1 picture of somebody with this client.
 fn lists(day: u32, user: &str, client: Value) -> Value {
@@ -15,12 +14,6 @@ fn lists(day: u32, user: &str, client: Value) -> Value {
 fn through(day: u32, trigger: &str, user: &str, client: Value) -> Value {
     let rest = json!({ "version": "v1.1", "timestamp": received(day), "appUser": { "_id": user }, "client": client });
     v1(trigger, rest)
-}
-
-/// A v2 message of somebody, through this.
-fn wrote_v2(day: u32, user: &str, source: Value) -> Value {
-    let author = json!({ "type": "user", "userId": user, "user": { "id": user } });
-    v2(day, "conversation:message", json!({ "message": { "author": author, "source": source } }))
 }
 
 fn added_v2(day: u32, kind: &str, user: &str, client: Value) -> Value {
@@ -40,31 +33,19 @@ fn hands(program: &Program, user: &str) -> [Vec<String>; 2] {
 /// What is told, and for whom of `a$`, `b$` and `c$` what they have is active.
 type Case<'c> = (&'c str, Vec<Value>, &'c [(&'c str, &'c str, bool)]);
 
-/// Each case is told in every order, of users of its own. Then the journal is folded once more, to the same.
 fn table(rows: &[Case<'_>]) {
-    let home = Home::new();
-    let program = home.start();
-    for (n, (case, bodies, expected)) in rows.iter().enumerate() {
-        let own = |text: &str| text.replace('$', &format!("-{n}$"));
-        let bodies: Vec<Value> =
-            bodies.iter().map(|body| serde_json::from_str(&own(&body.to_string())).unwrap()).collect();
-        in_every_order(&program, &bodies, |sign| {
-            let sign = |text: &str| sign(&own(text));
-            for (user, client, active) in *expected {
-                let is = hands(&program, &sign(user));
-                let [yes, no] =
-                    [*active, !*active].map(|on| if on { vec![sign(client)] } else { Vec::new() });
-                assert_eq!(is, [yes, no], "{case}: {user}");
-            }
-            for (user, _, _) in *expected {
-                let then = program.get(&format!("/v1/appusers/{}?asOf=9999999999999", sign(user)));
-                let then = then.json();
-                assert_eq!(then["appUser"], shown(&program, &sign(user)), "{case}: {user}, folded again");
-            }
-        });
-    }
-    program.stop();
-    assert_eq!(run_alone(&home, &["rebuild", "--verify"]).code, Some(0));
+    each_in_every_order(rows, |program, sign, case, expected| {
+        for (user, client, active) in *expected {
+            let is = hands(program, &sign(user));
+            let [yes, no] = [*active, !*active].map(|on| if on { vec![sign(client)] } else { Vec::new() });
+            assert_eq!(is, [yes, no], "{case}: {user}");
+        }
+        for (user, _, _) in *expected {
+            let then = program.get(&format!("/v1/appusers/{}?asOf=9999999999999", sign(user)));
+            let then = then.json();
+            assert_eq!(then["appUser"], shown(program, &sign(user)), "{case}: {user}, folded again");
+        }
+    });
 }
 
 #[test]
