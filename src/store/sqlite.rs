@@ -25,6 +25,7 @@ mod gaps;
 mod health;
 mod history;
 mod holes;
+mod inode;
 mod keep;
 mod kept;
 mod leftovers;

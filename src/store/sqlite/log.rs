@@ -4,7 +4,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+
+use super::inode::Inode;
 
 /// Bytes of the first header of the index (SQLite, walformat.html, section 2.1: the WAL-index header).
 const INDEX_HEAD: usize = 48;
@@ -19,6 +22,8 @@ pub(super) struct Log {
     index: Arc<File>,
     path: PathBuf,
     file: OnceLock<File>,
+    /// Bytes that it had to have when it was last found whole.
+    least: AtomicU64,
 }
 
 /// What the index says of the log: frames, bytes of a page, and the salt of its header.
@@ -31,14 +36,20 @@ struct Said {
 
 impl Log {
     pub(super) fn of(index: Arc<File>, path: PathBuf) -> Self {
-        Self { index, path, file: OnceLock::new() }
+        Self { index, path, file: OnceLock::new(), least: AtomicU64::new(0) }
+    }
+
+    /// Whether the log is still as long as it was when it was last found whole; if not, whether it is whole.
+    pub(super) fn is_not_cut_off(&self) -> bool {
+        let len = self.file.get().and_then(|file| Inode::of(file).ok()).map(|inode| inode.len);
+        len.is_some_and(|len| len >= self.least.load(Ordering::Relaxed)) || self.is_whole(len)
     }
 
     /// Whether the log is as long as it must be, and begins as it must. Whoever empties it by a checkpoint says so in
-    /// the index first. What cannot be read says nothing.
-    pub(super) fn is_whole(&self) -> bool {
+    /// the index first. What cannot be read says nothing. `len` is its length in bytes, if that is known.
+    pub(super) fn is_whole(&self, len: Option<u64>) -> bool {
         let Some(said) = self.said().filter(|said| said.frames > 0) else { return true };
-        if self.has(&said) != Some(false) {
+        if self.has(&said, len) != Some(false) {
             return true;
         }
         // Else it was emptied, or begun again, in between.
@@ -55,7 +66,7 @@ impl Log {
         Some(Said { frames: frames.into(), page, salt: head[32..40].try_into().ok()? })
     }
 
-    fn has(&self, said: &Said) -> Option<bool> {
+    fn has(&self, said: &Said, len: Option<u64>) -> Option<bool> {
         let file = match self.file.get() {
             Some(file) => file,
             None => {
@@ -63,11 +74,13 @@ impl Log {
                 self.file.get_or_init(|| opened)
             }
         };
-        if file.metadata().ok()?.len() < HEAD + said.frames * (FRAME_HEAD + said.page) {
+        let least = HEAD + said.frames * (FRAME_HEAD + said.page);
+        if len.map_or_else(|| Inode::of(file).map(|inode| inode.len), Ok).ok()? < least {
             return Some(false);
         }
         let mut salt = [0; 8];
         file.read_exact_at(&mut salt, 16).ok()?;
+        self.least.store(least, Ordering::Relaxed);
         Some(salt == said.salt)
     }
 }

@@ -1,14 +1,15 @@
 //! Whether the paths of an open database still lead to its files. What is moved, deleted or replaced under a running
 //! service would take every later write with it.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use super::inode::Inode;
 use super::log::Log;
 use super::open::with_suffix;
 use super::output::is_live;
@@ -48,15 +49,16 @@ impl OpenFile {
         file
     }
 
+    /// Its length in bytes, if the path leads to it.
+    ///
     /// # Errors
     /// What has become of the file.
-    fn look(&self) -> std::result::Result<(), String> {
+    fn look(&self) -> std::result::Result<Option<u64>, String> {
         let path = self.0.display();
-        match self.0.metadata() {
-            Ok(found) => {
-                let found = identity(&found);
+        match Inode::at(&self.0) {
+            Ok(Inode { identity: found, len }) => {
                 if *self.1.get_or_init(|| found) == found {
-                    return Ok(());
+                    return Ok(Some(len));
                 }
                 Err(format!("{path} leads to another file than the one that is open"))
             }
@@ -64,13 +66,9 @@ impl OpenFile {
                 Err(format!("{path} was moved or removed"))
             }
             // It says nothing about where the file is.
-            Err(_) => Ok(()),
+            Err(_) => Ok(None),
         }
     }
-}
-
-fn identity(file: &Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -94,7 +92,7 @@ impl Presence {
     /// cut off.
     pub(super) fn check_log(&self) -> Result<()> {
         if self.0.lost.get().is_none() {
-            self.look_into_log().unwrap_or_else(|why| self.lose(why));
+            self.look_into_log(Log::is_not_cut_off).unwrap_or_else(|why| self.lose(why));
         }
         self.check_known()
     }
@@ -103,16 +101,16 @@ impl Presence {
     pub(super) fn check(&self) -> Result<()> {
         let files = &self.0;
         if files.lost.get().is_none() {
-            let looked =
-                files.database[0].look().and_then(|()| files.wal.look()).and_then(|()| self.look_into_log());
+            let looked = files.database[0].look().and_then(|_| files.wal.look());
+            let looked = looked.and_then(|len| self.look_into_log(|log| log.is_whole(len)));
             looked.unwrap_or_else(|why| self.lose(why));
         }
         self.check_known()
     }
 
-    fn look_into_log(&self) -> std::result::Result<(), String> {
+    fn look_into_log(&self, is_right: impl FnOnce(&Log) -> bool) -> std::result::Result<(), String> {
         let path = self.0.wal.0.display();
-        match self.0.log.get().is_none_or(Log::is_whole) {
+        match self.0.log.get().is_none_or(is_right) {
             true => Ok(()),
             false => Err(format!("{path} was cut off or overwritten in place")),
         }
@@ -165,8 +163,13 @@ impl Presence {
         if let Some(why) = self.lost() {
             return Err(why.to_owned());
         }
-        files.database.iter().chain([&files.wal]).chain(&files.others).try_for_each(OpenFile::look)?;
-        self.look_into_log()?;
+        files
+            .database
+            .iter()
+            .chain([&files.wal])
+            .chain(&files.others)
+            .try_for_each(|file| file.look().map(drop))?;
+        self.look_into_log(|log| log.is_whole(None))?;
         let mut head = [0; 100];
         match database.read_exact_at(&mut head, 0) {
             Ok(()) if is_live(&head) => Ok(()),
