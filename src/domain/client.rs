@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::app_user::{Register, Text};
 use super::ids::{ClientId, Stamp};
+use super::members::{Members, object, plain};
 
 /// The whole of a client: as it is shown, or as our own API set it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -215,14 +216,15 @@ pub(super) struct Named<'t> {
 
 impl<'t> Named<'t> {
     pub(super) fn of(rest: &'t str) -> Self {
-        let mut named = Self::default();
-        // They are in the order of their keys, and this is the last that counts.
-        for (key, value) in Members::of(rest).take_while(|(key, _)| *key <= "\"integrationId\"") {
+        let (mut named, mut members) = (Self::default(), Members::of(rest));
+        // An integration alone names nothing.
+        let mut last = "\"externalId\"";
+        while let Some((key, value)) = members.next_up_to(last) {
             match key {
                 "\"_id\"" => named.own[0] = Some(value),
                 "\"deviceId\"" => named.own[1] = Some(value),
+                "\"externalId\"" => (named.there[1], last) = (Some(value), "\"integrationId\""),
                 "\"integrationId\"" => named.there[0] = Some(value),
-                "\"externalId\"" => named.there[1] = Some(value),
                 _ => {}
             }
         }
@@ -239,132 +241,6 @@ impl<'t> Named<'t> {
         let is_name = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
         let [integration, external] = self.there.map(|value| value.filter(|text| text.starts_with(is_name)));
         Some(Client::id_without_one(&plain(integration?), &plain(external?)))
-    }
-}
-
-/// A member with its key as it is written, and what ranks it among others with that key.
-pub(super) type Ranked<'t, R> = (&'t str, (R, &'t str));
-
-/// An object's canonical text; of several members with one key the greatest.
-pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> Text {
-    members.sort_by(|(one, of_one), (two, of_two)| {
-        let escaped = one.contains('\\') || two.contains('\\');
-        let keys = if escaped { plain(one).cmp(&plain(two)) } else { one.cmp(two) };
-        keys.then_with(|| of_two.cmp(of_one))
-    });
-    members.dedup_by(|(later, _), (first, _)| later == first);
-    let mut out =
-        String::with_capacity(members.iter().map(|(key, (_, value))| key.len() + value.len() + 2).sum());
-    for (n, (key, (_, value))) in members.iter().enumerate() {
-        out.push(if n == 0 { '{' } else { ',' });
-        out.push_str(key);
-        out.push(':');
-        out.push_str(value);
-    }
-    out.push_str(if members.is_empty() { "{}" } else { "}" });
-    out.into()
-}
-
-/// A JSON string as it is meant; what is none as it is written.
-pub(super) fn plain(quoted: &str) -> String {
-    serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned())
-}
-
-/// The members of a JSON object without white space, each key and value as it is written.
-#[derive(Clone)]
-pub(super) struct Members<'t>(&'t str);
-
-impl<'t> Members<'t> {
-    pub(super) fn of(object: &'t str) -> Self {
-        Self(object.strip_prefix('{').unwrap_or_default())
-    }
-
-    /// The members of two objects but for those at the beginning that are the same in both. The last of these may
-    /// be there.
-    pub(super) fn behind_common(one: &'t str, two: &'t str) -> [Self; 2] {
-        if !one.starts_with('{') || !two.starts_with('{') {
-            return [one, two].map(Self::of);
-        }
-        let same = one.bytes().zip(two.bytes()).take_while(|(one, two)| one == two).count();
-        let mut rest = Self::of(one);
-        loop {
-            let here = rest.clone();
-            if rest.next().is_none() || one.len() - rest.0.len() > same {
-                let behind = two.get(one.len() - here.0.len()..).unwrap_or_default();
-                return [here, Self(behind)];
-            }
-        }
-    }
-
-    /// The value of a member that is a string, as it is written.
-    pub(super) fn string(object: &'t str, key: &str) -> Option<&'t str> {
-        Self::value(object, key).filter(|value| value.starts_with('"'))
-    }
-
-    /// The value of a member. Members are in the order of their keys, so most are not looked at.
-    fn value(object: &'t str, key: &str) -> Option<&'t str> {
-        let mut before = Self::of(object).skip_while(|(known, _)| *known < key);
-        before.next().filter(|(known, _)| *known == key).map(|(_, value)| value)
-    }
-}
-
-impl<'t> Iterator for Members<'t> {
-    type Item = (&'t str, &'t str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let bytes = self.0.as_bytes();
-        let key_end = string_end(bytes, 0)?;
-        let end = value_end(bytes, key_end + 1)?;
-        let (key, value) = (self.0.get(..key_end)?, self.0.get(key_end + 1..end)?);
-        self.0 = self.0.get(end + 1..).unwrap_or_default();
-        Some((key, value))
-    }
-}
-
-/// Where a JSON string ends that begins at a place.
-fn string_end(text: &[u8], from: usize) -> Option<usize> {
-    if *text.get(from)? != b'"' {
-        return None;
-    }
-    let mut at = from + 1;
-    loop {
-        at += next_quote_or_escape(text.get(at..)?)?;
-        if text[at] == b'"' {
-            return Some(at + 1);
-        }
-        at += 2;
-    }
-}
-
-/// Where the next quote or backslash is. It looks at eight bytes at a time: members are searched for with each
-/// event, and most strings are short.
-fn next_quote_or_escape(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    // Has the top bit of each byte that is zero, and, of those behind the first such byte, perhaps of others.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
-    let (words, rest) = text.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * u64::from(b'"'))) | zeros(word ^ (ONES * u64::from(b'\\')));
-        if found != 0 {
-            return Some(n * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let in_rest = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-    Some(words.len() * 8 + in_rest)
-}
-
-/// Where a JSON value ends that begins at a place.
-fn value_end(text: &[u8], from: usize) -> Option<usize> {
-    let (mut at, mut depth) = (from, 0_usize);
-    loop {
-        match text.get(at)? {
-            b'"' => at = string_end(text, at)?,
-            b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
-            b'}' | b']' if depth > 0 => (at, depth) = (at + 1, depth - 1),
-            b',' | b'}' | b']' if depth == 0 => return Some(at),
-            _ => at += 1,
-        }
     }
 }
 

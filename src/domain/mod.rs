@@ -14,6 +14,7 @@ mod fact;
 mod group;
 mod ids;
 mod known;
+mod members;
 pub mod moment;
 mod rules;
 mod summary;

@@ -8,10 +8,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::app_user::{Record, Text};
-use super::client::{Client, Members};
+use super::client::Client;
 use super::fact::Field;
 use super::group::Group;
 use super::ids::SmoochId;
+use super::members::Members;
 use super::moment;
 use super::view::{View, clients, value};
 use super::words::words;
@@ -126,9 +127,9 @@ impl Client {
 
 impl<'a> ClientTraits<'a> {
     /// What a client with these members is listed by.
-    fn among(members: Members<'a>) -> Self {
+    fn among(mut members: Members<'a>) -> Self {
         let mut traits = Self::default();
-        for (key, value) in members {
+        while let Some((key, value)) = members.next_up_to("\"platform\"") {
             match key {
                 "\"platform\"" => traits.platform = text(value),
                 "\"appVersion\"" => traits.app_version = text(value),

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::app_user::{Layer, Override, Record, Register, Text};
-use super::client::{Client, Members, plain};
+use super::client::Client;
 use super::fact::Field;
 use super::group::Group;
 use super::ids::{ClientId, SmoochId};
+use super::members::{Members, plain};
 
 pub(super) mod clients;
 

@@ -9,7 +9,11 @@
 mod write;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
+use memchr::memchr2;
+
+use write::special;
 pub use write::{write_exact_object, write_object, write_string, written};
 
 /// A JSON value.
@@ -83,7 +87,8 @@ impl<'a> Json<'a> {
         let text = std::str::from_utf8(body)
             .map_err(|error| Malformed { what: "not UTF-8", at: error.valid_up_to() })?;
         let mark = body.len() - without_mark(body).len();
-        let mut reader = Reader { text, bytes: body, at: mark, repeated_keys: 0 };
+        let has_controls = body.iter().fold(false, |found, byte| found | (*byte < 0x20));
+        let mut reader = Reader { text, bytes: body, at: mark, has_controls, repeated_keys: 0 };
         let value = reader.value(depth)?;
         reader.space();
         if reader.at < body.len() {
@@ -95,7 +100,7 @@ impl<'a> Json<'a> {
     /// A member of an object.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let Self::Object(members) = self else { return None };
-        let at = members.binary_search_by(|(name, _)| name.as_ref().cmp(key)).ok()?;
+        let at = members.binary_search_by(|(name, _)| compare_keys(name, key)).ok()?;
         Some(&members[at].1)
     }
 
@@ -114,22 +119,10 @@ impl<'a> Json<'a> {
     }
 }
 
-/// The bytes that a string cannot hold as they are: control characters, quote and backslash.
-static SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        special[control] = true;
-        control += 1;
-    }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special
-};
-
-/// Where the first such byte stands.
-fn special(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
+/// The order of keys. Most differ in their first byte, which takes no call.
+fn compare_keys(one: &str, other: &str) -> Ordering {
+    let first = |key: &str| key.as_bytes().first().copied();
+    first(one).cmp(&first(other)).then_with(|| one.cmp(other))
 }
 
 /// A string that was read.
@@ -158,6 +151,8 @@ struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Somewhere in the body, between values most likely.
+    has_controls: bool,
     repeated_keys: usize,
 }
 
@@ -256,7 +251,7 @@ impl<'a> Reader<'a> {
             }
         }
         self.at += 1;
-        if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
+        if !members.is_sorted_by(|(a, _), (b, _)| compare_keys(a, b).is_lt()) {
             self.put_in_order(&mut members);
         }
         Ok(Json::Object(members))
@@ -264,7 +259,7 @@ impl<'a> Reader<'a> {
 
     /// Sorts members by key and keeps the last of those with one key.
     fn put_in_order(&mut self, members: &mut Vec<(Cow<'a, str>, Json<'a>)>) {
-        members.sort_by(|(a, _), (b, _)| a.cmp(b)); // stable: equal keys stay in the order written
+        members.sort_by(|(a, _), (b, _)| compare_keys(a, b)); // stable: equal keys stay in the order written
         let written = members.len();
         members.dedup_by(|later, earlier| {
             let same = later.0 == earlier.0;
@@ -311,7 +306,9 @@ impl<'a> Reader<'a> {
 
     /// Goes to the quote that ends a string, or to the next backslash: which of the two it is.
     fn end_of_plain(&mut self) -> Result<u8, Malformed> {
-        let Some(step) = special(&self.bytes[self.at..]) else {
+        let rest = &self.bytes[self.at..];
+        let step = if self.has_controls { special(rest) } else { memchr2(b'"', b'\\', rest) };
+        let Some(step) = step else {
             self.at = self.bytes.len();
             return Err(self.wrong("the body ends inside a string"));
         };

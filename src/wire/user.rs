@@ -110,9 +110,10 @@ pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Jso
         Json::Garbled(garbled) if IDS.contains(key) => Some(Json::String(garbled.name.clone().into())),
         _ => None,
     };
-    let names: Vec<_> = members.iter().map(name).collect();
-    let members =
-        members.into_iter().zip(&names).map(|((key, value), name)| (key, name.as_ref().unwrap_or(value)));
+    let is_garbled = members.iter().any(|(_, value)| matches!(value, Json::Garbled(_)));
+    let names: Vec<_> = members.iter().filter(|_| is_garbled).map(name).collect();
+    let named = |n: usize| names.get(n).and_then(Option::as_ref);
+    let members = members.into_iter().enumerate().map(|(n, (key, value))| (key, named(n).unwrap_or(value)));
     written(|out| write_object(members, out), |text| text.into())
 }
 

@@ -4,13 +4,16 @@
 //! a client without any is known by its integration and what it is there. What is said under one of them is said of all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 use crate::domain::app_user::{Record, Register, Text};
-use crate::domain::client::{Client, Members, Mention, Mentions, Named, Ranked, object, plain};
+use crate::domain::client::{Client, Mention, Mentions, Named};
 use crate::domain::fact::Part;
 use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
+use crate::domain::members::{Members, Ranked, object, plain};
 
 const PART: Option<Part> = Some(Part::Clients);
 
@@ -150,7 +153,8 @@ fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) 
 
 /// A member of which the last word is null is not shown.
 fn without_nulls(rest: Text) -> Text {
-    if !rest.contains(":null") {
+    static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":null"));
+    if NULL.find(rest.as_bytes()).is_none() {
         return rest;
     }
     object(
