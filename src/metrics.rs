@@ -301,7 +301,9 @@ impl Metrics {
 
     /// Counts events by what was done with them: `learned`, `kept`, `repeated`, `quarantined` or `erased`.
     pub fn events(&self, outcome: &'static str, events: usize) {
-        self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
+        if events > 0 {
+            self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
+        }
     }
 
     /// Counts a backup by the clock: `made` or `failed`.

@@ -76,6 +76,9 @@ impl SqliteTxn<'_> {
             written(update.execute([batch.clock]).map_err(trouble)?)?;
             self.clock = batch.clock;
         }
+        if batch.answers.is_empty() {
+            return Ok(());
+        }
         let sql = "INSERT OR REPLACE INTO answers (app, key, fingerprint, time, answer) VALUES (?1, ?2, ?3, ?4, ?5)";
         let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
         let sql = "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers ORDER BY rowid LIMIT 2) AND time < ?1";

@@ -110,16 +110,7 @@ impl Clearing {
         let (before, again) = self.read_again(conn)?;
         waiting.extend(before);
         let gone: Vec<Outdated> = self.going.iter().take(few).cloned().collect();
-        let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
-        let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
-        let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
-        let mut delete = conn.prepare_cached(sql).map_err(of("seen"))?;
-        for (app, last_seen, user) in &gone {
-            let id = outdated.query_row([user, last_seen], |row| row.get::<_, String>(0));
-            if let Some(id) = id.optional().map_err(trouble)? {
-                delete.execute(params![app.as_str(), last_seen, id]).map_err(of("seen"))?;
-            }
-        }
+        clear(conn, &gone)?;
         let mut oldest = self.oldest;
         let needless = (self.cleared + 1).min(last - KEPT).min(oldest + few as i64);
         if needless > oldest {
@@ -152,6 +143,24 @@ impl Clearing {
             }
         }
     }
+}
+
+/// Takes those of the rows away that are outdated still.
+fn clear(conn: &Connection, gone: &[Outdated]) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
+    let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
+    let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
+    let mut delete = conn.prepare_cached(sql).map_err(of("seen"))?;
+    for (app, last_seen, user) in gone {
+        let id = outdated.query_row(params![user, last_seen], |row| row.get::<_, String>(0));
+        if let Some(id) = id.optional().map_err(trouble)? {
+            delete.execute(params![app.as_str(), last_seen, id]).map_err(of("seen"))?;
+        }
+    }
+    Ok(())
 }
 
 fn last_move(conn: &Connection) -> Result<i64> {

@@ -16,17 +16,17 @@ impl SqliteTxn<'_> {
 
     /// Lets go of what is released, and notes what is wrong with the others.
     fn judge(&mut self, verdicts: &Verdicts) -> Result<()> {
-        let sql = "DELETE FROM quarantine WHERE seq = ?1 RETURNING length(body)";
-        let mut release = self.txn.prepare_cached(sql).map_err(trouble)?;
         for seq in &verdicts.released {
+            let sql = "DELETE FROM quarantine WHERE seq = ?1 RETURNING length(body)";
+            let mut release = self.txn.prepare_cached(sql).map_err(trouble)?;
             let length: Option<i64> =
                 release.query_row([*seq as i64], |row| row.get(0)).optional().map_err(trouble)?;
             let Some(length) = length else { continue };
             self.kept.let_go_of_quarantined(length as u64);
         }
-        let sql = "UPDATE quarantine SET reason = ?2, detail = ?3 WHERE seq = ?1";
-        let mut keep = self.txn.prepare_cached(sql).map_err(trouble)?;
         for (seq, reason, detail) in &verdicts.kept {
+            let sql = "UPDATE quarantine SET reason = ?2, detail = ?3 WHERE seq = ?1";
+            let mut keep = self.txn.prepare_cached(sql).map_err(trouble)?;
             keep.execute(params![*seq as i64, reason, detail]).map_err(trouble)?;
         }
         Ok(())
@@ -36,9 +36,10 @@ impl SqliteTxn<'_> {
     /// where there are too many: gives how many.
     pub(super) fn quarantine(&mut self, batch: &Batch) -> Result<u64> {
         self.judge(&batch.verdicts)?;
-        let sql = "INSERT INTO quarantine (app, received, reason, detail, headers, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
         for kept in &batch.quarantined {
+            let sql = "INSERT INTO quarantine (app, received, reason, detail, headers, body)
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
             let row = params![
                 kept.app.as_str(),
                 kept.received,
