@@ -19,7 +19,7 @@ const SENDERS: u64 = 4;
 const EVENTS: u64 = 1000;
 /// `limits.webhook_body` of the shipped settings, less the longest event.
 const BODY: usize = (1 << 20) - 4096;
-/// What the stored bytes depend on.
+/// What the stored bytes depend on, beside the program that is measured.
 const SOURCES: [&str; 10] = [
     "src/domain/app_user.rs",
     "src/domain/fact.rs",
@@ -41,21 +41,26 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A database made by other sources is not used again, and goes.
+    /// A database made by another program is not used. One made by other sources goes.
     pub fn open(folder: &Path, program: &Path) -> Result<Self> {
-        let mut sha256 = Sha256::new();
+        let (mut sources, mut binary) = (Sha256::new(), Sha256::new());
         for source in SOURCES {
-            digest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &mut sha256)?;
+            digest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &mut sources)?;
         }
-        let digest: String = sha256.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        digest(program, &mut binary)?;
+        let [sources, binary] = [sources, binary].map(short);
         fs::create_dir_all(folder)?;
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if !path.to_string_lossy().ends_with(&digest) {
+            if !path.to_string_lossy().ends_with(&sources) {
                 fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
             }
         }
-        Ok(Self { folder: folder.to_owned(), program: program.to_owned(), digest })
+        Ok(Self {
+            folder: folder.to_owned(),
+            program: program.to_owned(),
+            digest: format!("{binary}-{sources}"),
+        })
     }
 
     /// The folder with a database of so many users, made now if it is not there.
@@ -89,6 +94,10 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(database(from), database(to))?;
     File::open(database(to))?.sync_all()?;
     Ok(())
+}
+
+fn short(digest: Sha256) -> String {
+    digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn digest(path: &Path, sha256: &mut Sha256) -> Result<()> {
