@@ -56,10 +56,7 @@ impl Work<'_> {
         let directory = &self.batch.directory;
         let Fact::Known(made) = fact else { return None };
         let (stamp, user_id) = made.made_for()?;
-        let holder = match made.made_in_brand() {
-            Some(brand) => directory.in_brand(app, user_id, Some(&brand))?,
-            None => directory.by_user_id(app, user_id)?,
-        };
+        let holder = directory.made_as(app, user_id, made.made_in_brand().as_deref())?;
         let is_one = holder.id == made.user || holder.aliases.contains(&made.user);
         let known = directory.record(&(app.clone(), made.user.clone())).is_some();
         (!is_one && !known && !made.apart.contains(&holder.id)).then(|| Fact::Linked {

@@ -32,6 +32,15 @@ impl Directory {
         self.newest(app, user_id, |view| view.brand().as_deref() == brand)
     }
 
+    /// Whom somebody is who was made for a `userId` in a brand or in none: whoever is shown under it there, or, if it
+    /// was in none, whoever is known to Smooch under it, as in [`Self::reported`]. Two who were made, one of them in a
+    /// brand, are two people, whichever came first.
+    pub fn made_as(&self, app: &AppId, user_id: &Text, brand: Option<&str>) -> Option<View> {
+        let is_smoochs = |view: &View| self.find(app, &view.id).is_some_and(|(_, record)| !record.minted);
+        let there = self.in_brand(app, user_id, brand);
+        there.or_else(|| self.newest(app, user_id, |view| brand.is_none() && is_smoochs(view)))
+    }
+
     fn newest(&self, app: &AppId, user_id: &Text, fits: impl Fn(&View) -> bool) -> Option<View> {
         let shown = self.shown_as(app, user_id).filter(|view| fits(view));
         let shown = shown.filter_map(|view| {

@@ -172,3 +172,39 @@ fn whoever_was_erased_is_so_wherever_the_directory_goes() {
     assert_eq!(exported(&other, &copy), std::fs::read_to_string(&after).unwrap());
     run(&other, &copy, &["rebuild", "--verify"]).well();
 }
+
+#[test]
+fn two_who_were_made_for_one_user_id_and_one_of_them_in_a_brand_stay_two_in_any_order() {
+    let home = Home::new();
+    let program = home.start();
+    for n in 0..8 {
+        post(&program, "/v1/appusers", &json!({ "userId": format!("w{n}"), "givenName": "Nob" }));
+        let branded =
+            json!({ "externalId": format!("w{n}"), "brandId": "b2", "profile": { "surname": "Bra" } });
+        post(&program, &format!("/v2/apps/{APP}/users"), &branded);
+    }
+    let text = exported(&home, &program);
+    let forwards: Vec<&str> = text.lines().collect();
+    let backwards: Vec<&str> = text.lines().rev().collect();
+    for lines in [forwards, backwards] {
+        let empty = Home::new();
+        let copy = empty.start();
+        let file = file(&empty, "lines", &lines.join("\n"));
+        assert_eq!(counts(&import(&empty, &copy, &[file.to_str().unwrap()]).well()), [16, 0, 0]);
+        look_alike(&home, &program, &copy);
+        assert_eq!(exported(&empty, &copy), text);
+    }
+    let rows = |names: std::ops::Range<u8>, brand: &str| -> String {
+        names.map(|n| format!("v{n},{brand},Vee\n")).collect()
+    };
+    for brands in [["", "b2"], ["b2", ""]] {
+        let empty = Home::new();
+        let copy = empty.start();
+        for brand in brands {
+            let table =
+                file(&empty, "table.csv", &format!("userId,brandId,givenName\n{}", rows(0..4, brand)));
+            import(&empty, &copy, &["--format", "csv", table.to_str().unwrap()]).well();
+        }
+        assert_eq!(copy.everybody().len(), 8, "{brands:?}");
+    }
+}
