@@ -18,6 +18,7 @@ mod person;
 mod safe;
 mod scopes;
 mod sentences;
+mod shared_devices;
 mod tenants;
 mod tolerance;
 mod two_ids;

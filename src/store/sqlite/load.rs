@@ -157,6 +157,20 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
+    /// Brings whoever has a client, and under each other id by which they know it whoever has that: whoever takes the
+    /// client over takes it under all of them.
+    pub(super) fn client(&mut self, app: &AppId, client: &ClientId) -> Result<()> {
+        self.pointer(app, client)?;
+        // Whoever is found first may know it by another id, under which somebody else has it.
+        for _ in 0..2 {
+            let ids = self.directory.ids_of_client(app, client);
+            ids.iter().try_for_each(|id| self.pointer(app, id))?;
+            let holder = self.directory.holder(app, client).map(|view| view.id);
+            holder.iter().try_for_each(|id| self.holders(app, id))?;
+        }
+        Ok(())
+    }
+
     /// Brings everybody who claims a client of the group of `id` or of whom merges connect with
     /// it: should the holder go, one of them holds it next.
     pub(super) fn rivals(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {

@@ -89,43 +89,41 @@ impl<'a> SqliteTxn<'a> {
 
     /// Brings the identifiers in step with the records; gives the number of conflicts.
     fn identifiers(&self, batch: &Batch) -> Result<u64> {
-        let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
-        let sql = "DELETE FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3 AND id = ?4";
-        let mut delete = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
         let none = Record::default();
-        let mut conflicts = 0;
+        let (mut gone, mut new, mut conflicts) = (Vec::new(), Vec::new(), 0);
         for ((app, id), entry) in batch.directory.entries() {
             let Some(before) = &entry.before else { continue };
             let (was, is) = (before.as_ref().unwrap_or(&none).user_ids(), entry.now.user_ids());
-            for gone in was.difference(&is) {
-                delete
-                    .execute(params![app.as_str(), "userId", gone, id.as_str()])
-                    .map_err(of("identifiers"))?;
+            for user_id in was.difference(&is) {
+                gone.push([app.as_str(), "userId", user_id, id.as_str()]);
             }
-            for new in is.difference(&was) {
-                conflicts += u64::from(batch.directory.is_carried_beside(app, new, id));
-                insert
-                    .execute(params![app.as_str(), "userId", new, id.as_str()])
-                    .map_err(of("identifiers"))?;
+            for user_id in is.difference(&was) {
+                conflicts += u64::from(batch.directory.is_carried_beside(app, user_id, id));
+                new.push([app.as_str(), "userId", user_id, id.as_str()]);
             }
         }
-        let kind = |holds: bool| if holds { "client" } else { "claim" };
         for ((app, client), _) in batch.directory.pointers() {
             for (id, [was, is]) in batch.directory.standings(app, client) {
-                if let Some(was) = was {
-                    delete
-                        .execute(params![app.as_str(), kind(was), client.as_str(), id.as_str()])
-                        .map_err(of("identifiers"))?;
-                }
-                if let Some(is) = is {
-                    insert
-                        .execute(params![app.as_str(), kind(is), client.as_str(), id.as_str()])
-                        .map_err(of("identifiers"))?;
-                }
+                let kind = |holds: bool| if holds { "client" } else { "claim" };
+                let row = |holds| [app.as_str(), kind(holds), client.as_str(), id.as_str()];
+                gone.extend(was.map(row));
+                new.extend(is.map(row));
             }
         }
+        let sql = "DELETE FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3 AND id = ?4";
+        self.run_for_each(sql, &gone)?;
+        let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
+        self.run_for_each(sql, &new)?;
         Ok(conflicts)
+    }
+
+    fn run_for_each(&self, sql: &str, identifiers: &[[&str; 4]]) -> Result<()> {
+        if identifiers.is_empty() {
+            return Ok(());
+        }
+        let mut statement = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
+        let mut rows = identifiers.iter();
+        rows.try_for_each(|row| statement.execute(row).map(drop)).map_err(of("identifiers"))
     }
 
     fn changes(&mut self, now: i64, changes: &[(AppId, Change)]) -> Result<()> {
@@ -299,14 +297,7 @@ fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
     for (app, user_id) in &keys.user_ids {
         loader.named(app, user_id)?;
     }
-    for (app, client) in &keys.clients {
-        loader.pointer(app, client)?;
-        // Whoever is found first may know it by another id, under which somebody else has it.
-        for _ in 0..2 {
-            let holder = loader.directory.holder(app, client).map(|view| view.id);
-            holder.iter().try_for_each(|id| loader.holders(app, id))?;
-        }
-    }
+    keys.clients.iter().try_for_each(|(app, client)| loader.client(app, client))?;
     if keys.named.is_empty() && keys.user_ids.is_empty() && keys.clients.is_empty() {
         return Ok(());
     }

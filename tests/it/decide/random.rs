@@ -54,8 +54,18 @@ pub enum Verb {
     Secure,
 }
 
-/// Up to `most` steps.
+/// Up to `most` steps. Each device is known by one id.
 pub fn steps(most: usize) -> BoxedStrategy<Vec<Step>> {
+    steps_of(most, &["{}"])
+}
+
+/// Up to `most` steps. A webhook may name a second id of a device, which may be another device's only one.
+pub fn linked_steps(most: usize) -> BoxedStrategy<Vec<Step>> {
+    steps_of(most, &["{}", r#"{"_id":"d1"}"#, r#"{"_id":"d2"}"#, r#"{"_id":"other"}"#])
+}
+
+/// Webhooks say one of `rests` of a device.
+fn steps_of(most: usize, rests: &'static [&'static str]) -> BoxedStrategy<Vec<Step>> {
     let device = || select(&DEVICES[..]);
     let verb = prop_oneof![
         4 => Just(Verb::Update),
@@ -76,7 +86,7 @@ pub fn steps(most: usize) -> BoxedStrategy<Vec<Step>> {
         2 => (select(&NAMES[..]), proptest::option::of(brand()))
             .prop_map(|(name, brand)| Step::Create(name, brand)),
         5 => (verb, 0..8_usize, 0..8_usize).prop_map(|(verb, one, other)| Step::Command(verb, one, other)),
-        8 => (time, fact()).prop_map(|(time, fact)| Step::Told(time, vec![fact])),
+        8 => (time, fact(rests)).prop_map(|(time, fact)| Step::Told(time, vec![fact])),
         1 => (0..8_usize).prop_map(Step::Again),
     ];
     vec(step, 0..=most).boxed()
@@ -91,30 +101,30 @@ fn of_brand(brand: Brand) -> (Field, Option<Text>) {
     (BRAND.clone(), brand.map(json_text))
 }
 
-fn fact() -> BoxedStrategy<Fact> {
+fn fact(rests: &'static [&'static str]) -> BoxedStrategy<Fact> {
+    let mention = || {
+        let said = |(active, rest): (bool, &str)| Mention { active: Some(active), rest: rest.into() };
+        (any::<bool>(), select(rests)).prop_map(said)
+    };
     let user = || select(&SMOOCH[..]);
     let name = proptest::option::of(select(&NAMES[..]));
     let property = proptest::option::of(select(vec!["p", "q"]));
-    let clients = vec((select(&DEVICES[..]), any::<bool>()), 0..=2);
+    let clients = vec((select(&DEVICES[..]), mention()), 0..=2);
     let told = (name, proptest::option::weighted(0.3, brand()));
     let seen = (user(), told, property, clients, any::<bool>()).prop_map(
         |(user, (name, brand), plan, clients, whole)| {
             let mut fields: Fields = name.map(|name| given(Field::UserId, name)).into_iter().collect();
             fields.extend(brand.map(of_brand));
             fields.extend(plan.map(|plan| given(property_of(), plan)));
-            let clients = clients
-                .into_iter()
-                .map(|(id, active)| (id.into(), Mention { active: Some(active), rest: "{}".into() }));
+            let clients = clients.into_iter().map(|(id, mention)| (id.into(), mention));
             let complete = if whole { vec![Part::Properties, Part::Clients] } else { Vec::new() };
             Fact::Seen(Seen { clients: clients.collect(), complete, ..seen(user, fields) })
         },
     );
-    let client = (user(), select(&DEVICES[..]), proptest::option::of(any::<bool>())).prop_map(
-        |(user, client, value)| {
-            let value = value.map(|active| Mention { active: Some(active), rest: "{}".into() });
+    let client =
+        (user(), select(&DEVICES[..]), proptest::option::of(mention())).prop_map(|(user, client, value)| {
             Fact::ClientChanged { user: user.into(), client: client.into(), value }
-        },
-    );
+        });
     prop_oneof![
         6 => seen,
         2 => (user(), user()).prop_map(|(one, other)| super::merged(one, other)),

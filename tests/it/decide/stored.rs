@@ -21,7 +21,7 @@ use rollcall::store::{Error, Reader, Reading, Retention, Store};
 use rollcall::wire;
 use serde_json::{Value, json};
 
-use super::random::{Step, command, steps};
+use super::random::{Step, command, linked_steps};
 use super::*;
 use crate::rebuild::{ANYTHING, Rebuilt};
 
@@ -136,8 +136,7 @@ fn body(time: i64, fact: &Fact) -> Vec<u8> {
                 }
             }
             if !seen.complete.is_empty() {
-                let client = |(id, client): &(ClientId, Mention)| json!({ "id": id.as_str(), "active": client.active });
-                user["clients"] = seen.clients.iter().map(client).collect();
+                user["clients"] = seen.clients.iter().map(|(id, mention)| client(id, mention)).collect();
                 user["properties"] = properties;
             }
             ("conversation:read", json!({ "appUser": user }))
@@ -146,13 +145,11 @@ fn body(time: i64, fact: &Fact) -> Vec<u8> {
             let user = |id: &SmoochId| json!({ "_id": id.as_str() });
             ("merge:appUser", json!({ "surviving": user(surviving), "discarded": [user(discarded)] }))
         }
-        Fact::ClientBound { user, client, .. } => ("client:add", of_client(user, client, true)),
+        Fact::ClientBound { user, client, .. } => ("client:add", of_client(user, client, None)),
         Fact::ClientChanged { user, client, value: Some(value) } => {
-            ("client:update", of_client(user, client, value.active == Some(true)))
+            ("client:update", of_client(user, client, Some(value)))
         }
-        Fact::ClientChanged { user, client, value: None } => {
-            ("client:remove", of_client(user, client, false))
-        }
+        Fact::ClientChanged { user, client, value: None } => ("client:remove", of_client(user, client, None)),
         Fact::Removed { user } => ("appUser:delete", json!({ "appUser": { "_id": user.as_str() } })),
         other => panic!("no webhook says {other:?}"),
     };
@@ -164,9 +161,16 @@ fn body(time: i64, fact: &Fact) -> Vec<u8> {
     serde_json::to_vec(&rest).unwrap()
 }
 
-fn of_client(user: &SmoochId, client: &ClientId, active: bool) -> Value {
-    let client = json!({ "id": client.as_str(), "active": active });
+fn of_client(user: &SmoochId, id: &ClientId, said: Option<&Mention>) -> Value {
+    let client = said.map_or_else(|| json!({ "id": id.as_str(), "active": true }), |said| client(id, said));
     json!({ "version": "v1.1", "appUser": { "_id": user.as_str() }, "client": client })
+}
+
+fn client(id: &ClientId, said: &Mention) -> Value {
+    let mut client: Value = serde_json::from_str(&said.rest).unwrap();
+    client["id"] = id.as_str().into();
+    client["active"] = said.active.into();
+    client
 }
 
 /// Puts all of these into the queue, lets a worker do them in batches of at most `batch_jobs`, and
@@ -265,7 +269,7 @@ proptest! {
 
     #[test]
     fn whatever_is_asked_and_told_in_batches_of_any_size_is_stored_as_the_journal_has_it(
-        rounds in vec((steps(12), 1..8_usize), 1..5),
+        rounds in vec((linked_steps(12), 1..8_usize), 1..5),
         keep in proptest::option::of(0..12_u64),
     ) {
         history(&rounds, keep)?;
