@@ -33,7 +33,7 @@ impl Directory {
     }
 
     /// Whom somebody is who was made for a `userId` in a brand or in none: whoever is shown under it there, or, if it
-    /// was in none, whoever is known to Smooch under it, as in [`Self::reported`]. Two who were made, one of them in a
+    /// was in none, whoever is known to Smooch under it. Two who were made, one of them in a
     /// brand, are two people, whichever came first.
     pub fn made_as(&self, app: &AppId, user_id: &Text, brand: Option<&str>) -> Option<View> {
         let is_smoochs = |view: &View| self.find(app, &view.id).is_some_and(|(_, record)| !record.minted);
