@@ -1,5 +1,7 @@
 //! Backups by the clock, on a thread of their own.
 
+mod folder;
+
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -8,19 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+pub use folder::{Kept, look};
+use folder::{forget, taken};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Backup, Settings, StoreUrl};
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, Kind, Output, Work};
+use crate::store::sqlite::{self, CopyError, Work};
 
 /// After a failure it is tried again this soon, or as soon as the next one is due.
 const RETRY: Duration = Duration::from_secs(300);
 
-/// What the file of a backup by the clock is called: the time in it sorts, and nothing else is ever deleted.
-const NAME: &str = "rollcall-%Y-%m-%dT%H-%M-%S%.fZ.db";
+/// The folder is looked at this often, so that what is told of it stays true when the clock is set.
+const LOOK: Duration = Duration::from_secs(300);
+
 const PARTIAL: &str = ".partial";
 
 /// The thread. Dropping it stops a backup that is being made, and waits for that.
@@ -45,6 +50,7 @@ impl Schedule {
             settings: settings.backup.clone(),
             metrics,
             stop: stop.clone(),
+            doubted: Vec::new(),
         };
         let thread = thread::Builder::new().name("backup".to_owned()).spawn(move || keeper.run(&news))?;
         Ok(Self { told: Some(told), stop, thread: Some(thread) })
@@ -73,11 +79,19 @@ struct Keeper {
     settings: Backup,
     metrics: Arc<Metrics>,
     stop: Arc<AtomicBool>,
+    /// Files that do not count, and were told of.
+    doubted: Vec<PathBuf>,
+}
+
+/// The last backup that this process made.
+struct Last {
+    folder: PathBuf,
+    begun: Instant,
 }
 
 impl Keeper {
     fn run(mut self, news: &Receiver<Backup>) {
-        let mut failed = false;
+        let (mut failed, mut last): (bool, Option<Last>) = (false, None);
         loop {
             let Some(folder) = self.settings.folder.clone() else {
                 match news.recv() {
@@ -86,16 +100,38 @@ impl Keeper {
                 }
                 continue;
             };
-            let newest = newest(&folder).unwrap_or_default();
-            self.metrics.newest_backup(newest.map_or(0, Timestamp::as_second));
+            let newest = self.look(&folder);
             let every = self.settings.every;
-            let wait = if failed { RETRY.min(every) } else { due_in(newest, every) };
-            match news.recv_timeout(wait) {
+            let due = match &last {
+                _ if failed => RETRY.min(every),
+                // No clock that is set moves this one.
+                Some(last) if last.folder == folder => every.saturating_sub(last.begun.elapsed()),
+                _ => due_in(newest, every),
+            };
+            match news.recv_timeout(due.min(LOOK)) {
                 Ok(settings) => (self.settings, failed) = (settings, false),
                 Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => failed = !self.make(&folder),
+                Err(RecvTimeoutError::Timeout) if due > LOOK => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    let begun = Instant::now();
+                    failed = !self.make(&folder);
+                    last = if failed { last } else { Some(Last { folder, begun }) };
+                }
             }
         }
+    }
+
+    /// When the newest backup in the folder was made, which is told; and so is, once, what does not count.
+    fn look(&mut self, folder: &Path) -> Option<Timestamp> {
+        let kept = look(folder, &self.database, Timestamp::now()).unwrap_or_default();
+        let newest = kept.newest();
+        self.metrics.newest_backup(newest.map_or(0, Timestamp::as_second));
+        for path in kept.ahead.iter().filter(|path| !self.doubted.contains(path)) {
+            let path = path.display();
+            tracing::warn!(%path, "a backup has a name of the future and does not count: a clock was ahead");
+        }
+        self.doubted = kept.ahead;
+        newest
     }
 
     /// Makes a backup, and lets the oldest go: gives whether there is a new one.
@@ -127,44 +163,12 @@ impl Keeper {
     }
 }
 
-/// How long until the next one is due. A newest one from the future says nothing.
+/// How long until the next one is due, where this process has made none. Should the clock have been set back in this very
+/// moment, the newest one says nothing.
 fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
     let age = newest.map(|newest| Timestamp::now().duration_since(newest));
     let age = age.filter(|age| *age >= SignedDuration::ZERO).and_then(|age| Duration::try_from(age).ok());
     age.map_or(Duration::ZERO, |age| every.saturating_sub(age))
-}
-
-/// When the newest backup in a folder was made.
-///
-/// # Errors
-/// The folder cannot be read; that it is not there is none.
-pub fn newest(folder: &Path) -> io::Result<Option<Timestamp>> {
-    Ok(kept(folder)?.pop().map(|(taken, _)| taken))
-}
-
-/// The backups in a folder, each with when it was made, the oldest first.
-///
-/// # Errors
-/// As [`newest`].
-pub fn kept(folder: &Path) -> io::Result<Vec<(Timestamp, PathBuf)>> {
-    let mut found = Vec::new();
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if let Some(taken) = path.file_name().and_then(|name| taken(name.to_str()?)) {
-            found.push((taken, path));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn taken(name: &str) -> Option<Timestamp> {
-    let parsed = jiff::fmt::strtime::parse(NAME, name).ok()?.to_datetime().ok()?;
-    Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 /// Sees to it that the folder is there, without what a process that was killed has left of a backup.
@@ -182,14 +186,6 @@ fn prepare(folder: &Path, database: &Path) -> Result<(), CopyError> {
         }
     }
     Ok(())
-}
-
-/// Removes all backups but the newest. What only has the name of one, such as a database that is served from
-/// there, stays and is not counted.
-fn forget(folder: &Path, keep: usize, database: &Path) -> io::Result<()> {
-    let mut kept = kept(folder)?;
-    kept.retain(|(_, path)| Output::check(path, Kind::Backup, Some(database)).is_ok());
-    kept.iter().take(kept.len().saturating_sub(keep)).try_for_each(|(_, path)| fs::remove_file(path))
 }
 
 #[cfg(test)]

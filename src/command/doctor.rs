@@ -108,7 +108,7 @@ pub async fn run(
                 findings.push(clock(health, Timestamp::now()));
                 findings.extend(contents::all(settings, health, Timestamp::now()));
             }
-            findings.push(files::last_backup(settings, Timestamp::now()));
+            findings.extend(files::backups(settings, Timestamp::now()));
             findings.extend(files::leftovers(settings));
             findings.extend(service::listeners(&settings.server).await);
         }

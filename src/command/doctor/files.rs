@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, span};
 use crate::config::{Settings, StoreUrl};
-use crate::schedule;
+use crate::schedule::{self, Kept};
 use crate::store::{explain, sqlite};
 
 /// Others may read or write.
@@ -136,30 +136,42 @@ fn kind(name: &str, magic: u32) -> Finding {
 }
 
 /// A backup by the clock that is overdue is a fault; that nobody asked for one may be somebody's choice.
-pub(super) fn last_backup(settings: &Settings, now: Timestamp) -> Finding {
+pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "last backup";
     let Some(folder) = &settings.backup.folder else {
         let remedy = "set backup.folder, or see to it that something else makes them";
-        return Finding::warning(CHECK, "the service makes none", remedy);
+        return vec![Finding::warning(CHECK, "the service makes none", remedy)];
     };
-    let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
-    let name = folder.display();
-    let remedy = "look for \"no backup was made\" in the log of the service, and at the room on that disk";
-    let kept = match schedule::kept(folder) {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let kept = match schedule::look(folder, database, now) {
         Err(error) => {
-            return Finding::wrong(CHECK, format!("{name}: {}", explain(&error)), "check backup.folder");
+            let said = format!("{}: {}", folder.display(), explain(&error));
+            return vec![Finding::wrong(CHECK, said, "check backup.folder")];
         }
         Ok(kept) => kept,
     };
-    let Some((taken, newest)) = kept.last() else {
+    let ahead = kept.ahead.iter().map(|path| {
+        let said =
+            format!("{} has a name of the future and does not count: a clock was ahead", path.display());
+        Finding::warning(CHECK, said, "see to the clock; keep the file under another name, or delete it")
+    });
+    [newest_backup(settings, folder, &kept, now)].into_iter().chain(ahead).collect()
+}
+
+fn newest_backup(settings: &Settings, folder: &Path, kept: &Kept, now: Timestamp) -> Finding {
+    const CHECK: &str = "last backup";
+    let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
+    let name = folder.display();
+    let remedy = "look for \"no backup was made\" in the log of the service, and at the room on that disk";
+    let Some((taken, newest)) = kept.counted.last() else {
         return Finding::wrong(CHECK, format!("{name} has none"), remedy);
     };
     if !sqlite::is_ours(newest) {
         let (newest, remedy) = (newest.display(), "delete it, and run `rollcall verify` on those before it");
         return Finding::wrong(CHECK, format!("{newest} is no database of rollcall"), remedy);
     }
-    let (count, age) = (kept.len(), now.duration_since(*taken));
-    let bytes = kept.iter().filter_map(|(_, path)| path.metadata().ok()).map(|file| file.len()).sum();
+    let (count, age) = (kept.counted.len(), now.duration_since(*taken));
+    let bytes = kept.counted.iter().filter_map(|(_, path)| path.metadata().ok()).map(|file| file.len()).sum();
     let said = format!("{name} has {count} ({}), the newest was made {} ago", HumanBytes(bytes), span(age));
     if age > every.saturating_mul(2) {
         Finding::wrong(CHECK, said, remedy)

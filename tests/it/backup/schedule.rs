@@ -62,6 +62,58 @@ fn the_age_of_the_newest_survives_a_restart_and_the_next_is_made_when_it_is_due(
     program.stop();
 }
 
+/// A clock was ahead once. Nothing tells when the next one is due but what this process made itself.
+#[test]
+fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
+    let mut home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"30m\"\nkeep = 3");
+    home.start().stop();
+    std::fs::create_dir_all(home.path().join("kept")).unwrap();
+    for file in in_folder(&home) {
+        std::fs::remove_file(file).unwrap();
+    }
+    let name = |year: u32| format!("kept/rollcall-{year}-01-01T00-00-00.000Z.db");
+    for year in [2020, 2021, 2999] {
+        printed(&home, &["backup", &name(year)]);
+    }
+    let program = home.start();
+    until("one is made, as the newest is old", || program.metric(MADE) == 1.0);
+    let warned = program.wait_for_log("name of the future");
+    assert!(warned.contains("rollcall-2999-01-01"), "{warned}");
+    let now = || jiff::Timestamp::now().as_second() as f64;
+    until("it is the newest", || program.metric(NEWEST) > 1_700_000_000.0);
+    assert!(program.metric(NEWEST) <= now());
+    // Now the one that was just made is of the future: the clock was set back.
+    let made =
+        in_folder(&home).into_iter().find(|file| !file.to_str().unwrap().contains("-01-01T00")).unwrap();
+    std::fs::rename(made, home.path().join(name(2998))).unwrap();
+    program.signal("HUP");
+    program.wait_for_log("rollcall-2998-01-01");
+    // As long as several would take.
+    for n in 0..3 {
+        printed(&home, &["backup", &format!("by-hand-{n}.db")]);
+    }
+    assert_eq!(program.metric(MADE), 1.0);
+    let newest = jiff::Timestamp::from_second(program.metric(NEWEST) as i64).unwrap();
+    assert!(newest.to_string().starts_with("2021-01-01"), "{newest}");
+    program.stop();
+    let output = home.command(&["doctor"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("WRONG   last backup: kept has 2"), "{said}");
+    for year in [2998, 2999] {
+        let says = format!("WARNING last backup: {} has a name of the future", name(year));
+        assert!(said.contains(&says), "{said}");
+    }
+    // However many are made, none of these counts among those that are kept, nor is deleted.
+    home.settings = home.settings.replace("30m", "50ms");
+    let program = home.start();
+    until("all that were older are gone", || program.metric(MADE) > 4.0);
+    program.stop();
+    let names = in_folder(&home);
+    assert!([2998, 2999].iter().all(|year| home.path().join(name(*year)).exists()), "{names:?}");
+    assert!([2020, 2021].iter().all(|year| !home.path().join(name(*year)).exists()), "{names:?}");
+    assert!((5..=6).contains(&names.len()), "{names:?}");
+}
+
 #[test]
 fn a_backup_that_fails_is_logged_and_counted_and_the_service_goes_on() {
     let mut home = Home::with("[backup]\nfolder = \"no/such/disk\"\nevery = \"50ms\"");

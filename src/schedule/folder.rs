@@ -1,0 +1,76 @@
+//! The folder of backups by the clock: which of its files count, and since when.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::store::sqlite::{Kind, Output};
+
+/// What the file of a backup by the clock is called: the time in it sorts, and nothing else is ever deleted.
+const NAME: &str = "rollcall-%Y-%m-%dT%H-%M-%S%.fZ.db";
+
+/// What is in a folder of backups.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The backups that count, each with when it was made, the oldest first.
+    pub counted: Vec<(Timestamp, PathBuf)>,
+    /// Those whose names are of the future, sorted: a clock was ahead. When they were made cannot be told, so they are
+    /// never the newest, and none is deleted.
+    pub ahead: Vec<PathBuf>,
+}
+
+impl Kept {
+    /// When the newest backup that counts was made.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.counted.last().map(|(taken, _)| *taken)
+    }
+}
+
+/// Looks at a folder of backups of a database.
+///
+/// # Errors
+/// The folder cannot be read; that it is not there is none.
+pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Kept> {
+    let mut kept = Kept::default();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(kept),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let Some(taken) = path.file_name().and_then(|name| taken(name.to_str()?)) else { continue };
+        if is_one_file(&path, database) {
+            continue;
+        }
+        if taken > now {
+            kept.ahead.push(path);
+        } else {
+            kept.counted.push((taken, path));
+        }
+    }
+    kept.counted.sort();
+    kept.ahead.sort();
+    Ok(kept)
+}
+
+/// Whether two paths lead to one file.
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    identity(one).is_some_and(|found| identity(other) == Some(found))
+}
+
+/// When a backup of this name was made.
+pub(super) fn taken(name: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::strtime::parse(NAME, name).ok()?.to_datetime().ok()?;
+    Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+}
+
+/// Removes all backups that count but the newest. What only has the name of one stays and is not counted.
+pub(super) fn forget(folder: &Path, keep: usize, database: &Path) -> io::Result<()> {
+    let mut kept = look(folder, database, Timestamp::now())?.counted;
+    kept.retain(|(_, path)| Output::check(path, Kind::Backup, Some(database)).is_ok());
+    kept.iter().take(kept.len().saturating_sub(keep)).try_for_each(|(_, path)| fs::remove_file(path))
+}
