@@ -126,11 +126,12 @@ impl Keeper {
         let kept = look(folder, &self.database, Timestamp::now()).unwrap_or_default();
         let newest = kept.newest();
         self.metrics.newest_backup(newest.map_or(0, Timestamp::as_second));
-        for path in kept.ahead.iter().filter(|path| !self.doubted.contains(path)) {
+        for (path, why) in kept.doubtful().filter(|(path, _)| !self.doubted.iter().any(|known| known == path))
+        {
             let path = path.display();
-            tracing::warn!(%path, "a backup has a name of the future and does not count: a clock was ahead");
+            tracing::warn!(%path, why, "a backup does not count: it {why}");
         }
-        self.doubted = kept.ahead;
+        self.doubted = kept.doubtful().map(|(path, _)| path.to_owned()).collect();
         newest
     }
 

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::store::sqlite::{Kind, Output};
+use crate::store::sqlite::{self, Kind, Output};
 
 /// What the file of a backup by the clock is called: the time in it sorts, and nothing else is ever deleted.
 const NAME: &str = "rollcall-%Y-%m-%dT%H-%M-%S%.fZ.db";
+/// What is said of a name of the future.
+const AHEAD: &str = "has a name of the future: a clock was ahead";
 
 /// What is in a folder of backups.
 #[derive(Debug, Default)]
@@ -20,9 +22,17 @@ pub struct Kept {
     /// Those whose names are of the future, sorted: a clock was ahead. When they were made cannot be told, so they are
     /// never the newest, and none is deleted.
     pub ahead: Vec<PathBuf>,
+    /// Those that a glance tells are not whole, sorted, each with what is wrong. They do not count either.
+    pub flawed: Vec<(PathBuf, String)>,
 }
 
 impl Kept {
+    /// The files that do not count, each with why.
+    pub fn doubtful(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let flawed = self.flawed.iter().map(|(path, what)| (path.as_path(), what.as_str()));
+        self.ahead.iter().map(|path| (path.as_path(), AHEAD)).chain(flawed)
+    }
+
     /// When the newest backup that counts was made.
     pub fn newest(&self) -> Option<Timestamp> {
         self.counted.last().map(|(taken, _)| *taken)
@@ -45,7 +55,9 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Kept> 
         if is_one_file(&path, database) {
             continue;
         }
-        if taken > now {
+        if let Some(what) = sqlite::flaw(&path) {
+            kept.flawed.push((path, what));
+        } else if taken > now {
             kept.ahead.push(path);
         } else {
             kept.counted.push((taken, path));
@@ -53,6 +65,7 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Kept> 
     }
     kept.counted.sort();
     kept.ahead.sort();
+    kept.flawed.sort();
     Ok(kept)
 }
 

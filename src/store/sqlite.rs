@@ -75,6 +75,7 @@ use open::{lock, mark, one_name, refuse_second_name, set_mark, verify_after_trou
 pub use output::{Kind, Output, Refusal, make_folder, may_remove};
 pub use presence::Presence;
 pub use reader::SqliteReader;
+pub use seal::{damage, flaw};
 use state::State;
 pub use txn::SqliteTxn;
 

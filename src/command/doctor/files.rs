@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indicatif::HumanBytes;
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Finding, span};
 use crate::config::{Settings, StoreUrl};
 use crate::schedule::{self, Kept};
-use crate::store::{explain, sqlite};
+use crate::store::explain;
+use crate::store::sqlite::{self, Work};
 
 /// Others may read or write.
 const OTHERS: u32 = 0o006;
@@ -150,12 +152,26 @@ pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
         }
         Ok(kept) => kept,
     };
-    let ahead = kept.ahead.iter().map(|path| {
-        let said =
-            format!("{} has a name of the future and does not count: a clock was ahead", path.display());
-        Finding::warning(CHECK, said, "see to the clock; keep the file under another name, or delete it")
+    let mut told = |_, _, _| {};
+    let work = Work { told: &mut told, stop: Arc::default(), wal_limit: settings.store.wal_limit };
+    let newest = kept.counted.last().map(|(_, path)| path.as_path());
+    let damaged = newest.and_then(|path| Some((path, sqlite::damage(path, &work)?)));
+    let doubtful = kept.doubtful().map(|(path, why)| {
+        let said = format!("{} does not count: it {why}", path.display());
+        if kept.ahead.iter().any(|ahead| ahead == path) {
+            let remedy = "see to the clock; keep the file under another name, or delete it";
+            return Finding::warning(CHECK, said, remedy);
+        }
+        Finding::wrong(CHECK, said, "delete it, and run `rollcall verify` on the others")
     });
-    [newest_backup(settings, folder, &kept, now)].into_iter().chain(ahead).collect()
+    let verdict = match damaged {
+        Some((path, what)) => {
+            let remedy = "delete it, and run `rollcall verify` on those before it";
+            Finding::wrong(CHECK, format!("{}, the newest, {what}", path.display()), remedy)
+        }
+        None => newest_backup(settings, folder, &kept, now),
+    };
+    [verdict].into_iter().chain(doubtful).collect()
 }
 
 fn newest_backup(settings: &Settings, folder: &Path, kept: &Kept, now: Timestamp) -> Finding {
@@ -163,13 +179,9 @@ fn newest_backup(settings: &Settings, folder: &Path, kept: &Kept, now: Timestamp
     let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
     let name = folder.display();
     let remedy = "look for \"no backup was made\" in the log of the service, and at the room on that disk";
-    let Some((taken, newest)) = kept.counted.last() else {
+    let Some((taken, _)) = kept.counted.last() else {
         return Finding::wrong(CHECK, format!("{name} has none"), remedy);
     };
-    if !sqlite::is_ours(newest) {
-        let (newest, remedy) = (newest.display(), "delete it, and run `rollcall verify` on those before it");
-        return Finding::wrong(CHECK, format!("{newest} is no database of rollcall"), remedy);
-    }
     let (count, age) = (kept.counted.len(), now.duration_since(*taken));
     let bytes = kept.counted.iter().filter_map(|(_, path)| path.metadata().ok()).map(|file| file.len()).sum();
     let said = format!("{name} has {count} ({}), the newest was made {} ago", HumanBytes(bytes), span(age));

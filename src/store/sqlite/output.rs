@@ -329,7 +329,7 @@ pub(super) fn has_log(head: &[u8]) -> bool {
 }
 
 /// Whether a file says of itself that it is a backup. Neither locks nor changes anything.
-fn is_sealed(path: &Path) -> bool {
+pub(super) fn is_sealed(path: &Path) -> bool {
     let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_URI));
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -10,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::check::{Checked, FORMAT};
 use super::copy::{CopyError, Watched, Work};
+use super::output;
+use crate::store::explain;
 
 const CHUNK: usize = 1 << 20;
 
@@ -98,6 +100,48 @@ pub(super) fn read(path: &Path, work: &Work<'_>) -> Result<Option<Seal>, CopyErr
         None => false,
     };
     Ok(Some(Seal { is_whole, ..seal }))
+}
+
+/// What a glance tells is wrong with the file of a backup: it must be one, sealed, and as long as it was made. Never for
+/// a database that this process has open.
+pub fn flaw(path: &Path) -> Option<String> {
+    let unreadable = |error| format!("cannot be read: {}", explain(&error));
+    let found = match path.metadata() {
+        Err(error) => return Some(unreadable(error)),
+        Ok(found) if !found.is_file() => return Some("is no file".to_owned()),
+        Ok(found) => found,
+    };
+    let mut head = Vec::new();
+    if let Err(error) = File::open(path).and_then(|file| file.take(output::HEADER).read_to_end(&mut head)) {
+        return Some(unreadable(error));
+    }
+    if !output::is_ours(&head) {
+        return Some("is no database of rollcall".to_owned());
+    }
+    let (is, was) = (found.len(), length(&head));
+    if is != was {
+        return Some(format!("has {is} bytes, and had {was} when it was made"));
+    }
+    (!output::is_sealed(path)).then(|| "has no seal: it is no backup, or was changed".to_owned())
+}
+
+/// As [`flaw`], and reads every byte.
+pub fn damage(path: &Path, work: &Work<'_>) -> Option<String> {
+    let damaged = || match read(path, work) {
+        Ok(Some(seal)) if seal.is_whole => None,
+        Ok(_) => Some("is damaged: its bytes are not those that were written".to_owned()),
+        Err(error) => Some(format!("cannot be checked: {error}")),
+    };
+    flaw(path).or_else(damaged)
+}
+
+/// How long a database is, by its header.
+fn length(head: &[u8]) -> u64 {
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+    let part = |range| head.get(range).map_or(0, number);
+    // The largest size of a page has no room for itself.
+    let page = if part(16..18) == 1 { 1 << 16 } else { part(16..18) };
+    page * part(28..32)
 }
 
 /// Where the page of the seal begins, and how long it is.

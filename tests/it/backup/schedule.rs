@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{message, printed};
+use super::{message, printed, refused};
 use crate::support::{Home, until};
 
 const MADE: &str = "rollcall_backups_total{outcome=\"made\"}";
@@ -100,7 +100,7 @@ fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("WRONG   last backup: kept has 2"), "{said}");
     for year in [2998, 2999] {
-        let says = format!("WARNING last backup: {} has a name of the future", name(year));
+        let says = format!("WARNING last backup: {} does not count: it has a name of the future", name(year));
         assert!(said.contains(&says), "{said}");
     }
     // However many are made, none of these counts among those that are kept, nor is deleted.
@@ -112,6 +112,50 @@ fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
     assert!([2998, 2999].iter().all(|year| home.path().join(name(*year)).exists()), "{names:?}");
     assert!([2020, 2021].iter().all(|year| !home.path().join(name(*year)).exists()), "{names:?}");
     assert!((5..=6).contains(&names.len()), "{names:?}");
+}
+
+#[test]
+fn a_backup_that_is_not_whole_is_named_and_does_not_count() {
+    let home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"30m\"\nkeep = 1");
+    let program = home.start();
+    until("one is made", || program.metric(MADE) == 1.0);
+    program.stop();
+    let doctor = || String::from_utf8(home.command(&["doctor"]).output().unwrap().stdout).unwrap();
+    assert!(doctor().contains("fine    last backup: kept has 1"), "{}", doctor());
+    let made = in_folder(&home).pop().unwrap();
+    let (name, whole) = (made.file_name().unwrap().to_str().unwrap(), std::fs::read(&made).unwrap());
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    let half = format!("has {} bytes, and had {}", whole.len() / 2, whole.len());
+    let longer = [&whole[..], b"more"].concat();
+    let live = std::fs::read(home.database()).unwrap();
+    for (bytes, says) in [
+        (&flipped[..], "is damaged: its bytes are not those that were written"),
+        (&[], "is no database of rollcall"),
+        (&longer, "bytes, and had"),
+        (&live, "has no seal"),
+        (&whole[..whole.len() / 2], &half),
+    ] {
+        std::fs::write(&made, bytes).unwrap();
+        let said = doctor();
+        let is_told = said.lines().any(|line| {
+            line.starts_with("WRONG   last backup: ") && line.contains(name) && line.contains(says)
+        });
+        assert!(is_told, "{says}: {said}");
+        // A database is whole, though no backup.
+        if bytes != live {
+            let (code, said) = refused(&home, &["verify", made.to_str().unwrap()]);
+            assert_eq!(code, Some(1), "{says}: {said}");
+        }
+    }
+    // So the next one is made at once; what is not whole neither counts among those that are kept, nor is deleted.
+    let program = home.start();
+    let log = program.wait_for_log("does not count");
+    assert!(log.contains(name) && log.contains(&half), "{log}");
+    until("another one is made", || program.metric(MADE) == 1.0);
+    program.stop();
+    assert_eq!(in_folder(&home).len(), 2);
+    assert!(made.exists());
 }
 
 #[test]
