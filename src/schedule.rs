@@ -175,6 +175,7 @@ fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
 /// Sees to it that the folder is there, without what a process that was killed has left of a backup.
 fn prepare(folder: &Path, database: &Path) -> Result<(), CopyError> {
     let io = |error| CopyError::Io { path: folder.to_owned(), error };
+    sqlite::check_folder(folder, Some(database))?;
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),
         _ => {}

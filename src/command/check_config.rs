@@ -19,6 +19,7 @@ pub fn run(loaded: &Result<Settings, Problems>) -> anyhow::Result<ExitCode> {
     let found = match loaded {
         Ok(settings) => settings
             .check_places()
+            .and_then(|()| settings.check_name(database::refused_name(settings)))
             .and_then(|()| settings.check_apps(&stored_apps(settings)))
             .map(|()| settings),
         Err(problems) => Err(problems.clone()),

@@ -38,3 +38,9 @@ pub(super) fn file(settings: &Settings) -> Result<(u64, u64), Failure> {
     let found = path.metadata().map_err(|error| Failure::Io(format!("{}: {error}", path.display())))?;
     Ok((found.dev(), found.ino()))
 }
+
+/// Why the database of the settings may not have its name.
+pub(super) fn refused_name(settings: &Settings) -> Option<&'static str> {
+    let StoreUrl::Sqlite(path) = &settings.store.url;
+    sqlite::is_name_of_one(path).then_some(sqlite::UNFINISHED)
+}

@@ -20,6 +20,17 @@ impl Settings {
         }
     }
 
+    /// Refuses the name of the database, for this reason if there is one.
+    ///
+    /// # Errors
+    /// There is one.
+    pub fn check_name(&self, why: Option<&str>) -> Result<(), Problems> {
+        match why {
+            Some(why) => Err(Problem::of_key(&self.origin.store_url, "store.url", why).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Looks whether the database, which is of these apps, can be of the settings: a file that lost its apps would
     /// have their webhooks answered 401, which is final.
     ///

@@ -67,12 +67,15 @@ pub use health::{Health, health, library};
 pub use holes::{Examination, Hole, Lost};
 use kept::Kept;
 pub use leftovers::{
-    Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, copies, find as find_leftovers, is_ours,
-    remove as remove_leftovers,
+    Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, UNFINISHED, copies, find as find_leftovers,
+    is_name_of_one, remove as remove_leftovers,
 };
 pub use open::{OpenError, check_log, check_replaced};
-use open::{lock, mark, one_name, refuse_second_name, set_mark, verify_after_trouble, with_suffix};
-pub use output::{Kind, Output, Refusal, make_folder, may_remove};
+use open::{
+    lock, mark, one_name, refuse_name_of_unfinished, refuse_second_name, set_mark, verify_after_trouble,
+    with_suffix,
+};
+pub use output::{Kind, Output, Refusal, check_folder, make_folder, may_remove};
 pub use presence::Presence;
 pub use reader::SqliteReader;
 pub use seal::{damage, flaw};
@@ -120,8 +123,10 @@ impl Sqlite {
             return Err(OpenError::Library(rusqlite::version()));
         }
         let named = &options.path;
+        refuse_name_of_unfinished(named)?;
         check_log(named)?;
         let path = one_name(named).map_err(OpenError::io(named))?;
+        refuse_name_of_unfinished(&path)?;
         let options = &Options { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
         let lock = lock(&path)?;

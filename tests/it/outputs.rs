@@ -180,6 +180,53 @@ fn no_command_writes_over_what_is_in_use_or_of_another_kind() {
     scene.ends_well();
 }
 
+/// What is finished must not be taken for unfinished work by the next start, or the next erasure.
+#[test]
+fn nothing_is_written_under_a_name_of_unfinished_work() {
+    let mut home = Home::new();
+    let program = home.start();
+    assert_eq!(program.webhook(message(1)).status, 200);
+    printed(&home, &["backup", "whole.db"]);
+    let listen = format!("http://{}/webhooks", program.listen);
+    fs::create_dir(home.path().join("rollcall.db.rebuild")).unwrap();
+    symlink("rollcall.db.rebuild", home.path().join("elsewhere")).unwrap();
+    for (name, says) in [
+        ("mine.partial", "choose another name"),
+        ("rollcall.db.partial", "choose another name"),
+        ("mine.restoring", "choose another name"),
+        ("rollcall.db.unfinished-99999", "choose another name"),
+        ("rollcall.db.rebuild/mine.db", "belongs to the database"),
+        ("elsewhere/mine.db", "belongs to the database"),
+    ] {
+        for args in commands(name, &listen) {
+            let (code, said) = refused(&home, &args);
+            assert_eq!(code, Some(1), "{args:?}: {said}");
+            assert!(said.contains(says) && !home.path().join(name).exists(), "{args:?}: {said}");
+        }
+    }
+    // These are names like any other.
+    for name in ["partial", "mine.unfinished-monday", "mine.partial.db"] {
+        printed(&home, &["backup", name]);
+    }
+    program.stop();
+    // Nor is a database served from there, nor a folder kept.
+    for (command, exit) in [("check-config", 78), ("serve", 74)] {
+        let (code, said) = refused(&home, &["--set", "store.url=sqlite://mine.partial", command]);
+        assert!(code == Some(exit) && said.contains("choose another name"), "{command}, {code:?}: {said}");
+    }
+    assert!(!home.path().join("mine.partial").exists());
+    fs::remove_dir_all(home.path().join("rollcall.db.rebuild")).unwrap();
+    home.settings = "[backup]\nfolder = \"rollcall.db.rebuild\"".to_owned();
+    let program = home.start();
+    let line = program.wait_for_log("no backup was made");
+    assert!(line.contains("belongs to the database"), "{line}");
+    program.stop();
+    assert!(!home.path().join("rollcall.db.rebuild").exists());
+    for name in ["partial", "mine.unfinished-monday", "mine.partial.db"] {
+        printed(&home, &["verify", name]);
+    }
+}
+
 #[test]
 fn what_each_command_wrote_itself_it_may_replace() {
     let home = Home::new();

@@ -28,6 +28,9 @@ pub(super) const BEFORE: &str = ".before-";
 pub(super) const REPLACED: &str = ".replaced-";
 /// A note on a file that is being written in another folder, behind the name of the database.
 const NOTE: &str = ".unfinished-";
+/// Why nothing else may have such a name.
+pub const UNFINISHED: &str =
+    "has a name of files that rollcall has not finished, which the service deletes: choose another name";
 /// What SQLite puts beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// How an export begins: lines, a table, a person.
@@ -150,11 +153,17 @@ fn all(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
         .collect();
     folders.sort();
     folders.dedup();
+    let note = with_suffix(&database, NOTE);
+    let note = note.to_string_lossy();
     for folder in folders {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            let is_note =
-                path.to_string_lossy().starts_with(&*with_suffix(&database, NOTE).to_string_lossy());
+            // By whatever name: it is none.
+            if path == database {
+                continue;
+            }
+            let name = path.to_string_lossy();
+            let is_note = name.strip_prefix(&*note).is_some_and(is_process);
             let found_there = if is_note { noted(&path) } else { Some(path) };
             let Some(path) = found_there else { continue };
             if (is_note || is_unfinished(&path, &database))
@@ -176,6 +185,19 @@ fn rebuild(database: &Path) -> Option<Found> {
     let lock = OpenOptions::new().write(true).open(with_suffix(&path, REBUILD_LOCK)).ok();
     let in_use = lock.as_ref().is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
     Some((Leftover { path, in_use, error: None }, lock))
+}
+
+/// Whether a path has the name of an unfinished file of ours. Nothing else may be written under such a name: it would go
+/// with the next start or erasure.
+pub fn is_name_of_one(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_note = name.rsplit_once(NOTE).is_some_and(|(_, process)| is_process(process));
+    is_note || name.ends_with(PARTIAL) || name.ends_with(RESTORING)
+}
+
+/// Whether this is how the name of a note ends.
+fn is_process(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a file has a name that only unfinished work of ours has, or another one's name and our content.
@@ -202,11 +224,6 @@ fn head(path: &Path) -> Vec<u8> {
     let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
     head.truncate(read);
     head
-}
-
-/// Whether a file begins as a database of ours does.
-pub fn is_ours(path: &Path) -> bool {
-    output::is_ours(&head(path))
 }
 
 /// Removes the second names that an interrupted restore has given to a database and its log. None of them is a copy.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::files::folder;
-use super::leftovers::remove_second_names;
+use super::leftovers::{UNFINISHED, is_name_of_one, remove_second_names};
 use super::output::{HEADER, has_log};
 use super::{CopyError, trouble};
 use crate::store::{self, Error, explain};
@@ -133,6 +133,11 @@ pub(super) fn one_name(path: &Path) -> io::Result<PathBuf> {
         }
         found => found,
     }
+}
+
+/// Fails if the database is called as unfinished files are: it would be deleted as one of them.
+pub(super) fn refuse_name_of_unfinished(path: &Path) -> Result<(), OpenError> {
+    if is_name_of_one(path) { Err(OpenError::io(path)(io::Error::other(UNFINISHED))) } else { Ok(()) }
 }
 
 /// Fails if the database goes by a second name, unless an interrupted restore gave it that: what SQLite keeps beside it

@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::files::folder;
-use super::leftovers::PARTIAL;
+use super::leftovers::{PARTIAL, UNFINISHED, is_name_of_one};
 use super::migrate;
 use super::open::{holds_something, with_suffix};
 use crate::store::explain;
@@ -65,6 +65,9 @@ pub enum Refusal {
         /// The database.
         database: PathBuf,
     },
+    /// It would be taken for unfinished work.
+    #[error("{0} {UNFINISHED}; nothing was written")]
+    Unfinished(PathBuf),
     /// A log lies beside it, which would be taken for its own.
     #[error("{log} lies beside it and belongs to another database; nothing was written to {path}")]
     Log {
@@ -116,11 +119,19 @@ impl Output {
     /// Decides whether `path` may be written, where `database` is the database of the settings.
     ///
     /// # Errors
-    /// It is a database that is open in any process, by whatever name, or belongs to one; there is something
-    /// of another kind; or it is no file.
+    /// It is a database that is open in any process, by whatever name, or belongs to one; it has a name that is
+    /// kept for unfinished work; there is something of another kind; or it is no file.
     pub fn check(path: &Path, kind: Kind, database: Option<&Path>) -> Result<Self, Refusal> {
         let real = resolve(path).map_err(Refusal::io(path))?;
+        if is_name_of_one(&real) {
+            return Err(Refusal::Unfinished(real));
+        }
         let database = database.and_then(|database| resolve(database).ok());
+        // Such as the folder of a rebuild, which goes as a whole.
+        let mut folders = real.ancestors().skip(1);
+        if let Some(database) = folders.find_map(|folder| owner(folder, None, database.as_deref())) {
+            return Err(Refusal::Belongs { path: real, database });
+        }
         let output = Self { path: real, kind, database };
         output.check_again()?;
         Ok(output)
@@ -177,19 +188,34 @@ pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> 
     if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
         make_folder(above, database)?;
     }
+    check_folder(path, database)?;
+    std::fs::create_dir(path).map_err(Refusal::io(path))
+}
+
+/// Decides whether there may be a folder at `path`.
+///
+/// # Errors
+/// It would belong to a database, or there is something else.
+pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> {
     let real = resolve(path).map_err(Refusal::io(path))?;
     let database = database.and_then(|database| resolve(database).ok());
-    let part = real.as_os_str().as_bytes().strip_suffix(PARTIAL.as_bytes()).map(as_path);
     let found = look(&real).map_err(Refusal::io(path))?;
-    let of_part = part.and_then(|of| owner(of, None, database.as_deref()).or_else(|| database_at(of)));
-    if let Some(database) = owner(&real, found.as_ref(), database.as_deref()).or(of_part) {
+    let of_part = || {
+        let of = real.as_os_str().as_bytes().strip_suffix(PARTIAL.as_bytes()).map(as_path)?;
+        owner(of, None, database.as_deref()).or_else(|| database_at(of))
+    };
+    let owned = owner(&real, found.as_ref(), database.as_deref()).or_else(of_part);
+    let mut above = real.ancestors().skip(1);
+    if let Some(database) =
+        owned.or_else(|| above.find_map(|folder| owner(folder, None, database.as_deref())))
+    {
         return Err(Refusal::Belongs { path: real, database });
     }
-    if found.is_some() {
+    if found.is_some_and(|found| !found.is_dir()) {
         let why = "is no folder: name a folder, or a path at which there is nothing";
         return Err(Refusal::io(path)(io::Error::other(why)));
     }
-    std::fs::create_dir(path).map_err(Refusal::io(path))
+    Ok(())
 }
 
 /// A database of any kind that is at this path.
