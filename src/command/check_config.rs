@@ -10,8 +10,8 @@ use crate::config::{Problems, Settings};
 use crate::exit;
 use crate::store::export::Export as _;
 
-/// Says on stdout that the settings are fine, the database can be where they say, and it is of their apps; or on stderr
-/// what is wrong, one problem a line. Returns what to exit with: 0, or [`exit::SETTINGS`].
+/// Says on stdout that the settings are fine, the database and its backups can be where they say, and it is of their
+/// apps; or on stderr what is wrong, one problem a line. Returns what to exit with: 0, or [`exit::SETTINGS`].
 ///
 /// # Errors
 /// Nothing takes the output.
@@ -20,6 +20,7 @@ pub fn run(loaded: &Result<Settings, Problems>) -> anyhow::Result<ExitCode> {
         Ok(settings) => settings
             .check_places()
             .and_then(|()| settings.check_name(database::refused_name(settings)))
+            .and_then(|()| settings.check_backups(|folder| database::refused_folder(settings, folder)))
             .and_then(|()| settings.check_apps(&stored_apps(settings)))
             .map(|()| settings),
         Err(problems) => Err(problems.clone()),

@@ -1,6 +1,7 @@
 //! The database file of the settings, read beside a running service.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use super::Failure;
 use crate::config::{Settings, StoreUrl};
@@ -43,4 +44,10 @@ pub(super) fn file(settings: &Settings) -> Result<(u64, u64), Failure> {
 pub(super) fn refused_name(settings: &Settings) -> Option<&'static str> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::is_name_of_one(path).then_some(sqlite::UNFINISHED)
+}
+
+/// Why there may be no backups in a folder.
+pub(super) fn refused_folder(settings: &Settings, folder: &Path) -> Option<String> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    sqlite::check_folder(folder, Some(database)).err().map(|refusal| refusal.to_string())
 }

@@ -61,8 +61,10 @@ impl Layers {
             values.retain(|key, _| !key.starts_with("apps."));
         }
         values.extend(above);
-        let store_url = values.get("store.url").map_or(Place::Shipped, |leaf| leaf.place.clone());
-        let origin = Origin { file: file_name.to_owned(), exists: true, keys, store_url, demo_app };
+        let place = |key| values.get(key).map_or(Place::Shipped, |leaf: &Leaf| leaf.place.clone());
+        let (store_url, backup_folder) = (place("store.url"), place("backup.folder"));
+        let name = file_name.to_owned();
+        let origin = Origin { file: name, exists: true, keys, store_url, backup_folder, demo_app };
         Ok(Self { values, shipped, parents: file.parents, origin, problems })
     }
 }

@@ -28,6 +28,8 @@ pub struct Origin {
     pub keys: usize,
     /// Where `store.url` was set.
     pub store_url: Place,
+    /// Where `backup.folder` was set.
+    pub backup_folder: Place,
     /// No source sets an app, so the embedded demo app is in force.
     pub demo_app: bool,
 }

@@ -31,6 +31,32 @@ impl Settings {
         }
     }
 
+    /// Whether backups can be made where the settings say, where `refused` says why the store makes none in a folder. The
+    /// service starts all the same, and tries again.
+    ///
+    /// # Errors
+    /// The folder, or the one that it is to be made in, is missing or cannot be written by this user; or there is
+    /// something else.
+    pub fn check_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Result<(), Problems> {
+        match self.wrong_with_backups(refused) {
+            Some(text) => Err(Problem::of_key(&self.origin.backup_folder, "backup.folder", text).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What [`check_backups`](Self::check_backups) says, without the key.
+    pub fn wrong_with_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Option<String> {
+        let folder = self.backup.folder.as_deref()?;
+        if folder.is_dir() {
+            return refused(folder).or_else(|| wrong_with_folder(folder));
+        }
+        if folder.symlink_metadata().is_ok() {
+            return Some(format!("{} is no folder", folder.display()));
+        }
+        // It is made.
+        wrong_with_folder(above(folder)).or_else(|| refused(folder))
+    }
+
     /// Looks whether the database, which is of these apps, can be of the settings: a file that lost its apps would
     /// have their webhooks answered 401, which is final.
     ///
@@ -50,8 +76,12 @@ impl Settings {
     }
 }
 
-fn wrong_with(database: &Path) -> Option<String> {
-    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Why nothing can be written in a folder.
+fn wrong_with_folder(folder: &Path) -> Option<String> {
     let name = folder.display();
     match folder.metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -61,8 +91,13 @@ fn wrong_with(database: &Path) -> Option<String> {
         Ok(found) if !found.is_dir() => return Some(format!("{name} is no folder")),
         Ok(_) => {}
     }
-    if let Err(error) = access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        return Some(format!("the folder {name} cannot be written by this user: {error}"));
+    let usable = access(folder, Access::WRITE_OK | Access::EXEC_OK);
+    usable.err().map(|error| format!("the folder {name} cannot be written by this user: {error}"))
+}
+
+fn wrong_with(database: &Path) -> Option<String> {
+    if let Some(wrong) = wrong_with_folder(above(database)) {
+        return Some(wrong);
     }
     let name = database.display();
     match database.metadata() {

@@ -8,6 +8,7 @@ use indicatif::HumanBytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Finding, span};
+use crate::command::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
 use crate::schedule::{self, Kept};
 use crate::store::explain;
@@ -144,6 +145,13 @@ pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
         let remedy = "set backup.folder, or see to it that something else makes them";
         return vec![Finding::warning(CHECK, "the service makes none", remedy)];
     };
+    if let Some(said) = settings.wrong_with_backups(|folder| refused_folder(settings, folder)) {
+        return vec![Finding::wrong(
+            CHECK,
+            said,
+            "correct backup.folder, or make what is missing; the service's user has to be able to write there",
+        )];
+    }
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let kept = match schedule::look(folder, database, now) {
         Err(error) => {

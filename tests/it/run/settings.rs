@@ -141,3 +141,36 @@ fn a_place_that_cannot_hold_the_database_is_told_as_what_it_is() {
     let (_, said) = refused(&home, &["--set", "store.url=sqlite://nowhere/rollcall.db", "export"]);
     assert!(said.contains("there is no folder for it (store.url): make it"), "{said}");
 }
+
+#[test]
+fn a_place_that_cannot_hold_backups_is_told_by_check_config_and_by_doctor() {
+    let home = Home::new();
+    home.start().stop();
+    fs::write(home.path().join("file"), "").unwrap();
+    fs::create_dir(home.path().join("kept")).unwrap();
+    std::os::unix::fs::symlink("nothing", home.path().join("dangling")).unwrap();
+    for (folder, says) in [
+        ("file", "file is no folder"),
+        ("dangling", "dangling is no folder"),
+        ("no/such/kept", "there is no folder no/such"),
+        ("/no/such/folder/kept", "there is no folder /no/such/folder"),
+        ("file/kept", "file"),
+        ("rollcall.db-journal", "belongs to the database"),
+        ("rollcall.db.rebuild/kept", "there is no folder rollcall.db.rebuild"),
+    ] {
+        let set = format!("backup.folder={folder}");
+        let (code, said) = refused(&home, &["--set", &set, "check-config"]);
+        assert_eq!(code, Some(78), "{folder}: {said}");
+        assert!(said.contains("command line: backup.folder: ") && said.contains(says), "{folder}: {said}");
+        let output = home.command(&["--set", &set, "doctor"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let is_told =
+            text.lines().any(|line| line.starts_with("WRONG   last backup: ") && line.contains(says));
+        assert!(is_told, "{folder}: {text}");
+    }
+    // It is made by the first backup.
+    for folder in ["kept", "new", ""] {
+        let (code, said) = refused(&home, &["--set", &format!("backup.folder={folder}"), "check-config"]);
+        assert_eq!(code, Some(0), "{folder}: {said}");
+    }
+}
