@@ -1,5 +1,7 @@
 //! App users as rows of a table: RFC 4180, a header, and always the same columns.
 
+mod rows;
+
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
@@ -7,6 +9,7 @@ use super::export::moment;
 use super::rest::Problem;
 use super::v1::write_client;
 use crate::domain::{Field, Text, View};
+pub use rows::{Fault, Row, Rows, Wrong};
 
 /// The columns. What is of any shape is JSON.
 pub const COLUMNS: [&str; 14] = [
@@ -99,9 +102,8 @@ impl Header {
     /// A column is not known, is there twice, or none tells whom a row is about.
     pub fn read(row: &StringRecord) -> Result<Self, Problem> {
         let mut names: Vec<String> = Vec::new();
-        for (n, name) in row.iter().enumerate() {
-            // Spreadsheets begin a file with a byte order mark.
-            let name = if n == 0 { name.trim_start_matches('\u{feff}') } else { name }.trim();
+        for name in row {
+            let name = name.trim();
             let known = COLUMNS.contains(&name)
                 || name.strip_prefix("properties.").is_some_and(|key| !key.is_empty());
             let shown = name.escape_default();
@@ -119,6 +121,11 @@ impl Header {
         } else {
             Err(Problem("no column _id or userId tells whom a row is about".to_owned()))
         }
+    }
+
+    /// What a column is called; nothing beyond the last.
+    pub fn name(&self, column: usize) -> Option<&str> {
+        self.0.get(column).map(String::as_str)
     }
 
     /// A row as a plain line. A cell that is empty says nothing.

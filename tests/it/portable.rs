@@ -1,6 +1,7 @@
 //! The directory taken elsewhere: exported, imported, streamed.
 
 mod lists;
+mod quotes;
 mod stream;
 mod whole;
 

@@ -1,20 +1,17 @@
 //! Files to be imported, read into pieces of a bounded size.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use async_channel::Sender;
-use csv::{ReaderBuilder, StringRecord};
 
 use crate::command::export::Format;
 pub(super) use crate::command::replay::payloads::Place;
 use crate::command::replay::payloads::{self, Source};
 use crate::http::PIECE;
 use crate::store::explain;
-use crate::wire::csv::Header;
+use crate::wire::csv::{Fault, Header, Rows};
 
 /// Lines of a piece.
 const LINES: usize = 512;
@@ -97,57 +94,50 @@ impl Filler<'_> {
 fn table(file: &Path, filler: &mut Filler<'_>) {
     let stdin = file.as_os_str() == "-";
     let name = if stdin { "stdin".to_owned() } else { file.display().to_string() };
-    let place = |line| Place { file: name.as_str().into(), line: Some(line) };
+    let place = |line| Place { file: name.as_str().into(), line };
+    let unreadable = |error| (place(None), Err(format!("cannot be read: {}", explain(&error))));
     let input: Box<dyn Read> = match if stdin { Ok(None) } else { File::open(file).map(Some) } {
         Ok(Some(file)) => Box::new(file),
         Ok(None) => Box::new(io::stdin().lock()),
-        Err(error) => return filler.add(place(1), Err(format!("cannot be read: {}", explain(&error)))),
+        Err(error) => {
+            let (place, why) = unreadable(error);
+            return filler.add(place, why);
+        }
     };
-    let left = Rc::new(Cell::new(PIECE));
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .from_reader(Bounded { input, left: left.clone() });
-    let (mut row, mut header) = (StringRecord::new(), None);
+    let mut rows = Rows::new(BufReader::new(input), PIECE);
+    let mut header: Option<Header> = None;
     loop {
-        left.set(PIECE);
-        let line = reader.position().line();
-        match reader.read_record(&mut row) {
-            Ok(false) => return,
-            Ok(true) => {
-                let line = row.position().map_or(line, csv::Position::line);
-                match &header {
-                    None => match Header::read(&row) {
-                        Ok(read) => header = Some(read),
-                        // Nothing below it can be understood.
-                        Err(problem) => return filler.add(place(line), Err(problem.to_string())),
-                    },
-                    Some(header) => {
-                        let told = header.line(&row).map(String::into_bytes);
-                        filler.add(place(line), told.map_err(|problem| problem.to_string()));
-                    }
+        let (line, told) = match (rows.read(), &header) {
+            (Err(error), _) => {
+                let (place, why) = unreadable(error);
+                return filler.add(place, why);
+            }
+            (Ok(None), _) => return,
+            (Ok(Some(Err(fault))), header) => (fault.line, Err(explained(&fault, header.as_ref()))),
+            (Ok(Some(Ok(row))), Some(header)) => {
+                (row.line, header.line(&row.cells).map_err(|problem| problem.to_string()))
+            }
+            (Ok(Some(Ok(row))), None) => match Header::read(&row.cells) {
+                Ok(read) => {
+                    header = Some(read);
+                    continue;
                 }
-            }
-            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
-                filler.add(place(line), Err("is not UTF-8".to_owned()));
-            }
-            Err(error) => return filler.add(place(line), Err(error.to_string())),
+                Err(problem) => (row.line, Err(problem.to_string())),
+            },
+        };
+        filler.add(place(Some(line)), told.map(String::into_bytes));
+        if header.is_none() {
+            // Nothing below it can be understood.
+            return;
         }
     }
 }
 
-/// An input of which no more than so much may be read for one row: a quote that is never closed makes a row
-/// of the rest.
-struct Bounded {
-    input: Box<dyn Read>,
-    left: Rc<Cell<usize>>,
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        let left = self.left.get().checked_sub(read);
-        self.left.set(left.ok_or_else(|| io::Error::other("a row is too large: is a quote left open?"))?);
-        Ok(read)
+/// What is wrong with a row, and in which column.
+fn explained(fault: &Fault, header: Option<&Header>) -> String {
+    let Some(cell) = fault.cell else { return fault.wrong.to_string() };
+    match header.and_then(|header| header.name(cell)) {
+        Some(name) => format!("{name}: {}", fault.wrong),
+        None => format!("column {}: {}", cell + 1, fault.wrong),
     }
 }

@@ -1,0 +1,304 @@
+//! The rows of a table, by RFC 4180 to the letter where it is about quotes: read in another way, a quote too many
+//! or too few makes one row of several, which nobody would notice.
+
+use std::io::{self, BufRead};
+
+use csv::{ByteRecord, StringRecord};
+
+/// A byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a table row by row, whatever its size. A row ends with CR, LF or both; one without a byte is none.
+pub struct Rows<R> {
+    input: R,
+    /// Bytes of one row at most.
+    most: usize,
+    /// The line that is being read, from 1.
+    line: u64,
+    /// The byte before was the CR of an end.
+    after_cr: bool,
+}
+
+/// A row that was read.
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    /// The line it begins in.
+    pub line: u64,
+    /// What is in it.
+    pub cells: StringRecord,
+}
+
+/// A row that cannot be used.
+#[derive(Debug, PartialEq)]
+pub struct Fault {
+    /// The line of the file in which it shows.
+    pub line: u64,
+    /// The cell, from 0, if it is in one.
+    pub cell: Option<usize>,
+    /// In which way.
+    pub wrong: Wrong,
+}
+
+/// What can be wrong with a row.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum Wrong {
+    /// The file ends within quotes.
+    #[error("a quote opens here and is never closed, so that everything from it on is one cell")]
+    Open,
+    /// A cell goes on behind its closing quote.
+    #[error("text follows the quote that closes the one of line {0}; a quote within quotes is written twice")]
+    Behind(u64),
+    /// A quote in a cell that does not begin with one.
+    #[error("a quote stands in a cell without quotes around it; write it twice, and quotes around the cell")]
+    Stray,
+    /// More than a row may have.
+    #[error("the row is larger than {} MiB", .0 >> 20)]
+    TooLarge(usize),
+    /// Its bytes are no text.
+    #[error("is not UTF-8")]
+    NotUtf8,
+}
+
+/// Where in a cell the next byte is.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Start,
+    Plain,
+    /// Within the quotes that opened in this line.
+    Quoted(u64),
+    /// Behind a quote within these: it closes them, or is the first of two.
+    Quote(u64),
+}
+
+/// A row as far as it was read.
+struct Reading {
+    line: u64,
+    at: At,
+    cells: ByteRecord,
+    cell: Vec<u8>,
+    /// The number of the cell, from 0.
+    number: usize,
+    bytes: usize,
+    /// The first thing that is wrong.
+    fault: Option<Fault>,
+}
+
+impl Reading {
+    fn fail(&mut self, line: u64, wrong: Wrong) {
+        let cell = Some(self.number);
+        self.fault.get_or_insert(Fault { line, cell, wrong });
+    }
+
+    fn end_cell(&mut self) {
+        self.cells.push_field(&self.cell);
+        self.cell.clear();
+        self.at = At::Start;
+    }
+
+    /// Takes a byte that neither ends a cell nor a row.
+    fn take(&mut self, byte: u8, line: u64) {
+        self.at = match (self.at, byte) {
+            (At::Start, b'"') => return self.at = At::Quoted(line),
+            (At::Quoted(opened), b'"') => return self.at = At::Quote(opened),
+            (At::Quote(opened), b'"') => At::Quoted(opened),
+            (At::Quote(opened), _) => {
+                self.fail(line, Wrong::Behind(opened));
+                At::Plain
+            }
+            (At::Plain, b'"') => {
+                self.fail(line, Wrong::Stray);
+                At::Plain
+            }
+            (At::Start | At::Plain, _) => At::Plain,
+            (quoted @ At::Quoted(_), _) => quoted,
+        };
+        self.cell.push(byte);
+        // Spreadsheets begin a file with it, and go on with quotes.
+        if self.at == At::Plain && (self.line, self.number) == (1, 0) && self.cell == MARK {
+            self.cell.clear();
+            self.at = At::Start;
+        }
+    }
+
+    fn done(mut self) -> Result<Row, Fault> {
+        self.end_cell();
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => match StringRecord::from_byte_record(self.cells) {
+                Ok(cells) => Ok(Row { line: self.line, cells }),
+                Err(error) => {
+                    let cell = Some(error.utf8_error().field());
+                    Err(Fault { line: self.line, cell, wrong: Wrong::NotUtf8 })
+                }
+            },
+        }
+    }
+}
+
+impl<R: BufRead> Rows<R> {
+    /// Begins with the first line of `input`, where no row may have more than `most` bytes.
+    pub fn new(input: R, most: usize) -> Self {
+        Self { input, most, line: 1, after_cr: false }
+    }
+
+    /// The next row, or why it cannot be used; nothing after the last.
+    ///
+    /// # Errors
+    ///
+    /// The input cannot be read.
+    pub fn read(&mut self) -> io::Result<Option<Result<Row, Fault>>> {
+        let mut row: Option<Reading> = None;
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                buffer => buffer?,
+            };
+            let Some(&byte) = buffer.first() else { break };
+            self.input.consume(1);
+            let is_end = matches!(byte, b'\n' | b'\r');
+            if is_end && row.as_ref().is_none_or(|row| !matches!(row.at, At::Quoted(_))) {
+                // The LF of a CR ends nothing more.
+                if !(byte == b'\n' && self.after_cr) {
+                    self.line += 1;
+                }
+                self.after_cr = byte == b'\r';
+                match row {
+                    Some(row) => return Ok(Some(row.done())),
+                    None => continue,
+                }
+            }
+            self.after_cr = false;
+            self.add(row.get_or_insert_with(|| Reading::at(self.line)), byte);
+        }
+        Ok(row.map(|mut row| {
+            if let At::Quoted(opened) = row.at {
+                // This is why what is below it is missing, whatever else is wrong.
+                let cell = Some(row.number);
+                row.fault = Some(Fault { line: opened, cell, wrong: Wrong::Open });
+            }
+            row.done()
+        }))
+    }
+
+    fn add(&mut self, row: &mut Reading, byte: u8) {
+        row.bytes += 1;
+        if row.bytes > self.most {
+            // Only where it ends is still looked for.
+            row.fault = Some(Fault { line: row.line, cell: None, wrong: Wrong::TooLarge(self.most) });
+            row.cell.clear();
+        }
+        if byte == b',' && !matches!(row.at, At::Quoted(_)) {
+            if row.bytes > self.most {
+                row.at = At::Start;
+            } else {
+                row.end_cell();
+            }
+            row.number += 1;
+        } else {
+            row.take(byte, self.line);
+        }
+        // A CR within quotes is a byte like others; editors count lines by their LF.
+        self.line += u64::from(byte == b'\n');
+    }
+}
+
+impl Reading {
+    fn at(line: u64) -> Self {
+        Self {
+            line,
+            at: At::Start,
+            cells: ByteRecord::new(),
+            cell: Vec::new(),
+            number: 0,
+            bytes: 0,
+            fault: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+
+    type Told = Result<(u64, Vec<String>), (u64, Option<usize>, String)>;
+
+    /// Each row of a text by its line, or the line, cell and fault of it; the same whatever pieces it comes in.
+    fn read(text: &[u8], most: usize) -> Vec<Told> {
+        let in_pieces = |piece: usize| {
+            let mut rows = Rows::new(BufReader::with_capacity(piece, text), most);
+            let mut all = Vec::new();
+            while let Some(row) = rows.read().unwrap() {
+                let row = row.map(|row| (row.line, row.cells.iter().map(str::to_owned).collect()));
+                all.push(row.map_err(|fault| (fault.line, fault.cell, format!("{:?}", fault.wrong))));
+            }
+            all
+        };
+        let whole = in_pieces(1 << 16);
+        assert_eq!(in_pieces(1), whole);
+        whole
+    }
+
+    fn row(line: u64, cells: &[&str]) -> Told {
+        Ok((line, cells.iter().map(|cell| (*cell).to_owned()).collect()))
+    }
+
+    fn wrong(line: u64, cell: usize, why: &str) -> Told {
+        Err((line, Some(cell), why.to_owned()))
+    }
+
+    #[test]
+    fn rows_are_what_rfc_4180_says() {
+        let text = b"a,b\r\n\"x\ny\",\"q\"\"q\"\n\n,\r\"\"\n\"a,b\",\" \"\r\n\r\nlast,\"\r\"";
+        let expected = [
+            row(1, &["a", "b"]),
+            row(2, &["x\ny", "q\"q"]),
+            row(5, &["", ""]),
+            row(6, &[""]),
+            row(7, &["a,b", " "]),
+            row(9, &["last", "\r"]),
+        ];
+        assert_eq!(read(text, 100), expected);
+        let mut theirs = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&text[..]);
+        let theirs: Vec<Vec<String>> =
+            theirs.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+        assert_eq!(theirs, expected.map(|row| row.unwrap().1), "as the crate reads it");
+        assert_eq!(read(b"\xef\xbb\xbf\"a\",b\n", 100), [row(1, &["a", "b"])]);
+        assert_eq!(read(b"", 100), []);
+        assert_eq!(read(b"\r\n\n", 100), []);
+    }
+
+    #[test]
+    fn a_quote_too_many_or_too_few_is_named_and_takes_its_row_alone() {
+        for (text, expected) in [
+            ("a,\"open\nb\nc\n", vec![wrong(1, 1, "Open")]),
+            ("a\nb,c,\"q\"\"\nd", vec![row(1, &["a"]), wrong(2, 2, "Open")]),
+            ("a,\"x\"y,z\nb", vec![wrong(1, 1, "Behind(1)"), row(2, &["b"])]),
+            ("a,\"x\"y,\"z\n\"\nb", vec![wrong(1, 1, "Behind(1)"), row(3, &["b"])]),
+            ("a,\"x\nb,\"y\"\nc", vec![wrong(2, 1, "Behind(1)"), row(3, &["c"])]),
+            ("a,\"x\" \nb", vec![wrong(1, 1, "Behind(1)"), row(2, &["b"])]),
+            ("a,5\" x,\"\nb", vec![wrong(1, 2, "Open")]),
+            ("5\" x,a\nb", vec![wrong(1, 0, "Stray"), row(2, &["b"])]),
+            (" \"x\"\nb", vec![wrong(1, 0, "Stray"), row(2, &["b"])]),
+            ("\"", vec![wrong(1, 0, "Open")]),
+        ] {
+            assert_eq!(read(text.as_bytes(), 100), expected, "{text}");
+        }
+        assert_eq!(read(b"a,\xff\nb", 100), [wrong(1, 1, "NotUtf8"), row(2, &["b"])]);
+    }
+
+    #[test]
+    fn a_row_that_is_too_large_costs_no_more_and_the_next_one_is_read() {
+        let large = |row| Err((row, None, "TooLarge(8)".to_owned()));
+        assert_eq!(
+            read(b"12345678\n123456789,\"x\n,\",1\nb", 8),
+            [row(1, &["12345678"]), large(2), row(4, &["b"])]
+        );
+        assert_eq!(read(b"a\n\"123456789,\n\"\n\",,,,,,,,,", 8)[1..], [large(2), wrong(4, 0, "Open")]);
+        let mut rows = Reading::at(1);
+        let mut reader = Rows::new(&b""[..], 8);
+        (0..1_000).for_each(|_| reader.add(&mut rows, b'x'));
+        assert!(rows.cell.capacity() < 100 && rows.cells.is_empty());
+    }
+}
