@@ -72,6 +72,7 @@ fn of_copy(error: &CopyError) -> u8 {
         CopyError::Open(error) => of_open(error),
         CopyError::Refused(_)
         | CopyError::Exists(_)
+        | CopyError::Same(_)
         | CopyError::Damaged { .. }
         | CopyError::Derived { .. }
         | CopyError::Journal { .. }

@@ -56,6 +56,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
         error @ CopyError::Exists(_) => {
             anyhow::Error::new(error).context("nothing was restored: use --replace")
         }
+        error @ CopyError::Same(_) => anyhow::Error::new(error).context("nothing was restored"),
         error => error.into(),
     })?;
     print(&restored.checked, args.json, None)?;

@@ -65,7 +65,8 @@ pub struct Restored {
 /// old database or the new one. `database` is the one of the settings.
 ///
 /// # Errors
-/// A service has the database; there is one and it is not to be replaced; or as for [`backup`].
+/// A service has the database; there is one and it is not to be replaced; `backup` is `to` itself; or as for
+/// [`backup`].
 pub fn restore(
     backup: &Path,
     to: &Path,
@@ -75,7 +76,7 @@ pub fn restore(
 ) -> Result<Restored, CopyError> {
     let to = resolve(to).map_err(CopyError::io(to))?;
     if backup.canonicalize().is_ok_and(|backup| backup == to) {
-        return Err(CopyError::Exists(to));
+        return Err(CopyError::Same(to));
     }
     let output = match Output::check(&to, Kind::Database, Some(database)) {
         Err(Refusal::Other { .. }) if !replace => return Err(CopyError::Exists(to)),

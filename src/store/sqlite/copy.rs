@@ -39,6 +39,9 @@ pub enum CopyError {
     /// Something is there already.
     #[error("{0} is there already")]
     Exists(PathBuf),
+    /// A copy would be put where it is made from.
+    #[error("the backup and where it is to be put are the same file, {0}")]
+    Same(PathBuf),
     /// The path must not be written.
     #[error(transparent)]
     Refused(#[from] Refusal),

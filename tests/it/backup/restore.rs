@@ -42,6 +42,16 @@ fn a_database_in_use_or_in_place_is_not_replaced_unless_told() {
     program.stop();
     let (code, said) = refused(&home, &["restore", "--replace", "rollcall.db"]);
     assert_eq!(code, Some(1), "onto itself: {said}");
+    std::os::unix::fs::symlink("backup.db", home.path().join("link.db")).unwrap();
+    for args in
+        [&["rollcall.db"][..], &["--to", "backup.db", "backup.db"], &["--to", "./link.db", "backup.db"]]
+    {
+        for more in [&["--replace"][..], &[]] {
+            let (code, said) = refused(&home, &[&["restore"], more, args].concat());
+            assert_eq!(code, Some(1), "{args:?}: {said}");
+            assert!(said.contains("are the same file") && !said.contains("--replace"), "{args:?}: {said}");
+        }
+    }
 }
 
 #[test]
