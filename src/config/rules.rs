@@ -1,6 +1,7 @@
 //! The rules that no key can keep on its own.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::net::SocketAddr;
 
 use super::read::Reader;
@@ -64,7 +65,9 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut Reader) {
         reader.rule(&[&key], !app.webhook_secrets.is_empty(), "there must be at least one webhook secret");
     }
     let numbered = || apps.iter().enumerate();
-    unique(reader, numbered().map(|(n, app)| (format!("apps.{n}.id"), app.id.as_str())));
+    // The app in an address is taken in any case.
+    let app_ids = numbered().map(|(n, app)| (format!("apps.{n}.id"), app.id.to_ascii_lowercase()));
+    unique_so(reader, app_ids, ", in whatever case");
     unique(
         reader,
         numbered()
@@ -93,10 +96,19 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut Reader) {
 
 /// Refuses a value under a second key. Values that are missing or wrong were told of already.
 fn unique<'a>(reader: &mut Reader, values: impl Iterator<Item = (String, &'a str)>) {
+    unique_so(reader, values, "");
+}
+
+/// The same, where `so` says in which way values are compared.
+fn unique_so<V: AsRef<str> + Hash + Eq>(
+    reader: &mut Reader,
+    values: impl Iterator<Item = (String, V)>,
+    so: &str,
+) {
     let mut first = HashMap::new();
-    for (key, value) in values.filter(|(_, value)| !value.is_empty()) {
-        if let Some(other) = first.get(value) {
-            reader.problem(&key, format!("must not be the same as {other}"));
+    for (key, value) in values.filter(|(_, value)| !value.as_ref().is_empty()) {
+        if let Some(other) = first.get(&value) {
+            reader.problem(&key, format!("must not be the same as {other}{so}"));
         } else {
             first.insert(value, key);
         }

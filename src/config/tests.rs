@@ -254,6 +254,10 @@ const FAULTS: &[(&str, &str)] = &[
         "apps.1.id: must not be the same as apps.0.id",
     ),
     (
+        "apps = [{ id = \"App\", webhook_secrets = [\"b\"] }, { id = \"aPP\", webhook_secrets = [\"c\"] }]",
+        "apps.1.id: must not be the same as apps.0.id, in whatever case",
+    ),
+    (
         "apps = [{ id = \"a\", webhook_secrets = [\"hush\"] }, { id = \"b\", webhook_secrets = [\"c\", \"hush\"] }]",
         "apps.1.webhook_secrets.1: must not be the same as apps.0.webhook_secrets.0",
     ),

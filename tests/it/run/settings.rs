@@ -106,6 +106,18 @@ fn a_list_that_is_wrong_is_told_how_to_be_written() {
 }
 
 #[test]
+fn apps_that_an_address_cannot_tell_apart_are_refused() {
+    let app = |id: &str| format!("[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"secret of {id}\"]\n");
+    for (one, other, code) in [("Shop-1", "shop-1", 78), ("shop-1", "shop-1", 78), ("shop-1", "shop-2", 0)] {
+        let home = Home::with(&format!("{}{}", app(one), app(other)));
+        let (said_code, said) = refused(&home, &["check-config"]);
+        assert_eq!(said_code, Some(code), "{one} {other}: {said}");
+        let told = "config.toml:5: apps.1.id: must not be the same as apps.0.id, in whatever case";
+        assert_eq!(said.contains(told), code == 78, "{one} {other}: {said}");
+    }
+}
+
+#[test]
 fn a_place_that_cannot_hold_the_database_is_told_as_what_it_is() {
     let home = Home::new();
     fs::write(home.path().join("file"), "").unwrap();
