@@ -45,6 +45,8 @@ pub enum Outcome {
     stored,
     /// All of it was stored before.
     repeated,
+    /// It was dropped, but for what was stored before: it names somebody who is erased.
+    erased,
     /// It is in quarantine, whole or in part.
     quarantined,
     /// No or a wrong secret.
@@ -56,9 +58,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::stored,
         Self::repeated,
+        Self::erased,
         Self::quarantined,
         Self::unauthorized,
         Self::refused,
@@ -189,7 +192,7 @@ impl Metrics {
         for reason in ["wrong_path", "wrong_method", "wrong_app"] {
             drop(self.rejected.get_or_create(&Why { reason }));
         }
-        for outcome in ["learned", "kept", "repeated", "quarantined"] {
+        for outcome in ["learned", "kept", "repeated", "quarantined", "erased"] {
             drop(self.events.get_or_create(&Done { outcome }));
         }
         for outcome in ["applied", "refused"] {

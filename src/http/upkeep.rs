@@ -65,7 +65,8 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
     let receipt = shared.queue.redrive(Redriven { seq, held_since: held.received, delivered }).await?;
     let receipt = receipt.ok_or_else(not_held)?;
-    tracing::info!(seq, learned = receipt.learned, unusable = receipt.quarantined, "a body was redriven");
+    let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
+    tracing::info!(seq, learned, unusable, erased, "a body was redriven");
     let mut answer = json!({ "seq": seq, "learned": receipt.learned, "kept": receipt.kept,
                              "repeated": receipt.repeated, "unusable": receipt.quarantined });
     if receipt.quarantined > 0 {

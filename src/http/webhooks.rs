@@ -134,8 +134,8 @@ async fn accept(
         return Err(disbelieve(Doubt::OtherApp, &body));
     }
     let mut delivered = sort(app, received, body, read);
-    if let Some((reason, detail)) = delivered.unusable.first() {
-        tracing::warn!(app = %app, reason, "a body goes to quarantine: {detail}");
+    let trouble = delivered.unusable.first().cloned();
+    if trouble.is_some() {
         delivered.headers = masked(request.headers);
     }
     // From here on the queue counts it.
@@ -143,14 +143,35 @@ async fn accept(
     match shared.queue.submit(delivered).await {
         Ok(receipt) => {
             shared.heard.note(app, received);
-            shared.metrics.accept(match receipt {
-                Receipt { quarantined: 1.., .. } => Outcome::quarantined,
-                Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
-                _ => Outcome::stored,
-            });
+            shared.metrics.accept(outcome(&receipt));
+            tell(app, trouble, &receipt);
             Ok(receipt)
         }
         Err(refused) => Err(unavailable(shared, refused)),
+    }
+}
+
+/// What became of a delivery that is on disk, or need not be.
+fn outcome(receipt: &Receipt) -> Outcome {
+    match receipt {
+        Receipt { quarantined: 1.., .. } => Outcome::quarantined,
+        Receipt { learned: 0, kept: 0, erased: 1.., .. } => Outcome::erased,
+        Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
+        _ => Outcome::stored,
+    }
+}
+
+/// Logs what became of a body that cannot be used, or of what of it cannot be.
+fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &Receipt) {
+    let is_dropped = receipt.quarantined == 0;
+    match trouble {
+        Some((reason, _)) if is_dropped => {
+            tracing::warn!(app = %app, reason, "an unusable body was dropped: it names an erased app user");
+        }
+        Some((reason, detail)) => tracing::warn!(app = %app, reason, "a body goes to quarantine: {detail}"),
+        None if is_dropped => {}
+        // The worker has logged why.
+        None => tracing::warn!(app = %app, reason = "cannot_apply", "a body goes to quarantine"),
     }
 }
 

@@ -50,6 +50,14 @@ pub struct Receipt {
     pub erased: usize,
 }
 
+impl Receipt {
+    /// Notes how much of what cannot be used is in quarantine: the rest of it speaks of somebody who is erased.
+    pub fn hold(&mut self, held: usize) {
+        self.erased += self.quarantined - held;
+        self.quarantined = held;
+    }
+}
+
 /// Why a delivery was not accepted. It may be stored all the same; the sender should try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

@@ -125,16 +125,14 @@ impl<'w> Work<'w> {
         let apart = self.apart(txn, given);
         let mut receipt = self.learn_all(txn, given, apart.as_ref(), None)?;
         let Some((reason, detail)) = quarantined(given) else { return Ok(receipt) };
-        let body = apart.as_ref().map_or(Some(given.body.clone()), |apart| unused(given, apart));
         // The length is a number of its own, whoever had the same.
         let mut headers = given.headers.lines().filter(|line| !line.starts_with("content-length:"));
         let named = headers.any(|line| txn.names_erased(&given.app, line.as_bytes()));
-        let body = body.filter(|_| !named);
-        let Some(body) = body else {
-            receipt.quarantined = 0;
-            receipt.erased += 1;
+        receipt.hold(if named { 0 } else { held(given, apart.as_ref()) });
+        if receipt.quarantined == 0 {
             return Ok(receipt);
-        };
+        }
+        let body = apart.and_then(|apart| apart.rest).map_or(given.body.clone(), Bytes::from);
         let (app, received, headers) = (given.app.clone(), given.received, given.headers.clone());
         self.batch.quarantined.push(Quarantined { app, received, reason, detail, headers, body });
         Ok(receipt)
@@ -167,14 +165,12 @@ impl<'w> Work<'w> {
         let apart = self.apart(txn, &asked.delivered);
         let mut receipt = self.learn_all(txn, &asked.delivered, apart.as_ref(), Some(since))?;
         // What it says of others is left in it by whoever takes the erased out.
-        let is_held = apart.as_ref().is_none_or(|apart| unused(&asked.delivered, apart).is_some());
+        receipt.hold(held(&asked.delivered, apart.as_ref()));
         match quarantined(&asked.delivered) {
-            Some((reason, detail)) if is_held => self.batch.verdicts.kept.push((asked.seq, reason, detail)),
-            unused => {
-                receipt.erased += usize::from(unused.is_some());
-                receipt.quarantined = 0;
-                self.batch.verdicts.released.push(asked.seq);
+            Some((reason, detail)) if receipt.quarantined > 0 => {
+                self.batch.verdicts.kept.push((asked.seq, reason, detail));
             }
+            _ => self.batch.verdicts.released.push(asked.seq),
         }
         Ok(Some(receipt))
     }
@@ -355,10 +351,13 @@ impl<'w> Work<'w> {
     }
 }
 
-/// The rest of a body, if something of it cannot be used.
-fn unused(given: &Delivered, apart: &Apart) -> Option<Bytes> {
-    let used = given.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
-    apart.rest.clone().filter(|_| apart.others() > used).map(Bytes::from)
+/// How much of what cannot be used of a body names nobody who is erased.
+fn held(given: &Delivered, apart: Option<&Apart>) -> usize {
+    let others = |apart: &Apart| {
+        let used = given.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
+        apart.others() - used
+    };
+    apart.map_or(usize::MAX, others).min(given.unusable.len())
 }
 
 /// The kind of trouble that keeps a body in quarantine, and what is wrong: once, however many of its events

@@ -227,7 +227,7 @@ fn keep<S: Store>(
 
 /// What is left of a delivery that cannot be applied: a body for the quarantine.
 fn unusable(given: &Delivered, detail: String) -> Delivered {
-    tracing::warn!(detail, "a delivery cannot be applied; it goes to quarantine");
+    tracing::warn!(detail, "a delivery cannot be applied");
     Delivered {
         app: given.app.clone(),
         body: given.body.clone(),
