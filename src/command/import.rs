@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::export::Format;
 use super::progress::Progress;
+use super::replay::payloads::names;
 use super::service::{Answer, Service};
 use super::{Failure, apps};
 use crate::config::Settings;
@@ -42,7 +43,7 @@ POST /v1/appusers does.
 
 The running service takes it in. What it knows already changes nothing, so an import that broke off is simply \
 begun again. A line that cannot be used is named on stderr, with its file and number, and the others go on. \
-The exit code is 0 if all could be used, 1 if not, 69 if the service is not there.
+The exit code is 0 if all could be used, 1 if not or if there was nothing, 69 if the service is not there.
 
 Examples:
   rollcall import directory.ndjson
@@ -124,6 +125,12 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     reader.await.context("reading the files failed")?;
     progress.finish();
+    let Tally { imported, known, wrong } = tally;
+    anyhow::ensure!(
+        imported + known + wrong > 0,
+        "nothing was imported: there is nothing to import in {}",
+        names(&args.files)
+    );
     summary(args, &tally, began.elapsed())?;
     Ok(if tally.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

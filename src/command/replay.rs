@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use super::progress::Progress;
 use super::{Failure, service};
 use crate::config::{self, Settings};
-use payloads::Source;
+use payloads::{Source, names};
 use post::{Poster, Request};
 use sign::Signer;
 use tally::{Outcome, Tally};
@@ -35,7 +35,7 @@ go straight to the target: no proxy is used and no redirect followed.
 
 The summary goes to stdout, the first ten failures and the progress to stderr. It counts what rollcall put \
 into quarantine, which is stored and answered 200. The exit code is 0 if everything was answered 2xx, 1 if \
-anything was refused, unanswered or not sent.
+anything was refused, unanswered or not sent, or if there was nothing to send.
 
 Examples:
   rollcall replay fixtures/webhooks
@@ -92,7 +92,7 @@ pub(super) struct Posting {
 ///
 /// # Errors
 /// Nothing was posted, because the app is not in the settings, its secret cannot travel in a header,
-/// the target cannot be told, or stdin is to be read twice; or nothing takes the summary.
+/// the target cannot be told, stdin is to be read twice, or there is no payload; or nothing takes the summary.
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let posting = &args.posting;
     let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
@@ -120,6 +120,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     .await?;
     let took = began.elapsed();
     progress.finish();
+    anyhow::ensure!(!tally.is_empty(), "nothing was sent: there is no payload in {}", names(&args.paths));
     posting.summary(&tally, took)?;
     Ok(if tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -113,6 +113,13 @@ fn first(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
+/// Paths as they are named to people.
+pub(in crate::command) fn names(paths: &[PathBuf]) -> String {
+    let name =
+        |path: &PathBuf| if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
+    paths.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
 /// What these paths stand for, in their order; a folder for what is in it, sorted by name.
 pub(in crate::command) fn find(paths: &[PathBuf]) -> Vec<Source> {
     let mut found = Vec::new();

@@ -99,6 +99,11 @@ impl Tally {
         self.failures == 0
     }
 
+    /// Whether there was no payload, not even one that failed.
+    pub(in crate::command) fn is_empty(&self) -> bool {
+        self.failures == 0 && self.sent() == 0
+    }
+
     /// How many failures [`Tally::add`] gave no line for, if any.
     pub(in crate::command) fn unnamed_failures(&self) -> Option<u64> {
         self.failures.checked_sub(NAMED).filter(|more| *more > 0)
@@ -263,7 +268,7 @@ mod tests {
             })
         );
         let nothing = Tally::default();
-        assert!(nothing.all_well());
+        assert!(nothing.all_well() && nothing.is_empty() && !tally.is_empty());
         assert_eq!(nothing.text(SECOND), "sent 0 in 1.00 s, 0.0 answered a second");
         assert_eq!(nothing.json(SECOND)["latencyMs"], Value::Null);
     }

@@ -160,8 +160,6 @@ fn an_import_reads_whatever_can_be_read_and_says_what_cannot() {
             assert!(ran.err.contains(said), "{file}: {ran:?}");
         }
     }
-    let ran = run(&home, &program, &["import", "/dev/null"]).well();
-    assert!(ran.out.starts_with("imported 0"), "{ran:?}");
     fifo(&home, "pipe.ndjson");
     for (command_line, done) in [
         (&["import", "pipe.ndjson"][..], "imported 1 "),
@@ -181,6 +179,32 @@ fn an_import_reads_whatever_can_be_read_and_says_what_cannot() {
     let ran = Ran::from(child.wait_with_output().unwrap()).well();
     assert!(ran.out.starts_with("sent 1 "), "{ran:?}");
     assert_eq!(run(&home, &program, &["replay", "--repeat", "2", "pipe.jsonl"]).code, Some(2));
+}
+
+#[test]
+fn where_there_is_nothing_to_send_or_to_import_that_is_the_error() {
+    let (home, program) = scene();
+    fs::write(home.path().join("empty.jsonl"), "").unwrap();
+    fs::write(home.path().join("blank.jsonl"), "\n \r\n").unwrap();
+    fs::write(home.path().join("header.csv"), "_id,givenName\n\n").unwrap();
+    for (command_line, said) in [
+        (&["replay", "-"][..], "nothing was sent: there is no payload in stdin"),
+        (&["replay", "--json", "empty.jsonl"], "nothing was sent: there is no payload in empty.jsonl"),
+        (
+            &["replay", "--repeat", "2", "empty.jsonl", "blank.jsonl"],
+            "no payload in empty.jsonl, blank.jsonl",
+        ),
+        (&["import", "-"], "nothing was imported: there is nothing to import in stdin"),
+        (&["import", "--format", "csv", "-"], "there is nothing to import in stdin"),
+        (&["import", "/dev/null"], "there is nothing to import in /dev/null"),
+        (&["import", "blank.jsonl", "header.csv"], "there is nothing to import in blank.jsonl, header.csv"),
+        (&["import", "--json", "--dry-run", "header.csv"], "there is nothing to import in header.csv"),
+        (&["journal", "replay", "4711..4712"], "no entry is meant"),
+    ] {
+        let ran = run(&home, &program, command_line);
+        assert_eq!(ran.code, Some(1), "{command_line:?}: {ran:?}");
+        assert!(ran.err.contains(said) && ran.out.is_empty(), "{command_line:?}: {ran:?}");
+    }
 }
 
 #[test]
