@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use super::progress::Progress;
 use super::{Failure, service};
 use crate::config::{self, Settings};
-use payloads::{Source, names};
+use payloads::{Found, Source, names};
 use post::{Poster, Request};
 use sign::Signer;
 use tally::{Outcome, Tally};
@@ -34,8 +34,8 @@ Bodies are sent byte for byte as they are recorded. Every answer is counted and 
 go straight to the target: no proxy is used and no redirect followed.
 
 The summary goes to stdout, the first ten failures and the progress to stderr. It counts what rollcall put \
-into quarantine, which is stored and answered 200. The exit code is 0 if everything was answered 2xx, 1 if \
-anything was refused, unanswered or not sent, or if there was nothing to send.
+into quarantine, which is stored and answered 200, and what of folders was passed over. The exit code is 0 if \
+everything was answered 2xx, 1 if anything was refused, unanswered or not sent, or if there was nothing to send.
 
 Examples:
   rollcall replay fixtures/webhooks
@@ -47,7 +47,8 @@ Examples:
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// What to post: .jsonl files with a payload on each line, other files of one payload each, folders
-    /// (every .json and .jsonl in them, however deep, sorted by name), or - for .jsonl on stdin
+    /// (every .json and .jsonl in them, in any case, however deep, sorted by name; what is hidden is not
+    /// looked at), or - for .jsonl on stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The app whose first webhook secret signs, by its id; if left out, the app that the payload
@@ -96,7 +97,7 @@ pub(super) struct Posting {
 pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let posting = &args.posting;
     let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
-    let sources = payloads::find(&args.paths);
+    let Found { sources, passed_over } = payloads::find(&args.paths);
     let stdins = sources.iter().filter(|source| **source == Source::Stdin).count();
     if stdins > 1 || args.repeat.get() > 1 && sources.iter().any(Source::is_read_once) {
         let why = "stdin, or a pipe, can be read only once: name it once, and leave --repeat out";
@@ -113,6 +114,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
     };
     let mut tally = Tally::default();
+    tally.passed_over = passed_over;
     post_all(posting.concurrency, poster, read, |outcome| {
         tally.add(outcome).inspect(|failure| progress.say(failure));
         progress.advance(1);

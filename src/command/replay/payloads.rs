@@ -1,5 +1,6 @@
 //! Recorded payloads: which files there are, and what each of them holds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -120,53 +121,69 @@ pub(in crate::command) fn names(paths: &[PathBuf]) -> String {
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// What some paths stand for.
+#[derive(Debug, Default)]
+pub(in crate::command) struct Found {
+    /// Where payloads come from.
+    pub(in crate::command) sources: Vec<Source>,
+    /// What of folders is passed over: how many entries, by why.
+    pub(in crate::command) passed_over: BTreeMap<&'static str, u64>,
+}
+
 /// What these paths stand for, in their order; a folder for what is in it, sorted by name.
-pub(in crate::command) fn find(paths: &[PathBuf]) -> Vec<Source> {
-    let mut found = Vec::new();
+pub(in crate::command) fn find(paths: &[PathBuf]) -> Found {
+    let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            found.push(Source::Stdin);
+            found.sources.push(Source::Stdin);
         } else if path.is_dir() {
-            let before = found.len();
+            let before = found.sources.len();
             search(path, &mut found);
-            if found.len() == before {
-                found.push(Source::Nothing(path.clone(), NotSent::EmptyFolder));
+            if found.sources.len() == before {
+                found.sources.push(Source::Nothing(path.clone(), NotSent::EmptyFolder));
             }
         } else {
-            found.push(file(path.clone()));
+            found.sources.push(file(path.clone()));
         }
     }
     found
 }
 
-fn file(path: PathBuf) -> Source {
-    if path.extension().is_some_and(|extension| extension == "jsonl") {
-        Source::Lines(path)
-    } else {
-        Source::Whole(path)
-    }
+fn ends_in(path: &Path, name: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name))
 }
 
-/// Finds everything under a folder. Hidden entries are left out: editors, archivers and mounted volumes
+fn file(path: PathBuf) -> Source {
+    if ends_in(&path, "jsonl") { Source::Lines(path) } else { Source::Whole(path) }
+}
+
+/// Finds everything under a folder. Hidden entries are passed over: editors, archivers and mounted volumes
 /// keep second copies in them. A link to a folder is not followed, since it may lead back up.
-fn search(folder: &Path, found: &mut Vec<Source>) {
+fn search(folder: &Path, found: &mut Found) {
     let mut entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
         Ok(entries) => entries,
         Err(error) => {
             let why = NotSent::Unreadable(explain(&error));
-            return found.push(Source::Nothing(folder.to_owned(), why));
+            return found.sources.push(Source::Nothing(folder.to_owned(), why));
         }
     };
-    entries.retain(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
     entries.sort_by_key(DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        let ours = path.extension().is_some_and(|extension| extension == "json" || extension == "jsonl");
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+        let why = if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            "hidden"
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             search(&path, found);
-        } else if ours && !path.is_dir() {
-            found.push(file(path));
-        }
+            continue;
+        } else if path.is_dir() {
+            "a link to a folder"
+        } else if ends_in(&path, "json") || ends_in(&path, "jsonl") {
+            found.sources.push(file(path));
+            continue;
+        } else {
+            "neither .json nor .jsonl"
+        };
+        *found.passed_over.entry(why).or_default() += 1;
     }
 }
 
@@ -266,21 +283,26 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         fs::create_dir_all(at("b/deep")).unwrap();
         fs::create_dir_all(at("b/none")).unwrap();
-        for name in ["c.json", "a.jsonl", "b/z.json", "b/deep/y.json", "README.md", ".hidden.json"] {
+        for name in ["c.JSON", "a.JsonL", "b/z.json", "b/deep/y.json", "README.md", ".hidden.json", "b/.git"]
+        {
             fs::write(at(name), "{}\n").unwrap();
         }
         let whole = |name: &str| Source::Whole(at(name));
         let inside =
-            [Source::Lines(at("a.jsonl")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.json")];
-        assert_eq!(find(&[folder.path().to_owned()]), inside);
+            [Source::Lines(at("a.JsonL")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.JSON")];
+        std::os::unix::fs::symlink(folder.path(), at("b/up.json")).unwrap();
+        let found = find(&[folder.path().to_owned()]);
+        assert_eq!(found.sources, inside);
+        let passed_over = [("a link to a folder", 1), ("hidden", 2), ("neither .json nor .jsonl", 1)];
+        assert_eq!(found.passed_over, BTreeMap::from(passed_over));
         assert_eq!(count(&inside), Some(4));
 
-        let given = [at("c.json"), PathBuf::from("-"), at("README.md"), at("b/none"), at("lost.jsonl")];
+        let given = [at("c.JSON"), PathBuf::from("-"), at("README.md"), at("b/none"), at("lost.jsonl")];
         let empty = Source::Nothing(at("b/none"), NotSent::EmptyFolder);
         let expected =
-            [whole("c.json"), Source::Stdin, whole("README.md"), empty, Source::Lines(at("lost.jsonl"))];
+            [whole("c.JSON"), Source::Stdin, whole("README.md"), empty, Source::Lines(at("lost.jsonl"))];
         assert_eq!(
-            find(&given),
+            find(&given).sources,
             expected,
             "what is named comes in the order of naming, whatever it is called"
         );
@@ -294,7 +316,7 @@ mod tests {
         fs::write(&one, b" {\"a\" : 1}\r\n").unwrap();
         fs::write(&many, b" {\"b\":1} \n\n{\"c\":\"\xff\"}\r\n  \r\n[]").unwrap();
         let many = many.display();
-        let all = read_all(&find(&[folder.path().to_owned()]));
+        let all = read_all(&find(&[folder.path().to_owned()]).sources);
         assert_eq!(
             all,
             [
@@ -311,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["lost.json", "lost.jsonl", "here.json"].map(|name| folder.path().join(name));
         fs::write(&paths[2], "1").unwrap();
-        let all = read_all(&find(&paths));
+        let all = read_all(&find(&paths).sources);
         for (path, (place, body)) in paths.iter().zip(&all).take(2) {
             assert_eq!(place, &path.display().to_string());
             assert_eq!(body.as_ref().unwrap_err().reason(), "unreadable");

@@ -112,6 +112,34 @@ fn files_that_are_missing_or_no_json_are_named_and_counted_and_the_others_are_se
 }
 
 #[test]
+fn a_folder_is_taken_whatever_the_case_of_its_names_and_what_is_passed_over_is_counted() {
+    let home = Home::new();
+    let program = home.start();
+    let folder = home.path().join("recorded");
+    std::fs::create_dir(&folder).unwrap();
+    let lines = [first_message("b", 1.0), first_message("c", 1.0)].join("\n");
+    for (name, text) in [
+        ("UP.JSON", &*first_message("a", 1.0)),
+        ("Many.JSONL", &lines),
+        ("README.md", "no payload"),
+        ("payload", "no payload"),
+        (".hidden.json", "no payload"),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let ran = replay(&home, &program, &["recorded"]);
+    let out = text(&ran.stdout);
+    assert_eq!(ran.status.code(), Some(0), "{out}{}", text(&ran.stderr));
+    let passed_over = "\n  passed over, hidden: 1\n  passed over, neither .json nor .jsonl: 2\n";
+    assert!(out.starts_with("sent 3 in ") && out.contains(passed_over), "{out}");
+    let ran = replay(&home, &program, &["--json", "--repeat", "2", "recorded", "recorded/Many.JSONL"]);
+    let summary: Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let passed_over = serde_json::json!({ "hidden": 1, "neither .json nor .jsonl": 2 });
+    assert_eq!((&summary["sent"], &summary["passedOver"]), (&10.into(), &passed_over), "{summary}");
+    assert_eq!(program.everybody().len(), 3);
+}
+
+#[test]
 fn refusals_and_silence_are_named_and_counted_and_it_ends_with_1() {
     let home = Home::new();
     let program = home.start();
