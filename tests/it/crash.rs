@@ -107,6 +107,9 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
         let touched = rebuilt.follow(&mut reader);
         rebuilt.compare(&mut reader, &touched);
         ledger.look_up(&program, &rebuilt, &mut rng, n + 1 == rounds);
+        if (n + 1).is_multiple_of(50) {
+            println!("{} of {rounds} rounds", n + 1);
+        }
         // Half of the rounds begin with what a kill left, not with what this start made of it.
         if rng.below(2) == 0 { program.kill() } else { drop(program.stop()) }
     }

@@ -45,6 +45,10 @@ fn no_walk_of_an_operator_loses_an_event_or_shows_what_is_erased() {
                     if catch_unwind(AssertUnwindSafe(|| walk(seed))).is_err() {
                         failed.lock().unwrap().push(seed);
                     }
+                    let walked = seed + 1 - first;
+                    if walked.is_multiple_of(100) {
+                        println!("about {walked} of {walks} walks");
+                    }
                 }
             });
         }
