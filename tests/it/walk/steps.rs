@@ -217,7 +217,9 @@ impl Walk {
 
     fn import(&mut self) {
         let Some(exported) = self.export else { return };
-        self.command(&["import", "export.ndjson"]).well();
+        let of_nobody = std::fs::metadata(self.home.path().join("export.ndjson")).unwrap().len() == 0;
+        let imported = self.command(&["import", "export.ndjson"]);
+        assert_eq!(imported.code, Some(i32::from(of_nobody)), "{imported:?}");
         if self.person == Person::Nobody {
             self.person = exported;
         }
