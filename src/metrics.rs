@@ -45,7 +45,7 @@ pub enum Outcome {
     stored,
     /// All of it was stored before.
     repeated,
-    /// It was dropped, but for what was stored before: it names somebody who is erased.
+    /// It was dropped, because it names an erased app user. Anything else in it was stored before.
     erased,
     /// It is in quarantine, whole or in part.
     quarantined,

@@ -18,15 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Backup, Settings, StoreUrl};
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, Work};
+use crate::store::sqlite::{self, CopyError, PARTIAL, Work};
 
 /// After a failure it is tried again this soon, or as soon as the next one is due.
 const RETRY: Duration = Duration::from_secs(300);
 
-/// The folder is looked at this often, so that what is told of it stays true when the clock is set.
+/// The schedule reads the folder this often, so that its metric is right again after the clock was set.
 const LOOK: Duration = Duration::from_secs(300);
-
-const PARTIAL: &str = ".partial";
 
 /// The thread. Dropping it stops a backup that is being made, and waits for that.
 pub struct Schedule {
@@ -121,7 +119,8 @@ impl Keeper {
         }
     }
 
-    /// When the newest backup in the folder was made, which is told; and so is, once, what does not count.
+    /// Reads the folder, sets the metric, and logs once each file that does not count. Returns when the newest backup
+    /// that counts was made.
     fn look(&mut self, folder: &Path) -> Option<Timestamp> {
         let kept = look(folder, &self.database, Timestamp::now()).unwrap_or_default();
         let newest = kept.newest();

@@ -51,7 +51,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Notes how much of what cannot be used is in quarantine: the rest of it speaks of somebody who is erased.
+    /// Counts `held` of the unusable events as quarantined, and the others as erased.
     pub fn hold(&mut self, held: usize) {
         self.erased += self.quarantined - held;
         self.quarantined = held;

@@ -351,7 +351,7 @@ impl<'w> Work<'w> {
     }
 }
 
-/// How much of what cannot be used of a body names nobody who is erased.
+/// The number of unusable events of a body that name no erased app user.
 fn held(given: &Delivered, apart: Option<&Apart>) -> usize {
     let others = |apart: &Apart| {
         let used = given.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();

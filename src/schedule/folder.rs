@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -52,7 +51,7 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Kept> 
     for entry in entries {
         let path = entry?.path();
         let Some(taken) = path.file_name().and_then(|name| taken(name.to_str()?)) else { continue };
-        if is_one_file(&path, database) {
+        if sqlite::are_one_file(&path, database) {
             continue;
         }
         if let Some(what) = sqlite::flaw(&path) {
@@ -67,12 +66,6 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Kept> 
     kept.ahead.sort();
     kept.flawed.sort();
     Ok(kept)
-}
-
-/// Whether two paths lead to one file.
-fn is_one_file(one: &Path, other: &Path) -> bool {
-    let identity = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
-    identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
 /// When a backup of this name was made.

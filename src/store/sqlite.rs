@@ -65,6 +65,7 @@ use errors::trouble;
 pub use files::{Part, free_bytes};
 pub use health::{Health, health, library};
 pub use holes::{Examination, Hole, Lost};
+pub use inode::are_one_file;
 use kept::Kept;
 pub use leftovers::{
     Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, UNFINISHED, copies, find as find_leftovers,

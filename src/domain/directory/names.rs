@@ -32,9 +32,9 @@ impl Directory {
         self.newest(app, user_id, |view| view.brand().as_deref() == brand)
     }
 
-    /// Whom somebody is who was made for a `userId` in a brand or in none: whoever is shown under it there, or, if it
-    /// was in none, whoever is known to Smooch under it. Two who were made, one of them in a
-    /// brand, are two people, whichever came first.
+    /// The app user into which one that was made for a `userId` is merged: the one that shows the `userId` in the same
+    /// brand, or, if it was made without a brand, the one that Smooch reported with it last, in any brand. Two that
+    /// were made here, one in a brand and one without, are not merged, in whichever order they are imported.
     pub fn made_as(&self, app: &AppId, user_id: &Text, brand: Option<&str>) -> Option<View> {
         let is_smoochs = |view: &View| self.find(app, &view.id).is_some_and(|(_, record)| !record.minted);
         let there = self.in_brand(app, user_id, brand);

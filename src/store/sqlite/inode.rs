@@ -31,6 +31,12 @@ impl Inode {
     }
 }
 
+/// Whether two paths lead to one file.
+pub fn are_one_file(one: &Path, other: &Path) -> bool {
+    let identity = |path| Inode::at(path).ok().map(|inode| inode.identity);
+    identity(one).is_some_and(|found| identity(other) == Some(found))
+}
+
 impl From<Metadata> for Inode {
     fn from(file: Metadata) -> Self {
         Self { identity: (file.dev(), file.ino()), len: file.len() }

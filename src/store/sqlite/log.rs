@@ -80,7 +80,10 @@ impl Log {
         }
         let mut salt = [0; 8];
         file.read_exact_at(&mut salt, 16).ok()?;
-        self.least.store(least, Ordering::Relaxed);
-        Some(salt == said.salt)
+        let is_whole = salt == said.salt;
+        if is_whole {
+            self.least.store(least, Ordering::Relaxed);
+        }
+        Some(is_whole)
     }
 }
