@@ -21,7 +21,7 @@ use crate::store::archive::{Archive as _, Row};
 use crate::store::sqlite::{
     Examination, Hole, Moment, OpenError, REBUILD, REBUILD_LOCK, SqliteReader, TABLES,
 };
-use crate::store::{Error, Horizon, Result, Seq};
+use crate::store::{Error, Result, Seq};
 pub use fold::{Fold, event};
 
 /// Entries folded in one transaction.
@@ -222,9 +222,10 @@ impl Comparison {
     }
 }
 
-/// Examines the next entries of the journal, and folds those that are not folded yet: how many there were.
+/// Examines the next entries of the journal, and folds those that are not folded yet: how many there were. Those that
+/// were trimmed meanwhile are folded by what they came to.
 fn learn(moment: &Moment<'_>, journal: &mut Examination, fold: &mut Fold) -> Result<usize> {
-    goes_on(moment.horizon()?, fold.last())?;
+    fold.take_base(moment)?;
     let mut page = moment.examine(journal, BATCH, read_again)?;
     let read = page.len();
     let folded = page.partition_point(|(entry, _)| entry.seq <= fold.last());
@@ -252,11 +253,6 @@ fn stays([live, folded]: [&Moment<'_>; 2], was: &Row, is: &Row, lacking: &BTreeS
 pub fn differing(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
     let opened = Comparison::open(database).map_err(|error| Error::Unavailable(error.to_string()));
     opened?.settle(keys.to_vec())
-}
-
-/// Whether the journal goes on from this entry: what is trimmed before it is folded is missed.
-fn goes_on(horizon: Horizon, last: Seq) -> Result<()> {
-    if horizon.folded <= last { Ok(()) } else { Err(Error::Unavailable(fold::TRIMMED.to_owned())) }
 }
 
 /// The app users whom rows are about.

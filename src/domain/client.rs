@@ -72,8 +72,7 @@ impl Mention {
     fn keep_beside(&mut self, later: &Self) -> bool {
         self.active = self.active.filter(|_| later.active.is_none());
         if self.rest != later.rest {
-            // Most words differ in a member or two.
-            let [own, mut hint] = Members::behind_common(&self.rest, &later.rest);
+            let (own, mut hint) = (Members::of(&self.rest), Members::of(&later.rest));
             let mut is_left = |key: &str| {
                 let mut from_here = hint.clone();
                 if from_here.any(|(other, _)| other == key) {
@@ -118,6 +117,11 @@ impl Mentions {
     /// What was said, the newest first.
     pub fn said(&self) -> impl Iterator<Item = &Register<Mention>> {
         self.latest.iter().chain(&self.older)
+    }
+
+    /// What was said, if no more than one event still counts.
+    pub(super) fn only(&self) -> Option<&Mention> {
+        self.latest.as_ref().filter(|_| self.older.is_empty()).map(|said| &said.value)
     }
 
     /// When it was spoken of last.

@@ -41,23 +41,6 @@ impl<'t> Members<'t> {
         Self(object.strip_prefix('{').unwrap_or_default())
     }
 
-    /// The members of two objects but for those at the beginning that are the same in both. The last of these may
-    /// be there.
-    pub(super) fn behind_common(one: &'t str, two: &'t str) -> [Self; 2] {
-        if !one.starts_with('{') || !two.starts_with('{') {
-            return [one, two].map(Self::of);
-        }
-        let same = one.bytes().zip(two.bytes()).take_while(|(one, two)| one == two).count();
-        let mut rest = Self::of(one);
-        loop {
-            let here = rest.clone();
-            if rest.next().is_none() || one.len() - rest.0.len() > same {
-                let behind = two.get(one.len() - here.0.len()..).unwrap_or_default();
-                return [here, Self(behind)];
-            }
-        }
-    }
-
     /// The next member, unless this one and those behind it come after the key `last`, given as it is written.
     pub(super) fn next_up_to(&mut self, last: &str) -> Option<(&'t str, &'t str)> {
         // An escaped key is in its place by what it means.
@@ -147,33 +130,6 @@ mod tests {
             (r#"{"a"#, &[]),
         ] {
             assert_eq!(Members::of(text).collect::<Vec<_>>(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_two_objects_have_in_common_at_the_beginning_is_left_out() {
-        let texts = [
-            "",
-            "7",
-            "{}",
-            r#"{"a":1}"#,
-            r#"{"a":12}"#,
-            r#"{"a":1,"b":2}"#,
-            r#"{"a":1,"b":2,"c":3}"#,
-            r#"{"a":1,"c":{"b":2}}"#,
-            r#"{"a":"1,\"b","b":2}"#,
-            r#"{"a":"1","b":2}"#,
-            r#"{"a":"é","b":2}"#,
-            r#"{"a":"è","b":2}"#,
-            r#"{"ab":1}"#,
-        ];
-        for (one, two) in texts.iter().flat_map(|one| texts.map(|two| (*one, two))) {
-            let all = [one, two].map(|text| Members::of(text).collect::<Vec<_>>());
-            let common = all[0].iter().zip(&all[1]).take_while(|(one, two)| one == two).count();
-            let left = Members::behind_common(one, two).map(Iterator::collect::<Vec<_>>);
-            let out = all[0].len() - left[0].len();
-            assert!(out <= common && out + 1 >= common, "{one} {two}");
-            assert_eq!(left, all.map(|all| all[out..].to_vec()), "{one} {two}");
         }
     }
 

@@ -108,9 +108,8 @@ impl Traits {
             let [was, is] = shown(field);
             was == is
         };
-        let listed = |was: &Client, is: &Client| {
-            let [was, is] = Members::behind_common(&was.rest, &is.rest);
-            ClientTraits::among(was) == ClientTraits::among(is)
+        let listed = |(_, was): clients::Said<'_>, (_, is): clients::Said<'_>| {
+            was == is || ClientTraits::among(was) == ClientTraits::among(is)
         };
         let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
         let fields = SEARCHED.iter().chain([&*DISPLAY_NAME, &Field::SignedUpAt, &*IDENTITIES]).all(same);
@@ -121,14 +120,14 @@ impl Traits {
 impl Client {
     /// What it is listed by.
     pub fn traits(&self) -> ClientTraits<'_> {
-        ClientTraits::among(Members::of(&self.rest))
+        ClientTraits::among(&self.rest)
     }
 }
 
 impl<'a> ClientTraits<'a> {
     /// What a client with these members is listed by.
-    fn among(mut members: Members<'a>) -> Self {
-        let mut traits = Self::default();
+    fn among(rest: &'a str) -> Self {
+        let (mut traits, mut members) = (Self::default(), Members::of(rest));
         while let Some((key, value)) = members.next_up_to("\"platform\"") {
             match key {
                 "\"platform\"" => traits.platform = text(value),

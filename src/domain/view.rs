@@ -265,7 +265,7 @@ impl Change {
         let fields: BTreeSet<&Field> = differing.collect();
         let fields = fields.into_iter().map(|field| field.name().into_owned());
         let rest = [
-            ("clients", !clients::are_the_same(id, before, now, Client::eq)),
+            ("clients", !clients::are_the_same(id, before, now, clients::show_the_same)),
             ("conversationStarted", before.started != now.started),
             ("credentialRequired", before.secured != now.secured),
         ];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Event, Key};
 use crate::ingest::refold::{adopt, relearn};
 use crate::ingest::upkeep::read_again;
-use crate::store::sqlite::{OpenError, Options, Sqlite, SqliteReader};
+use crate::store::sqlite::{Moment, OpenError, Options, Sqlite, SqliteReader};
 use crate::store::{self, Entry, Error, Result, Seq, Store as _, Txn as _};
 
 /// Records of the base learned in one transaction.
@@ -15,9 +15,6 @@ const PAGE: usize = 1024;
 
 /// The file beside the fold that names of whom the journal has lost something.
 const LACKING: &str = "lacking.json";
-
-/// Entries that are to be folded may be let go meanwhile.
-pub(super) const TRIMMED: &str = "the journal was trimmed while it was folded; begin again";
 
 /// The event of a journal entry, read from its body by the parser of today.
 ///
@@ -51,15 +48,17 @@ impl Fold {
         let failed = |error| OpenError::Store { path: path.clone(), error };
         let last = store.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
         let mut fold = Self { store, path: path.clone(), last };
-        if fold.last == 0 {
-            fold.begin(live).map_err(failed)?;
-        }
+        live.moment().and_then(|moment| fold.take_base(&moment)).map_err(failed)?;
         Ok(fold)
     }
 
-    /// Where folding starts: with what the entries came to that were trimmed, before the first one after them.
-    fn begin(&mut self, live: &mut SqliteReader) -> Result<()> {
-        let moment = live.moment()?;
+    /// Takes over what the trimmed entries came to, if some of them are not folded yet. All that was folded before is
+    /// in it.
+    pub(super) fn take_base(&mut self, moment: &Moment<'_>) -> Result<()> {
+        let folded = moment.horizon()?.folded;
+        if folded <= self.last && self.last > 0 {
+            return Ok(());
+        }
         let mut after: Option<Key> = None;
         loop {
             let page = moment.base(after.as_ref(), PAGE)?;
@@ -68,7 +67,7 @@ impl Fold {
             adopt(&mut self.store, page)?;
             self.store.rest()?;
         }
-        self.last = moment.horizon()?.folded;
+        self.last = self.last.max(folded);
         Ok(())
     }
 

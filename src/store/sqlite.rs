@@ -43,6 +43,7 @@ mod seal;
 mod search;
 mod state;
 mod tables;
+mod transaction;
 mod txn;
 
 use std::fs::File;
@@ -81,6 +82,7 @@ pub use presence::Presence;
 pub use reader::SqliteReader;
 pub use seal::{damage, flaw};
 use state::State;
+use transaction::WriteTransaction;
 pub use txn::SqliteTxn;
 
 /// Versions before this one can corrupt a WAL that two connections checkpoint at once.
@@ -245,7 +247,7 @@ impl Store for Sqlite {
 
     fn begin(&mut self) -> Result<SqliteTxn<'_>> {
         self.state.presence.check_log()?;
-        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let txn = WriteTransaction::begin(&mut self.conn).map_err(trouble)?;
         self.state.cache.begin();
         Ok(SqliteTxn::new(txn, &mut self.state))
     }

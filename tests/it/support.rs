@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 mod conform;
 mod connection;
+mod hang;
 mod http;
 mod skip;
 
 pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
 pub use connection::Connection;
+pub use hang::Hang;
 pub use http::*;
 use serde_json::Value;
 pub(crate) use skip::require;

@@ -56,12 +56,15 @@ fn ids<'a>(group: &Group<'a>) -> BTreeSet<&'a ClientId> {
     group.records().flat_map(known).collect()
 }
 
+/// What a client says: whether it is active, and its members as they are kept, those with null among them.
+pub(in crate::domain) type Said<'a> = (bool, &'a str);
+
 /// Whether two records of one who is nobody else show the same clients, as far as `same` compares them.
 pub(in crate::domain) fn are_the_same(
     id: &SmoochId,
     before: &Record,
     now: &Record,
-    same: impl Fn(&Client, &Client) -> bool,
+    same: impl Fn(Said<'_>, Said<'_>) -> bool,
 ) -> bool {
     let (was, is) = (&before.smooch.clients, &now.smooch.clients);
     let alone = [before, now].map(|record| Group::alone(id, record));
@@ -69,17 +72,36 @@ pub(in crate::domain) fn are_the_same(
     if plain && !may_be_linked(was) && !may_be_linked(is) {
         let mut all = was.iter().zip(is.values());
         return all.all(|((client, was), is)| {
+            if let (Some(was), Some(is)) = (was.only(), is.only()) {
+                return same(said(was.active, &was.rest), said(is.active, &is.rest));
+            }
             was.say_the_same(is) || {
                 let [was, is] = alone.each_ref().map(|group| one(group, &[client], |_| true));
-                match (was, is) {
-                    (Some(was), Some(is)) => same(&was, &is),
-                    (was, is) => was.is_none() && is.is_none(),
-                }
+                was.is_some() == is.is_some()
+                    && was.iter().zip(&is).all(|(was, is)| same(was.said(), is.said()))
             }
         });
     }
     let [was, is] = alone.each_ref().map(|group| shown(group, |_| true));
-    was.keys().eq(is.keys()) && was.values().zip(is.values()).all(|(was, is)| same(was, is))
+    was.keys().eq(is.keys()) && was.values().zip(is.values()).all(|(was, is)| same(was.said(), is.said()))
+}
+
+impl Client {
+    fn said(&self) -> Said<'_> {
+        said(Some(self.active), &self.rest)
+    }
+}
+
+/// A client of which it is not said whether it is active is not inactive for that.
+fn said(active: Option<bool>, rest: &str) -> Said<'_> {
+    (active.unwrap_or(true), rest)
+}
+
+/// Whether two clients show the same.
+pub(in crate::domain) fn show_the_same((active, one): Said<'_>, (is_active, two): Said<'_>) -> bool {
+    let shown = |rest| Members::of(rest).filter(|(_, value)| *value != "null");
+    let may_be = || (has_null(one) || has_null(two)) && shown(one).eq(shown(two));
+    active == is_active && (one == two || may_be())
 }
 
 /// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
@@ -144,17 +166,21 @@ struct Voice<'a> {
 /// A client as it is shown, whichever of these ids was used for it; nothing if it is gone.
 fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
     let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
-    // A client of which it is not said whether it is active is not inactive for that, unless somebody else has it,
-    // under whichever of its ids.
+    // It is not active here if somebody else has it, under whichever of its ids.
     let mut claims = ids.iter().flat_map(|id| group.records().flat_map(move |record| record.claimed_as(id)));
-    let active = active.unwrap_or(true) && claims.all(|(id, _)| bound(id));
-    Some(Client { active, rest: without_nulls(rest) })
+    let (active, _) = said(active, &rest);
+    Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: without_nulls(rest) })
+}
+
+/// Whether the value of a member may be null.
+fn has_null(rest: &str) -> bool {
+    static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":null"));
+    NULL.find(rest.as_bytes()).is_some()
 }
 
 /// A member of which the last word is null is not shown.
 fn without_nulls(rest: Text) -> Text {
-    static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":null"));
-    if NULL.find(rest.as_bytes()).is_none() {
+    if !has_null(&rest) {
         return rest;
     }
     object(
@@ -170,14 +196,8 @@ fn simple(group: &Group<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
     let (true, &[id]) = (group.members.is_empty(), ids) else { return None };
     let (mentions, set) = (group.record.smooch.clients.get(id), group.record.devices.get(id));
     match (mentions, set) {
-        (Some(mentions), None) => {
-            let mut said = mentions.said();
-            match (said.next(), said.next()) {
-                (None, _) => Some(None),
-                (Some(only), None) => Some(Some(only.value.clone())),
-                _ => None,
-            }
-        }
+        (Some(mentions), None) if mentions.last().is_none() => Some(None),
+        (Some(mentions), None) => mentions.only().cloned().map(Some),
         (None, Some(set)) => Some(Some(set.value.clone().into())),
         _ => None,
     }

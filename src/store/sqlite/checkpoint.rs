@@ -37,6 +37,11 @@ pub(super) fn watch(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.wal_hook(Some(note))
 }
 
+/// Pages in the WAL after the last commit of this thread.
+pub(super) fn pages() -> u64 {
+    PAGES.get()
+}
+
 /// The checkpointing thread, as the worker sees it.
 pub(super) struct Checkpointer {
     /// Pages between two runs of the thread.

@@ -22,7 +22,9 @@ pub(super) struct Log {
     index: Arc<File>,
     path: PathBuf,
     file: OnceLock<File>,
-    /// Bytes that it had to have when it was last found whole.
+    /// Bytes of a page, once the index was read.
+    page: AtomicU64,
+    /// Bytes that it must have, as far as is known.
     least: AtomicU64,
 }
 
@@ -36,10 +38,18 @@ struct Said {
 
 impl Log {
     pub(super) fn of(index: Arc<File>, path: PathBuf) -> Self {
-        Self { index, path, file: OnceLock::new(), least: AtomicU64::new(0) }
+        Self { index, path, file: OnceLock::new(), page: AtomicU64::default(), least: AtomicU64::default() }
     }
 
-    /// Whether the log is still as long as it was when it was last found whole; if not, whether it is whole.
+    /// Notes that a commit has left so many frames in it.
+    pub(super) fn committed(&self, frames: u64) {
+        let page = self.page.load(Ordering::Relaxed);
+        if page > 0 {
+            self.least.store(least(frames, page), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the log is as long as it must be, as far as is known; if not, whether it is whole.
     pub(super) fn is_not_cut_off(&self) -> bool {
         let len = self.file.get().and_then(|file| Inode::of(file).ok()).map(|inode| inode.len);
         len.is_some_and(|len| len >= self.least.load(Ordering::Relaxed)) || self.is_whole(len)
@@ -74,7 +84,7 @@ impl Log {
                 self.file.get_or_init(|| opened)
             }
         };
-        let least = HEAD + said.frames * (FRAME_HEAD + said.page);
+        let least = least(said.frames, said.page);
         if len.map_or_else(|| Inode::of(file).map(|inode| inode.len), Ok).ok()? < least {
             return Some(false);
         }
@@ -82,8 +92,14 @@ impl Log {
         file.read_exact_at(&mut salt, 16).ok()?;
         let is_whole = salt == said.salt;
         if is_whole {
+            self.page.store(said.page, Ordering::Relaxed);
             self.least.store(least, Ordering::Relaxed);
         }
         Some(is_whole)
     }
+}
+
+/// The bytes of a log of so many frames, at the least.
+fn least(frames: u64, page: u64) -> u64 {
+    HEAD + frames * (FRAME_HEAD + page)
 }

@@ -7,8 +7,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::epoch::Count;
 use super::inode::Inode;
 use super::log::Log;
 use super::open::with_suffix;
@@ -17,6 +18,8 @@ use crate::store::{Error, Result};
 
 /// Between two looks of the thread.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// After a look of the worker, its commits need no other for so long.
+const LOOK_HOLDS: Duration = Duration::from_millis(5);
 /// Handles on databases that this process looks into. Never closed: that would give up SQLite's own locks.
 static HELD: Mutex<Vec<Arc<File>>> = Mutex::new(Vec::new());
 
@@ -34,6 +37,9 @@ struct Files {
     others: [OpenFile; 2],
     /// What the log must hold at least, once somebody watches.
     log: OnceLock<Log>,
+    /// When the worker looked last.
+    looked: Mutex<Option<Instant>>,
+    mark: Arc<Count>,
     lost: OnceLock<String>,
 }
 
@@ -76,14 +82,17 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 impl Presence {
-    /// Notes which files are open: those of the database at `path`, which the settings call `named`.
-    pub(super) fn of(named: &Path, path: &Path) -> Self {
+    /// Notes which files are open: those of the database at `path`, which the settings call `named`. The thread that
+    /// looks at them writes the mark as well.
+    pub(super) fn of(named: &Path, path: &Path, mark: Arc<Count>) -> Self {
         let beside = |suffix| OpenFile::new(with_suffix(path, suffix));
         Self(Arc::new(Files {
             database: [OpenFile::new(path.to_owned()), OpenFile::new(named.to_owned())],
             wal: beside("-wal"),
             others: [beside("-shm"), beside(".lock")],
             log: OnceLock::new(),
+            looked: Mutex::default(),
+            mark,
             lost: OnceLock::new(),
         }))
     }
@@ -97,10 +106,25 @@ impl Presence {
         self.check_known()
     }
 
+    /// Fails once a file was lost, after a commit that left so many frames in the log. Looks at the files that it was
+    /// written to, unless an earlier commit did a moment ago.
+    pub(super) fn check_committed(&self, frames: u64) -> Result<()> {
+        if let Some(log) = self.0.log.get() {
+            log.committed(frames);
+        }
+        let looked = *self.0.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|looked| looked.elapsed() < LOOK_HOLDS) {
+            self.check_known()
+        } else {
+            self.check()
+        }
+    }
+
     /// Fails once a file was lost, with a look at those that a commit is written to.
     pub(super) fn check(&self) -> Result<()> {
         let files = &self.0;
         if files.lost.get().is_none() {
+            *files.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             let looked = files.database[0].look().and_then(|_| files.wal.look());
             let looked = looked.and_then(|len| self.look_into_log(|log| log.is_whole(len)));
             looked.unwrap_or_else(|why| self.lose(why));
@@ -147,6 +171,7 @@ impl Presence {
         let watch = move || {
             while let Some(files) = Weak::upgrade(&files) {
                 let presence = Self(files);
+                presence.0.mark.write();
                 if let Err(why) = presence.look(&database) {
                     presence.lose(why);
                     return tell();

@@ -35,7 +35,7 @@ pub(super) struct State {
     pub(super) cache: Cache,
     pub(super) clearing: Clearing,
     pub(super) presence: Presence,
-    /// A commit has just found the files where they were.
+    /// The last thing done was a commit, which looks at the files as often as is needed.
     pub(super) checked: bool,
     pub(super) tombstones: Tombstones,
     /// What hides the keys of kept answers.
@@ -51,10 +51,10 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn read(conn: &Connection, options: &Options, named: &Path, lock: &File) -> Result<Self> {
+        let mark = Mark::open(conn, lock, &options.path)?;
         Ok(Self {
             next_seq: next_seq(conn)?,
             clock: number(conn, "SELECT time FROM clock")?,
-            mark: Mark::open(conn, lock, &options.path)?,
             feeds: feeds(conn)?,
             rules: number(conn, "SELECT rules FROM upkeep")?,
             kept: Kept::read(conn)?,
@@ -63,7 +63,8 @@ impl State {
             cache: Cache::default(),
             clearing: Clearing::read(conn)?,
             // By now every file of the database is open.
-            presence: Presence::of(named, &options.path),
+            presence: Presence::of(named, &options.path, mark.count()),
+            mark,
             checked: false,
             tombstones: Tombstones::read(conn)?,
             answer_key: AnswerKey::read(conn)?,

@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bodies::DICTIONARY;
 use super::clearing::Done;
 use super::derived::{numbered, of};
 use super::listing::Listing;
 use super::load::{Loader, reported_user_ids};
-use super::{Error, Kept, Result, State, trouble};
+use super::transaction::WriteTransaction;
+use super::{Error, Kept, Result, State, checkpoint, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Field, Key, Record, SmoochId, Text};
 use crate::store::archive::Row;
 use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
-    pub(super) txn: Transaction<'a>,
+    pub(super) txn: WriteTransaction<'a>,
     pub(super) state: &'a mut State,
     next_seq: Seq,
     pub(super) clock: i64,
@@ -29,7 +30,7 @@ pub struct SqliteTxn<'a> {
 }
 
 impl<'a> SqliteTxn<'a> {
-    pub(super) fn new(txn: Transaction<'a>, state: &'a mut State) -> Self {
+    pub(super) fn new(txn: WriteTransaction<'a>, state: &'a mut State) -> Self {
         let (next_seq, clock, kept) = (state.next_seq, state.clock, state.kept);
         let (feeds, buried) = (HashMap::new(), Vec::new());
         Self { txn, state, next_seq, clock, feeds, told: 0, kept, cleared: None, buried }
@@ -274,9 +275,9 @@ impl Txn for SqliteTxn<'_> {
     fn commit(self) -> Result<()> {
         self.txn.commit().map_err(trouble)?;
         // Before anybody is told that it is stored.
-        self.state.presence.check()?;
+        self.state.presence.check_committed(checkpoint::pages())?;
         self.state.checked = true;
-        self.state.mark.count(self.told);
+        self.state.mark.told(self.told);
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);

@@ -1,11 +1,12 @@
-//! 503: what may be better in a moment. Another connection that holds the database plays the trouble.
+//! 503: what may be better in a moment: a database that another connection holds, a disk that hangs.
 
-use std::process::{Child, Command, Stdio};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{rejected, requests, stored};
-use crate::support::{Answer, Connection, Home, Program, SECRET, first_message, installed, require, until};
+use crate::support::{
+    Answer, Connection, Hang, Home, Program, SECRET, first_message, installed, require, until,
+};
 
 /// Holds the database against every other writer until it is dropped.
 fn hold(home: &Home) -> rusqlite::Connection {
@@ -20,28 +21,32 @@ fn unavailable(answer: &Answer, code: &str) {
     assert!((1..=5).contains(&seconds), "{seconds}");
 }
 
-/// Posts on a thread of its own, and waits until the worker or the queue has it.
+/// Posts on a thread of its own, and waits until `depth` deliveries wait in the queue beside those that the
+/// worker has, while the bodies of `bytes` are under way altogether.
 fn post<'s>(
     scope: &'s thread::Scope<'s, '_>,
     program: &'s Program,
     id: &'static str,
     depth: f64,
+    bytes: usize,
 ) -> ScopedJoinHandle<'s, Answer> {
     let posted = scope.spawn(move || program.webhook(first_message(id, 1.0)));
-    until("the delivery is on its way", || {
-        program.metric("rollcall_queue_bytes") > 0.0 && program.metric("rollcall_queue_depth") == depth
-    });
+    // The bytes are counted before the delivery is in the queue: only then does the depth say something.
+    until("its bytes are counted", || program.metric("rollcall_queue_bytes") == bytes as f64);
+    until("the delivery is where it waits", || program.metric("rollcall_queue_depth") == depth);
     posted
 }
 
 #[test]
-fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_database_is_free() {
-    let home = Home::with("[ingest]\nqueue_jobs = 1\nbatch_jobs = 1");
+fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_disk_answers_again() {
+    require!(installed("strace"));
+    let home = Home::with("[ingest]\nqueue_jobs = 1\nbatch_jobs = 1\nanswer_within = \"30s\"");
     let program = home.start();
-    let held = hold(&home);
+    let hang = Hang::on(&home, &program, "fsync,fdatasync");
+    let bytes = first_message("a", 1.0).len();
     thread::scope(|scope| {
-        let worked_on = post(scope, &program, "a", 0.0);
-        let waiting = post(scope, &program, "b", 1.0);
+        let worked_on = post(scope, &program, "a", 0.0, bytes);
+        let waiting = post(scope, &program, "b", 1.0, 2 * bytes);
         for _ in 0..3 {
             unavailable(&program.webhook(first_message("c", 1.0)), "too_busy");
         }
@@ -52,7 +57,7 @@ fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_database_is_fre
         assert!(lines.contains(&"[-]queue: the queue is nearly full"), "{lines:?}");
         assert!(lines.contains(&"[+]database ok") && lines.last() == Some(&"not ready"), "{lines:?}");
         assert_eq!(program.app_user("c").status, 404, "look-ups do not wait for the worker");
-        drop(held);
+        drop(hang);
         assert!(stored(&worked_on.join().unwrap()));
         assert!(stored(&waiting.join().unwrap()));
     });
@@ -64,14 +69,15 @@ fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_database_is_fre
 
 #[test]
 fn a_queue_full_of_bytes_is_503_at_once() {
-    let home = Home::with("[ingest]\nqueue_bytes = \"1MiB\"");
+    require!(installed("strace"));
+    let home = Home::with("[ingest]\nqueue_bytes = \"1MiB\"\nanswer_within = \"30s\"");
     let program = home.start();
-    let held = hold(&home);
+    let hang = Hang::on(&home, &program, "fsync,fdatasync");
     thread::scope(|scope| {
-        let waiting = post(scope, &program, "a", 0.0);
+        let waiting = post(scope, &program, "a", 0.0, first_message("a", 1.0).len());
         let large = format!("{}{}", first_message("b", 1.0), " ".repeat((1 << 20) - 400));
         unavailable(&program.webhook(large), "too_busy");
-        drop(held);
+        drop(hang);
         assert!(stored(&waiting.join().unwrap()));
     });
 }
@@ -88,24 +94,6 @@ fn a_database_that_stays_busy_is_503_within_answer_within_and_means_unknown() {
     assert_eq!(rejected(&program, "unavailable"), requests(&program, "unavailable"));
 }
 
-/// A disk that hangs on every read from now on, for far longer than anybody waits.
-fn reads_hang(home: &Home, program: &Program) -> Child {
-    let strace = Command::new("strace")
-        .args(["-f", "-qq", "-o", "strace.log", "-p", &program.pid().to_string()])
-        .args(["-e", "trace=pread64", "-e", "inject=pread64:delay_enter=60000000"])
-        .current_dir(home.path())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let tasks = format!("/proc/{}/task", program.pid());
-    until("every thread is traced", || {
-        let tasks = std::fs::read_dir(&tasks).unwrap().map(|task| task.unwrap().path().join("status"));
-        let statuses: Vec<String> = tasks.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
-        statuses.iter().all(|status| !status.contains("TracerPid:\t0"))
-    });
-    strace
-}
-
 #[test]
 fn a_look_up_that_hangs_is_503_within_answer_within() {
     require!(installed("strace"));
@@ -114,7 +102,7 @@ fn a_look_up_that_hangs_is_503_within_answer_within() {
     assert!(stored(&program.webhook(first_message("a", 1.0))));
     program.stop();
     let program = home.start();
-    let mut strace = reads_hang(&home, &program);
+    let hang = Hang::on(&home, &program, "pread64");
     let began = Instant::now();
     // There are two readers: the third question is one that none of them even hears.
     for _ in 0..3 {
@@ -122,8 +110,7 @@ fn a_look_up_that_hangs_is_503_within_answer_within() {
     }
     unavailable(&program.admin("/readyz"), "not_ready");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    strace.kill().unwrap();
-    strace.wait().unwrap();
+    drop(hang);
 }
 
 #[test]
@@ -152,14 +139,15 @@ fn while_draining_a_late_body_is_503_and_not_ready_is_said() {
 
 #[test]
 fn a_delivery_under_way_when_the_service_is_told_to_stop_is_stored_and_answered() {
-    let home = Home::new();
+    require!(installed("strace"));
+    let home = Home::with("[ingest]\nanswer_within = \"30s\"");
     let program = home.start();
-    let held = hold(&home);
+    let hang = Hang::on(&home, &program, "fsync,fdatasync");
     thread::scope(|scope| {
-        let under_way = post(scope, &program, "a", 0.0);
+        let under_way = post(scope, &program, "a", 0.0, first_message("a", 1.0).len());
         program.signal("TERM");
         until("draining", || program.admin("/readyz").status == 503);
-        drop(held);
+        drop(hang);
         assert!(stored(&under_way.join().unwrap()));
     });
     let (status, log) = program.wait();

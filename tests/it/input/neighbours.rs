@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::json;
 
 use super::metric;
-use crate::support::{APP, Home, Program, first_message, until};
+use crate::support::{APP, Hang, Home, Program, first_message, installed, require, until};
 
 fn merge(surviving: &str, discarded: &[&str]) -> String {
     let discarded: Vec<_> = discarded.iter().map(|id| json!({ "_id": id })).collect();
@@ -13,19 +13,19 @@ fn merge(surviving: &str, discarded: &[&str]) -> String {
         .to_string()
 }
 
-/// Posts bodies so that they wait together and are handled as one batch; all must be answered 200.
+/// Posts bodies so that they wait together and are handled as one batch; all must be answered 200. The home's
+/// `ingest.answer_within` must be long. It takes strace.
 fn in_one_batch(home: &Home, program: &Program, bodies: &[String]) {
     let batches = program.metric("rollcall_batch_jobs_count");
-    let held = home.sql();
-    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let hang = Hang::on(home, program, "fsync,fdatasync");
     thread::scope(|scope| {
         let plug = scope.spawn(|| program.webhook(first_message("plug", 1.0)).status);
-        until("the worker is busy", || {
-            program.metric("rollcall_queue_bytes") > 0.0 && program.metric("rollcall_queue_depth") == 0.0
-        });
+        // The bytes are counted before the delivery is in the queue: only then does the depth say something.
+        until("the plug is under way", || program.metric("rollcall_queue_bytes") > 0.0);
+        until("the worker has it", || program.metric("rollcall_queue_depth") == 0.0);
         let posted: Vec<_> = bodies.iter().map(|body| scope.spawn(move || program.webhook(body))).collect();
         until("all of them wait", || program.metric("rollcall_queue_depth") == bodies.len() as f64);
-        drop(held);
+        drop(hang);
         for (answer, body) in posted.into_iter().map(|posted| posted.join().unwrap()).zip(bodies) {
             assert_eq!((answer.status, answer.text.as_str()), (200, "{}"), "{body}");
         }
@@ -58,7 +58,8 @@ fn the_good_are_stored(home: &Home, program: &Program, poison: &str) {
 
 #[test]
 fn a_merge_too_large_among_63_others_goes_to_quarantine_alone() {
-    let home = Home::with("[ingest]\ngroup_members = 2");
+    require!(installed("strace"));
+    let home = Home::with("[ingest]\nanswer_within = \"30s\"\ngroup_members = 2");
     let program = home.start();
     let poison = merge("x", &["y", "z"]);
     in_one_batch(&home, &program, &with_poison(poison.clone()));
@@ -78,7 +79,8 @@ fn a_merge_too_large_among_63_others_goes_to_quarantine_alone() {
 /// The database refuses it, and would each time.
 #[test]
 fn a_body_that_the_database_does_not_take_goes_to_quarantine_alone() {
-    let home = Home::new();
+    require!(installed("strace"));
+    let home = Home::with("[ingest]\nanswer_within = \"30s\"");
     home.start().stop();
     let refuse = "CREATE TRIGGER no BEFORE INSERT ON journal WHEN new.trigger = 'link:match'
                   BEGIN SELECT RAISE(ABORT, 'not this'); END";
@@ -95,7 +97,8 @@ fn a_body_that_the_database_does_not_take_goes_to_quarantine_alone() {
 #[test]
 #[cfg(debug_assertions)]
 fn a_body_over_which_the_worker_panics_goes_to_quarantine_alone_and_the_worker_goes_on() {
-    let mut home = Home::new();
+    require!(installed("strace"));
+    let mut home = Home::with("[ingest]\nanswer_within = \"30s\"");
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "link:match".to_owned()));
     let program = home.start();
     let poison =
@@ -116,7 +119,8 @@ fn a_body_over_which_the_worker_panics_goes_to_quarantine_alone_and_the_worker_g
 
 #[test]
 fn many_poisons_in_one_batch_go_to_quarantine_each_by_itself() {
-    let home = Home::with("[ingest]\ngroup_members = 2");
+    require!(installed("strace"));
+    let home = Home::with("[ingest]\nanswer_within = \"30s\"\ngroup_members = 2");
     let program = home.start();
     let bodies: Vec<String> = (0..24)
         .map(|n| match n % 3 {

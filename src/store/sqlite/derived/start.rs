@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 
 use super::doubts::{Told, last_row};
+use super::search::set_options;
 use super::{DERIVED, Derived, Known, Make, Remaking, is_of_the_table, make_anew, step};
 use crate::store::sqlite::{Error, Result, tables, trouble};
 
@@ -58,6 +59,8 @@ pub(in crate::store::sqlite) fn look(
 
 /// Brings every derived table in order, or so far that the worker can do the rest.
 pub(in crate::store::sqlite) fn at_start(conn: &mut Connection) -> Result<()> {
+    // Where it cannot be done, the index is made anew, and that does it.
+    set_options(conn).or_else(|error| if is_of_the_table(&error) { Ok(()) } else { Err(error) })?;
     for derived in &DERIVED {
         if is_due(conn, derived)? {
             make_anew(conn, derived.name)?;
