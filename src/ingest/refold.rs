@@ -26,10 +26,12 @@ pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last:
     Ok(())
 }
 
-/// Lets a store that has learned nothing yet begin with records of a base, and with what they claim.
+/// Lets a store go on from records of a base, and from what they claim. What it has learned before of the same app users
+/// must be in them.
 pub fn adopt(store: &mut impl Store, records: Vec<(Key, Record)>) -> Result<()> {
     let mut keys = Keys::default();
     for (key, record) in &records {
+        keys.users.push(key.clone());
         keys.claims.extend(record.claims.keys().map(|client| (key.clone(), client.clone())));
         keys.users.extend(record.into.keys().chain(&record.from).map(|id| (key.0.clone(), id.clone())));
     }
