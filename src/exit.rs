@@ -88,6 +88,7 @@ pub fn of_open(error: &OpenError) -> u8 {
         | OpenError::Store { .. }
         | OpenError::LogAlone { .. }
         | OpenError::LogOfAnother { .. }
+        | OpenError::LogGone { .. }
         | OpenError::NoFolder(_)
         | OpenError::Missing(_)
         | OpenError::NotWritable { .. } => IO,

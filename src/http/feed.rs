@@ -88,6 +88,7 @@ async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiE
 async fn read(shared: &Shared, app: &AppId, since: Since, limit: usize) -> Result<Changes, ApiError> {
     let of = app.clone();
     let page = reads::CHANGES.run(shared, move |reader| reader.changes(&of, since.seq, limit)).await?;
+    shared.presence.mark_told();
     since.check(&page).map(|()| page)
 }
 
@@ -118,6 +119,7 @@ impl Page {
             Ok((Self { from, users, more }, feed))
         };
         let (page, feed) = reads::SNAPSHOT.run(shared, read).await?;
+        shared.presence.mark_told();
         // A follower that reads so slowly that what follows is not kept any more need not read on.
         page.from.since().check(&feed).map(|()| page)
     }

@@ -190,7 +190,9 @@ impl Asked {
             }
             Ok(Some(ShownPage { users: show(&page.users), ends: page.ends, next: page.next }))
         };
-        kind.run(&call.shared, read).await?.ok_or_else(|| {
+        let page = kind.run(&call.shared, read).await?;
+        call.shared.presence.mark_told();
+        page.ok_or_else(|| {
             ApiError::expired(
                 "Too much has changed since the page before to go on after it, or the database was restored; begin the list \
                  again",

@@ -112,7 +112,7 @@ fn batches<S: Store>(
             received => received.ok(),
         };
         // Only where the files are whole is all on disk that was acknowledged.
-        let Some(first) = first else { return rest(store) };
+        let Some(first) = first else { return rest(store).and_then(|()| finish(store)) };
         options.pulse.begin();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
@@ -146,6 +146,16 @@ fn rest<S: Store>(store: &mut S) -> Result<(), Error> {
     match store.rest() {
         Err(error) if error.is_fatal() => return Err(error),
         Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
+        Ok(()) => {}
+    }
+    Ok(())
+}
+
+/// Ends the store well. What only puts that off is left to the next start.
+fn finish<S: Store>(store: &mut S) -> Result<(), Error> {
+    match store.finish() {
+        Err(error) if error.is_fatal() => return Err(error),
+        Err(error) => tracing::warn!(%error, "the last checkpoint is left to the next start: {error}"),
         Ok(()) => {}
     }
     Ok(())

@@ -323,6 +323,9 @@ pub trait Store: Send {
     /// Called between batches: time for upkeep that must not run beside a transaction.
     fn rest(&mut self) -> Result<()>;
 
+    /// Called at the end, when nothing more comes: all that was committed is brought to where the next start reads it.
+    fn finish(&mut self) -> Result<()>;
+
     /// Takes one small step towards forgetting whoever is erased, and letting go of what is kept long
     /// enough at `now` (ms since 1970): whether there may be more to do at once.
     fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool>;

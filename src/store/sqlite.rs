@@ -115,7 +115,7 @@ pub struct Sqlite {
     state: State,
     checkpointer: Checkpointer,
     path: PathBuf,
-    abandoned: bool,
+    ended: bool,
     _lock: File,
 }
 
@@ -146,6 +146,9 @@ impl Sqlite {
         if conn.is_readonly("main").map_err(|error| store(trouble(error)))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
+        if let Some(told) = epoch::told_from_emptied(&conn, &lock).map_err(store)? {
+            return Err(OpenError::LogGone { path, told });
+        }
         migrate::run(&mut conn, &path)?;
         // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
@@ -153,7 +156,7 @@ impl Sqlite {
         checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
         let checkpointer = Checkpointer::start(options).map_err(store)?;
         let state = State::read(&conn, options, named, &lock).map_err(store)?;
-        Ok(Self { conn, state, checkpointer, path, abandoned: false, _lock: lock })
+        Ok(Self { conn, state, checkpointer, path, ended: false, _lock: lock })
     }
 }
 
@@ -231,12 +234,7 @@ impl Sqlite {
 
 impl Drop for Sqlite {
     fn drop(&mut self) {
-        self.checkpointer.stop();
-        if self.abandoned {
-            return;
-        }
-        let closed = self.conn.execute_batch("PRAGMA optimize").map_err(trouble);
-        if let Err(error) = closed.and_then(|()| checkpoint::finish(&self.conn)) {
+        if let Err(error) = self.finish() {
             tracing::warn!(%error, path = %self.path.display(), "the last checkpoint was left to the next start");
         }
     }
@@ -261,6 +259,15 @@ impl Store for Sqlite {
             self.state.presence.check()?;
         }
         self.checkpointer.after_commit(&self.conn)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.checkpointer.stop();
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
+        self.conn.execute_batch("PRAGMA optimize").map_err(trouble)?;
+        checkpoint::finish(&self.conn).map(drop)
     }
 
     fn make_anew(&mut self, derived: &str) -> Result<()> {
@@ -301,7 +308,7 @@ impl Store for Sqlite {
     }
 
     fn abandon(mut self) {
-        self.abandoned = true;
+        self.ended = true;
         if self.state.presence.lost().is_some() && self.state.presence.has_only_lost_its_log() {
             // It is gone with this process, but what it holds need not be.
             match checkpoint::finish(&self.conn) {

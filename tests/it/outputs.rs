@@ -228,6 +228,27 @@ fn nothing_is_written_under_a_name_of_unfinished_work() {
 }
 
 #[test]
+fn somebody_elses_file_with_the_name_of_an_unfinished_one_is_left_alone() {
+    let home = Home::new();
+    let program = home.start();
+    assert_eq!(program.webhook(message(1)).status, 200);
+    let listen = format!("http://{}/webhooks", program.listen);
+    printed(&home, &["backup", "whole.db"]);
+    for args in commands("mine", &listen) {
+        let name = if args[0] == "restore" { "mine.restoring" } else { "mine.partial" };
+        let notes = home.path().join(name);
+        fs::write(&notes, "my own notes").unwrap();
+        let (code, said) = refused(&home, &args);
+        assert!(
+            code == Some(1) && said.contains(&format!("{name} is in the way")),
+            "{args:?}, {code:?}: {said}"
+        );
+        assert_eq!(fs::read_to_string(&notes).unwrap(), "my own notes", "{args:?}");
+        assert!(!home.path().join("mine").exists(), "{args:?}");
+    }
+}
+
+#[test]
 fn what_each_command_wrote_itself_it_may_replace() {
     let home = Home::new();
     let program = home.start();
@@ -245,12 +266,15 @@ fn what_each_command_wrote_itself_it_may_replace() {
     ] {
         let path = home.path().join(target);
         for begun in ["nothing", "empty", "its own", "half of its own"] {
+            // Of a process that was killed.
+            let own = fs::read(&path).unwrap_or_default();
+            if path.parent().unwrap().is_dir() {
+                fs::write(format!("{}.partial", path.display()), &own[..own.len().div_ceil(2)]).unwrap();
+            }
             // An export of nobody is empty; a backup never is.
             if begun == "empty" && args[0] != "backup" {
                 fs::write(&path, "").unwrap();
             }
-            // Of a process that was killed.
-            fs::write(format!("{}.partial", path.display()), "half").ok();
             let (code, said) = refused(&home, args);
             assert_eq!(code, Some(0), "{args:?} over {begun}: {said}");
             assert!(path.metadata().unwrap().len() > 0, "{args:?}");

@@ -2,9 +2,9 @@
 //! recognised.
 //!
 //! The epoch is in the database, so a copy of the file has it too. The lock file beside the database holds a
-//! mark: the epoch, and how many changes were told in it. The mark is never ahead of the file that it was
-//! written for. A file that has told less, or has another epoch, or lies where there is no mark, was put there
-//! from elsewhere: its numbers may be given a second time, so it gets a new epoch.
+//! mark: the epoch, and how many changes were told in it. A file that has told less, or has another epoch, or lies
+//! where there is no mark, was put there from elsewhere: its numbers may be given a second time, so it gets a new epoch.
+//! The mark is ahead of the file that it was written for only where a process was killed between the two.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -33,22 +33,22 @@ pub(super) struct Mark {
     count: Arc<Count>,
 }
 
-/// The count of a mark. It is written now and then, since a write that every commit waits for costs a webhook that
-/// comes alone 2 % more processor time.
+/// The count of a mark. It is written before anybody is told a number that it lacks, and not with each commit, which
+/// would cost a webhook that comes alone 2 % more processor time.
 #[derive(Debug)]
 pub(super) struct Count {
     file: File,
     /// Where it stands in the file.
     at: u64,
-    /// Changes told, over all apps.
+    /// Changes in the feeds of all apps, those of a commit under way among them.
     told: AtomicU64,
     /// What the file says.
     written: Mutex<u64>,
 }
 
 impl Count {
-    /// Writes it, if changes were told since. What cannot be written stays behind, which is safe: then fewer replaced
-    /// files are recognised, and none wrongly.
+    /// Writes it, if it is another one than the file says. What cannot be written stays behind: then fewer replaced files
+    /// are recognised, and none wrongly.
     pub(super) fn write(&self) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let told = self.told.load(Ordering::Acquire);
@@ -121,15 +121,33 @@ impl Mark {
         self.count.clone()
     }
 
-    /// Counts changes once they are committed.
-    pub(super) fn told(&self, changes: u64) {
+    /// Counts changes before they are committed: whoever reads them finds them counted.
+    pub(super) fn add(&self, changes: u64) {
         self.count.told.fetch_add(changes, Ordering::AcqRel);
+    }
+
+    /// Takes back what was not committed.
+    pub(super) fn take_back(&self, changes: u64) {
+        self.count.told.fetch_sub(changes, Ordering::AcqRel);
     }
 }
 
 impl Drop for Mark {
     fn drop(&mut self) {
         self.count.write();
+    }
+}
+
+/// How many changes were told from a database of which nothing is left but an empty file, if that is so. One that is
+/// missing was taken away by somebody.
+pub(super) fn told_from_emptied(conn: &Connection, lock: &File) -> Result<Option<u64>> {
+    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    if number("PRAGMA page_count")? == 0 || number("SELECT count(*) FROM sqlite_schema")? > 0 {
+        return Ok(None);
+    }
+    match read_mark(lock).map_err(unavailable)? {
+        Found::Mark(_, told) if told > 0 => Ok(Some(told)),
+        _ => Ok(None),
     }
 }
 

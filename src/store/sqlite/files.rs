@@ -28,10 +28,10 @@ pub struct Part {
 
 impl Part {
     /// Begins a file of this name with `.partial` behind it; what a process that was killed left of one is
-    /// overwritten.
+    /// overwritten, and nothing else.
     ///
     /// # Errors
-    /// Somebody else writes it, something of another kind has that name, or the folder takes no file.
+    /// Somebody else writes it, something else has that name, or the folder takes no file.
     pub fn new(output: Output) -> Result<Self, CopyError> {
         Self::begin(output, PARTIAL)
     }
@@ -48,7 +48,7 @@ impl Part {
     fn open(output: &Output, path: &Path) -> Result<File, CopyError> {
         let io = CopyError::io(path);
         let taken = || CopyError::from(Refusal::Taken(path.to_owned()));
-        if !output.may_remove(path).map_err(&io)? {
+        if !output.may_overwrite(path).map_err(&io)? {
             return Err(taken());
         }
         let mut options = OpenOptions::new();

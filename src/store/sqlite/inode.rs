@@ -24,6 +24,12 @@ impl Inode {
             .unwrap_or_else(|| Ok(path.metadata()?.into()))
     }
 
+    /// Of what is at a path itself, should that be a link.
+    pub(super) fn at_itself(path: &Path) -> io::Result<Self> {
+        seen(rustix::fs::CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+            .unwrap_or_else(|| Ok(path.symlink_metadata()?.into()))
+    }
+
     /// Of an open file.
     pub(super) fn of(file: &File) -> io::Result<Self> {
         seen(file, Path::new(""), rustix::fs::AtFlags::EMPTY_PATH)

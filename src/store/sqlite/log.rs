@@ -2,10 +2,10 @@
 //! after the end of a log that was cut off.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::inode::Inode;
 
@@ -22,10 +22,36 @@ pub(super) struct Log {
     index: Arc<File>,
     path: PathBuf,
     file: OnceLock<File>,
-    /// Bytes of a page, once the index was read.
-    page: AtomicU64,
-    /// Bytes that it must have, as far as is known.
-    least: AtomicU64,
+    /// What it had after the last two commits, as far as is known.
+    known: Mutex<Known>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// Bytes of a page; 0 until the index was read.
+    page: u64,
+    /// The salt of its header, and of each of its frames.
+    salt: [u8; 8],
+    /// Frames after the last commit.
+    frames: u64,
+    /// Frames after the one before, or none since the log has begun again.
+    before: u64,
+}
+
+impl Known {
+    /// Whether a file has what must be there: all bytes, and the last frame that was there before the last commit. Where
+    /// the log was cut off while that commit was written, it is long enough again, with a hole in the place of that frame.
+    fn is_in(&self, file: &File, len: u64) -> io::Result<bool> {
+        if len < least(self.frames, self.page) {
+            return Ok(false);
+        }
+        let Some(last) = self.before.checked_sub(1) else { return Ok(true) };
+        let mut salt = [0; 8];
+        match file.read_exact_at(&mut salt, least(last, self.page) + 8) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| salt == self.salt),
+        }
+    }
 }
 
 /// What the index says of the log: frames, bytes of a page, and the salt of its header.
@@ -38,21 +64,26 @@ struct Said {
 
 impl Log {
     pub(super) fn of(index: Arc<File>, path: PathBuf) -> Self {
-        Self { index, path, file: OnceLock::new(), page: AtomicU64::default(), least: AtomicU64::default() }
+        Self { index, path, file: OnceLock::new(), known: Mutex::default() }
     }
 
     /// Notes that a commit has left so many frames in it.
     pub(super) fn committed(&self, frames: u64) {
-        let page = self.page.load(Ordering::Relaxed);
-        if page > 0 {
-            self.least.store(least(frames, page), Ordering::Relaxed);
-        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.before = if known.frames < frames { known.frames } else { 0 };
+        known.frames = frames;
     }
 
-    /// Whether the log is as long as it must be, as far as is known; if not, whether it is whole.
+    fn known(&self) -> Known {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the log has what it must have, as far as is known; if not, whether it is whole.
     pub(super) fn is_not_cut_off(&self) -> bool {
-        let len = self.file.get().and_then(|file| Inode::of(file).ok()).map(|inode| inode.len);
-        len.is_some_and(|len| len >= self.least.load(Ordering::Relaxed)) || self.is_whole(len)
+        let known = self.known();
+        let has = |file: &File| known.is_in(file, Inode::of(file)?.len);
+        let is_known = known.page > 0 && self.file.get().is_some_and(|file| has(file).unwrap_or(false));
+        is_known || self.is_whole(None)
     }
 
     /// Whether the log is as long as it must be, and begins as it must. Whoever empties it by a checkpoint says so in
@@ -84,18 +115,21 @@ impl Log {
                 self.file.get_or_init(|| opened)
             }
         };
-        let least = least(said.frames, said.page);
-        if len.map_or_else(|| Inode::of(file).map(|inode| inode.len), Ok).ok()? < least {
+        let len = len.map_or_else(|| Inode::of(file).map(|inode| inode.len), Ok).ok()?;
+        let is_same = |known: &Known| known.salt == said.salt && known.page == said.page;
+        let known = Some(self.known()).filter(is_same).unwrap_or_default();
+        let is = Known { page: said.page, salt: said.salt, frames: said.frames, before: known.before };
+        if !is.is_in(file, len).ok()? {
             return Some(false);
         }
         let mut salt = [0; 8];
         file.read_exact_at(&mut salt, 16).ok()?;
-        let is_whole = salt == said.salt;
-        if is_whole {
-            self.page.store(said.page, Ordering::Relaxed);
-            self.least.store(least, Ordering::Relaxed);
+        if salt != said.salt {
+            return Some(false);
         }
-        Some(is_whole)
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.page, known.salt) = (said.page, said.salt);
+        Some(true)
     }
 }
 

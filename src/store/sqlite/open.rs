@@ -36,6 +36,16 @@ pub enum OpenError {
         /// The log, or the mark of a service that lost the database.
         beside: PathBuf,
     },
+    /// What was stored in it was in its log, which is gone.
+    #[error(
+        "{path} is empty, but {told} changes were told from it: its log is missing or was emptied. Put that back, or run          `rollcall restore --replace BACKUP`; to begin an empty directory, move {path} away"
+    )]
+    LogGone {
+        /// The database.
+        path: PathBuf,
+        /// How many changes its feeds had.
+        told: u64,
+    },
     /// Another file was put in the place of the database that a log belongs to.
     #[error(
         "{path} was put in the place of another database, whose log {beside} is: put that back, or run `rollcall \
@@ -215,13 +225,18 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Refuses a database that is missing or empty while a log of it holds something: SQLite would drop that. Also
-/// one that a service lost while it was open, or that has no folder.
+/// one that a service lost while it was open, or that has no folder; and a link beside which there is a log, since it was
+/// put in the place of the database of that log.
 ///
 /// # Errors
 /// So it is.
 pub fn check_log(path: &Path) -> Result<(), OpenError> {
     // What lies beside it lies where a link leads.
     let target = path.read_link().map(|to| folder(path).join(to));
+    let beside = with_suffix(path, "-wal");
+    if target.is_ok() && holds_something(&beside) {
+        return Err(OpenError::LogOfAnother { path: path.to_owned(), beside });
+    }
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|file| file.len() > 0) {
         return Ok(());

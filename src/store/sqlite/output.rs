@@ -166,9 +166,13 @@ impl Output {
         Ok(())
     }
 
-    /// Whether a file that a process left behind may be overwritten.
-    pub(super) fn may_remove(&self, leftover: &Path) -> io::Result<bool> {
-        may_remove(leftover, self.database.as_deref())
+    /// Whether a file that a process left behind may be overwritten: it is empty, or begins as what is written does.
+    pub(super) fn may_overwrite(&self, leftover: &Path) -> io::Result<bool> {
+        if !may_remove(leftover, self.database.as_deref())? {
+            return Ok(false);
+        }
+        let Some(found) = look(leftover)? else { return Ok(true) };
+        Ok(found.len() == 0 || begins_as(&head(leftover)?, self.kind))
     }
 
     /// Whether there is something at the path.
@@ -328,12 +332,14 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn is_a(path: &Path, kind: Kind) -> io::Result<bool> {
-    let head = head(path)?;
-    Ok(match kind {
-        Kind::Text { is, .. } => is(&head),
-        Kind::Database => is_ours(&head),
-        Kind::Backup => is_ours(&head) && is_sealed(path),
-    })
+    Ok(begins_as(&head(path)?, kind) && (!matches!(kind, Kind::Backup) || is_sealed(path)))
+}
+
+fn begins_as(head: &[u8], kind: Kind) -> bool {
+    match kind {
+        Kind::Text { is, .. } => is(head),
+        Kind::Database | Kind::Backup => is_ours(head),
+    }
 }
 
 /// Whether this is the header of a database of rollcall.

@@ -43,13 +43,13 @@ struct Files {
     lost: OnceLock<String>,
 }
 
-/// A path, and the device and inode of the file that is open by it, as soon as there is one.
+/// A path, how to look at it, and the device and inode of the file that is open by it, as soon as there is one.
 #[derive(Debug)]
-struct OpenFile(PathBuf, OnceLock<(u64, u64)>);
+struct OpenFile(PathBuf, fn(&Path) -> io::Result<Inode>, OnceLock<(u64, u64)>);
 
 impl OpenFile {
-    fn new(path: PathBuf) -> Self {
-        let file = Self(path, OnceLock::new());
+    fn new(path: PathBuf, look: fn(&Path) -> io::Result<Inode>) -> Self {
+        let file = Self(path, look, OnceLock::new());
         // A log that is not there yet is known once it is.
         _ = file.look();
         file
@@ -61,14 +61,14 @@ impl OpenFile {
     /// What has become of the file.
     fn look(&self) -> std::result::Result<Option<u64>, String> {
         let path = self.0.display();
-        match Inode::at(&self.0) {
+        match self.1(&self.0) {
             Ok(Inode { identity: found, len }) => {
-                if *self.1.get_or_init(|| found) == found {
+                if *self.2.get_or_init(|| found) == found {
                     return Ok(Some(len));
                 }
                 Err(format!("{path} leads to another file than the one that is open"))
             }
-            Err(error) if is_gone(&error) && self.1.get().is_some() => {
+            Err(error) if is_gone(&error) && self.2.get().is_some() => {
                 Err(format!("{path} was moved or removed"))
             }
             // It says nothing about where the file is.
@@ -85,9 +85,11 @@ impl Presence {
     /// Notes which files are open: those of the database at `path`, which the settings call `named`. The thread that
     /// looks at them writes the mark as well.
     pub(super) fn of(named: &Path, path: &Path, mark: Arc<Count>) -> Self {
-        let beside = |suffix| OpenFile::new(with_suffix(path, suffix));
+        // A link in the place of one leads to a database beside which SQLite would look for another log.
+        let itself = |path| OpenFile::new(path, Inode::at_itself);
+        let beside = |suffix| itself(with_suffix(path, suffix));
         Self(Arc::new(Files {
-            database: [OpenFile::new(path.to_owned()), OpenFile::new(named.to_owned())],
+            database: [itself(path.to_owned()), OpenFile::new(named.to_owned(), Inode::at)],
             wal: beside("-wal"),
             others: [beside("-shm"), beside(".lock")],
             log: OnceLock::new(),
@@ -132,6 +134,11 @@ impl Presence {
         self.check_known()
     }
 
+    /// Has the mark of the feed say what was committed: call it before anybody is told a number of a change.
+    pub fn mark_told(&self) {
+        self.0.mark.write();
+    }
+
     fn look_into_log(&self, is_right: impl FnOnce(&Log) -> bool) -> std::result::Result<(), String> {
         let path = self.0.wal.0.display();
         match self.0.log.get().is_none_or(is_right) {
@@ -171,7 +178,7 @@ impl Presence {
         let watch = move || {
             while let Some(files) = Weak::upgrade(&files) {
                 let presence = Self(files);
-                presence.0.mark.write();
+                presence.mark_told();
                 if let Err(why) = presence.look(&database) {
                     presence.lose(why);
                     return tell();

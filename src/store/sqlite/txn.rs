@@ -273,11 +273,14 @@ impl Txn for SqliteTxn<'_> {
     }
 
     fn commit(self) -> Result<()> {
-        self.txn.commit().map_err(trouble)?;
+        self.state.mark.add(self.told);
+        if let Err(error) = self.txn.commit() {
+            self.state.mark.take_back(self.told);
+            return Err(trouble(error));
+        }
         // Before anybody is told that it is stored.
         self.state.presence.check_committed(checkpoint::pages())?;
         self.state.checked = true;
-        self.state.mark.told(self.told);
         self.state.clock = self.clock;
         self.state.next_seq = self.next_seq;
         self.state.feeds.extend(self.feeds);

@@ -42,6 +42,10 @@ impl Store for Lent<'_> {
         self.0.remember(committed);
     }
 
+    fn finish(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn rest(&mut self) -> Result<(), Error> {
         self.0.rest()
     }

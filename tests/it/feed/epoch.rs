@@ -130,6 +130,49 @@ fn a_follower_of_any_way_survives_a_restore() {
     }
 }
 
+/// The number was told, and the process killed at once: whatever is put in the place of the file is another epoch.
+#[test]
+fn who_was_told_a_number_right_before_a_kill_is_not_deceived() {
+    let ways: [fn(&Program) -> String; 3] = [
+        |program| {
+            let page = program.get("/v1/changes?since=0&limit=1000").json();
+            format!("/v1/changes?since={}", page["next"].as_str().unwrap())
+        },
+        |program| {
+            let page = program.get("/v1/changes?snapshot=true&limit=2").json();
+            format!("/v1/changes?snapshot=true&after={}", page["after"].as_str().unwrap())
+        },
+        |program| {
+            let page = program.get("/v1/appusers?sort=-lastSeen&limit=2").json();
+            format!("/v1/appusers?sort=-lastSeen&limit=2&after={}", page["after"].as_str().unwrap())
+        },
+    ];
+    for told in ways {
+        for put_back in ["an older file", "half of the log"] {
+            let home = Home::new();
+            let program = home.start();
+            write(&program, "before", 10);
+            program.stop();
+            copy_file(&home, "rollcall.db", "old.db");
+            let program = home.start();
+            write(&program, "lost", 20);
+            let path = told(&program);
+            program.kill();
+            if put_back == "an older file" {
+                remove(&home, "rollcall.db-wal");
+                remove(&home, "rollcall.db-shm");
+                fs::rename(home.path().join("old.db"), home.database()).unwrap();
+            } else {
+                let log = fs::File::options().write(true).open(home.path().join("rollcall.db-wal")).unwrap();
+                log.set_len(log.metadata().unwrap().len() / 2).unwrap();
+            }
+            let program = home.start();
+            write(&program, "after", 25);
+            assert_eq!(program.get(&path).status, 410, "{put_back}: {path}");
+        }
+    }
+}
+
 /// What is in a folder: a database without a log, and what lies beside it.
 fn copy_file(home: &Home, from: &str, to: &str) {
     fs::copy(home.path().join(from), home.path().join(to)).unwrap();

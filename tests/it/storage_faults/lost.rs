@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::*;
 use crate::backup::{message, printed};
-use crate::support::{SECRET, request, require, until};
+use crate::support::{Hang, SECRET, installed, request, require, until};
 
 /// What happens to the files in the folder `data`, how it is undone, and whether a commit sees it at once.
 struct Loss {
@@ -23,7 +23,17 @@ fn rename(folder: &Path, from: &str, to: &str) {
 
 const NOTHING: fn(&Path) = |_| {};
 
-const LOSSES: [Loss; 11] = [
+const LOSSES: [Loss; 12] = [
+    Loss {
+        name: "a link to where it was moved is put in its place",
+        happens: |data| {
+            fs::create_dir(data.join("big")).unwrap();
+            rename(data, "rollcall.db", "big/rollcall.db");
+            symlink("big/rollcall.db", data.join("rollcall.db")).unwrap();
+        },
+        undone: |data| rename(data, "big/rollcall.db", "rollcall.db"),
+        at_once: true,
+    },
     Loss {
         name: "the database is moved",
         happens: |data| rename(data, "rollcall.db", "moved.db"),
@@ -186,6 +196,42 @@ fn an_idle_service_notices_it_as_well_and_the_next_start_makes_no_empty_director
     }
 }
 
+/// Beside the link lies the log, where SQLite would not look for it.
+#[test]
+fn a_start_on_a_link_that_was_put_in_the_place_of_the_database_is_refused() {
+    let home = Home::new();
+    let program = home.start();
+    for n in 0..3 {
+        assert_eq!(program.webhook(message(n)).status, 200);
+    }
+    program.kill();
+    fs::create_dir(home.path().join("big")).unwrap();
+    rename(home.path(), "rollcall.db", "big/rollcall.db");
+    symlink("big/rollcall.db", home.database()).unwrap();
+    let (status, log) = home.try_start().map(|_| ()).unwrap_err();
+    assert!(status.code() == Some(74) && log.contains("rollcall.db-wal"), "{status}: {log}");
+    rename(home.path(), "big/rollcall.db", "rollcall.db");
+    assert_eq!(home.start().everybody().len(), 3);
+}
+
+/// Nothing was copied into the database yet: without its log it is empty.
+#[test]
+fn a_start_without_the_log_that_had_everything_is_refused() {
+    for empties in [|log: &Path| fs::remove_file(log).unwrap(), |log: &Path| drop(File::create(log).unwrap())]
+    {
+        let home = Home::new();
+        let program = home.start();
+        assert_eq!(program.webhook(message(1)).status, 200);
+        assert_eq!(program.get("/v1/changes").status, 200);
+        program.kill();
+        empties(&home.path().join("rollcall.db-wal"));
+        let (status, log) = home.try_start().map(|_| ()).unwrap_err();
+        assert!(status.code() == Some(74) && log.contains("1 changes were told"), "{status}: {log}");
+        fs::remove_file(home.database()).unwrap();
+        assert_eq!(home.start().everybody().len(), 0, "that was somebody's will");
+    }
+}
+
 /// SQLite has the shared memory mapped: the kernel ends a process that reaches behind its end.
 #[test]
 fn shared_memory_that_is_cut_off_ends_the_process_and_loses_nothing_acknowledged() {
@@ -267,6 +313,38 @@ fn cut(log: &Path, how: &str) {
             let file = File::options().write(true).open(log).unwrap();
             std::os::unix::fs::FileExt::write_all_at(&file, &vec![0; bytes], 0).unwrap();
         }
+    }
+}
+
+/// The commit under way makes the log as long as it was before it was cut off.
+#[test]
+fn a_log_that_is_cut_off_during_a_commit_is_noticed() {
+    require!(installed("strace"));
+    for len in [32, 100, 5000] {
+        let home = Home::with("[store]\nurl = \"sqlite://data/link.db\"\n[ingest]\nanswer_within = \"30s\"");
+        fs::create_dir(home.path().join("data")).unwrap();
+        symlink("rollcall.db", home.path().join("data/link.db")).unwrap();
+        let program = home.start();
+        for n in 0..3 {
+            assert_eq!(program.webhook(message(n)).status, 200);
+        }
+        let hang = Hang::on(&home, &program, "pwrite64");
+        std::thread::scope(|scope| {
+            let program = &program;
+            let under_way = scope.spawn(move || {
+                request(program.listen, "POST", "/webhooks", &[("x-api-key", SECRET)], message(7).as_bytes())
+            });
+            until("the commit is being written", || {
+                fs::read_to_string(home.path().join("strace.log")).unwrap().contains("pwrite64")
+            });
+            let log = home.path().join("data/rollcall.db-wal");
+            File::options().write(true).open(log).unwrap().set_len(len).unwrap();
+            drop(hang);
+            _ = under_way.join().unwrap();
+        });
+        let (status, log) = program.wait();
+        assert_eq!(status.code(), Some(74), "{len}: {log}");
+        assert!(log.contains("was cut off or overwritten in place"), "{len}: {log}");
     }
 }
 
