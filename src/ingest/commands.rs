@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::failure::Failure;
 use super::mint::fresh_id;
 use super::queue::{Answer, Asked, Once};
 use super::work::{Origin, Work, subjects};
-use super::worker::Failure;
 use crate::domain::command::{Action, Authority, Done, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
 use crate::domain::{

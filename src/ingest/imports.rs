@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::commands::{kept, written};
+use super::failure::Failure;
 use super::queue::{Import, Imported};
 use super::work::{Origin, Work, event_keys, subjects};
-use super::worker::Failure;
 use crate::domain::{AppId, Fact, Reason, Text, entry_body};
 use crate::store::{Keys, Outcome, Source, Txn};
 

@@ -1,6 +1,7 @@
 //! From the receiver to the disk: one bounded queue, one worker.
 
 mod commands;
+mod failure;
 pub mod heard;
 mod imports;
 mod mint;

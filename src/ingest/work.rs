@@ -5,9 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 
+use super::failure::Failure;
 use super::queue::{Delivered, Receipt, Redriven, Task};
 use super::walks::Walks;
-use super::worker::{Failure, now_ms};
+use super::worker::now_ms;
 use crate::domain::brand::BRAND;
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, Seen, SmoochId, Text};
 use crate::store::archive::Verdicts;

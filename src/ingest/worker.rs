@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use async_channel::{Receiver, TryRecvError};
 
+use super::failure::Failure;
 use super::news::News;
 use super::pulse::Pulse;
 use super::queue::{Answer, Delivered, Imported, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::upkeep::Upkeep;
 use super::walks::Walks;
 use super::work::{Work, keys};
-use crate::domain::TooLarge;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
 use crate::request::Request;
@@ -34,42 +34,6 @@ pub struct Options {
     pub news: News,
     /// Felt by whoever watches over the worker.
     pub pulse: Pulse,
-}
-
-/// Why a batch came to nothing.
-pub(super) enum Failure {
-    /// Something in it cannot be applied, whenever it is tried.
-    Job(String),
-    /// Something in it would merge too many.
-    Group(TooLarge),
-    /// The store cannot take it now, or not by this process.
-    Store(Error),
-}
-
-impl Failure {
-    /// What is wrong with the job itself, if it is the job.
-    fn about_the_job(self) -> Result<String, Self> {
-        match self {
-            Self::Job(detail) => Ok(detail),
-            Self::Group(error) => Ok(error.to_string()),
-            other => Err(other),
-        }
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Unfit(detail) => Self::Job(detail),
-            error => Self::Store(error),
-        }
-    }
-}
-
-impl From<TooLarge> for Failure {
-    fn from(error: TooLarge) -> Self {
-        Self::Group(error)
-    }
 }
 
 /// Stores what comes until the queue is closed and empty, then closes the store.
@@ -112,7 +76,10 @@ fn batches<S: Store>(
             received => received.ok(),
         };
         // Only where the files are whole is all on disk that was acknowledged.
-        let Some(first) = first else { return rest(store).and_then(|()| finish(store)) };
+        let Some(first) = first else {
+            rest(store)?;
+            return warn_unless_fatal(store.finish(), "the last checkpoint is left to the next start");
+        };
         options.pulse.begin();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
@@ -143,20 +110,14 @@ fn batches<S: Store>(
 
 /// Looks after the store between two batches.
 fn rest<S: Store>(store: &mut S) -> Result<(), Error> {
-    match store.rest() {
-        Err(error) if error.is_fatal() => return Err(error),
-        Err(error) => tracing::warn!(%error, "upkeep of the database failed: {error}"),
-        Ok(()) => {}
-    }
-    Ok(())
+    warn_unless_fatal(store.rest(), "upkeep of the database failed")
 }
 
-/// Ends the store well. What only puts that off is left to the next start.
-fn finish<S: Store>(store: &mut S) -> Result<(), Error> {
-    match store.finish() {
-        Err(error) if error.is_fatal() => return Err(error),
-        Err(error) => tracing::warn!(%error, "the last checkpoint is left to the next start: {error}"),
-        Ok(()) => {}
+/// Logs an error after which the store can be used.
+fn warn_unless_fatal(done: Result<(), Error>, failed: &str) -> Result<(), Error> {
+    match done {
+        Err(error) if !error.is_fatal() => tracing::warn!(%error, "{failed}: {error}"),
+        done => return done,
     }
     Ok(())
 }

@@ -128,7 +128,10 @@ impl Log {
             return Some(false);
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        (known.page, known.salt) = (said.page, said.salt);
+        if !is_same(&known) {
+            // It has begun again since: no frame of before is in it.
+            *known = Known { before: 0, ..is };
+        }
         Some(true)
     }
 }

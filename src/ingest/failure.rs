@@ -1,0 +1,40 @@
+//! Why a batch is not stored.
+
+use crate::domain::TooLarge;
+use crate::store::Error;
+
+/// Why a batch came to nothing.
+pub(super) enum Failure {
+    /// Something in it cannot be applied, whenever it is tried.
+    Job(String),
+    /// Something in it would merge too many.
+    Group(TooLarge),
+    /// The store cannot take it now, or not by this process.
+    Store(Error),
+}
+
+impl Failure {
+    /// What is wrong with the job itself, if it is the job.
+    pub(super) fn about_the_job(self) -> Result<String, Self> {
+        match self {
+            Self::Job(detail) => Ok(detail),
+            Self::Group(error) => Ok(error.to_string()),
+            other => Err(other),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unfit(detail) => Self::Job(detail),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl From<TooLarge> for Failure {
+    fn from(error: TooLarge) -> Self {
+        Self::Group(error)
+    }
+}
