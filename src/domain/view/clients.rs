@@ -166,7 +166,7 @@ struct Voice<'a> {
 /// A client as it is shown, whichever of these ids was used for it; nothing if it is gone.
 fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
     let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
-    // It is not active here if somebody else has it, under whichever of its ids.
+    // The client is inactive here if another app user holds one of its ids.
     let mut claims = ids.iter().flat_map(|id| group.records().flat_map(move |record| record.claimed_as(id)));
     let (active, _) = said(active, &rest);
     Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: without_nulls(rest) })

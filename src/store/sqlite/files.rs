@@ -31,7 +31,7 @@ impl Part {
     /// overwritten, and nothing else.
     ///
     /// # Errors
-    /// Somebody else writes it, something else has that name, or the folder takes no file.
+    /// Another process writes the file, another file has that name, or the folder takes no file.
     pub fn new(output: Output) -> Result<Self, CopyError> {
         Self::begin(output, PARTIAL)
     }

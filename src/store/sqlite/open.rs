@@ -38,7 +38,8 @@ pub enum OpenError {
     },
     /// What was stored in it was in its log, which is gone.
     #[error(
-        "{path} is empty, but {told} changes were told from it: its log is missing or was emptied. Put that back, or run          `rollcall restore --replace BACKUP`; to begin an empty directory, move {path} away"
+        "{path} is empty, but its feeds had {told} changes: its log is missing or was emptied. Put the log back, or run \
+         `rollcall restore --replace BACKUP`; to begin an empty directory, move {path} away"
     )]
     LogGone {
         /// The database.

@@ -226,7 +226,7 @@ fn a_start_without_the_log_that_had_everything_is_refused() {
         program.kill();
         empties(&home.path().join("rollcall.db-wal"));
         let (status, log) = home.try_start().map(|_| ()).unwrap_err();
-        assert!(status.code() == Some(74) && log.contains("1 changes were told"), "{status}: {log}");
+        assert!(status.code() == Some(74) && log.contains("its feeds had 1 changes: its log is missing or was emptied. Put the log back, or run `rollcall restore"), "{status}: {log}");
         fs::remove_file(home.database()).unwrap();
         assert_eq!(home.start().everybody().len(), 0, "that was somebody's will");
     }
