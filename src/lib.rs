@@ -3,6 +3,7 @@
 //! A webhook travels `http` → `wire` → `ingest` → `domain` → `store`, and is answered 200 once it is
 //! on disk. `docs/architecture.md` follows it step by step.
 
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod domain;

@@ -1,25 +1,21 @@
 //! What is opened in which order, and how it ends.
 
+mod failure;
+mod front;
 mod live;
 mod open;
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Problems, Server, Settings, StoreUrl};
-use crate::exit;
-use crate::http::listen::{self, Routes};
-use crate::http::{self, Shared};
+use crate::config::{Problems, Settings, StoreUrl};
+use crate::http::Shared;
 use crate::ingest::news::News;
 use crate::ingest::pulse::Pulse;
 use crate::ingest::queue::Queue;
@@ -29,8 +25,11 @@ use crate::rebuild::relearn::Relearning;
 use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
-use crate::store::sqlite::{OpenError, Sqlite};
+use crate::store::sqlite::Sqlite;
 use crate::supervisor;
+pub use failure::Failure;
+use failure::io;
+use front::Front;
 use live::Live;
 use open::open;
 
@@ -42,46 +41,6 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// How long every webhook is answered 503 before the process ends, once a file of the database was lost.
 const SAYS_LOST: Duration = Duration::from_secs(1);
-
-/// Why the service did not start, or ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The database cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The database cannot be used any more.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// A listener, a thread or a signal.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// What the system says.
-        error: std::io::Error,
-    },
-    /// The settings are not those of the database.
-    #[error(transparent)]
-    Settings(#[from] Problems),
-    /// The worker's thread ended without a word.
-    #[error("the worker panicked; nothing more can be stored by this process")]
-    Worker,
-    /// The worker did not finish in time. What was acknowledged is on disk.
-    #[error("stopped before the worker had finished: drain_within is over")]
-    NotDrained,
-}
-
-impl Failure {
-    /// 74 for input, output and a damaged file, 78 for settings, 1 for everything else.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Io { .. } | Self::Store(_) => exit::IO,
-            Self::Open(error) => exit::of_open(error),
-            Self::Settings(_) => exit::SETTINGS,
-            Self::Worker | Self::NotDrained => exit::FAILED,
-        })
-    }
-}
 
 /// Runs the service until it is told to stop, or cannot go on. SIGHUP makes it go on with the settings that
 /// `read_again` gives.
@@ -166,35 +125,6 @@ pub async fn run(
     Ok(())
 }
 
-/// The two listeners, at first without a database behind them.
-struct Front {
-    listen: SocketAddr,
-    admin_listen: SocketAddr,
-    routes: Routes,
-    admin_routes: Routes,
-    limits: watch::Sender<listen::Limits>,
-    public: JoinHandle<()>,
-    stop: watch::Sender<bool>,
-    stop_admin: watch::Sender<bool>,
-}
-
-impl Front {
-    async fn open(server: &Server, metrics: &Arc<Metrics>) -> Result<Self, Failure> {
-        let (public, listen) = bind(server.listen).await?;
-        let (admin, admin_listen) = bind(server.admin_listen).await?;
-        let (stop, stopping) = watch::channel(false);
-        let (stop_admin, stopping_admin) = watch::channel(false);
-        let (limits, bounds) = watch::channel(listen::Limits::from(server));
-        let routes = Routes::from(http::starting(metrics.clone()));
-        let admin_routes = Routes::from(http::admin_starting(server));
-        let public =
-            tokio::spawn(listen::serve(public, routes.clone(), bounds.clone(), metrics.clone(), stopping));
-        // Connections to the admin listener are not counted as the public one's.
-        tokio::spawn(listen::serve(admin, admin_routes.clone(), bounds, Arc::default(), stopping_admin));
-        Ok(Self { listen, admin_listen, routes, admin_routes, limits, public, stop, stop_admin })
-    }
-}
-
 /// Ends what is under way, from the front to the back.
 async fn drain(mut front: Front, live: Live, queue: &Queue, worker: oneshot::Receiver<Stored>) -> Ended {
     live.draining();
@@ -233,12 +163,6 @@ fn retention(settings: &Settings) -> Retention {
         feed_changes: kept.feed_changes,
         quarantine_age: ms(kept.quarantine_age),
     }
-}
-
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
-    let bound = listener.local_addr().map_err(io("the listener's address"))?;
-    Ok((listener, bound))
 }
 
 type Stored = Result<(), store::Error>;
@@ -324,11 +248,6 @@ impl Signals {
 enum Told {
     Stop(&'static str),
     Reload,
-}
-
-fn io(what: &str) -> impl FnOnce(std::io::Error) -> Failure {
-    let what = what.to_owned();
-    |error| Failure::Io { what, error }
 }
 
 /// Runs `future` on a runtime of its own. The runtime ends with it, whatever is still open.

@@ -3,8 +3,8 @@
 
 use super::Failure;
 use crate::config::{App, Settings};
-use crate::domain::brand::{Name, brands_of, several_brands};
-use crate::domain::{AppId, View};
+use crate::domain::brand::{Name, several_brands};
+use crate::domain::{AppId, View, brands_of};
 use crate::store::Reader as _;
 use crate::store::export::Export as _;
 use crate::store::sqlite::SqliteReader;

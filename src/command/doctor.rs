@@ -2,6 +2,7 @@
 
 mod contents;
 mod files;
+mod finding;
 mod service;
 
 use std::io::Write as _;
@@ -17,6 +18,7 @@ use crate::config::{Problems, Settings, StoreUrl};
 use crate::exit;
 use crate::ingest::upkeep::READING;
 use crate::store::sqlite::{self, CopyError, Fault, Health, Hole, OpenError, Work};
+use finding::{Finding, State, span};
 
 const AFTER_HELP: &str = "\
 Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database and its derived tables, the clock, the \
@@ -39,38 +41,6 @@ pub struct Args {
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Fine,
-    /// May go wrong, or is for its owner to judge.
-    Warning,
-    Wrong,
-}
-
-/// What was looked at, how it is, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Finding {
-    check: &'static str,
-    state: State,
-    said: String,
-    /// Empty where all is well.
-    remedy: String,
-}
-
-impl Finding {
-    fn fine(check: &'static str, said: impl Into<String>) -> Self {
-        Self { check, state: State::Fine, said: said.into(), remedy: String::new() }
-    }
-
-    fn warning(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, state: State::Warning, said: said.into(), remedy: remedy.into() }
-    }
-
-    fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, state: State::Wrong, said: said.into(), remedy: remedy.into() }
-    }
 }
 
 /// Looks at everything and prints what it found. Returns what to exit with: 0, or 1 if something is wrong.
@@ -270,15 +240,4 @@ fn clock(health: &Health, now: Timestamp) -> Finding {
         );
     }
     Finding::fine("clock", "agrees with the journal and with Smooch's dates")
-}
-
-/// A length of time for people, in its two largest units.
-fn span(length: SignedDuration) -> String {
-    let seconds = length.as_secs().max(0);
-    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, s) => format!("{s} s"),
-        (0, 0, m, s) => format!("{m} min {s} s"),
-        (0, h, m, _) => format!("{h} h {m} min"),
-        (d, h, ..) => format!("{d} d {h} h"),
-    }
 }

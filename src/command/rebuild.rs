@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::service::Service;
 use super::stages::watched;
 use super::{Failure, database};
+use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
 use crate::domain::Key;
 use crate::ingest::upkeep::READING;
@@ -253,7 +254,7 @@ impl Hand {
             }
             Self::Own(store) => {
                 names.iter().try_for_each(|name| store.make_anew(name))?;
-                let now = jiff::Timestamp::now().as_millisecond();
+                let now = now_ms();
                 while store.let_go(&Retention::default(), now, &READING)? {}
             }
         }
@@ -274,7 +275,7 @@ impl Hand {
             }
             Self::Own(store) => {
                 let mut txn = store.begin()?;
-                txn.replace(rows, jiff::Timestamp::now().as_millisecond())?;
+                txn.replace(rows, now_ms())?;
                 txn.commit().context("writing the database")?;
                 store.rest()?;
                 Ok(rows.len() as u64)

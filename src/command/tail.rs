@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::database;
 use super::journal::filter::{Coming, Filter, nobody};
 use super::journal::text;
+use crate::clock::now_ms;
 use crate::config::Settings;
-use crate::ingest::worker::now_ms;
 use crate::store::archive::Archive as _;
 
 /// How often it is looked whether something was committed, which costs a look at shared memory.

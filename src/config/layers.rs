@@ -6,7 +6,14 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{ENVIRONMENT, Origin, Place, Problem, Problems, SHIPPED};
+use super::origin::Origin;
+use super::problems::{Place, Problem, Problems};
+
+/// The shipped defaults, which are their own documentation and a working demo.
+pub(super) const SHIPPED: &str = include_str!("../../config.toml");
+
+/// What the name of every environment variable of ours begins with.
+pub(super) const ENVIRONMENT: &str = "ROLLCALL__";
 
 /// The type of a value from a flag or a variable: its text is whatever the key wants.
 pub(super) const UNTYPED: &str = "untyped";

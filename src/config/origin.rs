@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Place;
+use super::problems::Place;
 
 /// A file that did not change for this long is taken to be complete.
 const QUIET: Duration = Duration::from_millis(200);

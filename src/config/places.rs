@@ -5,7 +5,9 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::{Problem, Problems, Settings, StoreUrl};
+use super::choices::StoreUrl;
+use super::problems::{Problem, Problems};
+use super::settings::Settings;
 
 impl Settings {
     /// Whether the database can be opened, or made, where the settings say.

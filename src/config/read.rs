@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::layers::{Layers, UNTYPED};
+use super::problems::{Place, Problem, Problems};
+use super::settings::{
+    App, Backup, Feed, Ingest, Key, Limits, Log, Reads, Retention, Secret, Server, Settings, Store,
+};
 use super::values::{
     address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, host, key_id,
     log_format, log_level, long_secret, origin, store_url,
-};
-use super::{
-    App, Backup, Feed, Ingest, Key, Limits, Log, Place, Problem, Problems, Reads, Retention, Secret, Server,
-    Settings, Store,
 };
 
 /// The types of TOML that may stand for a value, and how to ask for them.

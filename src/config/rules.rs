@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::net::SocketAddr;
 
 use super::read::Reader;
-use super::{Key, Secret, Settings};
+use super::settings::{Key, Secret, Settings};
 
 /// The credentials of the shipped demo, which everybody knows.
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];

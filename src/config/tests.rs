@@ -1,7 +1,11 @@
 //! The shipped file, what goes before what, and how every mistake is told.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+
+use super::layers::SHIPPED;
 use super::*;
 
 fn parse_with(text: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{LogFormat, StoreUrl};
+use super::choices::{LogFormat, StoreUrl};
 
 /// Longer is a slip of the pen, and would overflow a clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);

@@ -1,28 +1,16 @@
 //! The record of one `_id`: everything that was ever said of it and still counts.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::brand::{BRAND, brand};
 use super::client::{Client, Mention, Mentions};
-use super::fact::{Field, Part, Reason};
+use super::field::{Field, Part};
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
-
-/// A JSON value in canonical form: sorted keys, no white space, numbers as written.
-pub type Text = Arc<str>;
-
-/// The last word about one thing: only a greater stamp replaces it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Register<T> {
-    /// When it was said.
-    pub stamp: Arc<Stamp>,
-    /// What was said.
-    pub value: T,
-}
-
-/// What Smooch says of a thing; `None` is an explicit null.
-pub type Said<T> = Register<Option<T>>;
+use super::value::{Register, Said, Text};
 
 /// A value that our own API set, and what Smooch said of the same thing at that moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,6 +83,19 @@ pub struct Claim {
     pub with: Option<ClientId>,
     /// Another record claims the client too. A hint where to look, never an answer.
     pub shared: bool,
+}
+
+/// Why two app users are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Reason {
+    /// Smooch said so in a webhook.
+    Webhook,
+    /// Somebody asked our merge endpoint.
+    Api,
+    /// A device of an anonymous app user logged in as a known one.
+    Init,
+    /// Created here and later reported by Smooch under the same `userId`.
+    SameUserId,
 }
 
 /// A merge into another `_id`, or its undoing.
@@ -314,17 +315,28 @@ impl Record {
     }
 }
 
-/// Keeps the greater of two in a map of registers: the join of a register.
-pub(super) fn raise<K: Ord, T: Ord>(
-    map: &mut BTreeMap<K, Register<T>>,
-    key: K,
-    stamp: &Arc<Stamp>,
-    value: T,
-) {
-    let new = Register { stamp: stamp.clone(), value };
-    match map.get_mut(&key) {
-        Some(old) if *old >= new => {}
-        Some(old) => *old = new,
-        None => _ = map.insert(key, new),
+impl Record {
+    /// What is said of its brand: by our own API, else by Smooch.
+    pub(super) fn brand(&self) -> Option<Cow<'_, str>> {
+        let text = match self.ours.get(&*BRAND) {
+            Some(set) => set.value.value.as_ref(),
+            None => self.told_brand(),
+        };
+        text.and_then(|text| brand(text))
+    }
+
+    /// Whether both are of a brand, each of another.
+    pub(super) fn is_of_another_brand(&self, other: &Self) -> bool {
+        self.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
+    }
+
+    /// What Smooch says of its brand, as JSON text.
+    pub(super) fn told_brand(&self) -> Option<&Text> {
+        self.smooch.fields.get(&*BRAND).and_then(|said| said.value.as_ref())
+    }
+
+    /// Whether Smooch says something else of its brand than `value`: only then can that be news.
+    pub fn is_brand_news(&self, value: Option<&Text>) -> bool {
+        self.told_brand() != value
     }
 }

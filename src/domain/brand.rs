@@ -1,12 +1,9 @@
 //! Brands: a `userId` (v2's `externalId`) is unique within a brand, not within an app.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use super::app_user::{Record, Text};
-use super::fact::Field;
-use super::view::View;
+use super::field::Field;
 
 /// v2's `brandId`.
 pub static BRAND: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.brandId".into()));
@@ -32,56 +29,12 @@ impl Name {
         let brand = self.brand.or_else(|| brand.map(Into::into));
         Self { brand, ..self }
     }
-
-    /// Whether it can mean this app user by its `_id`: not one of whom another brand is known.
-    pub fn can_mean(&self, view: &View) -> bool {
-        let Some(asked) = &self.brand else { return true };
-        view.brand().is_none_or(|brand| *brand == **asked)
-    }
 }
 
 impl From<&str> for Name {
     fn from(text: &str) -> Self {
         Self { text: text.into(), brand: None }
     }
-}
-
-impl View {
-    /// The brand it is shown in, if it is shown in one.
-    pub fn brand(&self) -> Option<Cow<'_, str>> {
-        self.get(&BRAND).and_then(|text| brand(text))
-    }
-}
-
-impl Record {
-    /// What is said of its brand: by our own API, else by Smooch.
-    pub(super) fn brand(&self) -> Option<Cow<'_, str>> {
-        let text = match self.ours.get(&*BRAND) {
-            Some(set) => set.value.value.as_ref(),
-            None => self.told_brand(),
-        };
-        text.and_then(|text| brand(text))
-    }
-
-    /// Whether both are of a brand, each of another.
-    pub(super) fn is_of_another_brand(&self, other: &Self) -> bool {
-        self.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
-    }
-
-    /// What Smooch says of its brand, as JSON text.
-    pub(super) fn told_brand(&self) -> Option<&Text> {
-        self.smooch.fields.get(&*BRAND).and_then(|said| said.value.as_ref())
-    }
-
-    /// Whether Smooch says something else of its brand than `value`: only then can that be news.
-    pub fn is_brand_news(&self, value: Option<&Text>) -> bool {
-        self.told_brand() != value
-    }
-}
-
-/// The brands of these app users; `None` is of somebody without one.
-pub fn brands_of(views: &[View]) -> BTreeSet<Option<String>> {
-    views.iter().map(|view| view.brand().map(Cow::into_owned)).collect()
 }
 
 /// Why a `userId` alone is not enough, and what to do; `parameter` is what names a brand.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::app_user::{Register, Text};
 use super::ids::{ClientId, Stamp};
 use super::members::{Members, object, plain};
+use super::value::{Register, Text};
 
 /// The whole of a client: as it is shown, or as our own API set it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::app_user::Text;
 use super::brand::BRAND;
 pub use super::brand::Name;
-use super::fact::Field;
+use super::field::Field;
 use super::ids::{ClientId, SmoochId};
+use super::value::Text;
 use super::view::View;
 
 /// New values of fields; `None` clears.

@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::app_user::{Edge, Override, Recent, Record, Text, raise};
+use super::app_user::Reason;
+use super::app_user::{Edge, Override, Recent, Record};
 use super::brand::BRAND;
-use super::fact::{Event, Fact, Field, Part, Reason, Seen};
+use super::fact::{Event, Fact, Seen};
+use super::field::{Field, Part};
 use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
+use super::value::{Text, raise};
 use super::view::View;
-pub use names::json_text;
 
 /// A record's place: nothing of one app is ever found under another.
 pub type Key = (AppId, SmoochId);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::app_user::Text;
+use super::app_user::Reason;
 use super::client::{Client, Mention};
+use super::field::{Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
 use super::known::Known;
+use super::value::Text;
 
 /// One thing that happened, as it came in: the unit of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -238,68 +240,4 @@ impl Seen {
     pub fn bare(user: SmoochId) -> Self {
         Self { user, fields: Vec::new(), clients: Vec::new(), complete: Vec::new(), started: false }
     }
-}
-
-/// A part of an app user that Smooch carries either whole or not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Part {
-    /// `properties` in v1, `metadata` in v2.
-    Properties,
-    /// `clients`, in old forms `devices`, with `pendingClients`.
-    Clients,
-}
-
-/// One value of an app user. `Other` holds what only some versions have, and what nobody foresaw.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Field {
-    /// `userId`; v2 `externalId`.
-    UserId,
-    /// `givenName`.
-    GivenName,
-    /// `surname`.
-    Surname,
-    /// `email`.
-    Email,
-    /// `signedUpAt`.
-    SignedUpAt,
-    /// Any other member of an app user, by its name.
-    Other(Arc<str>),
-    /// A custom property, by its key.
-    Property(Arc<str>),
-}
-
-impl Field {
-    /// What v1 calls the clients that are being linked. They belong to the picture of the clients: who is linked
-    /// moves from the one list to the other.
-    pub const PENDING_CLIENTS: &'static str = "pendingClients";
-
-    /// By what name somebody without a name goes. It is shown, and found, for as long as no name is known.
-    pub const DISPLAY_NAME: &'static str = "displayName";
-
-    /// Whether it is [`Field::DISPLAY_NAME`].
-    pub fn is_display_name(&self) -> bool {
-        matches!(self, Self::Other(name) if **name == *Self::DISPLAY_NAME)
-    }
-
-    /// The part it belongs to, if it belongs to one.
-    pub fn part(&self) -> Option<Part> {
-        match self {
-            Self::Property(_) => Some(Part::Properties),
-            Self::Other(name) if **name == *Self::PENDING_CLIENTS => Some(Part::Clients),
-            _ => None,
-        }
-    }
-}
-
-/// Why two app users are one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Reason {
-    /// Smooch said so in a webhook.
-    Webhook,
-    /// Somebody asked our merge endpoint.
-    Api,
-    /// A device of an anonymous app user logged in as a known one.
-    Init,
-    /// Created here and later reported by Smooch under the same `userId`.
-    SameUserId,
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::app_user::{Edge, Record, Register, Said, Text};
-use super::fact::{Field, Part};
-use super::ids::{ClientId, SmoochId, Stamp};
-use super::view::clients;
+use super::app_user::{Edge, Record};
+use super::field::{Field, Part};
+use super::ids::{SmoochId, Stamp};
+use super::value::{Register, Said, Text};
 
 /// A root and every live record under it: one app user as the world sees it.
 #[derive(Debug)]
@@ -80,29 +80,6 @@ impl<'a> Group<'a> {
             record.into.iter().filter(|(_, edge)| edge.value.joined).map(move |(to, _)| (id, to))
         });
         Some(bonds.collect())
-    }
-
-    /// Which of its `_id`s has a client: the one for which it was active last, else of which it was said last, under
-    /// whichever of its ids.
-    pub(super) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
-        if self.members.is_empty() {
-            return self.root;
-        }
-        let ids = clients::accounts(self).into_values().find(|ids| ids.contains(&client));
-        let ids = ids.unwrap_or_else(|| vec![client]);
-        let newest = |of: &dyn Fn(&'a Record, &ClientId) -> Option<&'a Stamp>| {
-            let all = self.ids().zip(self.records());
-            let all =
-                all.flat_map(|(id, record)| ids.iter().filter_map(move |one| Some((of(record, one)?, id))));
-            all.max().map(|(_, id)| id)
-        };
-        let claimed = |record: &'a Record, id: &ClientId| record.strength(id).map(|stamp| &**stamp);
-        let told = |record: &'a Record, id: &ClientId| {
-            let said = record.smooch.clients.get(id).and_then(|said| said.said().next());
-            let set = record.devices.get(id).map(|set| &*set.stamp);
-            said.map(|said| &*said.stamp).max(set)
-        };
-        newest(&claimed).or_else(|| newest(&told)).unwrap_or(self.root)
     }
 
     /// When the `userId` that this group shows was last said, by whomever of it.

@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use super::app_user::Text;
+use super::value::Text;
 
 /// A member with its key as it is written, and what ranks it among others with that key.
 pub(super) type Ranked<'t, R> = (&'t str, (R, &'t str));

@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::app_user::{Record, Text};
+use super::app_user::Record;
 use super::client::Client;
-use super::fact::Field;
+use super::field::Field;
 use super::group::Group;
 use super::ids::SmoochId;
 use super::members::Members;
 use super::moment;
+use super::value::Text;
 use super::view::{View, clients, value};
 use super::words::words;
 

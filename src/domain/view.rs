@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::app_user::{Layer, Override, Record, Register, Text};
+use super::app_user::{Layer, Override, Record};
+use super::brand::{BRAND, Name, brand};
 use super::client::Client;
-use super::fact::Field;
+use super::field::Field;
 use super::group::Group;
 use super::ids::{ClientId, SmoochId};
 use super::members::{Members, plain};
+use super::value::{Register, Text};
 
 pub(super) mod clients;
 
@@ -196,6 +198,26 @@ fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>,
     set.max_by_key(|(set, _)| *set).filter(|_| !group.record.smooch.fields.contains_key(field))
 }
 
+impl View {
+    /// The brand it is shown in, if it is shown in one.
+    pub fn brand(&self) -> Option<Cow<'_, str>> {
+        self.get(&BRAND).and_then(|text| brand(text))
+    }
+}
+
+impl Name {
+    /// Whether it can mean this app user by its `_id`: not one of whom another brand is known.
+    pub fn can_mean(&self, view: &View) -> bool {
+        let Some(asked) = &self.brand else { return true };
+        view.brand().is_none_or(|brand| *brand == **asked)
+    }
+}
+
+/// The brands of these app users; `None` is of somebody without one.
+pub fn brands_of(views: &[View]) -> BTreeSet<Option<String>> {
+    views.iter().map(|view| view.brand().map(Cow::into_owned)).collect()
+}
+
 /// What a batch did to one app user, for whoever follows the directory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
@@ -292,26 +314,5 @@ impl Change {
                 None => change(ChangeKind::Created, view.names()),
             },
         }
-    }
-}
-
-impl Field {
-    /// Its name, as the answers use it.
-    pub fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed(match self {
-            Self::UserId => "userId",
-            Self::GivenName => "givenName",
-            Self::Surname => "surname",
-            Self::Email => "email",
-            Self::SignedUpAt => "signedUpAt",
-            Self::Other(name) => name,
-            Self::Property(key) => return Cow::Owned(["properties.", key].concat()),
-        })
-    }
-}
-
-impl std::fmt::Display for Field {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name())
     }
 }

@@ -4,15 +4,16 @@
 //! 404. In the REST interface an id is never changed: what may be a part of one stays.
 
 use std::net::SocketAddr;
+use tower::ServiceExt;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use tower::ServiceExt;
 
 use super::not_offered;
+use super::path_words::Words;
 
 /// The address of a request as its sender wrote it, where no route fitted that.
 #[derive(Clone)]
@@ -128,21 +129,6 @@ fn behind_users(method: &Method, rest: &str, words: &[&str]) -> String {
         text.push_str(word);
     });
     text
-}
-
-/// The words of a path, however many slashes are between them. `.0` is what follows the last one that was taken,
-/// as it is written.
-pub(super) struct Words<'p>(pub(super) &'p str);
-
-impl<'p> Iterator for Words<'p> {
-    type Item = &'p str;
-
-    fn next(&mut self) -> Option<&'p str> {
-        let path = self.0.trim_start_matches('/');
-        let (word, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
-        self.0 = rest;
-        (!word.is_empty()).then_some(word)
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
+use super::form::Form;
 use super::links::PageLinks;
 use super::{export, forget, history, lists, reads};
 use crate::domain::View;
@@ -99,7 +100,7 @@ pub(super) async fn unmerge(call: Call) -> Result<Response, ApiError> {
 /// with an [`export::Form`].
 pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
-    if let Some(form) = export::Form::accepted(&call.headers) {
+    if let Some(form) = Form::accepted(&call.headers) {
         return export::open(call, form).await;
     }
     let asked = lists::Asked::read(&call.query, &lists::V1)?;
@@ -118,10 +119,4 @@ pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
     let links = PageLinks::of(&call, &["after"], None, after.as_deref().map(|after| ("after", after)));
     text.push_str(&format!(",{}}}", links.member()));
     Ok(links.head(json(StatusCode::OK, text)))
-}
-
-/// How many a page may hold.
-pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
-    let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
-    limit.ok_or_else(|| ApiError::bad_request(format!("{name} must be from 1 to {most}")))
 }

@@ -1,5 +1,6 @@
 //! A call to the REST interface: who asks, about whom, and what.
 
+use crate::store::Reader;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -14,14 +15,15 @@ use super::addresses::AsWritten;
 use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
-use super::{Shared, body, export, parameters, reads};
+use super::form::{Form, OF_PAGES};
+use super::parameters::BRAND_PARAMETER;
+use super::{Shared, body, parameters, reads};
+use crate::clock::now_ms;
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{AppId, CallMade, Field, View, json_text};
 use crate::ingest::queue::{Answer, Asked, Once};
-use crate::ingest::worker::now_ms;
-use crate::store::Reader;
 use crate::store::sqlite::SqliteReader;
 use crate::wire::iso;
 use crate::wire::json::{Json, is_blank};
@@ -30,8 +32,6 @@ use crate::wire::rest::Problem;
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
 
-/// The parameter of every call about one app user that says in which brand it is meant.
-pub(super) const BRAND_PARAMETER: &str = "brandId";
 /// The same as a refusal names it.
 pub(crate) const IN_THE_QUERY: &str = "`brandId` in the query";
 
@@ -72,8 +72,7 @@ impl FromRequest<Arc<Shared>> for Call {
         shared.rates.take(&caller.credential)?;
         let query = parameters::read(&uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let of_no_use: &[&str] =
-            if export::is_asked(route, &parts.headers) { &export::OF_PAGES } else { &[] };
+        let of_no_use: &[&str] = if Form::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
         parameters::of_call(&parts.method, route).check_but_for(of_no_use, &query)?;
         let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {

@@ -7,7 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::unfold;
 use tokio::sync::watch;
@@ -15,19 +15,12 @@ use tokio::time::sleep;
 
 use super::call::Call;
 use super::error::{ApiError, json};
+use super::form::{Form, OF_PAGES};
 use super::lists::{Asked, CountMode, From, V1};
 use super::{parameters, reads};
 use crate::domain::{AppId, View};
 use crate::store::Query;
 use crate::wire::{csv, v1};
-
-/// Parameters that only a list in pages has.
-pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
-
-/// Whether a request to this route is for a stream.
-pub(super) fn is_asked(route: &str, headers: &HeaderMap) -> bool {
-    route.ends_with("/appusers") && Form::accepted(headers).is_some()
-}
 
 /// App users read at a time.
 const PAGE: usize = 100;
@@ -35,29 +28,7 @@ const PAGE: usize = 100;
 const AGAIN: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// The form of a stream.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// An app user a line, as GET shows it, with its brand.
-    Ndjson,
-    /// A header, and an app user a row.
-    Csv,
-}
-
 impl Form {
-    /// What a caller accepts: the first of the forms that a list can have. Nothing for pages of JSON.
-    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let mut kinds = accepted.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next());
-        let form = kinds.find_map(|kind| match kind.unwrap_or("").trim().to_ascii_lowercase().as_str() {
-            "application/x-ndjson" => Some(Some(Self::Ndjson)),
-            "text/csv" => Some(Some(Self::Csv)),
-            "application/json" | "application/*" | "*/*" => Some(None),
-            _ => None,
-        });
-        form.flatten()
-    }
-
     fn content_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",

@@ -23,9 +23,9 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use tokio::time::{Instant, sleep_until};
 
-use super::app_users::limit;
 use super::call::Call;
 use super::error::ApiError;
+use super::parameters::limit;
 use super::{Shared, reads};
 use crate::domain::{AppId, View};
 use crate::metrics::Metrics;

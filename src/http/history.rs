@@ -9,10 +9,10 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::app_users::limit;
 use super::call::{Call, no_user};
 use super::error::{ApiError, json};
 use super::links::PageLinks;
+use super::parameters::limit;
 use super::reads;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, SmoochId, View, moment};

@@ -10,9 +10,9 @@ use serde_json::json;
 use super::body::{self, Bounds};
 use super::error::{ApiError, json};
 use super::{Shared, State, parameters};
+use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade};
 use crate::ingest::queue::{Import, Imported, Refused};
-use crate::ingest::worker::now_ms;
 use crate::wire;
 use crate::wire::json::is_blank;
 

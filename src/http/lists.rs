@@ -5,9 +5,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::app_users::limit;
-use super::call::{BRAND_PARAMETER, Call};
+use super::call::Call;
 use super::error::ApiError;
+use super::parameters::BRAND_PARAMETER;
+use super::parameters::limit;
 use super::reads::{self, ReadKind};
 use crate::domain::{Version, View, moment};
 use crate::store::sqlite::SqliteReader;

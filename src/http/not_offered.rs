@@ -4,8 +4,8 @@
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
-use super::addresses::Words;
 use super::error::ApiError;
+use super::path_words::Words;
 
 /// A call, or all calls below an address.
 #[derive(Debug)]

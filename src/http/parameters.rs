@@ -6,8 +6,10 @@ use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::call::BRAND_PARAMETER;
 use super::error::ApiError;
+
+/// The parameter of every call about one app user that says in which brand it is meant.
+pub(super) const BRAND_PARAMETER: &str = "brandId";
 
 /// A row of the table.
 #[derive(Debug)]
@@ -172,6 +174,12 @@ pub(super) async fn only_known(request: Request, next: Next) -> Response {
         Err(refusal) if !call.open && !call.call.is_empty() => refusal.into_response(),
         _ => next.run(request).await,
     }
+}
+
+/// How many a page may hold.
+pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
+    let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.ok_or_else(|| ApiError::bad_request(format!("{name} must be from 1 to {most}")))
 }
 
 #[cfg(test)]

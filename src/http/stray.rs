@@ -15,8 +15,8 @@ use super::error::ApiError;
 use super::signature::{self, Proof};
 use super::trace::Route;
 use super::{Shared, State};
+use crate::clock::now_ms;
 use crate::domain::AppId;
-use crate::ingest::worker::now_ms;
 use crate::metrics::Outcome;
 
 /// The reason of a webhook that was sent to another address, in the log and in the metrics.

@@ -5,10 +5,10 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::app_users::limit;
 use super::call::{Call, Shown};
 use super::error::{ApiError, json};
 use super::links::PageLinks;
+use super::parameters::limit;
 use super::{lists, reads};
 use crate::domain::View;
 use crate::domain::command::Action;

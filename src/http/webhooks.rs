@@ -16,9 +16,9 @@ use super::error::{ApiError, json};
 use super::signature::{CREDENTIALS, Doubt, Proof};
 use super::trace::Route;
 use super::{Shared, State, body};
+use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{Delivered, Receipt, Refused};
-use crate::ingest::worker::now_ms;
 use crate::metrics::Outcome;
 use crate::wire::{self, Unusable};
 

@@ -6,32 +6,16 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::failure::Failure;
+use super::load_plan::subjects;
 use super::mint::fresh_id;
 use super::queue::{Answer, Asked, Once};
-use super::work::{Origin, Work, subjects};
-use crate::domain::command::{Action, Authority, Done, Refusal};
+use super::work::{Origin, Work};
+use crate::domain::command::{Authority, Done, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
 use crate::domain::{
     AppId, CallMade, Event, Fact, Field, SmoochId, Stamp, Text, View, entry_body, json_text,
 };
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
-
-/// Everything a command can touch.
-pub(super) fn keys(asked: &Asked, keys: &mut Keys) {
-    let action = &asked.command.action;
-    for name in action.names() {
-        keys.named.push((asked.app.clone(), SmoochId::from(name)));
-        keys.user_ids.push((asked.app.clone(), json_text(name)));
-    }
-    if let Authority::User(own) = &asked.command.authority {
-        // Whether it is carried by one app user alone.
-        keys.user_ids.push((asked.app.clone(), own.clone()));
-    }
-    keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
-    keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));
-    keys.gives_brand |= action.gives_brand();
-    keys.ends_named |= matches!(action, Action::Delete { .. } | Action::Erase { .. });
-}
 
 impl Work<'_> {
     /// Carries a command out, once: what was asked before with the same key is answered as it was.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::worker::now_ms;
+use crate::clock::now_ms;
 use crate::domain::AppId;
 
 /// The clock of the machine may be set meanwhile, so nobody sleeps longer than this.

@@ -4,20 +4,11 @@ use bytes::Bytes;
 
 use super::commands::{kept, written};
 use super::failure::Failure;
+use super::load_plan::subjects;
 use super::queue::{Import, Imported};
-use super::work::{Origin, Work, event_keys, subjects};
+use super::work::{Origin, Work};
 use crate::domain::{AppId, Fact, Reason, Text, entry_body};
-use crate::store::{Keys, Outcome, Source, Txn};
-
-/// Everything an import can touch.
-pub(super) fn keys(asked: &Import, keys: &mut Keys) {
-    event_keys(&asked.app, &asked.event, keys);
-    let known = asked.event.facts.iter().filter_map(|fact| match fact {
-        Fact::Known(known) => known.made_for(),
-        _ => None,
-    });
-    keys.user_ids.extend(known.map(|(_, user_id)| (asked.app.clone(), user_id.clone())));
-}
+use crate::store::{Outcome, Source, Txn};
 
 /// The `userId`s that somebody is known by.
 fn user_ids(fact: &Fact) -> impl Iterator<Item = &Text> {

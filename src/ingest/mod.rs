@@ -4,6 +4,7 @@ mod commands;
 mod failure;
 pub mod heard;
 mod imports;
+mod load_plan;
 mod mint;
 pub mod news;
 pub mod pulse;

@@ -1,7 +1,7 @@
 //! What the worker did with the events of the journal, done once more: without journalling them.
 
-use super::work::event_keys;
-use super::worker::now_ms;
+use super::load_plan::add_event;
+use crate::clock::now_ms;
 use crate::domain::{Directory, Event, Key, Record};
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Error, Keys, Result, Seq, Store, Txn};
@@ -12,7 +12,7 @@ pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last:
     let mut keys = Keys::default();
     for (entry, event) in events {
         keys.users.extend(entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone())));
-        event.iter().for_each(|event| event_keys(&entry.app, event, &mut keys));
+        event.iter().for_each(|event| add_event(&entry.app, event, &mut keys));
     }
     let mut txn = store.begin()?;
     // What was within the bounds of its day stays.

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::worker::now_ms;
+use crate::clock::now_ms;
 use crate::domain::Event;
 use crate::metrics::Metrics;
 use crate::store::{Error, Reading, Retention, Source, Store};

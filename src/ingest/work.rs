@@ -6,78 +6,17 @@ use bytes::Bytes;
 use hashbrown::HashSet;
 
 use super::failure::Failure;
-use super::queue::{Delivered, Receipt, Redriven, Task};
+use super::load_plan::subjects;
+use super::queue::{Delivered, Receipt, Redriven};
 use super::walks::Walks;
-use super::worker::now_ms;
-use crate::domain::brand::BRAND;
-use crate::domain::{AppId, Digest, Directory, Event, Fact, Field, Key, Recent, Seen, SmoochId, Text};
+use crate::clock::now_ms;
+use crate::domain::{AppId, Digest, Directory, Event, Fact, Key, Recent, SmoochId};
 use crate::store::archive::Verdicts;
-use crate::store::{Batch, Entry, Erasure, Error, Keys, Outcome, Quarantined, Reported, Seq, Source, Txn};
+use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Source, Txn};
 use crate::wire::apart::Apart;
 
 /// Bytes of detail kept with a body in quarantine.
 const MOST_DETAIL: usize = 2048;
-
-/// Everything a batch can touch.
-pub(super) fn keys(batch: &[&Task]) -> Keys {
-    let mut keys = Keys::default();
-    for task in batch {
-        match task {
-            Task::Delivery(given) => delivery_keys(given, &mut keys),
-            Task::Command(asked, _) => super::commands::keys(asked, &mut keys),
-            Task::Redrive(asked) => delivery_keys(&asked.delivered, &mut keys),
-            Task::Import(asked) => super::imports::keys(asked, &mut keys),
-            Task::Drop(_) | Task::Replace(_) | Task::Learned(_) | Task::Tick => {}
-        }
-    }
-    keys
-}
-
-fn delivery_keys(given: &Delivered, keys: &mut Keys) {
-    given.events.iter().for_each(|(_, event)| event_keys(&given.app, event, keys));
-}
-
-/// Everything that learning an event can touch.
-pub(super) fn event_keys(app: &AppId, event: &Event, keys: &mut Keys) {
-    let key = |user: &SmoochId| (app.clone(), user.clone());
-    keys.users.extend(subjects(app, event));
-    for fact in &event.facts {
-        let users = fact.users();
-        let user = users.into_iter().flatten().next();
-        keys.claims.extend(user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client))));
-        keys.takes_back.extend(user.filter(|_| fact.takes_back()).map(key));
-        match fact {
-            Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
-                keys.ends.extend(users.into_iter().flatten().map(key));
-            }
-            Fact::Seen(seen) => {
-                keys.reported.extend(reported(app, seen));
-            }
-            Fact::Known(known) => {
-                keys.ends.extend(known.removed.then(|| key(&known.user)));
-                let brand = known.told_brand().map(Option::<&Text>::cloned);
-                let said = |user_id| Reported { key: key(&known.user), user_id, brand: brand.clone() };
-                keys.reported.extend(known.reported().map(|text| said(Some(text.clone()))));
-                keys.reported.extend(brand.is_some().then(|| said(None)));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What a sighting says of who the app user is, if it says anything.
-fn reported(app: &AppId, seen: &Seen) -> Option<Reported> {
-    let (mut user_id, mut brand) = (None, None);
-    for (field, value) in &seen.fields {
-        match field {
-            Field::UserId => user_id = value.clone(),
-            field if *field == *BRAND => brand = Some(value.clone()),
-            _ => {}
-        }
-    }
-    let key = || (app.clone(), seen.user.clone());
-    (user_id.is_some() || brand.is_some()).then(|| Reported { key: key(), user_id, brand })
-}
 
 /// Where an event came from.
 pub(super) struct Origin<'a> {
@@ -89,12 +28,6 @@ pub(super) struct Origin<'a> {
     pub(super) body: usize,
     /// Its place in that body.
     pub(super) place: usize,
-}
-
-/// Whose journal an event belongs to: its app users', or, without any, the app's own.
-pub(super) fn subjects(app: &AppId, event: &Event) -> Vec<Key> {
-    let users: Vec<Key> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
-    if users.is_empty() { vec![(app.clone(), SmoochId::from(SmoochId::APP))] } else { users }
 }
 
 /// A batch being worked out.

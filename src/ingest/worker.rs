@@ -7,12 +7,14 @@ use std::time::Instant;
 use async_channel::{Receiver, TryRecvError};
 
 use super::failure::Failure;
+use super::load_plan::plan_load;
 use super::news::News;
 use super::pulse::Pulse;
 use super::queue::{Answer, Delivered, Imported, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
 use super::upkeep::Upkeep;
 use super::walks::Walks;
-use super::work::{Work, keys};
+use super::work::Work;
+use crate::clock::now_ms;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
 use crate::request::Request;
@@ -288,7 +290,7 @@ fn transact<S: Store>(
         return Ok(vec![Reply::Ticked]);
     }
     let mut txn = store.begin()?;
-    let directory = txn.load(&keys(tasks), options.group_members)?;
+    let directory = txn.load(&plan_load(tasks), options.group_members)?;
     let mut work = Work::new(directory, &txn, walks);
     let mut replies = Vec::with_capacity(tasks.len());
     for task in tasks {
@@ -358,9 +360,4 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.events("repeated", sum(|receipt| receipt.repeated));
     metrics.events("quarantined", sum(|receipt| receipt.quarantined));
     metrics.events("erased", sum(|receipt| receipt.erased));
-}
-
-/// The time, in ms since 1970.
-pub fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Front;
+use super::front::Front;
 use crate::config::{Problems, Settings};
 use crate::http::listen::{Limits, Routes};
 use crate::http::{self, Shared};

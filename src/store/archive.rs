@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{Entry, Quarantined, ReadEvent, Reader, Result, Seq};
+use super::entry::{Entry, Quarantined, Seq};
+use super::error::Result;
+use super::reading::Reader;
+use super::upkeep::ReadEvent;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Key, Record, SmoochId, View};
 

@@ -1,6 +1,7 @@
 //! The directory as it is kept, to be taken elsewhere.
 
-use super::{Result, Seq};
+use super::entry::Seq;
+use super::error::Result;
 use crate::domain::{AppId, Record, SmoochId, View};
 
 /// Records that belong together.

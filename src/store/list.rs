@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Epoch;
+use super::epoch::Epoch;
 use crate::domain::{Client, SmoochId, Version, View};
 
 /// Which app users, in which order.

@@ -6,7 +6,9 @@
 pub mod archive;
 #[cfg(test)]
 mod conformance;
+mod entry;
 mod epoch;
+mod error;
 mod explain;
 pub mod export;
 mod list;
@@ -15,15 +17,15 @@ mod reading;
 pub mod sqlite;
 mod upkeep;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use archive::{Row, Verdicts};
 
-use crate::domain::{AppId, ClientId, Digest, Directory, Event, Key, SmoochId, Text, TooLarge};
+use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text};
 
+pub use entry::{Entry, Outcome, Quarantined, Seq, Source};
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
+pub use error::{Error, Result};
 pub use explain::explain;
 pub use list::{Bounds, ClientFilter, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
@@ -33,84 +35,6 @@ pub use upkeep::{
 
 /// How long an answer is kept for whoever asks again, in ms.
 pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
-
-/// A journal number. Rises with every entry, in the order of commits.
-pub type Seq = u64;
-
-/// Why a store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// No room on the disk. Nothing was written; reading goes on.
-    #[error("the disk is full: {0}")]
-    Full(String),
-    /// Not possible now: busy, read-only, an input error. Nothing was written.
-    #[error("the database is not available: {0}")]
-    Unavailable(String),
-    /// What is to be written is not what can be written, whenever it is tried. Nothing was written.
-    #[error("the database does not take this: {0}")]
-    Unfit(String),
-    /// A write may or may not be on disk, and asking again could be told a lie. Nothing more may
-    /// be acknowledged by this process.
-    #[error("the database can no longer be trusted by this process: {0}")]
-    Unsure(String),
-    /// A file of the database was moved, removed or replaced while it was open.
-    #[error("the database is not where it was: {0}; put its files back together, or restore a backup")]
-    Moved(String),
-    /// Too many reads wait already. Nothing was looked at.
-    #[error("too many reads are waiting")]
-    Busy,
-    /// A read was ended at its time limit, or because nobody waits for it any more.
-    #[error("the read was ended before it had finished")]
-    Interrupted,
-    /// The file is damaged.
-    #[error("the database is damaged: {0}; restore a backup")]
-    Damaged(String),
-    /// The body of an entry of the journal, by its number, is missing, cannot be unpacked, or is not the one that it
-    /// came in. Everything else is served on.
-    #[error("the body of journal entry {0} is missing or damaged; `rollcall verify` names all that is")]
-    Hole(Seq),
-    /// A table that is made of others is damaged. Nothing was written; [`Store::make_anew`] makes it whole.
-    #[error("{name} is damaged ({why}), and can be made anew")]
-    Derived {
-        /// The table, as [`sqlite::DERIVED`] calls it.
-        name: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// One record cannot be read. Nothing was written; everybody else is served on.
-    #[error("the record in row {row} of {table} cannot be read ({why}); {}", mended_by(table))]
-    Unreadable {
-        /// Its table.
-        table: &'static str,
-        /// The number of its row.
-        row: i64,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// What a read goes by is being made anew.
-    #[error("{0} is being made anew")]
-    Remaking(&'static str),
-}
-
-/// What mends a record of this table.
-fn mended_by(table: &str) -> &'static str {
-    match table {
-        "app_users" => {
-            "`rollcall rebuild` learns it again from the journal, as a running service does by itself"
-        }
-        _ => "restore a backup",
-    }
-}
-
-impl Error {
-    /// Whether the process must end: nothing more may be acknowledged.
-    pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Unsure(_) | Self::Moved(_) | Self::Damaged(_))
-    }
-}
-
-/// What a store answers.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a batch can touch.
 #[derive(Debug, Default)]
@@ -150,51 +74,6 @@ pub struct Reported {
     pub brand: Option<Option<Text>>,
 }
 
-/// An event in the journal.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// Its number.
-    pub seq: Seq,
-    /// The app it came for.
-    pub app: AppId,
-    /// Who told it, and so what its body holds.
-    pub source: Source,
-    /// When it was received, in ms since 1970.
-    pub received: i64,
-    /// The event's own time in µs since 1970, if it has one.
-    pub event_time: Option<i64>,
-    /// Smooch's word for it.
-    pub trigger: Arc<str>,
-    /// What was done with it.
-    pub outcome: Outcome,
-    /// The digest of the event.
-    pub digest: Digest,
-    /// The app users it touched, each with the number of its previous entry.
-    pub users: Vec<(SmoochId, Option<Seq>)>,
-    /// Which of its batch's bodies it came in.
-    pub body: usize,
-    /// Its place among the events of that body.
-    pub place: usize,
-}
-
-impl Entry {
-    /// Lets a directory learn the entry once more, as the worker did when it journalled it. Of an event that
-    /// cannot be read any more, it learns only that it was there.
-    ///
-    /// # Errors
-    /// The directory bounds its groups, and this one would be too large.
-    pub fn learn_again(&self, directory: &mut Directory, event: Option<&Event>) -> Result<(), TooLarge> {
-        if let Some(event) = event {
-            directory.learn(&self.app, event)?;
-        }
-        for (n, (user, _)) in self.users.iter().enumerate() {
-            let stamp = event.filter(|_| n == 0).map(|event| &*event.stamp);
-            directory.edit(&self.app, user).journalled(self.seq, stamp, self.received);
-        }
-        Ok(())
-    }
-}
-
 /// An entry of the journal as one app user's history has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
@@ -204,18 +83,6 @@ pub struct Link {
     pub received: i64,
     /// The app user's entry before it.
     pub previous: Option<Seq>,
-}
-
-/// Who told an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Smooch: the body is the webhook's.
-    Webhook,
-    /// Smooch, and somebody it spoke of is erased: the body is the [`crate::domain::Event`] as JSON, without
-    /// what it said of them.
-    Reduced,
-    /// Our own API: the body is the [`crate::domain::Event`] it was decided into, as JSON.
-    Api,
 }
 
 /// What a call to our API was answered, kept for whoever sends it again.
@@ -231,32 +98,6 @@ pub struct Answered {
     pub time: i64,
     /// The answer, in bytes of whoever asks the store.
     pub answer: Vec<u8>,
-}
-
-/// What was done with an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The directory learned it.
-    Learned,
-    /// It says nothing about app users; it is kept, and that is all.
-    Kept,
-}
-
-/// A body that could not be used, kept until somebody can.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Quarantined {
-    /// The app whose secret it came with.
-    pub app: AppId,
-    /// When it was received, in ms since 1970.
-    pub received: i64,
-    /// The kind of trouble.
-    pub reason: String,
-    /// What is wrong, and where. Names no value of the body.
-    pub detail: String,
-    /// The request's headers, one a line, credentials masked.
-    pub headers: String,
-    /// The body as it came.
-    pub body: Bytes,
 }
 
 /// Everything a batch writes.

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+use super::entry::{Entry, Seq};
+use super::epoch::FeedEpoch;
+use super::error::Result;
 use super::list::{Bounds, Counted, Filter, Listed, Place, Query};
-use super::{Entry, FeedEpoch, Horizon, Receipt, Result, Seq};
+use super::upkeep::{Horizon, Receipt};
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Error, Result, Seq, Source};
+use super::entry::{Entry, Seq, Source};
+use super::error::{Error, Result};
 use crate::domain::{AppId, Event, Record, SmoochId};
 
 /// Reads the event at a place of a body again; nothing if it cannot be read any more.

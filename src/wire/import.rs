@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use at::At;
 
+use super::Bounds;
+use super::event::digest;
 use super::export::FORM;
 use super::json::Json;
 use super::rest::Problem;
-use super::{Bounds, digest};
 use crate::domain::{Event, Fact, Stamp};
 
 /// How much deeper a value lies in a line than in a webhook.

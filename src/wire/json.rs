@@ -6,6 +6,7 @@
 //! by side. Half a pair and NUL become U+FFFD, since not every database can hold them; in keys and names,
 //! the code unit follows as four hexadecimal digits, so that different names stay different.
 
+mod special;
 mod write;
 
 use std::borrow::Cow;
@@ -13,7 +14,7 @@ use std::cmp::Ordering;
 
 use memchr::memchr2;
 
-use write::special;
+use special::special;
 pub use write::{write_exact_object, write_object, write_string, written};
 
 /// A JSON value.

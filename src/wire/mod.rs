@@ -2,6 +2,7 @@
 
 pub mod apart;
 pub mod csv;
+mod event;
 pub mod export;
 pub mod feed;
 pub mod history;
@@ -14,12 +15,9 @@ mod user;
 pub mod v1;
 mod v2;
 
-use std::sync::Arc;
-
-use sha2::{Digest as _, Sha256};
-
-use crate::domain::{Digest, Event, Fact, Stamp};
-use json::{Json, Malformed, TOO_DEEP};
+use crate::domain::Event;
+pub use event::Unusable;
+use json::Json;
 pub use time::{iso, micros};
 
 /// What a body may hold.
@@ -68,30 +66,6 @@ pub struct Delivery {
     pub repeated_keys: usize,
 }
 
-/// Why a body, or an event in it, goes to quarantine. Names no value, so that it may be logged.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{detail}")]
-pub struct Unusable {
-    /// The kind of trouble, as a metric's label.
-    pub reason: &'static str,
-    /// What is wrong, and where.
-    pub detail: String,
-}
-
-impl Unusable {
-    /// Trouble of a kind, and where it is.
-    pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
-    }
-}
-
-impl From<Malformed> for Unusable {
-    fn from(malformed: Malformed) -> Self {
-        let reason = if malformed.what == TOO_DEEP { "too_deep" } else { "not_json" };
-        Self::new(reason, malformed.to_string())
-    }
-}
-
 /// Reads a webhook body of any version, told apart by shape.
 pub fn read(body: &[u8], bounds: &Bounds) -> Result<Delivery, Unusable> {
     let document = Json::parse(body, bounds.depth)?;
@@ -120,28 +94,4 @@ pub fn read(body: &[u8], bounds: &Bounds) -> Result<Delivery, Unusable> {
     let events: Vec<Result<Event, Unusable>> = events;
     let events = events.into_iter().map(|event| event.and_then(believable)).collect();
     Ok(Delivery { app, version, events, repeated_keys: document.repeated_keys })
-}
-
-/// Puts an event together. `told` is the event's own time; without one the latest time that Smooch
-/// wrote into its clients serves, which is a lower bound, and a function of the payload alone.
-fn event_of(
-    json: &Json<'_>,
-    trigger: &str,
-    id: &str,
-    told: Option<i64>,
-    facts: Vec<Fact>,
-    clients: &[&Json<'_>],
-) -> Event {
-    let seen = || {
-        let times = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
-        times.flatten().filter_map(micros).max()
-    };
-    let time = told.or_else(seen).unwrap_or(Stamp::NO_TIME);
-    let stamp = Arc::new(Stamp { time, event: id.into(), digest: digest(json) });
-    Event { trigger: trigger.into(), stamp, facts }
-}
-
-fn digest(json: &Json<'_>) -> Digest {
-    let whole = json.exact(|text| Sha256::digest(text.as_bytes()));
-    std::array::from_fn(|n| whole[n])
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::event::{Unusable, event_of};
 use super::json::{Json, write_string};
 use super::time::micros;
 use super::user::{self, client, id, sighting, take_clients, take_properties, take_user_id};
-use super::{Unusable, event_of};
 use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Reason, Seen, SmoochId, View};
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::event::{Unusable, event_of};
 use super::json::Json;
 use super::time::micros;
 use super::user::{
@@ -10,7 +11,6 @@ use super::user::{
     take_user_id,
 };
 use super::v1::merged;
-use super::{Unusable, event_of};
 use crate::domain::brand::BRAND;
 use crate::domain::{ClientId, Event, Fact, Field, Mention, Seen, SmoochId};
 

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Finding, span};
+use super::finding::{Finding, span};
 use crate::config::{App, Settings};
 use crate::store::sqlite::Health;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use indicatif::HumanBytes;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Finding, span};
+use super::finding::{Finding, span};
 use crate::command::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
 use crate::schedule::{self, Kept};
@@ -223,8 +223,8 @@ pub(super) fn leftovers(settings: &Settings) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::State;
     use super::*;
+    use crate::command::doctor::finding::State;
 
     #[test]
     fn file_systems_that_do_not_keep_their_word_are_known() {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::super::service::{self, Readiness};
-use super::Finding;
+use super::finding::Finding;
 use crate::config::Server;
 
 pub(super) async fn listeners(server: &Server) -> Vec<Finding> {

@@ -1,16 +1,17 @@
 //! The whole file of a person.
 
+use crate::rebuild::sources::Sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 
+use crate::clock::now_ms;
 use crate::command::apps;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Directory, SmoochId, View};
-use crate::ingest::worker::now_ms;
+use crate::rebuild;
 use crate::rebuild::told::Fold;
-use crate::rebuild::{self, sources::Sources};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Horizon, Reader, Source};

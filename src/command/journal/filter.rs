@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow};
 
+use crate::clock::now_ms;
 use crate::command::{Failure, apps};
 use crate::config::{self, Settings};
 use crate::domain::brand::Name;
@@ -64,7 +65,7 @@ fn moment(text: &str) -> Result<Moment, String> {
         |_| "neither a number, nor a time such as 2026-03-01 or 2026-03-01T08:00:00Z, nor a duration such as 2h",
     )?;
     let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-    Ok(Moment::Received(jiff::Timestamp::now().as_millisecond().saturating_sub(ago)))
+    Ok(Moment::Received(now_ms().saturating_sub(ago)))
 }
 
 impl Span {
@@ -206,7 +207,7 @@ mod tests {
     fn a_moment_is_a_number_a_time_or_a_while_ago() {
         assert_eq!(moment("17"), Ok(Moment::Entry(17)));
         assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(Moment::Received(1000)));
-        let now = jiff::Timestamp::now().as_millisecond();
+        let now = now_ms();
         let Ok(Moment::Received(ago)) = moment("2h") else { panic!("not a time") };
         assert!((now - 7_200_000..now - 7_100_000).contains(&ago), "{ago}");
         assert_eq!(moment("2026-03-01"), Ok(Moment::Received(1_772_323_200_000)));

@@ -10,9 +10,9 @@ use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
 use super::payloads::NotSent;
+use crate::clock::now_ms;
 use crate::command::apps::of_settings;
 use crate::config::App;
-use crate::ingest::worker::now_ms;
 use crate::wire::json::without_mark;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::{Decided, Decision, Scene};
-use crate::domain::app_user::Text;
+use super::scene::{Decided, Decision, Scene};
+
 use crate::domain::client::Client;
 use crate::domain::command::{Device, Name, Refusal};
 use crate::domain::fact::Fact;
 use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId};
+use crate::domain::value::Text;
 use crate::domain::view::{View, clients};
 
 /// An object's members, each as it is written.

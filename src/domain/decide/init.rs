@@ -1,12 +1,15 @@
 //! A device starts: who is using it?
 
-use super::{Decided, Decision, Scene, device, merged};
-use crate::domain::app_user::Text;
+use super::device;
+use super::scene::{Decided, Decision, Scene, merged};
+use crate::domain::app_user::Reason;
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Authority, Device, Fields, Refusal};
-use crate::domain::fact::{Fact, Field, Reason};
+use crate::domain::fact::Fact;
+use crate::domain::field::Field;
 use crate::domain::ids::SmoochId;
 use crate::domain::json_text;
+use crate::domain::value::Text;
 use crate::domain::view::View;
 
 /// Whom the device is used by from now on.

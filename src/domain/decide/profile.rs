@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Decided, Decision, Scene, device};
+use super::device;
+use super::scene::{Decided, Decision, Scene};
 use crate::domain::app_user::Record;
-use crate::domain::brand::BRAND;
 use crate::domain::command::{Fields, Name};
-use crate::domain::fact::{Fact, Field};
+use crate::domain::fact::Fact;
+use crate::domain::field::Field;
 use crate::domain::group::Group;
 use crate::domain::ids::SmoochId;
 use crate::domain::view::value;
@@ -63,25 +64,4 @@ fn is_of_the_person(field: &Field) -> bool {
         }
         Field::UserId | Field::SignedUpAt => false,
     }
-}
-
-/// The same values for each merged `_id` of which something else was said. By which `userId`, and in which brand, an
-/// `_id` goes is its own.
-pub(super) fn of_members(group: &Group<'_>, fields: &Fields) -> Vec<Fact> {
-    let of = |(id, record): &(&SmoochId, &Record)| {
-        let alone = Group::alone(id, record);
-        let says =
-            |field: &Field| record.smooch.fields.contains_key(field) || record.ours.contains_key(field);
-        let differs = fields.iter().filter(|(field, new)| {
-            let is_name = *field == Field::UserId || *field == *BRAND;
-            !is_name && says(field) && value(&alone, field) != new.as_ref()
-        });
-        let beside = differs.map(|(field, new)| {
-            let said = record.smooch.fields.get(field).and_then(|said| said.value.clone());
-            (field.clone(), new.clone(), said)
-        });
-        let fields: Vec<_> = beside.collect();
-        (!fields.is_empty()).then(|| Fact::Set { user: (*id).clone(), fields })
-    };
-    group.members.iter().filter_map(of).collect()
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Directory, TooLarge};
-use crate::domain::app_user::{Edge, Register, Text};
-use crate::domain::fact::{Fact, Field};
+use crate::domain::app_user::Edge;
+use crate::domain::fact::Fact;
+use crate::domain::field::Field;
 use crate::domain::ids::{AppId, SmoochId, Stamp};
 use crate::domain::known::{Known, Word};
+use crate::domain::value::{Register, Text};
 
 impl Directory {
     pub(super) fn known(&mut self, app: &AppId, known: &Known) -> Result<(), TooLarge> {

@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{At, Directory, TooLarge};
-use crate::domain::app_user::{Edge, Record, Text};
-use crate::domain::brand::{Name, brands_of};
-use crate::domain::fact::{Field, Reason};
+use crate::domain::app_user::{Edge, Reason, Record};
+use crate::domain::brand::Name;
+use crate::domain::field::Field;
 use crate::domain::ids::{AppId, SmoochId};
-use crate::domain::view::View;
+use crate::domain::value::{Text, json_text};
+use crate::domain::view::{View, brands_of};
 
 impl Directory {
     /// Adds whoever carries a `userId`, given as JSON text, as it is stored.
@@ -164,9 +165,4 @@ impl Directory {
         let made_here: Vec<_> = made_here.collect();
         made_here.into_iter().try_for_each(|(id, stamp)| self.edge(app, user, &id, &stamp, edge()))
     }
-}
-
-/// A string as JSON text: the form in which values are kept.
-pub fn json_text(text: &str) -> Text {
-    serde_json::Value::from(text).to_string().into()
 }

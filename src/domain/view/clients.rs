@@ -8,12 +8,13 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::memmem::Finder;
 
-use crate::domain::app_user::{Record, Register, Text};
+use crate::domain::app_user::Record;
 use crate::domain::client::{Client, Mention, Mentions, Named};
-use crate::domain::fact::Part;
+use crate::domain::field::Part;
 use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
 use crate::domain::members::{Members, Ranked, object, plain};
+use crate::domain::value::{Register, Text};
 
 const PART: Option<Part> = Some(Part::Clients);
 
@@ -33,6 +34,31 @@ pub(in crate::domain) fn shown(
     let accounts = grouped(&links, ids).into_iter();
     clients.extend(accounts.filter_map(|(id, ids)| Some((id.clone(), one(group, &ids, &bound)?))));
     clients
+}
+
+impl<'a> Group<'a> {
+    /// Which of its `_id`s has a client: the one for which it was active last, else of which it was said last, under
+    /// whichever of its ids.
+    pub(in crate::domain) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
+        if self.members.is_empty() {
+            return self.root;
+        }
+        let ids = accounts(self).into_values().find(|ids| ids.contains(&client));
+        let ids = ids.unwrap_or_else(|| vec![client]);
+        let newest = |of: &dyn Fn(&'a Record, &ClientId) -> Option<&'a Stamp>| {
+            let all = self.ids().zip(self.records());
+            let all =
+                all.flat_map(|(id, record)| ids.iter().filter_map(move |one| Some((of(record, one)?, id))));
+            all.max().map(|(_, id)| id)
+        };
+        let claimed = |record: &'a Record, id: &ClientId| record.strength(id).map(|stamp| &**stamp);
+        let told = |record: &'a Record, id: &ClientId| {
+            let said = record.smooch.clients.get(id).and_then(|said| said.said().next());
+            let set = record.devices.get(id).map(|set| &*set.stamp);
+            said.map(|said| &*said.stamp).max(set)
+        };
+        newest(&claimed).or_else(|| newest(&told)).unwrap_or(self.root)
+    }
 }
 
 /// Every id that is used for a client, by the id that the client is shown under, if it is shown.

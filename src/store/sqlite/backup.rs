@@ -13,6 +13,7 @@ use super::leftovers::{BEFORE, REPLACED, RESTORING};
 use super::open::{check_log, holds_something};
 use super::output::{Kind, Output, Refusal, resolve};
 use super::{OpenError, epoch, lock, mark, one_name, seal, set_mark, with_suffix};
+use crate::clock::now_ms;
 
 /// Writes a backup of the database at `source`, which may be written meanwhile, to `to`. What is there
 /// afterwards is whole and checked, or as it was.
@@ -38,7 +39,7 @@ pub fn backup(source: &Path, to: &Path, overwrite: bool, work: &mut Work<'_>) ->
         let what = format!("it has {:?} instead of {counts:?}", checked.counts);
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
-    let taken = jiff::Timestamp::now().as_millisecond();
+    let taken = now_ms();
     seal::set(&part.path, &checked, taken, work)?;
     checked.bytes = part.path.metadata().map_err(CopyError::io(&part.path))?.len();
     checked.taken = Some(taken);

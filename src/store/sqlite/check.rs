@@ -13,7 +13,7 @@ use super::copy::{CopyError, Stage, Watched, Work};
 use super::holes::{Examination, Hole, PAGE_BYTES};
 use super::load::Loader;
 use super::reader::{counts, show};
-use super::{Error, Fault, base, derived, migrate, seal, tables, trouble};
+use super::{Error, Fault, base, derived, migrate, seal, trouble};
 use crate::store::{Counts, ReadEvent, Seq};
 
 /// How the checksum is made. Another number as soon as an equal directory would give another one; a test
@@ -153,7 +153,7 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
     let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
     if schema == known {
-        tables::check_truth(&moment).map_err(|error| file.failed(work, error))?;
+        derived::check_truth(&moment).map_err(|error| file.failed(work, error))?;
         checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
         checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
     }

@@ -1,6 +1,7 @@
 //! A record as bytes. Stamps are written once and pointed at, since one event says many things.
 
 mod clients;
+mod stamps;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use crate::domain::{
     BEFORE_ALL, Claim, Client, ClientId, Edge, Field, Layer, Override, Part, Reason, Recent, Record,
     Register, SmoochId, Stamp, Text,
 };
+pub(super) use stamps::Unreadable;
+use stamps::{At, Stamped};
 
 /// The first byte of every record: the layout of the rest. Whatever was written once can be read.
 const LAYOUT: u8 = 2;
@@ -44,17 +47,10 @@ struct Row<C> {
     recent: Recent,
 }
 
-type At = u32;
-
 /// The lowest bit is whether another record claims the client too; the next whether the claim is before all stamps, and
 /// so has no place among those. The rest is nothing, or the place, from 1 on, of the claim under the first of the
 /// client's ids. Once this was a boolean, which is written alike.
 type Standing = u32;
-
-/// A record that cannot be read: not ours, of a newer program, or damaged.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unreadable(String);
 
 struct Stamps(Vec<Arc<Stamp>>);
 
@@ -122,9 +118,6 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
 fn read<'b, C: Deserialize<'b>>(bytes: &'b [u8]) -> Result<Row<C>, Unreadable> {
     postcard::from_bytes(bytes).map_err(|error| Unreadable(error.to_string()))
 }
-
-/// The stamp at a place of a row.
-type Stamped<'s> = &'s dyn Fn(At) -> Result<Arc<Stamp>, Unreadable>;
 
 fn record<C>(
     row: Row<C>,

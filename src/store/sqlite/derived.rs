@@ -23,7 +23,7 @@ use super::{Error, Result, forget, trouble};
 pub use doubts::Doubts;
 pub(super) use doubts::{Remaking, Told, last_row, pending, step};
 pub(super) use numbers::Known;
-pub(super) use start::{at_start, counters_at_start, look};
+pub(super) use start::{at_start, check_truth, counters_at_start, look};
 
 /// Told of every few rows that were looked at.
 pub(super) type Tell<'t> = &'t mut dyn FnMut(u64) -> Result<()>;

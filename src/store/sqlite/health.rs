@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::copy::{CopyError, Watched, Work};
-use super::{mark, migrate, tables};
+use super::{derived, mark, migrate};
 use crate::domain::AppId;
 
 /// Journal entries that are looked at, from the last one back.
@@ -55,7 +55,7 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
     );
     let is_known = schema == known;
     if is_known {
-        tables::check_truth(&file.conn).map_err(CopyError::store(path))?;
+        derived::check_truth(&file.conn).map_err(CopyError::store(path))?;
     }
     let mut select = file.conn.prepare(&last).map_err(&sql)?;
     let apps = select.query_map([], |row| Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?)));

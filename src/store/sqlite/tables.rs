@@ -1,8 +1,6 @@
 //! Every table of the schema: whether it can be made again, of what, or is the truth itself.
 
-use rusqlite::Connection;
-
-use super::{Error, Result, trouble};
+use crate::store::Error;
 
 /// What the loss of a table means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,26 +59,16 @@ pub(super) fn missing(said: &str) -> Option<Error> {
     })
 }
 
-fn gone(table: &str) -> Error {
+pub(super) fn gone(table: &str) -> Error {
     Error::Damaged(format!("the table {table} is not there"))
-}
-
-/// Fails where a table is not there that cannot be made again.
-///
-/// # Errors
-/// So it is: [`Error::Damaged`] names the table.
-pub(super) fn check_truth(conn: &Connection) -> Result<()> {
-    let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(trouble)?;
-    let there = select.query_map([], |row| row.get(0)).map_err(trouble)?;
-    let there: Vec<String> = there.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-    let is_lost =
-        |(table, loss): &&(&str, Loss)| *loss == Loss::Damage && !there.iter().any(|name| name == table);
-    ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(gone(table)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use super::super::errors::trouble;
+    use rusqlite::Connection;
 
     use super::*;
     use crate::store::sqlite::{DERIVED, migrate};

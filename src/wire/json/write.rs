@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use super::Json;
+use super::special::special;
 
 impl<'a> Json<'a> {
     /// Writes the value with sorted keys, no white space and numbers as they came, and texts as they are shown.
@@ -125,22 +126,4 @@ pub fn write_string(text: &str, out: &mut String) {
     }
     out.push_str(rest);
     out.push('"');
-}
-
-/// The bytes that a string cannot hold as they are: control characters, quote and backslash.
-static SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        special[control] = true;
-        control += 1;
-    }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special
-};
-
-/// Where the first such byte stands.
-pub(super) fn special(bytes: &[u8]) -> Option<usize> {
-    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
 }

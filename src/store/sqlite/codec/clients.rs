@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{At, Stamped, Unreadable};
+use super::stamps::{At, Stamped, Unreadable};
 use crate::domain::{Client, ClientId, Mention, Mentions, Register, Stamp, Text};
 
 pub(super) type Clients = BTreeMap<ClientId, Mentions>;

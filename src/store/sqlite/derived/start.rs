@@ -6,14 +6,15 @@ use rusqlite::Connection;
 use super::doubts::{Told, last_row};
 use super::search::set_options;
 use super::{DERIVED, Derived, Known, Make, Remaking, is_of_the_table, make_anew, step};
-use crate::store::sqlite::{Error, Result, tables, trouble};
+use crate::store::sqlite::tables::{ALL, Loss, gone};
+use crate::store::sqlite::{Error, Result, trouble};
 
 /// With so few rows of `app_users` every table is made anew before the service is ready, which takes about a second.
 const FEW: i64 = 20_000;
 
 /// Brings the counters in order, which everything else goes by. Fails where a table is lost that cannot be made again.
 pub(in crate::store::sqlite) fn counters_at_start(conn: &mut Connection) -> Result<()> {
-    tables::check_truth(conn)?;
+    check_truth(conn)?;
     let is_one = |derived: &&Derived| derived.name == "counters";
     for derived in DERIVED.iter().filter(is_one) {
         if is_found_damaged(conn, derived) {
@@ -32,7 +33,7 @@ pub(in crate::store::sqlite) fn look(
     known: &Known<'_>,
     remaking: Remaking,
 ) -> Result<Vec<&'static str>> {
-    tables::check_truth(conn)?;
+    check_truth(conn)?;
     let mut found = Vec::new();
     if !known.is_in(conn).unwrap_or(false) {
         found.push("counters");
@@ -113,4 +114,17 @@ fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
     let name = derived.name;
     tracing::warn!(table = name, why, "{name}, made of {}, is made anew: {why}", derived.of);
     true
+}
+
+/// Fails where a table is not there that cannot be made again.
+///
+/// # Errors
+/// So it is: [`Error::Damaged`] names the table.
+pub(in crate::store::sqlite) fn check_truth(conn: &Connection) -> Result<()> {
+    let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(trouble)?;
+    let there = select.query_map([], |row| row.get(0)).map_err(trouble)?;
+    let there: Vec<String> = there.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let is_lost =
+        |(table, loss): &&(&str, Loss)| *loss == Loss::Damage && !there.iter().any(|name| name == table);
+    ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(gone(table)))
 }

@@ -1,0 +1,46 @@
+//! What was found.
+
+use jiff::SignedDuration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Fine,
+    /// May go wrong, or is for its owner to judge.
+    Warning,
+    Wrong,
+}
+
+/// What was looked at, how it is, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) check: &'static str,
+    pub(super) state: State,
+    pub(super) said: String,
+    /// Empty where all is well.
+    pub(super) remedy: String,
+}
+
+impl Finding {
+    pub(super) fn fine(check: &'static str, said: impl Into<String>) -> Self {
+        Self { check, state: State::Fine, said: said.into(), remedy: String::new() }
+    }
+
+    pub(super) fn warning(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, state: State::Warning, said: said.into(), remedy: remedy.into() }
+    }
+
+    pub(super) fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { check, state: State::Wrong, said: said.into(), remedy: remedy.into() }
+    }
+}
+
+/// A length of time for people, in its two largest units.
+pub(super) fn span(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, h, ..) => format!("{d} d {h} h"),
+    }
+}

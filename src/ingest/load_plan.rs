@@ -1,0 +1,101 @@
+//! What a batch needs of the directory, before it is worked out.
+
+use super::queue::{Asked, Delivered, Import, Task};
+use crate::domain::brand::BRAND;
+use crate::domain::command::{Action, Authority};
+use crate::domain::{AppId, Event, Fact, Field, Key, Seen, SmoochId, Text, json_text};
+use crate::store::{Keys, Reported};
+
+/// Everything a batch can touch.
+pub(super) fn plan_load(batch: &[&Task]) -> Keys {
+    let mut keys = Keys::default();
+    for task in batch {
+        match task {
+            Task::Delivery(given) => add_delivery(given, &mut keys),
+            Task::Command(asked, _) => add_command(asked, &mut keys),
+            Task::Redrive(asked) => add_delivery(&asked.delivered, &mut keys),
+            Task::Import(asked) => add_import(asked, &mut keys),
+            Task::Drop(_) | Task::Replace(_) | Task::Learned(_) | Task::Tick => {}
+        }
+    }
+    keys
+}
+
+fn add_delivery(given: &Delivered, keys: &mut Keys) {
+    given.events.iter().for_each(|(_, event)| add_event(&given.app, event, keys));
+}
+
+/// Everything that learning an event can touch.
+pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
+    let key = |user: &SmoochId| (app.clone(), user.clone());
+    keys.users.extend(subjects(app, event));
+    for fact in &event.facts {
+        let users = fact.users();
+        let user = users.into_iter().flatten().next();
+        keys.claims.extend(user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client))));
+        keys.takes_back.extend(user.filter(|_| fact.takes_back()).map(key));
+        match fact {
+            Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
+                keys.ends.extend(users.into_iter().flatten().map(key));
+            }
+            Fact::Seen(seen) => {
+                keys.reported.extend(reported(app, seen));
+            }
+            Fact::Known(known) => {
+                keys.ends.extend(known.removed.then(|| key(&known.user)));
+                let brand = known.told_brand().map(Option::<&Text>::cloned);
+                let said = |user_id| Reported { key: key(&known.user), user_id, brand: brand.clone() };
+                keys.reported.extend(known.reported().map(|text| said(Some(text.clone()))));
+                keys.reported.extend(brand.is_some().then(|| said(None)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a sighting says of who the app user is, if it says anything.
+fn reported(app: &AppId, seen: &Seen) -> Option<Reported> {
+    let (mut user_id, mut brand) = (None, None);
+    for (field, value) in &seen.fields {
+        match field {
+            Field::UserId => user_id = value.clone(),
+            field if *field == *BRAND => brand = Some(value.clone()),
+            _ => {}
+        }
+    }
+    let key = || (app.clone(), seen.user.clone());
+    (user_id.is_some() || brand.is_some()).then(|| Reported { key: key(), user_id, brand })
+}
+
+/// Everything a command can touch.
+fn add_command(asked: &Asked, keys: &mut Keys) {
+    let action = &asked.command.action;
+    for name in action.names() {
+        keys.named.push((asked.app.clone(), SmoochId::from(name)));
+        keys.user_ids.push((asked.app.clone(), json_text(name)));
+    }
+    if let Authority::User(own) = &asked.command.authority {
+        // Whether it is carried by one app user alone.
+        keys.user_ids.push((asked.app.clone(), own.clone()));
+    }
+    keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
+    keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));
+    keys.gives_brand |= action.gives_brand();
+    keys.ends_named |= matches!(action, Action::Delete { .. } | Action::Erase { .. });
+}
+
+/// Everything an import can touch.
+fn add_import(asked: &Import, keys: &mut Keys) {
+    add_event(&asked.app, &asked.event, keys);
+    let known = asked.event.facts.iter().filter_map(|fact| match fact {
+        Fact::Known(known) => known.made_for(),
+        _ => None,
+    });
+    keys.user_ids.extend(known.map(|(_, user_id)| (asked.app.clone(), user_id.clone())));
+}
+
+/// Whose journal an event belongs to: its app users', or, without any, the app's own.
+pub(super) fn subjects(app: &AppId, event: &Event) -> Vec<Key> {
+    let users: Vec<Key> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
+    if users.is_empty() { vec![(app.clone(), SmoochId::from(SmoochId::APP))] } else { users }
+}

@@ -1,0 +1,49 @@
+//! The two listeners.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::failure::{Failure, io};
+use crate::config::Server;
+use crate::http;
+use crate::http::listen::{self, Routes};
+use crate::metrics::Metrics;
+
+/// The two listeners, at first without a database behind them.
+pub(super) struct Front {
+    pub(super) listen: SocketAddr,
+    pub(super) admin_listen: SocketAddr,
+    pub(super) routes: Routes,
+    pub(super) admin_routes: Routes,
+    pub(super) limits: watch::Sender<listen::Limits>,
+    pub(super) public: JoinHandle<()>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) stop_admin: watch::Sender<bool>,
+}
+
+impl Front {
+    pub(super) async fn open(server: &Server, metrics: &Arc<Metrics>) -> Result<Self, Failure> {
+        let (public, listen) = bind(server.listen).await?;
+        let (admin, admin_listen) = bind(server.admin_listen).await?;
+        let (stop, stopping) = watch::channel(false);
+        let (stop_admin, stopping_admin) = watch::channel(false);
+        let (limits, bounds) = watch::channel(listen::Limits::from(server));
+        let routes = Routes::from(http::starting(metrics.clone()));
+        let admin_routes = Routes::from(http::admin_starting(server));
+        let public =
+            tokio::spawn(listen::serve(public, routes.clone(), bounds.clone(), metrics.clone(), stopping));
+        // Connections to the admin listener are not counted as the public one's.
+        tokio::spawn(listen::serve(admin, admin_routes.clone(), bounds, Arc::default(), stopping_admin));
+        Ok(Self { listen, admin_listen, routes, admin_routes, limits, public, stop, stop_admin })
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
+    let bound = listener.local_addr().map_err(io("the listener's address"))?;
+    Ok((listener, bound))
+}

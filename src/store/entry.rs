@@ -1,0 +1,93 @@
+//! What is kept of each event, and of what cannot be used.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::{AppId, Digest, Directory, Event, SmoochId, TooLarge};
+
+/// A journal number. Rises with every entry, in the order of commits.
+pub type Seq = u64;
+
+/// Who told an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Smooch: the body is the webhook's.
+    Webhook,
+    /// Smooch, and somebody it spoke of is erased: the body is the [`crate::domain::Event`] as JSON, without
+    /// what it said of them.
+    Reduced,
+    /// Our own API: the body is the [`crate::domain::Event`] it was decided into, as JSON.
+    Api,
+}
+
+/// What was done with an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The directory learned it.
+    Learned,
+    /// It says nothing about app users; it is kept, and that is all.
+    Kept,
+}
+
+/// An event in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub seq: Seq,
+    /// The app it came for.
+    pub app: AppId,
+    /// Who told it, and so what its body holds.
+    pub source: Source,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// The event's own time in µs since 1970, if it has one.
+    pub event_time: Option<i64>,
+    /// Smooch's word for it.
+    pub trigger: Arc<str>,
+    /// What was done with it.
+    pub outcome: Outcome,
+    /// The digest of the event.
+    pub digest: Digest,
+    /// The app users it touched, each with the number of its previous entry.
+    pub users: Vec<(SmoochId, Option<Seq>)>,
+    /// Which of its batch's bodies it came in.
+    pub body: usize,
+    /// Its place among the events of that body.
+    pub place: usize,
+}
+
+impl Entry {
+    /// Lets a directory learn the entry once more, as the worker did when it journalled it. Of an event that
+    /// cannot be read any more, it learns only that it was there.
+    ///
+    /// # Errors
+    /// The directory bounds its groups, and this one would be too large.
+    pub fn learn_again(&self, directory: &mut Directory, event: Option<&Event>) -> Result<(), TooLarge> {
+        if let Some(event) = event {
+            directory.learn(&self.app, event)?;
+        }
+        for (n, (user, _)) in self.users.iter().enumerate() {
+            let stamp = event.filter(|_| n == 0).map(|event| &*event.stamp);
+            directory.edit(&self.app, user).journalled(self.seq, stamp, self.received);
+        }
+        Ok(())
+    }
+}
+
+/// A body that could not be used, kept until somebody can.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quarantined {
+    /// The app whose secret it came with.
+    pub app: AppId,
+    /// When it was received, in ms since 1970.
+    pub received: i64,
+    /// The kind of trouble.
+    pub reason: String,
+    /// What is wrong, and where. Names no value of the body.
+    pub detail: String,
+    /// The request's headers, one a line, credentials masked.
+    pub headers: String,
+    /// The body as it came.
+    pub body: Bytes,
+}

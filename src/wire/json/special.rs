@@ -1,0 +1,19 @@
+//! The bytes that a JSON string cannot hold as they are.
+
+/// The bytes that a string cannot hold as they are: control characters, quote and backslash.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
+/// Where the first such byte stands.
+pub(super) fn special(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
+}
