@@ -1,10 +1,10 @@
 //! rollcall: a self-hosted, webhook-driven directory of the users of your Smooch apps.
 //!
-//! A webhook travels `http` → `wire` → `ingest` → `domain` → `store`, and is answered 200 once it is
+//! A webhook travels `http` → `smooch` → `ingest` → `domain` → `store`, and is answered 200 once it is
 //! on disk. `docs/architecture.md` follows it step by step.
 
+pub mod cli;
 pub mod clock;
-pub mod command;
 pub mod config;
 pub mod domain;
 pub mod exit;
@@ -15,7 +15,7 @@ pub mod metrics;
 pub mod rebuild;
 pub mod request;
 pub mod schedule;
-pub mod serve;
+pub mod server;
+pub mod smooch;
 pub mod store;
 pub mod supervisor;
-pub mod wire;

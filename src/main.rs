@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use rollcall::command::{
+use rollcall::cli::{
     backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
     rebuild, replay, restore, tail, token, verify,
 };
 use rollcall::config::{Problems, Settings, StoreUrl};
-use rollcall::{exit, log, serve};
+use rollcall::{exit, log, server};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -179,7 +179,7 @@ fn show(said: &clap::Error) -> ExitCode {
 
 /// What a command that waits comes to.
 fn waited_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    serve::block_on(command)?
+    server::block_on(command)?
 }
 
 fn done((): ()) -> ExitCode {
@@ -188,7 +188,7 @@ fn done((): ()) -> ExitCode {
 
 fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Problems>) -> ExitCode {
     let _last_lines = log::start(&settings.log);
-    let ended = serve::block_on(serve::run(settings, load_again)).flatten();
+    let ended = server::block_on(server::run(settings, load_again)).flatten();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

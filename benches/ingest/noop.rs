@@ -35,7 +35,7 @@ pub fn run(port: u16) -> Result<()> {
     let limits = Limits::from(&settings.server);
     let router =
         Router::new().route("/webhooks", post(nothing).get(probe)).route("/v1/appusers/{id}", get(user));
-    rollcall::serve::block_on(async move {
+    rollcall::server::block_on(async move {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         let (_stop, stopping) = watch::channel(false);
         let (_limits, limits) = watch::channel(limits);

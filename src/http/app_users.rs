@@ -10,8 +10,8 @@ use super::links::PageLinks;
 use super::{export, forget, history, lists, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
-use crate::wire::json::write_string;
-use crate::wire::{rest, v1};
+use crate::smooch::json::write_string;
+use crate::smooch::{rest, v1};
 
 /// An answer that shows one app user.
 fn one(view: &View) -> Shown {

@@ -24,10 +24,10 @@ use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{AppId, CallMade, Field, View, json_text};
 use crate::ingest::queue::{Answer, Asked, Once};
+use crate::smooch::iso;
+use crate::smooch::json::{Json, is_blank};
+use crate::smooch::rest::Problem;
 use crate::store::sqlite::SqliteReader;
-use crate::wire::iso;
-use crate::wire::json::{Json, is_blank};
-use crate::wire::rest::Problem;
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;

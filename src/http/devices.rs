@@ -8,8 +8,8 @@ use super::error::{ApiError, json};
 use crate::config::App;
 use crate::domain::command::{Action, Authority};
 use crate::domain::json_text;
-use crate::wire::json::write_string;
-use crate::wire::{iso, rest, v1};
+use crate::smooch::json::write_string;
+use crate::smooch::{iso, rest, v1};
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.

@@ -19,8 +19,8 @@ use super::form::{Form, OF_PAGES};
 use super::lists::{Asked, CountMode, From, V1};
 use super::{parameters, reads};
 use crate::domain::{AppId, View};
+use crate::smooch::{csv, v1};
 use crate::store::Query;
-use crate::wire::{csv, v1};
 
 /// App users read at a time.
 const PAGE: usize = 100;

@@ -12,10 +12,10 @@ use super::error::{ApiError, json};
 use super::reads;
 use crate::domain::SmoochId;
 use crate::domain::command::{Action, Name};
+use crate::smooch::iso;
+use crate::smooch::json::write_string;
 use crate::store::sqlite::{self, SqliteReader};
 use crate::store::{Erased, Reader, Receipt};
-use crate::wire::iso;
-use crate::wire::json::write_string;
 
 /// How long a call waits for the end; whoever asks again goes on waiting.
 const WAIT: Duration = Duration::from_secs(4);

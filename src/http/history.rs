@@ -18,12 +18,12 @@ use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, SmoochId, View, moment};
 use crate::rebuild::sources::Sources;
 use crate::rebuild::told::{Difference, Fold, Learned, Merge};
+use crate::smooch::json::write_string;
+use crate::smooch::{iso, kept, v1};
 use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Entry, Heads, Horizon, Reader, Seq, Source};
-use crate::wire::json::write_string;
-use crate::wire::{iso, kept, v1};
 use past::{Past, each};
 
 const DEFAULT_LIMIT: usize = 25;

@@ -13,8 +13,8 @@ use super::{Shared, State, parameters};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade};
 use crate::ingest::queue::{Import, Imported, Refused};
-use crate::wire;
-use crate::wire::json::is_blank;
+use crate::smooch;
+use crate::smooch::json::is_blank;
 
 /// The most bytes of lines that are taken at once, and so of one line.
 pub const PIECE: usize = 16 << 20;
@@ -86,8 +86,8 @@ async fn learn(
 ) -> Result<Result<Imported, String>, ApiError> {
     let received = now_ms();
     let latest = received * 1000 + shared.bounds.future_tolerance.as_micros() as i64;
-    let bounds = wire::Bounds { depth: shared.bounds.json_depth, events: 1, latest };
-    let told = match wire::import::line(line, &bounds) {
+    let bounds = smooch::Bounds { depth: shared.bounds.json_depth, events: 1, latest };
+    let told = match smooch::import::line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),
     };

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use super::call::Call;
-use crate::wire::json::write_string;
+use crate::smooch::json::write_string;
 
 /// A parameter that says where a page begins, and what it says.
 pub(super) type CursorParameter<'a> = (&'a str, &'a str);

@@ -17,10 +17,10 @@ use super::{Shared, State, reads, webhooks};
 use crate::clock::now_ms;
 use crate::ingest::queue::Redriven;
 use crate::rebuild::{self, Comparison};
+use crate::smooch::json::without_mark;
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::TABLES;
 use crate::store::{Seq, sqlite::SqliteReader};
-use crate::wire::json::without_mark;
 
 /// Bytes of a request to put rows right.
 const REBUILD_BYTES: usize = 8 << 20;

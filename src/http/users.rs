@@ -12,8 +12,8 @@ use super::parameters::limit;
 use super::{lists, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
-use crate::wire::json::write_string;
-use crate::wire::rest;
+use crate::smooch::json::write_string;
+use crate::smooch::rest;
 
 /// The most items of a page, and how many it has without being told.
 const MOST: usize = 100;

@@ -20,7 +20,7 @@ use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{Delivered, Receipt, Refused};
 use crate::metrics::Outcome;
-use crate::wire::{self, Unusable};
+use crate::smooch::{self, Unusable};
 
 /// The kind of trouble of a body that is another app's.
 const OTHER_APP: &str = "other_app";
@@ -178,12 +178,12 @@ fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &Receipt)
 /// What a body of this app says, by the bounds of the settings.
 pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> Result<Vec<Read>, Unusable> {
     let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);
-    let bounds = wire::Bounds {
+    let bounds = smooch::Bounds {
         depth: shared.bounds.json_depth,
         events: shared.bounds.webhook_events,
         latest: (received * 1000).saturating_add(tolerance),
     };
-    let delivery = wire::read(body, &bounds)?;
+    let delivery = smooch::read(body, &bounds)?;
     if delivery.app.is_some_and(|named| named != app.as_str()) {
         return Err(Unusable::new(OTHER_APP, "the path and the body name different apps"));
     }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use crate::clock::now_ms;
 use crate::domain::Event;
 use crate::metrics::Metrics;
+use crate::smooch::{self, apart::Apart};
 use crate::store::{Error, Reading, Retention, Source, Store};
-use crate::wire::{self, apart::Apart};
 
 /// Batches between two steps while there is no pause.
 const BATCHES: usize = 4;
@@ -74,7 +74,7 @@ fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
 /// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
 pub fn read_again(source: Source, body: &[u8], place: usize) -> Option<Event> {
     match source {
-        Source::Webhook => wire::history::event(body, place),
+        Source::Webhook => smooch::history::event(body, place),
         Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),
     }
 }

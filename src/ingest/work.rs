@@ -11,9 +11,9 @@ use super::queue::{Delivered, Receipt, Redriven};
 use super::walks::Walks;
 use crate::clock::now_ms;
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Key, Recent, SmoochId};
+use crate::smooch::apart::Apart;
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Source, Txn};
-use crate::wire::apart::Apart;
 
 /// Bytes of detail kept with a body in quarantine.
 const MOST_DETAIL: usize = 2048;

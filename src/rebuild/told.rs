@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     AppId, ClientId, Directory, Edge, Event, Group, Key, Reason, Record, Register, SmoochId, View,
 };
+use crate::smooch::history::{members, reason};
+use crate::smooch::json::write_string;
+use crate::smooch::v1;
 use crate::store::Entry;
-use crate::wire::history::{members, reason};
-use crate::wire::json::write_string;
-use crate::wire::v1;
 
 /// What an event made different of what is shown of an app user.
 pub struct Difference {

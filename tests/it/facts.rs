@@ -1,7 +1,7 @@
 //! What each trigger says: from the body to the facts, as a table.
 
 use rollcall::domain::{Event, Fact, Mention, Part};
-use rollcall::wire::{Bounds, Version, read};
+use rollcall::smooch::{Bounds, Version, read};
 use serde_json::{Value, json};
 
 const BOUNDS: Bounds = Bounds { depth: 64, events: 100, latest: 4_000_000_000_000_000 };

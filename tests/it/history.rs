@@ -4,9 +4,9 @@ mod calls;
 mod merges;
 
 use rollcall::domain::{AppId, Directory, Event};
+use rollcall::smooch::history::event;
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Source};
-use rollcall::wire::history::event;
 use serde_json::{Value, json};
 
 use crate::feed::api;

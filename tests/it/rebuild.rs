@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall::domain::{AppId, Directory, Event, Field, Key, SmoochId, View};
+use rollcall::smooch::{self, Bounds, v1};
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Seq, Source};
-use rollcall::wire::{self, Bounds, v1};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
@@ -53,7 +53,7 @@ impl Rebuilt {
                 self.last = entry.seq;
                 let event: Event = match entry.source {
                     Source::Webhook => {
-                        wire::read(&body, &ANYTHING).unwrap().events.swap_remove(entry.place).unwrap()
+                        smooch::read(&body, &ANYTHING).unwrap().events.swap_remove(entry.place).unwrap()
                     }
                     Source::Reduced | Source::Api => serde_json::from_slice(&body).unwrap(),
                 };

@@ -12,9 +12,9 @@ use crate::domain::{AppId, View};
 use crate::http::call::Call;
 use crate::http::error::json;
 use crate::http::links::PageLinks;
+use crate::smooch::feed::{CloudEvent, change, kind};
+use crate::smooch::v1;
 use crate::store::{Changed, Changes, Epoch};
-use crate::wire::feed::{CloudEvent, change, kind};
-use crate::wire::v1;
 
 /// A page of CloudEvents.
 pub(super) const BATCH: &str = "application/cloudevents-batch+json";

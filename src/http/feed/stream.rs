@@ -21,8 +21,8 @@ use crate::domain::AppId;
 use crate::http::Shared;
 use crate::http::call::Call;
 use crate::http::error::{ApiError, json};
+use crate::smooch;
 use crate::store::Changed;
-use crate::wire;
 
 /// What goes out when nothing else has for a while, so that nobody in between gives up.
 const HEARTBEAT: &str = ":\n\n";
@@ -180,7 +180,7 @@ impl Follower {
                 let page = read(&self.shared, &self.app, since, self.limit).await?;
                 let epoch = page.epoch.epoch;
                 let event = |changed: &Changed| {
-                    let kind = wire::feed::kind(&changed.change.kind);
+                    let kind = smooch::feed::kind(&changed.change.kind);
                     let data = self.envelope.change(epoch, changed);
                     self.event(&Since::name(epoch, changed.seq), kind, &data)
                 };

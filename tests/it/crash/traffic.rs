@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use rollcall::domain::Digest;
-use rollcall::wire::{self, Bounds};
+use rollcall::smooch::{self, Bounds};
 use serde_json::{Value, json};
 
 use crate::support::{APP, Connection, SECRET};
@@ -51,7 +51,7 @@ impl Delivery {
     pub fn new(body: &Value, users: Vec<String>) -> Self {
         let body = body.to_string();
         let bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
-        let read = wire::read(body.as_bytes(), &bounds).unwrap();
+        let read = smooch::read(body.as_bytes(), &bounds).unwrap();
         let events = read.events.into_iter().map(|event| event.unwrap().stamp.digest).collect();
         Self { body, events, users }
     }

@@ -1,7 +1,7 @@
 //! What an export tells of a directory makes the same directory elsewhere.
 
 use proptest::prelude::*;
-use rollcall::wire::{Bounds, export, import};
+use rollcall::smooch::{Bounds, export, import};
 
 use super::random::{NAMES, Step, everything, live, steps};
 use super::*;

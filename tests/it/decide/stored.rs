@@ -16,9 +16,9 @@ use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
 use rollcall::ingest::upkeep::READING;
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
+use rollcall::smooch;
 use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
 use rollcall::store::{Error, Reader, Reading, Retention, Store};
-use rollcall::wire;
 use serde_json::{Value, json};
 
 use super::random::{Step, command, linked_steps};
@@ -89,7 +89,7 @@ impl Sender {
             _ => return None,
         }
         let body = self.told.last().unwrap().clone();
-        let read = wire::read(&body, &ANYTHING).unwrap();
+        let read = smooch::read(&body, &ANYTHING).unwrap();
         let events = read.events.into_iter().enumerate().map(|(place, event)| (place, event.unwrap()));
         let delivered = Delivered {
             app: app(),

@@ -57,7 +57,7 @@ fn every_answer_carries_the_id_of_its_request() {
 fn a_line_of_an_answer_has_the_route_and_never_the_path() {
     let mut home = Home::new();
     home.env
-        .push(("RUST_LOG".to_owned(), "warn,rollcall::serve=info,rollcall::http::listen=debug".to_owned()));
+        .push(("RUST_LOG".to_owned(), "warn,rollcall::server=info,rollcall::http::listen=debug".to_owned()));
     let program = home.start();
     let mut asked = Vec::new();
     for (path, route) in [
@@ -97,7 +97,7 @@ fn a_line_of_an_answer_has_the_route_and_never_the_path() {
 fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
     let mut home = Home::new();
     // Little is logged, but the program has to say that it is ready.
-    let levels = "warn,rollcall::serve=info,rollcall::http::listen=debug";
+    let levels = "warn,rollcall::server=info,rollcall::http::listen=debug";
     home.env.push(("RUST_LOG".to_owned(), levels.to_owned()));
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "panic".to_owned()));
     let program = home.start();

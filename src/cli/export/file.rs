@@ -1,0 +1,90 @@
+//! Where an export goes: stdout, or a file that is there once it is complete.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::smooch::csv;
+use crate::store::sqlite::{Kind, Output, Part};
+
+/// What an export may replace.
+const EXPORT: Kind = Kind::Text { name: "export", is: is_export };
+
+/// See the module.
+pub(super) enum Target {
+    Stdout(io::Stdout),
+    /// A pipe: there is nothing to replace.
+    Pipe(File),
+    Whole(BufWriter<Arc<File>>, Part),
+}
+
+impl Target {
+    /// # Errors
+    /// The file must not be written, or cannot be.
+    pub(super) fn open(name: Option<&Path>, database: &Path) -> anyhow::Result<Self> {
+        let Some(name) = name else { return Ok(Self::Stdout(io::stdout())) };
+        if fs::metadata(name).is_ok_and(|found| found.file_type().is_fifo()) {
+            let pipe = OpenOptions::new().write(true).open(name);
+            return pipe.map(Self::Pipe).with_context(|| name.display().to_string());
+        }
+        let part = Part::new(Output::check(name, EXPORT, Some(database))?)?;
+        Ok(Self::Whole(BufWriter::new(part.file()), part))
+    }
+
+    /// Everything is written: on disk, and under its name.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Stdout(mut out) => out.flush().context("stdout"),
+            Self::Pipe(_) => Ok(()),
+            Self::Whole(mut out, part) => {
+                out.flush().context("the export could not be written")?;
+                Ok(part.place()?)
+            }
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stdout(out) => out.write(bytes),
+            Self::Pipe(out) => out.write(bytes),
+            Self::Whole(out, _) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stdout(out) => out.flush(),
+            Self::Pipe(out) => out.flush(),
+            Self::Whole(out, _) => out.flush(),
+        }
+    }
+}
+
+/// Whether an export of any form begins like this: lines of JSON, a table, or the file of one person.
+fn is_export(head: &[u8]) -> bool {
+    head.starts_with(b"{\"rollcall\":")
+        || head.starts_with(b"{\"app\":\"")
+        || head.starts_with(&csv::header())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_export_is_known_by_its_first_bytes() {
+        let table = csv::header();
+        for head in [&b"{\"rollcall\":1,\"app\":\"one\""[..], b"{\"app\":\"one\",\"exported\":", &table] {
+            assert!(is_export(head));
+        }
+        for head in [&b"[[apps]]"[..], b"{\"a\":1}", b"SQLite format 3\0", b"_id,mine\r\n"] {
+            assert!(!is_export(head));
+        }
+    }
+}

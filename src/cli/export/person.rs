@@ -1,0 +1,133 @@
+//! The whole file of a person.
+
+use crate::rebuild::sources::Sources;
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::bail;
+use serde_json::{Map, Value, json};
+
+use crate::cli::apps;
+use crate::clock::now_ms;
+use crate::domain::brand::Name;
+use crate::domain::{AppId, Directory, SmoochId, View};
+use crate::rebuild;
+use crate::rebuild::told::Fold;
+use crate::smooch::{iso, kept, v1};
+use crate::store::archive::Archive as _;
+use crate::store::sqlite::SqliteReader;
+use crate::store::{Entry, Horizon, Reader, Source};
+
+/// Entries read at a time.
+const PIECE: usize = 500;
+
+/// Everything that is kept of a person.
+///
+/// # Errors
+/// There is no such app user, the journal has lost one of its bodies, or the database cannot be read.
+pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
+    let Some(view) = apps::person(reader, app, user)? else {
+        bail!("there is no app user with this _id or userId in the app {app}")
+    };
+    let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();
+    let entries = journal(reader, app, &view)?;
+    // Read last, so that every entry after it was read before it could be trimmed.
+    let (horizon, base) = reader.base_of(app, &reader_ids(&entries, &ids))?;
+    let mut fold = Fold::new(app, base);
+    let mut sources = Sources::of(&view.id);
+    for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
+        sources.learn(&mut fold, entry, &rebuild::event(entry, body)?, &event(entry));
+    }
+    let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
+    let history =
+        entries.values().filter(|(entry, _)| own(entry)).map(|(entry, body)| with_body(entry, body));
+    let quarantine = reader.quarantined_of(app, &ids)?.into_iter().map(|(seq, kept)| {
+        json!({ "seq": seq, "received": text(iso(kept.received)), "reason": kept.reason, "detail": kept.detail,
+                "headers": kept.headers, "body": String::from_utf8_lossy(&kept.body) })
+    });
+    Ok(json!({
+        "app": app.as_str(),
+        "exported": text(iso(now_ms())),
+        "appUser": parsed(&v1::app_user(&view)),
+        "provenance": sources.shown(&fold).into_iter().collect::<Map<_, _>>(),
+        "ids": records(reader, app, &ids)?,
+        "history": history.collect::<Vec<_>>(),
+        "quarantine": quarantine.collect::<Vec<_>>(),
+        "journal": since(horizon),
+    }))
+}
+
+type Entries = BTreeMap<u64, (Entry, bytes::Bytes)>;
+
+/// The journal of everybody whom merges connect with the person, from its beginning.
+fn journal(reader: &mut SqliteReader, app: &AppId, view: &View) -> anyhow::Result<Entries> {
+    let connected = reader.connected(app, std::slice::from_ref(&view.id))?;
+    let of: BTreeSet<SmoochId> = connected.keys().cloned().collect();
+    let mut from = connected.into_values().flatten().collect::<BTreeSet<_>>();
+    let mut entries = Entries::new();
+    while !from.is_empty() {
+        let (piece, next) = reader.walk(app, &of, from, PIECE)?;
+        entries.extend(piece.into_iter().map(|(entry, body)| (entry.seq, (entry, body))));
+        from = next;
+    }
+    Ok(entries)
+}
+
+fn reader_ids(entries: &Entries, ids: &BTreeSet<SmoochId>) -> BTreeSet<SmoochId> {
+    let named = entries.values().flat_map(|(entry, _)| entry.users.iter().map(|(id, _)| id.clone()));
+    named.chain(ids.iter().cloned()).collect()
+}
+
+/// What is known under each `_id` on its own.
+fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> anyhow::Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for (key, mut record) in reader.records(app, ids)? {
+        record.into.clear();
+        record.from.clear();
+        let id = key.1.clone();
+        let mut alone = Directory::new(1);
+        alone.bring(key, record);
+        found.extend(alone.view(app, &id).map(|view| parsed(&v1::app_user(&view))));
+    }
+    Ok(found)
+}
+
+fn event(entry: &Entry) -> Value {
+    let mut told = json!({ "seq": entry.seq, "trigger": &*entry.trigger });
+    if let Some(time) = entry.event_time {
+        told["time"] = text(iso(time.div_euclid(1000)));
+    }
+    told
+}
+
+fn with_body(entry: &Entry, body: &[u8]) -> Value {
+    let mut told = event(entry);
+    told["source"] = if entry.source == Source::Api { "api" } else { "webhook" }.into();
+    told["received"] = text(iso(entry.received));
+    told["users"] = entry.users.iter().map(|(id, _)| id.as_str()).collect();
+    match entry.source {
+        _ if body.is_empty() => {}
+        Source::Webhook => told["body"] = String::from_utf8_lossy(body).into(),
+        source => {
+            let is_call = source == Source::Api;
+            for (name, value) in kept::about(body, is_call).into_iter().chain([kept::content(body, is_call)])
+            {
+                told[name] = parsed(&value);
+            }
+        }
+    }
+    told
+}
+
+/// From where on the journal tells.
+fn since(horizon: Horizon) -> Value {
+    json!({ "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 })
+}
+
+/// A JSON text as the value that it is.
+fn parsed(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or(Value::Null)
+}
+
+fn text(json: impl AsRef<str>) -> Value {
+    parsed(json.as_ref())
+}

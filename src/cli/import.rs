@@ -1,0 +1,274 @@
+//! `rollcall import`: what an export, or any list, tells of app users, taken in by the running service.
+//!
+//! One thread reads, the caller posts piece by piece; what is read ahead is bounded, so that memory does not
+//! depend on how much there is.
+
+mod pieces;
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use super::export::Format;
+use super::progress::Progress;
+use super::replay::payloads::names;
+use super::service::{Answer, Service};
+use super::{Failure, apps};
+use crate::config::Settings;
+use crate::smooch::{self, Bounds};
+use crate::store::explain;
+use pieces::{Piece, Place};
+
+/// Pieces read ahead.
+const AHEAD: usize = 2;
+/// How long a service that has no time, or starts again, is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for it where it does not say so itself.
+const PAUSE: Duration = Duration::from_secs(1);
+
+const HELP: &str = "\
+Takes what `rollcall export` wrote; app users as GET shows them, a JSON object a line; and tables with a \
+header of the columns _id, userId, givenName, surname, email, signedUpAt, conversationStarted, \
+credentialRequired, firstSeen, lastSeen, properties, clients, brandId and properties.KEY, any of them. A list of one's \
+own only adds: with an _id it is what Smooch said when the app user was last seen (lastSeen, else the latest \
+of its clients, else before everything else); without one it makes the app user of a userId, as \
+POST /v1/appusers does.
+
+The running service takes it in. What it knows already changes nothing, so an import that broke off is simply \
+begun again. A line that cannot be used is named on stderr, with its file and number, and the others go on. \
+The exit code is 0 if all could be used, 1 if not or if there was nothing, 69 if the service is not there.
+
+Examples:
+  rollcall import directory.ndjson
+  rollcall import --dry-run --app 5698edbf2a43bd081be982f1 customers.csv
+  zcat directory.ndjson.gz | rollcall import -";
+
+/// What `rollcall import` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// What to take in: files, or - for stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The app of lines that name none, by its id; lines that name another one are wrong. If left out, the
+    /// only app of the settings
+    #[arg(long, value_name = "ID")]
+    app: Option<String>,
+    /// The form of the files; if left out, csv for names that end in .csv, else ndjson
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// The admin listener of the service; if left out, where the settings (server.admin_listen) say
+    #[arg(long, value_name = "URL", conflicts_with = "dry_run")]
+    to: Option<Url>,
+    /// Only check: nothing is sent
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of everything so far.
+#[derive(Default)]
+struct Tally {
+    imported: u64,
+    known: u64,
+    wrong: u64,
+}
+
+/// Takes everything in, and prints a summary on stdout. Returns what to exit with: 0 if every line could be
+/// used, else 1. No value of a line is ever printed.
+///
+/// # Errors
+/// A file cannot be read, the service is not there, refuses, or has no time for too long; or nothing takes
+/// the summary.
+pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    // Another service has settings of its own.
+    if args.to.is_none() {
+        args.app.as_deref().map(|app| apps::of_settings(Some(app), &settings.apps)).transpose()?;
+    }
+    can_be_read(&args.files)?;
+    let app = match (&args.app, settings.apps.as_slice()) {
+        (Some(app), _) => Some(app.as_str()),
+        (None, [only]) => Some(only.id.as_str()),
+        (None, _) => None,
+    };
+    let mut progress = Progress::new(|| pieces::count(&args.files), "lines")?;
+    let (to_post, pieces) = async_channel::bounded(AHEAD);
+    let (files, format) = (args.files.clone(), args.format);
+    let reader = tokio::task::spawn_blocking(move || pieces::read(&files, format, &to_post));
+    let service = match &args.to {
+        Some(url) => Service::at(url.as_str())?,
+        None if args.dry_run => Service::at("")?,
+        None => Service::of(settings)?,
+    };
+    let importer = Importer { service, path: path(app, args.app.is_some()), dry_run: args.dry_run };
+    let (mut tally, began) = (Tally::default(), Instant::now());
+    while let Ok(piece) = pieces.recv().await {
+        let wrong = if importer.dry_run {
+            check(&piece, args.app.as_deref(), app, settings, &mut tally)
+        } else {
+            importer.post(&piece, &mut tally).await?
+        };
+        for (place, why) in piece.wrong.iter().chain(&wrong) {
+            tally.wrong += 1;
+            progress.say(&format!("{place}: {why}"));
+        }
+        progress.advance((piece.places.len() + piece.wrong.len()) as u64);
+    }
+    reader.await.context("reading the files failed")?;
+    progress.finish();
+    let Tally { imported, known, wrong } = tally;
+    anyhow::ensure!(
+        imported + known + wrong > 0,
+        "nothing was imported: there is nothing to import in {}",
+        names(&args.files)
+    );
+    summary(args, &tally, began.elapsed())?;
+    Ok(if tally.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Looks at each file before anything is sent. A pipe is read when its turn comes, as stdin is.
+fn can_be_read(files: &[PathBuf]) -> Result<(), Failure> {
+    if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
+        return Err(Failure::Usage("stdin can be read only once: name - once".to_owned()));
+    }
+    for file in files.iter().filter(|file| file.as_os_str() != "-") {
+        let unreadable = |why: &str| Failure::Io(format!("{}: {why}", file.display()));
+        let kind = file.metadata().map_err(|error| unreadable(&explain(&error)))?.file_type();
+        if kind.is_dir() {
+            return Err(unreadable("is a folder: name the files in it"));
+        }
+        if kind.is_socket() || kind.is_block_device() {
+            return Err(unreadable("is no file"));
+        }
+        if kind.is_file() {
+            File::open(file).map_err(|error| unreadable(&explain(&error)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The address of the route. Only an app that was asked for makes lines of others wrong, so the only one of
+/// the settings is told in another way.
+fn path(app: Option<&str>, asked: bool) -> String {
+    let query = app.map(|app| (if asked { "app" } else { "default" }, app));
+    let query = serde_urlencoded::to_string(query.as_slice()).unwrap_or_default();
+    format!("/import?{query}")
+}
+
+fn summary(args: &Args, tally: &Tally, took: Duration) -> anyhow::Result<()> {
+    let Tally { imported, known, wrong } = tally;
+    let seconds = took.as_secs_f64();
+    let text = match (args.json, args.dry_run) {
+        (true, _) => {
+            let seconds = (seconds * 1e3).round() / 1e3;
+            json!({ "imported": imported, "known": known, "wrong": wrong, "seconds": seconds }).to_string()
+        }
+        (_, true) => format!("{imported} lines could be imported, {wrong} could not"),
+        _ => format!("imported {imported} in {seconds:.2} s\n  known already: {known}\n  wrong: {wrong}"),
+    };
+    writeln!(io::stdout(), "{text}").context("the summary could not be printed")
+}
+
+struct Importer {
+    service: Service,
+    path: String,
+    dry_run: bool,
+}
+
+impl Importer {
+    /// Posts a piece until it is known to be stored; which of its lines are wrong.
+    async fn post(&self, piece: &Piece, tally: &mut Tally) -> anyhow::Result<Vec<(Place, String)>> {
+        if piece.places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let began = Instant::now();
+        let begun = tally.imported + tally.known > 0;
+        let answer = loop {
+            let answer = self.service.post_lines(&self.path, piece.lines.clone()).await;
+            let pause = match answer {
+                Ok(answer) if answer.status == 200 => break answer,
+                Ok(answer) if matches!(answer.status, 429 | 503) => {
+                    if began.elapsed() > PATIENCE {
+                        let why = answer.refusal();
+                        return Err(Failure::Unavailable(format!(
+                            "the service has no time: {why}; run the import again, what is stored is known"
+                        ))
+                        .into());
+                    }
+                    answer.again_in.unwrap_or(PAUSE)
+                }
+                Ok(answer) if answer.json.pointer("/error/code") == Some(&json!("app_not_found")) => {
+                    let said = answer.json.pointer("/error/description").and_then(Value::as_str);
+                    return Err(Failure::Usage(said.unwrap_or("there is no such app").to_owned()).into());
+                }
+                Ok(answer) => bail!("{}: the service refuses: {}", piece.places[0], answer.refusal()),
+                // A service that was there may come again.
+                Err(_) if begun && began.elapsed() < PATIENCE => PAUSE,
+                Err(failure) => return Err(failure.into()),
+            };
+            tokio::time::sleep(pause).await;
+        };
+        self.counted(piece, &answer, tally)
+    }
+
+    fn counted(
+        &self,
+        piece: &Piece,
+        answer: &Answer,
+        tally: &mut Tally,
+    ) -> anyhow::Result<Vec<(Place, String)>> {
+        let number = |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(200));
+        tally.imported += number("imported")?;
+        tally.known += number("known")?;
+        let wrong = answer.json["wrong"].as_array().ok_or_else(|| self.service.foreign(200))?;
+        let place = |line: &Value| piece.places.get(line.as_u64()?.checked_sub(1)? as usize).cloned();
+        let wrong = wrong.iter().filter_map(|wrong| {
+            Some((place(&wrong["line"])?, wrong["why"].as_str().unwrap_or_default().to_owned()))
+        });
+        Ok(wrong.collect())
+    }
+}
+
+/// Which lines of a piece could not be imported, as far as that shows without the service.
+fn check(
+    piece: &Piece,
+    asked: Option<&str>,
+    app: Option<&str>,
+    settings: &Settings,
+    tally: &mut Tally,
+) -> Vec<(Place, String)> {
+    let latest =
+        jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
+    let bounds = Bounds { depth: settings.limits.json_depth, events: 1, latest };
+    let mut wrong = Vec::new();
+    for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {
+        let problem = match smooch::import::line(line, &bounds) {
+            Err(problem) => Some(problem.to_string()),
+            Ok(told) => match (told.app.as_deref(), asked.or(app)) {
+                (Some(named), _) if asked.is_some_and(|asked| asked != named) => {
+                    Some("names another app than the one asked for".to_owned())
+                }
+                (None, None) => Some("names no app, and none was asked for".to_owned()),
+                (named, app) => {
+                    let app = named.or(app).unwrap_or_default();
+                    let is_set = settings.apps.iter().any(|known| known.id == app);
+                    (!is_set).then(|| format!("app is {app:?}, which is not in the settings"))
+                }
+            },
+        };
+        match problem {
+            Some(why) => wrong.push((place.clone(), why)),
+            None => tally.imported += 1,
+        }
+    }
+    wrong
+}

@@ -1,0 +1,143 @@
+//! Files to be imported, read into pieces of a bounded size.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use async_channel::Sender;
+
+use crate::cli::export::Format;
+pub(super) use crate::cli::replay::payloads::Place;
+use crate::cli::replay::payloads::{self, Source};
+use crate::http::PIECE;
+use crate::smooch::csv::{Fault, Header, Rows};
+use crate::store::explain;
+
+/// Lines of a piece.
+const LINES: usize = 512;
+/// Bytes beyond which a piece takes no further line.
+const BYTES: usize = 1 << 20;
+
+/// Lines to be posted together.
+#[derive(Default)]
+pub(super) struct Piece {
+    /// The lines, each with its end.
+    pub(super) lines: Vec<u8>,
+    /// Where each of them was found.
+    pub(super) places: Vec<Place>,
+    /// What is no line that could be posted, and why.
+    pub(super) wrong: Vec<(Place, String)>,
+}
+
+/// How many lines there are about, rows and headers alike; nothing where only reading tells. Reads the files.
+pub(super) fn count(files: &[PathBuf]) -> Option<u64> {
+    payloads::count(&files.iter().map(|file| source(file)).collect::<Vec<_>>())
+}
+
+fn source(file: &Path) -> Source {
+    if file.as_os_str() == "-" { Source::Stdin } else { Source::Lines(file.to_owned()) }
+}
+
+/// Reads all files, and hands over piece by piece. Waits while enough is there; ends early if nobody takes
+/// any more.
+pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<Piece>) {
+    let mut filler = Filler { piece: Piece::default(), to };
+    for file in files {
+        let named = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        match format.unwrap_or(if named { Format::Csv } else { Format::Ndjson }) {
+            Format::Ndjson => payloads::read(&source(file), &mut |place, line| {
+                filler.add(place, line.map_err(|why| why.to_string()));
+            }),
+            Format::Csv => table(file, &mut filler),
+        }
+    }
+    filler.hand_over();
+}
+
+struct Filler<'t> {
+    piece: Piece,
+    to: &'t Sender<Piece>,
+}
+
+impl Filler<'_> {
+    fn add(&mut self, place: Place, line: Result<Vec<u8>, String>) {
+        match line {
+            Ok(line) => {
+                // A piece must be taken as a whole.
+                if self.piece.lines.len() + line.len() >= PIECE {
+                    self.hand_over();
+                }
+                if line.len() >= PIECE {
+                    return self.piece.wrong.push((place, format!("larger than {} MiB", PIECE >> 20)));
+                }
+                self.piece.lines.extend(line);
+                self.piece.lines.push(b'\n');
+                self.piece.places.push(place);
+            }
+            Err(why) => self.piece.wrong.push((place, why)),
+        }
+        let full = self.piece.places.len() + self.piece.wrong.len() >= LINES;
+        if full || self.piece.lines.len() >= BYTES {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let piece = std::mem::take(&mut self.piece);
+        if !piece.places.is_empty() || !piece.wrong.is_empty() {
+            // Whoever stopped taking says why.
+            let _ = self.to.send_blocking(piece);
+        }
+    }
+}
+
+fn table(file: &Path, filler: &mut Filler<'_>) {
+    let stdin = file.as_os_str() == "-";
+    let name = if stdin { "stdin".to_owned() } else { file.display().to_string() };
+    let place = |line| Place { file: name.as_str().into(), line };
+    let unreadable = |error| (place(None), Err(format!("cannot be read: {}", explain(&error))));
+    let input: Box<dyn Read> = match if stdin { Ok(None) } else { File::open(file).map(Some) } {
+        Ok(Some(file)) => Box::new(file),
+        Ok(None) => Box::new(io::stdin().lock()),
+        Err(error) => {
+            let (place, why) = unreadable(error);
+            return filler.add(place, why);
+        }
+    };
+    let mut rows = Rows::new(BufReader::new(input), PIECE);
+    let mut header: Option<Header> = None;
+    loop {
+        let (line, told) = match (rows.read(), &header) {
+            (Err(error), _) => {
+                let (place, why) = unreadable(error);
+                return filler.add(place, why);
+            }
+            (Ok(None), _) => return,
+            (Ok(Some(Err(fault))), header) => (fault.line, Err(explained(&fault, header.as_ref()))),
+            (Ok(Some(Ok(row))), Some(header)) => {
+                (row.line, header.line(&row.cells).map_err(|problem| problem.to_string()))
+            }
+            (Ok(Some(Ok(row))), None) => match Header::read(&row.cells) {
+                Ok(read) => {
+                    header = Some(read);
+                    continue;
+                }
+                Err(problem) => (row.line, Err(problem.to_string())),
+            },
+        };
+        filler.add(place(Some(line)), told.map(String::into_bytes));
+        if header.is_none() {
+            // Nothing below it can be understood.
+            return;
+        }
+    }
+}
+
+/// What is wrong with a row, and in which column.
+fn explained(fault: &Fault, header: Option<&Header>) -> String {
+    let Some(cell) = fault.cell else { return fault.wrong.to_string() };
+    match header.and_then(|header| header.name(cell)) {
+        Some(name) => format!("{name}: {}", fault.wrong),
+        None => format!("column {}: {}", cell + 1, fault.wrong),
+    }
+}

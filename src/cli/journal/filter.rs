@@ -1,0 +1,219 @@
+//! Which entries of the journal a command is about.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, anyhow};
+
+use crate::cli::{Failure, apps};
+use crate::clock::now_ms;
+use crate::config::{self, Settings};
+use crate::domain::brand::Name;
+use crate::domain::{self, AppId, SmoochId};
+use crate::store::Seq;
+use crate::store::archive::{Archive as _, Wanted};
+use crate::store::sqlite::SqliteReader;
+
+/// What every command on journal entries may be told. All that is given must hold.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(in crate::cli) struct Filter {
+    /// Only entries of this app, by its id
+    #[arg(long, value_name = "ID")]
+    app: Option<String>,
+    /// Only entries that touched this app user, by _id (an old one as well) or userId: their own and those
+    /// of everybody who is merged into them
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// With --user: the brand in which the userId is meant; without it, everybody who carries it is
+    #[arg(long, value_name = "ID", requires = "user", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    brand: Option<String>,
+    /// Only entries with this trigger, such as message:appUser
+    #[arg(long, value_name = "TRIGGER")]
+    trigger: Option<String>,
+    #[command(flatten)]
+    span: Span,
+}
+
+/// From when to when.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(in crate::cli) struct Span {
+    /// From this number on, or received at this time or later: a number, a time such as
+    /// 2026-03-01T08:00:00Z, a date (its midnight in UTC), or how long ago, such as 2h
+    #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
+    since: Option<Moment>,
+    /// Up to this number, or received at this time or earlier
+    #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
+    until: Option<Moment>,
+}
+
+/// A place in the journal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::cli) enum Moment {
+    Entry(Seq),
+    /// In ms since 1970.
+    Received(i64),
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    // A number so large that no journal has it is a time in ms.
+    if let Some(seq) = text.parse().ok().filter(|seq| *seq < 100_000_000_000) {
+        return Ok(Moment::Entry(seq));
+    }
+    if let Some(time) = domain::moment::asked(text).filter(|_| !text.starts_with('-')) {
+        return Ok(Moment::Received(time.div_euclid(1000)));
+    }
+    let ago = config::duration(text).map_err(
+        |_| "neither a number, nor a time such as 2026-03-01 or 2026-03-01T08:00:00Z, nor a duration such as 2h",
+    )?;
+    let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
+    Ok(Moment::Received(now_ms().saturating_sub(ago)))
+}
+
+impl Span {
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    /// Narrows what is wanted to this span.
+    ///
+    /// # Errors
+    /// It ends before it begins.
+    pub(in crate::cli) fn narrow(&self, wanted: &mut Wanted) -> Result<(), Failure> {
+        let backwards = match (self.since, self.until) {
+            (Some(Moment::Entry(since)), Some(Moment::Entry(until))) => since > until,
+            (Some(Moment::Received(since)), Some(Moment::Received(until))) => since > until,
+            _ => false,
+        };
+        if backwards {
+            return Err(Failure::Usage("--until is before --since".to_owned()));
+        }
+        match self.since {
+            Some(Moment::Entry(seq)) => wanted.from = wanted.from.max(seq),
+            Some(Moment::Received(time)) => wanted.since = Some(time),
+            None => {}
+        }
+        match self.until {
+            Some(Moment::Entry(seq)) => wanted.to = wanted.to.min(seq),
+            Some(Moment::Received(time)) => wanted.until = Some(time),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+impl Filter {
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
+    }
+
+    /// What it says, for whoever must tell two of them apart; not when, since "ago" is another time each day.
+    pub(in crate::cli) fn told(&self) -> String {
+        let moment = |moment: Moment| match moment {
+            Moment::Entry(seq) => format!("entry {seq}"),
+            Moment::Received(_) => "a time".to_owned(),
+        };
+        let text = |name: &str, value: Option<String>| value.map(|value| format!(", {name} {value}"));
+        let quoted = |name: &str, value: Option<String>| text(name, value.map(|value| format!("{value:?}")));
+        let said = [
+            quoted("of the app", self.app.clone()),
+            quoted("of the app user", self.user.clone()),
+            quoted("in the brand", self.brand.clone()),
+            quoted("with the trigger", self.trigger.clone()),
+            text("since", self.span.since.map(moment)),
+            text("until", self.span.until.map(moment)),
+        ];
+        said.into_iter().flatten().collect()
+    }
+
+    /// Whether it says where to begin.
+    pub(in crate::cli) fn has_since(&self) -> bool {
+        self.span.since.is_some()
+    }
+
+    /// The entries it stands for; those of an app user as they are now.
+    ///
+    /// # Errors
+    /// The app of the app user cannot be told, or nobody is known by that name; or the file cannot be read.
+    pub(in crate::cli) fn wanted(
+        &self,
+        reader: &mut SqliteReader,
+        settings: &Settings,
+    ) -> anyhow::Result<Wanted> {
+        let mut wanted = self.of_app(reader, settings)?;
+        self.span.narrow(&mut wanted)?;
+        if let Some((app, name)) = self.user(reader, settings)? {
+            let ids = reader.whom(&app, &name)?;
+            if ids.is_empty() {
+                return Err(nobody(&app));
+            }
+            wanted.among = Some(reader.numbers(&app, &ids)?);
+            wanted.app = Some(app);
+        }
+        Ok(wanted)
+    }
+
+    fn of_app(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Wanted> {
+        let app = apps::of_database(self.app.as_deref(), reader, settings)?;
+        Ok(Wanted { app, word: self.trigger.clone(), ..Wanted::default() })
+    }
+
+    /// Whom it names, and in which app.
+    fn user(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Option<(AppId, Name)>> {
+        let Some(name) = self.user.as_deref() else { return Ok(None) };
+        let name = Name::from(name).in_brand(self.brand.as_deref());
+        Ok(Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name)))
+    }
+
+    /// The same for entries that are still to come: whom it names stands beside it, as they are at this
+    /// moment, or by what they are called if nobody is called so yet.
+    pub(in crate::cli) fn coming(
+        &self,
+        reader: &mut SqliteReader,
+        settings: &Settings,
+    ) -> anyhow::Result<Coming> {
+        let mut wanted = self.of_app(reader, settings)?;
+        self.span.narrow(&mut wanted)?;
+        let Some((app, name)) = self.user(reader, settings)? else {
+            return Ok(Coming { wanted, users: None, unknown: None });
+        };
+        let ids = reader.whom(&app, &name).context("looking up the app user")?;
+        wanted.app = Some(app.clone());
+        if ids.is_empty() {
+            let users = Some(BTreeSet::from([SmoochId::from(&*name.text)]));
+            return Ok(Coming { wanted, users, unknown: Some(app) });
+        }
+        Ok(Coming { wanted, users: Some(ids), unknown: None })
+    }
+}
+
+/// Entries that are still to come.
+pub(in crate::cli) struct Coming {
+    pub(in crate::cli) wanted: Wanted,
+    /// Only those that touch one of these.
+    pub(in crate::cli) users: Option<BTreeSet<SmoochId>>,
+    /// The app in which nobody is called so yet.
+    pub(in crate::cli) unknown: Option<AppId>,
+}
+
+/// What is said of a name that is nobody's.
+pub(in crate::cli) fn nobody(app: &AppId) -> anyhow::Error {
+    anyhow!("the app {app} has no app user with that _id or userId")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_number_a_time_or_a_while_ago() {
+        assert_eq!(moment("17"), Ok(Moment::Entry(17)));
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(Moment::Received(1000)));
+        let now = now_ms();
+        let Ok(Moment::Received(ago)) = moment("2h") else { panic!("not a time") };
+        assert!((now - 7_200_000..now - 7_100_000).contains(&ago), "{ago}");
+        assert_eq!(moment("2026-03-01"), Ok(Moment::Received(1_772_323_200_000)));
+        assert_eq!(moment("1500000010500"), Ok(Moment::Received(1_500_000_010_500)));
+        for text in ["", "yesterday", "-1", "2026-03-01T08:00:00", "1500000010500000"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! `rollcall journal replay`: posts what came in once more, as Smooch would.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::PAGE;
+use super::filter::Filter;
+use super::resume::Resume;
+use crate::cli::progress::Progress;
+use crate::cli::replay::payloads::{NotSent, Place as Named};
+use crate::cli::replay::post::Request;
+use crate::cli::replay::sign::Signer;
+use crate::cli::replay::tally::{Outcome, Tally};
+use crate::cli::replay::{Feed, Posting, post_all};
+use crate::cli::{Failure, database, service};
+use crate::config::{Settings, StoreUrl};
+use crate::ingest::upkeep::read_again;
+use crate::store::archive::{Archive as _, BatchBody, Wanted};
+use crate::store::sqlite::SqliteReader;
+use crate::store::{self, Entry, Reader as _, Seq, Source};
+
+/// How often the place to go on from is written down.
+const BETWEEN: Duration = Duration::from_secs(1);
+/// Bodies in memory at once.
+const AT_ONCE: usize = 64;
+/// Why an entry of our own API is not posted, and why one of which only a part is left is not.
+const OWN: &str = "made through our own API";
+const REDUCED: &str = "reduced by an erasure";
+
+pub(super) const HELP: &str = "\
+Each body is posted once, as it was received, however many of its events are meant; the secret is the first \
+one of its app in the settings. Passed over and counted is what is no webhook as it came: calls of our own API, \
+and what an erasure has left of a webhook. A body that retention has dropped, or that is missing or damaged, \
+cannot be sent: it is named and counted. To a directory that knows the events nothing changes.
+
+Nothing is tried again: the number to go on from is that of the first body that was refused or unanswered. \
+It is printed at the end, and kept in the --resume-file, from which the same command goes on. Ctrl-C ends \
+with what is under way.
+
+The exit code is 0 if everything was answered 2xx; 1 if not, if a body is no longer kept, if an entry named by \
+its number was not sent, or if no entry is meant; 2 if the --resume-file is of another range or another --to.
+
+Examples:
+  rollcall journal replay 4711
+  rollcall journal replay 4000..5000 --dry-run
+  rollcall journal replay .. --to https://other.example.com/webhooks --resume-file replay.state
+  rollcall journal replay --user bob --since 2h";
+
+/// What `rollcall journal replay` is told.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub struct Args {
+    /// Which entries: a number, or from one to another, both included; either end may be left out
+    #[arg(value_name = "SEQ|A..B", value_parser = range)]
+    range: Option<(Seq, Seq)>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    posting: Posting,
+    /// Say what would be posted, and post nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on with this entry: what is before it is left out
+    #[arg(long, value_name = "SEQ")]
+    from: Option<Seq>,
+    /// Keeps the entry to go on with; if the file is there, go on with what it says
+    #[arg(long, value_name = "PATH", conflicts_with = "dry_run")]
+    resume_file: Option<PathBuf>,
+}
+
+fn range(text: &str) -> Result<(Seq, Seq), String> {
+    let end = |text: &str, open: Seq| if text.is_empty() { Some(open) } else { text.parse().ok() };
+    let read = match text.split_once("..") {
+        Some((from, to)) => end(from, 0).zip(end(to, Seq::MAX)),
+        None => text.parse().ok().map(|seq| (seq, seq)),
+    };
+    let read = read.ok_or("neither a number nor a range such as 10..20")?;
+    if read.0 > read.1 { Err("ends before it begins".to_owned()) } else { Ok(read) }
+}
+
+/// Posts the bodies of the entries that are meant. Returns what to exit with: 0 if everything was answered
+/// 2xx, or would be posted in a dry run; else 1.
+///
+/// # Errors
+/// It is not said which entries are meant; the database or the `--resume-file` cannot be read; an app's
+/// secret cannot travel in a header; the target cannot be told; or nothing takes the summary.
+pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let resume = args.resume_file.as_deref();
+    let resume = resume.map(|path| Resume::at(path, meant(args), database)).transpose()?;
+    let (bodies, place) = Bodies::of(args, resume.as_ref(), settings)?;
+    let keep = |place: &Place| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
+    if args.dry_run {
+        return dry_run(args, bodies);
+    }
+    if args.posting.to.is_none() {
+        service::listens(settings).await?;
+    }
+    let poster = args.posting.poster(settings)?;
+    stop_on_signal(&bodies.stop)?;
+    let (from, to) = (bodies.wanted.from, bodies.wanted.to);
+    let mut progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
+    let (began, mut written) = (Instant::now(), Instant::now());
+    let mut tally = Tally::default();
+    let read = move |feed: &Feed| bodies.read(&|request| feed.put(request));
+    let read = post_all(args.posting.concurrency, poster, read, |outcome| {
+        tally.add(outcome).inspect(|failure| progress.say(failure));
+        place.done(outcome);
+        progress.reach(place.seq().saturating_sub(from));
+        if written.elapsed() > BETWEEN {
+            written = Instant::now();
+            _ = keep(&place).inspect_err(|error| progress.say(&format!("{error:#}")));
+        }
+    });
+    let read = read.await?;
+    progress.finish();
+    args.posting.summary(&tally, began.elapsed())?;
+    keep(&place)?;
+    let stopped = read?;
+    if stopped || !tally.all_well() {
+        let _ = writeln!(io::stderr(), "go on with --from {}", place.seq());
+    }
+    Ok(if tally.all_well() && !stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn dry_run(args: &Args, bodies: Bodies) -> anyhow::Result<ExitCode> {
+    let counted = RefCell::new((Tally::default(), 0_u64));
+    bodies.read(&|request| match request {
+        Ok(_) => counted.borrow_mut().1 += 1,
+        Err(outcome) => {
+            if let Some(failure) = counted.borrow_mut().0.add(&outcome) {
+                // Whoever closed stderr does without.
+                _ = writeln!(io::stderr(), "{failure}");
+            }
+        }
+    })?;
+    let (tally, count) = counted.into_inner();
+    let text = if args.posting.json {
+        json!({ "wouldSend": count, "notSent": tally.not_sent, "passedOver": tally.passed_over }).to_string()
+    } else {
+        format!("would send {count}{}", tally.unsent_text())
+    };
+    writeln!(io::stdout(), "{text}").context("the summary could not be printed")?;
+    Ok(if tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The bodies of the entries that are meant, in the order of their numbers.
+struct Bodies {
+    reader: SqliteReader,
+    wanted: Wanted,
+    signer: Signer,
+    /// Whether the one entry was named by its number.
+    is_named: bool,
+    place: Arc<Place>,
+    /// Set by whoever wants no more of them.
+    stop: Arc<AtomicBool>,
+}
+
+impl Bodies {
+    fn of(args: &Args, resume: Option<&Resume>, settings: &Settings) -> anyhow::Result<(Self, Arc<Place>)> {
+        if args.range.is_none() && args.filter.is_empty() {
+            let why =
+                "say which entries to replay: a number, a range such as 10..20, .. for all, or a filter";
+            return Err(Failure::Usage(why.to_owned()).into());
+        }
+        let mut reader = database::open(settings)?;
+        let mut wanted = args.filter.wanted(&mut reader, settings)?;
+        let (from, to) = args.range.unwrap_or((0, Seq::MAX));
+        wanted.from = wanted.from.max(from);
+        // What the replay itself brings is none of it.
+        wanted.to = wanted.to.min(to).min(reader.last()?);
+        let first = wanted.from;
+        wanted.from = first.max(args.from.unwrap_or(0));
+        is_there(&mut reader, &wanted, from)?;
+        let kept = resume.map(|resume| resume.read(first..=wanted.to)).transpose()?.flatten();
+        wanted.from = wanted.from.max(kept.unwrap_or(0));
+        let is_named = args.range.is_some_and(|(from, to)| from == to);
+        let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
+        let place = Arc::new(Place::new(wanted.from));
+        Ok((Self { reader, wanted, signer, is_named, place: place.clone(), stop: Arc::default() }, place))
+    }
+
+    /// Hands each of them to `put`; whether it was stopped before the end.
+    fn read(mut self, put: &dyn Fn(Result<Request, Outcome>)) -> store::Result<bool> {
+        let mut before = None;
+        loop {
+            let page = self.reader.entries(&self.wanted, PAGE)?;
+            let Some(last) = page.last() else { return Ok(false) };
+            self.wanted.go_on(last.seq);
+            for few in page.chunks(AT_ONCE) {
+                for (entry, body) in few.iter().zip(self.bodies(few)?) {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Ok(true);
+                    }
+                    if let Some(why) = no_webhook(entry) {
+                        put(Err(self.passed_over(entry, why)));
+                    } else if let Some((batch, body)) = body {
+                        if body.is_empty() {
+                            put(Err(not_sent(entry, NotSent::NotKept)));
+                        } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
+                            self.place.begin(entry.seq);
+                            put(self.request(entry, &body));
+                        }
+                    } else {
+                        put(Err(not_sent(entry, NotSent::Damaged)));
+                    }
+                    self.place.read(entry.seq);
+                }
+            }
+        }
+    }
+
+    /// The body of each of these entries; nothing for one whose body is missing or damaged.
+    fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
+        match self.reader.bodies(few, read_again) {
+            Err(store::Error::Hole(_)) if few.len() > 1 => {
+                few.chunks(1).map(|one| Ok(self.bodies(one)?.pop().flatten())).collect()
+            }
+            Err(store::Error::Hole(_)) => Ok(vec![None]),
+            bodies => Ok(bodies?.into_iter().map(Some).collect()),
+        }
+    }
+
+    fn passed_over(&self, entry: &Entry, why: &'static str) -> Outcome {
+        if self.is_named { not_sent(entry, NotSent::NoWebhook(why)) } else { Outcome::PassedOver { why } }
+    }
+
+    fn request(&self, entry: &Entry, body: &[u8]) -> Result<Request, Outcome> {
+        match self.signer.sign_as(entry.app.as_str(), body) {
+            Ok(headers) => Ok(Request { place: named(entry), body: body.to_vec(), headers }),
+            Err(why) => Err(not_sent(entry, why)),
+        }
+    }
+}
+
+fn named(entry: &Entry) -> Named {
+    Named { file: "journal".into(), line: Some(entry.seq) }
+}
+
+fn not_sent(entry: &Entry, why: NotSent) -> Outcome {
+    Outcome::NotSent { place: named(entry), why }
+}
+
+/// Why there is no webhook of an entry that could be sent, whatever is kept.
+fn no_webhook(entry: &Entry) -> Option<&'static str> {
+    match entry.source {
+        Source::Webhook => None,
+        Source::Api => Some(OWN),
+        Source::Reduced => Some(REDUCED),
+    }
+}
+
+/// # Errors
+/// The journal has no entry that is meant, or none any more of those from the number that was named on.
+fn is_there(reader: &mut SqliteReader, wanted: &Wanted, from: Seq) -> anyhow::Result<()> {
+    let (oldest, last) = (reader.horizon()?.oldest, reader.last()?);
+    let has = match last {
+        0 => "the journal is empty".to_owned(),
+        _ => format!("the journal has entries from {oldest} to {last}"),
+    };
+    let is_empty = wanted.from > wanted.to || reader.entries(wanted, 1)?.is_empty();
+    anyhow::ensure!(!is_empty, "no entry is meant: {has}");
+    anyhow::ensure!(from == 0 || from >= oldest, "entry {from} is no longer kept: {has}");
+    Ok(())
+}
+
+/// The entry to go on with: everything before it was answered 2xx, or is nothing to be posted.
+struct Place(Mutex<UnderWay>);
+
+struct UnderWay {
+    /// Handed out to be posted, and not answered yet.
+    begun: BTreeSet<Seq>,
+    /// The first that was refused or unanswered.
+    failed: Option<Seq>,
+    /// The first that was not read yet.
+    next: Seq,
+}
+
+impl Place {
+    fn new(next: Seq) -> Self {
+        Self(Mutex::new(UnderWay { begun: BTreeSet::new(), failed: None, next }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, seq: Seq) {
+        self.lock().begun.insert(seq);
+    }
+
+    fn read(&self, seq: Seq) {
+        self.lock().next = seq + 1;
+    }
+
+    fn done(&self, outcome: &Outcome) {
+        let Some(seq) = outcome.place().and_then(|place| place.line) else { return };
+        let mut under_way = self.lock();
+        under_way.begun.remove(&seq);
+        let is_final = matches!(outcome, Outcome::NotSent { why, .. } if why.is_final());
+        if !outcome.is_well() && !is_final {
+            under_way.failed = Some(under_way.failed.map_or(seq, |failed| failed.min(seq)));
+        }
+    }
+
+    fn seq(&self) -> Seq {
+        let under_way = self.lock();
+        let first = under_way.begun.first().copied();
+        first.into_iter().chain(under_way.failed).fold(under_way.next, Seq::min)
+    }
+}
+
+/// Which entries are meant, and where they are sent, for whoever must tell two replays apart.
+fn meant(args: &Args) -> String {
+    let entries = match args.range {
+        None | Some((0, Seq::MAX)) => "all entries".to_owned(),
+        Some((from, Seq::MAX)) => format!("entries from {from} on"),
+        Some((from, to)) => format!("entries {from} to {to}"),
+    };
+    let target = args.posting.to.clone().map(|mut target| {
+        // Neither may be written down.
+        _ = target.set_password(None);
+        _ = target.set_username("");
+        target.set_query(None);
+        target.to_string()
+    });
+    let target = target.unwrap_or_else(|| "the service of the settings".to_owned());
+    format!("{entries}{}, to {target}\n", args.filter.told())
+}
+
+/// Sets `stop` on the first Ctrl-C; the second ends the process.
+fn stop_on_signal(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let mut signal = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        while signal.recv().await.is_some() {
+            if stop.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_has_both_its_ends_in_it_and_either_may_be_left_out() {
+        assert_eq!(range("7"), Ok((7, 7)));
+        assert_eq!(range("7..9"), Ok((7, 9)));
+        assert_eq!(range("7.."), Ok((7, Seq::MAX)));
+        assert_eq!(range("..9"), Ok((0, 9)));
+        assert_eq!(range(".."), Ok((0, Seq::MAX)));
+        for text in ["", "x", "1-2", "9..7", "1..x", "1...3"] {
+            assert!(range(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_place_to_go_on_is_behind_nothing_that_is_not_done() {
+        let outcome = |seq, well: bool| {
+            let place = Named { file: "journal".into(), line: Some(seq) };
+            let status =
+                if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
+            Outcome::Answered {
+                place,
+                status,
+                quarantined: false,
+                latency: Duration::ZERO,
+                description: None,
+            }
+        };
+        let place = Place::new(3);
+        assert_eq!(place.seq(), 3);
+        for seq in 3..=6 {
+            place.begin(seq);
+            place.read(seq);
+        }
+        place.done(&outcome(4, true));
+        assert_eq!(place.seq(), 3, "the third is under way");
+        place.done(&outcome(3, true));
+        assert_eq!(place.seq(), 5);
+        place.done(&outcome(6, true));
+        place.done(&outcome(5, false));
+        place.read(9);
+        assert_eq!(place.seq(), 5, "it was refused");
+    }
+}

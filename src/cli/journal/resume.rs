@@ -1,0 +1,85 @@
+//! The `--resume-file` of a replay: the entry to go on with, and on a second line which entries were meant, and where
+//! they are sent.
+
+use std::io::{self, Write as _};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::cli::Failure;
+use crate::store::sqlite::{Kind, Output, Part, Refusal};
+use crate::store::{Seq, explain};
+
+/// What it may replace.
+const KIND: Kind = Kind::Text { name: "number of a journal entry", is: is_place };
+
+/// See the module.
+pub(super) struct Resume {
+    path: PathBuf,
+    output: Output,
+    /// The second line, with its end.
+    meant: String,
+}
+
+impl Resume {
+    /// # Errors
+    /// There is something else at the path, or it must not be written.
+    pub(super) fn at(path: &Path, meant: String, database: &Path) -> anyhow::Result<Self> {
+        let output = Output::check(path, KIND, Some(database)).map_err(|refusal| match refusal {
+            Refusal::Other { .. } => no_place(path).into(),
+            refusal => anyhow::Error::from(refusal),
+        })?;
+        Ok(Self { path: path.to_owned(), output, meant })
+    }
+
+    /// The entry to go on with, if the file is there.
+    ///
+    /// # Errors
+    /// It is of other entries than `meant`, was sent elsewhere, or cannot be read.
+    pub(super) fn read(&self, meant: RangeInclusive<Seq>) -> Result<Option<Seq>, Failure> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) if text.trim().is_empty() => return Ok(None),
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::Io(format!("{}: {}", self.path.display(), explain(&error)))),
+        };
+        let (first, of) = text.split_once('\n').unwrap_or((&text, ""));
+        let seq: Seq = first.trim().parse().map_err(|_| no_place(&self.path))?;
+        let (file, remedy) = (self.path.display(), "name another --resume-file, or delete it");
+        if !of.is_empty() && of != self.meant {
+            let (of, is) = (of.trim(), self.meant.trim());
+            let why = format!("{file} is of another replay ({of}) than this one ({is}): {remedy}");
+            return Err(Failure::Usage(why));
+        }
+        // Behind the last one there is nothing left to do.
+        if !(*meant.start()..=meant.end().saturating_add(1)).contains(&seq) {
+            let (from, to) = meant.into_inner();
+            let why = format!(
+                "{file} is of another replay: it goes on with entry {seq}, and {from} to {to} are meant: {remedy}"
+            );
+            return Err(Failure::Usage(why));
+        }
+        Ok(Some(seq))
+    }
+
+    /// Writes it, whole or not at all.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub(super) fn write(&self, seq: Seq) -> anyhow::Result<()> {
+        let part = Part::new(self.output.clone())?;
+        write!(part.file(), "{seq}\n{}", self.meant)
+            .context("the place to go on from could not be written")?;
+        Ok(part.place()?)
+    }
+}
+
+fn no_place(path: &Path) -> Failure {
+    Failure::Io(format!("{}: does not begin with the number of a journal entry", path.display()))
+}
+
+fn is_place(head: &[u8]) -> bool {
+    let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    std::str::from_utf8(first).is_ok_and(|text| text.trim().parse::<Seq>().is_ok())
+}

@@ -1,0 +1,356 @@
+//! Recorded payloads: which files there are, and what each of them holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::smooch::json::is_blank;
+use crate::store::explain;
+
+/// Bytes of one payload at most. Smooch's have a few thousand; this only keeps a file that is something
+/// else out of memory.
+const LARGEST: usize = 16 << 20;
+/// Characters of an app's id that are shown; real ones have 24.
+const SHOWN: usize = 64;
+
+/// Where payloads come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::cli) enum Source {
+    /// A file that is one payload.
+    Whole(PathBuf),
+    /// A file with a payload on each line that is not blank.
+    Lines(PathBuf),
+    /// The same, on stdin.
+    Stdin,
+    /// A path that nothing can come from.
+    Nothing(PathBuf, NotSent),
+}
+
+/// Where a payload was found: its file, and in a file of many its line.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::cli) struct Place {
+    /// As it was named.
+    pub(in crate::cli) file: Arc<str>,
+    /// From 1.
+    pub(in crate::cli) line: Option<u64>,
+}
+
+impl Source {
+    /// Whether what was read is gone, as from a pipe.
+    pub(in crate::cli) fn is_read_once(&self) -> bool {
+        match self {
+            Self::Stdin => true,
+            Self::Whole(path) | Self::Lines(path) => path.metadata().is_ok_and(|found| !found.is_file()),
+            Self::Nothing(..) => false,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
+    }
+}
+
+/// Why there was nothing to post.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(in crate::cli) enum NotSent {
+    /// The file or folder could not be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// A folder without payloads.
+    #[error("has no .json and no .jsonl in it")]
+    EmptyFolder,
+    /// More than one payload may have.
+    #[error("larger than {} MiB", LARGEST >> 20)]
+    TooLarge,
+    /// Not JSON, and where that shows.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// Names an app whose secret we do not have.
+    #[error("names the app {:?}, which is not in the settings: name one of theirs with --app", first(.0))]
+    UnknownApp(String),
+    /// Names no app, and there are several.
+    #[error("names no app, and the settings have several: name one with --app")]
+    NoApp,
+    /// An entry of the journal whose body retention has dropped.
+    #[error("its body is no longer kept ([retention] of the settings)")]
+    NotKept,
+    /// An entry of the journal whose body is missing, or is not the one that it came in.
+    #[error("its body is missing or damaged")]
+    Damaged,
+    /// An entry of the journal that is no webhook as it came.
+    #[error("{0}")]
+    NoWebhook(&'static str),
+}
+
+impl NotSent {
+    /// Whether it cannot be sent by trying again either.
+    pub(in crate::cli) fn is_final(&self) -> bool {
+        matches!(self, Self::NotKept | Self::Damaged | Self::NoWebhook(_))
+    }
+
+    /// The kind, as the summary counts it.
+    pub(in crate::cli) fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "unreadable",
+            Self::EmptyFolder => "empty folder",
+            Self::TooLarge => "too large",
+            Self::NotJson(_) => "not JSON",
+            Self::UnknownApp(_) => "unknown app",
+            Self::NoApp => "no app named",
+            Self::NotKept => "body no longer kept",
+            Self::Damaged => "body missing or damaged",
+            Self::NoWebhook(why) => why,
+        }
+    }
+}
+
+fn first(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// Paths as they are named to people.
+pub(in crate::cli) fn names(paths: &[PathBuf]) -> String {
+    let name =
+        |path: &PathBuf| if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
+    paths.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// What some paths stand for.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Found {
+    /// Where payloads come from.
+    pub(in crate::cli) sources: Vec<Source>,
+    /// What of folders is passed over: how many entries, by why.
+    pub(in crate::cli) passed_over: BTreeMap<&'static str, u64>,
+}
+
+/// What these paths stand for, in their order; a folder for what is in it, sorted by name.
+pub(in crate::cli) fn find(paths: &[PathBuf]) -> Found {
+    let mut found = Found::default();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            found.sources.push(Source::Stdin);
+        } else if path.is_dir() {
+            let before = found.sources.len();
+            search(path, &mut found);
+            if found.sources.len() == before {
+                found.sources.push(Source::Nothing(path.clone(), NotSent::EmptyFolder));
+            }
+        } else {
+            found.sources.push(file(path.clone()));
+        }
+    }
+    found
+}
+
+fn ends_in(path: &Path, name: &str) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name))
+}
+
+fn file(path: PathBuf) -> Source {
+    if ends_in(&path, "jsonl") { Source::Lines(path) } else { Source::Whole(path) }
+}
+
+/// Finds everything under a folder. Hidden entries are passed over: editors, archivers and mounted volumes
+/// keep second copies in them. A link to a folder is not followed, since it may lead back up.
+fn search(folder: &Path, found: &mut Found) {
+    let mut entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let why = NotSent::Unreadable(explain(&error));
+            return found.sources.push(Source::Nothing(folder.to_owned(), why));
+        }
+    };
+    entries.sort_by_key(DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        let why = if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            "hidden"
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            search(&path, found);
+            continue;
+        } else if path.is_dir() {
+            "a link to a folder"
+        } else if ends_in(&path, "json") || ends_in(&path, "jsonl") {
+            found.sources.push(file(path));
+            continue;
+        } else {
+            "neither .json nor .jsonl"
+        };
+        *found.passed_over.entry(why).or_default() += 1;
+    }
+}
+
+/// How many payloads there are; `None` where only reading tells. Reads the files of many.
+pub(in crate::cli) fn count(sources: &[Source]) -> Option<u64> {
+    let mut count = 0;
+    for source in sources {
+        match source {
+            Source::Stdin => return None,
+            Source::Lines(_) if source.is_read_once() => return None,
+            Source::Lines(_) => read(source, &mut |_, _| count += 1),
+            Source::Whole(_) | Source::Nothing(..) => count += 1,
+        }
+    }
+    Some(count)
+}
+
+/// Hands every payload of a source to `each`, one after the other, with the bytes as they are
+/// recorded, or with what keeps it from being read.
+pub(in crate::cli) fn read(source: &Source, each: &mut dyn FnMut(Place, Result<Vec<u8>, NotSent>)) {
+    let unreadable = |error: io::Error| NotSent::Unreadable(error.to_string());
+    let place = |path: &Path| Place { file: path.display().to_string().into(), line: None };
+    match source {
+        Source::Whole(path) => each(place(path), whole(path).map_err(unreadable).flatten()),
+        Source::Lines(path) => match File::open(path) {
+            Ok(file) => read_lines(&place(path).file, BufReader::new(file), each),
+            Err(error) => each(place(path), Err(unreadable(error))),
+        },
+        Source::Stdin => read_lines(&"stdin".into(), io::stdin().lock(), each),
+        Source::Nothing(path, why) => each(place(path), Err(why.clone())),
+    }
+}
+
+fn whole(path: &Path) -> io::Result<Result<Vec<u8>, NotSent>> {
+    let mut body = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut body)?;
+    Ok(if body.len() > LARGEST { Err(NotSent::TooLarge) } else { Ok(body) })
+}
+
+fn read_lines(
+    file: &Arc<str>,
+    mut input: impl BufRead,
+    each: &mut dyn FnMut(Place, Result<Vec<u8>, NotSent>),
+) {
+    for number in 1.. {
+        let place = || Place { file: file.clone(), line: Some(number) };
+        match line(&mut input) {
+            Ok(None) => return,
+            Ok(Some(Ok(line))) if is_blank(&line) => {}
+            Ok(Some(line)) => each(place(), line),
+            Err(error) => return each(place(), Err(NotSent::Unreadable(error.to_string()))),
+        }
+    }
+}
+
+/// The next line, without its end; `None` after the last.
+fn line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, NotSent>>> {
+    let mut line = Vec::new();
+    // Two more than a payload may have: room for the end of the line.
+    if input.by_ref().take(LARGEST as u64 + 2).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    let ended = line.pop_if(|byte| *byte == b'\n').is_some();
+    if ended {
+        line.pop_if(|byte| *byte == b'\r');
+    }
+    if line.len() <= LARGEST {
+        return Ok(Some(Ok(line)));
+    }
+    if !ended {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(Err(NotSent::TooLarge)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(sources: &[Source]) -> Vec<(String, Result<Vec<u8>, NotSent>)> {
+        let mut all = Vec::new();
+        for source in sources {
+            read(source, &mut |place, body| all.push((place.to_string(), body)));
+        }
+        all
+    }
+
+    fn lines(text: &[u8]) -> Vec<(String, Result<Vec<u8>, NotSent>)> {
+        let mut all = Vec::new();
+        read_lines(&"x".into(), text, &mut |place, body| all.push((place.to_string(), body)));
+        all
+    }
+
+    #[test]
+    fn a_folder_is_searched_in_the_order_of_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("b/deep")).unwrap();
+        fs::create_dir_all(at("b/none")).unwrap();
+        for name in ["c.JSON", "a.JsonL", "b/z.json", "b/deep/y.json", "README.md", ".hidden.json", "b/.git"]
+        {
+            fs::write(at(name), "{}\n").unwrap();
+        }
+        let whole = |name: &str| Source::Whole(at(name));
+        let inside =
+            [Source::Lines(at("a.JsonL")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.JSON")];
+        std::os::unix::fs::symlink(folder.path(), at("b/up.json")).unwrap();
+        let found = find(&[folder.path().to_owned()]);
+        assert_eq!(found.sources, inside);
+        let passed_over = [("a link to a folder", 1), ("hidden", 2), ("neither .json nor .jsonl", 1)];
+        assert_eq!(found.passed_over, BTreeMap::from(passed_over));
+        assert_eq!(count(&inside), Some(4));
+
+        let given = [at("c.JSON"), PathBuf::from("-"), at("README.md"), at("b/none"), at("lost.jsonl")];
+        let empty = Source::Nothing(at("b/none"), NotSent::EmptyFolder);
+        let expected =
+            [whole("c.JSON"), Source::Stdin, whole("README.md"), empty, Source::Lines(at("lost.jsonl"))];
+        assert_eq!(
+            find(&given).sources,
+            expected,
+            "what is named comes in the order of naming, whatever it is called"
+        );
+        assert_eq!(count(&expected), None, "the end of stdin is not known");
+    }
+
+    #[test]
+    fn bodies_are_the_bytes_that_were_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, many) = (folder.path().join("1.json"), folder.path().join("2.jsonl"));
+        fs::write(&one, b" {\"a\" : 1}\r\n").unwrap();
+        fs::write(&many, b" {\"b\":1} \n\n{\"c\":\"\xff\"}\r\n  \r\n[]").unwrap();
+        let many = many.display();
+        let all = read_all(&find(&[folder.path().to_owned()]).sources);
+        assert_eq!(
+            all,
+            [
+                (one.display().to_string(), Ok(b" {\"a\" : 1}\r\n".to_vec())),
+                (format!("{many}:1"), Ok(b" {\"b\":1} ".to_vec())),
+                (format!("{many}:3"), Ok(b"{\"c\":\"\xff\"}".to_vec())),
+                (format!("{many}:5"), Ok(b"[]".to_vec())),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_the_rest_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["lost.json", "lost.jsonl", "here.json"].map(|name| folder.path().join(name));
+        fs::write(&paths[2], "1").unwrap();
+        let all = read_all(&find(&paths).sources);
+        for (path, (place, body)) in paths.iter().zip(&all).take(2) {
+            assert_eq!(place, &path.display().to_string());
+            assert_eq!(body.as_ref().unwrap_err().reason(), "unreadable");
+        }
+        assert_eq!(all[2].1, Ok(b"1".to_vec()));
+    }
+
+    #[test]
+    fn a_line_without_end_costs_no_more_than_the_largest_payload() {
+        let mut text = vec![b'1'; LARGEST];
+        text.extend(b"\r\n");
+        text.extend(vec![b'2'; LARGEST + 5]);
+        text.extend(b"\n3\n");
+        let all = lines(&text);
+        assert_eq!(all[0].1.as_ref().map(Vec::len), Ok(LARGEST));
+        assert_eq!(all[1], ("x:2".to_owned(), Err(NotSent::TooLarge)));
+        assert_eq!(all[2], ("x:3".to_owned(), Ok(b"3".to_vec())));
+        assert_eq!(all.len(), 3);
+    }
+}

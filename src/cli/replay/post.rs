@@ -1,0 +1,184 @@
+//! One request to the target, in its time, and what became of it.
+
+use std::error::Error as _;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Response, Url, redirect, retry};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::payloads::Place;
+use super::sign::Headers;
+use super::tally::Outcome;
+use crate::cli::service::choose_cryptography;
+use crate::http::QUARANTINED;
+
+/// Bytes of an answer that are read; those of a webhook target have a few dozen.
+const ANSWER: usize = 16 << 10;
+/// Characters of an answer's description that are shown.
+const DESCRIPTION: usize = 200;
+/// How far a pace that fell behind is caught up with. More than a timer is ever late, and so little that
+/// a target that hung is not met with a burst.
+const CATCH_UP: Duration = Duration::from_millis(100);
+
+/// A signed payload.
+pub(in crate::cli) struct Request {
+    pub(in crate::cli) place: Place,
+    pub(in crate::cli) body: Vec<u8>,
+    pub(in crate::cli) headers: Headers,
+}
+
+/// Posts to one target, each request once.
+pub(in crate::cli) struct Poster {
+    client: Client,
+    target: Url,
+    pace: Option<Mutex<Pace>>,
+}
+
+impl Poster {
+    /// `timeout` is for a whole request, from connecting to the end of its answer; `rate` is requests a
+    /// second.
+    ///
+    /// # Errors
+    /// The target is https and this machine knows no certificate authority.
+    pub(in crate::cli) fn new(
+        target: Url,
+        timeout: Duration,
+        rate: Option<NonZeroU32>,
+    ) -> anyhow::Result<Self> {
+        choose_cryptography();
+        let mut client = Client::builder()
+            .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
+            .timeout(timeout)
+            // Whatever happens is counted; and a secret goes nowhere but to the target.
+            .retry(retry::never())
+            .redirect(redirect::Policy::none())
+            .no_proxy();
+        if target.scheme() == "http" {
+            // The machine's certificates are not needed, and a small container has none.
+            client = client.tls_certs_only([]);
+        }
+        let client = client.build().context("the HTTP client could not be set up")?;
+        Ok(Self { client, target, pace: rate.map(|rate| Mutex::new(Pace::new(rate, Instant::now()))) })
+    }
+
+    /// Waits for the request's turn and posts it.
+    pub(in crate::cli) async fn post(&self, request: Request) -> Outcome {
+        if let Some(pace) = &self.pace {
+            let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
+            tokio::time::sleep_until(turn).await;
+        }
+        let Request { place, body, headers } = request;
+        let posted = self
+            .client
+            .post(self.target.clone())
+            .headers(headers.into_iter().collect())
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        let began = Instant::now();
+        match posted.send().await {
+            Ok(answer) => {
+                let status = answer.status();
+                let quarantined = answer.headers().contains_key(QUARANTINED);
+                let description = description(&beginning(answer).await);
+                let latency = began.elapsed();
+                Outcome::Answered { place, status, quarantined, latency, description }
+            }
+            Err(error) => Outcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },
+        }
+    }
+}
+
+/// The beginning of an answer's body; all of it, as a rule, which lets the connection be used again.
+async fn beginning(mut answer: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    // The status has arrived: an answer that breaks off is one all the same.
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > ANSWER {
+            break;
+        }
+    }
+    body
+}
+
+/// What an answer in Smooch's shape says went wrong; nothing of any other answer, which may be an echo.
+fn description(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let text =
+        answer.pointer("/error/description").or_else(|| answer.pointer("/errors/0/title"))?.as_str()?;
+    Some(text.chars().filter(|c| !c.is_control()).take(DESCRIPTION).collect())
+}
+
+fn reason(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "timed out"
+    } else if error.is_connect() {
+        "no connection"
+    } else {
+        "connection broken"
+    }
+}
+
+/// The innermost cause. The outer ones repeat the URL, which may hold a password.
+fn cause(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.last().map_or_else(String::new, ToString::to_string)
+}
+
+/// Turns on a grid in time, so that lateness does not add up.
+struct Pace {
+    interval: Duration,
+    next: Instant,
+}
+
+impl Pace {
+    fn new(rate: NonZeroU32, start: Instant) -> Self {
+        // Rounded up: at most so many a second.
+        let interval = Duration::from_nanos(1_000_000_000_u64.div_ceil(rate.get().into()));
+        Self { interval, next: start }
+    }
+
+    /// When the next request may go, which may be past.
+    fn turn(&mut self, now: Instant) -> Instant {
+        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+        let turn = self.next.max(earliest);
+        self.next = turn + self.interval;
+        turn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_makes_up_for_late_timers_but_not_for_a_stall() {
+        let start = Instant::now();
+        let ms = Duration::from_millis;
+        let mut pace = Pace::new(NonZeroU32::new(100).unwrap(), start);
+        for n in 0..1_000 {
+            let late = ms(n % 7);
+            assert_eq!(pace.turn(start + ms(10 * n) + late), start + ms(10 * n));
+        }
+        let stalled = start + ms(60_000);
+        let at_once = (0..50).filter(|_| pace.turn(stalled) <= stalled).count();
+        assert_eq!(at_once, 11, "a tenth of a second's worth, and the one that is due");
+    }
+
+    #[test]
+    fn only_descriptions_in_smoochs_shape_are_shown_and_not_without_bound() {
+        let v1 = br#"{"error":{"code":"unauthorized","description":"Wrong\u001b[31m secret"}}"#;
+        assert_eq!(description(v1).as_deref(), Some("Wrong[31m secret"));
+        assert_eq!(description(br#"{"errors":[{"code":"x","title":"No app"}]}"#).as_deref(), Some("No app"));
+        let long = format!(r#"{{"error":{{"description":"{}"}}}}"#, "é".repeat(1_000));
+        assert_eq!(description(long.as_bytes()), Some("é".repeat(DESCRIPTION)));
+        for other in ["", "{}", "null", "<html>", r#"{"error":"x"}"#, r#"{"error":{"description":1}}"#] {
+            assert_eq!(description(other.as_bytes()), None, "{other}");
+        }
+    }
+}

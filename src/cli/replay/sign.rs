@@ -1,0 +1,324 @@
+//! Whose secret a payload is posted with, and in which headers.
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::header::{HeaderName, HeaderValue};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use sha2::{Digest as _, Sha256};
+
+use super::payloads::NotSent;
+use crate::cli::apps::of_settings;
+use crate::clock::now_ms;
+use crate::config::App;
+use crate::smooch::json::without_mark;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
+
+/// How a request shows that its sender knows the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum Scheme {
+    /// `X-API-Key` with the secret itself.
+    ApiKey,
+    /// `X-Hub-Signature-256` with an HMAC-SHA256 of the body.
+    Hmac,
+    /// The three headers of Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+    StandardWebhooks,
+    /// The same under the names of Svix: `svix-id`, `svix-timestamp` and `svix-signature`.
+    Svix,
+}
+
+/// Signs payloads for the apps of the settings, each with its first webhook secret.
+pub(in crate::cli) struct Signer {
+    keys: Vec<(String, Credential)>,
+    /// Whether the only key signs whatever a payload says of its app.
+    chosen: bool,
+}
+
+enum Credential {
+    ApiKey(HeaderValue),
+    Hmac(Hmac<Sha256>),
+    /// With the names of the id, the timestamp and the signature.
+    Standard(Hmac<Sha256>, [HeaderName; 3]),
+}
+
+/// What a request shows of its sender.
+pub(in crate::cli) type Headers = Vec<(HeaderName, HeaderValue)>;
+
+const STANDARD: [HeaderName; 3] = [
+    HeaderName::from_static("webhook-id"),
+    HeaderName::from_static("webhook-timestamp"),
+    HeaderName::from_static("webhook-signature"),
+];
+const SVIX: [HeaderName; 3] = [
+    HeaderName::from_static("svix-id"),
+    HeaderName::from_static("svix-timestamp"),
+    HeaderName::from_static("svix-signature"),
+];
+
+impl Signer {
+    /// With `wanted`, that app signs everything.
+    ///
+    /// # Errors
+    /// The settings have no such app, or a secret cannot be written in a header.
+    pub(in crate::cli) fn new(scheme: Scheme, wanted: Option<&str>, apps: &[App]) -> anyhow::Result<Self> {
+        let key = |app: &App| anyhow::Ok((app.id.clone(), Credential::of(scheme, app)?));
+        let keys = match wanted {
+            Some(id) => vec![key(of_settings(Some(id), apps)?)?],
+            None => apps.iter().map(key).collect::<anyhow::Result<Vec<_>>>()?,
+        };
+        Ok(Self { keys, chosen: wanted.is_some() })
+    }
+
+    /// The headers to post a body of this app with, now.
+    pub(in crate::cli) fn sign_as(&self, app: &str, body: &[u8]) -> Result<Headers, NotSent> {
+        let key = self.keys.iter().find(|(id, _)| id == app);
+        key.map(|(_, key)| key.headers(body, now())).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
+    }
+
+    /// The headers to post this body with, now.
+    pub(in crate::cli) fn sign(&self, body: &[u8]) -> Result<Headers, NotSent> {
+        let named = app_of(body).map_err(|error| NotSent::NotJson(error.to_string()))?;
+        let key = match (named, &*self.keys) {
+            (_, [(_, only)]) if self.chosen => only,
+            (None, [(_, only)]) => only,
+            (None, _) => return Err(NotSent::NoApp),
+            (Some(id), keys) => match keys.iter().find(|(app, _)| *app == id) {
+                Some((_, key)) => key,
+                None => return Err(NotSent::UnknownApp(id)),
+            },
+        };
+        Ok(key.headers(body, now()))
+    }
+}
+
+impl Credential {
+    fn of(scheme: Scheme, app: &App) -> anyhow::Result<Self> {
+        let secret = app
+            .webhook_secrets
+            .first()
+            .with_context(|| format!("the app {} has no webhook secret", app.id))?;
+        let secret = secret.expose().as_bytes();
+        match scheme {
+            Scheme::ApiKey => {
+                let mut value = HeaderValue::from_bytes(secret).ok().with_context(|| {
+                    format!(
+                        "the first webhook secret of the app {} has characters that no header may have",
+                        app.id
+                    )
+                })?;
+                value.set_sensitive(true);
+                Ok(Self::ApiKey(value))
+            }
+            Scheme::Hmac => Ok(Self::Hmac(keyed(secret))),
+            Scheme::StandardWebhooks => Ok(Self::Standard(keyed(&standard_key(secret)), STANDARD)),
+            Scheme::Svix => Ok(Self::Standard(keyed(&standard_key(secret)), SVIX)),
+        }
+    }
+
+    /// The headers for a body that is sent at this second since 1970.
+    fn headers(&self, body: &[u8], now: i64) -> Headers {
+        match self {
+            Self::ApiKey(secret) => vec![(API_KEY, secret.clone())],
+            Self::Hmac(key) => {
+                let tag = key.clone().chain_update(body).finalize().into_bytes();
+                vec![(SIGNATURE, plain(format!("sha256={}", hex(&tag))))]
+            }
+            Self::Standard(key, [id, timestamp, signature]) => {
+                // The same for the same body: what is sent twice is the same message.
+                let own = format!("msg_{}", hex(&Sha256::digest(body)[..12]));
+                let signed = key.clone().chain_update(format!("{own}.{now}.")).chain_update(body);
+                let tag = BASE64.encode(signed.finalize().into_bytes());
+                vec![
+                    (id.clone(), plain(own)),
+                    (timestamp.clone(), plain(now.to_string())),
+                    (signature.clone(), plain(format!("v1,{tag}"))),
+                ]
+            }
+        }
+    }
+}
+
+fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")
+}
+
+/// What Standard Webhooks signs with: of `whsec_` and base64 the bytes, else the secret as it is written. The target
+/// reads it alike.
+fn standard_key(secret: &[u8]) -> Vec<u8> {
+    let decoded = secret.strip_prefix(b"whsec_").and_then(|text| {
+        let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+        NO_PAD.decode(&text[..end]).ok()
+    });
+    decoded.unwrap_or_else(|| secret.to_vec())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A header of letters, digits and signs.
+fn plain(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).expect("plain text may stand in a header")
+}
+
+fn now() -> i64 {
+    now_ms().div_euclid(1000)
+}
+
+/// The app that a payload names, as the target reads it: `app._id`, or `app.id` in v2.
+///
+/// Any JSON will do, however deep and with half a surrogate pair in it: serde_json skips what is not
+/// asked for without recursion and without decoding it.
+fn app_of(body: &[u8]) -> serde_json::Result<Option<String>> {
+    let body = without_mark(body);
+    match serde_json::from_slice(body) {
+        Ok(Payload { app }) => Ok(app.and_then(|app| app.smooch_id.or(app.id)).and_then(Id::text)),
+        // Of another shape, and so without an app, or not JSON at all.
+        Err(_) => serde_json::from_slice::<IgnoredAny>(body).map(|_| None),
+    }
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    app: Option<Named>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "_id")]
+    smooch_id: Option<Id>,
+    id: Option<Id>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Number(u64),
+}
+
+impl Id {
+    fn text(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text).filter(|text| !text.is_empty()),
+            Self::Number(number) => Some(number.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::{Secret, Settings};
+
+    fn apps(text: &str) -> Vec<App> {
+        Settings::parse(text, "config.toml", &BTreeMap::new(), &[]).unwrap().apps
+    }
+
+    fn two() -> Vec<App> {
+        let app = |id: &str| {
+            format!("[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"secret of {id}\", \"old {id}\"]\n")
+        };
+        apps(&(app("one") + &app("two")))
+    }
+
+    fn secret(signer: &Signer, body: &str) -> Result<String, NotSent> {
+        let (name, value) = signer.sign(body.as_bytes())?.remove(0);
+        assert_eq!((name, value.is_sensitive()), (API_KEY, true));
+        Ok(value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_app_that_a_payload_names_signs_it() {
+        let signer = Signer::new(Scheme::ApiKey, None, &two()).unwrap();
+        assert_eq!(secret(&signer, r#"{"app":{"_id":"one"}}"#).unwrap(), "secret of one");
+        assert_eq!(
+            secret(&signer, r#"{"x":[],"app":{"name":"\ud83d","id":"two"}}"#).unwrap(),
+            "secret of two"
+        );
+        let unknown = secret(&signer, r#"{"app":{"_id":"three"}}"#).unwrap_err();
+        assert_eq!(unknown, NotSent::UnknownApp("three".to_owned()));
+        for body in ["{}", "[]", "\"{}\"", r#"{"app":null}"#, r#"{"app":"one"}"#, r#"{"app":{"_id":""}}"#] {
+            assert_eq!(secret(&signer, body), Err(NotSent::NoApp), "{body}");
+        }
+        for body in ["", "{", "{} {}", "nonsense", r#"{"app":{"_id":"one"}"#] {
+            assert_eq!(secret(&signer, body).unwrap_err().reason(), "not JSON", "{body}");
+        }
+    }
+
+    #[test]
+    fn an_only_app_signs_what_names_none_and_a_chosen_one_signs_all() {
+        let only = Signer::new(Scheme::ApiKey, None, &apps("")).unwrap();
+        assert_eq!(secret(&only, "{}").unwrap(), "demo-webhook-secret");
+        assert_eq!(secret(&only, r#"{"app":{"_id":"one"}}"#).unwrap_err().reason(), "unknown app");
+        let chosen = Signer::new(Scheme::ApiKey, Some("two"), &two()).unwrap();
+        for body in ["{}", r#"{"app":{"_id":"one"}}"#, r#"{"app":{"_id":"three"}}"#] {
+            assert_eq!(secret(&chosen, body).unwrap(), "secret of two");
+        }
+        assert_eq!(secret(&chosen, "{").unwrap_err().reason(), "not JSON");
+        let error = Signer::new(Scheme::ApiKey, Some("three"), &two()).err().unwrap();
+        assert_eq!(error.to_string(), "there is no app \"three\"; the settings have one, two");
+    }
+
+    #[test]
+    fn a_payload_may_be_as_deep_and_as_odd_as_json_goes() {
+        let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let body = format!(r#"{{"deep":{},"text":"\ud83d","app":{{"_id":"one"}}}}"#, deep(100_000));
+        assert_eq!(app_of(body.as_bytes()).unwrap().as_deref(), Some("one"));
+        assert_eq!(app_of(deep(100_000).as_bytes()).unwrap(), None);
+        assert_eq!(app_of(br#"{"\ud83d":1}"#).unwrap(), None);
+        assert_eq!(app_of(br#"{"app":{"_id":7}}"#).unwrap().as_deref(), Some("7"));
+        assert_eq!(app_of("\u{feff}{\"app\":{\"id\":\"one\"}}".as_bytes()).unwrap().as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn a_signature_is_that_of_a_known_vector() {
+        // RFC 4231, test case 2, and GitHub's own example of this header.
+        for (secret, body, hex) in [
+            (
+                "Jefe",
+                "what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                "It's a Secret to Everybody",
+                "Hello, World!",
+                "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
+            ),
+        ] {
+            let settings = format!("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"{secret}\"]\n");
+            let key = Credential::of(Scheme::Hmac, &apps(&settings)[0]).unwrap();
+            let (name, value) = key.headers(body.as_bytes(), 0).remove(0);
+            assert_eq!((name, value.to_str().unwrap()), (SIGNATURE, &*format!("sha256={hex}")));
+        }
+    }
+
+    #[test]
+    fn a_standard_key_is_read_as_the_target_reads_it() {
+        for (secret, key) in [
+            ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 24),
+            ("whsec_AAAA", 3),
+            ("whsec_AAA=", 2),
+            ("whsec_", 0),
+            ("whsec_not base64", 16),
+            ("plain", 5),
+        ] {
+            assert_eq!(standard_key(secret.as_bytes()).len(), key, "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_no_header_carries_is_refused_without_showing_it() {
+        let mut apps = two();
+        apps[0].webhook_secrets = vec![Secret::new("two\nlines")];
+        let error = Signer::new(Scheme::ApiKey, None, &apps).err().unwrap().to_string();
+        assert!(error.contains("the app one") && !error.contains("lines"), "{error}");
+        assert!(Signer::new(Scheme::Hmac, None, &apps).is_ok());
+    }
+}

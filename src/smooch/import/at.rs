@@ -1,0 +1,114 @@
+//! A value, and where in a line it stands.
+
+use crate::domain::brand::BRAND;
+use crate::domain::{Field, Text};
+use crate::smooch::json::Json;
+use crate::smooch::rest::Problem;
+use crate::smooch::user;
+
+/// See the module.
+pub(super) struct At<'j, 'a> {
+    pub(super) json: &'j Json<'a>,
+    path: String,
+}
+
+impl<'j, 'a> At<'j, 'a> {
+    pub(super) fn root(json: &'j Json<'a>) -> Self {
+        Self { json, path: String::new() }
+    }
+
+    pub(super) fn wrong(&self, why: &str) -> Problem {
+        let path = if self.path.is_empty() { "the line" } else { &self.path };
+        Problem(format!("{path} {why}"))
+    }
+
+    fn member(&self, key: &str, json: &'j Json<'a>) -> Self {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Self { json, path: format!("{}{dot}{}", self.path, key.escape_default()) }
+    }
+
+    /// A member that is there and not null.
+    pub(super) fn get(&self, key: &str) -> Option<Self> {
+        let json = self.json.get(key).filter(|json| **json != Json::Null)?;
+        Some(self.member(key, json))
+    }
+
+    pub(super) fn need(&self, key: &str) -> Result<Self, Problem> {
+        self.get(key).ok_or_else(|| self.wrong(&format!("lacks {key}")))
+    }
+
+    /// The members of an object, nulls as well.
+    pub(super) fn object(&self) -> Result<Vec<(&'j str, Self)>, Problem> {
+        let Json::Object(members) = self.json else { return Err(self.wrong("must be an object")) };
+        Ok(members.iter().map(|(key, json)| (&**key, self.member(key, json))).collect())
+    }
+
+    /// The members of the object that `key` is; none without it.
+    pub(super) fn members(&self, key: &str) -> Result<Vec<(&'j str, Self)>, Problem> {
+        self.get(key).map_or_else(|| Ok(Vec::new()), |at| at.object())
+    }
+
+    /// The items of the array that `key` is; none without it.
+    pub(super) fn items(&self, key: &str) -> Result<Vec<Self>, Problem> {
+        let Some(at) = self.get(key) else { return Ok(Vec::new()) };
+        let Json::Array(items) = at.json else { return Err(at.wrong("must be an array")) };
+        let item = |(n, json)| Self { json, path: format!("{}[{n}]", at.path) };
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    /// A string that says something.
+    pub(super) fn name(&self) -> Result<String, Problem> {
+        self.is_whole(self.json)?;
+        let name = self.json.str().filter(|name| !name.is_empty());
+        name.map(str::to_owned).ok_or_else(|| self.wrong("must be a string that is not empty"))
+    }
+
+    /// Refuses a text that cannot be kept as it is, and so might become the name of somebody else.
+    fn is_whole(&self, text: &Json<'_>) -> Result<(), Problem> {
+        match text {
+            Json::Garbled(_) => Err(self.wrong("must have no NUL and no half of a surrogate pair in it")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The canonical text of a value that stands here, as that of a field; `None` for null.
+    pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<Text>, Problem> {
+        if *field == Field::UserId || *field == *BRAND {
+            self.is_whole(value)?;
+        }
+        Ok(user::value(value))
+    }
+
+    /// Whether `key` is there and true.
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
+        match self.get(key) {
+            None => Ok(false),
+            Some(at) => match at.json {
+                Json::Bool(set) => Ok(*set),
+                _ => Err(at.wrong("must be true or false")),
+            },
+        }
+    }
+
+    /// The moment that `key` is, in µs since 1970: ISO 8601, or that number.
+    pub(super) fn moment(&self, key: &str) -> Result<Option<i64>, Problem> {
+        let Some(at) = self.get(key) else { return Ok(None) };
+        let moment = match at.json {
+            Json::Number(number) => number.parse().ok().filter(|micros| *micros > i64::MIN),
+            Json::String(text) => text.parse().ok().map(jiff::Timestamp::as_microsecond),
+            _ => None,
+        };
+        moment.map(Some).ok_or_else(|| at.wrong("must be an ISO 8601 date and time in UTC or with an offset"))
+    }
+
+    /// Its canonical text, or `None` for null.
+    pub(super) fn value(&self) -> Option<Text> {
+        user::value(self.json)
+    }
+
+    /// Refuses members that are not among these: what is not understood must not be lost.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+        let unknown = self.object()?.into_iter().find(|(key, _)| !known.contains(key));
+        unknown.map_or(Ok(()), |(_, at)| Err(at.wrong("is not known")))
+    }
+}

@@ -1,0 +1,121 @@
+//! Plain lines: an app user as GET shows it, or whatever of it a list has.
+//!
+//! They only add. With an `_id` they are what Smooch said when the app user was last seen; without one they
+//! make the app user of a `userId`, as POST `/appusers` does.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::At;
+use super::records::field;
+use crate::domain::brand::BRAND;
+use crate::domain::{Digest, Fact, Field, Known, SmoochId, Stamp, Text, Told, Word, json_text};
+use crate::smooch::json::Json;
+use crate::smooch::rest::Problem;
+use crate::smooch::{micros, user};
+
+/// What the line says.
+pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Problem> {
+    let inner = line.get("appUser");
+    let at = inner.as_ref().unwrap_or(line);
+    let user_id = at.get("userId").map(|at| at.name()).transpose()?;
+    let brand = at.get("brandId").map(|at| at.name()).transpose()?;
+    let made_for = if at.get("_id").is_some() { None } else { user_id.as_deref() };
+    let user = match (at.get("_id"), made_for) {
+        (Some(id), _) => SmoochId::from(id.name()?.as_str()),
+        (None, Some(user_id)) => minted(user_id, brand.as_deref()),
+        (None, None) => return Err(at.wrong("lacks _id, or at least userId")),
+    };
+    let clients = clients(at)?;
+    if made_for.is_some() && !clients.is_empty() {
+        return Err(at.wrong("lacks _id: clients are of somebody whom Smooch knows"));
+    }
+    let seen = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
+    let seen = seen.flatten().filter_map(|at| micros(at.json)).max();
+    let time = at.moment("lastSeen")?.or(seen);
+    let mut words = Vec::new();
+    for (field, value) in fields(at)? {
+        words.push(match made_for {
+            Some(_) => Word::Set(field, Some(value), None),
+            None => Word::Field(field, Some(value)),
+        });
+    }
+    for client in &clients {
+        let (id, value) =
+            user::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
+        if value.is_in_use() {
+            words.push(Word::Claim(id.clone()));
+            let others = value
+                .other_ids(&id)
+                .flat_map(|other| [Word::Claim(other.clone()), Word::OneClient(id.clone(), other)]);
+            words.extend(others);
+        }
+        words.push(Word::Client(id, Some(value)));
+    }
+    let stamp = Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest };
+    let said = if words.is_empty() { Vec::new() } else { vec![Told { stamp: Arc::new(stamp), words }] };
+    let known = Known {
+        said,
+        started: at.flag("conversationStarted")?,
+        secured: at.flag("credentialRequired")?,
+        minted: made_for.is_some(),
+        first_seen: at.moment("firstSeen")?.or(time),
+        last_seen: time,
+        ..Known::bare(user)
+    };
+    Ok(vec![Fact::Known(known)])
+}
+
+/// The `_id` that is made for a `userId`, in a brand or without one: the same whenever, and wherever, it is made.
+fn minted(user_id: &str, brand: Option<&str>) -> SmoochId {
+    let in_brand = brand.map(|brand| format!("\0{brand}")).unwrap_or_default();
+    let digest = Sha256::digest(format!("rollcall import\0{user_id}{in_brand}"));
+    let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.as_str().into()
+}
+
+fn clients<'j, 'a>(at: &At<'j, 'a>) -> Result<Vec<At<'j, 'a>>, Problem> {
+    let key = if at.get("clients").is_some() { "clients" } else { "devices" };
+    at.items(key)
+}
+
+/// Whatever has a value. A null says nothing.
+fn fields(at: &At<'_, '_>) -> Result<Vec<(Field, Text)>, Problem> {
+    const OTHERWISE: [&str; 11] = [
+        "_id",
+        "app",
+        "clients",
+        "devices",
+        "properties",
+        "metadata",
+        "conversationStarted",
+        "credentialRequired",
+        "firstSeen",
+        "lastSeen",
+        "aliases",
+    ];
+    let mut fields = Vec::new();
+    for (key, value) in at.object()? {
+        if OTHERWISE.contains(&key) || *value.json == Json::Null {
+            continue;
+        }
+        if key == "brandId" {
+            fields.push((BRAND.clone(), json_text(&value.name()?)));
+            continue;
+        }
+        let of = field(key, false);
+        if !matches!(of, Field::Other(_)) && value.json.str().is_none() {
+            return Err(value.wrong("must be a string"));
+        }
+        if of == Field::SignedUpAt {
+            at.moment(key)?;
+        }
+        fields.extend(value.value().map(|value| (of, value)));
+    }
+    let key = if at.get("properties").is_some() { "properties" } else { "metadata" };
+    for (key, value) in at.members(key)? {
+        fields.extend(value.value().map(|value| (field(key, true), value)));
+    }
+    Ok(fields)
+}

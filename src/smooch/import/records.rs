@@ -1,0 +1,176 @@
+//! Lines that an export wrote.
+
+use std::sync::Arc;
+
+use super::At;
+use crate::domain::{Client, ClientId, Fact, Field, Known, Mention, SmoochId, Stamp, Told, Word};
+use crate::smooch::export::{PARTS, REASONS};
+use crate::smooch::json::Json;
+use crate::smooch::rest::Problem;
+use crate::smooch::user;
+
+/// What `records` says. The app user beside it is for whoever reads the line.
+pub(super) fn read(line: &At<'_, '_>) -> Result<Vec<Fact>, Problem> {
+    line.only(&["rollcall", "app", "appUser", "records"])?;
+    line.need("app")?;
+    line.need("records")?;
+    let mut facts = Vec::new();
+    for record in line.items("records")? {
+        read_record(&record, &mut facts)?;
+    }
+    if facts.is_empty() { Err(line.wrong("has no records")) } else { Ok(facts) }
+}
+
+fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
+    at.only(&[
+        "_id",
+        "removed",
+        "erased",
+        "minted",
+        "credentialRequired",
+        "conversationStarted",
+        "firstSeen",
+        "lastSeen",
+        "said",
+        "apart",
+        "merges",
+    ])?;
+    let user = SmoochId::from(at.need("_id")?.name()?.as_str());
+    let apart = at.items("apart")?;
+    let (removed, erased) = (at.flag("removed")?, at.flag("erased")?);
+    let left = ["said", "firstSeen", "lastSeen", "apart"].into_iter().find(|key| at.get(key).is_some());
+    if let Some(left) = left.filter(|_| removed || erased) {
+        return Err(at.wrong(&format!("is of somebody who is gone, so it cannot have {left}")));
+    }
+    facts.push(Fact::Known(Known {
+        user: user.clone(),
+        said: at.items("said")?.iter().map(told).collect::<Result<_, _>>()?,
+        apart: apart.iter().map(|id| Ok(id.name()?.as_str().into())).collect::<Result<_, Problem>>()?,
+        started: at.flag("conversationStarted")?,
+        secured: at.flag("credentialRequired")?,
+        minted: at.flag("minted")?,
+        removed: removed || erased,
+        erased,
+        first_seen: at.moment("firstSeen")?,
+        last_seen: at.moment("lastSeen")?,
+    }));
+    for merge in at.items("merges")? {
+        merge.only(&["into", "time", "event", "digest", "reason", "undone"])?;
+        let surviving = SmoochId::from(merge.need("into")?.name()?.as_str());
+        let reason = one_of(&merge.need("reason")?, &REASONS)?;
+        let (stamp, joined) = (stamp(&merge)?, !merge.flag("undone")?);
+        facts.push(Fact::Linked { surviving, discarded: user.clone(), stamp, joined, reason });
+    }
+    Ok(())
+}
+
+fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
+    at.only(&[
+        "time",
+        "event",
+        "digest",
+        "fields",
+        "properties",
+        "set",
+        "setProperties",
+        "clients",
+        "removed",
+        "devices",
+        "active",
+        "oneClient",
+        "complete",
+    ])?;
+    let mut words = Vec::new();
+    for part in at.items("complete")? {
+        words.push(Word::Complete(one_of(&part, &PARTS)?));
+    }
+    for (key, property) in [("fields", false), ("properties", true)] {
+        for (name, at) in at.members(key)? {
+            let field = field(name, property);
+            let value = at.field(&field, at.json)?;
+            words.push(Word::Field(field, value));
+        }
+    }
+    for (id, at) in at.members("clients")? {
+        let value = if *at.json == Json::Null { None } else { Some(mention(&at)?) };
+        words.push(Word::Client(id.into(), value));
+    }
+    for at in at.items("removed")? {
+        words.push(Word::Client(at.name()?.as_str().into(), None));
+    }
+    for (key, property) in [("set", false), ("setProperties", true)] {
+        for (name, at) in at.members(key)? {
+            let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
+            let [value, basis] = pair.as_slice() else {
+                return Err(at.wrong("must be the value and what Smooch said when it was set"));
+            };
+            let field = field(name, property);
+            let (value, basis) = (at.field(&field, value)?, at.field(&field, basis)?);
+            words.push(Word::Set(field, value, basis));
+        }
+    }
+    for (id, at) in at.members("devices")? {
+        words.push(Word::Device(id.into(), client(&at)?));
+    }
+    for at in at.items("active")? {
+        words.push(Word::Claim(at.name()?.as_str().into()));
+    }
+    for at in at.items("oneClient")? {
+        let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
+        let [Some(one), Some(other)] = [0, 1].map(|n| pair.get(n).and_then(user::name)) else {
+            return Err(at.wrong("must be two ids of one client"));
+        };
+        let ids = [one, other].map(|id| ClientId::from(&*id));
+        words.extend(ids.iter().cloned().map(Word::Claim));
+        let [one, other] = ids;
+        words.push(Word::OneClient(one, other));
+    }
+    Ok(Told { stamp: stamp(at)?, words })
+}
+
+/// A field by the name that answers use.
+pub(super) fn field(name: &str, property: bool) -> Field {
+    match name {
+        _ if property => Field::Property(name.into()),
+        "userId" => Field::UserId,
+        "givenName" => Field::GivenName,
+        "surname" => Field::Surname,
+        "email" => Field::Email,
+        "signedUpAt" => Field::SignedUpAt,
+        other => Field::Other(other.into()),
+    }
+}
+
+/// The whole of a client, without its id.
+fn client(at: &At<'_, '_>) -> Result<Client, Problem> {
+    let Mention { active, rest } = mention(at)?;
+    Ok(Client { active: active == Some(true), rest })
+}
+
+/// What is said of a client, without its id.
+fn mention(at: &At<'_, '_>) -> Result<Mention, Problem> {
+    let active = at.get("active").map(|_| at.flag("active")).transpose()?;
+    let Json::Object(members) = at.json else { return Err(at.wrong("must be an object")) };
+    let rest = members.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| *key != "active");
+    Ok(Mention { active, rest: user::object(rest) })
+}
+
+fn stamp(at: &At<'_, '_>) -> Result<Arc<Stamp>, Problem> {
+    let time = at.moment("time")?.unwrap_or(Stamp::NO_TIME);
+    let event = at.get("event").map(|event| event.name()).transpose()?.unwrap_or_default();
+    let hex = at.need("digest")?;
+    let digest = hex.json.str().filter(|hex| hex.len() == 32 && hex.is_ascii());
+    let byte = |n: usize| u8::from_str_radix(digest?.get(2 * n..2 * n + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..16).map(byte).collect();
+    let digest = bytes.and_then(|bytes| bytes.try_into().ok());
+    let digest = digest.ok_or_else(|| hex.wrong("must be 32 hexadecimal digits"))?;
+    Ok(Arc::new(Stamp { time, event: event.as_str().into(), digest }))
+}
+
+fn one_of<T: Copy>(at: &At<'_, '_>, known: &[(&str, T)]) -> Result<T, Problem> {
+    let found = at.json.str().and_then(|word| known.iter().find(|(known, _)| *known == word));
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
+        at.wrong(&format!("must be one of {}", words.join(", ")))
+    })
+}

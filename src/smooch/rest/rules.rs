@@ -1,0 +1,124 @@
+//! What a value must be, whichever version asks.
+
+use std::ops::RangeInclusive;
+
+use super::Problem;
+use crate::domain::command::Fields;
+use crate::domain::{Field, Text};
+use crate::smooch::iso;
+use crate::smooch::json::Json;
+use crate::smooch::user;
+
+/// How many characters a `userId` or `externalId` may have; v2's bounds.
+pub(super) const ID: RangeInclusive<usize> = 1..=1024;
+
+/// How many characters a `givenName`, a `surname` or an `email` may have at most, as in v2.
+pub(super) const NAME: usize = 128;
+
+/// How many characters a string may have that has to say something.
+pub(super) const SOME: RangeInclusive<usize> = 1..=usize::MAX;
+
+/// How many characters a string may have that may say nothing.
+pub(super) const ANY: RangeInclusive<usize> = 0..=usize::MAX;
+
+/// Refuses what is not an object.
+pub(super) fn object(json: &Json<'_>, name: &str) -> Result<(), Problem> {
+    if matches!(json, Json::Object(_)) { Ok(()) } else { Err(Problem(format!("{name} must be an object"))) }
+}
+
+/// A member that must be there.
+pub(super) fn required<'j, 'a>(json: &'j Json<'a>, key: &str) -> Result<&'j Json<'a>, Problem> {
+    // The wording of Smooch's own service.
+    given(json, key).ok_or_else(|| Problem(format!("should have required property '{key}'")))
+}
+
+/// A member that is there and not null.
+pub(super) fn given<'j, 'a>(json: &'j Json<'a>, key: &str) -> Option<&'j Json<'a>> {
+    json.get(key).filter(|value| **value != Json::Null)
+}
+
+/// A string of so many characters, as JSON text.
+pub(super) fn string(name: &str, value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Text, Problem> {
+    let fits = value.str().is_some_and(|text| length.contains(&text.chars().count()));
+    if fits {
+        return Ok(text(value));
+    }
+    Err(Problem(match (*length.start(), *length.end()) {
+        (0, usize::MAX) => format!("{name} must be a string"),
+        (_, usize::MAX) => format!("{name} must be a string that is not empty"),
+        (0, most) => format!("{name} must be a string of at most {most} characters"),
+        (least, most) => format!("{name} must be a string of {least} to {most} characters"),
+    }))
+}
+
+/// A string of so many characters that names somebody or something, as JSON text. One that cannot be kept as it is
+/// might become the name of somebody else.
+pub(super) fn name(name: &str, value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Text, Problem> {
+    match value {
+        Json::Garbled(_) => {
+            Err(Problem(format!("{name} must have no NUL and no half of a surrogate pair in it")))
+        }
+        _ => string(name, value, length),
+    }
+}
+
+/// `true` or `false`, as JSON text.
+pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
+    match value {
+        Json::Bool(_) => Ok(text(value)),
+        _ => Err(Problem(format!("{name} must be true or false"))),
+    }
+}
+
+/// A moment in ISO 8601 with `Z` or an offset, as JSON text in UTC with three digits after the second.
+pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
+    let moment = value.str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let moment = moment.ok_or_else(|| {
+        Problem(format!("{name} must be an ISO 8601 date and time in UTC or with an offset"))
+    })?;
+    Ok(iso(moment.as_millisecond()))
+}
+
+/// A string, a number or a boolean, as JSON text: what properties and `info` are made of.
+pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
+    match value {
+        Json::String(_) | Json::Garbled(_) | Json::Number(_) | Json::Bool(_) => Ok(text(value)),
+        _ => Err(Problem(format!("{name} must be a string, a number or a boolean"))),
+    }
+}
+
+/// Takes the member `key` as `field`, if it is there; null clears. `at` is where the member stands.
+pub(super) fn take(
+    fields: &mut Fields,
+    json: &Json<'_>,
+    (at, key): (&str, &str),
+    field: Field,
+    rule: impl FnOnce(&str, &Json<'_>) -> Result<Text, Problem>,
+) -> Result<(), Problem> {
+    if let Some(value) = json.get(key) {
+        let value = if *value == Json::Null { None } else { Some(rule(&format!("{at}{key}"), value)?) };
+        fields.push((field, value));
+    }
+    Ok(())
+}
+
+/// Takes `properties` or `metadata`, key by key; the null of a key clears it, a null for all of them
+/// says nothing.
+pub(super) fn take_properties(
+    fields: &mut Fields,
+    json: &Json<'_>,
+    (at, key): (&str, &str),
+) -> Result<(), Problem> {
+    let Some(properties) = given(json, key) else { return Ok(()) };
+    let name = format!("{at}{key}");
+    object(properties, &name)?;
+    let Json::Object(members) = properties else { return Ok(()) };
+    let at = format!("{name}.");
+    members.iter().try_for_each(|(key, _)| {
+        take(fields, properties, (&at, key), Field::Property((&**key).into()), scalar)
+    })
+}
+
+fn text(value: &Json<'_>) -> Text {
+    user::value(value).unwrap_or_else(|| "null".into())
+}

@@ -1,0 +1,197 @@
+//! v1 and v1.1.
+
+mod answers;
+
+use std::collections::BTreeMap;
+
+pub use answers::{channels, device_text};
+
+use super::rules::{self, ANY, ID, NAME, SOME, given, object, required, string};
+use super::{Created, Problem};
+use crate::domain::brand::BRAND;
+use crate::domain::command::{Device, Fields, Name};
+use crate::domain::{ClientId, Field, SmoochId, Text};
+use crate::smooch::json::Json;
+
+/// What a device may be that `init` is asked for; other words are refused, as by Smooch's last
+/// specification that had `init`.
+const PLATFORMS: [&str; 4] = ["ios", "android", "web", "other"];
+
+/// What [`init`] reads.
+pub struct Init {
+    /// The device.
+    pub device: Device,
+    /// Who is logged in on it, as JSON text.
+    pub user_id: Option<Text>,
+    /// The brand in which that is meant, if one is named.
+    pub brand: Option<Box<str>>,
+}
+
+/// POST `/v1/init`: the device, seen at `now` (ISO 8601 as JSON text), and the `userId` logged in on
+/// it as JSON text. A `userId` that is null or `""` is none: that is what the browser SDK sends for
+/// an anonymous visitor. So is every other member that is null.
+/// With a `brandId` the `userId` is meant in that brand.
+///
+/// # Errors
+///
+/// `device` is no object, its `id` no string that says something, its `platform` none of the four,
+/// its `info` not flat; or another member is no string.
+pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
+    object(json, "the body")?;
+    let given_device = required(json, "device")?;
+    object(given_device, "device")?;
+    let id = given_device.get("id").unwrap_or(&Json::Null);
+    rules::name("device.id", id, ID)?;
+    let mut device = told(given_device, "device.", id.str().unwrap_or_default())?;
+    device.members.retain(|_, value| value.is_some());
+    device.info.retain(|_, value| value.is_some());
+    let platform = given(given_device, "platform")
+        .filter(|platform| platform.str().is_some_and(|platform| PLATFORMS.contains(&platform)));
+    let platform =
+        platform.ok_or_else(|| Problem("device.platform must be ios, android, web or other".to_owned()))?;
+    device.members.insert("platform".to_owned(), Some(string("device.platform", platform, SOME)?));
+    device.members.insert("lastSeen".to_owned(), Some(now.clone()));
+    let user_id = given(json, "userId").filter(|user_id| user_id.str() != Some(""));
+    let user_id = user_id.map(|user_id| rules::name("userId", user_id, ID)).transpose()?;
+    Ok(Init { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
+}
+
+/// POST `…/appusers`. `userId` is required; `credentialRequired` counts as false when it is left out. `brandId` is
+/// the brand within which the `userId` is to be unique, null is none, and without it that is all brands.
+///
+/// # Errors
+///
+/// As for [`update`]; `userId` is missing, no string, or not 1 to 1,024 characters long;
+/// `credentialRequired` is no boolean, `brandId` no string that says something.
+pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
+    object(json, "the body")?;
+    let user_id = rules::name("userId", required(json, "userId")?, ID)?;
+    let mut fields = app_user(json, "")?;
+    fields.retain(|(_, value)| value.is_some());
+    rules::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| {
+        rules::name(name, value, SOME)
+    })?;
+    let secured = given(json, "credentialRequired");
+    let secured = secured.map(|secured| rules::boolean("credentialRequired", secured)).transpose()?;
+    Ok(Created { user_id, fields, secured: secured.is_some_and(|secured| *secured == *"true") })
+}
+
+/// PUT `…/appusers/{id}`: what is there changes, what is null is cleared, the rest stays. `properties`
+/// alike, key by key, and `properties: null` says nothing. A `userId` is passed over: no version of
+/// Smooch's lets it change.
+///
+/// # Errors
+///
+/// `givenName`, `surname` or `email` is no string of at most 128 characters, `signedUpAt` no moment
+/// in ISO 8601, `properties` no flat object of strings, numbers and booleans.
+pub fn update(json: &Json<'_>) -> Result<Fields, Problem> {
+    object(json, "the body")?;
+    app_user(json, "")
+}
+
+/// POST `…/appusers/{id}/events`: what happened, as JSON text, and the values that smooch-core gives
+/// along with it as `appUser`.
+///
+/// # Errors
+///
+/// `name` is no string that says something; `appUser` is no object, or as for [`update`].
+pub fn track(json: &Json<'_>) -> Result<(Text, Fields), Problem> {
+    object(json, "the body")?;
+    let name = string("name", required(json, "name")?, SOME)?;
+    let Some(along) = given(json, "appUser") else { return Ok((name, Vec::new())) };
+    object(along, "appUser")?;
+    Ok((name, app_user(along, "appUser.")?))
+}
+
+/// PUT `…/devices/{deviceId}`: `pushNotificationToken`, `appVersion` and `info`. Null takes a member
+/// away, or a key of `info`.
+///
+/// # Errors
+///
+/// A member is no string, `info` no flat object.
+pub fn device(json: &Json<'_>, id: &str) -> Result<Device, Problem> {
+    object(json, "the body")?;
+    told(json, "", id)
+}
+
+/// POST `…/appusers/merge`: `surviving._id` and `discarded._id`, each a `userId` as well, and then with the
+/// `brandId` beside it in that brand. `discarded` may be a list of one, as webhooks write it.
+///
+/// # Errors
+///
+/// One of the two is missing, or no string that says something.
+pub fn merge(json: &Json<'_>) -> Result<(Name, Name), Problem> {
+    object(json, "the body")?;
+    let discarded = match json.get("discarded") {
+        Some(Json::Array(list)) if list.len() == 1 => list.first(),
+        other => other,
+    };
+    Ok((id_of(json.get("surviving"), "surviving")?, id_of(discarded, "discarded")?))
+}
+
+/// POST `…/appusers/{id}/unmerge`, a call of our own: `discarded._id`.
+///
+/// # Errors
+///
+/// It is missing, or no string that says something.
+pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, Problem> {
+    object(json, "the body")?;
+    Ok((&*id_of(json.get("discarded"), "discarded")?.text).into())
+}
+
+fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, Problem> {
+    let id = user.and_then(|user| user.get("_id")).unwrap_or(&Json::Null);
+    rules::name(&format!("{name}._id"), id, SOME)?;
+    let brand = user.map(|user| brand_in(user, &format!("{name}."))).transpose()?.flatten();
+    Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand))
+}
+
+/// The `brandId` beside a name, if there is one; `at` is where it stands.
+fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, Problem> {
+    let brand = given(json, "brandId");
+    brand.map(|brand| rules::name(&format!("{at}brandId"), brand, SOME)).transpose()?;
+    Ok(brand.and_then(Json::str))
+}
+
+/// The members of an app user that a caller may set. `at` is where they stand.
+fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, Problem> {
+    let mut fields = Fields::new();
+    for (key, field) in
+        [("givenName", Field::GivenName), ("surname", Field::Surname), ("email", Field::Email)]
+    {
+        rules::take(&mut fields, json, (at, key), field, |name, value| string(name, value, 0..=NAME))?;
+    }
+    rules::take(&mut fields, json, (at, "signedUpAt"), Field::SignedUpAt, rules::moment)?;
+    rules::take_properties(&mut fields, json, (at, "properties"))?;
+    Ok(fields)
+}
+
+/// What is told of a device, with nulls as they are. `at` is where its members stand.
+fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, Problem> {
+    let mut device = Device { id: ClientId::from(id), members: BTreeMap::new(), info: BTreeMap::new() };
+    let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<Text, Problem>| match value {
+        Json::Null => Ok(None),
+        _ => check().map(Some),
+    };
+    for key in ["appVersion", "pushNotificationToken"] {
+        if let Some(value) = json.get(key) {
+            let value = checked(value, &|| string(&format!("{at}{key}"), value, ANY))?;
+            device.members.insert(key.to_owned(), value);
+        }
+    }
+    match json.get("info") {
+        None => {}
+        Some(Json::Null) => _ = device.members.insert("info".to_owned(), None),
+        Some(Json::Object(info)) => {
+            for (key, value) in info {
+                let value = checked(value, &|| rules::scalar(&format!("{at}info.{key}"), value))?;
+                device.info.insert(key.to_string(), value);
+            }
+        }
+        Some(other) => object(other, &format!("{at}info"))?,
+    }
+    Ok(device)
+}
+
+#[cfg(test)]
+mod tests;

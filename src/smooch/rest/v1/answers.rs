@@ -1,0 +1,68 @@
+//! What v1 and v1.1 answer besides app users.
+
+use crate::domain::View;
+use crate::smooch::json::Json;
+use crate::smooch::rest::answers::{Members, members};
+use crate::smooch::v1::write_client;
+
+/// Clients of these platforms are devices; every other platform is a channel.
+const DEVICES: [&str; 5] = ["ios", "android", "web", "other", "sdk"];
+
+/// By what a person is known on a channel, as Smooch's pages name it.
+const ENTITIES: [&str; 6] = ["phoneNumber", "userId", "address", "username", "chatId", "integrationId"];
+
+/// The channels where the entity, which is the client's `externalId`, has another word than `userId`. Smooch's
+/// clients know `phoneNumber`, `userId`, `address`, `username` and `chatId`.
+const WORDS: [(&str, &str); 8] = [
+    ("twilio", "phoneNumber"),
+    ("messagebird", "phoneNumber"),
+    ("whatsapp", "phoneNumber"),
+    ("googlercs", "phoneNumber"),
+    ("mailgun", "address"),
+    ("frontendEmail", "address"),
+    ("email", "address"),
+    ("telegram", "chatId"),
+];
+
+/// What the entity of a channel is called.
+fn word(platform: &str) -> &'static str {
+    WORDS.iter().find(|(known, _)| *known == platform).map_or("userId", |(_, word)| word)
+}
+
+/// PUT `…/devices/{deviceId}`: `{"device":{…}}`, written like a client of the app user; `None` if it
+/// has no such client.
+pub fn device_text(view: &View, id: &str) -> Option<String> {
+    let (id, client) = view.client(&id.into())?;
+    let mut out = "{\"device\":".to_owned();
+    write_client(id, client, &mut out);
+    out.push('}');
+    Some(out)
+}
+
+/// GET `…/channels`: `{"channels":[{"type",…}]}`, one for each client that is no device, in the order
+/// of the clients. The client's `externalId` is given along under the word that the channel has for it, and
+/// whatever else the client itself, its `info` or its `raw` tells of the person's name on the channel.
+pub fn channels(view: &View) -> String {
+    let channels = view.clients.values().filter_map(|client| {
+        let client = members(&client.rest);
+        let platform = client.get("platform").filter(|platform| {
+            platform.str().is_some_and(|platform| !platform.is_empty() && !DEVICES.contains(&platform))
+        })?;
+        let mut channel = Members::new();
+        channel.put("type", platform);
+        let word = platform.str().map(word);
+        let places = [Some(&client), client.get("info"), client.get("raw")];
+        for key in ENTITIES {
+            let is_told = |id: &&Json<'_>| word == Some(key) && id.str() != Some("");
+            let entity = client.get("externalId").filter(is_told);
+            let told = places.iter().flatten().filter_map(|place| place.get(key));
+            let told = entity.into_iter().chain(told);
+            let mut told = told.filter(|told| matches!(told, Json::String(_) | Json::Number(_)));
+            if let Some(told) = told.next() {
+                channel.put(key, told);
+            }
+        }
+        Some(channel.end())
+    });
+    format!("{{\"channels\":[{}]}}", channels.collect::<Vec<_>>().join(","))
+}
