@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod exit;
+pub mod format;
 pub mod http;
 pub mod ingest;
 pub mod log;

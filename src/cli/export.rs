@@ -17,11 +17,12 @@ use super::{Failure, apps, database};
 use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::domain::brand::Name;
+use crate::domain::list::Query;
 use crate::http::filtered;
 use crate::smooch::{csv, export};
+use crate::store::Reader as _;
 use crate::store::export::{Export as _, Kept};
 use crate::store::sqlite::{Note, PARTIAL, SqliteReader};
-use crate::store::{Query, Reader as _};
 use file::Target;
 use pages::Pages;
 

@@ -15,6 +15,7 @@ mod field;
 mod group;
 mod ids;
 mod known;
+pub mod list;
 mod members;
 pub mod moment;
 mod record_facts;

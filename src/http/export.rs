@@ -18,9 +18,9 @@ use super::error::{ApiError, json};
 use super::form::{Form, OF_PAGES};
 use super::lists::{Asked, CountMode, From, V1};
 use super::{parameters, reads};
+use crate::domain::list::Query;
 use crate::domain::{AppId, View};
 use crate::smooch::{csv, v1};
-use crate::store::Query;
 
 /// App users read at a time.
 const PAGE: usize = 100;

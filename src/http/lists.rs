@@ -10,9 +10,10 @@ use super::error::ApiError;
 use super::parameters::BRAND_PARAMETER;
 use super::parameters::limit;
 use super::reads::{self, ReadKind};
+use crate::domain::list::{Filter, Query, Sort};
 use crate::domain::{Version, View, moment};
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Bounds, Filter, Listed, Place, Query, Reader, Sort};
+use crate::store::{Bounds, Listed, Place, Reader};
 
 /// The most rows that one look-up goes through; a page on which fewer fit than it may have goes on from there.
 const LOOKS: usize = 20_000;

@@ -76,3 +76,9 @@ impl Error {
 
 /// What a store answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<crate::format::bodies::BodiesError> for Error {
+    fn from(error: crate::format::bodies::BodiesError) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}

@@ -27,7 +27,7 @@ pub use entry::{Entry, Outcome, Quarantined, Seq, Source};
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use error::{Error, Result};
 pub use explain::explain;
-pub use list::{Bounds, ClientFilter, Counted, Filter, Listed, Page, Place, Query, Sort, Span};
+pub use list::{Bounds, Counted, Listed, Page, Place};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{
     Counts as Erased, Erasure, Horizon, ReadEvent, Reading, Receipt, Retention, WithoutEvents, event,

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use super::entry::{Entry, Seq};
 use super::epoch::FeedEpoch;
 use super::error::Result;
-use super::list::{Bounds, Counted, Filter, Listed, Place, Query};
+use super::list::{Bounds, Counted, Listed, Place};
 use super::upkeep::{Horizon, Receipt};
 use crate::domain::brand::Name;
+use crate::domain::list::{Filter, Query};
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
 
 /// Looks things up. Sees every commit that was made before the call.

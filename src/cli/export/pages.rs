@@ -2,12 +2,13 @@
 
 use anyhow::anyhow;
 
+use crate::domain::list::Query;
 use crate::domain::{AppId, SmoochId};
 use crate::store::archive::Archive as _;
 use crate::store::export::{Export as _, Kept};
 use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Bounds, Listed, Place, Query, Reader as _, Seq};
+use crate::store::{Bounds, Listed, Place, Reader as _, Seq};
 
 /// App users of a page that is filtered, and rows looked at for one.
 const PAGE: usize = 200;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::store::{Bounds, Filter, Listed, Page, Place, Query, Sort, Span};
+use crate::domain::list::{Filter, Query, Sort, Span};
+use crate::store::{Bounds, Listed, Page, Place};
 
 fn query(sort: Sort, descending: bool) -> Query {
     Query { filter: Filter::default(), sort, descending }

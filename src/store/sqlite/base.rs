@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::codec::{decode, encode};
 use super::derived::{Tell, written};
 use super::load::Loader;
 use super::{Error, Examination, Kept, Result, trouble};
 use crate::domain::{AppId, Directory, Key, Record, SmoochId};
+use crate::format::record::{decode, encode};
 use crate::store::{Entry, Horizon, ReadEvent};
 
 /// The most entries that one step folds, and about the bytes of their bodies: so few that a step takes no longer

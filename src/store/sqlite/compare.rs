@@ -6,7 +6,6 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::cache::Cache;
-use super::codec::decode;
 use super::derived::{Remaking, of};
 use super::holes::{Examination, PAGE_BYTES};
 use super::load::Loader;
@@ -14,6 +13,7 @@ use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, Change, ClientId, Event, Key, Record, SmoochId, View};
+use crate::format::record::decode;
 use crate::store::archive::Row;
 use crate::store::{Entry, Heads, Horizon, ReadEvent};
 

@@ -20,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::codec::decode;
 use super::load::{Loader, unreadable};
 use super::{Error, Kept, Result, base, trouble};
 use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
+use crate::format::record::decode;
 use crate::store::{Erased, Erasure, Reading, Seq};
 pub(super) use ids::Tombstones;
 use needles::Needles;

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::archive::Unpacked;
-use super::codec::decode;
 use super::reader::{ENTRY, entry_alone, horizon};
 use super::txn::users_of;
 use super::{Error, Result, gaps, trouble};
 use crate::domain::{AppId, Event, Key, Record, SmoochId};
+use crate::format::record::decode;
 use crate::store::{self, Entry, ReadEvent, Seq};
 
 /// Bytes of bodies beyond which a page takes no further entry.

@@ -3,11 +3,11 @@
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, params_from_iter};
 
-use super::codec::encode;
-use super::columns::{Columns, moment};
 use super::derived::{Remaking, of};
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, Directory, Entry, Key, Record};
+use crate::format::list_columns::{Columns, moment};
+use crate::format::record::encode;
 
 /// A row of `seen` that is not the app user's any more: its app, its `last_seen`, the app user's rowid.
 pub(super) type Outdated = (AppId, i64, i64);

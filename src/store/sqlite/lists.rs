@@ -12,13 +12,14 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::columns::NONE;
 use super::derived::{Remaking, of};
 use super::epoch;
-use super::search::Wanted;
 use super::{Error, Result, trouble};
+use crate::domain::list::{Filter, Query, Sort, Span};
 use crate::domain::{AppId, SmoochId};
-use crate::store::{Bounds, Counted, Epoch, Filter, Listed, Page, Place, Query, Sort, Span};
+use crate::format::list_columns::NONE;
+use crate::format::search_words::Wanted;
+use crate::store::{Bounds, Counted, Epoch, Listed, Page, Place};
 use lister::{COLUMNS, Found, Lister, Shown};
 
 /// So many moves cost what looking at one row does.

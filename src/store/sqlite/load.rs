@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::Cache;
-use super::codec::{Unreadable, decode};
 use super::{Error, Result, trouble};
 use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId, Text};
+use crate::format::record::{Unreadable, decode};
 use crate::store::Reported;
 
 /// Brings records into a working set, each once.

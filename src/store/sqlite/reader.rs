@@ -7,18 +7,19 @@ use std::path::Path;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::bodies::unpack;
-use super::codec::decode;
 use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
 use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, OpenError, Result, migrate, trouble};
 use crate::domain::brand::Name;
+use crate::domain::list::{Filter, Query};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
+use crate::format::bodies::unpack;
+use crate::format::record::decode;
 use crate::store::readers::{LooksUp, StopSignal};
 use crate::store::{
-    Bounds, Census, Changes, Counted, Counts, Entry, Filter, Heads, Horizon, Listed, Outcome, Piece, Place,
-    Query, Reader, Receipt, Seq, Source,
+    Bounds, Census, Changes, Counted, Counts, Entry, Heads, Horizon, Listed, Outcome, Piece, Place, Reader,
+    Receipt, Seq, Source,
 };
 
 /// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again
@@ -394,5 +395,5 @@ pub(super) fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {
     let mut select = conn.prepare_cached(sql).map_err(trouble)?;
     let found = select.query_row([first_seq], |row| Ok(unpack(row.get(0)?, row.get_ref(1)?.as_blob()?)));
     let found = found.optional().map_err(trouble)?;
-    found.unwrap_or_else(|| Err(Error::Damaged("bodies are missing".to_owned())))
+    Ok(found.ok_or_else(|| Error::Damaged("bodies are missing".to_owned()))??)
 }

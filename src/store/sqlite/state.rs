@@ -8,7 +8,6 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::answers::AnswerKey;
-use super::bodies::Packer;
 use super::cache::Cache;
 use super::clearing::Clearing;
 use super::derived::{Doubts, Known, Remaking, Told};
@@ -18,6 +17,7 @@ use super::kept::Kept;
 use super::presence::Presence;
 use super::{Options, Result, trouble};
 use crate::domain::AppId;
+use crate::format::bodies::Packer;
 use crate::store::Seq;
 
 /// What is remembered, so that it need not be asked for.

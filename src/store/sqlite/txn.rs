@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::bodies::DICTIONARY;
 use super::clearing::Done;
 use super::derived::{numbered, of};
 use super::listing::Listing;
@@ -12,6 +11,7 @@ use super::load::{Loader, reported_user_ids};
 use super::transaction::WriteTransaction;
 use super::{Error, Kept, Result, State, checkpoint, trouble};
 use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Field, Key, Record, SmoochId, Text};
+use crate::format::bodies::DICTIONARY;
 use crate::store::archive::Row;
 use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
 

@@ -7,7 +7,7 @@ use zstd::dict::DecoderDictionary;
 use super::CANARY;
 use crate::support::Home;
 
-const DICTIONARY: &[u8] = include_bytes!("../../../src/store/sqlite/bodies.dictionary");
+const DICTIONARY: &[u8] = include_bytes!("../../../src/format/bodies.dictionary");
 /// How every compressed frame begins.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 

@@ -202,7 +202,7 @@ fn what_an_earlier_version_journalled_is_told_as_far_as_it_is_known() {
 /// Makes the bodies of the journal what a version wrote that kept no calls.
 fn without_calls(home: &Home) {
     let sql = home.sql();
-    let dictionary = include_bytes!("../../../src/store/sqlite/bodies.dictionary");
+    let dictionary = include_bytes!("../../../src/format/bodies.dictionary");
     let mut select = sql.prepare("SELECT first_seq, bodies FROM bodies").unwrap();
     let rows = select.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
     for (first, packed) in rows.map(Result::unwrap).collect::<Vec<_>>() {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::Tell;
 use crate::domain::{AppId, Key, SmoochId};
-use crate::store::sqlite::columns::Columns;
+use crate::format::list_columns::Columns;
 use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::{Error, Result, trouble};
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, params};
 use super::schema::recreate;
 use super::{Sum, Tell, probed};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, Stamp};
-use crate::store::sqlite::codec::decode;
+use crate::format::record::decode;
 use crate::store::sqlite::{Result, trouble};
 
 /// Rows of `app_users` in a transaction.

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::schema::{is_there, recreate};
 use super::{Tell, holds, identifiers, orders};
-use crate::store::sqlite::codec::decode;
+use crate::format::record::decode;
 use crate::store::sqlite::{Result, trouble};
 
 /// Whether every record is lost.
@@ -70,7 +70,7 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         orders::make_indexes(&txn)?;
     }
     txn.execute("UPDATE upkeep SET rules = 0", []).map_err(trouble)?;
-    let leads = |conn: &Connection| Ok(is_there(conn, "seen")? && holds(conn, LED)?);
+    let leads = |conn: &Connection| -> Result<bool> { Ok(is_there(conn, "seen")? && holds(conn, LED)?) };
     let is_lost = is_lost || holds(&txn, EMPTY)? || leads(&txn)?;
     if is_lost {
         orders::make_moves(&txn)?;

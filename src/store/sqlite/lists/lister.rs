@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::Usable;
+use crate::domain::list::{Query, Sort, Span};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
-use crate::store::sqlite::columns::{IDENTIFIED, NONE, STARTED};
+use crate::format::list_columns::{IDENTIFIED, NONE, STARTED};
+use crate::format::search_words::Wanted;
 use crate::store::sqlite::derived::of;
 use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::reader::show;
-use crate::store::sqlite::search::Wanted;
 use crate::store::sqlite::{Result, trouble};
-use crate::store::{Query, Sort, Span};
 
 /// So many are sorted rather than walked past.
 const FEW: usize = 2000;

@@ -14,7 +14,7 @@ use crate::domain::{
     BEFORE_ALL, Claim, Client, ClientId, Edge, Field, Layer, Override, Part, Reason, Recent, Record,
     Register, SmoochId, Stamp, Text,
 };
-pub(super) use stamps::Unreadable;
+pub use stamps::Unreadable;
 use stamps::{At, Stamped};
 
 /// The first byte of every record: the layout of the rest. Whatever was written once can be read.
@@ -66,7 +66,10 @@ impl Stamps {
 }
 
 /// Writes a record.
-pub(super) fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
+///
+/// # Errors
+/// It is too large to be written.
+pub fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
     let mut stamps = Stamps(Vec::with_capacity(4));
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let row = Row {
@@ -106,8 +109,11 @@ fn entries<K: Clone, V, R>(map: &BTreeMap<K, V>, mut row: impl FnMut(K, &V) -> R
     map.iter().map(|(key, value)| row(key.clone(), value)).collect()
 }
 
-/// Reads a record.
-pub(super) fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
+/// Reads a record, of this layout or an older one.
+///
+/// # Errors
+/// The bytes are damaged, or of a newer program.
+pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
     match bytes.split_first() {
         Some((&LAYOUT, bytes)) => record(read(bytes)?, clients::of_rows),
         Some((&WHOLE_CLIENTS, bytes)) => record(read(bytes)?, clients::of_whole),

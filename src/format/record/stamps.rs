@@ -9,7 +9,7 @@ pub(super) type At = u32;
 /// A record that cannot be read: not ours, of a newer program, or damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(in crate::store::sqlite) struct Unreadable(pub(super) String);
+pub struct Unreadable(pub(super) String);
 
 /// The stamp at a place of a row.
 pub(super) type Stamped<'s> = &'s dyn Fn(At) -> Result<Arc<Stamp>, Unreadable>;

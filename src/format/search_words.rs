@@ -1,15 +1,15 @@
-//! The words an app user is found by, as the index has them: each behind a few letters that stand for its
-//! app. Beside what people type there is a word for each thing that is looked for as a whole.
+//! The words of the search index. Each begins with a few letters that stand for the app. Beside the words of names there
+//! is one word for each value that is searched as a whole, such as an e-mail address.
 
 use sha2::{Digest as _, Sha256};
 
+use crate::domain::list::Filter;
 use crate::domain::{AppId, Traits, json_text, words};
-use crate::store::Filter;
 
-/// Stands before what is looked for as a whole. No word that somebody types has it.
+/// The first letter of a word for a whole value. No typed word contains it.
 const WHOLE: char = '§';
 
-/// The letters that stand for an app. Should two apps have the same, a search looks at more and finds no other.
+/// The letters that stand for an app. If two apps share them, a search reads more rows but finds no others.
 fn letters(app: &AppId) -> String {
     short(app.as_str(), 3)
 }
@@ -26,8 +26,8 @@ fn address(email: &str) -> String {
 
 /// One word for a platform. The index folds the case of letters, so a name that has capitals goes in as a hash.
 fn platform(name: &str) -> String {
-    let is_kept = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let plain = !name.is_empty() && name.bytes().all(is_kept);
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let plain = !name.is_empty() && name.bytes().all(is_plain);
     if plain { format!("{WHOLE}p{name}") } else { format!("{WHOLE}q{}", short(name, 8)) }
 }
 
@@ -41,8 +41,8 @@ fn identity(email: &str) -> String {
     format!("{WHOLE}i{}", short(&email.to_lowercase(), 8))
 }
 
-/// What an app user of an app is found by.
-pub(super) fn row(app: &AppId, traits: &Traits) -> String {
+/// The words of an app user, separated by spaces.
+pub fn row(app: &AppId, traits: &Traits) -> String {
     let app = letters(app);
     let email = traits.email.iter().map(|email| address(email));
     let platforms = traits.platforms.iter().map(|name| platform(name));
@@ -59,17 +59,18 @@ pub(super) fn row(app: &AppId, traits: &Traits) -> String {
 }
 
 /// The words that a filter asks for.
-pub(super) struct Wanted {
-    /// Words that must begin one of the row's.
+pub struct Wanted {
+    /// Each begins a word of the row.
     beginnings: Vec<String>,
-    /// Words that must be one of the row's.
+    /// Each is a word of the row.
     wholes: Vec<String>,
-    /// Something is searched for that has no word: nobody is found.
-    pub(super) nobody: bool,
+    /// The search text contains no word: no app user matches.
+    pub nobody: bool,
 }
 
 impl Wanted {
-    pub(super) fn of(app: &AppId, filter: &Filter) -> Self {
+    /// The words of a filter.
+    pub fn of(app: &AppId, filter: &Filter) -> Self {
         let app = letters(app);
         let typed = filter.q.as_deref().map(words);
         let email = filter.email.iter().map(|email| address(&json_text(email)));
@@ -88,16 +89,16 @@ impl Wanted {
         }
     }
 
-    /// What the index is asked; nothing if any words will do.
-    pub(super) fn expression(&self) -> Option<String> {
+    /// The query for the index; nothing if every row matches.
+    pub fn expression(&self) -> Option<String> {
         let wholes = self.wholes.iter().map(|word| format!("\"{word}\""));
         let all: Vec<String> =
             wholes.chain(self.beginnings.iter().map(|word| format!("\"{word}\" *"))).collect();
         (!all.is_empty()).then(|| all.join(" AND "))
     }
 
-    /// Whether a row with these words is found.
-    pub(super) fn fit(&self, row: &str) -> bool {
+    /// Whether a row with these words matches.
+    pub fn fit(&self, row: &str) -> bool {
         let begins = |word: &String| row.split(' ').any(|known| known.starts_with(&**word));
         let is = |word: &String| row.split(' ').any(|known| known == word);
         !self.nobody && self.beginnings.iter().all(begins) && self.wholes.iter().all(is)
@@ -107,7 +108,7 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::ClientFilter;
+    use crate::domain::list::ClientFilter;
 
     #[test]
     fn a_word_never_stands_for_another_apps_or_for_a_whole() {
