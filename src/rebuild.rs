@@ -4,10 +4,10 @@
 //! there are. The live one is read a page at a time, each page as of its own moment; what differs may only
 //! have moved on, so it is looked at again in one short moment up to which the journal was folded.
 
-mod fold;
-pub mod relearn;
+pub mod background;
+pub mod history_replay;
+mod journal_replay;
 pub mod sources;
-pub mod told;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::Key;
-use crate::ingest::upkeep::read_again;
+use crate::ingest::maintenance::reparse_event;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::sqlite::{
     Examination, Hole, Moment, OpenError, REBUILD, REBUILD_LOCK, SqliteReader, TABLES,
 };
 use crate::store::{Error, Result, Seq};
-pub use fold::{Fold, event};
+pub use journal_replay::{JournalReplay, event};
 
 /// Entries folded in one transaction.
 const BATCH: usize = 4096;
@@ -36,19 +36,19 @@ const PAGE: usize = 512;
 const SUSPECTS: usize = 4096;
 
 /// Where the fold of a database is kept while it is needed: in a folder beside it, whatever name it goes by.
-pub fn folder(database: &Path) -> PathBuf {
+pub fn rebuild_folder(database: &Path) -> PathBuf {
     let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
     name.push(REBUILD);
     name.into()
 }
 
 /// A folder for a fresh fold. Empty at first, gone when dropped.
-pub struct Scratch {
+pub struct RebuildFolder {
     folder: PathBuf,
     _lock: File,
 }
 
-impl Scratch {
+impl RebuildFolder {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -56,7 +56,7 @@ impl Scratch {
 
     /// Takes the folder beside this database; what an interrupted rebuild left there goes.
     pub fn take(database: &Path) -> std::result::Result<Self, OpenError> {
-        let folder = folder(database);
+        let folder = rebuild_folder(database);
         let mut beside = folder.clone().into_os_string();
         beside.push(REBUILD_LOCK);
         let io = |error| OpenError::Io { path: folder.clone(), error };
@@ -74,7 +74,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for RebuildFolder {
     fn drop(&mut self) {
         _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -84,7 +84,7 @@ impl Drop for Scratch {
 /// directory has is no difference: it may hold what was lost.
 pub struct Comparison {
     live: SqliteReader,
-    fold: Fold,
+    fold: JournalReplay,
     folded: SqliteReader,
     journal: Examination,
     /// The app users of whom the journal has lost something, once all of it was examined.
@@ -98,7 +98,7 @@ impl Comparison {
     /// Opens both. The fold goes on from where it was.
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
         let mut live = SqliteReader::open(database)?;
-        let fold = Fold::open(&folder(database), &mut live)?;
+        let fold = JournalReplay::open(&rebuild_folder(database), &mut live)?;
         let lacking = fold.lacking()?;
         let journal = lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(fold.last()));
         let (folded, kept, stop) = (SqliteReader::open(fold.path())?, BTreeSet::new(), Arc::default());
@@ -144,7 +144,7 @@ impl Comparison {
         loop {
             self.go_on()?;
             let moment = self.live.moment()?;
-            let page = learn(&moment, &mut self.journal, &mut self.fold)?;
+            let page = apply_page(&moment, &mut self.journal, &mut self.fold)?;
             progress(page as u64);
             rounds += usize::from(page < BATCH);
             if page < FEW || rounds > ROUNDS {
@@ -160,10 +160,10 @@ impl Comparison {
     /// Examines the rest: up to the last entry, and whether the records lead to entries that are there.
     fn examine(&mut self) -> Result<()> {
         let moment = self.live.moment()?;
-        while learn(&moment, &mut self.journal, &mut self.fold)? > 0 {}
+        while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
         moment.examine_end(&mut self.journal)?;
         drop(moment);
-        while self.live.moment()?.examine_records(&mut self.journal, PAGE, read_again)? > 0 {
+        while self.live.moment()?.examine_records(&mut self.journal, PAGE, reparse_event)? > 0 {
             self.go_on()?;
         }
         let lacking = self.journal.lacking().clone();
@@ -175,12 +175,16 @@ impl Comparison {
     /// Compares on, until there is something to tell: the rows that the journal says otherwise, each as the
     /// journal says it. Nothing at the end. Tells `progress` how many rows of the live directory each step
     /// compared.
-    pub fn next(&mut self, pass: &mut Pass, progress: &mut dyn FnMut(u64)) -> Result<Option<Vec<Row>>> {
+    pub fn next(
+        &mut self,
+        pass: &mut ComparisonCursor,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Option<Vec<Row>>> {
         let mut suspects = Vec::new();
         while pass.table < TABLES.len() && suspects.len() < SUSPECTS {
             let (was, is) = (pass.live.peek(&mut self.live)?, pass.folded.peek(&mut self.folded)?);
             let Some(key) = was.into_iter().chain(is).map(|row| &row.key).min().cloned() else {
-                *pass = Pass::of(pass.table + 1);
+                *pass = ComparisonCursor::of(pass.table + 1);
                 continue;
             };
             let (was, is) = (pass.live.take(&key), pass.folded.take(&key));
@@ -191,19 +195,19 @@ impl Comparison {
             }
         }
         let ended = suspects.is_empty();
-        let differing = self.settle(suspects)?;
+        let differing = self.recheck(suspects)?;
         Ok((!ended).then_some(differing))
     }
 
     /// Of rows that differed, each perhaps at another moment, those that differ still when the journal is
     /// folded up to the moment in which they are looked at.
-    pub fn settle(&mut self, suspects: Vec<(usize, Vec<String>)>) -> Result<Vec<Row>> {
+    pub fn recheck(&mut self, suspects: Vec<(usize, Vec<String>)>) -> Result<Vec<Row>> {
         if suspects.is_empty() {
             return Ok(Vec::new());
         }
         self.catch_up(&mut |_| ())?;
         let moment = self.live.moment()?;
-        while learn(&moment, &mut self.journal, &mut self.fold)? > 0 {}
+        while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
         let folded = self.folded.moment()?;
         let lacking = self.journal.lacking().iter().chain(self.lacking.iter().flatten()).cloned().collect();
         let mut differing = Vec::new();
@@ -212,7 +216,7 @@ impl Comparison {
             if was.says_the_same_as(&is) {
                 continue;
             }
-            if stays([&moment, &folded], &was, &is, &lacking)? {
+            if is_kept([&moment, &folded], &was, &is, &lacking)? {
                 self.kept.extend(was.user());
             } else {
                 differing.push(is);
@@ -224,18 +228,18 @@ impl Comparison {
 
 /// Examines the next entries of the journal, and folds those that are not folded yet: how many there were. Those that
 /// were trimmed meanwhile are folded by what they came to.
-fn learn(moment: &Moment<'_>, journal: &mut Examination, fold: &mut Fold) -> Result<usize> {
+fn apply_page(moment: &Moment<'_>, journal: &mut Examination, fold: &mut JournalReplay) -> Result<usize> {
     fold.take_base(moment)?;
-    let mut page = moment.examine(journal, BATCH, read_again)?;
+    let mut page = moment.examine(journal, BATCH, reparse_event)?;
     let read = page.len();
     let folded = page.partition_point(|(entry, _)| entry.seq <= fold.last());
-    fold.learn(page.split_off(folded))?;
+    fold.apply(page.split_off(folded))?;
     Ok(read)
 }
 
 /// Whether a row of the live directory stays as it is although the fold says otherwise: the journal has lost something
 /// of the app user, or of somebody it has to do with, and the record can be read.
-fn stays([live, folded]: [&Moment<'_>; 2], was: &Row, is: &Row, lacking: &BTreeSet<Key>) -> Result<bool> {
+fn is_kept([live, folded]: [&Moment<'_>; 2], was: &Row, is: &Row, lacking: &BTreeSet<Key>) -> Result<bool> {
     let Some((app, id)) = was.user().filter(|_| !lacking.is_empty()) else { return Ok(false) };
     let (ids, clients) = (std::slice::from_ref(&id), was.clients());
     let is_touched = lacking.contains(&(app.clone(), id.clone()))
@@ -250,9 +254,9 @@ fn stays([live, folded]: [&Moment<'_>; 2], was: &Row, is: &Row, lacking: &BTreeS
 
 /// The rows that still differ of those with these keys, once nothing more can come: for whoever writes the
 /// live database.
-pub fn differing(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
+pub fn find_differing_rows(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
     let opened = Comparison::open(database).map_err(|error| Error::Unavailable(error.to_string()));
-    opened?.settle(keys.to_vec())
+    opened?.recheck(keys.to_vec())
 }
 
 /// The app users whom rows are about.
@@ -261,25 +265,25 @@ pub fn users(rows: &[Row]) -> BTreeSet<Key> {
 }
 
 /// How far a comparison is.
-pub struct Pass {
+pub struct ComparisonCursor {
     table: usize,
-    live: Cursor,
-    folded: Cursor,
+    live: RowCursor,
+    folded: RowCursor,
 }
 
-impl Pass {
+impl ComparisonCursor {
     /// At the beginning.
     pub fn begin() -> Self {
         Self::of(0)
     }
 
     fn of(table: usize) -> Self {
-        Self { table, live: Cursor::new(table), folded: Cursor::new(table) }
+        Self { table, live: RowCursor::new(table), folded: RowCursor::new(table) }
     }
 }
 
 /// The rows of a table, read page by page.
-struct Cursor {
+struct RowCursor {
     table: usize,
     page: VecDeque<Row>,
     /// The key of the last row read.
@@ -287,7 +291,7 @@ struct Cursor {
     ended: bool,
 }
 
-impl Cursor {
+impl RowCursor {
     fn new(table: usize) -> Self {
         Self { table, page: VecDeque::new(), after: Vec::new(), ended: false }
     }

@@ -16,12 +16,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::{Problems, Settings, StoreUrl};
 use crate::http::Shared;
-use crate::ingest::news::News;
-use crate::ingest::pulse::Pulse;
+use crate::ingest::commit_notifier::CommitNotifier;
+use crate::ingest::heartbeat::WorkerHeartbeat;
+use crate::ingest::queue;
 use crate::ingest::queue::Queue;
-use crate::ingest::{queue, worker};
+use crate::ingest::worker::{self, WorkerOptions};
 use crate::metrics::Metrics;
-use crate::rebuild::relearn::Relearning;
+use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
@@ -71,22 +72,22 @@ pub async fn run(
     let (presence, doubts) = (store.presence(), store.doubts());
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
-    let (news, pulse) = (News::default(), Pulse::default());
+    let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
     let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
-    let (retention, told, beat) = (retention(settings), news.clone(), pulse.clone());
-    let options = worker::Options { batch_jobs, group_members, retention, news: told, pulse: beat };
+    let (retention, told, beat) = (retention(settings), commits.clone(), heartbeat.clone());
+    let options = WorkerOptions { batch_jobs, group_members, retention, commits: told, heartbeat: beat };
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
     tokio::spawn(tick(queue.clone()));
     let wake = queue.clone();
     presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
     let StoreUrl::Sqlite(database) = &settings.store.url;
-    let relearning = Relearning::start(database, queue.clone(), doubts.clone(), metrics.clone());
+    let relearning = BackgroundRebuild::start(database, queue.clone(), doubts.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared =
-        Shared::new(settings, queue.clone(), readers, news, presence.clone(), doubts, metrics.clone());
+        Shared::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Live::new(settings, shared, besides, &front, metrics);
-    tokio::spawn(supervisor::watch(pulse));
+    tokio::spawn(supervisor::watch(heartbeat));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
     supervisor::ready();
@@ -172,7 +173,7 @@ type Ended = Result<Stored, oneshot::error::RecvError>;
 fn start_worker(
     store: Sqlite,
     jobs: async_channel::Receiver<queue::Job>,
-    options: worker::Options,
+    options: WorkerOptions,
     metrics: Arc<Metrics>,
 ) -> Result<oneshot::Receiver<Stored>, Failure> {
     let (done, ended) = oneshot::channel();

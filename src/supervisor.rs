@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use crate::ingest::pulse::Pulse;
+use crate::ingest::heartbeat::WorkerHeartbeat;
 
 /// While the database is being opened, as long as it may take: a large one is copied before its schema changes.
 const STILL_OPENING: Duration = Duration::from_secs(5);
@@ -45,14 +45,14 @@ pub async fn opening() {
 /// Says that the service is alive, as often as systemd wants to hear it, unless the worker is in one batch for
 /// half of that time: then systemd ends the process, and starts it afresh. Returns at once where there is no
 /// watchdog.
-pub async fn watch(pulse: Pulse) {
+pub async fn watch(heartbeat: WorkerHeartbeat) {
     let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else { return };
     let mut seen: Option<(u64, Instant)> = None;
     let mut stuck = false;
     loop {
         tokio::time::sleep(within / 4).await;
         let before = seen;
-        seen = pulse.batch().map(|batch| match before {
+        seen = heartbeat.current_batch().map(|batch| match before {
             Some((known, since)) if known == batch => (batch, since),
             _ => (batch, Instant::now()),
         });

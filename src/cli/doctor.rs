@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::config::{Problems, Settings, StoreUrl};
 use crate::exit;
-use crate::ingest::upkeep::READING;
+use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, Fault, Health, Hole, OpenError, Work};
 use finding::{Finding, State, span};
 

@@ -13,7 +13,7 @@ use clap::Subcommand;
 
 use super::database;
 use crate::config::Settings;
-use crate::ingest::upkeep::read_again;
+use crate::ingest::maintenance::reparse_event;
 use crate::smooch::kept;
 use crate::store::archive::{Archive, Wanted};
 use crate::store::{Seq, Source};
@@ -138,7 +138,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let last = reader.last()?;
     let has = || format!("the journal has no entry {} (its last one is {last})", args.seq);
     let entry = found.first().with_context(has)?;
-    let body = reader.bodies(&found, read_again)?.swap_remove(0).1;
+    let body = reader.bodies(&found, reparse_event)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
         let body = match text::told(entry, &body) {

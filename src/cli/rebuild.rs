@@ -18,8 +18,8 @@ use super::{Failure, database};
 use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
 use crate::domain::Key;
-use crate::ingest::upkeep::READING;
-use crate::rebuild::{Comparison, Pass, Scratch, users};
+use crate::ingest::maintenance::READING;
+use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, users};
 use crate::store::archive::Row;
 use crate::store::sqlite::{self, Fault, OpenError, Options, Sqlite, TABLES};
 use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
@@ -97,7 +97,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let (entries, rows) = comparison.size()?;
     let mut progress = Progress::new(|| Some(entries + rows), "journal entries folded and rows compared")?;
     comparison.catch_up(&mut |steps| progress.advance(steps))?;
-    let (mut pass, mut differing) = (Pass::begin(), BTreeSet::<Key>::new());
+    let (mut pass, mut differing) = (ComparisonCursor::begin(), BTreeSet::<Key>::new());
     let (mut replaced, mut kept) = (0, BTreeSet::<Key>::new());
     let holes = comparison.holes();
     for hole in &holes {
@@ -285,10 +285,10 @@ impl Hand {
 }
 
 /// Takes the folder of the fold; waits while another fold is made there, such as that of a service after an upgrade.
-async fn take_scratch(database: &Path) -> anyhow::Result<Scratch> {
+async fn take_scratch(database: &Path) -> anyhow::Result<RebuildFolder> {
     let mut said = false;
     loop {
-        match Scratch::take(database) {
+        match RebuildFolder::take(database) {
             Err(OpenError::InUse(folder)) => {
                 if !std::mem::replace(&mut said, true) {
                     let folder = folder.display();
@@ -305,7 +305,7 @@ async fn take_scratch(database: &Path) -> anyhow::Result<Scratch> {
 }
 
 /// Whoever interrupts it leaves no second copy of the directory behind.
-fn clear_on_signal(scratch: &Scratch) -> anyhow::Result<()> {
+fn clear_on_signal(scratch: &RebuildFolder) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let folder = scratch.folder().to_owned();

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::backup::print;
 use super::stages::watched;
 use crate::config::{Settings, StoreUrl};
-use crate::ingest::upkeep::READING;
+use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, OpenError};
 
 const AFTER_HELP: &str = "\

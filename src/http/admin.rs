@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::error::{ApiError, json};
 use super::{Shared, State, reads};
 use crate::domain::{AppId, SmoochId};
-use crate::ingest::heard::Told;
+use crate::ingest::app_activity::AppStatus;
 use crate::metrics::{AppLevel, Levels};
 use crate::store::Reader;
 use crate::store::sqlite::SqliteReader;
@@ -58,7 +58,7 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
         if left > 0 {
             lines.push_str(&format!("[!]journal: being learned again by newer rules, {left} entries left\n"));
         }
-        shared.heard.told().iter().for_each(|told| lines.push_str(&heard(told)));
+        shared.app_activity.statuses().iter().for_each(|told| lines.push_str(&heard(told)));
         lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
         let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         let mut response = (status, [(header::CACHE_CONTROL, "no-store")], lines).into_response();
@@ -75,7 +75,7 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
 
 /// The line of an app: `[!]` where it is silent, which is a matter for somebody but not for whoever asks
 /// whether to send webhooks here.
-fn heard(told: &Told) -> String {
+fn heard(told: &AppStatus) -> String {
     let mark = if told.silent { "[!]" } else { "[+]" };
     let last = told.last.and_then(|last| jiff::Timestamp::from_millisecond(last).ok());
     let last = last.map_or_else(|| "no webhook yet".to_owned(), |last| format!("last webhook {last:.0}"));
@@ -96,7 +96,7 @@ pub(super) async fn metrics(shared: State) -> Response {
     let feeds = census.iter().flat_map(|census| &census.feeds);
     let feeds: BTreeMap<&AppId, (u64, u64)> =
         feeds.map(|(app, oldest, last)| (app, (*oldest, *last))).collect();
-    let app = |told: Told| AppLevel {
+    let app = |told: AppStatus| AppLevel {
         feed: feeds.get(&told.app).copied(),
         app: told.app.as_str().to_owned(),
         last_event: told.last,
@@ -113,7 +113,7 @@ pub(super) async fn metrics(shared: State) -> Response {
         wal_limit: shared.files.wal_limit,
         users: census.as_ref().map(|census| census.users),
         quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
-        apps: shared.heard.told().into_iter().map(app).collect(),
+        apps: shared.app_activity.statuses().into_iter().map(app).collect(),
         reads: reads::levels(&shared),
         remaking: remaking(&shared).await,
     };

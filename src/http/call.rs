@@ -23,7 +23,7 @@ use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{AppId, CallMade, Field, View, json_text};
-use crate::ingest::queue::{Answer, Asked, Once};
+use crate::ingest::queue::{CommandJob, CommandResult, IdempotencyKey};
 use crate::smooch::iso;
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::Problem;
@@ -152,11 +152,20 @@ impl Call {
             only_if: self.only_if()?,
             at: iso(self.received),
         };
-        let asked =
-            Asked { app: self.caller.app.clone(), command, received: self.received, once: self.once()? };
-        let done = match self.shared.queue.ask_by(asked, Some(Box::new(self.made()))).await? {
-            Answer::Fresh(done) | Answer::Repeated(done) => *done,
-            Answer::KeyReused => {
+        let asked = CommandJob {
+            app: self.caller.app.clone(),
+            command,
+            received: self.received,
+            idempotency_key: self.idempotency_key()?,
+        };
+        let done = match self
+            .shared
+            .queue
+            .submit_command_with_call(asked, Some(Box::new(self.made())))
+            .await?
+        {
+            CommandResult::Fresh(done) | CommandResult::Repeated(done) => *done,
+            CommandResult::KeyReused => {
                 let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
                 return Err(ApiError::new(status, code, "This Idempotency-Key was used for another request"));
             }
@@ -195,7 +204,7 @@ impl Call {
         Ok(tags.map(|tags| tags.iter().map(|tag| tag.trim_matches('"').to_owned()).collect()))
     }
 
-    fn once(&self) -> Result<Option<Once>, ApiError> {
+    fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, ApiError> {
         let Some(key) = self.headers.get("idempotency-key").filter(|_| self.method == Method::POST) else {
             return Ok(None);
         };
@@ -206,7 +215,7 @@ impl Call {
         let asked =
             Sha256::new().chain_update(self.uri.to_string()).chain_update([0]).chain_update(&self.body);
         let key = format!("{}\n{key}", self.caller.credential);
-        Ok(Some(Once { key, fingerprint: asked.finalize().into() }))
+        Ok(Some(IdempotencyKey { key, fingerprint: asked.finalize().into() }))
     }
 
     /// What `show` makes, where it was read, of the app user whom the path names, if the caller may see them.

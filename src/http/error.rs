@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::ingest::queue::Refused;
+use crate::ingest::queue::SubmitError;
 use crate::store::{self, Epoch};
 
 /// A refusal. Its text is shown to whoever asked, so it never says anything about the inside.
@@ -136,9 +136,9 @@ impl ApiError {
     }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
-        if refused == Refused::Broken {
+impl From<SubmitError> for ApiError {
+    fn from(refused: SubmitError) -> Self {
+        if refused == SubmitError::Internal {
             return Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 refused.code(),

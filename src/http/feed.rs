@@ -68,16 +68,16 @@ pub(super) async fn changes(call: Call) -> Result<Response, ApiError> {
 async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiError> {
     let until = Instant::now() + asked.wait;
     let _counted = Reading::begin(&call.shared.metrics);
-    let mut news = call.shared.news.follow();
+    let mut commits = call.shared.commits.subscribe();
     let mut draining = call.shared.draining.subscribe();
     loop {
-        news.mark_unchanged();
+        commits.mark_unchanged();
         let page = read(&call.shared, &call.caller.app, since, asked.limit).await?;
         if !page.changes.is_empty() || Instant::now() >= until || *draining.borrow() {
             return Ok(asked.envelope.page(call, since.seq, &page));
         }
         tokio::select! {
-            _ = news.changed() => {}
+            _ = commits.changed() => {}
             _ = draining.wait_for(|draining| *draining) => {}
             () = sleep_until(until) => {}
         }

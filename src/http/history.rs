@@ -16,8 +16,8 @@ use super::parameters::limit;
 use super::reads;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, SmoochId, View, moment};
+use crate::rebuild::history_replay::{Difference, EventDiff, HistoryReplay, Merge};
 use crate::rebuild::sources::Sources;
-use crate::rebuild::told::{Difference, Fold, Learned, Merge};
 use crate::smooch::json::write_string;
 use crate::smooch::{iso, kept, v1};
 use crate::store::archive::Archive as _;
@@ -100,7 +100,7 @@ fn page(
         past.touching.range(..asked.after).rev().take(asked.limit + 1).copied().collect();
     let more = page.len() > asked.limit && page.pop_first().is_some();
     let (horizon, base) = past.base(&BTreeSet::new())?;
-    let mut fold = Fold::new(app, base);
+    let mut fold = HistoryReplay::new(app, base);
     let mut told = Vec::new();
     let seqs = match page.last() {
         Some(newest) if whole => {
@@ -111,12 +111,12 @@ fn page(
     };
     each(reader, app, seqs, horizon, |entry, body, event| {
         if page.contains(&entry.seq) {
-            let learned = event.filter(|_| whole).map(|event| fold.learn(entry, event, &[]));
+            let learned = event.filter(|_| whole).map(|event| fold.apply_with_diff(entry, event, &[]));
             let body = Some(body).filter(|body| !body.is_empty());
             let body = body.filter(|_| asked.bodies || entry.source != Source::Webhook);
             told.push((entry.clone(), learned, body.cloned()));
         } else if let Some(event) = event {
-            fold.pass(event);
+            fold.apply(event);
         }
     })?;
     let (mut texts, mut apart) = (Vec::new(), Apart { reader, app, left: MOST_APART });
@@ -164,7 +164,7 @@ impl Apart<'_> {
 /// `body` is what the journal has of it; of a call, the body as it was sent is only told `whole`.
 fn text(
     entry: &Entry,
-    learned: Option<&Learned>,
+    learned: Option<&EventDiff>,
     merges: &[String],
     body: Option<&Bytes>,
     whole: bool,
@@ -350,11 +350,11 @@ fn as_of(
     let mut whole = past.read(most)?;
     let (horizon, base) = past.base(&nobody)?;
     let own = past.seqs;
-    let mut fold = Fold::new(app, base);
+    let mut fold = HistoryReplay::new(app, base);
     if whole {
         each(reader, app, own.range(horizon.folded + 1..).copied(), horizon, |entry, _, event| {
             if let Some(event) = event.filter(|_| then.moment.has(entry)) {
-                fold.pass(event);
+                fold.apply(event);
             }
         })?;
     }
@@ -374,14 +374,14 @@ fn as_of(
         return Err(ApiError::gone("What was known then is not kept any more", horizon.folded));
     }
     let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
-    let mut fold = Fold::new(app, base);
+    let mut fold = HistoryReplay::new(app, base);
     let mut sources = Sources::of(&subject.id);
     each(reader, app, seqs.range(horizon.folded + 1..).copied(), horizon, |entry, _, event| {
         let Some(event) = event.filter(|_| then.moment.has(entry)) else { return };
         if !then.provenance {
-            return fold.pass(event);
+            return fold.apply(event);
         }
-        sources.learn(&mut fold, entry, event, &Arc::from(event_text(entry)));
+        sources.apply(&mut fold, entry, event, &Arc::from(event_text(entry)));
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));

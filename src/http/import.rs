@@ -12,7 +12,7 @@ use super::error::{ApiError, json};
 use super::{Shared, State, parameters};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade};
-use crate::ingest::queue::{Import, Imported, Refused};
+use crate::ingest::queue::{ImportJob, ImportResult, SubmitError};
 use crate::smooch;
 use crate::smooch::json::is_blank;
 
@@ -59,13 +59,13 @@ pub(super) async fn receive(
     let (mut imported, mut known, mut wrong) = (0_u64, 0_u64, Vec::new());
     while let Some((line, outcome)) = learned.next().await {
         match outcome? {
-            Ok(Imported::News) => imported += 1,
-            Ok(Imported::Known) => known += 1,
-            Ok(Imported::TooLarge) => {
+            Ok(ImportResult::Learned) => imported += 1,
+            Ok(ImportResult::AlreadyKnown) => known += 1,
+            Ok(ImportResult::TooLarge) => {
                 let why = "it would make one app user of more _ids than ingest.group_members allows";
                 wrong.push(json!({ "line": line, "why": why }));
             }
-            Ok(Imported::NamesErased) => {
+            Ok(ImportResult::NamesErased) => {
                 let why = "its userId is, or contains, the _id of an app user that was erased";
                 wrong.push(json!({ "line": line, "why": why }));
             }
@@ -83,7 +83,7 @@ async fn learn(
     path: &str,
     (asked, default): (Option<&str>, Option<&str>),
     line: &[u8],
-) -> Result<Result<Imported, String>, ApiError> {
+) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
     let latest = received * 1000 + shared.bounds.future_tolerance.as_micros() as i64;
     let bounds = smooch::Bounds { depth: shared.bounds.json_depth, events: 1, latest };
@@ -114,10 +114,10 @@ async fn learn(
         body: Some(String::from_utf8_lossy(line).into_owned()),
         erased: false,
     };
-    let import = Import { app, event: told.event, received, call, bytes: 2 * line.len() };
-    match shared.queue.import(import).await {
+    let import = ImportJob { app, event: told.event, received, call, bytes: 2 * line.len() };
+    match shared.queue.submit_import(import).await {
         Ok(imported) => Ok(Ok(imported)),
-        Err(Refused::Broken) => Ok(Err("cannot be stored; the log of the service says why".to_owned())),
+        Err(SubmitError::Internal) => Ok(Err("cannot be stored; the log of the service says why".to_owned())),
         Err(refused) => Err(refused.into()),
     }
 }

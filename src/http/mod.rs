@@ -48,8 +48,8 @@ use tokio::sync::watch;
 
 use crate::config::{Server, Settings, StoreUrl};
 use crate::domain::AppId;
-use crate::ingest::heard::Heard;
-use crate::ingest::news::News;
+use crate::ingest::app_activity::AppActivity;
+use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::readers::Readers;
@@ -71,10 +71,10 @@ pub struct Shared {
     secrets: Secrets,
     queue: Queue,
     readers: Readers<SqliteReader>,
-    news: News,
+    commits: CommitNotifier,
     feed: feed::Feed,
     /// When each app was last heard.
-    pub heard: Heard,
+    pub app_activity: AppActivity,
     census: Census,
     presence: Presence,
     doubts: Doubts,
@@ -132,7 +132,7 @@ impl Shared {
         settings: &Settings,
         queue: Queue,
         readers: Readers<SqliteReader>,
-        news: News,
+        commits: CommitNotifier,
         presence: Presence,
         doubts: Doubts,
         metrics: Arc<Metrics>,
@@ -142,9 +142,9 @@ impl Shared {
             secrets: Secrets::new(&settings.apps),
             queue,
             readers,
-            news,
+            commits,
             feed: feed::Feed::new(&settings.feed),
-            heard: Heard::new(silences(settings)),
+            app_activity: AppActivity::new(silences(settings)),
             census: Census::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
             doubts,
@@ -162,9 +162,9 @@ impl Shared {
 
     /// Remembers when each app was last heard before this start.
     pub async fn recall(&self) {
-        let apps: Vec<AppId> = self.heard.told().into_iter().map(|told| told.app).collect();
+        let apps: Vec<AppId> = self.app_activity.statuses().into_iter().map(|told| told.app).collect();
         match reads::LAST_WEBHOOKS.run_beside(self, move |reader| reader.heard(&apps)).await {
-            Ok(heard) => heard.iter().for_each(|(app, at)| self.heard.note(app, *at)),
+            Ok(heard) => heard.iter().for_each(|(app, at)| self.app_activity.record_webhook(app, *at)),
             Err(error) => {
                 let why = error.description();
                 tracing::warn!("it is not known when the apps were last heard: {why}");
@@ -181,9 +181,9 @@ impl Shared {
             secrets: Secrets::new(&settings.apps),
             queue: self.queue.clone(),
             readers: self.readers.clone(),
-            news: self.news.clone(),
+            commits: self.commits.clone(),
             feed: self.feed.again(&settings.feed),
-            heard: self.heard.again(silences(settings)),
+            app_activity: self.app_activity.with_settings(silences(settings)),
             census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
             doubts: self.doubts.clone(),

@@ -15,7 +15,7 @@ use super::body::{self, Bounds};
 use super::error::{ApiError, json};
 use super::{Shared, State, reads, webhooks};
 use crate::clock::now_ms;
-use crate::ingest::queue::Redriven;
+use crate::ingest::queue::RetryJob;
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
 use crate::store::archive::Archive as _;
@@ -63,7 +63,10 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     let read = webhooks::read(&shared, &held.app, now, &held.body);
     let delivered = webhooks::sort(&held.app, now, held.body, read);
     let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
-    let receipt = shared.queue.redrive(Redriven { seq, held_since: held.received, delivered }).await?;
+    let receipt = shared
+        .queue
+        .retry_quarantined(RetryJob { seq, held_since: held.received, webhook: delivered })
+        .await?;
     let receipt = receipt.ok_or_else(not_held)?;
     let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
     tracing::info!(seq, learned, unusable, erased, "a body was redriven");
@@ -82,7 +85,7 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
 /// DELETE `/quarantine/{seq}`: gives a body of the quarantine up. 200 `{}`; 404 if it is not there.
 pub(super) async fn give_up(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
-    match shared.queue.drop_held(vec![seq]).await? {
+    match shared.queue.drop_quarantined(vec![seq]).await? {
         0 => Err(not_held()),
         _ => {
             tracing::info!(seq, "a body in quarantine was given up");
@@ -125,7 +128,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
         return Ok(json(StatusCode::OK, "{\"replaced\":0}"));
     }
     let database = shared.files.database.clone();
-    if !rebuild::folder(&database).exists() {
+    if !rebuild::rebuild_folder(&database).exists() {
         return Err(ApiError::not_found("There is no fold of the journal beside the database"));
     }
     // Nearly all of the folding is done here, so that the worker is not held up.
@@ -140,8 +143,8 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
         return Err(ApiError::unavailable("unavailable", "The journal cannot be folded now; see the log"));
     }
     let rows = keys.len();
-    let differing = Box::new(move || rebuild::differing(&database, &keys));
-    let replaced = shared.queue.replace(differing).await?;
+    let differing = Box::new(move || rebuild::find_differing_rows(&database, &keys));
+    let replaced = shared.queue.submit_repair(differing).await?;
     tracing::warn!(rows, replaced, "rows of the directory were put right from the journal");
     Ok(json(StatusCode::OK, json!({ "replaced": replaced }).to_string()))
 }

@@ -18,7 +18,7 @@ use super::trace::Route;
 use super::{Shared, State, body};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
-use crate::ingest::queue::{Delivered, Receipt, Refused};
+use crate::ingest::queue::{SubmitError, WebhookJob, WebhookResult};
 use crate::metrics::Outcome;
 use crate::smooch::{self, Unusable};
 
@@ -65,7 +65,7 @@ pub(super) async fn receive(
 }
 
 /// 200. Senders act on the status alone; the header tells people and `rollcall replay` of the quarantine.
-fn stored(receipt: &Receipt) -> Response {
+fn stored(receipt: &WebhookResult) -> Response {
     let mut response = json(StatusCode::OK, "{}");
     if receipt.quarantined > 0 {
         response.headers_mut().insert(QUARANTINED, receipt.quarantined.into());
@@ -89,7 +89,7 @@ impl Request<'_> {
     }
 }
 
-async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<Receipt, ApiError> {
+async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<WebhookResult, ApiError> {
     let bounds = Bounds { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
     super::compressed(request.headers)
         .map_or(Ok(()), Err)
@@ -118,7 +118,7 @@ async fn accept(
     proof: &Proof<'_, '_>,
     body: Bytes,
     share: Share<'_>,
-) -> Result<Receipt, ApiError> {
+) -> Result<WebhookResult, ApiError> {
     let received = now_ms();
     let disbelieve = |doubt: Doubt, body: &Bytes| {
         let hash = shared.metrics.may_log_refusal(doubt.reason()).then(|| Sha256::new().chain_update(body));
@@ -127,7 +127,7 @@ async fn accept(
     let app = shared.secrets.verify(proof, &body).and_then(|app| request.names(app));
     let app = app.map_err(|doubt| disbelieve(doubt, &body))?;
     if *shared.draining.borrow() {
-        return Err(unavailable(shared, Refused::Closed));
+        return Err(unavailable(shared, SubmitError::Closed));
     }
     let read = read(shared, app, received, &body);
     if request.path.is_none() && read.as_ref().is_err_and(|unusable| unusable.reason == OTHER_APP) {
@@ -140,9 +140,9 @@ async fn accept(
     }
     // From here on the queue counts it.
     drop(share);
-    match shared.queue.submit(delivered).await {
+    match shared.queue.submit_webhook(delivered).await {
         Ok(receipt) => {
-            shared.heard.note(app, received);
+            shared.app_activity.record_webhook(app, received);
             shared.metrics.accept(outcome(&receipt));
             tell(app, trouble, &receipt);
             Ok(receipt)
@@ -152,17 +152,17 @@ async fn accept(
 }
 
 /// What became of a delivery that is on disk, or need not be.
-fn outcome(receipt: &Receipt) -> Outcome {
+fn outcome(receipt: &WebhookResult) -> Outcome {
     match receipt {
-        Receipt { quarantined: 1.., .. } => Outcome::quarantined,
-        Receipt { learned: 0, kept: 0, erased: 1.., .. } => Outcome::erased,
-        Receipt { learned: 0, kept: 0, .. } => Outcome::repeated,
+        WebhookResult { quarantined: 1.., .. } => Outcome::quarantined,
+        WebhookResult { learned: 0, kept: 0, erased: 1.., .. } => Outcome::erased,
+        WebhookResult { learned: 0, kept: 0, .. } => Outcome::repeated,
         _ => Outcome::stored,
     }
 }
 
 /// Logs what became of a body that cannot be used, or of what of it cannot be.
-fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &Receipt) {
+fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &WebhookResult) {
     let is_dropped = receipt.quarantined == 0;
     match trouble {
         Some((reason, _)) if is_dropped => {
@@ -195,7 +195,7 @@ pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> 
 type Read = Result<Event, Unusable>;
 
 /// What can be used of a body, and what cannot.
-pub(super) fn sort(app: &AppId, received: i64, body: Bytes, read: Result<Vec<Read>, Unusable>) -> Delivered {
+pub(super) fn sort(app: &AppId, received: i64, body: Bytes, read: Result<Vec<Read>, Unusable>) -> WebhookJob {
     let (mut events, mut unusable) = (Vec::new(), Vec::new());
     for (place, event) in read.unwrap_or_else(|unusable| vec![Err(unusable)]).into_iter().enumerate() {
         match event {
@@ -203,7 +203,7 @@ pub(super) fn sort(app: &AppId, received: i64, body: Bytes, read: Result<Vec<Rea
             Err(Unusable { reason, detail }) => unusable.push((reason, detail)),
         }
     }
-    Delivered { app: app.clone(), received, body, events, unusable, headers: String::new() }
+    WebhookJob { app: app.clone(), received, body, events, unusable, headers: String::new() }
 }
 
 /// The headers, one a line, without credentials.
@@ -273,7 +273,7 @@ fn refused(shared: &Shared, request: &Request<'_>, error: ApiError) -> ApiError 
     error
 }
 
-fn unavailable(shared: &Shared, refused: Refused) -> ApiError {
+fn unavailable(shared: &Shared, refused: SubmitError) -> ApiError {
     shared.metrics.refuse(Outcome::unavailable, refused.code());
     refused.into()
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::failure::Failure;
+use super::batch::{BatchBuilder, EventOrigin};
+use super::batch_error::BatchError;
+use super::id_generator::fresh_id;
 use super::load_plan::subjects;
-use super::mint::fresh_id;
-use super::queue::{Answer, Asked, Once};
-use super::work::{Origin, Work};
+use super::queue::{CommandJob, CommandResult, IdempotencyKey};
 use crate::domain::command::{Authority, Done, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
 use crate::domain::{
@@ -17,59 +17,64 @@ use crate::domain::{
 };
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
 
-impl Work<'_> {
+impl BatchBuilder<'_> {
     /// Carries a command out, once: what was asked before with the same key is answered as it was.
-    pub(super) fn command(
+    pub(super) fn add_command(
         &mut self,
         txn: &mut impl Txn,
-        asked: &Asked,
+        job: &CommandJob,
         call: Option<&CallMade>,
-    ) -> Result<Answer, Failure> {
-        if let Some(once) = &asked.once
-            && let Some(known) = self.answered(txn, asked, once)?
+    ) -> Result<CommandResult, BatchError> {
+        if let Some(once) = &job.idempotency_key
+            && let Some(known) = self.find_answer(txn, job, once)?
         {
             if known.fingerprint != once.fingerprint {
-                return Ok(Answer::KeyReused);
+                return Ok(CommandResult::KeyReused);
             }
             let answer: Result<Done, Refusal> = postcard::from_bytes(&known.answer)
-                .map_err(|error| Failure::Job(format!("a kept answer cannot be read: {error}")))?;
+                .map_err(|error| BatchError::Job(format!("a kept answer cannot be read: {error}")))?;
             let answer = match answer {
-                Ok(done) => self.may_be_shown_again(txn, asked, &done)?.map(|()| done),
+                Ok(done) => self.may_still_be_shown(txn, job, &done)?.map(|()| done),
                 refused => refused,
             };
-            return Ok(Answer::Repeated(Box::new(answer)));
+            return Ok(CommandResult::Repeated(Box::new(answer)));
         }
-        let call = call.map(|call| kept(txn, &asked.app, call));
-        let answer = self.carry_out(txn, asked, call.as_ref())?;
-        if let Some(once) = &asked.once {
+        let call = call.map(|call| redact_call(txn, &job.app, call));
+        let answer = self.execute(txn, job, call.as_ref())?;
+        if let Some(once) = &job.idempotency_key {
             self.batch.answers.push(Answered {
-                app: asked.app.clone(),
+                app: job.app.clone(),
                 key: once.key.clone(),
                 fingerprint: once.fingerprint,
-                time: asked.received,
-                answer: written(postcard::to_stdvec(&answer))?,
+                time: job.received,
+                answer: encoded(postcard::to_stdvec(&answer))?,
             });
         }
-        Ok(Answer::Fresh(Box::new(answer)))
+        Ok(CommandResult::Fresh(Box::new(answer)))
     }
 
-    fn answered(&self, txn: &mut impl Txn, asked: &Asked, once: &Once) -> Result<Option<Answered>, Error> {
-        let here = self.batch.answers.iter().find(|known| known.app == asked.app && known.key == once.key);
+    fn find_answer(
+        &self,
+        txn: &mut impl Txn,
+        job: &CommandJob,
+        once: &IdempotencyKey,
+    ) -> Result<Option<Answered>, Error> {
+        let here = self.batch.answers.iter().find(|known| known.app == job.app && known.key == once.key);
         let known = match here {
             Some(known) => Some(known.clone()),
-            None => txn.answered(&asked.app, &once.key)?,
+            None => txn.answered(&job.app, &once.key)?,
         };
-        Ok(known.filter(|known| asked.received - known.time < ANSWERS_KEPT))
+        Ok(known.filter(|known| job.received - known.time < ANSWERS_KEPT))
     }
 
     /// Whether whoever asks again may still see what they were answered: what reaches an app user now is what counts.
-    fn may_be_shown_again(
+    fn may_still_be_shown(
         &self,
         txn: &mut impl Txn,
-        asked: &Asked,
+        job: &CommandJob,
         done: &Done,
     ) -> Result<Result<(), Refusal>, Error> {
-        let (app, authority) = (&asked.app, &asked.command.authority);
+        let (app, authority) = (&job.app, &job.command.authority);
         let here = &self.batch.directory;
         if let Authority::User(own) = authority
             && here.all_by_user_id(app, own).len() > 1
@@ -92,24 +97,24 @@ impl Work<'_> {
         Ok(Ok(()))
     }
 
-    fn carry_out(
+    fn execute(
         &mut self,
         txn: &impl Txn,
-        asked: &Asked,
+        job: &CommandJob,
         call: Option<&CallMade>,
-    ) -> Result<Result<Done, Refusal>, Failure> {
-        let decided = decide(&self.batch.directory, &asked.app, &asked.command, &fresh_id());
+    ) -> Result<Result<Done, Refusal>, BatchError> {
+        let decided = decide(&self.batch.directory, &job.app, &job.command, &fresh_id());
         let Decision { facts, user, other, created } = match decided {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if facts.iter().filter_map(given_name).any(|name| self.is_erased_name(txn, &asked.app, name)) {
+        if facts.iter().filter_map(given_name).any(|name| self.is_erased_name(txn, &job.app, name)) {
             return Ok(Err(Refusal::NamesErased));
         }
         if !facts.is_empty() {
-            self.decided(asked, facts, call)?;
+            self.append_decision(job, facts, call)?;
         }
-        let view = |id: &SmoochId| self.batch.directory.view(&asked.app, id);
+        let view = |id: &SmoochId| self.batch.directory.view(&job.app, id);
         Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
@@ -121,21 +126,26 @@ impl Work<'_> {
             || here.iter().any(|erased| erased.app == *app && is_it(&erased.id))
     }
 
-    fn decided(&mut self, asked: &Asked, facts: Vec<Fact>, call: Option<&CallMade>) -> Result<(), Failure> {
+    fn append_decision(
+        &mut self,
+        job: &CommandJob,
+        facts: Vec<Fact>,
+        call: Option<&CallMade>,
+    ) -> Result<(), BatchError> {
         // Later than everything this API has said, and than everything heard of whom it is about: what
         // is written now is what is read next.
-        let heard = self.batch.directory.heard(&asked.app, &facts);
-        let time = (asked.received * 1000).max(self.batch.clock + 1).max(heard.map_or(0, |heard| heard + 1));
+        let heard = self.batch.directory.heard(&job.app, &facts);
+        let time = (job.received * 1000).max(self.batch.clock + 1).max(heard.map_or(0, |heard| heard + 1));
         self.batch.clock = time;
-        let digest = Sha256::digest(written(serde_json::to_vec(&(time, &facts)))?);
+        let digest = Sha256::digest(encoded(serde_json::to_vec(&(time, &facts)))?);
         let digest = std::array::from_fn(|n| digest[n]);
         let stamp = Arc::new(Stamp { time, event: "".into(), digest });
-        let event = Event { trigger: asked.command.action.trigger().into(), stamp, facts };
-        self.learn(&asked.app, &event)?;
-        self.batch.bodies.push(Bytes::from(written(entry_body(&event, call))?));
+        let event = Event { trigger: job.command.action.trigger().into(), stamp, facts };
+        self.apply(&job.app, &event)?;
+        self.batch.bodies.push(Bytes::from(encoded(entry_body(&event, call))?));
         let body = self.batch.bodies.len() - 1;
-        let of = Origin { app: &asked.app, source: Source::Api, received: asked.received, body, place: 0 };
-        self.journal(&subjects(&asked.app, &event), &of, &event, Outcome::Learned);
+        let of = EventOrigin { app: &job.app, source: Source::Api, received: job.received, body, place: 0 };
+        self.append_entry(&subjects(&job.app, &event), &of, &event, Outcome::Learned);
         Ok(())
     }
 }
@@ -147,13 +157,13 @@ fn given_name(fact: &Fact) -> Option<&Text> {
 }
 
 /// The call as the journal keeps it: of one that names somebody who is erased, nothing that says who that was.
-pub(super) fn kept(txn: &impl Txn, app: &AppId, call: &CallMade) -> CallMade {
+pub(super) fn redact_call(txn: &impl Txn, app: &AppId, call: &CallMade) -> CallMade {
     let said = [&call.path, &call.body, &call.user_id].into_iter().flatten();
     let names_erased = said.into_iter().any(|text| txn.names_erased(app, text.as_bytes()));
     if names_erased { call.clone().without_the_erased() } else { call.clone() }
 }
 
 /// What was written; that it could not be is a fault of the command.
-pub(super) fn written<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, Failure> {
-    bytes.map_err(|error| Failure::Job(error.to_string()))
+pub(super) fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, BatchError> {
+    bytes.map_err(|error| BatchError::Job(error.to_string()))
 }

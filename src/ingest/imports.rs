@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::commands::{kept, written};
-use super::failure::Failure;
+use super::batch::{BatchBuilder, EventOrigin};
+use super::batch_error::BatchError;
+use super::commands::{encoded, redact_call};
 use super::load_plan::subjects;
-use super::queue::{Import, Imported};
-use super::work::{Origin, Work};
+use super::queue::{ImportJob, ImportResult};
 use crate::domain::{AppId, Fact, Reason, Text, entry_body};
 use crate::store::{Outcome, Source, Txn};
 
@@ -16,29 +16,29 @@ fn user_ids(fact: &Fact) -> impl Iterator<Item = &Text> {
     known.into_iter().flat_map(|known| known.reported().chain(known.made_for().map(|(_, user_id)| user_id)))
 }
 
-impl Work<'_> {
+impl BatchBuilder<'_> {
     /// Learns what is not known, and journals it; of what is known nothing is left behind, nor of whoever is
     /// erased.
-    pub(super) fn import(&mut self, txn: &impl Txn, asked: &Import) -> Result<Imported, Failure> {
-        let app = &asked.app;
-        let mut event = self.without_the_erased(app, &asked.event);
+    pub(super) fn add_import(&mut self, txn: &impl Txn, job: &ImportJob) -> Result<ImportResult, BatchError> {
+        let app = &job.app;
+        let mut event = self.without_the_erased(app, &job.event);
         if event.facts.iter().flat_map(user_ids).any(|user_id| self.is_erased_name(txn, app, user_id)) {
-            return Ok(Imported::NamesErased);
+            return Ok(ImportResult::NamesErased);
         }
         let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
         event.facts.extend(same);
         if self.batch.directory.knows(app, &event.facts) {
-            return Ok(Imported::Known);
+            return Ok(ImportResult::AlreadyKnown);
         }
-        self.learn(app, &event)?;
+        self.apply(app, &event)?;
         // What is known of a merge, or of an end, may erase as well.
         let event = self.without_the_erased(app, &event);
-        let call = kept(txn, app, &asked.call);
-        self.batch.bodies.push(Bytes::from(written(entry_body(&event, Some(&call)))?));
+        let call = redact_call(txn, app, &job.call);
+        self.batch.bodies.push(Bytes::from(encoded(entry_body(&event, Some(&call)))?));
         let body = self.batch.bodies.len() - 1;
-        let of = Origin { app, source: Source::Api, received: asked.received, body, place: 0 };
-        self.journal(&subjects(app, &event), &of, &event, Outcome::Learned);
-        Ok(Imported::News)
+        let of = EventOrigin { app, source: Source::Api, received: job.received, body, place: 0 };
+        self.append_entry(&subjects(app, &event), &of, &event, Outcome::Learned);
+        Ok(ImportResult::Learned)
     }
 
     /// Whoever goes by the `userId` for which an `_id` was made takes that `_id` in, unless it is known here

@@ -1,6 +1,6 @@
 //! What a batch needs of the directory, before it is worked out.
 
-use super::queue::{Asked, Delivered, Import, Task};
+use super::queue::{CommandJob, ImportJob, Task, WebhookJob};
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Action, Authority};
 use crate::domain::{AppId, Event, Fact, Field, Key, Seen, SmoochId, Text, json_text};
@@ -11,18 +11,18 @@ pub(super) fn plan_load(batch: &[&Task]) -> Keys {
     let mut keys = Keys::default();
     for task in batch {
         match task {
-            Task::Delivery(given) => add_delivery(given, &mut keys),
-            Task::Command(asked, _) => add_command(asked, &mut keys),
-            Task::Redrive(asked) => add_delivery(&asked.delivered, &mut keys),
-            Task::Import(asked) => add_import(asked, &mut keys),
-            Task::Drop(_) | Task::Replace(_) | Task::Learned(_) | Task::Tick => {}
+            Task::Webhook(job) => add_webhook(job, &mut keys),
+            Task::Command(job, _) => add_command(job, &mut keys),
+            Task::Retry(job) => add_webhook(&job.webhook, &mut keys),
+            Task::Import(job) => add_import(job, &mut keys),
+            Task::Drop(_) | Task::Repair(_) | Task::SetRules(_) | Task::Tick => {}
         }
     }
     keys
 }
 
-fn add_delivery(given: &Delivered, keys: &mut Keys) {
-    given.events.iter().for_each(|(_, event)| add_event(&given.app, event, keys));
+fn add_webhook(job: &WebhookJob, keys: &mut Keys) {
+    job.events.iter().for_each(|(_, event)| add_event(&job.app, event, keys));
 }
 
 /// Everything that learning an event can touch.
@@ -68,30 +68,30 @@ fn reported(app: &AppId, seen: &Seen) -> Option<Reported> {
 }
 
 /// Everything a command can touch.
-fn add_command(asked: &Asked, keys: &mut Keys) {
-    let action = &asked.command.action;
+fn add_command(job: &CommandJob, keys: &mut Keys) {
+    let action = &job.command.action;
     for name in action.names() {
-        keys.named.push((asked.app.clone(), SmoochId::from(name)));
-        keys.user_ids.push((asked.app.clone(), json_text(name)));
+        keys.named.push((job.app.clone(), SmoochId::from(name)));
+        keys.user_ids.push((job.app.clone(), json_text(name)));
     }
-    if let Authority::User(own) = &asked.command.authority {
+    if let Authority::User(own) = &job.command.authority {
         // Whether it is carried by one app user alone.
-        keys.user_ids.push((asked.app.clone(), own.clone()));
+        keys.user_ids.push((job.app.clone(), own.clone()));
     }
-    keys.user_ids.extend(action.user_id().map(|text| (asked.app.clone(), text.clone())));
-    keys.clients.extend(action.client().map(|client| (asked.app.clone(), client.clone())));
+    keys.user_ids.extend(action.user_id().map(|text| (job.app.clone(), text.clone())));
+    keys.clients.extend(action.client().map(|client| (job.app.clone(), client.clone())));
     keys.gives_brand |= action.gives_brand();
     keys.ends_named |= matches!(action, Action::Delete { .. } | Action::Erase { .. });
 }
 
 /// Everything an import can touch.
-fn add_import(asked: &Import, keys: &mut Keys) {
-    add_event(&asked.app, &asked.event, keys);
-    let known = asked.event.facts.iter().filter_map(|fact| match fact {
+fn add_import(job: &ImportJob, keys: &mut Keys) {
+    add_event(&job.app, &job.event, keys);
+    let known = job.event.facts.iter().filter_map(|fact| match fact {
         Fact::Known(known) => known.made_for(),
         _ => None,
     });
-    keys.user_ids.extend(known.map(|(_, user_id)| (asked.app.clone(), user_id.clone())));
+    keys.user_ids.extend(known.map(|(_, user_id)| (job.app.clone(), user_id.clone())));
 }
 
 /// Whose journal an event belongs to: its app users', or, without any, the app's own.

@@ -1,16 +1,16 @@
 //! From the receiver to the disk: one bounded queue, one worker.
 
+pub mod app_activity;
+mod batch;
+mod batch_error;
 mod commands;
-mod failure;
-pub mod heard;
+pub mod commit_notifier;
+mod duplicate_check;
+pub mod heartbeat;
+mod id_generator;
 mod imports;
 mod load_plan;
-mod mint;
-pub mod news;
-pub mod pulse;
+pub mod maintenance;
 pub mod queue;
-pub mod refold;
-pub mod upkeep;
-mod walks;
-mod work;
+pub mod reapply;
 pub mod worker;

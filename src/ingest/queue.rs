@@ -18,7 +18,7 @@ use crate::store::{self, Seq};
 
 /// A delivery, verified and read.
 #[derive(Debug)]
-pub struct Delivered {
+pub struct WebhookJob {
     /// The app whose secret it came with.
     pub app: AppId,
     /// When it was received, in ms since 1970.
@@ -35,7 +35,7 @@ pub struct Delivered {
 
 /// What became of a delivery. It is on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
+pub struct WebhookResult {
     /// Events the directory learned.
     pub learned: usize,
     /// Events that are kept, and that is all.
@@ -50,9 +50,9 @@ pub struct Receipt {
     pub erased: usize,
 }
 
-impl Receipt {
+impl WebhookResult {
     /// Counts `held` of the unusable events as quarantined, and the others as erased.
-    pub fn hold(&mut self, held: usize) {
+    pub fn set_quarantined(&mut self, held: usize) {
         self.erased += self.quarantined - held;
         self.quarantined = held;
     }
@@ -60,43 +60,43 @@ impl Receipt {
 
 /// Why a delivery was not accepted. It may be stored all the same; the sender should try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum SubmitError {
     /// Too much is waiting.
     #[error("too much is waiting; try again")]
-    Full,
+    QueueFull,
     /// The service is about to end.
     #[error("shutting down; try again")]
     Closed,
     /// The disk has no room.
-    #[error("no room on the disk; try again later")]
-    NoRoom,
+    #[error("no reservation on the disk; try again later")]
+    StorageFull,
     /// The database cannot be used now.
     #[error("the database is not available; try again")]
     Unavailable,
     /// It cannot be done, and that is a fault of this program.
     #[error("an internal error; it is logged")]
-    Broken,
+    Internal,
     /// No answer from the worker in time.
     #[error("storing takes too long; try again")]
-    Late,
+    Timeout,
 }
 
-impl Refused {
+impl SubmitError {
     /// The word for it, in answers and in the metrics.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Full => "too_busy",
+            Self::QueueFull => "too_busy",
             Self::Closed => "shutting_down",
-            Self::NoRoom => "storage_full",
-            Self::Unavailable | Self::Late => "unavailable",
-            Self::Broken => "internal_error",
+            Self::StorageFull => "storage_full",
+            Self::Unavailable | Self::Timeout => "unavailable",
+            Self::Internal => "internal_error",
         }
     }
 }
 
 /// A call to our own API, authorised and read.
 #[derive(Debug)]
-pub struct Asked {
+pub struct CommandJob {
     /// The app it is about.
     pub app: AppId,
     /// What is to be done.
@@ -104,12 +104,12 @@ pub struct Asked {
     /// When it was received, in ms since 1970.
     pub received: i64,
     /// Whether it may have been sent before.
-    pub once: Option<Once>,
+    pub idempotency_key: Option<IdempotencyKey>,
 }
 
 /// How a call that is sent again is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Once {
+pub struct IdempotencyKey {
     /// Its `Idempotency-Key`, behind whoever sent it.
     pub key: String,
     /// The SHA-256 of what it asked.
@@ -118,7 +118,7 @@ pub struct Once {
 
 /// What became of a call to our own API.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum CommandResult {
     /// It was carried out, or refused.
     Fresh(Box<Result<Done, Refusal>>),
     /// It had been carried out or refused before, with this answer.
@@ -129,18 +129,18 @@ pub enum Answer {
 
 /// A body out of quarantine, read again.
 #[derive(Debug)]
-pub struct Redriven {
+pub struct RetryJob {
     /// Its number in quarantine.
     pub seq: Seq,
     /// When it went there, in ms since 1970: what was good of it may have been journalled since.
     pub held_since: i64,
     /// What can be used of it now, as if it were received now.
-    pub delivered: Delivered,
+    pub webhook: WebhookJob,
 }
 
 /// What is known elsewhere of somebody, checked and read.
 #[derive(Debug)]
-pub struct Import {
+pub struct ImportJob {
     /// The app it is about.
     pub app: AppId,
     /// What is known: facts with stamps of their own.
@@ -155,11 +155,11 @@ pub struct Import {
 
 /// What became of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Imported {
+pub enum ImportResult {
     /// Something of it was new; it is journalled.
-    News,
+    Learned,
     /// All of it was known; nothing was written.
-    Known,
+    AlreadyKnown,
     /// It would make one app user of more `_id`s than the settings allow; nothing was written.
     TooLarge,
     /// It has a `userId` that names somebody who is erased, by an `_id`; nothing was written.
@@ -168,14 +168,14 @@ pub enum Imported {
 
 /// Tells which rows of the directory are to be replaced, and by what. Called between two batches, when
 /// everything there is, is committed.
-pub struct Replacing(pub Mutex<Box<Differing>>);
+pub struct RepairJob(pub Mutex<Box<FindRepairs>>);
 
-/// See [`Replacing`].
-pub type Differing = dyn FnMut() -> store::Result<Vec<Row>> + Send;
+/// See [`RepairJob`].
+pub type FindRepairs = dyn FnMut() -> store::Result<Vec<Row>> + Send;
 
-impl fmt::Debug for Replacing {
+impl fmt::Debug for RepairJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Replacing")
+        f.write_str("RepairJob")
     }
 }
 
@@ -183,40 +183,40 @@ impl fmt::Debug for Replacing {
 #[derive(Debug)]
 pub enum Task {
     /// To store what Smooch told.
-    Delivery(Delivered),
+    Webhook(WebhookJob),
     /// To do what our API was asked, by this call.
-    Command(Asked, Option<Box<CallMade>>),
+    Command(CommandJob, Option<Box<CallMade>>),
     /// Nothing but to look whether something is to be let go.
     Tick,
     /// To use a body in quarantine after all.
-    Redrive(Redriven),
+    Retry(RetryJob),
     /// To give up bodies in quarantine.
     Drop(Vec<Seq>),
     /// To learn what is known elsewhere.
-    Import(Import),
+    Import(ImportJob),
     /// To put right what the journal says otherwise.
-    Replace(Replacing),
+    Repair(RepairJob),
     /// To note by which rules the directory was learned.
-    Learned(i64),
+    SetRules(i64),
 }
 
 /// What the worker has done. It is on disk.
 #[derive(Debug)]
 pub enum Reply {
-    /// See [`Task::Delivery`].
-    Stored(Receipt),
+    /// See [`Task::Webhook`].
+    Stored(WebhookResult),
     /// See [`Task::Command`].
-    Answered(Answer),
+    Answered(CommandResult),
     /// See [`Task::Tick`].
     Ticked,
-    /// See [`Task::Redrive`]; nothing if the body is not in quarantine any more.
-    Redriven(Option<Receipt>),
+    /// See [`Task::Retry`]; nothing if the body is not in quarantine any more.
+    Retried(Option<WebhookResult>),
     /// See [`Task::Drop`]: how many were there.
     Dropped(usize),
     /// See [`Task::Import`].
-    Imported(Imported),
-    /// See [`Task::Replace`]: how many rows.
-    Replaced(usize),
+    Imported(ImportResult),
+    /// See [`Task::Repair`]: how many rows.
+    Repaired(usize),
 }
 
 /// A task with whoever waits for it.
@@ -225,32 +225,32 @@ pub struct Job {
     /// What is to be done.
     pub task: Task,
     /// Told once it is on disk, or that it is not.
-    pub done: oneshot::Sender<Result<Reply, Refused>>,
+    pub done: oneshot::Sender<Result<Reply, SubmitError>>,
     /// The request that it came with, for the log.
     pub request: Request,
-    room: Room,
+    reservation: ByteReservation,
 }
 
 impl Job {
     /// Bytes it takes of the queue's bound.
     pub fn bytes(&self) -> usize {
-        self.room.bytes
+        self.reservation.bytes
     }
 }
 
 /// What a command takes of the queue's bound beside its call, in bytes: more than any has.
 const COMMAND_BYTES: usize = 4096;
 
-/// Bytes of the queue's bound that are taken until the job is gone.
+/// Bytes of the queue's bound that are reserved until the job is gone.
 #[derive(Debug)]
-struct Room {
-    taken: Arc<AtomicUsize>,
+struct ByteReservation {
+    reserved: Arc<AtomicUsize>,
     bytes: usize,
 }
 
-impl Drop for Room {
+impl Drop for ByteReservation {
     fn drop(&mut self) {
-        self.taken.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.reserved.fetch_sub(self.bytes, Ordering::AcqRel);
     }
 }
 
@@ -258,109 +258,114 @@ impl Drop for Room {
 #[derive(Clone, Debug)]
 pub struct Queue {
     jobs: Sender<Job>,
-    taken: Arc<AtomicUsize>,
-    most_bytes: usize,
+    reserved: Arc<AtomicUsize>,
+    max_bytes: usize,
     answer_within: Duration,
 }
 
 /// A queue for at most `jobs` deliveries of at most `bytes` of bodies, and the worker's end of it.
 pub fn bounded(jobs: usize, bytes: usize, answer_within: Duration) -> (Queue, Receiver<Job>) {
     let (sender, receiver) = async_channel::bounded(jobs);
-    (Queue { jobs: sender, taken: Arc::default(), most_bytes: bytes, answer_within }, receiver)
+    (Queue { jobs: sender, reserved: Arc::default(), max_bytes: bytes, answer_within }, receiver)
 }
 
 impl Queue {
     /// Resolves once the delivery is on disk. Within `answer_within` in any case.
-    pub async fn submit(&self, delivered: Delivered) -> Result<Receipt, Refused> {
-        let bytes = delivered.body.len();
-        match self.put(Task::Delivery(delivered), bytes).await? {
-            Reply::Stored(receipt) => Ok(receipt),
-            _ => Err(Refused::Broken),
+    pub async fn submit_webhook(&self, job: WebhookJob) -> Result<WebhookResult, SubmitError> {
+        let bytes = job.body.len();
+        match self.submit(Task::Webhook(job), bytes).await? {
+            Reply::Stored(result) => Ok(result),
+            _ => Err(SubmitError::Internal),
         }
     }
 
     /// Resolves once what was asked is done, and on disk. Within `answer_within` in any case.
-    pub async fn ask(&self, asked: Asked) -> Result<Answer, Refused> {
-        self.ask_by(asked, None).await
+    pub async fn submit_command(&self, job: CommandJob) -> Result<CommandResult, SubmitError> {
+        self.submit_command_with_call(job, None).await
     }
 
     /// The same, and the journal keeps the call by which it was asked.
-    pub async fn ask_by(&self, asked: Asked, call: Option<Box<CallMade>>) -> Result<Answer, Refused> {
+    pub async fn submit_command_with_call(
+        &self,
+        job: CommandJob,
+        call: Option<Box<CallMade>>,
+    ) -> Result<CommandResult, SubmitError> {
         let bytes = COMMAND_BYTES + call.as_ref().map_or(0, |call| call.bytes());
-        match self.put(Task::Command(asked, call), bytes).await? {
+        match self.submit(Task::Command(job, call), bytes).await? {
             Reply::Answered(answer) => Ok(answer),
-            _ => Err(Refused::Broken),
+            _ => Err(SubmitError::Internal),
         }
     }
 
     /// Resolves once a body of the quarantine is used, or kept with what is wrong with it now; nothing if it
     /// is not there any more.
-    pub async fn redrive(&self, redriven: Redriven) -> Result<Option<Receipt>, Refused> {
-        let bytes = redriven.delivered.body.len();
-        match self.put(Task::Redrive(redriven), bytes).await? {
-            Reply::Redriven(receipt) => Ok(receipt),
-            _ => Err(Refused::Broken),
+    pub async fn retry_quarantined(&self, job: RetryJob) -> Result<Option<WebhookResult>, SubmitError> {
+        let bytes = job.webhook.body.len();
+        match self.submit(Task::Retry(job), bytes).await? {
+            Reply::Retried(result) => Ok(result),
+            _ => Err(SubmitError::Internal),
         }
     }
 
     /// Resolves once these bodies are out of the quarantine, given up: how many there were.
-    pub async fn drop_held(&self, seqs: Vec<Seq>) -> Result<usize, Refused> {
-        match self.put(Task::Drop(seqs), COMMAND_BYTES).await? {
+    pub async fn drop_quarantined(&self, seqs: Vec<Seq>) -> Result<usize, SubmitError> {
+        match self.submit(Task::Drop(seqs), COMMAND_BYTES).await? {
             Reply::Dropped(count) => Ok(count),
-            _ => Err(Refused::Broken),
+            _ => Err(SubmitError::Internal),
         }
     }
 
     /// Resolves once what is known elsewhere is known here.
-    pub async fn import(&self, import: Import) -> Result<Imported, Refused> {
-        let bytes = import.bytes;
-        match self.put(Task::Import(import), bytes).await? {
+    pub async fn submit_import(&self, job: ImportJob) -> Result<ImportResult, SubmitError> {
+        let bytes = job.bytes;
+        match self.submit(Task::Import(job), bytes).await? {
             Reply::Imported(imported) => Ok(imported),
-            _ => Err(Refused::Broken),
+            _ => Err(SubmitError::Internal),
         }
     }
 
-    /// Resolves once the rows that `differing` gives are replaced: how many.
-    pub async fn replace(&self, differing: Box<Differing>) -> Result<usize, Refused> {
-        match self.put(Task::Replace(Replacing(Mutex::new(differing))), COMMAND_BYTES).await? {
-            Reply::Replaced(count) => Ok(count),
-            _ => Err(Refused::Broken),
+    /// Resolves once the rows that `find` gives are replaced: how many.
+    pub async fn submit_repair(&self, find: Box<FindRepairs>) -> Result<usize, SubmitError> {
+        match self.submit(Task::Repair(RepairJob(Mutex::new(find))), COMMAND_BYTES).await? {
+            Reply::Repaired(count) => Ok(count),
+            _ => Err(SubmitError::Internal),
         }
     }
 
     /// Resolves once it is noted that all of the directory was learned by these rules.
-    pub async fn learned(&self, rules: i64) -> Result<(), Refused> {
-        self.put(Task::Learned(rules), COMMAND_BYTES).await.map(drop)
+    pub async fn set_rules(&self, rules: i64) -> Result<(), SubmitError> {
+        self.submit(Task::SetRules(rules), COMMAND_BYTES).await.map(drop)
     }
 
     /// Resolves within `answer_within` in any case: Smooch waits 20 s at the longest, 5 s in its
     /// oldest version. Never waits for room.
-    async fn put(&self, task: Task, bytes: usize) -> Result<Reply, Refused> {
-        let taken = self.taken.fetch_add(bytes, Ordering::AcqRel);
-        let room = Room { taken: self.taken.clone(), bytes };
-        if taken > 0 && taken + bytes > self.most_bytes {
-            return Err(Refused::Full);
+    async fn submit(&self, task: Task, bytes: usize) -> Result<Reply, SubmitError> {
+        let reserved = self.reserved.fetch_add(bytes, Ordering::AcqRel);
+        let reservation = ByteReservation { reserved: self.reserved.clone(), bytes };
+        if reserved > 0 && reserved + bytes > self.max_bytes {
+            return Err(SubmitError::QueueFull);
         }
         let (done, reply) = oneshot::channel();
-        self.jobs.try_send(Job { task, done, request: Request::current(), room }).map_err(
+        self.jobs.try_send(Job { task, done, request: Request::current(), reservation }).map_err(
             |error| match error {
-                TrySendError::Full(_) => Refused::Full,
-                TrySendError::Closed(_) => Refused::Closed,
+                TrySendError::Full(_) => SubmitError::QueueFull,
+                TrySendError::Closed(_) => SubmitError::Closed,
             },
         )?;
         match timeout(self.answer_within, reply).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_)) => Err(Refused::Unavailable),
-            Err(_) => Err(Refused::Late),
+            Ok(Err(_)) => Err(SubmitError::Unavailable),
+            Err(_) => Err(SubmitError::Timeout),
         }
     }
 
     /// Has the worker look whether something is to be let go, when it has the time: whether there still is
     /// a worker. Where much is waiting, it looks anyway.
     pub fn tick(&self) -> bool {
-        let room = Room { taken: self.taken.clone(), bytes: 0 };
+        let reservation = ByteReservation { reserved: self.reserved.clone(), bytes: 0 };
         let (done, _) = oneshot::channel();
-        let sent = self.jobs.try_send(Job { task: Task::Tick, done, room, request: Request::default() });
+        let sent =
+            self.jobs.try_send(Job { task: Task::Tick, done, reservation, request: Request::default() });
         !matches!(sent, Err(TrySendError::Closed(_)))
     }
 
@@ -376,7 +381,7 @@ impl Queue {
 
     /// Bytes of bodies waiting or being stored.
     pub fn bytes(&self) -> usize {
-        self.taken.load(Ordering::Acquire)
+        self.reserved.load(Ordering::Acquire)
     }
 
     /// The most deliveries that may wait.

@@ -6,14 +6,17 @@ use std::time::Instant;
 
 use async_channel::{Receiver, TryRecvError};
 
-use super::failure::Failure;
+use super::batch::BatchBuilder;
+use super::batch_error::BatchError;
+use super::commit_notifier::CommitNotifier;
+use super::duplicate_check::JournalIndex;
+use super::heartbeat::WorkerHeartbeat;
 use super::load_plan::plan_load;
-use super::news::News;
-use super::pulse::Pulse;
-use super::queue::{Answer, Delivered, Imported, Job, Receipt, Redriven, Refused, Replacing, Reply, Task};
-use super::upkeep::Upkeep;
-use super::walks::Walks;
-use super::work::Work;
+use super::maintenance::Maintenance;
+use super::queue::{
+    CommandResult, ImportResult, Job, RepairJob, Reply, RetryJob, SubmitError, Task, WebhookJob,
+    WebhookResult,
+};
 use crate::clock::now_ms;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
@@ -25,7 +28,7 @@ const BATCH_BYTES: usize = 8 << 20;
 
 /// How a batch is put together.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct WorkerOptions {
     /// The most jobs in a batch.
     pub batch_jobs: usize,
     /// The most `_id`s one merged app user may have.
@@ -33,9 +36,9 @@ pub struct Options {
     /// How much is kept.
     pub retention: Retention,
     /// Told of every commit.
-    pub news: News,
+    pub commits: CommitNotifier,
     /// Felt by whoever watches over the worker.
-    pub pulse: Pulse,
+    pub heartbeat: WorkerHeartbeat,
 }
 
 /// Stores what comes until the queue is closed and empty, then closes the store.
@@ -45,7 +48,7 @@ pub struct Options {
 pub fn run<S: Store>(
     mut store: S,
     jobs: &Receiver<Job>,
-    options: &Options,
+    options: &WorkerOptions,
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let ended = batches(&mut store, jobs, options, metrics);
@@ -61,17 +64,17 @@ pub fn run<S: Store>(
 fn batches<S: Store>(
     store: &mut S,
     jobs: &Receiver<Job>,
-    options: &Options,
+    options: &WorkerOptions,
     metrics: &Metrics,
 ) -> Result<(), Error> {
-    let mut walks = Walks::default();
-    let mut upkeep = Upkeep::new(options.retention);
+    let mut duplicates = JournalIndex::default();
+    let mut maintenance = Maintenance::new(options.retention);
     loop {
         let first = match jobs.try_recv() {
-            Err(TryRecvError::Empty) if upkeep.is_due() => {
-                options.pulse.begin();
-                upkeep.step(store, metrics)?;
-                options.pulse.end();
+            Err(TryRecvError::Empty) if maintenance.is_due() => {
+                options.heartbeat.begin();
+                maintenance.step(store, metrics)?;
+                options.heartbeat.end();
                 continue;
             }
             Err(TryRecvError::Empty) => jobs.recv_blocking().ok(),
@@ -82,7 +85,7 @@ fn batches<S: Store>(
             rest(store)?;
             return warn_unless_fatal(store.finish(), "the last checkpoint is left to the next start");
         };
-        options.pulse.begin();
+        options.heartbeat.begin();
         let mut bytes = first.bytes();
         let mut batch = vec![first];
         while batch.len() < options.batch_jobs
@@ -95,24 +98,24 @@ fn batches<S: Store>(
         let waiting = batch.len();
         batch.retain(|job| !matches!(job.task, Task::Tick));
         if batch.len() < waiting {
-            upkeep.wake();
+            maintenance.mark_due();
         }
         if batch.is_empty() {
             rest(store)?;
-            options.pulse.end();
+            options.heartbeat.end();
             continue;
         }
         metrics.batch_jobs.observe(batch.len() as f64);
-        handle(store, batch, &mut walks, options, metrics)?;
+        handle(store, batch, &mut duplicates, options, metrics)?;
         rest(store)?;
-        upkeep.after_batch(store, metrics)?;
-        options.pulse.end();
+        maintenance.after_batch(store, metrics)?;
+        options.heartbeat.end();
     }
 }
 
 /// Looks after the store between two batches.
 fn rest<S: Store>(store: &mut S) -> Result<(), Error> {
-    warn_unless_fatal(store.rest(), "upkeep of the database failed")
+    warn_unless_fatal(store.rest(), "maintenance of the database failed")
 }
 
 /// Logs an error after which the store can be used.
@@ -128,12 +131,12 @@ fn warn_unless_fatal(done: Result<(), Error>, failed: &str) -> Result<(), Error>
 fn handle<S: Store>(
     store: &mut S,
     batch: Vec<Job>,
-    walks: &mut Walks,
-    options: &Options,
+    duplicates: &mut JournalIndex,
+    options: &WorkerOptions,
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let request = if let [job] = batch.as_slice() { job.request.clone() } else { Request::default() };
-    request.cover_here(|| keep(store, batch, walks, options, metrics))
+    request.cover_here(|| keep(store, batch, duplicates, options, metrics))
 }
 
 /// Stores a batch; where something in it cannot be applied, each of its jobs alone; and the one
@@ -141,54 +144,61 @@ fn handle<S: Store>(
 fn keep<S: Store>(
     store: &mut S,
     batch: Vec<Job>,
-    walks: &mut Walks,
-    options: &Options,
+    duplicates: &mut JournalIndex,
+    options: &WorkerOptions,
     metrics: &Metrics,
 ) -> Result<(), Error> {
     let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
     let alone =
-        tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Replace(_) | Task::Learned(_)));
+        tasks.len() > 1 && tasks.iter().any(|task| matches!(task, Task::Repair(_) | Task::SetRules(_)));
     if alone {
-        return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
+        return batch.into_iter().try_for_each(|job| handle(store, vec![job], duplicates, options, metrics));
     }
-    let stored = match (attempt(store, &tasks, walks, options, metrics), tasks.as_slice()) {
-        (Err(Failure::Job(_) | Failure::Group(_) | Failure::Store(Error::Unreadable { .. })), [_, _, ..]) => {
-            return batch.into_iter().try_for_each(|job| handle(store, vec![job], walks, options, metrics));
+    let stored = match (attempt(store, &tasks, duplicates, options, metrics), tasks.as_slice()) {
+        (
+            Err(BatchError::Job(_) | BatchError::Group(_) | BatchError::Store(Error::Unreadable { .. })),
+            [_, _, ..],
+        ) => {
+            return batch
+                .into_iter()
+                .try_for_each(|job| handle(store, vec![job], duplicates, options, metrics));
         }
-        (Err(failure), [Task::Delivery(one)]) => match failure.about_the_job() {
-            Ok(detail) => attempt(store, &[&Task::Delivery(unusable(one, detail))], walks, options, metrics),
-            Err(failure) => Err(failure),
-        },
-        (Err(failure), [Task::Redrive(one)]) => match failure.about_the_job() {
+        (Err(failure), [Task::Webhook(one)]) => match failure.about_the_job() {
             Ok(detail) => {
-                let (seq, held_since) = (one.seq, one.held_since);
-                let delivered = unusable(&one.delivered, detail);
-                let task = Task::Redrive(Redriven { seq, held_since, delivered });
-                attempt(store, &[&task], walks, options, metrics)
+                attempt(store, &[&Task::Webhook(unusable(one, detail))], duplicates, options, metrics)
             }
             Err(failure) => Err(failure),
         },
-        (Err(Failure::Group(_)), [Task::Import(_)]) => Ok(vec![Reply::Imported(Imported::TooLarge)]),
-        (Err(Failure::Group(_)), _) => {
-            Ok(vec![Reply::Answered(Answer::Fresh(Box::new(Err(Refusal::TooManyMembers))))])
+        (Err(failure), [Task::Retry(one)]) => match failure.about_the_job() {
+            Ok(detail) => {
+                let (seq, held_since) = (one.seq, one.held_since);
+                let webhook = unusable(&one.webhook, detail);
+                let task = Task::Retry(RetryJob { seq, held_since, webhook });
+                attempt(store, &[&task], duplicates, options, metrics)
+            }
+            Err(failure) => Err(failure),
+        },
+        (Err(BatchError::Group(_)), [Task::Import(_)]) => Ok(vec![Reply::Imported(ImportResult::TooLarge)]),
+        (Err(BatchError::Group(_)), _) => {
+            Ok(vec![Reply::Answered(CommandResult::Fresh(Box::new(Err(Refusal::TooManyMembers))))])
         }
-        (Err(Failure::Job(detail)), _) => {
+        (Err(BatchError::Job(detail)), _) => {
             tracing::error!(detail, "a command cannot be carried out: {detail}");
-            answer(batch, std::iter::repeat_with(|| Err(Refused::Broken)));
+            answer(batch, std::iter::repeat_with(|| Err(SubmitError::Internal)));
             return Ok(());
         }
         (stored, _) => stored,
     };
     match stored {
-        Ok(receipts) => answer(batch, receipts.into_iter().map(Ok)),
+        Ok(results) => answer(batch, results.into_iter().map(Ok)),
         // Dropping the batch tells each of its requests that it is not known to be stored.
-        Err(Failure::Store(error)) if error.is_fatal() => return Err(error),
+        Err(BatchError::Store(error)) if error.is_fatal() => return Err(error),
         Err(failure) => {
             let (refused, error) = match failure {
-                Failure::Store(Error::Full(error)) => (Refused::NoRoom, error),
-                Failure::Store(error) => (Refused::Unavailable, error.to_string()),
-                Failure::Job(detail) => (Refused::Unavailable, detail),
-                Failure::Group(error) => (Refused::Unavailable, error.to_string()),
+                BatchError::Store(Error::Full(error)) => (SubmitError::StorageFull, error),
+                BatchError::Store(error) => (SubmitError::Unavailable, error.to_string()),
+                BatchError::Job(detail) => (SubmitError::Unavailable, detail),
+                BatchError::Group(error) => (SubmitError::Unavailable, error.to_string()),
             };
             tracing::error!(error, jobs = batch.len(), "batch not stored: {error}");
             metrics.not_stored();
@@ -199,20 +209,20 @@ fn keep<S: Store>(
 }
 
 /// What is left of a delivery that cannot be applied: a body for the quarantine.
-fn unusable(given: &Delivered, detail: String) -> Delivered {
+fn unusable(job: &WebhookJob, detail: String) -> WebhookJob {
     tracing::warn!(detail, "a delivery cannot be applied");
-    Delivered {
-        app: given.app.clone(),
-        body: given.body.clone(),
-        headers: given.headers.clone(),
+    WebhookJob {
+        app: job.app.clone(),
+        body: job.body.clone(),
+        headers: job.headers.clone(),
         events: Vec::new(),
         unusable: vec![("cannot_apply", detail)],
-        received: given.received,
+        received: job.received,
     }
 }
 
 /// Tells each waiting request what became of it.
-fn answer(batch: Vec<Job>, answers: impl Iterator<Item = Result<Reply, Refused>>) {
+fn answer(batch: Vec<Job>, answers: impl Iterator<Item = Result<Reply, SubmitError>>) {
     for (job, answer) in batch.into_iter().zip(answers) {
         // Whoever has hung up will try again, and be told that it is stored.
         _ = job.done.send(answer);
@@ -224,15 +234,15 @@ fn answer(batch: Vec<Job>, answers: impl Iterator<Item = Result<Reply, Refused>>
 fn attempt<S: Store>(
     store: &mut S,
     batch: &[&Task],
-    walks: &mut Walks,
-    options: &Options,
+    duplicates: &mut JournalIndex,
+    options: &WorkerOptions,
     metrics: &Metrics,
-) -> Result<Vec<Reply>, Failure> {
+) -> Result<Vec<Reply>, BatchError> {
     let mut tried = Vec::new();
     loop {
-        match attempt_once(store, batch, walks, options, metrics) {
-            Err(Failure::Store(Error::Derived { name, why })) => mend(store, &mut tried, name, &why)?,
-            Err(Failure::Store(error)) => {
+        match attempt_once(store, batch, duplicates, options, metrics) {
+            Err(BatchError::Store(Error::Derived { name, why })) => mend(store, &mut tried, name, &why)?,
+            Err(BatchError::Store(error)) => {
                 store.note(&error);
                 return Err(error.into());
             }
@@ -266,57 +276,59 @@ fn mend<S: Store>(
 fn attempt_once<S: Store>(
     store: &mut S,
     batch: &[&Task],
-    walks: &mut Walks,
-    options: &Options,
+    duplicates: &mut JournalIndex,
+    options: &WorkerOptions,
     metrics: &Metrics,
-) -> Result<Vec<Reply>, Failure> {
-    let stored = catch_unwind(AssertUnwindSafe(|| transact(store, batch, walks, options, metrics)));
-    stored.unwrap_or_else(|_| Err(Failure::Job("the worker panicked over it".to_owned())))
+) -> Result<Vec<Reply>, BatchError> {
+    let stored = catch_unwind(AssertUnwindSafe(|| transact(store, batch, duplicates, options, metrics)));
+    stored.unwrap_or_else(|_| Err(BatchError::Job("the worker panicked over it".to_owned())))
 }
 
 fn transact<S: Store>(
     store: &mut S,
     tasks: &[&Task],
-    walks: &mut Walks,
-    options: &Options,
+    duplicates: &mut JournalIndex,
+    options: &WorkerOptions,
     metrics: &Metrics,
-) -> Result<Vec<Reply>, Failure> {
-    if let [Task::Replace(replacing)] = tasks {
+) -> Result<Vec<Reply>, BatchError> {
+    if let [Task::Repair(replacing)] = tasks {
         let replaced = replace(store, replacing, options)?;
-        return Ok(vec![Reply::Replaced(replaced)]);
+        return Ok(vec![Reply::Repaired(replaced)]);
     }
-    if let [Task::Learned(rules)] = tasks {
+    if let [Task::SetRules(rules)] = tasks {
         store.learned(*rules)?;
         return Ok(vec![Reply::Ticked]);
     }
     let mut txn = store.begin()?;
     let directory = txn.load(&plan_load(tasks), options.group_members)?;
-    let mut work = Work::new(directory, &txn, walks);
+    let mut builder = BatchBuilder::new(directory, &txn, duplicates);
     let mut replies = Vec::with_capacity(tasks.len());
     for task in tasks {
         replies.push(match task {
-            Task::Delivery(given) => Reply::Stored(work.delivery(&mut txn, given)?),
-            Task::Command(asked, call) => Reply::Answered(work.command(&mut txn, asked, call.as_deref())?),
-            Task::Redrive(asked) => Reply::Redriven(work.redrive(&mut txn, asked)?),
-            Task::Drop(seqs) => Reply::Dropped(work.drop_held(&mut txn, seqs)?),
-            Task::Import(asked) => Reply::Imported(work.import(&txn, asked)?),
+            Task::Webhook(job) => Reply::Stored(builder.add_webhook(&mut txn, job)?),
+            Task::Command(job, call) => {
+                Reply::Answered(builder.add_command(&mut txn, job, call.as_deref())?)
+            }
+            Task::Retry(job) => Reply::Retried(builder.add_retry(&mut txn, job)?),
+            Task::Drop(seqs) => Reply::Dropped(builder.add_drop(&mut txn, seqs)?),
+            Task::Import(job) => Reply::Imported(builder.add_import(&txn, job)?),
             // They never share a batch.
-            Task::Replace(_) => Reply::Replaced(0),
-            Task::Learned(_) | Task::Tick => Reply::Ticked,
+            Task::Repair(_) => Reply::Repaired(0),
+            Task::SetRules(_) | Task::Tick => Reply::Ticked,
         });
     }
-    let batch = work.batch;
+    let batch = builder.batch;
     // Otherwise all of it was stored before, or changes nothing.
     let mut saved = Saved::default();
     if !batch.is_empty() {
         saved = txn.save(&batch)?;
         let began = Instant::now();
         txn.commit()?;
-        walks.note(&batch.entries);
+        duplicates.add_committed(&batch.entries);
         metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
         metrics.stored();
         store.remember(batch.directory);
-        options.news.tell();
+        options.commits.notify();
     }
     count(metrics, &saved, &replies);
     Ok(replies)
@@ -324,7 +336,11 @@ fn transact<S: Store>(
 
 /// Replaces rows of the directory by what the journal says: how many. It is told once nothing is under way,
 /// so that the two are of one moment.
-fn replace<S: Store>(store: &mut S, replacing: &Replacing, options: &Options) -> Result<usize, Failure> {
+fn replace<S: Store>(
+    store: &mut S,
+    replacing: &RepairJob,
+    options: &WorkerOptions,
+) -> Result<usize, BatchError> {
     let mut differing = replacing.0.lock().unwrap_or_else(PoisonError::into_inner);
     let rows = differing().map_err(|error| {
         // Whatever is wrong with the other directory says nothing about this one.
@@ -336,7 +352,7 @@ fn replace<S: Store>(store: &mut S, replacing: &Replacing, options: &Options) ->
     let mut txn = store.begin()?;
     txn.replace(&rows, now_ms())?;
     txn.commit()?;
-    options.news.tell();
+    options.commits.notify();
     Ok(rows.len())
 }
 
@@ -347,17 +363,17 @@ fn count(metrics: &Metrics, saved: &Saved, replies: &[Reply]) {
     metrics.erased.inc_by(saved.erased);
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
-    let receipts = || {
+    let results = || {
         replies.iter().filter_map(|reply| match reply {
-            Reply::Stored(receipt) | Reply::Redriven(Some(receipt)) => Some(receipt),
+            Reply::Stored(result) | Reply::Retried(Some(result)) => Some(result),
             _ => None,
         })
     };
-    let sum = |count: fn(&Receipt) -> usize| receipts().map(count).sum::<usize>();
-    metrics.id_conflicts.inc_by(sum(|receipt| receipt.contradicting) as u64);
-    metrics.events("learned", sum(|receipt| receipt.learned));
-    metrics.events("kept", sum(|receipt| receipt.kept));
-    metrics.events("repeated", sum(|receipt| receipt.repeated));
-    metrics.events("quarantined", sum(|receipt| receipt.quarantined));
-    metrics.events("erased", sum(|receipt| receipt.erased));
+    let sum = |count: fn(&WebhookResult) -> usize| results().map(count).sum::<usize>();
+    metrics.id_conflicts.inc_by(sum(|result| result.contradicting) as u64);
+    metrics.events("learned", sum(|result| result.learned));
+    metrics.events("kept", sum(|result| result.kept));
+    metrics.events("repeated", sum(|result| result.repeated));
+    metrics.events("quarantined", sum(|result| result.quarantined));
+    metrics.events("erased", sum(|result| result.erased));
 }

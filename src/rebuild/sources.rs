@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::told::Fold;
+use super::history_replay::HistoryReplay;
 use crate::domain::{ClientId, Event, Field, Record, SmoochId, View};
 use crate::store::{Entry, Seq};
 
 /// What is known of the events of an app user and of everybody merged into it, each event as a `S`.
 pub struct Sources<S> {
     of: SmoochId,
-    said: BTreeMap<(SmoochId, Word), S>,
+    said: BTreeMap<(SmoochId, ValueKey), S>,
     clients: BTreeMap<SmoochId, (Seq, S)>,
     /// Somebody else took a client, or gave it back.
     taken: Option<(Seq, S)>,
@@ -19,7 +19,7 @@ pub struct Sources<S> {
 
 /// Whose word on a field it is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Word {
+enum ValueKey {
     Smooch(Field),
     Ours(Field),
 }
@@ -38,12 +38,12 @@ impl<S: Clone> Sources<S> {
     }
 
     /// Lets the directory learn an entry, and notes what of it came with that.
-    pub fn learn(&mut self, fold: &mut Fold, entry: &Entry, event: &Event, source: &S) {
+    pub fn apply(&mut self, fold: &mut HistoryReplay, entry: &Entry, event: &Event, source: &S) {
         let ids: Vec<&SmoochId> = entry.users.iter().map(|(id, _)| id).collect();
-        let record = |fold: &Fold, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
+        let record = |fold: &HistoryReplay, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
         let before: Vec<Record> = ids.iter().map(|id| record(fold, id)).collect();
         let (shown, elsewhere) = (fold.view(&self.of), fold.elsewhere(&self.of));
-        fold.pass(event);
+        fold.apply(event);
         for (id, before) in ids.into_iter().zip(&before) {
             self.compare(id, before, &record(fold, id), (entry.seq, source));
         }
@@ -61,12 +61,12 @@ impl<S: Clone> Sources<S> {
     fn compare(&mut self, id: &SmoochId, before: &Record, now: &Record, (seq, source): (Seq, &S)) {
         for (field, said) in &now.smooch.fields {
             if before.smooch.fields.get(field).is_none_or(|before| before.value != said.value) {
-                self.said.insert((id.clone(), Word::Smooch(field.clone())), source.clone());
+                self.said.insert((id.clone(), ValueKey::Smooch(field.clone())), source.clone());
             }
         }
         for (field, set) in &now.ours {
             if before.ours.get(field).is_none_or(|before| before.value.value != set.value.value) {
-                self.said.insert((id.clone(), Word::Ours(field.clone())), source.clone());
+                self.said.insert((id.clone(), ValueKey::Ours(field.clone())), source.clone());
             }
         }
         let alone = |record: &Record| View::alone(id, record).clients;
@@ -84,13 +84,13 @@ impl<S: Clone> Sources<S> {
 
     /// Each member that is shown of the app user, by its name, with the event it is from; without those of which that
     /// is not known any more.
-    pub fn shown(&self, fold: &Fold) -> BTreeMap<String, S> {
+    pub fn shown(&self, fold: &HistoryReplay) -> BTreeMap<String, S> {
         let (Some(view), Some(group)) = (fold.view(&self.of), fold.group(&self.of)) else {
             return BTreeMap::new();
         };
         let fields = view.fields.keys().filter_map(|field| {
             let (id, ours) = group.says(field)?;
-            let word = if ours { Word::Ours(field.clone()) } else { Word::Smooch(field.clone()) };
+            let word = if ours { ValueKey::Ours(field.clone()) } else { ValueKey::Smooch(field.clone()) };
             Some((field.to_string(), self.said.get(&(id.clone(), word))?.clone()))
         });
         let mut shown: BTreeMap<String, S> = fields.collect();

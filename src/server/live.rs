@@ -12,7 +12,7 @@ use crate::config::{Problems, Settings};
 use crate::http::listen::{Limits, Routes};
 use crate::http::{self, Shared};
 use crate::metrics::Metrics;
-use crate::rebuild::relearn::Relearning;
+use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::supervisor;
 
@@ -27,7 +27,7 @@ pub(super) struct Live {
     shared: Arc<Shared>,
     schedule: Schedule,
     /// Ends with the rest.
-    _relearning: Relearning,
+    _relearning: BackgroundRebuild,
     routes: Routes,
     admin_routes: Routes,
     limits: watch::Sender<Limits>,
@@ -38,7 +38,7 @@ impl Live {
     pub(super) fn new(
         settings: &Settings,
         shared: Shared,
-        (schedule, relearning): (Schedule, Relearning),
+        (schedule, relearning): (Schedule, BackgroundRebuild),
         front: &Front,
         metrics: Arc<Metrics>,
     ) -> Self {
@@ -129,7 +129,7 @@ fn listen_for_silence(shared: &Arc<Shared>) -> JoinSet<()> {
     let (shared, mut listening) = (shared.clone(), JoinSet::new());
     listening.spawn(async move {
         shared.recall().await;
-        shared.heard.watch().await;
+        shared.app_activity.watch().await;
     });
     listening
 }

@@ -11,7 +11,7 @@ use crate::clock::now_ms;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Directory, SmoochId, View};
 use crate::rebuild;
-use crate::rebuild::told::Fold;
+use crate::rebuild::history_replay::HistoryReplay;
 use crate::smooch::{iso, kept, v1};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
@@ -32,10 +32,10 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
     let entries = journal(reader, app, &view)?;
     // Read last, so that every entry after it was read before it could be trimmed.
     let (horizon, base) = reader.base_of(app, &reader_ids(&entries, &ids))?;
-    let mut fold = Fold::new(app, base);
+    let mut fold = HistoryReplay::new(app, base);
     let mut sources = Sources::of(&view.id);
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
-        sources.learn(&mut fold, entry, &rebuild::event(entry, body)?, &event(entry));
+        sources.apply(&mut fold, entry, &rebuild::event(entry, body)?, &event(entry));
     }
     let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
     let history =

@@ -24,7 +24,7 @@ use crate::cli::replay::tally::{Outcome, Tally};
 use crate::cli::replay::{Feed, Posting, post_all};
 use crate::cli::{Failure, database, service};
 use crate::config::{Settings, StoreUrl};
-use crate::ingest::upkeep::read_again;
+use crate::ingest::maintenance::reparse_event;
 use crate::store::archive::{Archive as _, BatchBody, Wanted};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Entry, Reader as _, Seq, Source};
@@ -222,7 +222,7 @@ impl Bodies {
 
     /// The body of each of these entries; nothing for one whose body is missing or damaged.
     fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
-        match self.reader.bodies(few, read_again) {
+        match self.reader.bodies(few, reparse_event) {
             Err(store::Error::Hole(_)) if few.len() > 1 => {
                 few.chunks(1).map(|one| Ok(self.bodies(one)?.pop().flatten())).collect()
             }

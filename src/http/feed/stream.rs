@@ -51,7 +51,7 @@ pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError>
     }
     let follower = Follower {
         _counted: Reading::begin(&shared.metrics),
-        news: shared.news.follow(),
+        commits: shared.commits.subscribe(),
         draining: shared.draining.subscribe(),
         begun: false,
         at: Some(from),
@@ -92,7 +92,7 @@ struct Follower {
     _counted: Reading,
     shared: Arc<Shared>,
     app: AppId,
-    news: watch::Receiver<u64>,
+    commits: watch::Receiver<u64>,
     draining: watch::Receiver<bool>,
     begun: bool,
     /// Nowhere once the stream has ended.
@@ -126,7 +126,7 @@ impl Follower {
     }
 
     fn storing(&self) -> Storing {
-        Storing { commits: self.shared.news.commits(), waiting: self.shared.queue.bytes() > 0 }
+        Storing { commits: self.shared.commits.count(), waiting: self.shared.queue.bytes() > 0 }
     }
 
     fn end(&mut self, last: String) -> Option<String> {
@@ -175,7 +175,7 @@ impl Follower {
         // However often other apps wake it meanwhile.
         let heartbeat = Instant::now() + self.shared.feed.heartbeat;
         loop {
-            self.news.mark_unchanged();
+            self.commits.mark_unchanged();
             let told = async {
                 let page = read(&self.shared, &self.app, since, self.limit).await?;
                 let epoch = page.epoch.epoch;
@@ -197,7 +197,7 @@ impl Follower {
                 Err(error) => return self.broken(&error),
             }
             tokio::select! {
-                _ = self.news.changed() => {}
+                _ = self.commits.changed() => {}
                 _ = self.draining.wait_for(|draining| *draining) => {}
                 () = sleep_until(heartbeat) => return Some(HEARTBEAT.to_owned()),
                 () = sleep_until(self.until) => {}

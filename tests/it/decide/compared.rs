@@ -4,8 +4,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use rollcall::ingest::upkeep::READING;
-use rollcall::rebuild::{Comparison, Pass, Scratch};
+use rollcall::ingest::maintenance::READING;
+use rollcall::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use rollcall::store::archive::Row;
 use rollcall::store::sqlite::{Options, Sqlite, Work, derived_faults};
 use rollcall::store::{Retention, Store as _};
@@ -16,10 +16,10 @@ use super::*;
 
 /// The rows that are not what the journal says.
 pub fn differing(database: &std::path::Path) -> Vec<Row> {
-    let _scratch = Scratch::take(database).unwrap();
+    let _scratch = RebuildFolder::take(database).unwrap();
     let mut comparison = Comparison::open(database).unwrap();
     comparison.catch_up(&mut |_| ()).unwrap();
-    let (mut pass, mut all) = (Pass::begin(), Vec::new());
+    let (mut pass, mut all) = (ComparisonCursor::begin(), Vec::new());
     while let Some(found) = comparison.next(&mut pass, &mut |_| ()).unwrap() {
         all.extend(found);
     }

@@ -10,10 +10,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::brand::BRAND;
 use rollcall::domain::command::{Done, Refusal};
-use rollcall::ingest::news::News;
-use rollcall::ingest::pulse::Pulse;
-use rollcall::ingest::queue::{self, Answer, Asked, Delivered, Queue, Refused};
-use rollcall::ingest::upkeep::READING;
+use rollcall::ingest::commit_notifier::CommitNotifier;
+use rollcall::ingest::heartbeat::WorkerHeartbeat;
+use rollcall::ingest::maintenance::READING;
+use rollcall::ingest::queue::{self, CommandJob, CommandResult, Queue, SubmitError, WebhookJob};
 use rollcall::ingest::worker;
 use rollcall::metrics::Metrics;
 use rollcall::smooch;
@@ -59,7 +59,7 @@ impl Store for Lent<'_> {
     }
 }
 
-type Waiting = Pin<Box<dyn Future<Output = Result<Option<Answer>, Refused>>>>;
+type Waiting = Pin<Box<dyn Future<Output = Result<Option<CommandResult>, SubmitError>>>>;
 
 /// What is sent: the clock of whoever receives it, in s, goes on by one with everything sent.
 #[derive(Default)]
@@ -75,8 +75,8 @@ impl Sender {
         self.now += 1;
         let (queue, received) = (queue.clone(), self.now * 1000);
         if let Some(command) = command(step, &self.known) {
-            let asked = Asked { app: app(), command, received, once: None };
-            return Some(Box::pin(async move { queue.ask(asked).await.map(Some) }));
+            let asked = CommandJob { app: app(), command, received, idempotency_key: None };
+            return Some(Box::pin(async move { queue.submit_command(asked).await.map(Some) }));
         }
         match step {
             Step::Told(time, facts) => self.told.push(body(*time, &facts[0])),
@@ -91,7 +91,7 @@ impl Sender {
         let body = self.told.last().unwrap().clone();
         let read = smooch::read(&body, &ANYTHING).unwrap();
         let events = read.events.into_iter().enumerate().map(|(place, event)| (place, event.unwrap()));
-        let delivered = Delivered {
+        let delivered = WebhookJob {
             app: app(),
             received: self.now * 1000,
             body: body.into(),
@@ -99,7 +99,7 @@ impl Sender {
             unusable: Vec::new(),
             headers: String::new(),
         };
-        Some(Box::pin(async move { queue.submit(delivered).await.map(|_| None) }))
+        Some(Box::pin(async move { queue.submit_webhook(delivered).await.map(|_| None) }))
     }
 }
 
@@ -197,8 +197,8 @@ pub fn round(
             waiting.push(sent);
         }
         queue.close();
-        let (news, pulse) = (News::default(), Pulse::default());
-        let options = worker::Options { batch_jobs, group_members: 100, retention, news, pulse };
+        let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
+        let options = worker::WorkerOptions { batch_jobs, group_members: 100, retention, commits, heartbeat };
         std::thread::scope(|scope| {
             let metrics = Metrics::default();
             let run = move || worker::run(Lent(store), &jobs, &options, &metrics);
@@ -207,7 +207,7 @@ pub fn round(
         let mut last = None;
         for sent in waiting {
             last = match sent.await.unwrap() {
-                Some(Answer::Fresh(answer)) => Some(*answer),
+                Some(CommandResult::Fresh(answer)) => Some(*answer),
                 None => None,
                 other => panic!("{other:?}"),
             };

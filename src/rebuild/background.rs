@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::{Comparison, Pass, Scratch, differing};
+use super::{Comparison, ComparisonCursor, RebuildFolder, find_differing_rows};
 use crate::domain::RULES;
-use crate::ingest::queue::{Queue, Refused};
+use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::readers::give_way;
@@ -33,34 +33,34 @@ const SOON: Duration = Duration::from_millis(500);
 const WORD: Duration = Duration::from_secs(5);
 
 /// The thread. Dropping it stops what it is at, and waits for that.
-pub struct Relearning {
+pub struct BackgroundRebuild {
     told: Option<Sender<()>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Relearning {
+impl BackgroundRebuild {
     /// Starts it. Where the directory was learned by the rules of this program, it waits until that is in doubt. To be
     /// called within a runtime.
     ///
     /// # Errors
     /// There is no thread to be had.
     pub fn start(database: &Path, queue: Queue, doubts: Doubts, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let (told, news) = channel();
+        let (told, stopped) = channel();
         let stop = Arc::<AtomicBool>::default();
         let (database, runtime) = (database.to_owned(), Handle::current());
-        let work = Work { database, queue, doubts, metrics, runtime, news };
+        let task = RebuildTask { database, queue, doubts, metrics, runtime, stopped };
         let stopped = stop.clone();
         let run = move || {
             give_way();
-            work.run(&stopped);
+            task.run(&stopped);
         };
         let thread = thread::Builder::new().name("relearning".to_owned()).spawn(run)?;
         Ok(Self { told: Some(told), stop, thread: Some(thread) })
     }
 }
 
-impl Drop for Relearning {
+impl Drop for BackgroundRebuild {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         self.told = None;
@@ -78,19 +78,19 @@ enum Unfinished {
     #[error(transparent)]
     Store(#[from] Error),
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Submit(#[from] SubmitError),
 }
 
-struct Work {
+struct RebuildTask {
     database: PathBuf,
     queue: Queue,
     doubts: Doubts,
     metrics: Arc<Metrics>,
     runtime: Handle,
-    news: Receiver<()>,
+    stopped: Receiver<()>,
 }
 
-impl Work {
+impl RebuildTask {
     fn run(&self, stop: &Arc<AtomicBool>) {
         loop {
             let is_damaged = self.doubts.is_to_relearn();
@@ -101,7 +101,7 @@ impl Work {
                     self.doubts.ask_to_relearn();
                 }
                 let is_over =
-                    stop.load(Ordering::Acquire) || matches!(error, Unfinished::Refused(Refused::Closed));
+                    stop.load(Ordering::Acquire) || matches!(error, Unfinished::Submit(SubmitError::Closed));
                 if is_over || !self.waits(RETRY, &error) {
                     return;
                 }
@@ -114,7 +114,7 @@ impl Work {
     /// Waits until the journal is to be learned again; not so where the service ends.
     fn is_asked_again(&self) -> bool {
         while !self.doubts.is_to_relearn() {
-            if self.news.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
+            if self.stopped.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
                 return false;
             }
         }
@@ -142,7 +142,7 @@ impl Work {
     fn waits(&self, time: Duration, error: &Unfinished) -> bool {
         let seconds = time.as_secs();
         tracing::warn!(%error, "the journal is not learned again yet; it is tried again in {seconds} s: {error}");
-        matches!(self.news.recv_timeout(time), Err(RecvTimeoutError::Timeout))
+        matches!(self.stopped.recv_timeout(time), Err(RecvTimeoutError::Timeout))
     }
 
     /// Brings the directory to the rules of this program, if it is not there.
@@ -175,14 +175,14 @@ impl Work {
                 "the journal was learned again in {seconds:.1} s: {users} app users are known otherwise now, {rows} rows"
             );
         }
-        self.runtime.block_on(self.queue.learned(RULES))?;
+        self.runtime.block_on(self.queue.set_rules(RULES))?;
         self.look_again(&mut SqliteReader::open(&self.database)?)?;
         Ok(())
     }
 
     /// Folds the journal, compares, and has the worker replace what differs: how many app users, and rows.
     fn learn_again(&self, entries: u64, stop: &Arc<AtomicBool>) -> Result<(u64, u64), Unfinished> {
-        let _scratch = Scratch::take(&self.database)?;
+        let _scratch = RebuildFolder::take(&self.database)?;
         let open = || Comparison::open(&self.database).map(|opened| opened.stopped_by(stop.clone()));
         // A fresh database says much of itself that is about no database of the operator's.
         let quiet = tracing::subscriber::NoSubscriber::new();
@@ -205,7 +205,7 @@ impl Work {
                 "the journal is damaged; app users of whom it has lost something stay as they are: {holes}"
             );
         }
-        let (mut pass, mut users, mut rows) = (Pass::begin(), 0, 0);
+        let (mut pass, mut users, mut rows) = (ComparisonCursor::begin(), 0, 0);
         while let Some(found) = comparison.next(&mut pass, &mut |_| ())? {
             if found.is_empty() {
                 continue;
@@ -223,15 +223,15 @@ impl Work {
     }
 
     /// Has the worker replace rows, as soon as it has room.
-    fn replace(&self, rows: &[Row]) -> Result<usize, Refused> {
+    fn replace(&self, rows: &[Row]) -> Result<usize, SubmitError> {
         let keys: Vec<_> = rows.iter().map(|row| (row.table, row.key.clone())).collect();
         loop {
             let (database, keys) = (self.database.clone(), keys.clone());
-            let replacing = self.queue.replace(Box::new(move || differing(&database, &keys)));
+            let replacing = self.queue.submit_repair(Box::new(move || find_differing_rows(&database, &keys)));
             match self.runtime.block_on(replacing) {
-                Err(Refused::Full | Refused::Late) => {
-                    if self.news.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
-                        return Err(Refused::Closed);
+                Err(SubmitError::QueueFull | SubmitError::Timeout) => {
+                    if self.stopped.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
+                        return Err(SubmitError::Closed);
                     }
                 }
                 replaced => return replaced,

@@ -20,15 +20,15 @@ const PAGE: usize = 256;
 
 /// The journals walked since the start, as far as they are remembered.
 #[derive(Debug, Default)]
-pub(super) struct Walks {
-    walks: HashMap<Key, Walk>,
+pub(super) struct JournalIndex {
+    subjects: HashMap<Key, SubjectIndex>,
     /// Entries in all of them.
     held: usize,
 }
 
 /// The last entries of one journal.
 #[derive(Debug, Default)]
-struct Walk {
+struct SubjectIndex {
     /// When each was received, in ms since 1970, the oldest first.
     entries: VecDeque<(i64, Digest)>,
     /// When each event was last received.
@@ -37,11 +37,11 @@ struct Walk {
     next: Option<Seq>,
 }
 
-impl Walks {
+impl JournalIndex {
     /// Whether the journal of `subject`, of which `head` is the last committed entry, has this event,
     /// received at `since` or later. `read` gives as many entries from a number backwards as are
     /// asked for, and fewer only if there are no more.
-    pub(super) fn hold(
+    pub(super) fn contains(
         &mut self,
         (subject, head): (&Key, Option<Seq>),
         digest: &Digest,
@@ -51,33 +51,35 @@ impl Walks {
         if self.held > MOST_IN_ALL {
             *self = Self::default();
         }
-        let new = || Walk { next: head, ..Walk::default() };
-        let walk = self.walks.entry(subject.clone()).or_insert_with(new);
-        self.held -= walk.entries.len();
-        walk.forget_before(since);
-        let found = walk.holds(digest, read);
-        self.held += walk.entries.len();
+        let new = || SubjectIndex { next: head, ..SubjectIndex::default() };
+        let of_subject = self.subjects.entry(subject.clone()).or_insert_with(new);
+        self.held -= of_subject.entries.len();
+        of_subject.forget_before(since);
+        let found = of_subject.contains(digest, read);
+        self.held += of_subject.entries.len();
         found
     }
 
     /// Adds what was just committed, where it is remembered at all.
-    pub(super) fn note(&mut self, committed: &[Entry]) {
-        if self.walks.is_empty() {
+    pub(super) fn add_committed(&mut self, committed: &[Entry]) {
+        if self.subjects.is_empty() {
             return;
         }
         for entry in committed {
             for (user, _) in &entry.users {
-                let Some(walk) = self.walks.get_mut(&(entry.app.clone(), user.clone())) else { continue };
-                self.held -= walk.entries.len();
-                walk.push(entry.received, entry.digest);
-                self.held += walk.entries.len();
+                let Some(of_subject) = self.subjects.get_mut(&(entry.app.clone(), user.clone())) else {
+                    continue;
+                };
+                self.held -= of_subject.entries.len();
+                of_subject.push(entry.received, entry.digest);
+                self.held += of_subject.entries.len();
             }
         }
     }
 }
 
-impl Walk {
-    fn holds(
+impl SubjectIndex {
+    fn contains(
         &mut self,
         digest: &Digest,
         mut read: impl FnMut(Seq, usize) -> Result<Vec<Link>>,
@@ -146,7 +148,7 @@ mod tests {
     }
 
     impl Journal {
-        fn holds(&mut self, walks: &mut Walks, n: u64, since: i64) -> bool {
+        fn contains(&mut self, index: &mut JournalIndex, n: u64, since: i64) -> bool {
             let head = Some(self.head).filter(|head| *head > 0);
             let read = |from: Seq, most: usize| {
                 let numbers = (1..=from).rev().take_while(|n| *n as i64 >= since).take(most);
@@ -156,12 +158,12 @@ mod tests {
                 self.read += links.len();
                 Ok(links)
             };
-            walks.hold((&app(), head), &digest(n), since, read).unwrap()
+            index.contains((&app(), head), &digest(n), since, read).unwrap()
         }
 
-        fn append(&mut self, walks: &mut Walks) {
+        fn append(&mut self, index: &mut JournalIndex) {
             self.head += 1;
-            walks.note(&[Entry {
+            index.add_committed(&[Entry {
                 source: Source::Webhook,
                 seq: self.head,
                 app: app().0,
@@ -179,45 +181,45 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_once_however_many_repetitions_come() {
-        let (mut walks, mut journal) = (Walks::default(), Journal { head: 50_000, read: 0 });
-        assert!(journal.holds(&mut walks, 50_000, 0));
+        let (mut index, mut journal) = (JournalIndex::default(), Journal { head: 50_000, read: 0 });
+        assert!(journal.contains(&mut index, 50_000, 0));
         assert_eq!(journal.read, PAGE, "no further than needed");
         for n in 1..=50_000 {
-            assert!(journal.holds(&mut walks, n, 0), "{n}");
-            assert!(!journal.holds(&mut walks, 1_000_000 + n, 0), "{n}");
+            assert!(journal.contains(&mut index, n, 0), "{n}");
+            assert!(!journal.contains(&mut index, 1_000_000 + n, 0), "{n}");
         }
         for n in 50_001..=60_000 {
-            assert!(!journal.holds(&mut walks, n, 0), "{n}");
-            journal.append(&mut walks);
-            assert!(journal.holds(&mut walks, n, 0), "{n}");
+            assert!(!journal.contains(&mut index, n, 0), "{n}");
+            journal.append(&mut index);
+            assert!(journal.contains(&mut index, n, 0), "{n}");
         }
         assert_eq!(journal.read, 50_000);
     }
 
     #[test]
     fn what_is_older_than_asked_is_neither_read_nor_remembered() {
-        let (mut walks, mut journal) = (Walks::default(), Journal { head: 10_000, read: 0 });
-        assert!(journal.holds(&mut walks, 9_000, 9_000) && !journal.holds(&mut walks, 8_999, 9_000));
+        let (mut index, mut journal) = (JournalIndex::default(), Journal { head: 10_000, read: 0 });
+        assert!(journal.contains(&mut index, 9_000, 9_000) && !journal.contains(&mut index, 8_999, 9_000));
         assert_eq!(journal.read, 1_001);
-        assert!(!journal.holds(&mut walks, 9_500, 9_501) && journal.holds(&mut walks, 9_501, 9_501));
-        assert_eq!((journal.read, walks.held), (1_001, 500));
+        assert!(!journal.contains(&mut index, 9_500, 9_501) && journal.contains(&mut index, 9_501, 9_501));
+        assert_eq!((journal.read, index.held), (1_001, 500));
     }
 
     #[test]
     fn a_journal_beyond_the_bound_gives_up_its_oldest() {
         let head = MOST as u64 + 1_000;
-        let (mut walks, mut journal) = (Walks::default(), Journal { head, read: 0 });
-        assert!(!journal.holds(&mut walks, 1, 0) && journal.holds(&mut walks, head, 0));
-        assert_eq!((journal.read, walks.held), (MOST, MOST));
-        journal.append(&mut walks);
-        assert_eq!(walks.held, MOST);
-        assert!(journal.holds(&mut walks, head + 1, 0) && !journal.holds(&mut walks, 1_001, 0));
+        let (mut index, mut journal) = (JournalIndex::default(), Journal { head, read: 0 });
+        assert!(!journal.contains(&mut index, 1, 0) && journal.contains(&mut index, head, 0));
+        assert_eq!((journal.read, index.held), (MOST, MOST));
+        journal.append(&mut index);
+        assert_eq!(index.held, MOST);
+        assert!(journal.contains(&mut index, head + 1, 0) && !journal.contains(&mut index, 1_001, 0));
         assert_eq!(journal.read, MOST);
     }
 
     #[test]
     fn many_journals_are_forgotten_together_and_read_again() {
-        let mut walks = Walks::default();
+        let mut index = JournalIndex::default();
         for user in 0..4 {
             let key: Key = ("app".into(), format!("{user}").as_str().into());
             let read = |from: Seq, most: usize| {
@@ -226,10 +228,13 @@ mod tests {
                 Ok((0..most as u64).map(|back| link(from.saturating_sub(back))).collect())
             };
             for asked in 0..2 {
-                assert!(!walks.hold((&key, Some(1 << 20)), &digest(1 << 40), 0, read).unwrap(), "{asked}");
-                assert!(walks.held <= MOST_IN_ALL + MOST, "{}", walks.held);
+                assert!(
+                    !index.contains((&key, Some(1 << 20)), &digest(1 << 40), 0, read).unwrap(),
+                    "{asked}"
+                );
+                assert!(index.held <= MOST_IN_ALL + MOST, "{}", index.held);
             }
         }
-        assert!(walks.walks.len() < 4);
+        assert!(index.subjects.len() < 4);
     }
 }

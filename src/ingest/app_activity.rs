@@ -18,9 +18,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const NEVER: i64 = i64::MIN;
 
 /// All apps of the settings.
-pub struct Heard(BTreeMap<AppId, App>);
+pub struct AppActivity(BTreeMap<AppId, TrackedApp>);
 
-struct App {
+struct TrackedApp {
     /// How long it may be silent.
     silent_after: Option<Duration>,
     /// In ms since 1970.
@@ -32,7 +32,7 @@ struct App {
 
 /// What is known of an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct AppStatus {
     /// The app.
     pub app: AppId,
     /// When its last webhook was stored, in ms since 1970.
@@ -41,10 +41,10 @@ pub struct Told {
     pub silent: bool,
 }
 
-impl Heard {
+impl AppActivity {
     /// Listens from now on to these apps, each of which may be silent for so long.
     pub fn new(apps: impl IntoIterator<Item = (AppId, Option<Duration>)>) -> Self {
-        let app = |silent_after| App {
+        let app = |silent_after| TrackedApp {
             silent_after,
             last: AtomicI64::new(NEVER),
             from: now_ms(),
@@ -54,7 +54,7 @@ impl Heard {
     }
 
     /// The same for other settings: what is known of an app that was there before stays known.
-    pub fn again(&self, apps: impl IntoIterator<Item = (AppId, Option<Duration>)>) -> Self {
+    pub fn with_settings(&self, apps: impl IntoIterator<Item = (AppId, Option<Duration>)>) -> Self {
         let mut again = Self::new(apps);
         for (id, app) in &mut again.0 {
             if let Some(known) = self.0.get(id) {
@@ -67,19 +67,19 @@ impl Heard {
     }
 
     /// A webhook of the app was stored that was received at `at`, in ms since 1970.
-    pub fn note(&self, app: &AppId, at: i64) {
+    pub fn record_webhook(&self, app: &AppId, at: i64) {
         let Some(known) = self.0.get(app) else { return };
         known.last.fetch_max(at, Ordering::AcqRel);
         if known.silent.load(Ordering::Acquire) {
-            known.judge(app);
+            known.check_silence(app);
         }
     }
 
     /// Every app, in the order of their ids.
-    pub fn told(&self) -> Vec<Told> {
+    pub fn statuses(&self) -> Vec<AppStatus> {
         let told = self.0.iter().map(|(app, known)| {
             let last = Some(known.last.load(Ordering::Acquire)).filter(|last| *last != NEVER);
-            Told { app: app.clone(), last, silent: known.silent.load(Ordering::Acquire) }
+            AppStatus { app: app.clone(), last, silent: known.silent.load(Ordering::Acquire) }
         });
         told.collect()
     }
@@ -87,16 +87,16 @@ impl Heard {
     /// Says when an app falls silent, for as long as it is polled.
     pub async fn watch(&self) {
         loop {
-            let next = self.0.iter().filter_map(|(app, known)| known.judge(app)).min();
+            let next = self.0.iter().filter_map(|(app, known)| known.check_silence(app)).min();
             sleep(next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP)).await;
         }
     }
 }
 
-impl App {
+impl TrackedApp {
     /// Whether it is silent by now: said once when it begins, and once when it ends. Gives when to look
     /// again: it cannot fall silent before.
-    fn judge(&self, app: &AppId) -> Option<Duration> {
+    fn check_silence(&self, app: &AppId) -> Option<Duration> {
         let silent_after = self.silent_after?;
         let quiet = now_ms().saturating_sub(self.last.load(Ordering::Acquire).max(self.from));
         let quiet = Duration::from_millis(u64::try_from(quiet).unwrap_or(0));

@@ -39,12 +39,12 @@ impl Difference {
 }
 
 /// A directory that learns from a journal again.
-pub struct Fold {
+pub struct HistoryReplay {
     app: AppId,
     directory: Directory,
 }
 
-impl Fold {
+impl HistoryReplay {
     /// Begins with what is known before the first entry.
     pub fn new(app: &AppId, base: Vec<(Key, Record)>) -> Self {
         let mut directory = Directory::whole(usize::MAX);
@@ -79,13 +79,13 @@ impl Fold {
     }
 
     /// Learns an event, and no more than that.
-    pub fn pass(&mut self, event: &Event) {
+    pub fn apply(&mut self, event: &Event) {
         // No group can be too large: it has no bound here.
         _ = self.directory.learn(&self.app, event);
     }
 
     /// Learns the event of an entry; what that makes different of its app users, and of `others`.
-    pub fn learn(&mut self, entry: &Entry, event: &Event, others: &[SmoochId]) -> Learned {
+    pub fn apply_with_diff(&mut self, entry: &Entry, event: &Event, others: &[SmoochId]) -> EventDiff {
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
         let merged = self.merges(entry);
@@ -107,7 +107,7 @@ impl Fold {
             discarded,
             reason: edge.value.reason,
         };
-        Learned { changed: told, merges: merges.map(merge).collect() }
+        EventDiff { changed: told, merges: merges.map(merge).collect() }
     }
 
     /// The merges of the app users of an entry, into others and of others into them.
@@ -125,7 +125,7 @@ impl Fold {
 
 /// What an event came to.
 #[derive(Default)]
-pub struct Learned {
+pub struct EventDiff {
     /// What is shown differently.
     pub changed: Vec<Difference>,
     /// Who became one.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::failure::Failure;
+use super::batch_error::BatchError;
+use super::duplicate_check::JournalIndex;
 use super::load_plan::subjects;
-use super::queue::{Delivered, Receipt, Redriven};
-use super::walks::Walks;
+use super::queue::{RetryJob, WebhookJob, WebhookResult};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Key, Recent, SmoochId};
 use crate::smooch::apart::Apart;
@@ -19,7 +19,7 @@ use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Sour
 const MOST_DETAIL: usize = 2048;
 
 /// Where an event came from.
-pub(super) struct Origin<'a> {
+pub(super) struct EventOrigin<'a> {
     pub(super) app: &'a AppId,
     pub(super) source: Source,
     /// In ms since 1970.
@@ -31,16 +31,16 @@ pub(super) struct Origin<'a> {
 }
 
 /// A batch being worked out.
-pub(super) struct Work<'w> {
+pub(super) struct BatchBuilder<'w> {
     pub(super) batch: Batch,
     next_seq: u64,
     /// The events of this batch.
     digests: HashSet<(AppId, Digest)>,
-    walks: &'w mut Walks,
+    duplicates: &'w mut JournalIndex,
 }
 
-impl<'w> Work<'w> {
-    pub(super) fn new(directory: Directory, txn: &impl Txn, walks: &'w mut Walks) -> Self {
+impl<'w> BatchBuilder<'w> {
+    pub(super) fn new(directory: Directory, txn: &impl Txn, duplicates: &'w mut JournalIndex) -> Self {
         let batch = Batch {
             directory,
             entries: Vec::new(),
@@ -52,34 +52,38 @@ impl<'w> Work<'w> {
             clock: txn.clock(),
             now: now_ms(),
         };
-        Self { batch, next_seq: txn.next_seq(), digests: HashSet::new(), walks }
+        Self { batch, next_seq: txn.next_seq(), digests: HashSet::new(), duplicates }
     }
 
-    pub(super) fn delivery(&mut self, txn: &mut impl Txn, given: &Delivered) -> Result<Receipt, Failure> {
-        let apart = self.apart(txn, given);
-        let mut receipt = self.learn_all(txn, given, apart.as_ref(), None)?;
-        let Some((reason, detail)) = quarantined(given) else { return Ok(receipt) };
+    pub(super) fn add_webhook(
+        &mut self,
+        txn: &mut impl Txn,
+        job: &WebhookJob,
+    ) -> Result<WebhookResult, BatchError> {
+        let apart = self.split_erased(txn, job);
+        let mut result = self.apply_events(txn, job, apart.as_ref(), None)?;
+        let Some((reason, detail)) = quarantine_reason(job) else { return Ok(result) };
         // The length is a number of its own, whoever had the same.
-        let mut headers = given.headers.lines().filter(|line| !line.starts_with("content-length:"));
-        let named = headers.any(|line| txn.names_erased(&given.app, line.as_bytes()));
-        receipt.hold(if named { 0 } else { held(given, apart.as_ref()) });
-        if receipt.quarantined == 0 {
-            return Ok(receipt);
+        let mut headers = job.headers.lines().filter(|line| !line.starts_with("content-length:"));
+        let named = headers.any(|line| txn.names_erased(&job.app, line.as_bytes()));
+        result.set_quarantined(if named { 0 } else { count_unusable(job, apart.as_ref()) });
+        if result.quarantined == 0 {
+            return Ok(result);
         }
-        let body = apart.and_then(|apart| apart.rest).map_or(given.body.clone(), Bytes::from);
-        let (app, received, headers) = (given.app.clone(), given.received, given.headers.clone());
+        let body = apart.and_then(|apart| apart.rest).map_or(job.body.clone(), Bytes::from);
+        let (app, received, headers) = (job.app.clone(), job.received, job.headers.clone());
         self.batch.quarantined.push(Quarantined { app, received, reason, detail, headers, body });
-        Ok(receipt)
+        Ok(result)
     }
 
     /// A body that names somebody who is erased, taken apart; nothing of any other.
-    fn apart(&self, txn: &impl Txn, given: &Delivered) -> Option<Apart> {
-        let app = &given.app;
-        let is_meant = |event: &Event| self.is_of_the_erased(app, event);
-        let meant = given.events.iter().any(|(_, event)| is_meant(event));
-        (meant || txn.names_erased(app, &given.body)).then(|| {
-            Apart::of(&given.body, |place, text| {
-                let event = given.events.iter().find(|(at, _)| Some(*at) == place);
+    fn split_erased(&self, txn: &impl Txn, job: &WebhookJob) -> Option<Apart> {
+        let app = &job.app;
+        let is_meant = |event: &Event| self.names_erased_user(app, event);
+        let meant = job.events.iter().any(|(_, event)| is_meant(event));
+        (meant || txn.names_erased(app, &job.body)).then(|| {
+            Apart::of(&job.body, |place, text| {
+                let event = job.events.iter().find(|(at, _)| Some(*at) == place);
                 event.is_some_and(|(_, event)| is_meant(event)) || txn.names_erased(app, text)
             })
         })
@@ -87,30 +91,30 @@ impl<'w> Work<'w> {
 
     /// Uses a body of the quarantine after all. What was good of it when it came, and was journalled then, is
     /// looked for as far back as that was.
-    pub(super) fn redrive(
+    pub(super) fn add_retry(
         &mut self,
         txn: &mut impl Txn,
-        asked: &Redriven,
-    ) -> Result<Option<Receipt>, Failure> {
-        if self.batch.verdicts.released.contains(&asked.seq) || !txn.holds(asked.seq)? {
+        job: &RetryJob,
+    ) -> Result<Option<WebhookResult>, BatchError> {
+        if self.batch.verdicts.released.contains(&job.seq) || !txn.holds(job.seq)? {
             return Ok(None);
         }
-        let since = asked.held_since - i64::from(Recent::WINDOW) * 1000;
-        let apart = self.apart(txn, &asked.delivered);
-        let mut receipt = self.learn_all(txn, &asked.delivered, apart.as_ref(), Some(since))?;
+        let since = job.held_since - i64::from(Recent::WINDOW) * 1000;
+        let apart = self.split_erased(txn, &job.webhook);
+        let mut result = self.apply_events(txn, &job.webhook, apart.as_ref(), Some(since))?;
         // What it says of others is left in it by whoever takes the erased out.
-        receipt.hold(held(&asked.delivered, apart.as_ref()));
-        match quarantined(&asked.delivered) {
-            Some((reason, detail)) if receipt.quarantined > 0 => {
-                self.batch.verdicts.kept.push((asked.seq, reason, detail));
+        result.set_quarantined(count_unusable(&job.webhook, apart.as_ref()));
+        match quarantine_reason(&job.webhook) {
+            Some((reason, detail)) if result.quarantined > 0 => {
+                self.batch.verdicts.kept.push((job.seq, reason, detail));
             }
-            _ => self.batch.verdicts.released.push(asked.seq),
+            _ => self.batch.verdicts.released.push(job.seq),
         }
-        Ok(Some(receipt))
+        Ok(Some(result))
     }
 
     /// Gives up bodies of the quarantine: how many of them are there.
-    pub(super) fn drop_held(&mut self, txn: &mut impl Txn, seqs: &[Seq]) -> Result<usize, Failure> {
+    pub(super) fn add_drop(&mut self, txn: &mut impl Txn, seqs: &[Seq]) -> Result<usize, BatchError> {
         let before = self.batch.verdicts.released.len();
         for seq in seqs {
             if !self.batch.verdicts.released.contains(seq) && txn.holds(*seq)? {
@@ -123,65 +127,65 @@ impl<'w> Work<'w> {
     /// Learns and journals the events of a body but for those that were journalled before: within the time
     /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970. Of an event that
     /// names somebody who is erased, what it says of others is journalled, and of its body the rest.
-    fn learn_all(
+    fn apply_events(
         &mut self,
         txn: &mut impl Txn,
-        given: &Delivered,
+        job: &WebhookJob,
         apart: Option<&Apart>,
         since: Option<i64>,
-    ) -> Result<Receipt, Failure> {
-        let app = &given.app;
-        let mut receipt = Receipt { quarantined: given.unusable.len(), ..Receipt::default() };
-        let (mut whole, mut walks) = (None, Walks::default());
-        for (place, event) in &given.events {
-            provoke(&event.trigger);
+    ) -> Result<WebhookResult, BatchError> {
+        let app = &job.app;
+        let mut result = WebhookResult { quarantined: job.unusable.len(), ..WebhookResult::default() };
+        let (mut whole, mut duplicates) = (None, JournalIndex::default());
+        for (place, event) in &job.events {
+            panic_if_asked(&event.trigger);
             let place = apart.map_or(Some(*place), |apart| apart.place(*place));
             // Smooch writes an id in one way, so another spelling of an erased one names the erased.
             let is_erased = |id: &SmoochId| txn.means_erased(app, id);
             let said =
                 place.is_none().then(|| self.without_the_erased(app, &event.clone().without(is_erased)));
             if said.as_ref().is_some_and(|said| said.facts.is_empty()) {
-                receipt.erased += 1;
+                result.erased += 1;
                 continue;
             }
             let event = said.as_ref().unwrap_or(event);
-            if self.is_known(txn, app, event, given.received, since, &mut walks)? {
-                receipt.repeated += 1;
+            if self.is_duplicate(txn, app, event, job.received, since, &mut duplicates)? {
+                result.repeated += 1;
                 continue;
             }
             let subject = &subjects(app, event)[0];
             let known = self.batch.directory.record(subject);
-            receipt.contradicting +=
+            result.contradicting +=
                 usize::from(known.is_some_and(|known| known.recent.contradicts(&event.stamp)));
-            self.learn(app, event)?;
+            self.apply(app, event)?;
             let outcome = if event.facts.is_empty() { Outcome::Kept } else { Outcome::Learned };
-            receipt.learned += usize::from(outcome == Outcome::Learned);
-            receipt.kept += usize::from(outcome == Outcome::Kept);
-            let received = given.received;
+            result.learned += usize::from(outcome == Outcome::Learned);
+            result.kept += usize::from(outcome == Outcome::Kept);
+            let received = job.received;
             if let Some(place) = place {
                 let rest =
-                    || apart.and_then(|apart| apart.rest.clone()).map_or(given.body.clone(), Bytes::from);
-                let body = *whole.get_or_insert_with(|| self.body(rest()));
-                let of = Origin { app, source: Source::Webhook, received, body, place };
-                self.journal(&subjects(app, event), &of, event, outcome);
+                    || apart.and_then(|apart| apart.rest.clone()).map_or(job.body.clone(), Bytes::from);
+                let body = *whole.get_or_insert_with(|| self.add_body(rest()));
+                let of = EventOrigin { app, source: Source::Webhook, received, body, place };
+                self.append_entry(&subjects(app, event), &of, event, outcome);
             } else {
                 // A merge into the erased erases as well.
                 let said = self.without_the_erased(app, event);
-                let text = serde_json::to_vec(&said).map_err(|error| Failure::Job(error.to_string()))?;
-                let body = self.body(text.into());
-                let of = Origin { app, source: Source::Reduced, received, body, place: 0 };
-                self.journal(&subjects(app, &said), &of, &said, outcome);
+                let text = serde_json::to_vec(&said).map_err(|error| BatchError::Job(error.to_string()))?;
+                let body = self.add_body(text.into());
+                let of = EventOrigin { app, source: Source::Reduced, received, body, place: 0 };
+                self.append_entry(&subjects(app, &said), &of, &said, outcome);
             }
         }
-        Ok(receipt)
+        Ok(result)
     }
 
-    fn body(&mut self, body: Bytes) -> usize {
+    fn add_body(&mut self, body: Bytes) -> usize {
         self.batch.bodies.push(body);
         self.batch.bodies.len() - 1
     }
 
-    fn is_of_the_erased(&self, app: &AppId, event: &Event) -> bool {
+    fn names_erased_user(&self, app: &AppId, event: &Event) -> bool {
         let mut users = event.facts.iter().flat_map(Fact::users).flatten();
         users.any(|id| self.batch.directory.is_erased(app, id))
     }
@@ -192,7 +196,7 @@ impl<'w> Work<'w> {
     }
 
     /// Learns what is about to be journalled, and notes whom it erases.
-    pub(super) fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), Failure> {
+    pub(super) fn apply(&mut self, app: &AppId, event: &Event) -> Result<(), BatchError> {
         let before = self.batch.directory.erased().len();
         self.batch.directory.learn(app, event)?;
         let seq = self.next_seq;
@@ -207,28 +211,28 @@ impl<'w> Work<'w> {
     }
 
     /// Whether the event was journalled before, as far back as is asked.
-    fn is_known(
+    fn is_duplicate(
         &mut self,
         txn: &mut impl Txn,
         app: &AppId,
         event: &Event,
         received: i64,
         since: Option<i64>,
-        walks: &mut Walks,
+        duplicates: &mut JournalIndex,
     ) -> Result<bool, Error> {
         let subject = &subjects(app, event)[0];
-        if self.repeated(txn, subject, event, received)? {
+        if self.is_recent_duplicate(txn, subject, event, received)? {
             return Ok(true);
         }
         let Some(since) = since else { return Ok(false) };
         let head = self.stored_head(subject);
         let read = |from, most| txn.journalled(subject, from, since, most);
-        walks.hold((subject, head), &event.stamp.digest, since, read)
+        duplicates.contains((subject, head), &event.stamp.digest, since, read)
     }
 
     /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
     /// that, learning it again changes nothing.
-    fn repeated(
+    fn is_recent_duplicate(
         &mut self,
         txn: &mut impl Txn,
         subject: &Key,
@@ -245,7 +249,7 @@ impl<'w> Work<'w> {
                 }
                 let head = self.stored_head(subject);
                 let read = |from, most| txn.journalled(subject, from, since, most);
-                self.walks.hold((subject, head), &event.stamp.digest, since, read)
+                self.duplicates.contains((subject, head), &event.stamp.digest, since, read)
             }
         }
     }
@@ -259,7 +263,13 @@ impl<'w> Work<'w> {
         }
     }
 
-    pub(super) fn journal(&mut self, subjects: &[Key], of: &Origin<'_>, event: &Event, outcome: Outcome) {
+    pub(super) fn append_entry(
+        &mut self,
+        subjects: &[Key],
+        of: &EventOrigin<'_>,
+        event: &Event,
+        outcome: Outcome,
+    ) {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.digests.insert((of.app.clone(), event.stamp.digest));
@@ -286,21 +296,21 @@ impl<'w> Work<'w> {
 }
 
 /// The number of unusable events of a body that name no erased app user.
-fn held(given: &Delivered, apart: Option<&Apart>) -> usize {
+fn count_unusable(job: &WebhookJob, apart: Option<&Apart>) -> usize {
     let others = |apart: &Apart| {
-        let used = given.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
+        let used = job.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
         apart.others() - used
     };
-    apart.map_or(usize::MAX, others).min(given.unusable.len())
+    apart.map_or(usize::MAX, others).min(job.unusable.len())
 }
 
 /// The kind of trouble that keeps a body in quarantine, and what is wrong: once, however many of its events
 /// cannot be used.
-fn quarantined(given: &Delivered) -> Option<(String, String)> {
-    let (reason, first) = given.unusable.first()?;
+fn quarantine_reason(job: &WebhookJob) -> Option<(String, String)> {
+    let (reason, first) = job.unusable.first()?;
     let mut detail = first.clone();
     let mut listed = 1;
-    for (_, more) in &given.unusable[1..] {
+    for (_, more) in &job.unusable[1..] {
         if detail.len() + more.len() > MOST_DETAIL {
             break;
         }
@@ -308,15 +318,15 @@ fn quarantined(given: &Delivered) -> Option<(String, String)> {
         detail.push_str(more);
         listed += 1;
     }
-    if listed < given.unusable.len() {
-        detail.push_str(&format!("; and {} more", given.unusable.len() - listed));
+    if listed < job.unusable.len() {
+        detail.push_str(&format!("; and {} more", job.unusable.len() - listed));
     }
     Some(((*reason).to_owned(), detail))
 }
 
 /// In builds with debug assertions, a trigger named by `ROLLCALL_PANIC_ON` panics the worker: the
 /// one way to test what becomes of its neighbours.
-fn provoke(trigger: &str) {
+fn panic_if_asked(trigger: &str) {
     #[cfg(debug_assertions)]
     {
         static PANIC_ON: std::sync::LazyLock<Option<String>> =

@@ -4,7 +4,7 @@ use crate::domain::TooLarge;
 use crate::store::Error;
 
 /// Why a batch came to nothing.
-pub(super) enum Failure {
+pub(super) enum BatchError {
     /// Something in it cannot be applied, whenever it is tried.
     Job(String),
     /// Something in it would merge too many.
@@ -13,7 +13,7 @@ pub(super) enum Failure {
     Store(Error),
 }
 
-impl Failure {
+impl BatchError {
     /// What is wrong with the job itself, if it is the job.
     pub(super) fn about_the_job(self) -> Result<String, Self> {
         match self {
@@ -24,7 +24,7 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for BatchError {
     fn from(error: Error) -> Self {
         match error {
             Error::Unfit(detail) => Self::Job(detail),
@@ -33,7 +33,7 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<TooLarge> for Failure {
+impl From<TooLarge> for BatchError {
     fn from(error: TooLarge) -> Self {
         Self::Group(error)
     }

@@ -14,20 +14,20 @@ use crate::store::{Error, Reading, Retention, Source, Store};
 const BATCHES: usize = 4;
 
 /// See the module.
-pub(super) struct Upkeep {
+pub(super) struct Maintenance {
     retention: Retention,
     /// Something may be left to do.
     due: bool,
     batches: usize,
 }
 
-impl Upkeep {
+impl Maintenance {
     pub(super) fn new(retention: Retention) -> Self {
         Self { retention, due: true, batches: 0 }
     }
 
     /// Time has passed: something may be old enough.
-    pub(super) fn wake(&mut self) {
+    pub(super) fn mark_due(&mut self) {
         self.due = true;
     }
 
@@ -64,7 +64,7 @@ impl Upkeep {
 }
 
 /// How the store reads bodies.
-pub const READING: Reading = Reading { event: read_again, without };
+pub const READING: Reading = Reading { event: reparse_event, without };
 
 /// A body without the events that are told of by their text.
 fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
@@ -72,7 +72,7 @@ fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
 }
 
 /// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
-pub fn read_again(source: Source, body: &[u8], place: usize) -> Option<Event> {
+pub fn reparse_event(source: Source, body: &[u8], place: usize) -> Option<Event> {
     match source {
         Source::Webhook => smooch::history::event(body, place),
         Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),

@@ -8,7 +8,7 @@ use crate::store::{Batch, Entry, Error, Keys, Result, Seq, Store, Txn};
 
 /// Lets another store learn journal entries as the worker's did, in one transaction, and keeps `last` as its
 /// clock.
-pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last: Seq) -> Result<()> {
+pub fn reapply_events(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last: Seq) -> Result<()> {
     let mut keys = Keys::default();
     for (entry, event) in events {
         keys.users.extend(entry.users.iter().map(|(id, _)| (entry.app.clone(), id.clone())));
@@ -28,7 +28,7 @@ pub fn relearn(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last:
 
 /// Lets a store go on from records of a base, and from what they claim. What it has learned before of the same app users
 /// must be in them.
-pub fn adopt(store: &mut impl Store, records: Vec<(Key, Record)>) -> Result<()> {
+pub fn load_compacted(store: &mut impl Store, records: Vec<(Key, Record)>) -> Result<()> {
     let mut keys = Keys::default();
     for (key, record) in &records {
         keys.users.push(key.clone());

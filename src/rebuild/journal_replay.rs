@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{Event, Key};
-use crate::ingest::refold::{adopt, relearn};
-use crate::ingest::upkeep::read_again;
+use crate::ingest::maintenance::reparse_event;
+use crate::ingest::reapply::{load_compacted, reapply_events};
 use crate::store::sqlite::{Moment, OpenError, Options, Sqlite, SqliteReader};
 use crate::store::{self, Entry, Error, Result, Seq, Store as _, Txn as _};
 
@@ -21,18 +21,18 @@ const LACKING: &str = "lacking.json";
 /// # Errors
 /// [`Error::Hole`] if the body is not the one that the entry came in, or cannot be read any more.
 pub fn event(entry: &Entry, body: &[u8]) -> Result<Event> {
-    store::event(entry, body, read_again)
+    store::event(entry, body, reparse_event)
 }
 
 /// A directory that learns from the journal of another. It keeps no journal of its own; how far it is
 /// stands where another directory keeps its clock.
-pub struct Fold {
+pub struct JournalReplay {
     store: Sqlite,
     path: PathBuf,
     last: Seq,
 }
 
-impl Fold {
+impl JournalReplay {
     /// Opens the fold of a live database in a folder. It goes on from where it was.
     pub fn open(folder: &Path, live: &mut SqliteReader) -> std::result::Result<Self, OpenError> {
         let path = folder.join("directory.db");
@@ -64,7 +64,7 @@ impl Fold {
             let page = moment.base(after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            adopt(&mut self.store, page)?;
+            load_compacted(&mut self.store, page)?;
             self.store.rest()?;
         }
         self.last = self.last.max(folded);
@@ -82,11 +82,11 @@ impl Fold {
     }
 
     /// Learns the next entries, each with its event if that can be read, in one transaction.
-    pub fn learn(&mut self, mut entries: Vec<(Entry, Option<Event>)>) -> Result<()> {
+    pub fn apply(&mut self, mut entries: Vec<(Entry, Option<Event>)>) -> Result<()> {
         let Some((last, _)) = entries.last() else { return Ok(()) };
         let last = last.seq;
         let events: Vec<_> = entries.iter_mut().map(|(entry, event)| (&*entry, event.take())).collect();
-        relearn(&mut self.store, &events, last)?;
+        reapply_events(&mut self.store, &events, last)?;
         self.last = last;
         self.store.rest()
     }
