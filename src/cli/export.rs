@@ -157,7 +157,7 @@ fn write(
         target.write_all(text).context("the export could not be written")
     };
     if args.format == Format::Csv {
-        put(&csv::header())?;
+        put(&csv::header_row())?;
     }
     for app in apps {
         let mut pages = Pages::of(reader, app, query)?;
@@ -174,12 +174,12 @@ fn write(
 
 fn text(format: Format, app: &AppId, kept: &[Kept]) -> Vec<u8> {
     match format {
-        Format::Csv => csv::rows(kept.iter().filter_map(|kept| kept.user.as_ref())),
+        Format::Csv => csv::write_rows(kept.iter().filter_map(|kept| kept.user.as_ref())),
         Format::Ndjson => {
             let mut lines = String::new();
             for kept in kept {
                 let records = kept.records.iter().map(|one| (&one.id, &one.record, one.apart.as_slice()));
-                export::write(app, kept.user.as_ref(), &records.collect::<Vec<_>>(), &mut lines);
+                export::write_lines(app, kept.user.as_ref(), &records.collect::<Vec<_>>(), &mut lines);
             }
             lines.into_bytes()
         }

@@ -22,7 +22,7 @@ use super::replay::payloads::names;
 use super::service::{Answer, Service};
 use super::{Failure, apps};
 use crate::config::Settings;
-use crate::smooch::{self, Bounds};
+use crate::smooch::{self, BodyLimits};
 use crate::store::explain;
 use pieces::{Piece, Place};
 
@@ -248,10 +248,10 @@ fn check(
 ) -> Vec<(Place, String)> {
     let latest =
         jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
-    let bounds = Bounds { depth: settings.limits.json_depth, events: 1, latest };
+    let bounds = BodyLimits { depth: settings.limits.json_depth, events: 1, latest };
     let mut wrong = Vec::new();
     for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {
-        let problem = match smooch::import::line(line, &bounds) {
+        let problem = match smooch::import::parse_line(line, &bounds) {
             Err(problem) => Some(problem.to_string()),
             Ok(told) => match (told.app.as_deref(), asked.or(app)) {
                 (Some(named), _) if asked.is_some_and(|asked| asked != named) => {

@@ -14,7 +14,7 @@ use clap::Subcommand;
 use super::database;
 use crate::config::Settings;
 use crate::ingest::maintenance::reparse_event;
-use crate::smooch::kept;
+use crate::smooch::journal_entry;
 use crate::store::archive::{Archive, Wanted};
 use crate::store::{Seq, Source};
 use filter::Filter;
@@ -154,8 +154,9 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             Source::Webhook => text::put_body(&mut value, &body),
             source => {
                 let is_call = source == Source::Api;
-                let told = [kept::content(&body, is_call), ("decided", kept::decided(&body))];
-                for (name, text) in kept::about(&body, is_call).into_iter().chain(told) {
+                let told =
+                    [journal_entry::content(&body, is_call), ("decided", journal_entry::decided(&body))];
+                for (name, text) in journal_entry::about(&body, is_call).into_iter().chain(told) {
                     value[name] = serde_json::from_str(&text).context("reading what was decided")?;
                 }
             }
@@ -181,7 +182,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
                 writeln!(out)?;
             }
             Told::Nothing(why) if body.is_empty() => writeln!(out, "\n{why}")?,
-            Told::Nothing(why) => writeln!(out, "\n{why}\n{}", kept::decided(&body))?,
+            Told::Nothing(why) => writeln!(out, "\n{why}\n{}", journal_entry::decided(&body))?,
         }
     }
     out.flush()?;

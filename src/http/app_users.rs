@@ -22,7 +22,7 @@ fn one(view: &View) -> Shown {
 /// with the `_id` of whoever has it.
 pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
     call.caller.must_be_app()?;
-    let rest::Created { user_id, fields, secured } = call.read(rest::v1::create)?;
+    let rest::CreateRequest { user_id, fields, secured } = call.read(rest::v1::create)?;
     let view = call.change(Action::Create { user_id, fields, secured }).await?;
     Ok(call.show(StatusCode::CREATED, one(&view)))
 }

@@ -26,7 +26,7 @@ use crate::domain::{AppId, CallMade, Field, View, json_text};
 use crate::ingest::queue::{CommandJob, CommandResult, IdempotencyKey};
 use crate::smooch::iso;
 use crate::smooch::json::{Json, is_blank};
-use crate::smooch::rest::Problem;
+use crate::smooch::rest::InvalidInput;
 use crate::store::sqlite::SqliteReader;
 
 /// The longest `Idempotency-Key`, in bytes.
@@ -133,14 +133,17 @@ impl Call {
     }
 
     /// Reads the body, which is an object; none at all is an empty one.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&Json<'_>) -> Result<T, Problem>) -> Result<T, ApiError> {
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
+    ) -> Result<T, ApiError> {
         let body: &[u8] = if is_blank(&self.body) { b"{}" } else { &self.body };
         let document = Json::parse(body, self.shared.bounds.json_depth)
             .map_err(|malformed| ApiError::bad_request(format!("The body is not JSON: {malformed}")))?;
         if !matches!(document.value, Json::Object(_)) {
             return Err(ApiError::bad_request("The body must be a JSON object"));
         }
-        read(&document.value).map_err(|Problem(problem)| ApiError::bad_request(problem))
+        read(&document.value).map_err(|InvalidInput(problem)| ApiError::bad_request(problem))
     }
 
     /// Has something done by the worker; resolves once it is on disk.

@@ -14,7 +14,7 @@ use crate::smooch::{iso, rest, v1};
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.
 pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
-    let rest::v1::Init { device, user_id, brand } =
+    let rest::v1::InitRequest { device, user_id, brand } =
         call.read(|json| rest::v1::init(json, &iso(call.received)))?;
     let user_id = match (&call.caller.authority, user_id) {
         (Authority::User(own), Some(named)) if named != *own => {

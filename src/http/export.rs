@@ -47,7 +47,7 @@ impl Form {
     fn text(self, users: &[View]) -> Vec<u8> {
         match self {
             Self::Ndjson => users.iter().flat_map(|user| (v1::line(user) + "\n").into_bytes()).collect(),
-            Self::Csv => csv::rows(users),
+            Self::Csv => csv::write_rows(users),
         }
     }
 }
@@ -59,7 +59,7 @@ pub(super) async fn open(call: Call, form: Form) -> Result<Response, ApiError> {
     let mut reading = Reading::begin(call, form)?;
     // Refused while there is still a status to say so with.
     let first = reading.page().await?;
-    let mut begin = if form == Form::Csv { csv::header() } else { Vec::new() };
+    let mut begin = if form == Form::Csv { csv::header_row() } else { Vec::new() };
     begin.extend(first);
     let stream = unfold((Some(begin), reading), |(first, mut reading)| async {
         let chunk = match first {

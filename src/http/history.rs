@@ -19,7 +19,7 @@ use crate::domain::{AppId, ClientId, SmoochId, View, moment};
 use crate::rebuild::history_replay::{Difference, EventDiff, HistoryReplay, Merge};
 use crate::rebuild::sources::Sources;
 use crate::smooch::json::write_string;
-use crate::smooch::{iso, kept, v1};
+use crate::smooch::{iso, journal_entry, v1};
 use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
@@ -194,8 +194,8 @@ fn text(
         }
         (Some(body), source) => {
             let is_call = source == Source::Api;
-            let content = whole.then(|| kept::content(body, is_call));
-            for (name, text) in kept::about(body, is_call).into_iter().chain(content) {
+            let content = whole.then(|| journal_entry::content(body, is_call));
+            for (name, text) in journal_entry::about(body, is_call).into_iter().chain(content) {
                 out.push_str(&format!(",\"{name}\":{text}"));
             }
         }

@@ -86,8 +86,8 @@ async fn learn(
 ) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
     let latest = received * 1000 + shared.bounds.future_tolerance.as_micros() as i64;
-    let bounds = smooch::Bounds { depth: shared.bounds.json_depth, events: 1, latest };
-    let told = match smooch::import::line(line, &bounds) {
+    let bounds = smooch::BodyLimits { depth: shared.bounds.json_depth, events: 1, latest };
+    let told = match smooch::import::parse_line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),
     };

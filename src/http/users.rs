@@ -25,7 +25,7 @@ fn one(view: &View) -> Shown {
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.
 pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
-    let rest::Created { user_id, fields, secured } = call.read(rest::v2::create)?;
+    let rest::CreateRequest { user_id, fields, secured } = call.read(rest::v2::create)?;
     let view = call.change(Action::Create { user_id, fields, secured }).await?;
     Ok(call.show(StatusCode::CREATED, one(&view)))
 }
@@ -38,7 +38,7 @@ pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
 
 /// PATCH `…/users/{id or externalId}`: what is given is changed, null clears, the rest stays.
 pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
-    let (user, rest::Changed { fields, repeated }) = (call.user()?, call.read(rest::v2::change)?);
+    let (user, rest::UpdateRequest { fields, repeated }) = (call.user()?, call.read(rest::v2::change)?);
     let view = call.change(Action::Update { user, fields, repeated }).await?;
     Ok(call.show(StatusCode::OK, one(&view)))
 }

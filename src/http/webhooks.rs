@@ -178,12 +178,12 @@ fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &WebhookR
 /// What a body of this app says, by the bounds of the settings.
 pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> Result<Vec<Read>, Unusable> {
     let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);
-    let bounds = smooch::Bounds {
+    let bounds = smooch::BodyLimits {
         depth: shared.bounds.json_depth,
         events: shared.bounds.webhook_events,
         latest: (received * 1000).saturating_add(tolerance),
     };
-    let delivery = smooch::read(body, &bounds)?;
+    let delivery = smooch::parse_webhook(body, &bounds)?;
     if delivery.app.is_some_and(|named| named != app.as_str()) {
         return Err(Unusable::new(OTHER_APP, "the path and the body name different apps"));
     }

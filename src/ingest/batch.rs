@@ -11,7 +11,7 @@ use super::load_plan::subjects;
 use super::queue::{RetryJob, WebhookJob, WebhookResult};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Digest, Directory, Event, Fact, Key, Recent, SmoochId};
-use crate::smooch::apart::Apart;
+use crate::smooch::split_body::SplitBody;
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Source, Txn};
 
@@ -77,12 +77,12 @@ impl<'w> BatchBuilder<'w> {
     }
 
     /// A body that names somebody who is erased, taken apart; nothing of any other.
-    fn split_erased(&self, txn: &impl Txn, job: &WebhookJob) -> Option<Apart> {
+    fn split_erased(&self, txn: &impl Txn, job: &WebhookJob) -> Option<SplitBody> {
         let app = &job.app;
         let is_meant = |event: &Event| self.names_erased_user(app, event);
         let meant = job.events.iter().any(|(_, event)| is_meant(event));
         (meant || txn.names_erased(app, &job.body)).then(|| {
-            Apart::of(&job.body, |place, text| {
+            SplitBody::of(&job.body, |place, text| {
                 let event = job.events.iter().find(|(at, _)| Some(*at) == place);
                 event.is_some_and(|(_, event)| is_meant(event)) || txn.names_erased(app, text)
             })
@@ -131,7 +131,7 @@ impl<'w> BatchBuilder<'w> {
         &mut self,
         txn: &mut impl Txn,
         job: &WebhookJob,
-        apart: Option<&Apart>,
+        apart: Option<&SplitBody>,
         since: Option<i64>,
     ) -> Result<WebhookResult, BatchError> {
         let app = &job.app;
@@ -296,8 +296,8 @@ impl<'w> BatchBuilder<'w> {
 }
 
 /// The number of unusable events of a body that name no erased app user.
-fn count_unusable(job: &WebhookJob, apart: Option<&Apart>) -> usize {
-    let others = |apart: &Apart| {
+fn count_unusable(job: &WebhookJob, apart: Option<&SplitBody>) -> usize {
+    let others = |apart: &SplitBody| {
         let used = job.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
         apart.others() - used
     };

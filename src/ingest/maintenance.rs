@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::clock::now_ms;
 use crate::domain::Event;
 use crate::metrics::Metrics;
-use crate::smooch::{self, apart::Apart};
+use crate::smooch::{self, split_body::SplitBody};
 use crate::store::{Error, Reading, Retention, Source, Store};
 
 /// Batches between two steps while there is no pause.
@@ -68,13 +68,13 @@ pub const READING: Reading = Reading { event: reparse_event, without };
 
 /// A body without the events that are told of by their text.
 fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-    Apart::of(body, |_, text| named(text)).rest
+    SplitBody::of(body, |_, text| named(text)).rest
 }
 
 /// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
 pub fn reparse_event(source: Source, body: &[u8], place: usize) -> Option<Event> {
     match source {
-        Source::Webhook => smooch::history::event(body, place),
+        Source::Webhook => smooch::history::event_at(body, place),
         Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     AppId, ClientId, Directory, Edge, Event, Group, Key, Reason, Record, Register, SmoochId, View,
 };
-use crate::smooch::history::{members, reason};
+use crate::smooch::history::{reason, shown_members};
 use crate::smooch::json::write_string;
 use crate::smooch::v1;
 use crate::store::Entry;
@@ -174,7 +174,7 @@ fn differences(id: &SmoochId, before: Option<&View>, after: Option<&View>) -> Ve
         return vec![Difference { user: id.clone(), member: "_id".to_owned(), before, after }];
     }
     let user = after.map_or_else(|| id.clone(), |view| view.id.clone());
-    let shown = |view: Option<&View>| view.map(members).unwrap_or_default();
+    let shown = |view: Option<&View>| view.map(shown_members).unwrap_or_default();
     let (mut before, after) = (shown(before), shown(after));
     let mut told = Vec::new();
     for (member, after) in after {

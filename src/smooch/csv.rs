@@ -1,15 +1,15 @@
 //! App users as rows of a table: RFC 4180, a header, and always the same columns.
 
-mod rows;
+mod reader;
 
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
 use super::export::moment;
-use super::rest::Problem;
+use super::rest::InvalidInput;
 use super::v1::write_client;
 use crate::domain::{Field, Text, View};
-pub use rows::{Fault, Row, Rows, Wrong};
+pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
 /// The columns. What is of any shape is JSON.
 pub const COLUMNS: [&str; 14] = [
@@ -30,16 +30,16 @@ pub const COLUMNS: [&str; 14] = [
 ];
 
 /// The first row.
-pub fn header() -> Vec<u8> {
-    written(std::iter::once(COLUMNS.map(str::to_owned).to_vec()))
+pub fn header_row() -> Vec<u8> {
+    write_table(std::iter::once(COLUMNS.map(str::to_owned).to_vec()))
 }
 
 /// A row for each app user.
-pub fn rows<'v>(views: impl IntoIterator<Item = &'v View>) -> Vec<u8> {
-    written(views.into_iter().map(cells))
+pub fn write_rows<'v>(views: impl IntoIterator<Item = &'v View>) -> Vec<u8> {
+    write_table(views.into_iter().map(cells))
 }
 
-fn written(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         // A vector takes everything, and every row has as many cells.
@@ -92,15 +92,15 @@ fn plain(text: &Text) -> String {
 }
 
 /// The columns that a table has, each by its name.
-pub struct Header(Vec<String>);
+pub struct CsvHeader(Vec<String>);
 
-impl Header {
+impl CsvHeader {
     /// Reads the first row.
     ///
     /// # Errors
     ///
     /// A column is not known, is there twice, or none tells whom a row is about.
-    pub fn read(row: &StringRecord) -> Result<Self, Problem> {
+    pub fn read(row: &StringRecord) -> Result<Self, InvalidInput> {
         let mut names: Vec<String> = Vec::new();
         for name in row {
             let name = name.trim();
@@ -109,17 +109,17 @@ impl Header {
             let shown = name.escape_default();
             if !known {
                 let all = COLUMNS.join(", ");
-                return Err(Problem(format!("column {shown} is none of {all}, properties.KEY")));
+                return Err(InvalidInput(format!("column {shown} is none of {all}, properties.KEY")));
             }
             if names.iter().any(|other| other == name) {
-                return Err(Problem(format!("column {shown} is there twice")));
+                return Err(InvalidInput(format!("column {shown} is there twice")));
             }
             names.push(name.to_owned());
         }
         if names.iter().any(|name| name == "_id" || name == "userId") {
             Ok(Self(names))
         } else {
-            Err(Problem("no column _id or userId tells whom a row is about".to_owned()))
+            Err(InvalidInput("no column _id or userId tells whom a row is about".to_owned()))
         }
     }
 
@@ -133,9 +133,9 @@ impl Header {
     /// # Errors
     ///
     /// It has more cells than there are columns, or fewer, or one that should be JSON, true or false is not.
-    pub fn line(&self, row: &StringRecord) -> Result<String, Problem> {
+    pub fn line(&self, row: &StringRecord) -> Result<String, InvalidInput> {
         if row.len() != self.0.len() {
-            return Err(Problem(format!("has {} cells for {} columns", row.len(), self.0.len())));
+            return Err(InvalidInput(format!("has {} cells for {} columns", row.len(), self.0.len())));
         }
         let (mut line, mut properties) = (Vec::new(), Vec::new());
         for (name, cell) in self.0.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
@@ -150,17 +150,17 @@ impl Header {
                     match inner.filter(|_| is_object) {
                         Some(inner) if inner.trim().is_empty() => {}
                         Some(inner) => properties.push(json(inner)),
-                        None => return Err(Problem("properties must be a JSON object".to_owned())),
+                        None => return Err(InvalidInput("properties must be a JSON object".to_owned())),
                     }
                 }
                 "clients" => match serde_json::from_str::<Vec<Value>>(cell) {
                     Ok(_) => line.push(format!("\"clients\":{}", json(cell))),
-                    Err(_) => return Err(Problem("clients must be a JSON array".to_owned())),
+                    Err(_) => return Err(InvalidInput("clients must be a JSON array".to_owned())),
                 },
                 "conversationStarted" | "credentialRequired" => {
                     match cell.trim().to_ascii_lowercase().as_str() {
                         flag @ ("true" | "false") => line.push(format!("\"{name}\":{flag}")),
-                        _ => return Err(Problem(format!("{name} must be true or false"))),
+                        _ => return Err(InvalidInput(format!("{name} must be true or false"))),
                     }
                 }
                 name => {

@@ -15,11 +15,11 @@ pub const FORM: u32 = 1;
 const LINE: usize = 256 << 10;
 
 /// A record: its `_id`, what it holds, and who has its `userId` and is known not to be merged with it.
-pub type Kept<'k> = (&'k SmoochId, &'k Record, &'k [SmoochId]);
+pub type ExportedRecord<'k> = (&'k SmoochId, &'k Record, &'k [SmoochId]);
 
 /// Writes records that belong together, with the app user that they are: on one line, or, if they are many,
 /// on several. Each line stands for itself.
-pub fn write(app: &AppId, user: Option<&View>, records: &[Kept<'_>], out: &mut String) {
+pub fn write_lines(app: &AppId, user: Option<&View>, records: &[ExportedRecord<'_>], out: &mut String) {
     let mut left = records;
     let mut user = user;
     while !left.is_empty() {
@@ -87,7 +87,7 @@ impl<'o> Object<'o> {
     }
 }
 
-fn record((id, record, apart): &Kept<'_>, out: &mut String) {
+fn record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
     let mut object = Object::begin(out);
     let mut merges = Vec::new();
     for fact in facts_of(id, record, apart.to_vec()) {

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::v1::write_client;
-use super::{Bounds, read};
+use super::{BodyLimits, parse_webhook};
 use crate::domain::{Event, Reason, View};
 
 /// Whatever was accepted once is accepted again, under whatever bounds that was.
-const ANYTHING: Bounds = Bounds { depth: 512, events: usize::MAX, latest: i64::MAX };
+const ANYTHING: BodyLimits = BodyLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
 
 /// The event at a place of a webhook's body; nothing if it cannot be read any more.
-pub fn event(body: &[u8], place: usize) -> Option<Event> {
-    read(body, &ANYTHING).ok()?.events.into_iter().nth(place)?.ok()
+pub fn event_at(body: &[u8], place: usize) -> Option<Event> {
+    parse_webhook(body, &ANYTHING).ok()?.events.into_iter().nth(place)?.ok()
 }
 
 /// Everything that an answer shows of an app user, each by its name as JSON text. `false` and an empty
 /// list of clients are left out.
-pub fn members(view: &View) -> BTreeMap<String, String> {
+pub fn shown_members(view: &View) -> BTreeMap<String, String> {
     let fields = view.fields.iter().map(|(field, value)| (field.to_string(), value.to_string()));
     let mut members: BTreeMap<String, String> = fields.collect();
     if !view.clients.is_empty() {

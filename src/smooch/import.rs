@@ -1,19 +1,19 @@
 //! Lines of JSON that tell of app users, read into what another directory knew: those that an export writes,
 //! and plain ones, an app user each as GET shows it.
 
-mod at;
+mod located_value;
 mod plain;
 mod records;
 
 use std::sync::Arc;
 
-use at::At;
+use located_value::LocatedValue;
 
-use super::Bounds;
+use super::BodyLimits;
 use super::event::digest;
 use super::export::FORM;
 use super::json::Json;
-use super::rest::Problem;
+use super::rest::InvalidInput;
 use crate::domain::{Event, Fact, Stamp};
 
 /// How much deeper a value lies in a line than in a webhook.
@@ -21,7 +21,7 @@ const DEEPER: usize = 8;
 
 /// What a line tells.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct ImportLine {
     /// The app it is about, if it says so.
     pub app: Option<String>,
     /// Its facts, under a stamp that is a function of the line alone.
@@ -33,10 +33,10 @@ pub struct Line {
 /// # Errors
 ///
 /// It is not JSON, has another form, or is dated too far ahead of the clock; the field is named, no value is.
-pub fn line(line: &[u8], bounds: &Bounds) -> Result<Line, Problem> {
-    let document =
-        Json::parse(line, bounds.depth + DEEPER).map_err(|error| Problem(format!("not JSON: {error}")))?;
-    let root = At::root(&document.value);
+pub fn parse_line(line: &[u8], bounds: &BodyLimits) -> Result<ImportLine, InvalidInput> {
+    let document = Json::parse(line, bounds.depth + DEEPER)
+        .map_err(|error| InvalidInput(format!("not JSON: {error}")))?;
+    let root = LocatedValue::root(&document.value);
     root.object()?;
     let facts = match root.get("rollcall") {
         Some(form) if *form.json != Json::Number(&FORM.to_string()) => {
@@ -49,13 +49,13 @@ pub fn line(line: &[u8], bounds: &Bounds) -> Result<Line, Problem> {
         facts.iter().filter_map(|fact| if let Fact::Known(known) = fact { known.last_seen } else { None });
     let time = times.max();
     if facts.iter().flat_map(times_of).any(|time| time > bounds.latest) {
-        return Err(Problem("dated too far ahead of the clock".to_owned()));
+        return Err(InvalidInput("dated too far ahead of the clock".to_owned()));
     }
     let stamp =
         Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest: digest(&document.value) };
     let app = root.get("app").map(|app| app.name()).transpose()?;
     let event = Event { trigger: "api:import".into(), stamp: Arc::new(stamp), facts };
-    Ok(Line { app, event })
+    Ok(ImportLine { app, event })
 }
 
 /// Every moment that decides what holds.

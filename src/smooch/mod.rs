@@ -1,17 +1,17 @@
 //! Smooch's JSON, read into facts and written from views. Pure; one file for each version.
 
-pub mod apart;
 pub mod csv;
 mod event;
 pub mod export;
+mod extract;
 pub mod feed;
 pub mod history;
 pub mod import;
+pub mod journal_entry;
 pub mod json;
-pub mod kept;
 pub mod rest;
+pub mod split_body;
 mod time;
-mod user;
 pub mod v1;
 mod v2;
 
@@ -22,7 +22,7 @@ pub use time::{iso, micros};
 
 /// What a body may hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct BodyLimits {
     /// Nested arrays and objects.
     pub depth: usize,
     /// Events in one v2 body.
@@ -33,7 +33,7 @@ pub struct Bounds {
 
 /// Which shape a body has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Version {
+pub enum PayloadVersion {
     /// `trigger` alone.
     V1,
     /// `trigger` and `version`.
@@ -42,7 +42,7 @@ pub enum Version {
     V2,
 }
 
-impl Version {
+impl PayloadVersion {
     /// As Smooch writes it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ pub struct Delivery {
     /// The app it names, if it names one.
     pub app: Option<String>,
     /// Its shape.
-    pub version: Version,
+    pub version: PayloadVersion,
     /// What it tells, or why a part of it cannot be used.
     pub events: Vec<Result<Event, Unusable>>,
     /// How many keys were given more than once in one object; the last one counts.
@@ -67,21 +67,23 @@ pub struct Delivery {
 }
 
 /// Reads a webhook body of any version, told apart by shape.
-pub fn read(body: &[u8], bounds: &Bounds) -> Result<Delivery, Unusable> {
+pub fn parse_webhook(body: &[u8], bounds: &BodyLimits) -> Result<Delivery, Unusable> {
     let document = Json::parse(body, bounds.depth)?;
     let value = &document.value;
     if !matches!(value, Json::Object(_)) {
         return Err(Unusable::new("wrong_shape", "the body is not an object"));
     }
-    let app = value.get("app").and_then(|app| app.get("_id").or_else(|| app.get("id"))).and_then(user::name);
+    let app =
+        value.get("app").and_then(|app| app.get("_id").or_else(|| app.get("id"))).and_then(extract::name);
     let (version, events) = match value.get("events") {
         Some(Json::Array(events)) if events.len() > bounds.events => {
             let detail = format!("{} events in one body, {} are allowed", events.len(), bounds.events);
             return Err(Unusable::new("too_many_events", detail));
         }
-        Some(Json::Array(events)) => (Version::V2, events.iter().enumerate().map(v2::event).collect()),
+        Some(Json::Array(events)) => (PayloadVersion::V2, events.iter().enumerate().map(v2::event).collect()),
         _ => {
-            let version = if value.get("version").is_some() { Version::V1_1 } else { Version::V1 };
+            let version =
+                if value.get("version").is_some() { PayloadVersion::V1_1 } else { PayloadVersion::V1 };
             (version, vec![v1::event(value)])
         }
     };

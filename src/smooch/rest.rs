@@ -4,10 +4,10 @@
 //! knows are passed over, as Smooch does. Names of fields are those of the version asked.
 
 mod answers;
-mod fixed;
-mod rules;
+mod read_only;
 pub mod v1;
 pub mod v2;
+mod validate;
 
 use crate::domain::Text;
 use crate::domain::command::{Fields, Repeated};
@@ -15,11 +15,11 @@ use crate::domain::command::{Fields, Repeated};
 /// Why a body is refused: a sentence that names the field, never its value, so that it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Problem(pub String);
+pub struct InvalidInput(pub String);
 
 /// An app user to be made before Smooch knows it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Created {
+pub struct CreateRequest {
     /// Its `userId` or `externalId`: JSON text of a string of 1 to 1,024 characters.
     pub user_id: Text,
     /// Whatever else was given.
@@ -30,7 +30,7 @@ pub struct Created {
 
 /// How an app user is to be changed.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Changed {
+pub struct UpdateRequest {
     /// The new values.
     pub fields: Fields,
     /// What the body says besides and the call cannot change.

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{Unusable, event_of};
+use super::extract::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::json::{Json, write_string};
 use super::time::micros;
-use super::user::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Reason, Seen, SmoochId, View};
 
@@ -97,15 +97,15 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
     let mut seen = app_user_seen(app_user.unwrap_or(&Json::Null), user.clone(), started);
     let own =
         messages.iter().filter(by_user).filter(|message| id(message, "authorId").is_none_or(|id| id == user));
-    user::take_display_name(&mut seen, own.filter_map(|message| message.get("name")).next_back());
+    extract::take_display_name(&mut seen, own.filter_map(|message| message.get("name")).next_back());
     let mut facts = vec![Fact::Seen(seen)];
     let given = body.get("client").unwrap_or(&Json::Null);
     let Some((client, said)) = client(given) else { return Ok(facts) };
     if trigger.starts_with("client:remove") {
-        facts.extend(user::removed(&user, given, client));
+        facts.extend(extract::removed(&user, given, client));
         return Ok(facts);
     }
-    facts.push(user::changed(&user, (client.clone(), said)));
+    facts.push(extract::changed(&user, (client.clone(), said)));
     facts.extend((trigger == "client:add").then_some(Fact::ClientBound { user, client, also: Vec::new() }));
     Ok(facts)
 }
@@ -155,7 +155,7 @@ fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
             "signedUpAt" => Field::SignedUpAt,
             other => Field::Other(Arc::from(other)),
         };
-        seen.fields.push((field, user::value(given)));
+        seen.fields.push((field, extract::value(given)));
     }
     let either = |now: &str, once: &str| given.get(now).or_else(|| given.get(once));
     if let Some(given) = either("properties", "metadata") {

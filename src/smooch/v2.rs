@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::{Unusable, event_of};
-use super::json::Json;
-use super::time::micros;
-use super::user::{
+use super::extract::{
     self, active_by_status, changed, id, id_without_one, name, name_text, object, sighting, take_properties,
     take_user_id,
 };
+use super::json::Json;
+use super::time::micros;
 use super::v1::merged;
 use crate::domain::brand::BRAND;
 use crate::domain::{ClientId, Event, Fact, Field, Mention, Seen, SmoochId};
@@ -108,7 +108,7 @@ fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact
     let beside = || payload.get("user").and_then(|user| id(user, "id"));
     let user = id(given, "id").or_else(|| id(author, "userId")).or_else(beside)?;
     let mut seen = user_seen(given, user, started);
-    user::take_display_name(&mut seen, author.get("displayName"));
+    extract::take_display_name(&mut seen, author.get("displayName"));
     Some(with_source(seen, act.get("source")))
 }
 
@@ -171,13 +171,13 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
                 seen.fields.extend(name_text(given).map(|brand| (BRAND.clone(), Some(brand))));
             }
             "metadata" => take_properties(&mut seen, given),
-            "signedUpAt" => seen.fields.push((Field::SignedUpAt, user::value(given))),
+            "signedUpAt" => seen.fields.push((Field::SignedUpAt, extract::value(given))),
             "profile" => {
                 let Json::Object(profile) = given else { continue };
                 seen.fields
-                    .extend(profile.iter().map(|(key, given)| (profile_field(key), user::value(given))));
+                    .extend(profile.iter().map(|(key, given)| (profile_field(key), extract::value(given))));
             }
-            other => seen.fields.push((own_field(other), user::value(given))),
+            other => seen.fields.push((own_field(other), extract::value(given))),
         }
     }
     seen
@@ -240,7 +240,7 @@ fn with_device(client: &Json<'_>, device: &Json<'_>) -> Option<(ClientId, Mentio
 
 /// A device's id in v1, and what else is said of it. That id is its `guid`; its `clientId`, the `id` of a client in v2,
 /// is what v1.1 calls `_id`, and its own `id` is kept as `deviceId`.
-fn device_in_words_of_v1<'j, 'a>(given: &'j Json<'a>) -> Option<(ClientId, Words<'j, 'a>)> {
+fn device_in_words_of_v1<'j, 'a>(given: &'j Json<'a>) -> Option<(ClientId, V1Members<'j, 'a>)> {
     let [guid, of_client] = ["guid", "clientId"].map(|key| given.get(key).and_then(name));
     let (id, key) = match (guid, &of_client) {
         (Some(guid), _) => (guid, "guid"),
@@ -256,7 +256,7 @@ fn device_in_words_of_v1<'j, 'a>(given: &'j Json<'a>) -> Option<(ClientId, Words
 }
 
 /// The members of a client in words of v1.
-type Words<'j, 'a> = Vec<(&'j str, &'j Json<'a>)>;
+type V1Members<'j, 'a> = Vec<(&'j str, &'j Json<'a>)>;
 
 /// The members of a client but for that which is its id, with the names that they have in v1. What has such a name
 /// already gives way, so that no name comes twice in an answer.
@@ -264,7 +264,7 @@ fn in_words_of_v1<'j, 'a>(
     given: &'j Json<'a>,
     key: &str,
     words: &[(&str, &'static str)],
-) -> Option<Words<'j, 'a>> {
+) -> Option<V1Members<'j, 'a>> {
     let Json::Object(members) = given else { return None };
     let taken = |name: &str| words.iter().any(|(from, to)| *to == name && given.get(from).is_some());
     let kept = members.iter().map(|(name, value)| (&**name, value));

@@ -1,13 +1,13 @@
 //! What each trigger says: from the body to the facts, as a table.
 
 use rollcall::domain::{Event, Fact, Mention, Part};
-use rollcall::smooch::{Bounds, Version, read};
+use rollcall::smooch::{BodyLimits, PayloadVersion, parse_webhook};
 use serde_json::{Value, json};
 
-const BOUNDS: Bounds = Bounds { depth: 64, events: 100, latest: 4_000_000_000_000_000 };
+const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 100, latest: 4_000_000_000_000_000 };
 
 fn events(body: &Value) -> Vec<Result<Event, String>> {
-    let delivery = read(body.to_string().as_bytes(), &BOUNDS).unwrap();
+    let delivery = parse_webhook(body.to_string().as_bytes(), &BOUNDS).unwrap();
     delivery.events.into_iter().map(|event| event.map_err(|unusable| unusable.reason.to_owned())).collect()
 }
 
@@ -193,7 +193,7 @@ fn old_forms_are_understood() {
     );
     let event_key = json!({ "event": "postback", "appUser": { "_id": "u" } });
     check("event for trigger, no app", &event_key, &["u: "]);
-    assert_eq!(read(event_key.to_string().as_bytes(), &BOUNDS).unwrap().app, None);
+    assert_eq!(parse_webhook(event_key.to_string().as_bytes(), &BOUNDS).unwrap().app, None);
 }
 
 #[test]
@@ -381,7 +381,8 @@ fn the_time_of_an_event_is_its_own() {
 
 #[test]
 fn the_digest_is_of_the_content_not_of_its_spelling() {
-    let digest = |body: &str| read(body.as_bytes(), &BOUNDS).unwrap().events.remove(0).unwrap().stamp.digest;
+    let digest =
+        |body: &str| parse_webhook(body.as_bytes(), &BOUNDS).unwrap().events.remove(0).unwrap().stamp.digest;
     let one = r#"{"trigger":"postback","appUser":{"_id":"u","properties":{"a":1,"b":"é"}}}"#;
     let spelled = r#" { "appUser" : {"properties":{"b":"\u00e9","a":1},"_id":"u"}, "trigger":"postback"} "#;
     assert_eq!(digest(one), digest(spelled), "order, white space and escapes do not matter");
@@ -391,10 +392,10 @@ fn the_digest_is_of_the_content_not_of_its_spelling() {
 #[test]
 fn the_versions_are_told_apart_by_shape() {
     for (body, expected) in [
-        (v1("postback", json!({ "appUser": { "_id": "u" } })), Version::V1),
-        (v1("postback", json!({ "appUser": { "_id": "u" }, "version": "v1.1" })), Version::V1_1),
-        (v2("user:update", json!({ "user": { "id": "u" } })), Version::V2),
+        (v1("postback", json!({ "appUser": { "_id": "u" } })), PayloadVersion::V1),
+        (v1("postback", json!({ "appUser": { "_id": "u" }, "version": "v1.1" })), PayloadVersion::V1_1),
+        (v2("user:update", json!({ "user": { "id": "u" } })), PayloadVersion::V2),
     ] {
-        assert_eq!(read(body.to_string().as_bytes(), &BOUNDS).unwrap().version, expected, "{body}");
+        assert_eq!(parse_webhook(body.to_string().as_bytes(), &BOUNDS).unwrap().version, expected, "{body}");
     }
 }

@@ -4,7 +4,7 @@ mod calls;
 mod merges;
 
 use rollcall::domain::{AppId, Directory, Event};
-use rollcall::smooch::history::event;
+use rollcall::smooch::history::event_at;
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Source};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
     let (mut directory, mut compared) = (Directory::whole(usize::MAX), 0);
     for (entry, body) in &journal {
         let learned: Event = match entry.source {
-            Source::Webhook => event(body, entry.place).unwrap(),
+            Source::Webhook => event_at(body, entry.place).unwrap(),
             Source::Reduced | Source::Api => serde_json::from_slice(body).unwrap(),
         };
         directory.learn(&AppId::from(APP), &learned).unwrap();

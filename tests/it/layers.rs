@@ -86,7 +86,7 @@ fn no_layer_reaches_further_than_it_may() {
 
 #[test]
 fn the_reader_of_imports_sees_imports() {
-    let text = "use crate::store::Txn;\n// crate::http\nlet x = rollcall::smooch::read;
+    let text = "use crate::store::Txn;\n// crate::http\nlet x = rollcall::smooch::parse_webhook;
         use crate::{domain::{AppId, Fact}, x,\n    ingest::queue,\n};
         use super::super::{metrics, log};\nuse super::own;\nfn f(x: super::super::serve::Failure) {}
         mod tests {\n    use super::super::own_as_well;\n    use super::super::super::command;\n}";

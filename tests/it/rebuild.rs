@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall::domain::{AppId, Directory, Event, Field, Key, SmoochId, View};
-use rollcall::smooch::{self, Bounds, v1};
+use rollcall::smooch::{self, BodyLimits, v1};
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Seq, Source};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
-pub const ANYTHING: Bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
+pub const ANYTHING: BodyLimits = BodyLimits { depth: 64, events: 1000, latest: i64::MAX };
 const PAGE: usize = 500;
 
 /// A directory made of nothing but the journal.
@@ -52,9 +52,11 @@ impl Rebuilt {
                 assert!(entry.seq > self.last, "{} after {}", entry.seq, self.last);
                 self.last = entry.seq;
                 let event: Event = match entry.source {
-                    Source::Webhook => {
-                        smooch::read(&body, &ANYTHING).unwrap().events.swap_remove(entry.place).unwrap()
-                    }
+                    Source::Webhook => smooch::parse_webhook(&body, &ANYTHING)
+                        .unwrap()
+                        .events
+                        .swap_remove(entry.place)
+                        .unwrap(),
                     Source::Reduced | Source::Api => serde_json::from_slice(&body).unwrap(),
                 };
                 assert_eq!(event.stamp.digest, entry.digest, "entry {} holds its own event", entry.seq);

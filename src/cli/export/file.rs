@@ -70,7 +70,7 @@ impl Write for Target {
 fn is_export(head: &[u8]) -> bool {
     head.starts_with(b"{\"rollcall\":")
         || head.starts_with(b"{\"app\":\"")
-        || head.starts_with(&csv::header())
+        || head.starts_with(&csv::header_row())
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn an_export_is_known_by_its_first_bytes() {
-        let table = csv::header();
+        let table = csv::header_row();
         for head in [&b"{\"rollcall\":1,\"app\":\"one\""[..], b"{\"app\":\"one\",\"exported\":", &table] {
             assert!(is_export(head));
         }

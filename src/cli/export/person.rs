@@ -12,7 +12,7 @@ use crate::domain::brand::Name;
 use crate::domain::{AppId, Directory, SmoochId, View};
 use crate::rebuild;
 use crate::rebuild::history_replay::HistoryReplay;
-use crate::smooch::{iso, kept, v1};
+use crate::smooch::{iso, journal_entry, v1};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Entry, Horizon, Reader, Source};
@@ -109,7 +109,8 @@ fn with_body(entry: &Entry, body: &[u8]) -> Value {
         Source::Webhook => told["body"] = String::from_utf8_lossy(body).into(),
         source => {
             let is_call = source == Source::Api;
-            for (name, value) in kept::about(body, is_call).into_iter().chain([kept::content(body, is_call)])
+            for (name, value) in
+                journal_entry::about(body, is_call).into_iter().chain([journal_entry::content(body, is_call)])
             {
                 told[name] = parsed(&value);
             }

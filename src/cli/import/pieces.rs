@@ -10,7 +10,7 @@ use crate::cli::export::Format;
 pub(super) use crate::cli::replay::payloads::Place;
 use crate::cli::replay::payloads::{self, Source};
 use crate::http::PIECE;
-use crate::smooch::csv::{Fault, Header, Rows};
+use crate::smooch::csv::{CsvHeader, CsvReader, RowError};
 use crate::store::explain;
 
 /// Lines of a piece.
@@ -104,8 +104,8 @@ fn table(file: &Path, filler: &mut Filler<'_>) {
             return filler.add(place, why);
         }
     };
-    let mut rows = Rows::new(BufReader::new(input), PIECE);
-    let mut header: Option<Header> = None;
+    let mut rows = CsvReader::new(BufReader::new(input), PIECE);
+    let mut header: Option<CsvHeader> = None;
     loop {
         let (line, told) = match (rows.read(), &header) {
             (Err(error), _) => {
@@ -117,7 +117,7 @@ fn table(file: &Path, filler: &mut Filler<'_>) {
             (Ok(Some(Ok(row))), Some(header)) => {
                 (row.line, header.line(&row.cells).map_err(|problem| problem.to_string()))
             }
-            (Ok(Some(Ok(row))), None) => match Header::read(&row.cells) {
+            (Ok(Some(Ok(row))), None) => match CsvHeader::read(&row.cells) {
                 Ok(read) => {
                     header = Some(read);
                     continue;
@@ -134,7 +134,7 @@ fn table(file: &Path, filler: &mut Filler<'_>) {
 }
 
 /// What is wrong with a row, and in which column.
-fn explained(fault: &Fault, header: Option<&Header>) -> String {
+fn explained(fault: &RowError, header: Option<&CsvHeader>) -> String {
     let Some(cell) = fault.cell else { return fault.wrong.to_string() };
     match header.and_then(|header| header.name(cell)) {
         Some(name) => format!("{name}: {}", fault.wrong),

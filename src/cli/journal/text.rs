@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::{CallMade, SmoochId};
-use crate::smooch::kept;
+use crate::smooch::journal_entry;
 use crate::store::{Entry, Outcome, Source};
 
 /// What is said instead of a body that retention has dropped.
@@ -87,7 +87,10 @@ pub(in crate::cli) fn told<'b>(entry: &Entry, body: &'b [u8]) -> Told<'b> {
         return Told::Body(body);
     }
     let call = CallMade::of(body).filter(|call| entry.source == Source::Api && !call.erased);
-    call.map_or_else(|| Told::Nothing(kept::note(body, entry.source == Source::Api).to_owned()), Told::Call)
+    call.map_or_else(
+        || Told::Nothing(journal_entry::note(body, entry.source == Source::Api).to_owned()),
+        Told::Call,
+    )
 }
 
 /// The first line of a call.

@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::At;
+use super::LocatedValue;
 use super::records::field;
 use crate::domain::brand::BRAND;
 use crate::domain::{Digest, Fact, Field, Known, SmoochId, Stamp, Text, Told, Word, json_text};
 use crate::smooch::json::Json;
-use crate::smooch::rest::Problem;
-use crate::smooch::{micros, user};
+use crate::smooch::rest::InvalidInput;
+use crate::smooch::{extract, micros};
 
 /// What the line says.
-pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Problem> {
+pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fact>, InvalidInput> {
     let inner = line.get("appUser");
     let at = inner.as_ref().unwrap_or(line);
     let user_id = at.get("userId").map(|at| at.name()).transpose()?;
@@ -43,7 +43,7 @@ pub(super) fn read(line: &At<'_, '_>, digest: Digest) -> Result<Vec<Fact>, Probl
     }
     for client in &clients {
         let (id, value) =
-            user::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
+            extract::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
         if value.is_in_use() {
             words.push(Word::Claim(id.clone()));
             let others = value
@@ -75,13 +75,13 @@ fn minted(user_id: &str, brand: Option<&str>) -> SmoochId {
     hex.as_str().into()
 }
 
-fn clients<'j, 'a>(at: &At<'j, 'a>) -> Result<Vec<At<'j, 'a>>, Problem> {
+fn clients<'j, 'a>(at: &LocatedValue<'j, 'a>) -> Result<Vec<LocatedValue<'j, 'a>>, InvalidInput> {
     let key = if at.get("clients").is_some() { "clients" } else { "devices" };
     at.items(key)
 }
 
 /// Whatever has a value. A null says nothing.
-fn fields(at: &At<'_, '_>) -> Result<Vec<(Field, Text)>, Problem> {
+fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, Text)>, InvalidInput> {
     const OTHERWISE: [&str; 11] = [
         "_id",
         "app",

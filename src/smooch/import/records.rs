@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::At;
+use super::LocatedValue;
 use crate::domain::{Client, ClientId, Fact, Field, Known, Mention, SmoochId, Stamp, Told, Word};
 use crate::smooch::export::{PARTS, REASONS};
+use crate::smooch::extract;
 use crate::smooch::json::Json;
-use crate::smooch::rest::Problem;
-use crate::smooch::user;
+use crate::smooch::rest::InvalidInput;
 
 /// What `records` says. The app user beside it is for whoever reads the line.
-pub(super) fn read(line: &At<'_, '_>) -> Result<Vec<Fact>, Problem> {
+pub(super) fn read(line: &LocatedValue<'_, '_>) -> Result<Vec<Fact>, InvalidInput> {
     line.only(&["rollcall", "app", "appUser", "records"])?;
     line.need("app")?;
     line.need("records")?;
@@ -21,7 +21,7 @@ pub(super) fn read(line: &At<'_, '_>) -> Result<Vec<Fact>, Problem> {
     if facts.is_empty() { Err(line.wrong("has no records")) } else { Ok(facts) }
 }
 
-fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
+fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), InvalidInput> {
     at.only(&[
         "_id",
         "removed",
@@ -45,7 +45,7 @@ fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
     facts.push(Fact::Known(Known {
         user: user.clone(),
         said: at.items("said")?.iter().map(told).collect::<Result<_, _>>()?,
-        apart: apart.iter().map(|id| Ok(id.name()?.as_str().into())).collect::<Result<_, Problem>>()?,
+        apart: apart.iter().map(|id| Ok(id.name()?.as_str().into())).collect::<Result<_, InvalidInput>>()?,
         started: at.flag("conversationStarted")?,
         secured: at.flag("credentialRequired")?,
         minted: at.flag("minted")?,
@@ -64,7 +64,7 @@ fn read_record(at: &At<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
+fn told(at: &LocatedValue<'_, '_>) -> Result<Told, InvalidInput> {
     at.only(&[
         "time",
         "event",
@@ -117,7 +117,7 @@ fn told(at: &At<'_, '_>) -> Result<Told, Problem> {
     }
     for at in at.items("oneClient")? {
         let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
-        let [Some(one), Some(other)] = [0, 1].map(|n| pair.get(n).and_then(user::name)) else {
+        let [Some(one), Some(other)] = [0, 1].map(|n| pair.get(n).and_then(extract::name)) else {
             return Err(at.wrong("must be two ids of one client"));
         };
         let ids = [one, other].map(|id| ClientId::from(&*id));
@@ -142,20 +142,20 @@ pub(super) fn field(name: &str, property: bool) -> Field {
 }
 
 /// The whole of a client, without its id.
-fn client(at: &At<'_, '_>) -> Result<Client, Problem> {
+fn client(at: &LocatedValue<'_, '_>) -> Result<Client, InvalidInput> {
     let Mention { active, rest } = mention(at)?;
     Ok(Client { active: active == Some(true), rest })
 }
 
 /// What is said of a client, without its id.
-fn mention(at: &At<'_, '_>) -> Result<Mention, Problem> {
+fn mention(at: &LocatedValue<'_, '_>) -> Result<Mention, InvalidInput> {
     let active = at.get("active").map(|_| at.flag("active")).transpose()?;
     let Json::Object(members) = at.json else { return Err(at.wrong("must be an object")) };
     let rest = members.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| *key != "active");
-    Ok(Mention { active, rest: user::object(rest) })
+    Ok(Mention { active, rest: extract::object(rest) })
 }
 
-fn stamp(at: &At<'_, '_>) -> Result<Arc<Stamp>, Problem> {
+fn stamp(at: &LocatedValue<'_, '_>) -> Result<Arc<Stamp>, InvalidInput> {
     let time = at.moment("time")?.unwrap_or(Stamp::NO_TIME);
     let event = at.get("event").map(|event| event.name()).transpose()?.unwrap_or_default();
     let hex = at.need("digest")?;
@@ -167,7 +167,7 @@ fn stamp(at: &At<'_, '_>) -> Result<Arc<Stamp>, Problem> {
     Ok(Arc::new(Stamp { time, event: event.as_str().into(), digest }))
 }
 
-fn one_of<T: Copy>(at: &At<'_, '_>, known: &[(&str, T)]) -> Result<T, Problem> {
+fn one_of<T: Copy>(at: &LocatedValue<'_, '_>, known: &[(&str, T)]) -> Result<T, InvalidInput> {
     let found = at.json.str().and_then(|word| known.iter().find(|(known, _)| *known == word));
     found.map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();

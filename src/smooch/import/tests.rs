@@ -2,10 +2,10 @@ use super::*;
 use crate::domain::Directory;
 use crate::smooch::export;
 
-const BOUNDS: Bounds = Bounds { depth: 64, events: 1, latest: 2_000_000_000_000_000 };
+const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 1, latest: 2_000_000_000_000_000 };
 
 fn problem(text: &str) -> String {
-    line(text.as_bytes(), &BOUNDS).unwrap_err().to_string()
+    parse_line(text.as_bytes(), &BOUNDS).unwrap_err().to_string()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn what_is_wrong_is_named_with_its_place() {
 
 #[test]
 fn a_plain_line_is_stamped_with_when_it_was_last_seen() {
-    let read = |text: &str| line(text.as_bytes(), &BOUNDS).unwrap();
+    let read = |text: &str| parse_line(text.as_bytes(), &BOUNDS).unwrap();
     let seen = read("{\"_id\":\"x\",\"clients\":[{\"id\":\"c\",\"lastSeen\":\"2020-01-01T00:00:00.5Z\"}]}");
     assert_eq!(seen.event.stamp.time, 1_577_836_800_500_000);
     let told = read("{\"_id\":\"x\",\"lastSeen\":\"2020-01-01T00:00:00Z\",\"clients\":[]}");
@@ -67,7 +67,7 @@ fn a_plain_line_is_stamped_with_when_it_was_last_seen() {
 
 #[test]
 fn whoever_has_no_id_gets_the_same_one_everywhere() {
-    let read = |text: &str| line(text.as_bytes(), &BOUNDS).unwrap();
+    let read = |text: &str| parse_line(text.as_bytes(), &BOUNDS).unwrap();
     let (one, other) = (read("{\"userId\":\"bob\"}"), read("{\"userId\":\"bob\",\"email\":\"b@x.y\"}"));
     assert_eq!(one.event.users(), other.event.users());
     assert_eq!(one.event.users()[0].as_str().len(), 24);
@@ -84,8 +84,8 @@ fn extremes_of_time_are_told_exactly() {
         directory.learn(&app, &event).unwrap();
         let (id, record) = directory.into_records().map(|((_, id), record)| (id, record)).next().unwrap();
         let mut text = String::new();
-        export::write(&app, None, &[(&id, &record, &[])], &mut text);
-        let line = line(text.trim_end().as_bytes(), &BOUNDS).unwrap();
+        export::write_lines(&app, None, &[(&id, &record, &[])], &mut text);
+        let line = parse_line(text.trim_end().as_bytes(), &BOUNDS).unwrap();
         assert_eq!(line.event.facts, crate::domain::facts_of(&id, &record, Vec::new()), "{text}");
     }
 }

@@ -14,6 +14,6 @@ static SPECIAL: [bool; 256] = {
 };
 
 /// Where the first such byte stands.
-pub(super) fn special(bytes: &[u8]) -> Option<usize> {
+pub(super) fn find_special(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
 }

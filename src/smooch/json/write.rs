@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::Json;
-use super::special::special;
+use super::special::find_special;
+use super::value::Json;
 
 impl<'a> Json<'a> {
     /// Writes the value with sorted keys, no white space and numbers as they came, and texts as they are shown.
@@ -42,18 +42,18 @@ impl<'a> Json<'a> {
     /// Gives the value's canonical form to `reader`. The text lives in a buffer of the thread, since a
     /// body has dozens of them.
     pub fn canonical<T>(&self, reader: impl FnOnce(&str) -> T) -> T {
-        written(|out| self.write(out), reader)
+        with_buffer(|out| self.write(out), reader)
     }
 
     /// As [`Self::canonical`], with every text as it came: two values that differ are written differently, and what is
     /// written is read as the same value again.
     pub fn exact<T>(&self, reader: impl FnOnce(&str) -> T) -> T {
-        written(|out| self.write_as(true, out), reader)
+        with_buffer(|out| self.write_as(true, out), reader)
     }
 }
 
 /// Lets `writer` write into the thread's buffer, and gives what it wrote to `reader`.
-pub fn written<T>(writer: impl FnOnce(&mut String), reader: impl FnOnce(&str) -> T) -> T {
+pub fn with_buffer<T>(writer: impl FnOnce(&mut String), reader: impl FnOnce(&str) -> T) -> T {
     thread_local! {
         static BUFFER: RefCell<String> = const { RefCell::new(String::new()) };
     }
@@ -110,7 +110,7 @@ fn write_plain(text: &str, out: &mut String) {
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = special(rest.as_bytes()) {
+    while let Some(at) = find_special(rest.as_bytes()) {
         out.push_str(&rest[..at]);
         match rest.as_bytes()[at] {
             b'"' => out.push_str("\\\""),

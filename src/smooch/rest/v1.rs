@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 pub use answers::{channels, device_text};
 
-use super::rules::{self, ANY, ID, NAME, SOME, given, object, required, string};
-use super::{Created, Problem};
+use super::validate::{self, ANY, ID, NAME, SOME, given, object, required, string};
+use super::{CreateRequest, InvalidInput};
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Device, Fields, Name};
 use crate::domain::{ClientId, Field, SmoochId, Text};
@@ -18,7 +18,7 @@ use crate::smooch::json::Json;
 const PLATFORMS: [&str; 4] = ["ios", "android", "web", "other"];
 
 /// What [`init`] reads.
-pub struct Init {
+pub struct InitRequest {
     /// The device.
     pub device: Device,
     /// Who is logged in on it, as JSON text.
@@ -36,24 +36,24 @@ pub struct Init {
 ///
 /// `device` is no object, its `id` no string that says something, its `platform` none of the four,
 /// its `info` not flat; or another member is no string.
-pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
+pub fn init(json: &Json<'_>, now: &Text) -> Result<InitRequest, InvalidInput> {
     object(json, "the body")?;
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
     let id = given_device.get("id").unwrap_or(&Json::Null);
-    rules::name("device.id", id, ID)?;
+    validate::name("device.id", id, ID)?;
     let mut device = told(given_device, "device.", id.str().unwrap_or_default())?;
     device.members.retain(|_, value| value.is_some());
     device.info.retain(|_, value| value.is_some());
     let platform = given(given_device, "platform")
         .filter(|platform| platform.str().is_some_and(|platform| PLATFORMS.contains(&platform)));
-    let platform =
-        platform.ok_or_else(|| Problem("device.platform must be ios, android, web or other".to_owned()))?;
+    let platform = platform
+        .ok_or_else(|| InvalidInput("device.platform must be ios, android, web or other".to_owned()))?;
     device.members.insert("platform".to_owned(), Some(string("device.platform", platform, SOME)?));
     device.members.insert("lastSeen".to_owned(), Some(now.clone()));
     let user_id = given(json, "userId").filter(|user_id| user_id.str() != Some(""));
-    let user_id = user_id.map(|user_id| rules::name("userId", user_id, ID)).transpose()?;
-    Ok(Init { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
+    let user_id = user_id.map(|user_id| validate::name("userId", user_id, ID)).transpose()?;
+    Ok(InitRequest { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
 }
 
 /// POST `…/appusers`. `userId` is required; `credentialRequired` counts as false when it is left out. `brandId` is
@@ -63,17 +63,17 @@ pub fn init(json: &Json<'_>, now: &Text) -> Result<Init, Problem> {
 ///
 /// As for [`update`]; `userId` is missing, no string, or not 1 to 1,024 characters long;
 /// `credentialRequired` is no boolean, `brandId` no string that says something.
-pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
+pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
-    let user_id = rules::name("userId", required(json, "userId")?, ID)?;
+    let user_id = validate::name("userId", required(json, "userId")?, ID)?;
     let mut fields = app_user(json, "")?;
     fields.retain(|(_, value)| value.is_some());
-    rules::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| {
-        rules::name(name, value, SOME)
+    validate::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| {
+        validate::name(name, value, SOME)
     })?;
     let secured = given(json, "credentialRequired");
-    let secured = secured.map(|secured| rules::boolean("credentialRequired", secured)).transpose()?;
-    Ok(Created { user_id, fields, secured: secured.is_some_and(|secured| *secured == *"true") })
+    let secured = secured.map(|secured| validate::boolean("credentialRequired", secured)).transpose()?;
+    Ok(CreateRequest { user_id, fields, secured: secured.is_some_and(|secured| *secured == *"true") })
 }
 
 /// PUT `…/appusers/{id}`: what is there changes, what is null is cleared, the rest stays. `properties`
@@ -84,7 +84,7 @@ pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
 ///
 /// `givenName`, `surname` or `email` is no string of at most 128 characters, `signedUpAt` no moment
 /// in ISO 8601, `properties` no flat object of strings, numbers and booleans.
-pub fn update(json: &Json<'_>) -> Result<Fields, Problem> {
+pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     object(json, "the body")?;
     app_user(json, "")
 }
@@ -95,7 +95,7 @@ pub fn update(json: &Json<'_>) -> Result<Fields, Problem> {
 /// # Errors
 ///
 /// `name` is no string that says something; `appUser` is no object, or as for [`update`].
-pub fn track(json: &Json<'_>) -> Result<(Text, Fields), Problem> {
+pub fn track(json: &Json<'_>) -> Result<(Text, Fields), InvalidInput> {
     object(json, "the body")?;
     let name = string("name", required(json, "name")?, SOME)?;
     let Some(along) = given(json, "appUser") else { return Ok((name, Vec::new())) };
@@ -109,7 +109,7 @@ pub fn track(json: &Json<'_>) -> Result<(Text, Fields), Problem> {
 /// # Errors
 ///
 /// A member is no string, `info` no flat object.
-pub fn device(json: &Json<'_>, id: &str) -> Result<Device, Problem> {
+pub fn device(json: &Json<'_>, id: &str) -> Result<Device, InvalidInput> {
     object(json, "the body")?;
     told(json, "", id)
 }
@@ -120,7 +120,7 @@ pub fn device(json: &Json<'_>, id: &str) -> Result<Device, Problem> {
 /// # Errors
 ///
 /// One of the two is missing, or no string that says something.
-pub fn merge(json: &Json<'_>) -> Result<(Name, Name), Problem> {
+pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
     object(json, "the body")?;
     let discarded = match json.get("discarded") {
         Some(Json::Array(list)) if list.len() == 1 => list.first(),
@@ -134,42 +134,42 @@ pub fn merge(json: &Json<'_>) -> Result<(Name, Name), Problem> {
 /// # Errors
 ///
 /// It is missing, or no string that says something.
-pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, Problem> {
+pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, InvalidInput> {
     object(json, "the body")?;
     Ok((&*id_of(json.get("discarded"), "discarded")?.text).into())
 }
 
-fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, Problem> {
+fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, InvalidInput> {
     let id = user.and_then(|user| user.get("_id")).unwrap_or(&Json::Null);
-    rules::name(&format!("{name}._id"), id, SOME)?;
+    validate::name(&format!("{name}._id"), id, SOME)?;
     let brand = user.map(|user| brand_in(user, &format!("{name}."))).transpose()?.flatten();
     Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand))
 }
 
 /// The `brandId` beside a name, if there is one; `at` is where it stands.
-fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, Problem> {
+fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, InvalidInput> {
     let brand = given(json, "brandId");
-    brand.map(|brand| rules::name(&format!("{at}brandId"), brand, SOME)).transpose()?;
+    brand.map(|brand| validate::name(&format!("{at}brandId"), brand, SOME)).transpose()?;
     Ok(brand.and_then(Json::str))
 }
 
 /// The members of an app user that a caller may set. `at` is where they stand.
-fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, Problem> {
+fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, InvalidInput> {
     let mut fields = Fields::new();
     for (key, field) in
         [("givenName", Field::GivenName), ("surname", Field::Surname), ("email", Field::Email)]
     {
-        rules::take(&mut fields, json, (at, key), field, |name, value| string(name, value, 0..=NAME))?;
+        validate::take(&mut fields, json, (at, key), field, |name, value| string(name, value, 0..=NAME))?;
     }
-    rules::take(&mut fields, json, (at, "signedUpAt"), Field::SignedUpAt, rules::moment)?;
-    rules::take_properties(&mut fields, json, (at, "properties"))?;
+    validate::take(&mut fields, json, (at, "signedUpAt"), Field::SignedUpAt, validate::moment)?;
+    validate::take_properties(&mut fields, json, (at, "properties"))?;
     Ok(fields)
 }
 
 /// What is told of a device, with nulls as they are. `at` is where its members stand.
-fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, Problem> {
+fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, InvalidInput> {
     let mut device = Device { id: ClientId::from(id), members: BTreeMap::new(), info: BTreeMap::new() };
-    let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<Text, Problem>| match value {
+    let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<Text, InvalidInput>| match value {
         Json::Null => Ok(None),
         _ => check().map(Some),
     };
@@ -184,7 +184,7 @@ fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, Problem> {
         Some(Json::Null) => _ = device.members.insert("info".to_owned(), None),
         Some(Json::Object(info)) => {
             for (key, value) in info {
-                let value = checked(value, &|| rules::scalar(&format!("{at}info.{key}"), value))?;
+                let value = checked(value, &|| validate::scalar(&format!("{at}info.{key}"), value))?;
                 device.info.insert(key.to_string(), value);
             }
         }

@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 
 pub use answers::{clients, devices, user};
 
-use super::fixed::{self, Member};
-use super::rules::{self, ID, NAME, SOME, given, object, required, string};
-use super::{Changed, Created, Problem};
+use super::read_only::{self, Member};
+use super::validate::{self, ID, NAME, SOME, given, object, required, string};
+use super::{CreateRequest, InvalidInput, UpdateRequest};
 use crate::domain::Field;
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Fields, Fixed};
@@ -27,11 +27,11 @@ const PROFILE: [(&str, RangeInclusive<usize>); 5] = [
 /// What no call changes, but for the `externalId`.
 const FIXED: [Member; 4] = [
     ("id", || Fixed::Id),
-    ("identities", || fixed::field(own_field("identities"))),
-    ("zendeskId", || fixed::field(own_field("zendeskId"))),
-    ("authenticated", || fixed::field(own_field("authenticated"))),
+    ("identities", || read_only::field(own_field("identities"))),
+    ("zendeskId", || read_only::field(own_field("zendeskId"))),
+    ("authenticated", || read_only::field(own_field("authenticated"))),
 ];
-const EXTERNAL_ID: [Member; 1] = [("externalId", || fixed::field(Field::UserId))];
+const EXTERNAL_ID: [Member; 1] = [("externalId", || read_only::field(Field::UserId))];
 
 /// POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It is to be unique
 /// within the `brandId`; without one, among users without one.
@@ -40,16 +40,16 @@ const EXTERNAL_ID: [Member; 1] = [("externalId", || fixed::field(Field::UserId))
 ///
 /// As for [`patch`]; `externalId` is missing, no string, or not 1 to 1,024 characters long; an `id`, `identities`, a
 /// `zendeskId` or `authenticated` is given, which Smooch alone says.
-pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
+pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
-    let user_id = rules::name("externalId", required(json, "externalId")?, ID)?;
-    fixed::none_given(json, &FIXED)?;
+    let user_id = validate::name("externalId", required(json, "externalId")?, ID)?;
+    read_only::none_given(json, &FIXED)?;
     let mut fields = patch(json)?;
     fields.retain(|(_, value)| value.is_some());
     if !fields.iter().any(|(field, _)| *field == *BRAND) {
         fields.push((BRAND.clone(), None));
     }
-    Ok(Created { user_id, fields, secured: false })
+    Ok(CreateRequest { user_id, fields, secured: false })
 }
 
 /// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: what v2 lists as changeable, see [`patch`], and what the body
@@ -59,9 +59,9 @@ pub fn create(json: &Json<'_>) -> Result<Created, Problem> {
 /// # Errors
 ///
 /// As for [`patch`].
-pub fn change(json: &Json<'_>) -> Result<Changed, Problem> {
-    let repeated = fixed::repeated(json, &[EXTERNAL_ID.as_slice(), &FIXED].concat());
-    Ok(Changed { fields: patch(json)?, repeated })
+pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
+    let repeated = read_only::repeated(json, &[EXTERNAL_ID.as_slice(), &FIXED].concat());
+    Ok(UpdateRequest { fields: patch(json)?, repeated })
 }
 
 /// What a body of POST or PATCH gives a user: what is there changes, what is null is
@@ -74,23 +74,23 @@ pub fn change(json: &Json<'_>) -> Result<Changed, Problem> {
 /// `email` 1 to 128, `avatarUrl` up to 2,048, `locale` up to 64), `signedUpAt` no moment in ISO 8601,
 /// `metadata` no flat object of strings, numbers and booleans, `toBeRetained` no boolean, or
 /// `brandId` no string.
-pub fn patch(json: &Json<'_>) -> Result<Fields, Problem> {
+pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     object(json, "the body")?;
     let mut fields = Fields::new();
     if let Some(profile) = given(json, "profile") {
         object(profile, "profile")?;
         for (key, length) in PROFILE {
-            rules::take(&mut fields, profile, ("profile.", key), profile_field(key), |name, value| {
+            validate::take(&mut fields, profile, ("profile.", key), profile_field(key), |name, value| {
                 string(name, value, length)
             })?;
         }
     }
-    rules::take(&mut fields, json, ("", "signedUpAt"), Field::SignedUpAt, rules::moment)?;
-    rules::take(&mut fields, json, ("", "toBeRetained"), own_field("toBeRetained"), rules::boolean)?;
-    rules::take(&mut fields, json, ("", "brandId"), own_field("brandId"), |name, value| {
-        rules::name(name, value, SOME)
+    validate::take(&mut fields, json, ("", "signedUpAt"), Field::SignedUpAt, validate::moment)?;
+    validate::take(&mut fields, json, ("", "toBeRetained"), own_field("toBeRetained"), validate::boolean)?;
+    validate::take(&mut fields, json, ("", "brandId"), own_field("brandId"), |name, value| {
+        validate::name(name, value, SOME)
     })?;
-    rules::take_properties(&mut fields, json, ("", "metadata"))?;
+    validate::take_properties(&mut fields, json, ("", "metadata"))?;
     Ok(fields)
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use rollcall::domain::Digest;
-use rollcall::smooch::{self, Bounds};
+use rollcall::smooch::{self, BodyLimits};
 use serde_json::{Value, json};
 
 use crate::support::{APP, Connection, SECRET};
@@ -50,8 +50,8 @@ pub struct Delivery {
 impl Delivery {
     pub fn new(body: &Value, users: Vec<String>) -> Self {
         let body = body.to_string();
-        let bounds = Bounds { depth: 64, events: 1000, latest: i64::MAX };
-        let read = smooch::read(body.as_bytes(), &bounds).unwrap();
+        let bounds = BodyLimits { depth: 64, events: 1000, latest: i64::MAX };
+        let read = smooch::parse_webhook(body.as_bytes(), &bounds).unwrap();
         let events = read.events.into_iter().map(|event| event.unwrap().stamp.digest).collect();
         Self { body, events, users }
     }

@@ -1,12 +1,12 @@
 //! What an export tells of a directory makes the same directory elsewhere.
 
 use proptest::prelude::*;
-use rollcall::smooch::{Bounds, export, import};
+use rollcall::smooch::{BodyLimits, export, import};
 
 use super::random::{NAMES, Step, everything, live, steps};
 use super::*;
 
-const BOUNDS: Bounds = Bounds { depth: 64, events: 1, latest: i64::MAX };
+const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 1, latest: i64::MAX };
 
 /// The lines of an export.
 fn lines(directory: &Directory) -> String {
@@ -18,7 +18,7 @@ fn lines(directory: &Directory) -> String {
     let mut write = |view: Option<&View>, ids: &[&SmoochId]| {
         let records: Vec<_> = ids.iter().map(|id| record(id)).collect();
         let records: Vec<_> = records.iter().map(|(id, record, apart)| (id, record, &apart[..])).collect();
-        export::write(&app(), view, &records, &mut lines);
+        export::write_lines(&app(), view, &records, &mut lines);
     };
     let mut ids: Vec<&SmoochId> = directory.entries().map(|((_, id), _)| id).collect();
     ids.sort();
@@ -58,7 +58,7 @@ proptest! {
         }
         let mut copy = Directory::whole(usize::MAX);
         for line in told.iter().chain(&told) {
-            let line = import::line(line.as_bytes(), &BOUNDS).unwrap();
+            let line = import::parse_line(line.as_bytes(), &BOUNDS).unwrap();
             prop_assert_eq!(line.app.map(|app| app.as_str().into()), Some(app()));
             copy.learn(&app(), &line.event).unwrap();
             prop_assert!(copy.knows(&app(), &line.event.facts));
@@ -75,7 +75,7 @@ proptest! {
 
 /// The plain lines of a list, learned.
 fn learn(directory: &mut Directory, line: &str) {
-    let line = import::line(line.as_bytes(), &BOUNDS).unwrap();
+    let line = import::parse_line(line.as_bytes(), &BOUNDS).unwrap();
     directory.learn(&app(), &line.event).unwrap();
 }
 

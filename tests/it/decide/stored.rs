@@ -89,7 +89,7 @@ impl Sender {
             _ => return None,
         }
         let body = self.told.last().unwrap().clone();
-        let read = smooch::read(&body, &ANYTHING).unwrap();
+        let read = smooch::parse_webhook(&body, &ANYTHING).unwrap();
         let events = read.events.into_iter().enumerate().map(|(place, event)| (place, event.unwrap()));
         let delivered = WebhookJob {
             app: app(),

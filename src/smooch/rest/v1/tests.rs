@@ -6,8 +6,8 @@ fn parsed<T>(body: &str, read: impl FnOnce(&Json<'_>) -> T) -> T {
 }
 
 /// What a call makes of a body, in one line.
-fn shown<T>(read: Result<T, Problem>, show: impl FnOnce(T) -> String) -> String {
-    read.map_or_else(|Problem(problem)| format!("refused: {problem}"), show)
+fn shown<T>(read: Result<T, InvalidInput>, show: impl FnOnce(T) -> String) -> String {
+    read.map_or_else(|InvalidInput(problem)| format!("refused: {problem}"), show)
 }
 
 fn fields(fields: Fields) -> String {
@@ -61,7 +61,7 @@ fn init_reads_a_device_and_who_is_on_it() {
         (r#"{"device":{"id":"d","platform":"ios"},"userId":7}"#, user_id),
     ] {
         let line = parsed(body, |json| {
-            shown(init(json, &now), |Init { device, user_id, .. }| {
+            shown(init(json, &now), |InitRequest { device, user_id, .. }| {
                 format!("{} {user_id:?}", device_line(&device))
             })
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::{Client, ClientId, Field, View};
 use crate::smooch::iso;
-use crate::smooch::json::{Json, write_string, written};
+use crate::smooch::json::{Json, with_buffer, write_string};
 use crate::smooch::rest::answers::{Members, members};
 
 /// What a client can be in v2.
@@ -186,5 +186,5 @@ fn copy(out: &mut Members, told: &Json<'_>, keys: &[&str], kind: &[char]) {
 }
 
 fn quoted(text: &str) -> String {
-    written(|out| write_string(text, out), str::to_owned)
+    with_buffer(|out| write_string(text, out), str::to_owned)
 }

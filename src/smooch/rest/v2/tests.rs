@@ -1,9 +1,9 @@
 use super::*;
 use crate::domain::{Client, ClientId, Text, View};
 
-fn parsed(body: &str, read: impl FnOnce(&Json<'_>) -> Result<String, Problem>) -> String {
+fn parsed(body: &str, read: impl FnOnce(&Json<'_>) -> Result<String, InvalidInput>) -> String {
     let read = read(&Json::parse(body.as_bytes(), 8).unwrap().value);
-    read.unwrap_or_else(|Problem(problem)| format!("refused: {problem}"))
+    read.unwrap_or_else(|InvalidInput(problem)| format!("refused: {problem}"))
 }
 
 fn line(fields: &Fields) -> String {

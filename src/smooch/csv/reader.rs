@@ -9,7 +9,7 @@ use csv::{ByteRecord, StringRecord};
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a table row by row, whatever its size. A row ends with CR, LF or both; one without a byte is none.
-pub struct Rows<R> {
+pub struct CsvReader<R> {
     input: R,
     /// Bytes of one row at most.
     most: usize,
@@ -21,7 +21,7 @@ pub struct Rows<R> {
 
 /// A row that was read.
 #[derive(Debug, PartialEq)]
-pub struct Row {
+pub struct CsvRow {
     /// The line it begins in.
     pub line: u64,
     /// What is in it.
@@ -30,18 +30,18 @@ pub struct Row {
 
 /// A row that cannot be used.
 #[derive(Debug, PartialEq)]
-pub struct Fault {
+pub struct RowError {
     /// The line of the file in which it shows.
     pub line: u64,
     /// The cell, from 0, if it is in one.
     pub cell: Option<usize>,
     /// In which way.
-    pub wrong: Wrong,
+    pub wrong: RowErrorKind,
 }
 
 /// What can be wrong with a row.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub enum Wrong {
+pub enum RowErrorKind {
     /// The file ends within quotes.
     #[error("a quote opens here and is never closed, so that everything from it on is one cell")]
     Open,
@@ -61,7 +61,7 @@ pub enum Wrong {
 
 /// Where in a cell the next byte is.
 #[derive(Clone, Copy, PartialEq)]
-enum At {
+enum CellState {
     Start,
     Plain,
     /// Within the quotes that opened in this line.
@@ -71,71 +71,71 @@ enum At {
 }
 
 /// A row as far as it was read.
-struct Reading {
+struct PartialRow {
     line: u64,
-    at: At,
+    at: CellState,
     cells: ByteRecord,
     cell: Vec<u8>,
     /// The number of the cell, from 0.
     number: usize,
     bytes: usize,
     /// The first thing that is wrong.
-    fault: Option<Fault>,
+    fault: Option<RowError>,
 }
 
-impl Reading {
-    fn fail(&mut self, line: u64, wrong: Wrong) {
+impl PartialRow {
+    fn fail(&mut self, line: u64, wrong: RowErrorKind) {
         let cell = Some(self.number);
-        self.fault.get_or_insert(Fault { line, cell, wrong });
+        self.fault.get_or_insert(RowError { line, cell, wrong });
     }
 
     fn end_cell(&mut self) {
         self.cells.push_field(&self.cell);
         self.cell.clear();
-        self.at = At::Start;
+        self.at = CellState::Start;
     }
 
     /// Takes a byte that neither ends a cell nor a row.
     fn take(&mut self, byte: u8, line: u64) {
         self.at = match (self.at, byte) {
-            (At::Start, b'"') => return self.at = At::Quoted(line),
-            (At::Quoted(opened), b'"') => return self.at = At::Quote(opened),
-            (At::Quote(opened), b'"') => At::Quoted(opened),
-            (At::Quote(opened), _) => {
-                self.fail(line, Wrong::Behind(opened));
-                At::Plain
+            (CellState::Start, b'"') => return self.at = CellState::Quoted(line),
+            (CellState::Quoted(opened), b'"') => return self.at = CellState::Quote(opened),
+            (CellState::Quote(opened), b'"') => CellState::Quoted(opened),
+            (CellState::Quote(opened), _) => {
+                self.fail(line, RowErrorKind::Behind(opened));
+                CellState::Plain
             }
-            (At::Plain, b'"') => {
-                self.fail(line, Wrong::Stray);
-                At::Plain
+            (CellState::Plain, b'"') => {
+                self.fail(line, RowErrorKind::Stray);
+                CellState::Plain
             }
-            (At::Start | At::Plain, _) => At::Plain,
-            (quoted @ At::Quoted(_), _) => quoted,
+            (CellState::Start | CellState::Plain, _) => CellState::Plain,
+            (quoted @ CellState::Quoted(_), _) => quoted,
         };
         self.cell.push(byte);
         // Spreadsheets begin a file with it, and go on with quotes.
-        if self.at == At::Plain && (self.line, self.number) == (1, 0) && self.cell == MARK {
+        if self.at == CellState::Plain && (self.line, self.number) == (1, 0) && self.cell == MARK {
             self.cell.clear();
-            self.at = At::Start;
+            self.at = CellState::Start;
         }
     }
 
-    fn done(mut self) -> Result<Row, Fault> {
+    fn done(mut self) -> Result<CsvRow, RowError> {
         self.end_cell();
         match self.fault {
             Some(fault) => Err(fault),
             None => match StringRecord::from_byte_record(self.cells) {
-                Ok(cells) => Ok(Row { line: self.line, cells }),
+                Ok(cells) => Ok(CsvRow { line: self.line, cells }),
                 Err(error) => {
                     let cell = Some(error.utf8_error().field());
-                    Err(Fault { line: self.line, cell, wrong: Wrong::NotUtf8 })
+                    Err(RowError { line: self.line, cell, wrong: RowErrorKind::NotUtf8 })
                 }
             },
         }
     }
 }
 
-impl<R: BufRead> Rows<R> {
+impl<R: BufRead> CsvReader<R> {
     /// Begins with the first line of `input`, where no row may have more than `most` bytes.
     pub fn new(input: R, most: usize) -> Self {
         Self { input, most, line: 1, after_cr: false }
@@ -146,8 +146,8 @@ impl<R: BufRead> Rows<R> {
     /// # Errors
     ///
     /// The input cannot be read.
-    pub fn read(&mut self) -> io::Result<Option<Result<Row, Fault>>> {
-        let mut row: Option<Reading> = None;
+    pub fn read(&mut self) -> io::Result<Option<Result<CsvRow, RowError>>> {
+        let mut row: Option<PartialRow> = None;
         loop {
             let buffer = match self.input.fill_buf() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -156,7 +156,7 @@ impl<R: BufRead> Rows<R> {
             let Some(&byte) = buffer.first() else { break };
             self.input.consume(1);
             let is_end = matches!(byte, b'\n' | b'\r');
-            if is_end && row.as_ref().is_none_or(|row| !matches!(row.at, At::Quoted(_))) {
+            if is_end && row.as_ref().is_none_or(|row| !matches!(row.at, CellState::Quoted(_))) {
                 // The LF of a CR ends nothing more.
                 if !(byte == b'\n' && self.after_cr) {
                     self.line += 1;
@@ -168,28 +168,29 @@ impl<R: BufRead> Rows<R> {
                 }
             }
             self.after_cr = false;
-            self.add(row.get_or_insert_with(|| Reading::at(self.line)), byte);
+            self.add(row.get_or_insert_with(|| PartialRow::at(self.line)), byte);
         }
         Ok(row.map(|mut row| {
-            if let At::Quoted(opened) = row.at {
+            if let CellState::Quoted(opened) = row.at {
                 // This is why what is below it is missing, whatever else is wrong.
                 let cell = Some(row.number);
-                row.fault = Some(Fault { line: opened, cell, wrong: Wrong::Open });
+                row.fault = Some(RowError { line: opened, cell, wrong: RowErrorKind::Open });
             }
             row.done()
         }))
     }
 
-    fn add(&mut self, row: &mut Reading, byte: u8) {
+    fn add(&mut self, row: &mut PartialRow, byte: u8) {
         row.bytes += 1;
         if row.bytes > self.most {
             // Only where it ends is still looked for.
-            row.fault = Some(Fault { line: row.line, cell: None, wrong: Wrong::TooLarge(self.most) });
+            row.fault =
+                Some(RowError { line: row.line, cell: None, wrong: RowErrorKind::TooLarge(self.most) });
             row.cell.clear();
         }
-        if byte == b',' && !matches!(row.at, At::Quoted(_)) {
+        if byte == b',' && !matches!(row.at, CellState::Quoted(_)) {
             if row.bytes > self.most {
-                row.at = At::Start;
+                row.at = CellState::Start;
             } else {
                 row.end_cell();
             }
@@ -202,11 +203,11 @@ impl<R: BufRead> Rows<R> {
     }
 }
 
-impl Reading {
+impl PartialRow {
     fn at(line: u64) -> Self {
         Self {
             line,
-            at: At::Start,
+            at: CellState::Start,
             cells: ByteRecord::new(),
             cell: Vec::new(),
             number: 0,
@@ -227,7 +228,7 @@ mod tests {
     /// Each row of a text by its line, or the line, cell and fault of it; the same whatever pieces it comes in.
     fn read(text: &[u8], most: usize) -> Vec<Told> {
         let in_pieces = |piece: usize| {
-            let mut rows = Rows::new(BufReader::with_capacity(piece, text), most);
+            let mut rows = CsvReader::new(BufReader::with_capacity(piece, text), most);
             let mut all = Vec::new();
             while let Some(row) = rows.read().unwrap() {
                 let row = row.map(|row| (row.line, row.cells.iter().map(str::to_owned).collect()));
@@ -296,8 +297,8 @@ mod tests {
             [row(1, &["12345678"]), large(2), row(4, &["b"])]
         );
         assert_eq!(read(b"a\n\"123456789,\n\"\n\",,,,,,,,,", 8)[1..], [large(2), wrong(4, 0, "Open")]);
-        let mut rows = Reading::at(1);
-        let mut reader = Rows::new(&b""[..], 8);
+        let mut rows = PartialRow::at(1);
+        let mut reader = CsvReader::new(&b""[..], 8);
         (0..1_000).for_each(|_| reader.add(&mut rows, b'x'));
         assert!(rows.cell.capacity() < 100 && rows.cells.is_empty());
     }

@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use super::Problem;
+use super::InvalidInput;
 use crate::domain::command::Fields;
 use crate::domain::{Field, Text};
+use crate::smooch::extract;
 use crate::smooch::iso;
 use crate::smooch::json::Json;
-use crate::smooch::user;
 
 /// How many characters a `userId` or `externalId` may have; v2's bounds.
 pub(super) const ID: RangeInclusive<usize> = 1..=1024;
@@ -22,14 +22,18 @@ pub(super) const SOME: RangeInclusive<usize> = 1..=usize::MAX;
 pub(super) const ANY: RangeInclusive<usize> = 0..=usize::MAX;
 
 /// Refuses what is not an object.
-pub(super) fn object(json: &Json<'_>, name: &str) -> Result<(), Problem> {
-    if matches!(json, Json::Object(_)) { Ok(()) } else { Err(Problem(format!("{name} must be an object"))) }
+pub(super) fn object(json: &Json<'_>, name: &str) -> Result<(), InvalidInput> {
+    if matches!(json, Json::Object(_)) {
+        Ok(())
+    } else {
+        Err(InvalidInput(format!("{name} must be an object")))
+    }
 }
 
 /// A member that must be there.
-pub(super) fn required<'j, 'a>(json: &'j Json<'a>, key: &str) -> Result<&'j Json<'a>, Problem> {
+pub(super) fn required<'j, 'a>(json: &'j Json<'a>, key: &str) -> Result<&'j Json<'a>, InvalidInput> {
     // The wording of Smooch's own service.
-    given(json, key).ok_or_else(|| Problem(format!("should have required property '{key}'")))
+    given(json, key).ok_or_else(|| InvalidInput(format!("should have required property '{key}'")))
 }
 
 /// A member that is there and not null.
@@ -38,12 +42,16 @@ pub(super) fn given<'j, 'a>(json: &'j Json<'a>, key: &str) -> Option<&'j Json<'a
 }
 
 /// A string of so many characters, as JSON text.
-pub(super) fn string(name: &str, value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Text, Problem> {
+pub(super) fn string(
+    name: &str,
+    value: &Json<'_>,
+    length: RangeInclusive<usize>,
+) -> Result<Text, InvalidInput> {
     let fits = value.str().is_some_and(|text| length.contains(&text.chars().count()));
     if fits {
         return Ok(text(value));
     }
-    Err(Problem(match (*length.start(), *length.end()) {
+    Err(InvalidInput(match (*length.start(), *length.end()) {
         (0, usize::MAX) => format!("{name} must be a string"),
         (_, usize::MAX) => format!("{name} must be a string that is not empty"),
         (0, most) => format!("{name} must be a string of at most {most} characters"),
@@ -53,37 +61,41 @@ pub(super) fn string(name: &str, value: &Json<'_>, length: RangeInclusive<usize>
 
 /// A string of so many characters that names somebody or something, as JSON text. One that cannot be kept as it is
 /// might become the name of somebody else.
-pub(super) fn name(name: &str, value: &Json<'_>, length: RangeInclusive<usize>) -> Result<Text, Problem> {
+pub(super) fn name(
+    name: &str,
+    value: &Json<'_>,
+    length: RangeInclusive<usize>,
+) -> Result<Text, InvalidInput> {
     match value {
         Json::Garbled(_) => {
-            Err(Problem(format!("{name} must have no NUL and no half of a surrogate pair in it")))
+            Err(InvalidInput(format!("{name} must have no NUL and no half of a surrogate pair in it")))
         }
         _ => string(name, value, length),
     }
 }
 
 /// `true` or `false`, as JSON text.
-pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
+pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput> {
     match value {
         Json::Bool(_) => Ok(text(value)),
-        _ => Err(Problem(format!("{name} must be true or false"))),
+        _ => Err(InvalidInput(format!("{name} must be true or false"))),
     }
 }
 
 /// A moment in ISO 8601 with `Z` or an offset, as JSON text in UTC with three digits after the second.
-pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
+pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput> {
     let moment = value.str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let moment = moment.ok_or_else(|| {
-        Problem(format!("{name} must be an ISO 8601 date and time in UTC or with an offset"))
+        InvalidInput(format!("{name} must be an ISO 8601 date and time in UTC or with an offset"))
     })?;
     Ok(iso(moment.as_millisecond()))
 }
 
 /// A string, a number or a boolean, as JSON text: what properties and `info` are made of.
-pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<Text, Problem> {
+pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput> {
     match value {
         Json::String(_) | Json::Garbled(_) | Json::Number(_) | Json::Bool(_) => Ok(text(value)),
-        _ => Err(Problem(format!("{name} must be a string, a number or a boolean"))),
+        _ => Err(InvalidInput(format!("{name} must be a string, a number or a boolean"))),
     }
 }
 
@@ -93,8 +105,8 @@ pub(super) fn take(
     json: &Json<'_>,
     (at, key): (&str, &str),
     field: Field,
-    rule: impl FnOnce(&str, &Json<'_>) -> Result<Text, Problem>,
-) -> Result<(), Problem> {
+    rule: impl FnOnce(&str, &Json<'_>) -> Result<Text, InvalidInput>,
+) -> Result<(), InvalidInput> {
     if let Some(value) = json.get(key) {
         let value = if *value == Json::Null { None } else { Some(rule(&format!("{at}{key}"), value)?) };
         fields.push((field, value));
@@ -108,7 +120,7 @@ pub(super) fn take_properties(
     fields: &mut Fields,
     json: &Json<'_>,
     (at, key): (&str, &str),
-) -> Result<(), Problem> {
+) -> Result<(), InvalidInput> {
     let Some(properties) = given(json, key) else { return Ok(()) };
     let name = format!("{at}{key}");
     object(properties, &name)?;
@@ -120,5 +132,5 @@ pub(super) fn take_properties(
 }
 
 fn text(value: &Json<'_>) -> Text {
-    user::value(value).unwrap_or_else(|| "null".into())
+    extract::value(value).unwrap_or_else(|| "null".into())
 }

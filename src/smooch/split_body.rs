@@ -7,14 +7,14 @@ const DEPTH: usize = 512;
 
 /// A body whose events were looked at one by one.
 #[derive(Debug, Default)]
-pub struct Apart {
+pub struct SplitBody {
     /// Whether each event is one of those that were looked for. Empty for a body that cannot be read.
     named: Vec<bool>,
     /// A body with all the others; absent if there are none, or if what is around the events is not to stay.
     pub rest: Option<Vec<u8>>,
 }
 
-impl Apart {
+impl SplitBody {
     /// Takes a body apart by whether `named` is true of an event, given its place and its text.
     pub fn of(body: &[u8], named: impl Fn(Option<usize>, &[u8]) -> bool) -> Self {
         let Ok(document) = Json::parse(body, DEPTH) else { return Self::default() };
@@ -57,8 +57,8 @@ impl Apart {
 mod tests {
     use super::*;
 
-    fn apart(body: &str) -> Apart {
-        Apart::of(body.as_bytes(), |_, text| memchr::memmem::find(text, b"her").is_some())
+    fn apart(body: &str) -> SplitBody {
+        SplitBody::of(body.as_bytes(), |_, text| memchr::memmem::find(text, b"her").is_some())
     }
 
     #[test]

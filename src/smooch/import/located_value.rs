@@ -2,24 +2,24 @@
 
 use crate::domain::brand::BRAND;
 use crate::domain::{Field, Text};
+use crate::smooch::extract;
 use crate::smooch::json::Json;
-use crate::smooch::rest::Problem;
-use crate::smooch::user;
+use crate::smooch::rest::InvalidInput;
 
 /// See the module.
-pub(super) struct At<'j, 'a> {
+pub(super) struct LocatedValue<'j, 'a> {
     pub(super) json: &'j Json<'a>,
     path: String,
 }
 
-impl<'j, 'a> At<'j, 'a> {
+impl<'j, 'a> LocatedValue<'j, 'a> {
     pub(super) fn root(json: &'j Json<'a>) -> Self {
         Self { json, path: String::new() }
     }
 
-    pub(super) fn wrong(&self, why: &str) -> Problem {
+    pub(super) fn wrong(&self, why: &str) -> InvalidInput {
         let path = if self.path.is_empty() { "the line" } else { &self.path };
-        Problem(format!("{path} {why}"))
+        InvalidInput(format!("{path} {why}"))
     }
 
     fn member(&self, key: &str, json: &'j Json<'a>) -> Self {
@@ -33,23 +33,23 @@ impl<'j, 'a> At<'j, 'a> {
         Some(self.member(key, json))
     }
 
-    pub(super) fn need(&self, key: &str) -> Result<Self, Problem> {
+    pub(super) fn need(&self, key: &str) -> Result<Self, InvalidInput> {
         self.get(key).ok_or_else(|| self.wrong(&format!("lacks {key}")))
     }
 
     /// The members of an object, nulls as well.
-    pub(super) fn object(&self) -> Result<Vec<(&'j str, Self)>, Problem> {
+    pub(super) fn object(&self) -> Result<Vec<(&'j str, Self)>, InvalidInput> {
         let Json::Object(members) = self.json else { return Err(self.wrong("must be an object")) };
         Ok(members.iter().map(|(key, json)| (&**key, self.member(key, json))).collect())
     }
 
     /// The members of the object that `key` is; none without it.
-    pub(super) fn members(&self, key: &str) -> Result<Vec<(&'j str, Self)>, Problem> {
+    pub(super) fn members(&self, key: &str) -> Result<Vec<(&'j str, Self)>, InvalidInput> {
         self.get(key).map_or_else(|| Ok(Vec::new()), |at| at.object())
     }
 
     /// The items of the array that `key` is; none without it.
-    pub(super) fn items(&self, key: &str) -> Result<Vec<Self>, Problem> {
+    pub(super) fn items(&self, key: &str) -> Result<Vec<Self>, InvalidInput> {
         let Some(at) = self.get(key) else { return Ok(Vec::new()) };
         let Json::Array(items) = at.json else { return Err(at.wrong("must be an array")) };
         let item = |(n, json)| Self { json, path: format!("{}[{n}]", at.path) };
@@ -57,14 +57,14 @@ impl<'j, 'a> At<'j, 'a> {
     }
 
     /// A string that says something.
-    pub(super) fn name(&self) -> Result<String, Problem> {
+    pub(super) fn name(&self) -> Result<String, InvalidInput> {
         self.is_whole(self.json)?;
         let name = self.json.str().filter(|name| !name.is_empty());
         name.map(str::to_owned).ok_or_else(|| self.wrong("must be a string that is not empty"))
     }
 
     /// Refuses a text that cannot be kept as it is, and so might become the name of somebody else.
-    fn is_whole(&self, text: &Json<'_>) -> Result<(), Problem> {
+    fn is_whole(&self, text: &Json<'_>) -> Result<(), InvalidInput> {
         match text {
             Json::Garbled(_) => Err(self.wrong("must have no NUL and no half of a surrogate pair in it")),
             _ => Ok(()),
@@ -72,15 +72,15 @@ impl<'j, 'a> At<'j, 'a> {
     }
 
     /// The canonical text of a value that stands here, as that of a field; `None` for null.
-    pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<Text>, Problem> {
+    pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<Text>, InvalidInput> {
         if *field == Field::UserId || *field == *BRAND {
             self.is_whole(value)?;
         }
-        Ok(user::value(value))
+        Ok(extract::value(value))
     }
 
     /// Whether `key` is there and true.
-    pub(super) fn flag(&self, key: &str) -> Result<bool, Problem> {
+    pub(super) fn flag(&self, key: &str) -> Result<bool, InvalidInput> {
         match self.get(key) {
             None => Ok(false),
             Some(at) => match at.json {
@@ -91,7 +91,7 @@ impl<'j, 'a> At<'j, 'a> {
     }
 
     /// The moment that `key` is, in µs since 1970: ISO 8601, or that number.
-    pub(super) fn moment(&self, key: &str) -> Result<Option<i64>, Problem> {
+    pub(super) fn moment(&self, key: &str) -> Result<Option<i64>, InvalidInput> {
         let Some(at) = self.get(key) else { return Ok(None) };
         let moment = match at.json {
             Json::Number(number) => number.parse().ok().filter(|micros| *micros > i64::MIN),
@@ -103,11 +103,11 @@ impl<'j, 'a> At<'j, 'a> {
 
     /// Its canonical text, or `None` for null.
     pub(super) fn value(&self) -> Option<Text> {
-        user::value(self.json)
+        extract::value(self.json)
     }
 
     /// Refuses members that are not among these: what is not understood must not be lost.
-    pub(super) fn only(&self, known: &[&str]) -> Result<(), Problem> {
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), InvalidInput> {
         let unknown = self.object()?.into_iter().find(|(key, _)| !known.contains(key));
         unknown.map_or(Ok(()), |(_, at)| Err(at.wrong("is not known")))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::json::{Json, write_object, write_string, written};
+use super::json::{Json, with_buffer, write_object, write_string};
 use crate::domain::{Client, ClientId, Fact, Field, Mention, Part, Seen, SmoochId, Text};
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number. Different strings are different
@@ -51,7 +51,7 @@ pub(super) fn take_display_name(seen: &mut Seen, given: Option<&Json<'_>>) {
 
 /// An identifier as the JSON text of a string.
 pub(super) fn name_text(given: &Json<'_>) -> Option<Text> {
-    name(given).map(|name| written(|out| write_string(&name, out), |text| text.into()))
+    name(given).map(|name| with_buffer(|out| write_string(&name, out), |text| text.into()))
 }
 
 /// Takes `properties` or `metadata` as the complete picture that it is. Anything but an object
@@ -114,7 +114,7 @@ pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Jso
     let names: Vec<_> = members.iter().filter(|_| is_garbled).map(name).collect();
     let named = |n: usize| names.get(n).and_then(Option::as_ref);
     let members = members.into_iter().enumerate().map(|(n, (key, value))| (key, named(n).unwrap_or(value)));
-    written(|out| write_object(members, out), |text| text.into())
+    with_buffer(|out| write_object(members, out), |text| text.into())
 }
 
 /// The client that `user` used, was given or changed.
