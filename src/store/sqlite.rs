@@ -10,35 +10,30 @@ mod changes;
 mod check;
 mod checkpoint;
 mod clearing;
-mod compare;
-mod copy;
+mod connection;
 mod derived;
-mod epoch;
+mod epoch_marker;
 mod errors;
 mod export;
+mod file_errors;
 mod files;
 mod forget;
 mod gaps;
-mod health;
 mod history;
-mod holes;
-mod inode;
 mod keep;
 mod kept;
-mod leftovers;
 mod listing;
 mod lists;
 mod load;
-mod log;
 mod migrate;
-mod open;
-mod output;
-mod presence;
 mod quarantine;
 mod reader;
-mod seal;
+mod repair;
+mod schema;
+mod snapshot_conn;
 mod state;
 mod tables;
+mod task;
 mod transaction;
 mod txn;
 
@@ -47,63 +42,45 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Error, Reading, Result, Retention, Seq, Store};
 use crate::domain::Directory;
-pub use backup::{Restored, backup, moment, restore};
-pub use check::{Checked, check, derived_faults, journal_holes, verify};
+pub use backup::backup_checksum::{damage, flaw};
+pub use backup::create::backup;
+pub use backup::restore::{Restored, moment, restore};
+pub use check::checked::Checked;
+pub use check::health::{Health, health, library};
+pub use check::hole::{Hole, Lost};
+pub use check::journal_holes::Examination;
+pub use check::verify::{check, derived_faults, journal_holes, verify};
 use checkpoint::Checkpointer;
-pub use compare::{Moment, TABLES};
-pub use copy::{CopyError, Stage, Work, named as named_holes};
+pub use connection::Options;
+use connection::{OLDEST_SQLITE, WORKER_WAITS, common, keep_log_on_close};
 pub use derived::{DERIVED, Derived, Doubts, Fault};
 use errors::trouble;
-pub use files::{Part, free_bytes};
-pub use health::{Health, health, library};
-pub use holes::{Examination, Hole, Lost};
-pub use inode::are_one_file;
+pub use file_errors::{CopyError, OpenError, named as named_holes};
+pub use files::inode::are_one_file;
+pub use files::leftovers::{Leftover, Note, copies, find as find_leftovers, remove as remove_leftovers};
+use files::names::with_suffix;
+pub use files::names::{PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, UNFINISHED, is_name_of_one};
+pub use files::open::{check_log, check_replaced};
+use files::open::{
+    lock, one_name, refuse_name_of_unfinished, refuse_second_name, set_mark, verify_after_trouble,
+};
+pub use files::output::{Kind, Output, Refusal, check_folder, make_folder, may_remove};
+pub use files::partial_file::{Part, free_bytes};
+pub use files::presence::Presence;
 use kept::Kept;
-pub use leftovers::{
-    Leftover, Note, PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, UNFINISHED, copies, find as find_leftovers,
-    is_name_of_one, remove as remove_leftovers,
-};
-pub use open::{OpenError, check_log, check_replaced};
-use open::{
-    lock, mark, one_name, refuse_name_of_unfinished, refuse_second_name, set_mark, verify_after_trouble,
-    with_suffix,
-};
-pub use output::{Kind, Output, Refusal, check_folder, make_folder, may_remove};
-pub use presence::Presence;
 pub use reader::SqliteReader;
-pub use seal::{damage, flaw};
+pub use repair::{Moment, TABLES};
 use state::State;
+pub use task::{Stage, Work};
 use transaction::WriteTransaction;
 pub use txn::SqliteTxn;
 
-/// Versions before this one can corrupt a WAL that two connections checkpoint at once.
-const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// How long the worker waits for a lock that somebody else has on the file.
-const WORKER_WAITS: Duration = Duration::from_secs(3);
-
 /// How often the worker looks at a few rows of what is made of others.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// How a file is opened and kept.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The database file; made if it is not there.
-    pub path: PathBuf,
-    /// Size of the WAL, in bytes, from which a checkpoint starts.
-    pub wal_checkpoint: u64,
-    /// Size of the WAL, in bytes, beyond which the worker waits for a checkpoint.
-    pub wal_limit: u64,
-    /// The most bodies in quarantine.
-    pub quarantine_rows: u64,
-    /// The most bytes of bodies in quarantine.
-    pub quarantine_bytes: u64,
-}
 
 /// The store. Dropping it checkpoints and lets the file go.
 pub struct Sqlite {
@@ -142,7 +119,7 @@ impl Sqlite {
         if conn.is_readonly("main").map_err(|error| store(trouble(error)))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
-        if let Some(told) = epoch::told_from_emptied(&conn, &lock).map_err(store)? {
+        if let Some(told) = epoch_marker::told_from_emptied(&conn, &lock).map_err(store)? {
             return Err(OpenError::LogGone { path, told });
         }
         migrate::run(&mut conn, &path)?;
@@ -316,21 +293,6 @@ impl Store for Sqlite {
             tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
         }
     }
-}
-
-/// Only a store that trusts itself checkpoints, and it does so before it closes.
-fn keep_log_on_close(conn: &Connection) -> rusqlite::Result<()> {
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
-}
-
-/// Settings of every connection.
-fn common(conn: &Connection) -> rusqlite::Result<()> {
-    conn.set_prepared_statement_cache_capacity(64);
-    keep_log_on_close(conn)?;
-    conn.execute_batch(
-        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
-    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::epoch;
+use super::epoch_marker;
 use super::load::Loader;
 use super::reader::show;
 use super::txn::last_change;
@@ -36,7 +36,7 @@ pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> 
         changes.push(changed);
     }
     let last = last_change(conn, app)?;
-    let epoch = epoch::current(conn)?;
+    let epoch = epoch_marker::current(conn)?;
     let oldest = oldest(conn, app)?.unwrap_or(last + 1);
     let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
     let after = (after as u64).max(oldest.saturating_sub(1));

@@ -1,5 +1,5 @@
 //! Numbers of the journal that rightly have no entry: those that retention let go, from the first one on, and those
-//! of which an erasure left nothing. Any other number without an entry is a hole (see [`super::holes`]).
+//! of which an erasure left nothing. Any other number without an entry is a hole (see [`super::check::journal_holes`]).
 
 use rusqlite::{Connection, OptionalExtension, params};
 

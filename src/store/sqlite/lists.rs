@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, params};
 
 use super::derived::{Remaking, of};
-use super::epoch;
+use super::epoch_marker;
 use super::{Error, Result, trouble};
 use crate::domain::list::{Filter, Query, Sort, Span};
 use crate::domain::{AppId, SmoochId};
@@ -45,7 +45,7 @@ pub(super) fn page(
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble);
     let by_time = query.sort != Sort::Id;
     let moves = if by_time { number("SELECT max(n) FROM moves")?.unwrap_or(0) } else { 0 };
-    let epoch = by_time.then(|| epoch::current(conn)).transpose()?.map(|is| is.epoch);
+    let epoch = by_time.then(|| epoch_marker::current(conn)).transpose()?.map(|is| is.epoch);
     if let Some(after) = after.filter(|_| by_time)
         && (after.epoch != epoch
             || (after.moves > moves && after.moves != i64::MAX)

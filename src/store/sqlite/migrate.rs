@@ -8,49 +8,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::backup::create::keep_before;
+use super::connection::common;
+use super::file_errors::OpenError;
+use super::files::header::APPLICATION_ID;
+use super::schema::{STEPS, TABLES, known, schema_of};
+use super::{answers, derived, trouble};
 use crate::domain::RULES;
-
-use super::{OpenError, answers, backup, common, derived, trouble};
-
-/// Each schema, and the step that leads to it from the one before. Steps are only ever added.
-const STEPS: [(i64, &str); 4] = [
-    (1, include_str!("migrations/0001_directory.sql")),
-    (2, include_str!("migrations/0002_lists.sql")),
-    (3, include_str!("migrations/0003_forget.sql")),
-    (4, include_str!("migrations/0004_corrections.sql")),
-];
-
-/// Marks a file as ours: "roll" in ASCII.
-pub(super) const APPLICATION_ID: i64 = 0x726f_6c6c;
-
-/// The newest schema.
-pub(super) fn known() -> i64 {
-    STEPS[STEPS.len() - 1].0
-}
-
-/// Tables, those of Litestream aside: it may keep some in any database that it replicates.
-const TABLES: &str =
-    "SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_litestream\\_%' ESCAPE '\\'";
-
-/// The schema of a file that this program knows; 0 for one that is empty. Every command and every reader that
-/// opens a database asks here first.
-///
-/// # Errors
-/// It is none of ours, a newer program wrote it, or it cannot be read.
-pub(super) fn schema_of(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
-    let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
-    let empty = application == 0 && found == 0 && number(TABLES)? == 0;
-    if application != APPLICATION_ID && !empty {
-        return Err(OpenError::Foreign(path.to_owned()));
-    }
-    let known = known();
-    if found > known {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known });
-    }
-    Ok(found)
-}
 
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
@@ -72,7 +36,7 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     .map_err(failed)?;
     let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
     if (1..known).contains(&found) && number(conn, used)? != 0 {
-        let kept = backup::keep_before(path, found + 1)?;
+        let kept = keep_before(path, found + 1)?;
         tracing::info!(kept = %kept.display(), "the database has schema {found}; it is kept as it is, beside itself");
     }
     for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
@@ -95,11 +59,6 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         clean(conn);
     }
     derived::at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
-}
-
-/// Makes the newest schema in an empty database.
-pub(super) fn make(conn: &Connection) -> rusqlite::Result<()> {
-    STEPS.iter().try_for_each(|(_, step)| conn.execute_batch(step))
 }
 
 /// What points to rows of `app_users` by their number points there again.

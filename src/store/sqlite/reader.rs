@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
 use super::load::Loader;
 use super::txn::users_of;
-use super::{Error, OpenError, Result, migrate, trouble};
+use super::{Error, OpenError, Result, schema, trouble};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
@@ -90,7 +90,7 @@ impl SqliteReader {
         };
         let conn =
             opened().map_err(|error| OpenError::Store { path: path.to_owned(), error: trouble(error) })?;
-        let (found, known) = (migrate::schema_of(&conn, path)?, migrate::known());
+        let (found, known) = (schema::schema_of(&conn, path)?, schema::known());
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),
             found if found < known => Err(OpenError::Older { path: path.to_owned(), found, known }),

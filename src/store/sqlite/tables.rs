@@ -71,12 +71,12 @@ mod tests {
     use rusqlite::Connection;
 
     use super::*;
-    use crate::store::sqlite::{DERIVED, migrate};
+    use crate::store::sqlite::{DERIVED, schema};
 
     #[test]
     fn every_table_of_the_schema_is_the_truth_or_has_a_name_under_which_it_is_made_anew() {
         let conn = Connection::open_in_memory().unwrap();
-        migrate::make(&conn).unwrap();
+        schema::make(&conn).unwrap();
         let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
         let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
         let names: BTreeSet<String> = names.map(Result::unwrap).collect();

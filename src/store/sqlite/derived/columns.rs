@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
-use super::Tell;
+use super::kind::Tell;
 use crate::domain::{AppId, Key, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::sqlite::load::Loader;

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Tell;
+use super::kind::Tell;
 use crate::store::sqlite::{Result, trouble};
 
 /// Changes that are counted between two words of progress.

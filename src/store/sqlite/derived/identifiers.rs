@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
+use super::kind::{Sum, Tell, probed};
 use super::schema::recreate;
-use super::{Sum, Tell, probed};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, Stamp};
 use crate::format::record::decode;
 use crate::store::sqlite::{Result, trouble};

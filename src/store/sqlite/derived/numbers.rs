@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::doubts::Remaking;
+use super::kind::{Tell, holds};
+use super::remaking::Remaking;
 use super::schema::{is_there, recreate};
-use super::{Tell, holds};
 use crate::domain::AppId;
 use crate::store::sqlite::{Result, base, trouble};
 use crate::store::{FeedEpoch, Seq};
@@ -132,20 +132,20 @@ fn make_horizon(conn: &Connection) -> Result<()> {
 }
 
 /// What a service that runs remembers of them. It alone writes them, so this is what the file must have.
-pub(in crate::store::sqlite) struct Known<'k> {
+pub(crate) struct Known<'k> {
     /// The last change of each app.
-    pub(in crate::store::sqlite) feeds: &'k HashMap<AppId, u64>,
-    pub(in crate::store::sqlite) epoch: FeedEpoch,
-    pub(in crate::store::sqlite) clock: i64,
-    pub(in crate::store::sqlite) answer_key: &'k [u8; 32],
+    pub(crate) feeds: &'k HashMap<AppId, u64>,
+    pub(crate) epoch: FeedEpoch,
+    pub(crate) clock: i64,
+    pub(crate) answer_key: &'k [u8; 32],
     /// See the columns of `upkeep`.
-    pub(in crate::store::sqlite) cleared: i64,
-    pub(in crate::store::sqlite) remaking: Remaking,
-    pub(in crate::store::sqlite) rules: i64,
+    pub(crate) cleared: i64,
+    pub(crate) remaking: Remaking,
+    pub(crate) rules: i64,
     /// The last row of `app_users`, at least.
-    pub(in crate::store::sqlite) last_user: i64,
+    pub(crate) last_user: i64,
     /// Up to which entry the journal was trimmed, when that was received, and whether the file is clean.
-    pub(in crate::store::sqlite) horizon: (Seq, i64, bool),
+    pub(crate) horizon: (Seq, i64, bool),
 }
 
 impl Known<'_> {
@@ -178,7 +178,7 @@ impl Known<'_> {
     }
 
     /// Writes it where the file has lost it.
-    pub(in crate::store::sqlite) fn put_back(&self, conn: &Connection) -> Result<()> {
+    pub(crate) fn put_back(&self, conn: &Connection) -> Result<()> {
         make_tables(conn)?;
         let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| conn.execute(sql, row).map(drop).map_err(trouble);
         for (app, seq) in self.feeds {

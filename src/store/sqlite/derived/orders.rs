@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::kind::{Pieces, Tell, holds, of, probed};
 use super::schema::{is_there, recreate};
-use super::{Pieces, Tell, holds, probed};
 use crate::store::sqlite::{Result, trouble};
 
 /// Every index that is not the key of its table.
@@ -70,7 +70,7 @@ fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
     let Some(to) = to else { return Ok(None) };
     let sql = "INSERT OR REPLACE INTO seen (app, last_seen, id, user)
                    SELECT app, last_seen, id, rowid FROM app_users WHERE rowid > ?1 AND rowid <= ?2 AND listed";
-    conn.execute(sql, [from, to]).map_err(super::of("seen"))?;
+    conn.execute(sql, [from, to]).map_err(of("seen"))?;
     Ok(Some(to))
 }
 

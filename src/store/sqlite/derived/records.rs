@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 
+use super::kind::{Tell, holds};
 use super::schema::{is_there, recreate};
-use super::{Tell, holds, identifiers, orders};
+use super::{identifiers, orders};
 use crate::format::record::decode;
 use crate::store::sqlite::{Result, trouble};
 

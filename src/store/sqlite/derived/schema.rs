@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::store::sqlite::{Error, Result, migrate, trouble};
+use crate::store::sqlite::{Error, Result, schema, trouble};
 
 /// Whether a table or an index is there.
 pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
@@ -13,7 +13,7 @@ pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
 /// The statement that makes a table or an index, as the newest schema has it.
 fn statement(name: &str) -> Result<String> {
     let fresh = Connection::open_in_memory().map_err(trouble)?;
-    migrate::make(&fresh).map_err(trouble)?;
+    schema::make(&fresh).map_err(trouble)?;
     let sql = "SELECT sql FROM sqlite_schema WHERE name = ?1";
     let found = fresh.query_row(sql, [name], |row| row.get(0)).optional().map_err(trouble)?;
     found.ok_or_else(|| Error::Unavailable(format!("the schema has no {name}")))

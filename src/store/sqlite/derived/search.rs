@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
+use super::kind::{Pieces, Sum, Tell, of, probed};
 use super::schema::recreate;
-use super::{Pieces, Sum, Tell, of, probed};
 use crate::store::sqlite::{Result, trouble};
 
 /// The tables in which FTS5 keeps the index.

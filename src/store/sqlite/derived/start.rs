@@ -3,9 +3,12 @@
 
 use rusqlite::Connection;
 
-use super::doubts::{Told, last_row};
+use super::kind::{Derived, Make, is_of_the_table};
+use super::list::DERIVED;
+use super::numbers::Known;
+use super::remake::{Told, make_anew, step};
+use super::remaking::{Remaking, last_row};
 use super::search::set_options;
-use super::{DERIVED, Derived, Known, Make, Remaking, is_of_the_table, make_anew, step};
 use crate::store::sqlite::tables::{ALL, Loss, gone};
 use crate::store::sqlite::{Error, Result, trouble};
 
@@ -13,7 +16,7 @@ use crate::store::sqlite::{Error, Result, trouble};
 const FEW: i64 = 20_000;
 
 /// Brings the counters in order, which everything else goes by. Fails where a table is lost that cannot be made again.
-pub(in crate::store::sqlite) fn counters_at_start(conn: &mut Connection) -> Result<()> {
+pub(crate) fn counters_at_start(conn: &mut Connection) -> Result<()> {
     check_truth(conn)?;
     let is_one = |derived: &&Derived| derived.name == "counters";
     for derived in DERIVED.iter().filter(is_one) {
@@ -28,11 +31,7 @@ pub(in crate::store::sqlite) fn counters_at_start(conn: &mut Connection) -> Resu
 ///
 /// # Errors
 /// A table is lost that cannot be made again.
-pub(in crate::store::sqlite) fn look(
-    conn: &Connection,
-    known: &Known<'_>,
-    remaking: Remaking,
-) -> Result<Vec<&'static str>> {
+pub(crate) fn look(conn: &Connection, known: &Known<'_>, remaking: Remaking) -> Result<Vec<&'static str>> {
     check_truth(conn)?;
     let mut found = Vec::new();
     if !known.is_in(conn).unwrap_or(false) {
@@ -59,7 +58,7 @@ pub(in crate::store::sqlite) fn look(
 }
 
 /// Brings every derived table in order, or so far that the worker can do the rest.
-pub(in crate::store::sqlite) fn at_start(conn: &mut Connection) -> Result<()> {
+pub(crate) fn at_start(conn: &mut Connection) -> Result<()> {
     // Where it cannot be done, the index is made anew, and that does it.
     set_options(conn).or_else(|error| if is_of_the_table(&error) { Ok(()) } else { Err(error) })?;
     for derived in &DERIVED {
@@ -120,7 +119,7 @@ fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
 ///
 /// # Errors
 /// So it is: [`Error::Damaged`] names the table.
-pub(in crate::store::sqlite) fn check_truth(conn: &Connection) -> Result<()> {
+pub(crate) fn check_truth(conn: &Connection) -> Result<()> {
     let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(trouble)?;
     let there = select.query_map([], |row| row.get(0)).map_err(trouble)?;
     let there: Vec<String> = there.collect::<rusqlite::Result<_>>().map_err(trouble)?;

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::identifiers;
+use super::kind::{Sum, Tell};
 use super::schema::{is_there, recreate};
-use super::{Sum, Tell, identifiers};
 use crate::domain::Key;
 use crate::store::sqlite::{Result, trouble};
 

@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
+use super::kind::{Tell, holds};
 use super::schema::{is_there, recreate};
-use super::{Tell, holds};
 use crate::store::sqlite::{Result, trouble};
 
 const NAME: &str = "gaps";

@@ -10,28 +10,28 @@ use std::path::Path;
 
 /// What is known of a file.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Inode {
+pub(crate) struct Inode {
     /// Device and inode: the same for as long as it is the same file.
-    pub(super) identity: (u64, u64),
+    pub(crate) identity: (u64, u64),
     /// In bytes.
-    pub(super) len: u64,
+    pub(crate) len: u64,
 }
 
 impl Inode {
     /// Of the file that a path leads to.
-    pub(super) fn at(path: &Path) -> io::Result<Self> {
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
         seen(rustix::fs::CWD, path, rustix::fs::AtFlags::empty())
             .unwrap_or_else(|| Ok(path.metadata()?.into()))
     }
 
     /// Of what is at a path itself, should that be a link.
-    pub(super) fn at_itself(path: &Path) -> io::Result<Self> {
+    pub(crate) fn at_itself(path: &Path) -> io::Result<Self> {
         seen(rustix::fs::CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
             .unwrap_or_else(|| Ok(path.symlink_metadata()?.into()))
     }
 
     /// Of an open file.
-    pub(super) fn of(file: &File) -> io::Result<Self> {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
         seen(file, Path::new(""), rustix::fs::AtFlags::EMPTY_PATH)
             .unwrap_or_else(|| Ok(file.metadata()?.into()))
     }

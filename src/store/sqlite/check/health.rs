@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
-use super::copy::{CopyError, Watched, Work};
-use super::{derived, mark, migrate};
 use crate::domain::AppId;
+use crate::store::sqlite::connection::OLDEST_SQLITE;
+use crate::store::sqlite::derived;
+use crate::store::sqlite::file_errors::CopyError;
+use crate::store::sqlite::files::names::mark;
+use crate::store::sqlite::schema::known;
+use crate::store::sqlite::snapshot_conn::Watched;
+use crate::store::sqlite::task::Work;
+use rusqlite::Connection;
 
 /// Journal entries that are looked at, from the last one back.
 const RECENT: i64 = 1_000_000;
@@ -43,7 +47,7 @@ pub struct Health {
 pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
     let file = Watched::open(path, work)?;
     let sql = CopyError::sql(path);
-    let (schema, known) = (file.schema, migrate::known());
+    let (schema, known) = (file.schema, known());
     let litestream = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
     let last = format!(
         "SELECT app, max(received) FROM (SELECT app, received, source FROM journal ORDER BY seq DESC LIMIT {RECENT})
@@ -75,7 +79,7 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
     })
 }
 
-/// Of what is made of others, and damaged, nothing is said here: see [`super::derived_faults`].
+/// Of what is made of others, and damaged, nothing is said here: see [`crate::store::sqlite::derived_faults`].
 fn unless_damaged<T: Default>(found: Result<T, CopyError>) -> Result<T, CopyError> {
     match found {
         Err(CopyError::Derived { .. }) => Ok(T::default()),
@@ -100,5 +104,5 @@ fn erasing(conn: &Connection) -> rusqlite::Result<Option<i64>> {
 
 /// The version of SQLite that is built in, and whether it is new enough not to damage a database.
 pub fn library() -> (&'static str, bool) {
-    (rusqlite::version(), rusqlite::version_number() >= super::OLDEST_SQLITE)
+    (rusqlite::version(), rusqlite::version_number() >= OLDEST_SQLITE)
 }

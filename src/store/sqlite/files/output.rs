@@ -6,27 +6,17 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use rusqlite::{Connection, OpenFlags};
 use rustix::fs::OFlags;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::files::folder;
-use super::leftovers::{PARTIAL, UNFINISHED, is_name_of_one};
-use super::migrate;
-use super::open::{holds_something, with_suffix};
+use super::header::{MAGIC, holds_something, is_ours, is_sealed};
+use super::names::{PARTIAL, UNFINISHED, folder, is_name_of_one, with_suffix};
 use crate::store::explain;
 
 /// What lies beside a database and belongs to it.
 const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
-/// What every SQLite database begins with.
-const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Bytes of the header of a database.
-pub(super) const HEADER: u64 = 100;
 /// Bytes of a file that say what it is: at most a line of an export, at least the header of a database.
 const HEAD: u64 = 4096;
-/// What may stand in the path of a URI as it is.
-const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
 /// What is written, which is all that it may replace.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +100,8 @@ impl Refusal {
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The one name of it: no part of it is a link.
-    pub(super) path: PathBuf,
-    pub(super) kind: Kind,
+    pub(crate) path: PathBuf,
+    pub(crate) kind: Kind,
     database: Option<PathBuf>,
 }
 
@@ -138,7 +128,7 @@ impl Output {
     }
 
     /// Decides it once more, as time has passed.
-    pub(super) fn check_again(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_again(&self) -> Result<(), Refusal> {
         let (path, kind) = (&self.path, self.kind);
         let found = look(path).map_err(Refusal::io(path))?;
         let is_own = matches!(kind, Kind::Database) && self.database.as_ref() == Some(path);
@@ -167,7 +157,7 @@ impl Output {
     }
 
     /// Whether a file that a process left behind may be overwritten: it is empty, or begins as what is written does.
-    pub(super) fn may_overwrite(&self, leftover: &Path) -> io::Result<bool> {
+    pub(crate) fn may_overwrite(&self, leftover: &Path) -> io::Result<bool> {
         if !may_remove(leftover, self.database.as_deref())? {
             return Ok(false);
         }
@@ -176,7 +166,7 @@ impl Output {
     }
 
     /// Whether there is something at the path.
-    pub(super) fn exists(&self) -> Result<bool, Refusal> {
+    pub(crate) fn exists(&self) -> Result<bool, Refusal> {
         look(&self.path).map(|found| found.is_some()).map_err(Refusal::io(&self.path))
     }
 }
@@ -240,7 +230,7 @@ pub fn may_remove(path: &Path, database: Option<&Path>) -> io::Result<bool> {
 }
 
 /// The one name that whoever opens the file will know it by, whether it is there or not.
-pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().starts_with(b"sqlite://") {
         return Err(io::Error::other("is a URL: write the path alone"));
     }
@@ -340,32 +330,4 @@ fn begins_as(head: &[u8], kind: Kind) -> bool {
         Kind::Text { is, .. } => is(head),
         Kind::Database | Kind::Backup => is_ours(head),
     }
-}
-
-/// Whether this is the header of a database of rollcall.
-pub(super) fn is_ours(head: &[u8]) -> bool {
-    let id = head.get(68..72).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
-    head.starts_with(MAGIC) && id.map(i64::from) == Some(migrate::APPLICATION_ID)
-}
-
-/// Whether this is the header of a database that a service has open: in its mode of writing, which no backup has.
-pub(super) fn is_live(head: &[u8]) -> bool {
-    // The number that makes it ours may still be in the log alone.
-    let unnamed = head.starts_with(MAGIC) && head.get(68..72) == Some(&[0; 4]);
-    (is_ours(head) || unnamed) && has_log(head)
-}
-
-/// Whether this is the header of a database, of whatever program, that has a write-ahead log.
-pub(super) fn has_log(head: &[u8]) -> bool {
-    head.starts_with(MAGIC) && head.get(18..20) == Some(&[2, 2])
-}
-
-/// Whether a file says of itself that it is a backup. Neither locks nor changes anything.
-pub(super) fn is_sealed(path: &Path) -> bool {
-    let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_URI));
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let seals = "SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'";
-    let found = Connection::open_with_flags(uri, flags);
-    found.and_then(|conn| conn.query_row(seals, [], |row| row.get::<_, i64>(0))).is_ok_and(|seals| seals == 1)
 }

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{Error, Result, seal, trouble};
+use super::backup::backup_checksum;
+use super::{Error, Result, trouble};
 use crate::store::{Epoch, FeedEpoch};
 
 /// How a mark begins.
@@ -36,7 +37,7 @@ pub(super) struct Mark {
 /// The count of a mark. A read that answers with a number of a change writes the count first. A commit does not write it:
 /// that would cost a webhook that comes alone 2 % more processor time.
 #[derive(Debug)]
-pub(super) struct Count {
+pub(crate) struct Count {
     file: File,
     /// Where it stands in the file.
     at: u64,
@@ -76,7 +77,7 @@ impl Mark {
     /// Reads the mark, gives the database a new epoch if it has none or was put there from elsewhere, and
     /// writes the mark. A backup is none any more once it is opened.
     pub(super) fn open(conn: &Connection, lock: &File, path: &Path) -> Result<Self> {
-        let is_backup = seal::remove(conn).map_err(trouble)?;
+        let is_backup = backup_checksum::remove(conn).map_err(trouble)?;
         let file = lock.try_clone().map_err(unavailable)?;
         let found = read_mark(&file).map_err(unavailable)?;
         let told: i64 = conn

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::epoch::Count;
+use super::header::is_live;
 use super::inode::Inode;
-use super::log::Log;
-use super::open::with_suffix;
-use super::output::is_live;
+use super::names::with_suffix;
+use super::wal_file::Log;
+use crate::store::sqlite::epoch_marker::Count;
 use crate::store::{Error, Result};
 
 /// Between two looks of the thread.
@@ -84,7 +84,7 @@ fn is_gone(error: &io::Error) -> bool {
 impl Presence {
     /// Notes which files are open: those of the database at `path`, which the settings call `named`. The thread that
     /// looks at them writes the mark as well.
-    pub(super) fn of(named: &Path, path: &Path, mark: Arc<Count>) -> Self {
+    pub(crate) fn of(named: &Path, path: &Path, mark: Arc<Count>) -> Self {
         // A link in the place of one leads to a database beside which SQLite would look for another log.
         let itself = |path| OpenFile::new(path, Inode::at_itself);
         let beside = |suffix| itself(with_suffix(path, suffix));
@@ -101,7 +101,7 @@ impl Presence {
 
     /// Fails once a file was lost, with a look at the log: SQLite would write on behind the end of one that was
     /// cut off.
-    pub(super) fn check_log(&self) -> Result<()> {
+    pub(crate) fn check_log(&self) -> Result<()> {
         if self.0.lost.get().is_none() {
             self.look_into_log(Log::is_not_cut_off).unwrap_or_else(|why| self.lose(why));
         }
@@ -110,7 +110,7 @@ impl Presence {
 
     /// Fails once a file was lost, after a commit that left so many frames in the log. Looks at the files that it was
     /// written to, unless an earlier commit did a moment ago.
-    pub(super) fn check_committed(&self, frames: u64) -> Result<()> {
+    pub(crate) fn check_committed(&self, frames: u64) -> Result<()> {
         if let Some(log) = self.0.log.get() {
             log.committed(frames);
         }
@@ -123,7 +123,7 @@ impl Presence {
     }
 
     /// Fails once a file was lost, with a look at those that a commit is written to.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let files = &self.0;
         if files.lost.get().is_none() {
             *files.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -148,7 +148,7 @@ impl Presence {
     }
 
     /// Fails once it is known that a file was lost.
-    pub(super) fn check_known(&self) -> Result<()> {
+    pub(crate) fn check_known(&self) -> Result<()> {
         self.0.lost.get().map_or(Ok(()), |why| Err(Error::Moved(why.clone())))
     }
 
@@ -158,7 +158,7 @@ impl Presence {
     }
 
     /// Whether nothing but the log is missing: all that was committed can still be copied into the database.
-    pub(super) fn has_only_lost_its_log(&self) -> bool {
+    pub(crate) fn has_only_lost_its_log(&self) -> bool {
         let files = &self.0;
         files.database.iter().chain(&files.others).all(|file| file.look().is_ok())
             && files.wal.0.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)

@@ -10,29 +10,13 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::files::folder;
-use super::output::{self, may_remove};
-use super::with_suffix;
+use super::header::is_ours;
+use super::names::{
+    BEFORE, BESIDE, NOTE, PARTIAL, REBUILD, REBUILD_LOCK, REPLACED, RESTORING, folder, is_process,
+    with_suffix,
+};
+use super::output::may_remove;
 
-/// The folder of a fold of the journal, behind the name of the database.
-pub const REBUILD: &str = ".rebuild";
-/// The lock of whoever makes one, behind the folder's name.
-pub const REBUILD_LOCK: &str = ".lock";
-/// A backup or an export that is being written, behind the name that it will have.
-pub const PARTIAL: &str = ".partial";
-/// A backup that is being restored, behind the name of the database.
-pub const RESTORING: &str = ".restoring";
-/// What is kept before the schema changes, behind the name of the database and before the schema.
-pub(super) const BEFORE: &str = ".before-";
-/// A database that was replaced, behind its name and before the time.
-pub(super) const REPLACED: &str = ".replaced-";
-/// A note on a file that is being written in another folder, behind the name of the database.
-const NOTE: &str = ".unfinished-";
-/// Why nothing else may have such a name.
-pub const UNFINISHED: &str =
-    "has a name of files that rollcall has not finished, which the service deletes: choose another name";
-/// What SQLite puts beside a database.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 /// How an export begins: lines, a table, a person.
 const EXPORTS: [&[u8]; 3] = [b"{\"rollcall\":", b"_id,", b"{\"app\":\""];
 
@@ -187,19 +171,6 @@ fn rebuild(database: &Path) -> Option<Found> {
     Some((Leftover { path, in_use, error: None }, lock))
 }
 
-/// Whether a path has the name of an unfinished file of ours. Nothing else may be written under such a name: it would go
-/// with the next start or erasure.
-pub fn is_name_of_one(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let is_note = name.rsplit_once(NOTE).is_some_and(|(_, process)| is_process(process));
-    is_note || name.ends_with(PARTIAL) || name.ends_with(RESTORING)
-}
-
-/// Whether this is how the name of a note ends.
-fn is_process(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// Whether a file has a name that only unfinished work of ours has, or another one's name and our content.
 fn is_unfinished(path: &Path, database: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -216,7 +187,7 @@ fn is_unfinished(path: &Path, database: &Path) -> bool {
         return false;
     }
     let head = head(path);
-    output::is_ours(&head) || EXPORTS.iter().any(|begin| head.starts_with(begin))
+    is_ours(&head) || EXPORTS.iter().any(|begin| head.starts_with(begin))
 }
 
 fn head(path: &Path) -> Vec<u8> {
@@ -227,7 +198,7 @@ fn head(path: &Path) -> Vec<u8> {
 }
 
 /// Removes the second names that an interrupted restore has given to a database and its log. None of them is a copy.
-pub(super) fn remove_second_names(database: &Path) -> io::Result<()> {
+pub(crate) fn remove_second_names(database: &Path) -> io::Result<()> {
     let Some(name) = database.file_name() else { return Ok(()) };
     let identity = |path: &Path| path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()));
     let files = [database.to_owned(), with_suffix(database, "-wal"), with_suffix(database, "-journal")];
@@ -254,7 +225,7 @@ fn unused(path: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::migrate::APPLICATION_ID;
+    use super::super::header::APPLICATION_ID;
     use super::*;
 
     fn ours() -> Vec<u8> {

@@ -17,7 +17,7 @@ const FRAME_HEAD: u64 = 24;
 
 /// The log of an open database, and its index.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     /// Never closed while the database is open: that would give up SQLite's own locks on it.
     index: Arc<File>,
     path: PathBuf,
@@ -63,12 +63,12 @@ struct Said {
 }
 
 impl Log {
-    pub(super) fn of(index: Arc<File>, path: PathBuf) -> Self {
+    pub(crate) fn of(index: Arc<File>, path: PathBuf) -> Self {
         Self { index, path, file: OnceLock::new(), known: Mutex::default() }
     }
 
     /// Notes that a commit has left so many frames in it.
-    pub(super) fn committed(&self, frames: u64) {
+    pub(crate) fn committed(&self, frames: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.before = if known.frames < frames { known.frames } else { 0 };
         known.frames = frames;
@@ -79,7 +79,7 @@ impl Log {
     }
 
     /// Whether the log has what it must have, as far as is known; if not, whether it is whole.
-    pub(super) fn is_not_cut_off(&self) -> bool {
+    pub(crate) fn is_not_cut_off(&self) -> bool {
         let known = self.known();
         let has = |file: &File| known.is_in(file, Inode::of(file)?.len);
         let is_known = known.page > 0 && self.file.get().is_some_and(|file| has(file).unwrap_or(false));
@@ -88,7 +88,7 @@ impl Log {
 
     /// Whether the log is as long as it must be, and begins as it must. Whoever empties it by a checkpoint says so in
     /// the index first. What cannot be read says nothing. `len` is its length in bytes, if that is known.
-    pub(super) fn is_whole(&self, len: Option<u64>) -> bool {
+    pub(crate) fn is_whole(&self, len: Option<u64>) -> bool {
         let Some(said) = self.said().filter(|said| said.frames > 0) else { return true };
         if self.has(&said, len) != Some(false) {
             return true;

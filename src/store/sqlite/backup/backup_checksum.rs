@@ -5,13 +5,14 @@ use std::io::Read as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::store::explain;
+use crate::store::sqlite::check::checked::{Checked, FORMAT};
+use crate::store::sqlite::file_errors::CopyError;
+use crate::store::sqlite::files::header::{HEADER, is_ours, is_sealed};
+use crate::store::sqlite::snapshot_conn::Watched;
+use crate::store::sqlite::task::Work;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
-
-use super::check::{Checked, FORMAT};
-use super::copy::{CopyError, Watched, Work};
-use super::output;
-use crate::store::explain;
 
 const CHUNK: usize = 1 << 20;
 
@@ -19,19 +20,19 @@ const CHUNK: usize = 1 << 20;
 type Hash = [u8; 32];
 
 /// What a backup was when it was made.
-pub(super) struct Seal {
+pub(crate) struct Seal {
     /// How its checksum was made.
-    pub(super) format: i64,
-    pub(super) schema: i64,
-    pub(super) checksum: String,
+    pub(crate) format: i64,
+    pub(crate) schema: i64,
+    pub(crate) checksum: String,
     /// In ms since 1970.
-    pub(super) taken: i64,
+    pub(crate) taken: i64,
     /// Every byte of the file is what it was.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 /// Writes into a copy what it is. Nothing may be written to it afterwards.
-pub(super) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -> Result<(), CopyError> {
+pub(crate) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -> Result<(), CopyError> {
     let sql = CopyError::sql(path);
     // Nothing else in the file looks like this, so that it can be found again from outside.
     let mut place: Hash = [0; 32];
@@ -65,7 +66,7 @@ pub(super) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -
 }
 
 /// What is restored, or put in place by hand, is no backup any more. Whether it was one.
-pub(super) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_rollcall_backup')";
     let is_backup = conn.query_row(sql, [], |row| row.get(0))?;
     // SQLite moves other pages about when a table comes or goes: what was on them must not stay behind.
@@ -73,7 +74,7 @@ pub(super) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// The seal of a backup; any other database has none.
-pub(super) fn read(path: &Path, work: &Work<'_>) -> Result<Option<Seal>, CopyError> {
+pub(crate) fn read(path: &Path, work: &Work<'_>) -> Result<Option<Seal>, CopyError> {
     let file = Watched::open(path, work)?;
     let sql = CopyError::sql(path);
     if file.number("SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'")? == 0 {
@@ -112,17 +113,17 @@ pub fn flaw(path: &Path) -> Option<String> {
         Ok(found) => found,
     };
     let mut head = Vec::new();
-    if let Err(error) = File::open(path).and_then(|file| file.take(output::HEADER).read_to_end(&mut head)) {
+    if let Err(error) = File::open(path).and_then(|file| file.take(HEADER).read_to_end(&mut head)) {
         return Some(unreadable(error));
     }
-    if !output::is_ours(&head) {
+    if !is_ours(&head) {
         return Some("is no database of rollcall".to_owned());
     }
     let (is, was) = (found.len(), length(&head));
     if is != was {
         return Some(format!("has {is} bytes, and had {was} when it was made"));
     }
-    (!output::is_sealed(path)).then(|| "has no seal: it is no backup, or was changed".to_owned())
+    (!is_sealed(path)).then(|| "has no seal: it is no backup, or was changed".to_owned())
 }
 
 /// As [`flaw`], and reads every byte.

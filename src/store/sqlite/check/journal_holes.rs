@@ -3,60 +3,21 @@
 //! whom a hole is about (decision 33).
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::archive::Unpacked;
-use super::reader::{ENTRY, entry_alone, horizon};
-use super::txn::users_of;
-use super::{Error, Result, gaps, trouble};
+use super::hole::{Hole, Lost};
 use crate::domain::{AppId, Event, Key, Record, SmoochId};
 use crate::format::record::decode;
+use crate::store::sqlite::archive::Unpacked;
+use crate::store::sqlite::reader::{ENTRY, entry_alone, horizon};
+use crate::store::sqlite::txn::users_of;
+use crate::store::sqlite::{Error, Result, base, gaps, trouble};
 use crate::store::{self, Entry, ReadEvent, Seq};
 
 /// Bytes of bodies beyond which a page takes no further entry.
-pub(super) const PAGE_BYTES: usize = 16 << 20;
-
-/// What a part of the journal has lost. Names no value of any row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hole {
-    /// The first of the entries, by its number.
-    pub first: Seq,
-    /// The last of them; the same if it is one.
-    pub last: Seq,
-    /// What they have lost.
-    pub lost: Lost,
-}
-
-/// What journal entries can lose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Everything: they are not there.
-    Entry,
-    /// Which app users they are about.
-    Users,
-    /// The body, which is not there, cannot be unpacked, or is not the one that they came in.
-    Body,
-}
-
-impl fmt::Display for Hole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (first, last) = (self.first, self.last);
-        let one = first == last;
-        let which =
-            if one { format!("journal entry {first}") } else { format!("journal entries {first} to {last}") };
-        match (self.lost, one) {
-            (Lost::Entry, true) => write!(f, "{which} is missing"),
-            (Lost::Entry, false) => write!(f, "{which} are missing"),
-            (Lost::Users, true) => write!(f, "{which} does not name the app users that it is about"),
-            (Lost::Users, false) => write!(f, "{which} do not name the app users that they are about"),
-            (Lost::Body, true) => write!(f, "the body of {which} is missing or damaged"),
-            (Lost::Body, false) => write!(f, "the bodies of {which} are missing or damaged"),
-        }
-    }
-}
+pub(crate) const PAGE_BYTES: usize = 16 << 20;
 
 /// A journal that is looked through, from its first number on.
 #[derive(Debug, Default)]
@@ -108,7 +69,7 @@ impl Examination {
     /// Looks at the next entries, at most as many and about as many bytes of bodies as `limit` says, and for as long as
     /// `goes_on` says so of each: those that are there, each with its event, if the body is needed and whole. `conn`
     /// must be in a transaction.
-    pub(super) fn page(
+    pub(crate) fn page(
         &mut self,
         conn: &Connection,
         limit: (usize, usize),
@@ -180,7 +141,7 @@ impl Examination {
 
     /// Once all entries of this moment were looked at: whether some behind the last one are missing, as their bodies and receipts
     /// tell.
-    pub(super) fn end(&mut self, conn: &Connection) -> Result<()> {
+    pub(crate) fn end(&mut self, conn: &Connection) -> Result<()> {
         let mut last = 0;
         for of in ["max(first_seq) FROM bodies", "max(seq) FROM receipts", "max(seq) FROM horizon"] {
             let found = conn.query_row(&format!("SELECT {of}"), [], |row| row.get::<_, Option<i64>>(0));
@@ -201,7 +162,7 @@ impl Examination {
     /// Looks at the next records, at most `limit`, once all entries were looked at: how many there were. `conn` must
     /// be in a transaction. Where there are holes, all records are looked at once more: any of the missing entries may
     /// have been the one that removed or erased somebody, and nothing else leads there from a record that is erased.
-    pub(super) fn records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
+    pub(crate) fn records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
         let count = self.some_records(conn, limit, read)?;
         if count > 0 || self.is_after_the_gone || self.holes.is_empty() {
             return Ok(count);
@@ -249,7 +210,7 @@ impl Examination {
                 true
             }
             // What came of it is in the base, unless it was missing when it should have come there.
-            Named::Gone => super::base::record(conn, key)?.is_none_or(|base| base.head != record.head),
+            Named::Gone => base::record(conn, key)?.is_none_or(|base| base.head != record.head),
             Named::No => {
                 let is_about = is_about(conn, head, &key.1, read)?;
                 if is_about {

@@ -6,8 +6,8 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::cache::Cache;
+use super::check::journal_holes::{Examination, PAGE_BYTES};
 use super::derived::{Remaking, of};
-use super::holes::{Examination, PAGE_BYTES};
 use super::load::Loader;
 use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;

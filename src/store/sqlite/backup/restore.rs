@@ -1,0 +1,123 @@
+//! Backups: a whole, checked copy, put in place at once; and the way back.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::backup_checksum;
+use super::snapshot_copy::copy;
+use crate::store::sqlite::check::checked::Checked;
+use crate::store::sqlite::check::verify::check;
+use crate::store::sqlite::epoch_marker::make_void;
+use crate::store::sqlite::file_errors::{CopyError, OpenError};
+use crate::store::sqlite::files::header::holds_something;
+use crate::store::sqlite::files::names::{REPLACED, RESTORING, mark, with_suffix};
+use crate::store::sqlite::files::open::{lock, set_mark};
+use crate::store::sqlite::files::output::{Kind, Output, Refusal, resolve};
+use crate::store::sqlite::files::partial_file::{Part, need, size, sync_folder};
+use crate::store::sqlite::task::Work;
+
+/// A database that was put in place of another, or of none.
+#[derive(Debug)]
+pub struct Restored {
+    /// What is in it.
+    pub checked: Checked,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Where the one it replaced is now.
+    pub aside: Option<PathBuf>,
+}
+
+/// Puts a copy of a backup where a service will find it, checked before and after. At any moment there is the
+/// old database or the new one. `database` is the one of the settings.
+///
+/// # Errors
+/// A service has the database; there is one and it is not to be replaced; `backup` is `to` itself; or as for
+/// [`backup`].
+pub fn restore(
+    backup: &Path,
+    to: &Path,
+    database: &Path,
+    replace: bool,
+    work: &mut Work<'_>,
+) -> Result<Restored, CopyError> {
+    let to = resolve(to).map_err(CopyError::io(to))?;
+    if backup.canonicalize().is_ok_and(|backup| backup == to) {
+        return Err(CopyError::Same(to));
+    }
+    let output = match Output::check(&to, Kind::Database, Some(database)) {
+        Err(Refusal::Other { .. }) if !replace => return Err(CopyError::Exists(to)),
+        Err(Refusal::InUse(path)) => return Err(OpenError::InUse(path).into()),
+        output => output?,
+    };
+    let lock = lock(&to)?;
+    let old = output.exists()? || LOGS.iter().any(|log| holds_something(&with_suffix(&to, log)));
+    if old && !replace {
+        return Err(CopyError::Exists(to));
+    }
+    let before = check(backup, work)?;
+    need(size(backup)?, &to)?;
+    let part = Part::begin(output, RESTORING)?;
+    copy(backup, &part, work)?;
+    Connection::open(&part.path)
+        .and_then(|conn| backup_checksum::remove(&conn))
+        .map_err(CopyError::sql(&part.path))?;
+    let after = check(&part.path, work)?;
+    if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
+        let what = "its copy shows something else than it does".to_owned();
+        return Err(CopyError::Damaged { path: part.path.clone(), what });
+    }
+    part.sync()?;
+    // Numbers of the change feed are about to be given a second time.
+    make_void(&lock).map_err(CopyError::io(&to))?;
+    let aside = if old { Some(put_aside(&to)?) } else { None };
+    for suffix in ["-wal", "-shm", "-journal"] {
+        remove(&with_suffix(&to, suffix))?;
+    }
+    part.place()?;
+    // Whatever was wrong with the one before is not with this one.
+    remove(&mark(&to))?;
+    Ok(Restored { checked: after, path: to, aside })
+}
+
+/// What may hold the latest part of a database.
+const LOGS: [&str; 2] = ["-wal", "-journal"];
+
+/// Gives an old database a second name, with all that its log holds, so that the first can be taken from it
+/// without a moment in which there is none. Of a database that is missing or empty there is only the log.
+fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
+    let aside = with_suffix(old, &format!("{REPLACED}{}", moment()));
+    let logs = || LOGS.iter().map(|log| (with_suffix(old, log), with_suffix(&aside, log)));
+    let has_pages = old.metadata().is_ok_and(|file| file.len() > 0);
+    // What the log holds belongs into the file, unless that is too damaged to take it.
+    if has_pages
+        && logs().any(|(log, _)| holds_something(&log))
+        && let Ok(conn) = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    {
+        _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    if old.exists() {
+        fs::hard_link(old, &aside).map_err(CopyError::io(&aside))?;
+    }
+    for (log, beside) in logs().filter(|(log, _)| holds_something(log)) {
+        // Interrupted from here on, the next start checks the old file before it serves it without its log.
+        set_mark(old).map_err(CopyError::io(&mark(old)))?;
+        fs::hard_link(&log, &beside).map_err(CopyError::io(&beside))?;
+    }
+    sync_folder(old)?;
+    Ok(aside)
+}
+
+/// A moment as part of a file's name: such names sort by time.
+pub fn moment() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.3fZ").to_string()
+}
+
+fn remove(path: &Path) -> Result<(), CopyError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(CopyError::io(path)(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,93 @@
+//! A copy of one moment of a database, made while it is being written.
+//!
+//! Holding a moment keeps the log of the database from starting anew. So whoever holds one watches the log,
+//! and lets go before the worker would have to wait for it.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::store::Counts;
+use crate::store::sqlite::file_errors::CopyError;
+use crate::store::sqlite::files::partial_file::Part;
+use crate::store::sqlite::reader::counts;
+use crate::store::sqlite::schema::known;
+use crate::store::sqlite::snapshot_conn::Watched;
+use crate::store::sqlite::task::{Stage, Work};
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+/// Pages copied between two looks at the log: few enough for a slow disk.
+const STEP: i32 = 16;
+/// Steps between two syncs, so that the last one has little left and nobody else's sync waits for it: 4 MiB.
+const STEPS_A_SYNC: u32 = 64;
+/// How often a moment is held before the whole is given up.
+const ATTEMPTS: u32 = 3;
+
+/// Copies one moment of a database into a part, and gives what the database had at that moment. It needs no
+/// log of its own to be read.
+pub(crate) fn copy(source: &Path, part: &Part, work: &mut Work<'_>) -> Result<Counts, CopyError> {
+    let from = Watched::open(source, work)?;
+    let mut attempt = 1;
+    loop {
+        match copy_moment(&from, part, work) {
+            Err(CopyError::Crowded(_)) if attempt < ATTEMPTS => {
+                work.go_on()?;
+                tracing::warn!(attempt, "the log has grown too long under a copy of it; it begins again");
+                attempt += 1;
+                from.wait_for_room(work)?;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Counts, CopyError> {
+    let to_sql = CopyError::sql(&part.path);
+    part.empty()?;
+    let mut to =
+        Connection::open_with_flags(&part.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&to_sql)?;
+    // With a small cache nothing piles up to be written at the end, while the moment is still held.
+    to.execute_batch(
+        "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+         PRAGMA cache_size = 32;",
+    )
+    .map_err(&to_sql)?;
+    let moment = from.hold()?;
+    let copying = Backup::new(&moment, &mut to).map_err(&to_sql)?;
+    let mut steps = 0;
+    loop {
+        let step = copying.step(STEP).map_err(&to_sql)?;
+        let progress = copying.progress();
+        let (left, of) = (progress.remaining.unsigned_abs(), progress.pagecount.unsigned_abs());
+        (work.told)(Stage::Copying, u64::from(of.saturating_sub(left)), u64::from(of));
+        match step {
+            StepResult::Done => break,
+            StepResult::More => {}
+            // Of the source nobody can, inside a moment; the part is ours alone.
+            _ => thread::sleep(Duration::from_millis(10)),
+        }
+        steps += 1;
+        from.go_on(work)?;
+        if steps % STEPS_A_SYNC == 0 {
+            // It takes as long as the disk likes, and the log grows meanwhile.
+            let flushing = part.flush();
+            while !flushing.is_finished() {
+                from.go_on(work)?;
+                thread::sleep(Duration::from_millis(1));
+            }
+            flushing.join().map_err(|_| CopyError::Stopped)?.map_err(CopyError::io(&part.path))?;
+        }
+    }
+    drop(copying);
+    let counts = if from.schema == known() {
+        counts(&moment).map_err(|error| from.failed(work, error))?
+    } else {
+        Counts::default()
+    };
+    drop(moment);
+    to.execute_batch("PRAGMA journal_mode = DELETE").map_err(&to_sql)?;
+    drop(to);
+    part.sync()?;
+    Ok(counts)
+}

@@ -1,0 +1,232 @@
+//! Whether a database is whole, and what it shows, in one number that two of them can be compared by.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, params};
+use sha2::{Digest as _, Sha256};
+
+use super::checked::{Checked, FORMAT};
+use super::hole::Hole;
+use super::journal_holes::{Examination, PAGE_BYTES};
+use crate::store::sqlite::backup::backup_checksum;
+use crate::store::sqlite::derived::Fault;
+use crate::store::sqlite::file_errors::CopyError;
+use crate::store::sqlite::load::Loader;
+use crate::store::sqlite::reader::{counts, show};
+use crate::store::sqlite::schema::known;
+use crate::store::sqlite::snapshot_conn::Watched;
+use crate::store::sqlite::task::{Stage, Work};
+use crate::store::sqlite::{Error, base, derived, trouble};
+use crate::store::{Counts, ReadEvent};
+
+/// Faults that are told of a damaged file.
+const FAULTS: usize = 5;
+/// How often it is told how far the check of pages is.
+const TELL: Duration = Duration::from_millis(200);
+/// App users read between two words on how far it is.
+const PAGE: usize = 1000;
+
+/// As [`check`], looks through the journal, reading bodies with `read`, and compares every derived table with what it is
+/// made of.
+///
+/// # Errors
+/// As [`check`], and [`CopyError::Journal`] and [`CopyError::Derived`].
+pub fn verify(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+    let checked = match check(path, work) {
+        // It may be one of several.
+        checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
+        failed => return failed,
+    };
+    let (path, faults) = (path.to_owned(), derived_faults(path, work)?);
+    let holes = match journal_holes(&path, read, work) {
+        // What it goes by has to be made anew before.
+        Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
+        holes => holes?,
+    };
+    match (holes.is_empty(), faults.is_empty()) {
+        (true, true) => checked,
+        (true, false) => Err(CopyError::Derived { path, faults }),
+        (false, _) => Err(CopyError::Journal { path, holes, faults }),
+    }
+}
+
+/// Looks through the journal of a database, which may be written meanwhile, for what it has lost; reads bodies with
+/// `read`. Of an older schema nothing is said.
+///
+/// # Errors
+/// It cannot be read, or too much is being written meanwhile.
+pub fn journal_holes(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Vec<Hole>, CopyError> {
+    let file = Watched::open(path, work)?;
+    if file.schema != known() {
+        return Ok(Vec::new());
+    }
+    let (mut examination, mut done) = (Examination::default(), 0);
+    let mut is_over = false;
+    while !is_over {
+        // Each page of a moment of its own: what was journalled does not change, but for what is let go.
+        let moment = file.hold()?;
+        let page = examination.page(&moment, (PAGE, PAGE_BYTES), read, |_| true);
+        let page = page.map_err(|error| file.failed(work, error))?;
+        is_over = page.is_empty();
+        if is_over {
+            examination.end(&moment).map_err(|error| file.failed(work, error))?;
+        }
+        done += page.len() as u64;
+        (work.told)(Stage::Comparing, done, 0);
+        file.go_on(work)?;
+    }
+    loop {
+        let moment = file.hold()?;
+        let records = examination.records(&moment, PAGE, read).map_err(|error| file.failed(work, error))?;
+        if records == 0 {
+            return Ok(examination.holes());
+        }
+        done += records as u64;
+        (work.told)(Stage::Comparing, done, 0);
+        file.go_on(work)?;
+    }
+}
+
+/// Compares every derived table of a database, which may be written meanwhile, with what it is made of: what is wrong
+/// with which. Of an older schema nothing is said: it is brought up to date, and they with it.
+///
+/// # Errors
+/// It cannot be read, or too much is being written meanwhile.
+pub fn derived_faults(path: &Path, work: &mut Work<'_>) -> Result<Vec<Fault>, CopyError> {
+    let file = Watched::open(path, work)?;
+    if file.schema != known() {
+        return Ok(Vec::new());
+    }
+    let moment = file.hold()?;
+    let mut done = 0;
+    let found = derived::faults(&moment, &mut |rows| {
+        done += rows;
+        (work.told)(Stage::Comparing, done, 0);
+        file.go_on(work).map_err(|_| Error::Interrupted)
+    });
+    let found = found.map_err(|error| file.failed(work, error))?;
+    let whole = base::check(&moment, &mut |_| file.go_on(work).map_err(|_| Error::Interrupted));
+    match whole {
+        // That is among what was found.
+        Err(Error::Derived { .. }) => {}
+        whole => whole.map_err(|error| file.failed(work, error))?,
+    }
+    Ok(found)
+}
+
+/// Reads every page and every app user of a database, which may be written meanwhile. A backup must be what it
+/// was when it was made. What can be made anew may be damaged: see [`verify`].
+///
+/// # Errors
+/// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
+pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+    let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
+    let seal = backup_checksum::read(path, work)?;
+    let file = Watched::open(path, work)?;
+    let moment = file.hold()?;
+    let schema = file.schema;
+    let known = known();
+    let faults = watched_faults(&file, &moment, work).map_err(|error| file.failed(work, trouble(error)))?;
+    if !faults.is_empty() {
+        return Err(damaged(faults.join("; ")));
+    }
+    let bytes = path.metadata().map_err(CopyError::io(path))?.len();
+    let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
+    let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
+    if schema == known {
+        derived::check_truth(&moment).map_err(|error| file.failed(work, error))?;
+        checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
+        checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
+    }
+    let Some(seal) = seal else { return Ok(checked) };
+    checked.taken = Some(seal.taken);
+    if let Some(checksum) = &checked.checksum
+        && (seal.format, seal.schema) == (FORMAT, schema)
+        && seal.checksum != *checksum
+    {
+        let shown = &seal.checksum;
+        return Err(damaged(format!("it shows {checksum}, and showed {shown} when it was made")));
+    }
+    if !seal.is_whole {
+        return Err(damaged("its bytes are not those that were written".to_owned()));
+    }
+    Ok(checked)
+}
+
+/// Looks for faults, and tells meanwhile how far that is.
+fn watched_faults(file: &Watched, moment: &Connection, work: &mut Work<'_>) -> rusqlite::Result<Vec<String>> {
+    let (told, steps, ended) = (&mut work.told, file.steps.clone(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let teller = scope.spawn(|| {
+            while !ended.load(Ordering::Acquire) {
+                told(Stage::Checking, steps.load(Ordering::Relaxed), 0);
+                thread::park_timeout(TELL);
+            }
+        });
+        let faults = faults(moment);
+        ended.store(true, Ordering::Release);
+        teller.thread().unpark();
+        faults
+    })
+}
+
+/// What is wrong with any page, but for what can be made anew.
+fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    let check = |of: &str| -> rusqlite::Result<Vec<String>> {
+        let mut check = conn.prepare(&format!("PRAGMA integrity_check({of})"))?;
+        let said = check.query_map([], |row| row.get::<_, String>(0))?;
+        said.collect()
+    };
+    let said = match check(&FAULTS.to_string()) {
+        // What is wrong with the index of words may end the check: then the others are looked at one by one.
+        Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == ErrorCode::Unknown => {
+            let sql =
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'";
+            let mut select = conn.prepare(sql)?;
+            let names = select.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            let each = names.iter().map(|name| check(&format!("'{}'", name.replace('\'', "''"))));
+            each.collect::<rusqlite::Result<Vec<_>>>()?.concat()
+        }
+        said => said?,
+    };
+    let said = said.into_iter().filter(|line| line != "ok" && !derived::is_about_one(line));
+    Ok(said.take(FAULTS).collect())
+}
+
+fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {
+    let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
+    loop {
+        let page = page(moment, &last).map_err(|error| file.failed(work, trouble(error)))?;
+        for (app, id) in &page {
+            let mut loader = Loader::new(moment, None, usize::MAX);
+            let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
+            let view = view.map_err(|error| file.failed(work, error))?;
+            // Sorted maps of text: they can always be written, and equal views are written alike.
+            let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
+            let bytes = bytes.unwrap_or_default();
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        done += page.len();
+        (work.told)(Stage::Summing, done as u64, users);
+        file.go_on(work)?;
+        let Some(end) = page.into_iter().next_back() else { break };
+        last = end;
+    }
+    let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok(hex)
+}
+
+fn page(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT app, id FROM app_users WHERE (app, id) > (?1, ?2) AND listed ORDER BY app, id LIMIT ?3";
+    let mut select = conn.prepare_cached(sql)?;
+    let keys = select.query_map(params![app, id, PAGE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    keys.collect()
+}

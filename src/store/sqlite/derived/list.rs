@@ -1,0 +1,166 @@
+//! Everything in the database that is made of something else in it: the one list of it. Whoever checks a database,
+//! makes such a table anew, starts with one or changes its schema goes through this list, so what is damaged here is
+//! never a reason to lose an event: it can be made again (decision 24).
+
+use rusqlite::Connection;
+
+use super::kind::{Derived, Fault, Make, Tell, is_of_the_table};
+use super::remaking::Remaking;
+use super::{columns, feed, identifiers, numbers, orders, records, schema, search, tombstones, unneeded};
+use crate::store::sqlite::{Error, Result, forget};
+
+/// All of it, in the order in which it is checked and made: each may need those before it.
+pub const DERIVED: [Derived; 13] = [
+    Derived {
+        name: "counters",
+        of: "the journal and the feed",
+        serves: "the numbers and times that are given next, the epoch of the feed, and how far upkeep is",
+        check: numbers::check,
+        probe: numbers::probe,
+        make: Make::AtOnce(numbers::make),
+    },
+    Derived {
+        name: "feed",
+        of: "the changes that follow its last gap: those before it go, as by retention",
+        serves: "followers: one that has not read beyond a gap is sent to the snapshot",
+        check: feed::check,
+        probe: feed::probe,
+        make: Make::AtOnce(feed::make),
+    },
+    Derived {
+        name: "answers",
+        of: "nothing: made anew it is empty",
+        serves: "calls that are made again with their Idempotency-Key, for a day",
+        check: |conn, _| {
+            Ok((!schema::is_there(conn, "answers")?).then(|| "the table is not there".to_owned()))
+        },
+        probe: |conn| schema::is_there(conn, "answers"),
+        make: Make::AtOnce(|conn| schema::recreate(conn, "TABLE", "answers", &[])),
+    },
+    Derived {
+        name: "records",
+        of: "the journal",
+        serves: "everything",
+        check: records::check,
+        probe: records::probe,
+        make: Make::First(records::make),
+    },
+    Derived {
+        name: "columns",
+        of: "the records",
+        serves: "lists, filters and searches",
+        check: columns::check,
+        // Of a few rows that are wrong the journal tells more: `rollcall rebuild` compares them one by one.
+        probe: |_| Ok(true),
+        make: Make::First(columns::make),
+    },
+    Derived {
+        name: "identifiers",
+        of: "the records",
+        serves: "look-ups by userId, and who holds which client",
+        check: identifiers::check,
+        probe: identifiers::probe,
+        make: Make::First(identifiers::make),
+    },
+    Derived {
+        name: "tombstones",
+        of: "the records",
+        serves: "keeping whoever is erased out of what comes later",
+        check: tombstones::check,
+        probe: tombstones::probe,
+        make: Make::AtOnce(tombstones::make),
+    },
+    Derived {
+        name: "receipts",
+        of: "the tombstones: made anew, all that is kept is searched once more for them",
+        serves: "what an erasure says of itself, and goes on with",
+        check: |conn, _| forget::lost_receipts(conn),
+        probe: |conn| Ok(forget::lost_receipts(conn)?.is_none()),
+        make: Make::AtOnce(|conn| {
+            if !schema::is_there(conn, "receipts")? {
+                schema::recreate(conn, "TABLE", "receipts", &[])?;
+                orders::make_indexes(conn)?;
+            }
+            forget::remake_receipts(conn)
+        }),
+    },
+    Derived {
+        name: "gaps",
+        of: "the numbers of the journal: made anew, every one without an entry is one that needs none",
+        serves: "telling what retention and erasures took out of the journal from what it has lost",
+        check: unneeded::check,
+        probe: unneeded::probe,
+        make: Make::AtOnce(unneeded::make),
+    },
+    Derived {
+        name: "indexes",
+        of: "the rows of their tables",
+        serves: "lists by signedUpAt, counts and erasures",
+        check: orders::check_indexes,
+        probe: orders::has_indexes,
+        make: Make::AtOnce(orders::make_indexes),
+    },
+    Derived {
+        name: "moves",
+        of: "the rows that took another place since",
+        serves: "cursors of lists by lastSeen and signedUpAt; made anew, those that were given before expire",
+        check: orders::check_moves,
+        probe: orders::probe_moves,
+        make: Make::AtOnce(orders::make_moves),
+    },
+    Derived {
+        name: "seen",
+        of: "the columns",
+        serves: "lists by lastSeen",
+        check: orders::check_seen,
+        probe: orders::probe_seen,
+        make: Make::Pieces(orders::SEEN),
+    },
+    Derived {
+        name: "search",
+        of: "the columns",
+        serves: "searches",
+        check: search::check,
+        probe: search::probe,
+        make: Make::Pieces(search::SEARCH),
+    },
+];
+
+/// The place of a derived table in the list.
+pub(crate) fn place(name: &str) -> Option<usize> {
+    DERIVED.iter().position(|derived| derived.name == name)
+}
+
+/// Checks every derived table against what it is made of. `conn` must be in a transaction: all is of one moment.
+///
+/// # Errors
+/// The check was ended, or what they are made of cannot be read.
+pub(crate) fn faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Fault>> {
+    let remaking = Remaking::read(conn).unwrap_or_default();
+    let mut faults = Vec::new();
+    for derived in &DERIVED {
+        // What is being made anew is known to be incomplete, and will be whole.
+        if remaking.is_pending(derived.name) {
+            continue;
+        }
+        let what = match (derived.check)(conn, tell) {
+            Ok(found) => found,
+            // What it is read with is damaged, and is told of under its own name.
+            Err(Error::Derived { name, .. }) if name != derived.name && place(name).is_some() => None,
+            Err(Error::Derived { why, .. }) => Some(why),
+            Err(error) if is_of_the_table(&error) => Some(error.to_string()),
+            Err(error) => return Err(error),
+        };
+        faults.extend(what.map(|what| Fault { name: derived.name, what }));
+    }
+    Ok(faults)
+}
+
+/// Whether a line of SQLite's integrity check is about a table that can be made anew, and not about a page.
+pub(crate) fn is_about_one(line: &str) -> bool {
+    let of_index =
+        ["missing from index", "entries in index", "entry in index"].iter().any(|said| line.contains(said));
+    line.contains("FTS5")
+        || line.contains("fts5:")
+        || of_index && orders::INDEXES.iter().any(|name| line.contains(name))
+}

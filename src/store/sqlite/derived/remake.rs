@@ -1,0 +1,88 @@
+//! Making a derived table anew, at once or step by step.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::kind::{Make, Pieces, note};
+use super::list::{DERIVED, place};
+use super::remaking::{Remaking, last_row};
+use crate::store::sqlite::{Error, Result, trouble};
+
+/// How often it is said how far a table is.
+const WORD: Duration = Duration::from_secs(3);
+
+/// Since when a table is being made anew, and when that was last told.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Option<(&'static str, Instant, Instant)>);
+
+/// The table that the next step is about.
+pub(crate) fn pending(remaking: Remaking) -> Option<&'static str> {
+    DERIVED.iter().map(|derived| derived.name).find(|name| remaking.is_pending(name))
+}
+
+/// Takes one small step to make a table anew that is not whole: how far all are then; nothing if all are whole.
+pub(crate) fn step(conn: &mut Connection, remaking: Remaking, told: &mut Told) -> Result<Option<Remaking>> {
+    let pieces = DERIVED.iter().find_map(|derived| match derived.make {
+        Make::Pieces(pieces) => Some((derived.name, pieces, remaking.done(derived.name)?)),
+        _ => None,
+    });
+    let Some((name, pieces, done)) = pieces else { return Ok(None) };
+    let now = Instant::now();
+    let known = told.0.filter(|told| told.0 == name && done >= 0);
+    let (_, began, last_word) = known.unwrap_or((name, now, now));
+    told.0 = Some((name, began, last_word));
+    let left = step_of(conn, &pieces, done)?;
+    match left {
+        None => {
+            let seconds = began.elapsed().as_secs_f64();
+            told.0 = None;
+            tracing::info!(table = name, seconds, "{name} is made anew, in {seconds:.1} s");
+        }
+        Some(done) if last_word.elapsed() > WORD => {
+            told.0 = Some((name, began, now));
+            let of = last_row(conn)?;
+            tracing::info!(table = name, done, of, "making {name} anew: {done} of {of}");
+        }
+        Some(_) => {}
+    }
+    Remaking::read(conn).map(Some)
+}
+
+fn step_of(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i64>> {
+    let txn = conn.transaction().map_err(trouble)?;
+    let to = if done < 0 {
+        (pieces.empty)(&txn)?;
+        Some(0)
+    } else {
+        (pieces.piece)(&txn, done)?
+    };
+    note(&txn, pieces, to)?;
+    txn.commit().map_err(trouble)?;
+    Ok(to)
+}
+
+/// Begins to make a table anew: at once, or so that [`step`] goes on with it.
+///
+/// # Errors
+/// The database cannot be written, or there is no such table.
+pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
+    let derived = place(name).map(|place| &DERIVED[place]);
+    let derived = derived.ok_or_else(|| Error::Unavailable(format!("{name} is no derived table")))?;
+    match derived.make {
+        Make::First(make) => make(conn),
+        Make::AtOnce(make) => {
+            let txn = conn.transaction().map_err(trouble)?;
+            make(&txn)?;
+            txn.commit().map_err(trouble)
+        }
+        Make::Pieces(pieces) => {
+            let txn = conn.transaction().map_err(trouble)?;
+            (pieces.empty)(&txn)?;
+            note(&txn, &pieces, Some(0))?;
+            txn.commit().map_err(trouble)?;
+            tracing::warn!(table = name, "{name} is being made anew; webhooks are stored meanwhile");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Files that are whole or not there.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::names::{PARTIAL, folder, with_suffix};
+use super::open::{leads_to, lock};
+use super::output::{Kind, Output, Refusal};
+use crate::store::sqlite::file_errors::CopyError;
+
+/// A file that is being written beside the one it will be, for its owner's eyes only. Removed when dropped,
+/// unless it was put in place.
+pub struct Part {
+    pub(crate) path: PathBuf,
+    output: Output,
+    /// Held, so that nobody else writes it; and to sync it.
+    file: Arc<File>,
+    placed: bool,
+}
+
+impl Part {
+    /// Begins a file of this name with `.partial` behind it; what a process that was killed left of one is
+    /// overwritten, and nothing else.
+    ///
+    /// # Errors
+    /// Another process writes the file, another file has that name, or the folder takes no file.
+    pub fn new(output: Output) -> Result<Self, CopyError> {
+        Self::begin(output, PARTIAL)
+    }
+
+    /// Begins a file with `suffix` behind its name.
+    pub(crate) fn begin(output: Output, suffix: &str) -> Result<Self, CopyError> {
+        let path = with_suffix(&output.path, suffix);
+        let file = Self::open(&output, &path)?;
+        let part = Self { path, output, file: Arc::new(file), placed: false };
+        part.empty()?;
+        Ok(part)
+    }
+
+    fn open(output: &Output, path: &Path) -> Result<File, CopyError> {
+        let io = CopyError::io(path);
+        let taken = || CopyError::from(Refusal::Taken(path.to_owned()));
+        if !output.may_overwrite(path).map_err(&io)? {
+            return Err(taken());
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = options.open(path).map_err(&io)?;
+        match file.try_lock() {
+            // Else whoever had it has put it in place since.
+            Ok(()) if leads_to(path, &file).map_err(&io)? => Ok(file),
+            Ok(()) | Err(TryLockError::WouldBlock) => Err(taken()),
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
+    }
+
+    /// What to write it through.
+    pub fn file(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
+    pub(crate) fn empty(&self) -> Result<(), CopyError> {
+        self.file.set_len(0).map_err(CopyError::io(&self.path))
+    }
+
+    /// Gives what was written so far to the disk, on a thread of its own.
+    pub(crate) fn flush(&self) -> JoinHandle<io::Result<()>> {
+        let file = self.file.clone();
+        thread::spawn(move || file.sync_data())
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), CopyError> {
+        self.file.sync_all().map_err(CopyError::io(&self.path))
+    }
+
+    /// Puts the whole, synced file where it belongs, at once and for good: in place of what is there, if that
+    /// may still be replaced.
+    ///
+    /// # Errors
+    /// It may not, or the disk does not take it.
+    pub fn place(self) -> Result<(), CopyError> {
+        self.sync()?;
+        // No service may open what is about to be replaced.
+        let lock = match self.output.kind {
+            Kind::Backup if self.output.exists()? => Some(Lock::take(&self.output.path)?),
+            _ => None,
+        };
+        self.output.check_again()?;
+        let placed = self.rename(RenameFlags::empty());
+        drop(lock);
+        placed
+    }
+
+    /// Puts the whole, synced file where there is nothing.
+    ///
+    /// # Errors
+    /// There is something by now, or the disk does not take it.
+    pub fn place_new(self) -> Result<(), CopyError> {
+        self.sync()?;
+        self.output.check_again()?;
+        self.rename(RenameFlags::NOREPLACE)
+    }
+
+    fn rename(mut self, flags: RenameFlags) -> Result<(), CopyError> {
+        let to = self.output.path.clone();
+        let renamed = match renameat_with(CWD, &self.path, CWD, &to, flags) {
+            // The file system knows no such flag.
+            Err(Errno::INVAL | Errno::NOSYS) if flags.contains(RenameFlags::NOREPLACE) => {
+                std::fs::hard_link(&self.path, &to).and_then(|()| std::fs::remove_file(&self.path))
+            }
+            renamed => renamed.map_err(io::Error::from),
+        };
+        match renamed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(CopyError::Exists(to)),
+            renamed => renamed.map_err(CopyError::io(&to))?,
+        }
+        self.placed = true;
+        sync_folder(&to)
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if !self.placed {
+            _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Keeps services from opening a file, for a moment. The lock file goes with it, if there was none before.
+struct Lock {
+    file: Option<File>,
+    made: Option<PathBuf>,
+}
+
+impl Lock {
+    fn take(path: &Path) -> Result<Self, CopyError> {
+        let beside = with_suffix(path, ".lock");
+        let made = (!beside.exists()).then_some(beside);
+        Ok(Self { file: Some(lock(path)?), made })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(made) = self.made.take() {
+            _ = std::fs::remove_file(made);
+        }
+        self.file = None;
+    }
+}
+
+/// Makes what was renamed, linked or removed beside `path` last.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), CopyError> {
+    let folder = folder(path);
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(CopyError::io(folder))
+}
+
+/// Bytes that are left on the disk of a folder for whoever asks.
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Bytes of a database and its log: no copy of it is larger.
+pub(crate) fn size(path: &Path) -> Result<u64, CopyError> {
+    let log = with_suffix(path, "-wal").metadata().map_or(0, |log| log.len());
+    Ok(path.metadata().map_err(CopyError::io(path))?.len() + log)
+}
+
+/// Refuses to begin what the disk has no room for.
+pub(crate) fn need(bytes: u64, path: &Path) -> Result<(), CopyError> {
+    let free = free_bytes(folder(path)).map_err(CopyError::io(folder(path)))?;
+    if free < bytes {
+        return Err(CopyError::NoRoom { path: path.to_owned(), needed: bytes, free });
+    }
+    Ok(())
+}
