@@ -6,7 +6,7 @@ mod choices;
 mod layers;
 mod origin;
 mod places;
-mod problems;
+mod problem;
 mod read;
 mod reload;
 mod rules;
@@ -21,10 +21,11 @@ use std::path::Path;
 
 pub use choices::{LogFormat, StoreUrl};
 use layers::ENVIRONMENT;
-pub use origin::Origin;
-pub use problems::{Place, Problem, Problems};
+pub use origin::SettingsOrigin;
+pub use problem::{SettingLocation, SettingsProblem, SettingsProblems};
 pub use settings::{
-    App, Backup, Feed, Ingest, Key, Limits, Log, Reads, Retention, Secret, Server, Settings, Store,
+    AppSettings, BackupSettings, FeedSettings, IngestSettings, LimitSettings, LogSettings, ReadSettings,
+    RetentionSettings, Secret, ServerSettings, Settings, SigningKey, StoreSettings,
 };
 pub use values::duration;
 
@@ -38,7 +39,7 @@ impl Settings {
     ///
     /// # Errors
     /// Every problem at once; a file that was named and cannot be read is one.
-    pub fn load(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Problems> {
+    pub fn load(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, SettingsProblems> {
         Self::read(path, overrides, |file| std::fs::read_to_string(file))
     }
 
@@ -46,7 +47,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::load`]; or the file is still being written after two seconds.
-    pub fn load_again(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, Problems> {
+    pub fn load_again(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, SettingsProblems> {
         Self::read(path, overrides, origin::read_complete)
     }
 
@@ -54,7 +55,7 @@ impl Settings {
         path: Option<&Path>,
         overrides: &[(String, String)],
         read: impl Fn(&Path) -> std::io::Result<String>,
-    ) -> Result<Self, Problems> {
+    ) -> Result<Self, SettingsProblems> {
         let file = path.unwrap_or(Path::new(DEFAULT_FILE));
         let name = file.display().to_string();
         let (text, exists) = match read(file) {
@@ -62,12 +63,14 @@ impl Settings {
             Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 (String::new(), false)
             }
-            Err(error) => return Err(Problem::of_file(&name, format!("cannot be read: {error}")).into()),
+            Err(error) => {
+                return Err(SettingsProblem::of_file(&name, format!("cannot be read: {error}")).into());
+            }
         };
         // A file that was emptied must not turn a service into the demo.
         if path.is_some() && layers::without_mark(&text).trim().is_empty() && file.is_file() {
             let text = "is empty: write settings into it, or name no file to run the demo";
-            return Err(Problem::of_file(&name, text).into());
+            return Err(SettingsProblem::of_file(&name, text).into());
         }
         let mut settings = Self::parse(&text, &name, &environment()?, overrides)?;
         settings.origin.exists = exists;
@@ -84,9 +87,9 @@ impl Settings {
         file_name: &str,
         env: &BTreeMap<String, String>,
         overrides: &[(String, String)],
-    ) -> Result<Self, Problems> {
+    ) -> Result<Self, SettingsProblems> {
         let layers = layers::Layers::of(text, file_name, env, overrides)?;
-        let mut reader = read::Reader::new(layers);
+        let mut reader = read::SettingsReader::new(layers);
         let settings = reader.settings();
         rules::check(&settings, &mut reader);
         reader.finish().map(|()| settings)
@@ -94,13 +97,13 @@ impl Settings {
 }
 
 /// Our variables in the environment of this process.
-fn environment() -> Result<BTreeMap<String, String>, Problem> {
+fn environment() -> Result<BTreeMap<String, String>, SettingsProblem> {
     let ours = |name: &std::ffi::OsString| name.as_encoded_bytes().starts_with(ENVIRONMENT.as_bytes());
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         let name = name.to_string_lossy().into_owned();
         match value.into_string() {
             Ok(value) => Ok((name, value)),
-            Err(_) => Err(Problem::of_variable(&name, "is not UTF-8")),
+            Err(_) => Err(SettingsProblem::of_variable(&name, "is not UTF-8")),
         }
     };
     std::env::vars_os().filter(|(name, _)| ours(name)).map(text).collect()

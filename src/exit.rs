@@ -19,7 +19,7 @@ pub const IO: u8 = 74;
 
 /// Why a command failed, where its exit code says more than that it did.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum CommandError {
     /// The command line makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -50,9 +50,9 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
             return Some(IO);
         }
         let failure = cause.downcast_ref().map(|failure| match failure {
-            Failure::Usage(_) => USAGE,
-            Failure::Unavailable(_) => UNAVAILABLE,
-            Failure::Io(_) => IO,
+            CommandError::Usage(_) => USAGE,
+            CommandError::Unavailable(_) => UNAVAILABLE,
+            CommandError::Io(_) => IO,
         });
         let open = || cause.downcast_ref().map(of_open);
         let refused = || {

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{LogFormat, LogSettings};
 use crate::metrics::LOG_LINES_LOST;
 use crate::request::Request;
 
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 ///
 /// A panic is logged by its place alone: its text may hold what must not be in a log. Keep what this gives until
 /// the last line is logged.
-pub fn start(settings: &Log) -> LastLines {
+pub fn start(settings: &LogSettings) -> LastLines {
     let level = settings.level.to_string();
     let filter = EnvFilter::builder().try_from_env().unwrap_or_else(|_| EnvFilter::new(level));
     let (to_write, waiting) = sync_channel(WAITING);
@@ -47,9 +47,9 @@ pub fn start(settings: &Log) -> LastLines {
         LogFormat::Text => true,
     };
     if text {
-        lines.with_target(false).map_event_format(Named).init();
+        lines.with_target(false).map_event_format(WithRequest).init();
     } else {
-        lines.json().flatten_event(true).with_span_list(false).map_event_format(Named).init();
+        lines.json().flatten_event(true).with_span_list(false).map_event_format(WithRequest).init();
     }
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
@@ -130,9 +130,9 @@ impl Drop for LastLines {
 }
 
 /// Writes each line within the request that it is about.
-struct Named<F>(F);
+struct WithRequest<F>(F);
 
-impl<S, N, F> FormatEvent<S, N> for Named<F>
+impl<S, N, F> FormatEvent<S, N> for WithRequest<F>
 where
     S: Subscriber + for<'l> LookupSpan<'l>,
     N: for<'w> FormatFields<'w> + 'static,

@@ -11,7 +11,7 @@ use rollcall::cli::{
     backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
     rebuild, replay, restore, tail, token, verify,
 };
-use rollcall::config::{Problems, Settings, StoreUrl};
+use rollcall::config::{Settings, SettingsProblems, StoreUrl};
 use rollcall::{exit, log, server};
 
 #[cfg(feature = "mimalloc")]
@@ -30,53 +30,53 @@ struct Cli {
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage, 69 a dependency is unavailable, 74 input or \
                           output, 78 settings.\nThe settings are explained in the shipped config.toml.";
 
 #[derive(Subcommand)]
-enum Command {
+enum CliCommand {
     /// Receives webhooks and answers look-ups, until SIGTERM or SIGINT; the default
     Serve,
     /// Posts recorded payloads to a running target, signed as Smooch does
-    Replay(replay::Args),
+    Replay(replay::ReplayArgs),
     /// Erases a person for good, from the directory and from the journal
-    Erase(erase::Args),
+    Erase(erase::EraseArgs),
     /// Prints a JWT signed with a key of an app
-    Token(token::Args),
+    Token(token::TokenArgs),
     /// Names every problem of the settings
     CheckConfig,
     /// Copies the database to a file, checked, while the service goes on
-    Backup(backup::Args),
+    Backup(backup::BackupArgs),
     /// Puts a backup where the service will find it
-    Restore(restore::Args),
+    Restore(restore::RestoreArgs),
     /// Says whether a database or a backup is whole, and what it shows
-    Verify(verify::Args),
+    Verify(verify::VerifyArgs),
     /// Names what is wrong here or may go wrong, and what to do about it
-    Doctor(doctor::Args),
+    Doctor(doctor::DoctorArgs),
     /// Says whether the service would take a webhook now; exits 69 if not
     #[command(after_help = "Example:\n  rollcall check-health && echo it takes webhooks")]
     CheckHealth,
     /// Prints what makes a shell complete this command line
-    Completions(describe::Completions),
+    Completions(describe::CompletionsArgs),
     /// Prints the manual page, or writes a page for each command
-    Man(describe::Man),
+    Man(describe::ManArgs),
     /// Looks at what came in, and sends it again
     #[command(subcommand)]
-    Journal(journal::Command),
+    Journal(journal::JournalCommand),
     /// Looks at bodies that could not be used, uses them after all, or gives them up
     #[command(subcommand)]
-    Quarantine(quarantine::Command),
+    Quarantine(quarantine::QuarantineCommand),
     /// Prints what comes in, as it comes
-    Tail(tail::Args),
+    Tail(tail::TailArgs),
     /// Writes the directory as lines of JSON, for another rollcall, or as a table
-    Export(export::Args),
+    Export(export::ExportArgs),
     /// Takes in what an export, or any list, tells of app users
-    Import(import::Args),
+    Import(import::ImportArgs),
     /// Compares the directory with what the journal says, and puts right what differs
-    Rebuild(rebuild::Args),
+    Rebuild(rebuild::RebuildArgs),
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -131,33 +131,33 @@ fn main() -> ExitCode {
         Err(said) => return show(&said),
     };
     let loaded = Settings::load(cli.config.as_deref(), &cli.set);
-    let ran = match (cli.command.unwrap_or(Command::Serve), loaded) {
+    let ran = match (cli.command.unwrap_or(CliCommand::Serve), loaded) {
         // These do without settings, or say themselves what is wrong with them.
-        (Command::CheckConfig, loaded) => check_config::run(&loaded),
-        (Command::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
-        (Command::Completions(args), _) => describe::completions(&args, Cli::grammar()).map(done),
-        (Command::Man(args), loaded) => {
+        (CliCommand::CheckConfig, loaded) => check_config::run(&loaded),
+        (CliCommand::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
+        (CliCommand::Completions(args), _) => describe::completions(&args, Cli::grammar()).map(done),
+        (CliCommand::Man(args), loaded) => {
             let database = loaded.ok().map(|settings| settings.store.url).map(|StoreUrl::Sqlite(path)| path);
             describe::man(&args, Cli::grammar(), database.as_deref()).map(done)
         }
         (_, Err(problems)) => return refuse(&problems),
-        (Command::Serve, Ok(settings)) => {
+        (CliCommand::Serve, Ok(settings)) => {
             let load_again = || Settings::load_again(cli.config.as_deref(), &cli.set);
             return run_service(&settings, load_again);
         }
-        (Command::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
-        (Command::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
-        (Command::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
-        (Command::Backup(args), Ok(settings)) => backup::run(&args, &settings).map(done),
-        (Command::Restore(args), Ok(settings)) => restore::run(&args, &settings).map(done),
-        (Command::Verify(args), Ok(settings)) => verify::run(&args, &settings).map(done),
-        (Command::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
-        (Command::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
-        (Command::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
-        (Command::Export(args), Ok(settings)) => export::run(&args, &settings),
-        (Command::Import(args), Ok(settings)) => waited_for(import::run(&args, &settings)),
-        (Command::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
-        (Command::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
+        (CliCommand::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
+        (CliCommand::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
+        (CliCommand::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
+        (CliCommand::Backup(args), Ok(settings)) => backup::run(&args, &settings).map(done),
+        (CliCommand::Restore(args), Ok(settings)) => restore::run(&args, &settings).map(done),
+        (CliCommand::Verify(args), Ok(settings)) => verify::run(&args, &settings).map(done),
+        (CliCommand::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
+        (CliCommand::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
+        (CliCommand::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
+        (CliCommand::Export(args), Ok(settings)) => export::run(&args, &settings),
+        (CliCommand::Import(args), Ok(settings)) => waited_for(import::run(&args, &settings)),
+        (CliCommand::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
+        (CliCommand::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
     // What is still in memory would be lost without a word.
     let printed = ran.and_then(|code| {
@@ -186,7 +186,7 @@ fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Problems>) -> ExitCode {
+fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, SettingsProblems>) -> ExitCode {
     let _last_lines = log::start(&settings.log);
     let ended = server::block_on(server::run(settings, load_again)).flatten();
     match ended {
@@ -198,7 +198,7 @@ fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Pr
     }
 }
 
-fn refuse(problems: &Problems) -> ExitCode {
+fn refuse(problems: &SettingsProblems) -> ExitCode {
     // Whoever closed stderr does without.
     _ = write!(io::stderr(), "{problems}");
     ExitCode::from(exit::SETTINGS)

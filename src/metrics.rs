@@ -32,15 +32,15 @@ pub static LOG_LINES_LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
 
 /// Labels of a webhook request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Received {
+pub struct WebhookLabels {
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: WebhookOutcome,
 }
 
 /// What became of a webhook request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "the names are the label's values")]
-pub enum Outcome {
+pub enum WebhookOutcome {
     /// Something in it was new.
     stored,
     /// All of it was stored before.
@@ -57,7 +57,7 @@ pub enum Outcome {
     unavailable,
 }
 
-impl Outcome {
+impl WebhookOutcome {
     const ALL: [Self; 7] = [
         Self::stored,
         Self::repeated,
@@ -71,14 +71,14 @@ impl Outcome {
 
 /// A label that tells why.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Why {
+pub struct ReasonLabel {
     /// One of a few fixed words.
     pub reason: &'static str,
 }
 
 /// A label that tells what was done with an event.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Done {
+pub struct OutcomeLabel {
     /// `learned`, `kept`, `repeated`, `quarantined` or `erased`; of a backup `made` or
     /// `failed`; of a reload `applied` or `refused`.
     pub outcome: &'static str,
@@ -86,7 +86,7 @@ pub struct Done {
 
 /// Labels of a request to the REST interface.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Asked {
+pub struct RouteLabels {
     /// The route, never the path.
     pub route: String,
     /// The status of the answer.
@@ -96,12 +96,12 @@ pub struct Asked {
 /// All metrics of a process.
 pub struct Metrics {
     registry: Registry,
-    received: Family<Received, Counter>,
-    rejected: Family<Why, Counter>,
+    received: Family<WebhookLabels, Counter>,
+    rejected: Family<ReasonLabel, Counter>,
     /// Webhook requests in seconds, from the last byte of the body to the answer.
     pub receive_seconds: Histogram,
-    asked: Family<Asked, Counter>,
-    turned_away: Family<Why, Counter>,
+    asked: Family<RouteLabels, Counter>,
+    turned_away: Family<ReasonLabel, Counter>,
     /// Jobs in a batch.
     pub batch_jobs: Histogram,
     /// Commits in seconds.
@@ -116,7 +116,7 @@ pub struct Metrics {
     pub export_pages: Counter,
     /// Keys given more than once in an object of a body.
     pub repeated_keys: Counter,
-    events: Family<Done, Counter>,
+    events: Family<OutcomeLabel, Counter>,
     /// App users seen for the first time.
     pub created: Counter,
     /// App users that became part of another.
@@ -131,8 +131,8 @@ pub struct Metrics {
     pub identity_conflicts: Counter,
     /// Bodies given up to bound the quarantine.
     pub quarantine_dropped: Counter,
-    backups: Family<Done, Counter>,
-    reloads: Family<Done, Counter>,
+    backups: Family<OutcomeLabel, Counter>,
+    reloads: Family<OutcomeLabel, Counter>,
     backup_last_success: Gauge,
     /// Journal entries that are yet to be learned again by newer rules; 1 while what they came to is compared.
     pub to_relearn: Gauge,
@@ -186,17 +186,17 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&mut self) {
         // Those that are always there are there from the start, so that their first step is seen as one.
-        for outcome in Outcome::ALL {
-            drop(self.received.get_or_create(&Received { outcome }));
+        for outcome in WebhookOutcome::ALL {
+            drop(self.received.get_or_create(&WebhookLabels { outcome }));
         }
         for reason in ["wrong_path", "wrong_method", "wrong_app"] {
-            drop(self.rejected.get_or_create(&Why { reason }));
+            drop(self.rejected.get_or_create(&ReasonLabel { reason }));
         }
         for outcome in ["learned", "kept", "repeated", "quarantined", "erased"] {
-            drop(self.events.get_or_create(&Done { outcome }));
+            drop(self.events.get_or_create(&OutcomeLabel { outcome }));
         }
         for outcome in ["applied", "refused"] {
-            drop(self.reloads.get_or_create(&Done { outcome }));
+            drop(self.reloads.get_or_create(&OutcomeLabel { outcome }));
         }
         self.process.register(&mut self.registry);
         let r = self.registry.sub_registry_with_prefix("rollcall");
@@ -258,24 +258,24 @@ impl Metrics {
     }
 
     /// Counts a webhook that was accepted.
-    pub fn accept(&self, outcome: Outcome) {
-        self.received.get_or_create(&Received { outcome }).inc();
+    pub fn accept(&self, outcome: WebhookOutcome) {
+        self.received.get_or_create(&WebhookLabels { outcome }).inc();
     }
 
     /// Counts a webhook that was not accepted.
-    pub fn refuse(&self, outcome: Outcome, reason: &'static str) {
-        self.received.get_or_create(&Received { outcome }).inc();
-        self.rejected.get_or_create(&Why { reason }).inc();
+    pub fn refuse(&self, outcome: WebhookOutcome, reason: &'static str) {
+        self.received.get_or_create(&WebhookLabels { outcome }).inc();
+        self.rejected.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Counts a request to the REST interface.
     pub fn asked(&self, route: String, status: u16) {
-        self.asked.get_or_create(&Asked { route, status }).inc();
+        self.asked.get_or_create(&RouteLabels { route, status }).inc();
     }
 
     /// Counts a request or a connection that was refused before a route was looked for.
     pub fn turn_away(&self, reason: &'static str) {
-        self.turned_away.get_or_create(&Why { reason }).inc();
+        self.turned_away.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Whether a refusal for this reason may be logged: once a second for each reason, or strangers could fill
@@ -305,18 +305,18 @@ impl Metrics {
     /// Counts events by what was done with them: `learned`, `kept`, `repeated`, `quarantined` or `erased`.
     pub fn events(&self, outcome: &'static str, events: usize) {
         if events > 0 {
-            self.events.get_or_create(&Done { outcome }).inc_by(events as u64);
+            self.events.get_or_create(&OutcomeLabel { outcome }).inc_by(events as u64);
         }
     }
 
     /// Counts a backup by the clock: `made` or `failed`.
     pub fn backup(&self, outcome: &'static str) {
-        self.backups.get_or_create(&Done { outcome }).inc();
+        self.backups.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts a reload of the settings: `applied` or `refused`.
     pub fn reload(&self, outcome: &'static str) {
-        self.reloads.get_or_create(&Done { outcome }).inc();
+        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Notes when the newest backup was made, in s since 1970.

@@ -12,11 +12,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-pub use folder::{Kept, look};
+pub use folder::{BackupFolder, look};
 use folder::{forget, taken};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::{Backup, Settings, StoreUrl};
+use crate::config::{BackupSettings, Settings, StoreUrl};
 use crate::metrics::Metrics;
 use crate::store::sqlite::{self, CopyError, PARTIAL, Work};
 
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_secs(300);
 
 /// The thread. Dropping it stops a backup that is being made, and waits for that.
 pub struct Schedule {
-    told: Option<Sender<Backup>>,
+    told: Option<Sender<BackupSettings>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,7 +42,7 @@ impl Schedule {
         let StoreUrl::Sqlite(database) = &settings.store.url;
         let (told, news) = channel();
         let stop = Arc::<AtomicBool>::default();
-        let keeper = Keeper {
+        let keeper = BackupThread {
             database: database.clone(),
             wal_limit: settings.store.wal_limit,
             settings: settings.backup.clone(),
@@ -71,10 +71,10 @@ impl Drop for Schedule {
     }
 }
 
-struct Keeper {
+struct BackupThread {
     database: PathBuf,
     wal_limit: u64,
-    settings: Backup,
+    settings: BackupSettings,
     metrics: Arc<Metrics>,
     stop: Arc<AtomicBool>,
     /// Files that do not count, and were told of.
@@ -82,14 +82,14 @@ struct Keeper {
 }
 
 /// The last backup that this process made.
-struct Last {
+struct LastBackup {
     folder: PathBuf,
     begun: Instant,
 }
 
-impl Keeper {
-    fn run(mut self, news: &Receiver<Backup>) {
-        let (mut failed, mut last): (bool, Option<Last>) = (false, None);
+impl BackupThread {
+    fn run(mut self, news: &Receiver<BackupSettings>) {
+        let (mut failed, mut last): (bool, Option<LastBackup>) = (false, None);
         loop {
             let Some(folder) = self.settings.folder.clone() else {
                 match news.recv() {
@@ -113,7 +113,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => {
                     let begun = Instant::now();
                     failed = !self.make(&folder);
-                    last = if failed { last } else { Some(Last { folder, begun }) };
+                    last = if failed { last } else { Some(LastBackup { folder, begun }) };
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! What is opened in which order, and how it ends.
 
-mod failure;
-mod front;
-mod live;
+mod error;
+mod listeners;
 mod open;
+mod reload;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Problems, Settings, StoreUrl};
+use crate::config::{Settings, SettingsProblems, StoreUrl};
 use crate::http::Shared;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
@@ -28,11 +28,11 @@ use crate::store;
 use crate::store::Retention;
 use crate::store::sqlite::Sqlite;
 use crate::supervisor;
-pub use failure::Failure;
-use failure::io;
-use front::Front;
-use live::Live;
+pub use error::ServerError;
+use error::io;
+use listeners::Listeners;
 use open::open;
+use reload::Runtime;
 
 /// How often the worker looks whether something is kept long enough.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,11 +50,11 @@ const SAYS_LOST: Duration = Duration::from_secs(1);
 /// meanwhile is told to come again.
 pub async fn run(
     settings: &Settings,
-    read_again: impl Fn() -> Result<Settings, Problems>,
-) -> Result<(), Failure> {
+    read_again: impl Fn() -> Result<Settings, SettingsProblems>,
+) -> Result<(), ServerError> {
     let mut signals = Signals::new().map_err(io("signals"))?;
     let metrics = Arc::new(Metrics::default());
-    let mut front = Front::open(&settings.server, &metrics).await?;
+    let mut front = Listeners::open(&settings.server, &metrics).await?;
     let (listen, admin_listen) = (front.listen, front.admin_listen);
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
@@ -86,7 +86,7 @@ pub async fn run(
     let shared =
         Shared::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
-    let mut live = Live::new(settings, shared, besides, &front, metrics);
+    let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));
     let (store, apps) = (&settings.store.url, settings.apps.len());
     tracing::info!(%listen, %admin_listen, %store, apps, "ready on {listen}");
@@ -105,8 +105,8 @@ pub async fn run(
                 return Err(ended_early(ended));
             }
             told = signals.next() => match told {
-                Told::Reload => live.reload(&read_again),
-                Told::Stop(signal) => {
+                SignalAction::Reload => live.reload(&read_again),
+                SignalAction::Stop(signal) => {
                     tracing::info!(signal, "{signal}: finishing what is under way");
                     break;
                 }
@@ -119,7 +119,7 @@ pub async fn run(
         drained = timeout(within, drain(front, live, &queue, worker)) => match drained {
             Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
             Ok(ended) => return Err(ended_early(ended)),
-            Err(_) => return Err(Failure::NotDrained),
+            Err(_) => return Err(ServerError::NotDrained),
         },
         signal = signals.stop() => tracing::warn!(signal, "{signal} again: stopping at once"),
     }
@@ -127,7 +127,12 @@ pub async fn run(
 }
 
 /// Ends what is under way, from the front to the back.
-async fn drain(mut front: Front, live: Live, queue: &Queue, worker: oneshot::Receiver<Stored>) -> Ended {
+async fn drain(
+    mut front: Listeners,
+    live: Runtime,
+    queue: &Queue,
+    worker: oneshot::Receiver<Stored>,
+) -> Ended {
     live.draining();
     front.stop.send_replace(true);
     // The rest of the time is the worker's. Peers that have not taken their answers by then never will.
@@ -175,7 +180,7 @@ fn start_worker(
     jobs: async_channel::Receiver<queue::Job>,
     options: WorkerOptions,
     metrics: Arc<Metrics>,
-) -> Result<oneshot::Receiver<Stored>, Failure> {
+) -> Result<oneshot::Receiver<Stored>, ServerError> {
     let (done, ended) = oneshot::channel();
     let run = move || {
         // The one way to test what becomes of the process.
@@ -189,9 +194,9 @@ fn start_worker(
 }
 
 /// Half alive is worse than dead: without the worker, the process ends and is started afresh.
-fn ended_early(ended: Ended) -> Failure {
+fn ended_early(ended: Ended) -> ServerError {
     match ended {
-        Ok(Ok(())) | Err(_) => Failure::Worker,
+        Ok(Ok(())) | Err(_) => ServerError::Worker,
         Ok(Err(error)) => error.into(),
     }
 }
@@ -219,9 +224,9 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> Told {
+    async fn next(&mut self) -> SignalAction {
         if std::mem::take(&mut self.reload_later) {
-            return Told::Reload;
+            return SignalAction::Reload;
         }
         self.receive().await
     }
@@ -230,29 +235,29 @@ impl Signals {
     async fn stop(&mut self) -> &'static str {
         loop {
             match self.receive().await {
-                Told::Stop(signal) => return signal,
-                Told::Reload => self.reload_later = true,
+                SignalAction::Stop(signal) => return signal,
+                SignalAction::Reload => self.reload_later = true,
             }
         }
     }
 
-    async fn receive(&mut self) -> Told {
+    async fn receive(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.term.recv() => Told::Stop("SIGTERM"),
-            _ = self.int.recv() => Told::Stop("SIGINT"),
-            _ = self.hup.recv() => Told::Reload,
+            _ = self.term.recv() => SignalAction::Stop("SIGTERM"),
+            _ = self.int.recv() => SignalAction::Stop("SIGINT"),
+            _ = self.hup.recv() => SignalAction::Reload,
         }
     }
 }
 
 /// What an operator wants.
-enum Told {
+enum SignalAction {
     Stop(&'static str),
     Reload,
 }
 
 /// Runs `future` on a runtime of its own. The runtime ends with it, whatever is still open.
-pub fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, ServerError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("the runtime"))?;
     let output = runtime.block_on(future);

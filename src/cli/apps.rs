@@ -1,8 +1,8 @@
 //! The app that a command is about. One that does not exist is a wrong command line, and the apps there are
 //! are named.
 
-use super::Failure;
-use crate::config::{App, Settings};
+use super::CommandError;
+use crate::config::{AppSettings, Settings};
 use crate::domain::brand::{Name, several_brands};
 use crate::domain::{AppId, View, brands_of};
 use crate::store::Reader as _;
@@ -13,7 +13,10 @@ use crate::store::sqlite::SqliteReader;
 ///
 /// # Errors
 /// There is no such app, or it must be named.
-pub(super) fn of_settings<'a>(wanted: Option<&str>, apps: &'a [App]) -> Result<&'a App, Failure> {
+pub(super) fn of_settings<'a>(
+    wanted: Option<&str>,
+    apps: &'a [AppSettings],
+) -> Result<&'a AppSettings, CommandError> {
     match (wanted, apps) {
         (None, [only]) => Ok(only),
         (None, _) => Err(must_be_named(apps)),
@@ -64,25 +67,33 @@ pub(super) fn one_of_database(
 ///
 /// # Errors
 /// The name is a `userId` that is carried in several brands, or the database cannot be read.
-pub(super) fn person(reader: &mut SqliteReader, app: &AppId, name: &Name) -> anyhow::Result<Option<View>> {
+pub(super) fn find_app_user(
+    reader: &mut SqliteReader,
+    app: &AppId,
+    name: &Name,
+) -> anyhow::Result<Option<View>> {
     let Some(found) = reader.by_name(app, name)? else { return Ok(None) };
     let is_id = found.ids().any(|id| *id.as_str() == *name.text);
     if name.brand.is_none() && !is_id {
         let brands = brands_of(&reader.carriers(app, &name.text)?);
         if brands.len() > 1 {
             let why = several_brands(&brands.into_iter().collect::<Vec<_>>(), "--brand");
-            return Err(Failure::Usage(why).into());
+            return Err(CommandError::Usage(why).into());
         }
     }
     Ok(Some(found))
 }
 
-fn unknown<'a>(id: &str, who: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+fn unknown<'a>(id: &str, who: &str, known: impl Iterator<Item = &'a str>) -> CommandError {
     let known = known.collect::<Vec<_>>().join(", ");
-    Failure::Usage(format!("there is no app {id:?}; {who} {known}"))
+    CommandError::Usage(format!("there is no app {id:?}; {who} {known}"))
 }
 
-fn must_be_named(apps: &[App]) -> Failure {
+fn must_be_named(apps: &[AppSettings]) -> CommandError {
     let ids: Vec<&str> = apps.iter().map(|app| app.id.as_str()).collect();
-    Failure::Usage(format!("the settings have {} apps: name one with --app ({})", apps.len(), ids.join(", ")))
+    CommandError::Usage(format!(
+        "the settings have {} apps: name one with --app ({})",
+        apps.len(),
+        ids.join(", ")
+    ))
 }

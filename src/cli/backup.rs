@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::stages::watched;
+use super::task_progress::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, Checked, Note, PARTIAL};
 
@@ -28,7 +28,7 @@ Examples:
 /// What `rollcall backup` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct Args {
+pub struct BackupArgs {
     /// The file to write
     path: PathBuf,
     /// Replace the backup at PATH, once the new one is whole
@@ -43,7 +43,7 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`sqlite::backup`]; or nothing takes the output.
-pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
+pub fn run(args: &BackupArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(source) = &settings.store.url;
     let _note = Note::leave(source, &args.path, PARTIAL);
     sqlite::check_replaced(source)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::database;
-use crate::config::{Problems, Settings};
+use crate::config::{Settings, SettingsProblems};
 use crate::exit;
 use crate::store::export::Export as _;
 
@@ -15,7 +15,7 @@ use crate::store::export::Export as _;
 ///
 /// # Errors
 /// Nothing takes the output.
-pub fn run(loaded: &Result<Settings, Problems>) -> anyhow::Result<ExitCode> {
+pub fn run(loaded: &Result<Settings, SettingsProblems>) -> anyhow::Result<ExitCode> {
     let found = match loaded {
         Ok(settings) => settings
             .check_places()

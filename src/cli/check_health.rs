@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 
-use super::service::{self, Readiness};
+use super::admin_client::{self, Readiness};
 use crate::config::Settings;
-use crate::exit::Failure;
+use crate::exit::CommandError;
 
 /// Asks `/readyz` of the admin listener and says what it said.
 ///
@@ -14,12 +14,13 @@ use crate::exit::Failure;
 /// The service is not there or not ready; or nothing takes the output.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let listen = settings.server.admin_listen;
-    let listen = service::reached_at(listen).ok_or_else(|| Failure::Usage(service::ANY_PORT.to_owned()))?;
-    match service::readiness(listen).await {
+    let listen = admin_client::reached_at(listen)
+        .ok_or_else(|| CommandError::Usage(admin_client::ANY_PORT.to_owned()))?;
+    match admin_client::readiness(listen).await {
         Readiness::Ready => writeln!(std::io::stdout(), "ready").context("the answer could not be printed"),
-        Readiness::NotReady(why) => Err(Failure::Unavailable(format!("not ready: {why}")).into()),
+        Readiness::NotReady(why) => Err(CommandError::Unavailable(format!("not ready: {why}")).into()),
         Readiness::Foreign(why) | Readiness::Silent(why) => {
-            Err(Failure::Unavailable(format!("{listen} {why}")).into())
+            Err(CommandError::Unavailable(format!("{listen} {why}")).into())
         }
     }
 }

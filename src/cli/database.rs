@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::Failure;
+use super::CommandError;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, OpenError, SqliteReader};
 
@@ -34,9 +34,9 @@ pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
 ///
 /// # Errors
 /// There is no such file, or it cannot be looked at.
-pub(super) fn file(settings: &Settings) -> Result<(u64, u64), Failure> {
+pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
-    let found = path.metadata().map_err(|error| Failure::Io(format!("{}: {error}", path.display())))?;
+    let found = path.metadata().map_err(|error| CommandError::Io(format!("{}: {error}", path.display())))?;
     Ok((found.dev(), found.ino()))
 }
 

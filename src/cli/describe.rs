@@ -13,7 +13,7 @@ use crate::store::sqlite::{Kind, Output, Part, make_folder};
 /// What `rollcall completions` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  rollcall completions bash > /etc/bash_completion.d/rollcall")]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     shell: Shell,
@@ -22,7 +22,7 @@ pub struct Completions {
 /// What `rollcall man` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  rollcall man | man -l -\n  rollcall man --to /usr/local/share/man/man1")]
-pub struct Man {
+pub struct ManArgs {
     /// A folder, for a page of each command; if left out, the page of rollcall itself goes to stdout
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub struct Man {
 ///
 /// # Errors
 /// Nothing takes the output.
-pub fn completions(args: &Completions, mut command: Command) -> anyhow::Result<()> {
+pub fn completions(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "rollcall", &mut script);
     io::stdout().write_all(&script).context("the completions could not be printed")
@@ -42,7 +42,7 @@ pub fn completions(args: &Completions, mut command: Command) -> anyhow::Result<(
 ///
 /// # Errors
 /// Nothing takes the output, or the folder does not.
-pub fn man(args: &Man, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
+pub fn man(args: &ManArgs, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = &args.to else {
         let printed = clap_mangen::Man::new(command).render(&mut io::stdout());
         return printed.context("the manual could not be printed");

@@ -3,7 +3,7 @@
 mod contents;
 mod files;
 mod finding;
-mod service;
+mod listeners;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::config::{Problems, Settings, StoreUrl};
+use crate::config::{Settings, SettingsProblems, StoreUrl};
 use crate::exit;
 use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, Fault, Health, Hole, OpenError, Work};
-use finding::{Finding, State, span};
+use finding::{Finding, Severity, span};
 
 const AFTER_HELP: &str = "\
 Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database and its derived tables, the clock, the \
@@ -37,7 +37,7 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 /// What `rollcall doctor` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct Args {
+pub struct DoctorArgs {
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -48,8 +48,8 @@ pub struct Args {
 /// # Errors
 /// Nothing takes the output.
 pub async fn run(
-    args: &Args,
-    loaded: &Result<Settings, Problems>,
+    args: &DoctorArgs,
+    loaded: &Result<Settings, SettingsProblems>,
     config: Option<PathBuf>,
 ) -> anyhow::Result<ExitCode> {
     let mut findings = vec![library()];
@@ -80,11 +80,11 @@ pub async fn run(
             }
             findings.extend(files::backups(settings, Timestamp::now()));
             findings.extend(files::leftovers(settings));
-            findings.extend(service::listeners(&settings.server).await);
+            findings.extend(listeners::check_listeners(&settings.server).await);
         }
     }
     print(&findings, args.json)?;
-    let wrong = findings.iter().any(|finding| finding.state == State::Wrong);
+    let wrong = findings.iter().any(|finding| finding.state == Severity::Wrong);
     Ok(if wrong { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }
 
@@ -92,9 +92,9 @@ fn print(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
     let mut text = String::new();
     if as_json {
         let state = |state| match state {
-            State::Fine => "fine",
-            State::Warning => "warning",
-            State::Wrong => "wrong",
+            Severity::Fine => "fine",
+            Severity::Warning => "warning",
+            Severity::Wrong => "wrong",
         };
         let all = findings.iter().map(|Finding { check, state: how, said, remedy }| {
             json!({ "check": check, "state": state(*how), "said": said, "remedy": remedy })
@@ -103,9 +103,9 @@ fn print(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
     } else {
         for Finding { check, state, said, remedy } in findings {
             let state = match state {
-                State::Fine => "fine   ",
-                State::Warning => "WARNING",
-                State::Wrong => "WRONG  ",
+                Severity::Fine => "fine   ",
+                Severity::Warning => "WARNING",
+                Severity::Wrong => "WRONG  ",
             };
             text.push_str(&format!("{state} {check}: {said}\n"));
             if !remedy.is_empty() {

@@ -9,8 +9,8 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde_json::Value;
 
 use super::progress::Progress;
-use super::{Failure, apps, database, replay, service};
-use crate::config::{App, Key, Settings};
+use super::{CommandError, admin_client, apps, database, replay};
+use crate::config::{AppSettings, Settings, SigningKey};
 
 /// The service answers within a few seconds; it may wait for the disk.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ Example:
 /// What `rollcall erase` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct Args {
+pub struct EraseArgs {
     /// Whom: an _id, also an old one or that of somebody who was removed, or a userId
     user: String,
     /// The brand in which the userId is meant, where several carry it
@@ -49,10 +49,10 @@ pub struct Args {
 /// Has the service erase somebody, waits until nothing is left, and prints the receipt on stdout.
 ///
 /// # Errors
-/// No service answers ([`Failure::Unavailable`]), there is no such app user, or the key is refused.
-pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+/// No service answers ([`CommandError::Unavailable`]), there is no such app user, or the key is refused.
+pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
-    let asked = Asked::new(args.to.as_ref(), settings, app)?;
+    let asked = ErasureClient::new(args.to.as_ref(), settings, app)?;
     let mut query = vec![("erase", "true")];
     query.extend(args.only.then_some(("only", "true")));
     query.extend(args.brand.as_deref().map(|brand| ("brandId", brand)));
@@ -67,7 +67,11 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         };
         if !is_own {
             let at = asked.base.origin().ascii_serialization();
-            return Err(Failure::Unavailable(format!("{at} {}", service::foreign(status.as_u16()))).into());
+            return Err(CommandError::Unavailable(format!(
+                "{at} {}",
+                admin_client::foreign(status.as_u16())
+            ))
+            .into());
         }
         match status {
             StatusCode::OK => {
@@ -105,14 +109,14 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// The REST interface of the running service, asked with the app's first key.
-struct Asked<'s> {
+struct ErasureClient<'s> {
     client: Client,
     base: Url,
-    key: &'s Key,
+    key: &'s SigningKey,
 }
 
-impl<'s> Asked<'s> {
-    fn new(to: Option<&Url>, settings: &Settings, app: &'s App) -> anyhow::Result<Self> {
+impl<'s> ErasureClient<'s> {
+    fn new(to: Option<&Url>, settings: &Settings, app: &'s AppSettings) -> anyhow::Result<Self> {
         let key = app.keys.first();
         let key = key.with_context(|| format!("the app {} has no keys: add one to its `keys`", app.id))?;
         let base = match to {
@@ -120,12 +124,12 @@ impl<'s> Asked<'s> {
             None => {
                 database::refuse_newer(settings)?;
                 let why = "server.listen has port 0, which is any free one: name the service with --to";
-                let listen = service::reached_at(settings.server.listen);
-                let listen = listen.ok_or_else(|| Failure::Usage(why.to_owned()))?;
+                let listen = admin_client::reached_at(settings.server.listen);
+                let listen = listen.ok_or_else(|| CommandError::Usage(why.to_owned()))?;
                 Url::parse(&format!("http://{listen}")).context("server.listen makes no URL: use --to")?
             }
         };
-        service::choose_cryptography();
+        admin_client::choose_cryptography();
         let mut client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).no_proxy();
         if base.scheme() == "http" {
             client = client.tls_certs_only([]);
@@ -144,7 +148,9 @@ impl<'s> Asked<'s> {
         let failed = |error: reqwest::Error| {
             let why = if error.is_connect() { "is not there" } else { "does not answer" };
             let at = self.base.origin().ascii_serialization();
-            Failure::Unavailable(format!("the service {why} at {at}: start it, or name another with --to"))
+            CommandError::Unavailable(format!(
+                "the service {why} at {at}: start it, or name another with --to"
+            ))
         };
         let asked = self.client.delete(url).basic_auth(&self.key.id, Some(self.key.secret.expose()));
         let answer = asked.send().await.map_err(failed)?;

@@ -2,7 +2,7 @@
 
 mod file;
 mod pages;
-mod person;
+mod subject_access;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use indicatif::{HumanBytes, HumanCount};
 
 use super::progress::Progress;
-use super::{Failure, apps, database};
+use super::{CommandError, apps, database};
 use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::domain::brand::Name;
@@ -24,7 +24,7 @@ use crate::store::Reader as _;
 use crate::store::export::{Export as _, Kept};
 use crate::store::sqlite::{Note, PARTIAL, SqliteReader};
 use file::Target;
-use pages::Pages;
+use pages::ExportPages;
 
 const HELP: &str = "\
 Reads the database file, beside a running service, a page at a time: what changes meanwhile may be in it or \
@@ -50,7 +50,7 @@ Examples:
 /// What `rollcall export` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub struct ExportArgs {
     /// Only this app, by its id; if left out, every app of the database
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -92,7 +92,7 @@ pub enum Format {
 ///
 /// # Errors
 /// The database cannot be read, it has no such app, or the output cannot be written.
-pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let _note = args.output.as_deref().and_then(|path| Note::leave(database, path, PARTIAL));
@@ -100,7 +100,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         let app = apps::one_of_database(args.app.as_deref(), &mut reader, settings)?;
         let began = Instant::now();
         let user = Name::from(user.as_str()).in_brand(args.brand.as_deref());
-        let file = format!("{}\n", person::file(&mut reader, &app, &user)?);
+        let file = format!("{}\n", subject_access::file(&mut reader, &app, &user)?);
         let mut target = Target::open(args.output.as_deref(), database)?;
         target.write_all(file.as_bytes()).context("the file could not be written")?;
         target.finish()?;
@@ -109,7 +109,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let query = match args.filter.as_slice() {
         [] => None,
-        filter => Some(filtered(filter).map_err(Failure::Usage)?),
+        filter => Some(filtered(filter).map_err(CommandError::Usage)?),
     };
     let mut all = reader.apps()?;
     if let Some(app) = apps::of_database(args.app.as_deref(), &mut reader, settings)? {
@@ -117,7 +117,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     if args.format == Format::Csv && all.len() > 1 {
         let why = "there are several apps, and a table has no column for them: name one with --app";
-        return Err(Failure::Usage(why.to_owned()).into());
+        return Err(CommandError::Usage(why.to_owned()).into());
     }
     let whole = args.app.is_none() && query.is_none();
     let count = || reader.counts().ok().filter(|_| whole).map(|counts| counts.users);
@@ -135,7 +135,7 @@ pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// Says on stderr what is in the file. Whoever closed stderr does without.
-fn summary(args: &Args, what: &str, bytes: u64, took: Duration) {
+fn summary(args: &ExportArgs, what: &str, bytes: u64, took: Duration) {
     if let Some(path) = &args.output {
         let (bytes, seconds) = (HumanBytes(bytes), took.as_secs_f64());
         let _ = writeln!(io::stderr(), "exported {what}, {bytes}, in {seconds:.2} s to {}", path.display());
@@ -144,7 +144,7 @@ fn summary(args: &Args, what: &str, bytes: u64, took: Duration) {
 
 /// Writes everything: how many app users, and how many bytes.
 fn write(
-    args: &Args,
+    args: &ExportArgs,
     mut target: Target,
     reader: &mut SqliteReader,
     apps: &[AppId],
@@ -160,7 +160,7 @@ fn write(
         put(&csv::header_row())?;
     }
     for app in apps {
-        let mut pages = Pages::of(reader, app, query)?;
+        let mut pages = ExportPages::of(reader, app, query)?;
         while let Some(kept) = pages.next(reader)? {
             put(&text(args.format, app, &kept))?;
             let shown = kept.iter().filter(|kept| kept.user.is_some()).count() as u64;

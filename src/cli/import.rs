@@ -3,7 +3,7 @@
 //! One thread reads, the caller posts piece by piece; what is read ahead is bounded, so that memory does not
 //! depend on how much there is.
 
-mod pieces;
+mod chunks;
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -16,15 +16,15 @@ use anyhow::{Context as _, bail};
 use reqwest::Url;
 use serde_json::{Value, json};
 
+use super::admin_client::{AdminClient, AdminResponse};
 use super::export::Format;
 use super::progress::Progress;
 use super::replay::payloads::names;
-use super::service::{Answer, Service};
-use super::{Failure, apps};
+use super::{CommandError, apps};
 use crate::config::Settings;
 use crate::smooch::{self, BodyLimits};
 use crate::store::explain;
-use pieces::{Piece, Place};
+use chunks::{LineChunk, PayloadLocation};
 
 /// Pieces read ahead.
 const AHEAD: usize = 2;
@@ -53,7 +53,7 @@ Examples:
 /// What `rollcall import` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub struct ImportArgs {
     /// What to take in: files, or - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -77,7 +77,7 @@ pub struct Args {
 
 /// What became of everything so far.
 #[derive(Default)]
-struct Tally {
+struct ImportSummary {
     imported: u64,
     known: u64,
     wrong: u64,
@@ -89,7 +89,7 @@ struct Tally {
 /// # Errors
 /// A file cannot be read, the service is not there, refuses, or has no time for too long; or nothing takes
 /// the summary.
-pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     // Another service has settings of its own.
     if args.to.is_none() {
         args.app.as_deref().map(|app| apps::of_settings(Some(app), &settings.apps)).transpose()?;
@@ -100,17 +100,17 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
         (None, [only]) => Some(only.id.as_str()),
         (None, _) => None,
     };
-    let mut progress = Progress::new(|| pieces::count(&args.files), "lines")?;
+    let mut progress = Progress::new(|| chunks::count(&args.files), "lines")?;
     let (to_post, pieces) = async_channel::bounded(AHEAD);
     let (files, format) = (args.files.clone(), args.format);
-    let reader = tokio::task::spawn_blocking(move || pieces::read(&files, format, &to_post));
+    let reader = tokio::task::spawn_blocking(move || chunks::read(&files, format, &to_post));
     let service = match &args.to {
-        Some(url) => Service::at(url.as_str())?,
-        None if args.dry_run => Service::at("")?,
-        None => Service::of(settings)?,
+        Some(url) => AdminClient::at(url.as_str())?,
+        None if args.dry_run => AdminClient::at("")?,
+        None => AdminClient::of(settings)?,
     };
     let importer = Importer { service, path: path(app, args.app.is_some()), dry_run: args.dry_run };
-    let (mut tally, began) = (Tally::default(), Instant::now());
+    let (mut tally, began) = (ImportSummary::default(), Instant::now());
     while let Ok(piece) = pieces.recv().await {
         let wrong = if importer.dry_run {
             check(&piece, args.app.as_deref(), app, settings, &mut tally)
@@ -125,7 +125,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     reader.await.context("reading the files failed")?;
     progress.finish();
-    let Tally { imported, known, wrong } = tally;
+    let ImportSummary { imported, known, wrong } = tally;
     anyhow::ensure!(
         imported + known + wrong > 0,
         "nothing was imported: there is nothing to import in {}",
@@ -136,12 +136,12 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// Looks at each file before anything is sent. A pipe is read when its turn comes, as stdin is.
-fn can_be_read(files: &[PathBuf]) -> Result<(), Failure> {
+fn can_be_read(files: &[PathBuf]) -> Result<(), CommandError> {
     if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
-        return Err(Failure::Usage("stdin can be read only once: name - once".to_owned()));
+        return Err(CommandError::Usage("stdin can be read only once: name - once".to_owned()));
     }
     for file in files.iter().filter(|file| file.as_os_str() != "-") {
-        let unreadable = |why: &str| Failure::Io(format!("{}: {why}", file.display()));
+        let unreadable = |why: &str| CommandError::Io(format!("{}: {why}", file.display()));
         let kind = file.metadata().map_err(|error| unreadable(&explain(&error)))?.file_type();
         if kind.is_dir() {
             return Err(unreadable("is a folder: name the files in it"));
@@ -164,8 +164,8 @@ fn path(app: Option<&str>, asked: bool) -> String {
     format!("/import?{query}")
 }
 
-fn summary(args: &Args, tally: &Tally, took: Duration) -> anyhow::Result<()> {
-    let Tally { imported, known, wrong } = tally;
+fn summary(args: &ImportArgs, tally: &ImportSummary, took: Duration) -> anyhow::Result<()> {
+    let ImportSummary { imported, known, wrong } = tally;
     let seconds = took.as_secs_f64();
     let text = match (args.json, args.dry_run) {
         (true, _) => {
@@ -179,14 +179,18 @@ fn summary(args: &Args, tally: &Tally, took: Duration) -> anyhow::Result<()> {
 }
 
 struct Importer {
-    service: Service,
+    service: AdminClient,
     path: String,
     dry_run: bool,
 }
 
 impl Importer {
     /// Posts a piece until it is known to be stored; which of its lines are wrong.
-    async fn post(&self, piece: &Piece, tally: &mut Tally) -> anyhow::Result<Vec<(Place, String)>> {
+    async fn post(
+        &self,
+        piece: &LineChunk,
+        tally: &mut ImportSummary,
+    ) -> anyhow::Result<Vec<(PayloadLocation, String)>> {
         if piece.places.is_empty() {
             return Ok(Vec::new());
         }
@@ -199,7 +203,7 @@ impl Importer {
                 Ok(answer) if matches!(answer.status, 429 | 503) => {
                     if began.elapsed() > PATIENCE {
                         let why = answer.refusal();
-                        return Err(Failure::Unavailable(format!(
+                        return Err(CommandError::Unavailable(format!(
                             "the service has no time: {why}; run the import again, what is stored is known"
                         ))
                         .into());
@@ -208,7 +212,7 @@ impl Importer {
                 }
                 Ok(answer) if answer.json.pointer("/error/code") == Some(&json!("app_not_found")) => {
                     let said = answer.json.pointer("/error/description").and_then(Value::as_str);
-                    return Err(Failure::Usage(said.unwrap_or("there is no such app").to_owned()).into());
+                    return Err(CommandError::Usage(said.unwrap_or("there is no such app").to_owned()).into());
                 }
                 Ok(answer) => bail!("{}: the service refuses: {}", piece.places[0], answer.refusal()),
                 // A service that was there may come again.
@@ -222,10 +226,10 @@ impl Importer {
 
     fn counted(
         &self,
-        piece: &Piece,
-        answer: &Answer,
-        tally: &mut Tally,
-    ) -> anyhow::Result<Vec<(Place, String)>> {
+        piece: &LineChunk,
+        answer: &AdminResponse,
+        tally: &mut ImportSummary,
+    ) -> anyhow::Result<Vec<(PayloadLocation, String)>> {
         let number = |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(200));
         tally.imported += number("imported")?;
         tally.known += number("known")?;
@@ -240,12 +244,12 @@ impl Importer {
 
 /// Which lines of a piece could not be imported, as far as that shows without the service.
 fn check(
-    piece: &Piece,
+    piece: &LineChunk,
     asked: Option<&str>,
     app: Option<&str>,
     settings: &Settings,
-    tally: &mut Tally,
-) -> Vec<(Place, String)> {
+    tally: &mut ImportSummary,
+) -> Vec<(PayloadLocation, String)> {
     let latest =
         jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
     let bounds = BodyLimits { depth: settings.limits.json_depth, events: 1, latest };

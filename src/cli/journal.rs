@@ -17,8 +17,8 @@ use crate::ingest::maintenance::reparse_event;
 use crate::smooch::journal_entry;
 use crate::store::archive::{Archive, Wanted};
 use crate::store::{Seq, Source};
-use filter::Filter;
-use text::Told;
+use filter::EntryFilter;
+use text::EntryContent;
 
 /// Entries read at a time.
 const PAGE: usize = 500;
@@ -42,22 +42,22 @@ Examples:
 
 /// What `rollcall journal` is told.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub enum JournalCommand {
     /// Lists entries, the newest first
     #[command(after_help = LIST_HELP)]
-    List(ListArgs),
+    List(JournalListArgs),
     /// Shows an entry, and the body that it came in
     #[command(after_help = SHOW_HELP)]
-    Show(ShowArgs),
+    Show(JournalShowArgs),
     /// Posts what came in once more, to this directory or to another target
-    Replay(replay::Args),
+    Replay(replay::JournalReplayArgs),
 }
 
-/// See [`Command::List`].
+/// See [`JournalCommand::List`].
 #[derive(Clone, Debug, clap::Args)]
-pub struct ListArgs {
+pub struct JournalListArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: EntryFilter,
     /// At most this many entries; 0 is all
     #[arg(long, value_name = "N", default_value = "50")]
     limit: usize,
@@ -69,9 +69,9 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// See [`Command::Show`].
+/// See [`JournalCommand::Show`].
 #[derive(Clone, Debug, clap::Args)]
-pub struct ShowArgs {
+pub struct JournalShowArgs {
     /// The number of the entry
     seq: Seq,
     /// As a JSON object
@@ -86,15 +86,15 @@ pub struct ShowArgs {
 ///
 /// # Errors
 /// The database cannot be read, or nothing takes the output.
-pub async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &JournalCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List(args) => list(args, settings),
-        Command::Show(args) => show(args, settings),
-        Command::Replay(args) => replay::run(args, settings).await,
+        JournalCommand::List(args) => list(args, settings),
+        JournalCommand::Show(args) => show(args, settings),
+        JournalCommand::Replay(args) => replay::run(args, settings).await,
     }
 }
 
-fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn list(args: &JournalListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
     let mut wanted = Wanted { newest_first: !args.oldest_first, ..wanted };
@@ -132,7 +132,7 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn show(args: &JournalShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let found = reader.entries(&Wanted { from: args.seq, to: args.seq, ..Wanted::default() }, 1)?;
     let last = reader.last()?;
@@ -142,9 +142,9 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     if args.body {
         let body = match text::told(entry, &body) {
-            Told::Nothing(why) => anyhow::bail!("entry {}: {why}", args.seq),
-            Told::Body(body) => body.to_vec(),
-            Told::Call(call) => call.body.unwrap_or_default().into_bytes(),
+            EntryContent::Nothing(why) => anyhow::bail!("entry {}: {why}", args.seq),
+            EntryContent::Body(body) => body.to_vec(),
+            EntryContent::Call(call) => call.body.unwrap_or_default().into_bytes(),
         };
         out.write_all(&body)?;
     } else if args.json {
@@ -170,19 +170,19 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
         }
         match told {
-            Told::Call(call) => {
+            EntryContent::Call(call) => {
                 writeln!(out, "call      {}", text::call(&call))?;
                 writeln!(out, "key       {}", text::key(&call))?;
                 writeln!(out, "\n{}", call.body.as_deref().unwrap_or("(no body)"))?;
             }
-            Told::Body(body) => {
+            EntryContent::Body(body) => {
                 writeln!(out, "place     {} (of the events in its body)", entry.place)?;
                 writeln!(out)?;
                 out.write_all(body)?;
                 writeln!(out)?;
             }
-            Told::Nothing(why) if body.is_empty() => writeln!(out, "\n{why}")?,
-            Told::Nothing(why) => writeln!(out, "\n{why}\n{}", journal_entry::decided(&body))?,
+            EntryContent::Nothing(why) if body.is_empty() => writeln!(out, "\n{why}")?,
+            EntryContent::Nothing(why) => writeln!(out, "\n{why}\n{}", journal_entry::decided(&body))?,
         }
     }
     out.flush()?;

@@ -1,5 +1,6 @@
 //! One file for each subcommand but `serve`, and what several of them share.
 
+mod admin_client;
 mod apps;
 pub mod backup;
 pub mod check_config;
@@ -16,10 +17,9 @@ pub mod quarantine;
 pub mod rebuild;
 pub mod replay;
 pub mod restore;
-mod service;
-mod stages;
 pub mod tail;
+mod task_progress;
 pub mod token;
 pub mod verify;
 
-use crate::exit::Failure;
+use crate::exit::CommandError;

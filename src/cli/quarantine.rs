@@ -8,11 +8,11 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::journal::filter::Span;
+use super::admin_client::AdminClient;
+use super::journal::filter::EntryRange;
 use super::journal::text;
 use super::progress::Progress;
-use super::service::Service;
-use super::{Failure, apps, database};
+use super::{CommandError, apps, database};
 use crate::config::Settings;
 use crate::store::Seq;
 use crate::store::archive::{Archive as _, Held, Wanted};
@@ -50,24 +50,24 @@ Example:
 
 /// What `rollcall quarantine` is told.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub enum QuarantineCommand {
     /// Lists bodies, the newest first, and what is wrong with each
     #[command(after_help = LIST_HELP)]
-    List(ListArgs),
+    List(QuarantineListArgs),
     /// Shows a body, and the headers it came with, credentials masked
     #[command(after_help = SHOW_HELP)]
-    Show(ShowArgs),
+    Show(QuarantineShowArgs),
     /// Uses bodies after all, now that the settings or the program are others
     #[command(after_help = REDRIVE_HELP)]
-    Redrive(Choice),
+    Redrive(QuarantineSelection),
     /// Gives bodies up
     #[command(after_help = DROP_HELP)]
-    Drop(Choice),
+    Drop(QuarantineSelection),
 }
 
 /// Which bodies. All that is given must hold.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Filter {
+pub struct QuarantineFilter {
     /// Only those of this app, by its id
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -75,14 +75,14 @@ pub struct Filter {
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     #[command(flatten)]
-    span: Span,
+    span: EntryRange,
 }
 
-/// See [`Command::List`].
+/// See [`QuarantineCommand::List`].
 #[derive(Clone, Debug, clap::Args)]
-pub struct ListArgs {
+pub struct QuarantineListArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: QuarantineFilter,
     /// At most this many; 0 is all
     #[arg(long, value_name = "N", default_value = "50")]
     limit: usize,
@@ -91,9 +91,9 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// See [`Command::Show`].
+/// See [`QuarantineCommand::Show`].
 #[derive(Clone, Debug, clap::Args)]
-pub struct ShowArgs {
+pub struct QuarantineShowArgs {
     /// The number of the body
     seq: Seq,
     /// As a JSON object
@@ -104,9 +104,9 @@ pub struct ShowArgs {
     body: bool,
 }
 
-/// See [`Command::Redrive`] and [`Command::Drop`].
+/// See [`QuarantineCommand::Redrive`] and [`QuarantineCommand::Drop`].
 #[derive(Clone, Debug, clap::Args)]
-pub struct Choice {
+pub struct QuarantineSelection {
     /// The numbers of the bodies
     #[arg(value_name = "SEQ")]
     seqs: Vec<Seq>,
@@ -114,23 +114,23 @@ pub struct Choice {
     #[arg(long, conflicts_with = "seqs")]
     all: bool,
     #[command(flatten)]
-    filter: Filter,
+    filter: QuarantineFilter,
 }
 
 /// Does what it is told. Returns what to exit with: 1 if something was not there, or still cannot be used.
 ///
 /// # Errors
 /// The database cannot be read, there is no service to change anything, or nothing takes the output.
-pub async fn run(command: &Command, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &QuarantineCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
     match command {
-        Command::List(args) => list(args, settings),
-        Command::Show(args) => show(args, settings),
-        Command::Redrive(choice) => Change::redrive().run(choice, settings).await,
-        Command::Drop(choice) => Change::drop().run(choice, settings).await,
+        QuarantineCommand::List(args) => list(args, settings),
+        QuarantineCommand::Show(args) => show(args, settings),
+        QuarantineCommand::Redrive(choice) => QuarantineAction::redrive().run(choice, settings).await,
+        QuarantineCommand::Drop(choice) => QuarantineAction::drop().run(choice, settings).await,
     }
 }
 
-impl Filter {
+impl QuarantineFilter {
     fn is_empty(&self) -> bool {
         self.app.is_none() && self.reason.is_none() && self.span.is_empty()
     }
@@ -148,7 +148,7 @@ fn json_of(held: &Held) -> Value {
             "reason": held.reason, "detail": held.detail, "bytes": held.bytes })
 }
 
-fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn list(args: &QuarantineListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
     let mut wanted = Wanted { newest_first: true, ..wanted };
@@ -187,7 +187,7 @@ fn list(args: &ListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn show(args: &QuarantineShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = Wanted { from: args.seq, to: args.seq, ..Wanted::default() };
     let held = reader.held(&wanted, 1)?.pop();
@@ -217,7 +217,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
 }
 
 /// What is done to one body after the other.
-struct Change {
+struct QuarantineAction {
     method: Method,
     /// Behind its number.
     path: &'static str,
@@ -227,7 +227,7 @@ struct Change {
     events: [u64; 3],
 }
 
-impl Change {
+impl QuarantineAction {
     fn redrive() -> Self {
         let (method, path, done) = (Method::POST, "/redrive", "used");
         Self { method, path, done, count: [0; 3], events: [0; 3] }
@@ -242,9 +242,9 @@ impl Change {
         if self.method == Method::POST { json["learned"].is_u64() } else { *json == json!({}) }
     }
 
-    async fn run(mut self, choice: &Choice, settings: &Settings) -> anyhow::Result<ExitCode> {
+    async fn run(mut self, choice: &QuarantineSelection, settings: &Settings) -> anyhow::Result<ExitCode> {
         let seqs = chosen(choice, settings)?;
-        let service = Service::of(settings)?;
+        let service = AdminClient::of(settings)?;
         let mut progress = Progress::new(|| Some(seqs.len() as u64), "bodies")?;
         for seq in seqs {
             let path = format!("/quarantine/{seq}{}", self.path);
@@ -285,13 +285,13 @@ impl Change {
 }
 
 /// The numbers of the bodies that are meant, the oldest first.
-fn chosen(choice: &Choice, settings: &Settings) -> anyhow::Result<Vec<Seq>> {
+fn chosen(choice: &QuarantineSelection, settings: &Settings) -> anyhow::Result<Vec<Seq>> {
     if !choice.seqs.is_empty() && choice.filter.is_empty() {
         return Ok(choice.seqs.clone());
     }
     if !choice.seqs.is_empty() || (choice.filter.is_empty() && !choice.all) {
         let why = "say which bodies: their numbers, --all, or a filter such as --reason too_deep";
-        return Err(Failure::Usage(why.to_owned()).into());
+        return Err(CommandError::Usage(why.to_owned()).into());
     }
     let mut reader = database::open(settings)?;
     let mut wanted = choice.filter.wanted(&mut reader, settings)?;

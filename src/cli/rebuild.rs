@@ -11,10 +11,10 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::admin_client::AdminClient;
 use super::progress::Progress;
-use super::service::Service;
-use super::stages::watched;
-use super::{Failure, database};
+use super::task_progress::watched;
+use super::{CommandError, database};
 use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
 use crate::domain::Key;
@@ -56,16 +56,16 @@ Examples:
 /// What `rollcall rebuild` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub struct RebuildArgs {
     /// Only compare: change nothing
     #[arg(long)]
     verify: bool,
 }
 
 /// Who writes what is put right.
-enum Hand {
+enum RepairTarget {
     Nobody,
-    Service(Service),
+    Service(AdminClient),
     Own(Box<Sqlite>),
 }
 
@@ -75,7 +75,7 @@ enum Hand {
 /// # Errors
 /// The database cannot be read, or written by nobody; there is no room for the fold; or nothing takes the
 /// output.
-pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     drop(database::open(settings)?);
     let mut damaged: BTreeSet<&str> = BTreeSet::new();
@@ -86,7 +86,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     if args.verify && (damaged.contains("gaps") || database::open(settings)?.horizon().is_err()) {
         return not_compared(&damaged);
     }
-    let mut hand = if args.verify { Hand::Nobody } else { Hand::of(settings).await? };
+    let mut hand = if args.verify { RepairTarget::Nobody } else { RepairTarget::of(settings).await? };
     let first: Vec<&str> = FIRST.into_iter().filter(|name| damaged.contains(name)).collect();
     if !first.is_empty() {
         hand.make_anew(&first).await?;
@@ -137,7 +137,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
             bail!("{name} is damaged still: {what}");
         }
     }
-    let found = Found { seq, count, replaced, damaged, holes: holes.len(), kept: kept.len() };
+    let found = RebuildReport { seq, count, replaced, damaged, holes: holes.len(), kept: kept.len() };
     found.print(args.verify)
 }
 
@@ -153,7 +153,7 @@ fn not_compared(damaged: &BTreeSet<&str>) -> anyhow::Result<ExitCode> {
 }
 
 /// What was found, in the end.
-struct Found<'n> {
+struct RebuildReport<'n> {
     seq: Seq,
     /// App users who differ.
     count: usize,
@@ -164,7 +164,7 @@ struct Found<'n> {
     kept: usize,
 }
 
-impl Found<'_> {
+impl RebuildReport<'_> {
     /// Prints it; gives what to exit with.
     fn print(&self, only_verified: bool) -> anyhow::Result<ExitCode> {
         let Self { seq, count, replaced, kept, .. } = self;
@@ -206,9 +206,9 @@ fn faults(settings: &Settings) -> anyhow::Result<Vec<Fault>> {
     Ok(watched(settings, |work| sqlite::derived_faults(path, work))??)
 }
 
-impl Hand {
+impl RepairTarget {
     async fn of(settings: &Settings) -> anyhow::Result<Self> {
-        let service = Service::of(settings)?;
+        let service = AdminClient::of(settings)?;
         if service.is_there().await {
             return Ok(Self::Service(service));
         }
@@ -224,7 +224,7 @@ impl Hand {
             Ok(store) => Ok(Self::Own(Box::new(store))),
             Err(error @ OpenError::InUse(_)) => {
                 let why = "and no service answers at server.admin_listen of these settings";
-                Err(Failure::Unavailable(format!("{error}; {why}")).into())
+                Err(CommandError::Unavailable(format!("{error}; {why}")).into())
             }
             Err(error) => Err(open_failed(error)),
         }
@@ -322,7 +322,7 @@ fn clear_on_signal(scratch: &RebuildFolder) -> anyhow::Result<()> {
 
 fn open_failed(error: OpenError) -> anyhow::Error {
     match error {
-        OpenError::Io { .. } | OpenError::Store { .. } => Failure::Io(error.to_string()).into(),
+        OpenError::Io { .. } | OpenError::Store { .. } => CommandError::Io(error.to_string()).into(),
         error => error.into(),
     }
 }

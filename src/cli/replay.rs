@@ -6,7 +6,7 @@
 pub(super) mod payloads;
 pub(super) mod post;
 pub(super) mod sign;
-pub(super) mod tally;
+pub(super) mod summary;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -21,12 +21,12 @@ use reqwest::Url;
 use tokio::task::JoinSet;
 
 use super::progress::Progress;
-use super::{Failure, service};
+use super::{CommandError, admin_client};
 use crate::config::{self, Settings};
-use payloads::{Found, Source, names};
-use post::{Poster, Request};
+use payloads::{PayloadSource, PayloadSources, names};
+use post::{Poster, SignedPayload};
 use sign::Signer;
-use tally::{Outcome, Tally};
+use summary::{PostOutcome, ReplaySummary};
 
 const AFTER_HELP: &str = "\
 Bodies are sent byte for byte as they are recorded. Every answer is counted and none is tried again, be it \
@@ -45,7 +45,7 @@ Examples:
 /// What `rollcall replay` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct Args {
+pub struct ReplayArgs {
     /// What to post: .jsonl files with a payload on each line, other files of one payload each, folders
     /// (every .json and .jsonl in them, in any case, however deep, sorted by name; what is hidden is not
     /// looked at), or - for .jsonl on stdin
@@ -59,12 +59,12 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
     #[command(flatten)]
-    posting: Posting,
+    posting: PostArgs,
 }
 
 /// Where to, and how, payloads are posted.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Posting {
+pub(super) struct PostArgs {
     /// The target, http or https; if left out, /webhooks where the settings (server.listen) say that
     /// rollcall listens
     #[arg(long, value_name = "URL", value_parser = target)]
@@ -73,7 +73,7 @@ pub(super) struct Posting {
     /// HMAC-SHA256 of the body as X-Hub-Signature-256; or as Standard Webhooks do, with webhook-id,
     /// webhook-timestamp and webhook-signature, or with Svix's names of these
     #[arg(long, value_enum, default_value = "api-key")]
-    pub(super) sign: sign::Scheme,
+    pub(super) sign: sign::SignatureScheme,
     /// Requests a second at most; as fast as they are answered if left out
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<NonZeroU32>,
@@ -94,26 +94,26 @@ pub(super) struct Posting {
 /// # Errors
 /// Nothing was posted, because the app is not in the settings, its secret cannot travel in a header,
 /// the target cannot be told, stdin is to be read twice, or there is no payload; or nothing takes the summary.
-pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let posting = &args.posting;
     let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
-    let Found { sources, passed_over } = payloads::find(&args.paths);
-    let stdins = sources.iter().filter(|source| **source == Source::Stdin).count();
-    if stdins > 1 || args.repeat.get() > 1 && sources.iter().any(Source::is_read_once) {
+    let PayloadSources { sources, passed_over } = payloads::find(&args.paths);
+    let stdins = sources.iter().filter(|source| **source == PayloadSource::Stdin).count();
+    if stdins > 1 || args.repeat.get() > 1 && sources.iter().any(PayloadSource::is_read_once) {
         let why = "stdin, or a pipe, can be read only once: name it once, and leave --repeat out";
-        return Err(Failure::Usage(why.to_owned()).into());
+        return Err(CommandError::Usage(why.to_owned()).into());
     }
     let poster = posting.poster(settings)?;
     let repeat = args.repeat.get();
     let count = || Some(payloads::count(&sources)? * u64::from(repeat));
     let mut progress = Progress::new(count, "payloads")?;
     let began = Instant::now();
-    let read = move |feed: &Feed| {
+    let read = move |feed: &PayloadSink| {
         for _ in 0..repeat {
             read_round(&sources, &signer, feed);
         }
     };
-    let mut tally = Tally::default();
+    let mut tally = ReplaySummary::default();
     tally.passed_over = passed_over;
     post_all(posting.concurrency, poster, read, |outcome| {
         tally.add(outcome).inspect(|failure| progress.say(failure));
@@ -127,7 +127,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(if tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-impl Posting {
+impl PostArgs {
     /// # Errors
     /// The target cannot be told, or not be reached for want of certificates.
     pub(super) fn poster(&self, settings: &Settings) -> anyhow::Result<Poster> {
@@ -136,7 +136,7 @@ impl Posting {
     }
 
     /// Prints what came of it: how many more failures there were than were named, and the summary.
-    pub(super) fn summary(&self, tally: &Tally, took: Duration) -> anyhow::Result<()> {
+    pub(super) fn summary(&self, tally: &ReplaySummary, took: Duration) -> anyhow::Result<()> {
         if let Some(more) = tally.unnamed_failures() {
             // Whoever closed stderr still gets the summary.
             let _ = writeln!(io::stderr(), "… and {more} more");
@@ -147,14 +147,14 @@ impl Posting {
 }
 
 /// Where payloads are handed in to be posted. Waits while there is enough to post.
-pub(super) struct Feed {
-    to_post: async_channel::Sender<Request>,
-    outcomes: async_channel::Sender<Outcome>,
+pub(super) struct PayloadSink {
+    to_post: async_channel::Sender<SignedPayload>,
+    outcomes: async_channel::Sender<PostOutcome>,
 }
 
-impl Feed {
+impl PayloadSink {
     /// Hands a payload in, or says what became of it already.
-    pub(super) fn put(&self, request: Result<Request, Outcome>) {
+    pub(super) fn put(&self, request: Result<SignedPayload, PostOutcome>) {
         // Both are open while this runs, unless the posting tasks have failed, which is said elsewhere.
         let _ = match request {
             Ok(request) => self.to_post.send_blocking(request).is_ok(),
@@ -168,13 +168,13 @@ impl Feed {
 pub(super) async fn post_all<R: Send + 'static>(
     concurrency: u16,
     poster: Poster,
-    read: impl FnOnce(&Feed) -> R + Send + 'static,
-    mut each: impl FnMut(&Outcome),
+    read: impl FnOnce(&PayloadSink) -> R + Send + 'static,
+    mut each: impl FnMut(&PostOutcome),
 ) -> anyhow::Result<R> {
     let room = usize::from(concurrency);
     let (to_post, requests) = async_channel::bounded(room);
     let (to_count, outcomes) = async_channel::bounded(room);
-    let feed = Feed { to_post, outcomes: to_count.clone() };
+    let feed = PayloadSink { to_post, outcomes: to_count.clone() };
     let reader = tokio::task::spawn_blocking(move || read(&feed));
     let poster = Arc::new(poster);
     let mut posting = JoinSet::new();
@@ -197,13 +197,13 @@ pub(super) async fn post_all<R: Send + 'static>(
 }
 
 /// Reads and signs everything once.
-fn read_round(sources: &[Source], signer: &Signer, feed: &Feed) {
+fn read_round(sources: &[PayloadSource], signer: &Signer, feed: &PayloadSink) {
     for source in sources {
         payloads::read(source, &mut |place, body| {
             let signed = body.and_then(|body| Ok((signer.sign(&body)?, body)));
             feed.put(match signed {
-                Ok((headers, body)) => Ok(Request { place, body, headers }),
-                Err(why) => Err(Outcome::NotSent { place, why }),
+                Ok((headers, body)) => Ok(SignedPayload { place, body, headers }),
+                Err(why) => Err(PostOutcome::NotSent { place, why }),
             });
         });
     }
@@ -219,9 +219,9 @@ pub(super) fn target(text: &str) -> Result<Url, String> {
 
 /// The webhook target of the service of the settings.
 fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
-    let Some(listen) = service::reached_at(listen) else {
+    let Some(listen) = admin_client::reached_at(listen) else {
         let why = "server.listen has port 0, which is any free one: name the target with --to";
-        return Err(Failure::Usage(why.to_owned()).into());
+        return Err(CommandError::Usage(why.to_owned()).into());
     };
     Url::parse(&format!("http://{listen}/webhooks")).context("server.listen makes no URL: use --to")
 }
@@ -235,10 +235,10 @@ mod tests {
     #[derive(Debug, clap::Parser)]
     struct Line {
         #[command(flatten)]
-        args: Args,
+        args: ReplayArgs,
     }
 
-    fn args(line: &str) -> Result<Args, String> {
+    fn args(line: &str) -> Result<ReplayArgs, String> {
         let words = std::iter::once("replay").chain(line.split_whitespace());
         Line::try_parse_from(words).map(|line| line.args).map_err(|error| error.to_string())
     }
@@ -247,7 +247,7 @@ mod tests {
     fn left_out_options_are_what_smooch_does() {
         let args = args("fixtures -").unwrap();
         assert_eq!(args.posting.timeout, Duration::from_secs(20));
-        assert_eq!(args.posting.sign, sign::Scheme::ApiKey);
+        assert_eq!(args.posting.sign, sign::SignatureScheme::ApiKey);
         assert_eq!((args.posting.concurrency, args.repeat.get(), args.posting.rate), (4, 1, None));
         assert_eq!(args.paths, [PathBuf::from("fixtures"), PathBuf::from("-")]);
     }

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::backup::print;
-use super::stages::watched;
+use super::task_progress::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, CopyError, Note, RESTORING};
 
@@ -29,7 +29,7 @@ Examples:
 /// What `rollcall restore` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct Args {
+pub struct RestoreArgs {
     /// The backup
     backup: PathBuf,
     /// Where to put it; if left out, where the settings (store.url) say that the database is
@@ -47,7 +47,7 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`sqlite::restore`]; or nothing takes the output.
-pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
+pub fn run(args: &RestoreArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let to = args.to.as_ref().unwrap_or(path);
     let _note = Note::leave(path, to, RESTORING);

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
-use super::journal::filter::{Coming, Filter, nobody};
+use super::journal::filter::{EntryFilter, FutureEntries, nobody};
 use super::journal::text;
 use crate::clock::now_ms;
 use crate::config::Settings;
@@ -33,9 +33,9 @@ Examples:
 /// What `rollcall tail` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub struct TailArgs {
     #[command(flatten)]
-    filter: Filter,
+    filter: EntryFilter,
     /// End after this many entries
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -49,7 +49,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The database cannot be read, or nothing takes the output.
-pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     // Looked at before it is opened, so that a file put in its place meanwhile is noticed. What opening finds wrong
     // says more than a missing file does.
     let found = database::file(settings);
@@ -61,7 +61,7 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut after = if args.filter.has_since() { 0 } else { reader.last()? };
     let (mut left, mut said) = (args.count.unwrap_or(u64::MAX), false);
     loop {
-        let Coming { mut wanted, users, unknown } = args.filter.coming(&mut reader, settings)?;
+        let FutureEntries { mut wanted, users, unknown } = args.filter.coming(&mut reader, settings)?;
         wanted.from = wanted.from.max(after + 1);
         let (until, now) = (wanted.to, now_ms());
         // Told before they are looked for, so that none is passed over.

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::{Failure, apps};
-use crate::config::{self, App, Key, Settings};
+use super::{CommandError, apps};
+use crate::config::{self, AppSettings, Settings, SigningKey};
 use crate::http::jwt::{self, Claims, Scope};
 
 /// What `rollcall token` is told.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub struct TokenArgs {
     /// The app, by its id; not needed where the settings have only one
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -42,12 +42,12 @@ enum TokenScope {
 /// # Errors
 /// The app or key cannot be told or is not in the settings, a userId is missing, empty or out of
 /// place, or nothing takes the output.
-pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
+pub fn run(args: &TokenArgs, settings: &Settings) -> anyhow::Result<()> {
     let token = token(args, settings, jiff::Timestamp::now().as_second())?;
     writeln!(std::io::stdout(), "{token}").context("the token could not be printed")
 }
 
-fn token(args: &Args, settings: &Settings, now: i64) -> anyhow::Result<String> {
+fn token(args: &TokenArgs, settings: &Settings, now: i64) -> anyhow::Result<String> {
     let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
     let key = key(args.key.as_deref(), app)?;
     let scope = match (args.scope, args.user_id.as_deref()) {
@@ -66,10 +66,10 @@ fn token(args: &Args, settings: &Settings, now: i64) -> anyhow::Result<String> {
 }
 
 fn usage(why: impl Into<String>) -> anyhow::Error {
-    Failure::Usage(why.into()).into()
+    CommandError::Usage(why.into()).into()
 }
 
-fn key<'a>(wanted: Option<&str>, app: &'a App) -> anyhow::Result<&'a Key> {
+fn key<'a>(wanted: Option<&str>, app: &'a AppSettings) -> anyhow::Result<&'a SigningKey> {
     let Some(first) = app.keys.first() else {
         bail!("the app {} has no keys: add one to its `keys` in the settings", app.id);
     };
@@ -92,7 +92,7 @@ mod tests {
     #[derive(clap::Parser)]
     struct Line {
         #[command(flatten)]
-        args: Args,
+        args: TokenArgs,
     }
 
     const TWO_APPS: &str = r#"

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::backup::print;
-use super::stages::watched;
+use super::task_progress::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, OpenError};
@@ -29,7 +29,7 @@ Examples:
 /// What `rollcall verify` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
-pub struct Args {
+pub struct VerifyArgs {
     /// The database or backup; if left out, the database of the settings (store.url)
     path: Option<PathBuf>,
     /// Print what is in it as JSON
@@ -41,7 +41,7 @@ pub struct Args {
 ///
 /// # Errors
 /// As [`sqlite::check`]; or nothing takes the output.
-pub fn run(args: &Args, settings: &Settings) -> anyhow::Result<()> {
+pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
     let checked = watched(settings, |work| {

@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::origin::Origin;
-use super::problems::{Place, Problem, Problems};
+use super::origin::SettingsOrigin;
+use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 
 /// The shipped defaults, which are their own documentation and a working demo.
 pub(super) const SHIPPED: &str = include_str!("../../config.toml");
@@ -24,7 +24,7 @@ pub(super) struct Leaf {
     pub(super) kind: &'static str,
     /// The value; nothing for what is empty.
     pub(super) text: String,
-    pub(super) place: Place,
+    pub(super) place: SettingLocation,
 }
 
 /// What was set, and where.
@@ -34,11 +34,11 @@ pub(super) struct Layers {
     /// By key, what would hold if nobody had set anything.
     pub(super) shipped: BTreeMap<String, Leaf>,
     /// By key, where the tables and lists of the user's file begin.
-    pub(super) parents: BTreeMap<String, Place>,
+    pub(super) parents: BTreeMap<String, SettingLocation>,
     /// Which sources there were.
-    pub(super) origin: Origin,
+    pub(super) origin: SettingsOrigin,
     /// What was wrong with the sources themselves.
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<SettingsProblem>,
 }
 
 impl Layers {
@@ -48,30 +48,32 @@ impl Layers {
         file_name: &str,
         env: &BTreeMap<String, String>,
         overrides: &[(String, String)],
-    ) -> Result<Self, Problems> {
-        let line_of = |span: Range<usize>| Place::File(file_name.to_owned(), Some(line(text, span.start)));
+    ) -> Result<Self, SettingsProblems> {
+        let line_of =
+            |span: Range<usize>| SettingLocation::File(file_name.to_owned(), Some(line(text, span.start)));
         let file = Tree::parse(without_mark(text), &line_of)?;
-        let shipped = Tree::parse(SHIPPED, &|_| Place::Shipped)?.values;
+        let shipped = Tree::parse(SHIPPED, &|_| SettingLocation::Shipped)?.values;
         let mut problems = Vec::new();
         let variables = variables(env, &mut problems);
-        let flags = overrides.iter().map(|(key, value)| (key.clone(), untyped(value, Place::CommandLine)));
+        let flags =
+            overrides.iter().map(|(key, value)| (key.clone(), untyped(value, SettingLocation::CommandLine)));
 
         let mut above = file.values;
         let keys = above.len();
         let app_in_file = above.keys().any(|key| key == "apps" || key.starts_with("apps."));
         above.extend(variables);
         above.extend(flags);
-        let mut values = Tree::parse(SHIPPED, &|_| Place::Shipped)?.values;
+        let mut values = Tree::parse(SHIPPED, &|_| SettingLocation::Shipped)?.values;
         // Another app must not inherit what is left of the demo's credentials.
         let demo_app = !app_in_file && !above.contains_key("apps") && !above.contains_key("apps.0.id");
         if !demo_app {
             values.retain(|key, _| !key.starts_with("apps."));
         }
         values.extend(above);
-        let place = |key| values.get(key).map_or(Place::Shipped, |leaf: &Leaf| leaf.place.clone());
+        let place = |key| values.get(key).map_or(SettingLocation::Shipped, |leaf: &Leaf| leaf.place.clone());
         let (store_url, backup_folder) = (place("store.url"), place("backup.folder"));
         let name = file_name.to_owned();
-        let origin = Origin { file: name, exists: true, keys, store_url, backup_folder, demo_app };
+        let origin = SettingsOrigin { file: name, exists: true, keys, store_url, backup_folder, demo_app };
         Ok(Self { values, shipped, parents: file.parents, origin, problems })
     }
 }
@@ -112,7 +114,7 @@ impl Layers {
         self.replace(list, &place, items);
     }
 
-    fn replace(&mut self, list: &str, place: &Place, items: Vec<(String, Leaf)>) {
+    fn replace(&mut self, list: &str, place: &SettingLocation, items: Vec<(String, Leaf)>) {
         let below = format!("{list}.");
         // An item that a source of more weight sets is set in the list as it is now.
         self.values.retain(|key, leaf| key != list && (!key.starts_with(&below) || leaf.place > *place));
@@ -127,12 +129,12 @@ fn line(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-fn untyped(value: &str, place: Place) -> Leaf {
+fn untyped(value: &str, place: SettingLocation) -> Leaf {
     Leaf { kind: UNTYPED, text: value.to_owned(), place }
 }
 
 /// Our variables by key, those whose value is in a file included.
-fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> BTreeMap<String, Leaf> {
+fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<SettingsProblem>) -> BTreeMap<String, Leaf> {
     let mut leaves = BTreeMap::new();
     for (name, value) in env {
         let Some(path) = name.strip_prefix(ENVIRONMENT) else { continue };
@@ -144,18 +146,19 @@ fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> BTr
         let value = match value {
             Ok(value) => value,
             Err(error) => {
-                problems.push(Problem::of_variable(name, format!("its file cannot be read: {error}")));
+                problems
+                    .push(SettingsProblem::of_variable(name, format!("its file cannot be read: {error}")));
                 continue;
             }
         };
         let value = if name.ends_with("_FILE") { without_mark(&value) } else { &value };
         if name.ends_with("_FILE") && value.trim().is_empty() {
-            problems.push(Problem::of_variable(name, "its file is empty"));
+            problems.push(SettingsProblem::of_variable(name, "its file is empty"));
             continue;
         }
-        let leaf = untyped(without_newline(value), Place::Environment(name.clone()));
+        let leaf = untyped(without_newline(value), SettingLocation::Environment(name.clone()));
         if leaves.insert(key, leaf).is_some() {
-            problems.push(Problem::of_variable(name, "another variable sets the same key"));
+            problems.push(SettingsProblem::of_variable(name, "another variable sets the same key"));
         }
     }
     leaves
@@ -175,19 +178,22 @@ fn without_newline(text: &str) -> &str {
 /// One TOML text as dotted keys.
 struct Tree<'a> {
     values: BTreeMap<String, Leaf>,
-    parents: BTreeMap<String, Place>,
-    place: &'a dyn Fn(Range<usize>) -> Place,
+    parents: BTreeMap<String, SettingLocation>,
+    place: &'a dyn Fn(Range<usize>) -> SettingLocation,
 }
 
 impl<'a> Tree<'a> {
-    fn parse(text: &str, place: &'a dyn Fn(Range<usize>) -> Place) -> Result<Self, Problems> {
+    fn parse(
+        text: &str,
+        place: &'a dyn Fn(Range<usize>) -> SettingLocation,
+    ) -> Result<Self, SettingsProblems> {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let told = |error: &toml::de::Error| Problem {
+        let told = |error: &toml::de::Error| SettingsProblem {
             place: place(error.span().unwrap_or_default()),
             key: None,
             text: error.message().replace('\n', ", "),
         };
-        Problems::from_list(errors.iter().map(told).collect())?;
+        SettingsProblems::from_list(errors.iter().map(told).collect())?;
         let mut tree = Self { values: BTreeMap::new(), parents: BTreeMap::new(), place };
         tree.table("", table.get_ref());
         Ok(tree)

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::problems::Place;
+use super::problem::SettingLocation;
 
 /// A file that did not change for this long is taken to be complete.
 const QUIET: Duration = Duration::from_millis(200);
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Which sources the settings came from.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct SettingsOrigin {
     /// The name of the settings file.
     pub file: String,
     /// The file exists.
@@ -27,15 +27,15 @@ pub struct Origin {
     /// How many keys the file sets.
     pub keys: usize,
     /// Where `store.url` was set.
-    pub store_url: Place,
+    pub store_url: SettingLocation,
     /// Where `backup.folder` was set.
-    pub backup_folder: Place,
+    pub backup_folder: SettingLocation,
     /// No source sets an app, so the embedded demo app is in force.
     pub demo_app: bool,
 }
 
 /// Where settings came from is nothing that they say.
-impl fmt::Debug for Origin {
+impl fmt::Debug for SettingsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
@@ -44,10 +44,10 @@ impl fmt::Debug for Origin {
 /// Reads a settings file once it has not changed for a while: it may still be being written.
 pub(super) fn read_complete(path: &Path) -> io::Result<String> {
     let began = Instant::now();
-    let mut unchanged: Option<(Stamp, Instant)> = None;
+    let mut unchanged: Option<(FileStamp, Instant)> = None;
     loop {
         let metadata = path.metadata()?;
-        let stamp = Stamp::of(&metadata);
+        let stamp = FileStamp::of(&metadata);
         let since = match unchanged {
             Some((known, since)) if known == stamp => since,
             _ => Instant::now(),
@@ -57,7 +57,7 @@ pub(super) fn read_complete(path: &Path) -> io::Result<String> {
         let text = std::fs::read_to_string(path)?;
         // Only a file has a size that tells that somebody writes to it.
         let is_quiet = !metadata.is_file() || is_old || since.elapsed() >= QUIET;
-        if is_quiet && Stamp::of(&path.metadata()?) == stamp {
+        if is_quiet && FileStamp::of(&path.metadata()?) == stamp {
             return Ok(text);
         }
         if began.elapsed() > PATIENCE {
@@ -69,9 +69,9 @@ pub(super) fn read_complete(path: &Path) -> io::Result<String> {
 
 /// Identifies one state of a file: device, inode, size and time of the last write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp(u64, u64, u64, i64, i64);
+struct FileStamp(u64, u64, u64, i64, i64);
 
-impl Stamp {
+impl FileStamp {
     fn of(file: &Metadata) -> Self {
         Self(file.dev(), file.ino(), file.len(), file.mtime(), file.mtime_nsec())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::choices::StoreUrl;
-use super::problems::{Problem, Problems};
+use super::problem::{SettingsProblem, SettingsProblems};
 use super::settings::Settings;
 
 impl Settings {
@@ -14,10 +14,10 @@ impl Settings {
     ///
     /// # Errors
     /// Its folder is missing or cannot be written by this user, or something else has its name.
-    pub fn check_places(&self) -> Result<(), Problems> {
+    pub fn check_places(&self) -> Result<(), SettingsProblems> {
         let StoreUrl::Sqlite(path) = &self.store.url;
         match wrong_with(path) {
-            Some(text) => Err(Problem::of_key(&self.origin.store_url, "store.url", text).into()),
+            Some(text) => Err(SettingsProblem::of_key(&self.origin.store_url, "store.url", text).into()),
             None => Ok(()),
         }
     }
@@ -26,9 +26,9 @@ impl Settings {
     ///
     /// # Errors
     /// There is one.
-    pub fn check_name(&self, why: Option<&str>) -> Result<(), Problems> {
+    pub fn check_name(&self, why: Option<&str>) -> Result<(), SettingsProblems> {
         match why {
-            Some(why) => Err(Problem::of_key(&self.origin.store_url, "store.url", why).into()),
+            Some(why) => Err(SettingsProblem::of_key(&self.origin.store_url, "store.url", why).into()),
             None => Ok(()),
         }
     }
@@ -39,9 +39,11 @@ impl Settings {
     /// # Errors
     /// The folder, or the one that it is to be made in, is missing or cannot be written by this user; or there is
     /// something else.
-    pub fn check_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Result<(), Problems> {
+    pub fn check_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Result<(), SettingsProblems> {
         match self.wrong_with_backups(refused) {
-            Some(text) => Err(Problem::of_key(&self.origin.backup_folder, "backup.folder", text).into()),
+            Some(text) => {
+                Err(SettingsProblem::of_key(&self.origin.backup_folder, "backup.folder", text).into())
+            }
             None => Ok(()),
         }
     }
@@ -64,7 +66,7 @@ impl Settings {
     ///
     /// # Errors
     /// The settings name no app, which puts the demo in force, and the database is of others alone.
-    pub fn check_apps(&self, stored: &[String]) -> Result<(), Problems> {
+    pub fn check_apps(&self, stored: &[String]) -> Result<(), SettingsProblems> {
         if !self.origin.demo_app || stored.is_empty() || self.apps.iter().any(|app| stored.contains(&app.id))
         {
             return Ok(());
@@ -74,7 +76,7 @@ impl Settings {
             "the settings name no app, which puts the demo in force, but the database is of the apps {stored}: name \
              them, or another database"
         );
-        Err(Problem::of_file(&self.origin.file, text).into())
+        Err(SettingsProblem::of_file(&self.origin.file, text).into())
     }
 }
 

@@ -6,9 +6,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::layers::{Layers, UNTYPED};
-use super::problems::{Place, Problem, Problems};
+use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 use super::settings::{
-    App, Backup, Feed, Ingest, Key, Limits, Log, Reads, Retention, Secret, Server, Settings, Store,
+    AppSettings, BackupSettings, FeedSettings, IngestSettings, LimitSettings, LogSettings, ReadSettings,
+    RetentionSettings, Secret, ServerSettings, Settings, SigningKey, StoreSettings,
 };
 use super::values::{
     address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, host, key_id,
@@ -16,16 +17,16 @@ use super::values::{
 };
 
 /// The types of TOML that may stand for a value, and how to ask for them.
-type Kind = (&'static [&'static str], &'static str);
-const TEXT: Kind = (&["string"], "a text in quotes");
-const COUNT: Kind = (&["integer"], "a whole number");
-const SIZE: Kind = (&["string", "integer"], "a size such as \"32KiB\"");
-const FLAG: Kind = (&["boolean"], "true or false");
+type TomlKind = (&'static [&'static str], &'static str);
+const TEXT: TomlKind = (&["string"], "a text in quotes");
+const COUNT: TomlKind = (&["integer"], "a whole number");
+const SIZE: TomlKind = (&["string", "integer"], "a size such as \"32KiB\"");
+const FLAG: TomlKind = (&["boolean"], "true or false");
 
 /// More of anything than one process can handle; a queue of this many slots can still be allocated.
 const MANY: usize = 1_000_000;
 
-pub(super) struct Reader {
+pub(super) struct SettingsReader {
     layers: Layers,
     /// The keys that exist, as far as they were asked for.
     single: BTreeSet<String>,
@@ -34,7 +35,7 @@ pub(super) struct Reader {
     wrong: BTreeSet<String>,
 }
 
-impl Reader {
+impl SettingsReader {
     pub(super) fn new(layers: Layers) -> Self {
         Self { layers, single: BTreeSet::new(), lists: BTreeSet::new(), wrong: BTreeSet::new() }
     }
@@ -44,7 +45,7 @@ impl Reader {
             origin: self.layers.origin.clone(),
             account_keys: self.keys("account_keys"),
             server: self.server(),
-            limits: Limits {
+            limits: LimitSettings {
                 webhook_body: self.size("limits.webhook_body"),
                 rest_body: self.size("limits.rest_body"),
                 bodies_in_flight: self.size("limits.bodies_in_flight"),
@@ -55,28 +56,28 @@ impl Reader {
                 request_burst: self.number("limits.request_burst"),
             },
             ingest: self.ingest(),
-            reads: Reads {
+            reads: ReadSettings {
                 look_up_readers: self.count("reads.look_up_readers", 1..=256),
                 long_readers: self.count("reads.long_readers", 1..=256),
                 long_waiting: self.count("reads.long_waiting", 0..=MANY),
                 long_within: self.duration("reads.long_within"),
             },
-            store: Store {
+            store: StoreSettings {
                 url: self.fixed("store.url", TEXT, store_url),
                 wal_checkpoint: self.fixed("store.wal_checkpoint", SIZE, bytes),
                 wal_limit: self.fixed("store.wal_limit", SIZE, bytes),
             },
             retention: self.retention(),
-            feed: Feed {
+            feed: FeedSettings {
                 heartbeat: self.duration("feed.heartbeat"),
                 stream_life: self.duration("feed.stream_life"),
             },
-            backup: Backup {
+            backup: BackupSettings {
                 folder: self.unless_empty("backup.folder", any_text).map(Into::into),
                 every: self.duration("backup.every"),
                 keep: self.count("backup.keep", 1..=MANY),
             },
-            log: Log {
+            log: LogSettings {
                 format: self.fixed("log.format", TEXT, log_format),
                 level: self.fixed("log.level", TEXT, log_level),
             },
@@ -84,8 +85,8 @@ impl Reader {
         }
     }
 
-    fn server(&mut self) -> Server {
-        Server {
+    fn server(&mut self) -> ServerSettings {
+        ServerSettings {
             listen: self.fixed("server.listen", TEXT, address),
             admin_listen: self.fixed("server.admin_listen", TEXT, address),
             admin_hosts: self.texts("server.admin_hosts", host),
@@ -100,8 +101,8 @@ impl Reader {
         }
     }
 
-    fn ingest(&mut self) -> Ingest {
-        Ingest {
+    fn ingest(&mut self) -> IngestSettings {
+        IngestSettings {
             queue_jobs: self.count("ingest.queue_jobs", 1..=MANY),
             queue_bytes: self.size("ingest.queue_bytes"),
             batch_jobs: self.count("ingest.batch_jobs", 1..=MANY),
@@ -115,8 +116,8 @@ impl Reader {
         }
     }
 
-    fn retention(&mut self) -> Retention {
-        Retention {
+    fn retention(&mut self) -> RetentionSettings {
+        RetentionSettings {
             history_age: self.unless_zero("retention.history_age", TEXT, age),
             history_entries: self.unless_zero("retention.history_entries", COUNT, entries),
             bodies_age: self.unless_zero("retention.bodies_age", TEXT, age),
@@ -127,13 +128,13 @@ impl Reader {
         }
     }
 
-    fn app(&mut self, app: &str) -> App {
+    fn app(&mut self, app: &str) -> AppSettings {
         let key = |name: &str| format!("{app}.{name}");
         let id = self.required(&key("id"), header_text);
         let name = self.optional(&key("name"), TEXT, any_text).filter(|name| !name.is_empty());
         let silence = |text: &str| if text.is_empty() { Ok(None) } else { duration_or_never(text).map(Some) };
         let for_all = self.fixed("ingest.silent_after", TEXT, duration_or_never);
-        App {
+        AppSettings {
             silent_after: self.optional(&key("silent_after"), TEXT, silence).flatten().unwrap_or(for_all),
             name: name.unwrap_or_else(|| id.clone()),
             id,
@@ -150,9 +151,9 @@ impl Reader {
         }
     }
 
-    fn keys(&mut self, list: &str) -> Vec<Key> {
+    fn keys(&mut self, list: &str) -> Vec<SigningKey> {
         let items = self.items(list);
-        let key = |key: &String| Key {
+        let key = |key: &String| SigningKey {
             id: self.required(&format!("{key}.id"), key_id),
             secret: Secret::new(self.required(&format!("{key}.secret"), long_secret)),
         };
@@ -160,7 +161,12 @@ impl Reader {
     }
 
     /// The value of `key` where it is set and right.
-    fn optional<T>(&mut self, key: &str, kind: Kind, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    fn optional<T>(
+        &mut self,
+        key: &str,
+        kind: TomlKind,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         self.single.insert(key.to_owned());
         let leaf = self.layers.values.get(key)?;
         let fits = leaf.kind == UNTYPED || kind.0.contains(&leaf.kind);
@@ -173,7 +179,7 @@ impl Reader {
     }
 
     /// The value of a key that the shipped file has as well.
-    fn fixed<T>(&mut self, key: &str, kind: Kind, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    fn fixed<T>(&mut self, key: &str, kind: TomlKind, parse: impl Fn(&str) -> Result<T, String>) -> T {
         self.optional(key, kind, &parse).unwrap_or_else(|| {
             let shipped = self.layers.shipped.get(key).map(|leaf| parse(&leaf.text));
             shipped.and_then(Result::ok).expect("the shipped file has every key, and is right")
@@ -202,7 +208,7 @@ impl Reader {
     fn unless_zero<T>(
         &mut self,
         key: &str,
-        kind: Kind,
+        kind: TomlKind,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         self.fixed(key, kind, |text| match text.trim_start_matches('0') {
@@ -264,7 +270,7 @@ impl Reader {
     }
 
     /// Where `key` was set, or else the nearest table around it, or else something in it.
-    fn place(&self, key: &str) -> Place {
+    fn place(&self, key: &str) -> SettingLocation {
         if let Some(leaf) = self.layers.values.get(key) {
             return leaf.place.clone();
         }
@@ -274,12 +280,13 @@ impl Reader {
             self.layers.values.iter().find(|(key, _)| key.starts_with(&below)).map(|(_, leaf)| &leaf.place)
         };
         let parent = around.filter_map(|key| self.layers.parents.get(key)).next();
-        parent.or_else(inside).cloned().unwrap_or(Place::Shipped)
+        parent.or_else(inside).cloned().unwrap_or(SettingLocation::Shipped)
     }
 
     pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
         self.wrong.insert(key.to_owned());
-        let problem = Problem { place: self.place(key), key: Some(key.to_owned()), text: text.into() };
+        let problem =
+            SettingsProblem { place: self.place(key), key: Some(key.to_owned()), text: text.into() };
         self.layers.problems.push(problem);
     }
 
@@ -289,30 +296,33 @@ impl Reader {
             return;
         }
         if let Some(key) = keys.iter().rev().max_by_key(|key| self.place(key)) {
-            let problem =
-                Problem { place: self.place(key), key: Some((*key).to_owned()), text: text.to_owned() };
+            let problem = SettingsProblem {
+                place: self.place(key),
+                key: Some((*key).to_owned()),
+                text: text.to_owned(),
+            };
             self.layers.problems.push(problem);
         }
     }
 
     /// Nothing, or every problem, the keys that nobody asked for among them.
-    pub(super) fn finish(mut self) -> Result<(), Problems> {
+    pub(super) fn finish(mut self) -> Result<(), SettingsProblems> {
         let asked = self.single.iter().chain(&self.lists);
         let known: BTreeSet<&str> = asked.flat_map(|key| prefixes(key)).collect();
-        let unasked: Vec<Problem> = self
+        let unasked: Vec<SettingsProblem> = self
             .layers
             .values
             .iter()
             .filter_map(|(key, leaf)| self.unasked(&known, key, leaf.kind))
             .collect();
         self.layers.problems.extend(unasked);
-        Problems::from_list(self.layers.problems)
+        SettingsProblems::from_list(self.layers.problems)
     }
 
     /// What is wrong with a value that was not asked for. Of an unknown table only the table is told.
-    fn unasked(&self, known: &BTreeSet<&str>, key: &str, kind: &str) -> Option<Problem> {
-        let told = |place: Place, key: &str, text: &str| {
-            Some(Problem { place, key: Some(key.to_owned()), text: text.to_owned() })
+    fn unasked(&self, known: &BTreeSet<&str>, key: &str, kind: &str) -> Option<SettingsProblem> {
+        let told = |place: SettingLocation, key: &str, text: &str| {
+            Some(SettingsProblem { place, key: Some(key.to_owned()), text: text.to_owned() })
         };
         if self.single.contains(key) || self.lists.contains(key) || (known.contains(key) && kind == "table") {
             return None;

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::{Ingest, Log, Place, Problem, Problems, Server, Settings, Store};
+use super::{
+    IngestSettings, LogSettings, ServerSettings, SettingLocation, Settings, SettingsProblem,
+    SettingsProblems, StoreSettings,
+};
 
 impl Settings {
     /// Whether a service that runs with these settings, and listens at these addresses, may go on with `new`.
@@ -10,10 +13,10 @@ impl Settings {
     /// # Errors
     /// A file that was cut off, emptied or removed while the service ran would lead to `new`; or a start with
     /// `new` would be refused, were it to listen at these addresses.
-    pub fn may_become(&self, new: &Self, listening: &[SocketAddr]) -> Result<(), Problems> {
+    pub fn may_become(&self, new: &Self, listening: &[SocketAddr]) -> Result<(), SettingsProblems> {
         let (was, is) = (&self.origin, &new.origin);
         let mut problems = Vec::new();
-        let mut of_file = |text: String| problems.push(Problem::of_file(&is.file, text));
+        let mut of_file = |text: String| problems.push(SettingsProblem::of_file(&is.file, text));
         if was.exists && !is.exists {
             of_file("is gone".to_owned());
         } else if was.keys > 0 && is.keys == 0 {
@@ -30,13 +33,13 @@ impl Settings {
         if let Some(address) = public {
             let text = format!("is the demo's, which everybody knows, and the service listens on {address}");
             let known = new.demo_secrets().into_iter();
-            problems.extend(known.map(|key| Problem {
-                place: Place::File(is.file.clone(), None),
+            problems.extend(known.map(|key| SettingsProblem {
+                place: SettingLocation::File(is.file.clone(), None),
                 key: Some(key),
                 text: text.clone(),
             }));
         }
-        Problems::from_list(problems)
+        SettingsProblems::from_list(problems)
     }
 
     /// The keys that are different in `new` and that a running service cannot change. Whoever adds a key decides
@@ -56,7 +59,7 @@ impl Settings {
             log: _,
             apps: _,
         } = new;
-        let Server {
+        let ServerSettings {
             listen,
             admin_listen,
             admin_hosts: _,
@@ -69,7 +72,7 @@ impl Settings {
             cors_origins: _,
             drain_within: _,
         } = &new.server;
-        let Ingest {
+        let IngestSettings {
             queue_jobs,
             queue_bytes,
             batch_jobs,
@@ -81,8 +84,8 @@ impl Settings {
             group_members,
             silent_after: _,
         } = &new.ingest;
-        let Store { url, wal_checkpoint, wal_limit } = &new.store;
-        let Log { format, level } = &new.log;
+        let StoreSettings { url, wal_checkpoint, wal_limit } = &new.store;
+        let LogSettings { format, level } = &new.log;
         let (server, ingest, store, log) = (&self.server, &self.ingest, &self.store, &self.log);
         let kept = [
             ("server.listen", server.listen == *listen),

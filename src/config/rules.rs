@@ -4,20 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::SocketAddr;
 
-use super::read::Reader;
-use super::settings::{Key, Secret, Settings};
+use super::read::SettingsReader;
+use super::settings::{Secret, Settings, SigningKey};
 
 /// The credentials of the shipped demo, which everybody knows.
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
 
-pub(super) fn check(settings: &Settings, reader: &mut Reader) {
+pub(super) fn check(settings: &Settings, reader: &mut SettingsReader) {
     sizes(settings, reader);
     listeners(settings, reader);
     apps(settings, reader);
     demo(settings, reader);
 }
 
-fn sizes(settings: &Settings, reader: &mut Reader) {
+fn sizes(settings: &Settings, reader: &mut SettingsReader) {
     let Settings { server, limits, ingest, store, .. } = settings;
     reader.rule(
         &["server.header_bytes"],
@@ -49,7 +49,7 @@ fn sizes(settings: &Settings, reader: &mut Reader) {
     );
 }
 
-fn listeners(settings: &Settings, reader: &mut Reader) {
+fn listeners(settings: &Settings, reader: &mut SettingsReader) {
     let (public, admin) = (settings.server.listen, settings.server.admin_listen);
     reader.rule(
         &["server.listen", "server.admin_listen"],
@@ -58,7 +58,7 @@ fn listeners(settings: &Settings, reader: &mut Reader) {
     );
 }
 
-fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut Reader) {
+fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsReader) {
     reader.rule(&["apps"], !apps.is_empty(), "there must be at least one app");
     for (number, app) in apps.iter().enumerate() {
         let key = format!("apps.{number}.webhook_secrets");
@@ -73,7 +73,7 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut Reader) {
         numbered()
             .filter_map(|(n, app)| Some((format!("apps.{n}.app_token"), app.app_token.as_ref()?.expose()))),
     );
-    let ids = |list: String, keys: &'_ [Key]| -> Vec<(String, String)> {
+    let ids = |list: String, keys: &'_ [SigningKey]| -> Vec<(String, String)> {
         keys.iter().enumerate().map(|(k, key)| (format!("{list}.{k}.id"), key.id.clone())).collect()
     };
     let mut key_ids: Vec<_> =
@@ -95,13 +95,13 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut Reader) {
 }
 
 /// Refuses a value under a second key. Values that are missing or wrong were told of already.
-fn unique<'a>(reader: &mut Reader, values: impl Iterator<Item = (String, &'a str)>) {
+fn unique<'a>(reader: &mut SettingsReader, values: impl Iterator<Item = (String, &'a str)>) {
     unique_so(reader, values, "");
 }
 
 /// The same, where `so` says in which way values are compared.
 fn unique_so<V: AsRef<str> + Hash + Eq>(
-    reader: &mut Reader,
+    reader: &mut SettingsReader,
     values: impl Iterator<Item = (String, V)>,
     so: &str,
 ) {
@@ -123,7 +123,7 @@ impl Settings {
 
     /// The keys of the settings that hold a secret of the shipped demo.
     pub(super) fn demo_secrets(&self) -> Vec<String> {
-        let list = |list: String, keys: &[Key]| -> Vec<String> {
+        let list = |list: String, keys: &[SigningKey]| -> Vec<String> {
             let known = keys.iter().enumerate().filter(|(_, key)| is_demo(&key.secret));
             known.map(|(k, _)| format!("{list}.{k}.secret")).collect()
         };
@@ -149,7 +149,7 @@ pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
 
-fn demo(settings: &Settings, reader: &mut Reader) {
+fn demo(settings: &Settings, reader: &mut SettingsReader) {
     let listener = match (&settings.server.listen, &settings.server.admin_listen) {
         (public, _) if is_beyond_loopback(*public) => "server.listen",
         (_, admin) if is_beyond_loopback(*admin) => "server.admin_listen",

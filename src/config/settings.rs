@@ -8,40 +8,40 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::choices::{LogFormat, StoreUrl};
-use super::origin::Origin;
+use super::origin::SettingsOrigin;
 
 /// Settings that keep every rule of `config.toml`, which also says what each key means.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which sources they came from.
-    pub origin: Origin,
+    pub origin: SettingsOrigin,
     /// What JWTs of scope `account`, good for every app, may be signed with; no id is an app's key's too.
-    pub account_keys: Vec<Key>,
+    pub account_keys: Vec<SigningKey>,
     /// The two listeners and what a connection may cost.
-    pub server: Server,
+    pub server: ServerSettings,
     /// What a request may carry.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// The way from a request to the disk.
-    pub ingest: Ingest,
+    pub ingest: IngestSettings,
     /// The way from a question to its answer.
-    pub reads: Reads,
+    pub reads: ReadSettings,
     /// The database.
-    pub store: Store,
+    pub store: StoreSettings,
     /// How much of it is kept.
-    pub retention: Retention,
+    pub retention: RetentionSettings,
     /// Followers of the directory.
-    pub feed: Feed,
+    pub feed: FeedSettings,
     /// Backups by the clock.
-    pub backup: Backup,
+    pub backup: BackupSettings,
     /// The log.
-    pub log: Log,
+    pub log: LogSettings,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
-    pub apps: Vec<App>,
+    pub apps: Vec<AppSettings>,
 }
 
 /// `[server]`
 #[derive(Clone, Debug)]
-pub struct Server {
+pub struct ServerSettings {
     /// Webhooks and REST; differs from `admin_listen` unless the port is 0.
     pub listen: SocketAddr,
     /// Console, metrics and health.
@@ -68,7 +68,7 @@ pub struct Server {
 
 /// `[limits]`
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct LimitSettings {
     /// Bytes of a webhook's body.
     pub webhook_body: usize,
     /// Bytes of any other request's body.
@@ -89,7 +89,7 @@ pub struct Limits {
 
 /// `[ingest]`
 #[derive(Clone, Debug)]
-pub struct Ingest {
+pub struct IngestSettings {
     /// Jobs that may wait.
     pub queue_jobs: usize,
     /// Bytes of body that may wait; a largest body always fits.
@@ -114,7 +114,7 @@ pub struct Ingest {
 
 /// `[reads]`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reads {
+pub struct ReadSettings {
     /// Threads that look up one app user.
     pub look_up_readers: usize,
     /// Threads for everything that reads many rows.
@@ -127,7 +127,7 @@ pub struct Reads {
 
 /// `[store]`
 #[derive(Clone, Debug)]
-pub struct Store {
+pub struct StoreSettings {
     /// Where the database is.
     pub url: StoreUrl,
     /// Bytes of write-ahead log from which a checkpoint starts.
@@ -138,7 +138,7 @@ pub struct Store {
 
 /// `[retention]`; nothing is no bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retention {
+pub struct RetentionSettings {
     /// Age of journal entries.
     pub history_age: Option<Duration>,
     /// Journal entries.
@@ -157,7 +157,7 @@ pub struct Retention {
 
 /// `[feed]`
 #[derive(Clone, Debug)]
-pub struct Feed {
+pub struct FeedSettings {
     /// Between two comments on a stream without an event.
     pub heartbeat: Duration,
     /// The longest life of a stream.
@@ -166,7 +166,7 @@ pub struct Feed {
 
 /// `[backup]`
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backup {
+pub struct BackupSettings {
     /// Where the service keeps backups; none turns them off.
     pub folder: Option<PathBuf>,
     /// From one to the next.
@@ -177,7 +177,7 @@ pub struct Backup {
 
 /// `[log]`
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct LogSettings {
     /// How a line looks.
     pub format: LogFormat,
     /// How much is logged, unless `RUST_LOG` says otherwise.
@@ -186,7 +186,7 @@ pub struct Log {
 
 /// `[[apps]]`: one Smooch app and its credentials.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct AppSettings {
     /// The `_id` of the app; not empty.
     pub id: String,
     /// For people; the id unless set.
@@ -196,7 +196,7 @@ pub struct App {
     /// What its webhooks may carry; at least one, none of them empty.
     pub webhook_secrets: Vec<Secret>,
     /// What its JWTs may be signed with.
-    pub keys: Vec<Key>,
+    pub keys: Vec<SigningKey>,
     /// Without a webhook of it, after which it is called silent; that of all apps unless set.
     pub silent_after: Option<Duration>,
     /// `hasIcon` of init.
@@ -209,7 +209,7 @@ pub struct App {
 
 /// A key that signs JWTs.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct SigningKey {
     /// The `kid`; 1 to 128 bytes without control characters.
     pub id: String,
     /// At least 16 bytes.

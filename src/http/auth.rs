@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::jwt::{self, Scope};
-use crate::config::{self, App, Secret};
+use crate::config::{self, AppSettings, Secret};
 use crate::domain::command::Authority;
 use crate::domain::{AppId, json_text};
 
@@ -65,11 +65,11 @@ struct Proven {
 }
 
 impl Apps {
-    pub(super) fn new(apps: &[App], account_keys: &[config::Key]) -> Self {
+    pub(super) fn new(apps: &[AppSettings], account_keys: &[config::SigningKey]) -> Self {
         let of_apps =
             apps.iter().flat_map(|app| app.keys.iter().map(|key| (Some(AppId::from(app.id.as_str())), key)));
         let all = of_apps.chain(account_keys.iter().map(|key| (None, key)));
-        let key = |(app, key): (_, &config::Key)| {
+        let key = |(app, key): (_, &config::SigningKey)| {
             let (secret, hash) = (key.secret.clone(), hash(key.secret.expose()));
             (key.id.clone(), Key { app, secret, hash })
         };

@@ -5,7 +5,7 @@ use axum::response::Response;
 
 use super::call::{Call, Shown, no_user};
 use super::error::{ApiError, json};
-use crate::config::App;
+use crate::config::AppSettings;
 use crate::domain::command::{Action, Authority};
 use crate::domain::json_text;
 use crate::smooch::json::write_string;
@@ -31,7 +31,7 @@ pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
 }
 
 /// What init tells of an app: all that any of Smooch's clients ever read there.
-pub(super) fn app_text(app: &App) -> String {
+pub(super) fn app_text(app: &AppSettings) -> String {
     let mut text = String::from("{\"_id\":");
     write_string(&app.id, &mut text);
     if let Some(token) = &app.app_token {

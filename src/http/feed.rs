@@ -213,12 +213,12 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(settings: &crate::config::Feed) -> Self {
+    pub(super) fn new(settings: &crate::config::FeedSettings) -> Self {
         Self { pace: Arc::default(), heartbeat: settings.heartbeat, stream_life: settings.stream_life }
     }
 
     /// The same with other settings, for followers that begin from now on.
-    pub(super) fn again(&self, settings: &crate::config::Feed) -> Self {
+    pub(super) fn again(&self, settings: &crate::config::FeedSettings) -> Self {
         Self { pace: self.pace.clone(), ..Self::new(settings) }
     }
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 use super::trace::Route;
-use crate::config::Server;
+use crate::config::ServerSettings;
 
 /// The names of the admin listener.
 #[derive(Clone, Debug)]
@@ -24,12 +24,12 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    pub(super) fn new(server: &Server) -> Self {
+    pub(super) fn new(server: &ServerSettings) -> Self {
         Self { listen: server.admin_listen.ip(), names: server.admin_hosts.clone().into() }
     }
 
     /// The same with the names of other settings.
-    pub(super) fn again(&self, server: &Server) -> Self {
+    pub(super) fn again(&self, server: &ServerSettings) -> Self {
         Self { listen: self.listen, names: server.admin_hosts.clone().into() }
     }
 

@@ -32,7 +32,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::ServiceExt;
 
 use super::trace::{Route, Trace};
-use crate::config::Server;
+use crate::config::ServerSettings;
 use crate::metrics::Metrics;
 
 /// hyper's own bound, and Smooch sends a dozen.
@@ -51,8 +51,8 @@ pub struct Limits {
     per_address: usize,
 }
 
-impl From<&Server> for Limits {
-    fn from(server: &Server) -> Self {
+impl From<&ServerSettings> for Limits {
+    fn from(server: &ServerSettings) -> Self {
         Self {
             header_timeout: server.header_timeout,
             idle_timeout: server.idle_timeout,

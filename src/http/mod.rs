@@ -46,7 +46,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
 
-use crate::config::{Server, Settings, StoreUrl};
+use crate::config::{ServerSettings, Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::ingest::app_activity::AppActivity;
 use crate::ingest::commit_notifier::CommitNotifier;
@@ -286,7 +286,7 @@ pub fn starting(metrics: Arc<Metrics>) -> Router {
 }
 
 /// The admin listener before there is a database: alive, and not ready.
-pub fn admin_starting(server: &Server) -> Router {
+pub fn admin_starting(server: &ServerSettings) -> Router {
     let own = middleware::from_fn_with_state(Hosts::new(server), host::only_own);
     starting(Arc::default()).route("/livez", get(admin::alive)).layer(own)
 }

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use crate::config::App;
+use crate::config::AppSettings;
 use crate::domain::AppId;
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ struct Secret {
 }
 
 impl Secrets {
-    pub(super) fn new(apps: &[App]) -> Self {
+    pub(super) fn new(apps: &[AppSettings]) -> Self {
         let secrets = apps.iter().zip(0u32..).flat_map(|(app, n)| {
             app.webhook_secrets.iter().filter_map(move |secret| Secret::new(n, secret.expose()))
         });

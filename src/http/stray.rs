@@ -17,7 +17,7 @@ use super::trace::Route;
 use super::{Shared, State};
 use crate::clock::now_ms;
 use crate::domain::AppId;
-use crate::metrics::Outcome;
+use crate::metrics::WebhookOutcome;
 
 /// The reason of a webhook that was sent to another address, in the log and in the metrics.
 const WRONG_PATH: &str = "wrong_path";
@@ -52,7 +52,7 @@ pub(super) async fn notice(shared: State, mut request: Request, next: Next) -> R
         && response.status().is_client_error()
     {
         let status = response.status().as_u16();
-        shared.metrics.refuse(Outcome::refused, WRONG_PATH);
+        shared.metrics.refuse(WebhookOutcome::refused, WRONG_PATH);
         if shared.metrics.may_log_refusal(WRONG_PATH) {
             tracing::warn!(
                 reason = WRONG_PATH, app = %app, source, %method, status,
@@ -72,7 +72,7 @@ pub(super) async fn other_method(shared: State, request: Request) -> Response {
         let sent = sender(&shared, &parts.headers, body).await;
         if let Ok((Some(app), _)) = sent {
             let (method, source) = (&parts.method, peer(&parts.extensions));
-            shared.metrics.refuse(Outcome::refused, WRONG_METHOD);
+            shared.metrics.refuse(WebhookOutcome::refused, WRONG_METHOD);
             if shared.metrics.may_log_refusal(WRONG_METHOD) {
                 tracing::warn!(
                     reason = WRONG_METHOD, app = %app, source, %method,

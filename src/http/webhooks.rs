@@ -19,7 +19,7 @@ use super::{Shared, State, body};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{SubmitError, WebhookJob, WebhookResult};
-use crate::metrics::Outcome;
+use crate::metrics::WebhookOutcome;
 use crate::smooch::{self, Unusable};
 
 /// The kind of trouble of a body that is another app's.
@@ -152,12 +152,12 @@ async fn accept(
 }
 
 /// What became of a delivery that is on disk, or need not be.
-fn outcome(receipt: &WebhookResult) -> Outcome {
+fn outcome(receipt: &WebhookResult) -> WebhookOutcome {
     match receipt {
-        WebhookResult { quarantined: 1.., .. } => Outcome::quarantined,
-        WebhookResult { learned: 0, kept: 0, erased: 1.., .. } => Outcome::erased,
-        WebhookResult { learned: 0, kept: 0, .. } => Outcome::repeated,
-        _ => Outcome::stored,
+        WebhookResult { quarantined: 1.., .. } => WebhookOutcome::quarantined,
+        WebhookResult { learned: 0, kept: 0, erased: 1.., .. } => WebhookOutcome::erased,
+        WebhookResult { learned: 0, kept: 0, .. } => WebhookOutcome::repeated,
+        _ => WebhookOutcome::stored,
     }
 }
 
@@ -249,7 +249,7 @@ async fn pass_by(
 /// hash: whoever cannot prove to be Smooch must not be able to fill the disk.
 fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: Option<Sha256>) -> ApiError {
     let reason = doubt.reason();
-    shared.metrics.refuse(Outcome::unauthorized, reason);
+    shared.metrics.refuse(WebhookOutcome::unauthorized, reason);
     if let Some(hash) = hash {
         let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         tracing::warn!(reason, source = %peer, bytes, sha256, "a webhook was refused: {reason}");
@@ -264,7 +264,7 @@ fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: O
 
 /// Counts and logs the refusal of a body.
 fn refused(shared: &Shared, request: &Request<'_>, error: ApiError) -> ApiError {
-    let outcome = if error.is_temporary() { Outcome::unavailable } else { Outcome::refused };
+    let outcome = if error.is_temporary() { WebhookOutcome::unavailable } else { WebhookOutcome::refused };
     let reason = error.code();
     shared.metrics.refuse(outcome, reason);
     if shared.metrics.may_log_refusal(reason) {
@@ -274,6 +274,6 @@ fn refused(shared: &Shared, request: &Request<'_>, error: ApiError) -> ApiError 
 }
 
 fn unavailable(shared: &Shared, refused: SubmitError) -> ApiError {
-    shared.metrics.refuse(Outcome::unavailable, refused.code());
+    shared.metrics.refuse(WebhookOutcome::unavailable, refused.code());
     refused.into()
 }

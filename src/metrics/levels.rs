@@ -52,13 +52,13 @@ pub struct ReadLevel {
 
 /// A label that tells which class of reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfClass {
+struct ReadClassLabel {
     class: &'static str,
 }
 
 /// Labels that tell which class of reads, and how they ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndedReads {
+struct ReadOutcomeLabels {
     class: &'static str,
     outcome: &'static str,
 }
@@ -78,17 +78,17 @@ pub struct AppLevel {
 
 /// A label that tells which app.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
+struct AppLabel {
     app: String,
 }
 
 /// Labels of what has none: it is not there until it is known.
-type Known = Family<Vec<(String, String)>, Gauge>;
-type ByApp = Family<Of, Gauge>;
+type OptionalGauge = Family<Vec<(String, String)>, Gauge>;
+type ByApp = Family<AppLabel, Gauge>;
 
 /// A label that tells which table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfTable {
+struct TableLabel {
     table: &'static str,
 }
 
@@ -101,17 +101,17 @@ pub(super) struct Gauges {
     database_bytes: Gauge,
     wal_bytes: Gauge,
     wal_limit: Gauge,
-    users: Known,
-    quarantine_bodies: Known,
-    quarantine_bytes: Known,
+    users: OptionalGauge,
+    quarantine_bodies: OptionalGauge,
+    quarantine_bytes: OptionalGauge,
     last_event: ByApp,
     silent: ByApp,
     feed_oldest: ByApp,
     feed_last: ByApp,
-    reads_running: Family<OfClass, Gauge>,
-    reads_waiting: Family<OfClass, Gauge>,
-    reads: Family<EndedReads, Counter>,
-    remaking: Family<OfTable, Gauge>,
+    reads_running: Family<ReadClassLabel, Gauge>,
+    reads_waiting: Family<ReadClassLabel, Gauge>,
+    reads: Family<ReadOutcomeLabels, Counter>,
+    remaking: Family<TableLabel, Gauge>,
 }
 
 impl Gauges {
@@ -169,18 +169,18 @@ impl Gauges {
             gauge.set(level as i64);
         }
         for level in &levels.reads {
-            let class = OfClass { class: level.class };
+            let class = ReadClassLabel { class: level.class };
             self.reads_running.get_or_create(&class).set(level.running as i64);
             self.reads_waiting.get_or_create(&class).set(level.waiting as i64);
             for (outcome, count) in level.ended {
-                let ended = self.reads.get_or_create(&EndedReads { class: level.class, outcome });
+                let ended = self.reads.get_or_create(&ReadOutcomeLabels { class: level.class, outcome });
                 ended.inner().store(count, Ordering::Relaxed);
             }
         }
         for (table, rows) in &levels.remaking {
-            self.remaking.get_or_create(&OfTable { table }).set(*rows as i64);
+            self.remaking.get_or_create(&TableLabel { table }).set(*rows as i64);
         }
-        let known = |family: &Known, level: Option<u64>| {
+        let known = |family: &OptionalGauge, level: Option<u64>| {
             if let Some(level) = level {
                 family.get_or_create(&Vec::new()).set(level as i64);
             }
@@ -189,7 +189,7 @@ impl Gauges {
         known(&self.quarantine_bodies, levels.quarantined.map(|(bodies, _)| bodies));
         known(&self.quarantine_bytes, levels.quarantined.map(|(_, bytes)| bytes));
         for level in &levels.apps {
-            let of = Of { app: level.app.clone() };
+            let of = AppLabel { app: level.app.clone() };
             if let Some(last) = level.last_event {
                 self.last_event.get_or_create(&of).set(last.div_euclid(1000));
             }

@@ -15,7 +15,7 @@ const AHEAD: &str = "has a name of the future: a clock was ahead";
 
 /// What is in a folder of backups.
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct BackupFolder {
     /// The backups that count, each with when it was made, the oldest first.
     pub counted: Vec<(Timestamp, PathBuf)>,
     /// Those whose names are of the future, sorted: a clock was ahead. When they were made cannot be told, so they are
@@ -25,7 +25,7 @@ pub struct Kept {
     pub flawed: Vec<(PathBuf, String)>,
 }
 
-impl Kept {
+impl BackupFolder {
     /// The files that do not count, each with why.
     pub fn doubtful(&self) -> impl Iterator<Item = (&Path, &str)> {
         let flawed = self.flawed.iter().map(|(path, what)| (path.as_path(), what.as_str()));
@@ -42,8 +42,8 @@ impl Kept {
 ///
 /// # Errors
 /// The folder cannot be read; that it is not there is none.
-pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Kept> {
-    let mut kept = Kept::default();
+pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<BackupFolder> {
+    let mut kept = BackupFolder::default();
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(kept),
         entries => entries?,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Failure, io};
+use super::{ServerError, io};
 use crate::config::{Settings, StoreUrl};
 use crate::store::export::Export as _;
 use crate::store::readers::{LaneBounds, Readers};
@@ -19,7 +19,7 @@ const WAITING: usize = 4096;
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Opens the database, to be written by one and read by several.
-pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), Failure> {
+pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), ServerError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&Options {
         path: path.clone(),
@@ -50,7 +50,7 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>
 }
 
 /// A settings file that lost its apps must not have their webhooks answered 401, which is final.
-fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), Failure> {
+fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), ServerError> {
     let stored: Vec<String> = reader.apps()?.iter().map(|app| app.as_str().to_owned()).collect();
     Ok(settings.check_apps(&stored)?)
 }

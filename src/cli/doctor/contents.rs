@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Finding, span};
-use crate::config::{App, Settings};
+use crate::config::{AppSettings, Settings};
 use crate::store::sqlite::Health;
 
 /// An app without an event for this long is worth a look, whatever the settings say.
@@ -26,7 +26,7 @@ fn time(ms: i64) -> Timestamp {
 /// Only what Smooch told counts: an app may be silent while our own API is busy.
 fn last_events(settings: &Settings, health: &Health, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "last event";
-    let of = |app: &App| {
+    let of = |app: &AppSettings| {
         let last = health.last.iter().find(|(id, _)| id.as_str() == app.id);
         let age = last.map(|(_, ms)| now.duration_since(time(*ms)));
         let bound = app.silent_after.and_then(|bound| SignedDuration::try_from(bound).ok());

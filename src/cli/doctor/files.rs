@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Finding, span};
 use crate::cli::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
-use crate::schedule::{self, Kept};
+use crate::schedule::{self, BackupFolder};
 use crate::store::explain;
 use crate::store::sqlite::{self, Work};
 
@@ -182,7 +182,7 @@ pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     [verdict].into_iter().chain(doubtful).collect()
 }
 
-fn newest_backup(settings: &Settings, folder: &Path, kept: &Kept, now: Timestamp) -> Finding {
+fn newest_backup(settings: &Settings, folder: &Path, kept: &BackupFolder, now: Timestamp) -> Finding {
     const CHECK: &str = "last backup";
     let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
     let name = folder.display();
@@ -224,18 +224,18 @@ pub(super) fn leftovers(settings: &Settings) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::finding::State;
+    use crate::cli::doctor::finding::Severity;
 
     #[test]
     fn file_systems_that_do_not_keep_their_word_are_known() {
         for (magic, state, said) in [
-            (0xEF53, State::Fine, "on a disk"),
-            (0x9123_683E, State::Fine, "on a disk"),
-            (0x6969, State::Wrong, "another machine"),
-            (0xFF53_4D42, State::Wrong, "another machine"),
-            (0x6573_5546, State::Warning, "FUSE"),
-            (0x0102_1994, State::Wrong, "in memory"),
-            (0x794C_7630, State::Warning, "container"),
+            (0xEF53, Severity::Fine, "on a disk"),
+            (0x9123_683E, Severity::Fine, "on a disk"),
+            (0x6969, Severity::Wrong, "another machine"),
+            (0xFF53_4D42, Severity::Wrong, "another machine"),
+            (0x6573_5546, Severity::Warning, "FUSE"),
+            (0x0102_1994, Severity::Wrong, "in memory"),
+            (0x794C_7630, Severity::Warning, "container"),
         ] {
             let finding = kind("here", magic);
             assert!(finding.state == state && finding.said.contains(said), "{magic:#x}: {finding:?}");

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum Severity {
     Fine,
     /// May go wrong, or is for its owner to judge.
     Warning,
@@ -14,7 +14,7 @@ pub(super) enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
-    pub(super) state: State,
+    pub(super) state: Severity,
     pub(super) said: String,
     /// Empty where all is well.
     pub(super) remedy: String,
@@ -22,15 +22,15 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn fine(check: &'static str, said: impl Into<String>) -> Self {
-        Self { check, state: State::Fine, said: said.into(), remedy: String::new() }
+        Self { check, state: Severity::Fine, said: said.into(), remedy: String::new() }
     }
 
     pub(super) fn warning(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, state: State::Warning, said: said.into(), remedy: remedy.into() }
+        Self { check, state: Severity::Warning, said: said.into(), remedy: remedy.into() }
     }
 
     pub(super) fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { check, state: State::Wrong, said: said.into(), remedy: remedy.into() }
+        Self { check, state: Severity::Wrong, said: said.into(), remedy: remedy.into() }
     }
 }
 

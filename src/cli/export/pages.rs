@@ -15,12 +15,12 @@ const PAGE: usize = 200;
 const LOOKS: usize = 20_000;
 
 /// How far an app is read.
-pub(super) struct Pages<'a> {
+pub(super) struct ExportPages<'a> {
     app: &'a AppId,
-    at: At<'a>,
+    at: ExportPosition<'a>,
 }
 
-enum At<'a> {
+enum ExportPosition<'a> {
     /// Everything there is. Whoever moves after the entry `begun` is told of by itself.
     All {
         begun: Seq,
@@ -33,15 +33,15 @@ enum At<'a> {
     End,
 }
 
-impl<'a> Pages<'a> {
+impl<'a> ExportPages<'a> {
     pub(super) fn of(
         reader: &mut SqliteReader,
         app: &'a AppId,
         query: Option<&'a Query>,
     ) -> anyhow::Result<Self> {
         let at = match query {
-            Some(query) => At::Filtered { query, after: None },
-            None => At::All { begun: reader.last()?, behind: None },
+            Some(query) => ExportPosition::Filtered { query, after: None },
+            None => ExportPosition::All { begun: reader.last()?, behind: None },
         };
         Ok(Self { app, at })
     }
@@ -49,20 +49,20 @@ impl<'a> Pages<'a> {
     /// The next page, perhaps without anybody; nothing at the end.
     pub(super) fn next(&mut self, reader: &mut SqliteReader) -> anyhow::Result<Option<Vec<Kept>>> {
         let kept = match &mut self.at {
-            At::End => return Ok(None),
-            At::All { begun, behind } => {
+            ExportPosition::End => return Ok(None),
+            ExportPosition::All { begun, behind } => {
                 let part = reader.part(self.app, behind.as_ref(), *begun)?;
                 *behind = part.next;
                 if behind.is_none() {
-                    self.at = At::End;
+                    self.at = ExportPosition::End;
                 }
                 part.kept
             }
-            At::Filtered { query, after } => {
+            ExportPosition::Filtered { query, after } => {
                 let (kept, next) = filtered(reader, self.app, query, after.as_ref())?;
                 *after = next;
                 if after.is_none() {
-                    self.at = At::End;
+                    self.at = ExportPosition::End;
                 }
                 kept
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::cli::{Failure, apps};
+use crate::cli::{CommandError, apps};
 use crate::clock::now_ms;
 use crate::config::{self, Settings};
 use crate::domain::brand::Name;
@@ -15,7 +15,7 @@ use crate::store::sqlite::SqliteReader;
 
 /// What every command on journal entries may be told. All that is given must hold.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::cli) struct Filter {
+pub(in crate::cli) struct EntryFilter {
     /// Only entries of this app, by its id
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -30,45 +30,45 @@ pub(in crate::cli) struct Filter {
     #[arg(long, value_name = "TRIGGER")]
     trigger: Option<String>,
     #[command(flatten)]
-    span: Span,
+    span: EntryRange,
 }
 
 /// From when to when.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::cli) struct Span {
+pub(in crate::cli) struct EntryRange {
     /// From this number on, or received at this time or later: a number, a time such as
     /// 2026-03-01T08:00:00Z, a date (its midnight in UTC), or how long ago, such as 2h
     #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
-    since: Option<Moment>,
+    since: Option<EntryBound>,
     /// Up to this number, or received at this time or earlier
     #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
-    until: Option<Moment>,
+    until: Option<EntryBound>,
 }
 
 /// A place in the journal.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::cli) enum Moment {
+pub(in crate::cli) enum EntryBound {
     Entry(Seq),
     /// In ms since 1970.
     Received(i64),
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
+fn moment(text: &str) -> Result<EntryBound, String> {
     // A number so large that no journal has it is a time in ms.
     if let Some(seq) = text.parse().ok().filter(|seq| *seq < 100_000_000_000) {
-        return Ok(Moment::Entry(seq));
+        return Ok(EntryBound::Entry(seq));
     }
     if let Some(time) = domain::moment::asked(text).filter(|_| !text.starts_with('-')) {
-        return Ok(Moment::Received(time.div_euclid(1000)));
+        return Ok(EntryBound::Received(time.div_euclid(1000)));
     }
     let ago = config::duration(text).map_err(
         |_| "neither a number, nor a time such as 2026-03-01 or 2026-03-01T08:00:00Z, nor a duration such as 2h",
     )?;
     let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
-    Ok(Moment::Received(now_ms().saturating_sub(ago)))
+    Ok(EntryBound::Received(now_ms().saturating_sub(ago)))
 }
 
-impl Span {
+impl EntryRange {
     pub(in crate::cli) fn is_empty(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
@@ -77,39 +77,39 @@ impl Span {
     ///
     /// # Errors
     /// It ends before it begins.
-    pub(in crate::cli) fn narrow(&self, wanted: &mut Wanted) -> Result<(), Failure> {
+    pub(in crate::cli) fn narrow(&self, wanted: &mut Wanted) -> Result<(), CommandError> {
         let backwards = match (self.since, self.until) {
-            (Some(Moment::Entry(since)), Some(Moment::Entry(until))) => since > until,
-            (Some(Moment::Received(since)), Some(Moment::Received(until))) => since > until,
+            (Some(EntryBound::Entry(since)), Some(EntryBound::Entry(until))) => since > until,
+            (Some(EntryBound::Received(since)), Some(EntryBound::Received(until))) => since > until,
             _ => false,
         };
         if backwards {
-            return Err(Failure::Usage("--until is before --since".to_owned()));
+            return Err(CommandError::Usage("--until is before --since".to_owned()));
         }
         match self.since {
-            Some(Moment::Entry(seq)) => wanted.from = wanted.from.max(seq),
-            Some(Moment::Received(time)) => wanted.since = Some(time),
+            Some(EntryBound::Entry(seq)) => wanted.from = wanted.from.max(seq),
+            Some(EntryBound::Received(time)) => wanted.since = Some(time),
             None => {}
         }
         match self.until {
-            Some(Moment::Entry(seq)) => wanted.to = wanted.to.min(seq),
-            Some(Moment::Received(time)) => wanted.until = Some(time),
+            Some(EntryBound::Entry(seq)) => wanted.to = wanted.to.min(seq),
+            Some(EntryBound::Received(time)) => wanted.until = Some(time),
             None => {}
         }
         Ok(())
     }
 }
 
-impl Filter {
+impl EntryFilter {
     pub(in crate::cli) fn is_empty(&self) -> bool {
         self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
     }
 
     /// What it says, for whoever must tell two of them apart; not when, since "ago" is another time each day.
     pub(in crate::cli) fn told(&self) -> String {
-        let moment = |moment: Moment| match moment {
-            Moment::Entry(seq) => format!("entry {seq}"),
-            Moment::Received(_) => "a time".to_owned(),
+        let moment = |moment: EntryBound| match moment {
+            EntryBound::Entry(seq) => format!("entry {seq}"),
+            EntryBound::Received(_) => "a time".to_owned(),
         };
         let text = |name: &str, value: Option<String>| value.map(|value| format!(", {name} {value}"));
         let quoted = |name: &str, value: Option<String>| text(name, value.map(|value| format!("{value:?}")));
@@ -169,24 +169,24 @@ impl Filter {
         &self,
         reader: &mut SqliteReader,
         settings: &Settings,
-    ) -> anyhow::Result<Coming> {
+    ) -> anyhow::Result<FutureEntries> {
         let mut wanted = self.of_app(reader, settings)?;
         self.span.narrow(&mut wanted)?;
         let Some((app, name)) = self.user(reader, settings)? else {
-            return Ok(Coming { wanted, users: None, unknown: None });
+            return Ok(FutureEntries { wanted, users: None, unknown: None });
         };
         let ids = reader.whom(&app, &name).context("looking up the app user")?;
         wanted.app = Some(app.clone());
         if ids.is_empty() {
             let users = Some(BTreeSet::from([SmoochId::from(&*name.text)]));
-            return Ok(Coming { wanted, users, unknown: Some(app) });
+            return Ok(FutureEntries { wanted, users, unknown: Some(app) });
         }
-        Ok(Coming { wanted, users: Some(ids), unknown: None })
+        Ok(FutureEntries { wanted, users: Some(ids), unknown: None })
     }
 }
 
 /// Entries that are still to come.
-pub(in crate::cli) struct Coming {
+pub(in crate::cli) struct FutureEntries {
     pub(in crate::cli) wanted: Wanted,
     /// Only those that touch one of these.
     pub(in crate::cli) users: Option<BTreeSet<SmoochId>>,
@@ -205,13 +205,13 @@ mod tests {
 
     #[test]
     fn a_moment_is_a_number_a_time_or_a_while_ago() {
-        assert_eq!(moment("17"), Ok(Moment::Entry(17)));
-        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(Moment::Received(1000)));
+        assert_eq!(moment("17"), Ok(EntryBound::Entry(17)));
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(EntryBound::Received(1000)));
         let now = now_ms();
-        let Ok(Moment::Received(ago)) = moment("2h") else { panic!("not a time") };
+        let Ok(EntryBound::Received(ago)) = moment("2h") else { panic!("not a time") };
         assert!((now - 7_200_000..now - 7_100_000).contains(&ago), "{ago}");
-        assert_eq!(moment("2026-03-01"), Ok(Moment::Received(1_772_323_200_000)));
-        assert_eq!(moment("1500000010500"), Ok(Moment::Received(1_500_000_010_500)));
+        assert_eq!(moment("2026-03-01"), Ok(EntryBound::Received(1_772_323_200_000)));
+        assert_eq!(moment("1500000010500"), Ok(EntryBound::Received(1_500_000_010_500)));
         for text in ["", "yesterday", "-1", "2026-03-01T08:00:00", "1500000010500000"] {
             assert!(moment(text).is_err(), "{text}");
         }

@@ -14,15 +14,15 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::PAGE;
-use super::filter::Filter;
+use super::filter::EntryFilter;
 use super::resume::Resume;
 use crate::cli::progress::Progress;
-use crate::cli::replay::payloads::{NotSent, Place as Named};
-use crate::cli::replay::post::Request;
+use crate::cli::replay::payloads::{NotSent, PayloadLocation};
+use crate::cli::replay::post::SignedPayload;
 use crate::cli::replay::sign::Signer;
-use crate::cli::replay::tally::{Outcome, Tally};
-use crate::cli::replay::{Feed, Posting, post_all};
-use crate::cli::{Failure, database, service};
+use crate::cli::replay::summary::{PostOutcome, ReplaySummary};
+use crate::cli::replay::{PayloadSink, PostArgs, post_all};
+use crate::cli::{CommandError, admin_client, database};
 use crate::config::{Settings, StoreUrl};
 use crate::ingest::maintenance::reparse_event;
 use crate::store::archive::{Archive as _, BatchBody, Wanted};
@@ -59,14 +59,14 @@ Examples:
 /// What `rollcall journal replay` is told.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
-pub struct Args {
+pub struct JournalReplayArgs {
     /// Which entries: a number, or from one to another, both included; either end may be left out
     #[arg(value_name = "SEQ|A..B", value_parser = range)]
     range: Option<(Seq, Seq)>,
     #[command(flatten)]
-    filter: Filter,
+    filter: EntryFilter,
     #[command(flatten)]
-    posting: Posting,
+    posting: PostArgs,
     /// Say what would be posted, and post nothing
     #[arg(long)]
     dry_run: bool,
@@ -94,25 +94,25 @@ fn range(text: &str) -> Result<(Seq, Seq), String> {
 /// # Errors
 /// It is not said which entries are meant; the database or the `--resume-file` cannot be read; an app's
 /// secret cannot travel in a header; the target cannot be told; or nothing takes the summary.
-pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume = args.resume_file.as_deref();
     let resume = resume.map(|path| Resume::at(path, meant(args), database)).transpose()?;
-    let (bodies, place) = Bodies::of(args, resume.as_ref(), settings)?;
-    let keep = |place: &Place| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
+    let (bodies, place) = JournalBodies::of(args, resume.as_ref(), settings)?;
+    let keep = |place: &ResumePoint| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
     if args.dry_run {
         return dry_run(args, bodies);
     }
     if args.posting.to.is_none() {
-        service::listens(settings).await?;
+        admin_client::listens(settings).await?;
     }
     let poster = args.posting.poster(settings)?;
     stop_on_signal(&bodies.stop)?;
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
     let mut progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
     let (began, mut written) = (Instant::now(), Instant::now());
-    let mut tally = Tally::default();
-    let read = move |feed: &Feed| bodies.read(&|request| feed.put(request));
+    let mut tally = ReplaySummary::default();
+    let read = move |feed: &PayloadSink| bodies.read(&|request| feed.put(request));
     let read = post_all(args.posting.concurrency, poster, read, |outcome| {
         tally.add(outcome).inspect(|failure| progress.say(failure));
         place.done(outcome);
@@ -133,8 +133,8 @@ pub async fn run(args: &Args, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(if tally.all_well() && !stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn dry_run(args: &Args, bodies: Bodies) -> anyhow::Result<ExitCode> {
-    let counted = RefCell::new((Tally::default(), 0_u64));
+fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<ExitCode> {
+    let counted = RefCell::new((ReplaySummary::default(), 0_u64));
     bodies.read(&|request| match request {
         Ok(_) => counted.borrow_mut().1 += 1,
         Err(outcome) => {
@@ -155,23 +155,27 @@ fn dry_run(args: &Args, bodies: Bodies) -> anyhow::Result<ExitCode> {
 }
 
 /// The bodies of the entries that are meant, in the order of their numbers.
-struct Bodies {
+struct JournalBodies {
     reader: SqliteReader,
     wanted: Wanted,
     signer: Signer,
     /// Whether the one entry was named by its number.
     is_named: bool,
-    place: Arc<Place>,
+    place: Arc<ResumePoint>,
     /// Set by whoever wants no more of them.
     stop: Arc<AtomicBool>,
 }
 
-impl Bodies {
-    fn of(args: &Args, resume: Option<&Resume>, settings: &Settings) -> anyhow::Result<(Self, Arc<Place>)> {
+impl JournalBodies {
+    fn of(
+        args: &JournalReplayArgs,
+        resume: Option<&Resume>,
+        settings: &Settings,
+    ) -> anyhow::Result<(Self, Arc<ResumePoint>)> {
         if args.range.is_none() && args.filter.is_empty() {
             let why =
                 "say which entries to replay: a number, a range such as 10..20, .. for all, or a filter";
-            return Err(Failure::Usage(why.to_owned()).into());
+            return Err(CommandError::Usage(why.to_owned()).into());
         }
         let mut reader = database::open(settings)?;
         let mut wanted = args.filter.wanted(&mut reader, settings)?;
@@ -186,12 +190,12 @@ impl Bodies {
         wanted.from = wanted.from.max(kept.unwrap_or(0));
         let is_named = args.range.is_some_and(|(from, to)| from == to);
         let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
-        let place = Arc::new(Place::new(wanted.from));
+        let place = Arc::new(ResumePoint::new(wanted.from));
         Ok((Self { reader, wanted, signer, is_named, place: place.clone(), stop: Arc::default() }, place))
     }
 
     /// Hands each of them to `put`; whether it was stopped before the end.
-    fn read(mut self, put: &dyn Fn(Result<Request, Outcome>)) -> store::Result<bool> {
+    fn read(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>)) -> store::Result<bool> {
         let mut before = None;
         loop {
             let page = self.reader.entries(&self.wanted, PAGE)?;
@@ -231,24 +235,24 @@ impl Bodies {
         }
     }
 
-    fn passed_over(&self, entry: &Entry, why: &'static str) -> Outcome {
-        if self.is_named { not_sent(entry, NotSent::NoWebhook(why)) } else { Outcome::PassedOver { why } }
+    fn passed_over(&self, entry: &Entry, why: &'static str) -> PostOutcome {
+        if self.is_named { not_sent(entry, NotSent::NoWebhook(why)) } else { PostOutcome::PassedOver { why } }
     }
 
-    fn request(&self, entry: &Entry, body: &[u8]) -> Result<Request, Outcome> {
+    fn request(&self, entry: &Entry, body: &[u8]) -> Result<SignedPayload, PostOutcome> {
         match self.signer.sign_as(entry.app.as_str(), body) {
-            Ok(headers) => Ok(Request { place: named(entry), body: body.to_vec(), headers }),
+            Ok(headers) => Ok(SignedPayload { place: named(entry), body: body.to_vec(), headers }),
             Err(why) => Err(not_sent(entry, why)),
         }
     }
 }
 
-fn named(entry: &Entry) -> Named {
-    Named { file: "journal".into(), line: Some(entry.seq) }
+fn named(entry: &Entry) -> PayloadLocation {
+    PayloadLocation { file: "journal".into(), line: Some(entry.seq) }
 }
 
-fn not_sent(entry: &Entry, why: NotSent) -> Outcome {
-    Outcome::NotSent { place: named(entry), why }
+fn not_sent(entry: &Entry, why: NotSent) -> PostOutcome {
+    PostOutcome::NotSent { place: named(entry), why }
 }
 
 /// Why there is no webhook of an entry that could be sent, whatever is kept.
@@ -275,9 +279,9 @@ fn is_there(reader: &mut SqliteReader, wanted: &Wanted, from: Seq) -> anyhow::Re
 }
 
 /// The entry to go on with: everything before it was answered 2xx, or is nothing to be posted.
-struct Place(Mutex<UnderWay>);
+struct ResumePoint(Mutex<ResumeState>);
 
-struct UnderWay {
+struct ResumeState {
     /// Handed out to be posted, and not answered yet.
     begun: BTreeSet<Seq>,
     /// The first that was refused or unanswered.
@@ -286,12 +290,12 @@ struct UnderWay {
     next: Seq,
 }
 
-impl Place {
+impl ResumePoint {
     fn new(next: Seq) -> Self {
-        Self(Mutex::new(UnderWay { begun: BTreeSet::new(), failed: None, next }))
+        Self(Mutex::new(ResumeState { begun: BTreeSet::new(), failed: None, next }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, UnderWay> {
+    fn lock(&self) -> MutexGuard<'_, ResumeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -303,11 +307,11 @@ impl Place {
         self.lock().next = seq + 1;
     }
 
-    fn done(&self, outcome: &Outcome) {
+    fn done(&self, outcome: &PostOutcome) {
         let Some(seq) = outcome.place().and_then(|place| place.line) else { return };
         let mut under_way = self.lock();
         under_way.begun.remove(&seq);
-        let is_final = matches!(outcome, Outcome::NotSent { why, .. } if why.is_final());
+        let is_final = matches!(outcome, PostOutcome::NotSent { why, .. } if why.is_final());
         if !outcome.is_well() && !is_final {
             under_way.failed = Some(under_way.failed.map_or(seq, |failed| failed.min(seq)));
         }
@@ -321,7 +325,7 @@ impl Place {
 }
 
 /// Which entries are meant, and where they are sent, for whoever must tell two replays apart.
-fn meant(args: &Args) -> String {
+fn meant(args: &JournalReplayArgs) -> String {
     let entries = match args.range {
         None | Some((0, Seq::MAX)) => "all entries".to_owned(),
         Some((from, Seq::MAX)) => format!("entries from {from} on"),
@@ -371,10 +375,10 @@ mod tests {
     #[test]
     fn the_place_to_go_on_is_behind_nothing_that_is_not_done() {
         let outcome = |seq, well: bool| {
-            let place = Named { file: "journal".into(), line: Some(seq) };
+            let place = PayloadLocation { file: "journal".into(), line: Some(seq) };
             let status =
                 if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
-            Outcome::Answered {
+            PostOutcome::Answered {
                 place,
                 status,
                 quarantined: false,
@@ -382,7 +386,7 @@ mod tests {
                 description: None,
             }
         };
-        let place = Place::new(3);
+        let place = ResumePoint::new(3);
         assert_eq!(place.seq(), 3);
         for seq in 3..=6 {
             place.begin(seq);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::cli::Failure;
+use crate::cli::CommandError;
 use crate::store::sqlite::{Kind, Output, Part, Refusal};
 use crate::store::{Seq, explain};
 
@@ -37,12 +37,14 @@ impl Resume {
     ///
     /// # Errors
     /// It is of other entries than `meant`, was sent elsewhere, or cannot be read.
-    pub(super) fn read(&self, meant: RangeInclusive<Seq>) -> Result<Option<Seq>, Failure> {
+    pub(super) fn read(&self, meant: RangeInclusive<Seq>) -> Result<Option<Seq>, CommandError> {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) if text.trim().is_empty() => return Ok(None),
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Failure::Io(format!("{}: {}", self.path.display(), explain(&error)))),
+            Err(error) => {
+                return Err(CommandError::Io(format!("{}: {}", self.path.display(), explain(&error))));
+            }
         };
         let (first, of) = text.split_once('\n').unwrap_or((&text, ""));
         let seq: Seq = first.trim().parse().map_err(|_| no_place(&self.path))?;
@@ -50,7 +52,7 @@ impl Resume {
         if !of.is_empty() && of != self.meant {
             let (of, is) = (of.trim(), self.meant.trim());
             let why = format!("{file} is of another replay ({of}) than this one ({is}): {remedy}");
-            return Err(Failure::Usage(why));
+            return Err(CommandError::Usage(why));
         }
         // Behind the last one there is nothing left to do.
         if !(*meant.start()..=meant.end().saturating_add(1)).contains(&seq) {
@@ -58,7 +60,7 @@ impl Resume {
             let why = format!(
                 "{file} is of another replay: it goes on with entry {seq}, and {from} to {to} are meant: {remedy}"
             );
-            return Err(Failure::Usage(why));
+            return Err(CommandError::Usage(why));
         }
         Ok(Some(seq))
     }
@@ -75,8 +77,8 @@ impl Resume {
     }
 }
 
-fn no_place(path: &Path) -> Failure {
-    Failure::Io(format!("{}: does not begin with the number of a journal entry", path.display()))
+fn no_place(path: &Path) -> CommandError {
+    CommandError::Io(format!("{}: does not begin with the number of a journal entry", path.display()))
 }
 
 fn is_place(head: &[u8]) -> bool {

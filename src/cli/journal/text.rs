@@ -69,7 +69,7 @@ fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// What of an entry can be shown as it came.
-pub(in crate::cli) enum Told<'b> {
+pub(in crate::cli) enum EntryContent<'b> {
     /// The body of a webhook.
     Body(&'b [u8]),
     /// The call to our own API.
@@ -79,17 +79,17 @@ pub(in crate::cli) enum Told<'b> {
 }
 
 /// What of an entry with this body can be shown as it came.
-pub(in crate::cli) fn told<'b>(entry: &Entry, body: &'b [u8]) -> Told<'b> {
+pub(in crate::cli) fn told<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
     if body.is_empty() {
-        return Told::Nothing(NOT_KEPT.to_owned());
+        return EntryContent::Nothing(NOT_KEPT.to_owned());
     }
     if entry.source == Source::Webhook {
-        return Told::Body(body);
+        return EntryContent::Body(body);
     }
     let call = CallMade::of(body).filter(|call| entry.source == Source::Api && !call.erased);
     call.map_or_else(
-        || Told::Nothing(journal_entry::note(body, entry.source == Source::Api).to_owned()),
-        Told::Call,
+        || EntryContent::Nothing(journal_entry::note(body, entry.source == Source::Api).to_owned()),
+        EntryContent::Call,
     )
 }
 

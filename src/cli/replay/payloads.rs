@@ -18,7 +18,7 @@ const SHOWN: usize = 64;
 
 /// Where payloads come from.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) enum Source {
+pub(in crate::cli) enum PayloadSource {
     /// A file that is one payload.
     Whole(PathBuf),
     /// A file with a payload on each line that is not blank.
@@ -31,14 +31,14 @@ pub(in crate::cli) enum Source {
 
 /// Where a payload was found: its file, and in a file of many its line.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) struct Place {
+pub(in crate::cli) struct PayloadLocation {
     /// As it was named.
     pub(in crate::cli) file: Arc<str>,
     /// From 1.
     pub(in crate::cli) line: Option<u64>,
 }
 
-impl Source {
+impl PayloadSource {
     /// Whether what was read is gone, as from a pipe.
     pub(in crate::cli) fn is_read_once(&self) -> bool {
         match self {
@@ -49,7 +49,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PayloadLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
@@ -123,24 +123,24 @@ pub(in crate::cli) fn names(paths: &[PathBuf]) -> String {
 
 /// What some paths stand for.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Found {
+pub(in crate::cli) struct PayloadSources {
     /// Where payloads come from.
-    pub(in crate::cli) sources: Vec<Source>,
+    pub(in crate::cli) sources: Vec<PayloadSource>,
     /// What of folders is passed over: how many entries, by why.
     pub(in crate::cli) passed_over: BTreeMap<&'static str, u64>,
 }
 
 /// What these paths stand for, in their order; a folder for what is in it, sorted by name.
-pub(in crate::cli) fn find(paths: &[PathBuf]) -> Found {
-    let mut found = Found::default();
+pub(in crate::cli) fn find(paths: &[PathBuf]) -> PayloadSources {
+    let mut found = PayloadSources::default();
     for path in paths {
         if path.as_os_str() == "-" {
-            found.sources.push(Source::Stdin);
+            found.sources.push(PayloadSource::Stdin);
         } else if path.is_dir() {
             let before = found.sources.len();
             search(path, &mut found);
             if found.sources.len() == before {
-                found.sources.push(Source::Nothing(path.clone(), NotSent::EmptyFolder));
+                found.sources.push(PayloadSource::Nothing(path.clone(), NotSent::EmptyFolder));
             }
         } else {
             found.sources.push(file(path.clone()));
@@ -153,18 +153,18 @@ fn ends_in(path: &Path, name: &str) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(name))
 }
 
-fn file(path: PathBuf) -> Source {
-    if ends_in(&path, "jsonl") { Source::Lines(path) } else { Source::Whole(path) }
+fn file(path: PathBuf) -> PayloadSource {
+    if ends_in(&path, "jsonl") { PayloadSource::Lines(path) } else { PayloadSource::Whole(path) }
 }
 
 /// Finds everything under a folder. Hidden entries are passed over: editors, archivers and mounted volumes
 /// keep second copies in them. A link to a folder is not followed, since it may lead back up.
-fn search(folder: &Path, found: &mut Found) {
+fn search(folder: &Path, found: &mut PayloadSources) {
     let mut entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
         Ok(entries) => entries,
         Err(error) => {
             let why = NotSent::Unreadable(explain(&error));
-            return found.sources.push(Source::Nothing(folder.to_owned(), why));
+            return found.sources.push(PayloadSource::Nothing(folder.to_owned(), why));
         }
     };
     entries.sort_by_key(DirEntry::file_name);
@@ -188,14 +188,14 @@ fn search(folder: &Path, found: &mut Found) {
 }
 
 /// How many payloads there are; `None` where only reading tells. Reads the files of many.
-pub(in crate::cli) fn count(sources: &[Source]) -> Option<u64> {
+pub(in crate::cli) fn count(sources: &[PayloadSource]) -> Option<u64> {
     let mut count = 0;
     for source in sources {
         match source {
-            Source::Stdin => return None,
-            Source::Lines(_) if source.is_read_once() => return None,
-            Source::Lines(_) => read(source, &mut |_, _| count += 1),
-            Source::Whole(_) | Source::Nothing(..) => count += 1,
+            PayloadSource::Stdin => return None,
+            PayloadSource::Lines(_) if source.is_read_once() => return None,
+            PayloadSource::Lines(_) => read(source, &mut |_, _| count += 1),
+            PayloadSource::Whole(_) | PayloadSource::Nothing(..) => count += 1,
         }
     }
     Some(count)
@@ -203,17 +203,20 @@ pub(in crate::cli) fn count(sources: &[Source]) -> Option<u64> {
 
 /// Hands every payload of a source to `each`, one after the other, with the bytes as they are
 /// recorded, or with what keeps it from being read.
-pub(in crate::cli) fn read(source: &Source, each: &mut dyn FnMut(Place, Result<Vec<u8>, NotSent>)) {
+pub(in crate::cli) fn read(
+    source: &PayloadSource,
+    each: &mut dyn FnMut(PayloadLocation, Result<Vec<u8>, NotSent>),
+) {
     let unreadable = |error: io::Error| NotSent::Unreadable(error.to_string());
-    let place = |path: &Path| Place { file: path.display().to_string().into(), line: None };
+    let place = |path: &Path| PayloadLocation { file: path.display().to_string().into(), line: None };
     match source {
-        Source::Whole(path) => each(place(path), whole(path).map_err(unreadable).flatten()),
-        Source::Lines(path) => match File::open(path) {
+        PayloadSource::Whole(path) => each(place(path), whole(path).map_err(unreadable).flatten()),
+        PayloadSource::Lines(path) => match File::open(path) {
             Ok(file) => read_lines(&place(path).file, BufReader::new(file), each),
             Err(error) => each(place(path), Err(unreadable(error))),
         },
-        Source::Stdin => read_lines(&"stdin".into(), io::stdin().lock(), each),
-        Source::Nothing(path, why) => each(place(path), Err(why.clone())),
+        PayloadSource::Stdin => read_lines(&"stdin".into(), io::stdin().lock(), each),
+        PayloadSource::Nothing(path, why) => each(place(path), Err(why.clone())),
     }
 }
 
@@ -226,10 +229,10 @@ fn whole(path: &Path) -> io::Result<Result<Vec<u8>, NotSent>> {
 fn read_lines(
     file: &Arc<str>,
     mut input: impl BufRead,
-    each: &mut dyn FnMut(Place, Result<Vec<u8>, NotSent>),
+    each: &mut dyn FnMut(PayloadLocation, Result<Vec<u8>, NotSent>),
 ) {
     for number in 1.. {
-        let place = || Place { file: file.clone(), line: Some(number) };
+        let place = || PayloadLocation { file: file.clone(), line: Some(number) };
         match line(&mut input) {
             Ok(None) => return,
             Ok(Some(Ok(line))) if is_blank(&line) => {}
@@ -263,7 +266,7 @@ fn line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, NotSent>>
 mod tests {
     use super::*;
 
-    fn read_all(sources: &[Source]) -> Vec<(String, Result<Vec<u8>, NotSent>)> {
+    fn read_all(sources: &[PayloadSource]) -> Vec<(String, Result<Vec<u8>, NotSent>)> {
         let mut all = Vec::new();
         for source in sources {
             read(source, &mut |place, body| all.push((place.to_string(), body)));
@@ -287,9 +290,9 @@ mod tests {
         {
             fs::write(at(name), "{}\n").unwrap();
         }
-        let whole = |name: &str| Source::Whole(at(name));
+        let whole = |name: &str| PayloadSource::Whole(at(name));
         let inside =
-            [Source::Lines(at("a.JsonL")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.JSON")];
+            [PayloadSource::Lines(at("a.JsonL")), whole("b/deep/y.json"), whole("b/z.json"), whole("c.JSON")];
         std::os::unix::fs::symlink(folder.path(), at("b/up.json")).unwrap();
         let found = find(&[folder.path().to_owned()]);
         assert_eq!(found.sources, inside);
@@ -298,9 +301,14 @@ mod tests {
         assert_eq!(count(&inside), Some(4));
 
         let given = [at("c.JSON"), PathBuf::from("-"), at("README.md"), at("b/none"), at("lost.jsonl")];
-        let empty = Source::Nothing(at("b/none"), NotSent::EmptyFolder);
-        let expected =
-            [whole("c.JSON"), Source::Stdin, whole("README.md"), empty, Source::Lines(at("lost.jsonl"))];
+        let empty = PayloadSource::Nothing(at("b/none"), NotSent::EmptyFolder);
+        let expected = [
+            whole("c.JSON"),
+            PayloadSource::Stdin,
+            whole("README.md"),
+            empty,
+            PayloadSource::Lines(at("lost.jsonl")),
+        ];
         assert_eq!(
             find(&given).sources,
             expected,

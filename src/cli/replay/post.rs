@@ -11,10 +11,10 @@ use reqwest::{Client, Response, Url, redirect, retry};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::payloads::Place;
+use super::payloads::PayloadLocation;
 use super::sign::Headers;
-use super::tally::Outcome;
-use crate::cli::service::choose_cryptography;
+use super::summary::PostOutcome;
+use crate::cli::admin_client::choose_cryptography;
 use crate::http::QUARANTINED;
 
 /// Bytes of an answer that are read; those of a webhook target have a few dozen.
@@ -26,8 +26,8 @@ const DESCRIPTION: usize = 200;
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A signed payload.
-pub(in crate::cli) struct Request {
-    pub(in crate::cli) place: Place,
+pub(in crate::cli) struct SignedPayload {
+    pub(in crate::cli) place: PayloadLocation,
     pub(in crate::cli) body: Vec<u8>,
     pub(in crate::cli) headers: Headers,
 }
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Request {
 pub(in crate::cli) struct Poster {
     client: Client,
     target: Url,
-    pace: Option<Mutex<Pace>>,
+    pace: Option<Mutex<RequestPacer>>,
 }
 
 impl Poster {
@@ -63,16 +63,20 @@ impl Poster {
             client = client.tls_certs_only([]);
         }
         let client = client.build().context("the HTTP client could not be set up")?;
-        Ok(Self { client, target, pace: rate.map(|rate| Mutex::new(Pace::new(rate, Instant::now()))) })
+        Ok(Self {
+            client,
+            target,
+            pace: rate.map(|rate| Mutex::new(RequestPacer::new(rate, Instant::now()))),
+        })
     }
 
     /// Waits for the request's turn and posts it.
-    pub(in crate::cli) async fn post(&self, request: Request) -> Outcome {
+    pub(in crate::cli) async fn post(&self, request: SignedPayload) -> PostOutcome {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
         }
-        let Request { place, body, headers } = request;
+        let SignedPayload { place, body, headers } = request;
         let posted = self
             .client
             .post(self.target.clone())
@@ -86,9 +90,9 @@ impl Poster {
                 let quarantined = answer.headers().contains_key(QUARANTINED);
                 let description = description(&beginning(answer).await);
                 let latency = began.elapsed();
-                Outcome::Answered { place, status, quarantined, latency, description }
+                PostOutcome::Answered { place, status, quarantined, latency, description }
             }
-            Err(error) => Outcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },
+            Err(error) => PostOutcome::Unanswered { place, reason: reason(&error), detail: cause(&error) },
         }
     }
 }
@@ -131,12 +135,12 @@ fn cause(error: &reqwest::Error) -> String {
 }
 
 /// Turns on a grid in time, so that lateness does not add up.
-struct Pace {
+struct RequestPacer {
     interval: Duration,
     next: Instant,
 }
 
-impl Pace {
+impl RequestPacer {
     fn new(rate: NonZeroU32, start: Instant) -> Self {
         // Rounded up: at most so many a second.
         let interval = Duration::from_nanos(1_000_000_000_u64.div_ceil(rate.get().into()));
@@ -160,7 +164,7 @@ mod tests {
     fn a_pace_makes_up_for_late_timers_but_not_for_a_stall() {
         let start = Instant::now();
         let ms = Duration::from_millis;
-        let mut pace = Pace::new(NonZeroU32::new(100).unwrap(), start);
+        let mut pace = RequestPacer::new(NonZeroU32::new(100).unwrap(), start);
         for n in 0..1_000 {
             let late = ms(n % 7);
             assert_eq!(pace.turn(start + ms(10 * n) + late), start + ms(10 * n));

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::payloads::NotSent;
 use crate::cli::apps::of_settings;
 use crate::clock::now_ms;
-use crate::config::App;
+use crate::config::AppSettings;
 use crate::smooch::json::without_mark;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -20,7 +20,7 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
 /// How a request shows that its sender knows the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum Scheme {
+pub(in crate::cli) enum SignatureScheme {
     /// `X-API-Key` with the secret itself.
     ApiKey,
     /// `X-Hub-Signature-256` with an HMAC-SHA256 of the body.
@@ -33,12 +33,12 @@ pub(in crate::cli) enum Scheme {
 
 /// Signs payloads for the apps of the settings, each with its first webhook secret.
 pub(in crate::cli) struct Signer {
-    keys: Vec<(String, Credential)>,
+    keys: Vec<(String, SchemeKey)>,
     /// Whether the only key signs whatever a payload says of its app.
     chosen: bool,
 }
 
-enum Credential {
+enum SchemeKey {
     ApiKey(HeaderValue),
     Hmac(Hmac<Sha256>),
     /// With the names of the id, the timestamp and the signature.
@@ -64,8 +64,12 @@ impl Signer {
     ///
     /// # Errors
     /// The settings have no such app, or a secret cannot be written in a header.
-    pub(in crate::cli) fn new(scheme: Scheme, wanted: Option<&str>, apps: &[App]) -> anyhow::Result<Self> {
-        let key = |app: &App| anyhow::Ok((app.id.clone(), Credential::of(scheme, app)?));
+    pub(in crate::cli) fn new(
+        scheme: SignatureScheme,
+        wanted: Option<&str>,
+        apps: &[AppSettings],
+    ) -> anyhow::Result<Self> {
+        let key = |app: &AppSettings| anyhow::Ok((app.id.clone(), SchemeKey::of(scheme, app)?));
         let keys = match wanted {
             Some(id) => vec![key(of_settings(Some(id), apps)?)?],
             None => apps.iter().map(key).collect::<anyhow::Result<Vec<_>>>()?,
@@ -95,15 +99,15 @@ impl Signer {
     }
 }
 
-impl Credential {
-    fn of(scheme: Scheme, app: &App) -> anyhow::Result<Self> {
+impl SchemeKey {
+    fn of(scheme: SignatureScheme, app: &AppSettings) -> anyhow::Result<Self> {
         let secret = app
             .webhook_secrets
             .first()
             .with_context(|| format!("the app {} has no webhook secret", app.id))?;
         let secret = secret.expose().as_bytes();
         match scheme {
-            Scheme::ApiKey => {
+            SignatureScheme::ApiKey => {
                 let mut value = HeaderValue::from_bytes(secret).ok().with_context(|| {
                     format!(
                         "the first webhook secret of the app {} has characters that no header may have",
@@ -113,9 +117,9 @@ impl Credential {
                 value.set_sensitive(true);
                 Ok(Self::ApiKey(value))
             }
-            Scheme::Hmac => Ok(Self::Hmac(keyed(secret))),
-            Scheme::StandardWebhooks => Ok(Self::Standard(keyed(&standard_key(secret)), STANDARD)),
-            Scheme::Svix => Ok(Self::Standard(keyed(&standard_key(secret)), SVIX)),
+            SignatureScheme::Hmac => Ok(Self::Hmac(keyed(secret))),
+            SignatureScheme::StandardWebhooks => Ok(Self::Standard(keyed(&standard_key(secret)), STANDARD)),
+            SignatureScheme::Svix => Ok(Self::Standard(keyed(&standard_key(secret)), SVIX)),
         }
     }
 
@@ -176,7 +180,7 @@ fn now() -> i64 {
 fn app_of(body: &[u8]) -> serde_json::Result<Option<String>> {
     let body = without_mark(body);
     match serde_json::from_slice(body) {
-        Ok(Payload { app }) => Ok(app.and_then(|app| app.smooch_id.or(app.id)).and_then(Id::text)),
+        Ok(Payload { app }) => Ok(app.and_then(|app| app.smooch_id.or(app.id)).and_then(AppIdValue::text)),
         // Of another shape, and so without an app, or not JSON at all.
         Err(_) => serde_json::from_slice::<IgnoredAny>(body).map(|_| None),
     }
@@ -184,24 +188,24 @@ fn app_of(body: &[u8]) -> serde_json::Result<Option<String>> {
 
 #[derive(Deserialize)]
 struct Payload {
-    app: Option<Named>,
+    app: Option<AppReference>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct AppReference {
     #[serde(rename = "_id")]
-    smooch_id: Option<Id>,
-    id: Option<Id>,
+    smooch_id: Option<AppIdValue>,
+    id: Option<AppIdValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Id {
+enum AppIdValue {
     Text(String),
     Number(u64),
 }
 
-impl Id {
+impl AppIdValue {
     fn text(self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text).filter(|text| !text.is_empty()),
@@ -217,11 +221,11 @@ mod tests {
     use super::*;
     use crate::config::{Secret, Settings};
 
-    fn apps(text: &str) -> Vec<App> {
+    fn apps(text: &str) -> Vec<AppSettings> {
         Settings::parse(text, "config.toml", &BTreeMap::new(), &[]).unwrap().apps
     }
 
-    fn two() -> Vec<App> {
+    fn two() -> Vec<AppSettings> {
         let app = |id: &str| {
             format!("[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"secret of {id}\", \"old {id}\"]\n")
         };
@@ -236,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_app_that_a_payload_names_signs_it() {
-        let signer = Signer::new(Scheme::ApiKey, None, &two()).unwrap();
+        let signer = Signer::new(SignatureScheme::ApiKey, None, &two()).unwrap();
         assert_eq!(secret(&signer, r#"{"app":{"_id":"one"}}"#).unwrap(), "secret of one");
         assert_eq!(
             secret(&signer, r#"{"x":[],"app":{"name":"\ud83d","id":"two"}}"#).unwrap(),
@@ -254,15 +258,15 @@ mod tests {
 
     #[test]
     fn an_only_app_signs_what_names_none_and_a_chosen_one_signs_all() {
-        let only = Signer::new(Scheme::ApiKey, None, &apps("")).unwrap();
+        let only = Signer::new(SignatureScheme::ApiKey, None, &apps("")).unwrap();
         assert_eq!(secret(&only, "{}").unwrap(), "demo-webhook-secret");
         assert_eq!(secret(&only, r#"{"app":{"_id":"one"}}"#).unwrap_err().reason(), "unknown app");
-        let chosen = Signer::new(Scheme::ApiKey, Some("two"), &two()).unwrap();
+        let chosen = Signer::new(SignatureScheme::ApiKey, Some("two"), &two()).unwrap();
         for body in ["{}", r#"{"app":{"_id":"one"}}"#, r#"{"app":{"_id":"three"}}"#] {
             assert_eq!(secret(&chosen, body).unwrap(), "secret of two");
         }
         assert_eq!(secret(&chosen, "{").unwrap_err().reason(), "not JSON");
-        let error = Signer::new(Scheme::ApiKey, Some("three"), &two()).err().unwrap();
+        let error = Signer::new(SignatureScheme::ApiKey, Some("three"), &two()).err().unwrap();
         assert_eq!(error.to_string(), "there is no app \"three\"; the settings have one, two");
     }
 
@@ -293,7 +297,7 @@ mod tests {
             ),
         ] {
             let settings = format!("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"{secret}\"]\n");
-            let key = Credential::of(Scheme::Hmac, &apps(&settings)[0]).unwrap();
+            let key = SchemeKey::of(SignatureScheme::Hmac, &apps(&settings)[0]).unwrap();
             let (name, value) = key.headers(body.as_bytes(), 0).remove(0);
             assert_eq!((name, value.to_str().unwrap()), (SIGNATURE, &*format!("sha256={hex}")));
         }
@@ -317,8 +321,8 @@ mod tests {
     fn a_secret_that_no_header_carries_is_refused_without_showing_it() {
         let mut apps = two();
         apps[0].webhook_secrets = vec![Secret::new("two\nlines")];
-        let error = Signer::new(Scheme::ApiKey, None, &apps).err().unwrap().to_string();
+        let error = Signer::new(SignatureScheme::ApiKey, None, &apps).err().unwrap().to_string();
         assert!(error.contains("the app one") && !error.contains("lines"), "{error}");
-        assert!(Signer::new(Scheme::Hmac, None, &apps).is_ok());
+        assert!(Signer::new(SignatureScheme::Hmac, None, &apps).is_ok());
     }
 }

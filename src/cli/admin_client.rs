@@ -9,7 +9,7 @@ use reqwest::{Client, Method, header};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::{Failure, database};
+use super::{CommandError, database};
 use crate::config::Settings;
 
 /// Far longer than the service takes to answer, be it with a refusal.
@@ -27,20 +27,20 @@ pub(super) const ANY_PORT: &str =
     "server.admin_listen has port 0, which is any free one: say which with --set";
 
 /// The admin listener.
-pub(super) struct Service {
+pub(super) struct AdminClient {
     client: Client,
     base: String,
 }
 
 /// An answer: its status, and its JSON.
-pub(super) struct Answer {
+pub(super) struct AdminResponse {
     pub(super) status: u16,
     pub(super) json: Value,
     /// When to ask again, as it says itself.
     pub(super) again_in: Option<Duration>,
 }
 
-impl Answer {
+impl AdminResponse {
     /// What a refusal says.
     pub(super) fn refusal(&self) -> String {
         let said = self.json.pointer("/error/description").and_then(Value::as_str);
@@ -48,13 +48,13 @@ impl Answer {
     }
 }
 
-impl Service {
+impl AdminClient {
     /// # Errors
     /// It cannot be told where it listens, or no service of this program can have the database.
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         database::refuse_newer(settings)?;
-        let admin =
-            reached_at(settings.server.admin_listen).ok_or_else(|| Failure::Usage(ANY_PORT.to_owned()))?;
+        let admin = reached_at(settings.server.admin_listen)
+            .ok_or_else(|| CommandError::Usage(ANY_PORT.to_owned()))?;
         Self::at(&format!("http://{admin}"))
     }
 
@@ -72,8 +72,13 @@ impl Service {
     /// Asks for something that may be asked twice: while the service has no room, again a little later.
     ///
     /// # Errors
-    /// Nobody answers: [`Failure::Unavailable`].
-    pub(super) async fn ask(&self, method: Method, path: &str, body: &Value) -> Result<Answer, Failure> {
+    /// Nobody answers: [`CommandError::Unavailable`].
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<AdminResponse, CommandError> {
         let mut tries = 1;
         loop {
             let body = body.to_string().into_bytes();
@@ -89,16 +94,24 @@ impl Service {
     /// Posts lines of JSON, once.
     ///
     /// # Errors
-    /// Nobody answers: [`Failure::Unavailable`].
-    pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Answer, Failure> {
+    /// Nobody answers: [`CommandError::Unavailable`].
+    pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<AdminResponse, CommandError> {
         self.send(Method::POST, path, "application/x-ndjson", lines).await
     }
 
-    async fn send(&self, method: Method, path: &str, kind: &str, body: Vec<u8>) -> Result<Answer, Failure> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<AdminResponse, CommandError> {
         let failed = |error: reqwest::Error| {
             let why = if error.is_connect() { "is not there" } else { "does not answer" };
             let base = &self.base;
-            Failure::Unavailable(format!("the service {why} at {base} (server.admin_listen): is it started?"))
+            CommandError::Unavailable(format!(
+                "the service {why} at {base} (server.admin_listen): is it started?"
+            ))
         };
         let request = self.client.request(method, format!("{}{path}", self.base));
         let request = request.header(header::CONTENT_TYPE, kind).body(body);
@@ -113,12 +126,12 @@ impl Service {
         if !(is_own(status, &json) || status == 503) {
             return Err(self.foreign(status));
         }
-        Ok(Answer { status, json, again_in })
+        Ok(AdminResponse { status, json, again_in })
     }
 
     /// What is said of an answer that no service of this program gives.
-    pub(super) fn foreign(&self, status: u16) -> Failure {
-        Failure::Unavailable(format!("{} {}", self.base, foreign(status)))
+    pub(super) fn foreign(&self, status: u16) -> CommandError {
+        CommandError::Unavailable(format!("{} {}", self.base, foreign(status)))
     }
 
     /// Whether a service of this program is there.
@@ -165,12 +178,14 @@ pub(super) async fn readiness(at: SocketAddr) -> Readiness {
 }
 
 /// # Errors
-/// Nobody listens where webhooks are taken: [`Failure::Unavailable`].
-pub(super) async fn listens(settings: &Settings) -> Result<(), Failure> {
+/// Nobody listens where webhooks are taken: [`CommandError::Unavailable`].
+pub(super) async fn listens(settings: &Settings) -> Result<(), CommandError> {
     let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
     let there = TcpStream::connect(listen).await;
     there.map(drop).map_err(|_| {
-        Failure::Unavailable(format!("nobody listens at {listen} (server.listen): is the service started?"))
+        CommandError::Unavailable(format!(
+            "nobody listens at {listen} (server.listen): is the service started?"
+        ))
     })
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use async_channel::Sender;
 
 use crate::cli::export::Format;
-pub(super) use crate::cli::replay::payloads::Place;
-use crate::cli::replay::payloads::{self, Source};
+pub(super) use crate::cli::replay::payloads::PayloadLocation;
+use crate::cli::replay::payloads::{self, PayloadSource};
 use crate::http::PIECE;
 use crate::smooch::csv::{CsvHeader, CsvReader, RowError};
 use crate::store::explain;
@@ -20,13 +20,13 @@ const BYTES: usize = 1 << 20;
 
 /// Lines to be posted together.
 #[derive(Default)]
-pub(super) struct Piece {
+pub(super) struct LineChunk {
     /// The lines, each with its end.
     pub(super) lines: Vec<u8>,
     /// Where each of them was found.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<PayloadLocation>,
     /// What is no line that could be posted, and why.
-    pub(super) wrong: Vec<(Place, String)>,
+    pub(super) wrong: Vec<(PayloadLocation, String)>,
 }
 
 /// How many lines there are about, rows and headers alike; nothing where only reading tells. Reads the files.
@@ -34,14 +34,14 @@ pub(super) fn count(files: &[PathBuf]) -> Option<u64> {
     payloads::count(&files.iter().map(|file| source(file)).collect::<Vec<_>>())
 }
 
-fn source(file: &Path) -> Source {
-    if file.as_os_str() == "-" { Source::Stdin } else { Source::Lines(file.to_owned()) }
+fn source(file: &Path) -> PayloadSource {
+    if file.as_os_str() == "-" { PayloadSource::Stdin } else { PayloadSource::Lines(file.to_owned()) }
 }
 
 /// Reads all files, and hands over piece by piece. Waits while enough is there; ends early if nobody takes
 /// any more.
-pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<Piece>) {
-    let mut filler = Filler { piece: Piece::default(), to };
+pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<LineChunk>) {
+    let mut filler = ChunkFiller { piece: LineChunk::default(), to };
     for file in files {
         let named = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
         match format.unwrap_or(if named { Format::Csv } else { Format::Ndjson }) {
@@ -54,13 +54,13 @@ pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<Piece>
     filler.hand_over();
 }
 
-struct Filler<'t> {
-    piece: Piece,
-    to: &'t Sender<Piece>,
+struct ChunkFiller<'t> {
+    piece: LineChunk,
+    to: &'t Sender<LineChunk>,
 }
 
-impl Filler<'_> {
-    fn add(&mut self, place: Place, line: Result<Vec<u8>, String>) {
+impl ChunkFiller<'_> {
+    fn add(&mut self, place: PayloadLocation, line: Result<Vec<u8>, String>) {
         match line {
             Ok(line) => {
                 // A piece must be taken as a whole.
@@ -91,10 +91,10 @@ impl Filler<'_> {
     }
 }
 
-fn table(file: &Path, filler: &mut Filler<'_>) {
+fn table(file: &Path, filler: &mut ChunkFiller<'_>) {
     let stdin = file.as_os_str() == "-";
     let name = if stdin { "stdin".to_owned() } else { file.display().to_string() };
-    let place = |line| Place { file: name.as_str().into(), line };
+    let place = |line| PayloadLocation { file: name.as_str().into(), line };
     let unreadable = |error| (place(None), Err(format!("cannot be read: {}", explain(&error))));
     let input: Box<dyn Read> = match if stdin { Ok(None) } else { File::open(file).map(Some) } {
         Ok(Some(file)) => Box::new(file),

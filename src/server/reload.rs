@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::front::Front;
-use crate::config::{Problems, Settings};
+use super::listeners::Listeners;
+use crate::config::{Settings, SettingsProblems};
 use crate::http::listen::{Limits, Routes};
 use crate::http::{self, Shared};
 use crate::metrics::Metrics;
@@ -17,7 +17,7 @@ use crate::schedule::Schedule;
 use crate::supervisor;
 
 /// The settings in force, and whoever goes by them.
-pub(super) struct Live {
+pub(super) struct Runtime {
     /// Of the start: what only a restart changes is as it says.
     started: Settings,
     in_force: Settings,
@@ -34,12 +34,12 @@ pub(super) struct Live {
     listening: JoinSet<()>,
 }
 
-impl Live {
+impl Runtime {
     pub(super) fn new(
         settings: &Settings,
         shared: Shared,
         (schedule, relearning): (Schedule, BackgroundRebuild),
-        front: &Front,
+        front: &Listeners,
         metrics: Arc<Metrics>,
     ) -> Self {
         let shared = Arc::new(shared);
@@ -75,7 +75,7 @@ impl Live {
 
     /// Goes on with settings read again, all of them at once: each request has those of its beginning. If
     /// anything is wrong with them, or they are what is left of a damaged file, nothing changes.
-    pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, Problems>) {
+    pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, SettingsProblems>) {
         supervisor::reloading();
         let read = read_again().and_then(|settings| {
             self.in_force.may_become(&settings, &self.listening_at)?;

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::config::Problems;
+use crate::config::SettingsProblems;
 use crate::exit;
 use crate::store;
 use crate::store::sqlite::OpenError;
 
 /// Why the service did not start, or ended.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum ServerError {
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -26,7 +26,7 @@ pub enum Failure {
     },
     /// The settings are not those of the database.
     #[error(transparent)]
-    Settings(#[from] Problems),
+    Settings(#[from] SettingsProblems),
     /// The worker's thread ended without a word.
     #[error("the worker panicked; nothing more can be stored by this process")]
     Worker,
@@ -35,7 +35,7 @@ pub enum Failure {
     NotDrained,
 }
 
-impl Failure {
+impl ServerError {
     /// 74 for input, output and a damaged file, 78 for settings, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -47,7 +47,7 @@ impl Failure {
     }
 }
 
-pub(super) fn io(what: &str) -> impl FnOnce(std::io::Error) -> Failure {
+pub(super) fn io(what: &str) -> impl FnOnce(std::io::Error) -> ServerError {
     let what = what.to_owned();
-    |error| Failure::Io { what, error }
+    |error| ServerError::Io { what, error }
 }

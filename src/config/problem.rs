@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Where a setting was set. The order is that of a report: the file first, line by line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum SettingLocation {
     /// Nowhere: the shipped value holds.
     Shipped,
     /// A line of the user's file, counted from 1; no line where the whole file is meant.
@@ -15,7 +15,7 @@ pub enum Place {
     CommandLine,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SettingLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Shipped => f.write_str("defaults"),
@@ -29,30 +29,30 @@ impl fmt::Display for Place {
 
 /// One thing that is wrong. Never holds the value of a setting, because that might be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct SettingsProblem {
     /// Where.
-    pub place: Place,
+    pub place: SettingLocation,
     /// The dotted key (`apps.0.id`), where one can be named.
     pub key: Option<String>,
     /// What is wrong and, where it is not plain, what to do.
     pub text: String,
 }
 
-impl Problem {
+impl SettingsProblem {
     pub(super) fn of_file(name: &str, text: impl Into<String>) -> Self {
-        Self { place: Place::File(name.to_owned(), None), key: None, text: text.into() }
+        Self { place: SettingLocation::File(name.to_owned(), None), key: None, text: text.into() }
     }
 
-    pub(super) fn of_key(place: &Place, key: &str, text: impl Into<String>) -> Self {
+    pub(super) fn of_key(place: &SettingLocation, key: &str, text: impl Into<String>) -> Self {
         Self { place: place.clone(), key: Some(key.to_owned()), text: text.into() }
     }
 
     pub(super) fn of_variable(name: &str, text: impl Into<String>) -> Self {
-        Self { place: Place::Environment(name.to_owned()), key: None, text: text.into() }
+        Self { place: SettingLocation::Environment(name.to_owned()), key: None, text: text.into() }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for SettingsProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.key {
             Some(key) => write!(f, "{}: {key}: {}", self.place, self.text),
@@ -65,24 +65,24 @@ impl fmt::Display for Problem {
 /// as one line each, without a newline at the end.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct Problems(Vec<Problem>);
+pub struct SettingsProblems(Vec<SettingsProblem>);
 
-impl Problems {
+impl SettingsProblems {
     /// The problems in order, each once; or nothing where there are none.
-    pub(super) fn from_list(mut list: Vec<Problem>) -> Result<(), Self> {
+    pub(super) fn from_list(mut list: Vec<SettingsProblem>) -> Result<(), Self> {
         list.sort();
         list.dedup();
         if list.is_empty() { Ok(()) } else { Err(Self(list)) }
     }
 
     /// One by one.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &SettingsProblem> {
         self.0.iter()
     }
 }
 
-impl From<Problem> for Problems {
-    fn from(problem: Problem) -> Self {
+impl From<SettingsProblem> for SettingsProblems {
+    fn from(problem: SettingsProblem) -> Self {
         Self(vec![problem])
     }
 }

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::super::service::{self, Readiness};
+use super::super::admin_client::{self, Readiness};
 use super::finding::Finding;
-use crate::config::Server;
+use crate::config::ServerSettings;
 
-pub(super) async fn listeners(server: &Server) -> Vec<Finding> {
+pub(super) async fn check_listeners(server: &ServerSettings) -> Vec<Finding> {
     let public = look("listen", "server.listen", server.listen, ["/webhooks", "/openapi.json"]).await;
     let admin =
         look("admin listen", "server.admin_listen", server.admin_listen, ["/readyz", "/metrics"]).await;
@@ -15,13 +15,13 @@ pub(super) async fn listeners(server: &Server) -> Vec<Finding> {
 
 /// Looks at the first path for how it is, and at the second for who it is: a body that names this program.
 async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [&str; 2]) -> Finding {
-    let Some(at) = service::reached_at(listen) else {
+    let Some(at) = admin_client::reached_at(listen) else {
         let remedy = "name a port, so that others find it";
         return Finding::warning(check, format!("{key} is any free port: not asked"), remedy);
     };
-    match service::get(at, path).await {
+    match admin_client::get(at, path).await {
         Ok((503, _)) if path == "/readyz" => not_ready(check, key, at).await,
-        Ok((200, _)) => match service::get(at, own).await {
+        Ok((200, _)) => match admin_client::get(at, own).await {
             Ok((200, text)) if text.contains("rollcall") => Finding::fine(check, format!("{at} answers")),
             _ => {
                 let remedy = format!("something else listens there: stop it, or change {key}");
@@ -41,7 +41,7 @@ async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [
 }
 
 async fn not_ready(check: &'static str, key: &str, at: SocketAddr) -> Finding {
-    match service::readiness(at).await {
+    match admin_client::readiness(at).await {
         Readiness::Ready => Finding::fine(check, format!("{at} answers")),
         Readiness::NotReady(why) => {
             let remedy = "it starts, stops, or cannot store: its log says which";

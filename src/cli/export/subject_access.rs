@@ -25,7 +25,7 @@ const PIECE: usize = 500;
 /// # Errors
 /// There is no such app user, the journal has lost one of its bodies, or the database cannot be read.
 pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
-    let Some(view) = apps::person(reader, app, user)? else {
+    let Some(view) = apps::find_app_user(reader, app, user)? else {
         bail!("there is no app user with this _id or userId in the app {app}")
     };
     let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();

@@ -7,14 +7,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::failure::{Failure, io};
-use crate::config::Server;
+use super::error::{ServerError, io};
+use crate::config::ServerSettings;
 use crate::http;
 use crate::http::listen::{self, Routes};
 use crate::metrics::Metrics;
 
 /// The two listeners, at first without a database behind them.
-pub(super) struct Front {
+pub(super) struct Listeners {
     pub(super) listen: SocketAddr,
     pub(super) admin_listen: SocketAddr,
     pub(super) routes: Routes,
@@ -25,8 +25,8 @@ pub(super) struct Front {
     pub(super) stop_admin: watch::Sender<bool>,
 }
 
-impl Front {
-    pub(super) async fn open(server: &Server, metrics: &Arc<Metrics>) -> Result<Self, Failure> {
+impl Listeners {
+    pub(super) async fn open(server: &ServerSettings, metrics: &Arc<Metrics>) -> Result<Self, ServerError> {
         let (public, listen) = bind(server.listen).await?;
         let (admin, admin_listen) = bind(server.admin_listen).await?;
         let (stop, stopping) = watch::channel(false);
@@ -42,7 +42,7 @@ impl Front {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
     let listener = TcpListener::bind(address).await.map_err(io(&format!("listening on {address}")))?;
     let bound = listener.local_addr().map_err(io("the listener's address"))?;
     Ok((listener, bound))

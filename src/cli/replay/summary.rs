@@ -7,32 +7,32 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::payloads::{NotSent, Place};
+use super::payloads::{NotSent, PayloadLocation};
 
 /// How many failures are named.
 const NAMED: u64 = 10;
 
 /// What became of a payload.
-pub(in crate::cli) enum Outcome {
+pub(in crate::cli) enum PostOutcome {
     /// The target answered; its answer was read this long after the request began.
     Answered {
-        place: Place,
+        place: PayloadLocation,
         status: StatusCode,
         quarantined: bool,
         latency: Duration,
         description: Option<String>,
     },
     /// The target did not; the payload may have arrived all the same.
-    Unanswered { place: Place, reason: &'static str, detail: String },
+    Unanswered { place: PayloadLocation, reason: &'static str, detail: String },
     /// It was not posted.
-    NotSent { place: Place, why: NotSent },
+    NotSent { place: PayloadLocation, why: NotSent },
     /// It is nothing to be posted, and that is all right.
     PassedOver { why: &'static str },
 }
 
-impl Outcome {
+impl PostOutcome {
     /// Which payload it is about; nothing of one that was passed over.
-    pub(in crate::cli) fn place(&self) -> Option<&Place> {
+    pub(in crate::cli) fn place(&self) -> Option<&PayloadLocation> {
         match self {
             Self::Answered { place, .. } | Self::Unanswered { place, .. } | Self::NotSent { place, .. } => {
                 Some(place)
@@ -53,7 +53,7 @@ impl Outcome {
 
 /// Everything the summary says.
 #[derive(Default)]
-pub(in crate::cli) struct Tally {
+pub(in crate::cli) struct ReplaySummary {
     answers: BTreeMap<u16, u64>,
     quarantined: u64,
     unanswered: BTreeMap<&'static str, u64>,
@@ -63,11 +63,11 @@ pub(in crate::cli) struct Tally {
     latencies: Latencies,
 }
 
-impl Tally {
+impl ReplaySummary {
     /// Counts an outcome. Returns a line for people if it is one of the first failures.
-    pub(in crate::cli) fn add(&mut self, outcome: &Outcome) -> Option<String> {
+    pub(in crate::cli) fn add(&mut self, outcome: &PostOutcome) -> Option<String> {
         let failure = match outcome {
-            Outcome::Answered { place, status, quarantined, latency, description } => {
+            PostOutcome::Answered { place, status, quarantined, latency, description } => {
                 self.quarantined += u64::from(*quarantined);
                 *self.answers.entry(status.as_u16()).or_default() += 1;
                 self.latencies.add(*latency);
@@ -77,15 +77,15 @@ impl Tally {
                 let description = description.as_ref().map_or_else(String::new, |text| format!(": {text}"));
                 format!("{place}: {status}{description}")
             }
-            Outcome::Unanswered { place, reason, detail } => {
+            PostOutcome::Unanswered { place, reason, detail } => {
                 *self.unanswered.entry(reason).or_default() += 1;
                 format!("{place}: no answer: {reason} ({detail})")
             }
-            Outcome::NotSent { place, why } => {
+            PostOutcome::NotSent { place, why } => {
                 *self.not_sent.entry(why.reason()).or_default() += 1;
                 format!("{place}: not sent: {why}")
             }
-            Outcome::PassedOver { why } => {
+            PostOutcome::PassedOver { why } => {
                 *self.passed_over.entry(why).or_default() += 1;
                 return None;
             }
@@ -104,7 +104,7 @@ impl Tally {
         self.failures == 0 && self.sent() == 0
     }
 
-    /// How many failures [`Tally::add`] gave no line for, if any.
+    /// How many failures [`ReplaySummary::add`] gave no line for, if any.
     pub(in crate::cli) fn unnamed_failures(&self) -> Option<u64> {
         self.failures.checked_sub(NAMED).filter(|more| *more > 0)
     }
@@ -224,12 +224,12 @@ mod tests {
         all
     }
 
-    fn place() -> Place {
-        Place { file: "a.jsonl".into(), line: Some(3) }
+    fn place() -> PayloadLocation {
+        PayloadLocation { file: "a.jsonl".into(), line: Some(3) }
     }
 
-    fn outcomes() -> Tally {
-        let mut tally = Tally::default();
+    fn outcomes() -> ReplaySummary {
+        let mut tally = ReplaySummary::default();
         let latency = Duration::from_millis(4);
         for (status, said) in [
             (StatusCode::OK, None),
@@ -238,13 +238,13 @@ mod tests {
         ] {
             let description = Some("Wrong secret".to_owned());
             let quarantined = status == StatusCode::OK;
-            let outcome = Outcome::Answered { place: place(), status, quarantined, latency, description };
+            let outcome = PostOutcome::Answered { place: place(), status, quarantined, latency, description };
             assert_eq!(tally.add(&outcome).as_deref(), said);
         }
         let detail = "refused".to_owned();
-        let silent = Outcome::Unanswered { place: place(), reason: "no connection", detail };
+        let silent = PostOutcome::Unanswered { place: place(), reason: "no connection", detail };
         assert_eq!(tally.add(&silent).unwrap(), "a.jsonl:3: no answer: no connection (refused)");
-        let broken = Outcome::NotSent { place: place(), why: NotSent::NotJson("at byte 1".to_owned()) };
+        let broken = PostOutcome::NotSent { place: place(), why: NotSent::NotJson("at byte 1".to_owned()) };
         assert_eq!(tally.add(&broken).unwrap(), "a.jsonl:3: not sent: not JSON: at byte 1");
         tally
     }
@@ -267,7 +267,7 @@ mod tests {
                 "latencyMs": {"p50": 4.0, "p99": 4.0, "max": 4.0},
             })
         );
-        let nothing = Tally::default();
+        let nothing = ReplaySummary::default();
         assert!(nothing.all_well() && nothing.is_empty() && !tally.is_empty());
         assert_eq!(nothing.text(SECOND), "sent 0 in 1.00 s, 0.0 answered a second");
         assert_eq!(nothing.json(SECOND)["latencyMs"], Value::Null);
@@ -277,7 +277,7 @@ mod tests {
     fn ten_failures_are_named_and_the_others_counted() {
         let mut tally = outcomes();
         assert_eq!(tally.unnamed_failures(), None);
-        let outcome = Outcome::NotSent { place: place(), why: NotSent::NoApp };
+        let outcome = PostOutcome::NotSent { place: place(), why: NotSent::NoApp };
         let named = (0..20).filter(|_| tally.add(&outcome).is_some()).count();
         assert_eq!((named, tally.unnamed_failures()), (7, Some(13)));
     }
