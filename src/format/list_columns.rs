@@ -17,7 +17,7 @@ pub fn moment(moment: Option<i64>) -> i64 {
 }
 
 /// The columns of one row. Times in µs since 1970.
-#[derive(PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Columns {
     /// The row is the root of a group, and appears in lists.
     pub listed: bool,

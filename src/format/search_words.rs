@@ -61,9 +61,9 @@ pub fn row(app: &AppId, traits: &Traits) -> String {
 /// The words that a filter asks for.
 pub struct Wanted {
     /// Each begins a word of the row.
-    beginnings: Vec<String>,
+    pub beginnings: Vec<String>,
     /// Each is a word of the row.
-    wholes: Vec<String>,
+    pub wholes: Vec<String>,
     /// The search text contains no word: no app user matches.
     pub nobody: bool,
 }
@@ -89,12 +89,9 @@ impl Wanted {
         }
     }
 
-    /// The query for the index; nothing if every row matches.
-    pub fn expression(&self) -> Option<String> {
-        let wholes = self.wholes.iter().map(|word| format!("\"{word}\""));
-        let all: Vec<String> =
-            wholes.chain(self.beginnings.iter().map(|word| format!("\"{word}\" *"))).collect();
-        (!all.is_empty()).then(|| all.join(" AND "))
+    /// Whether every row matches.
+    pub fn is_empty(&self) -> bool {
+        self.beginnings.is_empty() && self.wholes.is_empty()
     }
 
     /// Whether a row with these words matches.

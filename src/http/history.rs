@@ -23,7 +23,7 @@ use crate::smooch::{iso, journal_entry, v1};
 use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{self, Entry, Heads, Horizon, Reader, Seq, Source};
+use crate::store::{self, CompactionPoint, Entry, Heads, Reader, Seq, Source};
 use past::{Past, each};
 
 const DEFAULT_LIMIT: usize = 25;
@@ -289,7 +289,7 @@ impl Moment {
     }
 
     /// Whether the journal does not go on from there any more.
-    fn is_before(self, horizon: Horizon) -> bool {
+    fn is_before(self, horizon: CompactionPoint) -> bool {
         match self {
             Self::Now => false,
             Self::Entry(last) => last < horizon.folded,

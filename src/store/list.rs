@@ -9,15 +9,15 @@ use crate::domain::{SmoochId, View};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// What the app user before it is sorted by; 0 if that is the `_id`.
-    pub(super) key: i64,
+    pub(crate) key: i64,
     /// The app user before it.
-    pub(super) id: SmoochId,
+    pub(crate) id: SmoochId,
     /// Rising by time: nobody later than this, because whoever is there has come there since.
-    pub(super) upto: i64,
+    pub(crate) upto: i64,
     /// Whoever moved up to this number was told of, or is where they moved to.
-    pub(super) moves: i64,
+    pub(crate) moves: i64,
     /// What `moves` counts from; nothing in an order in which nobody moves.
-    pub(super) epoch: Option<Epoch>,
+    pub(crate) epoch: Option<Epoch>,
 }
 
 /// What reading one page may cost.

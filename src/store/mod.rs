@@ -14,6 +14,7 @@ pub mod export;
 mod list;
 pub mod readers;
 mod reading;
+pub mod rows;
 pub mod sqlite;
 mod upkeep;
 
@@ -30,7 +31,7 @@ pub use explain::explain;
 pub use list::{Bounds, Counted, Listed, Page, Place};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{
-    Counts as Erased, Erasure, Horizon, ReadEvent, Reading, Receipt, Retention, WithoutEvents, event,
+    CompactionPoint, Counts as Erased, Erasure, ReadEvent, Reading, Receipt, Retention, WithoutEvents, event,
 };
 
 /// How long an answer is kept for whoever asks again, in ms.

@@ -8,7 +8,7 @@ use super::entry::{Entry, Seq};
 use super::epoch::FeedEpoch;
 use super::error::Result;
 use super::list::{Bounds, Counted, Listed, Place};
-use super::upkeep::{Horizon, Receipt};
+use super::upkeep::{CompactionPoint, Receipt};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
 use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
@@ -53,7 +53,7 @@ pub trait Reader {
 
     /// At most `limit` journal entries after `after`, each with the body it came in: less if they are large,
     /// but never none while there are more. The body is empty where it is not kept any more, which is never
-    /// after the [`Horizon`].
+    /// after the [`CompactionPoint`].
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>>;
 
     /// Every `_id` that merges connect with one of these, undone ones as well, with its last journal entry.
@@ -90,15 +90,19 @@ pub trait Reader {
     fn heard(&mut self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>>;
 
     /// From where on the journal is whole.
-    fn horizon(&mut self) -> Result<Horizon>;
+    fn horizon(&mut self) -> Result<CompactionPoint>;
 
     /// At most `limit` records of the base after `after`, in the order of their keys: what the journal came
-    /// to up to the [`Horizon`]. Whoever reads all of it asks for the horizon before and after: had it moved,
+    /// to up to the [`CompactionPoint`]. Whoever reads all of it asks for the horizon before and after: had it moved,
     /// the base did as well.
     fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>>;
 
     /// The records of the base of these app users, who has none left out, and how far it goes.
-    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)>;
+    fn base_of(
+        &mut self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+    ) -> Result<(CompactionPoint, Vec<(Key, Record)>)>;
 
     /// What became of the erasure of this `_id`; nothing if it was not erased.
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>>;

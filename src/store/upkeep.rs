@@ -51,7 +51,7 @@ pub struct Retention {
 
 /// From where on the journal is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Horizon {
+pub struct CompactionPoint {
     /// The last entry that is in the base; 0 if nothing is. Entries up to here may have lost their bodies, or
     /// be gone themselves; the directory is the base and every entry after it.
     pub folded: Seq,

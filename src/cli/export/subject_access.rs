@@ -15,7 +15,7 @@ use crate::rebuild::history_replay::HistoryReplay;
 use crate::smooch::{iso, journal_entry, v1};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Horizon, Reader, Source};
+use crate::store::{CompactionPoint, Entry, Reader, Source};
 
 /// Entries read at a time.
 const PIECE: usize = 500;
@@ -120,7 +120,7 @@ fn with_body(entry: &Entry, body: &[u8]) -> Value {
 }
 
 /// From where on the journal tells.
-fn since(horizon: Horizon) -> Value {
+fn since(horizon: CompactionPoint) -> Value {
     json!({ "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 })
 }
 

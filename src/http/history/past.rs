@@ -8,7 +8,7 @@ use crate::domain::{AppId, Event, Key, Record, SmoochId};
 use crate::http::error::ApiError;
 use crate::rebuild;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{Entry, Heads, Horizon, Reader, Seq};
+use crate::store::{CompactionPoint, Entry, Heads, Reader, Seq};
 
 /// Entries read at a time, so that no moment of the database is held for long.
 const PIECE: usize = 200;
@@ -68,7 +68,7 @@ impl<'r> Past<'r> {
     pub(super) fn base(
         &mut self,
         others: &BTreeSet<SmoochId>,
-    ) -> Result<(Horizon, Vec<(Key, Record)>), ApiError> {
+    ) -> Result<(CompactionPoint, Vec<(Key, Record)>), ApiError> {
         let ids = self.of.union(others).cloned().collect();
         Ok(self.reader.base_of(&self.app, &ids)?)
     }
@@ -82,7 +82,7 @@ pub(super) fn each(
     reader: &mut SqliteReader,
     app: &AppId,
     seqs: impl IntoIterator<Item = Seq>,
-    horizon: Horizon,
+    horizon: CompactionPoint,
     mut show: impl FnMut(&Entry, &Bytes, Option<&Event>),
 ) -> Result<(), ApiError> {
     let mut seqs = seqs.into_iter();

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::history::connected;
-use super::reader::{ENTRY, SqliteReader, bodies, entry, first_of_batch, horizon};
+use super::reader::{ENTRY, SqliteReader, entry};
 use super::txn::users_of;
-use super::{Error, Result, trouble};
+use super::{Result, trouble};
+use crate::directory::history::connected;
+use crate::directory::journal::bodies_of;
 use crate::domain::{AppId, Key, Record, SmoochId};
 use crate::store::archive::{Archive, BatchBody, Held, Wanted};
 use crate::store::{Entry, Quarantined, ReadEvent, Seq, event};
@@ -29,7 +30,7 @@ impl Archive for SqliteReader {
     fn numbers(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>> {
         let snapshot = self.snapshot()?;
         let list: Vec<SmoochId> = ids.iter().cloned().collect();
-        let heads = connected(&snapshot, app, &list)?;
+        let heads = connected(&*snapshot, app, &list)?;
         let mut todo: Vec<Seq> =
             heads.into_iter().filter(|(id, _)| ids.contains(id)).filter_map(|(_, head)| head).collect();
         let sql = "SELECT users FROM journal WHERE seq = ?1 AND app = ?2";
@@ -86,7 +87,7 @@ impl Archive for SqliteReader {
     }
 
     fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
-        super::load::records(&*self.snapshot()?, app, ids)
+        crate::directory::load::records(&*self.snapshot()?, app, ids)
     }
 
     fn quarantined_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(u64, Quarantined)>> {
@@ -143,55 +144,4 @@ fn select<T>(
         }
     }
     Ok(found)
-}
-
-/// Bytes of bodies beyond which a page takes no further entry.
-const PAGE_BYTES: usize = 16 << 20;
-
-/// A page of the journal. `conn` must be in a transaction.
-pub(super) fn journal(conn: &Connection, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-    let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
-    let mut rows = select.query(params![after as i64, limit as i64]).map_err(trouble)?;
-    let (mut page, mut batch, mut bytes) = (Vec::new(), Unpacked::default(), 0);
-    while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
-        let entry = entry(row)?;
-        let (_, body) = batch.body(conn, &entry)?;
-        bytes += body.len();
-        page.push((entry, body));
-    }
-    Ok(page)
-}
-
-/// The bodies of the last batch that one was asked of.
-#[derive(Default)]
-pub(super) struct Unpacked(Option<(i64, Vec<Bytes>)>);
-
-impl Unpacked {
-    /// The body that an entry came in; empty where it is not kept any more. Where the row of its batch is lost it may be
-    /// that of an earlier one: [`event`] tells.
-    pub(super) fn body(&mut self, conn: &Connection, entry: &Entry) -> Result<BatchBody> {
-        let first = first_of_batch(conn, entry.seq)?;
-        if let Some(first) = first.filter(|first| self.0.as_ref().is_none_or(|(known, _)| known != first)) {
-            let unpacked = bodies(conn, first).map_err(|error| match error {
-                Error::Damaged(_) => Error::Hole(entry.seq),
-                error => error,
-            })?;
-            self.0 = Some((first, unpacked));
-        }
-        let batch = self.0.as_ref().filter(|(known, _)| Some(*known) == first);
-        if let Some((first, body)) = batch.and_then(|(first, all)| Some((*first, all.get(entry.body)?))) {
-            return Ok((first as Seq, body.clone()));
-        }
-        if entry.seq <= horizon(conn)?.folded {
-            return Ok((first.unwrap_or(0) as Seq, Bytes::new()));
-        }
-        Err(Error::Hole(entry.seq))
-    }
-}
-
-/// The body that each of these entries came in, as [`Unpacked::body`] has it, with the first number of its batch.
-pub(super) fn bodies_of(conn: &Connection, entries: &[Entry]) -> Result<Vec<BatchBody>> {
-    let mut batch = Unpacked::default();
-    entries.iter().map(|entry| batch.body(conn, entry)).collect()
 }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::derived::{Tell, written};
-use super::load::Loader;
 use super::{Error, Examination, Kept, Result, trouble};
+use crate::directory::load::Loader;
 use crate::domain::{AppId, Directory, Key, Record, SmoochId};
 use crate::format::record::{decode, encode};
-use crate::store::{Entry, Horizon, ReadEvent};
+use crate::store::rows::JournalRows as _;
+use crate::store::{CompactionPoint, Entry, ReadEvent};
 
 /// The most entries that one step folds, and about the bytes of their bodies: so few that a step takes no longer
 /// than a small commit or two.
@@ -53,7 +54,7 @@ pub(super) fn fold(
 /// Of whom the journal has lost something, the base takes what the directory has: it holds what was lost. What it
 /// holds of later entries as well changes nothing when these are learned once more.
 fn take_over(conn: &Connection, lacking: &BTreeSet<Key>) -> Result<()> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
+    let mut loader = Loader::new(conn);
     for (app, id) in lacking {
         match loader.group(app, id) {
             // Of a record that cannot be read nothing is taken.
@@ -109,10 +110,8 @@ pub(super) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
 /// What the base knows of these app users, and of everybody whom merges connect with them by now: whoever
 /// could be reached when the entries were learned is among those.
 fn load(conn: &Connection, keys: &BTreeSet<Key>) -> Result<Directory> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
-    for (app, id) in keys {
-        loader.group(app, id)?;
-    }
+    let mut loader = Loader::new(conn);
+    loader.groups(keys.iter().cloned().collect())?;
     let mut directory = Directory::whole(usize::MAX);
     for (key, _) in loader.directory.entries() {
         if let Some(record) = record(conn, key)? {
@@ -146,7 +145,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<()> {
         let Some((last, _)) = page.into_iter().next_back() else { break };
         after = Some(last);
     }
-    let folded = super::reader::horizon(conn)?.folded;
+    let folded = conn.compaction_point()?.folded;
     if after.is_none() && folded > 0 {
         let what = format!("the table base is empty, though the journal was trimmed up to entry {folded}");
         return Err(Error::Damaged(what));
@@ -168,10 +167,10 @@ pub(super) fn of(
     conn: &Connection,
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
-) -> Result<(Horizon, Vec<(Key, Record)>)> {
+) -> Result<(CompactionPoint, Vec<(Key, Record)>)> {
     let keys = ids.iter().map(|id| (app.clone(), id.clone()));
     let found = keys.map(|key| Ok(record(conn, &key)?.map(|record| (key, record))));
-    Ok((super::reader::horizon(conn)?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
+    Ok((conn.compaction_point()?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
 }
 
 /// A page of the base.

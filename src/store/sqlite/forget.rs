@@ -20,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::load::{Loader, unreadable};
 use super::{Error, Kept, Result, base, trouble};
+use crate::directory::load::{Loader, read_record};
 use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
-use crate::format::record::decode;
+use crate::store::rows::UserRows as _;
 use crate::store::{Erased, Erasure, Reading, Seq};
 pub(super) use ids::Tombstones;
 use needles::Needles;
@@ -84,7 +84,7 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
     for (seq, erased) in receipts {
         let records = || erased.iter().map(|erasure| &erasure.known);
         let mut needles = Needles::of(erased.iter().map(|erasure| (&erasure.id, &erasure.known)));
-        let mut loader = Loader::new(conn, None, usize::MAX);
+        let mut loader = Loader::new(conn);
         erased.iter().try_for_each(|erasure| loader.group(&erasure.app, &erasure.id))?;
         let ids: BTreeSet<SmoochId> = erased.iter().map(|erasure| erasure.id.clone()).collect();
         needles.kin = loader.directory.entries().map(|((_, id), _)| id.clone()).collect();
@@ -236,14 +236,8 @@ impl Forget<'_> {
     }
 
     fn stored(&self, id: &str) -> Result<Option<Record>> {
-        let mut select = self
-            .conn
-            .prepare_cached("SELECT record FROM app_users WHERE app = ?1 AND id = ?2")
-            .map_err(trouble)?;
-        let found =
-            select.query_row(params![self.app.as_str(), id], |row| Ok(decode(row.get_ref(0)?.as_blob()?)));
-        let found = found.optional().map_err(trouble)?;
-        found.transpose().map_err(|error| unreadable(self.conn, self.app, &id.into(), &error))
+        let found = self.conn.records(&[(self.app.clone(), id.into())])?.pop().flatten();
+        found.map(|stored| read_record(&stored, "app_users")).transpose()
     }
 
     /// The merges of the erased that nobody told but their `userId`s: with these gone, the journal has to say

@@ -5,21 +5,28 @@ use std::ops::Deref;
 use std::path::Path;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
-use super::load::Loader;
 use super::txn::users_of;
 use super::{Error, OpenError, Result, schema, trouble};
+use crate::directory::export::{export_part, export_users};
+use crate::directory::feed::read_changes;
+use crate::directory::history;
+use crate::directory::journal::read_journal;
+use crate::directory::lists::{count_list, read_list};
+use crate::directory::load::Loader;
+use crate::directory::reader::{show, show_after, show_by_user_id, show_carriers, show_named, show_unmerged};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
-use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
-use crate::format::bodies::unpack;
+use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View};
 use crate::format::record::decode;
+use crate::store::export::{Export, Kept, Part};
 use crate::store::readers::{LooksUp, StopSignal};
+use crate::store::rows::{JournalRows as _, UserRows as _};
 use crate::store::{
-    Bounds, Census, Changes, Counted, Counts, Entry, Heads, Horizon, Listed, Outcome, Piece, Place, Reader,
-    Receipt, Seq, Source,
+    Bounds, Census, Changes, CompactionPoint, Counted, Counts, Entry, Heads, Listed, Outcome, Piece, Place,
+    Reader, Receipt, Seq, Source,
 };
 
 /// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again
@@ -194,56 +201,28 @@ impl LooksUp for SqliteReader {
 impl Reader for SqliteReader {
     fn by_id(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
         let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        show(&mut loader, app, id)
+        show(&mut Loader::new(&*snapshot), app, id)
     }
 
     fn by_user_id(&mut self, app: &AppId, user_id: &str) -> Result<Option<View>> {
-        let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let text = json_text(user_id);
-        loader.named(app, &text)?;
-        Ok(loader.directory.by_user_id(app, &text))
+        show_by_user_id(&*self.snapshot()?, app, user_id)
     }
 
     fn carriers(&mut self, app: &AppId, user_id: &str) -> Result<Vec<View>> {
-        let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let text = json_text(user_id);
-        loader.named(app, &text)?;
-        Ok(loader.directory.all_by_user_id(app, &text))
+        show_carriers(&*self.snapshot()?, app, user_id)
     }
 
     fn by_name(&mut self, app: &AppId, name: &Name) -> Result<Option<View>> {
-        let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
-        loader.meant(app, &id, &text)?;
-        loader.holders(app, &id)?;
-        // Whoever has the `_id`, and where nobody ever had it, whoever has the `userId`, is here by now.
-        if loader.directory.view(app, &id).is_some_and(|view| !name.can_mean(&view)) {
-            loader.named(app, &text)?;
-        }
-        Ok(loader.directory.by_name(app, name))
+        show_named(&*self.snapshot()?, app, name)
     }
 
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
-        let snapshot = self.snapshot()?;
-        let sql = "SELECT id FROM app_users WHERE app = ?1 AND id > ?2 AND listed ORDER BY id LIMIT ?3";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
-        let ids = select
-            .query_map(params![app.as_str(), after.unwrap_or(SmoochId::APP), limit as i64], |row| {
-                Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
-            });
-        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        let views = ids.iter().map(|id| show(&mut loader, app, id));
-        views.filter_map(Result::transpose).collect()
+        show_after(&*self.snapshot()?, app, after, limit)
     }
 
     fn page(&mut self, app: &AppId, query: &Query, after: Option<&Place>, bounds: Bounds) -> Result<Listed> {
         let snapshot = self.snapshot()?;
-        self.by_indexes(|search| super::lists::page(&snapshot, app, query, after, bounds, search))
+        self.by_indexes(|search| read_list(&*snapshot, app, query, after, bounds, search))
     }
 
     fn count(
@@ -254,23 +233,23 @@ impl Reader for SqliteReader {
         looks: usize,
     ) -> Result<Counted> {
         let snapshot = self.snapshot()?;
-        self.by_indexes(|search| super::lists::count(&snapshot, app, filter, after, looks, search))
+        self.by_indexes(|search| count_list(&*snapshot, app, filter, after, looks, search))
     }
 
     fn changes(&mut self, app: &AppId, after: u64, limit: usize) -> Result<Changes> {
-        super::changes::read(&*self.snapshot()?, app, after, limit)
+        read_changes(&*self.snapshot()?, app, after, limit)
     }
 
     fn journal(&mut self, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-        super::archive::journal(&*self.snapshot()?, after, limit)
+        read_journal(&*self.snapshot()?, after, limit)
     }
 
     fn connected(&mut self, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
-        super::history::connected(&*self.snapshot()?, app, ids)
+        history::connected(&*self.snapshot()?, app, ids)
     }
 
     fn claimants(&mut self, app: &AppId, clients: &[ClientId]) -> Result<Heads> {
-        super::history::claimants(&*self.snapshot()?, app, clients)
+        history::claimants(&*self.snapshot()?, app, clients)
     }
 
     fn apart(
@@ -279,10 +258,7 @@ impl Reader for SqliteReader {
         surviving: &SmoochId,
         discarded: &SmoochId,
     ) -> Result<Option<(View, View)>> {
-        let snapshot = self.snapshot()?;
-        let mut loader = Loader::new(&snapshot, None, usize::MAX);
-        loader.shown(app, discarded)?;
-        Ok(loader.directory.apart(app, surviving, discarded))
+        show_unmerged(&*self.snapshot()?, app, surviving, discarded)
     }
 
     fn walk(
@@ -292,14 +268,18 @@ impl Reader for SqliteReader {
         from: BTreeSet<Seq>,
         limit: usize,
     ) -> Result<Piece> {
-        super::history::walk(&*self.snapshot()?, app, of, from, limit)
+        history::walk_back(&*self.snapshot()?, app, of, from, limit)
     }
 
-    fn horizon(&mut self) -> Result<Horizon> {
-        horizon(&*self.snapshot()?)
+    fn horizon(&mut self) -> Result<CompactionPoint> {
+        self.snapshot()?.compaction_point()
     }
 
-    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)> {
+    fn base_of(
+        &mut self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+    ) -> Result<(CompactionPoint, Vec<(Key, Record)>)> {
         super::base::of(&*self.snapshot()?, app, ids)
     }
 
@@ -331,11 +311,6 @@ pub(super) fn counts(conn: &Connection) -> Result<Counts> {
         events: count("SELECT count(*) FROM journal")? as u64,
         quarantined: count("SELECT count(*) FROM quarantine")? as u64,
     })
-}
-
-pub(super) fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-    loader.shown(app, id)?;
-    Ok(loader.directory.view(app, id))
 }
 
 /// The columns that [`entry`] reads.
@@ -372,28 +347,16 @@ pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
     Ok((read().map_err(trouble)?, users))
 }
 
-/// Where the batch of an entry begins; nothing if its bodies are not kept any more.
-pub(super) fn first_of_batch(conn: &Connection, seq: Seq) -> Result<Option<i64>> {
-    let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    select.query_row([seq as i64], |row| row.get(0)).map_err(trouble)
-}
+impl Export for SqliteReader {
+    fn apps(&mut self) -> Result<Vec<AppId>> {
+        self.snapshot()?.apps()
+    }
 
-/// From where on the journal is whole.
-pub(super) fn horizon(conn: &Connection) -> Result<Horizon> {
-    let sql = "SELECT seq, received, coalesce((SELECT min(seq) FROM journal), seq + 1) FROM horizon";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let read = |row: &rusqlite::Row<'_>| {
-        let (folded, oldest): (i64, i64) = (row.get(0)?, row.get(2)?);
-        Ok(Horizon { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
-    };
-    select.query_row([], read).map_err(trouble)
-}
+    fn part(&mut self, app: &AppId, behind: Option<&SmoochId>, begun: Seq) -> Result<Part> {
+        export_part(&*self.snapshot()?, app, behind, begun)
+    }
 
-pub(super) fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {
-    let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let found = select.query_row([first_seq], |row| Ok(unpack(row.get(0)?, row.get_ref(1)?.as_blob()?)));
-    let found = found.optional().map_err(trouble)?;
-    Ok(found.ok_or_else(|| Error::Damaged("bodies are missing".to_owned()))??)
+    fn kept(&mut self, app: &AppId, users: Vec<View>) -> Result<Vec<Kept>> {
+        export_users(&*self.snapshot()?, app, &users)
+    }
 }

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
-use super::cache::Cache;
 use super::check::journal_holes::{Examination, PAGE_BYTES};
 use super::derived::{Remaking, of};
-use super::load::Loader;
-use super::reader::{Snapshot, SqliteReader, show};
+use super::reader::{Snapshot, SqliteReader};
 use super::txn::SqliteTxn;
 use super::{Error, Result, trouble};
+use crate::directory::cache::Cache;
+use crate::directory::load::Loader;
+use crate::directory::reader::show;
 use crate::domain::{AppId, Change, ClientId, Event, Key, Record, SmoochId, View};
 use crate::format::record::decode;
 use crate::store::archive::Row;
-use crate::store::{Entry, Heads, Horizon, ReadEvent};
+use crate::store::rows::JournalRows as _;
+use crate::store::{CompactionPoint, Entry, Heads, ReadEvent};
 
 /// The tables that are a fold of the journal, each with the columns of its key, which are text, begin with
 /// the app and end with the `_id`. A table that is added to the directory belongs here.
@@ -146,13 +148,13 @@ impl Moment<'_> {
             Err(Error::Damaged(_) | Error::Derived { .. } | Error::Unreadable { .. }) => Ok(Heads::default()),
             heads => heads,
         };
-        Ok(found(read(super::history::connected(&self.0, app, ids))?)
-            || found(read(super::history::claimants(&self.0, app, clients))?))
+        Ok(found(read(crate::directory::history::connected(&*self.0, app, ids))?)
+            || found(read(crate::directory::history::claimants(&*self.0, app, clients))?))
     }
 
     /// From where on the journal is whole.
-    pub fn horizon(&self) -> Result<Horizon> {
-        super::reader::horizon(&self.0)
+    pub fn horizon(&self) -> Result<CompactionPoint> {
+        self.0.compaction_point()
     }
 
     /// A page of the base, as [`crate::store::Reader::base`] gives it.
@@ -223,7 +225,7 @@ fn roots(views: &BTreeMap<Key, View>) -> BTreeSet<Key> {
 /// What is shown of each of them. Of a record that cannot be read nothing is shown.
 fn views(conn: &Connection, keys: &BTreeSet<Key>) -> BTreeMap<Key, View> {
     let view = |key: &Key| {
-        let view = show(&mut Loader::new(conn, None, usize::MAX), &key.0, &key.1);
+        let view = show(&mut Loader::new(conn), &key.0, &key.1);
         Some((key.clone(), view.ok().flatten()?))
     };
     keys.iter().filter_map(view).collect()

@@ -8,7 +8,6 @@ use std::time::Instant;
 use rusqlite::Connection;
 
 use super::answers::AnswerKey;
-use super::cache::Cache;
 use super::clearing::Clearing;
 use super::derived::{Doubts, Known, Remaking, Told};
 use super::epoch_marker::Mark;
@@ -16,6 +15,7 @@ use super::files::presence::Presence;
 use super::forget::Tombstones;
 use super::kept::Kept;
 use super::{Options, Result, trouble};
+use crate::directory::cache::Cache;
 use crate::domain::AppId;
 use crate::format::bodies::Packer;
 use crate::store::Seq;

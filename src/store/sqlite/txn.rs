@@ -1,16 +1,16 @@
 //! The worker's transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::clearing::Done;
 use super::derived::{numbered, of};
 use super::listing::Listing;
-use super::load::{Loader, reported_user_ids};
 use super::transaction::WriteTransaction;
 use super::{Error, Kept, Result, State, checkpoint, trouble};
-use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Field, Key, Record, SmoochId, Text};
+use crate::directory::load::Loader;
+use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
 use crate::format::bodies::DICTIONARY;
 use crate::store::archive::Row;
 use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
@@ -77,7 +77,7 @@ impl<'a> SqliteTxn<'a> {
         let mut last = 0;
         for key in &batch.directory.affected() {
             let Some(entry) = batch.directory.entry(key) else { continue };
-            if let Some(rowid) = self.state.cache.rowid(key) {
+            if let Some(rowid) = self.state.cache.row(key) {
                 listing.change(&batch.directory, key, entry, rowid)?;
             } else {
                 last = listing.add(&batch.directory, key, entry)?;
@@ -162,38 +162,7 @@ impl<'a> SqliteTxn<'a> {
 
 impl Txn for SqliteTxn<'_> {
     fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory> {
-        let mut loader = Loader::new(&self.txn, Some(&mut self.state.cache), group_members);
-        for (app, id) in &keys.users {
-            loader.group(app, id)?;
-        }
-        for reported in &keys.reported {
-            loader.reported(reported)?;
-        }
-        commanded(&mut loader, keys)?;
-        if keys.ends_named || !keys.ends.is_empty() {
-            for (app, id) in may_end(&loader.directory, keys) {
-                loader.rivals(&app, &id)?;
-            }
-        }
-        for key in &keys.takes_back {
-            loader.unsure(key)?;
-        }
-        let mut before = None;
-        for (key, client) in &keys.claims {
-            let account = loader.directory.record(key).and_then(|record| record.account(client)).cloned();
-            // Ids that turn out to be of one client: what was said under one of them counts for the other.
-            if account.is_none() || before.as_ref().is_some_and(|(of, other)| *of == key && *other != account)
-            {
-                loader.unsure(key)?;
-            }
-            before = Some((key, account));
-            let contended = match loader.directory.record(key) {
-                Some(record) => record.contended(client),
-                None => vec![client.clone()],
-            };
-            contended.iter().try_for_each(|client| loader.pointer(&key.0, client))?;
-        }
-        Ok(loader.directory)
+        Loader::bounded(&*self.txn, Some(&mut self.state.cache), group_members).load_batch(keys)
     }
 
     fn journalled(&mut self, (_, id): &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
@@ -291,66 +260,6 @@ impl Txn for SqliteTxn<'_> {
         }
         Ok(())
     }
-}
-
-/// Brings what the commands of a batch look for. They may show anybody of the batch.
-fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
-    for (app, id) in &keys.named {
-        loader.shown(app, id)?;
-    }
-    for (app, user_id) in &keys.user_ids {
-        loader.named(app, user_id)?;
-    }
-    keys.clients.iter().try_for_each(|(app, client)| loader.client(app, client))?;
-    if keys.named.is_empty() && keys.user_ids.is_empty() && keys.clients.is_empty() {
-        return Ok(());
-    }
-    keys.users.iter().try_for_each(|(app, id)| loader.holders(app, id))?;
-    for reported in &keys.reported {
-        let app = &reported.key.0;
-        for user_id in reported_user_ids(&loader.directory, reported) {
-            let carriers = loader.directory.carriers(app, &user_id);
-            carriers.iter().try_for_each(|id| loader.holders(app, id))?;
-        }
-    }
-    // What is decided may say of any of them that a client is not active.
-    let here: Vec<Key> = loader.directory.entries().map(|(key, _)| key.clone()).collect();
-    here.iter().try_for_each(|key| loader.unsure(key))?;
-    if keys.gives_brand {
-        for (app, id) in &keys.named {
-            let view = loader.directory.view(app, id);
-            let user_id = view.as_ref().and_then(|view| view.get(&Field::UserId));
-            user_id.into_iter().try_for_each(|user_id| loader.named(app, user_id))?;
-        }
-    }
-    Ok(())
-}
-
-/// Whom the batch may end: those who are to end, and whom it may make one with them before.
-fn may_end(directory: &Directory, keys: &Keys) -> BTreeSet<Key> {
-    let mut all: BTreeSet<Key> = keys.ends.iter().chain(&keys.named).cloned().collect();
-    all.extend(keys.reported.iter().map(|reported| reported.key.clone()));
-    let mut carried = |app: &AppId, user_id: &Text| {
-        all.extend(directory.carriers(app, user_id).into_iter().map(|id| (app.clone(), id)));
-    };
-    for reported in &keys.reported {
-        let user_ids = reported_user_ids(directory, reported);
-        user_ids.iter().for_each(|user_id| carried(&reported.key.0, user_id));
-    }
-    keys.user_ids.iter().for_each(|(app, user_id)| carried(app, user_id));
-    for (app, client) in &keys.clients {
-        all.extend(directory.holder(app, client).map(|view| (app.clone(), view.id)));
-    }
-    all
-}
-
-/// The last change of an app, whatever became of the row that counts them.
-pub(super) fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
-    let sql = "SELECT max(coalesce((SELECT seq FROM feeds WHERE app = ?1), 0),
-                          coalesce((SELECT max(seq) FROM changes WHERE app = ?1), 0))";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let last: i64 = select.query_row([app.as_str()], |row| row.get(0)).map_err(trouble)?;
-    Ok(last as u64)
 }
 
 /// How the journal writes a source.

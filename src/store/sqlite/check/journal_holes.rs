@@ -8,10 +8,11 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::hole::{Hole, Lost};
+use crate::directory::journal::UnpackedBatch;
 use crate::domain::{AppId, Event, Key, Record, SmoochId};
 use crate::format::record::decode;
-use crate::store::sqlite::archive::Unpacked;
-use crate::store::sqlite::reader::{ENTRY, entry_alone, horizon};
+use crate::store::rows::JournalRows as _;
+use crate::store::sqlite::reader::{ENTRY, entry_alone};
 use crate::store::sqlite::txn::users_of;
 use crate::store::sqlite::{Error, Result, base, gaps, trouble};
 use crate::store::{self, Entry, ReadEvent, Seq};
@@ -76,11 +77,11 @@ impl Examination {
         read: ReadEvent,
         mut goes_on: impl FnMut(&Entry) -> bool,
     ) -> Result<Vec<(Entry, Option<Event>)>> {
-        let folded = horizon(conn)?.folded;
+        let folded = conn.compaction_point()?.folded;
         let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
         let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
         let mut rows = select.query(params![self.last as i64, limit.0 as i64]).map_err(trouble)?;
-        let (mut page, mut bodies, mut bytes) = (Vec::new(), Unpacked::default(), 0);
+        let (mut page, mut bodies, mut bytes) = (Vec::new(), UnpackedBatch::default(), 0);
         while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < limit.1) {
             let entry = self.entry(row)?;
             if !goes_on(&entry) {
@@ -285,7 +286,7 @@ fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Resu
     let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
     let found = select.query_row([seq as i64], |row| Ok(entry_alone(row))).optional().map_err(trouble)?;
     let Some((entry, _)) = found.transpose()? else { return Ok(true) };
-    let body = body(conn, &mut Unpacked::default(), &entry)?.filter(|body| !body.is_empty());
+    let body = body(conn, &mut UnpackedBatch::default(), &entry)?.filter(|body| !body.is_empty());
     let event = body.and_then(|body| store::event(&entry, &body, read).ok());
     Ok(event.is_none_or(|event| match id.is_app() {
         true => event.users().is_empty(),
@@ -294,7 +295,7 @@ fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Resu
 }
 
 /// The body of an entry, if it is there and can be unpacked.
-fn body(conn: &Connection, bodies: &mut Unpacked, entry: &Entry) -> Result<Option<Bytes>> {
+fn body(conn: &Connection, bodies: &mut UnpackedBatch, entry: &Entry) -> Result<Option<Bytes>> {
     match bodies.body(conn, entry) {
         Ok((_, body)) => Ok(Some(body)),
         Err(Error::Hole(_)) => Ok(None),

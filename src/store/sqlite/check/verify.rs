@@ -12,11 +12,12 @@ use sha2::{Digest as _, Sha256};
 use super::checked::{Checked, FORMAT};
 use super::hole::Hole;
 use super::journal_holes::{Examination, PAGE_BYTES};
+use crate::directory::load::Loader;
+use crate::directory::reader::show;
 use crate::store::sqlite::backup::backup_checksum;
 use crate::store::sqlite::derived::Fault;
 use crate::store::sqlite::file_errors::CopyError;
-use crate::store::sqlite::load::Loader;
-use crate::store::sqlite::reader::{counts, show};
+use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::known;
 use crate::store::sqlite::snapshot_conn::Watched;
 use crate::store::sqlite::task::{Stage, Work};
@@ -202,7 +203,7 @@ fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> 
     loop {
         let page = page(moment, &last).map_err(|error| file.failed(work, trouble(error)))?;
         for (app, id) in &page {
-            let mut loader = Loader::new(moment, None, usize::MAX);
+            let mut loader = Loader::new(moment);
             let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
             let view = view.map_err(|error| file.failed(work, error))?;
             // Sorted maps of text: they can always be written, and equal views are written alike.

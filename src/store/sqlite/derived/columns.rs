@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::kind::Tell;
+use crate::directory::load::Loader;
 use crate::domain::{AppId, Key, SmoochId};
 use crate::format::list_columns::Columns;
-use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::{Error, Result, trouble};
 
 /// Rows in a piece.
@@ -40,7 +40,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 
 /// What the columns of a record must be, if it can be read.
 fn expected(conn: &Connection, key: &Key) -> Result<Option<Columns>> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
+    let mut loader = Loader::new(conn);
     match loader.group(&key.0, &key.1) {
         // Of a record that cannot be read only the journal can tell.
         Err(Error::Unreadable { .. }) => return Ok(None),

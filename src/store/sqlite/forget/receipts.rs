@@ -7,8 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::from_json;
 use super::ids::IdSet;
 use super::needles::Needles;
+use crate::directory::load::Loader;
 use crate::domain::{AppId, SmoochId};
-use crate::store::sqlite::load::Loader;
+use crate::store::rows::IdentifierKind;
 use crate::store::sqlite::{Result, trouble};
 use crate::store::{Quarantined, Receipt, Seq};
 
@@ -18,7 +19,7 @@ pub(in crate::store::sqlite) fn quarantined_of(
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
 ) -> Result<Vec<(u64, Quarantined)>> {
-    let mut loader = Loader::new(conn, None, usize::MAX);
+    let mut loader = Loader::new(conn);
     ids.iter().try_for_each(|id| loader.group(app, id))?;
     let records =
         ids.iter().filter_map(|id| Some((id, loader.directory.record(&(app.clone(), id.clone()))?)));
@@ -27,7 +28,7 @@ pub(in crate::store::sqlite) fn quarantined_of(
         let record = loader.directory.record(&(app.clone(), id.clone()));
         for user_id in record.iter().flat_map(|record| record.user_ids()) {
             // In another brand it is somebody else's.
-            if loader.claimants(app, "userId", user_id)?.iter().any(|other| !ids.contains(other)) {
+            if loader.with((app, IdentifierKind::UserId, user_id))?.iter().any(|other| !ids.contains(other)) {
                 needles.spare(user_id);
             }
         }

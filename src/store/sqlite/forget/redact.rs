@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::Forget;
 use super::ids::IdSet;
+use crate::directory::journal::read_batch;
 use crate::domain::{CallMade, Edge, Event, Fact, Register, SmoochId, Stamp, entry_body};
 use crate::format::bodies::{DICTIONARY, Packer};
+use crate::store::rows::JournalRows as _;
 use crate::store::sqlite::base::end_of_batch;
-use crate::store::sqlite::reader::{ENTRY, bodies, entry, first_of_batch};
+use crate::store::sqlite::reader::{ENTRY, entry};
 use crate::store::sqlite::{Error, Result, gaps, trouble};
 use crate::store::{Entry, Seq, Source};
 
@@ -37,7 +39,7 @@ impl Forget<'_> {
             let Some(entry) = self.entry(seq)? else { continue };
             let own = entry.users.iter().filter(|(id, _)| self.work.ids.contains(id));
             from.extend(own.filter_map(|(_, previous)| *previous));
-            let batch = first_of_batch(self.conn, seq)?;
+            let batch = self.conn.first_of_batch(seq)?.map(|first| first as i64);
             batches.entry(batch).or_default().push(entry);
         }
         for (batch, entries) in batches {
@@ -58,7 +60,7 @@ impl Forget<'_> {
             let mut next = self.conn.prepare_cached(sql).map_err(trouble)?;
             let next: Option<i64> = next.query_row([at], |row| row.get(0)).map_err(trouble)?;
             let Some(first) = next else { return Ok(None) };
-            let all = bodies(self.conn, first)?;
+            let all = read_batch(self.conn, first as Seq)?;
             let mentions = |body: &Bytes| ids.named_in(body) || self.work.needles.mentioned_in(body);
             let found = all.iter().enumerate().filter(|(_, body)| mentions(body)).map(|(n, _)| n).collect();
             let named = self.of_the_person(first, &found, |n| {
@@ -93,10 +95,8 @@ impl Forget<'_> {
     }
 
     fn entry(&self, seq: Seq) -> Result<Option<Entry>> {
-        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq = ?1");
-        let mut select = self.conn.prepare_cached(&sql).map_err(trouble)?;
-        let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional().map_err(trouble)?;
-        Ok(found.transpose()?.filter(|entry| entry.app == *self.app))
+        let found = self.conn.entries(&[seq])?.pop().flatten();
+        Ok(found.filter(|entry| entry.app == *self.app))
     }
 
     /// An entry that is in the base and has lost its body.
@@ -110,7 +110,7 @@ impl Forget<'_> {
     /// Takes these bodies of a batch out, and with them every event that came in one of them; what these say of
     /// others gets a body of its own.
     fn reduce(&mut self, first: i64, affected: &BTreeSet<usize>) -> Result<()> {
-        let mut all = bodies(self.conn, first)?;
+        let mut all = read_batch(self.conn, first as Seq)?;
         let made_one = self.made_one()?;
         let mut changed = false;
         for entry in self.of_bodies(first, affected)? {

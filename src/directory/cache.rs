@@ -1,4 +1,4 @@
-//! Records that a batch has just used: whoever writes now is likely to write again soon.
+//! The records of the last batches: an app user who writes is likely to write again soon.
 
 use hashbrown::HashMap;
 
@@ -11,54 +11,54 @@ const GENERATION_BYTES: usize = 8 << 20;
 /// About the bytes of anything of a record beside its texts: keys, stamps, the nodes of a tree.
 const OVERHEAD: usize = 128;
 
-/// A row of `app_users` as it was last committed.
+/// A record as it was last committed.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) rowid: i64,
-    pub(super) record: Record,
-    /// About the memory it takes.
+struct CachedRecord {
+    row: i64,
+    record: Record,
+    /// The memory that it takes, roughly, in bytes.
     bytes: usize,
 }
 
 /// The rows of the last batches. Only the worker writes, so they are what the file holds.
 #[derive(Default)]
-pub(super) struct Cache {
-    young: HashMap<Key, Row>,
+pub struct Cache {
+    young: HashMap<Key, CachedRecord>,
     young_bytes: usize,
-    old: HashMap<Key, Row>,
+    old: HashMap<Key, CachedRecord>,
     /// The rows of the batch that is under way, taken from here or from the file.
-    rowids: HashMap<Key, i64>,
+    rows: HashMap<Key, i64>,
 }
 
 impl Cache {
     /// Forgets the rows of the batch before: it was kept, or has failed.
-    pub(super) fn begin(&mut self) {
-        self.rowids.clear();
+    pub fn begin(&mut self) {
+        self.rows.clear();
     }
 
     /// Takes a record out, if it is here. Should the batch fail, it is read from the file again.
-    pub(super) fn take(&mut self, key: &Key) -> Option<Record> {
+    pub fn take(&mut self, key: &Key) -> Option<Record> {
         let young = self.young.remove(key);
         self.young_bytes -= young.as_ref().map_or(0, |row| row.bytes);
         let row = young.or_else(|| self.old.remove(key))?;
-        self.note(key, row.rowid);
+        self.note(key, row.row);
         Some(row.record)
     }
 
     /// Notes where a record of the batch under way is kept.
-    pub(super) fn note(&mut self, key: &Key, rowid: i64) {
-        self.rowids.insert(key.clone(), rowid);
+    pub fn note(&mut self, key: &Key, row: i64) {
+        self.rows.insert(key.clone(), row);
     }
 
     /// Where a record of the batch under way is kept.
-    pub(super) fn rowid(&self, key: &Key) -> Option<i64> {
-        self.rowids.get(key).copied()
+    pub fn row(&self, key: &Key) -> Option<i64> {
+        self.rows.get(key).copied()
     }
 
     /// Keeps the records of a batch that is committed.
-    pub(super) fn keep(&mut self, committed: Directory) {
+    pub fn keep(&mut self, committed: Directory) {
         for (key, record) in committed.into_records() {
-            if let Some(rowid) = self.rowids.remove(&key) {
+            if let Some(row) = self.rows.remove(&key) {
                 let bytes = about_bytes(&record);
                 if self.young.len() >= GENERATION || self.young_bytes + bytes > GENERATION_BYTES {
                     self.old = std::mem::take(&mut self.young);
@@ -66,7 +66,7 @@ impl Cache {
                 }
                 if bytes <= GENERATION_BYTES {
                     self.young_bytes += bytes;
-                    self.young.insert(key, Row { rowid, record, bytes });
+                    self.young.insert(key, CachedRecord { row, record, bytes });
                 }
             }
         }

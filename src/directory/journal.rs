@@ -1,0 +1,82 @@
+//! Entries of the journal with the bodies in which they came.
+
+use bytes::Bytes;
+
+use crate::format::bodies::unpack;
+use crate::store::archive::BatchBody;
+use crate::store::rows::Rows;
+use crate::store::{Entry, Error, Result, Seq};
+
+/// Bytes of bodies beyond which a page takes no further entry.
+const PAGE_BYTES: usize = 16 << 20;
+
+/// Entries that are read at once.
+const STEP: usize = 64;
+
+/// Reads a page of the journal: at most `limit` entries, fewer if their bodies are large.
+pub fn read_journal(rows: &dyn Rows, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
+    let (mut page, mut batch, mut bytes, mut at) = (Vec::new(), UnpackedBatch::default(), 0, after);
+    while page.len() < limit && bytes < PAGE_BYTES {
+        let step = rows.entries_after(at, STEP.min(limit - page.len()))?;
+        let Some(last) = step.last().map(|entry| entry.seq) else { break };
+        at = last;
+        for entry in step {
+            if bytes >= PAGE_BYTES {
+                break;
+            }
+            let (_, body) = batch.body(rows, &entry)?;
+            bytes += body.len();
+            page.push((entry, body));
+        }
+    }
+    Ok(page)
+}
+
+/// The bodies of the batch that begins with this entry.
+///
+/// # Errors
+/// [`Error::Damaged`] if they are missing or cannot be unpacked.
+pub fn read_batch(rows: &dyn Rows, first: Seq) -> Result<Vec<Bytes>> {
+    let packed = rows.packed_bodies(first)?;
+    let packed = packed.ok_or_else(|| Error::Damaged("bodies are missing".to_owned()))?;
+    Ok(unpack(packed.dictionary, &packed.bytes)?)
+}
+
+/// The bodies of the batch that was read last.
+#[derive(Default)]
+pub struct UnpackedBatch(Option<(Seq, Vec<Bytes>)>);
+
+impl UnpackedBatch {
+    /// The body that an entry came in, with the first number of its batch; empty if the bodies are deleted. If the row
+    /// of the batch is lost, the body may be that of an earlier one: [`crate::store::event`] notices.
+    ///
+    /// # Errors
+    /// [`Error::Hole`] if the body is missing or damaged.
+    pub fn body(&mut self, rows: &dyn Rows, entry: &Entry) -> Result<BatchBody> {
+        let first = rows.first_of_batch(entry.seq)?;
+        if let Some(first) = first.filter(|first| self.0.as_ref().is_none_or(|(known, _)| known != first)) {
+            let unpacked = read_batch(rows, first).map_err(|error| match error {
+                Error::Damaged(_) => Error::Hole(entry.seq),
+                error => error,
+            })?;
+            self.0 = Some((first, unpacked));
+        }
+        let batch = self.0.as_ref().filter(|(known, _)| Some(*known) == first);
+        if let Some((first, body)) = batch.and_then(|(first, all)| Some((*first, all.get(entry.body)?))) {
+            return Ok((first, body.clone()));
+        }
+        if entry.seq <= rows.compaction_point()?.folded {
+            return Ok((first.unwrap_or(0), Bytes::new()));
+        }
+        Err(Error::Hole(entry.seq))
+    }
+}
+
+/// The body that each of these entries came in, with the first number of its batch.
+///
+/// # Errors
+/// As of [`UnpackedBatch::body`].
+pub fn bodies_of(rows: &dyn Rows, entries: &[Entry]) -> Result<Vec<BatchBody>> {
+    let mut batch = UnpackedBatch::default();
+    entries.iter().map(|entry| batch.body(rows, entry)).collect()
+}

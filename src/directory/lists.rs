@@ -1,0 +1,288 @@
+//! Pages of lists. The reader walks the order of the list, or, if an index finds few candidates, sorts those.
+//!
+//! What an app user is sorted by can change while a caller reads page after page. Invariant of a cursor (key, n): every
+//! app user whose key was before `key` at move n has been returned, and no other. To resume, the reader first returns
+//! the app users that moved from behind `key` to before it since n, then goes on with the walk. So none is left out,
+//! and only one that moves from before `key` to behind it is returned twice.
+
+mod filter;
+
+use std::collections::BTreeSet;
+
+use crate::domain::list::{Filter, Query, Sort, Span};
+use crate::domain::{AppId, SmoochId, View};
+use crate::format::list_columns::NONE;
+use crate::format::search_words::Wanted;
+use crate::store::rows::{ListIndexes, ListOrder, ListRow, Rows};
+use crate::store::{Bounds, Counted, Epoch, Error, Listed, Page, Place, Result};
+use filter::Matcher;
+
+/// How many moves cost what reading one row does.
+const MOVES: usize = 10;
+
+/// Moves that are read at once.
+const MOVES_STEP: usize = 1000;
+
+/// Rows that are read at once, after the first time.
+const STEP: usize = 256;
+
+/// Bytes of app users beyond which a page takes no further one.
+const PAGE_BYTES: usize = 4 << 20;
+
+/// Reads a page; by the index of words only with `search`.
+pub fn read_list(
+    rows: &dyn Rows,
+    app: &AppId,
+    query: &Query,
+    after: Option<&Place>,
+    bounds: Bounds,
+    search: bool,
+) -> Result<Listed> {
+    let indexes = usable(rows, search)?;
+    if query.sort == Sort::LastSeen && !indexes.has_last_seen {
+        return Err(Error::Remaking("seen"));
+    }
+    let by_time = query.sort != Sort::Id;
+    let (oldest, last) = if by_time { rows.move_range()? } else { (None, None) };
+    let moves = last.unwrap_or(0);
+    let epoch = by_time.then(|| rows.feed_epoch()).transpose()?.map(|is| is.epoch);
+    if let Some(after) = after.filter(|_| by_time)
+        && (after.epoch != epoch
+            || (after.moves > moves && after.moves != i64::MAX)
+            || oldest.is_some_and(|oldest| after.moves < oldest - 1))
+    {
+        return Ok(Listed::Expired);
+    }
+    let upto = match after {
+        Some(after) => after.upto,
+        None if query.sort == Sort::LastSeen && !query.descending => rows.latest_seen(app)?.unwrap_or(NONE),
+        None => i64::MAX,
+    };
+    let matcher = Matcher { rows, app, query, wanted: Wanted::of(app, &query.filter), indexes };
+    let mut reading = PageRead { matcher, page: Page::default(), bytes: 0, bounds, upto, moves, epoch };
+    if let Some(after) = after.filter(|_| by_time)
+        && reading.moved(after)?
+    {
+        return Ok(Listed::Page(reading.page));
+    }
+    match reading.matcher.candidates()? {
+        Some(few) => reading.sort(&few, after)?,
+        None => reading.walk(after)?,
+    }
+    Ok(Listed::Page(reading.page))
+}
+
+/// Counts the matching app users among the next `looks` after `after`, in the order of their `_id`s.
+pub fn count_list(
+    rows: &dyn Rows,
+    app: &AppId,
+    filter: &Filter,
+    after: Option<&SmoochId>,
+    looks: usize,
+    search: bool,
+) -> Result<Counted> {
+    if *filter == Filter::default() {
+        return Ok(Counted { fit: rows.count_listed_of(app)?, next: None });
+    }
+    let query = Query { filter: filter.clone(), ..Query::default() };
+    let indexes = usable(rows, search)?;
+    let matcher = Matcher { rows, app, query: &query, wanted: Wanted::of(app, filter), indexes };
+    if after.is_none()
+        && let Some(few) = matcher.candidates()?
+    {
+        let mut fit = 0;
+        for user in few {
+            fit += u64::from(matcher.by_row(user)?.is_some());
+        }
+        return Ok(Counted { fit, next: None });
+    }
+    let order = ListOrder { sort: Sort::Id, descending: false };
+    let (mut fit, mut looked) = (0, 0);
+    let mut last = after.map_or(SmoochId::from(SmoochId::APP), SmoochId::clone);
+    while looked < looks {
+        let step = rows.walk_order(app, order, Some((0, last.as_str())), STEP.min(looks - looked))?;
+        let Some(end) = step.last().map(|row| row.id.clone()) else { break };
+        (looked, last) = (looked + step.len(), end);
+        for row in &step {
+            let fits =
+                matcher.columns_match(row) && (matcher.is_in_columns() || matcher.matches(row)?.is_some());
+            fit += u64::from(fits);
+        }
+    }
+    Ok(Counted { fit, next: Some(last).filter(|_| looked == looks) })
+}
+
+/// Which indexes may be used.
+fn usable(rows: &dyn Rows, search: bool) -> Result<ListIndexes> {
+    let indexes = rows.list_indexes()?;
+    Ok(ListIndexes { has_words: indexes.has_words && search, ..indexes })
+}
+
+/// A matching app user, the key that it is sorted by, and its `_id`.
+type Match = (i64, SmoochId, View);
+
+/// A page that is being read.
+struct PageRead<'c> {
+    matcher: Matcher<'c>,
+    page: Page,
+    /// The bytes of an answer that shows it, roughly.
+    bytes: usize,
+    bounds: Bounds,
+    upto: i64,
+    moves: i64,
+    epoch: Option<Epoch>,
+}
+
+impl PageRead<'_> {
+    fn place(&self, key: i64, id: &SmoochId) -> Place {
+        Place { key, id: id.clone(), upto: self.upto, moves: self.moves, epoch: self.epoch }
+    }
+
+    fn is_full(&self) -> bool {
+        self.page.users.len() >= self.bounds.limit || self.bytes >= PAGE_BYTES
+    }
+
+    /// Adds an app user to the page, if there is room.
+    fn take(&mut self, (key, id, view): Match) -> bool {
+        if self.is_full() {
+            self.page.next = self.page.ends.as_ref().map(|[_, last]| last.clone());
+            return false;
+        }
+        self.bytes += view.bytes();
+        let place = self.place(key, &id);
+        let first = self.page.ends.take().map_or_else(|| place.clone(), |[first, _]| first);
+        self.page.ends = Some([first, place]);
+        self.page.users.push(view);
+        true
+    }
+
+    /// Whether an app user comes after a cursor.
+    fn is_behind(&self, key: i64, id: &SmoochId, place: &Place) -> bool {
+        let (one, other) = ((key, id), (place.key, &place.id));
+        if self.matcher.query.descending { one < other } else { one > other && key <= self.upto }
+    }
+
+    /// Returns the app users that moved past the cursor; whether the page ends with them.
+    fn moved(&mut self, after: &Place) -> Result<bool> {
+        let (rows, app, sort) = (self.matcher.rows, self.matcher.app, self.matcher.query.sort);
+        let mut looks = self.bounds.looks.saturating_mul(MOVES);
+        let mut at = after.moves;
+        loop {
+            let moves = rows.moves_after(app, sort, at, MOVES_STEP.min(looks))?;
+            for moved in &moves.found {
+                let behind = |key| self.is_behind(key, &moved.id, after);
+                let is_past = behind(moved.before) && moved.now.is_some_and(|now| !behind(now));
+                if is_past && let Some(found) = self.matcher.by_row(moved.row)? {
+                    self.take(found);
+                }
+                if self.is_full() {
+                    self.page.next = Some(Place { moves: moved.n, ..after.clone() });
+                    return Ok(true);
+                }
+            }
+            let Some(last) = moves.last else { return Ok(false) };
+            (at, looks) = (last, looks - moves.read);
+            if looks == 0 {
+                self.page.next = Some(Place { moves: at, ..after.clone() });
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Goes on with the candidates, in the order of the list.
+    fn sort(&mut self, users: &BTreeSet<i64>, after: Option<&Place>) -> Result<()> {
+        let mut all = Vec::new();
+        for user in users {
+            let Some(found) = self.matcher.by_row(*user)? else { continue };
+            let (key, id, _) = &found;
+            if after.map_or(*key <= self.upto, |after| self.is_behind(*key, id, after)) {
+                all.push(found);
+            }
+        }
+        all.sort_by(|(one, one_id, _), (other, other_id, _)| (one, one_id).cmp(&(other, other_id)));
+        if self.matcher.query.descending {
+            all.reverse();
+        }
+        for found in all {
+            if !self.take(found) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on along the order.
+    fn walk(&mut self, after: Option<&Place>) -> Result<()> {
+        let (query, rows) = (self.matcher.query, self.matcher.rows);
+        let order = ListOrder { sort: query.sort, descending: query.descending };
+        let mut at = match after {
+            Some(after) => Some((after.key, after.id.clone())),
+            None if query.sort == Sort::Id => None,
+            None => Some(start(query)),
+        };
+        let (mut looked, mut last) = (0, None);
+        let mut step = self.bounds.limit.saturating_add(1);
+        while looked < self.bounds.looks {
+            let behind = at.as_ref().map(|(key, id)| (*key, id.as_str()));
+            let limit = step.min(self.bounds.looks - looked);
+            let found = rows.walk_order(self.matcher.app, order, behind, limit)?;
+            let is_end = found.len() < limit;
+            looked += found.len();
+            for row in found {
+                if row.at > self.upto || is_past(query, row.at) {
+                    return Ok(());
+                }
+                last = Some(self.place(row.at, &row.id));
+                at = Some((row.at, row.id.clone()));
+                let is_current = row.at == key(&row, query.sort);
+                if is_current
+                    && let Some(view) = self.matcher.matches(&row)?
+                    && !self.take((row.at, row.id, view))
+                {
+                    return Ok(());
+                }
+            }
+            if is_end {
+                return Ok(());
+            }
+            step = STEP;
+        }
+        self.page.next = last;
+        Ok(())
+    }
+}
+
+/// What a row is sorted by.
+fn key(row: &ListRow, sort: Sort) -> i64 {
+    match sort {
+        Sort::Id => 0,
+        Sort::LastSeen => row.columns.last_seen,
+        Sort::SignedUp => row.columns.signed_up,
+    }
+}
+
+/// Where an order begins for a filter.
+fn start(query: &Query) -> (i64, SmoochId) {
+    let span = span(query);
+    let key = if query.descending { span.before.unwrap_or(i64::MAX) } else { span.since.unwrap_or(i64::MIN) };
+    (key, SmoochId::from(""))
+}
+
+/// Whether no row matches from here on.
+fn is_past(query: &Query, at: i64) -> bool {
+    let span = span(query);
+    if query.descending {
+        span.since.is_some_and(|since| at < since)
+    } else {
+        span.before.is_some_and(|before| at >= before)
+    }
+}
+
+/// The part of the order in which the filter can match.
+fn span(query: &Query) -> Span {
+    match query.sort {
+        Sort::Id => Span::default(),
+        Sort::LastSeen => query.filter.seen,
+        Sort::SignedUp => query.filter.signed_up,
+    }
+}

@@ -1,0 +1,257 @@
+//! The rows of a directory as a database holds them: what a store has to answer.
+//!
+//! Every call blocks. A question takes many keys and costs one round trip, and a caller asks for all it knows of at
+//! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. Text is ordered
+//! by its bytes. A row that is not there is left out, or absent, and never an error.
+
+use super::entry::{Entry, Seq};
+use super::epoch::FeedEpoch;
+use super::error::Result;
+use super::upkeep::CompactionPoint;
+use crate::domain::list::Sort;
+use crate::domain::{AppId, Change, Key, SmoochId};
+use crate::format::list_columns::Columns;
+
+/// A stored record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRecord {
+    /// The number of its row, by which a store finds it again.
+    pub row: i64,
+    /// The record, as [`crate::format::record`] writes it.
+    pub bytes: Vec<u8>,
+}
+
+/// By what app users are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentifierKind {
+    /// A `userId` that a record carries, as JSON text.
+    UserId,
+    /// A client, by the app user who holds it.
+    Client,
+    /// A client, by an app user who claims it while another one holds it.
+    Claim,
+}
+
+impl IdentifierKind {
+    /// The name that is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserId => "userId",
+            Self::Client => "client",
+            Self::Claim => "claim",
+        }
+    }
+}
+
+/// An identifier of an app: its kind and its value.
+pub type Identifier<'a> = (&'a AppId, IdentifierKind, &'a str);
+
+/// App users and what they are found by.
+pub trait UserRows {
+    /// The records of these app users, in the order of the keys.
+    fn records(&self, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>>;
+
+    /// The record with this `_id`, or, if there is none, those of the carriers of this `userId` (JSON text), each with
+    /// its `_id`. Provided by [`UserRows::records`] and [`UserRows::holders`]; a store may have one statement for both.
+    fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, StoredRecord)>> {
+        let by_id = self.records(&[(app.clone(), id.clone())])?.pop().flatten();
+        if let Some(record) = by_id {
+            return Ok(vec![(id.clone(), record)]);
+        }
+        let carriers = self.holders(&[(app, IdentifierKind::UserId, user_id)])?.pop().unwrap_or_default();
+        let keys: Vec<Key> = carriers.iter().map(|id| (app.clone(), id.clone())).collect();
+        let records = carriers.into_iter().zip(self.records(&keys)?);
+        Ok(records.filter_map(|(id, record)| Some((id, record?))).collect())
+    }
+
+    /// The `_id`s of the app users with each of these identifiers, in the order of the identifiers.
+    fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>>;
+
+    /// At most `limit` `_id`s of an app after `after`, the app's own left out, each with whether lists show it.
+    fn ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<(SmoochId, bool)>>;
+
+    /// At most `limit` `_id`s of an app after `after` that lists show.
+    fn listed_ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<SmoochId>>;
+
+    /// Every app with a record.
+    fn apps(&self) -> Result<Vec<AppId>>;
+
+    /// How many app users lists show, over all apps.
+    fn count_listed(&self) -> Result<u64>;
+}
+
+/// A row of an app user as lists read it; see [`crate::format::list_columns`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListRow {
+    /// The number of the row.
+    pub row: i64,
+    /// The `_id`.
+    pub id: SmoochId,
+    /// Its columns; its words are never absent.
+    pub columns: Columns,
+    /// The key at which an order has the row. An order may still have a row at an old key: then this is not the key of
+    /// its columns.
+    pub at: i64,
+}
+
+/// A change of the key by which a list is sorted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// Its number: moves of all apps are numbered together.
+    pub n: i64,
+    /// The app user.
+    pub id: SmoochId,
+    /// The number of its row.
+    pub row: i64,
+    /// The key before.
+    pub before: i64,
+    /// The key afterwards; absent if no list shows the app user any more.
+    pub now: Option<i64>,
+}
+
+/// Some moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moves {
+    /// Those of the app and the order that were asked for.
+    pub found: Vec<Move>,
+    /// How many moves of all apps were read.
+    pub read: usize,
+    /// The number of the last of them.
+    pub last: Option<i64>,
+}
+
+/// Which indexes of lists are complete, not being made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListIndexes {
+    /// The order of `last_seen`.
+    pub has_last_seen: bool,
+    /// The index of words.
+    pub has_words: bool,
+}
+
+/// An order of the app users of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListOrder {
+    /// By what.
+    pub sort: Sort,
+    /// The other way round.
+    pub descending: bool,
+}
+
+/// Lists and their indexes.
+pub trait ListRows {
+    /// Which indexes are complete.
+    fn list_indexes(&self) -> Result<ListIndexes>;
+
+    /// The numbers of the oldest stored move and of the last one.
+    fn move_range(&self) -> Result<(Option<i64>, Option<i64>)>;
+
+    /// The latest time of an event of an app user of an app, in µs since 1970.
+    fn latest_seen(&self, app: &AppId) -> Result<Option<i64>>;
+
+    /// At most `limit` rows of an order behind a place: a key (0 in the order of `_id`s) and an `_id`.
+    fn walk_order(
+        &self,
+        app: &AppId,
+        order: ListOrder,
+        behind: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<ListRow>>;
+
+    /// The rows with these numbers, in the order of the numbers; `at` is the key of `sort`.
+    fn list_rows(&self, rows: &[i64], sort: Sort) -> Result<Vec<Option<ListRow>>>;
+
+    /// At most `limit` numbers of rows with all these words, and with a word that begins with each of those.
+    fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>>;
+
+    /// At most `limit` numbers of rows of an app with a key of `sort` from `since` on and before `before`.
+    fn rows_in_range(
+        &self,
+        app: &AppId,
+        sort: Sort,
+        since: i64,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>>;
+
+    /// The moves of an order of an app among the `limit` moves after this number.
+    fn moves_after(&self, app: &AppId, sort: Sort, after: i64, limit: usize) -> Result<Moves>;
+
+    /// How many app users of an app lists show.
+    fn count_listed_of(&self, app: &AppId) -> Result<u64>;
+}
+
+/// Bodies of one batch as they are stored; see [`crate::format::bodies`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackedBodies {
+    /// The number of the first entry of the batch.
+    pub first: Seq,
+    /// The dictionary of the compression.
+    pub dictionary: i64,
+    /// The packed bodies.
+    pub bytes: Vec<u8>,
+}
+
+/// The journal.
+pub trait JournalRows {
+    /// The entries with these numbers, in their order.
+    fn entries(&self, seqs: &[Seq]) -> Result<Vec<Option<Entry>>>;
+
+    /// At most `limit` entries after this number.
+    fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>>;
+
+    /// The first entry of the batch that this entry was committed in; absent if its bodies are deleted.
+    fn first_of_batch(&self, seq: Seq) -> Result<Option<Seq>>;
+
+    /// The bodies of the batch that begins with this entry.
+    fn packed_bodies(&self, first: Seq) -> Result<Option<PackedBodies>>;
+
+    /// Up to which entry the journal is compacted.
+    fn compaction_point(&self) -> Result<CompactionPoint>;
+
+    /// The time of the last webhook of each app among the last `limit` entries, in ms since 1970.
+    fn last_webhooks(&self, limit: usize) -> Result<Vec<(AppId, i64)>>;
+
+    /// How many entries there are.
+    fn count_entries(&self) -> Result<u64>;
+}
+
+/// A change in the feed of an app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredChange {
+    /// Its number.
+    pub seq: u64,
+    /// When it was committed, in ms since 1970.
+    pub time: i64,
+    /// The change.
+    pub change: Change,
+}
+
+/// The change feed.
+pub trait FeedRows {
+    /// At most `limit` changes of an app after this number.
+    fn changes_after(&self, app: &AppId, after: u64, limit: usize) -> Result<Vec<StoredChange>>;
+
+    /// The oldest stored change of an app, and the last number given, 0 if none was.
+    fn feed_range(&self, app: &AppId) -> Result<(Option<u64>, u64)>;
+
+    /// The time of the last change of an app, in ms since 1970.
+    fn last_change_time(&self, app: &AppId) -> Result<Option<i64>>;
+
+    /// What the numbers of all feeds count from.
+    fn feed_epoch(&self) -> Result<FeedEpoch>;
+}
+
+/// Compacted records: what the entries up to the compaction point came to.
+pub trait CompactedRows {
+    /// The compacted records of these app users, in the order of the keys.
+    fn compacted(&self, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>>;
+
+    /// At most `limit` compacted records after this key, in the order of the keys.
+    fn compacted_after(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, StoredRecord)>>;
+}
+
+/// All rows.
+pub trait Rows: UserRows + ListRows + JournalRows + FeedRows + CompactedRows {}
+
+impl<T: UserRows + ListRows + JournalRows + FeedRows + CompactedRows> Rows for T {}

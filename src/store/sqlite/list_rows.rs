@@ -1,0 +1,159 @@
+//! The rows that lists read; see [`crate::store::rows::ListRows`].
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::derived::{Remaking, of};
+use super::{Result, trouble};
+use crate::domain::AppId;
+use crate::domain::list::Sort;
+use crate::format::list_columns::Columns;
+use crate::store::rows::{ListIndexes, ListOrder, ListRow, ListRows, Move, Moves};
+
+/// The columns that [`read_row`] reads, before the key of the order.
+const COLUMNS: &str = "a.rowid, a.id, a.listed, a.last_seen, a.signed_up, a.flags, coalesce(a.words, '')";
+
+impl ListRows for Connection {
+    fn list_indexes(&self) -> Result<ListIndexes> {
+        let remaking = Remaking::read(self)?;
+        Ok(ListIndexes { has_last_seen: remaking.seen.is_none(), has_words: remaking.search.is_none() })
+    }
+
+    fn move_range(&self) -> Result<(Option<i64>, Option<i64>)> {
+        let number = |sql: &str| self.query_row(sql, [], |row| row.get(0)).map_err(trouble);
+        Ok((number("SELECT min(n) FROM moves")?, number("SELECT max(n) FROM moves")?))
+    }
+
+    fn latest_seen(&self, app: &AppId) -> Result<Option<i64>> {
+        let sql = "SELECT max(last_seen) FROM seen WHERE app = ?1";
+        let mut select = self.prepare_cached(sql).map_err(of("seen"))?;
+        select.query_row([app.as_str()], |row| row.get(0)).map_err(of("seen"))
+    }
+
+    fn walk_order(
+        &self,
+        app: &AppId,
+        order: ListOrder,
+        behind: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<ListRow>> {
+        let name = if order.sort == Sort::LastSeen { "seen" } else { "indexes" };
+        let mut select = self.prepare_cached(&walk_sql(order, behind.is_none())).map_err(of(name))?;
+        let (key, id) = behind.unwrap_or_default();
+        let rows = select.query_map(params![app.as_str(), key, id, limit as i64], read_row);
+        rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+    }
+
+    fn list_rows(&self, rows: &[i64], sort: Sort) -> Result<Vec<Option<ListRow>>> {
+        let key = match sort {
+            Sort::Id => "0",
+            Sort::LastSeen => "a.last_seen",
+            Sort::SignedUp => "a.signed_up",
+        };
+        let sql = format!("SELECT {COLUMNS}, {key} FROM app_users a WHERE rowid = ?1");
+        let mut select = self.prepare_cached(&sql).map_err(trouble)?;
+        let rows = rows.iter().map(|row| select.query_row([row], read_row).optional().map_err(trouble));
+        rows.collect()
+    }
+
+    fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>> {
+        let words = words.iter().map(|word| format!("\"{word}\""));
+        let all: Vec<String> = words.chain(beginnings.iter().map(|word| format!("\"{word}\" *"))).collect();
+        let sql = "SELECT rowid FROM search WHERE search MATCH ?1 LIMIT ?2";
+        let mut select = self.prepare_cached(sql).map_err(of("search"))?;
+        let rows = select.query_map(params![all.join(" AND "), limit as i64], |row| row.get(0));
+        rows.map_err(of("search"))?.collect::<rusqlite::Result<_>>().map_err(of("search"))
+    }
+
+    fn rows_in_range(
+        &self,
+        app: &AppId,
+        sort: Sort,
+        since: i64,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>> {
+        let (name, sql) = match sort {
+            Sort::LastSeen => (
+                "seen",
+                "SELECT user FROM seen WHERE app = ?1 AND last_seen >= ?2 AND last_seen < ?3 LIMIT ?4",
+            ),
+            _ => (
+                "indexes",
+                "SELECT rowid FROM app_users INDEXED BY signed_up
+                 WHERE app = ?1 AND signed_up >= ?2 AND signed_up < ?3 AND listed LIMIT ?4",
+            ),
+        };
+        let mut select = self.prepare_cached(sql).map_err(of(name))?;
+        let rows = select.query_map(params![app.as_str(), since, before, limit as i64], |row| row.get(0));
+        rows.map_err(of(name))?.collect::<rusqlite::Result<_>>().map_err(of(name))
+    }
+
+    fn moves_after(&self, app: &AppId, sort: Sort, after: i64, limit: usize) -> Result<Moves> {
+        let sort = match sort {
+            Sort::SignedUp => "signedUpAt",
+            Sort::LastSeen | Sort::Id => "lastSeen",
+        };
+        let sql = "SELECT n, app = ?1 AND sort = ?2, id, user, before, now
+                       FROM moves WHERE n > ?3 ORDER BY n LIMIT ?4";
+        let mut select = self.prepare_cached(sql).map_err(of("moves"))?;
+        let mut rows = select.query(params![app.as_str(), sort, after, limit as i64]).map_err(of("moves"))?;
+        let mut moves = Moves { found: Vec::new(), read: 0, last: None };
+        while let Some(row) = rows.next().map_err(trouble)? {
+            let read = || -> rusqlite::Result<(i64, Option<Move>)> {
+                let n = row.get(0)?;
+                if !row.get::<_, bool>(1)? {
+                    return Ok((n, None));
+                }
+                let (id, number) = (row.get_ref(2)?.as_str()?.into(), row.get(3)?);
+                Ok((n, Some(Move { n, id, row: number, before: row.get(4)?, now: row.get(5)? })))
+            };
+            let (n, found) = read().map_err(trouble)?;
+            (moves.read, moves.last) = (moves.read + 1, Some(n));
+            moves.found.extend(found);
+        }
+        Ok(moves)
+    }
+
+    fn count_listed_of(&self, app: &AppId) -> Result<u64> {
+        let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
+        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let count: i64 = select.query_row([app.as_str()], |row| row.get(0)).map_err(trouble)?;
+        Ok(count as u64)
+    }
+}
+
+fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
+    let columns = Columns {
+        listed: row.get(2)?,
+        last_seen: row.get(3)?,
+        signed_up: row.get(4)?,
+        flags: row.get(5)?,
+        words: row.get(6)?,
+    };
+    Ok(ListRow { row: row.get(0)?, id: row.get_ref(1)?.as_str()?.into(), columns, at: row.get(7)? })
+}
+
+fn walk_sql(order: ListOrder, from_the_start: bool) -> String {
+    let (beyond, direction) = if order.descending { ("<", "DESC") } else { (">", "ASC") };
+    match order.sort {
+        // The app's own record has the least `_id` of all, and is not listed.
+        Sort::Id if from_the_start => format!(
+            "SELECT {COLUMNS}, 0 FROM app_users a WHERE app = ?1 AND ?2 = ?2 AND ?3 = ?3
+             ORDER BY id {direction} LIMIT ?4"
+        ),
+        Sort::Id => format!(
+            "SELECT {COLUMNS}, 0 FROM app_users a WHERE app = ?1 AND ?2 = ?2 AND id {beyond} ?3
+             ORDER BY id {direction} LIMIT ?4"
+        ),
+        Sort::LastSeen => format!(
+            "SELECT {COLUMNS}, s.last_seen FROM seen s CROSS JOIN app_users a ON a.rowid = s.user
+             WHERE s.app = ?1 AND (s.last_seen, s.id) {beyond} (?2, ?3)
+             ORDER BY s.last_seen {direction}, s.id {direction} LIMIT ?4"
+        ),
+        Sort::SignedUp => format!(
+            "SELECT {COLUMNS}, a.signed_up FROM app_users a INDEXED BY signed_up
+             WHERE app = ?1 AND listed AND (signed_up, id) {beyond} (?2, ?3)
+             ORDER BY signed_up {direction}, id {direction} LIMIT ?4"
+        ),
+    }
+}
