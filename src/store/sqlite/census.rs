@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::Result;
 use super::changes::oldest;
 use super::txn::last_change;
-use super::{Result, trouble};
 use crate::domain::AppId;
 use crate::store::Census;
 
@@ -15,7 +15,7 @@ const RECENT: i64 = 10_000;
 
 /// See [`crate::store::Reader::census`]. `conn` must be in a transaction.
 pub(super) fn count(conn: &Connection, apps: &[AppId]) -> Result<Census> {
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let mut feeds = Vec::with_capacity(apps.len());
     for app in apps {
         let last = last_change(conn, app)?;
@@ -34,17 +34,16 @@ pub(super) fn heard(conn: &Connection, apps: &[AppId]) -> Result<Vec<(AppId, i64
     let sql = "SELECT app, max(received) FROM
                    (SELECT app, source, received FROM journal ORDER BY seq DESC LIMIT ?1)
                WHERE source = 'webhook' GROUP BY app";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let recent = select.query_map([RECENT], |row| Ok((row.get_ref(0)?.as_str()?.into(), row.get(1)?)));
-    let recent: BTreeMap<AppId, i64> =
-        recent.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let recent: BTreeMap<AppId, i64> = recent?.collect::<rusqlite::Result<_>>()?;
     let sql = "SELECT time FROM changes WHERE app = ?1 ORDER BY seq DESC LIMIT 1";
-    let mut changed = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut changed = conn.prepare_cached(sql)?;
     let mut heard = Vec::new();
     for app in apps {
         let time = match recent.get(app) {
             Some(time) => Some(*time),
-            None => changed.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)?,
+            None => changed.query_row([app.as_str()], |row| row.get(0)).optional()?,
         };
         heard.extend(time.map(|time| (app.clone(), time)));
     }

@@ -6,7 +6,7 @@ use super::epoch_marker;
 use super::load::Loader;
 use super::reader::show;
 use super::txn::last_change;
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::domain::{AppId, Change, ChangeKind};
 use crate::store::{Changed, Changes};
 
@@ -18,12 +18,12 @@ const PAGE_BYTES: usize = 256 << 10;
 pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> Result<Changes> {
     let sql = "SELECT seq, time, kind, user, surviving, fields
                    FROM changes WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut rows = select.query(params![app.as_str(), after, limit as i64]).map_err(trouble)?;
+    let mut rows = select.query(params![app.as_str(), after, limit as i64])?;
     let mut loader = Loader::new(conn, None, usize::MAX);
     let (mut changes, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < PAGE_BYTES) {
+    while let Some(row) = rows.next()?.filter(|_| bytes < PAGE_BYTES) {
         let mut changed = changed(row)?;
         if !matches!(
             changed.change.kind,
@@ -60,13 +60,10 @@ fn check_numbers(changes: &[Changed], after: u64, last: Option<u64>) -> Result<(
 
 fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {
     let damaged = |what: String| Error::Damaged(format!("changes: {what}"));
-    let read = || -> rusqlite::Result<_> {
-        let user = row.get_ref(3)?.as_str()?.into();
-        let surviving: Option<String> = row.get(4)?;
-        let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
-        Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, user, kind, surviving, fields))
-    };
-    let (seq, time, user, kind, surviving, fields) = read().map_err(trouble)?;
+    let user = row.get_ref(3)?.as_str()?.into();
+    let surviving: Option<String> = row.get(4)?;
+    let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
+    let (seq, time) = (row.get::<_, i64>(0)? as u64, row.get(1)?);
     let kind = match (&*kind, surviving) {
         ("created", _) => ChangeKind::Created,
         ("updated", _) => ChangeKind::Updated,
@@ -83,7 +80,7 @@ fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {
 /// The oldest change of an app that is kept.
 pub(super) fn oldest(conn: &Connection, app: &AppId) -> Result<Option<u64>> {
     let sql = "SELECT seq FROM changes WHERE app = ?1 ORDER BY seq LIMIT 1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let oldest = select.query_row([app.as_str()], |row| row.get::<_, i64>(0)).optional().map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let oldest = select.query_row([app.as_str()], |row| row.get::<_, i64>(0)).optional()?;
     Ok(oldest.map(|seq| seq as u64))
 }

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::load::Loader;
 use super::reader::{SqliteReader, show};
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::domain::{AppId, Record, SmoochId, View};
 use crate::store::Seq;
 use crate::store::export::{Export, Kept, One, Part};
@@ -20,11 +20,11 @@ impl Export for SqliteReader {
     fn apps(&mut self) -> Result<Vec<AppId>> {
         let snapshot = self.snapshot()?;
         let sql = "SELECT app FROM app_users WHERE app > ?1 ORDER BY app LIMIT 1";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let mut select = snapshot.prepare_cached(sql)?;
         let mut apps: Vec<String> = Vec::new();
         loop {
             let after = apps.last().map_or("", String::as_str);
-            match select.query_row([after], |row| row.get(0)).optional().map_err(trouble)? {
+            match select.query_row([after], |row| row.get(0)).optional()? {
                 Some(app) => apps.push(app),
                 None => return Ok(apps.iter().map(|app| app.as_str().into()).collect()),
             }
@@ -34,13 +34,12 @@ impl Export for SqliteReader {
     fn part(&mut self, app: &AppId, behind: Option<&SmoochId>, begun: Seq) -> Result<Part> {
         let snapshot = self.snapshot()?;
         let sql = "SELECT id, listed FROM app_users WHERE app = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let mut select = snapshot.prepare_cached(sql)?;
         let behind = behind.map_or(SmoochId::APP, SmoochId::as_str);
         let rows = select.query_map(params![app.as_str(), behind, ROWS], |row| {
             Ok((SmoochId::from(row.get_ref(0)?.as_str()?), row.get(1)?))
         });
-        let rows: Vec<(SmoochId, bool)> =
-            rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let rows: Vec<(SmoochId, bool)> = rows?.collect::<rusqlite::Result<_>>()?;
         let mut all = rows.len() < ROWS as usize;
         let mut reading = Reading { loader: Loader::new(&snapshot, None, usize::MAX), app, begun };
         let (mut kept, mut moved, mut bytes, mut next) = (Vec::new(), HashMap::new(), 0, None);

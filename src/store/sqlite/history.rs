@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::Result;
 use super::archive::bodies_of;
 use super::load::Loader;
 use super::reader::{ENTRY, entry};
-use super::{Result, trouble};
 use crate::domain::{AppId, ClientId, SmoochId};
 use crate::store::{Heads, Piece, Seq};
 
@@ -38,13 +38,12 @@ pub(super) fn walk(
     mut from: BTreeSet<Seq>,
     limit: usize,
 ) -> Result<Piece> {
-    let mut select =
-        conn.prepare_cached(&format!("SELECT {ENTRY} FROM journal WHERE seq = ?1")).map_err(trouble)?;
+    let mut select = conn.prepare_cached(&format!("SELECT {ENTRY} FROM journal WHERE seq = ?1"))?;
     let mut entries = Vec::new();
     while entries.len() < limit
         && let Some(seq) = from.pop_last()
     {
-        let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional().map_err(trouble)?;
+        let found = select.query_row([seq as i64], |row| Ok(entry(row))).optional()?;
         // What is not kept any more was trimmed, or was about somebody who is erased.
         let Some(entry) = found.transpose()?.filter(|entry| entry.app == *app) else { continue };
         from.extend(

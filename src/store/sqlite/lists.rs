@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 
 use super::derived::{Remaking, of};
 use super::epoch_marker;
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::domain::list::{Filter, Query, Sort, Span};
 use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::NONE;
@@ -42,7 +42,7 @@ pub(super) fn page(
     if query.sort == Sort::LastSeen && !usable.seen {
         return Err(Error::Remaking("seen"));
     }
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble);
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
     let by_time = query.sort != Sort::Id;
     let moves = if by_time { number("SELECT max(n) FROM moves")?.unwrap_or(0) } else { 0 };
     let epoch = by_time.then(|| epoch_marker::current(conn)).transpose()?.map(|is| is.epoch);
@@ -83,8 +83,8 @@ pub(super) fn count(
 ) -> Result<Counted> {
     if *filter == Filter::default() {
         let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        let all: i64 = select.query_row([app.as_str()], |row| row.get(0)).map_err(trouble)?;
+        let mut select = conn.prepare_cached(sql)?;
+        let all: i64 = select.query_row([app.as_str()], |row| row.get(0))?;
         return Ok(Counted { fit: all as u64, next: None });
     }
     let query = Query { filter: filter.clone(), ..Query::default() };
@@ -101,9 +101,9 @@ pub(super) fn count(
         return Ok(Counted { fit, next: None });
     }
     let sql = format!("SELECT {COLUMNS} FROM app_users a WHERE app = ?1 AND id > ?2 ORDER BY id LIMIT ?3");
-    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(&sql)?;
     let from = after.map_or(SmoochId::APP, SmoochId::as_str);
-    let mut rows = select.query(params![app.as_str(), from, looks as i64]).map_err(trouble)?;
+    let mut rows = select.query(params![app.as_str(), from, looks as i64])?;
     let in_columns = filter.properties.is_empty()
         && filter.user_id.is_none()
         && filter.brand.is_none()
@@ -111,14 +111,10 @@ pub(super) fn count(
         && filter.identity_email.is_none()
         && filter.client.is_of_any_version();
     let (mut fit, mut looked, mut last) = (0, 0, None);
-    while let Some(row) = rows.next().map_err(trouble)? {
+    while let Some(row) = rows.next()? {
         looked += 1;
-        let found = Found::read(row, Sort::Id).map_err(trouble)?;
-        let fits = if in_columns {
-            lister.columns_fit(row).map_err(trouble)?
-        } else {
-            lister.fits(row, &found)?.is_some()
-        };
+        let found = Found::read(row, Sort::Id)?;
+        let fits = if in_columns { lister.columns_fit(row)? } else { lister.fits(row, &found)?.is_some() };
         fit += u64::from(fits);
         last = Some(found.id);
     }
@@ -197,11 +193,11 @@ impl Listing<'_> {
         let sql =
             "SELECT n, app = ?1 AND sort = ?2, id, user, before, now FROM moves WHERE n > ?3 ORDER BY n";
         let conn = self.lister.conn;
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        let mut rows = select.query(params![self.lister.app.as_str(), sort, after.moves]).map_err(trouble)?;
+        let mut select = conn.prepare_cached(sql)?;
+        let mut rows = select.query(params![self.lister.app.as_str(), sort, after.moves])?;
         let mut looks = self.bounds.looks.saturating_mul(MOVES);
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let n: i64 = row.get(0).map_err(trouble)?;
+        while let Some(row) = rows.next()? {
+            let n: i64 = row.get(0)?;
             let past = || -> rusqlite::Result<Option<i64>> {
                 let id: SmoochId = row.get_ref(2)?.as_str()?.into();
                 let now: Option<i64> = row.get(5)?;
@@ -209,7 +205,7 @@ impl Listing<'_> {
                 let past = row.get(1)? && behind(row.get(4)?) && now.is_some_and(|now| !behind(now));
                 past.then(|| row.get(3)).transpose()
             };
-            if let Some(user) = past().map_err(trouble)?
+            if let Some(user) = past()?
                 && let Some(shown) = self.lister.by_rowid(user)?
             {
                 self.take(shown);
@@ -253,14 +249,13 @@ impl Listing<'_> {
         let name = if query.sort == Sort::LastSeen { "seen" } else { "indexes" };
         let mut select = conn.prepare_cached(&sql).map_err(of(name))?;
         let looks = self.bounds.looks;
-        let mut rows =
-            select.query(params![self.lister.app.as_str(), key, id, looks as i64]).map_err(trouble)?;
+        let mut rows = select.query(params![self.lister.app.as_str(), key, id, looks as i64])?;
         let (mut looked, mut last) = (0, None);
-        while let Some(row) = rows.next().map_err(trouble)? {
+        while let Some(row) = rows.next()? {
             looked += 1;
-            let mut found = Found::read(row, query.sort).map_err(trouble)?;
+            let mut found = Found::read(row, query.sort)?;
             // Where the row stands in the order, and whether it is the app user's place.
-            let at: i64 = row.get(6).map_err(trouble)?;
+            let at: i64 = row.get(6)?;
             let current = std::mem::replace(&mut found.key, at) == at;
             if at > self.upto || is_past(query, at) {
                 return Ok(());

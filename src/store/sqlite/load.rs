@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::Cache;
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId, Text};
 use crate::format::record::{Unreadable, decode};
 use crate::store::Reported;
@@ -59,14 +59,14 @@ impl<'c> Loader<'c> {
                    UNION ALL
                    SELECT id, (SELECT record FROM app_users AS a WHERE a.app = i.app AND a.id = i.id)
                        FROM identifiers AS i WHERE app = ?1 AND kind = 'userId' AND value = ?3";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let mut rows = select.query(params![app.as_str(), id.as_str(), &**user_id]).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
+        let mut rows = select.query(params![app.as_str(), id.as_str(), &**user_id])?;
         let (mut carriers, mut connected) = (Vec::new(), Vec::new());
         self.asked.insert((app.clone(), id.clone()));
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let read = || Ok((SmoochId::from(row.get_ref(0)?.as_str()?), decode(row.get_ref(1)?.as_blob()?)));
-            let (found, record) = read().map_err(trouble)?;
-            let record = record.map_err(|error| unreadable(self.conn, app, &found, &error))?;
+        while let Some(row) = rows.next()? {
+            let found = SmoochId::from(row.get_ref(0)?.as_str()?);
+            let record = decode(row.get_ref(1)?.as_blob()?)
+                .map_err(|error| unreadable(self.conn, app, &found, &error))?;
             connected.extend(record.into.keys().chain(&record.from).cloned());
             self.directory.bring((app.clone(), found.clone()), record);
             if found == *id {
@@ -198,11 +198,11 @@ impl<'c> Loader<'c> {
 
     pub(super) fn claimants(&self, app: &AppId, kind: &str, value: &str) -> Result<Vec<SmoochId>> {
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
         let ids = select.query_map(params![app.as_str(), kind, value], |row| {
             Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
         });
-        ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+        Ok(ids?.collect::<rusqlite::Result<_>>()?)
     }
 }
 
@@ -220,11 +220,11 @@ pub(super) fn reported_user_ids(directory: &Directory, reported: &Reported) -> V
 
 fn stored(conn: &Connection, (app, id): &Key) -> Result<Option<(i64, Record)>> {
     let sql = "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
         Ok((row.get(0)?, decode(row.get_ref(1)?.as_blob()?)))
     });
-    match found.optional().map_err(trouble)? {
+    match found.optional()? {
         None => Ok(None),
         Some((rowid, Ok(record))) => Ok(Some((rowid, record))),
         Some((row, Err(error))) => Err(Error::Unreadable { table: "app_users", row, why: error.to_string() }),
@@ -236,7 +236,7 @@ pub(super) fn unreadable(conn: &Connection, app: &AppId, id: &SmoochId, error: &
     let sql = "SELECT rowid FROM app_users WHERE app = ?1 AND id = ?2";
     match conn.query_row(sql, params![app.as_str(), id.as_str()], |row| row.get(0)) {
         Ok(row) => Error::Unreadable { table: "app_users", row, why: error.to_string() },
-        Err(error) => trouble(error),
+        Err(error) => Error::from(error),
     }
 }
 

@@ -13,14 +13,14 @@ use super::connection::common;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
 use super::schema::{STEPS, TABLES, known, schema_of};
-use super::{answers, derived, trouble};
+use super::{answers, derived};
 use crate::domain::RULES;
 
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
 pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let known = known();
-    let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
+    let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
     let number =
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let found = schema_of(conn, path)?;

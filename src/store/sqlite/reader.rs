@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
 use super::load::Loader;
 use super::txn::users_of;
-use super::{Error, OpenError, Result, schema, trouble};
+use super::{Error, OpenError, Result, schema};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
 use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
@@ -52,16 +52,15 @@ impl SqliteReader {
 
     /// By which version of its rules the directory was learned.
     pub fn rules(&mut self) -> Result<i64> {
-        self.snapshot()?.query_row("SELECT rules FROM upkeep", [], |row| row.get(0)).map_err(trouble)
+        Ok(self.snapshot()?.query_row("SELECT rules FROM upkeep", [], |row| row.get(0))?)
     }
 
     /// Whether the record in this row of `app_users` can be read, if there is one.
     pub fn is_readable(&mut self, row: i64) -> Result<bool> {
         let snapshot = self.snapshot()?;
-        let mut select =
-            snapshot.prepare("SELECT record FROM app_users WHERE rowid = ?1").map_err(trouble)?;
+        let mut select = snapshot.prepare("SELECT record FROM app_users WHERE rowid = ?1")?;
         let record = select.query_row([row], |row| Ok(decode(row.get_ref(0)?.as_blob()?).is_ok()));
-        record.optional().map_err(trouble).map(|readable| readable.unwrap_or(true))
+        Ok(record.optional()?.unwrap_or(true))
     }
 
     /// Reads, at first with every index. Without the index of words where that is damaged: then it takes longer.
@@ -88,8 +87,8 @@ impl SqliteReader {
             conn.pragma_update(None, "query_only", true)?;
             Ok(conn)
         };
-        let conn =
-            opened().map_err(|error| OpenError::Store { path: path.to_owned(), error: trouble(error) })?;
+        let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
+        let conn = opened().map_err(failed)?;
         let (found, known) = (schema::schema_of(&conn, path)?, schema::known());
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),
@@ -151,7 +150,8 @@ impl Drop for Snapshot<'_> {
 }
 
 fn run(conn: &Connection, sql: &str) -> Result<()> {
-    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(trouble)
+    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]))?;
+    Ok(())
 }
 
 /// Begins a moment. Fails as a whole: a read that is interrupted here leaves none open.
@@ -230,12 +230,12 @@ impl Reader for SqliteReader {
     fn list(&mut self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
         let snapshot = self.snapshot()?;
         let sql = "SELECT id FROM app_users WHERE app = ?1 AND id > ?2 AND listed ORDER BY id LIMIT ?3";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let mut select = snapshot.prepare_cached(sql)?;
         let ids = select
             .query_map(params![app.as_str(), after.unwrap_or(SmoochId::APP), limit as i64], |row| {
                 Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
             });
-        let ids: Vec<SmoochId> = ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let ids: Vec<SmoochId> = ids?.collect::<rusqlite::Result<_>>()?;
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
         let views = ids.iter().map(|id| show(&mut loader, app, id));
         views.filter_map(Result::transpose).collect()
@@ -325,7 +325,7 @@ impl Reader for SqliteReader {
 }
 
 pub(super) fn counts(conn: &Connection) -> Result<Counts> {
-    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(Counts {
         users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
         events: count("SELECT count(*) FROM journal")? as u64,
@@ -349,51 +349,49 @@ pub(super) fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
 
 /// An entry without its app users, and these as they are kept.
 pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
-    let users: String = row.get(8).map_err(trouble)?;
-    let read = || -> rusqlite::Result<Entry> {
-        Ok(Entry {
-            seq: row.get::<_, i64>(0)? as u64,
-            app: row.get_ref(1)?.as_str()?.into(),
-            source: match row.get_ref(2)?.as_str()? {
-                "api" => Source::Api,
-                "reduced" => Source::Reduced,
-                _ => Source::Webhook,
-            },
-            received: row.get(3)?,
-            event_time: row.get(4)?,
-            trigger: row.get_ref(5)?.as_str()?.into(),
-            outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
-            digest: row.get(7)?,
-            users: Vec::new(),
-            body: row.get::<_, i64>(9)? as usize,
-            place: row.get::<_, i64>(10)? as usize,
-        })
+    let users: String = row.get(8)?;
+    let entry = Entry {
+        seq: row.get::<_, i64>(0)? as u64,
+        app: row.get_ref(1)?.as_str()?.into(),
+        source: match row.get_ref(2)?.as_str()? {
+            "api" => Source::Api,
+            "reduced" => Source::Reduced,
+            _ => Source::Webhook,
+        },
+        received: row.get(3)?,
+        event_time: row.get(4)?,
+        trigger: row.get_ref(5)?.as_str()?.into(),
+        outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
+        digest: row.get(7)?,
+        users: Vec::new(),
+        body: row.get::<_, i64>(9)? as usize,
+        place: row.get::<_, i64>(10)? as usize,
     };
-    Ok((read().map_err(trouble)?, users))
+    Ok((entry, users))
 }
 
 /// Where the batch of an entry begins; nothing if its bodies are not kept any more.
 pub(super) fn first_of_batch(conn: &Connection, seq: Seq) -> Result<Option<i64>> {
     let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    select.query_row([seq as i64], |row| row.get(0)).map_err(trouble)
+    let mut select = conn.prepare_cached(sql)?;
+    Ok(select.query_row([seq as i64], |row| row.get(0))?)
 }
 
 /// From where on the journal is whole.
 pub(super) fn horizon(conn: &Connection) -> Result<Horizon> {
     let sql = "SELECT seq, received, coalesce((SELECT min(seq) FROM journal), seq + 1) FROM horizon";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let read = |row: &rusqlite::Row<'_>| {
+    let mut select = conn.prepare_cached(sql)?;
+    let found = select.query_row([], |row| {
         let (folded, oldest): (i64, i64) = (row.get(0)?, row.get(2)?);
         Ok(Horizon { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
-    };
-    select.query_row([], read).map_err(trouble)
+    });
+    Ok(found?)
 }
 
 pub(super) fn bodies(conn: &Connection, first_seq: i64) -> Result<Vec<Bytes>> {
     let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let found = select.query_row([first_seq], |row| Ok(unpack(row.get(0)?, row.get_ref(1)?.as_blob()?)));
-    let found = found.optional().map_err(trouble)?;
+    let found = found.optional()?;
     Ok(found.ok_or_else(|| Error::Damaged("bodies are missing".to_owned()))??)
 }

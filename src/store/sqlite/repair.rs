@@ -11,7 +11,7 @@ use super::derived::{Remaking, of};
 use super::load::Loader;
 use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::domain::{AppId, Change, ClientId, Event, Key, Record, SmoochId, View};
 use crate::format::record::decode;
 use crate::store::archive::Row;
@@ -91,7 +91,7 @@ impl SqliteReader {
 
     /// Another number after every commit of somebody else. Costs a look at shared memory.
     pub fn version(&mut self) -> Result<i64> {
-        self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(trouble)
+        Ok(self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0))?)
     }
 
     /// One moment of the database, for as long as it is held: not for long, because meanwhile the log
@@ -187,7 +187,7 @@ fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result
         let cells = (width..columns).map(|n| row.get(n)).collect::<rusqlite::Result<_>>()?;
         Ok(Row { table, key, cells: Some(cells) })
     });
-    rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+    Ok(rows?.collect::<rusqlite::Result<_>>()?)
 }
 
 impl SqliteTxn<'_> {
@@ -201,10 +201,10 @@ impl SqliteTxn<'_> {
         let put_all = || rows.iter().try_for_each(|row| put(conn, remaking, row));
         // Whoever they are part of, now or then, shows something else as well: a first try tells who.
         let then = roots(&views(conn, &keys));
-        conn.execute_batch("SAVEPOINT put_right").map_err(trouble)?;
+        conn.execute_batch("SAVEPOINT put_right")?;
         put_all()?;
         keys.extend(then.into_iter().chain(roots(&views(conn, &keys))));
-        conn.execute_batch("ROLLBACK TO put_right; RELEASE put_right").map_err(trouble)?;
+        conn.execute_batch("ROLLBACK TO put_right; RELEASE put_right")?;
         let before = views(conn, &keys);
         put_all()?;
         let after = views(conn, &keys);

@@ -9,10 +9,10 @@ use crate::domain::list::{Query, Sort, Span};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::format::list_columns::{IDENTIFIED, NONE, STARTED};
 use crate::format::search_words::Wanted;
+use crate::store::sqlite::Result;
 use crate::store::sqlite::derived::of;
 use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::reader::show;
-use crate::store::sqlite::{Result, trouble};
 
 /// So many are sorted rather than walked past.
 const FEW: usize = 2000;
@@ -52,7 +52,7 @@ pub(super) struct Lister<'c> {
 impl Lister<'_> {
     /// The app user of a row, if it fits. Only whose columns fit is read whole.
     pub(super) fn fits(&self, row: &Row<'_>, found: &Found) -> Result<Option<View>> {
-        if !self.columns_fit(row).map_err(trouble)? {
+        if !self.columns_fit(row)? {
             return Ok(None);
         }
         let filter = &self.query.filter;
@@ -89,10 +89,10 @@ impl Lister<'_> {
     /// The app user with this rowid, if it fits.
     pub(super) fn by_rowid(&self, user: i64) -> Result<Option<Shown>> {
         let sql = format!("SELECT {COLUMNS} FROM app_users a WHERE rowid = ?1");
-        let mut select = self.conn.prepare_cached(&sql).map_err(trouble)?;
-        let mut rows = select.query([user]).map_err(trouble)?;
-        let Some(row) = rows.next().map_err(trouble)? else { return Ok(None) };
-        let found = Found::read(row, self.query.sort).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(&sql)?;
+        let mut rows = select.query([user])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let found = Found::read(row, self.query.sort)?;
         Ok(self.fits(row, &found)?.map(|view| (found, view)))
     }
 
@@ -150,10 +150,10 @@ impl Lister<'_> {
         for id in claimants {
             let Some(view) = self.show(&id)? else { continue };
             let sql = "SELECT rowid FROM app_users WHERE app = ?1 AND id = ?2";
-            let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+            let mut select = self.conn.prepare_cached(sql)?;
             let user =
                 select.query_row(params![self.app.as_str(), view.id.as_str()], |row| row.get::<_, i64>(0));
-            users.extend(user.optional().map_err(trouble)?);
+            users.extend(user.optional()?);
         }
         Ok(users)
     }
