@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Settings, SettingsProblems, StoreUrl};
-use crate::http::Shared;
+use crate::http::HttpState;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
 use crate::ingest::queue;
@@ -84,7 +84,7 @@ pub async fn run(
     let relearning = BackgroundRebuild::start(database, queue.clone(), doubts.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared =
-        Shared::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
+        HttpState::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));

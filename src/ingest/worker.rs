@@ -20,7 +20,7 @@ use super::queue::{
 use crate::clock::now_ms;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
-use crate::request::Request;
+use crate::request_context::RequestContext;
 use crate::store::{Error, Retention, Saved, Store, Txn};
 
 /// Bodies beyond which a batch takes no further job, in bytes.
@@ -135,7 +135,7 @@ fn handle<S: Store>(
     options: &WorkerOptions,
     metrics: &Metrics,
 ) -> Result<(), Error> {
-    let request = if let [job] = batch.as_slice() { job.request.clone() } else { Request::default() };
+    let request = if let [job] = batch.as_slice() { job.request.clone() } else { RequestContext::default() };
     request.cover_here(|| keep(store, batch, duplicates, options, metrics))
 }
 

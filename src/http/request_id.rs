@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tracing::Level;
 use uuid::Uuid;
 
-use crate::request::Request;
+use crate::request_context::RequestContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -19,14 +19,14 @@ const ANSWERS: &str = "rollcall::http::listen";
 const LONGEST_ID: usize = 128;
 
 /// The name of a request.
-pub(super) struct Trace {
+pub(super) struct RequestId {
     id: HeaderValue,
     /// The same for the log.
-    pub(super) request: Request,
+    pub(super) request: RequestContext,
 }
 
-impl Trace {
-    /// The caller's `X-Request-Id` if it is fit for a log line, else a new one; and trace and span of its
+impl RequestId {
+    /// The caller's `X-RequestContext-Id` if it is fit for a log line, else a new one; and trace and span of its
     /// `traceparent`. Every log line of the request has them.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(REQUEST_ID).map(HeaderValue::as_bytes).filter(|id| is_fit(id));
@@ -39,7 +39,7 @@ impl Trace {
             Bytes::copy_from_slice,
         );
         let caller = headers.get("traceparent").and_then(|value| parent(value.to_str().ok()?));
-        let request = Request::new(id.clone(), caller);
+        let request = RequestContext::new(id.clone(), caller);
         let id = HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static(""));
         Self { id, request }
     }
@@ -74,7 +74,7 @@ fn is_fit(id: &[u8]) -> bool {
     (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(fit)
 }
 
-/// Trace and span of a W3C `traceparent`; nothing of one that is malformed. What a later version adds behind
+/// RequestId and span of a W3C `traceparent`; nothing of one that is malformed. What a later version adds behind
 /// these is not looked at.
 fn parent(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');

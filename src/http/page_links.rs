@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
-use super::call::Call;
+use super::api_request::ApiRequest;
 use crate::smooch::json::write_string;
 
 /// A parameter that says where a page begins, and what it says.
@@ -20,18 +20,18 @@ pub(super) struct PageLinks {
 impl PageLinks {
     /// Those of a page of `call`. They have its parameters, but for those in `cursors`, which say where a page begins.
     pub(super) fn of(
-        call: &Call,
+        request: &ApiRequest,
         cursors: &[&str],
         prev: Option<CursorParameter<'_>>,
         next: Option<CursorParameter<'_>>,
     ) -> Self {
-        let link = |cursor| address(call, cursors, &[cursor]);
+        let link = |cursor| address(request, cursors, &[cursor]);
         Self { prev: prev.map(link), next: next.map(link) }
     }
 
     /// The link to a next page that has some parameters of `call`'s no more and others instead.
-    pub(super) fn next(call: &Call, without: &[&str], with: &[CursorParameter<'_>]) -> Self {
-        Self { prev: None, next: Some(address(call, without, with)) }
+    pub(super) fn next(request: &ApiRequest, without: &[&str], with: &[CursorParameter<'_>]) -> Self {
+        Self { prev: None, next: Some(address(request, without, with)) }
     }
 
     fn named(&self) -> impl Iterator<Item = (&'static str, &String)> {
@@ -65,10 +65,10 @@ impl PageLinks {
     }
 }
 
-fn address(call: &Call, without: &[&str], with: &[CursorParameter<'_>]) -> String {
-    let kept = call.query.iter().map(|(name, value)| (&**name, &**value));
+fn address(request: &ApiRequest, without: &[&str], with: &[CursorParameter<'_>]) -> String {
+    let kept = request.query.iter().map(|(name, value)| (&**name, &**value));
     let kept = kept.filter(|(name, _)| !without.contains(name));
     // Pairs of text: they can always be written.
     let query = serde_urlencoded::to_string(kept.chain(with.iter().copied()).collect::<Vec<_>>());
-    format!("{}?{}", call.path_as_asked(), query.unwrap_or_default())
+    format!("{}?{}", request.path_as_asked(), query.unwrap_or_default())
 }

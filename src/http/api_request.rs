@@ -12,12 +12,12 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
 use super::addresses::AsWritten;
-use super::admit::Browser;
 use super::auth::Caller;
 use super::error::{ApiError, json};
-use super::form::{Form, OF_PAGES};
+use super::export_format::{ExportFormat, OF_PAGES};
+use super::middleware::BrowserAccess;
 use super::parameters::BRAND_PARAMETER;
-use super::{Shared, body, parameters, reads};
+use super::{HttpState, body, parameters, reads};
 use crate::clock::now_ms;
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
@@ -36,10 +36,10 @@ const LONGEST_KEY: usize = 255;
 pub(crate) const IN_THE_QUERY: &str = "`brandId` in the query";
 
 /// See the module.
-pub(super) struct Call {
-    pub(super) shared: Arc<Shared>,
+pub(super) struct ApiRequest {
+    pub(super) shared: Arc<HttpState>,
     pub(super) caller: Caller,
-    pub(super) path: Path,
+    pub(super) path: PathNames,
     pub(super) query: Vec<(String, String)>,
     /// When it came, in ms since 1970.
     pub(super) received: i64,
@@ -51,30 +51,30 @@ pub(super) struct Call {
     body: Bytes,
 }
 
-impl FromRequest<Arc<Shared>> for Call {
+impl FromRequest<Arc<HttpState>> for ApiRequest {
     type Rejection = ApiError;
 
     /// Knows who asks before it reads what.
-    async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, shared: &Arc<HttpState>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         // The address as it came, not what nesting has left of it.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
         let written = parts.extensions.get::<AsWritten>().map_or(&uri, |written| &written.0).clone();
-        let (path, received) = (Path::of(uri.path()), now_ms());
+        let (path, received) = (PathNames::of(uri.path()), now_ms());
         let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
         if uri.path().starts_with("/v2/") {
             // App tokens and JWTs of an app user are v1's.
             caller.must_be_app()?;
         }
-        if let Some(browser) = parts.extensions.get::<Browser>() {
+        if let Some(browser) = parts.extensions.get::<BrowserAccess>() {
             browser.may_read(&caller.authority);
         }
         shared.rates.take(&caller.credential)?;
         let query = parameters::read(&uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let of_no_use: &[&str] = if Form::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
+        let of_no_use: &[&str] = if ExportFormat::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
         parameters::of_call(&parts.method, route).check_but_for(of_no_use, &query)?;
-        let bounds = body::Bounds { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
+        let bounds = body::BodyLimits { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
         } else {
@@ -98,7 +98,7 @@ impl FromRequest<Arc<Shared>> for Call {
     }
 }
 
-impl Call {
+impl ApiRequest {
     /// Whom the path names, in the brand that the query names.
     pub(super) fn user(&self) -> Result<Name, ApiError> {
         let user = self.path.user.as_deref();
@@ -251,7 +251,11 @@ impl Call {
     }
 
     /// An answer that shows an app user, with its tag; 304 for whoever has it already.
-    pub(super) fn show(&self, status: StatusCode, Shown { tag, text }: Shown) -> Response {
+    pub(super) fn show(
+        &self,
+        status: StatusCode,
+        UserRepresentation { tag, text }: UserRepresentation,
+    ) -> Response {
         let known = tags(&self.headers, header::IF_NONE_MATCH).ok().flatten().unwrap_or_default();
         // A proxy that compresses makes a tag weak; it is good enough for whoever only looks.
         let is_known =
@@ -270,12 +274,12 @@ impl Call {
 }
 
 /// An app user as an answer shows them.
-pub(super) struct Shown {
+pub(super) struct UserRepresentation {
     tag: String,
     text: String,
 }
 
-impl Shown {
+impl UserRepresentation {
     /// `text` is the whole answer.
     pub(super) fn new(view: &View, text: String) -> Self {
         Self { tag: view.tag(), text }
@@ -383,13 +387,13 @@ fn refusal(refusal: Refusal, place: &str) -> ApiError {
 
 /// The names in a path, decoded each on its own: a `%2F` in a `userId` is not a slash of the path.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Path {
+pub(super) struct PathNames {
     pub(super) app: Option<String>,
     user: Option<String>,
     part: Option<String>,
 }
 
-impl Path {
+impl PathNames {
     /// `/v1[/apps/{app}]/appusers[/{user}[/word[/{part}]]]`, and v2's.
     pub(super) fn of(path: &str) -> Self {
         let mut segments = path.split('/').skip(2).peekable();

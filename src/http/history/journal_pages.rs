@@ -15,7 +15,7 @@ const PIECE: usize = 200;
 
 /// The journal of some app users, as far back as it was read: the numbers of its entries, since the
 /// entries themselves may be many.
-pub(super) struct Past<'r> {
+pub(super) struct JournalPages<'r> {
     reader: &'r mut SqliteReader,
     app: AppId,
     of: BTreeSet<SmoochId>,
@@ -27,7 +27,7 @@ pub(super) struct Past<'r> {
     pub(super) touching: BTreeSet<Seq>,
 }
 
-impl<'r> Past<'r> {
+impl<'r> JournalPages<'r> {
     /// The journal of all in `heads`, of whom those in `group` are looked for.
     pub(super) fn of(
         reader: &'r mut SqliteReader,

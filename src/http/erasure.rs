@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::time::{Instant, sleep};
 
-use super::Shared;
-use super::call::Call;
+use super::HttpState;
+use super::api_request::ApiRequest;
 use super::error::{ApiError, json};
 use super::reads;
 use crate::domain::SmoochId;
@@ -23,14 +23,14 @@ const WAIT: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// What a DELETE asks for.
-pub(super) enum Asked {
+pub(super) enum DeleteMode {
     /// That the app user is gone, as at Smooch.
     Removal,
     /// That it is erased; `only` the `_id` that is named.
     Erasure { only: bool },
 }
 
-impl Asked {
+impl DeleteMode {
     /// `erase=true`, and with it `only=true`. What the call does not know was refused before.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
         let truth = |name: &str| match query.iter().find(|(key, _)| key == name) {
@@ -53,22 +53,26 @@ impl Asked {
 /// DELETE `…/appusers/{id}?erase=true`: whoever is one person with `{id}` is forgotten, here and in the journal;
 /// with `only=true` just that `_id` and who is merged into it. 200 with the receipt once nothing is left; 202
 /// with what was erased so far if that takes longer: the same call again tells more.
-pub(super) async fn erase(call: &Call, only: bool) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
-    let user = call.user()?;
-    let id = whom(call, &user, only).await?;
-    call.ask(Action::Erase { user, only }).await?;
+pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, ApiError> {
+    request.caller.must_be_app()?;
+    let user = request.user()?;
+    let id = whom(request, &user, only).await?;
+    request.ask(Action::Erase { user, only }).await?;
     let until = Instant::now() + WAIT;
     loop {
-        call.shared.queue.tick();
-        let (app, erased) = (call.caller.app.clone(), id.clone());
+        request.shared.queue.tick();
+        let (app, erased) = (request.caller.app.clone(), id.clone());
         let look = move |reader: &mut SqliteReader| reader.receipt(&app, &erased);
-        let receipt = reads::RECEIPT.run(&call.shared, look).await?;
+        let receipt = reads::RECEIPT.run(&request.shared, look).await?;
         let is_done = receipt.as_ref().is_some_and(|receipt| receipt.done.is_some());
         if is_done || Instant::now() >= until {
             let missing = || ApiError::unavailable("unavailable", "The receipt is not there yet; try again");
             let receipt = receipt.ok_or_else(missing)?;
-            let beside = if is_done { Beside::cleared(&call.shared).await } else { Beside::default() };
+            let beside = if is_done {
+                RemainingFiles::cleared(&request.shared).await
+            } else {
+                RemainingFiles::default()
+            };
             let is_complete = is_done && beside.leftovers.is_empty();
             let status = if is_complete { StatusCode::OK } else { StatusCode::ACCEPTED };
             return Ok(json(status, text(&receipt, is_complete, &beside)));
@@ -78,29 +82,29 @@ pub(super) async fn erase(call: &Call, only: bool) -> Result<Response, ApiError>
 }
 
 /// The `_id` by which the receipt is found.
-async fn whom(call: &Call, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
-    let (app, name) = (call.caller.app.clone(), user.clone());
+async fn whom(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
+    let (app, name) = (request.caller.app.clone(), user.clone());
     let find = move |reader: &mut SqliteReader| {
         let named = SmoochId::from(&*name.text);
         let view = reader.by_name(&app, &name)?;
         let is_id = view.as_ref().is_some_and(|view| view.ids().any(|id| *id == named));
         Ok(view.filter(|_| !(only && is_id)).map_or(named, |view| view.id))
     };
-    reads::APP_USER.run(&call.shared, find).await
+    reads::APP_USER.run(&request.shared, find).await
 }
 
 /// What lies beside the database, each file by its name.
 #[derive(Default)]
-struct Beside {
+struct RemainingFiles {
     /// What unfinished work has left, and why it is still there.
     leftovers: Vec<String>,
     /// Whole databases that were kept on purpose.
     copies: Vec<String>,
 }
 
-impl Beside {
+impl RemainingFiles {
     /// Removes what unfinished work has left, and looks what is there then.
-    async fn cleared(shared: &Shared) -> Self {
+    async fn cleared(shared: &HttpState) -> Self {
         let (database, backups) = (shared.files.database.clone(), shared.files.backups.clone());
         let look = move || {
             let folders: Vec<_> = backups.into_iter().collect();
@@ -127,7 +131,7 @@ impl Beside {
 }
 
 /// `{"erasure":{"seq","time","_ids","erased","complete","completedAt"?,"leftovers"?,"remains"}}`.
-fn text(receipt: &Receipt, is_complete: bool, beside: &Beside) -> String {
+fn text(receipt: &Receipt, is_complete: bool, beside: &RemainingFiles) -> String {
     let list = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(",");
     let ids = list(&mut receipt.ids.iter().map(SmoochId::as_str));
     let done = receipt.done.filter(|_| is_complete);
@@ -140,7 +144,7 @@ fn text(receipt: &Receipt, is_complete: bool, beside: &Beside) -> String {
                    Backups, exports and copies made before hold the person still: delete or erase them as well."
         .to_owned();
     if !beside.copies.is_empty() {
-        remains.push_str(&format!(" Beside the database: {}.", beside.copies.join(", ")));
+        remains.push_str(&format!(" RemainingFiles the database: {}.", beside.copies.join(", ")));
     }
     format!(
         "{{\"erasure\":{{\"seq\":{},\"time\":{},\"_ids\":[{ids}],\"erased\":{},\"complete\":{is_complete}{completed}{leftovers},\"remains\":{}}}}}",

@@ -7,14 +7,14 @@ pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
 
 /// The form of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum ExportFormat {
     /// An app user a line, as GET shows it, with its brand.
     Ndjson,
     /// A header, and an app user a row.
     Csv,
 }
 
-impl Form {
+impl ExportFormat {
     /// Whether a request to this route is for a stream.
     pub(super) fn is_asked(route: &str, headers: &HeaderMap) -> bool {
         route.ends_with("/appusers") && Self::accepted(headers).is_some()

@@ -18,11 +18,11 @@ const LONGEST_REST: Duration = Duration::from_millis(20);
 
 /// The turns of the streams, in the order in which they ask.
 #[derive(Default)]
-pub(super) struct Pace(Mutex<Last>);
+pub(super) struct Throttle(Mutex<LastPage>);
 
 /// The page that was read last.
 #[derive(Default)]
-struct Last {
+struct LastPage {
     /// Until when to rest after it.
     rest: Option<Instant>,
     /// The commits before it.
@@ -30,16 +30,16 @@ struct Last {
 }
 
 /// What is being stored.
-pub(super) struct Storing {
+pub(super) struct WriteLoad {
     /// How many commits there were.
     pub(super) commits: u64,
     /// Something waits for one.
     pub(super) waiting: bool,
 }
 
-impl Pace {
+impl Throttle {
     /// Reads a page when it is this stream's turn.
-    pub(super) async fn page<T>(&self, storing: impl Fn() -> Storing, read: impl Future<Output = T>) -> T {
+    pub(super) async fn page<T>(&self, storing: impl Fn() -> WriteLoad, read: impl Future<Output = T>) -> T {
         let mut last = self.0.lock().await;
         let now = storing();
         // Everybody who is woken by one commit reads at once.
@@ -48,7 +48,7 @@ impl Pace {
         }
         let (began, commits) = (Instant::now(), storing().commits);
         let page = read.await;
-        *last = Last { rest: Some(Instant::now() + (began.elapsed() * REST).min(LONGEST_REST)), commits };
+        *last = LastPage { rest: Some(Instant::now() + (began.elapsed() * REST).min(LONGEST_REST)), commits };
         page
     }
 }

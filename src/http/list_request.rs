@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::call::Call;
+use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::parameters::BRAND_PARAMETER;
 use super::parameters::limit;
@@ -26,7 +26,7 @@ const DEFAULT_COUNT: u64 = 10_000;
 const MOST_COUNTED: u64 = 1_000_000;
 
 /// How a version writes the parameters that are its own.
-pub(super) struct Words {
+pub(super) struct ParameterNames {
     limit: &'static str,
     after: &'static str,
     before: Option<&'static str>,
@@ -37,7 +37,7 @@ pub(super) struct Words {
 }
 
 /// v1's and v1.1's.
-pub(super) const V1: Words = Words {
+pub(super) const V1: ParameterNames = ParameterNames {
     limit: "limit",
     after: "after",
     before: None,
@@ -47,7 +47,7 @@ pub(super) const V1: Words = Words {
 };
 
 /// v2's.
-pub(super) const V2: Words = Words {
+pub(super) const V2: ParameterNames = ParameterNames {
     limit: "page[size]",
     after: "page[after]",
     before: Some("page[before]"),
@@ -61,10 +61,10 @@ const DEFAULT_LIMIT: usize = 25;
 
 /// A list that is asked for.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct ListRequest {
     pub(super) query: Query,
     pub(super) limit: usize,
-    pub(super) from: From,
+    pub(super) from: PageStart,
     /// How far those who fit are counted beside the page.
     pub(super) count: CountMode,
 }
@@ -105,19 +105,23 @@ pub(super) struct ShownPage<T> {
 
 /// Where a page begins.
 #[derive(Debug, PartialEq)]
-pub(super) enum From {
+pub(super) enum PageStart {
     Start,
     After(Place),
     /// The page ends there.
     Before(Place),
 }
 
-impl Asked {
+impl ListRequest {
     /// Reads the parameters of a request. 400 names the one that has a value it cannot have.
-    pub(super) fn read(parameters: &[(String, String)], words: &Words) -> Result<Self, ApiError> {
+    pub(super) fn read(parameters: &[(String, String)], words: &ParameterNames) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
-        let mut asked =
-            Self { query: Query::default(), limit: DEFAULT_LIMIT, from: From::Start, count: CountMode::Off };
+        let mut asked = Self {
+            query: Query::default(),
+            limit: DEFAULT_LIMIT,
+            from: PageStart::Start,
+            count: CountMode::Off,
+        };
         for (name, value) in parameters {
             let filter = &mut asked.query.filter;
             match name.as_str() {
@@ -159,9 +163,9 @@ impl Asked {
                 return Err(ApiError::bad_request(format!("{after} and {before} exclude each other")));
             }
             // All parameters are known now, and with them the list.
-            (Some((name, cursor)), _) => From::After(place(&asked.query, name, cursor)?),
-            (_, Some((name, cursor))) => From::Before(place(&asked.query, name, cursor)?),
-            (None, None) => From::Start,
+            (Some((name, cursor)), _) => PageStart::After(place(&asked.query, name, cursor)?),
+            (_, Some((name, cursor))) => PageStart::Before(place(&asked.query, name, cursor)?),
+            (None, None) => PageStart::Start,
         };
         Ok(asked)
     }
@@ -170,17 +174,17 @@ impl Asked {
     /// on with.
     pub(super) async fn page<T: Send + 'static>(
         &self,
-        call: &Call,
+        request: &ApiRequest,
         kind: &ReadKind,
         show: impl FnOnce(&[View]) -> T + Send + 'static,
     ) -> Result<ShownPage<T>, ApiError> {
-        let (mut query, app) = (self.query.clone(), call.caller.app.clone());
+        let (mut query, app) = (self.query.clone(), request.caller.app.clone());
         let bounds = Bounds { limit: self.limit, looks: LOOKS };
-        let backwards = matches!(self.from, From::Before(_));
+        let backwards = matches!(self.from, PageStart::Before(_));
         let from = match &self.from {
-            From::Start => None,
-            From::After(place) => Some(place.clone()),
-            From::Before(place) => Some(place.clone().backwards()),
+            PageStart::Start => None,
+            PageStart::After(place) => Some(place.clone()),
+            PageStart::Before(place) => Some(place.clone().backwards()),
         };
         query.descending ^= backwards;
         let read = move |reader: &mut SqliteReader| {
@@ -192,8 +196,8 @@ impl Asked {
             }
             Ok(Some(ShownPage { users: show(&page.users), ends: page.ends, next: page.next }))
         };
-        let page = kind.run(&call.shared, read).await?;
-        call.shared.presence.mark_told();
+        let page = kind.run(&request.shared, read).await?;
+        request.shared.presence.mark_told();
         page.ok_or_else(|| {
             ApiError::expired(
                 "Too much has changed since the page before to go on after it, or the database was restored; begin the list \
@@ -203,16 +207,16 @@ impl Asked {
     }
 
     /// How many fit, if that is asked: a piece at a time, so that other reads get their turn.
-    pub(super) async fn count(&self, call: &Call) -> Result<Option<FitCount>, ApiError> {
+    pub(super) async fn count(&self, request: &ApiRequest) -> Result<Option<FitCount>, ApiError> {
         let (most, pieces) = match self.count {
             CountMode::Off => return Ok(None),
             CountMode::UpTo(most) => (most, COUNT_PIECES),
             CountMode::Exact => (u64::MAX, usize::MAX),
         };
-        let read = reads::COUNT.begin(&call.shared)?;
+        let read = reads::COUNT.begin(&request.shared)?;
         let (mut fit, mut after) = (0, None);
         for _ in 0..pieces {
-            let (filter, app): (Filter, _) = (self.query.filter.clone(), call.caller.app.clone());
+            let (filter, app): (Filter, _) = (self.query.filter.clone(), request.caller.app.clone());
             let count = move |reader: &mut SqliteReader| reader.count(&app, &filter, after.as_ref(), LOOKS);
             let counted = read.run(count).await?;
             fit += counted.fit;

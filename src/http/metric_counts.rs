@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{Shared, reads};
+use super::{HttpState, reads};
 use crate::domain::AppId;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Reader};
@@ -18,14 +18,14 @@ const REST: u32 = 19;
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// See the module.
-pub(super) struct Census {
+pub(super) struct MetricCounts {
     apps: Vec<AppId>,
     /// When it is counted again, and not before.
     next: Arc<tokio::sync::Mutex<Option<Instant>>>,
     last: Arc<Mutex<Option<store::Census>>>,
 }
 
-impl Census {
+impl MetricCounts {
     /// Counts for these apps.
     pub(super) fn new(apps: impl Iterator<Item = AppId>) -> Self {
         Self { apps: apps.collect(), next: Arc::default(), last: Arc::default() }
@@ -37,7 +37,7 @@ impl Census {
     }
 
     /// The last count: one of this moment, unless counting takes long. Nothing before the first.
-    pub(super) async fn last(&self, shared: &Arc<Shared>) -> Option<store::Census> {
+    pub(super) async fn last(&self, shared: &Arc<HttpState>) -> Option<store::Census> {
         if let Ok(mut next) = self.next.clone().try_lock_owned()
             && next.is_none_or(|next| next <= Instant::now())
         {

@@ -2,9 +2,9 @@
 
 /// The words of a path, however many slashes are between them. `.0` is what follows the last one that was taken,
 /// as it is written.
-pub(super) struct Words<'p>(pub(super) &'p str);
+pub(super) struct PathSegments<'p>(pub(super) &'p str);
 
-impl<'p> Iterator for Words<'p> {
+impl<'p> Iterator for PathSegments<'p> {
     type Item = &'p str;
 
     fn next(&mut self) -> Option<&'p str> {

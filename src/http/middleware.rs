@@ -23,9 +23,9 @@ const CORS_HEADERS: &str =
 
 /// Whether a page of another origin may read the answer: one with the app's own authority never may.
 #[derive(Clone, Default)]
-pub(super) struct Browser(Arc<AtomicBool>);
+pub(super) struct BrowserAccess(Arc<AtomicBool>);
 
-impl Browser {
+impl BrowserAccess {
     /// Called with whoever asks, once that is known.
     pub(super) fn may_read(&self, authority: &Authority) {
         self.0.store(*authority != Authority::App, Ordering::Relaxed);
@@ -33,13 +33,13 @@ impl Browser {
 }
 
 /// How many requests each credential may make.
-pub(super) struct Rates {
+pub(super) struct RateLimits {
     per_second: u32,
     burst: u32,
     limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
 }
 
-impl Rates {
+impl RateLimits {
     /// So many in a second, and so many at once; 0 in a second is no bound.
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         let quota = NonZeroU32::new(per_second)
@@ -76,12 +76,12 @@ impl Rates {
 const MOST_CREDENTIALS: usize = 10_000;
 
 /// Counts a request by its route, never its path, and by status.
-pub(super) async fn admit(shared: State, mut request: Request, next: Next) -> Response {
+pub(super) async fn process_request(shared: State, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let v2 = request.uri().path().starts_with("/v2/");
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = shared.origins.allowed(request.headers());
-    let browser = Browser::default();
+    let browser = BrowserAccess::default();
     let mut response = match super::compressed(request.headers()) {
         Some(refusal) => refusal.into_response(),
         None if origin.is_some() && is_preflight(&request) => preflight(&browser),
@@ -116,7 +116,7 @@ fn is_preflight(request: &Request) -> bool {
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(browser: &Browser) -> Response {
+fn preflight(browser: &BrowserAccess) -> Response {
     // It carries no credential; the request that follows does.
     browser.may_read(&Authority::Token);
     let mut response = json(StatusCode::OK, "{}");
@@ -128,9 +128,9 @@ fn preflight(browser: &Browser) -> Response {
 }
 
 /// The origins of the settings whose pages may ask.
-pub(super) struct Origins(Vec<String>);
+pub(super) struct AllowedOrigins(Vec<String>);
 
-impl Origins {
+impl AllowedOrigins {
     pub(super) fn new(origins: &[String]) -> Self {
         Self(origins.to_vec())
     }

@@ -10,21 +10,21 @@ use crate::store::{Changes, Epoch};
 
 /// Where a follower is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum FeedCursor {
     /// It has applied every change up to this one.
-    Change(Since),
+    Change(ChangeCursor),
     /// It reads the snapshot.
-    Snapshot(Option<After>),
+    Snapshot(Option<SnapshotCursor>),
 }
 
 /// A change as a follower names it: `3f9a1c0b7d24-15`. A number alone is what programs before epochs gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Since {
+pub(super) struct ChangeCursor {
     pub(super) epoch: Option<Epoch>,
     pub(super) seq: u64,
 }
 
-impl Since {
+impl ChangeCursor {
     /// The change as the feed names it.
     pub(super) fn name(epoch: Epoch, seq: u64) -> String {
         format!("{epoch}-{seq}")
@@ -75,7 +75,7 @@ impl Since {
     }
 }
 
-impl fmt::Display for Since {
+impl fmt::Display for ChangeCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.epoch {
             Some(epoch) => f.write_str(&Self::name(epoch, self.seq)),
@@ -86,7 +86,7 @@ impl fmt::Display for Since {
 
 /// Where a follower is in the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct After {
+pub(super) struct SnapshotCursor {
     pub(super) epoch: Epoch,
     /// The last change given before its first page.
     pub(super) seq: u64,
@@ -97,19 +97,19 @@ pub(super) struct After {
 /// How a place in a snapshot begins. The one of programs before epochs had no more than `snapshot`.
 const SNAPSHOT: &str = "snapshot of\0";
 
-impl After {
+impl SnapshotCursor {
     pub(super) fn cursor(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{SNAPSHOT}{}\0{}\0{}", self.epoch, self.seq, self.id))
     }
 
     /// The change after which to follow once the snapshot is read.
-    pub(super) fn since(&self) -> Since {
-        Since { epoch: Some(self.epoch), seq: self.seq }
+    pub(super) fn since(&self) -> ChangeCursor {
+        ChangeCursor { epoch: Some(self.epoch), seq: self.seq }
     }
 
     /// The same as a follower names it.
     pub(super) fn next(&self) -> String {
-        Since::name(self.epoch, self.seq)
+        ChangeCursor::name(self.epoch, self.seq)
     }
 
     /// The last app user it was shown.

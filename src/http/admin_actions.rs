@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::body::{self, Bounds};
+use super::body::{self, BodyLimits};
 use super::error::{ApiError, json};
-use super::{Shared, State, reads, webhooks};
+use super::{HttpState, State, reads, webhooks};
 use crate::clock::now_ms;
 use crate::ingest::queue::RetryJob;
 use crate::rebuild::{self, Comparison};
@@ -61,7 +61,7 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     let held = held.ok_or_else(not_held)?;
     let now = now_ms();
     let read = webhooks::read(&shared, &held.app, now, &held.body);
-    let delivered = webhooks::sort(&held.app, now, held.body, read);
+    let delivered = webhooks::split_usable(&held.app, now, held.body, read);
     let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
     let receipt = shared
         .queue
@@ -96,7 +96,7 @@ pub(super) async fn give_up(shared: State, Path(number): Path<String>) -> Result
 
 /// What [`rebuild`] is asked.
 #[derive(Deserialize)]
-struct Rows {
+struct RebuildRequest {
     /// The table of each row, and its key.
     rows: Vec<(String, Vec<String>)>,
     /// Derived tables that are to be made anew.
@@ -111,11 +111,11 @@ struct Rows {
 /// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: those that are not whole yet, and those that could not be
 /// made anew.
 pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let bounds = Bounds { bytes: REBUILD_BYTES, time: shared.bounds.body_timeout };
+    let bounds = BodyLimits { bytes: REBUILD_BYTES, time: shared.bounds.body_timeout };
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
-    let asked: Rows = serde_json::from_slice(without_mark(&body)).map_err(|_| malformed())?;
+    let asked: RebuildRequest = serde_json::from_slice(without_mark(&body)).map_err(|_| malformed())?;
     let row = |(name, key): (String, Vec<String>)| {
         let table = TABLES.iter().position(|(table, _)| *table == name);
         table.filter(|table| TABLES[*table].1.len() == key.len()).map(|table| (table, key))
@@ -150,7 +150,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
 }
 
 /// Has derived tables made anew; tells which are not whole yet.
-async fn make_anew(shared: &Shared, names: &[String]) -> Result<Response, ApiError> {
+async fn make_anew(shared: &HttpState, names: &[String]) -> Result<Response, ApiError> {
     if !names.iter().all(|name| shared.doubts.raise(name)) {
         return Err(ApiError::bad_request("There is no such derived table"));
     }

@@ -9,18 +9,18 @@ use tracing::Span;
 use tracing::field::Empty;
 
 tokio::task_local! {
-    static CURRENT: Request;
+    static CURRENT: RequestContext;
 }
 
 /// The name of a request, or of nothing. A clone is cheap.
 #[derive(Clone, Debug, Default)]
-pub struct Request {
+pub struct RequestContext {
     id: Bytes,
     /// Trace and span of whoever called.
     caller: Option<Arc<(String, String)>>,
 }
 
-impl Request {
+impl RequestContext {
     /// With its id, which is ASCII, and trace and span of whoever called.
     pub fn new(id: Bytes, caller: Option<(&str, &str)>) -> Self {
         let caller = caller.map(|(trace, span)| Arc::new((trace.to_owned(), span.to_owned())));

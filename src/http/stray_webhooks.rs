@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::body::{self, Bounds};
+use super::body::{self, BodyLimits};
 use super::error::ApiError;
-use super::signature::{self, Proof};
-use super::trace::Route;
-use super::{Shared, State};
+use super::request_id::Route;
+use super::signature::{self, WebhookCredential};
+use super::{HttpState, State};
 use crate::clock::now_ms;
 use crate::domain::AppId;
 use crate::metrics::WebhookOutcome;
@@ -26,7 +26,7 @@ const WRONG_METHOD: &str = "wrong_method";
 
 /// Whether a request has what only a webhook has: a secret of one, and no credential of the REST interface.
 fn may_be_a_webhook(headers: &HeaderMap) -> bool {
-    signature::carries_proof(headers)
+    signature::has_credential(headers)
         && !headers.contains_key(header::AUTHORIZATION)
         && !headers.contains_key("app-token")
 }
@@ -90,12 +90,16 @@ fn peer(extensions: &axum::http::Extensions) -> String {
 
 /// The app whose secret a request has, if it has one, and the body. The body is read only where a signature
 /// that makes sense, and is not too old, has to be compared with it.
-async fn sender(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<(Option<AppId>, Body), ApiError> {
+async fn sender(
+    shared: &HttpState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Option<AppId>, Body), ApiError> {
     match shared.secrets.proof(headers, now_ms() / 1000, shared.bounds.signature_tolerance) {
         Err(_) => Ok((None, body)),
-        Ok(Proof::Secret(app)) => Ok((Some(app.clone()), body)),
+        Ok(WebhookCredential::Secret(app)) => Ok((Some(app.clone()), body)),
         Ok(signature) => {
-            let bounds = Bounds { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
+            let bounds = BodyLimits { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
             let bytes = body::read(headers, body, bounds, &mut shared.bodies.share(false)).await?;
             let app = shared.secrets.verify(&signature, &bytes).ok().cloned();
             Ok((app, bytes.into()))
