@@ -20,7 +20,7 @@ use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
 use crate::ingest::queue;
 use crate::ingest::queue::Queue;
-use crate::ingest::worker::{self, WorkerOptions};
+use crate::ingest::worker::{Worker, WorkerOptions};
 use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
@@ -186,7 +186,7 @@ fn start_worker(
         // The one way to test what becomes of the process.
         #[cfg(debug_assertions)]
         assert!(std::env::var("ROLLCALL_PANIC_ON").as_deref() != Ok("worker"), "provoked");
-        let result = worker::run(store, &jobs, &options, &metrics);
+        let result = Worker::new(store, options, metrics).run(&jobs);
         _ = done.send(result);
     };
     thread::Builder::new().name("worker".to_owned()).spawn(run).map_err(io("the worker's thread"))?;

@@ -14,8 +14,7 @@ use rollcall::ingest::commit_notifier::CommitNotifier;
 use rollcall::ingest::heartbeat::WorkerHeartbeat;
 use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, CommandJob, CommandResult, Queue, SubmitError, WebhookJob};
-use rollcall::ingest::worker;
-use rollcall::metrics::Metrics;
+use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
 use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
 use rollcall::store::{Error, Reader, Reading, Retention, Store};
@@ -198,10 +197,9 @@ pub fn round(
         }
         queue.close();
         let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
-        let options = worker::WorkerOptions { batch_jobs, group_members: 100, retention, commits, heartbeat };
+        let options = WorkerOptions { batch_jobs, group_members: 100, retention, commits, heartbeat };
         std::thread::scope(|scope| {
-            let metrics = Metrics::default();
-            let run = move || worker::run(Lent(store), &jobs, &options, &metrics);
+            let run = move || Worker::new(Lent(store), options, Arc::default()).run(&jobs);
             scope.spawn(run).join().unwrap().unwrap();
         });
         let mut last = None;
