@@ -20,7 +20,7 @@ use super::parameters::BRAND_PARAMETER;
 use super::{HttpState, body, parameters, reads};
 use crate::clock::now_ms;
 use crate::domain::brand::several_brands;
-use crate::domain::command::{Action, Authority, Command, Done, Name, Refusal};
+use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{AppId, CallMade, Field, View, json_text};
 use crate::ingest::queue::{CommandJob, CommandResult, IdempotencyKey};
@@ -147,7 +147,7 @@ impl ApiRequest {
     }
 
     /// Has something done by the worker; resolves once it is on disk.
-    pub(super) async fn ask(&self, action: Action) -> Result<Done, ApiError> {
+    pub(super) async fn ask(&self, action: Action) -> Result<CommandOutcome, ApiError> {
         let place = brand_place(&action);
         let command = Command {
             action,

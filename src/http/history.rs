@@ -15,7 +15,7 @@ use super::page_links::PageLinks;
 use super::parameters::limit;
 use super::reads;
 use crate::domain::command::Name;
-use crate::domain::{AppId, ClientId, SmoochId, View, moment};
+use crate::domain::{AppId, ClientId, SmoochId, View, timestamp};
 use crate::rebuild::history_replay::{Difference, EventDiff, HistoryReplay, Merge};
 use crate::rebuild::sources::Sources;
 use crate::smooch::json::write_string;
@@ -280,12 +280,13 @@ fn journal_number(value: &str) -> Option<Seq> {
 
 impl AsOf {
     fn read(value: &str) -> Result<Self, ApiError> {
-        let time = || moment::asked(value).map(|time| Self::Received(time.div_euclid(1000)));
+        let time = || timestamp::parse_parameter(value).map(|time| Self::Received(time.div_euclid(1000)));
         // No journal and no clock of Smooch's is below zero: as a moment it would silently be before everything.
         let is_below_zero = value.starts_with('-');
         let moment = journal_number(value).map(Self::Entry).or_else(time).filter(|_| !is_below_zero);
-        let expected =
-            || ApiError::bad_request(format!("asOf must be a journal number, or {}", moment::ASKED));
+        let expected = || {
+            ApiError::bad_request(format!("asOf must be a journal number, or {}", timestamp::PARAMETER_FORMS))
+        };
         moment.ok_or_else(expected)
     }
 

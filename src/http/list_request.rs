@@ -11,7 +11,7 @@ use super::parameters::BRAND_PARAMETER;
 use super::parameters::limit;
 use super::reads::{self, ReadKind};
 use crate::domain::list::{Filter, Query, Sort};
-use crate::domain::{Version, View, moment};
+use crate::domain::{AppVersion, View, timestamp};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Bounds, Listed, Place, Reader};
 
@@ -259,14 +259,15 @@ fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
     value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
 }
 
-fn version(name: &str, value: &str) -> Result<Version, ApiError> {
-    Version::read(value)
+fn version(name: &str, value: &str) -> Result<AppVersion, ApiError> {
+    AppVersion::read(value)
         .ok_or_else(|| ApiError::bad_request(format!("{name} must be a version such as 1.10 or 2.0-beta")))
 }
 
 /// A moment, in µs since 1970.
 fn time(name: &str, value: &str) -> Result<i64, ApiError> {
-    moment::asked(value).ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", moment::ASKED)))
+    timestamp::parse_parameter(value)
+        .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
 }
 
 fn sort(value: &str) -> Result<(Sort, bool), ApiError> {

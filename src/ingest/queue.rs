@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::domain::command::{Command, Done, Refusal};
+use crate::domain::command::{Command, CommandOutcome, Refusal};
 use crate::domain::{AppId, CallMade, Event};
 use crate::request_context::RequestContext;
 use crate::store::archive::Row;
@@ -120,9 +120,9 @@ pub struct IdempotencyKey {
 #[derive(Clone, Debug, PartialEq)]
 pub enum CommandResult {
     /// It was carried out, or refused.
-    Fresh(Box<Result<Done, Refusal>>),
+    Fresh(Box<Result<CommandOutcome, Refusal>>),
     /// It had been carried out or refused before, with this answer.
-    Repeated(Box<Result<Done, Refusal>>),
+    Repeated(Box<Result<CommandOutcome, Refusal>>),
     /// Its key was used for something else.
     KeyReused,
 }

@@ -45,7 +45,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Error, Reading, Result, Retention, Seq, Store};
-use crate::domain::Directory;
+use crate::domain::WorkingSet;
 pub use backup::backup_checksum::{damage, flaw};
 pub use backup::create::backup;
 pub use backup::restore::{Restored, moment, restore};
@@ -222,7 +222,7 @@ impl Store for Sqlite {
         Ok(SqliteTxn::new(txn, &mut self.state))
     }
 
-    fn remember(&mut self, committed: Directory) {
+    fn remember(&mut self, committed: WorkingSet) {
         self.state.cache.keep(committed);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Event, Key, Record, SmoochId};
+use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::http::error::ApiError;
 use crate::rebuild;
 use crate::store::sqlite::SqliteReader;
@@ -68,7 +68,7 @@ impl<'r> JournalPages<'r> {
     pub(super) fn base(
         &mut self,
         others: &BTreeSet<SmoochId>,
-    ) -> Result<(Horizon, Vec<(Key, Record)>), ApiError> {
+    ) -> Result<(Horizon, Vec<(RecordKey, Record)>), ApiError> {
         let ids = self.of.union(others).cloned().collect();
         Ok(self.reader.base_of(&self.app, &ids)?)
     }

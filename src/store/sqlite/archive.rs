@@ -9,7 +9,7 @@ use super::history::connected;
 use super::reader::{ENTRY, SqliteReader, bodies, entry, first_of_batch, horizon};
 use super::txn::users_of;
 use super::{Error, Result};
-use crate::domain::{AppId, Key, Record, SmoochId};
+use crate::domain::{AppId, Record, RecordKey, SmoochId};
 use crate::store::archive::{Archive, BatchBody, Held, Wanted};
 use crate::store::{Entry, Quarantined, ReadEvent, Seq, event};
 
@@ -82,7 +82,7 @@ impl Archive for SqliteReader {
         Ok(found.optional()?)
     }
 
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
+    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(RecordKey, Record)>> {
         super::load::records(&*self.snapshot()?, app, ids)
     }
 

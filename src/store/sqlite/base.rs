@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::derived::{Tell, written};
 use super::load::Loader;
 use super::{Error, Examination, Kept, Result};
-use crate::domain::{AppId, Directory, Key, Record, SmoochId};
+use crate::domain::{AppId, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::{decode, encode};
 use crate::store::{Entry, Horizon, ReadEvent};
 
@@ -52,7 +52,7 @@ pub(super) fn fold(
 
 /// Of whom the journal has lost something, the base takes what the directory has: it holds what was lost. What it
 /// holds of later entries as well changes nothing when these are learned once more.
-fn take_over(conn: &Connection, lacking: &BTreeSet<Key>) -> Result<()> {
+fn take_over(conn: &Connection, lacking: &BTreeSet<RecordKey>) -> Result<()> {
     let mut loader = Loader::new(conn, None, usize::MAX);
     for (app, id) in lacking {
         match loader.group(app, id) {
@@ -107,21 +107,21 @@ pub(super) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
 
 /// What the base knows of these app users, and of everybody whom merges connect with them by now: whoever
 /// could be reached when the entries were learned is among those.
-fn load(conn: &Connection, keys: &BTreeSet<Key>) -> Result<Directory> {
+fn load(conn: &Connection, keys: &BTreeSet<RecordKey>) -> Result<WorkingSet> {
     let mut loader = Loader::new(conn, None, usize::MAX);
     for (app, id) in keys {
         loader.group(app, id)?;
     }
-    let mut directory = Directory::whole(usize::MAX);
+    let mut directory = WorkingSet::whole(usize::MAX);
     for (key, _) in loader.directory.entries() {
         if let Some(record) = record(conn, key)? {
-            directory.bring_whole(key.clone(), record);
+            directory.insert_whole(key.clone(), record);
         }
     }
     Ok(directory)
 }
 
-pub(super) fn record(conn: &Connection, (app, id): &Key) -> Result<Option<Record>> {
+pub(super) fn record(conn: &Connection, (app, id): &RecordKey) -> Result<Option<Record>> {
     let sql = "SELECT record, rowid FROM base WHERE app = ?1 AND id = ?2";
     let mut select = conn.prepare_cached(sql)?;
     let found = select
@@ -152,7 +152,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn save(conn: &Connection, (app, id): &Key, record: &Record) -> Result<()> {
+pub(super) fn save(conn: &Connection, (app, id): &RecordKey, record: &Record) -> Result<()> {
     let record = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
     let sql = "INSERT INTO base (app, id, record) VALUES (?1, ?2, ?3)
                    ON CONFLICT (app, id) DO UPDATE SET record = excluded.record";
@@ -166,14 +166,18 @@ pub(super) fn of(
     conn: &Connection,
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
-) -> Result<(Horizon, Vec<(Key, Record)>)> {
+) -> Result<(Horizon, Vec<(RecordKey, Record)>)> {
     let keys = ids.iter().map(|id| (app.clone(), id.clone()));
     let found = keys.map(|key| Ok(record(conn, &key)?.map(|record| (key, record))));
     Ok((super::reader::horizon(conn)?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
 }
 
 /// A page of the base.
-pub(super) fn page(conn: &Connection, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+pub(super) fn page(
+    conn: &Connection,
+    after: Option<&RecordKey>,
+    limit: usize,
+) -> Result<Vec<(RecordKey, Record)>> {
     let sql = "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
     let mut select = conn.prepare_cached(sql)?;
     let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::load::{Loader, unreadable};
 use super::{Error, Kept, Result, base};
-use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
+use crate::domain::{AppId, Reason, Recent, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::store::{Erased, Erasure, Reading, Seq};
 pub(super) use ids::Tombstones;
@@ -259,9 +259,9 @@ impl Forget<'_> {
     /// of whom, is told by what comes after; only the merges that were derived are not.
     fn base(&mut self) -> Result<()> {
         for id in &self.work.ids {
-            let key: Key = (self.app.clone(), id.clone());
+            let key: RecordKey = (self.app.clone(), id.clone());
             if let Some(mut record) = base::record(self.conn, &key)? {
-                record.strip();
+                record.clear_personal_data();
                 record.recent = Recent::default();
                 base::save(self.conn, &key, &record)?;
                 self.counts.base += 1;

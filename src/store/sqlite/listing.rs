@@ -5,7 +5,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, pa
 
 use super::derived::{Remaking, of};
 use super::{Error, Result};
-use crate::domain::{AppId, Directory, Entry, Key, Record};
+use crate::domain::{AppId, LoadedRecord, Record, RecordKey, WorkingSet};
 use crate::format::list_columns::{Columns, moment};
 use crate::format::record::encode;
 
@@ -41,7 +41,12 @@ impl<'c> Listing<'c> {
     }
 
     /// Adds a row; gives its number.
-    pub(super) fn add(&mut self, directory: &Directory, key: &Key, entry: &Entry) -> Result<i64> {
+    pub(super) fn add(
+        &mut self,
+        directory: &WorkingSet,
+        key: &RecordKey,
+        entry: &LoadedRecord,
+    ) -> Result<i64> {
         let Columns { listed, last_seen, signed_up, flags, words } = Columns::of(directory, key, entry);
         let words = words.unwrap_or_default();
         let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
@@ -60,9 +65,9 @@ impl<'c> Listing<'c> {
     /// Changes a row.
     pub(super) fn change(
         &mut self,
-        directory: &Directory,
-        key: &Key,
-        entry: &Entry,
+        directory: &WorkingSet,
+        key: &RecordKey,
+        entry: &LoadedRecord,
         rowid: i64,
     ) -> Result<()> {
         let columns = Columns::of(directory, key, entry);
@@ -90,7 +95,7 @@ impl<'c> Listing<'c> {
 
     fn list(
         &mut self,
-        key: &Key,
+        key: &RecordKey,
         rowid: i64,
         columns: Columns,
         before: Before,
@@ -116,7 +121,7 @@ impl<'c> Listing<'c> {
         Ok(())
     }
 
-    fn seen(&self, key: &Key, last_seen: i64, rowid: i64) -> Result<()> {
+    fn seen(&self, key: &RecordKey, last_seen: i64, rowid: i64) -> Result<()> {
         // It may be there still from the last time it had this place.
         let sql = "INSERT OR IGNORE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
         let row = params![key.0.as_str(), last_seen, key.1.as_str(), rowid];
@@ -125,7 +130,14 @@ impl<'c> Listing<'c> {
     }
 
     /// Notes the place that an app user had in an order and the one it has now; none if it is not listed.
-    fn moved(&mut self, key: &Key, rowid: i64, sort: &str, before: i64, now: Option<i64>) -> Result<()> {
+    fn moved(
+        &mut self,
+        key: &RecordKey,
+        rowid: i64,
+        sort: &str,
+        before: i64,
+        now: Option<i64>,
+    ) -> Result<()> {
         if now == Some(before) {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cache::Cache;
 use super::{Error, Result};
-use crate::domain::{AppId, ClientId, Directory, Key, Record, SmoochId, Text};
+use crate::domain::{AppId, ClientId, JsonText, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::{Unreadable, decode};
 use crate::store::Reported;
 
@@ -15,10 +15,10 @@ pub(super) struct Loader<'c> {
     conn: &'c Connection,
     /// The worker's; readers have none.
     cache: Option<&'c mut Cache>,
-    asked: HashSet<Key>,
+    asked: HashSet<RecordKey>,
     /// The clients whose claimants are all here.
     contested: HashSet<(AppId, ClientId)>,
-    pub(super) directory: Directory,
+    pub(super) directory: WorkingSet,
 }
 
 impl<'c> Loader<'c> {
@@ -28,7 +28,7 @@ impl<'c> Loader<'c> {
             cache,
             asked: HashSet::new(),
             contested: HashSet::new(),
-            directory: Directory::new(group_members),
+            directory: WorkingSet::new(group_members),
         }
     }
 
@@ -45,7 +45,7 @@ impl<'c> Loader<'c> {
             }
             if let Some(record) = self.record(&key)? {
                 todo.extend(record.into.keys().chain(&record.from).cloned());
-                self.directory.bring(key, record);
+                self.directory.insert_loaded(key, record);
             }
         }
         Ok(())
@@ -53,7 +53,7 @@ impl<'c> Loader<'c> {
 
     /// Brings, in one look, the record with this `_id` with its group, or where there is none those who carry
     /// this `userId`, each with everything needed to show them.
-    pub(super) fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &Text) -> Result<()> {
+    pub(super) fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &JsonText) -> Result<()> {
         // No join: SQLite would prepare that anew each time (decision 22).
         let sql = "SELECT id, record FROM app_users WHERE app = ?1 AND id = ?2
                    UNION ALL
@@ -68,7 +68,7 @@ impl<'c> Loader<'c> {
             let record = decode(row.get_ref(1)?.as_blob()?)
                 .map_err(|error| unreadable(self.conn, app, &found, &error))?;
             connected.extend(record.into.keys().chain(&record.from).cloned());
-            self.directory.bring((app.clone(), found.clone()), record);
+            self.directory.insert_loaded((app.clone(), found.clone()), record);
             if found == *id {
                 return self.groups(app, connected);
             }
@@ -77,16 +77,16 @@ impl<'c> Loader<'c> {
         }
         self.groups(app, connected)?;
         carriers.iter().try_for_each(|id| self.holders(app, id))?;
-        self.directory.bring_named(app, user_id, carriers);
+        self.directory.insert_carriers(app, user_id, carriers);
         Ok(())
     }
 
     /// Brings whoever carries a `userId`, each with everything needed to show them.
-    pub(super) fn named(&mut self, app: &AppId, user_id: &Text) -> Result<()> {
-        if !self.directory.has_named(app, user_id) {
+    pub(super) fn named(&mut self, app: &AppId, user_id: &JsonText) -> Result<()> {
+        if !self.directory.has_carriers(app, user_id) {
             let ids = self.claimants(app, "userId", user_id)?;
             ids.iter().try_for_each(|id| self.shown(app, id))?;
-            self.directory.bring_named(app, user_id, ids);
+            self.directory.insert_carriers(app, user_id, ids);
         }
         Ok(())
     }
@@ -96,10 +96,10 @@ impl<'c> Loader<'c> {
     pub(super) fn reported(&mut self, reported: &Reported) -> Result<()> {
         let app = &reported.key.0;
         for user_id in reported_user_ids(&self.directory, reported) {
-            if !self.directory.has_named(app, &user_id) {
+            if !self.directory.has_carriers(app, &user_id) {
                 let ids = self.claimants(app, "userId", &user_id)?;
                 ids.iter().try_for_each(|id| self.group(app, id))?;
-                self.directory.bring_named(app, &user_id, ids);
+                self.directory.insert_carriers(app, &user_id, ids);
             }
         }
         Ok(())
@@ -111,7 +111,7 @@ impl<'c> Loader<'c> {
         self.holders(app, id)
     }
 
-    fn record(&mut self, key: &Key) -> Result<Option<Record>> {
+    fn record(&mut self, key: &RecordKey) -> Result<Option<Record>> {
         if let Some(record) = self.cache.as_mut().and_then(|cache| cache.take(key)) {
             return Ok(Some(record));
         }
@@ -153,7 +153,7 @@ impl<'c> Loader<'c> {
         if let Some(holder) = &holder {
             self.group(app, holder)?;
         }
-        self.directory.bring_pointer(app, client, holder, []);
+        self.directory.insert_pointer(app, client, holder, []);
         Ok(())
     }
 
@@ -178,8 +178,8 @@ impl<'c> Loader<'c> {
     }
 
     /// Brings everybody who claims a client that an app user may lose by a word that is taken back.
-    pub(super) fn unsure(&mut self, key: &Key) -> Result<()> {
-        let unsure = self.directory.record(key).into_iter().flat_map(Record::unsure);
+    pub(super) fn unsure(&mut self, key: &RecordKey) -> Result<()> {
+        let unsure = self.directory.record(key).into_iter().flat_map(Record::unsure_clients);
         let unsure: Vec<ClientId> = unsure.cloned().collect();
         unsure.iter().try_for_each(|client| self.claimants_of(&key.0, client))
     }
@@ -191,7 +191,7 @@ impl<'c> Loader<'c> {
             for id in holder.iter().chain(&losers) {
                 self.group(app, id)?;
             }
-            self.directory.bring_pointer(app, client, holder, losers);
+            self.directory.insert_pointer(app, client, holder, losers);
         }
         Ok(())
     }
@@ -207,18 +207,18 @@ impl<'c> Loader<'c> {
 }
 
 /// The `userId`s by which what Smooch says may make an app user one with others.
-pub(super) fn reported_user_ids(directory: &Directory, reported: &Reported) -> Vec<Text> {
+pub(super) fn reported_user_ids(directory: &WorkingSet, reported: &Reported) -> Vec<JsonText> {
     let Reported { key, user_id, brand } = reported;
     let Some(record) = directory.record(key) else { return user_id.iter().cloned().collect() };
     let new = user_id.iter().filter(|text| !record.user_ids().contains(text));
-    let mut user_ids: Vec<Text> = new.cloned().collect();
+    let mut user_ids: Vec<JsonText> = new.cloned().collect();
     if brand.as_ref().is_some_and(|brand| record.is_brand_news(brand.as_ref())) {
         user_ids.extend(record.user_ids().into_iter().cloned());
     }
     user_ids
 }
 
-fn stored(conn: &Connection, (app, id): &Key) -> Result<Option<(i64, Record)>> {
+fn stored(conn: &Connection, (app, id): &RecordKey) -> Result<Option<(i64, Record)>> {
     let sql = "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2";
     let mut select = conn.prepare_cached(sql)?;
     let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
@@ -245,7 +245,7 @@ pub(super) fn records(
     conn: &Connection,
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
-) -> Result<Vec<(Key, Record)>> {
+) -> Result<Vec<(RecordKey, Record)>> {
     let mut loader = Loader::new(conn, None, usize::MAX);
     ids.iter().try_for_each(|id| loader.group(app, id))?;
     let all = loader.directory.into_records();

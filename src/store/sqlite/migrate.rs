@@ -14,7 +14,7 @@ use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
 use super::schema::{STEPS, TABLES, known, schema_of};
 use super::{answers, derived};
-use crate::domain::RULES;
+use crate::domain::RULES_VERSION;
 
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
@@ -47,7 +47,7 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         }
         if version == known && found == 0 {
             // What is learned in it from now on is learned by the rules of this program.
-            txn.execute("UPDATE upkeep SET rules = ?1", [RULES]).map_err(failed)?;
+            txn.execute("UPDATE upkeep SET rules = ?1", [RULES_VERSION]).map_err(failed)?;
         }
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         txn.pragma_update(None, "user_version", version).map_err(failed)?;

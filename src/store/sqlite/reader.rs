@@ -13,7 +13,7 @@ use super::txn::users_of;
 use super::{Error, OpenError, Result, schema};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
-use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View, json_text};
+use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, View, json_text};
 use crate::format::bodies::unpack;
 use crate::format::record::decode;
 use crate::store::readers::{LooksUp, StopSignal};
@@ -282,7 +282,7 @@ impl Reader for SqliteReader {
         let snapshot = self.snapshot()?;
         let mut loader = Loader::new(&snapshot, None, usize::MAX);
         loader.shown(app, discarded)?;
-        Ok(loader.directory.apart(app, surviving, discarded))
+        Ok(loader.directory.preview_unmerge(app, surviving, discarded))
     }
 
     fn walk(
@@ -299,11 +299,15 @@ impl Reader for SqliteReader {
         horizon(&*self.snapshot()?)
     }
 
-    fn base_of(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<(Horizon, Vec<(Key, Record)>)> {
+    fn base_of(
+        &mut self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+    ) -> Result<(Horizon, Vec<(RecordKey, Record)>)> {
         super::base::of(&*self.snapshot()?, app, ids)
     }
 
-    fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+    fn base(&mut self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
         super::base::page(&*self.snapshot()?, after, limit)
     }
 

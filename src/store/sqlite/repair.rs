@@ -12,7 +12,7 @@ use super::load::Loader;
 use super::reader::{Snapshot, SqliteReader, show};
 use super::txn::SqliteTxn;
 use super::{Error, Result};
-use crate::domain::{AppId, Change, ClientId, Event, Key, Record, SmoochId, View};
+use crate::domain::{AppId, Change, ClientId, Event, Record, RecordKey, SmoochId, View};
 use crate::format::record::decode;
 use crate::store::archive::Row;
 use crate::store::{Entry, Heads, Horizon, ReadEvent};
@@ -138,7 +138,7 @@ impl Moment<'_> {
         app: &AppId,
         ids: &[SmoochId],
         clients: &[ClientId],
-        sought: &BTreeSet<Key>,
+        sought: &BTreeSet<RecordKey>,
     ) -> Result<bool> {
         let found = |heads: Heads| heads.into_iter().any(|(id, _)| sought.contains(&(app.clone(), id)));
         // What cannot be read reaches nobody.
@@ -156,7 +156,7 @@ impl Moment<'_> {
     }
 
     /// A page of the base, as [`crate::store::Reader::base`] gives it.
-    pub fn base(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+    pub fn base(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
         super::base::page(&self.0, after, limit)
     }
 
@@ -196,7 +196,7 @@ impl SqliteTxn<'_> {
         // What the worker remembers of records is what they were.
         self.state.cache = Cache::default();
         let conn = &*self.txn;
-        let mut keys: BTreeSet<Key> = rows.iter().filter_map(Row::user).collect();
+        let mut keys: BTreeSet<RecordKey> = rows.iter().filter_map(Row::user).collect();
         let remaking = self.state.remaking;
         let put_all = || rows.iter().try_for_each(|row| put(conn, remaking, row));
         // Whoever they are part of, now or then, shows something else as well: a first try tells who.
@@ -216,13 +216,13 @@ impl SqliteTxn<'_> {
     }
 }
 
-fn roots(views: &BTreeMap<Key, View>) -> BTreeSet<Key> {
+fn roots(views: &BTreeMap<RecordKey, View>) -> BTreeSet<RecordKey> {
     views.iter().map(|((app, _), view)| (app.clone(), view.id.clone())).collect()
 }
 
 /// What is shown of each of them. Of a record that cannot be read nothing is shown.
-fn views(conn: &Connection, keys: &BTreeSet<Key>) -> BTreeMap<Key, View> {
-    let view = |key: &Key| {
+fn views(conn: &Connection, keys: &BTreeSet<RecordKey>) -> BTreeMap<RecordKey, View> {
+    let view = |key: &RecordKey| {
         let view = show(&mut Loader::new(conn, None, usize::MAX), &key.0, &key.1);
         Some((key.clone(), view.ok().flatten()?))
     };

@@ -10,7 +10,9 @@ use super::listing::Listing;
 use super::load::{Loader, reported_user_ids};
 use super::transaction::WriteTransaction;
 use super::{Error, Kept, Result, State, checkpoint};
-use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Field, Key, Record, SmoochId, Text};
+use crate::domain::{
+    AppId, Change, ChangeKind, Digest, Field, JsonText, Record, RecordKey, SmoochId, WorkingSet,
+};
 use crate::format::bodies::DICTIONARY;
 use crate::store::archive::Row;
 use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
@@ -75,7 +77,7 @@ impl<'a> SqliteTxn<'a> {
     fn records(&mut self, batch: &Batch) -> Result<()> {
         let mut listing = Listing::new(&self.txn, self.state.remaking);
         let mut last = 0;
-        for key in &batch.directory.affected() {
+        for key in &batch.directory.affected_records() {
             let Some(entry) = batch.directory.entry(key) else { continue };
             if let Some(rowid) = self.state.cache.rowid(key) {
                 listing.change(&batch.directory, key, entry, rowid)?;
@@ -104,7 +106,7 @@ impl<'a> SqliteTxn<'a> {
             }
         }
         for ((app, client), _) in batch.directory.pointers() {
-            for (id, [was, is]) in batch.directory.standings(app, client) {
+            for (id, [was, is]) in batch.directory.ownership_changes(app, client) {
                 let kind = |holds: bool| if holds { "client" } else { "claim" };
                 let row = |holds| [app.as_str(), kind(holds), client.as_str(), id.as_str()];
                 gone.extend(was.map(row));
@@ -161,7 +163,7 @@ impl<'a> SqliteTxn<'a> {
 }
 
 impl Txn for SqliteTxn<'_> {
-    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory> {
+    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<WorkingSet> {
         let mut loader = Loader::new(&self.txn, Some(&mut self.state.cache), group_members);
         for (app, id) in &keys.users {
             loader.group(app, id)?;
@@ -180,7 +182,8 @@ impl Txn for SqliteTxn<'_> {
         }
         let mut before = None;
         for (key, client) in &keys.claims {
-            let account = loader.directory.record(key).and_then(|record| record.account(client)).cloned();
+            let account =
+                loader.directory.record(key).and_then(|record| record.first_client_id(client)).cloned();
             // Ids that turn out to be of one client: what was said under one of them counts for the other.
             if account.is_none() || before.as_ref().is_some_and(|(of, other)| *of == key && *other != account)
             {
@@ -188,7 +191,7 @@ impl Txn for SqliteTxn<'_> {
             }
             before = Some((key, account));
             let contended = match loader.directory.record(key) {
-                Some(record) => record.contended(client),
+                Some(record) => record.contended_ids(client),
                 None => vec![client.clone()],
             };
             contended.iter().try_for_each(|client| loader.pointer(&key.0, client))?;
@@ -196,7 +199,7 @@ impl Txn for SqliteTxn<'_> {
         Ok(loader.directory)
     }
 
-    fn journalled(&mut self, (_, id): &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
+    fn journalled(&mut self, (_, id): &RecordKey, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
         let sql = "SELECT digest, received, users FROM journal WHERE seq = ?1";
         let mut select = self.txn.prepare_cached(sql)?;
         let mut links = Vec::new();
@@ -313,7 +316,7 @@ fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
         }
     }
     // What is decided may say of any of them that a client is not active.
-    let here: Vec<Key> = loader.directory.entries().map(|(key, _)| key.clone()).collect();
+    let here: Vec<RecordKey> = loader.directory.entries().map(|(key, _)| key.clone()).collect();
     here.iter().try_for_each(|key| loader.unsure(key))?;
     if keys.gives_brand {
         for (app, id) in &keys.named {
@@ -326,10 +329,10 @@ fn commanded(loader: &mut Loader<'_>, keys: &Keys) -> Result<()> {
 }
 
 /// Whom the batch may end: those who are to end, and whom it may make one with them before.
-fn may_end(directory: &Directory, keys: &Keys) -> BTreeSet<Key> {
-    let mut all: BTreeSet<Key> = keys.ends.iter().chain(&keys.named).cloned().collect();
+fn may_end(directory: &WorkingSet, keys: &Keys) -> BTreeSet<RecordKey> {
+    let mut all: BTreeSet<RecordKey> = keys.ends.iter().chain(&keys.named).cloned().collect();
     all.extend(keys.reported.iter().map(|reported| reported.key.clone()));
-    let mut carried = |app: &AppId, user_id: &Text| {
+    let mut carried = |app: &AppId, user_id: &JsonText| {
         all.extend(directory.carriers(app, user_id).into_iter().map(|id| (app.clone(), id)));
     };
     for reported in &keys.reported {

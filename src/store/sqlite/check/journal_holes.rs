@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::hole::{Hole, Lost};
-use crate::domain::{AppId, Event, Key, Record, SmoochId};
+use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::store::sqlite::archive::Unpacked;
 use crate::store::sqlite::reader::{ENTRY, entry_alone, horizon};
@@ -25,10 +25,10 @@ pub struct Examination {
     /// The last number that was looked at.
     last: Seq,
     /// The last record that was looked at.
-    after: Option<Key>,
+    after: Option<RecordKey>,
     holes: Vec<Hole>,
     /// The app users of whom the journal has lost something.
-    lacking: BTreeSet<Key>,
+    lacking: BTreeSet<RecordKey>,
     /// Records are looked at for those who are gone, because there are holes.
     is_after_the_gone: bool,
 }
@@ -57,7 +57,7 @@ impl Examination {
     }
 
     /// The app users of whom the journal has lost something, as far as was looked.
-    pub fn lacking(&self) -> &BTreeSet<Key> {
+    pub fn lacking(&self) -> &BTreeSet<RecordKey> {
         &self.lacking
     }
 
@@ -187,7 +187,7 @@ impl Examination {
             let record = decode(row.get_ref(2)?.as_blob()?).ok();
             match record {
                 Some(record) if !self.is_after_the_gone => self.head(conn, &key, &record, read)?,
-                Some(record) if record.dead => _ = self.lacking.insert(key.clone()),
+                Some(record) if record.removed => _ = self.lacking.insert(key.clone()),
                 _ => {}
             }
             (count, last) = (count + 1, Some(key));
@@ -198,7 +198,7 @@ impl Examination {
     }
 
     /// The last entry of an app user must be there and name the app user.
-    fn head(&mut self, conn: &Connection, key: &Key, record: &Record, read: ReadEvent) -> Result<()> {
+    fn head(&mut self, conn: &Connection, key: &RecordKey, record: &Record, read: ReadEvent) -> Result<()> {
         let Some(head) = record.head.filter(|_| !record.erased) else { return Ok(()) };
         let is_lacking = match Named::of(conn, head, &key.0, &key.1)? {
             Named::Yes => false,

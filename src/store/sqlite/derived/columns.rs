@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::kind::Tell;
-use crate::domain::{AppId, Key, SmoochId};
+use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::{Error, Result};
@@ -20,7 +20,7 @@ const WORD: Duration = Duration::from_secs(3);
 /// A row as it is stored.
 struct Stored {
     rowid: i64,
-    key: Key,
+    key: RecordKey,
     columns: Columns,
 }
 
@@ -39,7 +39,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 }
 
 /// What the columns of a record must be, if it can be read.
-fn expected(conn: &Connection, key: &Key) -> Result<Option<Columns>> {
+fn expected(conn: &Connection, key: &RecordKey) -> Result<Option<Columns>> {
     let mut loader = Loader::new(conn, None, usize::MAX);
     match loader.group(&key.0, &key.1) {
         // Of a record that cannot be read only the journal can tell.

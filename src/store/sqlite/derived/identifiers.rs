@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::kind::{Sum, Tell, probed};
 use super::schema::recreate;
-use crate::domain::{AppId, ClientId, Key, Record, SmoochId, Stamp};
+use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, Stamp};
 use crate::format::record::decode;
 use crate::store::sqlite::Result;
 
@@ -26,7 +26,7 @@ type Identifier<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// The rows of one record but for the clients that others may claim too; those go to `shared`.
 fn of_record(
-    (app, id): &Key,
+    (app, id): &RecordKey,
     record: &Record,
     shared: &mut Claimants,
     mut row: impl FnMut(Identifier<'_>) -> Result<()>,
@@ -59,7 +59,7 @@ fn of_clients(shared: &Claimants, mut row: impl FnMut(Identifier<'_>) -> Result<
 }
 
 /// The records after this row, each with its rowid.
-pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, Key, Record)>> {
+pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, RecordKey, Record)>> {
     let sql = "SELECT rowid, app, id, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
     let mut select = conn.prepare_cached(sql)?;
     let mut rows = select.query([after, most])?;

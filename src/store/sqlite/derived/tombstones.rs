@@ -5,11 +5,11 @@ use rusqlite::{Connection, params};
 use super::identifiers;
 use super::kind::{Sum, Tell};
 use super::schema::{is_there, recreate};
-use crate::domain::Key;
+use crate::domain::RecordKey;
 use crate::store::sqlite::Result;
 
 /// Everybody whose record is erased.
-fn erased(conn: &Connection, tell: Tell<'_>, mut each: impl FnMut(&Key) -> Result<()>) -> Result<()> {
+fn erased(conn: &Connection, tell: Tell<'_>, mut each: impl FnMut(&RecordKey) -> Result<()>) -> Result<()> {
     let mut after = i64::MIN;
     loop {
         let page = identifiers::records(conn, after, identifiers::PIECE)?;

@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::ids::IdSet;
 use super::{Forget, from_json, json};
 use crate::domain::SmoochId;
-use crate::domain::command::{Done, Refusal};
+use crate::domain::command::{CommandOutcome, Refusal};
 use crate::store::sqlite::{Error, Result};
 
 /// Changes, answers and bodies that one step looks at.
@@ -53,7 +53,7 @@ impl Forget<'_> {
             Ok((row.get(0)?, row.get(1)?))
         });
         let rows: Vec<(i64, Vec<u8>)> = rows?.collect::<rusqlite::Result<_>>()?;
-        let gone: std::result::Result<Done, Refusal> = Err(Refusal::NoUser);
+        let gone: std::result::Result<CommandOutcome, Refusal> = Err(Refusal::NoUser);
         let gone = postcard::to_stdvec(&gone).map_err(|error| Error::Unavailable(error.to_string()))?;
         for (rowid, answer) in &rows {
             if self.work.needles.shown_in(&self.work.ids, answer) {

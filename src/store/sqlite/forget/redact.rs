@@ -164,7 +164,7 @@ impl Forget<'_> {
             reason: made.edge.value.reason,
         });
         let derived: Vec<Fact> = derived.filter(|fact| !event.facts.contains(fact)).collect();
-        let mut reduced = event.without(|id| self.work.ids.contains(id));
+        let mut reduced = event.without_erased(|id| self.work.ids.contains(id));
         reduced.facts.extend(derived);
         reduced
     }

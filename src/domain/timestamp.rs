@@ -1,26 +1,26 @@
 //! The ways a moment is written, all read into µs since 1970.
 
 /// ISO 8601 with `Z` or an offset. `None` for anything else.
-pub fn iso(text: &str) -> Option<i64> {
+pub fn parse_rfc3339_micros(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
 }
 
 /// A moment as a caller writes it in a parameter: ISO 8601 with `Z` or an offset; a date, which is its first
 /// moment in UTC; or a number since 1970, of seconds below 100,000,000,000 and of ms from there on. `None` for anything
 /// else, and for a number that would be a time after the year 9999: it counts something shorter than ms.
-pub fn asked(text: &str) -> Option<i64> {
+pub fn parse_parameter(text: &str) -> Option<i64> {
     let number =
         text.parse::<f64>().ok().filter(|_| text.bytes().all(|byte| b"0123456789+-.eE".contains(&byte)));
     match number {
-        Some(number) if number.abs() < MS => seconds(text.strip_prefix('+').unwrap_or(text)),
+        Some(number) if number.abs() < MS => parse_unix_seconds(text.strip_prefix('+').unwrap_or(text)),
         // Below 2^53, so that no ms is lost.
         Some(number) if number.abs() < LATEST_MS => {
             Some(number.trunc() as i64 * 1000 + (number.fract() * 1000.0).round() as i64)
         }
         Some(_) => None,
         // In a query, a plus that was not written as %2B has become a space.
-        None if text.contains('T') && text.contains(' ') => iso(&text.replace(' ', "+")),
-        None => iso(text).or_else(|| date(text)),
+        None if text.contains('T') && text.contains(' ') => parse_rfc3339_micros(&text.replace(' ', "+")),
+        None => parse_rfc3339_micros(text).or_else(|| parse_date(text)),
     }
 }
 
@@ -30,28 +30,28 @@ const MS: f64 = 1e11;
 const LATEST_MS: f64 = 253_402_300_800_000.0;
 
 /// What [`asked`] reads, for whoever wrote something else.
-pub const ASKED: &str =
+pub const PARAMETER_FORMS: &str =
     "a date, a date and time in ISO 8601 with Z or an offset, or seconds or milliseconds since 1970";
 
-fn date(text: &str) -> Option<i64> {
+fn parse_date(text: &str) -> Option<i64> {
     let date: jiff::civil::Date = Some(text).filter(|text| text.len() == 10)?.parse().ok()?;
     Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
 }
 
 /// The moment that a JSON text says: a string in ISO 8601, or a number of seconds. `None` for anything else.
-pub fn told(text: &str) -> Option<i64> {
+pub fn parse_json_timestamp(text: &str) -> Option<i64> {
     match text.bytes().next()? {
-        b'"' => iso(&serde_json::from_str::<String>(text).ok()?),
-        b'-' | b'0'..=b'9' => seconds(text),
+        b'"' => parse_rfc3339_micros(&serde_json::from_str::<String>(text).ok()?),
+        b'-' | b'0'..=b'9' => parse_unix_seconds(text),
         _ => None,
     }
 }
 
 /// Seconds, written as JSON writes a number, into µs, digit by digit: a float would round. What does not
 /// fit is as far away as fits.
-pub fn seconds(text: &str) -> Option<i64> {
+pub fn parse_unix_seconds(text: &str) -> Option<i64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, power(exponent)),
+        Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)),
         None => (text, 0),
     };
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or((1, mantissa), |rest| (-1, rest));
@@ -74,7 +74,7 @@ pub fn seconds(text: &str) -> Option<i64> {
 }
 
 /// An exponent of ten. One that does not fit is as large, or as small, as no digits can outweigh.
-fn power(text: &str) -> i64 {
+fn parse_exponent(text: &str) -> i64 {
     const MOST: i64 = i64::MAX / 4;
     let beyond = if text.starts_with('-') { -MOST } else { MOST };
     text.parse().map_or(beyond, |power: i64| power.clamp(-MOST, MOST))
@@ -125,7 +125,7 @@ mod tests {
             ("0x10", None),
             ("1_000", None),
         ] {
-            assert_eq!(asked(text), expected, "{text}");
+            assert_eq!(parse_parameter(text), expected, "{text}");
         }
     }
 }

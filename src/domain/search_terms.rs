@@ -7,16 +7,16 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::app_user::Record;
 use super::client::Client;
 use super::field::Field;
-use super::group::Group;
 use super::ids::SmoochId;
-use super::members::Members;
-use super::moment;
-use super::value::Text;
+use super::json_members::JsonMembers;
+use super::merge_group::MergeGroup;
+use super::record::Record;
+use super::search_words::split_words;
+use super::timestamp;
+use super::value::JsonText;
 use super::view::{View, clients, value};
-use super::words::words;
 
 /// The texts that are searched for by their words.
 const SEARCHED: [Field; 4] = [Field::GivenName, Field::Surname, Field::Email, Field::UserId];
@@ -29,7 +29,7 @@ static IDENTITIES: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.identitie
 
 /// What an app user is sorted and filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
+pub struct SortKeys {
     /// Event time of its last event, in µs since 1970.
     pub last_seen: Option<i64>,
     /// Its `signedUpAt` in µs since 1970, if that is a moment.
@@ -42,11 +42,11 @@ pub struct Summary {
 
 /// What an app user is searched by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traits {
+pub struct SearchTerms {
     /// The words of its names, or else of its display name, of its e-mail address and its `userId`.
     pub words: BTreeSet<String>,
     /// Its e-mail address, as JSON text.
-    pub email: Option<Text>,
+    pub email: Option<JsonText>,
     /// The platforms of its clients.
     pub platforms: BTreeSet<String>,
     /// The versions of the apps of its clients.
@@ -64,21 +64,22 @@ pub struct ClientTraits<'a> {
     pub app_version: Option<Cow<'a, str>>,
 }
 
-impl Summary {
+impl SortKeys {
     /// Of everybody in a group.
-    pub fn of(group: &Group<'_>) -> Self {
+    pub fn of(group: &MergeGroup<'_>) -> Self {
         Self {
             last_seen: group.records().filter_map(|record| record.last_seen).max(),
-            signed_up: value(group, &Field::SignedUpAt).and_then(|text| moment::told(text)),
+            signed_up: value(group, &Field::SignedUpAt)
+                .and_then(|text| timestamp::parse_json_timestamp(text)),
             identified: value(group, &Field::UserId).is_some(),
             started: group.records().any(|record| record.started),
         }
     }
 }
 
-impl Traits {
+impl SearchTerms {
     /// Of everybody in a group.
-    pub fn of(group: &Group<'_>) -> Self {
+    pub fn of(group: &MergeGroup<'_>) -> Self {
         let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
         let other = (!has_name).then_some(&*DISPLAY_NAME);
         let texts = SEARCHED.iter().chain(other).filter_map(|field| value(group, field));
@@ -92,7 +93,7 @@ impl Traits {
             app_versions.extend(app_version.map(Cow::into_owned));
         }
         Self {
-            words: texts.flat_map(|text| words(&text)).collect(),
+            words: texts.flat_map(|text| split_words(&text)).collect(),
             email: value(group, &Field::Email).cloned(),
             platforms,
             app_versions,
@@ -109,7 +110,7 @@ impl Traits {
             let [was, is] = shown(field);
             was == is
         };
-        let listed = |(_, was): clients::Said<'_>, (_, is): clients::Said<'_>| {
+        let listed = |(_, was): clients::ClientValues<'_>, (_, is): clients::ClientValues<'_>| {
             was == is || ClientTraits::among(was) == ClientTraits::among(is)
         };
         let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
@@ -128,7 +129,7 @@ impl Client {
 impl<'a> ClientTraits<'a> {
     /// What a client with these members is listed by.
     fn among(rest: &'a str) -> Self {
-        let (mut traits, mut members) = (Self::default(), Members::of(rest));
+        let (mut traits, mut members) = (Self::default(), JsonMembers::of(rest));
         while let Some((key, value)) = members.next_up_to("\"platform\"") {
             match key {
                 "\"platform\"" => traits.platform = text(value),

@@ -1,16 +1,16 @@
 //! The directory, a command, and what the parts of a decision have in common.
 
-use crate::domain::app_user::{Reason, Record};
 use crate::domain::brand::{BRAND, brand};
 use crate::domain::command::{Authority, Command, Fields, Fixed, Name, Refusal, Repeated};
-use crate::domain::directory::Directory;
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
-use crate::domain::group::Group;
 use crate::domain::ids::{AppId, SmoochId};
-use crate::domain::value::Text;
+use crate::domain::merge_group::MergeGroup;
+use crate::domain::record::{Reason, Record};
+use crate::domain::value::JsonText;
 use crate::domain::value::json_text;
 use crate::domain::view::{View, value};
+use crate::domain::working_set::WorkingSet;
 
 /// The most bytes that the keys and values of an app user's properties may have together, as in v2.
 pub const PROPERTIES_BYTES: usize = 4096;
@@ -37,15 +37,15 @@ impl Decision {
 pub(super) type Decided = Result<Decision, Refusal>;
 
 /// What everything is decided by.
-pub(super) struct Scene<'a> {
-    pub(super) directory: &'a Directory,
+pub(super) struct Decider<'a> {
+    pub(super) directory: &'a WorkingSet,
     pub(super) app: &'a AppId,
     pub(super) command: &'a Command,
 }
 
-impl Scene<'_> {
+impl Decider<'_> {
     /// Whom a name means, if the caller may speak for it, it means only one, and the caller believes what is so.
-    pub(super) fn target(&self, name: &Name) -> Result<View, Refusal> {
+    pub(super) fn resolve_target(&self, name: &Name) -> Result<View, Refusal> {
         let found = self.directory.by_name(self.app, name);
         let target = match &self.command.authority {
             Authority::App => found.ok_or(Refusal::NoUser)?,
@@ -54,7 +54,7 @@ impl Scene<'_> {
                 .and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?,
             Authority::User(user_id) => match found {
                 Some(view) if view.get(&Field::UserId) == Some(user_id) => {
-                    self.means_one(user_id)?;
+                    self.check_one_user(user_id)?;
                     view
                 }
                 // Whether somebody else exists is not theirs to know.
@@ -65,7 +65,7 @@ impl Scene<'_> {
             },
         };
         if name.brand.is_none() && !target.ids().any(|id| *id.as_str() == *name.text) {
-            self.in_one_brand(&json_text(&name.text))?;
+            self.check_one_brand(&json_text(&name.text))?;
         }
         match &self.command.only_if {
             Some(tags) if !tags.contains(&target.tag()) => Err(Refusal::Stale),
@@ -74,19 +74,19 @@ impl Scene<'_> {
     }
 
     /// Refuses a `userId` that is carried in several brands: it means somebody else in each.
-    pub(super) fn in_one_brand(&self, user_id: &Text) -> Result<(), Refusal> {
-        let brands = self.directory.brands(self.app, user_id);
+    pub(super) fn check_one_brand(&self, user_id: &JsonText) -> Result<(), Refusal> {
+        let brands = self.directory.brands_of_user_id(self.app, user_id);
         if brands.len() > 1 { Err(Refusal::SeveralBrands(brands.into_iter().collect())) } else { Ok(()) }
     }
 
     /// Refuses a JWT whose `userId` several app users carry: it is one person's, and would reach the others.
-    pub(super) fn means_one(&self, own: &Text) -> Result<(), Refusal> {
+    pub(super) fn check_one_user(&self, own: &JsonText) -> Result<(), Refusal> {
         let all = self.directory.all_by_user_id(self.app, own);
         if all.len() > 1 { Err(Refusal::SeveralUsers) } else { Ok(()) }
     }
 
     /// Refuses to end by a `userId` whom several carry, be it in one brand: called again, it would end the next of them.
-    pub(super) fn ends_one(&self, name: &Name, target: &View) -> Result<(), Refusal> {
+    pub(super) fn check_one_carrier(&self, name: &Name, target: &View) -> Result<(), Refusal> {
         let all = self.directory.all_by_user_id(self.app, &json_text(&name.text));
         let is_meant =
             |view: &View| name.brand.as_deref().is_none_or(|brand| view.brand().as_deref() == Some(brand));
@@ -95,7 +95,7 @@ impl Scene<'_> {
         if is_id || others.count() == 0 { Ok(()) } else { Err(Refusal::SeveralCarriers) }
     }
 
-    pub(super) fn group(&self, id: &SmoochId) -> Result<Group<'_>, Refusal> {
+    pub(super) fn group(&self, id: &SmoochId) -> Result<MergeGroup<'_>, Refusal> {
         self.directory.group(self.app, id).ok_or(Refusal::NoUser)
     }
 
@@ -123,19 +123,19 @@ impl Scene<'_> {
             return Err(Refusal::TooManyProperties);
         }
         if let Some((_, brand)) = fields.iter().find(|(field, _)| *field == *BRAND) {
-            self.is_free(target, brand.as_ref())?;
+            self.check_brand_is_free(target, brand.as_ref())?;
         }
         let group = self.group(&target.id)?;
-        let beside = |(field, value): &(Field, Option<Text>)| {
+        let beside = |(field, value): &(Field, Option<JsonText>)| {
             let said = group.smooch(field).and_then(|said| said.value.clone());
             (field.clone(), value.clone(), said)
         };
         let set = Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() };
-        Ok(std::iter::once(set).chain(of_members(&group, fields)).collect())
+        Ok(std::iter::once(set).chain(member_set_facts(&group, fields)).collect())
     }
 
     /// Refuses a brand in which another goes by the app user's `userId`.
-    pub(super) fn is_free(&self, target: &View, new: Option<&Text>) -> Result<(), Refusal> {
+    pub(super) fn check_brand_is_free(&self, target: &View, new: Option<&JsonText>) -> Result<(), Refusal> {
         let new = new.and_then(|text| brand(text));
         let Some(user_id) = target.get(&Field::UserId).filter(|_| target.brand() != new) else {
             return Ok(());
@@ -146,7 +146,13 @@ impl Scene<'_> {
         }
     }
 
-    pub(super) fn create(&self, user_id: &Text, fields: &Fields, secured: bool, fresh: &SmoochId) -> Decided {
+    pub(super) fn create(
+        &self,
+        user_id: &JsonText,
+        fields: &Fields,
+        secured: bool,
+        fresh: &SmoochId,
+    ) -> Decided {
         let known = match fields.iter().find(|(field, _)| *field == *BRAND) {
             Some((_, text)) => {
                 let brand = text.as_ref().and_then(|text| brand(text));
@@ -161,13 +167,18 @@ impl Scene<'_> {
         if property_bytes(given) > PROPERTIES_BYTES {
             return Err(Refusal::TooManyProperties);
         }
-        let mut facts = self.made(fresh, Some(user_id), fields);
+        let mut facts = self.create_facts(fresh, Some(user_id), fields);
         facts.extend(secured.then(|| Fact::Secured { user: fresh.clone() }));
         Ok(Decision { created: true, ..Decision::of(fresh, facts) })
     }
 
     /// The facts of an app user who was not there before.
-    pub(super) fn made(&self, fresh: &SmoochId, user_id: Option<&Text>, fields: &Fields) -> Vec<Fact> {
+    pub(super) fn create_facts(
+        &self,
+        fresh: &SmoochId,
+        user_id: Option<&JsonText>,
+        fields: &Fields,
+    ) -> Vec<Fact> {
         let mut set: Vec<_> =
             user_id.map(|text| (Field::UserId, Some(text.clone()), None)).into_iter().collect();
         if !fields.iter().any(|(field, value)| *field == Field::SignedUpAt && value.is_some()) {
@@ -181,15 +192,17 @@ impl Scene<'_> {
     /// Everybody is named who goes, since the journal keeps nothing else that tells.
     pub(super) fn erase(&self, user: &Name, only: bool) -> Decided {
         let named = SmoochId::from(&*user.text);
-        let (first, stays) = match self.target(user) {
-            Ok(target) if self.ends_one(user, &target).is_err() => return Err(Refusal::SeveralCarriers),
+        let (first, stays) = match self.resolve_target(user) {
+            Ok(target) if self.check_one_carrier(user, &target).is_err() => {
+                return Err(Refusal::SeveralCarriers);
+            }
             Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
             Ok(target) => (target.id, None),
             // Who was removed can still be erased.
             Err(Refusal::NoUser) if self.directory.is_gone(self.app, &named) => (named, None),
             Err(refusal) => return Err(refusal),
         };
-        let all = self.directory.under(self.app, &first);
+        let all = self.directory.merged_descendants(self.app, &first);
         let all: Vec<_> = all.into_iter().filter(|id| !self.directory.is_erased(self.app, id)).collect();
         let secured = |id: &SmoochId| {
             self.directory.record(&(self.app.clone(), id.clone())).is_some_and(|record| record.secured)
@@ -200,7 +213,7 @@ impl Scene<'_> {
     }
 
     pub(super) fn merge(&self, surviving: &Name, discarded: &Name) -> Decided {
-        let [surviving, discarded] = [self.target(surviving)?, self.target(discarded)?];
+        let [surviving, discarded] = [self.resolve_target(surviving)?, self.resolve_target(discarded)?];
         if surviving.id == discarded.id {
             return Err(Refusal::SameUser);
         }
@@ -210,7 +223,7 @@ impl Scene<'_> {
     /// Cuts every edge of the `_id`, so that it stands for itself, and of the root: one of those that a
     /// cycle made void must not come into force by this.
     pub(super) fn unmerge(&self, surviving: &Name, discarded: &SmoochId) -> Decided {
-        let target = self.target(surviving)?;
+        let target = self.resolve_target(surviving)?;
         let group = self.group(&target.id)?;
         let bonds = group.bonds(discarded).ok_or(Refusal::NoMember)?.into_iter();
         let cut = bonds.map(|(id, to)| Fact::Unmerged { surviving: to.clone(), discarded: id.clone() });
@@ -219,7 +232,7 @@ impl Scene<'_> {
 }
 
 /// Refuses what is not as the call says, and cannot be changed by it.
-pub(super) fn repeats(repeated: &[Repeated], target: &View) -> Result<(), Refusal> {
+pub(super) fn check_repeated(repeated: &[Repeated], target: &View) -> Result<(), Refusal> {
     for Repeated { name, what, value } in repeated {
         let is_so = match (what, value) {
             (Fixed::Id, None) => true,
@@ -238,7 +251,7 @@ pub(super) fn merged(surviving: &SmoochId, discarded: &SmoochId, reason: Reason)
 }
 
 /// What counts against [`PROPERTIES_BYTES`]: keys, and values without the quotes of a string.
-pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f Text)>) -> usize {
+pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f JsonText)>) -> usize {
     let bytes = fields.map(|(field, value)| match field {
         Field::Property(key) => key.len() + value.trim_matches('"').len(),
         _ => 0,
@@ -248,11 +261,11 @@ pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f Te
 
 /// The same values for each merged `_id` of which something else was said. By which `userId`, and in which brand, an
 /// `_id` goes is its own.
-fn of_members(group: &Group<'_>, fields: &Fields) -> Vec<Fact> {
+fn member_set_facts(group: &MergeGroup<'_>, fields: &Fields) -> Vec<Fact> {
     let of = |(id, record): &(&SmoochId, &Record)| {
-        let alone = Group::alone(id, record);
+        let alone = MergeGroup::alone(id, record);
         let says =
-            |field: &Field| record.smooch.fields.contains_key(field) || record.ours.contains_key(field);
+            |field: &Field| record.smooch.fields.contains_key(field) || record.overrides.contains_key(field);
         let differs = fields.iter().filter(|(field, new)| {
             let is_name = *field == Field::UserId || *field == *BRAND;
             !is_name && says(field) && value(&alone, field) != new.as_ref()

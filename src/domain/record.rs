@@ -10,33 +10,33 @@ use super::brand::{BRAND, brand};
 use super::client::{Client, Mention, Mentions};
 use super::field::{Field, Part};
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
-use super::value::{Register, Said, Text};
+use super::value::{JsonText, Register, SmoochValue};
 
 /// A value that our own API set, and what Smooch said of the same thing at that moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Override {
     /// Ours.
-    pub value: Option<Text>,
+    pub value: Option<JsonText>,
     /// Smooch's, then.
-    pub basis: Option<Text>,
+    pub basis: Option<JsonText>,
 }
 
 /// Everything Smooch said: a register for each thing, and a floor for each part.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Layer {
+pub struct SmoochState {
     /// Profile fields, and what belongs to a part, unless it is older than the floor of that.
-    pub fields: BTreeMap<Field, Said<Text>>,
+    pub fields: BTreeMap<Field, SmoochValue<JsonText>>,
     /// Clients, of each what is not older than their floor.
     pub clients: BTreeMap<ClientId, Mentions>,
     /// The newest complete picture of each part. What is older than it is absent.
-    pub floors: BTreeMap<Part, Arc<Stamp>>,
+    pub complete_since: BTreeMap<Part, Arc<Stamp>>,
 }
 
-impl Layer {
+impl SmoochState {
     /// Takes a complete picture of a part: what was said of it before is absent for good, so it is
     /// not kept.
     pub(super) fn complete(&mut self, part: Part, stamp: &Arc<Stamp>) {
-        let floor = self.floors.entry(part).or_insert_with(|| stamp.clone());
+        let floor = self.complete_since.entry(part).or_insert_with(|| stamp.clone());
         *floor = stamp.max(floor).clone();
         self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor);
         if part == Part::Clients {
@@ -46,7 +46,7 @@ impl Layer {
 
     /// Takes what is said of a client; nothing is that it is removed.
     pub(super) fn client(&mut self, id: &ClientId, stamp: &Arc<Stamp>, said: Option<&Mention>) {
-        if !self.counts(Some(Part::Clients), stamp) {
+        if !self.is_current(Some(Part::Clients), stamp) {
             return;
         }
         let mentions = match self.clients.get_mut(id) {
@@ -60,13 +60,13 @@ impl Layer {
     }
 
     /// Whether what is said with this stamp is not older than the complete picture of its part.
-    pub(super) fn counts(&self, part: Option<Part>, stamp: &Arc<Stamp>) -> bool {
+    pub(super) fn is_current(&self, part: Option<Part>, stamp: &Arc<Stamp>) -> bool {
         self.floor(part).is_none_or(|floor| stamp >= floor)
     }
 
     /// The newest complete picture of a part.
     pub fn floor(&self, part: Option<Part>) -> Option<&Arc<Stamp>> {
-        self.floors.get(&part?)
+        self.complete_since.get(&part?)
     }
 }
 
@@ -112,7 +112,7 @@ pub struct Edge {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
     /// The latest event time last.
-    events: Vec<Heard>,
+    events: Vec<RecentEvent>,
     /// The latest event time among those dropped to bound the list while they could still be
     /// repeated, and when that one was received: at or below it, the list alone cannot tell.
     horizon: Option<(i64, u32)>,
@@ -120,7 +120,7 @@ pub struct Recent {
 
 /// An event that was journalled.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Heard {
+struct RecentEvent {
     #[serde(with = "serde_bytes")]
     digest: Digest,
     /// Event time in µs.
@@ -164,9 +164,9 @@ impl Recent {
         self.horizon = self.horizon.filter(|(_, received)| fresh(*received, now));
         let at = self.events.partition_point(|heard| heard.time <= stamp.time);
         let id = short(&stamp.event);
-        self.events.insert(at, Heard { digest: stamp.digest, time: stamp.time, received: now, id });
+        self.events.insert(at, RecentEvent { digest: stamp.digest, time: stamp.time, received: now, id });
         if self.events.len() > Self::MOST {
-            let Heard { time, received, .. } = self.events.remove(0);
+            let RecentEvent { time, received, .. } = self.events.remove(0);
             let (was_time, was_received) = self.horizon.unwrap_or((time, received));
             self.horizon = Some((time.max(was_time), received.max(was_received)));
         }
@@ -189,9 +189,9 @@ fn short(id: &str) -> u32 {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// What Smooch said.
-    pub smooch: Layer,
+    pub smooch: SmoochState,
     /// What our own API set over it.
-    pub ours: BTreeMap<Field, Register<Override>>,
+    pub overrides: BTreeMap<Field, Register<Override>>,
     /// The state that our own API gave to clients. No picture of Smooch's is complete of these.
     pub devices: BTreeMap<ClientId, Register<Client>>,
     /// The clients that it ever had, each under every id by which it was known then, and when last.
@@ -211,7 +211,7 @@ pub struct Record {
     /// The `_id`s with an edge to this one.
     pub from: BTreeSet<SmoochId>,
     /// Removed, or merged into one that was. Never falls, and nothing is learned any more.
-    pub dead: bool,
+    pub removed: bool,
     /// Erased, or merged into one that was, and so dead as well. Never falls.
     pub erased: bool,
     /// Its last journal entry.
@@ -224,7 +224,7 @@ impl Record {
     /// Notes the journal entry of an event that touched it, received at `received`, in ms since 1970; with the
     /// event's stamp where it is the first that the event is about. Gives the entry before: none of somebody who
     /// is erased, since what was before is on its way out.
-    pub fn journalled(&mut self, seq: u64, stamp: Option<&Stamp>, received: i64) -> Option<u64> {
+    pub fn set_journal_head(&mut self, seq: u64, stamp: Option<&Stamp>, received: i64) -> Option<u64> {
         if let Some(stamp) = stamp.filter(|_| !self.erased) {
             self.recent.note(stamp, Recent::seconds(received));
         }
@@ -234,19 +234,19 @@ impl Record {
     /// Takes everything away that a removal takes away: what was said of the person. What is left
     /// keeps later and late events out, and old `_id`s from being taken for new ones.
     pub fn bury(&mut self) {
-        self.strip();
-        self.dead = true;
+        self.clear_personal_data();
+        self.removed = true;
     }
 
     /// Takes away what was said of the person, and leaves what others are part of: who was merged with
     /// whom, who is gone, whose word counts.
-    pub fn strip(&mut self) {
+    pub fn clear_personal_data(&mut self) {
         *self = Self {
             secured: self.secured,
             minted: self.minted,
             into: std::mem::take(&mut self.into),
             from: std::mem::take(&mut self.from),
-            dead: self.dead,
+            removed: self.removed,
             erased: self.erased,
             head: self.head,
             recent: std::mem::take(&mut self.recent),
@@ -256,7 +256,7 @@ impl Record {
 
     /// The claims on a client under every id by which it has the client, first under this one; none if it never had
     /// it.
-    pub fn claimed_as<'r>(&'r self, client: &ClientId) -> impl Iterator<Item = (&'r ClientId, &'r Claim)> {
+    pub fn claims_on<'r>(&'r self, client: &ClientId) -> impl Iterator<Item = (&'r ClientId, &'r Claim)> {
         let claim = self.claims.get_key_value(client);
         let with = claim.and_then(|(_, claim)| claim.with.as_ref());
         let others = with.into_iter().flat_map(move |with| {
@@ -269,48 +269,48 @@ impl Record {
     /// was called inactive since, when it was spoken of. None if it never had it.
     pub fn strength<'r>(&'r self, client: &ClientId) -> Option<&'r Arc<Stamp>> {
         let (mut claimed, mut last, mut told) = (None, None, None);
-        for (id, claim) in self.claimed_as(client) {
+        for (id, claim) in self.claims_on(client) {
             claimed = claimed.max(Some(&claim.stamp));
             let said = self.smooch.clients.get(id);
             last = last.max(said.and_then(Mentions::last));
             let set = self.devices.get(id).map(|set| (&set.stamp, set.value.active));
-            told = told.max(said.and_then(Mentions::told_active)).max(set);
+            told = told.max(said.and_then(Mentions::last_active)).max(set);
         }
         claimed.max(last.filter(|_| claimed.is_some() && told.is_none_or(|(_, active)| active)))
     }
 
     /// The clients, claimed by others too, that it may have by being spoken of alone: what takes such a word away, or
     /// calls the client inactive, gives it to the newest of the others.
-    pub fn unsure(&self) -> impl Iterator<Item = &ClientId> {
+    pub fn unsure_clients(&self) -> impl Iterator<Item = &ClientId> {
         let spoken_of = |id: &ClientId, claim: &Claim| {
             self.smooch.clients.get(id).and_then(Mentions::last).is_some_and(|last| *last > claim.stamp)
         };
         let shared = self.claims.iter().filter(|(_, claim)| claim.shared);
         shared
-            .filter(move |(id, _)| self.claimed_as(id).any(|(id, claim)| spoken_of(id, claim)))
+            .filter(move |(id, _)| self.claims_on(id).any(|(id, claim)| spoken_of(id, claim)))
             .map(|(id, _)| id)
     }
 
     /// Of the ids by which it has a client, the first in their order; none if it never had it.
-    pub fn account<'r>(&'r self, client: &ClientId) -> Option<&'r ClientId> {
+    pub fn first_client_id<'r>(&'r self, client: &ClientId) -> Option<&'r ClientId> {
         let (id, claim) = self.claims.get_key_value(client)?;
         Some(claim.with.as_ref().unwrap_or(id))
     }
 
     /// The ids of a client of which it has to be looked up who holds them before it claims the client anew: those
     /// that others claim too, or the client's own where that is new to it.
-    pub fn contended(&self, client: &ClientId) -> Vec<ClientId> {
+    pub fn contended_ids(&self, client: &ClientId) -> Vec<ClientId> {
         if !self.claims.contains_key(client) {
             return vec![client.clone()];
         }
-        let shared = self.claimed_as(client).filter(|(_, claim)| claim.shared);
+        let shared = self.claims_on(client).filter(|(_, claim)| claim.shared);
         shared.map(|(id, _)| id.clone()).collect()
     }
 
     /// Every `userId` it carries in either layer, as JSON text: what it can be looked up by.
-    pub fn user_ids(&self) -> BTreeSet<&Text> {
+    pub fn user_ids(&self) -> BTreeSet<&JsonText> {
         let smooch = self.smooch.fields.get(&Field::UserId).and_then(|said| said.value.as_ref());
-        let ours = self.ours.get(&Field::UserId).and_then(|set| set.value.value.as_ref());
+        let ours = self.overrides.get(&Field::UserId).and_then(|set| set.value.value.as_ref());
         smooch.into_iter().chain(ours).collect()
     }
 }
@@ -318,9 +318,9 @@ impl Record {
 impl Record {
     /// What is said of its brand: by our own API, else by Smooch.
     pub(super) fn brand(&self) -> Option<Cow<'_, str>> {
-        let text = match self.ours.get(&*BRAND) {
+        let text = match self.overrides.get(&*BRAND) {
             Some(set) => set.value.value.as_ref(),
-            None => self.told_brand(),
+            None => self.smooch_brand(),
         };
         text.and_then(|text| brand(text))
     }
@@ -331,12 +331,12 @@ impl Record {
     }
 
     /// What Smooch says of its brand, as JSON text.
-    pub(super) fn told_brand(&self) -> Option<&Text> {
+    pub(super) fn smooch_brand(&self) -> Option<&JsonText> {
         self.smooch.fields.get(&*BRAND).and_then(|said| said.value.as_ref())
     }
 
     /// Whether Smooch says something else of its brand than `value`: only then can that be news.
-    pub fn is_brand_news(&self, value: Option<&Text>) -> bool {
-        self.told_brand() != value
+    pub fn is_brand_news(&self, value: Option<&JsonText>) -> bool {
+        self.smooch_brand() != value
     }
 }

@@ -1,34 +1,34 @@
 //! The working set: the records a batch can touch, and how they learn.
 
-mod apart;
 mod clients;
-mod known;
-mod names;
-mod outcome;
+mod diff;
+mod snapshots;
+mod unmerge_preview;
+mod user_id_index;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::app_user::Reason;
-use super::app_user::{Edge, Override, Recent, Record};
 use super::brand::BRAND;
-use super::fact::{Event, Fact, Seen};
+use super::fact::{Event, Fact, Observation};
 use super::field::{Field, Part};
-use super::group::{Group, component};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
-use super::value::{Text, raise};
+use super::merge_group::{MergeGroup, component};
+use super::record::Reason;
+use super::record::{Edge, Override, Recent, Record};
+use super::value::{JsonText, join_register};
 use super::view::View;
 
 /// A record's place: nothing of one app is ever found under another.
-pub type Key = (AppId, SmoochId);
+pub type RecordKey = (AppId, SmoochId);
 
 /// A place by reference, to look it up without making one.
 #[derive(Hash)]
-struct At<'a, T>(&'a AppId, &'a T);
+struct KeyRef<'a, T>(&'a AppId, &'a T);
 
-impl<T: PartialEq> Equivalent<(AppId, T)> for At<'_, T> {
+impl<T: PartialEq> Equivalent<(AppId, T)> for KeyRef<'_, T> {
     fn equivalent(&self, (app, id): &(AppId, T)) -> bool {
         self.0 == app && self.1 == id
     }
@@ -36,7 +36,7 @@ impl<T: PartialEq> Equivalent<(AppId, T)> for At<'_, T> {
 
 /// A record in the working set.
 #[derive(Debug, Default)]
-pub struct Entry {
+pub struct LoadedRecord {
     /// As it was loaded, if it has been touched since; `Some(None)` if it did not exist.
     pub before: Option<Option<Record>>,
     /// As it is now.
@@ -51,7 +51,7 @@ pub struct Pointer {
     /// As it is now.
     pub now: Option<SmoochId>,
     /// The records here that claim the client, or did.
-    rivals: BTreeSet<SmoochId>,
+    claimants: BTreeSet<SmoochId>,
 }
 
 impl Pointer {
@@ -74,19 +74,19 @@ pub struct TooLarge {
 /// with it; for each `userId` that is new to a record, whoever carries it; for each client that is claimed anew or shared, the pointer and its holder's group; and
 /// for each `_id` that may end, everybody, with their groups, who claims a client it shares.
 #[derive(Debug)]
-pub struct Directory {
-    entries: HashMap<Key, Entry>,
+pub struct WorkingSet {
+    entries: HashMap<RecordKey, LoadedRecord>,
     pointers: HashMap<(AppId, ClientId), Pointer>,
     /// For each `userId` that somebody asks about: who carries it, or did.
-    named: HashMap<(AppId, Text), BTreeSet<SmoochId>>,
+    named: HashMap<(AppId, JsonText), BTreeSet<SmoochId>>,
     /// Everybody there is was learned here, so nobody has to be brought.
     whole: bool,
     /// Whoever was erased here, as they were until then.
-    erased: Vec<(Key, Record)>,
+    erased: Vec<(RecordKey, Record)>,
     group_members: usize,
 }
 
-impl Directory {
+impl WorkingSet {
     /// An empty working set in which no group may have more than `group_members` records.
     pub fn new(group_members: usize) -> Self {
         let named = HashMap::new();
@@ -106,13 +106,13 @@ impl Directory {
     }
 
     /// Adds a record as it is stored.
-    pub fn bring(&mut self, key: Key, record: Record) {
-        self.entries.entry(key).or_insert(Entry { before: None, now: record });
+    pub fn insert_loaded(&mut self, key: RecordKey, record: Record) {
+        self.entries.entry(key).or_insert(LoadedRecord { before: None, now: record });
     }
 
     /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it. Of one
     /// that is here already, only who else claims it.
-    pub fn bring_pointer(
+    pub fn insert_pointer(
         &mut self,
         app: &AppId,
         client: &ClientId,
@@ -120,32 +120,32 @@ impl Directory {
         losers: impl IntoIterator<Item = SmoochId>,
     ) {
         let rivals: Vec<SmoochId> = holder.iter().cloned().chain(losers).collect();
-        let new = || Pointer { before: holder.clone(), now: holder, rivals: BTreeSet::new() };
-        self.pointers.entry((app.clone(), client.clone())).or_insert_with(new).rivals.extend(rivals);
+        let new = || Pointer { before: holder.clone(), now: holder, claimants: BTreeSet::new() };
+        self.pointers.entry((app.clone(), client.clone())).or_insert_with(new).claimants.extend(rivals);
     }
 
     /// Whether the pointer of a client is here.
     pub fn has_pointer(&self, app: &AppId, client: &ClientId) -> bool {
-        self.pointers.contains_key(&At(app, client))
+        self.pointers.contains_key(&KeyRef(app, client))
     }
 
     /// A record as it is now.
-    pub fn record(&self, key: &Key) -> Option<&Record> {
+    pub fn record(&self, key: &RecordKey) -> Option<&Record> {
         self.entries.get(key).map(|entry| &entry.now)
     }
 
     /// A record, and what it was when it was loaded.
-    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+    pub fn entry(&self, key: &RecordKey) -> Option<&LoadedRecord> {
         self.entries.get(key)
     }
 
     /// All records of the working set.
-    pub fn entries(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&RecordKey, &LoadedRecord)> {
         self.entries.iter()
     }
 
     /// The records as they are now, at the end of the working set.
-    pub fn into_records(self) -> impl Iterator<Item = (Key, Record)> {
+    pub fn into_records(self) -> impl Iterator<Item = (RecordKey, Record)> {
         self.entries.into_iter().map(|(key, entry)| (key, entry.now))
     }
 
@@ -155,8 +155,8 @@ impl Directory {
     }
 
     /// A record to be written to; made if it does not exist.
-    pub fn edit(&mut self, app: &AppId, id: &SmoochId) -> &mut Record {
-        let new = || Entry { before: Some(None), now: Record::default() };
+    pub fn record_mut(&mut self, app: &AppId, id: &SmoochId) -> &mut Record {
+        let new = || LoadedRecord { before: Some(None), now: Record::default() };
         let entry = self.entries.entry((app.clone(), id.clone())).or_insert_with(new);
         if entry.before.is_none() {
             entry.before = Some(Some(entry.now.clone()));
@@ -165,7 +165,7 @@ impl Directory {
     }
 
     /// Learns what an event says. Learning it again changes nothing.
-    pub fn learn(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
+    pub fn apply_event(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
         let stamp = &event.stamp;
         for fact in &event.facts {
             // That two have one userId follows from what was said of them, and what is known elsewhere says itself
@@ -176,30 +176,30 @@ impl Directory {
                 _ => true,
             };
             for user in fact.users().into_iter().flatten().filter(|_| said) {
-                self.sighted(app, user, stamp);
+                self.update_seen_times(app, user, stamp);
             }
             match fact {
-                Fact::Seen(seen) => self.seen(app, seen, stamp)?,
+                Fact::Seen(seen) => self.apply_observation(app, seen, stamp)?,
                 Fact::Set { user, fields } => {
                     let user_ids = fields.iter().filter(|(field, ..)| *field == Field::UserId);
                     user_ids
                         .filter_map(|(_, text, _)| text.as_ref())
-                        .for_each(|text| self.name(app, user, text));
-                    let record = self.edit(app, user);
-                    for (field, value, basis) in fields.iter().filter(|_| !record.dead) {
+                        .for_each(|text| self.index_user_id(app, user, text));
+                    let record = self.record_mut(app, user);
+                    for (field, value, basis) in fields.iter().filter(|_| !record.removed) {
                         let set = Override { value: value.clone(), basis: basis.clone() };
-                        raise(&mut record.ours, field.clone(), stamp, set);
+                        join_register(&mut record.overrides, field.clone(), stamp, set);
                     }
                 }
                 Fact::ClientSet { user, client, value } => {
-                    let record = self.edit(app, user);
-                    if !record.dead {
-                        raise(&mut record.devices, client.clone(), stamp, value.clone());
-                        self.settle(app, user);
+                    let record = self.record_mut(app, user);
+                    if !record.removed {
+                        join_register(&mut record.devices, client.clone(), stamp, value.clone());
+                        self.settle_shared_claims(app, user);
                     }
                 }
-                Fact::Minted { user } => self.edit(app, user).minted = true,
-                Fact::Secured { user } => self.edit(app, user).secured = true,
+                Fact::Minted { user } => self.record_mut(app, user).minted = true,
+                Fact::Secured { user } => self.record_mut(app, user).secured = true,
                 Fact::Tracked { .. } => {}
                 Fact::Merged { surviving, discarded, reason } => {
                     self.edge(app, surviving, discarded, stamp, Edge { joined: true, reason: *reason })?;
@@ -214,7 +214,7 @@ impl Directory {
                 Fact::ClientBound { user, client, also } => self.claim(app, user, client, also, stamp),
                 Fact::Removed { user } => self.bury(app, user, false),
                 Fact::Erased { user } => self.bury(app, user, true),
-                Fact::Known(known) => self.known(app, known)?,
+                Fact::Known(known) => self.apply_snapshot(app, known)?,
                 Fact::Linked { surviving, discarded, stamp, joined, reason } => {
                     self.edge(app, surviving, discarded, stamp, Edge { joined: *joined, reason: *reason })?;
                 }
@@ -224,7 +224,7 @@ impl Directory {
     }
 
     /// Whoever was erased here, each as it was until then.
-    pub fn erased(&self) -> &[(Key, Record)] {
+    pub fn erased(&self) -> &[(RecordKey, Record)] {
         &self.erased
     }
 
@@ -234,7 +234,7 @@ impl Directory {
     }
 
     /// An `_id` with everybody merged into it, however indirectly: whom its end takes along.
-    pub fn under(&self, app: &AppId, id: &SmoochId) -> BTreeSet<SmoochId> {
+    pub fn merged_descendants(&self, app: &AppId, id: &SmoochId) -> BTreeSet<SmoochId> {
         let (mut all, mut todo) = (BTreeSet::new(), vec![id.clone()]);
         while let Some(id) = todo.pop() {
             let Some((_, record)) = self.find(app, &id).filter(|_| all.insert(id.clone())) else { continue };
@@ -247,32 +247,39 @@ impl Directory {
         all
     }
 
-    fn sighted(&mut self, app: &AppId, user: &SmoochId, stamp: &Stamp) {
-        let record = self.edit(app, user);
-        if let Some(time) = stamp.known_time().filter(|_| !record.dead) {
+    fn update_seen_times(&mut self, app: &AppId, user: &SmoochId, stamp: &Stamp) {
+        let record = self.record_mut(app, user);
+        if let Some(time) = stamp.known_time().filter(|_| !record.removed) {
             record.first_seen = Some(record.first_seen.map_or(time, |first| first.min(time)));
             record.last_seen = Some(record.last_seen.map_or(time, |last| last.max(time)));
         }
     }
 
-    fn seen(&mut self, app: &AppId, seen: &Seen, stamp: &Arc<Stamp>) -> Result<(), TooLarge> {
-        let record = self.edit(app, &seen.user);
-        if record.dead {
+    fn apply_observation(
+        &mut self,
+        app: &AppId,
+        seen: &Observation,
+        stamp: &Arc<Stamp>,
+    ) -> Result<(), TooLarge> {
+        let record = self.record_mut(app, &seen.user);
+        if record.removed {
             return Ok(());
         }
         let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
         let user_ids = user_ids.filter_map(|(_, text)| text.as_ref());
-        let mut new: Vec<Text> = user_ids.filter(|text| !record.user_ids().contains(text)).cloned().collect();
-        let news =
-            |field: &Field, value: &Option<Text>| *field == *BRAND && record.is_brand_news(value.as_ref());
+        let mut new: Vec<JsonText> =
+            user_ids.filter(|text| !record.user_ids().contains(text)).cloned().collect();
+        let news = |field: &Field, value: &Option<JsonText>| {
+            *field == *BRAND && record.is_brand_news(value.as_ref())
+        };
         let of_brand = seen.fields.iter().any(|(field, value)| news(field, value));
-        let brand = of_brand.then(|| record.told_brand().cloned());
+        let brand = of_brand.then(|| record.smooch_brand().cloned());
         for part in &seen.complete {
             record.smooch.complete(*part, stamp);
         }
         for (field, value) in &seen.fields {
-            if record.smooch.counts(field.part(), stamp) {
-                raise(&mut record.smooch.fields, field.clone(), stamp, value.clone());
+            if record.smooch.is_current(field.part(), stamp) {
+                join_register(&mut record.smooch.fields, field.clone(), stamp, value.clone());
             }
         }
         record.started |= seen.started;
@@ -284,9 +291,9 @@ impl Directory {
             self.client(app, &seen.user, id, Some(client), stamp);
         }
         if seen.complete.contains(&Part::Clients) {
-            self.settle(app, &seen.user);
+            self.settle_shared_claims(app, &seen.user);
         }
-        new.iter().try_for_each(|text| self.reported(app, &seen.user, text, &[]))
+        new.iter().try_for_each(|text| self.link_same_user_id(app, &seen.user, text, &[]))
     }
 
     fn edge(
@@ -303,15 +310,15 @@ impl Directory {
         if self.has_edge(app, surviving, discarded, stamp, &edge) {
             return Ok(());
         }
-        raise(&mut self.edit(app, discarded).into, surviving.clone(), stamp, edge);
-        self.edit(app, surviving).from.insert(discarded.clone());
+        join_register(&mut self.record_mut(app, discarded).into, surviving.clone(), stamp, edge);
+        self.record_mut(app, surviving).from.insert(discarded.clone());
         let members = component(discarded, &|id| self.find(app, id)).len();
         if members > self.group_members {
             return Err(TooLarge { members, limit: self.group_members });
         }
         let joined = |record: &Record| record.into.get(surviving).is_some_and(|edge| edge.value.joined);
         let (dead, erased) =
-            self.find(app, surviving).map_or((false, false), |(_, record)| (record.dead, record.erased));
+            self.find(app, surviving).map_or((false, false), |(_, record)| (record.removed, record.erased));
         if dead && self.find(app, discarded).is_some_and(|(_, record)| joined(record)) {
             self.bury(app, discarded, erased);
         }
@@ -322,8 +329,8 @@ impl Directory {
     fn bury(&mut self, app: &AppId, user: &SmoochId, erase: bool) {
         let mut todo = vec![user.clone()];
         while let Some(id) = todo.pop() {
-            let record = self.edit(app, &id);
-            if record.dead && (record.erased || !erase) {
+            let record = self.record_mut(app, &id);
+            if record.removed && (record.erased || !erase) {
                 continue;
             }
             let claims: Vec<ClientId> = record.claims.keys().cloned().collect();
@@ -334,7 +341,7 @@ impl Directory {
                 record.recent = Recent::default();
                 self.erased.push(((app.clone(), id.clone()), known));
             }
-            let record = self.edit(app, &id);
+            let record = self.record_mut(app, &id);
             let from = record.from.clone();
             let joined = |from: &SmoochId| {
                 let edge = self.find(app, from).and_then(|(_, record)| record.into.get(&id));
@@ -342,17 +349,17 @@ impl Directory {
             };
             todo.extend(from.into_iter().filter(joined));
             for client in claims {
-                self.release(app, &id, &client);
+                self.release_client(app, &id, &client);
             }
         }
     }
 
     fn find(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, &Record)> {
-        self.entries.get_key_value(&At(app, id)).map(|((_, id), entry)| (id, &entry.now))
+        self.entries.get_key_value(&KeyRef(app, id)).map(|((_, id), entry)| (id, &entry.now))
     }
 
     fn find_before(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, &Record)> {
-        let ((_, id), entry) = self.entries.get_key_value(&At(app, id))?;
+        let ((_, id), entry) = self.entries.get_key_value(&KeyRef(app, id))?;
         match &entry.before {
             Some(before) => before.as_ref().map(|record| (id, record)),
             None => Some((id, &entry.now)),
@@ -360,15 +367,15 @@ impl Directory {
     }
 
     /// The group an `_id` is in now; nothing if it is unknown or was removed.
-    pub fn group(&self, app: &AppId, id: &SmoochId) -> Option<Group<'_>> {
-        Group::of(id, &|id| self.find(app, id))
+    pub fn group(&self, app: &AppId, id: &SmoochId) -> Option<MergeGroup<'_>> {
+        MergeGroup::of(id, &|id| self.find(app, id))
     }
 
     /// Event time of the last thing heard of anybody whom these facts speak of, or from whom they take
     /// a client: what is to hold must be said later.
-    pub fn heard(&self, app: &AppId, facts: &[Fact]) -> Option<i64> {
+    pub fn latest_event_time(&self, app: &AppId, facts: &[Fact]) -> Option<i64> {
         let clients = facts.iter().flat_map(Fact::claims);
-        let holders = clients.filter_map(|client| self.pointers.get(&At(app, &client))?.now.as_ref());
+        let holders = clients.filter_map(|client| self.pointers.get(&KeyRef(app, &client))?.now.as_ref());
         let users = facts.iter().flat_map(Fact::users).flatten().chain(holders);
         let groups = users.filter_map(|id| self.group(app, id));
         groups.filter_map(|group| group.records().filter_map(|record| record.last_seen).max()).max()
@@ -386,7 +393,7 @@ impl Directory {
         find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
         holder: impl Fn(&'a Pointer) -> Option<&'a SmoochId>,
     ) -> Option<View> {
-        let group = Group::of(id, find)?;
+        let group = MergeGroup::of(id, find)?;
         Some(View::of(&group, |client| self.is_bound(app, &group, client, find, &holder)))
     }
 }

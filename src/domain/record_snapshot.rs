@@ -9,15 +9,15 @@ use super::brand::{BRAND, brand};
 use super::client::{Client, Mention};
 use super::field::{Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
-use super::value::Text;
+use super::value::JsonText;
 
 /// Everything known of one `_id` but for its merges, each thing with the stamp it was said with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
+pub struct RecordSnapshot {
     /// The `_id`.
     pub user: SmoochId,
     /// What was said, each stamp once.
-    pub said: Vec<Told>,
+    pub said: Vec<StampedAssertions>,
     /// Those with its `userId` of whom it is known that they are not merged: one of the two was made by a
     /// rollcall, the other is Smooch's.
     #[serde(default)]
@@ -41,24 +41,24 @@ pub struct Known {
 
 /// What was said with one stamp, as far as it still counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct StampedAssertions {
     /// The stamp.
     pub stamp: Arc<Stamp>,
     /// What.
-    pub words: Vec<Word>,
+    pub words: Vec<Assertion>,
 }
 
 /// One thing that was said of an app user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Word {
+pub enum Assertion {
     /// Smooch gave this field a value; `None` is an explicit null.
-    Field(Field, Option<Text>),
+    Field(Field, Option<JsonText>),
     /// Smooch said this of a client; `None` is that there is none, and what was said before is gone.
     Client(ClientId, Option<Mention>),
     /// Smooch's picture of this part was complete.
     Complete(Part),
     /// Our own API gave this field a value, over what Smooch said of it then.
-    Set(Field, Option<Text>, Option<Text>),
+    Set(Field, Option<JsonText>, Option<JsonText>),
     /// Our own API gave this client this state.
     Device(ClientId, Client),
     /// The app user had this client.
@@ -67,7 +67,7 @@ pub enum Word {
     OneClient(ClientId, ClientId),
 }
 
-impl Known {
+impl RecordSnapshot {
     /// Somebody of whom nothing is known but the `_id`.
     pub fn bare(user: SmoochId) -> Self {
         let (first_seen, last_seen) = (None, None);
@@ -77,39 +77,39 @@ impl Known {
     }
 
     /// What was said, each thing with its stamp.
-    pub fn words(&self) -> impl Iterator<Item = (&Arc<Stamp>, &Word)> {
+    pub fn assertions(&self) -> impl Iterator<Item = (&Arc<Stamp>, &Assertion)> {
         self.said.iter().flat_map(|told| told.words.iter().map(move |word| (&told.stamp, word)))
     }
 
     /// The `userId`s that Smooch gave it, as JSON text.
-    pub fn reported(&self) -> impl Iterator<Item = &Text> {
-        self.words().filter_map(|(_, word)| match word {
-            Word::Field(Field::UserId, text) => text.as_ref(),
+    pub fn reported(&self) -> impl Iterator<Item = &JsonText> {
+        self.assertions().filter_map(|(_, word)| match word {
+            Assertion::Field(Field::UserId, text) => text.as_ref(),
             _ => None,
         })
     }
 
     /// What Smooch said of its brand, as JSON text, if it said anything.
-    pub fn told_brand(&self) -> Option<Option<&Text>> {
-        self.words().find_map(|(_, word)| match word {
-            Word::Field(field, text) if *field == *BRAND => Some(text.as_ref()),
+    pub fn told_brand(&self) -> Option<Option<&JsonText>> {
+        self.assertions().find_map(|(_, word)| match word {
+            Assertion::Field(field, text) if *field == *BRAND => Some(text.as_ref()),
             _ => None,
         })
     }
 
     /// The brand for which a rollcall made it.
-    pub fn made_in_brand(&self) -> Option<Cow<'_, str>> {
-        let set = self.words().find_map(|(_, word)| match word {
-            Word::Set(field, text, _) if *field == *BRAND => Some(text.as_ref()),
+    pub fn created_in_brand(&self) -> Option<Cow<'_, str>> {
+        let set = self.assertions().find_map(|(_, word)| match word {
+            Assertion::Set(field, text, _) if *field == *BRAND => Some(text.as_ref()),
             _ => None,
         });
         set.flatten().and_then(|text| brand(text))
     }
 
     /// The `userId` for which a rollcall made it, as JSON text, and when.
-    pub fn made_for(&self) -> Option<(&Arc<Stamp>, &Text)> {
-        let mut set = self.words().filter_map(|(stamp, word)| match word {
-            Word::Set(Field::UserId, Some(text), _) => Some((stamp, text)),
+    pub fn created_for_user_id(&self) -> Option<(&Arc<Stamp>, &JsonText)> {
+        let mut set = self.assertions().filter_map(|(stamp, word)| match word {
+            Assertion::Set(Field::UserId, Some(text), _) => Some((stamp, text)),
             _ => None,
         });
         set.next().filter(|_| self.minted)
@@ -117,16 +117,16 @@ impl Known {
 
     /// The clients that it had, and when last.
     pub fn claims(&self) -> impl Iterator<Item = (&Arc<Stamp>, &ClientId)> {
-        self.words().filter_map(|(stamp, word)| match word {
-            Word::Claim(client) => Some((stamp, client)),
+        self.assertions().filter_map(|(stamp, word)| match word {
+            Assertion::Claim(client) => Some((stamp, client)),
             _ => None,
         })
     }
 
     /// The pairs of ids of one client of it.
-    pub(super) fn of_one_client(&self) -> impl Iterator<Item = [&ClientId; 2]> {
-        self.words().filter_map(|(_, word)| match word {
-            Word::OneClient(one, other) => Some([one, other]),
+    pub(super) fn client_id_pairs(&self) -> impl Iterator<Item = [&ClientId; 2]> {
+        self.assertions().filter_map(|(_, word)| match word {
+            Assertion::OneClient(one, other) => Some([one, other]),
             _ => None,
         })
     }

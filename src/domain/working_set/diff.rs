@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{At, Directory, Key};
-use crate::domain::app_user::Record;
-use crate::domain::group::root;
+use super::{KeyRef, RecordKey, WorkingSet};
 use crate::domain::ids::{AppId, ClientId, SmoochId};
+use crate::domain::merge_group::root;
+use crate::domain::record::Record;
 use crate::domain::view::{Change, ChangeKind};
 
-impl Directory {
+impl WorkingSet {
     /// What is different from what was loaded, by app and user, in the order of their names.
     pub fn changes(&self) -> Vec<(AppId, Change)> {
         let mut plain = Vec::new();
@@ -33,13 +33,13 @@ impl Directory {
         let moved = moved.flat_map(|((app, _), pointer)| {
             pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone()))
         });
-        let mut ids: BTreeSet<Key> = BTreeSet::new();
+        let mut ids: BTreeSet<RecordKey> = BTreeSet::new();
         for (app, id) in touched.into_iter().chain(moved) {
             let roots = [root(&id, &|id| self.find(&app, id)), root(&id, &|id| self.find_before(&app, id))];
             ids.extend(roots.into_iter().flatten().map(|root| (app.clone(), root.clone())));
             ids.insert((app, id));
         }
-        let between = |(app, id): Key| {
+        let between = |(app, id): RecordKey| {
             let before =
                 self.view_by(&app, &id, &|id| self.find_before(&app, id), |pointer| pointer.before.as_ref());
             let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
@@ -59,7 +59,7 @@ impl Directory {
 
     /// Every record that was touched, and every root over one of them, before or now: whose row may be
     /// another. Nobody else's root can have changed.
-    pub fn affected(&self) -> BTreeSet<Key> {
+    pub fn affected_records(&self) -> BTreeSet<RecordKey> {
         let mut keys = BTreeSet::new();
         for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.before.is_some()) {
             let (app, id) = key;
@@ -76,13 +76,13 @@ impl Directory {
 
     /// Each record whose standing with a client has changed, with its standing before and now:
     /// `Some(true)` holds it, `Some(false)` claims it in vain.
-    pub fn standings(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
-        let Some(pointer) = self.pointers.get(&At(app, client)) else { return Vec::new() };
+    pub fn ownership_changes(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
+        let Some(pointer) = self.pointers.get(&KeyRef(app, client)) else { return Vec::new() };
         let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {
             let (id, _) = found.filter(|(_, record)| record.claims.contains_key(client))?;
             Some(holder == Some(id))
         };
-        let rows = pointer.rivals.iter().map(|id| {
+        let rows = pointer.claimants.iter().map(|id| {
             let was = standing(self.find_before(app, id), pointer.before.as_ref());
             let is = standing(self.find(app, id), pointer.now.as_ref());
             (id, [was, is])

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::app_user::{Edge, Record};
 use super::field::{Field, Part};
 use super::ids::{SmoochId, Stamp};
-use super::value::{Register, Said, Text};
+use super::record::{Edge, Record};
+use super::value::{JsonText, Register, SmoochValue};
 
 /// A root and every live record under it: one app user as the world sees it.
 #[derive(Debug)]
-pub struct Group<'a> {
+pub struct MergeGroup<'a> {
     /// The `_id` that stands for all of them.
     pub root: &'a SmoochId,
     /// The root's own record.
@@ -23,7 +23,7 @@ pub struct Group<'a> {
     pub secured: bool,
 }
 
-impl<'a> Group<'a> {
+impl<'a> MergeGroup<'a> {
     /// The group that `id` belongs to; nothing if `id` is unknown or was removed.
     /// `find` must know every record that edges connect with `id`.
     pub fn of(
@@ -32,9 +32,9 @@ impl<'a> Group<'a> {
     ) -> Option<Self> {
         let (id, record) = find(id)?;
         if record.into.is_empty() && record.from.is_empty() {
-            return (!record.dead).then(|| Self::alone(id, record));
+            return (!record.removed).then(|| Self::alone(id, record));
         }
-        let dead = record.dead;
+        let dead = record.removed;
         let component = component(id, find);
         let parents = parents(&component);
         let root = root_of(id, &parents);
@@ -43,9 +43,9 @@ impl<'a> Group<'a> {
         let all: Vec<_> = under.collect();
         let secured = record.secured || all.iter().any(|(_, member)| member.secured);
         let members: Vec<_> =
-            all.into_iter().filter(|(_, member)| !member.dead).map(|(id, m)| (*id, *m)).collect();
+            all.into_iter().filter(|(_, member)| !member.removed).map(|(id, m)| (*id, *m)).collect();
         let joined = members.iter().map(|(id, _)| joined(id, &parents)).collect();
-        (!record.dead && !dead).then_some(Self { root, record, members, joined, secured })
+        (!record.removed && !dead).then_some(Self { root, record, members, joined, secured })
     }
 
     /// Somebody with whom nobody is merged.
@@ -83,22 +83,22 @@ impl<'a> Group<'a> {
     }
 
     /// When the `userId` that this group shows was last said, by whomever of it.
-    pub fn user_id_stamp(&self, shown: &Text) -> Option<&'a Stamp> {
+    pub fn user_id_stamp(&self, shown: &JsonText) -> Option<&'a Stamp> {
         let said = self.records().filter_map(|record| record.smooch.fields.get(&Field::UserId));
         let said = said.filter(|said| said.value.as_ref() == Some(shown)).map(|said| &*said.stamp);
-        let ours = self.records().filter_map(|record| record.ours.get(&Field::UserId));
+        let ours = self.records().filter_map(|record| record.overrides.get(&Field::UserId));
         let ours = ours.filter(|set| set.value.value.as_ref() == Some(shown)).map(|set| &*set.stamp);
         said.chain(ours).max()
     }
 
     /// Smooch's word on a field: the root's own, else the newest of the members' that no later picture of the root
     /// hides.
-    pub(super) fn smooch(&self, field: &Field) -> Option<&'a Said<Text>> {
+    pub(super) fn smooch(&self, field: &Field) -> Option<&'a SmoochValue<JsonText>> {
         self.smooch_by(field).map(|(said, _)| said)
     }
 
     /// The same, and whose it is.
-    pub(super) fn smooch_by(&self, field: &Field) -> Option<(&'a Said<Text>, &'a SmoochId)> {
+    pub(super) fn smooch_by(&self, field: &Field) -> Option<(&'a SmoochValue<JsonText>, &'a SmoochId)> {
         let said = |record: &'a Record| record.smooch.fields.get(field);
         said(self.record).map(|said| (said, self.root)).or_else(|| {
             let members = self.members.iter().enumerate();

@@ -2,13 +2,13 @@
 
 use memchr::memchr2;
 
-use super::value::Text;
+use super::value::JsonText;
 
 /// A member with its key as it is written, and what ranks it among others with that key.
 pub(super) type Ranked<'t, R> = (&'t str, (R, &'t str));
 
 /// An object's canonical text; of several members with one key the greatest.
-pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> Text {
+pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> JsonText {
     members.sort_by(|(one, of_one), (two, of_two)| {
         let escaped = one.contains('\\') || two.contains('\\');
         let keys = if escaped { plain(one).cmp(&plain(two)) } else { one.cmp(two) };
@@ -34,9 +34,9 @@ pub(super) fn plain(quoted: &str) -> String {
 
 /// The members of a JSON object without white space, each key and value as it is written.
 #[derive(Clone)]
-pub(super) struct Members<'t>(&'t str);
+pub(super) struct JsonMembers<'t>(&'t str);
 
-impl<'t> Members<'t> {
+impl<'t> JsonMembers<'t> {
     pub(super) fn of(object: &'t str) -> Self {
         Self(object.strip_prefix('{').unwrap_or_default())
     }
@@ -71,7 +71,7 @@ impl<'t> Members<'t> {
     }
 }
 
-impl<'t> Iterator for Members<'t> {
+impl<'t> Iterator for JsonMembers<'t> {
     type Item = (&'t str, &'t str);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -129,7 +129,7 @@ mod tests {
             (r#"{"a":1,"b":"x\"#, &[("\"a\"", "1")]),
             (r#"{"a"#, &[]),
         ] {
-            assert_eq!(Members::of(text).collect::<Vec<_>>(), expected, "{text}");
+            assert_eq!(JsonMembers::of(text).collect::<Vec<_>>(), expected, "{text}");
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
     fn members_are_read_up_to_a_key_and_no_further() {
         let text = r#"{"a":1,"b\n":2,"bc":{"b":3},"c":4}"#;
         let up_to = |last| {
-            let mut members = Members::of(text);
+            let mut members = JsonMembers::of(text);
             let read =
                 std::iter::from_fn(|| members.next_up_to(last)).map(|(key, _)| key).collect::<Vec<_>>();
             (read, members.count())

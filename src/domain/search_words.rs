@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 /// The words of a text: runs of letters and digits in lower case, without accents. Searched for by how they
 /// begin, so "Zoë" is found by "zoe" and by "ZO", and an e-mail address by any of its parts.
-pub fn words(text: &str) -> Vec<String> {
+pub fn split_words(text: &str) -> Vec<String> {
     if text.is_ascii() {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         return words.map(str::to_ascii_lowercase).collect();
@@ -27,7 +27,7 @@ fn is_mark(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::split_words;
 
     #[test]
     fn words_are_letters_and_digits_in_lower_case_without_accents() {
@@ -45,7 +45,7 @@ mod tests {
             ("NEAR and OR a*b", "near and or a b"),
             ("№ ℡", "no tel"),
         ] {
-            assert_eq!(words(text), expected.split_whitespace().collect::<Vec<_>>(), "{text}");
+            assert_eq!(split_words(text), expected.split_whitespace().collect::<Vec<_>>(), "{text}");
         }
     }
 }

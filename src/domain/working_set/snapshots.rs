@@ -3,49 +3,49 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Directory, TooLarge};
-use crate::domain::app_user::Edge;
+use super::{TooLarge, WorkingSet};
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
 use crate::domain::ids::{AppId, SmoochId, Stamp};
-use crate::domain::known::{Known, Word};
-use crate::domain::value::{Register, Text};
+use crate::domain::record::Edge;
+use crate::domain::record_snapshot::{Assertion, RecordSnapshot};
+use crate::domain::value::{JsonText, Register};
 
-impl Directory {
-    pub(super) fn known(&mut self, app: &AppId, known: &Known) -> Result<(), TooLarge> {
+impl WorkingSet {
+    pub(super) fn apply_snapshot(&mut self, app: &AppId, known: &RecordSnapshot) -> Result<(), TooLarge> {
         let user = &known.user;
-        let record = self.edit(app, user);
-        let mut news: Vec<Text> =
+        let record = self.record_mut(app, user);
+        let mut news: Vec<JsonText> =
             known.reported().filter(|text| !record.user_ids().contains(text)).cloned().collect();
-        let brand = record.told_brand().cloned();
+        let brand = record.smooch_brand().cloned();
         record.join(known);
         if record.is_brand_news(brand.as_ref()) {
             news = record.user_ids().into_iter().cloned().collect();
         }
-        if known.removed || record.dead {
+        if known.removed || record.removed {
             self.bury(app, user, known.erased);
             return Ok(());
         }
         for (stamp, client) in known.claims() {
             self.claim(app, user, client, &[], stamp);
         }
-        for (stamp, word) in known.words() {
+        for (stamp, word) in known.assertions() {
             match word {
-                Word::Set(Field::UserId, Some(text), _) => self.name(app, user, text),
-                Word::OneClient(one, other) => {
+                Assertion::Set(Field::UserId, Some(text), _) => self.index_user_id(app, user, text),
+                Assertion::OneClient(one, other) => {
                     self.claim(app, user, one, std::slice::from_ref(other), stamp);
                 }
                 _ => {}
             }
         }
-        self.settle(app, user);
-        news.iter().try_for_each(|text| self.reported(app, user, text, &known.apart))
+        self.settle_shared_claims(app, user);
+        news.iter().try_for_each(|text| self.link_same_user_id(app, user, text, &known.apart))
     }
 
-    /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`Known::apart`].
+    /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`RecordSnapshot::apart`].
     /// Whoever carries those must be here.
     pub fn namesakes(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
-        let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.dead) else {
+        let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.removed) else {
             return Vec::new();
         };
         let carries = |other: &SmoochId, text| {
@@ -56,7 +56,7 @@ impl Directory {
             .into_iter()
             .flat_map(|text| self.carriers(app, text).into_iter().filter(move |other| carries(other, text)));
         let apart = carriers.filter(|other| {
-            let Some((_, beside)) = self.find(app, other).filter(|(_, beside)| !beside.dead) else {
+            let Some((_, beside)) = self.find(app, other).filter(|(_, beside)| !beside.removed) else {
                 return false;
             };
             let (made, of) = if record.minted { (record, other) } else { (beside, id) };

@@ -5,21 +5,21 @@ use std::cmp::Ordering;
 /// A version: numbers with dots between, then perhaps a pre-release after a hyphen, and perhaps a build after
 /// a plus: `1.10`, `2.0-beta.2`, `2.0.1+57`.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Version {
+pub struct AppVersion {
     /// Without zeros before them, and without numbers that are zero at the end: `1.0` is `1`.
     numbers: Vec<String>,
     /// Absent from a release, which comes after all of its pre-releases.
-    prerelease: Option<Vec<Identifier>>,
+    prerelease: Option<Vec<PrereleaseIdentifier>>,
 }
 
 /// A part of a pre-release. A number comes before a word.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-enum Identifier {
+enum PrereleaseIdentifier {
     Number(String),
     Word(String),
 }
 
-impl Version {
+impl AppVersion {
     /// Reads a version; nothing of what is none.
     pub fn read(text: &str) -> Option<Self> {
         let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
@@ -33,8 +33,8 @@ impl Version {
             numbers.pop();
         }
         let identifier = |text: &str| match number(text) {
-            Some(number) => Some(Identifier::Number(number)),
-            None => is_identifier(text).then(|| Identifier::Word(text.to_owned())),
+            Some(number) => Some(PrereleaseIdentifier::Number(number)),
+            None => is_identifier(text).then(|| PrereleaseIdentifier::Word(text.to_owned())),
         };
         let prerelease = prerelease.map(|text| text.split('.').map(identifier).collect::<Option<_>>());
         // A pre-release that cannot be read makes it no version.
@@ -57,7 +57,7 @@ fn by_value(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
-impl Ord for Identifier {
+impl Ord for PrereleaseIdentifier {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Number(one), Self::Number(other)) => by_value(one, other),
@@ -68,13 +68,13 @@ impl Ord for Identifier {
     }
 }
 
-impl PartialOrd for Identifier {
+impl PartialOrd for PrereleaseIdentifier {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Version {
+impl Ord for AppVersion {
     /// By the numbers, then a pre-release before its release, as Semantic Versioning 2.0 has it.
     fn cmp(&self, other: &Self) -> Ordering {
         let both = self.numbers.iter().zip(&other.numbers);
@@ -89,19 +89,19 @@ impl Ord for Version {
     }
 }
 
-impl PartialOrd for Version {
+impl PartialOrd for AppVersion {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Version {
+impl PartialEq for AppVersion {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Version {}
+impl Eq for AppVersion {}
 
 #[cfg(test)]
 mod tests {
@@ -109,8 +109,8 @@ mod tests {
 
     use super::*;
 
-    fn version(text: &str) -> Version {
-        Version::read(text).unwrap_or_else(|| panic!("{text} is a version"))
+    fn version(text: &str) -> AppVersion {
+        AppVersion::read(text).unwrap_or_else(|| panic!("{text} is a version"))
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
             "", " ", "v1.0", "1.", ".1", "1..2", "1.x", "1.0-", "1.0-a..b", "1.0+", "1.0 (7)", " 1.0", "1,0",
             "-1", "beta", "1.0-ä", "١.٢", "1.0-a_b",
         ] {
-            assert!(Version::read(text).is_none(), "{text:?}");
+            assert!(AppVersion::read(text).is_none(), "{text:?}");
         }
     }
 
@@ -204,7 +204,7 @@ mod tests {
 
         #[test]
         fn nothing_makes_it_panic(text in ".{0,20}") {
-            _ = Version::read(&text);
+            _ = AppVersion::read(&text);
         }
     }
 }

@@ -3,47 +3,62 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{At, Directory, TooLarge};
-use crate::domain::app_user::{Edge, Reason, Record};
+use super::{KeyRef, TooLarge, WorkingSet};
 use crate::domain::brand::Name;
 use crate::domain::field::Field;
 use crate::domain::ids::{AppId, SmoochId};
-use crate::domain::value::{Text, json_text};
+use crate::domain::record::{Edge, Reason, Record};
+use crate::domain::value::{JsonText, json_text};
 use crate::domain::view::{View, brands_of};
 
-impl Directory {
+impl WorkingSet {
     /// Adds whoever carries a `userId`, given as JSON text, as it is stored.
-    pub fn bring_named(&mut self, app: &AppId, user_id: &Text, ids: impl IntoIterator<Item = SmoochId>) {
+    pub fn insert_carriers(
+        &mut self,
+        app: &AppId,
+        user_id: &JsonText,
+        ids: impl IntoIterator<Item = SmoochId>,
+    ) {
         self.named.entry((app.clone(), user_id.clone())).or_default().extend(ids);
     }
 
     /// Whether it is known here who carries a `userId`.
-    pub fn has_named(&self, app: &AppId, user_id: &Text) -> bool {
-        self.named.contains_key(&At(app, user_id))
+    pub fn has_carriers(&self, app: &AppId, user_id: &JsonText) -> bool {
+        self.named.contains_key(&KeyRef(app, user_id))
     }
 
     /// The app user who shows this `userId`, given as JSON text: of several, in one brand or in many, the one
     /// who said so last, and of those the smallest `_id`.
-    pub fn by_user_id(&self, app: &AppId, user_id: &Text) -> Option<View> {
-        self.newest(app, user_id, |_| true)
+    pub fn by_user_id(&self, app: &AppId, user_id: &JsonText) -> Option<View> {
+        self.newest_with_user_id(app, user_id, |_| true)
     }
 
     /// The same among those who are shown in a brand, or among those who are shown in none.
-    pub fn in_brand(&self, app: &AppId, user_id: &Text, brand: Option<&str>) -> Option<View> {
-        self.newest(app, user_id, |view| view.brand().as_deref() == brand)
+    pub fn in_brand(&self, app: &AppId, user_id: &JsonText, brand: Option<&str>) -> Option<View> {
+        self.newest_with_user_id(app, user_id, |view| view.brand().as_deref() == brand)
     }
 
     /// The app user into which one that was made for a `userId` is merged: the one that shows the `userId` in the same
     /// brand, or, if it was made without a brand, the one that Smooch reported with it last, in any brand. Two that
     /// were made here, one in a brand and one without, are not merged, in whichever order they are imported.
-    pub fn made_as(&self, app: &AppId, user_id: &Text, brand: Option<&str>) -> Option<View> {
+    pub fn merge_target_of_created(
+        &self,
+        app: &AppId,
+        user_id: &JsonText,
+        brand: Option<&str>,
+    ) -> Option<View> {
         let is_smoochs = |view: &View| self.find(app, &view.id).is_some_and(|(_, record)| !record.minted);
         let there = self.in_brand(app, user_id, brand);
-        there.or_else(|| self.newest(app, user_id, |view| brand.is_none() && is_smoochs(view)))
+        there.or_else(|| self.newest_with_user_id(app, user_id, |view| brand.is_none() && is_smoochs(view)))
     }
 
-    fn newest(&self, app: &AppId, user_id: &Text, fits: impl Fn(&View) -> bool) -> Option<View> {
-        let shown = self.shown_as(app, user_id).filter(|view| fits(view));
+    fn newest_with_user_id(
+        &self,
+        app: &AppId,
+        user_id: &JsonText,
+        fits: impl Fn(&View) -> bool,
+    ) -> Option<View> {
+        let shown = self.views_with_user_id(app, user_id).filter(|view| fits(view));
         let shown = shown.filter_map(|view| {
             let stamp = self.group(app, &view.id)?.user_id_stamp(user_id).cloned();
             Some(((stamp, Reverse(view.id.clone())), view))
@@ -52,41 +67,46 @@ impl Directory {
     }
 
     /// Those who show a `userId`; one of several `_id`s may come several times.
-    fn shown_as<'d>(&'d self, app: &'d AppId, user_id: &'d Text) -> impl Iterator<Item = View> + 'd {
-        let ids = self.named.get(&At(app, user_id)).into_iter().flatten();
+    fn views_with_user_id<'d>(
+        &'d self,
+        app: &'d AppId,
+        user_id: &'d JsonText,
+    ) -> impl Iterator<Item = View> + 'd {
+        let ids = self.named.get(&KeyRef(app, user_id)).into_iter().flatten();
         let views = ids.filter_map(move |id| self.view(app, id));
         views.filter(move |view| view.fields.get(&Field::UserId) == Some(user_id))
     }
 
     /// Everybody who shows a `userId`, given as JSON text, in the order of their `_id`s.
-    pub fn all_by_user_id(&self, app: &AppId, user_id: &Text) -> Vec<View> {
-        let all: BTreeMap<_, _> = self.shown_as(app, user_id).map(|view| (view.id.clone(), view)).collect();
+    pub fn all_by_user_id(&self, app: &AppId, user_id: &JsonText) -> Vec<View> {
+        let all: BTreeMap<_, _> =
+            self.views_with_user_id(app, user_id).map(|view| (view.id.clone(), view)).collect();
         all.into_values().collect()
     }
 
     /// Whether one of those who carry a `userId`, given as JSON text, in any brand, is secured; be it that they show
     /// another, as part of somebody else.
-    pub fn is_secured(&self, app: &AppId, user_id: &Text) -> bool {
-        let ids = self.named.get(&At(app, user_id)).into_iter().flatten();
+    pub fn is_secured(&self, app: &AppId, user_id: &JsonText) -> bool {
+        let ids = self.named.get(&KeyRef(app, user_id)).into_iter().flatten();
         let carrying = ids
             .filter(|id| self.find(app, id).is_some_and(|(_, record)| record.user_ids().contains(user_id)));
         carrying.filter_map(|id| self.group(app, id)).any(|group| group.secured)
     }
 
     /// The brands in which a `userId`, given as JSON text, is shown; `None` is by somebody without one.
-    pub fn brands(&self, app: &AppId, user_id: &Text) -> BTreeSet<Option<String>> {
+    pub fn brands_of_user_id(&self, app: &AppId, user_id: &JsonText) -> BTreeSet<Option<String>> {
         brands_of(&self.all_by_user_id(app, user_id))
     }
 
     /// Whoever carries a `userId`, given as JSON text, or did.
-    pub fn carriers(&self, app: &AppId, user_id: &Text) -> Vec<SmoochId> {
-        self.named.get(&At(app, user_id)).into_iter().flatten().cloned().collect()
+    pub fn carriers(&self, app: &AppId, user_id: &JsonText) -> Vec<SmoochId> {
+        self.named.get(&KeyRef(app, user_id)).into_iter().flatten().cloned().collect()
     }
 
     /// Whether somebody beside `id`, and not known to be of another brand, carried a `userId` before, or came to
     /// it in the same batch and goes first.
-    pub fn is_carried_beside(&self, app: &AppId, user_id: &Text, id: &SmoochId) -> bool {
-        let others = self.named.get(&At(app, user_id)).into_iter().flatten().filter(|other| *other != id);
+    pub fn is_carried_beside(&self, app: &AppId, user_id: &JsonText, id: &SmoochId) -> bool {
+        let others = self.named.get(&KeyRef(app, user_id)).into_iter().flatten().filter(|other| *other != id);
         let carries = |found: Option<(&SmoochId, &Record)>| {
             found.is_some_and(|(_, record)| record.user_ids().contains(user_id))
         };
@@ -125,10 +145,10 @@ impl Directory {
     }
 
     /// Notes that a record carries a `userId` now, for whoever asks.
-    pub(super) fn name(&mut self, app: &AppId, user: &SmoochId, user_id: &Text) {
+    pub(super) fn index_user_id(&mut self, app: &AppId, user: &SmoochId, user_id: &JsonText) {
         if self.whole {
             self.named.entry((app.clone(), user_id.clone())).or_default().insert(user.clone());
-        } else if let Some(ids) = self.named.get_mut(&At(app, user_id)) {
+        } else if let Some(ids) = self.named.get_mut(&KeyRef(app, user_id)) {
             ids.insert(user.clone());
         }
     }
@@ -137,11 +157,11 @@ impl Directory {
     /// that `userId`, in the same brand or in none, is that app user. The stamp of the merge is that of the making,
     /// so that it is the same whichever event tells. What is not news says nothing of whom was made here since, and
     /// nobody of `apart` is it.
-    pub(super) fn reported(
+    pub(super) fn link_same_user_id(
         &mut self,
         app: &AppId,
         user: &SmoochId,
-        user_id: &Text,
+        user_id: &JsonText,
         apart: &[SmoochId],
     ) -> Result<(), TooLarge> {
         let Some((_, record)) = self.find(app, user) else { return Ok(()) };
@@ -149,14 +169,14 @@ impl Directory {
         if !carries {
             return Ok(());
         }
-        self.name(app, user, user_id);
-        let Some(ids) = self.named.get(&At(app, user_id)).filter(|ids| ids.len() > 1 && !minted) else {
+        self.index_user_id(app, user, user_id);
+        let Some(ids) = self.named.get(&KeyRef(app, user_id)).filter(|ids| ids.len() > 1 && !minted) else {
             return Ok(());
         };
         let brand = self.find(app, user).and_then(|(_, record)| record.brand());
         let made_here = ids.iter().filter(|id| !apart.contains(id)).filter_map(|id| {
-            let (_, record) = self.find(app, id).filter(|(_, record)| record.minted && !record.dead)?;
-            let named = record.ours.get(&Field::UserId)?;
+            let (_, record) = self.find(app, id).filter(|(_, record)| record.minted && !record.removed)?;
+            let named = record.overrides.get(&Field::UserId)?;
             let fits = record.brand().is_none_or(|of_the_made| brand.as_ref() == Some(&of_the_made));
             let is_named = named.value.value.as_ref() == Some(user_id);
             (is_named && fits).then(|| (id.clone(), named.stamp.clone()))

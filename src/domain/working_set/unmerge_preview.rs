@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::Directory;
-use crate::domain::app_user::Record;
+use super::WorkingSet;
 use crate::domain::ids::{AppId, SmoochId};
+use crate::domain::record::Record;
 use crate::domain::view::View;
 
-impl Directory {
+impl WorkingSet {
     /// The app user that both are part of, and `discarded`, as they would be shown if the two were
     /// un-merged now; nothing if they are not one, or `discarded` stands for them.
-    pub fn apart(&self, app: &AppId, surviving: &SmoochId, discarded: &SmoochId) -> Option<(View, View)> {
+    pub fn preview_unmerge(
+        &self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Option<(View, View)> {
         let group = self.group(app, discarded)?;
         if self.group(app, surviving)?.root != group.root {
             return None;
