@@ -15,7 +15,7 @@ pub mod ingest;
 pub mod log;
 pub mod metrics;
 pub mod rebuild;
-pub mod request;
+pub mod request_context;
 pub mod schedule;
 pub mod server;
 pub mod smooch;

@@ -18,7 +18,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogFormat, LogSettings};
 use crate::metrics::LOG_LINES_LOST;
-use crate::request::Request;
+use crate::request_context::RequestContext;
 
 /// Lines that wait while nobody reads them; more are lost.
 const WAITING: usize = 1024;
@@ -144,7 +144,7 @@ where
         line: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let _request = Request::current().span().entered();
+        let _request = RequestContext::current().span().entered();
         self.0.format_event(context, line, event)
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::domain::Key;
+use crate::domain::RecordKey;
 use crate::ingest::maintenance::reparse_event;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::sqlite::{
@@ -88,9 +88,9 @@ pub struct Comparison {
     folded: SqliteReader,
     journal: Examination,
     /// The app users of whom the journal has lost something, once all of it was examined.
-    lacking: Option<BTreeSet<Key>>,
+    lacking: Option<BTreeSet<RecordKey>>,
     /// Those of them who would differ.
-    kept: BTreeSet<Key>,
+    kept: BTreeSet<RecordKey>,
     stop: Arc<AtomicBool>,
 }
 
@@ -126,7 +126,7 @@ impl Comparison {
 
     /// The app users who stay as they are although the journal says otherwise by now, because it has lost something of
     /// them.
-    pub fn kept(&self) -> &BTreeSet<Key> {
+    pub fn kept(&self) -> &BTreeSet<RecordKey> {
         &self.kept
     }
 
@@ -239,7 +239,12 @@ fn apply_page(moment: &Moment<'_>, journal: &mut Examination, fold: &mut Journal
 
 /// Whether a row of the live directory stays as it is although the fold says otherwise: the journal has lost something
 /// of the app user, or of somebody it has to do with, and the record can be read.
-fn is_kept([live, folded]: [&Moment<'_>; 2], was: &Row, is: &Row, lacking: &BTreeSet<Key>) -> Result<bool> {
+fn is_kept(
+    [live, folded]: [&Moment<'_>; 2],
+    was: &Row,
+    is: &Row,
+    lacking: &BTreeSet<RecordKey>,
+) -> Result<bool> {
     let Some((app, id)) = was.user().filter(|_| !lacking.is_empty()) else { return Ok(false) };
     let (ids, clients) = (std::slice::from_ref(&id), was.clients());
     let is_touched = lacking.contains(&(app.clone(), id.clone()))
@@ -260,7 +265,7 @@ pub fn find_differing_rows(database: &Path, keys: &[(usize, Vec<String>)]) -> Re
 }
 
 /// The app users whom rows are about.
-pub fn users(rows: &[Row]) -> BTreeSet<Key> {
+pub fn users(rows: &[Row]) -> BTreeSet<RecordKey> {
     rows.iter().filter_map(Row::user).collect()
 }
 

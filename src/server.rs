@@ -15,12 +15,12 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Settings, SettingsProblems, StoreUrl};
-use crate::http::Shared;
+use crate::http::HttpState;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
 use crate::ingest::queue;
 use crate::ingest::queue::Queue;
-use crate::ingest::worker::{self, WorkerOptions};
+use crate::ingest::worker::{Worker, WorkerOptions};
 use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
@@ -84,7 +84,7 @@ pub async fn run(
     let relearning = BackgroundRebuild::start(database, queue.clone(), doubts.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
     let shared =
-        Shared::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
+        HttpState::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));
@@ -186,7 +186,7 @@ fn start_worker(
         // The one way to test what becomes of the process.
         #[cfg(debug_assertions)]
         assert!(std::env::var("ROLLCALL_PANIC_ON").as_deref() != Ok("worker"), "provoked");
-        let result = worker::run(store, &jobs, &options, &metrics);
+        let result = Worker::new(store, options, metrics).run(&jobs);
         _ = done.send(result);
     };
     thread::Builder::new().name("worker".to_owned()).spawn(run).map_err(io("the worker's thread"))?;

@@ -13,7 +13,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use rollcall::config::Settings;
-use rollcall::http::listen::{Limits, serve};
+use rollcall::http::listen::{ConnectionLimits, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -32,7 +32,7 @@ pub fn start(home: &Path) -> Result<Server> {
 /// Is the yardstick, until it is killed.
 pub fn run(port: u16) -> Result<()> {
     let settings = Settings::load(None, &[]).map_err(|problems| anyhow!("{problems}"))?;
-    let limits = Limits::from(&settings.server);
+    let limits = ConnectionLimits::from(&settings.server);
     let router =
         Router::new().route("/webhooks", post(nothing).get(probe)).route("/v1/appusers/{id}", get(user));
     rollcall::server::block_on(async move {

@@ -21,10 +21,10 @@ const EVENTS: u64 = 1000;
 const BODY: usize = (1 << 20) - 4096;
 /// What the stored bytes depend on, beside the program that is measured.
 const SOURCES: [&str; 10] = [
-    "src/domain/app_user.rs",
+    "src/domain/record.rs",
     "src/domain/fact.rs",
     "src/domain/ids.rs",
-    "src/domain/summary.rs",
+    "src/domain/search_terms.rs",
     "src/store/sqlite/codec.rs",
     "src/store/sqlite/columns.rs",
     "src/store/sqlite/search.rs",

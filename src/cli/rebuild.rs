@@ -17,7 +17,7 @@ use super::task_progress::watched;
 use super::{CommandError, database};
 use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
-use crate::domain::Key;
+use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, users};
 use crate::store::archive::Row;
@@ -97,8 +97,8 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
     let (entries, rows) = comparison.size()?;
     let mut progress = Progress::new(|| Some(entries + rows), "journal entries folded and rows compared")?;
     comparison.catch_up(&mut |steps| progress.advance(steps))?;
-    let (mut pass, mut differing) = (ComparisonCursor::begin(), BTreeSet::<Key>::new());
-    let (mut replaced, mut kept) = (0, BTreeSet::<Key>::new());
+    let (mut pass, mut differing) = (ComparisonCursor::begin(), BTreeSet::<RecordKey>::new());
+    let (mut replaced, mut kept) = (0, BTreeSet::<RecordKey>::new());
     let holes = comparison.holes();
     for hole in &holes {
         progress.print(&hole.to_string())?;

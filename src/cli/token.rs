@@ -124,7 +124,7 @@ mod tests {
         }
         let hour = token_for("--expires-in 1h", "").unwrap();
         assert!(jwt::verify(&hour, demo, 1_700_003_600).is_ok());
-        assert_eq!(jwt::verify(&hour, demo, 1_700_003_660), Err(jwt::Refusal::Expired));
+        assert_eq!(jwt::verify(&hour, demo, 1_700_003_660), Err(jwt::TokenError::Expired));
         assert_eq!(jwt::key_id(&token_for("--app one --key k2", TWO_APPS).unwrap()).unwrap(), "k2");
     }
 

@@ -3,28 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layers::{Layers, UNTYPED};
+use super::origin::SettingsOrigin;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
-use super::settings::{
-    AppSettings, BackupSettings, FeedSettings, IngestSettings, LimitSettings, LogSettings, ReadSettings,
-    RetentionSettings, Secret, ServerSettings, Settings, SigningKey, StoreSettings,
-};
-use super::values::{
-    address, age, any_text, bytes, duration, duration_or_never, entries, flag, header_text, host, key_id,
-    log_format, log_level, long_secret, origin, store_url,
-};
+use super::values::{any_text, bytes, duration};
 
 /// The types of TOML that may stand for a value, and how to ask for them.
-type TomlKind = (&'static [&'static str], &'static str);
-const TEXT: TomlKind = (&["string"], "a text in quotes");
-const COUNT: TomlKind = (&["integer"], "a whole number");
-const SIZE: TomlKind = (&["string", "integer"], "a size such as \"32KiB\"");
-const FLAG: TomlKind = (&["boolean"], "true or false");
+pub(super) type TomlKind = (&'static [&'static str], &'static str);
+pub(super) const TEXT: TomlKind = (&["string"], "a text in quotes");
+pub(super) const COUNT: TomlKind = (&["integer"], "a whole number");
+pub(super) const SIZE: TomlKind = (&["string", "integer"], "a size such as \"32KiB\"");
+pub(super) const FLAG: TomlKind = (&["boolean"], "true or false");
 
 /// More of anything than one process can handle; a queue of this many slots can still be allocated.
-const MANY: usize = 1_000_000;
+pub(super) const MANY: usize = 1_000_000;
 
 pub(super) struct SettingsReader {
     layers: Layers,
@@ -40,128 +35,12 @@ impl SettingsReader {
         Self { layers, single: BTreeSet::new(), lists: BTreeSet::new(), wrong: BTreeSet::new() }
     }
 
-    pub(super) fn settings(&mut self) -> Settings {
-        Settings {
-            origin: self.layers.origin.clone(),
-            account_keys: self.keys("account_keys"),
-            server: self.server(),
-            limits: LimitSettings {
-                webhook_body: self.size("limits.webhook_body"),
-                rest_body: self.size("limits.rest_body"),
-                bodies_in_flight: self.size("limits.bodies_in_flight"),
-                json_depth: self.count("limits.json_depth", 1..=512),
-                webhook_events: self.count("limits.webhook_events", 1..=MANY),
-                history_events: self.count("limits.history_events", 1..=MANY),
-                requests_per_second: self.number("limits.requests_per_second"),
-                request_burst: self.number("limits.request_burst"),
-            },
-            ingest: self.ingest(),
-            reads: ReadSettings {
-                look_up_readers: self.count("reads.look_up_readers", 1..=256),
-                long_readers: self.count("reads.long_readers", 1..=256),
-                long_waiting: self.count("reads.long_waiting", 0..=MANY),
-                long_within: self.duration("reads.long_within"),
-            },
-            store: StoreSettings {
-                url: self.fixed("store.url", TEXT, store_url),
-                wal_checkpoint: self.fixed("store.wal_checkpoint", SIZE, bytes),
-                wal_limit: self.fixed("store.wal_limit", SIZE, bytes),
-            },
-            retention: self.retention(),
-            feed: FeedSettings {
-                heartbeat: self.duration("feed.heartbeat"),
-                stream_life: self.duration("feed.stream_life"),
-            },
-            backup: BackupSettings {
-                folder: self.unless_empty("backup.folder", any_text).map(Into::into),
-                every: self.duration("backup.every"),
-                keep: self.count("backup.keep", 1..=MANY),
-            },
-            log: LogSettings {
-                format: self.fixed("log.format", TEXT, log_format),
-                level: self.fixed("log.level", TEXT, log_level),
-            },
-            apps: self.items("apps").iter().map(|key| self.app(key)).collect(),
-        }
-    }
-
-    fn server(&mut self) -> ServerSettings {
-        ServerSettings {
-            listen: self.fixed("server.listen", TEXT, address),
-            admin_listen: self.fixed("server.admin_listen", TEXT, address),
-            admin_hosts: self.texts("server.admin_hosts", host),
-            header_timeout: self.duration("server.header_timeout"),
-            body_timeout: self.duration("server.body_timeout"),
-            idle_timeout: self.duration("server.idle_timeout"),
-            header_bytes: self.size("server.header_bytes"),
-            max_connections: self.count("server.max_connections", 1..=MANY),
-            connections_per_address: self.count("server.connections_per_address", 0..=MANY),
-            cors_origins: self.texts("server.cors_origins", origin),
-            drain_within: self.duration("server.drain_within"),
-        }
-    }
-
-    fn ingest(&mut self) -> IngestSettings {
-        IngestSettings {
-            queue_jobs: self.count("ingest.queue_jobs", 1..=MANY),
-            queue_bytes: self.size("ingest.queue_bytes"),
-            batch_jobs: self.count("ingest.batch_jobs", 1..=MANY),
-            answer_within: self.duration("ingest.answer_within"),
-            signature_tolerance: self.duration("ingest.signature_tolerance"),
-            future_tolerance: self.duration("ingest.future_tolerance"),
-            silent_after: self.fixed("ingest.silent_after", TEXT, duration_or_never),
-            quarantine_rows: self.count("ingest.quarantine_rows", 1..=1000 * MANY),
-            quarantine_bytes: self.fixed("ingest.quarantine_bytes", SIZE, bytes),
-            group_members: self.count("ingest.group_members", 2..=MANY),
-        }
-    }
-
-    fn retention(&mut self) -> RetentionSettings {
-        RetentionSettings {
-            history_age: self.unless_zero("retention.history_age", TEXT, age),
-            history_entries: self.unless_zero("retention.history_entries", COUNT, entries),
-            bodies_age: self.unless_zero("retention.bodies_age", TEXT, age),
-            bodies_bytes: self.unless_zero("retention.bodies_bytes", SIZE, bytes),
-            feed_age: self.unless_zero("retention.feed_age", TEXT, age),
-            feed_changes: self.unless_zero("retention.feed_changes", COUNT, entries),
-            quarantine_age: self.unless_zero("retention.quarantine_age", TEXT, age),
-        }
-    }
-
-    fn app(&mut self, app: &str) -> AppSettings {
-        let key = |name: &str| format!("{app}.{name}");
-        let id = self.required(&key("id"), header_text);
-        let name = self.optional(&key("name"), TEXT, any_text).filter(|name| !name.is_empty());
-        let silence = |text: &str| if text.is_empty() { Ok(None) } else { duration_or_never(text).map(Some) };
-        let for_all = self.fixed("ingest.silent_after", TEXT, duration_or_never);
-        AppSettings {
-            silent_after: self.optional(&key("silent_after"), TEXT, silence).flatten().unwrap_or(for_all),
-            name: name.unwrap_or_else(|| id.clone()),
-            id,
-            app_token: self.unless_empty(&key("app_token"), header_text).map(Secret::new),
-            webhook_secrets: self
-                .texts(&key("webhook_secrets"), header_text)
-                .into_iter()
-                .map(Secret::new)
-                .collect(),
-            keys: self.keys(&key("keys")),
-            has_icon: self.optional(&key("has_icon"), FLAG, flag).unwrap_or(false),
-            apn_enabled: self.optional(&key("apn_enabled"), FLAG, flag).unwrap_or(false),
-            gcm_project: self.unless_empty(&key("gcm_project"), any_text),
-        }
-    }
-
-    fn keys(&mut self, list: &str) -> Vec<SigningKey> {
-        let items = self.items(list);
-        let key = |key: &String| SigningKey {
-            id: self.required(&format!("{key}.id"), key_id),
-            secret: Secret::new(self.required(&format!("{key}.secret"), long_secret)),
-        };
-        items.iter().map(key).collect()
+    pub(super) fn origin(&self) -> &SettingsOrigin {
+        &self.layers.origin
     }
 
     /// The value of `key` where it is set and right.
-    fn optional<T>(
+    pub(super) fn optional<T>(
         &mut self,
         key: &str,
         kind: TomlKind,
@@ -179,7 +58,12 @@ impl SettingsReader {
     }
 
     /// The value of a key that the shipped file has as well.
-    fn fixed<T>(&mut self, key: &str, kind: TomlKind, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    pub(super) fn fixed<T>(
+        &mut self,
+        key: &str,
+        kind: TomlKind,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> T {
         self.optional(key, kind, &parse).unwrap_or_else(|| {
             let shipped = self.layers.shipped.get(key).map(|leaf| parse(&leaf.text));
             shipped.and_then(Result::ok).expect("the shipped file has every key, and is right")
@@ -187,7 +71,7 @@ impl SettingsReader {
     }
 
     /// The value of a key of an app that has to be set; nothing where it is not, or is wrong.
-    fn required(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> String {
+    pub(super) fn required(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> String {
         let value = self.optional(key, TEXT, parse);
         let below = format!("{key}.");
         if value.is_none()
@@ -199,13 +83,17 @@ impl SettingsReader {
         value.unwrap_or_default()
     }
 
-    fn unless_empty(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> Option<String> {
+    pub(super) fn unless_empty(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<String, String>,
+    ) -> Option<String> {
         let parse = |text: &str| if text.is_empty() { Ok(String::new()) } else { parse(text) };
         self.optional(key, TEXT, parse).filter(|text| !text.is_empty())
     }
 
     /// A bound; 0 is none.
-    fn unless_zero<T>(
+    pub(super) fn unless_zero<T>(
         &mut self,
         key: &str,
         kind: TomlKind,
@@ -217,17 +105,22 @@ impl SettingsReader {
         })
     }
 
-    fn duration(&mut self, key: &str) -> Duration {
+    /// A path; empty is none.
+    pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
+        self.unless_empty(key, any_text).map(Into::into)
+    }
+
+    pub(super) fn duration(&mut self, key: &str) -> Duration {
         self.fixed(key, TEXT, duration)
     }
 
-    fn size(&mut self, key: &str) -> usize {
+    pub(super) fn size(&mut self, key: &str) -> usize {
         self.fixed(key, SIZE, |text| {
             bytes(text).and_then(|size| size.try_into().map_err(|_| "too large".to_owned()))
         })
     }
 
-    fn count(&mut self, key: &str, range: RangeInclusive<usize>) -> usize {
+    pub(super) fn count(&mut self, key: &str, range: RangeInclusive<usize>) -> usize {
         self.fixed(key, COUNT, |text| match text.parse() {
             Ok(count) if range.contains(&count) => Ok(count),
             _ => Err(format!("must be a whole number from {} to {}", range.start(), range.end())),
@@ -235,18 +128,22 @@ impl SettingsReader {
     }
 
     /// A number that may be 0.
-    fn number(&mut self, key: &str) -> u32 {
+    pub(super) fn number(&mut self, key: &str) -> u32 {
         u32::try_from(self.count(key, 0..=MANY)).unwrap_or(u32::MAX)
     }
 
     /// A list of texts.
-    fn texts(&mut self, list: &str, parse: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
+    pub(super) fn texts(
+        &mut self,
+        list: &str,
+        parse: impl Fn(&str) -> Result<String, String>,
+    ) -> Vec<String> {
         self.layers.split(list);
         self.items(list).iter().map(|key| self.required(key, &parse)).collect()
     }
 
     /// The keys of the items of a list, in order.
-    fn items(&mut self, list: &str) -> Vec<String> {
+    pub(super) fn items(&mut self, list: &str) -> Vec<String> {
         self.lists.insert(list.to_owned());
         self.layers.expand(list);
         if self.layers.values.get(list).is_some_and(|leaf| leaf.kind != "array") {

@@ -1,4 +1,4 @@
-//! The settings, as the program goes by them.
+//! The settings: one row for each key, which `config.toml` explains.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,6 +9,51 @@ use tracing::level_filters::LevelFilter;
 
 use super::choices::{LogFormat, StoreUrl};
 use super::origin::SettingsOrigin;
+use super::read::{COUNT, FLAG, MANY, SIZE, SettingsReader, TEXT};
+use super::values::{
+    address, age, any_text, bytes, duration_or_never, entries, flag, header_text, host, key_id, log_format,
+    log_level, long_secret, origin, store_url,
+};
+
+/// Declares a section of the settings as a table. A row is the key, its type, the form in which
+/// [`SettingsReader`] reads it, and when a change takes effect:
+/// - `live`: with a reload.
+/// - `restart`: with a restart, and a reload that finds a change names the key.
+/// - `restart_section`: the same, and names the section.
+macro_rules! settings_section {
+    (@restart live $section:literal $key:ident) => { None };
+    (@restart restart $section:literal $key:ident) => { Some(concat!($section, ".", stringify!($key))) };
+    (@restart restart_section $section:literal $key:ident) => { Some($section) };
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident, $section:literal;
+        $($(#[$doc:meta])* $key:ident: $kind:ty = $form:ident($($bound:expr),*), $when:ident;)*
+    ) => {
+        $(#[$about])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$doc])* pub $key: $kind,)*
+        }
+
+        impl $name {
+            fn read(reader: &mut SettingsReader) -> Self {
+                Self {
+                    $($key: reader.$form(concat!($section, ".", stringify!($key)), $($bound),*),)*
+                }
+            }
+
+            /// The keys that differ in `new` and take effect with a restart only.
+            pub(super) fn need_restart(&self, new: &Self) -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(if self.$key != new.$key {
+                    let key: Option<&'static str> = settings_section!(@restart $when $section $key);
+                    keys.extend(key.filter(|key| !keys.contains(key)));
+                })*
+                keys
+            }
+        }
+    };
+}
 
 /// Settings that keep every rule of `config.toml`, which also says what each key means.
 #[derive(Clone, Debug)]
@@ -39,149 +84,171 @@ pub struct Settings {
     pub apps: Vec<AppSettings>,
 }
 
-/// `[server]`
-#[derive(Clone, Debug)]
-pub struct ServerSettings {
+impl Settings {
+    /// The values of every key; problems are collected by the reader.
+    pub(super) fn from_reader(reader: &mut SettingsReader) -> Self {
+        let ingest = IngestSettings::read(reader);
+        let apps = reader.items("apps");
+        Self {
+            origin: reader.origin().clone(),
+            account_keys: SigningKey::read_list(reader, "account_keys"),
+            server: ServerSettings::read(reader),
+            limits: LimitSettings::read(reader),
+            reads: ReadSettings::read(reader),
+            store: StoreSettings::read(reader),
+            retention: RetentionSettings::read(reader),
+            feed: FeedSettings::read(reader),
+            backup: BackupSettings::read(reader),
+            log: LogSettings::read(reader),
+            apps: apps.iter().map(|app| AppSettings::read(reader, app, &ingest)).collect(),
+            ingest,
+        }
+    }
+}
+
+settings_section! {
+    /// `[server]`
+    pub struct ServerSettings, "server";
     /// Webhooks and REST; differs from `admin_listen` unless the port is 0.
-    pub listen: SocketAddr,
+    listen: SocketAddr = fixed(TEXT, address), restart;
     /// Console, metrics and health.
-    pub admin_listen: SocketAddr,
+    admin_listen: SocketAddr = fixed(TEXT, address), restart;
     /// Names by which the admin listener may be called besides its own, in lower case and without a port.
-    pub admin_hosts: Vec<String>,
+    admin_hosts: Vec<String> = texts(host), live;
     /// For the head of a request; above zero, as is every duration here.
-    pub header_timeout: Duration,
+    header_timeout: Duration = duration(), live;
     /// For the body of a request.
-    pub body_timeout: Duration,
+    body_timeout: Duration = duration(), live;
     /// For a connection without a request.
-    pub idle_timeout: Duration,
+    idle_timeout: Duration = duration(), live;
     /// Bytes of a request's head; 8 KiB to 1 MiB, because hyper takes no less.
-    pub header_bytes: usize,
+    header_bytes: usize = size(), live;
     /// Connections at once.
-    pub max_connections: usize,
+    max_connections: usize = count(1..=MANY), restart;
     /// Connections at once from one address; 0 is no bound.
-    pub connections_per_address: usize,
+    connections_per_address: usize = count(0..=MANY), live;
     /// Origins as browsers send them, or `*`; none turns it off.
-    pub cors_origins: Vec<String>,
+    cors_origins: Vec<String> = texts(origin), live;
     /// For the end when the service is told to stop; four fifths of it for requests under way.
-    pub drain_within: Duration,
+    drain_within: Duration = duration(), live;
 }
 
-/// `[limits]`
-#[derive(Clone, Debug)]
-pub struct LimitSettings {
+settings_section! {
+    /// `[limits]`
+    pub struct LimitSettings, "limits";
     /// Bytes of a webhook's body.
-    pub webhook_body: usize,
+    webhook_body: usize = size(), live;
     /// Bytes of any other request's body.
-    pub rest_body: usize,
+    rest_body: usize = size(), live;
     /// Bytes of the bodies being received; at least twice the largest, because half is kept for known senders.
-    pub bodies_in_flight: usize,
+    bodies_in_flight: usize = size(), live;
     /// Levels of nested JSON; 1 to 512.
-    pub json_depth: usize,
+    json_depth: usize = count(1..=512), live;
     /// Events in one webhook.
-    pub webhook_events: usize,
+    webhook_events: usize = count(1..=MANY), live;
     /// Journal entries that are read to tell what was known when.
-    pub history_events: usize,
+    history_events: usize = count(1..=MANY), live;
     /// REST requests of one credential a second; 0 is no bound.
-    pub requests_per_second: u32,
+    requests_per_second: u32 = number(), live;
     /// REST requests of one credential at once; 0 is as many as `requests_per_second`.
-    pub request_burst: u32,
+    request_burst: u32 = number(), live;
 }
 
-/// `[ingest]`
-#[derive(Clone, Debug)]
-pub struct IngestSettings {
+settings_section! {
+    /// `[ingest]`
+    pub struct IngestSettings, "ingest";
     /// Jobs that may wait.
-    pub queue_jobs: usize,
+    queue_jobs: usize = count(1..=MANY), restart;
     /// Bytes of body that may wait; a largest body always fits.
-    pub queue_bytes: usize,
+    queue_bytes: usize = size(), restart;
     /// Jobs in one transaction; at most `queue_jobs`.
-    pub batch_jobs: usize,
+    batch_jobs: usize = count(1..=MANY), restart;
     /// From the queue to the receipt, and from the question to the answer of a look-up or of the feed.
-    pub answer_within: Duration,
+    answer_within: Duration = duration(), restart;
     /// Between the time stamp of a signed delivery and our clock.
-    pub signature_tolerance: Duration,
+    signature_tolerance: Duration = duration(), live;
     /// From our clock to the date of an event.
-    pub future_tolerance: Duration,
+    future_tolerance: Duration = duration(), live;
     /// Without a webhook, after which an app is called silent; `None` is never.
-    pub silent_after: Option<Duration>,
+    silent_after: Option<Duration> = fixed(TEXT, duration_or_never), live;
     /// Bodies in quarantine.
-    pub quarantine_rows: usize,
+    quarantine_rows: usize = count(1..=1000 * MANY), restart;
     /// Bytes in quarantine.
-    pub quarantine_bytes: u64,
+    quarantine_bytes: u64 = fixed(SIZE, bytes), restart;
     /// `_id`s of one merged user.
-    pub group_members: usize,
+    group_members: usize = count(2..=MANY), restart;
 }
 
-/// `[reads]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadSettings {
+settings_section! {
+    /// `[reads]`
+    pub struct ReadSettings, "reads";
     /// Threads that look up one app user.
-    pub look_up_readers: usize,
+    look_up_readers: usize = count(1..=256), restart_section;
     /// Threads for everything that reads many rows.
-    pub long_readers: usize,
+    long_readers: usize = count(1..=256), restart_section;
     /// Long reads that may wait for one of these.
-    pub long_waiting: usize,
+    long_waiting: usize = count(0..=MANY), restart_section;
     /// From the question to the answer of a long read.
-    pub long_within: Duration,
+    long_within: Duration = duration(), restart_section;
 }
 
-/// `[store]`
-#[derive(Clone, Debug)]
-pub struct StoreSettings {
+settings_section! {
+    /// `[store]`
+    pub struct StoreSettings, "store";
     /// Where the database is.
-    pub url: StoreUrl,
+    url: StoreUrl = fixed(TEXT, store_url), restart;
     /// Bytes of write-ahead log from which a checkpoint starts.
-    pub wal_checkpoint: u64,
+    wal_checkpoint: u64 = fixed(SIZE, bytes), restart;
     /// Bytes of write-ahead log at most; at least `wal_checkpoint`.
-    pub wal_limit: u64,
+    wal_limit: u64 = fixed(SIZE, bytes), restart;
 }
 
-/// `[retention]`; nothing is no bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RetentionSettings {
+settings_section! {
+    /// `[retention]`; nothing is no bound.
+    pub struct RetentionSettings, "retention";
     /// Age of journal entries.
-    pub history_age: Option<Duration>,
+    history_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
     /// Journal entries.
-    pub history_entries: Option<u64>,
+    history_entries: Option<u64> = unless_zero(COUNT, entries), restart_section;
     /// Age of the bodies of journal entries.
-    pub bodies_age: Option<Duration>,
+    bodies_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
     /// Bytes that these bodies take in the file.
-    pub bodies_bytes: Option<u64>,
+    bodies_bytes: Option<u64> = unless_zero(SIZE, bytes), restart_section;
     /// Age of changes in the feed.
-    pub feed_age: Option<Duration>,
+    feed_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
     /// Changes in the feed of each app.
-    pub feed_changes: Option<u64>,
+    feed_changes: Option<u64> = unless_zero(COUNT, entries), restart_section;
     /// Age of bodies in quarantine.
-    pub quarantine_age: Option<Duration>,
+    quarantine_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
 }
 
-/// `[feed]`
-#[derive(Clone, Debug)]
-pub struct FeedSettings {
+settings_section! {
+    /// `[feed]`
+    pub struct FeedSettings, "feed";
     /// Between two comments on a stream without an event.
-    pub heartbeat: Duration,
+    heartbeat: Duration = duration(), live;
     /// The longest life of a stream.
-    pub stream_life: Duration,
+    stream_life: Duration = duration(), live;
 }
 
-/// `[backup]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackupSettings {
+settings_section! {
+    /// `[backup]`
+    pub struct BackupSettings, "backup";
     /// Where the service keeps backups; none turns them off.
-    pub folder: Option<PathBuf>,
+    folder: Option<PathBuf> = path(), live;
     /// From one to the next.
-    pub every: Duration,
+    every: Duration = duration(), live;
     /// How many are kept; at least one.
-    pub keep: usize,
+    keep: usize = count(1..=MANY), live;
 }
 
-/// `[log]`
-#[derive(Clone, Debug)]
-pub struct LogSettings {
+settings_section! {
+    /// `[log]`
+    pub struct LogSettings, "log";
     /// How a line looks.
-    pub format: LogFormat,
+    format: LogFormat = fixed(TEXT, log_format), restart;
     /// How much is logged, unless `RUST_LOG` says otherwise.
-    pub level: LevelFilter,
+    level: LevelFilter = fixed(TEXT, log_level), restart;
 }
 
 /// `[[apps]]`: one Smooch app and its credentials.
@@ -207,6 +274,28 @@ pub struct AppSettings {
     pub gcm_project: Option<String>,
 }
 
+impl AppSettings {
+    fn read(reader: &mut SettingsReader, app: &str, ingest: &IngestSettings) -> Self {
+        let key = |name: &str| format!("{app}.{name}");
+        let id = reader.required(&key("id"), header_text);
+        let name = reader.optional(&key("name"), TEXT, any_text).filter(|name| !name.is_empty());
+        let silence = |text: &str| if text.is_empty() { Ok(None) } else { duration_or_never(text).map(Some) };
+        let silent_after = reader.optional(&key("silent_after"), TEXT, silence).flatten();
+        let secrets = reader.texts(&key("webhook_secrets"), header_text);
+        Self {
+            silent_after: silent_after.unwrap_or(ingest.silent_after),
+            name: name.unwrap_or_else(|| id.clone()),
+            id,
+            app_token: reader.unless_empty(&key("app_token"), header_text).map(Secret::new),
+            webhook_secrets: secrets.into_iter().map(Secret::new).collect(),
+            keys: SigningKey::read_list(reader, &key("keys")),
+            has_icon: reader.optional(&key("has_icon"), FLAG, flag).unwrap_or(false),
+            apn_enabled: reader.optional(&key("apn_enabled"), FLAG, flag).unwrap_or(false),
+            gcm_project: reader.unless_empty(&key("gcm_project"), any_text),
+        }
+    }
+}
+
 /// A key that signs JWTs.
 #[derive(Clone, Debug)]
 pub struct SigningKey {
@@ -214,6 +303,17 @@ pub struct SigningKey {
     pub id: String,
     /// At least 16 bytes.
     pub secret: Secret,
+}
+
+impl SigningKey {
+    fn read_list(reader: &mut SettingsReader, list: &str) -> Vec<Self> {
+        let items = reader.items(list);
+        let key = |key: &String| Self {
+            id: reader.required(&format!("{key}.id"), key_id),
+            secret: Secret::new(reader.required(&format!("{key}.secret"), long_secret)),
+        };
+        items.iter().map(key).collect()
+    }
 }
 
 /// A value that is never shown: its `Debug` is `***`, and it has no `Display`, no `==` (comparing is

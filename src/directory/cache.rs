@@ -2,7 +2,7 @@
 
 use hashbrown::HashMap;
 
-use crate::domain::{Directory, Field, Key, Record};
+use crate::domain::{Field, Record, RecordKey, WorkingSet};
 
 /// Records in each of the two generations.
 const GENERATION: usize = 2048;
@@ -23,11 +23,11 @@ struct CachedRecord {
 /// The rows of the last batches. Only the worker writes, so they are what the file holds.
 #[derive(Default)]
 pub struct Cache {
-    young: HashMap<Key, CachedRecord>,
+    young: HashMap<RecordKey, CachedRecord>,
     young_bytes: usize,
-    old: HashMap<Key, CachedRecord>,
+    old: HashMap<RecordKey, CachedRecord>,
     /// The rows of the batch that is under way, taken from here or from the file.
-    rows: HashMap<Key, i64>,
+    rows: HashMap<RecordKey, i64>,
 }
 
 impl Cache {
@@ -37,7 +37,7 @@ impl Cache {
     }
 
     /// Takes a record out, if it is here. Should the batch fail, it is read from the file again.
-    pub fn take(&mut self, key: &Key) -> Option<Record> {
+    pub fn take(&mut self, key: &RecordKey) -> Option<Record> {
         let young = self.young.remove(key);
         self.young_bytes -= young.as_ref().map_or(0, |row| row.bytes);
         let row = young.or_else(|| self.old.remove(key))?;
@@ -46,17 +46,17 @@ impl Cache {
     }
 
     /// Notes where a record of the batch under way is kept.
-    pub fn note(&mut self, key: &Key, row: i64) {
+    pub fn note(&mut self, key: &RecordKey, row: i64) {
         self.rows.insert(key.clone(), row);
     }
 
     /// Where a record of the batch under way is kept.
-    pub fn row(&self, key: &Key) -> Option<i64> {
+    pub fn row(&self, key: &RecordKey) -> Option<i64> {
         self.rows.get(key).copied()
     }
 
     /// Keeps the records of a batch that is committed.
-    pub fn keep(&mut self, committed: Directory) {
+    pub fn keep(&mut self, committed: WorkingSet) {
         for (key, record) in committed.into_records() {
             if let Some(row) = self.rows.remove(&key) {
                 let bytes = about_bytes(&record);
@@ -79,7 +79,7 @@ fn about_bytes(record: &Record) -> usize {
         Field::Other(name) | Field::Property(name) => name.len(),
         _ => 0,
     };
-    let (said, ours) = (&record.smooch.fields, &record.ours);
+    let (said, ours) = (&record.smooch.fields, &record.overrides);
     let texts = said.iter().map(|(key, said)| field(key) + said.value.as_deref().map_or(0, str::len));
     let ours = ours.iter().map(|(key, set)| {
         let both = [&set.value.value, &set.value.basis].into_iter().flatten();
@@ -100,14 +100,14 @@ mod tests {
     use crate::domain::{Register, Stamp};
 
     /// A batch with a record that has a property of this size, as the worker keeps it.
-    fn keep(cache: &mut Cache, n: usize, size: usize) -> Key {
-        let key: Key = ("app".into(), format!("{n}").as_str().into());
+    fn keep(cache: &mut Cache, n: usize, size: usize) -> RecordKey {
+        let key: RecordKey = ("app".into(), format!("{n}").as_str().into());
         let stamp = Arc::new(Stamp { time: 0, event: "".into(), digest: [0; 16] });
         let said = Register { stamp, value: Some("x".repeat(size).into()) };
         let mut record = Record::default();
         record.smooch.fields.insert(Field::Property("p".into()), said);
-        let mut batch = Directory::new(1);
-        batch.bring(key.clone(), record);
+        let mut batch = WorkingSet::new(1);
+        batch.insert_loaded(key.clone(), record);
         cache.begin();
         cache.note(&key, 1);
         cache.keep(batch);

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use super::journal::bodies_of;
 use super::load::Loader;
-use crate::domain::{AppId, ClientId, Key, SmoochId};
+use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
 use crate::store::rows::{IdentifierKind, Rows};
 use crate::store::{Heads, Piece, Result, Seq};
 
 /// Every `_id` that merges connect with one of these, with its last entry.
 pub fn connected(rows: &dyn Rows, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
     let mut loader = Loader::new(rows);
-    loader.groups(ids.iter().map(|id| (app.clone(), id.clone())).collect::<Vec<Key>>())?;
+    loader.groups(ids.iter().map(|id| (app.clone(), id.clone())).collect::<Vec<RecordKey>>())?;
     let found = loader.directory.entries();
     Ok(found.map(|((_, id), entry)| (id.clone(), entry.now.head)).collect())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::cache::Cache;
-use crate::domain::{AppId, ClientId, Directory, Field, Key, Record, SmoochId, Text};
+use crate::domain::{AppId, ClientId, Field, JsonText, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::decode;
 use crate::store::rows::{Identifier, IdentifierKind, Rows, StoredRecord};
 use crate::store::{Error, Keys, Reported, Result};
@@ -14,11 +14,11 @@ pub struct Loader<'c> {
     rows: &'c dyn Rows,
     /// The worker's; readers have none.
     cache: Option<&'c mut Cache>,
-    asked: HashSet<Key>,
+    asked: HashSet<RecordKey>,
     /// The clients of which all claimants are loaded.
     contested: HashSet<(AppId, ClientId)>,
     /// What is loaded.
-    pub directory: Directory,
+    pub directory: WorkingSet,
 }
 
 impl<'c> Loader<'c> {
@@ -30,14 +30,14 @@ impl<'c> Loader<'c> {
     /// Loads for a batch: from the cache, and else from these rows, groups of at most `group_members` records.
     pub fn bounded(rows: &'c dyn Rows, cache: Option<&'c mut Cache>, group_members: usize) -> Self {
         let (asked, contested) = (HashSet::new(), HashSet::new());
-        Self { rows, cache, asked, contested, directory: Directory::new(group_members) }
+        Self { rows, cache, asked, contested, directory: WorkingSet::new(group_members) }
     }
 
     /// Loads everything that a batch can touch.
     ///
     /// # Errors
     /// The database cannot be read, or a record in it.
-    pub fn load_batch(mut self, keys: &Keys) -> Result<Directory> {
+    pub fn load_batch(mut self, keys: &Keys) -> Result<WorkingSet> {
         self.groups(keys.users.clone())?;
         for reported in &keys.reported {
             self.reported(reported)?;
@@ -56,10 +56,11 @@ impl<'c> Loader<'c> {
     }
 
     /// Loads the holders of the clients that a batch gives to app users.
-    fn claimed(&mut self, claims: &[(Key, ClientId)]) -> Result<()> {
+    fn claimed(&mut self, claims: &[(RecordKey, ClientId)]) -> Result<()> {
         let (mut before, mut contended) = (None, Vec::new());
         for (key, client) in claims {
-            let account = self.directory.record(key).and_then(|record| record.account(client)).cloned();
+            let account =
+                self.directory.record(key).and_then(|record| record.first_client_id(client)).cloned();
             // Two ids turn out to be of one client: what was said under one of them counts for the other.
             let joins = before.as_ref().is_some_and(|(of, other)| *of == key && *other != account);
             if account.is_none() || joins {
@@ -67,7 +68,7 @@ impl<'c> Loader<'c> {
             }
             before = Some((key, account));
             let clients = match self.directory.record(key) {
-                Some(record) => record.contended(client),
+                Some(record) => record.contended_ids(client),
                 None => vec![client.clone()],
             };
             contended.extend(clients.into_iter().map(|client| (&key.0, client)));
@@ -96,7 +97,7 @@ impl<'c> Loader<'c> {
             }
         }
         // A decision may call a client of any of them inactive.
-        let here: Vec<Key> = self.directory.entries().map(|(key, _)| key.clone()).collect();
+        let here: Vec<RecordKey> = self.directory.entries().map(|(key, _)| key.clone()).collect();
         here.iter().try_for_each(|key| self.unsure(key))?;
         if keys.gives_brand {
             for (app, id) in &keys.named {
@@ -109,10 +110,10 @@ impl<'c> Loader<'c> {
     }
 
     /// The app users that the batch may remove: those that it names, and those that it may merge them with before.
-    fn may_end(&self, keys: &Keys) -> BTreeSet<Key> {
-        let mut all: BTreeSet<Key> = keys.ends.iter().chain(&keys.named).cloned().collect();
+    fn may_end(&self, keys: &Keys) -> BTreeSet<RecordKey> {
+        let mut all: BTreeSet<RecordKey> = keys.ends.iter().chain(&keys.named).cloned().collect();
         all.extend(keys.reported.iter().map(|reported| reported.key.clone()));
-        let mut carried = |app: &AppId, user_id: &Text| {
+        let mut carried = |app: &AppId, user_id: &JsonText| {
             all.extend(self.directory.carriers(app, user_id).into_iter().map(|id| (app.clone(), id)));
         };
         for reported in &keys.reported {
@@ -135,7 +136,7 @@ impl<'c> Loader<'c> {
     }
 
     /// Loads these records, and all records that merges connect with them.
-    pub fn groups(&mut self, mut wave: Vec<Key>) -> Result<()> {
+    pub fn groups(&mut self, mut wave: Vec<RecordKey>) -> Result<()> {
         while !wave.is_empty() {
             wave.retain(|key| self.asked.insert(key.clone()));
             let mut missing = Vec::new();
@@ -161,15 +162,15 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    fn add(&mut self, key: Key, record: Record, next: &mut Vec<Key>) {
+    fn add(&mut self, key: RecordKey, record: Record, next: &mut Vec<RecordKey>) {
         let connected = record.into.keys().chain(&record.from);
         next.extend(connected.map(|id| (key.0.clone(), id.clone())));
-        self.directory.bring(key, record);
+        self.directory.insert_loaded(key, record);
     }
 
     /// Loads, in one question, the record with this `_id` with its group, or else the carriers of this `userId`, each
     /// with everything needed to show them.
-    pub fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &Text) -> Result<()> {
+    pub fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &JsonText) -> Result<()> {
         self.asked.insert((app.clone(), id.clone()));
         let (mut carriers, mut connected) = (Vec::new(), Vec::new());
         for (found, stored) in self.rows.find(app, id, user_id)? {
@@ -187,7 +188,7 @@ impl<'c> Loader<'c> {
         }
         self.groups(connected)?;
         carriers.iter().try_for_each(|id| self.holders(app, id))?;
-        self.directory.bring_named(app, user_id, carriers);
+        self.directory.insert_carriers(app, user_id, carriers);
         Ok(())
     }
 
@@ -202,11 +203,11 @@ impl<'c> Loader<'c> {
     }
 
     /// Loads the carriers of a `userId`, each with everything needed to show them.
-    pub fn named(&mut self, app: &AppId, user_id: &Text) -> Result<()> {
-        if !self.directory.has_named(app, user_id) {
+    pub fn named(&mut self, app: &AppId, user_id: &JsonText) -> Result<()> {
+        if !self.directory.has_carriers(app, user_id) {
             let ids = self.with((app, IdentifierKind::UserId, user_id))?;
             ids.iter().try_for_each(|id| self.shown(app, id))?;
-            self.directory.bring_named(app, user_id, ids);
+            self.directory.insert_carriers(app, user_id, ids);
         }
         Ok(())
     }
@@ -216,10 +217,10 @@ impl<'c> Loader<'c> {
     pub fn reported(&mut self, reported: &Reported) -> Result<()> {
         let app = &reported.key.0;
         for user_id in reported_user_ids(&self.directory, reported) {
-            if !self.directory.has_named(app, &user_id) {
+            if !self.directory.has_carriers(app, &user_id) {
                 let ids = self.with((app, IdentifierKind::UserId, &user_id))?;
                 ids.iter().try_for_each(|id| self.group(app, id))?;
-                self.directory.bring_named(app, &user_id, ids);
+                self.directory.insert_carriers(app, &user_id, ids);
             }
         }
         Ok(())
@@ -272,7 +273,7 @@ impl<'c> Loader<'c> {
         let groups = held.filter_map(|((app, _), holder)| Some(((*app).clone(), holder.clone()?)));
         self.groups(groups.collect())?;
         for ((app, client), holder) in clients.into_iter().zip(holders) {
-            self.directory.bring_pointer(app, &client, holder, []);
+            self.directory.insert_pointer(app, &client, holder, []);
         }
         Ok(())
     }
@@ -297,8 +298,8 @@ impl<'c> Loader<'c> {
     }
 
     /// Loads all claimants of the clients that an app user may lose because a statement is withdrawn.
-    pub fn unsure(&mut self, key: &Key) -> Result<()> {
-        let unsure = self.directory.record(key).into_iter().flat_map(Record::unsure);
+    pub fn unsure(&mut self, key: &RecordKey) -> Result<()> {
+        let unsure = self.directory.record(key).into_iter().flat_map(Record::unsure_clients);
         let unsure: Vec<ClientId> = unsure.cloned().collect();
         unsure.iter().try_for_each(|client| self.claimants_of(&key.0, client))
     }
@@ -311,18 +312,18 @@ impl<'c> Loader<'c> {
             let holder = found.next().unwrap_or_default().into_iter().next();
             let losers = found.next().unwrap_or_default();
             self.groups(holder.iter().chain(&losers).map(|id| (app.clone(), id.clone())).collect())?;
-            self.directory.bring_pointer(app, client, holder, losers);
+            self.directory.insert_pointer(app, client, holder, losers);
         }
         Ok(())
     }
 }
 
 /// The `userId`s by which a report of Smooch may merge an app user with others.
-pub fn reported_user_ids(directory: &Directory, reported: &Reported) -> Vec<Text> {
+pub fn reported_user_ids(directory: &WorkingSet, reported: &Reported) -> Vec<JsonText> {
     let Reported { key, user_id, brand } = reported;
     let Some(record) = directory.record(key) else { return user_id.iter().cloned().collect() };
     let new = user_id.iter().filter(|text| !record.user_ids().contains(text));
-    let mut user_ids: Vec<Text> = new.cloned().collect();
+    let mut user_ids: Vec<JsonText> = new.cloned().collect();
     if brand.as_ref().is_some_and(|brand| record.is_brand_news(brand.as_ref())) {
         user_ids.extend(record.user_ids().into_iter().cloned());
     }
@@ -330,8 +331,8 @@ pub fn reported_user_ids(directory: &Directory, reported: &Reported) -> Vec<Text
 }
 
 /// The records of these app users, each as it is stored.
-pub fn records(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
-    let keys: Vec<Key> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
+pub fn records(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(RecordKey, Record)>> {
+    let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
     let stored = rows.records(&keys)?;
     let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));
     found.map(|(key, stored)| Ok((key, read_record(&stored, "app_users")?))).collect()

@@ -59,5 +59,5 @@ pub fn show_unmerged(
 ) -> Result<Option<(View, View)>> {
     let mut loader = Loader::new(rows);
     loader.shown(app, discarded)?;
-    Ok(loader.directory.apart(app, surviving, discarded))
+    Ok(loader.directory.preview_unmerge(app, surviving, discarded))
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ClientId, Stamp};
-use super::members::{Members, object, plain};
-use super::value::{Register, Text};
+use super::json_members::{JsonMembers, object, plain};
+use super::value::{JsonText, Register};
 
 /// The whole of a client: as it is shown, or as our own API set it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Client {
     /// Whether it is active for this app user.
     pub active: bool,
     /// The rest of it: a canonical JSON object without `id` and `active`.
-    pub rest: Text,
+    pub rest: JsonText,
 }
 
 impl Client {
@@ -34,7 +34,7 @@ pub struct Mention {
     #[serde(default)]
     pub active: Option<bool>,
     /// What else was carried: a canonical JSON object without `id` and `active`.
-    pub rest: Text,
+    pub rest: JsonText,
 }
 
 impl From<Client> for Mention {
@@ -52,7 +52,7 @@ impl Mention {
     /// The other ids by which this names the client: v1.1's `_id`, the id that v2 gives it as a device, and its
     /// integration with what it is called there.
     pub fn other_ids<'m>(&'m self, id: &'m ClientId) -> impl Iterator<Item = ClientId> + 'm {
-        let named = Named::of(&self.rest);
+        let named = ClientNames::of(&self.rest);
         let by_id = named.own_ids().map(plain);
         let others = by_id.chain(named.by_integration());
         others.filter(move |other| !other.is_empty() && other != id.as_str()).map(|other| (&*other).into())
@@ -61,18 +61,18 @@ impl Mention {
     /// Two words of one event: both hold, and of two about one member the greater.
     fn join(&mut self, other: &Self) {
         if self != other {
-            let own = Members::of(&self.rest).map(|(key, value)| (key, ((), value)));
-            let both = own.chain(Members::of(&other.rest).map(|(key, value)| (key, ((), value))));
+            let own = JsonMembers::of(&self.rest).map(|(key, value)| (key, ((), value)));
+            let both = own.chain(JsonMembers::of(&other.rest).map(|(key, value)| (key, ((), value))));
             let (active, rest) = (self.active.max(other.active), object(both.collect()));
             *self = Self { active, rest };
         }
     }
 
     /// Takes out what a later word speaks of, too. Whether anything is left.
-    fn keep_beside(&mut self, later: &Self) -> bool {
+    fn retain_unsuperseded(&mut self, later: &Self) -> bool {
         self.active = self.active.filter(|_| later.active.is_none());
         if self.rest != later.rest {
-            let (own, mut hint) = (Members::of(&self.rest), Members::of(&later.rest));
+            let (own, mut hint) = (JsonMembers::of(&self.rest), JsonMembers::of(&later.rest));
             let mut is_left = |key: &str| {
                 let mut from_here = hint.clone();
                 if from_here.any(|(other, _)| other == key) {
@@ -80,12 +80,12 @@ impl Mention {
                     hint = from_here;
                     return false;
                 }
-                !Members::of(&later.rest).any(|(other, _)| other == key)
+                !JsonMembers::of(&later.rest).any(|(other, _)| other == key)
             };
             let left: Vec<_> = own.filter(|(key, _)| is_left(key)).collect();
             if left.is_empty() {
                 self.rest = "{}".into();
-            } else if left.len() < Members::of(&self.rest).count() {
+            } else if left.len() < JsonMembers::of(&self.rest).count() {
                 self.rest = object(left.into_iter().map(|(key, value)| (key, ((), value))).collect());
             }
             return self.active.is_some() || self.rest.len() > 2;
@@ -109,7 +109,7 @@ pub struct Mentions {
 
 impl Mentions {
     /// As they were stored: what was said, the newest first, and when it was removed.
-    pub fn stored(said: Vec<Register<Mention>>, removed: Option<Arc<Stamp>>) -> Self {
+    pub fn from_stored(said: Vec<Register<Mention>>, removed: Option<Arc<Stamp>>) -> Self {
         let mut said = said.into_iter();
         Self { latest: said.next(), older: said.collect(), removed }
     }
@@ -130,7 +130,7 @@ impl Mentions {
     }
 
     /// The last word on whether it is active, and when that was said.
-    pub(super) fn told_active(&self) -> Option<(&Arc<Stamp>, bool)> {
+    pub(super) fn last_active(&self) -> Option<(&Arc<Stamp>, bool)> {
         self.said().find_map(|said| Some((&said.stamp, said.value.active?)))
     }
 
@@ -161,18 +161,18 @@ impl Mentions {
                 Err(place) => self.older.insert(place, new),
             },
         }
-        self.tidy();
+        self.remove_superseded();
     }
 
     /// Leaves of each member only the last word.
-    fn tidy(&mut self) {
+    fn remove_superseded(&mut self) {
         let Some(latest) = &self.latest else { return };
         let mut kept: usize = 0;
         for n in 0..self.older.len() {
             let (later, rest) = self.older.split_at_mut(n);
             let Some(word) = rest.first_mut() else { break };
             let later = std::iter::once(latest).chain(&later[..kept]);
-            let left = later.map(|later| &later.value).all(|later| word.value.keep_beside(later));
+            let left = later.map(|later| &later.value).all(|later| word.value.retain_unsuperseded(later));
             if left {
                 self.older.swap(kept, n);
                 kept += 1;
@@ -184,24 +184,24 @@ impl Mentions {
     pub(super) fn remove(&mut self, stamp: &Arc<Stamp>) {
         if self.removed.as_ref().is_none_or(|removed| removed < stamp) {
             self.removed = Some(stamp.clone());
-            self.forget_before(stamp);
+            self.remove_before(stamp);
         }
     }
 
     /// Takes in a complete list of clients. Whether anything is left of this one.
     pub(super) fn complete(&mut self, floor: &Arc<Stamp>) -> bool {
-        self.forget_before(floor);
+        self.remove_before(floor);
         self.removed.take_if(|removed| *removed < *floor);
         self.latest.is_some() || self.removed.is_some()
     }
 
-    fn forget_before(&mut self, stamp: &Arc<Stamp>) {
+    fn remove_before(&mut self, stamp: &Arc<Stamp>) {
         self.latest.take_if(|said| said.stamp < *stamp);
         self.older.retain(|said| said.stamp >= *stamp);
     }
 
     /// Whether two certainly come to the same, whenever it was said.
-    pub(super) fn say_the_same(&self, other: &Self) -> bool {
+    pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         let [one, two] = [self, other].map(|of| of.latest.as_ref().map(|said| &said.value));
         // A removal takes away what was said before it under another id of the client as well.
         let gone = self.removed == other.removed;
@@ -211,16 +211,16 @@ impl Mentions {
 
 /// The members by which a client is known beside the id that it goes by in v1, as they are written.
 #[derive(Default)]
-pub(super) struct Named<'t> {
+pub(super) struct ClientNames<'t> {
     /// v1.1's `_id`, and what v2 calls the device.
     own: [Option<&'t str>; 2],
     /// Its integration, and what it is called there.
     there: [Option<&'t str>; 2],
 }
 
-impl<'t> Named<'t> {
+impl<'t> ClientNames<'t> {
     pub(super) fn of(rest: &'t str) -> Self {
-        let (mut named, mut members) = (Self::default(), Members::of(rest));
+        let (mut named, mut members) = (Self::default(), JsonMembers::of(rest));
         // An integration alone names nothing.
         let mut last = "\"externalId\"";
         while let Some((key, value)) = members.next_up_to(last) {

@@ -8,11 +8,11 @@ use super::brand::BRAND;
 pub use super::brand::Name;
 use super::field::Field;
 use super::ids::{ClientId, SmoochId};
-use super::value::Text;
+use super::value::JsonText;
 use super::view::View;
 
 /// New values of fields; `None` clears.
-pub type Fields = Vec<(Field, Option<Text>)>;
+pub type Fields = Vec<(Field, Option<JsonText>)>;
 
 /// A call to our API that may change the directory.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Command {
     /// Only if the app user's [`View::tag`] is one of these; without a list, in any case.
     pub only_if: Option<Vec<String>>,
     /// The moment, ISO 8601 with ms as JSON text: what `signedUpAt` and `lastSeen` are set to.
-    pub at: Text,
+    pub at: JsonText,
 }
 
 /// Who asks.
@@ -33,7 +33,7 @@ pub enum Authority {
     /// The app itself: a JWT of scope `app` or `account`, or a key.
     App,
     /// The app user with this `userId` (as JSON text), by a JWT of scope `appUser`.
-    User(Text),
+    User(JsonText),
     /// Whoever holds the app token.
     Token,
 }
@@ -46,14 +46,14 @@ pub enum Action {
         /// The device.
         device: Device,
         /// Who is logged in on it, as JSON text.
-        user_id: Option<Text>,
+        user_id: Option<JsonText>,
         /// The brand in which that is meant; nothing: that of the device.
         brand: Option<Box<str>>,
     },
     /// Makes an app user before Smooch knows it.
     Create {
         /// Its `userId`, as JSON text.
-        user_id: Text,
+        user_id: JsonText,
         /// Whatever else is known. A `brandId`, or that there is none, says within what the `userId` is to be
         /// unique; if nothing is said of it, that is all brands.
         fields: Fields,
@@ -74,7 +74,7 @@ pub enum Action {
         /// To whom.
         user: Name,
         /// What, as JSON text.
-        name: Text,
+        name: JsonText,
         /// Values given along with it.
         fields: Fields,
     },
@@ -163,7 +163,7 @@ impl Action {
     }
 
     /// The `userId` it looks for, as JSON text.
-    pub fn user_id(&self) -> Option<&Text> {
+    pub fn user_id(&self) -> Option<&JsonText> {
         match self {
             Self::Init { user_id, .. } => user_id.as_ref(),
             Self::Create { user_id, .. } => Some(user_id),
@@ -186,7 +186,7 @@ pub struct Repeated {
     /// What it is.
     pub what: Fixed,
     /// What the call says, as JSON text; `None` is that there is nothing.
-    pub value: Option<Text>,
+    pub value: Option<JsonText>,
 }
 
 /// See [`Repeated`].
@@ -203,15 +203,15 @@ pub enum Fixed {
 pub struct Device {
     /// Its id, which is also the client's.
     pub id: ClientId,
-    /// Members of the client, each as JSON text; `None` takes one away.
-    pub members: BTreeMap<String, Option<Text>>,
-    /// Members of its `info`.
-    pub info: BTreeMap<String, Option<Text>>,
+    /// JsonMembers of the client, each as JSON text; `None` takes one away.
+    pub members: BTreeMap<String, Option<JsonText>>,
+    /// JsonMembers of its `info`.
+    pub info: BTreeMap<String, Option<JsonText>>,
 }
 
 /// What became of a command that was carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Done {
+pub struct CommandOutcome {
     /// The app user afterwards; nothing if it was removed.
     pub user: Option<View>,
     /// The app user that a merge took in stands for itself again.

@@ -1,38 +1,38 @@
 //! What a command comes to: decided against the directory as it is, into facts.
 
+mod decider;
 mod device;
 mod init;
 mod profile;
-mod scene;
 
 use super::command::{Action, Authority, Command, Refusal};
-use super::directory::Directory;
 use super::fact::Fact;
 use super::field::Field;
 use super::ids::{AppId, SmoochId};
-use scene::Decided;
-pub use scene::{Decision, PROPERTIES_BYTES};
-use scene::{Scene, repeats};
+use super::working_set::WorkingSet;
+use decider::Decided;
+use decider::{Decider, check_repeated};
+pub use decider::{Decision, PROPERTIES_BYTES};
 
 /// Decides a command. `fresh` is an `_id` that nobody has yet.
 ///
 /// The directory must hold whom the command names, by `_id` and `userId`, and whoever holds its client.
-pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &SmoochId) -> Decided {
-    let scene = Scene { directory, app, command };
+pub fn decide(directory: &WorkingSet, app: &AppId, command: &Command, fresh: &SmoochId) -> Decided {
+    let scene = Decider { directory, app, command };
     match &command.action {
         Action::Init { device, user_id, brand } => {
             scene.init(device, user_id.as_ref(), brand.as_deref(), fresh)
         }
         Action::Create { user_id, fields, secured } => scene.create(user_id, fields, *secured, fresh),
         Action::Update { user, fields, repeated } => {
-            let target = scene.target(user)?;
-            repeats(repeated, &target)?;
+            let target = scene.resolve_target(user)?;
+            check_repeated(repeated, &target)?;
             let mut facts = scene.secure(&target);
             facts.extend(scene.set(&target, fields)?);
             Ok(Decision::of(&target.id, facts))
         }
         Action::Track { user, name, fields } => {
-            let target = scene.target(user)?;
+            let target = scene.resolve_target(user)?;
             let mut facts = vec![Fact::Tracked { user: target.id.clone(), name: name.clone() }];
             facts.extend(scene.secure(&target));
             facts.extend(scene.set(&target, fields)?);
@@ -40,8 +40,8 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
         }
         Action::UpdateDevice { user, device } => scene.update_device(user, device),
         Action::Delete { user } => {
-            let target = scene.target(user)?;
-            scene.ends_one(user, &target)?;
+            let target = scene.resolve_target(user)?;
+            scene.check_one_carrier(user, &target)?;
             Ok(Decision::of(&target.id, vec![Fact::Removed { user: target.id.clone() }]))
         }
         Action::Erase { user, only } => scene.erase(user, *only),
@@ -49,7 +49,7 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
         Action::Merge { surviving, discarded } => scene.merge(surviving, discarded),
         Action::Unmerge { surviving, discarded } => scene.unmerge(surviving, discarded),
         Action::Secure { user } => {
-            let target = scene.target(user)?;
+            let target = scene.resolve_target(user)?;
             Ok(Decision::of(&target.id, scene.secure(&target)))
         }
     }
@@ -62,7 +62,7 @@ pub fn decide(directory: &Directory, app: &AppId, command: &Command, fresh: &Smo
 /// Why it may not: the `_id` is erased; an app token, where the app user is secured or removed since; a JWT of scope
 /// `appUser`, where it is not, or no longer, the app user of its `userId`.
 pub fn may_be_shown(
-    directory: &Directory,
+    directory: &WorkingSet,
     app: &AppId,
     authority: &Authority,
     id: &SmoochId,

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::app_user::Reason;
 use super::client::{Client, Mention};
 use super::field::{Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
-use super::known::Known;
-use super::value::Text;
+use super::record::Reason;
+use super::record_snapshot::RecordSnapshot;
+use super::value::JsonText;
 
 /// One thing that happened, as it came in: the unit of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,9 +36,9 @@ impl Event {
 
     /// The same event without what it says of those who are erased. What it says of merges stays, since
     /// others are part of these.
-    pub fn without(mut self, is_erased: impl Fn(&SmoochId) -> bool) -> Self {
+    pub fn without_erased(mut self, is_erased: impl Fn(&SmoochId) -> bool) -> Self {
         let of_the_erased = |fact: &Fact| fact.users().into_iter().flatten().any(&is_erased);
-        self.facts.retain(|fact| !(fact.tells_of_a_person() && of_the_erased(fact)));
+        self.facts.retain(|fact| !(fact.is_personal() && of_the_erased(fact)));
         self
     }
 }
@@ -47,7 +47,7 @@ impl Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fact {
     /// Smooch mentioned an app user, with whatever it carried.
-    Seen(Seen),
+    Seen(Observation),
     /// Our own API made this `_id`, for somebody whom Smooch has not reported yet.
     Minted {
         /// The app user's `_id`.
@@ -63,7 +63,7 @@ pub enum Fact {
         /// To whom it happened.
         user: SmoochId,
         /// What.
-        name: Text,
+        name: JsonText,
     },
     /// Our own API gave a client this state, whatever Smooch said of it before.
     ClientSet {
@@ -79,7 +79,7 @@ pub enum Fact {
         /// The app user they were given to.
         user: SmoochId,
         /// Each field with its new value and with Smooch's at that moment; `None` is no value.
-        fields: Vec<(Field, Option<Text>, Option<Text>)>,
+        fields: Vec<(Field, Option<JsonText>, Option<JsonText>)>,
     },
     /// `discarded` is now part of `surviving`.
     Merged {
@@ -128,7 +128,7 @@ pub enum Fact {
         user: SmoochId,
     },
     /// What another directory knew of an app user. It has stamps of its own.
-    Known(Known),
+    Known(RecordSnapshot),
     /// What another directory knew of a merge.
     Linked {
         /// The app user that took the other in.
@@ -167,7 +167,7 @@ impl Fact {
 
     /// Whether it says anything of a person. What it is without that is between `_id`s: who is part of
     /// whom, who is gone, whose word counts.
-    pub fn tells_of_a_person(&self) -> bool {
+    pub fn is_personal(&self) -> bool {
         match self {
             Self::Seen(_)
             | Self::Set { .. }
@@ -188,7 +188,7 @@ impl Fact {
     }
 
     /// Whether it may take back what was said of a client, or whether that is active.
-    pub fn takes_back(&self) -> bool {
+    pub fn may_retract_clients(&self) -> bool {
         match self {
             Self::Seen(seen) => {
                 let inactive = |(_, said): &(ClientId, Mention)| !said.is_in_use();
@@ -209,7 +209,7 @@ impl Fact {
             _ => (&[], None, &[]),
         };
         let known = if let Self::Known(known) = self { Some(known) } else { None };
-        let known = known.into_iter().flat_map(Known::claims).map(|(_, client)| client);
+        let known = known.into_iter().flat_map(RecordSnapshot::claims).map(|(_, client)| client);
         let said = list.iter().map(|(id, said)| (id, Some(said))).chain(one);
         let said = said.filter(|(_, said)| said.is_none_or(Mention::is_in_use));
         said.flat_map(|(id, said)| {
@@ -222,11 +222,11 @@ impl Fact {
 
 /// A sighting: what one event carried of one app user. What it leaves out, it says nothing about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct Observation {
     /// The app user's `_id`.
     pub user: SmoochId,
     /// Each field carried; `None` is an explicit null.
-    pub fields: Vec<(Field, Option<Text>)>,
+    pub fields: Vec<(Field, Option<JsonText>)>,
     /// The clients carried.
     pub clients: Vec<(ClientId, Mention)>,
     /// The parts that were carried whole: what such a part lacks is absent from now on.
@@ -235,7 +235,7 @@ pub struct Seen {
     pub started: bool,
 }
 
-impl Seen {
+impl Observation {
     /// A sighting that carries nothing but the `_id`.
     pub fn bare(user: SmoochId) -> Self {
         Self { user, fields: Vec::new(), clients: Vec::new(), complete: Vec::new(), started: false }

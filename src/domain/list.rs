@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use super::app_version::AppVersion;
 use super::client::Client;
-use super::version::Version;
 
 /// Which app users, in which order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -51,9 +51,9 @@ pub struct ClientFilter {
     /// Of exactly this version of its app.
     pub version: Option<String>,
     /// Of this version or a later one.
-    pub version_since: Option<Version>,
+    pub version_since: Option<AppVersion>,
     /// Of an earlier version.
-    pub version_before: Option<Version>,
+    pub version_before: Option<AppVersion>,
 }
 
 impl ClientFilter {
@@ -71,7 +71,7 @@ impl ClientFilter {
         let traits = client.traits();
         let is = |asked: &Option<String>, told: Option<&str>| asked.is_none() || asked.as_deref() == told;
         let in_span = || {
-            let version = traits.app_version.as_deref().and_then(Version::read);
+            let version = traits.app_version.as_deref().and_then(AppVersion::read);
             version.is_some_and(|version| {
                 self.version_since.as_ref().is_none_or(|since| version >= *since)
                     && self.version_before.as_ref().is_none_or(|before| version < *before)

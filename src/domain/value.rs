@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::ids::Stamp;
 
 /// A JSON value in canonical form: sorted keys, no white space, numbers as written.
-pub type Text = Arc<str>;
+pub type JsonText = Arc<str>;
 
 /// A string as JSON text: the form in which values are kept.
-pub fn json_text(text: &str) -> Text {
+pub fn json_text(text: &str) -> JsonText {
     serde_json::Value::from(text).to_string().into()
 }
 
@@ -23,10 +23,10 @@ pub struct Register<T> {
 }
 
 /// What Smooch says of a thing; `None` is an explicit null.
-pub type Said<T> = Register<Option<T>>;
+pub type SmoochValue<T> = Register<Option<T>>;
 
 /// Keeps the greater of two in a map of registers: the join of a register.
-pub(super) fn raise<K: Ord, T: Ord>(
+pub(super) fn join_register<K: Ord, T: Ord>(
     map: &mut BTreeMap<K, Register<T>>,
     key: K,
     stamp: &Arc<Stamp>,

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::app_user::{Layer, Override, Record};
 use super::brand::{BRAND, Name, brand};
 use super::client::Client;
 use super::field::Field;
-use super::group::Group;
 use super::ids::{ClientId, SmoochId};
-use super::members::{Members, plain};
-use super::value::{Register, Text};
+use super::json_members::{JsonMembers, plain};
+use super::merge_group::MergeGroup;
+use super::record::{Override, Record, SmoochState};
+use super::value::{JsonText, Register};
 
 pub(super) mod clients;
 
@@ -25,7 +25,7 @@ pub struct View {
     /// The `_id`s that were merged into it.
     pub aliases: Vec<SmoochId>,
     /// Profile fields and properties.
-    pub fields: BTreeMap<Field, Text>,
+    pub fields: BTreeMap<Field, JsonText>,
     /// Its clients; active only where the client's newest pointer is to this user.
     pub clients: BTreeMap<ClientId, Client>,
     /// The conversation has started.
@@ -40,7 +40,7 @@ pub struct View {
 
 impl View {
     /// The view over a group; `bound` tells whether a client's newest pointer is to this group.
-    pub fn of(group: &Group<'_>, bound: impl Fn(&ClientId) -> bool) -> Self {
+    pub fn of(group: &MergeGroup<'_>, bound: impl Fn(&ClientId) -> bool) -> Self {
         Self {
             id: group.root.clone(),
             aliases: group.members.iter().map(|(id, _)| (*id).clone()).collect(),
@@ -60,18 +60,18 @@ impl View {
 
     /// What a record shows if nobody is merged with it, and nobody else has its clients.
     pub fn alone(id: &SmoochId, record: &Record) -> Self {
-        Self::of(&Group::alone(id, record), |_| true)
+        Self::of(&MergeGroup::alone(id, record), |_| true)
     }
 
     /// The value of a field, as JSON text.
-    pub fn get(&self, field: &Field) -> Option<&Text> {
+    pub fn get(&self, field: &Field) -> Option<&JsonText> {
         self.fields.get(field)
     }
 
     /// A client by any of its ids: the one it is shown under, or v1.1's `_id`, which is v2's `id`.
     pub fn client(&self, id: &ClientId) -> Option<(&ClientId, &Client)> {
         let has = |client: &Client| {
-            Members::string(&client.rest, "\"_id\"").is_some_and(|other| plain(other) == id.as_str())
+            JsonMembers::string(&client.rest, "\"_id\"").is_some_and(|other| plain(other) == id.as_str())
         };
         self.clients.get_key_value(id).or_else(|| self.clients.iter().find(|(_, client)| has(client)))
     }
@@ -129,13 +129,14 @@ fn shown_names<const N: usize>(names: [(&str, bool); N]) -> impl Iterator<Item =
     names.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned())
 }
 
-fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
-    let mut fields = if group.members.is_empty() && group.record.ours.is_empty() {
+fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
+    let mut fields = if group.members.is_empty() && group.record.overrides.is_empty() {
         // Most app users: nobody else's word has to be weighed.
         let said = group.record.smooch.fields.iter();
         said.filter_map(|(field, said)| Some((field.clone(), said.value.clone()?))).collect()
     } else {
-        let keys = group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys()));
+        let keys =
+            group.records().flat_map(|record| record.smooch.fields.keys().chain(record.overrides.keys()));
         let keys: BTreeSet<&Field> = keys.collect();
         let shown = |field: &Field| Some((field.clone(), value(group, field)?.clone()));
         keys.into_iter().filter_map(shown).collect::<BTreeMap<_, _>>()
@@ -147,15 +148,18 @@ fn fields(group: &Group<'_>) -> BTreeMap<Field, Text> {
 }
 
 /// What a group shows for one field.
-pub(super) fn value<'a>(group: &Group<'a>, field: &Field) -> Option<&'a Text> {
+pub(super) fn value<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<&'a JsonText> {
     shown(group, field)?.0
 }
 
 /// The place of a member; none is the root.
-type Place = Option<usize>;
+type MemberIndex = Option<usize>;
 
 /// What a group shows for one field, and, if our own API set it, of whom. Nothing if nobody said anything.
-pub(super) fn shown<'a>(group: &Group<'a>, field: &Field) -> Option<(Option<&'a Text>, Option<Place>)> {
+pub(super) fn shown<'a>(
+    group: &MergeGroup<'a>,
+    field: &Field,
+) -> Option<(Option<&'a JsonText>, Option<MemberIndex>)> {
     let said = group.smooch(field);
     let current = said.and_then(|said| said.value.as_ref());
     let Some((set, by)) = ours(group, field) else { return said.map(|_| (current, None)) };
@@ -174,7 +178,7 @@ pub(super) fn shown<'a>(group: &Group<'a>, field: &Field) -> Option<(Option<&'a 
     if newer { Some((current, None)) } else { own }
 }
 
-impl<'a> Group<'a> {
+impl<'a> MergeGroup<'a> {
     /// Who of it says what it shows for a field, and whether our own API set it there.
     pub fn says(&self, field: &Field) -> Option<(&'a SmoochId, bool)> {
         let (shown, ours) = shown(self, field)?;
@@ -189,12 +193,12 @@ impl<'a> Group<'a> {
 
 /// What our own API set, and of whom: of the root, else, where Smooch says nothing of the root, the newest of the
 /// members', with the place of that one.
-fn ours<'a>(group: &Group<'a>, field: &Field) -> Option<(&'a Register<Override>, Place)> {
-    if let Some(set) = group.record.ours.get(field) {
+fn ours<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Override>, MemberIndex)> {
+    if let Some(set) = group.record.overrides.get(field) {
         return Some((set, None));
     }
     let members = group.members.iter().enumerate();
-    let set = members.filter_map(|(n, (_, record))| Some((record.ours.get(field)?, Some(n))));
+    let set = members.filter_map(|(n, (_, record))| Some((record.overrides.get(field)?, Some(n))));
     set.max_by_key(|(set, _)| *set).filter(|_| !group.record.smooch.fields.contains_key(field))
 }
 
@@ -240,7 +244,7 @@ impl Record {
     /// Whether nothing but Smooch's word of it decides what it shows: it is alone and alive, and our own
     /// API has set nothing over that word.
     pub(super) fn is_plain(&self) -> bool {
-        self.is_alone() && self.ours.is_empty() && self.devices.is_empty() && !self.dead
+        self.is_alone() && self.overrides.is_empty() && self.devices.is_empty() && !self.removed
     }
 }
 
@@ -272,10 +276,11 @@ impl Change {
             return None;
         }
         let (was, is) = (&before.smooch, &now.smooch);
-        let said = |layer: &Layer, field: &Field| layer.fields.get(field).and_then(|said| said.value.clone());
+        let said =
+            |layer: &SmoochState, field: &Field| layer.fields.get(field).and_then(|said| said.value.clone());
         let has_name = [was, is]
             .map(|layer| [Field::GivenName, Field::Surname].iter().any(|name| said(layer, name).is_some()));
-        let shown = |layer: &Layer, has_name: bool, field: &Field| {
+        let shown = |layer: &SmoochState, has_name: bool, field: &Field| {
             said(layer, field).filter(|_| !(has_name && field.is_display_name()))
         };
         let gone = was.fields.keys().filter(|field| !is.fields.contains_key(field));

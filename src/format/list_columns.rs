@@ -2,7 +2,7 @@
 //! the rows of its other members have none.
 
 use super::search_words;
-use crate::domain::{Directory, Entry, Group, Key, Summary, Traits};
+use crate::domain::{LoadedRecord, MergeGroup, RecordKey, SearchTerms, SortKeys, WorkingSet};
 
 /// No time: less than any.
 pub const NONE: i64 = -(1 << 62);
@@ -33,20 +33,20 @@ pub struct Columns {
 
 impl Columns {
     /// Computes the columns of a record as it is now.
-    pub fn of(directory: &Directory, (app, id): &Key, entry: &Entry) -> Self {
+    pub fn of(directory: &WorkingSet, (app, id): &RecordKey, entry: &LoadedRecord) -> Self {
         let group = directory.group(app, id).filter(|group| group.root == id && !id.is_app());
         let Some(group) = group else {
             let words = Some(String::new());
             return Self { listed: false, last_seen: NONE, signed_up: NONE, flags: 0, words };
         };
         let before = entry.before.as_ref().and_then(Option::as_ref);
-        let known = before.is_some_and(|before| Traits::are_the_same(before, &entry.now));
-        let words = (!known).then(|| search_words::row(app, &Traits::of(&group)));
+        let known = before.is_some_and(|before| SearchTerms::are_the_same(before, &entry.now));
+        let words = (!known).then(|| search_words::row(app, &SearchTerms::of(&group)));
         Self { words, ..Self::moments(&group) }
     }
 
-    fn moments(group: &Group<'_>) -> Self {
-        let Summary { last_seen, signed_up, identified, started } = Summary::of(group);
+    fn moments(group: &MergeGroup<'_>) -> Self {
+        let SortKeys { last_seen, signed_up, identified, started } = SortKeys::of(group);
         let flag = |set: bool, flag: i64| if set { flag } else { 0 };
         Self {
             listed: true,

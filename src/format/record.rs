@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    BEFORE_ALL, Claim, Client, ClientId, Edge, Field, Layer, Override, Part, Reason, Recent, Record,
-    Register, SmoochId, Stamp, Text,
+    BEFORE_ALL, Claim, Client, ClientId, Edge, Field, JsonText, Override, Part, Reason, Recent, Record,
+    Register, SmoochId, SmoochState, Stamp,
 };
 pub use stamps::Unreadable;
 use stamps::{At, Stamped};
@@ -32,10 +32,10 @@ const ERASED: u8 = 16;
 #[derive(Serialize, Deserialize)]
 struct Row<C> {
     stamps: Vec<Arc<Stamp>>,
-    fields: Vec<(Field, At, Option<Text>)>,
+    fields: Vec<(Field, At, Option<JsonText>)>,
     clients: Vec<C>,
     floors: Vec<(Part, At)>,
-    ours: Vec<(Field, At, Option<Text>, Option<Text>)>,
+    ours: Vec<(Field, At, Option<JsonText>, Option<JsonText>)>,
     devices: Vec<(ClientId, At, Client)>,
     claims: Vec<(ClientId, At, Standing)>,
     into: Vec<(SmoochId, At, bool, Reason)>,
@@ -75,8 +75,8 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
     let row = Row {
         fields: entries(&record.smooch.fields, |key, said| (key, stamps.at(&said.stamp), said.value.clone())),
         clients: clients::rows(&record.smooch.clients, |stamp| stamps.at(stamp)),
-        floors: record.smooch.floors.iter().map(|(part, stamp)| (*part, stamps.at(stamp))).collect(),
-        ours: entries(&record.ours, |key, set| {
+        floors: record.smooch.complete_since.iter().map(|(part, stamp)| (*part, stamps.at(stamp))).collect(),
+        ours: entries(&record.overrides, |key, set| {
             (key, stamps.at(&set.stamp), set.value.value.clone(), set.value.basis.clone())
         }),
         devices: entries(&record.devices, |key, set| (key, stamps.at(&set.stamp), set.value.clone())),
@@ -93,7 +93,7 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
         from: record.from.clone(),
         flags: flag(record.started, STARTED)
             | flag(record.secured, SECURED)
-            | flag(record.dead, DEAD)
+            | flag(record.removed, DEAD)
             | flag(record.minted, MINTED)
             | flag(record.erased, ERASED),
         first_seen: record.first_seen,
@@ -138,14 +138,14 @@ fn record<C>(
     ) -> Result<BTreeMap<K, V>, Unreadable> {
         rows.into_iter().map(entry).collect()
     }
-    let smooch = Layer {
+    let smooch = SmoochState {
         fields: collect(row.fields, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
         clients: clients(row.clients, &stamp)?,
-        floors: collect(row.floors, |(part, at)| Ok((part, stamp(at)?)))?,
+        complete_since: collect(row.floors, |(part, at)| Ok((part, stamp(at)?)))?,
     };
     Ok(Record {
         smooch,
-        ours: collect(row.ours, |(key, at, value, basis)| {
+        overrides: collect(row.ours, |(key, at, value, basis)| {
             Ok((key, Register { stamp: stamp(at)?, value: Override { value, basis } }))
         })?,
         devices: collect(row.devices, |(key, at, value)| Ok((key, Register { stamp: stamp(at)?, value })))?,
@@ -157,7 +157,7 @@ fn record<C>(
         started: row.flags & STARTED != 0,
         secured: row.flags & SECURED != 0,
         minted: row.flags & MINTED != 0,
-        dead: row.flags & DEAD != 0,
+        removed: row.flags & DEAD != 0,
         erased: row.flags & ERASED != 0,
         first_seen: row.first_seen,
         last_seen: row.last_seen,

@@ -4,7 +4,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::list::Filter;
-use crate::domain::{AppId, Traits, json_text, words};
+use crate::domain::{AppId, SearchTerms, json_text, split_words};
 
 /// The first letter of a word for a whole value. No typed word contains it.
 const WHOLE: char = '§';
@@ -42,7 +42,7 @@ fn identity(email: &str) -> String {
 }
 
 /// The words of an app user, separated by spaces.
-pub fn row(app: &AppId, traits: &Traits) -> String {
+pub fn row(app: &AppId, traits: &SearchTerms) -> String {
     let app = letters(app);
     let email = traits.email.iter().map(|email| address(email));
     let platforms = traits.platforms.iter().map(|name| platform(name));
@@ -72,7 +72,7 @@ impl Wanted {
     /// The words of a filter.
     pub fn of(app: &AppId, filter: &Filter) -> Self {
         let app = letters(app);
-        let typed = filter.q.as_deref().map(words);
+        let typed = filter.q.as_deref().map(split_words);
         let email = filter.email.iter().map(|email| address(&json_text(email)));
         let platform = filter.client.platform.iter().map(|name| platform(name));
         let version = filter.client.version.iter().map(|version| app_version(version));
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn a_word_never_stands_for_another_apps_or_for_a_whole() {
         let (one, two) = (AppId::from("one"), AppId::from("two"));
-        let traits = Traits {
+        let traits = SearchTerms {
             words: ["ann".to_owned()].into(),
             email: Some(json_text("ann@x")),
             platforms: ["ios".to_owned(), "frontendEmail".to_owned()].into(),

@@ -13,13 +13,13 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::not_offered;
-use super::path_words::Words;
+use super::path_segments::PathSegments;
 
 /// The address of a request as its sender wrote it, where no route fitted that.
 #[derive(Clone)]
 pub(super) struct AsWritten(pub(super) Uri);
 
-/// Words behind the id of an app user that are a part of the address and not of the id.
+/// PathSegments behind the id of an app user that are a part of the address and not of the id.
 const BEHIND_AN_ID: [&str; 5] = ["channels", "events", "history", "profile", "unmerge"];
 
 /// The same in v2.
@@ -27,7 +27,7 @@ const BEHIND_AN_ID_OF_V2: [&str; 3] = ["clients", "devices", "personalinformatio
 
 /// What no route fits, once more as the routes have it. A call of Smooch's that is not offered here is answered
 /// as such, whatever else it might be taken for.
-pub(super) async fn look_again(routes: Router, request: Request) -> Response {
+pub(super) async fn retry_normalized_path(routes: Router, request: Request) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = request.into_parts();
     let mut again = Request::new(body);
@@ -56,7 +56,7 @@ fn routed(method: &Method, path: &str) -> Option<String> {
     if let Some(target) = target(path) {
         return Some(target);
     }
-    let mut words = Words(path);
+    let mut words = PathSegments(path);
     let first = words.next()?;
     let mut base = format!("/{first}");
     let mut word = words.next()?;
@@ -78,7 +78,7 @@ fn routed(method: &Method, path: &str) -> Option<String> {
 /// The target of webhooks, in any case, encoded or not, also its slashes, and with white space around its words.
 fn target(path: &str) -> Option<String> {
     // What is no UTF-8 stays a word, and no app has its name.
-    let words = Words(path).map(|word| percent_decode_str(word).decode_utf8_lossy());
+    let words = PathSegments(path).map(|word| percent_decode_str(word).decode_utf8_lossy());
     let mut words = words.map(|word| without_padding(&word).to_owned()).filter(|word| !word.is_empty());
     let first = words.next()?;
     let (word, behind) = first.split_once('/').unwrap_or((&first, ""));

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::error::{ApiError, json};
-use super::{Shared, State, reads};
+use super::{HttpState, State, reads};
 use crate::domain::{AppId, SmoochId};
 use crate::ingest::app_activity::AppStatus;
 use crate::metrics::{AppLevel, Levels};
@@ -84,7 +84,7 @@ fn heard(told: &AppStatus) -> String {
 }
 
 /// How many rows every derived table lacks that may be filled beside everything else.
-async fn remaking(shared: &Shared) -> Vec<(&'static str, u64)> {
+async fn remaking(shared: &HttpState) -> Vec<(&'static str, u64)> {
     let found = reads::REMAKING.run(shared, SqliteReader::remaking).await.unwrap_or_default();
     let left = |name| found.iter().find(|(of, ..)| *of == name).map_or(0, |(_, done, of)| (of - done).max(1));
     ["seen", "search"].map(|name| (name, left(name))).to_vec()

@@ -17,11 +17,11 @@ use crate::domain::{AppId, json_text};
 /// The credentials of all apps, and the keys that are good for any.
 pub(super) struct Apps {
     apps: HashSet<AppId>,
-    keys: HashMap<String, Key>,
+    keys: HashMap<String, ApiKey>,
     tokens: HashMap<[u8; 32], AppId>,
 }
 
-struct Key {
+struct ApiKey {
     /// Nothing for an account's key.
     app: Option<AppId>,
     secret: Secret,
@@ -71,7 +71,7 @@ impl Apps {
         let all = of_apps.chain(account_keys.iter().map(|key| (None, key)));
         let key = |(app, key): (_, &config::SigningKey)| {
             let (secret, hash) = (key.secret.clone(), hash(key.secret.expose()));
-            (key.id.clone(), Key { app, secret, hash })
+            (key.id.clone(), ApiKey { app, secret, hash })
         };
         let keys = all.map(key).collect();
         let tokens = apps.iter().filter_map(|app| {
@@ -143,7 +143,7 @@ impl Apps {
     }
 
     fn bearer(&self, token: &str, now: i64) -> Result<Proven, ApiError> {
-        let refused = |refusal: jwt::Refusal| invalid(refusal.to_string());
+        let refused = |refusal: jwt::TokenError| invalid(refusal.to_string());
         let key_id = jwt::key_id(token).map_err(refused)?;
         let key = self
             .keys
@@ -152,7 +152,7 @@ impl Apps {
         let claims =
             jwt::verify(token, key.secret.expose().as_bytes(), now).map_err(|refusal| match refusal {
                 // Told apart, these two would tell which key ids exist.
-                jwt::Refusal::Signature => invalid("Invalid JWT. Unknown key id (kid) or wrong signature"),
+                jwt::TokenError::Signature => invalid("Invalid JWT. Unknown key id (kid) or wrong signature"),
                 other => refused(other),
             })?;
         let (shown, scope) = (Some(key_id.clone()), claims.scope.name());

@@ -65,7 +65,7 @@ impl Drop for Share<'_> {
 
 /// What a body may cost.
 #[derive(Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct BodyLimits {
     pub(super) bytes: usize,
     pub(super) time: Duration,
 }
@@ -74,7 +74,7 @@ pub(super) struct Bounds {
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
-    bounds: Bounds,
+    bounds: BodyLimits,
     share: &mut Share<'_>,
 ) -> Result<Bytes, ApiError> {
     // Nearly every body is one part, which is kept as it is. Others are put together as they come: many
@@ -101,7 +101,7 @@ pub(super) async fn read(
 pub(super) async fn pass(
     headers: &HeaderMap,
     mut body: Body,
-    bounds: Bounds,
+    bounds: BodyLimits,
     mut look: impl FnMut(Bytes) -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
     let too_large = || {

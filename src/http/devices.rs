@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::call::{Call, Shown, no_user};
+use super::api_request::{ApiRequest, UserRepresentation, no_user};
 use super::error::{ApiError, json};
 use crate::config::AppSettings;
 use crate::domain::command::{Action, Authority};
@@ -13,10 +13,10 @@ use crate::smooch::{iso, rest, v1};
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.
-pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
+pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
     let rest::v1::InitRequest { device, user_id, brand } =
-        call.read(|json| rest::v1::init(json, &iso(call.received)))?;
-    let user_id = match (&call.caller.authority, user_id) {
+        request.read(|json| rest::v1::init(json, &iso(request.received)))?;
+    let user_id = match (&request.caller.authority, user_id) {
         (Authority::User(own), Some(named)) if named != *own => {
             let description = "The userId in the body is not the JWT's";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", description));
@@ -24,10 +24,10 @@ pub(super) async fn init(call: Call) -> Result<Response, ApiError> {
         (Authority::User(own), _) => Some(own.clone()),
         (_, user_id) => user_id,
     };
-    let view = call.change(Action::Init { device, user_id, brand }).await?;
-    let app = call.shared.inits.get(&call.caller.app).map_or("{}", String::as_str);
+    let view = request.change(Action::Init { device, user_id, brand }).await?;
+    let app = request.shared.inits.get(&request.caller.app).map_or("{}", String::as_str);
     let text = format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view));
-    Ok(call.show(StatusCode::OK, Shown::new(&view, text)))
+    Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, text)))
 }
 
 /// What init tells of an app: all that any of Smooch's clients ever read there.
@@ -49,10 +49,10 @@ pub(super) fn app_text(app: &AppSettings) -> String {
 }
 
 /// PUT `…/devices/{id}`: what is given is changed, also within `info`; the rest stays.
-pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
-    let (user, id) = (call.user()?, call.part()?);
-    let device = call.read(|json| rest::v1::device(json, id))?;
-    let view = call.change(Action::UpdateDevice { user, device }).await?;
+pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
+    let (user, id) = (request.user()?, request.part()?);
+    let device = request.read(|json| rest::v1::device(json, id))?;
+    let view = request.change(Action::UpdateDevice { user, device }).await?;
     let text = rest::v1::device_text(&view, id).ok_or_else(no_user)?;
     Ok(json(StatusCode::OK, text))
 }

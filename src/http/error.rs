@@ -14,7 +14,7 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     description: Cow<'static, str>,
-    beside: Option<Beside>,
+    beside: Option<ErrorMember>,
     /// When to come again, in s.
     after: Option<u64>,
     /// v2 has a word of its own for it.
@@ -23,7 +23,7 @@ pub(super) struct ApiError {
 
 /// A member beside the error.
 #[derive(Clone, Debug)]
-enum Beside {
+enum ErrorMember {
     /// Who is meant.
     User(String),
     /// The oldest change that is kept, and the epoch of the feed.
@@ -46,7 +46,7 @@ impl ApiError {
 
     /// The oldest change that is kept, where one is asked for that is not.
     pub(super) fn oldest(&self) -> Option<(u64, Option<Epoch>)> {
-        if let Some(Beside::Oldest(oldest, epoch)) = self.beside { Some((oldest, epoch)) } else { None }
+        if let Some(ErrorMember::Oldest(oldest, epoch)) = self.beside { Some((oldest, epoch)) } else { None }
     }
 
     /// Whether the same request may be taken in a moment.
@@ -95,21 +95,21 @@ impl ApiError {
 
     /// The `userId` is somebody's already.
     pub(super) fn taken(user: &str) -> Self {
-        let beside = Some(Beside::User(user.to_owned()));
+        let beside = Some(ErrorMember::User(user.to_owned()));
         Self { beside, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
     }
 
     /// What was asked for is no longer kept; `oldest` is.
     pub(super) fn gone(description: &'static str, oldest: u64) -> Self {
         Self {
-            beside: Some(Beside::Oldest(oldest, None)),
+            beside: Some(ErrorMember::Oldest(oldest, None)),
             ..Self::new(StatusCode::GONE, "gone", description)
         }
     }
 
     /// The same with the epoch that the feed has now.
     pub(super) fn of_epoch(mut self, now: Epoch) -> Self {
-        if let Some(Beside::Oldest(_, epoch)) = &mut self.beside {
+        if let Some(ErrorMember::Oldest(_, epoch)) = &mut self.beside {
             *epoch = Some(now);
         }
         self
@@ -185,8 +185,8 @@ impl IntoResponse for ApiError {
         let mut answer =
             serde_json::json!({ "error": { "code": self.code, "description": self.description } });
         match &self.beside {
-            Some(Beside::User(user)) => answer["appUser"] = serde_json::json!({ "_id": user }),
-            Some(Beside::Oldest(oldest, epoch)) => {
+            Some(ErrorMember::User(user)) => answer["appUser"] = serde_json::json!({ "_id": user }),
+            Some(ErrorMember::Oldest(oldest, epoch)) => {
                 answer["oldest"] = (*oldest).into();
                 if let Some(epoch) = epoch {
                     answer["epoch"] = epoch.to_string().into();
@@ -206,7 +206,7 @@ impl ApiError {
     pub(super) fn in_v2(&self) -> Response {
         let (status, code) = self.v2.unwrap_or((self.status, self.code));
         let mut answer = serde_json::json!({ "errors": [{ "code": code, "title": self.description }] });
-        if let Some(Beside::User(user)) = &self.beside {
+        if let Some(ErrorMember::User(user)) = &self.beside {
             answer["user"] = serde_json::json!({ "id": user });
         }
         self.respond(status, &answer)

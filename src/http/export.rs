@@ -13,10 +13,10 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::call::Call;
+use super::api_request::ApiRequest;
 use super::error::{ApiError, json};
-use super::form::{Form, OF_PAGES};
-use super::lists::{Asked, CountMode, From, V1};
+use super::export_format::{ExportFormat, OF_PAGES};
+use super::list_request::{CountMode, ListRequest, PageStart, V1};
 use super::{parameters, reads};
 use crate::domain::list::Query;
 use crate::domain::{AppId, View};
@@ -28,7 +28,7 @@ const PAGE: usize = 100;
 const AGAIN: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(300);
 
-impl Form {
+impl ExportFormat {
     fn content_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
@@ -54,12 +54,12 @@ impl Form {
 
 /// GET `…/appusers` with `Accept: application/x-ndjson` or `text/csv`: everybody who fits. What goes wrong
 /// before the first page has a status; later, the body breaks off, and never ends as if it were complete.
-pub(super) async fn open(call: Call, form: Form) -> Result<Response, ApiError> {
-    let attachment = form.attachment(&call.caller.app);
-    let mut reading = Reading::begin(call, form)?;
+pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Response, ApiError> {
+    let attachment = form.attachment(&request.caller.app);
+    let mut reading = ExportStream::begin(request, form)?;
     // Refused while there is still a status to say so with.
     let first = reading.page().await?;
-    let mut begin = if form == Form::Csv { csv::header_row() } else { Vec::new() };
+    let mut begin = if form == ExportFormat::Csv { csv::header_row() } else { Vec::new() };
     begin.extend(first);
     let stream = unfold((Some(begin), reading), |(first, mut reading)| async {
         let chunk = match first {
@@ -79,29 +79,33 @@ pub(super) async fn open(call: Call, form: Form) -> Result<Response, ApiError> {
 }
 
 /// A list being read.
-struct Reading {
-    call: Call,
-    form: Form,
+struct ExportStream {
+    request: ApiRequest,
+    form: ExportFormat,
     draining: watch::Receiver<bool>,
-    asked: Asked,
+    asked: ListRequest,
     ended: bool,
 }
 
-impl Reading {
-    fn begin(call: Call, form: Form) -> Result<Self, ApiError> {
-        let asked =
-            Asked { query: query(&call.query)?, limit: PAGE, from: From::Start, count: CountMode::Off };
-        let draining = call.shared.draining.subscribe();
-        Ok(Self { call, form, draining, asked, ended: false })
+impl ExportStream {
+    fn begin(request: ApiRequest, form: ExportFormat) -> Result<Self, ApiError> {
+        let asked = ListRequest {
+            query: query(&request.query)?,
+            limit: PAGE,
+            from: PageStart::Start,
+            count: CountMode::Off,
+        };
+        let draining = request.shared.draining.subscribe();
+        Ok(Self { request, form, draining, asked, ended: false })
     }
 
     /// The next app users as they are sent, perhaps none of a page.
     async fn page(&mut self) -> Result<Vec<u8>, ApiError> {
         let form = self.form;
-        let page = self.asked.page(&self.call, &reads::EXPORT, move |users| form.text(users)).await?;
-        self.call.shared.metrics.export_pages.inc();
+        let page = self.asked.page(&self.request, &reads::EXPORT, move |users| form.text(users)).await?;
+        self.request.shared.metrics.export_pages.inc();
         match page.next {
-            Some(place) => self.asked.from = From::After(place),
+            Some(place) => self.asked.from = PageStart::After(place),
             None => self.ended = true,
         }
         Ok(page.users)
@@ -137,7 +141,7 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
     if let Some((name, _)) = parameters.iter().find(of_pages) {
         return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
     }
-    Ok(Asked::read(parameters, &V1)?.query)
+    Ok(ListRequest::read(parameters, &V1)?.query)
 }
 
 /// Whom the parameters of a list are for: those of GET `/v1/appusers` but for pages.

@@ -11,10 +11,10 @@
 //! Numbers belong to an epoch (`store/epoch.rs`). A follower gets both as one text and gives it back, so a
 //! follower of another epoch is recognised and has to begin again.
 
+mod cursors;
 mod envelope;
-mod pace;
-mod place;
 mod stream;
+mod throttle;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,17 +23,17 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use tokio::time::{Instant, sleep_until};
 
-use super::call::Call;
+use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::parameters::limit;
-use super::{Shared, reads};
+use super::{HttpState, reads};
 use crate::domain::{AppId, View};
 use crate::metrics::Metrics;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Changes, Reader};
+use cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use envelope::Envelope;
-use pace::Pace;
-use place::{After, Place, Since};
+use throttle::Throttle;
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
@@ -50,31 +50,32 @@ const LONGEST_WAIT: u64 = 60;
 ///
 /// With `Accept: text/event-stream` the same as a stream; with `Accept: application/cloudevents-batch+json`, or
 /// `envelope=cloudevents`, each change as a CloudEvent.
-pub(super) async fn changes(call: Call) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
-    let asked = Asked::read(&call)?;
-    if accepts(&call.headers, STREAM) {
-        return stream::open(call, asked).await;
+pub(super) async fn changes(request: ApiRequest) -> Result<Response, ApiError> {
+    request.caller.must_be_app()?;
+    let asked = FeedRequest::read(&request)?;
+    if accepts(&request.headers, STREAM) {
+        return stream::open(request, asked).await;
     }
     match &asked.from {
-        Place::Change(since) => poll(&call, *since, &asked).await,
-        Place::Snapshot(place) => {
-            let page = Page::read(&call.shared, &call.caller.app, place.clone(), asked.limit).await?;
-            Ok(asked.envelope.snapshot(&call, &page))
+        FeedCursor::Change(since) => poll(&request, *since, &asked).await,
+        FeedCursor::Snapshot(place) => {
+            let page =
+                SnapshotPage::read(&request.shared, &request.caller.app, place.clone(), asked.limit).await?;
+            Ok(asked.envelope.snapshot(&request, &page))
         }
     }
 }
 
-async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiError> {
+async fn poll(request: &ApiRequest, since: ChangeCursor, asked: &FeedRequest) -> Result<Response, ApiError> {
     let until = Instant::now() + asked.wait;
-    let _counted = Reading::begin(&call.shared.metrics);
-    let mut commits = call.shared.commits.subscribe();
-    let mut draining = call.shared.draining.subscribe();
+    let _counted = FollowerGuard::begin(&request.shared.metrics);
+    let mut commits = request.shared.commits.subscribe();
+    let mut draining = request.shared.draining.subscribe();
     loop {
         commits.mark_unchanged();
-        let page = read(&call.shared, &call.caller.app, since, asked.limit).await?;
+        let page = read(&request.shared, &request.caller.app, since, asked.limit).await?;
         if !page.changes.is_empty() || Instant::now() >= until || *draining.borrow() {
-            return Ok(asked.envelope.page(call, since.seq, &page));
+            return Ok(asked.envelope.page(request, since.seq, &page));
         }
         tokio::select! {
             _ = commits.changed() => {}
@@ -85,7 +86,12 @@ async fn poll(call: &Call, since: Since, asked: &Asked) -> Result<Response, ApiE
 }
 
 /// The changes after `since`, if the feed can go on after it.
-async fn read(shared: &Shared, app: &AppId, since: Since, limit: usize) -> Result<Changes, ApiError> {
+async fn read(
+    shared: &HttpState,
+    app: &AppId,
+    since: ChangeCursor,
+    limit: usize,
+) -> Result<Changes, ApiError> {
     let of = app.clone();
     let page = reads::CHANGES.run(shared, move |reader| reader.changes(&of, since.seq, limit)).await?;
     shared.presence.mark_told();
@@ -93,25 +99,25 @@ async fn read(shared: &Shared, app: &AppId, since: Since, limit: usize) -> Resul
 }
 
 /// A page of the snapshot.
-struct Page {
+struct SnapshotPage {
     /// Where it begins.
-    from: After,
+    from: SnapshotCursor,
     users: Vec<View>,
     more: bool,
 }
 
-impl Page {
+impl SnapshotPage {
     async fn read(
-        shared: &Shared,
+        shared: &HttpState,
         app: &AppId,
-        place: Option<After>,
+        place: Option<SnapshotCursor>,
         limit: usize,
     ) -> Result<Self, ApiError> {
         let app = app.clone();
         let read = move |reader: &mut SqliteReader| {
             // The number first: what changes between the two is told again, and nothing is missed.
             let feed = reader.changes(&app, 0, 0)?;
-            let start = || After { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
+            let start = || SnapshotCursor { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
             let from = place.unwrap_or_else(start);
             let mut users = reader.list(&app, from.id(), limit + 1)?;
             let more = users.len() > limit;
@@ -125,19 +131,19 @@ impl Page {
     }
 
     /// The place after an app user of the page.
-    fn after(&self, user: &View) -> After {
-        After { id: user.id.as_str().to_owned(), ..self.from.clone() }
+    fn after(&self, user: &View) -> SnapshotCursor {
+        SnapshotCursor { id: user.id.as_str().to_owned(), ..self.from.clone() }
     }
 
     /// Where the next page begins, if there is one.
-    fn next(&self) -> Option<After> {
+    fn next(&self) -> Option<SnapshotCursor> {
         self.users.last().filter(|_| self.more).map(|last| self.after(last))
     }
 }
 
 /// What a follower asks for.
-struct Asked {
-    from: Place,
+struct FeedRequest {
+    from: FeedCursor,
     limit: usize,
     wait: Duration,
     envelope: Envelope,
@@ -145,33 +151,33 @@ struct Asked {
     types: bool,
 }
 
-impl Asked {
-    fn read(call: &Call) -> Result<Self, ApiError> {
-        let mut envelope = accepts(&call.headers, envelope::BATCH);
+impl FeedRequest {
+    fn read(request: &ApiRequest) -> Result<Self, ApiError> {
+        let mut envelope = accepts(&request.headers, envelope::BATCH);
         let (mut since, mut snapshot, mut after, mut types) = (None, false, None, None);
         let (mut size, mut wait) = (DEFAULT_LIMIT, None);
-        for (key, value) in &call.query {
+        for (key, value) in &request.query {
             match key.as_str() {
-                "since" => since = Some(Since::read(value)?),
+                "since" => since = Some(ChangeCursor::read(value)?),
                 "limit" => size = limit(key, value, MOST)?,
                 "wait" => wait = Some(seconds(value)?),
                 "snapshot" => snapshot = truth(key, value)?,
                 "types" => types = Some(truth(key, value)?),
                 "envelope" if value == "cloudevents" => envelope = true,
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
-                "after" => after = Some(After::read(value).ok_or_else(not_a_cursor)?),
+                "after" => after = Some(SnapshotCursor::read(value).ok_or_else(not_a_cursor)?),
                 // What the call does not know was refused before.
                 _ => {}
             }
         }
         let from = match (since, snapshot, after) {
-            (since, false, None) => Place::Change(since.unwrap_or_default()),
-            (None, true, after) => Place::Snapshot(after),
+            (since, false, None) => FeedCursor::Change(since.unwrap_or_default()),
+            (None, true, after) => FeedCursor::Snapshot(after),
             (Some(_), true, _) => return Err(ApiError::bad_request("since and snapshot exclude each other")),
             (_, false, Some(_)) => return Err(ApiError::bad_request("after is for snapshot=true")),
         };
         // What would have no effect is refused: its caller believes that it has.
-        if types.is_some() && !accepts(&call.headers, STREAM) {
+        if types.is_some() && !accepts(&request.headers, STREAM) {
             return Err(ApiError::bad_request(format!("types is for a stream: ask with Accept: {STREAM}")));
         }
         if wait.is_some() && snapshot {
@@ -180,7 +186,7 @@ impl Asked {
             return Err(ApiError::bad_request(why));
         }
         let (wait, types) = (wait.unwrap_or(0), types.unwrap_or(true));
-        let envelope = Envelope::new(envelope, &call.caller.app);
+        let envelope = Envelope::new(envelope, &request.caller.app);
         Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope, types })
     }
 }
@@ -206,13 +212,13 @@ fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 /// What all followers share.
-pub(super) struct Feed {
-    pace: Arc<Pace>,
+pub(super) struct FeedState {
+    pace: Arc<Throttle>,
     heartbeat: Duration,
     stream_life: Duration,
 }
 
-impl Feed {
+impl FeedState {
     pub(super) fn new(settings: &crate::config::FeedSettings) -> Self {
         Self { pace: Arc::default(), heartbeat: settings.heartbeat, stream_life: settings.stream_life }
     }
@@ -224,16 +230,16 @@ impl Feed {
 }
 
 /// A follower, counted while it is there.
-struct Reading(Arc<Metrics>);
+struct FollowerGuard(Arc<Metrics>);
 
-impl Reading {
+impl FollowerGuard {
     fn begin(metrics: &Arc<Metrics>) -> Self {
         metrics.feed_readers.inc();
         Self(metrics.clone())
     }
 }
 
-impl Drop for Reading {
+impl Drop for FollowerGuard {
     fn drop(&mut self) {
         self.0.feed_readers.dec();
     }

@@ -1,6 +1,6 @@
 //! What happened to an app user, and what was known of it then.
 
-mod past;
+mod journal_pages;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::call::{Call, no_user};
+use super::api_request::{ApiRequest, no_user};
 use super::error::{ApiError, json};
-use super::links::PageLinks;
+use super::page_links::PageLinks;
 use super::parameters::limit;
 use super::reads;
 use crate::domain::command::Name;
-use crate::domain::{AppId, ClientId, SmoochId, View, moment};
+use crate::domain::{AppId, ClientId, SmoochId, View, timestamp};
 use crate::rebuild::history_replay::{Difference, EventDiff, HistoryReplay, Merge};
 use crate::rebuild::sources::Sources;
 use crate::smooch::json::write_string;
@@ -24,7 +24,7 @@ use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, CompactionPoint, Entry, Heads, Reader, Seq, Source};
-use past::{Past, each};
+use journal_pages::{JournalPages, each};
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
@@ -73,14 +73,15 @@ impl Subject {
 /// now. `limit` is 1 to 1000, by default 25; the next page is that `after` what this one says.
 /// Of a call to our own API it is told how it was made. `include=body` adds the bodies as they were received. Where the journal was trimmed, `oldest` is the first
 /// entry that is kept, and `oldestBody` the first whose body is.
-pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
-    let asked = Asked::read(&call.query)?;
-    let (app, name, most) = (call.caller.app.clone(), call.user()?, call.shared.bounds.history_events);
+pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
+    request.caller.must_be_app()?;
+    let asked = HistoryRequest::read(&request.query)?;
+    let (app, name, most) =
+        (request.caller.app.clone(), request.user()?, request.shared.bounds.history_events);
     let read = move |reader: &mut SqliteReader| Ok(page(reader, &app, &name, most, &asked));
-    let (text, after) = reads::HISTORY.run(&call.shared, read).await??;
+    let (text, after) = reads::HISTORY.run(&request.shared, read).await??;
     let after = after.map(|after| after.to_string());
-    let links = PageLinks::of(&call, &["after"], None, after.as_deref().map(|after| ("after", after)));
+    let links = PageLinks::of(&request, &["after"], None, after.as_deref().map(|after| ("after", after)));
     Ok(links.head(json(StatusCode::OK, format!("{{{text},{}}}", links.member()))))
 }
 
@@ -90,10 +91,10 @@ fn page(
     app: &AppId,
     name: &Name,
     most: usize,
-    asked: &Asked,
+    asked: &HistoryRequest,
 ) -> Result<(String, Option<Seq>), ApiError> {
     let subject = Subject::find(reader, app, name)?;
-    let mut past = Past::of(reader, app, &subject.connected, &subject.group);
+    let mut past = JournalPages::of(reader, app, &subject.connected, &subject.group);
     let whole = past.read(most)?;
     while past.touching.range(..asked.after).count() <= asked.limit && past.more()? {}
     let mut page: BTreeSet<Seq> =
@@ -119,7 +120,7 @@ fn page(
             fold.apply(event);
         }
     })?;
-    let (mut texts, mut apart) = (Vec::new(), Apart { reader, app, left: MOST_APART });
+    let (mut texts, mut apart) = (Vec::new(), UnmergePreviews { reader, app, left: MOST_APART });
     for (entry, learned, body) in told.iter().rev() {
         let merges = match learned {
             Some(learned) => apart.merges(&learned.merges)?,
@@ -138,13 +139,13 @@ fn page(
 }
 
 /// What un-merging gives, for as many merges as one answer looks it up.
-struct Apart<'r> {
+struct UnmergePreviews<'r> {
     reader: &'r mut SqliteReader,
     app: &'r AppId,
     left: usize,
 }
 
-impl Apart<'_> {
+impl UnmergePreviews<'_> {
     fn merges(&mut self, merges: &[Merge]) -> Result<Vec<String>, ApiError> {
         let mut texts = Vec::with_capacity(merges.len());
         for merge in merges {
@@ -214,13 +215,13 @@ fn event_text(entry: &Entry) -> String {
     out
 }
 
-struct Asked {
+struct HistoryRequest {
     limit: usize,
     after: Seq,
     bodies: bool,
 }
 
-impl Asked {
+impl HistoryRequest {
     fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
         let mut asked = Self { limit: DEFAULT_LIMIT, after: Seq::MAX, bodies: false };
         for (key, value) in query {
@@ -242,33 +243,33 @@ impl Asked {
 
 /// A moment of the past, and whether it is asked where each value is from.
 #[derive(Clone, Copy)]
-pub(super) struct Then {
-    moment: Moment,
+pub(super) struct PastRequest {
+    moment: AsOf,
     provenance: bool,
 }
 
 /// Up to where the journal counts.
 #[derive(Clone, Copy)]
-enum Moment {
+enum AsOf {
     Now,
     Entry(Seq),
     /// In ms since 1970.
     Received(i64),
 }
 
-impl Then {
+impl PastRequest {
     /// Nothing if the app user is asked for as it is. What the call does not know was refused before.
     pub(super) fn asked(query: &[(String, String)]) -> Result<Option<Self>, ApiError> {
-        let mut then = Self { moment: Moment::Now, provenance: false };
+        let mut then = Self { moment: AsOf::Now, provenance: false };
         for (key, value) in query {
             match (key.as_str(), value.as_str()) {
-                ("asOf", value) => then.moment = Moment::read(value)?,
+                ("asOf", value) => then.moment = AsOf::read(value)?,
                 ("include", "provenance") => then.provenance = true,
                 ("include", _) => return Err(ApiError::bad_request("include may be provenance")),
                 _ => {}
             }
         }
-        Ok((then.provenance || !matches!(then.moment, Moment::Now)).then_some(then))
+        Ok((then.provenance || !matches!(then.moment, AsOf::Now)).then_some(then))
     }
 }
 
@@ -277,14 +278,15 @@ fn journal_number(value: &str) -> Option<Seq> {
     value.parse().ok().filter(|number| *number < 100_000_000_000)
 }
 
-impl Moment {
+impl AsOf {
     fn read(value: &str) -> Result<Self, ApiError> {
-        let time = || moment::asked(value).map(|time| Self::Received(time.div_euclid(1000)));
+        let time = || timestamp::parse_parameter(value).map(|time| Self::Received(time.div_euclid(1000)));
         // No journal and no clock of Smooch's is below zero: as a moment it would silently be before everything.
         let is_below_zero = value.starts_with('-');
         let moment = journal_number(value).map(Self::Entry).or_else(time).filter(|_| !is_below_zero);
-        let expected =
-            || ApiError::bad_request(format!("asOf must be a journal number, or {}", moment::ASKED));
+        let expected = || {
+            ApiError::bad_request(format!("asOf must be a journal number, or {}", timestamp::PARAMETER_FORMS))
+        };
         moment.ok_or_else(expected)
     }
 
@@ -315,12 +317,13 @@ impl Moment {
 /// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
 /// does not reach on any more, with the `oldest` number for which it does; of a value that is older, nobody
 /// knows the event.
-pub(super) async fn then(call: &Call, then: &Then) -> Result<Response, ApiError> {
-    call.caller.must_be_app()?;
-    let (app, name, most) = (call.caller.app.clone(), call.user()?, call.shared.bounds.history_events);
+pub(super) async fn then(request: &ApiRequest, then: &PastRequest) -> Result<Response, ApiError> {
+    request.caller.must_be_app()?;
+    let (app, name, most) =
+        (request.caller.app.clone(), request.user()?, request.shared.bounds.history_events);
     let then = *then;
     let read = move |reader: &mut SqliteReader| Ok(as_of(reader, &app, &name, most, &then));
-    Ok(json(StatusCode::OK, reads::THEN.run(&call.shared, read).await??))
+    Ok(json(StatusCode::OK, reads::THEN.run(&request.shared, read).await??))
 }
 
 /// What [`then`] answers, as text.
@@ -329,9 +332,9 @@ fn as_of(
     app: &AppId,
     name: &Name,
     most: usize,
-    then: &Then,
+    then: &PastRequest,
 ) -> Result<String, ApiError> {
-    if let Moment::Entry(number) = then.moment {
+    if let AsOf::Entry(number) = then.moment {
         // A time in seconds, most likely: it would silently mean now.
         let last = reader.last()?;
         if number > last {
@@ -346,7 +349,7 @@ fn as_of(
         return Err(no_user());
     }
     let nobody = BTreeSet::new();
-    let mut past = Past::of(reader, app, &subject.connected, &nobody);
+    let mut past = JournalPages::of(reader, app, &subject.connected, &nobody);
     let mut whole = past.read(most)?;
     let (horizon, base) = past.base(&nobody)?;
     let own = past.seqs;
@@ -360,7 +363,7 @@ fn as_of(
     }
     let clients: Vec<ClientId> = fold.claimed();
     let rivals = reader.claimants(app, &clients)?;
-    let mut others = Past::of(reader, app, &rivals, &nobody);
+    let mut others = JournalPages::of(reader, app, &rivals, &nobody);
     whole = whole && others.read(most)?;
     if !whole {
         let why = format!(

@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
-use super::trace::Route;
+use super::request_id::Route;
 use crate::config::ServerSettings;
 
 /// The names of the admin listener.

@@ -7,9 +7,9 @@ use axum::response::Response;
 use futures_util::stream::{StreamExt, iter};
 use serde_json::json;
 
-use super::body::{self, Bounds};
+use super::body::{self, BodyLimits};
 use super::error::{ApiError, json};
-use super::{Shared, State, parameters};
+use super::{HttpState, State, parameters};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade};
 use crate::ingest::queue::{ImportJob, ImportResult, SubmitError};
@@ -44,7 +44,7 @@ pub(super) async fn receive(
         );
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "app_not_found", why));
     }
-    let bounds = Bounds { bytes: PIECE, time: shared.bounds.body_timeout };
+    let bounds = BodyLimits { bytes: PIECE, time: shared.bounds.body_timeout };
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
@@ -79,7 +79,7 @@ pub(super) async fn receive(
 
 /// Learns a line; what is wrong with it, if it can never be used.
 async fn learn(
-    shared: &Shared,
+    shared: &HttpState,
     path: &str,
     (asked, default): (Option<&str>, Option<&str>),
     line: &[u8],

@@ -61,7 +61,7 @@ pub struct Claims {
 
 /// Why a token is refused. Its text is meant for the caller: it quotes nothing of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum TokenError {
     /// Longer than any honest token.
     #[error("Invalid JWT. It is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
@@ -115,7 +115,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// What is wrong with the token's shape or its header.
-pub fn key_id(token: &str) -> Result<String, Refusal> {
+pub fn key_id(token: &str) -> Result<String, TokenError> {
     Token::read(token).map(|token| token.key_id)
 }
 
@@ -125,7 +125,7 @@ pub fn key_id(token: &str) -> Result<String, Refusal> {
 ///
 /// # Errors
 /// The first thing that is wrong; nothing about the claims before the signature was found right.
-pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, Refusal> {
+pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError> {
     install();
     let token = Token::read(token)?;
     let key = DecodingKey::from_secret(secret);
@@ -133,20 +133,20 @@ pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, Refusal> {
         jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), &key, token.algorithm);
     // With an empty secret anybody could have signed.
     if secret.is_empty() || !signed.is_ok_and(|right| right) {
-        return Err(Refusal::Signature);
+        return Err(TokenError::Signature);
     }
-    let Members(claims) = serde_json::from_slice(&token.payload).map_err(|_| Refusal::Payload)?;
+    let UniqueMembers(claims) = serde_json::from_slice(&token.payload).map_err(|_| TokenError::Payload)?;
     check_times(&claims, now)?;
     let scope = match claims.get("scope").and_then(Value::as_str) {
         Some("app") => Scope::App,
         Some("appUser") => Scope::AppUser,
         Some("account") => Scope::Account,
-        _ => return Err(Refusal::Scope),
+        _ => return Err(TokenError::Scope),
     };
     let user_id = match (scope, claims.get("userId").and_then(Value::as_str)) {
-        (Scope::AppUser, None | Some("")) => return Err(Refusal::UserId),
+        (Scope::AppUser, None | Some("")) => return Err(TokenError::UserId),
         // No app user has NUL in their name.
-        (Scope::AppUser, Some(id)) if id.contains('\0') => return Err(Refusal::UserId),
+        (Scope::AppUser, Some(id)) if id.contains('\0') => return Err(TokenError::UserId),
         (Scope::AppUser, Some(id)) => Some(id.to_owned()),
         _ => None,
     };
@@ -177,77 +177,77 @@ struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    fn read(token: &'a str) -> Result<Self, Refusal> {
+    fn read(token: &'a str) -> Result<Self, TokenError> {
         if token.len() > LONGEST_TOKEN {
-            return Err(Refusal::TooLong);
+            return Err(TokenError::TooLong);
         }
-        let (message, signature) = token.rsplit_once('.').ok_or(Refusal::Shape)?;
-        let (header, payload) = message.split_once('.').ok_or(Refusal::Shape)?;
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Shape)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::Shape)?;
         // The engine takes one spelling of each value only, and a dot is none of its letters.
-        let bytes = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| Refusal::Shape);
+        let bytes = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Shape);
         let (header, payload, _) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
 
-        let Members(header) = serde_json::from_slice(&header).map_err(|_| Refusal::Header)?;
+        let UniqueMembers(header) = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;
         if header.contains_key("crit") || header.contains_key("b64") {
-            return Err(Refusal::Extension);
+            return Err(TokenError::Extension);
         }
         let algorithm = match header.get("alg").and_then(Value::as_str) {
             Some("HS256") => Algorithm::HS256,
             Some("HS384") => Algorithm::HS384,
             Some("HS512") => Algorithm::HS512,
-            _ => return Err(Refusal::Algorithm),
+            _ => return Err(TokenError::Algorithm),
         };
-        let key_id = header.get("kid").ok_or(Refusal::KeyIdMissing)?.as_str().ok_or(Refusal::KeyId)?;
+        let key_id = header.get("kid").ok_or(TokenError::KeyIdMissing)?.as_str().ok_or(TokenError::KeyId)?;
         if !(1..=LONGEST_KEY_ID).contains(&key_id.chars().count()) || key_id.chars().any(char::is_control) {
-            return Err(Refusal::KeyId);
+            return Err(TokenError::KeyId);
         }
         Ok(Self { key_id: key_id.to_owned(), algorithm, message, payload, signature })
     }
 }
 
-fn check_times(claims: &BTreeMap<String, Value>, now: i64) -> Result<(), Refusal> {
+fn check_times(claims: &BTreeMap<String, Value>, now: i64) -> Result<(), TokenError> {
     // Seconds are exact in an f64 for the next 285 million years.
     let now = now as f64;
     let time = |name: &'static str| match claims.get(name).map(Value::as_f64) {
         None => Ok(None),
         Some(Some(seconds)) if seconds.is_finite() && seconds >= 0.0 => Ok(Some(seconds)),
-        Some(_) => Err(Refusal::Time(name)),
+        Some(_) => Err(TokenError::Time(name)),
     };
     if time("exp")?.is_some_and(|end| now >= end + LEEWAY) {
-        return Err(Refusal::Expired);
+        return Err(TokenError::Expired);
     }
     for (name, leeway) in [("nbf", LEEWAY), ("iat", IAT_LEEWAY)] {
         if time(name)?.is_some_and(|start| now < start - leeway) {
-            return Err(Refusal::NotYetValid(name));
+            return Err(TokenError::NotYetValid(name));
         }
     }
     Ok(())
 }
 
 /// A JSON object in which no member is repeated.
-struct Members(BTreeMap<String, Value>);
+struct UniqueMembers(BTreeMap<String, Value>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for UniqueMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members;
+        struct UniqueMembersVisitor;
+        impl<'de> Visitor<'de> for UniqueMembersVisitor {
+            type Value = UniqueMembers;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueMembers, A::Error> {
                 let mut members = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry()? {
                     if members.insert(name, value).is_some() {
                         return Err(A::Error::custom("a member is repeated"));
                     }
                 }
-                Ok(Members(members))
+                Ok(UniqueMembers(members))
             }
         }
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(UniqueMembersVisitor)
     }
 }
 

@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::ServiceExt;
 
-use super::trace::{Route, Trace};
+use super::request_id::{RequestId, Route};
 use crate::config::ServerSettings;
 use crate::metrics::Metrics;
 
@@ -43,7 +43,7 @@ const HEAD_TOO_LARGE: &str = "head_too_large";
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ConnectionLimits {
     header_timeout: Duration,
     idle_timeout: Duration,
     header_bytes: usize,
@@ -51,7 +51,7 @@ pub struct Limits {
     per_address: usize,
 }
 
-impl From<&ServerSettings> for Limits {
+impl From<&ServerSettings> for ConnectionLimits {
     fn from(server: &ServerSettings) -> Self {
         Self {
             header_timeout: server.header_timeout,
@@ -90,7 +90,7 @@ impl Routes {
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
-    limits: watch::Receiver<Limits>,
+    limits: watch::Receiver<ConnectionLimits>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -143,18 +143,18 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     routes: Routes,
-    limits: Limits,
+    limits: ConnectionLimits,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are one small write each; holding them back for more would only delay them.
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
-    let stream = TokioIo::new(Timed::new(stream, limits, requests.clone()));
+    let stream = TokioIo::new(TimedStream::new(stream, limits, requests.clone()));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
-        let trace = Trace::of(request.headers());
+        let trace = RequestId::of(request.headers());
         let name = trace.request.clone();
         let handle = async move {
             if head_bytes(&request) > limits.header_bytes {
@@ -211,16 +211,16 @@ struct Requests {
     connection: Mutex<Option<Waker>>,
 }
 
-struct UnderWay(Arc<Requests>);
+struct RequestGuard(Arc<Requests>);
 
 impl Requests {
-    fn begin(self: &Arc<Self>) -> UnderWay {
+    fn begin(self: &Arc<Self>) -> RequestGuard {
         self.begun.fetch_add(1, Ordering::AcqRel);
-        UnderWay(self.clone())
+        RequestGuard(self.clone())
     }
 }
 
-impl UnderWay {
+impl RequestGuard {
     /// An answer whose length is not known is a stream: the request is under way until its end.
     fn until_sent(self, body: Body) -> Body {
         if body.size_hint().exact().is_some() {
@@ -233,7 +233,7 @@ impl UnderWay {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.finished.fetch_add(1, Ordering::AcqRel);
         let waker = self.0.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
@@ -242,9 +242,9 @@ impl Drop for UnderWay {
 }
 
 /// A connection that fails a read once its time is up.
-struct Timed {
+struct TimedStream {
     stream: TcpStream,
-    limits: Limits,
+    limits: ConnectionLimits,
     requests: Arc<Requests>,
     timer: Pin<Box<Sleep>>,
     waiting: Waiting,
@@ -262,8 +262,8 @@ enum Waiting {
     Idle,
 }
 
-impl Timed {
-    fn new(stream: TcpStream, limits: Limits, requests: Arc<Requests>) -> Self {
+impl TimedStream {
+    fn new(stream: TcpStream, limits: ConnectionLimits, requests: Arc<Requests>) -> Self {
         let timer = Box::pin(sleep_until(Instant::now() + limits.header_timeout));
         Self { stream, limits, requests, timer, waiting: Waiting::Head, finished: 0, stuck: false }
     }
@@ -276,7 +276,7 @@ impl Timed {
     }
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -310,7 +310,7 @@ impl AsyncRead for Timed {
     }
 }
 
-impl Timed {
+impl TimedStream {
     /// A peer that takes nothing for as long as a connection may be idle has gone.
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
@@ -326,7 +326,7 @@ impl Timed {
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, written)
@@ -359,13 +359,13 @@ impl AsyncWrite for Timed {
 struct Addresses(Mutex<HashMap<IpAddr, usize>>);
 
 /// An address's place; given back when dropped.
-struct Place(Option<(Arc<Addresses>, IpAddr)>);
+struct ConnectionSlot(Option<(Arc<Addresses>, IpAddr)>);
 
 impl Addresses {
     /// `None` if the address has `most` already. 0 is no bound.
-    fn enter(self: &Arc<Self>, peer: SocketAddr, most: usize) -> Option<Place> {
+    fn enter(self: &Arc<Self>, peer: SocketAddr, most: usize) -> Option<ConnectionSlot> {
         if most == 0 {
-            return Some(Place(None));
+            return Some(ConnectionSlot(None));
         }
         let mut open = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let count = open.entry(peer.ip()).or_insert(0);
@@ -373,11 +373,11 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Place(Some((self.clone(), peer.ip()))))
+        Some(ConnectionSlot(Some((self.clone(), peer.ip()))))
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let Some((addresses, ip)) = self.0.take() else { return };
         let mut open = addresses.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -2,34 +2,34 @@
 
 mod addresses;
 mod admin;
-mod admit;
+mod admin_actions;
+mod api_request;
 mod app_users;
 mod auth;
 mod body;
-mod call;
-mod census;
-pub mod describe;
 mod devices;
+mod erasure;
 mod error;
 mod export;
+mod export_format;
 mod feed;
-mod forget;
-mod form;
 mod history;
 mod host;
 mod import;
 pub mod jwt;
-mod links;
+mod list_request;
 pub mod listen;
-mod lists;
+mod metric_counts;
+mod middleware;
 mod not_offered;
+pub mod openapi;
+mod page_links;
 mod parameters;
-mod path_words;
+mod path_segments;
 mod reads;
+mod request_id;
 mod signature;
-mod stray;
-mod trace;
-mod upkeep;
+mod stray_webhooks;
 mod users;
 mod webhooks;
 
@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use axum::middleware;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use tokio::sync::watch;
@@ -54,36 +54,36 @@ use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::readers::Readers;
 use crate::store::sqlite::{Doubts, Presence, SqliteReader};
-use admit::{Origins, Rates};
 use auth::Apps;
 use body::Budget;
-use census::Census;
 use error::ApiError;
 pub use export::filtered;
 use host::Hosts;
 pub use import::PIECE;
+use metric_counts::MetricCounts;
+use middleware::{AllowedOrigins, RateLimits};
 use signature::Secrets;
 pub use webhooks::QUARANTINED;
 
 /// What the handlers share.
-pub struct Shared {
+pub struct HttpState {
     apps: Apps,
     secrets: Secrets,
     queue: Queue,
     readers: Readers<SqliteReader>,
     commits: CommitNotifier,
-    feed: feed::Feed,
+    feed: feed::FeedState,
     /// When each app was last heard.
     pub app_activity: AppActivity,
-    census: Census,
+    census: MetricCounts,
     presence: Presence,
     doubts: Doubts,
-    files: Files,
+    files: DatabaseFiles,
     metrics: Arc<Metrics>,
-    bounds: Bounds,
+    bounds: RequestLimits,
     bodies: Budget,
-    rates: Rates,
-    origins: Origins,
+    rates: RateLimits,
+    origins: AllowedOrigins,
     hosts: Hosts,
     /// What init tells of each app, as JSON.
     inits: HashMap<AppId, String>,
@@ -93,7 +93,7 @@ pub struct Shared {
 
 /// The files of the database.
 #[derive(Clone)]
-struct Files {
+struct DatabaseFiles {
     database: PathBuf,
     wal: PathBuf,
     /// The most bytes that the second may have.
@@ -102,7 +102,7 @@ struct Files {
     backups: Option<PathBuf>,
 }
 
-impl Files {
+impl DatabaseFiles {
     fn new(settings: &Settings) -> Self {
         let StoreUrl::Sqlite(path) = &settings.store.url;
         // Where a link leads to, because the log is beside that.
@@ -115,7 +115,7 @@ impl Files {
 }
 
 /// What a request may cost.
-struct Bounds {
+struct RequestLimits {
     webhook_body: usize,
     rest_body: usize,
     body_timeout: Duration,
@@ -126,7 +126,7 @@ struct Bounds {
     future_tolerance: Duration,
 }
 
-impl Shared {
+impl HttpState {
     /// Prepares the credentials of the settings, so that no request has to.
     pub fn new(
         settings: &Settings,
@@ -143,17 +143,17 @@ impl Shared {
             queue,
             readers,
             commits,
-            feed: feed::Feed::new(&settings.feed),
+            feed: feed::FeedState::new(&settings.feed),
             app_activity: AppActivity::new(silences(settings)),
-            census: Census::new(settings.apps.iter().map(|app| app.id.as_str().into())),
+            census: MetricCounts::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
             doubts,
-            files: Files::new(settings),
+            files: DatabaseFiles::new(settings),
             metrics,
-            bounds: Bounds::from(settings),
+            bounds: RequestLimits::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
-            rates: Rates::new(settings.limits.requests_per_second, settings.limits.request_burst),
-            origins: Origins::new(&settings.server.cors_origins),
+            rates: RateLimits::new(settings.limits.requests_per_second, settings.limits.request_burst),
+            origins: AllowedOrigins::new(&settings.server.cors_origins),
             hosts: Hosts::new(&settings.server),
             inits: inits(settings),
             draining: watch::Sender::new(false),
@@ -187,12 +187,12 @@ impl Shared {
             census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
             doubts: self.doubts.clone(),
-            files: Files { backups: settings.backup.folder.clone(), ..self.files.clone() },
+            files: DatabaseFiles { backups: settings.backup.folder.clone(), ..self.files.clone() },
             metrics: self.metrics.clone(),
-            bounds: Bounds::from(settings),
+            bounds: RequestLimits::from(settings),
             bodies: self.bodies.resized(limits.bodies_in_flight),
             rates: self.rates.again(limits.requests_per_second, limits.request_burst),
-            origins: Origins::new(&settings.server.cors_origins),
+            origins: AllowedOrigins::new(&settings.server.cors_origins),
             hosts: self.hosts.again(&settings.server),
             inits: inits(settings),
             draining: self.draining.clone(),
@@ -200,7 +200,7 @@ impl Shared {
     }
 }
 
-impl From<&Settings> for Bounds {
+impl From<&Settings> for RequestLimits {
     fn from(settings: &Settings) -> Self {
         Self {
             webhook_body: settings.limits.webhook_body,
@@ -224,11 +224,11 @@ fn inits(settings: &Settings) -> HashMap<AppId, String> {
     settings.apps.iter().map(|app| (app.id.as_str().into(), devices::app_text(app))).collect()
 }
 
-type State = axum::extract::State<Arc<Shared>>;
+type State = axum::extract::State<Arc<HttpState>>;
 
 /// The public listener: webhooks and REST.
-pub fn public(shared: Arc<Shared>) -> Router {
-    let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray::other_method);
+pub fn public(shared: Arc<HttpState>) -> Router {
+    let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray_webhooks::other_method);
     let app_users = Router::new()
         .route("/init", post(devices::init))
         .route("/changes", get(feed::changes))
@@ -259,22 +259,22 @@ pub fn public(shared: Arc<Shared>) -> Router {
         .nest("/v2", with_app(&users))
         // Before the layer, which answers the OPTIONS of browsers.
         .method_not_allowed_fallback(no_method)
-        .layer(middleware::from_fn_with_state(shared.clone(), admit::admit));
+        .layer(from_fn_with_state(shared.clone(), middleware::process_request));
     let others = Router::new()
-        .route("/openapi.json", get(describe::openapi))
-        .route("/docs", get(describe::page))
-        .route("/docs/page.css", get(describe::style))
-        .route("/docs/page.js", get(describe::script))
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(openapi::page))
+        .route("/docs/page.css", get(openapi::style))
+        .route("/docs/page.js", get(openapi::script))
         .merge(rest)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(middleware::from_fn_with_state(shared.clone(), stray::notice));
+        .layer(from_fn_with_state(shared.clone(), stray_webhooks::notice));
     let routes = Router::new()
         .route("/webhooks", webhooks())
         .route("/webhooks/{app}", webhooks())
         .merge(others)
         .with_state(shared);
-    routes.clone().fallback(move |request| addresses::look_again(routes, request))
+    routes.clone().fallback(move |request| addresses::retry_normalized_path(routes, request))
 }
 
 /// The public listener before there is a database: whoever asks is told to come again.
@@ -287,19 +287,19 @@ pub fn starting(metrics: Arc<Metrics>) -> Router {
 
 /// The admin listener before there is a database: alive, and not ready.
 pub fn admin_starting(server: &ServerSettings) -> Router {
-    let own = middleware::from_fn_with_state(Hosts::new(server), host::only_own);
+    let own = from_fn_with_state(Hosts::new(server), host::only_own);
     starting(Arc::default()).route("/livez", get(admin::alive)).layer(own)
 }
 
 /// The admin listener: health, metrics, and what an operator changes.
-pub fn admin(shared: Arc<Shared>) -> Router {
-    let own = middleware::from_fn_with_state(shared.hosts.clone(), host::only_own);
+pub fn admin(shared: Arc<HttpState>) -> Router {
+    let own = from_fn_with_state(shared.hosts.clone(), host::only_own);
     let changing = Router::new()
-        .route("/quarantine/{seq}/redrive", post(upkeep::redrive))
-        .route("/quarantine/{seq}", delete(upkeep::give_up))
-        .route("/rebuild", post(upkeep::rebuild))
+        .route("/quarantine/{seq}/redrive", post(admin_actions::redrive))
+        .route("/quarantine/{seq}", delete(admin_actions::give_up))
+        .route("/rebuild", post(admin_actions::rebuild))
         .route("/import", post(import::receive))
-        .layer(middleware::from_fn(upkeep::no_web_page));
+        .layer(from_fn(admin_actions::no_web_page));
     Router::new()
         .merge(changing)
         .route("/livez", get(admin::alive))
@@ -308,7 +308,7 @@ pub fn admin(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(admin::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(middleware::from_fn(parameters::only_known))
+        .layer(from_fn(parameters::only_known))
         .layer(own)
         .with_state(shared)
 }

@@ -5,7 +5,7 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
-use super::path_words::Words;
+use super::path_segments::PathSegments;
 
 /// A call, or all calls below an address.
 #[derive(Debug)]
@@ -88,7 +88,7 @@ const ALL: &[NotOffered] = &[
 
 /// The call at this address, if it is one of Smooch's that is not offered. Ids may have slashes in them.
 pub(super) fn find(method: &Method, path: &str) -> Option<&'static NotOffered> {
-    let mut words = Words(path);
+    let mut words = PathSegments(path);
     let version = words.next()?;
     let all: Vec<&str> = words.collect();
     let behind = if let ["apps", _, behind @ ..] = &*all
@@ -109,7 +109,7 @@ pub(super) fn find(method: &Method, path: &str) -> Option<&'static NotOffered> {
 impl NotOffered {
     fn is_at(&self, path: &[&str]) -> bool {
         let (here, below) = self.path.strip_suffix("/…").map_or((self.path, false), |here| (here, true));
-        let here: Vec<&str> = Words(here).collect();
+        let here: Vec<&str> = PathSegments(here).collect();
         let fits = |here: &[&str], path: &[&str]| {
             let fits =
                 |(word, given): (&&str, &&str)| word.starts_with('{') || word.eq_ignore_ascii_case(given);

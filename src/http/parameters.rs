@@ -189,11 +189,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::describe;
+    use crate::http::openapi;
 
     /// The query parameters of each call of the document, by its method and path.
     fn documented() -> BTreeMap<String, BTreeSet<String>> {
-        let document: Value = serde_json::from_str(describe::document()).unwrap();
+        let document: Value = serde_json::from_str(openapi::document()).unwrap();
         let resolved = |parameter: &Value| match parameter["$ref"].as_str() {
             Some(place) => document.pointer(&place[1..]).unwrap().clone(),
             None => parameter.clone(),

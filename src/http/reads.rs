@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Shared;
+use super::HttpState;
 use super::error::ApiError;
 use crate::metrics::ReadLevel;
 use crate::store;
@@ -170,14 +170,14 @@ pub(super) fn of_call(call: &str) -> Option<Value> {
 
 impl ReadKind {
     /// Admits a read. 503 where too many of its class wait.
-    pub(super) fn begin(&self, shared: &Shared) -> Result<ActiveRead<SqliteReader>, ApiError> {
+    pub(super) fn begin(&self, shared: &HttpState) -> Result<ActiveRead<SqliteReader>, ApiError> {
         Ok(shared.readers.begin(self.class)?)
     }
 
     /// Runs a read of the service itself, of which there is one at a time.
     pub(super) async fn run_beside<T: Send + 'static>(
         &self,
-        shared: &Shared,
+        shared: &HttpState,
         read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
         Ok(shared.readers.run_beside(self.class, read).await?)
@@ -186,7 +186,7 @@ impl ReadKind {
     /// Admits a read, and runs it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        shared: &Shared,
+        shared: &HttpState,
         read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
         let found = shared.readers.run(self.class, read).await;
@@ -201,7 +201,7 @@ impl ReadKind {
 }
 
 /// How the readers stand, for the metrics.
-pub(super) fn levels(shared: &Shared) -> Vec<ReadLevel> {
+pub(super) fn levels(shared: &HttpState) -> Vec<ReadLevel> {
     let level = |(class, load): (ReadClass, LaneLoad)| {
         let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;
         let ended =
@@ -216,7 +216,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::http::describe;
+    use crate::http::openapi;
 
     /// Calls that look at no database.
     const NONE: [&str; 7] = [
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_call_that_reads_says_what_bounds_it() {
-        let document: Value = serde_json::from_str(describe::document()).unwrap();
+        let document: Value = serde_json::from_str(openapi::document()).unwrap();
         let mut named = std::collections::BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             let Some(call) = item.get("get") else { continue };

@@ -29,13 +29,13 @@ const MOST_SIGNATURES: usize = 10;
 const MOST_SIGNATURE_BYTES: usize = 4096;
 
 /// Whether a request has a header by which a webhook shows who sent it.
-pub(super) fn carries_proof(headers: &HeaderMap) -> bool {
+pub(super) fn has_credential(headers: &HeaderMap) -> bool {
     [API_KEY, HUB].iter().chain(&STANDARD_SIGNATURE).any(|name| headers.contains_key(*name))
 }
 
 /// Why a webhook is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
+pub(super) enum VerifyError {
     /// Nothing to go by.
     Missing,
     /// A credential header is there twice, or makes no sense.
@@ -48,7 +48,7 @@ pub(super) enum Doubt {
     Stale,
 }
 
-impl Doubt {
+impl VerifyError {
     /// As a metric's label.
     pub(super) fn reason(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Doubt {
 }
 
 /// What a request carries to show who sent it.
-pub(super) enum Proof<'s, 'h> {
+pub(super) enum WebhookCredential<'s, 'h> {
     /// The secret of this app.
     Secret(&'s AppId),
     /// An HMAC over the body.
@@ -74,10 +74,10 @@ pub(super) enum Proof<'s, 'h> {
 /// The secrets of all apps.
 pub(super) struct Secrets {
     apps: Vec<AppId>,
-    secrets: Vec<Secret>,
+    secrets: Vec<WebhookSecret>,
 }
 
-struct Secret {
+struct WebhookSecret {
     app: u32,
     hash: [u8; 32],
     /// Keyed with the secret as it is written.
@@ -89,7 +89,7 @@ struct Secret {
 impl Secrets {
     pub(super) fn new(apps: &[AppSettings]) -> Self {
         let secrets = apps.iter().zip(0u32..).flat_map(|(app, n)| {
-            app.webhook_secrets.iter().filter_map(move |secret| Secret::new(n, secret.expose()))
+            app.webhook_secrets.iter().filter_map(move |secret| WebhookSecret::new(n, secret.expose()))
         });
         Self { apps: apps.iter().map(|app| app.id.as_str().into()).collect(), secrets: secrets.collect() }
     }
@@ -100,24 +100,30 @@ impl Secrets {
         headers: &'h HeaderMap,
         now: i64,
         tolerance: Duration,
-    ) -> Result<Proof<'s, 'h>, Doubt> {
+    ) -> Result<WebhookCredential<'s, 'h>, VerifyError> {
         if let Some(key) = only(headers, API_KEY)? {
-            return self.app_by_key(key).map(Proof::Secret);
+            return self.app_by_key(key).map(WebhookCredential::Secret);
         }
         if let Some(given) = only_of(headers, STANDARD_SIGNATURE)? {
             return standard(headers, given, now, tolerance);
         }
-        let given = only(headers, HUB)?.ok_or(Doubt::Missing)?;
-        let digits = given.strip_prefix(b"sha256=").ok_or(Doubt::Malformed)?;
-        Ok(Proof::Hub(unhex(digits).ok_or(Doubt::Malformed)?))
+        let given = only(headers, HUB)?.ok_or(VerifyError::Missing)?;
+        let digits = given.strip_prefix(b"sha256=").ok_or(VerifyError::Malformed)?;
+        Ok(WebhookCredential::Hub(unhex(digits).ok_or(VerifyError::Malformed)?))
     }
 
     /// The app that a request comes from, now that its body is there.
-    pub(super) fn verify<'s>(&'s self, proof: &Proof<'s, '_>, body: &[u8]) -> Result<&'s AppId, Doubt> {
+    pub(super) fn verify<'s>(
+        &'s self,
+        proof: &WebhookCredential<'s, '_>,
+        body: &[u8],
+    ) -> Result<&'s AppId, VerifyError> {
         match proof {
-            Proof::Secret(app) => Ok(app),
-            Proof::Hub(given) => self.app_by(|secret| tag_of(&secret.plain, &[body]).ct_eq(given)),
-            Proof::Standard { id, timestamp, tags } => self.app_by(|secret| {
+            WebhookCredential::Secret(app) => Ok(app),
+            WebhookCredential::Hub(given) => {
+                self.app_by(|secret| tag_of(&secret.plain, &[body]).ct_eq(given))
+            }
+            WebhookCredential::Standard { id, timestamp, tags } => self.app_by(|secret| {
                 let tag = tag_of(&secret.standard, &[id, b".", timestamp, b".", body]);
                 tags.iter().fold(Choice::from(0), |fits, given| fits | given.ct_eq(&tag))
             }),
@@ -126,7 +132,7 @@ impl Secrets {
 
     /// The app whose secret is this one.
     #[inline(never)] // a test counts its instructions
-    fn app_by_key(&self, key: &[u8]) -> Result<&AppId, Doubt> {
+    fn app_by_key(&self, key: &[u8]) -> Result<&AppId, VerifyError> {
         let hash: [u8; 32] = Sha256::digest(key).into();
         self.app_by(|secret| secret.hash.ct_eq(&hash))
     }
@@ -134,16 +140,16 @@ impl Secrets {
     /// Every secret is tried, whichever fits, and secrets are compared by their hashes: the time taken
     /// tells nothing about them.
     #[inline(never)] // a test counts its instructions
-    fn app_by(&self, fits: impl Fn(&Secret) -> Choice) -> Result<&AppId, Doubt> {
+    fn app_by(&self, fits: impl Fn(&WebhookSecret) -> Choice) -> Result<&AppId, VerifyError> {
         let found = self
             .secrets
             .iter()
             .fold(u32::MAX, |found, secret| u32::conditional_select(&found, &secret.app, fits(secret)));
-        self.apps.get(found as usize).ok_or(Doubt::Wrong)
+        self.apps.get(found as usize).ok_or(VerifyError::Wrong)
     }
 }
 
-impl Secret {
+impl WebhookSecret {
     fn new(app: u32, secret: &str) -> Option<Self> {
         let keyed = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).ok();
         let decoded = secret
@@ -164,20 +170,22 @@ fn standard<'h>(
     given: &[u8],
     now: i64,
     tolerance: Duration,
-) -> Result<Proof<'static, 'h>, Doubt> {
-    let id = only_of(headers, STANDARD_ID)?.ok_or(Doubt::Malformed)?;
-    let timestamp = only_of(headers, STANDARD_TIMESTAMP)?.ok_or(Doubt::Malformed)?;
+) -> Result<WebhookCredential<'static, 'h>, VerifyError> {
+    let id = only_of(headers, STANDARD_ID)?.ok_or(VerifyError::Malformed)?;
+    let timestamp = only_of(headers, STANDARD_TIMESTAMP)?.ok_or(VerifyError::Malformed)?;
     let digits = !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.iter().all(u8::is_ascii_digit);
     if id.is_empty() || id.contains(&b'.') || !digits || given.len() > MOST_SIGNATURE_BYTES {
-        return Err(Doubt::Malformed);
+        return Err(VerifyError::Malformed);
     }
-    let signed: i64 =
-        std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok()).ok_or(Doubt::Malformed)?;
+    let signed: i64 = std::str::from_utf8(timestamp)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(VerifyError::Malformed)?;
     if now.abs_diff(signed) > tolerance.as_secs() {
-        return Err(Doubt::Stale);
+        return Err(VerifyError::Stale);
     }
     let tags = given.split(|byte| *byte == b' ').take(MOST_SIGNATURES).filter_map(tag_in).collect();
-    Ok(Proof::Standard { id, timestamp, tags })
+    Ok(WebhookCredential::Standard { id, timestamp, tags })
 }
 
 fn tag_of(keyed: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
@@ -204,19 +212,19 @@ fn unhex(digits: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// The only value of a header; none is `None`, two are malformed.
-fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, Doubt> {
+fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, VerifyError> {
     let mut values = headers.get_all(HeaderName::from_static(name)).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
-        (_, Some(_)) => Err(Doubt::Malformed),
+        (_, Some(_)) => Err(VerifyError::Malformed),
     }
 }
 
 /// The only value of a header that has two names. Under both it must be the same, or it is malformed: nothing
 /// says which of the two was signed.
-fn only_of<'h>(headers: &'h HeaderMap, names: [&'static str; 2]) -> Result<Option<&'h [u8]>, Doubt> {
+fn only_of<'h>(headers: &'h HeaderMap, names: [&'static str; 2]) -> Result<Option<&'h [u8]>, VerifyError> {
     match (only(headers, names[0])?, only(headers, names[1])?) {
-        (Some(one), Some(other)) if one != other => Err(Doubt::Malformed),
+        (Some(one), Some(other)) if one != other => Err(VerifyError::Malformed),
         (one, other) => Ok(one.or(other)),
     }
 }

@@ -5,11 +5,11 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::call::{Call, Shown};
+use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::{ApiError, json};
-use super::links::PageLinks;
+use super::page_links::PageLinks;
 use super::parameters::limit;
-use super::{lists, reads};
+use super::{list_request, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
 use crate::smooch::json::write_string;
@@ -19,40 +19,40 @@ use crate::smooch::rest;
 const MOST: usize = 100;
 const DEFAULT: usize = 25;
 
-fn one(view: &View) -> Shown {
-    Shown::new(view, format!("{{\"user\":{}}}", rest::v2::user(view)))
+fn one(view: &View) -> UserRepresentation {
+    UserRepresentation::new(view, format!("{{\"user\":{}}}", rest::v2::user(view)))
 }
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.
-pub(super) async fn create(call: Call) -> Result<Response, ApiError> {
-    let rest::CreateRequest { user_id, fields, secured } = call.read(rest::v2::create)?;
-    let view = call.change(Action::Create { user_id, fields, secured }).await?;
-    Ok(call.show(StatusCode::CREATED, one(&view)))
+pub(super) async fn create(request: ApiRequest) -> Result<Response, ApiError> {
+    let rest::CreateRequest { user_id, fields, secured } = request.read(rest::v2::create)?;
+    let view = request.change(Action::Create { user_id, fields, secured }).await?;
+    Ok(request.show(StatusCode::CREATED, one(&view)))
 }
 
 /// GET `…/users/{id or externalId}`.
-pub(super) async fn get(call: Call) -> Result<Response, ApiError> {
-    let shown = call.look_up(one).await?;
-    Ok(call.show(StatusCode::OK, shown))
+pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
+    let shown = request.look_up(one).await?;
+    Ok(request.show(StatusCode::OK, shown))
 }
 
 /// PATCH `…/users/{id or externalId}`: what is given is changed, null clears, the rest stays.
-pub(super) async fn update(call: Call) -> Result<Response, ApiError> {
-    let (user, rest::UpdateRequest { fields, repeated }) = (call.user()?, call.read(rest::v2::change)?);
-    let view = call.change(Action::Update { user, fields, repeated }).await?;
-    Ok(call.show(StatusCode::OK, one(&view)))
+pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
+    let (user, rest::UpdateRequest { fields, repeated }) = (request.user()?, request.read(rest::v2::change)?);
+    let view = request.change(Action::Update { user, fields, repeated }).await?;
+    Ok(request.show(StatusCode::OK, one(&view)))
 }
 
 /// DELETE `…/users/{id or externalId}/personalinformation`.
-pub(super) async fn delete_profile(call: Call) -> Result<Response, ApiError> {
-    let view = call.change(Action::DeleteProfile { user: call.user()? }).await?;
-    Ok(call.show(StatusCode::OK, one(&view)))
+pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiError> {
+    let view = request.change(Action::DeleteProfile { user: request.user()? }).await?;
+    Ok(request.show(StatusCode::OK, one(&view)))
 }
 
 /// GET `…/users/{id or externalId}/clients`: a page of those whose type v2 knows.
-pub(super) async fn clients(call: Call) -> Result<Response, ApiError> {
-    let page = Page::read(&call.query)?;
-    let all = call.look_up(rest::v2::clients).await?;
+pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
+    let page = ItemPage::read(&request.query)?;
+    let all = request.look_up(rest::v2::clients).await?;
     let start = match (&page.after, &page.before) {
         (Some(after), _) => all.partition_point(|(id, _)| id <= after),
         (None, Some(before)) => all.partition_point(|(id, _)| id < before).saturating_sub(page.size),
@@ -68,47 +68,47 @@ pub(super) async fn clients(call: Call) -> Result<Response, ApiError> {
     let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(id)));
     let backwards = page.before.is_some();
     let at_start = !backwards && page.after.is_none();
-    Ok(paged(&call, "clients", &items.join(","), &Ends { ends, more, backwards, at_start }, None))
+    Ok(paged(&request, "clients", &items.join(","), &PageEnds { ends, more, backwards, at_start }, None))
 }
 
 /// GET `…/users/{id or externalId}/devices`: those whose type v2 knows, in one answer.
-pub(super) async fn devices(call: Call) -> Result<Response, ApiError> {
-    let all = call.look_up(rest::v2::devices).await?;
+pub(super) async fn devices(request: ApiRequest) -> Result<Response, ApiError> {
+    let all = request.look_up(rest::v2::devices).await?;
     let items: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
     Ok(json(StatusCode::OK, format!("{{\"devices\":[{}]}}", items.join(","))))
 }
 
 /// GET `…/users/{id or externalId}/devices/{device}`.
-pub(super) async fn device(call: Call) -> Result<Response, ApiError> {
-    let all = call.look_up(rest::v2::devices).await?;
-    let id = call.part()?;
+pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
+    let all = request.look_up(rest::v2::devices).await?;
+    let id = request.part()?;
     let found = all.into_iter().find(|(known, _)| known == id);
     let (_, text) =
         found.ok_or_else(|| ApiError::missing("device_not_found", "The user has no such device"))?;
     Ok(json(StatusCode::OK, format!("{{\"device\":{text}}}")))
 }
 
-/// GET `/v2/apps/{app}/users`: a page of those who fit, in the order asked for; see [`lists::Asked`].
-pub(super) async fn list(call: Call) -> Result<Response, ApiError> {
-    let asked = lists::Asked::read(&call.query, &lists::V2)?;
+/// GET `/v2/apps/{app}/users`: a page of those who fit, in the order asked for; see [`list_request::ListRequest`].
+pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
+    let asked = list_request::ListRequest::read(&request.query, &list_request::V2)?;
     let show = |users: &[View]| users.iter().map(rest::v2::user).collect::<Vec<_>>().join(",");
-    let page = asked.page(&call, &reads::PAGE, show).await?;
-    let count = asked.count(&call).await?;
+    let page = asked.page(&request, &reads::PAGE, show).await?;
+    let count = asked.count(&request).await?;
     let [mut first, mut last] = page.ends.map_or([None, None], |ends| ends.map(Some));
     let more = page.next.is_some();
-    if matches!(asked.from, lists::From::Before(_)) {
+    if matches!(asked.from, list_request::PageStart::Before(_)) {
         (first, last) = (page.next.or(last), first);
     } else {
         last = page.next.or(last);
     }
-    let ends = [first, last].map(|place| place.map(|place| lists::cursor(&asked.query, &place)));
-    let backwards = matches!(asked.from, lists::From::Before(_));
-    let at_start = matches!(asked.from, lists::From::Start);
-    Ok(paged(&call, "users", &page.users, &Ends { ends, more, backwards, at_start }, count))
+    let ends = [first, last].map(|place| place.map(|place| list_request::cursor(&asked.query, &place)));
+    let backwards = matches!(asked.from, list_request::PageStart::Before(_));
+    let at_start = matches!(asked.from, list_request::PageStart::Start);
+    Ok(paged(&request, "users", &page.users, &PageEnds { ends, more, backwards, at_start }, count))
 }
 
 /// Where a page of v2 begins and ends.
-struct Ends {
+struct PageEnds {
     /// The cursors of its first and its last item.
     ends: [Option<String>; 2],
     /// There are more in the direction in which it was read.
@@ -119,8 +119,14 @@ struct Ends {
 }
 
 /// A page in v2's shape.
-fn paged(call: &Call, name: &str, items: &str, ends: &Ends, count: Option<lists::FitCount>) -> Response {
-    let Ends { ends: [first, last], more, backwards, at_start } = ends;
+fn paged(
+    request: &ApiRequest,
+    name: &str,
+    items: &str,
+    ends: &PageEnds,
+    count: Option<list_request::FitCount>,
+) -> Response {
+    let PageEnds { ends: [first, last], more, backwards, at_start } = ends;
     let mut text = format!("{{\"{name}\":[{items}],\"meta\":{{\"hasMore\":{more}");
     for (name, cursor) in [("afterCursor", last), ("beforeCursor", first)] {
         if let Some(cursor) = cursor {
@@ -134,7 +140,7 @@ fn paged(call: &Call, name: &str, items: &str, ends: &Ends, count: Option<lists:
     let prev = first.as_deref().filter(|_| if *backwards { *more } else { !at_start });
     let next = last.as_deref().filter(|_| *backwards || *more);
     let links = PageLinks::of(
-        call,
+        request,
         &["page[after]", "page[before]"],
         prev.map(|cursor| ("page[before]", cursor)),
         next.map(|cursor| ("page[after]", cursor)),
@@ -144,13 +150,13 @@ fn paged(call: &Call, name: &str, items: &str, ends: &Ends, count: Option<lists:
 }
 
 /// A page of a list that is read whole.
-struct Page {
+struct ItemPage {
     size: usize,
     after: Option<String>,
     before: Option<String>,
 }
 
-impl Page {
+impl ItemPage {
     fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
         let mut page = Self { size: DEFAULT, after: None, before: None };
         for (key, value) in query {

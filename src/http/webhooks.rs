@@ -11,11 +11,11 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::addresses::without_padding;
-use super::body::{Bounds, Share};
+use super::body::{BodyLimits, Share};
 use super::error::{ApiError, json};
-use super::signature::{CREDENTIALS, Doubt, Proof};
-use super::trace::Route;
-use super::{Shared, State, body};
+use super::request_id::Route;
+use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
+use super::{HttpState, State, body};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{SubmitError, WebhookJob, WebhookResult};
@@ -55,7 +55,7 @@ pub(super) async fn receive(
         // What cannot be decoded is nobody's app.
         Err(_) => Some(""),
     };
-    let request = Request { headers: &headers, path, peer: peer.ip() };
+    let request = WebhookHead { headers: &headers, path, peer: peer.ip() };
     let mut response = match take(&shared, &request, body).await {
         Ok(receipt) => stored(&receipt),
         Err(error) => error.into_response(),
@@ -74,36 +74,36 @@ fn stored(receipt: &WebhookResult) -> Response {
 }
 
 /// A request without its body.
-struct Request<'r> {
+struct WebhookHead<'r> {
     headers: &'r HeaderMap,
     path: Option<&'r str>,
     peer: IpAddr,
 }
 
-impl Request<'_> {
+impl WebhookHead<'_> {
     /// An app that is not this secret's is answered as an app that does not exist.
-    fn names<'s>(&self, app: &'s AppId) -> Result<&'s AppId, Doubt> {
+    fn names<'s>(&self, app: &'s AppId) -> Result<&'s AppId, VerifyError> {
         let is_it =
             |path: &str| path == app.as_str() || without_padding(path).eq_ignore_ascii_case(app.as_str());
-        if self.path.is_none_or(is_it) { Ok(app) } else { Err(Doubt::OtherApp) }
+        if self.path.is_none_or(is_it) { Ok(app) } else { Err(VerifyError::OtherApp) }
     }
 }
 
-async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<WebhookResult, ApiError> {
-    let bounds = Bounds { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
+async fn take(shared: &HttpState, request: &WebhookHead<'_>, body: Body) -> Result<WebhookResult, ApiError> {
+    let bounds = BodyLimits { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
     super::compressed(request.headers)
         .map_or(Ok(()), Err)
         .map_err(|error| refused(shared, request, error))?;
     let proof = shared.secrets.proof(request.headers, now_ms() / 1000, shared.bounds.signature_tolerance);
     let proof = proof.and_then(|proof| match proof {
-        Proof::Secret(app) => request.names(app).map(Proof::Secret),
+        WebhookCredential::Secret(app) => request.names(app).map(WebhookCredential::Secret),
         signature => Ok(signature),
     });
     let proof = match proof {
         Ok(proof) => proof,
-        Err(doubt) => return Err(pass_by(shared, doubt, request, body, bounds).await),
+        Err(doubt) => return Err(drain_body(shared, doubt, request, body, bounds).await),
     };
-    let mut share = shared.bodies.share(matches!(proof, Proof::Secret(_)));
+    let mut share = shared.bodies.share(matches!(proof, WebhookCredential::Secret(_)));
     let body = body::read(request.headers, body, bounds, &mut share).await;
     let body = body.map_err(|error| refused(shared, request, error))?;
     let began = Instant::now();
@@ -113,27 +113,27 @@ async fn take(shared: &Shared, request: &Request<'_>, body: Body) -> Result<Webh
 }
 
 async fn accept(
-    shared: &Shared,
-    request: &Request<'_>,
-    proof: &Proof<'_, '_>,
+    shared: &HttpState,
+    request: &WebhookHead<'_>,
+    proof: &WebhookCredential<'_, '_>,
     body: Bytes,
     share: Share<'_>,
 ) -> Result<WebhookResult, ApiError> {
     let received = now_ms();
-    let disbelieve = |doubt: Doubt, body: &Bytes| {
+    let reject = |doubt: VerifyError, body: &Bytes| {
         let hash = shared.metrics.may_log_refusal(doubt.reason()).then(|| Sha256::new().chain_update(body));
-        disbelieve(shared, doubt, request.peer, body.len(), hash)
+        reject(shared, doubt, request.peer, body.len(), hash)
     };
     let app = shared.secrets.verify(proof, &body).and_then(|app| request.names(app));
-    let app = app.map_err(|doubt| disbelieve(doubt, &body))?;
+    let app = app.map_err(|doubt| reject(doubt, &body))?;
     if *shared.draining.borrow() {
         return Err(unavailable(shared, SubmitError::Closed));
     }
     let read = read(shared, app, received, &body);
     if request.path.is_none() && read.as_ref().is_err_and(|unusable| unusable.reason == OTHER_APP) {
-        return Err(disbelieve(Doubt::OtherApp, &body));
+        return Err(reject(VerifyError::OtherApp, &body));
     }
-    let mut delivered = sort(app, received, body, read);
+    let mut delivered = split_usable(app, received, body, read);
     let trouble = delivered.unusable.first().cloned();
     if trouble.is_some() {
         delivered.headers = masked(request.headers);
@@ -176,7 +176,12 @@ fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &WebhookR
 }
 
 /// What a body of this app says, by the bounds of the settings.
-pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> Result<Vec<Read>, Unusable> {
+pub(super) fn read(
+    shared: &HttpState,
+    app: &AppId,
+    received: i64,
+    body: &[u8],
+) -> Result<Vec<Read>, Unusable> {
     let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);
     let bounds = smooch::BodyLimits {
         depth: shared.bounds.json_depth,
@@ -195,7 +200,12 @@ pub(super) fn read(shared: &Shared, app: &AppId, received: i64, body: &[u8]) -> 
 type Read = Result<Event, Unusable>;
 
 /// What can be used of a body, and what cannot.
-pub(super) fn sort(app: &AppId, received: i64, body: Bytes, read: Result<Vec<Read>, Unusable>) -> WebhookJob {
+pub(super) fn split_usable(
+    app: &AppId,
+    received: i64,
+    body: Bytes,
+    read: Result<Vec<Read>, Unusable>,
+) -> WebhookJob {
     let (mut events, mut unusable) = (Vec::new(), Vec::new());
     for (place, event) in read.unwrap_or_else(|unusable| vec![Err(unusable)]).into_iter().enumerate() {
         match event {
@@ -225,12 +235,12 @@ fn masked(headers: &HeaderMap) -> String {
 }
 
 /// Reads past what a stranger sends, so that a sender who writes it all before it reads gets the answer.
-async fn pass_by(
-    shared: &Shared,
-    doubt: Doubt,
-    request: &Request<'_>,
+async fn drain_body(
+    shared: &HttpState,
+    doubt: VerifyError,
+    request: &WebhookHead<'_>,
     body: Body,
-    bounds: Bounds,
+    bounds: BodyLimits,
 ) -> ApiError {
     let mut hash = shared.metrics.may_log_refusal(doubt.reason()).then(Sha256::new);
     let mut bytes = 0;
@@ -240,14 +250,20 @@ async fn pass_by(
         Ok(())
     });
     match passed.await {
-        Ok(()) => disbelieve(shared, doubt, request.peer, bytes, hash),
+        Ok(()) => reject(shared, doubt, request.peer, bytes, hash),
         Err(error) => refused(shared, request, error),
     }
 }
 
 /// The refusal of a stranger, logged where `hash` is of its body. Nothing of that is kept but its length and
 /// hash: whoever cannot prove to be Smooch must not be able to fill the disk.
-fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: Option<Sha256>) -> ApiError {
+fn reject(
+    shared: &HttpState,
+    doubt: VerifyError,
+    peer: IpAddr,
+    bytes: usize,
+    hash: Option<Sha256>,
+) -> ApiError {
     let reason = doubt.reason();
     shared.metrics.refuse(WebhookOutcome::unauthorized, reason);
     if let Some(hash) = hash {
@@ -255,15 +271,17 @@ fn disbelieve(shared: &Shared, doubt: Doubt, peer: IpAddr, bytes: usize, hash: O
         tracing::warn!(reason, source = %peer, bytes, sha256, "a webhook was refused: {reason}");
     }
     ApiError::unauthorized(match doubt {
-        Doubt::Missing => "Authorization is required: the webhook's secret as X-API-Key, or a signature",
-        Doubt::Malformed => "The webhook's secret or signature is malformed or repeated",
-        Doubt::Wrong | Doubt::OtherApp => "The webhook's secret or signature is not of this app",
-        Doubt::Stale => "The signature's timestamp is too far from now",
+        VerifyError::Missing => {
+            "Authorization is required: the webhook's secret as X-API-Key, or a signature"
+        }
+        VerifyError::Malformed => "The webhook's secret or signature is malformed or repeated",
+        VerifyError::Wrong | VerifyError::OtherApp => "The webhook's secret or signature is not of this app",
+        VerifyError::Stale => "The signature's timestamp is too far from now",
     })
 }
 
 /// Counts and logs the refusal of a body.
-fn refused(shared: &Shared, request: &Request<'_>, error: ApiError) -> ApiError {
+fn refused(shared: &HttpState, request: &WebhookHead<'_>, error: ApiError) -> ApiError {
     let outcome = if error.is_temporary() { WebhookOutcome::unavailable } else { WebhookOutcome::refused };
     let reason = error.code();
     shared.metrics.refuse(outcome, reason);
@@ -273,7 +291,7 @@ fn refused(shared: &Shared, request: &Request<'_>, error: ApiError) -> ApiError 
     error
 }
 
-fn unavailable(shared: &Shared, refused: SubmitError) -> ApiError {
+fn unavailable(shared: &HttpState, refused: SubmitError) -> ApiError {
     shared.metrics.refuse(WebhookOutcome::unavailable, refused.code());
     refused.into()
 }

@@ -10,7 +10,7 @@ use super::duplicate_check::JournalIndex;
 use super::load_plan::subjects;
 use super::queue::{RetryJob, WebhookJob, WebhookResult};
 use crate::clock::now_ms;
-use crate::domain::{AppId, Digest, Directory, Event, Fact, Key, Recent, SmoochId};
+use crate::domain::{AppId, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet};
 use crate::smooch::split_body::SplitBody;
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Source, Txn};
@@ -40,7 +40,7 @@ pub(super) struct BatchBuilder<'w> {
 }
 
 impl<'w> BatchBuilder<'w> {
-    pub(super) fn new(directory: Directory, txn: &impl Txn, duplicates: &'w mut JournalIndex) -> Self {
+    pub(super) fn new(directory: WorkingSet, txn: &impl Txn, duplicates: &'w mut JournalIndex) -> Self {
         let batch = Batch {
             directory,
             entries: Vec::new(),
@@ -142,8 +142,9 @@ impl<'w> BatchBuilder<'w> {
             let place = apart.map_or(Some(*place), |apart| apart.place(*place));
             // Smooch writes an id in one way, so another spelling of an erased one names the erased.
             let is_erased = |id: &SmoochId| txn.means_erased(app, id);
-            let said =
-                place.is_none().then(|| self.without_the_erased(app, &event.clone().without(is_erased)));
+            let said = place
+                .is_none()
+                .then(|| self.without_the_erased(app, &event.clone().without_erased(is_erased)));
             if said.as_ref().is_some_and(|said| said.facts.is_empty()) {
                 result.erased += 1;
                 continue;
@@ -192,13 +193,13 @@ impl<'w> BatchBuilder<'w> {
 
     /// What an event says of those who are not erased, and of who is part of whom.
     pub(super) fn without_the_erased(&self, app: &AppId, event: &Event) -> Event {
-        event.clone().without(|id| self.batch.directory.is_erased(app, id))
+        event.clone().without_erased(|id| self.batch.directory.is_erased(app, id))
     }
 
     /// Learns what is about to be journalled, and notes whom it erases.
     pub(super) fn apply(&mut self, app: &AppId, event: &Event) -> Result<(), BatchError> {
         let before = self.batch.directory.erased().len();
-        self.batch.directory.learn(app, event)?;
+        self.batch.directory.apply_event(app, event)?;
         let seq = self.next_seq;
         let erased = self.batch.directory.erased()[before..].iter().map(|((app, id), known)| Erasure {
             seq,
@@ -235,7 +236,7 @@ impl<'w> BatchBuilder<'w> {
     fn is_recent_duplicate(
         &mut self,
         txn: &mut impl Txn,
-        subject: &Key,
+        subject: &RecordKey,
         event: &Event,
         received: i64,
     ) -> Result<bool, Error> {
@@ -255,7 +256,7 @@ impl<'w> BatchBuilder<'w> {
     }
 
     /// The subject's last entry before this batch.
-    fn stored_head(&self, subject: &Key) -> Option<u64> {
+    fn stored_head(&self, subject: &RecordKey) -> Option<u64> {
         let entry = self.batch.directory.entry(subject)?;
         match &entry.before {
             Some(before) => before.as_ref()?.head,
@@ -265,7 +266,7 @@ impl<'w> BatchBuilder<'w> {
 
     pub(super) fn append_entry(
         &mut self,
-        subjects: &[Key],
+        subjects: &[RecordKey],
         of: &EventOrigin<'_>,
         event: &Event,
         outcome: Outcome,
@@ -275,9 +276,9 @@ impl<'w> BatchBuilder<'w> {
         self.digests.insert((of.app.clone(), event.stamp.digest));
         let mut users = Vec::with_capacity(subjects.len());
         for (n, (app, user)) in subjects.iter().enumerate() {
-            let record = self.batch.directory.edit(app, user);
+            let record = self.batch.directory.record_mut(app, user);
             let stamp = (n == 0).then_some(&*event.stamp);
-            users.push((user.clone(), record.journalled(seq, stamp, of.received)));
+            users.push((user.clone(), record.set_journal_head(seq, stamp, of.received)));
         }
         self.batch.entries.push(Entry {
             seq,

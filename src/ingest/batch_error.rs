@@ -14,7 +14,12 @@ pub(super) enum BatchError {
 }
 
 impl BatchError {
-    /// What is wrong with the job itself, if it is the job.
+    /// Whether one job may be the cause, so that the others of its batch can be committed without it.
+    pub(super) fn may_be_of_one_job(&self) -> bool {
+        matches!(self, Self::Job(_) | Self::Group(_) | Self::Store(Error::Unreadable { .. }))
+    }
+
+    /// Why the job cannot be applied; any other error comes back as it was.
     pub(super) fn about_the_job(self) -> Result<String, Self> {
         match self {
             Self::Job(detail) => Ok(detail),

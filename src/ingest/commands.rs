@@ -10,10 +10,10 @@ use super::batch_error::BatchError;
 use super::id_generator::fresh_id;
 use super::load_plan::subjects;
 use super::queue::{CommandJob, CommandResult, IdempotencyKey};
-use crate::domain::command::{Authority, Done, Refusal};
+use crate::domain::command::{Authority, CommandOutcome, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
 use crate::domain::{
-    AppId, CallMade, Event, Fact, Field, SmoochId, Stamp, Text, View, entry_body, json_text,
+    AppId, CallMade, Event, Fact, Field, JsonText, SmoochId, Stamp, View, entry_body, json_text,
 };
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
 
@@ -31,7 +31,7 @@ impl BatchBuilder<'_> {
             if known.fingerprint != once.fingerprint {
                 return Ok(CommandResult::KeyReused);
             }
-            let answer: Result<Done, Refusal> = postcard::from_bytes(&known.answer)
+            let answer: Result<CommandOutcome, Refusal> = postcard::from_bytes(&known.answer)
                 .map_err(|error| BatchError::Job(format!("a kept answer cannot be read: {error}")))?;
             let answer = match answer {
                 Ok(done) => self.may_still_be_shown(txn, job, &done)?.map(|()| done),
@@ -72,7 +72,7 @@ impl BatchBuilder<'_> {
         &self,
         txn: &mut impl Txn,
         job: &CommandJob,
-        done: &Done,
+        done: &CommandOutcome,
     ) -> Result<Result<(), Refusal>, Error> {
         let (app, authority) = (&job.app, &job.command.authority);
         let here = &self.batch.directory;
@@ -102,7 +102,7 @@ impl BatchBuilder<'_> {
         txn: &impl Txn,
         job: &CommandJob,
         call: Option<&CallMade>,
-    ) -> Result<Result<Done, Refusal>, BatchError> {
+    ) -> Result<Result<CommandOutcome, Refusal>, BatchError> {
         let decided = decide(&self.batch.directory, &job.app, &job.command, &fresh_id());
         let Decision { facts, user, other, created } = match decided {
             Ok(decision) => decision,
@@ -115,11 +115,11 @@ impl BatchBuilder<'_> {
             self.append_decision(job, facts, call)?;
         }
         let view = |id: &SmoochId| self.batch.directory.view(&job.app, id);
-        Ok(Ok(Done { user: view(&user), other: other.as_ref().and_then(view), created }))
+        Ok(Ok(CommandOutcome { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
     /// Whether a `userId` names somebody who is erased, be it by this batch.
-    pub(super) fn is_erased_name(&self, txn: &impl Txn, app: &AppId, user_id: &Text) -> bool {
+    pub(super) fn is_erased_name(&self, txn: &impl Txn, app: &AppId, user_id: &JsonText) -> bool {
         let is_it = |id: &SmoochId| json_text(id.as_str()) == *user_id;
         let here = &self.batch.erasures;
         txn.names_erased(app, user_id.as_bytes())
@@ -134,7 +134,7 @@ impl BatchBuilder<'_> {
     ) -> Result<(), BatchError> {
         // Later than everything this API has said, and than everything heard of whom it is about: what
         // is written now is what is read next.
-        let heard = self.batch.directory.heard(&job.app, &facts);
+        let heard = self.batch.directory.latest_event_time(&job.app, &facts);
         let time = (job.received * 1000).max(self.batch.clock + 1).max(heard.map_or(0, |heard| heard + 1));
         self.batch.clock = time;
         let digest = Sha256::digest(encoded(serde_json::to_vec(&(time, &facts)))?);
@@ -151,7 +151,7 @@ impl BatchBuilder<'_> {
 }
 
 /// The `userId` that our API gives to somebody.
-fn given_name(fact: &Fact) -> Option<&Text> {
+fn given_name(fact: &Fact) -> Option<&JsonText> {
     let Fact::Set { fields, .. } = fact else { return None };
     fields.iter().find(|(field, ..)| *field == Field::UserId)?.1.as_ref()
 }

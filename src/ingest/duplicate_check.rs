@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::domain::{Digest, Key};
+use crate::domain::{Digest, RecordKey};
 use crate::store::{Entry, Link, Result, Seq};
 
 /// The most entries remembered of one journal. An event older than these is learned again.
@@ -21,7 +21,7 @@ const PAGE: usize = 256;
 /// The journals walked since the start, as far as they are remembered.
 #[derive(Debug, Default)]
 pub(super) struct JournalIndex {
-    subjects: HashMap<Key, SubjectIndex>,
+    subjects: HashMap<RecordKey, SubjectIndex>,
     /// Entries in all of them.
     held: usize,
 }
@@ -43,7 +43,7 @@ impl JournalIndex {
     /// asked for, and fewer only if there are no more.
     pub(super) fn contains(
         &mut self,
-        (subject, head): (&Key, Option<Seq>),
+        (subject, head): (&RecordKey, Option<Seq>),
         digest: &Digest,
         since: i64,
         read: impl FnMut(Seq, usize) -> Result<Vec<Link>>,
@@ -136,7 +136,7 @@ mod tests {
         std::array::from_fn(|at| n.to_le_bytes()[at % 8])
     }
 
-    fn app() -> Key {
+    fn app() -> RecordKey {
         ("app".into(), SmoochId::APP.into())
     }
 
@@ -221,7 +221,7 @@ mod tests {
     fn many_journals_are_forgotten_together_and_read_again() {
         let mut index = JournalIndex::default();
         for user in 0..4 {
-            let key: Key = ("app".into(), format!("{user}").as_str().into());
+            let key: RecordKey = ("app".into(), format!("{user}").as_str().into());
             let read = |from: Seq, most: usize| {
                 let link =
                     |n: Seq| Link { digest: digest(n), received: 0, previous: Some(n.saturating_sub(1)) };

@@ -7,13 +7,15 @@ use super::batch_error::BatchError;
 use super::commands::{encoded, redact_call};
 use super::load_plan::subjects;
 use super::queue::{ImportJob, ImportResult};
-use crate::domain::{AppId, Fact, Reason, Text, entry_body};
+use crate::domain::{AppId, Fact, JsonText, Reason, entry_body};
 use crate::store::{Outcome, Source, Txn};
 
 /// The `userId`s that somebody is known by.
-fn user_ids(fact: &Fact) -> impl Iterator<Item = &Text> {
+fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
     let known = if let Fact::Known(known) = fact { Some(known) } else { None };
-    known.into_iter().flat_map(|known| known.reported().chain(known.made_for().map(|(_, user_id)| user_id)))
+    known
+        .into_iter()
+        .flat_map(|known| known.reported().chain(known.created_for_user_id().map(|(_, user_id)| user_id)))
 }
 
 impl BatchBuilder<'_> {
@@ -46,8 +48,8 @@ impl BatchBuilder<'_> {
     fn same_person(&self, app: &AppId, fact: &Fact) -> Option<Fact> {
         let directory = &self.batch.directory;
         let Fact::Known(made) = fact else { return None };
-        let (stamp, user_id) = made.made_for()?;
-        let holder = directory.made_as(app, user_id, made.made_in_brand().as_deref())?;
+        let (stamp, user_id) = made.created_for_user_id()?;
+        let holder = directory.merge_target_of_created(app, user_id, made.created_in_brand().as_deref())?;
         let is_one = holder.id == made.user || holder.aliases.contains(&made.user);
         let known = directory.record(&(app.clone(), made.user.clone())).is_some();
         (!is_one && !known && !made.apart.contains(&holder.id)).then(|| Fact::Linked {

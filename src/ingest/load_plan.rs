@@ -3,7 +3,7 @@
 use super::queue::{CommandJob, ImportJob, Task, WebhookJob};
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Action, Authority};
-use crate::domain::{AppId, Event, Fact, Field, Key, Seen, SmoochId, Text, json_text};
+use crate::domain::{AppId, Event, Fact, Field, JsonText, Observation, RecordKey, SmoochId, json_text};
 use crate::store::{Keys, Reported};
 
 /// Everything a batch can touch.
@@ -33,7 +33,7 @@ pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
         let users = fact.users();
         let user = users.into_iter().flatten().next();
         keys.claims.extend(user.into_iter().flat_map(|user| fact.claims().map(|client| (key(user), client))));
-        keys.takes_back.extend(user.filter(|_| fact.takes_back()).map(key));
+        keys.takes_back.extend(user.filter(|_| fact.may_retract_clients()).map(key));
         match fact {
             Fact::Removed { .. } | Fact::Erased { .. } | Fact::Merged { .. } | Fact::Linked { .. } => {
                 keys.ends.extend(users.into_iter().flatten().map(key));
@@ -43,7 +43,7 @@ pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
             }
             Fact::Known(known) => {
                 keys.ends.extend(known.removed.then(|| key(&known.user)));
-                let brand = known.told_brand().map(Option::<&Text>::cloned);
+                let brand = known.told_brand().map(Option::<&JsonText>::cloned);
                 let said = |user_id| Reported { key: key(&known.user), user_id, brand: brand.clone() };
                 keys.reported.extend(known.reported().map(|text| said(Some(text.clone()))));
                 keys.reported.extend(brand.is_some().then(|| said(None)));
@@ -54,7 +54,7 @@ pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
 }
 
 /// What a sighting says of who the app user is, if it says anything.
-fn reported(app: &AppId, seen: &Seen) -> Option<Reported> {
+fn reported(app: &AppId, seen: &Observation) -> Option<Reported> {
     let (mut user_id, mut brand) = (None, None);
     for (field, value) in &seen.fields {
         match field {
@@ -88,14 +88,14 @@ fn add_command(job: &CommandJob, keys: &mut Keys) {
 fn add_import(job: &ImportJob, keys: &mut Keys) {
     add_event(&job.app, &job.event, keys);
     let known = job.event.facts.iter().filter_map(|fact| match fact {
-        Fact::Known(known) => known.made_for(),
+        Fact::Known(known) => known.created_for_user_id(),
         _ => None,
     });
     keys.user_ids.extend(known.map(|(_, user_id)| (job.app.clone(), user_id.clone())));
 }
 
 /// Whose journal an event belongs to: its app users', or, without any, the app's own.
-pub(super) fn subjects(app: &AppId, event: &Event) -> Vec<Key> {
-    let users: Vec<Key> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
+pub(super) fn subjects(app: &AppId, event: &Event) -> Vec<RecordKey> {
+    let users: Vec<RecordKey> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
     if users.is_empty() { vec![(app.clone(), SmoochId::from(SmoochId::APP))] } else { users }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::domain::command::{Command, Done, Refusal};
+use crate::domain::command::{Command, CommandOutcome, Refusal};
 use crate::domain::{AppId, CallMade, Event};
-use crate::request::Request;
+use crate::request_context::RequestContext;
 use crate::store::archive::Row;
 use crate::store::{self, Seq};
 
@@ -120,9 +120,9 @@ pub struct IdempotencyKey {
 #[derive(Clone, Debug, PartialEq)]
 pub enum CommandResult {
     /// It was carried out, or refused.
-    Fresh(Box<Result<Done, Refusal>>),
+    Fresh(Box<Result<CommandOutcome, Refusal>>),
     /// It had been carried out or refused before, with this answer.
-    Repeated(Box<Result<Done, Refusal>>),
+    Repeated(Box<Result<CommandOutcome, Refusal>>),
     /// Its key was used for something else.
     KeyReused,
 }
@@ -227,7 +227,7 @@ pub struct Job {
     /// Told once it is on disk, or that it is not.
     pub done: oneshot::Sender<Result<Reply, SubmitError>>,
     /// The request that it came with, for the log.
-    pub request: Request,
+    pub request: RequestContext,
     reservation: ByteReservation,
 }
 
@@ -346,7 +346,7 @@ impl Queue {
             return Err(SubmitError::QueueFull);
         }
         let (done, reply) = oneshot::channel();
-        self.jobs.try_send(Job { task, done, request: Request::current(), reservation }).map_err(
+        self.jobs.try_send(Job { task, done, request: RequestContext::current(), reservation }).map_err(
             |error| match error {
                 TrySendError::Full(_) => SubmitError::QueueFull,
                 TrySendError::Closed(_) => SubmitError::Closed,
@@ -364,8 +364,12 @@ impl Queue {
     pub fn tick(&self) -> bool {
         let reservation = ByteReservation { reserved: self.reserved.clone(), bytes: 0 };
         let (done, _) = oneshot::channel();
-        let sent =
-            self.jobs.try_send(Job { task: Task::Tick, done, reservation, request: Request::default() });
+        let sent = self.jobs.try_send(Job {
+            task: Task::Tick,
+            done,
+            reservation,
+            request: RequestContext::default(),
+        });
         !matches!(sent, Err(TrySendError::Closed(_)))
     }
 

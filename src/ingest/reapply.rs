@@ -2,7 +2,7 @@
 
 use super::load_plan::add_event;
 use crate::clock::now_ms;
-use crate::domain::{Directory, Event, Key, Record};
+use crate::domain::{Event, Record, RecordKey, WorkingSet};
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Error, Keys, Result, Seq, Store, Txn};
 
@@ -28,7 +28,7 @@ pub fn reapply_events(store: &mut impl Store, events: &[(&Entry, Option<Event>)]
 
 /// Lets a store go on from records of a base, and from what they claim. What it has learned before of the same app users
 /// must be in them.
-pub fn load_compacted(store: &mut impl Store, records: Vec<(Key, Record)>) -> Result<()> {
+pub fn load_compacted(store: &mut impl Store, records: Vec<(RecordKey, Record)>) -> Result<()> {
     let mut keys = Keys::default();
     for (key, record) in &records {
         keys.users.push(key.clone());
@@ -37,14 +37,14 @@ pub fn load_compacted(store: &mut impl Store, records: Vec<(Key, Record)>) -> Re
     }
     let mut txn = store.begin()?;
     let mut directory = txn.load(&keys, usize::MAX)?;
-    records.into_iter().for_each(|(key, record)| directory.adopt(key, record));
+    records.into_iter().for_each(|(key, record)| directory.adopt_record(key, record));
     let directory = save(txn, directory, 0)?;
     store.remember(directory);
     Ok(())
 }
 
 /// Commits what a directory has learned, and nothing else; gives it back.
-fn save(mut txn: impl Txn, directory: Directory, clock: i64) -> Result<Directory> {
+fn save(mut txn: impl Txn, directory: WorkingSet, clock: i64) -> Result<WorkingSet> {
     let batch = Batch {
         directory,
         entries: Vec::new(),

@@ -1,4 +1,4 @@
-//! What the system knows of the process, as every Prometheus client tells it. Nothing where there is no `/proc`.
+//! The usual `process_*` metrics of Prometheus clients, read from `/proc`; absent without it.
 
 use std::fs;
 use std::sync::atomic::AtomicU64;
@@ -7,40 +7,32 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::table::metrics_table;
+
 /// Ticks of `/proc` in a second, on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
 
-#[derive(Default)]
-pub(super) struct Process {
-    cpu: Counter<f64, AtomicU64>,
-    memory: Gauge,
-    open_files: Gauge,
-    most_files: Gauge,
-    started: Gauge<f64, AtomicU64>,
+metrics_table! {
+    pub(super) struct Process {}
+    cpu: Counter<f64, AtomicU64>, "process_cpu_seconds", "Processor time";
+    memory: Gauge, "process_resident_memory_bytes", "Resident memory";
+    open_files: Gauge, "process_open_fds", "Open files and sockets";
+    most_files: Gauge, "process_max_fds", "The most files and sockets that may be open";
+    started: Gauge<f64, AtomicU64>, "process_start_time_seconds", "When the process began, since 1970";
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self::unregistered()
+    }
 }
 
 impl Process {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("process_cpu_seconds", "Processor time", self.cpu.clone());
-        registry.register("process_resident_memory_bytes", "Resident memory", self.memory.clone());
-        registry.register("process_open_fds", "Open files and sockets", self.open_files.clone());
-        registry.register(
-            "process_max_fds",
-            "The most files and sockets that may be open",
-            self.most_files.clone(),
-        );
-        registry.register(
-            "process_start_time_seconds",
-            "When the process began, since 1970",
-            self.started.clone(),
-        );
-    }
-
-    /// Looks again.
-    pub(super) fn look(&self) {
+    /// Reads `/proc` again.
+    pub(super) fn refresh(&self) {
         let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
         let stat = read("stat");
-        // The second field is the program's name, which may hold anything.
+        // The second field is the program's name, which may contain spaces and parentheses.
         let fields: Vec<&str> =
             stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace().collect();
         let ticks =

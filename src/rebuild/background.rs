@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::{Comparison, ComparisonCursor, RebuildFolder, find_differing_rows};
-use crate::domain::RULES;
+use crate::domain::RULES_VERSION;
 use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
 use crate::store::archive::{Archive as _, Row};
@@ -149,7 +149,7 @@ impl RebuildTask {
     fn bring_up(&self, is_damaged: bool, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
         let mut reader = SqliteReader::open(&self.database)?;
         let found = reader.rules()?;
-        if found >= RULES && !is_damaged {
+        if found >= RULES_VERSION && !is_damaged {
             return Ok(());
         }
         let entries = reader.last()?.saturating_sub(reader.horizon()?.folded);
@@ -175,7 +175,7 @@ impl RebuildTask {
                 "the journal was learned again in {seconds:.1} s: {users} app users are known otherwise now, {rows} rows"
             );
         }
-        self.runtime.block_on(self.queue.set_rules(RULES))?;
+        self.runtime.block_on(self.queue.set_rules(RULES_VERSION))?;
         self.look_again(&mut SqliteReader::open(&self.database)?)?;
         Ok(())
     }

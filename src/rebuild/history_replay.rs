@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
-    AppId, ClientId, Directory, Edge, Event, Group, Key, Reason, Record, Register, SmoochId, View,
+    AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View, WorkingSet,
 };
 use crate::smooch::history::{reason, shown_members};
 use crate::smooch::json::write_string;
@@ -41,14 +41,14 @@ impl Difference {
 /// A directory that learns from a journal again.
 pub struct HistoryReplay {
     app: AppId,
-    directory: Directory,
+    directory: WorkingSet,
 }
 
 impl HistoryReplay {
     /// Begins with what is known before the first entry.
-    pub fn new(app: &AppId, base: Vec<(Key, Record)>) -> Self {
-        let mut directory = Directory::whole(usize::MAX);
-        base.into_iter().for_each(|(key, record)| directory.bring_whole(key, record));
+    pub fn new(app: &AppId, base: Vec<(RecordKey, Record)>) -> Self {
+        let mut directory = WorkingSet::whole(usize::MAX);
+        base.into_iter().for_each(|(key, record)| directory.insert_whole(key, record));
         Self { app: app.clone(), directory }
     }
 
@@ -59,11 +59,11 @@ impl HistoryReplay {
 
     /// The clients of the app user of an `_id` that somebody else has now.
     pub(super) fn elsewhere(&self, id: &SmoochId) -> BTreeSet<ClientId> {
-        self.directory.elsewhere(&self.app, id)
+        self.directory.clients_held_elsewhere(&self.app, id)
     }
 
     /// Who an `_id` is part of.
-    pub(super) fn group(&self, id: &SmoochId) -> Option<Group<'_>> {
+    pub(super) fn group(&self, id: &SmoochId) -> Option<MergeGroup<'_>> {
         self.directory.group(&self.app, id)
     }
 
@@ -81,7 +81,7 @@ impl HistoryReplay {
     /// Learns an event, and no more than that.
     pub fn apply(&mut self, event: &Event) {
         // No group can be too large: it has no bound here.
-        _ = self.directory.learn(&self.app, event);
+        _ = self.directory.apply_event(&self.app, event);
     }
 
     /// Learns the event of an entry; what that makes different of its app users, and of `others`.
@@ -89,7 +89,7 @@ impl HistoryReplay {
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
         let merged = self.merges(entry);
-        _ = self.directory.learn(&self.app, event);
+        _ = self.directory.apply_event(&self.app, event);
         let (mut told, mut seen) = (Vec::new(), BTreeSet::new());
         for (id, before) in ids.into_iter().zip(before) {
             let after = self.view(id);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::domain::{Event, Key};
+use crate::domain::{Event, RecordKey};
 use crate::ingest::maintenance::reparse_event;
 use crate::ingest::reapply::{load_compacted, reapply_events};
 use crate::store::sqlite::{Moment, OpenError, Options, Sqlite, SqliteReader};
@@ -59,7 +59,7 @@ impl JournalReplay {
         if folded <= self.last && self.last > 0 {
             return Ok(());
         }
-        let mut after: Option<Key> = None;
+        let mut after: Option<RecordKey> = None;
         loop {
             let page = moment.base(after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
@@ -92,9 +92,9 @@ impl JournalReplay {
     }
 
     /// The app users of whom the journal has lost something, if that was noted.
-    pub(super) fn lacking(&self) -> std::result::Result<Option<BTreeSet<Key>>, OpenError> {
+    pub(super) fn lacking(&self) -> std::result::Result<Option<BTreeSet<RecordKey>>, OpenError> {
         let path = self.path.with_file_name(LACKING);
-        let read = || -> io::Result<Option<BTreeSet<Key>>> {
+        let read = || -> io::Result<Option<BTreeSet<RecordKey>>> {
             match std::fs::read(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
                 read => Ok(Some(serde_json::from_slice(&read?)?)),
@@ -104,7 +104,7 @@ impl JournalReplay {
     }
 
     /// Notes of whom the journal has lost something, for whoever goes on with this fold.
-    pub(super) fn note_lacking(&self, lacking: &BTreeSet<Key>) -> Result<()> {
+    pub(super) fn note_lacking(&self, lacking: &BTreeSet<RecordKey>) -> Result<()> {
         let text = serde_json::to_vec(lacking).map_err(|error| Error::Unavailable(error.to_string()))?;
         let written = std::fs::write(self.path.with_file_name(LACKING), text);
         written.map_err(|error| Error::Unavailable(error.to_string()))

@@ -64,8 +64,8 @@ impl<S: Clone> Sources<S> {
                 self.said.insert((id.clone(), ValueKey::Smooch(field.clone())), source.clone());
             }
         }
-        for (field, set) in &now.ours {
-            if before.ours.get(field).is_none_or(|before| before.value.value != set.value.value) {
+        for (field, set) in &now.overrides {
+            if before.overrides.get(field).is_none_or(|before| before.value.value != set.value.value) {
                 self.said.insert((id.clone(), ValueKey::Ours(field.clone())), source.clone());
             }
         }

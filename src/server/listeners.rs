@@ -19,7 +19,7 @@ pub(super) struct Listeners {
     pub(super) admin_listen: SocketAddr,
     pub(super) routes: Routes,
     pub(super) admin_routes: Routes,
-    pub(super) limits: watch::Sender<listen::Limits>,
+    pub(super) limits: watch::Sender<listen::ConnectionLimits>,
     pub(super) public: JoinHandle<()>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) stop_admin: watch::Sender<bool>,
@@ -31,7 +31,7 @@ impl Listeners {
         let (admin, admin_listen) = bind(server.admin_listen).await?;
         let (stop, stopping) = watch::channel(false);
         let (stop_admin, stopping_admin) = watch::channel(false);
-        let (limits, bounds) = watch::channel(listen::Limits::from(server));
+        let (limits, bounds) = watch::channel(listen::ConnectionLimits::from(server));
         let routes = Routes::from(http::starting(metrics.clone()));
         let admin_routes = Routes::from(http::admin_starting(server));
         let public =

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 
 use super::listeners::Listeners;
 use crate::config::{Settings, SettingsProblems};
-use crate::http::listen::{Limits, Routes};
-use crate::http::{self, Shared};
+use crate::http::listen::{ConnectionLimits, Routes};
+use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
@@ -24,20 +24,20 @@ pub(super) struct Runtime {
     /// Where the service listens, whatever the settings say now.
     listening_at: [SocketAddr; 2],
     metrics: Arc<Metrics>,
-    shared: Arc<Shared>,
+    shared: Arc<HttpState>,
     schedule: Schedule,
     /// Ends with the rest.
     _relearning: BackgroundRebuild,
     routes: Routes,
     admin_routes: Routes,
-    limits: watch::Sender<Limits>,
+    limits: watch::Sender<ConnectionLimits>,
     listening: JoinSet<()>,
 }
 
 impl Runtime {
     pub(super) fn new(
         settings: &Settings,
-        shared: Shared,
+        shared: HttpState,
         (schedule, relearning): (Schedule, BackgroundRebuild),
         front: &Listeners,
         metrics: Arc<Metrics>,
@@ -104,7 +104,7 @@ impl Runtime {
         self.shared = Arc::new(self.shared.with(settings));
         self.listening = listen_for_silence(&self.shared);
         self.route();
-        self.limits.send_replace(Limits::from(&settings.server));
+        self.limits.send_replace(ConnectionLimits::from(&settings.server));
         self.schedule.reload(settings);
         let apps = settings.apps.len();
         tracing::info!(apps, "SIGHUP: credentials and limits are those of the settings as they are now");
@@ -125,7 +125,7 @@ impl Runtime {
 }
 
 /// Says when an app falls silent, until what it gives is dropped.
-fn listen_for_silence(shared: &Arc<Shared>) -> JoinSet<()> {
+fn listen_for_silence(shared: &Arc<HttpState>) -> JoinSet<()> {
     let (shared, mut listening) = (shared.clone(), JoinSet::new());
     listening.spawn(async move {
         shared.recall().await;

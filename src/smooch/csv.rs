@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::export::moment;
 use super::rest::InvalidInput;
 use super::v1::write_client;
-use crate::domain::{Field, Text, View};
+use crate::domain::{Field, JsonText, View};
 pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
 /// The columns. What is of any shape is JSON.
@@ -79,7 +79,7 @@ fn cells(view: &View) -> Vec<String> {
     ]
 }
 
-fn property(field: &Field, value: &Text) -> Option<String> {
+fn property(field: &Field, value: &JsonText) -> Option<String> {
     let Field::Property(key) = field else { return None };
     let mut text = String::new();
     super::json::write_string(key, &mut text);
@@ -87,7 +87,7 @@ fn property(field: &Field, value: &Text) -> Option<String> {
 }
 
 /// The text of a string, and any other value as JSON.
-fn plain(text: &Text) -> String {
+fn plain(text: &JsonText) -> String {
     serde_json::from_str(text).unwrap_or_else(|_| text.to_string())
 }
 

@@ -5,8 +5,10 @@
 
 use super::json::write_string;
 use super::v1;
-use crate::domain::{AppId, Fact, Field, Known, Part, Reason, Record, SmoochId, Stamp, View, Word};
-use crate::domain::{Told, facts_of};
+use crate::domain::{
+    AppId, Assertion, Fact, Field, Part, Reason, Record, RecordSnapshot, SmoochId, Stamp, View,
+};
+use crate::domain::{StampedAssertions, snapshot_facts};
 
 /// The version of the form.
 pub const FORM: u32 = 1;
@@ -90,7 +92,7 @@ impl<'o> Object<'o> {
 fn record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
     let mut object = Object::begin(out);
     let mut merges = Vec::new();
-    for fact in facts_of(id, record, apart.to_vec()) {
+    for fact in snapshot_facts(id, record, apart.to_vec()) {
         match fact {
             Fact::Known(known) => of_known(&known, &mut object),
             Fact::Linked { surviving, stamp, joined, reason, .. } => {
@@ -115,7 +117,7 @@ fn record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
     object.end();
 }
 
-fn of_known(known: &Known, object: &mut Object<'_>) {
+fn of_known(known: &RecordSnapshot, object: &mut Object<'_>) {
     object.string("_id", known.user.as_str());
     object.flag("removed", known.removed);
     object.flag("erased", known.erased);
@@ -138,7 +140,7 @@ fn of_known(known: &Known, object: &mut Object<'_>) {
     }
 }
 
-fn told(told: &Told, out: &mut String) {
+fn told(told: &StampedAssertions, out: &mut String) {
     let mut object = Object::begin(out);
     stamp(&told.stamp, &mut object);
     let fields = [("fields", false, false), ("properties", true, false)];
@@ -146,8 +148,8 @@ fn told(told: &Told, out: &mut String) {
         fields.into_iter().chain([("set", false, true), ("setProperties", true, true)])
     {
         let members = told.words.iter().filter_map(|word| match word {
-            Word::Field(field, value) if !set => Some((field, text(value.as_deref()).to_owned())),
-            Word::Set(field, value, basis) if set => {
+            Assertion::Field(field, value) if !set => Some((field, text(value.as_deref()).to_owned())),
+            Assertion::Set(field, value, basis) if set => {
                 Some((field, format!("[{},{}]", text(value.as_deref()), text(basis.as_deref()))))
             }
             _ => None,
@@ -160,27 +162,27 @@ fn told(told: &Told, out: &mut String) {
         members_of(&mut object, key, members.map(|(field, value)| (name(field), value)));
     }
     let clients = told.words.iter().filter_map(|word| match word {
-        Word::Client(id, Some(said)) => Some((id.to_string(), client(said.active, &said.rest))),
+        Assertion::Client(id, Some(said)) => Some((id.to_string(), client(said.active, &said.rest))),
         _ => None,
     });
     members_of(&mut object, "clients", clients);
     let removed = told.words.iter().filter_map(|word| match word {
-        Word::Client(id, None) => Some(id.as_str()),
+        Assertion::Client(id, None) => Some(id.as_str()),
         _ => None,
     });
     list(&mut object, "removed", removed);
     let devices = told.words.iter().filter_map(|word| match word {
-        Word::Device(id, set) => Some((id.to_string(), client(Some(set.active), &set.rest))),
+        Assertion::Device(id, set) => Some((id.to_string(), client(Some(set.active), &set.rest))),
         _ => None,
     });
     members_of(&mut object, "devices", devices);
     let claims = told.words.iter().filter_map(|word| match word {
-        Word::Claim(id) => Some(id.as_str()),
+        Assertion::Claim(id) => Some(id.as_str()),
         _ => None,
     });
     list(&mut object, "active", claims);
     let pairs = told.words.iter().filter_map(|word| match word {
-        Word::OneClient(one, other) => Some([one.as_str(), other.as_str()]),
+        Assertion::OneClient(one, other) => Some([one.as_str(), other.as_str()]),
         _ => None,
     });
     let pairs = pairs.map(|pair| {
@@ -196,7 +198,7 @@ fn told(told: &Told, out: &mut String) {
         object.raw("oneClient", &format!("[{}]", pairs.join(",")));
     }
     let complete = told.words.iter().filter_map(|word| match word {
-        Word::Complete(part) => Some(part_name(*part)),
+        Assertion::Complete(part) => Some(part_name(*part)),
         _ => None,
     });
     list(&mut object, "complete", complete);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::json::{Json, with_buffer, write_object, write_string};
-use crate::domain::{Client, ClientId, Fact, Field, Mention, Part, Seen, SmoochId, Text};
+use crate::domain::{Client, ClientId, Fact, Field, JsonText, Mention, Observation, Part, SmoochId};
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number. Different strings are different
 /// identifiers, also where no database can hold them as they are.
@@ -22,24 +22,24 @@ pub(super) fn id(object: &Json<'_>, key: &str) -> Option<SmoochId> {
 }
 
 /// A value to be kept: its canonical text, or `None` for an explicit null.
-pub(super) fn value(value: &Json<'_>) -> Option<Text> {
+pub(super) fn value(value: &Json<'_>) -> Option<JsonText> {
     (*value != Json::Null).then(|| value.canonical(|text| text.into()))
 }
 
 /// A sighting of `user`, still without what its version carries.
-pub(super) fn sighting(user: SmoochId, started: bool) -> Seen {
-    Seen { started, ..Seen::bare(user) }
+pub(super) fn sighting(user: SmoochId, started: bool) -> Observation {
+    Observation { started, ..Observation::bare(user) }
 }
 
 /// Takes a `userId`. One that is null, empty or no name says nothing.
-pub(super) fn take_user_id(seen: &mut Seen, given: &Json<'_>) {
+pub(super) fn take_user_id(seen: &mut Observation, given: &Json<'_>) {
     if let Some(text) = name_text(given) {
         seen.fields.push((Field::UserId, Some(text)));
     }
 }
 
 /// Takes the name that somebody is shown by beside what they wrote, unless the event carries their own.
-pub(super) fn take_display_name(seen: &mut Seen, given: Option<&Json<'_>>) {
+pub(super) fn take_display_name(seen: &mut Observation, given: Option<&Json<'_>>) {
     let is_name = |(field, _): &(Field, _)| {
         matches!(field, Field::GivenName | Field::Surname) || field.is_display_name()
     };
@@ -50,13 +50,13 @@ pub(super) fn take_display_name(seen: &mut Seen, given: Option<&Json<'_>>) {
 }
 
 /// An identifier as the JSON text of a string.
-pub(super) fn name_text(given: &Json<'_>) -> Option<Text> {
+pub(super) fn name_text(given: &Json<'_>) -> Option<JsonText> {
     name(given).map(|name| with_buffer(|out| write_string(&name, out), |text| text.into()))
 }
 
 /// Takes `properties` or `metadata` as the complete picture that it is. Anything but an object
 /// says nothing.
-pub(super) fn take_properties(seen: &mut Seen, given: &Json<'_>) {
+pub(super) fn take_properties(seen: &mut Observation, given: &Json<'_>) {
     if let Json::Object(members) = given {
         seen.complete.push(Part::Properties);
         let properties =
@@ -67,7 +67,7 @@ pub(super) fn take_properties(seen: &mut Seen, given: &Json<'_>) {
 
 /// Takes a complete list of clients. An entry without any id cannot be kept apart, so it is left to the
 /// journal.
-pub(super) fn take_clients(seen: &mut Seen, given: &Json<'_>) {
+pub(super) fn take_clients(seen: &mut Observation, given: &Json<'_>) {
     if let Json::Array(items) = given {
         seen.complete.push(Part::Clients);
         seen.clients.extend(items.iter().filter_map(client));
@@ -103,7 +103,7 @@ pub(super) fn active_by_status(given: &Json<'_>) -> Option<bool> {
 const IDS: [&str; 6] = ["_id", "deviceId", "id", "guid", "integrationId", "externalId"];
 
 /// The canonical text of a client.
-pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Json<'a>)>) -> Text {
+pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Json<'a>)>) -> JsonText {
     let mut members: Vec<_> = members.collect();
     members.sort_by_key(|(key, _)| *key);
     let name = |(key, value): &(&str, &Json<'a>)| match value {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::history::reason;
 use super::json::write_string;
 use super::v1::write_mention;
-use crate::domain::{CallMade, ClientId, Event, Fact, Field, Known, SmoochId, Text, Word};
+use crate::domain::{Assertion, CallMade, ClientId, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
 
 /// Said of a call that an earlier version journalled.
 const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call and did not keep it as it was made: \
@@ -69,11 +69,11 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn or_null(text: Option<&Text>) -> String {
+fn or_null(text: Option<&JsonText>) -> String {
     text.map_or_else(|| "null".to_owned(), ToString::to_string)
 }
 
-fn values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f Text>)>) -> String {
+fn values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f JsonText>)>) -> String {
     // Of what is said twice the last counts.
     let members: BTreeMap<String, String> =
         fields.map(|(field, value)| (field.to_string(), or_null(value))).collect();
@@ -146,9 +146,9 @@ fn fact(fact: &Fact) -> String {
 }
 
 /// The fields of which something is known elsewhere, each with what was said last.
-fn told(known: &Known) -> String {
-    let said = known.words().filter_map(|(_, word)| match word {
-        Word::Field(field, value) | Word::Set(field, value, _) => Some((field, value.as_ref())),
+fn told(known: &RecordSnapshot) -> String {
+    let said = known.assertions().filter_map(|(_, word)| match word {
+        Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),
         _ => None,
     });
     values(said)

@@ -9,7 +9,7 @@ pub mod v1;
 pub mod v2;
 mod validate;
 
-use crate::domain::Text;
+use crate::domain::JsonText;
 use crate::domain::command::{Fields, Repeated};
 
 /// Why a body is refused: a sentence that names the field, never its value, so that it may be logged.
@@ -21,7 +21,7 @@ pub struct InvalidInput(pub String);
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateRequest {
     /// Its `userId` or `externalId`: JSON text of a string of 1 to 1,024 characters.
-    pub user_id: Text,
+    pub user_id: JsonText,
     /// Whatever else was given.
     pub fields: Fields,
     /// `credentialRequired`: only a JWT may speak for it. v1 only.

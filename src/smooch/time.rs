@@ -1,11 +1,11 @@
 //! The two ways Smooch writes a moment, both read into µs since 1970.
 
 use super::json::Json;
-use crate::domain::{Text, moment};
+use crate::domain::{JsonText, timestamp};
 
 /// A moment in ms since 1970 as JSON text: ISO 8601 in UTC with three digits after the second and
 /// `Z`, as all of Smooch's examples have it. What is too far away is as far away as can be written.
-pub fn iso(ms: i64) -> Text {
+pub fn iso(ms: i64) -> JsonText {
     let bound = if ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(bound);
     format!("\"{moment:.3}\"").into()
@@ -14,8 +14,8 @@ pub fn iso(ms: i64) -> Text {
 /// Unix seconds as a decimal number, or ISO 8601 with an offset. `None` for anything else.
 pub fn micros(value: &Json<'_>) -> Option<i64> {
     match value {
-        Json::Number(text) => moment::seconds(text),
-        Json::String(text) => moment::iso(text),
+        Json::Number(text) => timestamp::parse_unix_seconds(text),
+        Json::String(text) => timestamp::parse_rfc3339_micros(text),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use super::extract::{self, client, id, sighting, take_clients, take_properties, 
 use super::json::{Json, write_string};
 use super::time::micros;
 use crate::domain::brand::BRAND;
-use crate::domain::{Client, ClientId, Event, Fact, Field, Reason, Seen, SmoochId, View};
+use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
 
 /// The triggers that are known to be about one app user, carried as `appUser`.
 const OF_A_USER: [&str; 24] = [
@@ -115,7 +115,7 @@ fn merge(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
     let missing = |what: &str| Unusable::new("no_app_user", format!("merge:appUser without {what}._id"));
     let seen = |app_user: &Json<'_>| id(app_user, "_id").map(|user| app_user_seen(app_user, user, false));
     let surviving = body.get("surviving").and_then(seen).ok_or_else(|| missing("surviving"))?;
-    let discarded: Option<Vec<Seen>> = match body.get("discarded") {
+    let discarded: Option<Vec<Observation>> = match body.get("discarded") {
         Some(Json::Array(list)) if !list.is_empty() => list.iter().map(seen).collect(),
         Some(one) => seen(one).map(|one| vec![one]),
         None => None,
@@ -124,7 +124,7 @@ fn merge(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
 }
 
 /// The facts of a merge: everybody in it was seen, and is one with the survivor.
-pub(super) fn merged(surviving: Seen, discarded: Vec<Seen>) -> Vec<Fact> {
+pub(super) fn merged(surviving: Observation, discarded: Vec<Observation>) -> Vec<Fact> {
     let user = surviving.user.clone();
     let mut facts = vec![Fact::Seen(surviving)];
     for seen in discarded {
@@ -135,7 +135,7 @@ pub(super) fn merged(surviving: Seen, discarded: Vec<Seen>) -> Vec<Fact> {
     facts
 }
 
-fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
+fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
     let mut seen = sighting(user, started);
     let Json::Object(members) = given else { return seen };
     for (key, given) in members {

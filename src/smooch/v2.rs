@@ -12,7 +12,7 @@ use super::json::Json;
 use super::time::micros;
 use super::v1::merged;
 use crate::domain::brand::BRAND;
-use crate::domain::{ClientId, Event, Fact, Field, Mention, Seen, SmoochId};
+use crate::domain::{ClientId, Event, Fact, Field, Mention, Observation, SmoochId};
 
 /// Reads one element of `events`; `n` is its place in the body.
 pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
@@ -119,7 +119,7 @@ fn beside(payload: &Json<'_>) -> Vec<Fact> {
 }
 
 /// A sighting, and the client and the device it came through.
-fn with_source(seen: Seen, source: Option<&Json<'_>>) -> Vec<Fact> {
+fn with_source(seen: Observation, source: Option<&Json<'_>>) -> Vec<Fact> {
     let [of_client, of_device] = ["client", "device"].map(|key| source.and_then(|source| source.get(key)));
     let one = of_client.zip(of_device).and_then(|(of_client, of_device)| with_device(of_client, of_device));
     let through = match one {
@@ -136,7 +136,7 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
     let seen = |given: &Json<'_>| id(given, "id").map(|user| user_seen(given, user, false));
     let users = payload.get("mergedUsers")?;
     let surviving = users.get("surviving").and_then(seen)?;
-    let discarded: Vec<Seen> = match users.get("discarded")? {
+    let discarded: Vec<Observation> = match users.get("discarded")? {
         Json::Array(list) if !list.is_empty() => list.iter().map(seen).collect::<Option<_>>()?,
         one => vec![seen(one)?],
     };
@@ -159,7 +159,7 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
 }
 
 /// v2's own names go by a prefix, so that v1's answers can leave out what v1 never had.
-fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Seen {
+fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
     let mut seen = sighting(user, started);
     let Json::Object(members) = given else { return seen };
     for (key, given) in members {

@@ -9,7 +9,7 @@ use super::error::Result;
 use super::reading::Reader;
 use super::upkeep::ReadEvent;
 use crate::domain::brand::Name;
-use crate::domain::{AppId, Key, Record, SmoochId, View};
+use crate::domain::{AppId, Record, RecordKey, SmoochId, View};
 
 /// Which journal entries, or which bodies in quarantine, are asked for: those for which everything holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +97,7 @@ pub struct Row {
 
 impl Row {
     /// The app user it is about.
-    pub fn user(&self) -> Option<crate::domain::Key> {
+    pub fn user(&self) -> Option<crate::domain::RecordKey> {
         Some((self.key.first()?.as_str().into(), self.key.last()?.as_str().into()))
     }
 }
@@ -128,7 +128,7 @@ pub trait Archive: Reader {
     fn quarantined(&mut self, seq: Seq) -> Result<Option<Quarantined>>;
 
     /// The records of these app users, each as it is stored; who is unknown is left out.
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>>;
+    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(RecordKey, Record)>>;
 
     /// The bodies in quarantine that mention one of these app users by an `_id`, a `userId`, a client or an
     /// e-mail address, each with its number.

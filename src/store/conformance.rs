@@ -14,7 +14,8 @@ use super::{
     Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Reported, Saved, Seq, Source, Store, Txn,
 };
 use crate::domain::{
-    AppId, ClientId, Digest, Directory, Event, Fact, Field, Key, Mention, Reason, Seen, SmoochId, Stamp,
+    AppId, ClientId, Digest, Event, Fact, Field, Mention, Observation, Reason, RecordKey, SmoochId, Stamp,
+    WorkingSet,
 };
 
 /// The bounds of the quarantine that [`check`] expects: bodies, and their bytes.
@@ -60,7 +61,7 @@ pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn
 
 const APP: &str = "app-1";
 
-fn key(app: &str, id: &str) -> Key {
+fn key(app: &str, id: &str) -> RecordKey {
     (app.into(), id.into())
 }
 
@@ -72,12 +73,12 @@ fn event(time: i64, facts: Vec<Fact>) -> Event {
 }
 
 fn seen(id: &str) -> Fact {
-    Fact::Seen(Seen::bare(id.into()))
+    Fact::Seen(Observation::bare(id.into()))
 }
 
 fn named(id: &str, user_id: &str) -> Fact {
     let fields = vec![(Field::UserId, Some(format!("\"{user_id}\"").into()))];
-    Fact::Seen(Seen { fields, ..Seen::bare(id.into()) })
+    Fact::Seen(Observation { fields, ..Observation::bare(id.into()) })
 }
 
 fn merged(surviving: &str, discarded: &str) -> Fact {
@@ -100,7 +101,7 @@ fn keys(app: &str, events: &[Event]) -> Keys {
         let users = || fact.users().into_iter().flatten().map(|id| (app.clone(), id.clone()));
         keys.users.extend(users());
         keys.claims.extend(users().flat_map(|user| fact.claims().map(move |client| (user.clone(), client))));
-        keys.takes_back.extend(users().filter(|_| fact.takes_back()));
+        keys.takes_back.extend(users().filter(|_| fact.may_retract_clients()));
         if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
             keys.ends.extend(users());
         }
@@ -121,12 +122,12 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
     let mut directory = txn.load(&keys(app, events), 100).unwrap();
     let mut entries: Vec<Entry> = Vec::new();
     for (n, event) in events.iter().enumerate() {
-        directory.learn(&app.into(), event).unwrap();
+        directory.apply_event(&app.into(), event).unwrap();
         let seq = txn.next_seq() + n as Seq;
         let users = event
             .users()
             .into_iter()
-            .map(|id| (id.clone(), directory.edit(&app.into(), id).head.replace(seq)));
+            .map(|id| (id.clone(), directory.record_mut(&app.into(), id).head.replace(seq)));
         let users = users.collect();
         let (received, event_time) = (event.stamp.time, event.stamp.known_time());
         let (trigger, digest) = (Arc::from(&*event.trigger), event.stamp.digest);
@@ -164,11 +165,11 @@ fn store(store: &mut impl Store, app: &str, events: &[Event]) -> Saved {
     saved
 }
 
-fn load(store: &mut impl Store, keys: &Keys) -> Directory {
+fn load(store: &mut impl Store, keys: &Keys) -> WorkingSet {
     store.begin().unwrap().load(keys, 100).unwrap()
 }
 
-fn ids(directory: &Directory) -> BTreeSet<&str> {
+fn ids(directory: &WorkingSet) -> BTreeSet<&str> {
     directory.entries().map(|((_, id), _)| id.as_str()).collect()
 }
 

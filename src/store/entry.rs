@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Digest, Directory, Event, SmoochId, TooLarge};
+use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, WorkingSet};
 
 /// A journal number. Rises with every entry, in the order of commits.
 pub type Seq = u64;
@@ -63,13 +63,13 @@ impl Entry {
     ///
     /// # Errors
     /// The directory bounds its groups, and this one would be too large.
-    pub fn learn_again(&self, directory: &mut Directory, event: Option<&Event>) -> Result<(), TooLarge> {
+    pub fn learn_again(&self, directory: &mut WorkingSet, event: Option<&Event>) -> Result<(), TooLarge> {
         if let Some(event) = event {
-            directory.learn(&self.app, event)?;
+            directory.apply_event(&self.app, event)?;
         }
         for (n, (user, _)) in self.users.iter().enumerate() {
             let stamp = event.filter(|_| n == 0).map(|event| &*event.stamp);
-            directory.edit(&self.app, user).journalled(self.seq, stamp, self.received);
+            directory.record_mut(&self.app, user).set_journal_head(self.seq, stamp, self.received);
         }
         Ok(())
     }

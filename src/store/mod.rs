@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use archive::{Row, Verdicts};
 
-use crate::domain::{AppId, ClientId, Digest, Directory, Key, SmoochId, Text};
+use crate::domain::{AppId, ClientId, Digest, JsonText, RecordKey, SmoochId, WorkingSet};
 
 pub use entry::{Entry, Outcome, Quarantined, Seq, Source};
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
@@ -41,21 +41,21 @@ pub const ANSWERS_KEPT: i64 = 24 * 60 * 60 * 1000;
 #[derive(Debug, Default)]
 pub struct Keys {
     /// App users it speaks of; everybody they are merged with comes along.
-    pub users: Vec<Key>,
+    pub users: Vec<RecordKey>,
     /// Clients it gives, and to whom, under each of their ids, those of one app user together; whoever had them comes
     /// along.
-    pub claims: Vec<(Key, ClientId)>,
+    pub claims: Vec<(RecordKey, ClientId)>,
     /// App users of whom it may take back what was said of a client: whoever else claims those of which that was all
     /// comes along.
-    pub takes_back: Vec<Key>,
+    pub takes_back: Vec<RecordKey>,
     /// App users it may end, who then let go of their clients; whoever else claims those comes along.
-    pub ends: Vec<Key>,
+    pub ends: Vec<RecordKey>,
     /// What may be the `_id` of an app user that a command names; it is brought to be shown.
-    pub named: Vec<Key>,
+    pub named: Vec<RecordKey>,
     /// Whether a command may end whom it names.
     pub ends_named: bool,
     /// `userId`s, as JSON text, that a command looks for; whoever carries one is brought to be shown.
-    pub user_ids: Vec<(AppId, Text)>,
+    pub user_ids: Vec<(AppId, JsonText)>,
     /// What Smooch says of who an app user is; the other carriers of the `userId` come along.
     pub reported: Vec<Reported>,
     /// Whether a command moves an app user to a brand; the other carriers of the `userId` come along.
@@ -68,11 +68,11 @@ pub struct Keys {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reported {
     /// The app user.
-    pub key: Key,
+    pub key: RecordKey,
     /// The `userId` that it gives, as JSON text.
-    pub user_id: Option<Text>,
+    pub user_id: Option<JsonText>,
     /// What it says of the brand, if it says anything; see [`Record::is_brand_news`](crate::domain::Record).
-    pub brand: Option<Option<Text>>,
+    pub brand: Option<Option<JsonText>>,
 }
 
 /// An entry of the journal as one app user's history has it.
@@ -105,7 +105,7 @@ pub struct Answered {
 #[derive(Debug)]
 pub struct Batch {
     /// The records, as they are now.
-    pub directory: Directory,
+    pub directory: WorkingSet,
     /// What goes into the journal, numbered from [`Txn::next_seq`] on.
     pub entries: Vec<Entry>,
     /// The bodies of those entries, as received.
@@ -160,7 +160,7 @@ pub trait Store: Send {
     fn begin(&mut self) -> Result<Self::Txn<'_>>;
 
     /// Told of what was just committed, so that the next batch need not load it again.
-    fn remember(&mut self, committed: Directory);
+    fn remember(&mut self, committed: WorkingSet);
 
     /// Called between batches: time for upkeep that must not run beside a transaction.
     fn rest(&mut self) -> Result<()>;
@@ -200,11 +200,11 @@ pub trait Store: Send {
 /// A transaction. Sees its own writes; dropped without `commit`, it leaves no trace.
 pub trait Txn {
     /// Every record the keys can reach, as the domain needs it. Locked until the end.
-    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory>;
+    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<WorkingSet>;
 
     /// The app user's journal from the entry `from` backwards: at most `most` entries, and none from
     /// the first one on that was received before `since` (ms since 1970).
-    fn journalled(&mut self, key: &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>>;
+    fn journalled(&mut self, key: &RecordKey, from: Seq, since: i64, most: usize) -> Result<Vec<Link>>;
 
     /// The answer kept under a key.
     fn answered(&mut self, app: &AppId, key: &str) -> Result<Option<Answered>>;

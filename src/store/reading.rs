@@ -11,7 +11,7 @@ use super::list::{Bounds, Counted, Listed, Place};
 use super::upkeep::{CompactionPoint, Receipt};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
-use crate::domain::{AppId, Change, ClientId, Key, Record, SmoochId, View};
+use crate::domain::{AppId, Change, ClientId, Record, RecordKey, SmoochId, View};
 
 /// Looks things up. Sees every commit that was made before the call.
 pub trait Reader {
@@ -95,14 +95,14 @@ pub trait Reader {
     /// At most `limit` records of the base after `after`, in the order of their keys: what the journal came
     /// to up to the [`CompactionPoint`]. Whoever reads all of it asks for the horizon before and after: had it moved,
     /// the base did as well.
-    fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>>;
+    fn base(&mut self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>>;
 
     /// The records of the base of these app users, who has none left out, and how far it goes.
     fn base_of(
         &mut self,
         app: &AppId,
         ids: &BTreeSet<SmoochId>,
-    ) -> Result<(CompactionPoint, Vec<(Key, Record)>)>;
+    ) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)>;
 
     /// What became of the erasure of this `_id`; nothing if it was not erased.
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>>;

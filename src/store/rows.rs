@@ -1,7 +1,7 @@
 //! The rows of a directory as a database holds them: what a store has to answer.
 //!
 //! Every call blocks. A question takes many keys and costs one round trip, and a caller asks for all it knows of at
-//! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. Text is ordered
+//! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. JsonText is ordered
 //! by its bytes. A row that is not there is left out, or absent, and never an error.
 
 use super::entry::{Entry, Seq};
@@ -9,7 +9,7 @@ use super::epoch::FeedEpoch;
 use super::error::Result;
 use super::upkeep::CompactionPoint;
 use crate::domain::list::Sort;
-use crate::domain::{AppId, Change, Key, SmoochId};
+use crate::domain::{AppId, Change, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
 
 /// A stored record.
@@ -49,7 +49,7 @@ pub type Identifier<'a> = (&'a AppId, IdentifierKind, &'a str);
 /// App users and what they are found by.
 pub trait UserRows {
     /// The records of these app users, in the order of the keys.
-    fn records(&self, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>>;
+    fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>>;
 
     /// The record with this `_id`, or, if there is none, those of the carriers of this `userId` (JSON text), each with
     /// its `_id`. Provided by [`UserRows::records`] and [`UserRows::holders`]; a store may have one statement for both.
@@ -59,7 +59,7 @@ pub trait UserRows {
             return Ok(vec![(id.clone(), record)]);
         }
         let carriers = self.holders(&[(app, IdentifierKind::UserId, user_id)])?.pop().unwrap_or_default();
-        let keys: Vec<Key> = carriers.iter().map(|id| (app.clone(), id.clone())).collect();
+        let keys: Vec<RecordKey> = carriers.iter().map(|id| (app.clone(), id.clone())).collect();
         let records = carriers.into_iter().zip(self.records(&keys)?);
         Ok(records.filter_map(|(id, record)| Some((id, record?))).collect())
     }
@@ -245,10 +245,14 @@ pub trait FeedRows {
 /// Compacted records: what the entries up to the compaction point came to.
 pub trait CompactedRows {
     /// The compacted records of these app users, in the order of the keys.
-    fn compacted(&self, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>>;
+    fn compacted(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>>;
 
     /// At most `limit` compacted records after this key, in the order of the keys.
-    fn compacted_after(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, StoredRecord)>>;
+    fn compacted_after(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, StoredRecord)>>;
 }
 
 /// All rows.

@@ -18,8 +18,8 @@ mod forget;
 mod gaps;
 mod keep;
 mod kept;
-mod listing;
 mod list_rows;
+mod listing;
 mod migrate;
 mod quarantine;
 mod reader;
@@ -41,7 +41,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Error, Reading, Result, Retention, Seq, Store};
-use crate::domain::Directory;
+use crate::domain::WorkingSet;
 pub use backup::backup_checksum::{damage, flaw};
 pub use backup::create::backup;
 pub use backup::restore::{Restored, moment, restore};
@@ -54,7 +54,6 @@ use checkpoint::Checkpointer;
 pub use connection::Options;
 use connection::{OLDEST_SQLITE, WORKER_WAITS, common, keep_log_on_close};
 pub use derived::{DERIVED, Derived, Doubts, Fault};
-use errors::trouble;
 pub use file_errors::{CopyError, OpenError, named as named_holes};
 pub use files::inode::are_one_file;
 pub use files::leftovers::{Leftover, Note, copies, find as find_leftovers, remove as remove_leftovers};
@@ -107,12 +106,12 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(trouble(error)))?;
+        let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(error.into()))?;
         // Before anything is read: a file that is refused keeps the log it has, and gets none.
         if with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
-            keep_log_on_close(&conn).map_err(|error| store(trouble(error)))?;
+            keep_log_on_close(&conn).map_err(|error| store(error.into()))?;
         }
-        if conn.is_readonly("main").map_err(|error| store(trouble(error)))? {
+        if conn.is_readonly("main").map_err(|error| store(error.into()))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
         if let Some(told) = epoch_marker::told_from_emptied(&conn, &lock).map_err(store)? {
@@ -120,9 +119,9 @@ impl Sqlite {
         }
         migrate::run(&mut conn, &path)?;
         // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
-        conn.busy_timeout(WORKER_WAITS).map_err(|error| store(trouble(error)))?;
+        conn.busy_timeout(WORKER_WAITS).map_err(|error| store(error.into()))?;
         verify_after_trouble(&conn, &path).map_err(store)?;
-        checkpoint::watch(&mut conn).map_err(|error| store(trouble(error)))?;
+        checkpoint::watch(&mut conn).map_err(|error| store(error.into()))?;
         let checkpointer = Checkpointer::start(options).map_err(store)?;
         let state = State::read(&conn, options, named, &lock).map_err(store)?;
         Ok(Self { conn, state, checkpointer, path, ended: false, _lock: lock })
@@ -172,29 +171,29 @@ impl Sqlite {
             return Ok(true);
         }
         let mut kept = self.state.kept;
-        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let more = match forget::step(&txn, &mut kept, reading)? {
             forget::Step::Some => true,
             forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, reading.event)?,
             forget::Step::Swept(receipt) => {
                 drop(txn);
                 if self.checkpointer.empty(&self.conn)? {
-                    let txn = self.conn.transaction().map_err(trouble)?;
+                    let txn = self.conn.transaction()?;
                     forget::finish(&txn, &mut kept, receipt, now)?;
-                    txn.commit().map_err(trouble)?;
+                    txn.commit()?;
                     self.state.kept = kept;
                     return Ok(true);
                 }
                 // Somebody still reads what is in the log.
-                let txn = self.conn.transaction().map_err(trouble)?;
+                let txn = self.conn.transaction()?;
                 let more = keep::step(&txn, &mut kept, retention, now, reading.event)?;
-                txn.commit().map_err(trouble)?;
+                txn.commit()?;
                 self.state.kept = kept;
                 return Ok(more);
             }
         };
         if more {
-            txn.commit().map_err(trouble)?;
+            txn.commit()?;
             self.state.kept = kept;
         }
         Ok(more)
@@ -214,12 +213,12 @@ impl Store for Sqlite {
 
     fn begin(&mut self) -> Result<SqliteTxn<'_>> {
         self.state.presence.check_log()?;
-        let txn = WriteTransaction::begin(&mut self.conn).map_err(trouble)?;
+        let txn = WriteTransaction::begin(&mut self.conn)?;
         self.state.cache.begin();
         Ok(SqliteTxn::new(txn, &mut self.state))
     }
 
-    fn remember(&mut self, committed: Directory) {
+    fn remember(&mut self, committed: WorkingSet) {
         self.state.cache.keep(committed);
     }
 
@@ -235,7 +234,7 @@ impl Store for Sqlite {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(());
         }
-        self.conn.execute_batch("PRAGMA optimize").map_err(trouble)?;
+        self.conn.execute_batch("PRAGMA optimize")?;
         checkpoint::finish(&self.conn).map(drop)
     }
 
@@ -243,9 +242,9 @@ impl Store for Sqlite {
         if derived == "counters" {
             // What was given is known here better than anywhere in the file.
             let known = self.state.known();
-            let txn = self.conn.transaction().map_err(trouble)?;
+            let txn = self.conn.transaction()?;
             known.put_back(&txn)?;
-            txn.commit().map_err(trouble)?;
+            txn.commit()?;
         }
         derived::make_anew(&mut self.conn, derived)?;
         self.state.read_again(&self.conn)?;
@@ -258,7 +257,7 @@ impl Store for Sqlite {
     }
 
     fn learned(&mut self, rules: i64) -> Result<()> {
-        let rows = self.conn.execute("UPDATE upkeep SET rules = ?1", [rules]).map_err(trouble)?;
+        let rows = self.conn.execute("UPDATE upkeep SET rules = ?1", [rules])?;
         derived::written(rows)?;
         self.state.rules = rules;
         Ok(())

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use rollcall::domain::command::{Action, Authority, Command, Device, Fields, Refusal};
 use rollcall::domain::decide::{Decision, decide};
 use rollcall::domain::{
-    AppId, ClientId, Directory, Event, Fact, Field, Mention, Part, Reason, Seen, SmoochId, Stamp, Text, View,
-    json_text,
+    AppId, ClientId, Event, Fact, Field, JsonText, Mention, Observation, Part, Reason, SmoochId, Stamp, View,
+    WorkingSet, json_text,
 };
 
 /// When every command here is given.
@@ -28,14 +28,14 @@ fn app() -> AppId {
 
 /// A directory that is asked and told things, and the journal of what it learned.
 struct Live {
-    directory: Directory,
+    directory: WorkingSet,
     journal: Vec<Event>,
     clock: i64,
 }
 
 impl Live {
     fn new() -> Self {
-        Self { directory: Directory::whole(usize::MAX), journal: Vec::new(), clock: 0 }
+        Self { directory: WorkingSet::whole(usize::MAX), journal: Vec::new(), clock: 0 }
     }
 
     /// Decides a command, and learns what was decided, later than all it was decided by.
@@ -43,7 +43,7 @@ impl Live {
         let fresh = format!("made{}", self.journal.len());
         let decision = decide(&self.directory, &app(), command, &fresh.as_str().into())?;
         if !decision.facts.is_empty() {
-            let heard = self.directory.heard(&app(), &decision.facts);
+            let heard = self.directory.latest_event_time(&app(), &decision.facts);
             self.clock = (self.clock + 1).max(heard.map_or(0, |heard| heard + 1));
             self.learn(self.clock, decision.facts.clone());
         }
@@ -66,7 +66,7 @@ impl Live {
         digest[..8].copy_from_slice(&(self.journal.len() as u64).to_be_bytes());
         let stamp = Arc::new(Stamp { time, event: "".into(), digest });
         let event = Event { trigger: "test".into(), stamp, facts };
-        self.directory.learn(&app(), &event).unwrap();
+        self.directory.apply_event(&app(), &event).unwrap();
         self.journal.push(event.clone());
         event
     }
@@ -80,11 +80,11 @@ impl Live {
     }
 
     /// A directory that has only read the journal, as it is written.
-    fn rebuilt(&self) -> Directory {
-        let mut directory = Directory::whole(usize::MAX);
+    fn rebuilt(&self) -> WorkingSet {
+        let mut directory = WorkingSet::whole(usize::MAX);
         for event in &self.journal {
             let text = serde_json::to_vec(event).unwrap();
-            directory.learn(&app(), &serde_json::from_slice(&text).unwrap()).unwrap();
+            directory.apply_event(&app(), &serde_json::from_slice(&text).unwrap()).unwrap();
         }
         directory
     }
@@ -116,7 +116,7 @@ fn property(key: &str) -> Field {
     Field::Property(key.into())
 }
 
-fn given(field: Field, text: &str) -> (Field, Option<Text>) {
+fn given(field: Field, text: &str) -> (Field, Option<JsonText>) {
     (field, Some(json_text(text)))
 }
 
@@ -135,15 +135,15 @@ fn user_id(view: &View) -> Option<String> {
 }
 
 /// What Smooch says of an app user in passing.
-fn seen(user: &str, fields: Fields) -> Seen {
-    Seen { fields, ..Seen::bare(user.into()) }
+fn seen(user: &str, fields: Fields) -> Observation {
+    Observation { fields, ..Observation::bare(user.into()) }
 }
 
 /// Smooch's complete picture of an app user's properties and clients.
 fn picture(user: &str, fields: Fields, clients: &[&str]) -> Fact {
     let client = |id: &&str| ((*id).into(), Mention { active: Some(true), rest: "{}".into() });
     let complete = vec![Part::Properties, Part::Clients];
-    Fact::Seen(Seen { clients: clients.iter().map(client).collect(), complete, ..seen(user, fields) })
+    Fact::Seen(Observation { clients: clients.iter().map(client).collect(), complete, ..seen(user, fields) })
 }
 
 fn merged(surviving: &str, discarded: &str) -> Fact {

@@ -63,13 +63,13 @@ proptest! {
             for user in USERS {
                 let Some(record) = directory.record(&(app(), id(user))) else { continue };
                 let view = directory.view(&app(), &id(user));
-                prop_assert!(record.dead || !gone.contains(user), "{user} came back");
+                prop_assert!(record.removed || !gone.contains(user), "{user} came back");
                 prop_assert!(record.secured || !secured.contains(user), "{user} lost its guard");
-                prop_assert!(view.is_some() || record.dead || !known.contains(user), "{user} was forgotten");
-                prop_assert_eq!(view.is_some(), !record.dead);
+                prop_assert!(view.is_some() || record.removed || !known.contains(user), "{user} was forgotten");
+                prop_assert_eq!(view.is_some(), !record.removed);
                 prop_assert!(view.is_none_or(|view| view.secured || !record.secured));
                 known.insert(user);
-                gone.extend(record.dead.then_some(user));
+                gone.extend(record.removed.then_some(user));
                 secured.extend(record.secured.then_some(user));
             }
         }
@@ -94,7 +94,7 @@ proptest! {
         let directory = directory_of(&order.of(&tagged));
         for gone in gone(&tagged) {
             let record = directory.record(&(app(), id(gone))).expect("a tombstone");
-            prop_assert!(record.dead && record.claims.is_empty() && record.last_seen.is_none());
+            prop_assert!(record.removed && record.claims.is_empty() && record.last_seen.is_none());
             prop_assert_eq!(directory.view(&app(), &id(gone)), None);
             let kept = (bodies(&directory), pointers(&directory));
             let left = format!("{kept:?}").contains(&format!("of {gone}"));
@@ -270,7 +270,7 @@ fn members(client: &Client) -> BTreeMap<String, String> {
 fn before_and_after(
     history: &[Event],
     event: &Event,
-) -> (rollcall::domain::Directory, rollcall::domain::Directory) {
+) -> (rollcall::domain::WorkingSet, rollcall::domain::WorkingSet) {
     let before: Vec<&Event> = history.iter().collect();
     let after: Vec<&Event> = history.iter().chain([event]).collect();
     (directory_of(&before), directory_of(&after))

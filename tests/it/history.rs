@@ -3,7 +3,7 @@
 mod calls;
 mod merges;
 
-use rollcall::domain::{AppId, Directory, Event};
+use rollcall::domain::{AppId, Event, WorkingSet};
 use rollcall::smooch::history::event_at;
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Source};
@@ -23,13 +23,13 @@ fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
     ids.sort_unstable();
     ids.dedup();
     ids.retain(|id| !id.is_empty());
-    let (mut directory, mut compared) = (Directory::whole(usize::MAX), 0);
+    let (mut directory, mut compared) = (WorkingSet::whole(usize::MAX), 0);
     for (entry, body) in &journal {
         let learned: Event = match entry.source {
             Source::Webhook => event_at(body, entry.place).unwrap(),
             Source::Reduced | Source::Api => serde_json::from_slice(body).unwrap(),
         };
-        directory.learn(&AppId::from(APP), &learned).unwrap();
+        directory.apply_event(&AppId::from(APP), &learned).unwrap();
         for id in &ids {
             let then = program.get(&format!("/v1/appusers/{}?asOf={}", encoded(id), entry.seq));
             match expected(&directory, id) {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rollcall::domain::{AppId, Directory, Event, Field, Key, SmoochId, View};
+use rollcall::domain::{AppId, Event, Field, RecordKey, SmoochId, View, WorkingSet};
 use rollcall::smooch::{self, BodyLimits, v1};
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Seq, Source};
@@ -15,25 +15,25 @@ const PAGE: usize = 500;
 
 /// A directory made of nothing but the journal.
 pub struct Rebuilt {
-    pub directory: Directory,
+    pub directory: WorkingSet,
     last: Seq,
-    heads: HashMap<Key, Seq>,
+    heads: HashMap<RecordKey, Seq>,
 }
 
 impl Rebuilt {
     pub fn new() -> Self {
-        Self { directory: Directory::whole(usize::MAX), last: 0, heads: HashMap::new() }
+        Self { directory: WorkingSet::whole(usize::MAX), last: 0, heads: HashMap::new() }
     }
 
     /// A directory made of the base, and of every entry after it.
     pub fn afresh(reader: &mut impl Reader) -> Self {
         let mut rebuilt = Self { last: reader.horizon().unwrap().folded, ..Self::new() };
-        let mut after: Option<Key> = None;
+        let mut after: Option<RecordKey> = None;
         loop {
             let page = reader.base(after.as_ref(), 3).unwrap();
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            page.into_iter().for_each(|(key, record)| rebuilt.directory.bring_whole(key, record));
+            page.into_iter().for_each(|(key, record)| rebuilt.directory.insert_whole(key, record));
         }
         rebuilt.follow(reader);
         rebuilt
@@ -41,7 +41,7 @@ impl Rebuilt {
 
     /// Learns what the journal has gained; gives whom that was about. Each entry must hold the event
     /// it names, and lead back to the entry before it of each of its app users.
-    pub fn follow(&mut self, reader: &mut impl Reader) -> BTreeSet<Key> {
+    pub fn follow(&mut self, reader: &mut impl Reader) -> BTreeSet<RecordKey> {
         let mut touched = BTreeSet::new();
         loop {
             let page = reader.journal(self.last, PAGE).unwrap();
@@ -61,7 +61,7 @@ impl Rebuilt {
                 };
                 assert_eq!(event.stamp.digest, entry.digest, "entry {} holds its own event", entry.seq);
                 assert_eq!(*event.trigger, *entry.trigger, "entry {}", entry.seq);
-                self.directory.learn(&entry.app, &event).unwrap();
+                self.directory.apply_event(&entry.app, &event).unwrap();
                 for (user, previous) in entry.users {
                     let key = (entry.app.clone(), user);
                     let known = self.heads.insert(key.clone(), entry.seq);
@@ -77,7 +77,7 @@ impl Rebuilt {
     }
 
     /// What the live directory must show of these app users is what it shows.
-    pub fn compare<'k>(&self, reader: &mut impl Reader, keys: impl IntoIterator<Item = &'k Key>) {
+    pub fn compare<'k>(&self, reader: &mut impl Reader, keys: impl IntoIterator<Item = &'k RecordKey>) {
         for (app, id) in keys.into_iter().filter(|(_, id)| !id.is_app()) {
             assert_eq!(reader.by_id(app, id).unwrap(), self.directory.view(app, id), "{app} {id}");
             means(reader, app, id.as_str());
@@ -86,7 +86,7 @@ impl Rebuilt {
 
     /// Every `_id`, every `userId` and the list show what the journal says, and nothing else.
     pub fn compare_all(&self, reader: &mut impl Reader) -> usize {
-        let keys: BTreeSet<Key> = self.directory.entries().map(|(key, _)| key.clone()).collect();
+        let keys: BTreeSet<RecordKey> = self.directory.entries().map(|(key, _)| key.clone()).collect();
         self.compare(reader, &keys);
         let mut roots: BTreeMap<AppId, Vec<SmoochId>> = BTreeMap::new();
         let mut named: BTreeMap<(AppId, String), SmoochId> = BTreeMap::new();
@@ -129,7 +129,7 @@ fn listed(reader: &mut impl Reader, app: &AppId) -> Vec<SmoochId> {
 }
 
 /// What a GET of this app user must answer, by the journal alone.
-pub fn expected(directory: &Directory, id: &str) -> Option<String> {
+pub fn expected(directory: &WorkingSet, id: &str) -> Option<String> {
     let view = directory.view(&AppId::from(APP), &SmoochId::from(id))?;
     Some(format!("{{\"appUser\":{}}}", v1::app_user(&view)))
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::apps;
 use crate::clock::now_ms;
 use crate::domain::brand::Name;
-use crate::domain::{AppId, Directory, SmoochId, View};
+use crate::domain::{AppId, SmoochId, View, WorkingSet};
 use crate::rebuild;
 use crate::rebuild::history_replay::HistoryReplay;
 use crate::smooch::{iso, journal_entry, v1};
@@ -84,8 +84,8 @@ fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> 
         record.into.clear();
         record.from.clear();
         let id = key.1.clone();
-        let mut alone = Directory::new(1);
-        alone.bring(key, record);
+        let mut alone = WorkingSet::new(1);
+        alone.insert_loaded(key, record);
         found.extend(alone.view(app, &id).map(|view| parsed(&v1::app_user(&view))));
     }
     Ok(found)

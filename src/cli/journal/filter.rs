@@ -58,7 +58,7 @@ fn moment(text: &str) -> Result<EntryBound, String> {
     if let Some(seq) = text.parse().ok().filter(|seq| *seq < 100_000_000_000) {
         return Ok(EntryBound::Entry(seq));
     }
-    if let Some(time) = domain::moment::asked(text).filter(|_| !text.starts_with('-')) {
+    if let Some(time) = domain::timestamp::parse_parameter(text).filter(|_| !text.starts_with('-')) {
         return Ok(EntryBound::Received(time.div_euclid(1000)));
     }
     let ago = config::duration(text).map_err(

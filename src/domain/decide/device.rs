@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::scene::{Decided, Decision, Scene};
+use super::decider::{Decided, Decider, Decision};
 
 use crate::domain::client::Client;
 use crate::domain::command::{Device, Name, Refusal};
 use crate::domain::fact::Fact;
-use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId};
-use crate::domain::value::Text;
+use crate::domain::merge_group::MergeGroup;
+use crate::domain::value::JsonText;
 use crate::domain::view::{View, clients};
 
 /// An object's members, each as it is written.
-type Members = BTreeMap<String, Box<RawValue>>;
+type RawMembers = BTreeMap<String, Box<RawValue>>;
 
-impl Scene<'_> {
+impl Decider<'_> {
     pub(super) fn update_device(&self, user: &Name, device: &Device) -> Decided {
-        let target = self.target(user)?;
+        let target = self.resolve_target(user)?;
         let (id, known) = target.client(&device.id).ok_or(Refusal::NoClient)?;
         let mut facts = self.secure(&target);
         if !device.members.is_empty() || !device.info.is_empty() {
@@ -37,10 +37,10 @@ pub(super) fn set(user: &SmoochId, client: &ClientId, value: Client) -> Fact {
 
 /// What is known of a client once a call has said this of it.
 pub(super) fn changed(known: Option<&Client>, device: &Device, active: bool) -> Client {
-    let mut members: Members = known.map(|client| read(&client.rest)).unwrap_or_default();
+    let mut members: RawMembers = known.map(|client| read(&client.rest)).unwrap_or_default();
     overlay(&mut members, &device.members);
     if !device.info.is_empty() {
-        let mut info: Members = members.get("info").map(|info| read(info.get())).unwrap_or_default();
+        let mut info: RawMembers = members.get("info").map(|info| read(info.get())).unwrap_or_default();
         overlay(&mut info, &device.info);
         put(&mut members, "info", &write(&info));
     }
@@ -56,11 +56,11 @@ pub(super) fn left(user: &SmoochId, id: &ClientId, client: &Client) -> Fact {
 
 /// Every client without what it tells of the person, for each `_id` that knows it: of what an `_id` says of it the
 /// members, with the values that are shown. One that only an `_id` knows, and that is not shown, is removed there.
-pub(super) fn anonymous(group: &Group<'_>, target: &View) -> Vec<Fact> {
+pub(super) fn anonymous(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
     let accounts = clients::accounts(group);
-    let mut known: BTreeMap<&ClientId, Vec<(&SmoochId, ClientId, Members)>> = BTreeMap::new();
+    let mut known: BTreeMap<&ClientId, Vec<(&SmoochId, ClientId, RawMembers)>> = BTreeMap::new();
     for (user, record) in group.ids().zip(group.records()) {
-        for (id, client) in clients::shown(&Group::alone(user, record), |_| true) {
+        for (id, client) in clients::shown(&MergeGroup::alone(user, record), |_| true) {
             let Some((account, _)) = accounts.iter().find(|(_, ids)| ids.contains(&&id)) else { continue };
             known.entry(account).or_default().push((user, id, read(&client.rest)));
         }
@@ -88,8 +88,8 @@ pub(super) fn anonymous(group: &Group<'_>, target: &View) -> Vec<Fact> {
 }
 
 /// A list of clients, as JSON text, without what they tell of the person.
-pub(super) fn anonymous_list(list: &str) -> Text {
-    let mut clients: Vec<Members> = serde_json::from_str::<Vec<&RawValue>>(list)
+pub(super) fn anonymous_list(list: &str) -> JsonText {
+    let mut clients: Vec<RawMembers> = serde_json::from_str::<Vec<&RawValue>>(list)
         .unwrap_or_default()
         .into_iter()
         .filter(|client| client.get().starts_with('{'))
@@ -103,7 +103,7 @@ fn is_of_the_person(member: &str) -> bool {
     ["displayName", "avatarUrl", "info", "raw"].contains(&member)
 }
 
-fn overlay(members: &mut Members, changes: &BTreeMap<String, Option<Text>>) {
+fn overlay(members: &mut RawMembers, changes: &BTreeMap<String, Option<JsonText>>) {
     for (key, value) in changes {
         match value {
             Some(value) => put(members, key, value),
@@ -112,7 +112,7 @@ fn overlay(members: &mut Members, changes: &BTreeMap<String, Option<Text>>) {
     }
 }
 
-fn put(members: &mut Members, key: &str, value: &str) {
+fn put(members: &mut RawMembers, key: &str, value: &str) {
     // Every value here was written as JSON.
     if let Ok(value) = RawValue::from_string(value.to_owned()) {
         members.insert(key.to_owned(), value);
@@ -120,10 +120,10 @@ fn put(members: &mut Members, key: &str, value: &str) {
 }
 
 /// Reads an object; what is none has no members.
-fn read(text: &str) -> Members {
+fn read(text: &str) -> RawMembers {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-fn write(members: &Members) -> Text {
+fn write(members: &RawMembers) -> JsonText {
     serde_json::to_string(members).unwrap_or_else(|_| "{}".to_owned()).into()
 }

@@ -1,15 +1,15 @@
 //! A device starts: who is using it?
 
+use super::decider::{Decided, Decider, Decision, merged};
 use super::device;
-use super::scene::{Decided, Decision, Scene, merged};
-use crate::domain::app_user::Reason;
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Authority, Device, Fields, Refusal};
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
 use crate::domain::ids::SmoochId;
 use crate::domain::json_text;
-use crate::domain::value::Text;
+use crate::domain::record::Reason;
+use crate::domain::value::JsonText;
 use crate::domain::view::View;
 
 /// Whom the device is used by from now on.
@@ -17,23 +17,23 @@ enum User {
     /// Somebody who was not there before.
     New,
     /// Somebody known.
-    Known(View),
+    RecordSnapshot(View),
     /// The anonymous app user of the device, who now has a name.
     Named(View),
     /// Two who turn out to be one: the first goes on, the second becomes part of it.
     One(View, View),
 }
 
-impl Scene<'_> {
+impl Decider<'_> {
     pub(super) fn init(
         &self,
         device: &Device,
-        user_id: Option<&Text>,
+        user_id: Option<&JsonText>,
         brand: Option<&str>,
         fresh: &SmoochId,
     ) -> Decided {
         if let Authority::User(own) = &self.command.authority {
-            self.means_one(own)?;
+            self.check_one_user(own)?;
         }
         let current = self.directory.holder(self.app, &device.id);
         let user = self.user(current.clone(), user_id, brand)?;
@@ -42,7 +42,7 @@ impl Scene<'_> {
         }
         let (id, known) = match &user {
             User::New => (fresh, None),
-            User::Known(view) | User::Named(view) | User::One(view, _) => (&view.id, Some(view)),
+            User::RecordSnapshot(view) | User::Named(view) | User::One(view, _) => (&view.id, Some(view)),
         };
         let speaks_for = |view: &View| view.secured && self.command.authority == Authority::Token;
         let both = [known, if let User::One(_, other) = &user { Some(other) } else { None }];
@@ -50,8 +50,8 @@ impl Scene<'_> {
             return Err(Refusal::Secured);
         }
         let mut facts = match &user {
-            User::New => self.made(fresh, user_id, &brand_of(current.as_ref(), brand)),
-            User::Known(_) => Vec::new(),
+            User::New => self.create_facts(fresh, user_id, &brand_of(current.as_ref(), brand)),
+            User::RecordSnapshot(_) => Vec::new(),
             User::Named(view) => self.named(view, user_id, brand)?,
             User::One(view, other) => {
                 let mut facts = vec![merged(&view.id, &other.id, Reason::Init)];
@@ -90,7 +90,7 @@ impl Scene<'_> {
     fn user(
         &self,
         current: Option<View>,
-        user_id: Option<&Text>,
+        user_id: Option<&JsonText>,
         brand: Option<&str>,
     ) -> Result<User, Refusal> {
         let is_of_it =
@@ -98,7 +98,7 @@ impl Scene<'_> {
         let anonymous = current.clone().filter(|view| is_anonymous(view) && is_of_it(view));
         let Some(user_id) = user_id else {
             // To log out is to start without a name: whoever has one is left.
-            return Ok(anonymous.map_or(User::New, User::Known));
+            return Ok(anonymous.map_or(User::New, User::RecordSnapshot));
         };
         let meant = match brand {
             Some(brand) => self.directory.in_brand(self.app, user_id, Some(brand)),
@@ -107,8 +107,8 @@ impl Scene<'_> {
         Ok(match (meant, anonymous) {
             (None, None) => User::New,
             (None, Some(anonymous)) => User::Named(anonymous),
-            (Some(known), None) => User::Known(known),
-            (Some(known), Some(anonymous)) if is_elsewhere(&known, &anonymous) => User::Known(known),
+            (Some(known), None) => User::RecordSnapshot(known),
+            (Some(known), Some(anonymous)) if is_elsewhere(&known, &anonymous) => User::RecordSnapshot(known),
             // The known one goes on, unless it is of our making and the other of Smooch's: Smooch
             // knows only its own `_id`.
             (Some(known), Some(anonymous)) if self.minted(&known.id) && !self.minted(&anonymous.id) => {
@@ -123,7 +123,7 @@ impl Scene<'_> {
     fn may_begin(
         &self,
         current: Option<&View>,
-        user_id: Option<&Text>,
+        user_id: Option<&JsonText>,
         brand: Option<&str>,
     ) -> Result<(), Refusal> {
         let refusal = match self.command.authority {
@@ -147,12 +147,12 @@ impl Scene<'_> {
     /// Whom a `userId` means on a device that `current` used until now: the device is of their brand. Where that is
     /// not known, whoever has the `userId`, if that can only be one, or is the one who has the device. A JWT means
     /// its one app user on any device.
-    fn meant(&self, current: Option<&View>, user_id: &Text) -> Result<Option<View>, Refusal> {
+    fn meant(&self, current: Option<&View>, user_id: &JsonText) -> Result<Option<View>, Refusal> {
         if matches!(self.command.authority, Authority::User(_)) {
             return Ok(self.directory.by_user_id(self.app, user_id));
         }
         let Some(brand) = current.and_then(View::brand) else {
-            return match self.in_one_brand(user_id) {
+            return match self.check_one_brand(user_id) {
                 Ok(()) => Ok(self.directory.by_user_id(self.app, user_id)),
                 Err(several) => {
                     let own = current.filter(|view| view.get(&Field::UserId) == Some(user_id));
@@ -165,7 +165,12 @@ impl Scene<'_> {
     }
 
     /// Gives an app user the name it logs in under, if it has none, and with it the brand that was named.
-    fn named(&self, view: &View, user_id: Option<&Text>, brand: Option<&str>) -> Result<Vec<Fact>, Refusal> {
+    fn named(
+        &self,
+        view: &View,
+        user_id: Option<&JsonText>,
+        brand: Option<&str>,
+    ) -> Result<Vec<Fact>, Refusal> {
         if view.get(&Field::UserId).is_some() {
             return Ok(Vec::new());
         }
@@ -188,7 +193,7 @@ fn is_elsewhere(one: &View, other: &View) -> bool {
     one.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
 }
 
-fn in_brand(brand: &str) -> (Field, Option<Text>) {
+fn in_brand(brand: &str) -> (Field, Option<JsonText>) {
     (BRAND.clone(), Some(json_text(brand)))
 }
 

@@ -3,23 +3,24 @@
 
 use std::collections::BTreeSet;
 
+use super::decider::{Decided, Decider, Decision};
 use super::device;
-use super::scene::{Decided, Decision, Scene};
-use crate::domain::app_user::Record;
 use crate::domain::command::{Fields, Name};
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
-use crate::domain::group::Group;
 use crate::domain::ids::SmoochId;
+use crate::domain::merge_group::MergeGroup;
+use crate::domain::record::Record;
 use crate::domain::view::value;
 
-impl Scene<'_> {
+impl Decider<'_> {
     pub(super) fn delete_profile(&self, user: &Name) -> Decided {
-        let target = self.target(user)?;
+        let target = self.resolve_target(user)?;
         let group = self.group(&target.id)?;
-        let fields = group.records().flat_map(|record| record.smooch.fields.keys().chain(record.ours.keys()));
+        let fields =
+            group.records().flat_map(|record| record.smooch.fields.keys().chain(record.overrides.keys()));
         let fields: BTreeSet<&Field> = fields.filter(|field| is_of_the_person(field)).collect();
-        let alone = || group.ids().zip(group.records()).map(|(id, record)| Group::alone(id, record));
+        let alone = || group.ids().zip(group.records()).map(|(id, record)| MergeGroup::alone(id, record));
         let is_known = |field: &&Field| {
             value(&group, field).is_some() || alone().any(|alone| value(&alone, field).is_some())
         };
@@ -35,7 +36,7 @@ impl Scene<'_> {
 /// The clients that are being linked, without what they tell of the person, as the `_id` itself says them.
 fn pending(user: &SmoochId, record: &Record) -> Option<Fact> {
     let field = Field::Other(Field::PENDING_CLIENTS.into());
-    let alone = Group::alone(user, record);
+    let alone = MergeGroup::alone(user, record);
     let shown = value(&alone, &field)?;
     let left = device::anonymous_list(shown);
     let said = record.smooch.fields.get(&field).and_then(|said| said.value.clone());

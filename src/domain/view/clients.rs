@@ -8,19 +8,19 @@ use std::sync::{Arc, LazyLock};
 
 use memchr::memmem::Finder;
 
-use crate::domain::app_user::Record;
-use crate::domain::client::{Client, Mention, Mentions, Named};
+use crate::domain::client::{Client, ClientNames, Mention, Mentions};
 use crate::domain::field::Part;
-use crate::domain::group::Group;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
-use crate::domain::members::{Members, Ranked, object, plain};
-use crate::domain::value::{Register, Text};
+use crate::domain::json_members::{JsonMembers, Ranked, object, plain};
+use crate::domain::merge_group::MergeGroup;
+use crate::domain::record::Record;
+use crate::domain::value::{JsonText, Register};
 
 const PART: Option<Part> = Some(Part::Clients);
 
 /// The clients of a group. `bound` tells whether a client's newest pointer, if there is one, is to the group.
 pub(in crate::domain) fn shown(
-    group: &Group<'_>,
+    group: &MergeGroup<'_>,
     bound: impl Fn(&ClientId) -> bool,
 ) -> BTreeMap<ClientId, Client> {
     let mut clients = BTreeMap::new();
@@ -36,7 +36,7 @@ pub(in crate::domain) fn shown(
     clients
 }
 
-impl<'a> Group<'a> {
+impl<'a> MergeGroup<'a> {
     /// Which of its `_id`s has a client: the one for which it was active last, else of which it was said last, under
     /// whichever of its ids.
     pub(in crate::domain) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
@@ -62,7 +62,7 @@ impl<'a> Group<'a> {
 }
 
 /// Every id that is used for a client, by the id that the client is shown under, if it is shown.
-pub(in crate::domain) fn accounts<'a>(group: &Group<'a>) -> Accounts<'a> {
+pub(in crate::domain) fn accounts<'a>(group: &MergeGroup<'a>) -> Accounts<'a> {
     let ids = ids(group);
     grouped(&links(group, &ids), ids)
 }
@@ -77,23 +77,23 @@ fn grouped<'a>(links: &Links<'a>, ids: BTreeSet<&'a ClientId>) -> Accounts<'a> {
     accounts
 }
 
-fn ids<'a>(group: &Group<'a>) -> BTreeSet<&'a ClientId> {
+fn ids<'a>(group: &MergeGroup<'a>) -> BTreeSet<&'a ClientId> {
     let known = |record: &'a Record| record.smooch.clients.keys().chain(record.devices.keys());
     group.records().flat_map(known).collect()
 }
 
 /// What a client says: whether it is active, and its members as they are kept, those with null among them.
-pub(in crate::domain) type Said<'a> = (bool, &'a str);
+pub(in crate::domain) type ClientValues<'a> = (bool, &'a str);
 
 /// Whether two records of one who is nobody else show the same clients, as far as `same` compares them.
 pub(in crate::domain) fn are_the_same(
     id: &SmoochId,
     before: &Record,
     now: &Record,
-    same: impl Fn(Said<'_>, Said<'_>) -> bool,
+    same: impl Fn(ClientValues<'_>, ClientValues<'_>) -> bool,
 ) -> bool {
     let (was, is) = (&before.smooch.clients, &now.smooch.clients);
-    let alone = [before, now].map(|record| Group::alone(id, record));
+    let alone = [before, now].map(|record| MergeGroup::alone(id, record));
     let plain = was.keys().eq(is.keys()) && before.devices.is_empty() && now.devices.is_empty();
     if plain && !may_be_linked(was) && !may_be_linked(is) {
         let mut all = was.iter().zip(is.values());
@@ -101,7 +101,7 @@ pub(in crate::domain) fn are_the_same(
             if let (Some(was), Some(is)) = (was.only(), is.only()) {
                 return same(said(was.active, &was.rest), said(is.active, &is.rest));
             }
-            was.say_the_same(is) || {
+            was.is_equivalent(is) || {
                 let [was, is] = alone.each_ref().map(|group| one(group, &[client], |_| true));
                 was.is_some() == is.is_some()
                     && was.iter().zip(&is).all(|(was, is)| same(was.said(), is.said()))
@@ -113,19 +113,22 @@ pub(in crate::domain) fn are_the_same(
 }
 
 impl Client {
-    fn said(&self) -> Said<'_> {
+    fn said(&self) -> ClientValues<'_> {
         said(Some(self.active), &self.rest)
     }
 }
 
 /// A client of which it is not said whether it is active is not inactive for that.
-fn said(active: Option<bool>, rest: &str) -> Said<'_> {
+fn said(active: Option<bool>, rest: &str) -> ClientValues<'_> {
     (active.unwrap_or(true), rest)
 }
 
 /// Whether two clients show the same.
-pub(in crate::domain) fn show_the_same((active, one): Said<'_>, (is_active, two): Said<'_>) -> bool {
-    let shown = |rest| Members::of(rest).filter(|(_, value)| *value != "null");
+pub(in crate::domain) fn show_the_same(
+    (active, one): ClientValues<'_>,
+    (is_active, two): ClientValues<'_>,
+) -> bool {
+    let shown = |rest| JsonMembers::of(rest).filter(|(_, value)| *value != "null");
     let may_be = || (has_null(one) || has_null(two)) && shown(one).eq(shown(two));
     active == is_active && (one == two || may_be())
 }
@@ -133,7 +136,7 @@ pub(in crate::domain) fn show_the_same((active, one): Said<'_>, (is_active, two)
 /// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
 fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
     let names_another = |said: &Register<Mention>| {
-        Named::of(&said.value.rest)
+        ClientNames::of(&said.value.rest)
             .own_ids()
             .any(|other| clients.contains_key(&ClientId::from(&*plain(other))))
     };
@@ -144,7 +147,7 @@ fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
 /// For each id that is another one's second id, that other: of several the smallest.
 type Links<'a> = BTreeMap<&'a ClientId, &'a ClientId>;
 
-fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
+fn links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
     let mut links = Links::new();
     let nameless = ids.iter().any(|id| id.as_str().contains(':'));
     let mut link = |by: &'a ClientId, other: &str| {
@@ -159,7 +162,7 @@ fn links<'a>(group: &Group<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
         said.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
     });
     for (id, rest) in said {
-        let named = Named::of(rest);
+        let named = ClientNames::of(rest);
         named.own_ids().for_each(|other| link(id, &plain(other)));
         if let Some(other) = nameless.then(|| named.by_integration()).flatten() {
             link(id, &other);
@@ -190,10 +193,10 @@ struct Voice<'a> {
 }
 
 /// A client as it is shown, whichever of these ids was used for it; nothing if it is gone.
-fn one(group: &Group<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
+fn one(group: &MergeGroup<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
     let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
     // The client is inactive here if another app user holds one of its ids.
-    let mut claims = ids.iter().flat_map(|id| group.records().flat_map(move |record| record.claimed_as(id)));
+    let mut claims = ids.iter().flat_map(|id| group.records().flat_map(move |record| record.claims_on(id)));
     let (active, _) = said(active, &rest);
     Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: without_nulls(rest) })
 }
@@ -205,12 +208,12 @@ fn has_null(rest: &str) -> bool {
 }
 
 /// A member of which the last word is null is not shown.
-fn without_nulls(rest: Text) -> Text {
+fn without_nulls(rest: JsonText) -> JsonText {
     if !has_null(&rest) {
         return rest;
     }
     object(
-        Members::of(&rest)
+        JsonMembers::of(&rest)
             .filter(|(_, value)| *value != "null")
             .map(|(key, value)| (key, ((), value)))
             .collect(),
@@ -218,7 +221,7 @@ fn without_nulls(rest: Text) -> Text {
 }
 
 /// Nearly every client: of one who is nobody else, known by one id, spoken of by one event or set by ours.
-fn simple(group: &Group<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
+fn simple(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
     let (true, &[id]) = (group.members.is_empty(), ids) else { return None };
     let (mentions, set) = (group.record.smooch.clients.get(id), group.record.devices.get(id));
     match (mentions, set) {
@@ -229,7 +232,7 @@ fn simple(group: &Group<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
     }
 }
 
-fn united(group: &Group<'_>, ids: &[&ClientId]) -> Option<Mention> {
+fn united(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
     let removed = |record: &Record| {
         ids.iter().filter_map(|id| record.smooch.clients.get(*id)?.removed().cloned()).max()
     };
@@ -255,16 +258,17 @@ fn united(group: &Group<'_>, ids: &[&ClientId]) -> Option<Mention> {
     let mut members: Vec<Ranked<'_, (u8, &Arc<Stamp>)>> = Vec::new();
     // One call may set it for several of the group.
     for set in sets().filter(|each| set.is_some_and(|set| each.stamp == set.stamp)) {
-        members.extend(Members::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
+        members
+            .extend(JsonMembers::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
     }
     for Voice { rank, said, .. } in &voices {
         active = active.max(said.value.active.map(|active| (*rank, &said.stamp, active)));
-        members.extend(Members::of(&said.value.rest).map(|(key, value)| {
+        members.extend(JsonMembers::of(&said.value.rest).map(|(key, value)| {
             let vague = (key, value) == ("\"platform\"", "\"sdk\"");
             (key, ((if vague { VAGUE } else { *rank }, &said.stamp), value))
         }));
     }
-    let rest: Text = object(members);
+    let rest: JsonText = object(members);
     Some(Mention { active: active.map(|(_, _, active)| active), rest })
 }
 
@@ -275,7 +279,7 @@ const MEMBER: u8 = 2;
 const ROOT: u8 = 3;
 
 /// Everything said of a client that no later list of the root hides.
-fn voices<'a>(group: &Group<'a>, ids: &[&ClientId]) -> Vec<Voice<'a>> {
+fn voices<'a>(group: &MergeGroup<'a>, ids: &[&ClientId]) -> Vec<Voice<'a>> {
     let of = |record: &'a Record, rank: u8| {
         let mentions = ids.iter().filter_map(|id| record.smooch.clients.get(*id));
         let floor = record.smooch.floor(PART);

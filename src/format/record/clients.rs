@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::stamps::{At, Stamped, Unreadable};
-use crate::domain::{Client, ClientId, Mention, Mentions, Register, Stamp, Text};
+use crate::domain::{Client, ClientId, JsonText, Mention, Mentions, Register, Stamp};
 
 pub(super) type Clients = BTreeMap<ClientId, Mentions>;
 
 /// Of which client, when, what kind of word, and what it carried. A row without an id is of the same client as the
 /// one before; those of one client are there from the newest to the oldest, its removal last.
-pub(super) type Word = (ClientId, At, u8, Text);
+pub(super) type Word = (ClientId, At, u8, JsonText);
 
 /// The kinds of words: nothing is said of being active, it is not, it is; or the client is removed.
 const SILENT: u8 = 0;
@@ -56,7 +56,7 @@ pub(super) fn of_rows(rows: Vec<Word>, stamp: Stamped<'_>) -> Result<Clients, Un
             let Some(next) = rows.next_if(|(id, ..)| id.as_str().is_empty()) else { break };
             (_, at, kind, rest) = next;
         }
-        clients.insert(id, Mentions::stored(said, removed));
+        clients.insert(id, Mentions::from_stored(said, removed));
     }
     Ok(clients)
 }
@@ -68,8 +68,8 @@ pub(super) fn of_whole(rows: Vec<Whole>, stamp: Stamped<'_>) -> Result<Clients, 
     let client = |(id, at, client): Whole| {
         let stamp = stamp(at)?;
         let mentions = match client {
-            Some(client) => Mentions::stored(vec![Register { stamp, value: client.into() }], None),
-            None => Mentions::stored(Vec::new(), Some(stamp)),
+            Some(client) => Mentions::from_stored(vec![Register { stamp, value: client.into() }], None),
+            None => Mentions::from_stored(Vec::new(), Some(stamp)),
         };
         Ok((id, mentions))
     };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Mention, Mentions, facts_of};
+use crate::domain::{Mention, Mentions, snapshot_facts};
 
 fn stamp(time: i64, event: &str, digest: u8) -> Arc<Stamp> {
     Arc::new(Stamp { time, event: event.into(), digest: [digest; 16] })
@@ -12,7 +12,7 @@ fn said(time: i64, active: Option<bool>, rest: &str) -> Register<Mention> {
 /// A record with something in every place.
 fn full() -> Record {
     let one = stamp(1_500_000_000_000_000, "e", 1);
-    let text = |text: &str| -> Option<Text> { Some(text.into()) };
+    let text = |text: &str| -> Option<JsonText> { Some(text.into()) };
     let mut record = Record {
         started: true,
         minted: true,
@@ -24,13 +24,13 @@ fn full() -> Record {
     let field = |value| Register { stamp: one.clone(), value };
     record.smooch.fields.insert(Field::UserId, field(text("\"bob\"")));
     record.smooch.fields.insert(Field::Property("p".into()), field(None));
-    record.smooch.floors.insert(Part::Clients, one.clone());
+    record.smooch.complete_since.insert(Part::Clients, one.clone());
     let whole = Mention { active: Some(true), rest: "{\"a\":1}".into() };
-    let of_c = Mentions::stored(vec![Register { stamp: one.clone(), value: whole }], None);
+    let of_c = Mentions::from_stored(vec![Register { stamp: one.clone(), value: whole }], None);
     record.smooch.clients.insert("c".into(), of_c);
-    record.smooch.clients.insert("d".into(), Mentions::stored(Vec::new(), Some(one.clone())));
+    record.smooch.clients.insert("d".into(), Mentions::from_stored(Vec::new(), Some(one.clone())));
     let set = Override { value: text("2"), basis: None };
-    record.ours.insert(Field::Email, Register { stamp: one.clone(), value: set });
+    record.overrides.insert(Field::Email, Register { stamp: one.clone(), value: set });
     let device = Client { active: false, rest: "{}".into() };
     record.devices.insert("e".into(), Register { stamp: one.clone(), value: device });
     record.claims.insert("c".into(), Claim { stamp: one.clone(), with: None, shared: true });
@@ -102,10 +102,13 @@ fn every_word_of_a_client_is_kept() {
         [(words.clone(), None), (words.clone(), Some(stamp(6, "", 1))), (Vec::new(), Some(stamp(6, "", 1)))]
     {
         let mut record = full();
-        record.smooch.clients.insert("k".into(), Mentions::stored(words, removed));
+        record.smooch.clients.insert("k".into(), Mentions::from_stored(words, removed));
         let again = decode(&encode(&record).unwrap()).unwrap();
         assert_eq!(again, record);
-        assert_eq!(facts_of(&"x".into(), &again, Vec::new()), facts_of(&"x".into(), &record, Vec::new()));
+        assert_eq!(
+            snapshot_facts(&"x".into(), &again, Vec::new()),
+            snapshot_facts(&"x".into(), &record, Vec::new())
+        );
     }
 }
 

@@ -7,11 +7,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{After, Page, Place, Since};
+use super::{ChangeCursor, FeedCursor, SnapshotCursor, SnapshotPage};
 use crate::domain::{AppId, View};
-use crate::http::call::Call;
+use crate::http::api_request::ApiRequest;
 use crate::http::error::json;
-use crate::http::links::PageLinks;
+use crate::http::page_links::PageLinks;
 use crate::smooch::feed::{CloudEvent, change, kind};
 use crate::smooch::v1;
 use crate::store::{Changed, Changes, Epoch};
@@ -38,7 +38,7 @@ impl Envelope {
         let data = change(changed.seq, changed.time, &changed.change, changed.user.as_ref());
         let Self::CloudEvents(source) = self else { return data };
         CloudEvent {
-            id: &Since::name(epoch, changed.seq),
+            id: &ChangeCursor::name(epoch, changed.seq),
             source,
             kind: &format!("change.{}", kind(&changed.change.kind)),
             subject: Some(changed.change.user.as_str()),
@@ -54,14 +54,14 @@ impl Envelope {
     }
 
     /// The begin of the snapshot: from here on a follower makes a new copy.
-    pub(super) fn begin(&self, start: &After) -> String {
+    pub(super) fn begin(&self, start: &SnapshotCursor) -> String {
         let data =
             format!("{{\"kind\":\"begin\",\"epoch\":\"{}\",\"next\":\"{}\"}}", start.epoch, start.next());
         self.of_snapshot(&start.cursor(), "begin", None, data)
     }
 
     /// The end of the snapshot, and the change after which to go on.
-    pub(super) fn follow(&self, place: &After) -> String {
+    pub(super) fn follow(&self, place: &SnapshotCursor) -> String {
         let next = place.next();
         self.of_snapshot(&next, "follow", None, format!("{{\"kind\":\"follow\",\"next\":\"{next}\"}}"))
     }
@@ -73,12 +73,12 @@ impl Envelope {
     }
 
     /// A page of the changes after `since`.
-    pub(super) fn page(&self, call: &Call, since: u64, page: &Changes) -> Response {
+    pub(super) fn page(&self, request: &ApiRequest, since: u64, page: &Changes) -> Response {
         let epoch = page.epoch.epoch;
         let last = page.changes.last().map_or(since, |last| last.seq);
         let changes: Vec<String> = page.changes.iter().map(|changed| self.change(epoch, changed)).collect();
-        let (changes, next) = (changes.join(","), Since::name(epoch, last));
-        let links = links(call, self, &Place::Change(Since { epoch: Some(epoch), seq: last }));
+        let (changes, next) = (changes.join(","), ChangeCursor::name(epoch, last));
+        let links = links(request, self, &FeedCursor::Change(ChangeCursor { epoch: Some(epoch), seq: last }));
         match self {
             Self::Own => {
                 let (more, links_member) = (last < page.last, links.member());
@@ -92,9 +92,9 @@ impl Envelope {
     }
 
     /// A page of the snapshot.
-    pub(super) fn snapshot(&self, call: &Call, page: &Page) -> Response {
-        let after = page.next().map(|after| Place::Snapshot(Some(after)));
-        let links = links(call, self, &after.unwrap_or_else(|| Place::Change(page.from.since())));
+    pub(super) fn snapshot(&self, request: &ApiRequest, page: &SnapshotPage) -> Response {
+        let after = page.next().map(|after| FeedCursor::Snapshot(Some(after)));
+        let links = links(request, self, &after.unwrap_or_else(|| FeedCursor::Change(page.from.since())));
         match self {
             Self::Own => {
                 let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
@@ -119,11 +119,11 @@ impl Envelope {
 }
 
 /// Where the next page is. CloudEvents stay CloudEvents, also where only a header asks for them.
-fn links(call: &Call, envelope: &Envelope, next: &Place) -> PageLinks {
+fn links(request: &ApiRequest, envelope: &Envelope, next: &FeedCursor) -> PageLinks {
     let mut with = Vec::new();
     let place = match next {
-        Place::Change(since) => Some(("since", since.to_string())),
-        Place::Snapshot(after) => {
+        FeedCursor::Change(since) => Some(("since", since.to_string())),
+        FeedCursor::Snapshot(after) => {
             with.push(("snapshot", "true"));
             after.as_ref().map(|after| ("after", after.cursor()))
         }
@@ -132,7 +132,7 @@ fn links(call: &Call, envelope: &Envelope, next: &Place) -> PageLinks {
     if let Envelope::CloudEvents(_) = envelope {
         with.push(("envelope", "cloudevents"));
     }
-    PageLinks::next(call, &["since", "snapshot", "after", "envelope"], &with)
+    PageLinks::next(request, &["since", "snapshot", "after", "envelope"], &with)
 }
 
 /// A page of CloudEvents, which has no room for where to go on: that is in its `Link`.

@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::envelope::Envelope;
-use super::pace::Storing;
-use super::{After, Asked, Page, Place, Reading, Since, read};
+use super::throttle::WriteLoad;
+use super::{ChangeCursor, FeedCursor, FeedRequest, FollowerGuard, SnapshotCursor, SnapshotPage, read};
 use crate::domain::AppId;
-use crate::http::Shared;
-use crate::http::call::Call;
+use crate::http::HttpState;
+use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, json};
 use crate::smooch;
 use crate::store::Changed;
@@ -36,21 +36,21 @@ const GOODBYE: &str = ": shutting down; come again\n\n";
 /// What a stream ends with when it has lived long enough.
 const PARTING: &str = ": come again\n\n";
 
-/// Answers with the stream. `Last-Event-ID`, which a browser sends when it comes again, goes before the
+/// Answers with the stream. `LastPage-Event-ID`, which a browser sends when it comes again, goes before the
 /// query: it is a change, or a place in the snapshot.
-pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError> {
-    let from = match call.headers.get("last-event-id") {
+pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Response, ApiError> {
+    let from = match request.headers.get("last-event-id") {
         Some(id) => place(id)?,
         None => asked.from,
     };
-    let (shared, app) = (call.shared, call.caller.app);
+    let (shared, app) = (request.shared, request.caller.app);
     // Refused while there is still a status to say so with.
     match &from {
-        Place::Change(since) => drop(read(&shared, &app, *since, 0).await?),
-        Place::Snapshot(place) => drop(Page::read(&shared, &app, place.clone(), 0).await?),
+        FeedCursor::Change(since) => drop(read(&shared, &app, *since, 0).await?),
+        FeedCursor::Snapshot(place) => drop(SnapshotPage::read(&shared, &app, place.clone(), 0).await?),
     }
     let follower = Follower {
-        _counted: Reading::begin(&shared.metrics),
+        _counted: FollowerGuard::begin(&shared.metrics),
         commits: shared.commits.subscribe(),
         draining: shared.draining.subscribe(),
         begun: false,
@@ -74,11 +74,11 @@ pub(super) async fn open(call: Call, asked: Asked) -> Result<Response, ApiError>
     Ok(response)
 }
 
-fn place(id: &HeaderValue) -> Result<Place, ApiError> {
+fn place(id: &HeaderValue) -> Result<FeedCursor, ApiError> {
     let text = id.to_str().unwrap_or("");
-    match After::read(text) {
-        Some(after) => Ok(Place::Snapshot(Some(after))),
-        None => Since::read(text).map(Place::Change),
+    match SnapshotCursor::read(text) {
+        Some(after) => Ok(FeedCursor::Snapshot(Some(after))),
+        None => ChangeCursor::read(text).map(FeedCursor::Change),
     }
 }
 
@@ -89,14 +89,14 @@ fn life(longest: Duration) -> Duration {
 }
 
 struct Follower {
-    _counted: Reading,
-    shared: Arc<Shared>,
+    _counted: FollowerGuard,
+    shared: Arc<HttpState>,
     app: AppId,
     commits: watch::Receiver<u64>,
     draining: watch::Receiver<bool>,
     begun: bool,
     /// Nowhere once the stream has ended.
-    at: Option<Place>,
+    at: Option<FeedCursor>,
     /// When it ends, to be taken up again: by then its credential may not be good any more, and there may
     /// be a better way to it.
     until: Instant,
@@ -120,13 +120,13 @@ impl Follower {
             return self.end(PARTING.to_owned());
         }
         match at {
-            Place::Snapshot(place) => self.snapshot(place).await,
-            Place::Change(since) => self.changes(since).await,
+            FeedCursor::Snapshot(place) => self.snapshot(place).await,
+            FeedCursor::Change(since) => self.changes(since).await,
         }
     }
 
-    fn storing(&self) -> Storing {
-        Storing { commits: self.shared.commits.count(), waiting: self.shared.queue.bytes() > 0 }
+    fn storing(&self) -> WriteLoad {
+        WriteLoad { commits: self.shared.commits.count(), waiting: self.shared.queue.bytes() > 0 }
     }
 
     fn end(&mut self, last: String) -> Option<String> {
@@ -142,10 +142,10 @@ impl Follower {
         }
     }
 
-    async fn snapshot(&mut self, place: Option<After>) -> Option<String> {
+    async fn snapshot(&mut self, place: Option<SnapshotCursor>) -> Option<String> {
         let told = async {
             let is_first = place.is_none();
-            let page = Page::read(&self.shared, &self.app, place, self.limit).await?;
+            let page = SnapshotPage::read(&self.shared, &self.app, place, self.limit).await?;
             let mut text = String::new();
             if is_first {
                 text = self.event(&page.from.cursor(), "begin", &self.envelope.begin(&page.from));
@@ -154,11 +154,11 @@ impl Follower {
                 let id = page.after(user).cursor();
                 text.push_str(&self.event(&id, "user", &self.envelope.user(&id, user)));
             }
-            let next = page.next().map(|after| Place::Snapshot(Some(after)));
+            let next = page.next().map(|after| FeedCursor::Snapshot(Some(after)));
             let next = next.unwrap_or_else(|| {
                 let data = self.envelope.follow(&page.from);
                 text.push_str(&self.event(&page.from.next(), "follow", &data));
-                Place::Change(page.from.since())
+                FeedCursor::Change(page.from.since())
             });
             Ok((text, next))
         };
@@ -171,7 +171,7 @@ impl Follower {
         }
     }
 
-    async fn changes(&mut self, since: Since) -> Option<String> {
+    async fn changes(&mut self, since: ChangeCursor) -> Option<String> {
         // However often other apps wake it meanwhile.
         let heartbeat = Instant::now() + self.shared.feed.heartbeat;
         loop {
@@ -182,15 +182,15 @@ impl Follower {
                 let event = |changed: &Changed| {
                     let kind = smooch::feed::kind(&changed.change.kind);
                     let data = self.envelope.change(epoch, changed);
-                    self.event(&Since::name(epoch, changed.seq), kind, &data)
+                    self.event(&ChangeCursor::name(epoch, changed.seq), kind, &data)
                 };
                 let text: String = page.changes.iter().map(event).collect();
-                let since = |last: &Changed| Since { epoch: Some(epoch), seq: last.seq };
+                let since = |last: &Changed| ChangeCursor { epoch: Some(epoch), seq: last.seq };
                 Ok(page.changes.last().map(|last| (text, since(last))))
             };
             match self.shared.feed.pace.page(|| self.storing(), told).await {
                 Ok(Some((text, last))) => {
-                    self.at = Some(Place::Change(last));
+                    self.at = Some(FeedCursor::Change(last));
                     return Some(text);
                 }
                 Ok(None) => {}

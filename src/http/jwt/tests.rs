@@ -18,7 +18,7 @@ fn signed(header: &str, claims: &str) -> String {
     format!("{message}.{signature}")
 }
 
-fn claim(claims: &str) -> Result<Claims, Refusal> {
+fn claim(claims: &str) -> Result<Claims, TokenError> {
     verify(&signed(HEADER, claims), SECRET, NOW)
 }
 
@@ -48,16 +48,16 @@ fn the_three_algorithms_are_those_of_the_standard() {
          APj9Ez8eLgd6kbRNzST5Do9fYs4XN8_SorHL5_XhHcaRtS4gjvHqXkAGCbvhm2PAFiFbeT81M5ryBCWlPENLHQ",
     ] {
         assert_eq!(verify(token, SECRET, NOW), Ok(Claims { scope: Scope::App, user_id: None }));
-        assert_eq!(verify(token, b"another secret of some length", NOW), Err(Refusal::Signature));
-        assert_eq!(verify(token, b"", NOW), Err(Refusal::Signature));
+        assert_eq!(verify(token, b"another secret of some length", NOW), Err(TokenError::Signature));
+        assert_eq!(verify(token, b"", NOW), Err(TokenError::Signature));
     }
     // A tag of one algorithm under the name of another.
     let (message, tag) =
         (format!("{}.{}", encoded(r#"{"alg":"HS512","kid":"k"}"#), encoded(CLAIMS)), tag::<Hmac<Sha256>>);
     let confused = format!("{message}.{}", encoded(tag(SECRET, message.as_bytes())));
-    assert_eq!(verify(&confused, SECRET, NOW), Err(Refusal::Signature));
+    assert_eq!(verify(&confused, SECRET, NOW), Err(TokenError::Signature));
     let blank = sign(&Claims { scope: Scope::App, user_id: None }, "k", b"", None, None);
-    assert_eq!(verify(&blank, b"", NOW), Err(Refusal::Signature), "nobody has the empty key");
+    assert_eq!(verify(&blank, b"", NOW), Err(TokenError::Signature), "nobody has the empty key");
 }
 
 #[test]
@@ -94,30 +94,30 @@ fn no_other_algorithm_is_taken() {
         "{}",
     ] {
         let header = format!(r#"{{"alg":{alg},"kid":"k"}}"#);
-        assert_eq!(verify(&signed(&header, CLAIMS), SECRET, NOW), Err(Refusal::Algorithm), "{alg}");
+        assert_eq!(verify(&signed(&header, CLAIMS), SECRET, NOW), Err(TokenError::Algorithm), "{alg}");
         let unsigned = format!("{}.{}.", encoded(&header), encoded(CLAIMS));
-        assert_eq!(verify(&unsigned, SECRET, NOW), Err(Refusal::Algorithm), "{alg}, unsigned");
+        assert_eq!(verify(&unsigned, SECRET, NOW), Err(TokenError::Algorithm), "{alg}, unsigned");
     }
-    assert_eq!(key_id(&signed(r#"{"kid":"k"}"#, CLAIMS)), Err(Refusal::Algorithm));
+    assert_eq!(key_id(&signed(r#"{"kid":"k"}"#, CLAIMS)), Err(TokenError::Algorithm));
 }
 
 #[test]
 fn a_header_is_read_strictly() {
     for (header, refusal) in [
-        (r#"{"alg":"HS256","kid":"k","crit":["b64"]}"#, Refusal::Extension),
-        (r#"{"alg":"HS256","kid":"k","crit":[]}"#, Refusal::Extension),
-        (r#"{"alg":"HS256","kid":"k","b64":false}"#, Refusal::Extension),
-        (r#"{"alg":"HS256","kid":"k","b64":true}"#, Refusal::Extension),
-        (r#"{"alg":"none","alg":"HS256","kid":"k"}"#, Refusal::Header),
-        (r#"{"alg":"HS256","kid":"k","kid":"l"}"#, Refusal::Header),
-        (r#"{"alg":"HS256","kid":"k","\u006bid":"l"}"#, Refusal::Header),
-        (r#"{"alg":"HS256","kid":"k","x":1,"x":1}"#, Refusal::Header),
-        (r#"{"alg":"HS256","kid":"k"} x"#, Refusal::Header),
-        (r#"[{"alg":"HS256","kid":"k"}]"#, Refusal::Header),
-        (r#""HS256""#, Refusal::Header),
-        ("null", Refusal::Header),
-        ("", Refusal::Header),
-        ("{", Refusal::Header),
+        (r#"{"alg":"HS256","kid":"k","crit":["b64"]}"#, TokenError::Extension),
+        (r#"{"alg":"HS256","kid":"k","crit":[]}"#, TokenError::Extension),
+        (r#"{"alg":"HS256","kid":"k","b64":false}"#, TokenError::Extension),
+        (r#"{"alg":"HS256","kid":"k","b64":true}"#, TokenError::Extension),
+        (r#"{"alg":"none","alg":"HS256","kid":"k"}"#, TokenError::Header),
+        (r#"{"alg":"HS256","kid":"k","kid":"l"}"#, TokenError::Header),
+        (r#"{"alg":"HS256","kid":"k","\u006bid":"l"}"#, TokenError::Header),
+        (r#"{"alg":"HS256","kid":"k","x":1,"x":1}"#, TokenError::Header),
+        (r#"{"alg":"HS256","kid":"k"} x"#, TokenError::Header),
+        (r#"[{"alg":"HS256","kid":"k"}]"#, TokenError::Header),
+        (r#""HS256""#, TokenError::Header),
+        ("null", TokenError::Header),
+        ("", TokenError::Header),
+        ("{", TokenError::Header),
     ] {
         let token = signed(header, CLAIMS);
         assert_eq!(key_id(&token), Err(refusal.clone()), "{header}");
@@ -131,7 +131,7 @@ fn keys_in_a_header_are_never_used() {
         r#"{"alg":"HS256","kid":"k","jwk":{"kty":"oct","k":"YQ"},"jku":"http://x","x5u":7,"x5c":["a"]}"#;
     let message = format!("{}.{}", encoded(own), encoded(CLAIMS));
     let forged = format!("{message}.{}", encoded(tag::<Hmac<Sha256>>(b"a", message.as_bytes())));
-    assert_eq!(verify(&forged, SECRET, NOW), Err(Refusal::Signature));
+    assert_eq!(verify(&forged, SECRET, NOW), Err(TokenError::Signature));
     assert!(verify(&signed(own, CLAIMS), SECRET, NOW).is_ok());
 }
 
@@ -145,43 +145,43 @@ fn only_one_spelling_of_a_token_is_taken() {
     let last = letters.find(signature.chars().last().unwrap()).unwrap();
     let twin = format!("{header}.{claims}.{}{}", &signature[..42], &letters[last + 1..last + 2]);
     for (token, refusal) in [
-        (twin, Refusal::Shape),
-        (String::new(), Refusal::Shape),
-        ("..".to_owned(), Refusal::Header),
-        (header.to_owned(), Refusal::Shape),
-        (format!("{header}.{claims}"), Refusal::Shape),
-        (format!("{header}.{signature}"), Refusal::Shape),
-        (format!("{claims}.{signature}"), Refusal::Shape),
-        (format!(".{claims}."), Refusal::Header),
-        (format!("{claims}.{header}.{signature}"), Refusal::Algorithm),
-        (format!("{header}.{header}.{signature}"), Refusal::Signature),
-        (format!("{header}.{claims}."), Refusal::Signature),
-        (format!("{header}..{signature}"), Refusal::Signature),
-        (format!(".{claims}.{signature}"), Refusal::Header),
-        (format!("{token}."), Refusal::Shape),
-        (format!("{token}.{signature}"), Refusal::Shape),
-        (format!("{token}.{claims}.{signature}"), Refusal::Shape),
-        (format!("{token}="), Refusal::Shape),
-        (format!("{header}=.{claims}.{signature}"), Refusal::Shape),
-        (format!("{token} "), Refusal::Shape),
-        (format!(" {token}"), Refusal::Shape),
-        (format!("{token}\n"), Refusal::Shape),
-        (format!("{header}. {claims}.{signature}"), Refusal::Shape),
-        (token.replace('.', "\u{ff0e}"), Refusal::Shape),
+        (twin, TokenError::Shape),
+        (String::new(), TokenError::Shape),
+        ("..".to_owned(), TokenError::Header),
+        (header.to_owned(), TokenError::Shape),
+        (format!("{header}.{claims}"), TokenError::Shape),
+        (format!("{header}.{signature}"), TokenError::Shape),
+        (format!("{claims}.{signature}"), TokenError::Shape),
+        (format!(".{claims}."), TokenError::Header),
+        (format!("{claims}.{header}.{signature}"), TokenError::Algorithm),
+        (format!("{header}.{header}.{signature}"), TokenError::Signature),
+        (format!("{header}.{claims}."), TokenError::Signature),
+        (format!("{header}..{signature}"), TokenError::Signature),
+        (format!(".{claims}.{signature}"), TokenError::Header),
+        (format!("{token}."), TokenError::Shape),
+        (format!("{token}.{signature}"), TokenError::Shape),
+        (format!("{token}.{claims}.{signature}"), TokenError::Shape),
+        (format!("{token}="), TokenError::Shape),
+        (format!("{header}=.{claims}.{signature}"), TokenError::Shape),
+        (format!("{token} "), TokenError::Shape),
+        (format!(" {token}"), TokenError::Shape),
+        (format!("{token}\n"), TokenError::Shape),
+        (format!("{header}. {claims}.{signature}"), TokenError::Shape),
+        (token.replace('.', "\u{ff0e}"), TokenError::Shape),
         (
             format!(r#"{{"protected":"{header}","payload":"{claims}","signature":"{signature}"}}"#),
-            Refusal::Shape,
+            TokenError::Shape,
         ),
         (
             format!(
                 r#"{{"payload":"{claims}","signatures":[{{"protected":"{header}","signature":"{signature}"}}]}}"#
             ),
-            Refusal::Shape,
+            TokenError::Shape,
         ),
-        (format!("{header}.{claims}.+/{}", &signature[2..]), Refusal::Shape),
-        (format!("{header}.{claims}.{}", &signature[..40]), Refusal::Signature),
-        (format!("{header}.{claims}.{}", encoded([0; 32])), Refusal::Signature),
-        ("a".repeat(LONGEST_TOKEN + 1), Refusal::TooLong),
+        (format!("{header}.{claims}.+/{}", &signature[2..]), TokenError::Shape),
+        (format!("{header}.{claims}.{}", &signature[..40]), TokenError::Signature),
+        (format!("{header}.{claims}.{}", encoded([0; 32])), TokenError::Signature),
+        ("a".repeat(LONGEST_TOKEN + 1), TokenError::TooLong),
     ] {
         assert_eq!(verify(&token, SECRET, NOW), Err(refusal), "{token}");
     }
@@ -206,16 +206,16 @@ fn a_key_id_is_a_short_printable_string() {
         (r#""' OR 1=1 --""#.to_owned(), Ok("' OR 1=1 --".to_owned())),
         (r#""../../etc/passwd""#.to_owned(), Ok("../../etc/passwd".to_owned())),
         (long(128), Ok("é".repeat(128))),
-        (long(129), Err(Refusal::KeyId)),
-        (r#""a\u0000b""#.to_owned(), Err(Refusal::KeyId)),
-        (r#""a\nb""#.to_owned(), Err(Refusal::KeyId)),
-        (r#""\ud800""#.to_owned(), Err(Refusal::Header)),
-        (r#""""#.to_owned(), Err(Refusal::KeyId)),
-        (r#"["app_1"]"#.to_owned(), Err(Refusal::KeyId)),
-        (r#"{"$ne":1}"#.to_owned(), Err(Refusal::KeyId)),
-        ("17".to_owned(), Err(Refusal::KeyId)),
-        ("null".to_owned(), Err(Refusal::KeyId)),
-        (long(1 << 20), Err(Refusal::TooLong)),
+        (long(129), Err(TokenError::KeyId)),
+        (r#""a\u0000b""#.to_owned(), Err(TokenError::KeyId)),
+        (r#""a\nb""#.to_owned(), Err(TokenError::KeyId)),
+        (r#""\ud800""#.to_owned(), Err(TokenError::Header)),
+        (r#""""#.to_owned(), Err(TokenError::KeyId)),
+        (r#"["app_1"]"#.to_owned(), Err(TokenError::KeyId)),
+        (r#"{"$ne":1}"#.to_owned(), Err(TokenError::KeyId)),
+        ("17".to_owned(), Err(TokenError::KeyId)),
+        ("null".to_owned(), Err(TokenError::KeyId)),
+        (long(1 << 20), Err(TokenError::TooLong)),
     ] {
         let token = signed(&format!(r#"{{"alg":"HS256","kid":{kid}}}"#), CLAIMS);
         assert_eq!(key_id(&token), answer, "{}", kid.chars().take(40).collect::<String>());
@@ -231,27 +231,27 @@ fn times_hold_where_they_are_present() {
         (r#""exp":1700000001"#, Ok(())),
         (r#""exp":1699999941"#, Ok(())),
         (r#""exp":1699999940.5"#, Ok(())),
-        (r#""exp":1699999940"#, Err(Refusal::Expired)),
-        (r#""exp":0"#, Err(Refusal::Expired)),
+        (r#""exp":1699999940"#, Err(TokenError::Expired)),
+        (r#""exp":0"#, Err(TokenError::Expired)),
         (r#""exp":1e300"#, Ok(())),
         (r#""exp":18446744073709551615"#, Ok(())),
-        (r#""exp":1e400"#, Err(Refusal::Payload)),
-        (r#""exp":-1"#, Err(Refusal::Time("exp"))),
-        (r#""exp":-1e300"#, Err(Refusal::Time("exp"))),
-        (r#""exp":"1800000000""#, Err(Refusal::Time("exp"))),
-        (r#""exp":true"#, Err(Refusal::Time("exp"))),
-        (r#""exp":null"#, Err(Refusal::Time("exp"))),
-        (r#""exp":[1800000000]"#, Err(Refusal::Time("exp"))),
-        (r#""exp":NaN"#, Err(Refusal::Payload)),
-        (r#""exp":1800000000,"exp":1800000000"#, Err(Refusal::Payload)),
+        (r#""exp":1e400"#, Err(TokenError::Payload)),
+        (r#""exp":-1"#, Err(TokenError::Time("exp"))),
+        (r#""exp":-1e300"#, Err(TokenError::Time("exp"))),
+        (r#""exp":"1800000000""#, Err(TokenError::Time("exp"))),
+        (r#""exp":true"#, Err(TokenError::Time("exp"))),
+        (r#""exp":null"#, Err(TokenError::Time("exp"))),
+        (r#""exp":[1800000000]"#, Err(TokenError::Time("exp"))),
+        (r#""exp":NaN"#, Err(TokenError::Payload)),
+        (r#""exp":1800000000,"exp":1800000000"#, Err(TokenError::Payload)),
         (r#""nbf":1700000060"#, Ok(())),
-        (r#""nbf":1700000061"#, Err(Refusal::NotYetValid("nbf"))),
-        (r#""nbf":1e300"#, Err(Refusal::NotYetValid("nbf"))),
-        (r#""nbf":"0""#, Err(Refusal::Time("nbf"))),
+        (r#""nbf":1700000061"#, Err(TokenError::NotYetValid("nbf"))),
+        (r#""nbf":1e300"#, Err(TokenError::NotYetValid("nbf"))),
+        (r#""nbf":"0""#, Err(TokenError::Time("nbf"))),
         (r#""iat":1700000300.0"#, Ok(())),
-        (r#""iat":1700000300.1"#, Err(Refusal::NotYetValid("iat"))),
-        (r#""iat":1700000000000"#, Err(Refusal::NotYetValid("iat"))),
-        (r#""iat":{}"#, Err(Refusal::Time("iat"))),
+        (r#""iat":1700000300.1"#, Err(TokenError::NotYetValid("iat"))),
+        (r#""iat":1700000000000"#, Err(TokenError::NotYetValid("iat"))),
+        (r#""iat":{}"#, Err(TokenError::Time("iat"))),
     ] {
         assert_eq!(outcome(claims), answer, "{claims}");
     }
@@ -260,23 +260,23 @@ fn times_hold_where_they_are_present() {
 #[test]
 fn a_scope_is_one_of_three_and_a_user_has_an_id() {
     for (claims, refusal) in [
-        ("{}", Refusal::Scope),
-        (r#"{"scope":"integration"}"#, Refusal::Scope),
-        (r#"{"scope":"appMaker"}"#, Refusal::Scope),
-        (r#"{"scope":"App"}"#, Refusal::Scope),
-        (r#"{"scope":"appUser app","userId":"u"}"#, Refusal::Scope),
-        (r#"{"scope":["app"]}"#, Refusal::Scope),
-        (r#"{"scope":null}"#, Refusal::Scope),
-        (r#"{"scope":"appUser","scope":"app","userId":"u"}"#, Refusal::Payload),
-        (r#"{"scope":"appUser"}"#, Refusal::UserId),
-        (r#"{"scope":"appUser","userId":""}"#, Refusal::UserId),
-        (r#"{"scope":"appUser","userId":7}"#, Refusal::UserId),
-        (r#"{"scope":"appUser","userId":null}"#, Refusal::UserId),
-        (r#"{"scope":"appUser","userId":["u"]}"#, Refusal::UserId),
-        (r#"{"scope":"appUser","userId":"u","user\u0049d":"v"}"#, Refusal::Payload),
-        (r#"["app"]"#, Refusal::Payload),
-        ("", Refusal::Payload),
-        (r#"{"scope":"app"}{}"#, Refusal::Payload),
+        ("{}", TokenError::Scope),
+        (r#"{"scope":"integration"}"#, TokenError::Scope),
+        (r#"{"scope":"appMaker"}"#, TokenError::Scope),
+        (r#"{"scope":"App"}"#, TokenError::Scope),
+        (r#"{"scope":"appUser app","userId":"u"}"#, TokenError::Scope),
+        (r#"{"scope":["app"]}"#, TokenError::Scope),
+        (r#"{"scope":null}"#, TokenError::Scope),
+        (r#"{"scope":"appUser","scope":"app","userId":"u"}"#, TokenError::Payload),
+        (r#"{"scope":"appUser"}"#, TokenError::UserId),
+        (r#"{"scope":"appUser","userId":""}"#, TokenError::UserId),
+        (r#"{"scope":"appUser","userId":7}"#, TokenError::UserId),
+        (r#"{"scope":"appUser","userId":null}"#, TokenError::UserId),
+        (r#"{"scope":"appUser","userId":["u"]}"#, TokenError::UserId),
+        (r#"{"scope":"appUser","userId":"u","user\u0049d":"v"}"#, TokenError::Payload),
+        (r#"["app"]"#, TokenError::Payload),
+        ("", TokenError::Payload),
+        (r#"{"scope":"app"}{}"#, TokenError::Payload),
     ] {
         assert_eq!(claim(claims), Err(refusal), "{claims}");
     }

@@ -8,13 +8,13 @@ use super::*;
 
 /// The secrets of one app that has this key, whether a relay signs plainly or as Standard Webhooks does.
 fn secrets(key: &[u8]) -> Secrets {
-    let mut secret = Secret::new(0, &format!("whsec_{}", STANDARD.encode(key))).unwrap();
+    let mut secret = WebhookSecret::new(0, &format!("whsec_{}", STANDARD.encode(key))).unwrap();
     secret.plain = secret.standard.clone();
     Secrets { apps: vec!["the-app".into()], secrets: vec![secret] }
 }
 
 /// What becomes of a body under a header `X-Hub-Signature-256` with this tag.
-fn hub(secrets: &Secrets, tag: &[u8], body: &[u8]) -> Result<(), Doubt> {
+fn hub(secrets: &Secrets, tag: &[u8], body: &[u8]) -> Result<(), VerifyError> {
     let digits: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut headers = HeaderMap::new();
     headers.insert(HUB, HeaderValue::from_str(&format!("sha256={digits}")).unwrap());
@@ -38,8 +38,8 @@ fn the_vectors_of_hmac_are_answered_as_they_say_and_a_tag_that_is_cut_short_is_n
         assert_eq!(tag_of(&secrets.secrets[0].standard, &[halves.0, halves.1]), computed, "{what}, in parts");
         let (count, expected) = match (size, valid) {
             (256, true) => (&mut taken, Ok(())),
-            (256, false) => (&mut wrong, Err(Doubt::Wrong)),
-            _ => (&mut short, Err(Doubt::Malformed)),
+            (256, false) => (&mut wrong, Err(VerifyError::Wrong)),
+            _ => (&mut short, Err(VerifyError::Malformed)),
         };
         assert_eq!(hub(&secrets, &test.tag, &test.msg), expected, "{what}");
         *count += 1;

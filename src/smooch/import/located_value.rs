@@ -1,7 +1,7 @@
 //! A value, and where in a line it stands.
 
 use crate::domain::brand::BRAND;
-use crate::domain::{Field, Text};
+use crate::domain::{Field, JsonText};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
@@ -72,7 +72,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
     }
 
     /// The canonical text of a value that stands here, as that of a field; `None` for null.
-    pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<Text>, InvalidInput> {
+    pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<JsonText>, InvalidInput> {
         if *field == Field::UserId || *field == *BRAND {
             self.is_whole(value)?;
         }
@@ -102,7 +102,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
     }
 
     /// Its canonical text, or `None` for null.
-    pub(super) fn value(&self) -> Option<Text> {
+    pub(super) fn value(&self) -> Option<JsonText> {
         extract::value(self.json)
     }
 

@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 use super::LocatedValue;
 use super::records::field;
 use crate::domain::brand::BRAND;
-use crate::domain::{Digest, Fact, Field, Known, SmoochId, Stamp, Text, Told, Word, json_text};
+use crate::domain::{
+    Assertion, Digest, Fact, Field, JsonText, RecordSnapshot, SmoochId, Stamp, StampedAssertions, json_text,
+};
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
 use crate::smooch::{extract, micros};
@@ -37,32 +39,33 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
     let mut words = Vec::new();
     for (field, value) in fields(at)? {
         words.push(match made_for {
-            Some(_) => Word::Set(field, Some(value), None),
-            None => Word::Field(field, Some(value)),
+            Some(_) => Assertion::Set(field, Some(value), None),
+            None => Assertion::Field(field, Some(value)),
         });
     }
     for client in &clients {
         let (id, value) =
             extract::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
         if value.is_in_use() {
-            words.push(Word::Claim(id.clone()));
+            words.push(Assertion::Claim(id.clone()));
             let others = value
                 .other_ids(&id)
-                .flat_map(|other| [Word::Claim(other.clone()), Word::OneClient(id.clone(), other)]);
+                .flat_map(|other| [Assertion::Claim(other.clone()), Assertion::OneClient(id.clone(), other)]);
             words.extend(others);
         }
-        words.push(Word::Client(id, Some(value)));
+        words.push(Assertion::Client(id, Some(value)));
     }
     let stamp = Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest };
-    let said = if words.is_empty() { Vec::new() } else { vec![Told { stamp: Arc::new(stamp), words }] };
-    let known = Known {
+    let said =
+        if words.is_empty() { Vec::new() } else { vec![StampedAssertions { stamp: Arc::new(stamp), words }] };
+    let known = RecordSnapshot {
         said,
         started: at.flag("conversationStarted")?,
         secured: at.flag("credentialRequired")?,
         minted: made_for.is_some(),
         first_seen: at.moment("firstSeen")?.or(time),
         last_seen: time,
-        ..Known::bare(user)
+        ..RecordSnapshot::bare(user)
     };
     Ok(vec![Fact::Known(known)])
 }
@@ -81,7 +84,7 @@ fn clients<'j, 'a>(at: &LocatedValue<'j, 'a>) -> Result<Vec<LocatedValue<'j, 'a>
 }
 
 /// Whatever has a value. A null says nothing.
-fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, Text)>, InvalidInput> {
+fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, InvalidInput> {
     const OTHERWISE: [&str; 11] = [
         "_id",
         "app",

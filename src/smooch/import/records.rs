@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::LocatedValue;
-use crate::domain::{Client, ClientId, Fact, Field, Known, Mention, SmoochId, Stamp, Told, Word};
+use crate::domain::{
+    Assertion, Client, ClientId, Fact, Field, Mention, RecordSnapshot, SmoochId, Stamp, StampedAssertions,
+};
 use crate::smooch::export::{PARTS, REASONS};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
@@ -42,7 +44,7 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
     if let Some(left) = left.filter(|_| removed || erased) {
         return Err(at.wrong(&format!("is of somebody who is gone, so it cannot have {left}")));
     }
-    facts.push(Fact::Known(Known {
+    facts.push(Fact::Known(RecordSnapshot {
         user: user.clone(),
         said: at.items("said")?.iter().map(told).collect::<Result<_, _>>()?,
         apart: apart.iter().map(|id| Ok(id.name()?.as_str().into())).collect::<Result<_, InvalidInput>>()?,
@@ -64,7 +66,7 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
     Ok(())
 }
 
-fn told(at: &LocatedValue<'_, '_>) -> Result<Told, InvalidInput> {
+fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
     at.only(&[
         "time",
         "event",
@@ -82,21 +84,21 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<Told, InvalidInput> {
     ])?;
     let mut words = Vec::new();
     for part in at.items("complete")? {
-        words.push(Word::Complete(one_of(&part, &PARTS)?));
+        words.push(Assertion::Complete(one_of(&part, &PARTS)?));
     }
     for (key, property) in [("fields", false), ("properties", true)] {
         for (name, at) in at.members(key)? {
             let field = field(name, property);
             let value = at.field(&field, at.json)?;
-            words.push(Word::Field(field, value));
+            words.push(Assertion::Field(field, value));
         }
     }
     for (id, at) in at.members("clients")? {
         let value = if *at.json == Json::Null { None } else { Some(mention(&at)?) };
-        words.push(Word::Client(id.into(), value));
+        words.push(Assertion::Client(id.into(), value));
     }
     for at in at.items("removed")? {
-        words.push(Word::Client(at.name()?.as_str().into(), None));
+        words.push(Assertion::Client(at.name()?.as_str().into(), None));
     }
     for (key, property) in [("set", false), ("setProperties", true)] {
         for (name, at) in at.members(key)? {
@@ -106,14 +108,14 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<Told, InvalidInput> {
             };
             let field = field(name, property);
             let (value, basis) = (at.field(&field, value)?, at.field(&field, basis)?);
-            words.push(Word::Set(field, value, basis));
+            words.push(Assertion::Set(field, value, basis));
         }
     }
     for (id, at) in at.members("devices")? {
-        words.push(Word::Device(id.into(), client(&at)?));
+        words.push(Assertion::Device(id.into(), client(&at)?));
     }
     for at in at.items("active")? {
-        words.push(Word::Claim(at.name()?.as_str().into()));
+        words.push(Assertion::Claim(at.name()?.as_str().into()));
     }
     for at in at.items("oneClient")? {
         let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
@@ -121,11 +123,11 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<Told, InvalidInput> {
             return Err(at.wrong("must be two ids of one client"));
         };
         let ids = [one, other].map(|id| ClientId::from(&*id));
-        words.extend(ids.iter().cloned().map(Word::Claim));
+        words.extend(ids.iter().cloned().map(Assertion::Claim));
         let [one, other] = ids;
-        words.push(Word::OneClient(one, other));
+        words.push(Assertion::OneClient(one, other));
     }
-    Ok(Told { stamp: stamp(at)?, words })
+    Ok(StampedAssertions { stamp: stamp(at)?, words })
 }
 
 /// A field by the name that answers use.

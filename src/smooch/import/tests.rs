@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::Directory;
+use crate::domain::WorkingSet;
 use crate::smooch::export;
 
 const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 1, latest: 2_000_000_000_000_000 };
@@ -77,15 +77,15 @@ fn whoever_has_no_id_gets_the_same_one_everywhere() {
 fn extremes_of_time_are_told_exactly() {
     let app = "a".into();
     for time in [i64::MIN + 1, -62_135_596_800_000_001, -1, 0, 1_582_653_997_547_123, 1_999_999_999_999_999] {
-        let mut directory = Directory::whole(9);
+        let mut directory = WorkingSet::whole(9);
         let stamp = Arc::new(Stamp { time, event: "e\"".into(), digest: [0xa5; 16] });
-        let seen = crate::domain::Seen::bare("x".into());
+        let seen = crate::domain::Observation::bare("x".into());
         let event = Event { trigger: "t".into(), stamp, facts: vec![Fact::Seen(seen)] };
-        directory.learn(&app, &event).unwrap();
+        directory.apply_event(&app, &event).unwrap();
         let (id, record) = directory.into_records().map(|((_, id), record)| (id, record)).next().unwrap();
         let mut text = String::new();
         export::write_lines(&app, None, &[(&id, &record, &[])], &mut text);
         let line = parse_line(text.trim_end().as_bytes(), &BOUNDS).unwrap();
-        assert_eq!(line.event.facts, crate::domain::facts_of(&id, &record, Vec::new()), "{text}");
+        assert_eq!(line.event.facts, crate::domain::snapshot_facts(&id, &record, Vec::new()), "{text}");
     }
 }

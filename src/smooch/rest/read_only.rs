@@ -3,7 +3,7 @@
 
 use super::InvalidInput;
 use crate::domain::command::{Fixed, Repeated};
-use crate::domain::{Field, Text};
+use crate::domain::{Field, JsonText};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
@@ -33,7 +33,7 @@ pub(super) fn none_given(json: &Json<'_>, members: &[Member]) -> Result<(), Inva
 }
 
 /// As a webhook's is kept: a text that no database can hold is not the same as another that is shown alike.
-fn as_kept(value: &Json<'_>) -> Option<Text> {
+fn as_kept(value: &Json<'_>) -> Option<JsonText> {
     if matches!(value, Json::Garbled(_)) { extract::name_text(value) } else { extract::value(value) }
 }
 

@@ -10,7 +10,7 @@ use super::validate::{self, ANY, ID, NAME, SOME, given, object, required, string
 use super::{CreateRequest, InvalidInput};
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Device, Fields, Name};
-use crate::domain::{ClientId, Field, SmoochId, Text};
+use crate::domain::{ClientId, Field, JsonText, SmoochId};
 use crate::smooch::json::Json;
 
 /// What a device may be that `init` is asked for; other words are refused, as by Smooch's last
@@ -22,7 +22,7 @@ pub struct InitRequest {
     /// The device.
     pub device: Device,
     /// Who is logged in on it, as JSON text.
-    pub user_id: Option<Text>,
+    pub user_id: Option<JsonText>,
     /// The brand in which that is meant, if one is named.
     pub brand: Option<Box<str>>,
 }
@@ -36,7 +36,7 @@ pub struct InitRequest {
 ///
 /// `device` is no object, its `id` no string that says something, its `platform` none of the four,
 /// its `info` not flat; or another member is no string.
-pub fn init(json: &Json<'_>, now: &Text) -> Result<InitRequest, InvalidInput> {
+pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput> {
     object(json, "the body")?;
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
@@ -95,7 +95,7 @@ pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
 /// # Errors
 ///
 /// `name` is no string that says something; `appUser` is no object, or as for [`update`].
-pub fn track(json: &Json<'_>) -> Result<(Text, Fields), InvalidInput> {
+pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
     object(json, "the body")?;
     let name = string("name", required(json, "name")?, SOME)?;
     let Some(along) = given(json, "appUser") else { return Ok((name, Vec::new())) };
@@ -169,7 +169,7 @@ fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, InvalidInput> {
 /// What is told of a device, with nulls as they are. `at` is where its members stand.
 fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, InvalidInput> {
     let mut device = Device { id: ClientId::from(id), members: BTreeMap::new(), info: BTreeMap::new() };
-    let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<Text, InvalidInput>| match value {
+    let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<JsonText, InvalidInput>| match value {
         Json::Null => Ok(None),
         _ => check().map(Some),
     };

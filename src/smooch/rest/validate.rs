@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::InvalidInput;
 use crate::domain::command::Fields;
-use crate::domain::{Field, Text};
+use crate::domain::{Field, JsonText};
 use crate::smooch::extract;
 use crate::smooch::iso;
 use crate::smooch::json::Json;
@@ -46,7 +46,7 @@ pub(super) fn string(
     name: &str,
     value: &Json<'_>,
     length: RangeInclusive<usize>,
-) -> Result<Text, InvalidInput> {
+) -> Result<JsonText, InvalidInput> {
     let fits = value.str().is_some_and(|text| length.contains(&text.chars().count()));
     if fits {
         return Ok(text(value));
@@ -65,7 +65,7 @@ pub(super) fn name(
     name: &str,
     value: &Json<'_>,
     length: RangeInclusive<usize>,
-) -> Result<Text, InvalidInput> {
+) -> Result<JsonText, InvalidInput> {
     match value {
         Json::Garbled(_) => {
             Err(InvalidInput(format!("{name} must have no NUL and no half of a surrogate pair in it")))
@@ -75,7 +75,7 @@ pub(super) fn name(
 }
 
 /// `true` or `false`, as JSON text.
-pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput> {
+pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
     match value {
         Json::Bool(_) => Ok(text(value)),
         _ => Err(InvalidInput(format!("{name} must be true or false"))),
@@ -83,7 +83,7 @@ pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput
 }
 
 /// A moment in ISO 8601 with `Z` or an offset, as JSON text in UTC with three digits after the second.
-pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput> {
+pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
     let moment = value.str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let moment = moment.ok_or_else(|| {
         InvalidInput(format!("{name} must be an ISO 8601 date and time in UTC or with an offset"))
@@ -92,7 +92,7 @@ pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput>
 }
 
 /// A string, a number or a boolean, as JSON text: what properties and `info` are made of.
-pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<Text, InvalidInput> {
+pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
     match value {
         Json::String(_) | Json::Garbled(_) | Json::Number(_) | Json::Bool(_) => Ok(text(value)),
         _ => Err(InvalidInput(format!("{name} must be a string, a number or a boolean"))),
@@ -105,7 +105,7 @@ pub(super) fn take(
     json: &Json<'_>,
     (at, key): (&str, &str),
     field: Field,
-    rule: impl FnOnce(&str, &Json<'_>) -> Result<Text, InvalidInput>,
+    rule: impl FnOnce(&str, &Json<'_>) -> Result<JsonText, InvalidInput>,
 ) -> Result<(), InvalidInput> {
     if let Some(value) = json.get(key) {
         let value = if *value == Json::Null { None } else { Some(rule(&format!("{at}{key}"), value)?) };
@@ -131,6 +131,6 @@ pub(super) fn take_properties(
     })
 }
 
-fn text(value: &Json<'_>) -> Text {
+fn text(value: &Json<'_>) -> JsonText {
     extract::value(value).unwrap_or_else(|| "null".into())
 }

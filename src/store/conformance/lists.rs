@@ -36,7 +36,7 @@ const WIDE: Bounds = Bounds { limit: 100, looks: 1000 };
 
 fn told(id: &str, fields: &[(Field, &str)]) -> Fact {
     let fields = fields.iter().map(|(field, value)| (field.clone(), Some(Arc::from(*value)))).collect();
-    Fact::Seen(Seen { fields, ..Seen::bare(id.into()) })
+    Fact::Seen(Observation { fields, ..Observation::bare(id.into()) })
 }
 
 /// Ten app users: seen the later the greater their `_id`, signed up the other way round, every other named.
@@ -152,7 +152,8 @@ pub(super) fn a_row_follows_the_group_it_stands_for(mut store: impl Store, mut r
     self::store(&mut store, APP, &[event(204, vec![removed("u9")])]);
     assert_eq!(find(&q("nine")), [""; 0]);
     assert_eq!(find(&q("kim")), ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8"]);
-    let cleared = Fact::Seen(Seen { fields: vec![(Field::Email, None)], ..Seen::bare("u1".into()) });
+    let cleared =
+        Fact::Seen(Observation { fields: vec![(Field::Email, None)], ..Observation::bare("u1".into()) });
     self::store(&mut store, APP, &[event(205, vec![cleared])]);
     assert_eq!(find(&q("kim")), ["u0", "u2", "u3", "u4", "u5", "u6", "u7", "u8"]);
 }

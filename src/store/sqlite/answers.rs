@@ -7,9 +7,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::Sha256;
 
+use super::Result;
 use super::derived::written;
 use super::txn::SqliteTxn;
-use super::{Result, trouble};
 use crate::domain::AppId;
 use crate::store::{ANSWERS_KEPT, Answered, Batch};
 
@@ -19,7 +19,7 @@ pub(super) struct AnswerKey([u8; 32]);
 
 impl AnswerKey {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
-        conn.query_row("SELECT key FROM answer_key", [], |row| row.get(0)).map(Self).map_err(trouble)
+        Ok(conn.query_row("SELECT key FROM answer_key", [], |row| row.get(0)).map(Self)?)
     }
 
     /// The key itself.
@@ -61,34 +61,34 @@ impl SqliteTxn<'_> {
     pub(super) fn known_answer(&self, app: &AppId, key: &str) -> Result<Option<Answered>> {
         let (hidden, with) = self.state.answer_key.hide(key);
         let sql = "SELECT fingerprint, time, answer FROM answers WHERE app = ?1 AND key = ?2";
-        let mut select = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.txn.prepare_cached(sql)?;
         let known = select.query_row(params![app.as_str(), hidden], |row| {
             let (fingerprint, time, answer) = (cover(row.get(0)?, with), row.get(1)?, row.get(2)?);
             Ok(Answered { app: app.clone(), key: key.to_owned(), fingerprint, time, answer })
         });
-        known.optional().map_err(trouble)
+        Ok(known.optional()?)
     }
 
     /// Keeps the clock and the answers, and lets go of a few of the oldest answers for each new one.
     pub(super) fn answers(&mut self, batch: &Batch) -> Result<()> {
         if batch.clock > self.clock {
-            let mut update = self.txn.prepare_cached("UPDATE clock SET time = ?1").map_err(trouble)?;
-            written(update.execute([batch.clock]).map_err(trouble)?)?;
+            let mut update = self.txn.prepare_cached("UPDATE clock SET time = ?1")?;
+            written(update.execute([batch.clock])?)?;
             self.clock = batch.clock;
         }
         if batch.answers.is_empty() {
             return Ok(());
         }
         let sql = "INSERT OR REPLACE INTO answers (app, key, fingerprint, time, answer) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut insert = self.txn.prepare_cached(sql)?;
         let sql = "DELETE FROM answers WHERE rowid IN (SELECT rowid FROM answers ORDER BY rowid LIMIT 2) AND time < ?1";
-        let mut forget = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut forget = self.txn.prepare_cached(sql)?;
         for kept in &batch.answers {
             let (hidden, with) = self.state.answer_key.hide(&kept.key);
             let fingerprint = cover(kept.fingerprint, with);
             let row = params![kept.app.as_str(), hidden, fingerprint, kept.time, kept.answer];
-            insert.execute(row).map_err(trouble)?;
-            forget.execute([batch.now - ANSWERS_KEPT]).map_err(trouble)?;
+            insert.execute(row)?;
+            forget.execute([batch.now - ANSWERS_KEPT])?;
         }
         Ok(())
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::Result;
 use super::reader::{ENTRY, SqliteReader, entry};
 use super::txn::users_of;
-use super::{Result, trouble};
 use crate::directory::history::connected;
 use crate::directory::journal::bodies_of;
-use crate::domain::{AppId, Key, Record, SmoochId};
+use crate::domain::{AppId, Record, RecordKey, SmoochId};
 use crate::store::archive::{Archive, BatchBody, Held, Wanted};
 use crate::store::{Entry, Quarantined, ReadEvent, Seq, event};
 
@@ -34,11 +34,11 @@ impl Archive for SqliteReader {
         let mut todo: Vec<Seq> =
             heads.into_iter().filter(|(id, _)| ids.contains(id)).filter_map(|(_, head)| head).collect();
         let sql = "SELECT users FROM journal WHERE seq = ?1 AND app = ?2";
-        let mut select = snapshot.prepare_cached(sql).map_err(trouble)?;
+        let mut select = snapshot.prepare_cached(sql)?;
         let mut numbers = BTreeSet::new();
         while let Some(seq) = todo.pop() {
             let users = select.query_row(params![seq as i64, app.as_str()], |row| row.get::<_, String>(0));
-            let Some(users) = users.optional().map_err(trouble)?.filter(|_| numbers.insert(seq)) else {
+            let Some(users) = users.optional()?.filter(|_| numbers.insert(seq)) else {
                 continue;
             };
             let users = users_of(&users)?.into_iter().filter(|(id, _)| ids.contains(id));
@@ -49,24 +49,21 @@ impl Archive for SqliteReader {
 
     fn last(&mut self) -> Result<Seq> {
         let sql = "SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq) FROM horizon";
-        let last: i64 = self.snapshot()?.query_row(sql, [], |row| row.get(0)).map_err(trouble)?;
+        let last: i64 = self.snapshot()?.query_row(sql, [], |row| row.get(0))?;
         Ok(last as Seq)
     }
 
     fn held(&mut self, wanted: &Wanted, limit: usize) -> Result<Vec<Held>> {
         let columns = "seq, app, received, reason, detail, length(body)";
         select(&*self.snapshot()?, columns, "quarantine", "reason", wanted, limit, |row| {
-            let read = || -> rusqlite::Result<Held> {
-                Ok(Held {
-                    seq: row.get::<_, i64>(0)? as Seq,
-                    app: row.get_ref(1)?.as_str()?.into(),
-                    received: row.get(2)?,
-                    reason: row.get(3)?,
-                    detail: row.get(4)?,
-                    bytes: row.get::<_, i64>(5)? as u64,
-                })
-            };
-            read().map_err(trouble)
+            Ok(Held {
+                seq: row.get::<_, i64>(0)? as Seq,
+                app: row.get_ref(1)?.as_str()?.into(),
+                received: row.get(2)?,
+                reason: row.get(3)?,
+                detail: row.get(4)?,
+                bytes: row.get::<_, i64>(5)? as u64,
+            })
         })
     }
 
@@ -83,10 +80,10 @@ impl Archive for SqliteReader {
                 body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
             })
         });
-        found.optional().map_err(trouble)
+        Ok(found.optional()?)
     }
 
-    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(Key, Record)>> {
+    fn records(&mut self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(RecordKey, Record)>> {
         crate::directory::load::records(&*self.snapshot()?, app, ids)
     }
 
@@ -110,23 +107,21 @@ fn select<T>(
         "SELECT {columns} FROM {table} WHERE seq BETWEEN ?1 AND ?2 AND app = coalesce(?3, app)
              AND {word} = coalesce(?4, {word}) AND received BETWEEN ?5 AND ?6 ORDER BY seq {order} LIMIT ?7"
     );
-    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(&sql)?;
     let mut found = Vec::new();
     let mut between = |from: Seq, to: Seq| -> Result<bool> {
         let number = |seq: Seq| i64::try_from(seq).unwrap_or(i64::MAX);
         let left = i64::try_from(limit - found.len()).unwrap_or(i64::MAX);
-        let mut rows = select
-            .query(params![
-                number(from),
-                number(to),
-                wanted.app.as_ref().map(AppId::as_str),
-                wanted.word,
-                wanted.since.unwrap_or(i64::MIN),
-                wanted.until.unwrap_or(i64::MAX),
-                left
-            ])
-            .map_err(trouble)?;
-        while let Some(row) = rows.next().map_err(trouble)? {
+        let mut rows = select.query(params![
+            number(from),
+            number(to),
+            wanted.app.as_ref().map(AppId::as_str),
+            wanted.word,
+            wanted.since.unwrap_or(i64::MIN),
+            wanted.until.unwrap_or(i64::MAX),
+            left
+        ])?;
+        while let Some(row) = rows.next()? {
             found.push(read(row)?);
         }
         Ok(found.len() < limit)

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::derived::{Tell, written};
-use super::{Error, Examination, Kept, Result, trouble};
+use super::{Error, Examination, Kept, Result};
 use crate::directory::load::Loader;
-use crate::domain::{AppId, Directory, Key, Record, SmoochId};
+use crate::domain::{AppId, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::{decode, encode};
 use crate::store::rows::JournalRows as _;
 use crate::store::{CompactionPoint, Entry, ReadEvent};
@@ -45,7 +45,7 @@ pub(super) fn fold(
         take_over_the_erased(conn)?;
     }
     let sql = "UPDATE horizon SET seq = ?1, received = ?2";
-    written(conn.execute(sql, params![folded as i64, received]).map_err(trouble)?)?;
+    written(conn.execute(sql, params![folded as i64, received])?)?;
     (kept.folded, kept.received) = (folded, received);
     drop_bodies(conn, kept)?;
     Ok(true)
@@ -53,7 +53,7 @@ pub(super) fn fold(
 
 /// Of whom the journal has lost something, the base takes what the directory has: it holds what was lost. What it
 /// holds of later entries as well changes nothing when these are learned once more.
-fn take_over(conn: &Connection, lacking: &BTreeSet<Key>) -> Result<()> {
+fn take_over(conn: &Connection, lacking: &BTreeSet<RecordKey>) -> Result<()> {
     let mut loader = Loader::new(conn);
     for (app, id) in lacking {
         match loader.group(app, id) {
@@ -67,10 +67,10 @@ fn take_over(conn: &Connection, lacking: &BTreeSet<Key>) -> Result<()> {
 
 /// A missing entry may have been one that erased somebody, or that merged some who are erased: nothing leads there.
 fn take_over_the_erased(conn: &Connection) -> Result<()> {
-    let mut select = conn.prepare_cached("SELECT app, id FROM erasures").map_err(trouble)?;
-    let mut rows = select.query([]).map_err(trouble)?;
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let text = |n| row.get_ref(n).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()));
+    let mut select = conn.prepare_cached("SELECT app, id FROM erasures")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |n| -> Result<&str> { Ok(row.get_ref(n)?.as_str()?) };
         take_over(conn, &BTreeSet::from([(AppId::from(text(0)?), SmoochId::from(text(1)?))]))?;
     }
     Ok(())
@@ -80,20 +80,19 @@ fn take_over_the_erased(conn: &Connection) -> Result<()> {
 fn drop_bodies(conn: &Connection, kept: &mut Kept) -> Result<()> {
     let sql =
         "SELECT first_seq, length(bodies) FROM bodies WHERE first_seq <= ?1 ORDER BY first_seq LIMIT 64";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let rows =
-        select.query_map([kept.folded as i64], |row| Ok((row.get(0)?, row.get(1)?))).map_err(trouble)?;
-    let rows: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let rows = select.query_map([kept.folded as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows: Vec<(i64, i64)> = rows.collect::<rusqlite::Result<_>>()?;
     let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE seq > ?1 AND seq < ?2)";
-    let mut needed = conn.prepare_cached(sql).map_err(trouble)?;
-    let mut delete = conn.prepare_cached("DELETE FROM bodies WHERE first_seq = ?1").map_err(trouble)?;
+    let mut needed = conn.prepare_cached(sql)?;
+    let mut delete = conn.prepare_cached("DELETE FROM bodies WHERE first_seq = ?1")?;
     for (first, length) in rows {
         let end = end_of_batch(conn, first)?;
-        let needed: bool = needed.query_row([kept.folded as i64, end], |row| row.get(0)).map_err(trouble)?;
+        let needed: bool = needed.query_row([kept.folded as i64, end], |row| row.get(0))?;
         if needed {
             break;
         }
-        delete.execute([first]).map_err(trouble)?;
+        delete.execute([first])?;
         kept.resize(first, length, 0);
     }
     Ok(())
@@ -102,32 +101,31 @@ fn drop_bodies(conn: &Connection, kept: &mut Kept) -> Result<()> {
 /// The first entry behind a batch.
 pub(super) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
     let sql = "SELECT min(first_seq) FROM bodies WHERE first_seq > ?1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let next: Option<i64> = select.query_row([first], |row| row.get(0)).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let next: Option<i64> = select.query_row([first], |row| row.get(0))?;
     Ok(next.unwrap_or(i64::MAX))
 }
 
 /// What the base knows of these app users, and of everybody whom merges connect with them by now: whoever
 /// could be reached when the entries were learned is among those.
-fn load(conn: &Connection, keys: &BTreeSet<Key>) -> Result<Directory> {
+fn load(conn: &Connection, keys: &BTreeSet<RecordKey>) -> Result<WorkingSet> {
     let mut loader = Loader::new(conn);
     loader.groups(keys.iter().cloned().collect())?;
-    let mut directory = Directory::whole(usize::MAX);
+    let mut directory = WorkingSet::whole(usize::MAX);
     for (key, _) in loader.directory.entries() {
         if let Some(record) = record(conn, key)? {
-            directory.bring_whole(key.clone(), record);
+            directory.insert_whole(key.clone(), record);
         }
     }
     Ok(directory)
 }
 
-pub(super) fn record(conn: &Connection, (app, id): &Key) -> Result<Option<Record>> {
+pub(super) fn record(conn: &Connection, (app, id): &RecordKey) -> Result<Option<Record>> {
     let sql = "SELECT record, rowid FROM base WHERE app = ?1 AND id = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let found = select
         .query_row(params![app.as_str(), id.as_str()], |row| read(row.get_ref(0)?.as_blob()?, row.get(1)?))
-        .optional()
-        .map_err(trouble)?;
+        .optional()?;
     found.transpose()
 }
 
@@ -153,12 +151,12 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn save(conn: &Connection, (app, id): &Key, record: &Record) -> Result<()> {
+pub(super) fn save(conn: &Connection, (app, id): &RecordKey, record: &Record) -> Result<()> {
     let record = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
     let sql = "INSERT INTO base (app, id, record) VALUES (?1, ?2, ?3)
                    ON CONFLICT (app, id) DO UPDATE SET record = excluded.record";
-    let mut upsert = conn.prepare_cached(sql).map_err(trouble)?;
-    upsert.execute(params![app.as_str(), id.as_str(), record]).map_err(trouble)?;
+    let mut upsert = conn.prepare_cached(sql)?;
+    upsert.execute(params![app.as_str(), id.as_str(), record])?;
     Ok(())
 }
 
@@ -167,25 +165,26 @@ pub(super) fn of(
     conn: &Connection,
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
-) -> Result<(CompactionPoint, Vec<(Key, Record)>)> {
+) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
     let keys = ids.iter().map(|id| (app.clone(), id.clone()));
     let found = keys.map(|key| Ok(record(conn, &key)?.map(|record| (key, record))));
     Ok((conn.compaction_point()?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
 }
 
 /// A page of the base.
-pub(super) fn page(conn: &Connection, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+pub(super) fn page(
+    conn: &Connection,
+    after: Option<&RecordKey>,
+    limit: usize,
+) -> Result<Vec<(RecordKey, Record)>> {
     let sql = "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
-    let mut rows = select.query(params![app, id, limit as i64]).map_err(trouble)?;
+    let mut rows = select.query(params![app, id, limit as i64])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let entry = || -> rusqlite::Result<_> {
-            let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
-            Ok((key, read(row.get_ref(2)?.as_blob()?, row.get(3)?)?))
-        };
-        let (key, record) = entry().map_err(trouble)?;
+    while let Some(row) = rows.next()? {
+        let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
+        let record = read(row.get_ref(2)?.as_blob()?, row.get(3)?)?;
         found.push((key, record?));
     }
     Ok(found)

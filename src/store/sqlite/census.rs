@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
-use super::{Result, trouble};
+use super::Result;
 use crate::domain::AppId;
 use crate::store::Census;
 use crate::store::rows::{FeedRows as _, Rows};
@@ -14,7 +14,7 @@ const RECENT: usize = 10_000;
 
 /// See [`crate::store::Reader::census`]. `conn` must be in a transaction.
 pub(super) fn count(conn: &Connection, apps: &[AppId]) -> Result<Census> {
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let mut feeds = Vec::with_capacity(apps.len());
     for app in apps {
         let (oldest, last) = conn.feed_range(app)?;

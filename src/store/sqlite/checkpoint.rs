@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, Options, Result, WORKER_WAITS, common, trouble};
+use super::{Error, Options, Result, WORKER_WAITS, common};
 
 const ROUNDS: usize = 5;
 /// So few pages that copying them between two batches is not noticed.
@@ -67,10 +67,10 @@ struct Shared {
 impl Checkpointer {
     pub(super) fn start(options: &Options) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&options.path, flags).map_err(trouble)?;
-        common(&conn).map_err(trouble)?;
-        conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL").map_err(trouble)?;
-        let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(trouble)?;
+        let conn = Connection::open_with_flags(&options.path, flags)?;
+        common(&conn)?;
+        conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL")?;
+        let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let page = u64::try_from(page).unwrap_or(4096).max(1);
         let (wake, woken) = async_channel::bounded(1);
         let shared = Arc::new(Shared::default());
@@ -133,10 +133,10 @@ impl Checkpointer {
             return Ok(false);
         }
         // Whoever reads for long is not waited for here.
-        conn.busy_timeout(READERS_TAKE).map_err(trouble)?;
+        conn.busy_timeout(READERS_TAKE)?;
         let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        conn.busy_timeout(WORKER_WAITS).map_err(trouble)?;
-        let empty = busy.map_err(trouble)? == 0;
+        conn.busy_timeout(WORKER_WAITS)?;
+        let empty = busy? == 0;
         self.emptying.set(false);
         if empty {
             PAGES.set(0);
@@ -175,7 +175,7 @@ fn round_after_round(conn: &Connection, shared: &Shared) {
 /// is only copied: to empty it behind Litestream's back would break its replica, and cost it a new one.
 pub(super) fn finish(conn: &Connection) -> Result<bool> {
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
-    let alone = conn.query_row(tables, [], |row| row.get::<_, i64>(0)).map_err(trouble)? == 0;
+    let alone = conn.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
     checkpoint(conn, if alone { "TRUNCATE" } else { "PASSIVE" })?;
     Ok(alone)
 }
@@ -186,5 +186,5 @@ fn checkpoint(conn: &Connection, mode: &str) -> Result<i64> {
         let (log, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
         Ok(log - copied)
     });
-    run.map_err(trouble)
+    Ok(run?)
 }

@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Result;
 use super::derived::{of, written};
 use super::listing::Outdated;
-use super::{Result, trouble};
 use crate::domain::AppId;
 
 /// The most that wait before they go; fewer where there are few app users.
@@ -60,7 +60,7 @@ pub(super) struct Done {
 
 impl Clearing {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
-        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         let cleared = number("SELECT cleared FROM upkeep")?;
         let last = last_move(conn)?;
         Ok(Self {
@@ -92,13 +92,13 @@ impl Clearing {
         }
         let sql = "SELECT app, before, user, n FROM moves WHERE n > ?1 AND n <= ?2 AND sort = 'lastSeen'
                    ORDER BY n LIMIT ?3";
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = conn.prepare_cached(sql)?;
         let mut to = last;
         let rows = select.query_map(params![after, last, AGAIN], |row| {
             to = row.get(3)?;
             Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?, row.get(2)?))
         });
-        let rows: Vec<Outdated> = rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let rows: Vec<Outdated> = rows?.collect::<rusqlite::Result<_>>()?;
         let all = (rows.len() as i64) < AGAIN;
         Ok((rows, if all { last } else { to }))
     }
@@ -114,13 +114,13 @@ impl Clearing {
         let mut oldest = self.oldest;
         let needless = (self.cleared + 1).min(last - KEPT).min(oldest + few as i64);
         if needless > oldest {
-            let mut trim = conn.prepare_cached("DELETE FROM moves WHERE n < ?1").map_err(trouble)?;
-            trim.execute([needless]).map_err(trouble)?;
+            let mut trim = conn.prepare_cached("DELETE FROM moves WHERE n < ?1")?;
+            trim.execute([needless])?;
             oldest = needless;
         }
         if self.cleared > self.noted {
-            let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1").map_err(trouble)?;
-            written(note.execute([self.cleared]).map_err(trouble)?)?;
+            let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1")?;
+            written(note.execute([self.cleared])?)?;
         }
         let (noted, users) = (self.cleared, last_user.max(self.users));
         Ok(Done { waiting, gone, again, last, oldest, noted, users })
@@ -151,12 +151,12 @@ fn clear(conn: &Connection, gone: &[Outdated]) -> Result<()> {
         return Ok(());
     }
     let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
-    let mut outdated = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut outdated = conn.prepare_cached(sql)?;
     let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
     let mut delete = conn.prepare_cached(sql).map_err(of("seen"))?;
     for (app, last_seen, user) in gone {
         let id = outdated.query_row(params![user, last_seen], |row| row.get::<_, String>(0));
-        if let Some(id) = id.optional().map_err(trouble)? {
+        if let Some(id) = id.optional()? {
             delete.execute(params![app.as_str(), last_seen, id]).map_err(of("seen"))?;
         }
     }

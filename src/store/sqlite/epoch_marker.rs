@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::backup::backup_checksum;
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::store::{Epoch, FeedEpoch};
 
 /// How a mark begins.
@@ -77,12 +77,10 @@ impl Mark {
     /// Reads the mark, gives the database a new epoch if it has none or was put there from elsewhere, and
     /// writes the mark. A backup is none any more once it is opened.
     pub(super) fn open(conn: &Connection, lock: &File, path: &Path) -> Result<Self> {
-        let is_backup = backup_checksum::remove(conn).map_err(trouble)?;
+        let is_backup = backup_checksum::remove(conn)?;
         let file = lock.try_clone().map_err(unavailable)?;
         let found = read_mark(&file).map_err(unavailable)?;
-        let told: i64 = conn
-            .query_row("SELECT coalesce(sum(seq), 0) FROM feeds", [], |row| row.get(0))
-            .map_err(trouble)?;
+        let told: i64 = conn.query_row("SELECT coalesce(sum(seq), 0) FROM feeds", [], |row| row.get(0))?;
         let told = told as u64;
         let is = find(conn)?;
         let is_same = match (is, &found) {
@@ -142,7 +140,7 @@ impl Drop for Mark {
 /// If the database has pages but no table: the changes that its feeds had by the mark. A database file that is missing is
 /// no such case, since an operator removes it to begin an empty directory.
 pub(super) fn told_from_emptied(conn: &Connection, lock: &File) -> Result<Option<u64>> {
-    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     if number("PRAGMA page_count")? == 0 || number("SELECT count(*) FROM sqlite_schema")? > 0 {
         return Ok(None);
     }
@@ -182,9 +180,9 @@ fn read_mark(file: &File) -> std::io::Result<Found> {
 
 /// The epoch of a database; nothing before it was opened by a program that gives one, or where none can be read.
 fn find(conn: &Connection) -> Result<Option<FeedEpoch>> {
-    let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs").map_err(trouble)?;
+    let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs")?;
     let row = select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? != 0)));
-    let row = row.optional().map_err(trouble)?;
+    let row = row.optional()?;
     Ok(row.and_then(|(number, is_first)| Some(FeedEpoch { epoch: Epoch::of_number(number)?, is_first })))
 }
 
@@ -200,8 +198,7 @@ fn renew(conn: &Connection, is_first: bool) -> Result<Epoch> {
         "INSERT INTO epochs (one, epoch, is_first) VALUES (1, ?1, ?2)
              ON CONFLICT (one) DO UPDATE SET epoch = excluded.epoch, is_first = excluded.is_first",
         (epoch.number(), is_first),
-    )
-    .map_err(trouble)?;
+    )?;
     Ok(epoch)
 }
 

@@ -1,5 +1,6 @@
 //! What an error of SQLite means.
 
+use rusqlite::types::FromSqlError;
 use rusqlite::{ErrorCode, ffi};
 
 use super::{Error, tables};
@@ -7,45 +8,52 @@ use super::{Error, tables};
 /// An index lacks a row of its table.
 const SQLITE_CORRUPT_INDEX: i32 = ffi::SQLITE_CORRUPT | (3 << 8);
 
-/// What an error of SQLite means for whoever waits for an answer.
-pub(super) fn trouble(error: rusqlite::Error) -> Error {
-    let text = error.to_string();
-    // Whatever was asked of it, what has one row always has it.
-    if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
-        return Error::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
-    }
-    if error.sqlite_error_code() == Some(ErrorCode::Unknown)
-        && let Some(missing) = tables::missing(&text)
-    {
-        return missing;
-    }
-    let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Error::Unavailable(text) };
-    match failure.code {
-        ErrorCode::DiskFull => Error::Full(text),
-        ErrorCode::OperationInterrupted => Error::Interrupted,
-        // There is one virtual table, and one kind of index.
-        ErrorCode::DatabaseCorrupt if failure.extended_code == ffi::SQLITE_CORRUPT_VTAB => {
-            Error::Derived { name: "search", why: text }
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        // Whatever was asked of it, what has one row always has it.
+        if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
+            return Self::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
         }
-        ErrorCode::DatabaseCorrupt if failure.extended_code == SQLITE_CORRUPT_INDEX => {
-            Error::Derived { name: "indexes", why: text }
+        if error.sqlite_error_code() == Some(ErrorCode::Unknown)
+            && let Some(missing) = tables::missing(&text)
+        {
+            return missing;
         }
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Error::Damaged(text),
-        // A key that is taken is nobody's fault here: then the file is not what this process knows.
-        ErrorCode::ConstraintViolation => match failure.extended_code {
-            ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-            | ffi::SQLITE_CONSTRAINT_ROWID
-            | ffi::SQLITE_CONSTRAINT_UNIQUE => Error::Unavailable(text),
-            _ => Error::Unfit(text),
-        },
-        ErrorCode::TooBig | ErrorCode::TypeMismatch => Error::Unfit(text),
-        ErrorCode::SystemIoFailure => match failure.extended_code {
-            ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => {
-                Error::Unsure(text)
+        let rusqlite::Error::SqliteFailure(failure, _) = &error else { return Self::Unavailable(text) };
+        match failure.code {
+            ErrorCode::DiskFull => Self::Full(text),
+            ErrorCode::OperationInterrupted => Self::Interrupted,
+            // There is one virtual table, and one kind of index.
+            ErrorCode::DatabaseCorrupt if failure.extended_code == ffi::SQLITE_CORRUPT_VTAB => {
+                Self::Derived { name: "search", why: text }
             }
-            _ => Error::Unavailable(text),
-        },
-        _ => Error::Unavailable(text),
+            ErrorCode::DatabaseCorrupt if failure.extended_code == SQLITE_CORRUPT_INDEX => {
+                Self::Derived { name: "indexes", why: text }
+            }
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),
+            // A key that is taken is nobody's fault here: then the file is not what this process knows.
+            ErrorCode::ConstraintViolation => match failure.extended_code {
+                ffi::SQLITE_CONSTRAINT_PRIMARYKEY
+                | ffi::SQLITE_CONSTRAINT_ROWID
+                | ffi::SQLITE_CONSTRAINT_UNIQUE => Self::Unavailable(text),
+                _ => Self::Unfit(text),
+            },
+            ErrorCode::TooBig | ErrorCode::TypeMismatch => Self::Unfit(text),
+            ErrorCode::SystemIoFailure => match failure.extended_code {
+                ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => {
+                    Self::Unsure(text)
+                }
+                _ => Self::Unavailable(text),
+            },
+            _ => Self::Unavailable(text),
+        }
+    }
+}
+
+impl From<FromSqlError> for Error {
+    fn from(error: FromSqlError) -> Self {
+        rusqlite::Error::from(error).into()
     }
 }
 
@@ -55,7 +63,7 @@ mod tests {
 
     #[test]
     fn an_error_is_a_jobs_fault_a_passing_trouble_or_the_end() {
-        let of = |code| trouble(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        let of = |code| Error::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [
             ffi::SQLITE_TOOBIG,
             ffi::SQLITE_MISMATCH,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::check::hole::Hole;
 use super::derived::Fault;
-use super::errors::trouble;
 use super::files::output::Refusal;
 use crate::store::{Error, explain};
 
@@ -260,6 +259,6 @@ impl CopyError {
     }
 
     pub(crate) fn sql(path: &Path) -> impl Fn(rusqlite::Error) -> Self {
-        move |error| Self::store(path)(trouble(error))
+        move |error| Self::store(path)(Error::from(error))
     }
 }

@@ -20,9 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Kept, Result, base, trouble};
+use super::{Error, Kept, Result, base};
 use crate::directory::load::{Loader, read_record};
-use crate::domain::{AppId, Key, Reason, Recent, Record, SmoochId};
+use crate::domain::{AppId, Reason, Recent, Record, RecordKey, SmoochId};
 use crate::store::rows::UserRows as _;
 use crate::store::{Erased, Erasure, Reading, Seq};
 pub(super) use ids::Tombstones;
@@ -77,9 +77,9 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
     for erasure in erasures {
         receipts.entry(erasure.seq).or_default().push(erasure);
         let sql = "INSERT OR IGNORE INTO erasures (app, id, receipt) VALUES (?1, ?2, ?3)";
-        let mut insert = conn.prepare_cached(sql).map_err(trouble)?;
+        let mut insert = conn.prepare_cached(sql)?;
         let row = params![erasure.app.as_str(), erasure.id.as_str(), erasure.seq as i64];
-        insert.execute(row).map_err(trouble)?;
+        insert.execute(row)?;
     }
     for (seq, erased) in receipts {
         let records = || erased.iter().map(|erasure| &erasure.known);
@@ -109,7 +109,7 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
         let sql = "INSERT INTO receipts (seq, app, time, counts, work) VALUES (?1, ?2, ?3, ?4, ?5)";
         let app = erased.first().map_or("", |erasure| erasure.app.as_str());
         let row = params![seq as i64, app, now, json(&counts)?, json(&work)?];
-        conn.execute(sql, row).map_err(trouble)?;
+        conn.execute(sql, row)?;
         kept.receipts += 1;
     }
     Ok(())
@@ -118,8 +118,8 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
 /// Whether somebody carries a `userId` who stays: the erased do not any more.
 fn is_carried(conn: &Connection, app: &AppId, user_id: &str) -> Result<bool> {
     let sql = "SELECT 1 FROM identifiers WHERE app = ?1 AND kind = 'userId' AND value = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    select.exists(params![app.as_str(), user_id]).map_err(trouble)
+    let mut select = conn.prepare_cached(sql)?;
+    Ok(select.exists(params![app.as_str(), user_id])?)
 }
 
 /// One step.
@@ -137,7 +137,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
         let (seq, app): (i64, String) = (row.get(0)?, row.get(1)?);
         Ok((seq as Seq, app, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
     });
-    let Some((seq, app, counts, work)) = open.optional().map_err(trouble)? else {
+    let Some((seq, app, counts, work)) = open.optional()? else {
         kept.receipts = 0;
         return Ok(Step::Nothing);
     };
@@ -169,7 +169,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
         next => Work { stage: next, ..work },
     };
     let sql = "UPDATE receipts SET counts = ?2, work = ?3 WHERE seq = ?1";
-    conn.execute(sql, params![seq as i64, json(&counts)?, json(&work)?]).map_err(trouble)?;
+    conn.execute(sql, params![seq as i64, json(&counts)?, json(&work)?])?;
     Ok(Step::Some)
 }
 
@@ -183,17 +183,16 @@ impl Work {
 /// Takes the work of all other receipts along that are as far as this one; they wait for the log.
 fn absorb(conn: &Connection, app: &AppId, seq: Seq, work: &mut Work) -> Result<()> {
     let sql = "SELECT seq, work FROM receipts WHERE done IS NULL AND app = ?1 AND seq > ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let rows = select.query_map(params![app.as_str(), seq as i64], |row| Ok((row.get(0)?, row.get(1)?)));
-    let rows: Vec<(i64, String)> =
-        rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let rows: Vec<(i64, String)> = rows?.collect::<rusqlite::Result<_>>()?;
     for (other, text) in rows {
         let found: Work = from_json(&text)?;
         if matches!(found.stage, Stage::Bodies(0)) {
             work.ids.extend(found.ids);
             work.needles.join(found.needles);
             let sql = "UPDATE receipts SET work = ?2 WHERE seq = ?1";
-            conn.execute(sql, params![other, json(&Work::swept())?]).map_err(trouble)?;
+            conn.execute(sql, params![other, json(&Work::swept())?])?;
         }
     }
     Ok(())
@@ -202,7 +201,7 @@ fn absorb(conn: &Connection, app: &AppId, seq: Seq, work: &mut Work) -> Result<(
 /// The log is empty: nothing is left, and what was looked for goes as well.
 pub(super) fn finish(conn: &Connection, kept: &mut Kept, seq: Seq, now: i64) -> Result<()> {
     let sql = "UPDATE receipts SET done = ?2, work = NULL WHERE seq = ?1";
-    conn.execute(sql, params![seq as i64, now]).map_err(trouble)?;
+    conn.execute(sql, params![seq as i64, now])?;
     kept.receipts = kept.receipts.saturating_sub(1);
     Ok(())
 }
@@ -256,9 +255,9 @@ impl Forget<'_> {
     /// of whom, is told by what comes after; only the merges that were derived are not.
     fn base(&mut self) -> Result<()> {
         for id in &self.work.ids {
-            let key: Key = (self.app.clone(), id.clone());
+            let key: RecordKey = (self.app.clone(), id.clone());
             if let Some(mut record) = base::record(self.conn, &key)? {
-                record.strip();
+                record.clear_personal_data();
                 record.recent = Recent::default();
                 base::save(self.conn, &key, &record)?;
                 self.counts.base += 1;
@@ -280,8 +279,8 @@ impl Forget<'_> {
 
     /// They are made anew when they are needed.
     fn statistics(&self) -> Result<()> {
-        if self.conn.table_exists(None, STATISTICS).map_err(trouble)? {
-            self.conn.execute(&format!("DELETE FROM {STATISTICS}"), []).map_err(trouble)?;
+        if self.conn.table_exists(None, STATISTICS)? {
+            self.conn.execute(&format!("DELETE FROM {STATISTICS}"), [])?;
         }
         Ok(())
     }

@@ -3,21 +3,23 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Result, trouble};
+use super::Result;
 use crate::store::Seq;
 
 /// Notes that an erasure takes an entry out.
 pub(super) fn note(conn: &Connection, seq: Seq) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO gaps (first, last) VALUES (?1, ?1)";
-    conn.prepare_cached(sql).map_err(trouble)?.execute([seq as i64]).map(drop).map_err(trouble)
+    conn.prepare_cached(sql)?.execute([seq as i64])?;
+    Ok(())
 }
 
 /// Notes that retention lets every entry up to this one go.
 pub(super) fn trim(conn: &Connection, up_to: Seq) -> Result<()> {
     let sql = "DELETE FROM gaps WHERE last <= ?1";
-    conn.prepare_cached(sql).map_err(trouble)?.execute([up_to as i64]).map_err(trouble)?;
+    conn.prepare_cached(sql)?.execute([up_to as i64])?;
     let sql = "INSERT INTO gaps (first, last) VALUES (1, ?1) ON CONFLICT (first) DO UPDATE SET last = ?1";
-    conn.prepare_cached(sql).map_err(trouble)?.execute([up_to as i64]).map(drop).map_err(trouble)
+    conn.prepare_cached(sql)?.execute([up_to as i64])?;
+    Ok(())
 }
 
 /// Whether a number rightly has no entry.
@@ -34,8 +36,8 @@ pub(super) fn others(conn: &Connection, first: Seq, last: Seq) -> Result<Vec<(Se
             continue;
         }
         let sql = "SELECT min(first) FROM gaps WHERE first > ?1";
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        let next: Option<i64> = select.query_row(params![at as i64], |row| row.get(0)).map_err(trouble)?;
+        let mut select = conn.prepare_cached(sql)?;
+        let next: Option<i64> = select.query_row(params![at as i64], |row| row.get(0))?;
         let until = next.map_or(last, |next| last.min(next as Seq - 1));
         found.push((at, until));
         at = until + 1;
@@ -46,8 +48,8 @@ pub(super) fn others(conn: &Connection, first: Seq, last: Seq) -> Result<Vec<(Se
 /// Where the gap ends that a number is in.
 fn end(conn: &Connection, seq: Seq) -> Result<Option<Seq>> {
     let sql = "SELECT last FROM gaps WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let last: Option<i64> = select.query_row([seq as i64], |row| row.get(0)).optional().map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let last: Option<i64> = select.query_row([seq as i64], |row| row.get(0)).optional()?;
     Ok(last.map(|last| last as Seq).filter(|last| *last >= seq))
 }
 

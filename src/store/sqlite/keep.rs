@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Kept, Result, base, gaps, trouble};
+use super::{Kept, Result, base, gaps};
 use crate::store::{ANSWERS_KEPT, Entry, ReadEvent, Retention, Seq};
 
 /// Rows that one step deletes.
@@ -52,21 +52,19 @@ impl Keep<'_> {
     }
 
     fn last_entry(&self) -> Result<Seq> {
-        let mut select =
-            self.conn.prepare_cached("SELECT coalesce(max(seq), 0) FROM journal").map_err(trouble)?;
-        select.query_row([], |row| row.get::<_, i64>(0)).map(|seq| seq as u64).map_err(trouble)
+        let mut select = self.conn.prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?;
+        Ok(select.query_row([], |row| row.get::<_, i64>(0)).map(|seq| seq as u64)?)
     }
 
     /// Adds up the bytes of bodies not counted yet; whether there are more of them.
     fn measure(&self, kept: &mut Kept) -> Result<bool> {
         let sql = "SELECT count(*), max(first_seq), sum(length(bodies)) FROM
                        (SELECT first_seq, bodies FROM bodies WHERE first_seq > ?1 ORDER BY first_seq LIMIT ?2)";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
         let (rows, last, bytes): (i64, Option<i64>, Option<i64>) = select
             .query_row(params![kept.bodies_to, MEASURED as i64], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .map_err(trouble)?;
+            })?;
         kept.bodies_to = last.unwrap_or(kept.bodies_to);
         kept.bodies_bytes += bytes.unwrap_or(0) as u64;
         Ok(rows as usize == MEASURED)
@@ -87,8 +85,8 @@ impl Keep<'_> {
         let up_to = self.oldest(sql, params![kept.folded as i64, STEP as i64], may_go)?;
         let Some(up_to) = up_to else { return Ok(false) };
         gaps::trim(self.conn, up_to)?;
-        let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE seq <= ?1").map_err(trouble)?;
-        Ok(delete.execute([up_to as i64]).map_err(trouble)? > 0)
+        let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE seq <= ?1")?;
+        Ok(delete.execute([up_to as i64])? > 0)
     }
 
     fn feed(&self) -> Result<bool> {
@@ -96,9 +94,9 @@ impl Keep<'_> {
         if feed_age.is_none() && feed_changes.is_none() {
             return Ok(false);
         }
-        let mut select = self.conn.prepare_cached("SELECT app, seq FROM feeds").map_err(trouble)?;
-        let feeds = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(trouble)?;
-        let feeds: Vec<(String, i64)> = feeds.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let mut select = self.conn.prepare_cached("SELECT app, seq FROM feeds")?;
+        let feeds = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let feeds: Vec<(String, i64)> = feeds.collect::<rusqlite::Result<_>>()?;
         let sql = "SELECT seq, time FROM changes WHERE app = ?1 ORDER BY seq LIMIT ?2";
         for (app, last) in feeds {
             let may_go = |seq: u64, time: i64| {
@@ -107,7 +105,7 @@ impl Keep<'_> {
             };
             if let Some(up_to) = self.oldest(sql, params![app, STEP as i64], may_go)? {
                 let sql = "DELETE FROM changes WHERE app = ?1 AND seq <= ?2";
-                self.conn.execute(sql, params![app, up_to as i64]).map_err(trouble)?;
+                self.conn.execute(sql, params![app, up_to as i64])?;
                 return Ok(true);
             }
         }
@@ -119,9 +117,9 @@ impl Keep<'_> {
         // A body in quarantine can be as large as a webhook: few at a time.
         let sql = "DELETE FROM quarantine WHERE received < ?1
                        AND seq IN (SELECT seq FROM quarantine ORDER BY seq LIMIT 2) RETURNING length(body)";
-        let mut delete = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let lengths = delete.query_map([self.now - age], |row| row.get::<_, i64>(0)).map_err(trouble)?;
-        let lengths: Vec<i64> = lengths.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let mut delete = self.conn.prepare_cached(sql)?;
+        let lengths = delete.query_map([self.now - age], |row| row.get::<_, i64>(0))?;
+        let lengths: Vec<i64> = lengths.collect::<rusqlite::Result<_>>()?;
         lengths.iter().for_each(|length| kept.let_go_of_quarantined(*length as u64));
         Ok(!lengths.is_empty())
     }
@@ -130,8 +128,8 @@ impl Keep<'_> {
     fn answers(&self) -> Result<bool> {
         let sql = "DELETE FROM answers WHERE time < ?1
                        AND rowid IN (SELECT rowid FROM answers ORDER BY rowid LIMIT ?2)";
-        let mut delete = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let gone = delete.execute(params![self.now - ANSWERS_KEPT, STEP as i64]).map_err(trouble)?;
+        let mut delete = self.conn.prepare_cached(sql)?;
+        let gone = delete.execute(params![self.now - ANSWERS_KEPT, STEP as i64])?;
         Ok(gone > 0)
     }
 
@@ -142,10 +140,9 @@ impl Keep<'_> {
         params: impl rusqlite::Params,
         may_go: impl Fn(u64, i64) -> bool,
     ) -> Result<Option<u64>> {
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
         let rows = select.query_map(params, |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)));
-        let rows: Vec<(u64, i64)> =
-            rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let rows: Vec<(u64, i64)> = rows?.collect::<rusqlite::Result<_>>()?;
         Ok(rows.into_iter().take_while(|(seq, time)| may_go(*seq, *time)).last().map(|(seq, _)| seq))
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{Result, Seq, trouble};
+use super::{Result, Seq};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
-        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok(Self {
             quarantine: (
                 number("SELECT count(*) FROM quarantine")? as u64,

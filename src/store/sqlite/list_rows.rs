@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::Result;
 use super::derived::{Remaking, of};
-use super::{Result, trouble};
 use crate::domain::AppId;
 use crate::domain::list::Sort;
 use crate::format::list_columns::Columns;
@@ -19,7 +19,7 @@ impl ListRows for Connection {
     }
 
     fn move_range(&self) -> Result<(Option<i64>, Option<i64>)> {
-        let number = |sql: &str| self.query_row(sql, [], |row| row.get(0)).map_err(trouble);
+        let number = |sql: &str| self.query_row(sql, [], |row| row.get(0));
         Ok((number("SELECT min(n) FROM moves")?, number("SELECT max(n) FROM moves")?))
     }
 
@@ -40,7 +40,7 @@ impl ListRows for Connection {
         let mut select = self.prepare_cached(&walk_sql(order, behind.is_none())).map_err(of(name))?;
         let (key, id) = behind.unwrap_or_default();
         let rows = select.query_map(params![app.as_str(), key, id, limit as i64], read_row);
-        rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+        Ok(rows?.collect::<rusqlite::Result<_>>()?)
     }
 
     fn list_rows(&self, rows: &[i64], sort: Sort) -> Result<Vec<Option<ListRow>>> {
@@ -50,8 +50,8 @@ impl ListRows for Connection {
             Sort::SignedUp => "a.signed_up",
         };
         let sql = format!("SELECT {COLUMNS}, {key} FROM app_users a WHERE rowid = ?1");
-        let mut select = self.prepare_cached(&sql).map_err(trouble)?;
-        let rows = rows.iter().map(|row| select.query_row([row], read_row).optional().map_err(trouble));
+        let mut select = self.prepare_cached(&sql)?;
+        let rows = rows.iter().map(|row| Ok(select.query_row([row], read_row).optional()?));
         rows.collect()
     }
 
@@ -98,7 +98,7 @@ impl ListRows for Connection {
         let mut select = self.prepare_cached(sql).map_err(of("moves"))?;
         let mut rows = select.query(params![app.as_str(), sort, after, limit as i64]).map_err(of("moves"))?;
         let mut moves = Moves { found: Vec::new(), read: 0, last: None };
-        while let Some(row) = rows.next().map_err(trouble)? {
+        while let Some(row) = rows.next()? {
             let read = || -> rusqlite::Result<(i64, Option<Move>)> {
                 let n = row.get(0)?;
                 if !row.get::<_, bool>(1)? {
@@ -107,7 +107,7 @@ impl ListRows for Connection {
                 let (id, number) = (row.get_ref(2)?.as_str()?.into(), row.get(3)?);
                 Ok((n, Some(Move { n, id, row: number, before: row.get(4)?, now: row.get(5)? })))
             };
-            let (n, found) = read().map_err(trouble)?;
+            let (n, found) = read()?;
             (moves.read, moves.last) = (moves.read + 1, Some(n));
             moves.found.extend(found);
         }
@@ -116,8 +116,8 @@ impl ListRows for Connection {
 
     fn count_listed_of(&self, app: &AppId) -> Result<u64> {
         let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
-        let count: i64 = select.query_row([app.as_str()], |row| row.get(0)).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
+        let count: i64 = select.query_row([app.as_str()], |row| row.get(0))?;
         Ok(count as u64)
     }
 }

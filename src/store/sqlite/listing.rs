@@ -4,8 +4,8 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, params_from_iter};
 
 use super::derived::{Remaking, of};
-use super::{Error, Result, trouble};
-use crate::domain::{AppId, Directory, Entry, Key, Record};
+use super::{Error, Result};
+use crate::domain::{AppId, LoadedRecord, Record, RecordKey, WorkingSet};
 use crate::format::list_columns::{Columns, moment};
 use crate::format::record::encode;
 
@@ -37,18 +37,23 @@ impl<'c> Listing<'c> {
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>> {
-        self.conn.prepare_cached(sql).map_err(trouble)
+        Ok(self.conn.prepare_cached(sql)?)
     }
 
     /// Adds a row; gives its number.
-    pub(super) fn add(&mut self, directory: &Directory, key: &Key, entry: &Entry) -> Result<i64> {
+    pub(super) fn add(
+        &mut self,
+        directory: &WorkingSet,
+        key: &RecordKey,
+        entry: &LoadedRecord,
+    ) -> Result<i64> {
         let Columns { listed, last_seen, signed_up, flags, words } = Columns::of(directory, key, entry);
         let words = words.unwrap_or_default();
         let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let (app, id, record) = (key.0.as_str(), key.1.as_str(), record(&entry.now)?);
         let row = params![app, id, listed, record, last_seen, signed_up, flags, words];
-        self.prepare(sql)?.execute(row).map_err(trouble)?;
+        self.prepare(sql)?.execute(row)?;
         let rowid = self.conn.last_insert_rowid();
         if listed {
             self.seen(key, last_seen, rowid)?;
@@ -60,9 +65,9 @@ impl<'c> Listing<'c> {
     /// Changes a row.
     pub(super) fn change(
         &mut self,
-        directory: &Directory,
-        key: &Key,
-        entry: &Entry,
+        directory: &WorkingSet,
+        key: &RecordKey,
+        entry: &LoadedRecord,
         rowid: i64,
     ) -> Result<()> {
         let columns = Columns::of(directory, key, entry);
@@ -70,7 +75,7 @@ impl<'c> Listing<'c> {
         if let (None, Some(Some(before))) = (&columns.words, &entry.before) {
             let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4 WHERE rowid = ?1";
             let row = params![rowid, record, columns.last_seen, columns.flags];
-            there(self.prepare(sql)?.execute(row).map_err(trouble)? > 0)?;
+            there(self.prepare(sql)?.execute(row)? > 0)?;
             return self.moved(key, rowid, "lastSeen", moment(before.last_seen), Some(columns.last_seen));
         }
         let before = self.before(rowid)?;
@@ -83,14 +88,14 @@ impl<'c> Listing<'c> {
             let (listed, last_seen, signed_up) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(Before { listed, last_seen, signed_up, words: row.get(3)? })
         });
-        let before = before.optional().map_err(trouble)?;
+        let before = before.optional()?;
         there(before.is_some())?;
         Ok(before.unwrap_or_default())
     }
 
     fn list(
         &mut self,
-        key: &Key,
+        key: &RecordKey,
         rowid: i64,
         columns: Columns,
         before: Before,
@@ -100,11 +105,11 @@ impl<'c> Listing<'c> {
         let words = words.unwrap_or_else(|| before.words.clone());
         let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4, words = ?5
                    WHERE rowid = ?1";
-        self.prepare(sql)?.execute(params![rowid, record, last_seen, flags, words]).map_err(trouble)?;
+        self.prepare(sql)?.execute(params![rowid, record, last_seen, flags, words])?;
         // To name a column of an index, changed or not, costs a random page.
         if (before.listed, before.signed_up) != (listed, signed_up) {
             let sql = "UPDATE app_users SET listed = ?2, signed_up = ?3 WHERE rowid = ?1";
-            self.prepare(sql)?.execute(params![rowid, listed, signed_up]).map_err(trouble)?;
+            self.prepare(sql)?.execute(params![rowid, listed, signed_up])?;
         }
         if before.listed {
             self.moved(key, rowid, "lastSeen", before.last_seen, listed.then_some(last_seen))?;
@@ -116,7 +121,7 @@ impl<'c> Listing<'c> {
         Ok(())
     }
 
-    fn seen(&self, key: &Key, last_seen: i64, rowid: i64) -> Result<()> {
+    fn seen(&self, key: &RecordKey, last_seen: i64, rowid: i64) -> Result<()> {
         // It may be there still from the last time it had this place.
         let sql = "INSERT OR IGNORE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
         let row = params![key.0.as_str(), last_seen, key.1.as_str(), rowid];
@@ -125,7 +130,14 @@ impl<'c> Listing<'c> {
     }
 
     /// Notes the place that an app user had in an order and the one it has now; none if it is not listed.
-    fn moved(&mut self, key: &Key, rowid: i64, sort: &str, before: i64, now: Option<i64>) -> Result<()> {
+    fn moved(
+        &mut self,
+        key: &RecordKey,
+        rowid: i64,
+        sort: &str,
+        before: i64,
+        now: Option<i64>,
+    ) -> Result<()> {
         if now == Some(before) {
             return Ok(());
         }
@@ -183,7 +195,7 @@ pub(super) fn put(
     key: &[String],
     cells: Option<&[Value]>,
 ) -> Result<()> {
-    let prepare = |sql: &str| conn.prepare_cached(sql).map_err(trouble);
+    let prepare = |sql: &str| conn.prepare_cached(sql);
     let run = |name: &'static str, sql: &str, row: &[&dyn ToSql]| {
         conn.prepare_cached(sql).and_then(|mut statement| statement.execute(row)).map(drop).map_err(of(name))
     };
@@ -191,7 +203,7 @@ pub(super) fn put(
         "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, ''), last_seen";
     let before =
         prepare(sql)?.query_row(params_from_iter(key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-    let before: Option<(i64, String, i64)> = before.optional().map_err(trouble)?;
+    let before: Option<(i64, String, i64)> = before.optional()?;
     if let Some((rowid, words, last_seen)) = &before {
         if !words.is_empty() && remaking.has_words_of(*rowid) {
             let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
@@ -207,7 +219,7 @@ pub(super) fn put(
     let rowid = before.map(|(rowid, ..)| rowid);
     let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
     let row = std::iter::once(ToSqlOutput::Owned(rowid.map_or(Value::Null, Value::from))).chain(cells);
-    prepare(sql)?.execute(params_from_iter(row)).map_err(trouble)?;
+    prepare(sql)?.execute(params_from_iter(row))?;
     let rowid = conn.last_insert_rowid();
     let sql = "INSERT OR REPLACE INTO seen SELECT app, last_seen, id, rowid FROM app_users
                    WHERE rowid = ?1 AND listed";

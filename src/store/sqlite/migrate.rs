@@ -13,14 +13,14 @@ use super::connection::common;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
 use super::schema::{STEPS, TABLES, known, schema_of};
-use super::{answers, derived, trouble};
-use crate::domain::RULES;
+use super::{answers, derived};
+use crate::domain::RULES_VERSION;
 
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
 pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let known = known();
-    let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
+    let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
     let number =
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let found = schema_of(conn, path)?;
@@ -47,7 +47,7 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         }
         if version == known && found == 0 {
             // What is learned in it from now on is learned by the rules of this program.
-            txn.execute("UPDATE upkeep SET rules = ?1", [RULES]).map_err(failed)?;
+            txn.execute("UPDATE upkeep SET rules = ?1", [RULES_VERSION]).map_err(failed)?;
         }
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         txn.pragma_update(None, "user_version", version).map_err(failed)?;

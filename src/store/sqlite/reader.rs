@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
 use super::txn::users_of;
-use super::{Error, OpenError, Result, schema, trouble};
+use super::{Error, OpenError, Result, schema};
 use crate::directory::export::{export_part, export_users};
 use crate::directory::feed::read_changes;
 use crate::directory::history;
@@ -19,7 +19,7 @@ use crate::directory::load::Loader;
 use crate::directory::reader::{show, show_after, show_by_user_id, show_carriers, show_named, show_unmerged};
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
-use crate::domain::{AppId, ClientId, Key, Record, SmoochId, View};
+use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, View};
 use crate::format::record::decode;
 use crate::store::export::{Export, Kept, Part};
 use crate::store::readers::{LooksUp, StopSignal};
@@ -59,16 +59,15 @@ impl SqliteReader {
 
     /// By which version of its rules the directory was learned.
     pub fn rules(&mut self) -> Result<i64> {
-        self.snapshot()?.query_row("SELECT rules FROM upkeep", [], |row| row.get(0)).map_err(trouble)
+        Ok(self.snapshot()?.query_row("SELECT rules FROM upkeep", [], |row| row.get(0))?)
     }
 
     /// Whether the record in this row of `app_users` can be read, if there is one.
     pub fn is_readable(&mut self, row: i64) -> Result<bool> {
         let snapshot = self.snapshot()?;
-        let mut select =
-            snapshot.prepare("SELECT record FROM app_users WHERE rowid = ?1").map_err(trouble)?;
+        let mut select = snapshot.prepare("SELECT record FROM app_users WHERE rowid = ?1")?;
         let record = select.query_row([row], |row| Ok(decode(row.get_ref(0)?.as_blob()?).is_ok()));
-        record.optional().map_err(trouble).map(|readable| readable.unwrap_or(true))
+        Ok(record.optional()?.unwrap_or(true))
     }
 
     /// Reads, at first with every index. Without the index of words where that is damaged: then it takes longer.
@@ -95,8 +94,8 @@ impl SqliteReader {
             conn.pragma_update(None, "query_only", true)?;
             Ok(conn)
         };
-        let conn =
-            opened().map_err(|error| OpenError::Store { path: path.to_owned(), error: trouble(error) })?;
+        let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
+        let conn = opened().map_err(failed)?;
         let (found, known) = (schema::schema_of(&conn, path)?, schema::known());
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),
@@ -158,7 +157,8 @@ impl Drop for Snapshot<'_> {
 }
 
 fn run(conn: &Connection, sql: &str) -> Result<()> {
-    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(trouble)
+    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]))?;
+    Ok(())
 }
 
 /// Begins a moment. Fails as a whole: a read that is interrupted here leaves none open.
@@ -279,11 +279,11 @@ impl Reader for SqliteReader {
         &mut self,
         app: &AppId,
         ids: &BTreeSet<SmoochId>,
-    ) -> Result<(CompactionPoint, Vec<(Key, Record)>)> {
+    ) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
         super::base::of(&*self.snapshot()?, app, ids)
     }
 
-    fn base(&mut self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+    fn base(&mut self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
         super::base::page(&*self.snapshot()?, after, limit)
     }
 
@@ -305,7 +305,7 @@ impl Reader for SqliteReader {
 }
 
 pub(super) fn counts(conn: &Connection) -> Result<Counts> {
-    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(Counts {
         users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
         events: count("SELECT count(*) FROM journal")? as u64,
@@ -324,27 +324,25 @@ pub(super) fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
 
 /// An entry without its app users, and these as they are kept.
 pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
-    let users: String = row.get(8).map_err(trouble)?;
-    let read = || -> rusqlite::Result<Entry> {
-        Ok(Entry {
-            seq: row.get::<_, i64>(0)? as u64,
-            app: row.get_ref(1)?.as_str()?.into(),
-            source: match row.get_ref(2)?.as_str()? {
-                "api" => Source::Api,
-                "reduced" => Source::Reduced,
-                _ => Source::Webhook,
-            },
-            received: row.get(3)?,
-            event_time: row.get(4)?,
-            trigger: row.get_ref(5)?.as_str()?.into(),
-            outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
-            digest: row.get(7)?,
-            users: Vec::new(),
-            body: row.get::<_, i64>(9)? as usize,
-            place: row.get::<_, i64>(10)? as usize,
-        })
+    let users: String = row.get(8)?;
+    let entry = Entry {
+        seq: row.get::<_, i64>(0)? as u64,
+        app: row.get_ref(1)?.as_str()?.into(),
+        source: match row.get_ref(2)?.as_str()? {
+            "api" => Source::Api,
+            "reduced" => Source::Reduced,
+            _ => Source::Webhook,
+        },
+        received: row.get(3)?,
+        event_time: row.get(4)?,
+        trigger: row.get_ref(5)?.as_str()?.into(),
+        outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
+        digest: row.get(7)?,
+        users: Vec::new(),
+        body: row.get::<_, i64>(9)? as usize,
+        place: row.get::<_, i64>(10)? as usize,
     };
-    Ok((read().map_err(trouble)?, users))
+    Ok((entry, users))
 }
 
 impl Export for SqliteReader {

@@ -9,11 +9,11 @@ use super::check::journal_holes::{Examination, PAGE_BYTES};
 use super::derived::{Remaking, of};
 use super::reader::{Snapshot, SqliteReader};
 use super::txn::SqliteTxn;
-use super::{Error, Result, trouble};
+use super::{Error, Result};
 use crate::directory::cache::Cache;
 use crate::directory::load::Loader;
 use crate::directory::reader::show;
-use crate::domain::{AppId, Change, ClientId, Event, Key, Record, SmoochId, View};
+use crate::domain::{AppId, Change, ClientId, Event, Record, RecordKey, SmoochId, View};
 use crate::format::record::decode;
 use crate::store::archive::Row;
 use crate::store::rows::JournalRows as _;
@@ -93,7 +93,7 @@ impl SqliteReader {
 
     /// Another number after every commit of somebody else. Costs a look at shared memory.
     pub fn version(&mut self) -> Result<i64> {
-        self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(trouble)
+        Ok(self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0))?)
     }
 
     /// One moment of the database, for as long as it is held: not for long, because meanwhile the log
@@ -140,7 +140,7 @@ impl Moment<'_> {
         app: &AppId,
         ids: &[SmoochId],
         clients: &[ClientId],
-        sought: &BTreeSet<Key>,
+        sought: &BTreeSet<RecordKey>,
     ) -> Result<bool> {
         let found = |heads: Heads| heads.into_iter().any(|(id, _)| sought.contains(&(app.clone(), id)));
         // What cannot be read reaches nobody.
@@ -158,7 +158,7 @@ impl Moment<'_> {
     }
 
     /// A page of the base, as [`crate::store::Reader::base`] gives it.
-    pub fn base(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Record)>> {
+    pub fn base(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
         super::base::page(&self.0, after, limit)
     }
 
@@ -189,7 +189,7 @@ fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result
         let cells = (width..columns).map(|n| row.get(n)).collect::<rusqlite::Result<_>>()?;
         Ok(Row { table, key, cells: Some(cells) })
     });
-    rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+    Ok(rows?.collect::<rusqlite::Result<_>>()?)
 }
 
 impl SqliteTxn<'_> {
@@ -198,15 +198,15 @@ impl SqliteTxn<'_> {
         // What the worker remembers of records is what they were.
         self.state.cache = Cache::default();
         let conn = &*self.txn;
-        let mut keys: BTreeSet<Key> = rows.iter().filter_map(Row::user).collect();
+        let mut keys: BTreeSet<RecordKey> = rows.iter().filter_map(Row::user).collect();
         let remaking = self.state.remaking;
         let put_all = || rows.iter().try_for_each(|row| put(conn, remaking, row));
         // Whoever they are part of, now or then, shows something else as well: a first try tells who.
         let then = roots(&views(conn, &keys));
-        conn.execute_batch("SAVEPOINT put_right").map_err(trouble)?;
+        conn.execute_batch("SAVEPOINT put_right")?;
         put_all()?;
         keys.extend(then.into_iter().chain(roots(&views(conn, &keys))));
-        conn.execute_batch("ROLLBACK TO put_right; RELEASE put_right").map_err(trouble)?;
+        conn.execute_batch("ROLLBACK TO put_right; RELEASE put_right")?;
         let before = views(conn, &keys);
         put_all()?;
         let after = views(conn, &keys);
@@ -218,13 +218,13 @@ impl SqliteTxn<'_> {
     }
 }
 
-fn roots(views: &BTreeMap<Key, View>) -> BTreeSet<Key> {
+fn roots(views: &BTreeMap<RecordKey, View>) -> BTreeSet<RecordKey> {
     views.iter().map(|((app, _), view)| (app.clone(), view.id.clone())).collect()
 }
 
 /// What is shown of each of them. Of a record that cannot be read nothing is shown.
-fn views(conn: &Connection, keys: &BTreeSet<Key>) -> BTreeMap<Key, View> {
-    let view = |key: &Key| {
+fn views(conn: &Connection, keys: &BTreeSet<RecordKey>) -> BTreeMap<RecordKey, View> {
+    let view = |key: &RecordKey| {
         let view = show(&mut Loader::new(conn), &key.0, &key.1);
         Some((key.clone(), view.ok().flatten()?))
     };

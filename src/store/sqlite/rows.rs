@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Error, Result, epoch_marker, reader, trouble};
-use crate::domain::{AppId, Change, ChangeKind, Key, SmoochId};
+use super::{Error, Result, epoch_marker, reader};
+use crate::domain::{AppId, Change, ChangeKind, RecordKey, SmoochId};
 use crate::store::rows::{
     CompactedRows, FeedRows, Identifier, JournalRows, PackedBodies, StoredChange, StoredRecord, UserRows,
 };
 use crate::store::{CompactionPoint, Entry, FeedEpoch, Seq};
 
 impl UserRows for Connection {
-    fn records(&self, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>> {
+    fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
         by_key(self, "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2", keys)
     }
 
@@ -22,13 +22,12 @@ impl UserRows for Connection {
                    UNION ALL
                    SELECT id, (SELECT record FROM app_users AS a WHERE a.app = i.app AND a.id = i.id)
                        FROM identifiers AS i WHERE app = ?1 AND kind = 'userId' AND value = ?3";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
-        let mut rows = select.query(params![app.as_str(), id.as_str(), user_id]).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
+        let mut rows = select.query(params![app.as_str(), id.as_str(), user_id])?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let read =
-                || Ok((SmoochId::from(row.get_ref(0)?.as_str()?), row.get_ref(1)?.as_blob()?.to_vec()));
-            let (found_id, bytes) = read().map_err(trouble)?;
+        while let Some(row) = rows.next()? {
+            let found_id = SmoochId::from(row.get_ref(0)?.as_str()?);
+            let bytes = row.get_ref(1)?.as_blob()?.to_vec();
             let is_by_id = found_id == *id;
             found.push((found_id, StoredRecord { row: 0, bytes }));
             if is_by_id {
@@ -40,37 +39,37 @@ impl UserRows for Connection {
 
     fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>> {
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let holders = identifiers.iter().map(|(app, kind, value)| {
             let ids = select.query_map(params![app.as_str(), kind.as_str(), value], |row| id(row, 0));
-            ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+            Ok(ids?.collect::<rusqlite::Result<_>>()?)
         });
         holders.collect()
     }
 
     fn ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<(SmoochId, bool)>> {
         let sql = "SELECT id, listed FROM app_users WHERE app = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let rows = params![app.as_str(), after, limit as i64];
         let rows = select.query_map(rows, |row| Ok((id(row, 0)?, row.get(1)?)));
-        rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+        Ok(rows?.collect::<rusqlite::Result<_>>()?)
     }
 
     fn listed_ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<SmoochId>> {
         let sql = "SELECT id FROM app_users WHERE app = ?1 AND id > ?2 AND listed ORDER BY id LIMIT ?3";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let ids = select.query_map(params![app.as_str(), after, limit as i64], |row| id(row, 0));
-        ids.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+        Ok(ids?.collect::<rusqlite::Result<_>>()?)
     }
 
     fn apps(&self) -> Result<Vec<AppId>> {
         let sql = "SELECT app FROM app_users WHERE app > ?1 ORDER BY app LIMIT 1";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let mut apps: Vec<AppId> = Vec::new();
         loop {
             let after = apps.last().map_or("", AppId::as_str);
             let next = select.query_row([after], |row| Ok(AppId::from(row.get_ref(0)?.as_str()?)));
-            match next.optional().map_err(trouble)? {
+            match next.optional()? {
                 Some(app) => apps.push(app),
                 None => return Ok(apps),
             }
@@ -85,56 +84,55 @@ impl UserRows for Connection {
 impl JournalRows for Connection {
     fn entries(&self, seqs: &[Seq]) -> Result<Vec<Option<Entry>>> {
         let sql = format!("SELECT {} FROM journal WHERE seq = ?1", reader::ENTRY);
-        let mut select = self.prepare_cached(&sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(&sql)?;
         let entries = seqs.iter().map(|seq| {
             let found = select.query_row([*seq as i64], |row| Ok(reader::entry(row)));
-            found.optional().map_err(trouble)?.transpose()
+            found.optional()?.transpose()
         });
         entries.collect()
     }
 
     fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>> {
         let sql = format!("SELECT {} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2", reader::ENTRY);
-        let mut select = self.prepare_cached(&sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(&sql)?;
         let rows = select.query_map(params![after as i64, limit as i64], |row| Ok(reader::entry(row)));
-        rows.map_err(trouble)?.map(|entry| entry.map_err(trouble)?).collect()
+        rows?.map(|entry| entry?).collect()
     }
 
     fn first_of_batch(&self, seq: Seq) -> Result<Option<Seq>> {
         let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
-        let first: Option<i64> = select.query_row([seq as i64], |row| row.get(0)).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
+        let first: Option<i64> = select.query_row([seq as i64], |row| row.get(0))?;
         Ok(first.map(|first| first as Seq))
     }
 
     fn packed_bodies(&self, first: Seq) -> Result<Option<PackedBodies>> {
         let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let packed = select.query_row([first as i64], |row| {
             Ok(PackedBodies { first, dictionary: row.get(0)?, bytes: row.get(1)? })
         });
-        packed.optional().map_err(trouble)
+        Ok(packed.optional()?)
     }
 
     fn compaction_point(&self) -> Result<CompactionPoint> {
         let sql = "SELECT seq, received, coalesce((SELECT min(seq) FROM journal), seq + 1) FROM horizon";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let read = |row: &Row<'_>| {
             let (folded, oldest): (i64, i64) = (row.get(0)?, row.get(2)?);
             Ok(CompactionPoint { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
         };
-        select.query_row([], read).map_err(trouble)
+        Ok(select.query_row([], read)?)
     }
 
     fn last_webhooks(&self, limit: usize) -> Result<Vec<(AppId, i64)>> {
         let sql = "SELECT app, max(received) FROM
                        (SELECT app, source, received FROM journal ORDER BY seq DESC LIMIT ?1)
                    WHERE source = 'webhook' GROUP BY app";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let recent =
             select.query_map([limit as i64], |row| Ok((row.get_ref(0)?.as_str()?.into(), row.get(1)?)));
-        let recent: BTreeMap<AppId, i64> =
-            recent.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+        let recent: BTreeMap<AppId, i64> = recent?.collect::<rusqlite::Result<_>>()?;
         Ok(recent.into_iter().collect())
     }
 
@@ -147,10 +145,10 @@ impl FeedRows for Connection {
     fn changes_after(&self, app: &AppId, after: u64, limit: usize) -> Result<Vec<StoredChange>> {
         let sql = "SELECT seq, time, kind, user, surviving, fields
                        FROM changes WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let rows = select.query_map(params![app.as_str(), after, limit as i64], |row| Ok(change(row)));
-        rows.map_err(trouble)?.map(|change| change.map_err(trouble)?).collect()
+        rows?.map(|change| change?).collect()
     }
 
     fn feed_range(&self, app: &AppId) -> Result<(Option<u64>, u64)> {
@@ -158,18 +156,18 @@ impl FeedRows for Connection {
         let sql = "SELECT (SELECT seq FROM changes WHERE app = ?1 ORDER BY seq LIMIT 1),
                           max(coalesce((SELECT seq FROM feeds WHERE app = ?1), 0),
                               coalesce((SELECT max(seq) FROM changes WHERE app = ?1), 0))";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let range = select.query_row([app.as_str()], |row| {
             let (oldest, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
             Ok((oldest.map(|seq| seq as u64), last as u64))
         });
-        range.map_err(trouble)
+        Ok(range?)
     }
 
     fn last_change_time(&self, app: &AppId) -> Result<Option<i64>> {
         let sql = "SELECT time FROM changes WHERE app = ?1 ORDER BY seq DESC LIMIT 1";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
-        select.query_row([app.as_str()], |row| row.get(0)).optional().map_err(trouble)
+        let mut select = self.prepare_cached(sql)?;
+        Ok(select.query_row([app.as_str()], |row| row.get(0)).optional()?)
     }
 
     fn feed_epoch(&self) -> Result<FeedEpoch> {
@@ -178,30 +176,34 @@ impl FeedRows for Connection {
 }
 
 impl CompactedRows for Connection {
-    fn compacted(&self, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>> {
+    fn compacted(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
         by_key(self, "SELECT rowid, record FROM base WHERE app = ?1 AND id = ?2", keys)
     }
 
-    fn compacted_after(&self, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, StoredRecord)>> {
+    fn compacted_after(
+        &self,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, StoredRecord)>> {
         let sql =
             "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
-        let mut select = self.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.prepare_cached(sql)?;
         let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
         let rows = select.query_map(params![app, id, limit as i64], |row| {
             let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
             Ok((key, StoredRecord { row: row.get(3)?, bytes: row.get_ref(2)?.as_blob()?.to_vec() }))
         });
-        rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+        Ok(rows?.collect::<rusqlite::Result<_>>()?)
     }
 }
 
-fn by_key(conn: &Connection, sql: &str, keys: &[Key]) -> Result<Vec<Option<StoredRecord>>> {
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+fn by_key(conn: &Connection, sql: &str, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
+    let mut select = conn.prepare_cached(sql)?;
     let records = keys.iter().map(|(app, id)| {
         let record = select.query_row(params![app.as_str(), id.as_str()], |row| {
             Ok(StoredRecord { row: row.get(0)?, bytes: row.get_ref(1)?.as_blob()?.to_vec() })
         });
-        record.optional().map_err(trouble)
+        Ok(record.optional()?)
     });
     records.collect()
 }
@@ -211,7 +213,7 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<SmoochId> {
 }
 
 fn count(conn: &Connection, sql: &str) -> Result<u64> {
-    conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count as u64).map_err(trouble)
+    Ok(conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count as u64)?)
 }
 
 fn change(row: &Row<'_>) -> Result<StoredChange> {
@@ -221,7 +223,7 @@ fn change(row: &Row<'_>) -> Result<StoredChange> {
         let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
         Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, id(row, 3)?, kind, surviving, fields))
     };
-    let (seq, time, user, kind, surviving, fields) = read().map_err(trouble)?;
+    let (seq, time, user, kind, surviving, fields) = read()?;
     let kind = match (&*kind, surviving) {
         ("created", _) => ChangeKind::Created,
         ("updated", _) => ChangeKind::Updated,

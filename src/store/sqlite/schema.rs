@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
-use super::errors::trouble;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
+use rusqlite::Connection;
 
 /// Each schema, and the step that leads to it from the one before. Steps are only ever added.
 pub(super) const STEPS: [(i64, &str); 4] = [
@@ -31,7 +29,7 @@ pub(super) const TABLES: &str =
 /// # Errors
 /// It is none of ours, a newer program wrote it, or it cannot be read.
 pub(super) fn schema_of(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let failed = |error| OpenError::Store { path: path.to_owned(), error: trouble(error) };
+    let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
     let empty = application == 0 && found == 0 && number(TABLES)? == 0;

@@ -14,7 +14,7 @@ use super::epoch_marker::Mark;
 use super::files::presence::Presence;
 use super::forget::Tombstones;
 use super::kept::Kept;
-use super::{Options, Result, trouble};
+use super::{Options, Result};
 use crate::directory::cache::Cache;
 use crate::domain::AppId;
 use crate::format::bodies::Packer;
@@ -108,7 +108,7 @@ impl State {
 }
 
 fn number(conn: &Connection, sql: &str) -> Result<i64> {
-    conn.query_row(sql, [], |row| row.get(0)).map_err(trouble)
+    Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// The number of the next journal entry: behind all that anything in the file speaks of. The newest entries may have
@@ -123,8 +123,8 @@ fn next_seq(conn: &Connection) -> Result<Seq> {
 
 /// The last change of each app.
 fn feeds(conn: &Connection) -> Result<HashMap<AppId, u64>> {
-    let mut select = conn.prepare("SELECT app, seq FROM feeds").map_err(trouble)?;
+    let mut select = conn.prepare("SELECT app, seq FROM feeds")?;
     let rows = select
         .query_map([], |row| Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get::<_, i64>(1)? as u64)));
-    rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)
+    Ok(rows?.collect::<rusqlite::Result<_>>()?)
 }

@@ -65,10 +65,8 @@ pub(super) fn gone(table: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use super::super::errors::trouble;
     use rusqlite::Connection;
+    use std::collections::BTreeSet;
 
     use super::*;
     use crate::store::sqlite::{DERIVED, schema};
@@ -92,7 +90,7 @@ mod tests {
     #[test]
     fn a_table_that_is_not_there_is_named_whatever_the_statement() {
         let conn = Connection::open_in_memory().unwrap();
-        let said = |sql: &str| trouble(conn.prepare(sql).unwrap_err());
+        let said = |sql: &str| Error::from(conn.prepare(sql).unwrap_err());
         for sql in
             ["SELECT * FROM feeds", "INSERT INTO feeds VALUES (1)", "DELETE FROM main.feeds WHERE app = 1"]
         {

@@ -8,9 +8,9 @@ use super::clearing::Done;
 use super::derived::{numbered, of};
 use super::listing::Listing;
 use super::transaction::WriteTransaction;
-use super::{Error, Kept, Result, State, checkpoint, trouble};
+use super::{Error, Kept, Result, State, checkpoint};
 use crate::directory::load::Loader;
-use crate::domain::{AppId, Change, ChangeKind, Digest, Directory, Key, Record, SmoochId};
+use crate::domain::{AppId, Change, ChangeKind, Digest, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::bodies::DICTIONARY;
 use crate::store::archive::Row;
 use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
@@ -40,7 +40,7 @@ impl<'a> SqliteTxn<'a> {
         let sql = "INSERT INTO journal
                        (seq, app, source, received, event_time, trigger, outcome, digest, users, body, place)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut insert = self.txn.prepare_cached(sql)?;
         for entry in &batch.entries {
             let users: Vec<(&str, Option<Seq>)> =
                 entry.users.iter().map(|(id, prev)| (id.as_str(), *prev)).collect();
@@ -66,7 +66,7 @@ impl<'a> SqliteTxn<'a> {
         if let Some(first) = batch.entries.first() {
             let packed = self.state.packer.pack(&batch.bodies)?;
             let sql = "INSERT INTO bodies (first_seq, dictionary, bodies) VALUES (?1, ?2, ?3)";
-            let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+            let mut insert = self.txn.prepare_cached(sql)?;
             insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(numbered)?;
         }
         Ok(())
@@ -75,7 +75,7 @@ impl<'a> SqliteTxn<'a> {
     fn records(&mut self, batch: &Batch) -> Result<()> {
         let mut listing = Listing::new(&self.txn, self.state.remaking);
         let mut last = 0;
-        for key in &batch.directory.affected() {
+        for key in &batch.directory.affected_records() {
             let Some(entry) = batch.directory.entry(key) else { continue };
             if let Some(rowid) = self.state.cache.row(key) {
                 listing.change(&batch.directory, key, entry, rowid)?;
@@ -104,7 +104,7 @@ impl<'a> SqliteTxn<'a> {
             }
         }
         for ((app, client), _) in batch.directory.pointers() {
-            for (id, [was, is]) in batch.directory.standings(app, client) {
+            for (id, [was, is]) in batch.directory.ownership_changes(app, client) {
                 let kind = |holds: bool| if holds { "client" } else { "claim" };
                 let row = |holds| [app.as_str(), kind(holds), client.as_str(), id.as_str()];
                 gone.extend(was.map(row));
@@ -130,7 +130,7 @@ impl<'a> SqliteTxn<'a> {
     fn changes(&mut self, now: i64, changes: &[(AppId, Change)]) -> Result<()> {
         let sql = "INSERT INTO changes (app, seq, journal, time, kind, user, surviving, fields)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let mut insert = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut insert = self.txn.prepare_cached(sql)?;
         self.told += changes.len() as u64;
         for (app, change) in changes {
             let last = self.feeds.get(app).or_else(|| self.state.feeds.get(app)).copied().unwrap_or(0);
@@ -152,29 +152,28 @@ impl<'a> SqliteTxn<'a> {
         }
         let sql =
             "INSERT INTO feeds (app, seq) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET seq = excluded.seq";
-        let mut count = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut count = self.txn.prepare_cached(sql)?;
         for (app, seq) in &self.feeds {
-            count.execute(params![app.as_str(), *seq as i64]).map_err(trouble)?;
+            count.execute(params![app.as_str(), *seq as i64])?;
         }
         Ok(())
     }
 }
 
 impl Txn for SqliteTxn<'_> {
-    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<Directory> {
+    fn load(&mut self, keys: &Keys, group_members: usize) -> Result<WorkingSet> {
         Loader::bounded(&*self.txn, Some(&mut self.state.cache), group_members).load_batch(keys)
     }
 
-    fn journalled(&mut self, (_, id): &Key, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
+    fn journalled(&mut self, (_, id): &RecordKey, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
         let sql = "SELECT digest, received, users FROM journal WHERE seq = ?1";
-        let mut select = self.txn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.txn.prepare_cached(sql)?;
         let mut links = Vec::new();
         let mut at = Some(from);
         while let Some(seq) = at.filter(|_| links.len() < most) {
             let entry: Option<(Digest, i64, String)> = select
                 .query_row([seq as i64], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                .optional()
-                .map_err(trouble)?;
+                .optional()?;
             let Some((digest, received, users)) = entry.filter(|(_, received, _)| *received >= since) else {
                 break;
             };
@@ -245,7 +244,7 @@ impl Txn for SqliteTxn<'_> {
         self.state.mark.add(self.told);
         if let Err(error) = self.txn.commit() {
             self.state.mark.take_back(self.told);
-            return Err(trouble(error));
+            return Err(Error::from(error));
         }
         // Before anybody is told that it is stored.
         self.state.presence.check_committed(checkpoint::pages())?;

@@ -9,7 +9,7 @@ use super::*;
 const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 1, latest: i64::MAX };
 
 /// The lines of an export.
-fn lines(directory: &Directory) -> String {
+fn lines(directory: &WorkingSet) -> String {
     let mut lines = String::new();
     let record = |id: &SmoochId| {
         let record = directory.record(&(app(), id.clone())).unwrap();
@@ -34,7 +34,7 @@ fn lines(directory: &Directory) -> String {
     lines
 }
 
-fn equal(one: &Directory, other: &Directory) -> Result<(), TestCaseError> {
+fn equal(one: &WorkingSet, other: &WorkingSet) -> Result<(), TestCaseError> {
     prop_assert_eq!(everything(one), everything(other));
     for name in NAMES.map(json_text) {
         prop_assert_eq!(one.by_user_id(&app(), &name), other.by_user_id(&app(), &name));
@@ -56,27 +56,27 @@ proptest! {
         if backwards {
             told.reverse();
         }
-        let mut copy = Directory::whole(usize::MAX);
+        let mut copy = WorkingSet::whole(usize::MAX);
         for line in told.iter().chain(&told) {
             let line = import::parse_line(line.as_bytes(), &BOUNDS).unwrap();
             prop_assert_eq!(line.app.map(|app| app.as_str().into()), Some(app()));
-            copy.learn(&app(), &line.event).unwrap();
+            copy.apply_event(&app(), &line.event).unwrap();
             prop_assert!(copy.knows(&app(), &line.event.facts));
         }
         equal(&copy, &live.directory)?;
         for step in &later {
             let Step::Told(time, facts) = step else { continue };
             let event = live.learn(*time, facts.clone());
-            copy.learn(&app(), &event).unwrap();
+            copy.apply_event(&app(), &event).unwrap();
             equal(&copy, &live.directory)?;
         }
     }
 }
 
 /// The plain lines of a list, learned.
-fn learn(directory: &mut Directory, line: &str) {
+fn learn(directory: &mut WorkingSet, line: &str) {
     let line = import::parse_line(line.as_bytes(), &BOUNDS).unwrap();
-    directory.learn(&app(), &line.event).unwrap();
+    directory.apply_event(&app(), &line.event).unwrap();
 }
 
 #[test]

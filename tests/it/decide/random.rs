@@ -97,7 +97,7 @@ fn brand() -> impl Strategy<Value = Brand> + Clone {
 }
 
 /// What is said of a brand.
-fn of_brand(brand: Brand) -> (Field, Option<Text>) {
+fn of_brand(brand: Brand) -> (Field, Option<JsonText>) {
     (BRAND.clone(), brand.map(json_text))
 }
 
@@ -118,7 +118,7 @@ fn fact(rests: &'static [&'static str]) -> BoxedStrategy<Fact> {
             fields.extend(plan.map(|plan| given(property_of(), plan)));
             let clients = clients.into_iter().map(|(id, mention)| (id.into(), mention));
             let complete = if whole { vec![Part::Properties, Part::Clients] } else { Vec::new() };
-            Fact::Seen(Seen { clients: clients.collect(), complete, ..seen(user, fields) })
+            Fact::Seen(Observation { clients: clients.collect(), complete, ..seen(user, fields) })
         },
     );
     let client =
@@ -193,7 +193,7 @@ pub fn live(steps: &[Step]) -> Result<(Live, Vec<SmoochId>), TestCaseError> {
             Step::Again(n) if !told.is_empty() => {
                 let event: &Event = &told[n % told.len()];
                 let before = everything(&live.directory);
-                live.directory.learn(&app(), event).unwrap();
+                live.directory.apply_event(&app(), event).unwrap();
                 prop_assert_eq!(everything(&live.directory), before, "told twice");
             }
             step => {
@@ -247,13 +247,13 @@ fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<()
 }
 
 /// Each app user, by each of its `_id`s.
-pub fn everything(directory: &Directory) -> BTreeMap<SmoochId, Option<View>> {
+pub fn everything(directory: &WorkingSet) -> BTreeMap<SmoochId, Option<View>> {
     let ids = directory.entries().map(|((_, id), _)| id.clone());
     ids.map(|id| (id.clone(), directory.view(&app(), &id))).collect()
 }
 
 /// No client is active for two, no `userId` leads to one who does not show it.
-fn one_of_each(directory: &Directory) -> Result<(), TestCaseError> {
+fn one_of_each(directory: &WorkingSet) -> Result<(), TestCaseError> {
     let views = everything(directory);
     let roots = views.iter().filter_map(|(id, view)| view.as_ref().filter(|view| view.id == *id));
     let mut active = BTreeSet::new();
@@ -269,7 +269,7 @@ fn one_of_each(directory: &Directory) -> Result<(), TestCaseError> {
         prop_assert_eq!(found.is_some(), names.contains(&name));
         prop_assert!(found.is_none_or(|view| view.get(&Field::UserId) == Some(&name)));
         let all = directory.all_by_user_id(&app(), &name);
-        for brand in directory.brands(&app(), &name) {
+        for brand in directory.brands_of_user_id(&app(), &name) {
             let found = directory.in_brand(&app(), &name, brand.as_deref()).expect("somebody of that brand");
             prop_assert!(found.brand().map(|brand| brand.into_owned()) == brand && all.contains(&found));
         }

@@ -9,13 +9,12 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::brand::BRAND;
-use rollcall::domain::command::{Done, Refusal};
+use rollcall::domain::command::{CommandOutcome, Refusal};
 use rollcall::ingest::commit_notifier::CommitNotifier;
 use rollcall::ingest::heartbeat::WorkerHeartbeat;
 use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, CommandJob, CommandResult, Queue, SubmitError, WebhookJob};
-use rollcall::ingest::worker;
-use rollcall::metrics::Metrics;
+use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
 use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
 use rollcall::store::{Error, Reader, Reading, Retention, Store};
@@ -38,7 +37,7 @@ impl Store for Lent<'_> {
         self.0.begin()
     }
 
-    fn remember(&mut self, committed: Directory) {
+    fn remember(&mut self, committed: WorkingSet) {
         self.0.remember(committed);
     }
 
@@ -104,7 +103,7 @@ impl Sender {
 }
 
 /// A webhook of v2 that says who an app user is.
-fn of_brand(time: i64, seen: &Seen) -> Vec<u8> {
+fn of_brand(time: i64, seen: &Observation) -> Vec<u8> {
     let mut user = json!({ "id": seen.user.as_str() });
     for (field, value) in &seen.fields {
         let value: Value = value.as_ref().map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
@@ -185,7 +184,7 @@ pub fn round(
     steps: &[Step],
     batch_jobs: usize,
     retention: Retention,
-) -> Option<Result<Done, Refusal>> {
+) -> Option<Result<CommandOutcome, Refusal>> {
     let (queue, jobs) = queue::bounded(steps.len().max(1), usize::MAX, Duration::from_secs(60));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
@@ -198,10 +197,9 @@ pub fn round(
         }
         queue.close();
         let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
-        let options = worker::WorkerOptions { batch_jobs, group_members: 100, retention, commits, heartbeat };
+        let options = WorkerOptions { batch_jobs, group_members: 100, retention, commits, heartbeat };
         std::thread::scope(|scope| {
-            let metrics = Metrics::default();
-            let run = move || worker::run(Lent(store), &jobs, &options, &metrics);
+            let run = move || Worker::new(Lent(store), options, Arc::default()).run(&jobs);
             scope.spawn(run).join().unwrap().unwrap();
         });
         let mut last = None;
@@ -211,7 +209,7 @@ pub fn round(
                 None => None,
                 other => panic!("{other:?}"),
             };
-            if let Some(Ok(Done { user: Some(view), .. })) = &last {
+            if let Some(Ok(CommandOutcome { user: Some(view), .. })) = &last {
                 sender.known.push(view.id.clone());
             }
         }
@@ -245,7 +243,7 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
             let live = reader.by_user_id(&app(), name).unwrap();
             prop_assert_eq!(live, rebuilt.directory.by_user_id(&app(), &json_text(name)), "{}", name);
         }
-        if let Some(Ok(Done { user, other, .. })) = last {
+        if let Some(Ok(CommandOutcome { user, other, .. })) = last {
             for view in user.iter().chain(&other) {
                 let live = reader.by_id(&app(), &view.id).unwrap();
                 prop_assert_eq!(live.as_ref(), Some(view), "the last answer");

@@ -11,7 +11,7 @@ fn reports() -> [Fact; 3] {
     [
         Fact::Seen(seen("smooch", vec![named()])),
         picture("smooch", vec![named(), given(property("city"), "rome")], &["line"]),
-        Fact::Seen(Seen {
+        Fact::Seen(Observation {
             started: true,
             ..seen("smooch", vec![named(), given(Field::Email, "s@example.org")])
         }),
@@ -40,7 +40,7 @@ fn who_was_made_here_is_whom_smooch_reports_later_under_the_user_id() {
             let event = live.learn(time, vec![told.clone()]);
             one_person(&live, &ours, &told);
             let before = live.view("smooch");
-            live.directory.learn(&app(), &event).unwrap();
+            live.directory.apply_event(&app(), &event).unwrap();
             assert_eq!(live.view("smooch"), before, "told twice");
             let more = live.ask(update(ours.as_str(), vec![given(Field::GivenName, "Bob")])).unwrap();
             assert_eq!(
@@ -110,7 +110,7 @@ fn what_is_told_again_of_one_who_was_merged_away_takes_nobody_along() {
     live.learn(2, vec![Fact::Seen(seen("t", vec![given(Field::UserId, "tom")])), merged("t", "b")]);
     assert_eq!(live.by_user_id("bob"), None);
     let anew = live.ask(create("bob", Vec::new())).unwrap();
-    live.directory.learn(&app(), &old).unwrap();
+    live.directory.apply_event(&app(), &old).unwrap();
     live.learn(3, vec![Fact::Seen(seen("b", vec![given(Field::UserId, "bob")]))]);
     assert_eq!(live.by_user_id("bob").map(|view| view.id), Some(anew.id));
 }
@@ -121,7 +121,7 @@ fn who_was_taken_out_again_stays_out() {
     let ours = live.ask(create("bob", Vec::new())).unwrap().id;
     let told = live.learn(7, vec![reports()[0].clone()]);
     live.ask(Action::Unmerge { surviving: "smooch".into(), discarded: ours.clone() }).unwrap();
-    live.directory.learn(&app(), &told).unwrap();
+    live.directory.apply_event(&app(), &told).unwrap();
     live.learn(9000, vec![reports()[2].clone()]);
     assert_eq!(live.view(ours.as_str()).map(|view| view.id), Some(ours));
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rollcall::domain::{ChangeKind, ClientId, Directory, Event as Told, Fact, Record, SmoochId, View};
+use rollcall::domain::{ChangeKind, ClientId, Event as Told, Fact, Record, SmoochId, View, WorkingSet};
 
 use super::generate::{Order, history, order, unmerging_history};
 use super::named::at;
@@ -72,7 +72,7 @@ fn batches<'a>(arrivals: &'a [&'a Event], ends: &'a [bool]) -> impl Iterator<Ite
 }
 
 /// What follows the directory reads each user that a change names, as it is after the batch.
-fn follow(feed: &mut BTreeMap<SmoochId, View>, batch: &Directory, now: &Directory) {
+fn follow(feed: &mut BTreeMap<SmoochId, View>, batch: &WorkingSet, now: &WorkingSet) {
     for (app, change) in batch.changes() {
         match change.kind {
             ChangeKind::Merged { .. } | ChangeKind::Removed | ChangeKind::Erased => {
@@ -99,7 +99,7 @@ struct Memory {
 }
 
 impl Memory {
-    fn load(&self, batch: &[&Event]) -> Directory {
+    fn load(&self, batch: &[&Event]) -> WorkingSet {
         let mut directory = empty();
         let told: Vec<Told> = batch.iter().map(|said| event(said)).collect();
         let facts = || told.iter().flat_map(|event| &event.facts);
@@ -110,15 +110,15 @@ impl Memory {
         for fact in facts() {
             let record = fact.users()[0].and_then(|user| self.records.get(user));
             let contended = |client: ClientId| match record {
-                Some(record) => record.contended(&client),
+                Some(record) => record.contended_ids(&client),
                 None => vec![client],
             };
             clients.extend(fact.claims().flat_map(contended));
         }
         // Of several ids that are one client's, what was said under one counts for the others.
-        let may_link = |fact: &&Fact| fact.takes_back() || fact.claims().nth(1).is_some();
+        let may_link = |fact: &&Fact| fact.may_retract_clients() || fact.claims().nth(1).is_some();
         let takes_back = facts().filter(may_link).filter_map(|fact| fact.users()[0]);
-        let unsure = takes_back.filter_map(|user| self.records.get(user)).flat_map(Record::unsure);
+        let unsure = takes_back.filter_map(|user| self.records.get(user)).flat_map(Record::unsure_clients);
         let unsure: BTreeSet<ClientId> = unsure.cloned().collect();
         clients.extend(unsure.iter().cloned());
         let burying = facts()
@@ -133,13 +133,13 @@ impl Memory {
             for id in holder.iter().chain(&losers) {
                 self.bring_group(&mut directory, id);
             }
-            directory.bring_pointer(&app(), &client, holder, losers);
+            directory.insert_pointer(&app(), &client, holder, losers);
         }
         directory
     }
 
     /// The record, and every one that edges connect with it.
-    fn bring_group(&self, directory: &mut Directory, id: &SmoochId) {
+    fn bring_group(&self, directory: &mut WorkingSet, id: &SmoochId) {
         let mut todo = vec![id.clone()];
         while let Some(id) = todo.pop() {
             let key = (app(), id);
@@ -147,7 +147,7 @@ impl Memory {
                 continue;
             };
             todo.extend(record.into.keys().chain(&record.from).cloned());
-            directory.bring(key, record.clone());
+            directory.insert_loaded(key, record.clone());
         }
     }
 
@@ -158,12 +158,12 @@ impl Memory {
         (holds.into_iter().next().map(id), losers.into_iter().map(id).collect())
     }
 
-    fn save(&mut self, directory: &Directory) {
+    fn save(&mut self, directory: &WorkingSet) {
         for ((_, id), entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
             self.records.insert(id.clone(), entry.now.clone());
         }
         for ((app, client), _) in directory.pointers() {
-            for (id, [_, is]) in directory.standings(app, client) {
+            for (id, [_, is]) in directory.ownership_changes(app, client) {
                 let key = (client.clone(), id.clone());
                 match is {
                     Some(holds) => _ = self.claims.insert(key, holds),
@@ -193,14 +193,14 @@ impl Memory {
         held.map(|((client, id), _)| (client.clone(), id.clone())).collect()
     }
 
-    fn everything(&self) -> Directory {
+    fn everything(&self) -> WorkingSet {
         let mut directory = empty();
         for (id, record) in &self.records {
-            directory.bring((app(), id.clone()), record.clone());
+            directory.insert_loaded((app(), id.clone()), record.clone());
         }
         for (client, _) in self.claims.keys() {
             let (holder, losers) = self.claimants(client);
-            directory.bring_pointer(&app(), client, holder, losers);
+            directory.insert_pointer(&app(), client, holder, losers);
         }
         directory
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rollcall::domain::{Directory, Event, Fact, Stamp, facts_of};
+use rollcall::domain::{Event, Fact, Stamp, WorkingSet, snapshot_facts};
 
 use super::generate::{Order, history, order, unmerging_history};
 use super::translate::{bodies, by_user_id, directory_of, empty, learn, pointers};
@@ -39,7 +39,7 @@ fn compare(
     let theirs = directory_of(&order.of(before));
     let mut copy = directory_of(&own.iter().collect::<Vec<_>>());
     let mut facts: Vec<Vec<Fact>> =
-        theirs.entries().map(|((_, id), entry)| facts_of(id, &entry.now, Vec::new())).collect();
+        theirs.entries().map(|((_, id), entry)| snapshot_facts(id, &entry.now, Vec::new())).collect();
     facts.sort_by_cached_key(|facts| order.key(&format!("{facts:?}")));
     for facts in facts.iter().chain(&facts) {
         tell(&mut copy, facts);
@@ -61,9 +61,9 @@ fn compare(
     Ok(())
 }
 
-fn tell(directory: &mut Directory, facts: &[Fact]) {
+fn tell(directory: &mut WorkingSet, facts: &[Fact]) {
     let written = serde_json::to_vec(facts).unwrap();
     let facts = serde_json::from_slice(&written).unwrap();
     let stamp = Arc::new(Stamp { time: 99, event: "".into(), digest: [9; 16] });
-    directory.learn(&app(), &Event { trigger: "api:import".into(), stamp, facts }).unwrap();
+    directory.apply_event(&app(), &Event { trigger: "api:import".into(), stamp, facts }).unwrap();
 }

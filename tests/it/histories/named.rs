@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rollcall::domain::{ChangeKind, Directory, SmoochId, View};
+use rollcall::domain::{ChangeKind, SmoochId, View, WorkingSet};
 
 use super::translate::{bodies, by_user_id, directory_of, empty, field, id, learn, text};
 use super::{app, plain};
@@ -37,16 +37,16 @@ fn set(user: User, field: Field, value: &'static str, basis: Option<&'static str
     Say::Set { user, field, value: Some(plain(value)), basis: basis.map(plain) }
 }
 
-pub(super) fn view(directory: &Directory, user: User) -> Option<View> {
+pub(super) fn view(directory: &WorkingSet, user: User) -> Option<View> {
     directory.view(&app(), &id(user))
 }
 
-pub(super) fn shown(directory: &Directory, user: User, of: Field) -> Option<String> {
+pub(super) fn shown(directory: &WorkingSet, user: User, of: Field) -> Option<String> {
     view(directory, user)?.fields.get(&field(of)).map(|value| value.trim_matches('"').to_owned())
 }
 
 /// Learns the events in every order, each twice over, finds the same every time, and gives it.
-pub(super) fn in_every_order(events: &[Event]) -> Directory {
+pub(super) fn in_every_order(events: &[Event]) -> WorkingSet {
     let straight = directory_of(&events.iter().collect::<Vec<_>>());
     for order in orders(events.len()) {
         let twice = order.iter().chain(&order).map(|index| &events[*index]);
@@ -189,16 +189,17 @@ fn changes_of(user: User, batches: &[&[Event]]) -> Vec<Option<ChangeKind>> {
 }
 
 /// The same records and pointers, as a later batch is brought them.
-fn stored_again(directory: &Directory) -> Directory {
+fn stored_again(directory: &WorkingSet) -> WorkingSet {
     let mut again = empty();
     for (key, entry) in directory.entries() {
-        again.bring(key.clone(), entry.now.clone());
+        again.insert_loaded(key.clone(), entry.now.clone());
     }
     for ((app, client), pointer) in directory.pointers() {
-        let claims =
-            |(_, entry): &(&(_, SmoochId), &rollcall::domain::Entry)| entry.now.claims.contains_key(client);
+        let claims = |(_, entry): &(&(_, SmoochId), &rollcall::domain::LoadedRecord)| {
+            entry.now.claims.contains_key(client)
+        };
         let losers = directory.entries().filter(claims).map(|((_, id), _)| id.clone());
-        again.bring_pointer(app, client, pointer.now.clone(), losers);
+        again.insert_pointer(app, client, pointer.now.clone(), losers);
     }
     again
 }

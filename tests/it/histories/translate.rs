@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rollcall::domain::{
-    self, AppId, Claim, ClientId, Directory, Fact, Part, Reason, Record, Seen, SmoochId, Stamp, Text, View,
+    self, AppId, Claim, ClientId, Fact, JsonText, Observation, Part, Reason, Record, SmoochId, Stamp, View,
+    WorkingSet,
 };
 
 use super::app;
@@ -19,7 +20,7 @@ pub(super) fn id(user: User) -> SmoochId {
     user.into()
 }
 
-pub(super) fn text(value: Value) -> Text {
+pub(super) fn text(value: Value) -> JsonText {
     match value.of {
         "" => format!("\"{}\"", value.text).into(),
         of => format!("\"{} of {of}\"", value.text).into(),
@@ -79,7 +80,7 @@ fn facts(say: &Say) -> Vec<Fact> {
                 discarded: id(discarded),
                 reason,
             });
-            std::iter::once(Fact::Seen(Seen::bare(surviving.clone()))).chain(merged).collect()
+            std::iter::once(Fact::Seen(Observation::bare(surviving.clone()))).chain(merged).collect()
         }
         Say::Unmerge { surviving, discarded } => {
             vec![Fact::Unmerged { surviving: id(surviving), discarded: id(discarded) }]
@@ -97,9 +98,9 @@ fn facts(say: &Say) -> Vec<Fact> {
     }
 }
 
-fn sighting(seen: &Sighting) -> Seen {
+fn sighting(seen: &Sighting) -> Observation {
     let parts = [(Part::Properties, seen.properties_whole), (Part::Clients, seen.clients_whole)];
-    Seen {
+    Observation {
         user: id(seen.user),
         fields: seen.fields.iter().map(|(of, value)| (field(*of), value.map(text))).collect(),
         clients: seen.clients.iter().map(|(name, device)| ((*name).into(), mention(device))).collect(),
@@ -123,20 +124,20 @@ pub(super) fn view_of(root: User, shown: &Shown) -> View {
 }
 
 /// Learns one event; what secures a user has no fact of its own yet.
-pub(super) fn learn(directory: &mut Directory, app: &AppId, said: &Event) {
-    directory.learn(app, &event(said)).unwrap();
+pub(super) fn learn(directory: &mut WorkingSet, app: &AppId, said: &Event) {
+    directory.apply_event(app, &event(said)).unwrap();
     for say in &said.says {
         if let Say::Seen(Sighting { user, secures: true, .. }) = say {
-            directory.edit(app, &id(user)).secured = true;
+            directory.record_mut(app, &id(user)).secured = true;
         }
     }
 }
 
-pub(super) fn empty() -> Directory {
-    Directory::new(ROOMY)
+pub(super) fn empty() -> WorkingSet {
+    WorkingSet::new(ROOMY)
 }
 
-pub(super) fn directory_of(events: &[&Event]) -> Directory {
+pub(super) fn directory_of(events: &[&Event]) -> WorkingSet {
     let mut directory = empty();
     for event in events {
         learn(&mut directory, &app(), event);
@@ -154,32 +155,32 @@ pub(super) fn body(record: &Record) -> Record {
 }
 
 /// All records of the app.
-pub(super) fn bodies(directory: &Directory) -> BTreeMap<SmoochId, Record> {
+pub(super) fn bodies(directory: &WorkingSet) -> BTreeMap<SmoochId, Record> {
     let own = directory.entries().filter(|((of, _), _)| *of == app());
     own.map(|((_, id), entry)| (id.clone(), body(&entry.now))).collect()
 }
 
 /// Who holds each client of the app.
-pub(super) fn pointers(directory: &Directory) -> BTreeMap<ClientId, SmoochId> {
+pub(super) fn pointers(directory: &WorkingSet) -> BTreeMap<ClientId, SmoochId> {
     let own = directory.pointers().filter(|((of, _), _)| *of == app());
     own.filter_map(|((_, client), pointer)| Some((client.clone(), pointer.now.clone()?))).collect()
 }
 
 /// Every live root's view.
-pub(super) fn listed(directory: &Directory) -> BTreeMap<SmoochId, View> {
+pub(super) fn listed(directory: &WorkingSet) -> BTreeMap<SmoochId, View> {
     let views = USERS.iter().filter_map(|user| directory.view(&app(), &id(user)));
     views.map(|view| (view.id.clone(), view)).collect()
 }
 
 /// Each `userId` shown with each brand, and the root that it means there.
-pub(super) fn in_brand(mut directory: Directory) -> BTreeMap<(Text, Option<String>), SmoochId> {
+pub(super) fn in_brand(mut directory: WorkingSet) -> BTreeMap<(JsonText, Option<String>), SmoochId> {
     let views = listed(&directory);
     let named =
         views.values().filter_map(|view| Some((view.fields.get(&domain::Field::UserId)?, view.brand())));
     let named = named.map(|(user_id, brand)| (user_id.clone(), brand.map(|brand| brand.into_owned())));
     let mut found = BTreeMap::new();
     for (user_id, brand) in named {
-        directory.bring_named(&app(), &user_id, USERS.map(id));
+        directory.insert_carriers(&app(), &user_id, USERS.map(id));
         let meant = directory.in_brand(&app(), &user_id, brand.as_deref()).expect("somebody of the brand");
         found.insert((user_id, brand), meant.id);
     }
@@ -187,8 +188,8 @@ pub(super) fn in_brand(mut directory: Directory) -> BTreeMap<(Text, Option<Strin
 }
 
 /// Each `userId` shown, and the root it leads to: the newest, then the smallest.
-pub(super) fn by_user_id(directory: &Directory) -> BTreeMap<Text, SmoochId> {
-    let mut best: BTreeMap<Text, (Option<Stamp>, Reverse<SmoochId>)> = BTreeMap::new();
+pub(super) fn by_user_id(directory: &WorkingSet) -> BTreeMap<JsonText, SmoochId> {
+    let mut best: BTreeMap<JsonText, (Option<Stamp>, Reverse<SmoochId>)> = BTreeMap::new();
     for (root, view) in listed(directory) {
         let Some(shown) = view.fields.get(&domain::Field::UserId) else { continue };
         let group = directory.group(&app(), &root).expect("a listed root");

@@ -117,7 +117,7 @@ fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
     for (id, said) in [
         ("refused", "a webhook was refused"),
         ("unusable", "a body goes to quarantine"),
-        ("worker", "a delivery cannot be applied"),
+        ("worker", "a webhook cannot be applied"),
         ("worker", "panic at"),
         ("refused", "answered with 401"),
     ] {

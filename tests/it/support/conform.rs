@@ -12,7 +12,7 @@ use super::Answer;
 
 /// The document, as the program serves it.
 pub static DOCUMENT: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(rollcall::http::describe::document()).unwrap());
+    LazyLock::new(|| serde_json::from_str(rollcall::http::openapi::document()).unwrap());
 
 /// The methods that an address can have.
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];

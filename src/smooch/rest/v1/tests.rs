@@ -16,7 +16,7 @@ fn fields(fields: Fields) -> String {
 }
 
 fn device_line(device: &Device) -> String {
-    let pairs = |map: &BTreeMap<String, Option<Text>>| {
+    let pairs = |map: &BTreeMap<String, Option<JsonText>>| {
         let pairs = map.iter().map(|(key, value)| format!("{key}={}", value.as_deref().unwrap_or("-")));
         pairs.collect::<Vec<_>>().join(" ")
     };
@@ -25,7 +25,7 @@ fn device_line(device: &Device) -> String {
 
 #[test]
 fn init_reads_a_device_and_who_is_on_it() {
-    let now: Text = "\"now\"".into();
+    let now: JsonText = "\"now\"".into();
     let minimal = r#"d lastSeen="now" platform="ios" [] None"#;
     let platform = "refused: device.platform must be ios, android, web or other";
     let id = "refused: device.id must be a string of 1 to 1024 characters";

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Client, ClientId, Text, View};
+use crate::domain::{Client, ClientId, JsonText, View};
 
 fn parsed(body: &str, read: impl FnOnce(&Json<'_>) -> Result<String, InvalidInput>) -> String {
     let read = read(&Json::parse(body.as_bytes(), 8).unwrap().value);
@@ -59,7 +59,7 @@ fn patch_takes_what_is_there() {
 }
 
 fn view(fields: &[(Field, &str)], clients: &[(&str, bool, &str)]) -> View {
-    let text = |text: &str| -> Text { text.into() };
+    let text = |text: &str| -> JsonText { text.into() };
     let client = |rest: &str, active: bool| Client { active, rest: text(rest) };
     View {
         id: "a".into(),

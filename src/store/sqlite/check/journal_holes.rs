@@ -9,12 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::hole::{Hole, Lost};
 use crate::directory::journal::UnpackedBatch;
-use crate::domain::{AppId, Event, Key, Record, SmoochId};
+use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::store::rows::JournalRows as _;
 use crate::store::sqlite::reader::{ENTRY, entry_alone};
 use crate::store::sqlite::txn::users_of;
-use crate::store::sqlite::{Error, Result, base, gaps, trouble};
+use crate::store::sqlite::{Error, Result, base, gaps};
 use crate::store::{self, Entry, ReadEvent, Seq};
 
 /// Bytes of bodies beyond which a page takes no further entry.
@@ -26,10 +26,10 @@ pub struct Examination {
     /// The last number that was looked at.
     last: Seq,
     /// The last record that was looked at.
-    after: Option<Key>,
+    after: Option<RecordKey>,
     holes: Vec<Hole>,
     /// The app users of whom the journal has lost something.
-    lacking: BTreeSet<Key>,
+    lacking: BTreeSet<RecordKey>,
     /// Records are looked at for those who are gone, because there are holes.
     is_after_the_gone: bool,
 }
@@ -58,7 +58,7 @@ impl Examination {
     }
 
     /// The app users of whom the journal has lost something, as far as was looked.
-    pub fn lacking(&self) -> &BTreeSet<Key> {
+    pub fn lacking(&self) -> &BTreeSet<RecordKey> {
         &self.lacking
     }
 
@@ -79,10 +79,10 @@ impl Examination {
     ) -> Result<Vec<(Entry, Option<Event>)>> {
         let folded = conn.compaction_point()?.folded;
         let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-        let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
-        let mut rows = select.query(params![self.last as i64, limit.0 as i64]).map_err(trouble)?;
+        let mut select = conn.prepare_cached(&sql)?;
+        let mut rows = select.query(params![self.last as i64, limit.0 as i64])?;
         let (mut page, mut bodies, mut bytes) = (Vec::new(), UnpackedBatch::default(), 0);
-        while let Some(row) = rows.next().map_err(trouble)?.filter(|_| bytes < limit.1) {
+        while let Some(row) = rows.next()?.filter(|_| bytes < limit.1) {
             let entry = self.entry(row)?;
             if !goes_on(&entry) {
                 self.forget(entry.seq);
@@ -146,7 +146,7 @@ impl Examination {
         let mut last = 0;
         for of in ["max(first_seq) FROM bodies", "max(seq) FROM receipts", "max(seq) FROM horizon"] {
             let found = conn.query_row(&format!("SELECT {of}"), [], |row| row.get::<_, Option<i64>>(0));
-            last = match found.map_err(trouble) {
+            last = match found.map_err(Error::from) {
                 // What can be made anew and is lost says nothing here: that is a fault of its own.
                 Err(Error::Derived { .. }) => last,
                 found => last.max(found?.unwrap_or(0) as Seq),
@@ -175,23 +175,20 @@ impl Examination {
     fn some_records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
         let sql =
             "SELECT app, id, record FROM app_users WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
-        let mut select = match conn.prepare_cached(sql).map_err(trouble) {
+        let mut select = match conn.prepare_cached(sql).map_err(Error::from) {
             // Without the table there is none; that is a fault of its own.
             Err(Error::Derived { .. }) => return Ok(0),
             select => select?,
         };
         let (app, id) = self.after.as_ref().map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
-        let mut rows = select.query(params![app, id, limit as i64]).map_err(trouble)?;
+        let mut rows = select.query(params![app, id, limit as i64])?;
         let (mut count, mut last) = (0, None);
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let found = || -> rusqlite::Result<_> {
-                let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
-                Ok((key, decode(row.get_ref(2)?.as_blob()?).ok()))
-            };
-            let (key, record) = found().map_err(trouble)?;
+        while let Some(row) = rows.next()? {
+            let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
+            let record = decode(row.get_ref(2)?.as_blob()?).ok();
             match record {
                 Some(record) if !self.is_after_the_gone => self.head(conn, &key, &record, read)?,
-                Some(record) if record.dead => _ = self.lacking.insert(key.clone()),
+                Some(record) if record.removed => _ = self.lacking.insert(key.clone()),
                 _ => {}
             }
             (count, last) = (count + 1, Some(key));
@@ -202,7 +199,7 @@ impl Examination {
     }
 
     /// The last entry of an app user must be there and name the app user.
-    fn head(&mut self, conn: &Connection, key: &Key, record: &Record, read: ReadEvent) -> Result<()> {
+    fn head(&mut self, conn: &Connection, key: &RecordKey, record: &Record, read: ReadEvent) -> Result<()> {
         let Some(head) = record.head.filter(|_| !record.erased) else { return Ok(()) };
         let is_lacking = match Named::of(conn, head, &key.0, &key.1)? {
             Named::Yes => false,
@@ -231,8 +228,8 @@ impl Examination {
     fn behind(&mut self, conn: &Connection, seq: Seq) -> Result<()> {
         if seq > self.last {
             let sql = "SELECT 1 FROM journal WHERE seq > ?1 AND seq < ?2";
-            let mut between = conn.prepare_cached(sql).map_err(trouble)?;
-            let goes_on = between.exists(params![self.last as i64, seq as i64]).map_err(trouble)?;
+            let mut between = conn.prepare_cached(sql)?;
+            let goes_on = between.exists(params![self.last as i64, seq as i64])?;
             self.lost(if goes_on { seq } else { self.last + 1 }, seq, Lost::Entry);
         }
         Ok(())
@@ -264,14 +261,14 @@ enum Named {
 impl Named {
     fn of(conn: &Connection, seq: Seq, app: &AppId, id: &SmoochId) -> Result<Self> {
         let sql = "SELECT app, users FROM journal WHERE seq = ?1";
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = conn.prepare_cached(sql)?;
         let found = select.query_row([seq as i64], |row| {
             let is_of = row.get_ref(0)?.as_str()? == app.as_str();
             Ok(is_of
                 && users_of(row.get_ref(1)?.as_str()?)
                     .is_ok_and(|users| users.iter().any(|(user, _)| user == id)))
         });
-        Ok(match found.optional().map_err(trouble)? {
+        Ok(match found.optional()? {
             Some(true) => Self::Yes,
             Some(false) => Self::No,
             None if gaps::has(conn, seq)? => Self::Gone,
@@ -283,8 +280,8 @@ impl Named {
 /// Whether the event of an entry is about an app user whom the entry does not name, or can no longer be read.
 fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Result<bool> {
     let sql = format!("SELECT {ENTRY} FROM journal WHERE seq = ?1");
-    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
-    let found = select.query_row([seq as i64], |row| Ok(entry_alone(row))).optional().map_err(trouble)?;
+    let mut select = conn.prepare_cached(&sql)?;
+    let found = select.query_row([seq as i64], |row| Ok(entry_alone(row))).optional()?;
     let Some((entry, _)) = found.transpose()? else { return Ok(true) };
     let body = body(conn, &mut UnpackedBatch::default(), &entry)?.filter(|body| !body.is_empty());
     let event = body.and_then(|body| store::event(&entry, &body, read).ok());
@@ -305,5 +302,5 @@ fn body(conn: &Connection, bodies: &mut UnpackedBatch, entry: &Entry) -> Result<
 
 fn is_erased(conn: &Connection, app: &AppId, id: &SmoochId) -> Result<bool> {
     let sql = "SELECT 1 FROM erasures WHERE app = ?1 AND id = ?2";
-    conn.prepare_cached(sql).map_err(trouble)?.exists(params![app.as_str(), id.as_str()]).map_err(trouble)
+    Ok(conn.prepare_cached(sql)?.exists(params![app.as_str(), id.as_str()])?)
 }

@@ -21,7 +21,7 @@ use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::known;
 use crate::store::sqlite::snapshot_conn::Watched;
 use crate::store::sqlite::task::{Stage, Work};
-use crate::store::sqlite::{Error, base, derived, trouble};
+use crate::store::sqlite::{Error, base, derived};
 use crate::store::{Counts, ReadEvent};
 
 /// Faults that are told of a damaged file.
@@ -131,7 +131,8 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
     let moment = file.hold()?;
     let schema = file.schema;
     let known = known();
-    let faults = watched_faults(&file, &moment, work).map_err(|error| file.failed(work, trouble(error)))?;
+    let faults =
+        watched_faults(&file, &moment, work).map_err(|error| file.failed(work, Error::from(error)))?;
     if !faults.is_empty() {
         return Err(damaged(faults.join("; ")));
     }
@@ -201,7 +202,7 @@ fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {
     let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
     loop {
-        let page = page(moment, &last).map_err(|error| file.failed(work, trouble(error)))?;
+        let page = page(moment, &last).map_err(|error| file.failed(work, Error::from(error)))?;
         for (app, id) in &page {
             let mut loader = Loader::new(moment);
             let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());

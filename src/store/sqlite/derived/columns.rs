@@ -6,9 +6,9 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::kind::Tell;
 use crate::directory::load::Loader;
-use crate::domain::{AppId, Key, SmoochId};
+use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
-use crate::store::sqlite::{Error, Result, trouble};
+use crate::store::sqlite::{Error, Result};
 
 /// Rows in a piece.
 const PIECE: i64 = 2000;
@@ -20,7 +20,7 @@ const WORD: Duration = Duration::from_secs(3);
 /// A row as it is stored.
 struct Stored {
     rowid: i64,
-    key: Key,
+    key: RecordKey,
     columns: Columns,
 }
 
@@ -39,7 +39,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
 }
 
 /// What the columns of a record must be, if it can be read.
-fn expected(conn: &Connection, key: &Key) -> Result<Option<Columns>> {
+fn expected(conn: &Connection, key: &RecordKey) -> Result<Option<Columns>> {
     let mut loader = Loader::new(conn);
     match loader.group(&key.0, &key.1) {
         // Of a record that cannot be read only the journal can tell.
@@ -51,9 +51,9 @@ fn expected(conn: &Connection, key: &Key) -> Result<Option<Columns>> {
 
 fn page(conn: &Connection, after: i64) -> Result<Vec<Stored>> {
     let sql = format!("{STORED} WHERE rowid > ?1 ORDER BY rowid LIMIT ?2");
-    let mut select = conn.prepare_cached(&sql).map_err(trouble)?;
-    let rows = select.query_map([after, PIECE], stored).map_err(trouble)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(trouble)
+    let mut select = conn.prepare_cached(&sql)?;
+    let rows = select.query_map([after, PIECE], stored)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// See [`super::Derived`].
@@ -75,9 +75,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
 /// Gives every row its columns. A piece is one transaction that notes how far it came: interrupted, the next start
 /// goes on there. What is made of the columns is made anew afterwards.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
-    let number = |conn: &Connection, sql: &str| {
-        conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0)).map_err(trouble)
-    };
+    let number = |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
     let mut from = number(conn, "SELECT filled FROM upkeep")?.unwrap_or(0);
     let last = number(conn, "SELECT max(rowid) FROM app_users")?.unwrap_or(0);
     tracing::info!("preparing lists of the app users that are there, once");
@@ -86,7 +84,7 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         let Some(to) = piece(conn, from)? else { break };
         from = to;
         if pieces % PIECES == 0 {
-            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(trouble)?;
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         }
         if told.elapsed() > WORD {
             told = Instant::now();
@@ -99,7 +97,7 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
 
 /// Gives the next rows their columns; gives the last of them, or nothing if there were none.
 fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
-    let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(trouble)?;
+    let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let page = page(&txn, from)?;
     let to = page.last().map(|stored| stored.rowid);
     for Stored { rowid, key, columns } in page {
@@ -107,14 +105,13 @@ fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
         let Columns { listed, last_seen, signed_up, flags, words } = expected;
         let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
                    WHERE rowid = ?1";
-        let mut update = txn.prepare_cached(sql).map_err(trouble)?;
-        update.execute(params![rowid, listed, last_seen, signed_up, flags, words]).map_err(trouble)?;
+        let mut update = txn.prepare_cached(sql)?;
+        update.execute(params![rowid, listed, last_seen, signed_up, flags, words])?;
     }
     match to {
         Some(to) => txn.execute("UPDATE upkeep SET filled = ?1", [to]),
         None => txn.execute("UPDATE upkeep SET filled = NULL, sortable = -1, searchable = -1", []),
-    }
-    .map_err(trouble)?;
-    txn.commit().map_err(trouble)?;
+    }?;
+    txn.commit()?;
     Ok(to)
 }

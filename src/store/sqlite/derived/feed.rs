@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kind::Tell;
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// Changes that are counted between two words of progress.
 const PAGE: i64 = 10_000;
@@ -36,10 +36,10 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT count(*), max(seq) - min(seq) + 1, max(seq)
                    FROM (SELECT seq FROM changes WHERE app = ?1 ORDER BY seq DESC LIMIT ?2)";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     for (app, last) in feeds(conn)? {
         let row = select.query_row(params![app, PROBED], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        let (count, range, newest): (i64, Option<i64>, Option<i64>) = row.map_err(trouble)?;
+        let (count, range, newest): (i64, Option<i64>, Option<i64>) = row?;
         if range.is_some_and(|range| range != count) || newest.is_some_and(|newest| newest < last) {
             return Ok(false);
         }
@@ -54,34 +54,33 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
                    AND NOT EXISTS (SELECT 1 FROM changes AS b WHERE b.app = c.app AND b.seq = c.seq - 1)
                    ORDER BY seq DESC LIMIT 1";
     for (app, last) in feeds(conn)? {
-        let first: Option<i64> = conn.query_row(sql, [&app], |row| row.get(0)).optional().map_err(trouble)?;
+        let first: Option<i64> = conn.query_row(sql, [&app], |row| row.get(0)).optional()?;
         let is_to_the_end = bound(conn, "max", &app)?.is_some_and(|newest| newest >= last);
         let before = first.filter(|_| is_to_the_end).unwrap_or(i64::MAX);
-        conn.execute("DELETE FROM changes WHERE app = ?1 AND seq < ?2", params![app, before])
-            .map_err(trouble)?;
+        conn.execute("DELETE FROM changes WHERE app = ?1 AND seq < ?2", params![app, before])?;
     }
     Ok(())
 }
 
 /// Each app with the last number that was given.
 fn feeds(conn: &Connection) -> Result<Vec<(String, i64)>> {
-    let mut select = conn.prepare_cached("SELECT app, seq FROM feeds").map_err(trouble)?;
-    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(trouble)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(trouble)
+    let mut select = conn.prepare_cached("SELECT app, seq FROM feeds")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The first or the last number that an app has.
 fn bound(conn: &Connection, which: &str, app: &str) -> Result<Option<i64>> {
     let sql = format!("SELECT {which}(seq) FROM changes WHERE app = ?1");
-    conn.query_row(&sql, [app], |row| row.get(0)).map_err(trouble)
+    Ok(conn.query_row(&sql, [app], |row| row.get(0))?)
 }
 
 /// How many changes follow, up to a page of them, and the last of these.
 fn count(conn: &Connection, app: &str, after: i64) -> Result<(i64, Option<i64>)> {
     let sql = "SELECT count(*), max(seq) FROM
                    (SELECT seq FROM changes WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3)";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    select.query_row(params![app, after, PAGE], |row| Ok((row.get(0)?, row.get(1)?))).map_err(trouble)
+    let mut select = conn.prepare_cached(sql)?;
+    Ok(select.query_row(params![app, after, PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
 /// The first numbers after this one that are missing, of which there are some.
@@ -91,7 +90,7 @@ fn missing(conn: &Connection, app: &str, after: i64) -> Result<String> {
                        (SELECT seq FROM changes WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3))
                    WHERE seq > before + 1 ORDER BY seq LIMIT 1";
     let row = conn.query_row(sql, params![app, after, PAGE], |row| Ok((row.get(0)?, row.get(1)?)));
-    row.map(|(from, to)| lacks(from, to)).map_err(trouble)
+    Ok(row.map(|(from, to)| lacks(from, to))?)
 }
 
 fn lacks(from: i64, to: i64) -> String {

@@ -8,9 +8,9 @@ use rusqlite::{Connection, params};
 
 use super::kind::{Sum, Tell, probed};
 use super::schema::recreate;
-use crate::domain::{AppId, ClientId, Key, Record, SmoochId, Stamp};
+use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, Stamp};
 use crate::format::record::decode;
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// Rows of `app_users` in a transaction.
 pub(super) const PIECE: i64 = 4000;
@@ -26,7 +26,7 @@ type Identifier<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// The rows of one record but for the clients that others may claim too; those go to `shared`.
 fn of_record(
-    (app, id): &Key,
+    (app, id): &RecordKey,
     record: &Record,
     shared: &mut Claimants,
     mut row: impl FnMut(Identifier<'_>) -> Result<()>,
@@ -59,19 +59,15 @@ fn of_clients(shared: &Claimants, mut row: impl FnMut(Identifier<'_>) -> Result<
 }
 
 /// The records after this row, each with its rowid.
-pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, Key, Record)>> {
+pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, RecordKey, Record)>> {
     let sql = "SELECT rowid, app, id, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let mut rows = select.query([after, most]).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query([after, most])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let read = || -> rusqlite::Result<_> {
-            let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
-            Ok((row.get(0)?, key, decode(row.get_ref(3)?.as_blob()?)))
-        };
-        let (rowid, key, record) = read().map_err(trouble)?;
+    while let Some(row) = rows.next()? {
+        let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
         // Of a record that cannot be read only the journal can tell.
-        found.push((rowid, key, record.unwrap_or_default()));
+        found.push((row.get(0)?, key, decode(row.get_ref(3)?.as_blob()?).unwrap_or_default()));
     }
     Ok(found)
 }
@@ -96,10 +92,10 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         should.add(&row);
         Ok(())
     })?;
-    let mut select = conn.prepare("SELECT app, kind, value, id FROM identifiers").map_err(trouble)?;
-    let mut rows = select.query([]).map_err(trouble)?;
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let text = |n| row.get_ref(n).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()));
+    let mut select = conn.prepare("SELECT app, kind, value, id FROM identifiers")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |n| -> Result<&str> { Ok(row.get_ref(n)?.as_str()?) };
         is.add(&(text(0)?, text(1)?, text(2)?, text(3)?));
     }
     Ok(should.differs(is, "names and clients"))
@@ -110,15 +106,14 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM identifiers WHERE app = ?1 AND value = ?3 AND id = ?4
                    AND (kind = ?2 OR kind = 'claim' AND ?2 = 'client'))";
-    let mut there = conn.prepare(sql).map_err(trouble)?;
+    let mut there = conn.prepare(sql)?;
     let (mut asked, mut found) = (0, 0_usize);
     for rowid in probed(conn)? {
         let Some((_, key, record)) = records(conn, rowid - 1, 1)?.pop() else { continue };
         let mut shared = Claimants::new();
         let mut look = |(app, kind, value, id): Identifier<'_>| {
             asked += 1;
-            let is_there: bool =
-                there.query_row([app, kind, value, id], |row| row.get(0)).map_err(trouble)?;
+            let is_there: bool = there.query_row([app, kind, value, id], |row| row.get(0))?;
             found += usize::from(is_there);
             Ok(())
         };
@@ -131,20 +126,21 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
 /// Makes all rows anew. Interrupted, the next start begins again.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
     tracing::info!("making identifiers anew from the records");
-    let begin = conn.transaction().map_err(trouble)?;
+    let begin = conn.transaction()?;
     recreate(&begin, "TABLE", "identifiers", &[])?;
-    begin.execute("UPDATE upkeep SET identified = -1", []).map_err(trouble)?;
-    begin.commit().map_err(trouble)?;
+    begin.execute("UPDATE upkeep SET identified = -1", [])?;
+    begin.commit()?;
     let (mut after, mut shared) = (i64::MIN, Claimants::new());
     let mut ended = false;
     while !ended {
-        let txn = conn.transaction().map_err(trouble)?;
+        let txn = conn.transaction()?;
         let page = records(&txn, after, PIECE)?;
         {
             let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
-            let mut insert = txn.prepare_cached(sql).map_err(trouble)?;
+            let mut insert = txn.prepare_cached(sql)?;
             let mut row = |(app, kind, value, id): Identifier<'_>| {
-                insert.execute(params![app, kind, value, id]).map(drop).map_err(trouble)
+                insert.execute(params![app, kind, value, id])?;
+                Ok(())
             };
             for (_, key, record) in &page {
                 of_record(key, record, &mut shared, &mut row)?;
@@ -153,13 +149,13 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
                 Some((last, ..)) => after = *last,
                 None => {
                     of_clients(&shared, &mut row)?;
-                    txn.execute("UPDATE upkeep SET identified = NULL", []).map_err(trouble)?;
+                    txn.execute("UPDATE upkeep SET identified = NULL", [])?;
                     ended = true;
                 }
             }
         }
-        txn.commit().map_err(trouble)?;
-        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).map_err(trouble)?;
+        txn.commit()?;
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     }
     tracing::info!("identifiers are made anew");
     Ok(())

@@ -2,10 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash};
 
-use rusqlite::{Connection, ErrorCode, ffi};
-
-use crate::store::sqlite::errors::trouble;
 use crate::store::{Error, Result};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 /// Told of every few rows that were looked at.
 pub(crate) type Tell<'t> = &'t mut dyn FnMut(u64) -> Result<()>;
@@ -62,7 +60,7 @@ pub(crate) fn of(name: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     move |error| {
         // What SQLite calls an error of the statement is one of the table: the statement is right.
         let is_missing = error.sqlite_error_code() == Some(ErrorCode::Unknown);
-        match trouble(error) {
+        match Error::from(error) {
             error @ Error::Derived { .. } => error,
             Error::Damaged(why) => Error::Derived { name, why },
             Error::Unavailable(why) if is_missing => Error::Derived { name, why },
@@ -83,7 +81,7 @@ pub(crate) fn numbered(error: rusqlite::Error) -> Error {
     if error.sqlite_extended_error_code().is_some_and(|code| taken.contains(&code)) {
         return Error::Derived { name: "counters", why: "a number was given already".to_owned() };
     }
-    trouble(error)
+    Error::from(error)
 }
 
 /// A number over rows in any order: equal for equal sets of rows.
@@ -122,14 +120,14 @@ pub(crate) fn probed(conn: &Connection) -> Result<Vec<i64>> {
         "SELECT * FROM (SELECT rowid FROM app_users ORDER BY rowid LIMIT {PROBED})
          UNION SELECT * FROM (SELECT rowid FROM app_users ORDER BY rowid DESC LIMIT {PROBED})"
     );
-    let mut select = conn.prepare(&sql).map_err(trouble)?;
-    let rows = select.query_map([], |row| row.get(0)).map_err(trouble)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(trouble)
+    let mut select = conn.prepare(&sql)?;
+    let rows = select.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Whether a question with one answer is answered with yes.
 pub(crate) fn holds(conn: &Connection, sql: &str) -> Result<bool> {
-    conn.query_row(sql, [], |row| row.get(0)).map_err(trouble)
+    Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// Whether an error says that a table is damaged or not there, rather than that it cannot be read now.
@@ -146,5 +144,5 @@ pub(crate) fn is_of_the_table(error: &Error) -> bool {
 /// Notes how far a table is.
 pub(crate) fn note(conn: &Connection, pieces: &Pieces, done: Option<i64>) -> Result<()> {
     let sql = format!("UPDATE upkeep SET {} = ?1", pieces.column);
-    written(conn.execute(&sql, [done]).map_err(trouble)?)
+    written(conn.execute(&sql, [done])?)
 }

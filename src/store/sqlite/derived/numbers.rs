@@ -9,7 +9,7 @@ use super::kind::{Tell, holds};
 use super::remaking::Remaking;
 use super::schema::{is_there, recreate};
 use crate::domain::AppId;
-use crate::store::sqlite::{Result, base, trouble};
+use crate::store::sqlite::{Result, base};
 use crate::store::{FeedEpoch, Seq};
 
 /// Where they are.
@@ -87,8 +87,7 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
          INSERT OR IGNORE INTO answer_key (one, key) VALUES (1, randomblob(32));
          INSERT INTO feeds (app, seq) SELECT app, max(seq) FROM changes WHERE true GROUP BY app
              ON CONFLICT (app) DO UPDATE SET seq = max(seq, excluded.seq);",
-    )
-    .map_err(trouble)?;
+    )?;
     if wrong(conn, &RULES[3..5])?.is_some() {
         make_horizon(conn)?;
     }
@@ -116,7 +115,7 @@ fn make_horizon(conn: &Connection) -> Result<()> {
     }
     let number = |sql: &str, seq: Seq| {
         let found = conn.query_row(sql, [seq as i64], |row| row.get::<_, Option<i64>>(0)).optional();
-        found.map(Option::flatten).map_err(trouble)
+        found.map(Option::flatten)
     };
     if after.is_some() {
         let sql =
@@ -128,7 +127,8 @@ fn make_horizon(conn: &Connection) -> Result<()> {
     let sql = "SELECT received FROM journal WHERE seq > ?1 ORDER BY seq LIMIT 1";
     let received = if last == 0 { Some(0) } else { before.or(number(sql, last)?) };
     let sql = "INSERT OR REPLACE INTO horizon (one, seq, received, clean) VALUES (1, ?1, ?2, 0)";
-    conn.execute(sql, params![last as i64, received.unwrap_or(0)]).map(drop).map_err(trouble)
+    conn.execute(sql, params![last as i64, received.unwrap_or(0)])?;
+    Ok(())
 }
 
 /// What a service that runs remembers of them. It alone writes them, so this is what the file must have.
@@ -173,14 +173,14 @@ impl Known<'_> {
             received,
             clean,
         ];
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        select.query_row(row, |row| row.get(0)).map_err(trouble)
+        let mut select = conn.prepare_cached(sql)?;
+        Ok(select.query_row(row, |row| row.get(0))?)
     }
 
     /// Writes it where the file has lost it.
     pub(crate) fn put_back(&self, conn: &Connection) -> Result<()> {
         make_tables(conn)?;
-        let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| conn.execute(sql, row).map(drop).map_err(trouble);
+        let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| conn.execute(sql, row).map(drop);
         for (app, seq) in self.feeds {
             let sql = "INSERT INTO feeds (app, seq) VALUES (?1, ?2)
                            ON CONFLICT (app) DO UPDATE SET seq = max(seq, excluded.seq)";
@@ -196,6 +196,7 @@ impl Known<'_> {
         let sql = "INSERT INTO upkeep (one, cleared, sortable, searchable, rules) VALUES (1, ?1, ?2, ?3, ?4)
                        ON CONFLICT (one) DO UPDATE SET cleared = excluded.cleared, sortable = excluded.sortable,
                            searchable = excluded.searchable, rules = excluded.rules";
-        run(sql, &[&self.cleared, &self.remaking.seen, &self.remaking.search, &self.rules])
+        run(sql, &[&self.cleared, &self.remaking.seen, &self.remaking.search, &self.rules])?;
+        Ok(())
     }
 }

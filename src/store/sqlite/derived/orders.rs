@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kind::{Pieces, Tell, holds, of, probed};
 use super::schema::{is_there, recreate};
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// Every index that is not the key of its table.
 pub(super) const INDEXES: [&str; 2] = ["signed_up", "receipts_open"];
@@ -30,10 +30,9 @@ pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<
     }
     for (by_index, by_table, name) in COUNTS {
         let count = |sql| {
-            let row = conn.query_row(sql, [], |row| {
+            conn.query_row(sql, [], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?, row.get::<_, f64>(2)?))
-            });
-            row.map_err(trouble)
+            })
         };
         let (is, should) = (count(by_index)?, count(by_table)?);
         tell(should.0.unsigned_abs())?;
@@ -66,7 +65,7 @@ fn empty_seen(conn: &Connection) -> Result<()> {
 
 fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
     let sql = "SELECT max(rowid) FROM (SELECT rowid FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2)";
-    let to: Option<i64> = conn.query_row(sql, [from, PIECE], |row| row.get(0)).map_err(trouble)?;
+    let to: Option<i64> = conn.query_row(sql, [from, PIECE], |row| row.get(0))?;
     let Some(to) = to else { return Ok(None) };
     let sql = "INSERT OR REPLACE INTO seen (app, last_seen, id, user)
                    SELECT app, last_seen, id, rowid FROM app_users WHERE rowid > ?1 AND rowid <= ?2 AND listed";
@@ -76,7 +75,7 @@ fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
 
 /// See [`super::Derived`].
 pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(trouble);
+    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     let missing = number(
         "SELECT count(*) FROM app_users AS a WHERE listed AND NOT EXISTS (SELECT 1 FROM seen AS s
              WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id AND s.user = a.rowid)",
@@ -98,9 +97,9 @@ pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM app_users AS a WHERE rowid = ?1 AND (NOT listed OR EXISTS (
                    SELECT 1 FROM seen AS s WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id
                        AND s.user = a.rowid)))";
-    let mut there = conn.prepare(sql).map_err(trouble)?;
+    let mut there = conn.prepare(sql)?;
     for rowid in probed(conn)? {
-        if !there.query_row([rowid], |row| row.get(0)).map_err(trouble)? {
+        if !there.query_row([rowid], |row| row.get(0))? {
             return Ok(false);
         }
     }
@@ -133,8 +132,7 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
     // Every row of `seen` that is not its app user's any more is in a move that was not cleared yet.
     let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
-    let sortable: Option<i64> =
-        conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0)).map_err(trouble)?;
+    let sortable: Option<i64> = conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0))?;
     if sortable.is_none() && !holds(conn, sql)? {
         return Ok(Some("some that are needed to clear rows of seen away are missing".to_owned()));
     }
@@ -146,7 +144,7 @@ pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
     let sql = "SELECT m.id = '' OR NOT EXISTS (SELECT 1 FROM app_users AS a
                    WHERE a.rowid = m.user AND (a.app, a.id) <> (m.app, m.id))
                    FROM moves AS m ORDER BY n DESC LIMIT 1";
-    let last: Option<bool> = conn.query_row(sql, [], |row| row.get(0)).optional().map_err(trouble)?;
+    let last: Option<bool> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
     Ok(last.unwrap_or(true) && holds(conn, MOVES[1].0)?)
 }
 
@@ -159,10 +157,11 @@ pub(super) fn make_moves(conn: &Connection) -> Result<()> {
     let sql = "SELECT max(n) FROM moves";
     let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).unwrap_or_default();
     recreate(conn, "TABLE", "moves", &[])?;
-    let cleared: i64 = conn.query_row("SELECT cleared FROM upkeep", [], |row| row.get(0)).map_err(trouble)?;
+    let cleared: i64 = conn.query_row("SELECT cleared FROM upkeep", [], |row| row.get(0))?;
     let next = last.unwrap_or(0).max(cleared).saturating_add(BEYOND);
     let sql =
         "INSERT INTO moves (n, sort, app, id, user, before, now) VALUES (?1, 'lastSeen', '', '', 0, 0, NULL)";
-    conn.execute(sql, params![next]).map_err(trouble)?;
-    conn.execute("UPDATE upkeep SET cleared = ?1, sortable = -1", [next]).map(drop).map_err(trouble)
+    conn.execute(sql, params![next])?;
+    conn.execute("UPDATE upkeep SET cleared = ?1, sortable = -1", [next])?;
+    Ok(())
 }

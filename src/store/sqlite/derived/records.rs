@@ -6,7 +6,7 @@ use super::kind::{Tell, holds};
 use super::schema::{is_there, recreate};
 use super::{identifiers, orders};
 use crate::format::record::decode;
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// Whether every record is lost.
 const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
@@ -28,13 +28,13 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         return Ok(Some("there is none, and the journal has some".to_owned()));
     }
     let sql = "SELECT rowid, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let mut select = conn.prepare(sql).map_err(trouble)?;
+    let mut select = conn.prepare(sql)?;
     let (mut after, mut bad) = (i64::MIN, Vec::new());
     loop {
-        let mut rows = select.query([after, PIECE]).map_err(trouble)?;
+        let mut rows = select.query([after, PIECE])?;
         let mut found = 0;
-        while let Some(row) = rows.next().map_err(trouble)? {
-            after = row.get(0).map_err(trouble)?;
+        while let Some(row) = rows.next()? {
+            after = row.get(0)?;
             found += 1;
             let is_read =
                 row.get_ref(1).is_ok_and(|cell| cell.as_blob().is_ok_and(|blob| decode(blob).is_ok()));
@@ -64,19 +64,19 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
 /// See [`super::Derived`]. Here only that it is to be done is noted: the rest is that of a directory of older rules.
 /// Where rows are lost, nothing may lead to them, because their numbers are given again.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
-    let txn = conn.transaction().map_err(trouble)?;
+    let txn = conn.transaction()?;
     let is_lost = !is_there(&txn, "app_users")?;
     if is_lost {
         recreate(&txn, "TABLE", "app_users", &[])?;
         orders::make_indexes(&txn)?;
     }
-    txn.execute("UPDATE upkeep SET rules = 0", []).map_err(trouble)?;
+    txn.execute("UPDATE upkeep SET rules = 0", [])?;
     let leads = |conn: &Connection| -> Result<bool> { Ok(is_there(conn, "seen")? && holds(conn, LED)?) };
     let is_lost = is_lost || holds(&txn, EMPTY)? || leads(&txn)?;
     if is_lost {
         orders::make_moves(&txn)?;
-        txn.execute("UPDATE upkeep SET searchable = -1", []).map_err(trouble)?;
+        txn.execute("UPDATE upkeep SET searchable = -1", [])?;
     }
-    txn.commit().map_err(trouble)?;
+    txn.commit()?;
     if is_lost { identifiers::make(conn) } else { Ok(()) }
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::kind::{Make, Pieces, note};
 use super::list::{DERIVED, place};
 use super::remaking::{Remaking, last_row};
-use crate::store::sqlite::{Error, Result, trouble};
+use crate::store::sqlite::{Error, Result};
 
 /// How often it is said how far a table is.
 const WORD: Duration = Duration::from_secs(3);
@@ -50,7 +50,7 @@ pub(crate) fn step(conn: &mut Connection, remaking: Remaking, told: &mut Told) -
 }
 
 fn step_of(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i64>> {
-    let txn = conn.transaction().map_err(trouble)?;
+    let txn = conn.transaction()?;
     let to = if done < 0 {
         (pieces.empty)(&txn)?;
         Some(0)
@@ -58,7 +58,7 @@ fn step_of(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i
         (pieces.piece)(&txn, done)?
     };
     note(&txn, pieces, to)?;
-    txn.commit().map_err(trouble)?;
+    txn.commit()?;
     Ok(to)
 }
 
@@ -72,15 +72,15 @@ pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
     match derived.make {
         Make::First(make) => make(conn),
         Make::AtOnce(make) => {
-            let txn = conn.transaction().map_err(trouble)?;
+            let txn = conn.transaction()?;
             make(&txn)?;
-            txn.commit().map_err(trouble)
+            Ok(txn.commit()?)
         }
         Make::Pieces(pieces) => {
-            let txn = conn.transaction().map_err(trouble)?;
+            let txn = conn.transaction()?;
             (pieces.empty)(&txn)?;
             note(&txn, &pieces, Some(0))?;
-            txn.commit().map_err(trouble)?;
+            txn.commit()?;
             tracing::warn!(table = name, "{name} is being made anew; webhooks are stored meanwhile");
             Ok(())
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// How far the tables are that are filled beside everything else: the last row of `app_users` that is in each; -1
 /// for one that has yet to be emptied, nothing for one that is whole.
@@ -17,8 +17,8 @@ pub(crate) struct Remaking {
 impl Remaking {
     pub(crate) fn read(conn: &Connection) -> Result<Self> {
         let sql = "SELECT sortable, searchable FROM upkeep";
-        let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-        select.query_row([], |row| Ok(Self { seen: row.get(0)?, search: row.get(1)? })).map_err(trouble)
+        let mut select = conn.prepare_cached(sql)?;
+        Ok(select.query_row([], |row| Ok(Self { seen: row.get(0)?, search: row.get(1)? }))?)
     }
 
     /// Whether a table is not whole yet.
@@ -44,5 +44,5 @@ impl Remaking {
 /// The last row of `app_users`: so many have to be looked at.
 pub(crate) fn last_row(conn: &Connection) -> Result<i64> {
     let sql = "SELECT coalesce(max(rowid), 0) FROM app_users";
-    conn.query_row(sql, [], |row| row.get(0)).map_err(trouble)
+    Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }

@@ -2,20 +2,20 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::store::sqlite::{Error, Result, schema, trouble};
+use crate::store::sqlite::{Error, Result, schema};
 
 /// Whether a table or an index is there.
 pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
-    conn.query_row(sql, [name], |row| row.get(0)).map_err(trouble)
+    Ok(conn.query_row(sql, [name], |row| row.get(0))?)
 }
 
 /// The statement that makes a table or an index, as the newest schema has it.
 fn statement(name: &str) -> Result<String> {
-    let fresh = Connection::open_in_memory().map_err(trouble)?;
-    schema::make(&fresh).map_err(trouble)?;
+    let fresh = Connection::open_in_memory()?;
+    schema::make(&fresh)?;
     let sql = "SELECT sql FROM sqlite_schema WHERE name = ?1";
-    let found = fresh.query_row(sql, [name], |row| row.get(0)).optional().map_err(trouble)?;
+    let found = fresh.query_row(sql, [name], |row| row.get(0)).optional()?;
     found.ok_or_else(|| Error::Unavailable(format!("the schema has no {name}")))
 }
 
@@ -24,13 +24,13 @@ fn statement(name: &str) -> Result<String> {
 pub(super) fn recreate(conn: &Connection, kind: &str, name: &str, shadows: &[&str]) -> Result<()> {
     if conn.execute_batch(&format!("DROP {kind} IF EXISTS {name}")).is_err() {
         // A virtual table without its tables cannot be dropped. Its row of the schema goes by hand.
-        conn.execute_batch("PRAGMA writable_schema = ON").map_err(trouble)?;
-        let gone = conn.execute("DELETE FROM sqlite_schema WHERE name = ?1", [name]).map_err(trouble);
-        conn.execute_batch("PRAGMA writable_schema = RESET").map_err(trouble)?;
+        conn.execute_batch("PRAGMA writable_schema = ON")?;
+        let gone = conn.execute("DELETE FROM sqlite_schema WHERE name = ?1", [name]);
+        conn.execute_batch("PRAGMA writable_schema = RESET")?;
         gone?;
     }
     for shadow in shadows {
-        conn.execute_batch(&format!("DROP TABLE IF EXISTS {shadow}")).map_err(trouble)?;
+        conn.execute_batch(&format!("DROP TABLE IF EXISTS {shadow}"))?;
     }
-    conn.execute_batch(&statement(name)?).map_err(trouble)
+    Ok(conn.execute_batch(&statement(name)?)?)
 }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::kind::{Pieces, Sum, Tell, of, probed};
 use super::schema::recreate;
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// The tables in which FTS5 keeps the index.
 const SHADOWS: [&str; 5] = ["search_data", "search_idx", "search_config", "search_content", "search_docsize"];
@@ -46,14 +46,14 @@ pub(super) fn set_options(conn: &Connection) -> Result<()> {
 
 fn piece(conn: &Connection, from: i64) -> Result<Option<i64>> {
     let sql = "SELECT rowid, coalesce(words, '') FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let mut rows = select.query([from, PIECE]).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query([from, PIECE])?;
     let mut insert =
         conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)").map_err(of("search"))?;
     let mut to = None;
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let rowid: i64 = row.get(0).map_err(trouble)?;
-        let words = row.get_ref(1).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()))?;
+    while let Some(row) = rows.next()? {
+        let rowid: i64 = row.get(0)?;
+        let words = row.get_ref(1)?.as_str()?;
         if !words.is_empty() {
             insert.execute(params![rowid, words]).map_err(of("search"))?;
         }
@@ -72,11 +72,11 @@ fn distinct(words: &str) -> BTreeSet<&[u8]> {
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut should, mut is) = (Sum::default(), Sum::default());
     let sql = "SELECT rowid, words FROM app_users WHERE words <> ''";
-    let mut select = conn.prepare(sql).map_err(trouble)?;
-    let (mut rows, mut looked) = (select.query([]).map_err(trouble)?, 0);
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let rowid: i64 = row.get(0).map_err(trouble)?;
-        let words = row.get_ref(1).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()))?;
+    let mut select = conn.prepare(sql)?;
+    let (mut rows, mut looked) = (select.query([])?, 0);
+    while let Some(row) = rows.next()? {
+        let rowid: i64 = row.get(0)?;
+        let words = row.get_ref(1)?.as_str()?;
         distinct(words).into_iter().for_each(|word| should.add(&(word, rowid)));
         looked += 1;
         if looked % TELL == 0 {
@@ -93,8 +93,8 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     let mut select = conn.prepare("SELECT term, doc FROM temp.search_words").map_err(of("search"))?;
     let mut rows = select.query([]).map_err(of("search"))?;
     while let Some(row) = rows.next().map_err(of("search"))? {
-        let term = row.get_ref(0).map_err(trouble)?.as_bytes().map_err(|error| trouble(error.into()))?;
-        is.add(&(term, row.get::<_, i64>(1).map_err(trouble)?));
+        let term = row.get_ref(0)?.as_bytes()?;
+        is.add(&(term, row.get::<_, i64>(1)?));
         if is.rows.is_multiple_of(TELL) {
             tell(0)?;
         }
@@ -105,11 +105,11 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
 /// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT coalesce(words, '') FROM app_users WHERE rowid = ?1";
-    let mut select = conn.prepare(sql).map_err(trouble)?;
+    let mut select = conn.prepare(sql)?;
     let found = "SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2)";
     let mut found = conn.prepare(found).map_err(of("search"))?;
     for rowid in probed(conn)? {
-        let words: String = select.query_row([rowid], |row| row.get(0)).map_err(trouble)?;
+        let words: String = select.query_row([rowid], |row| row.get(0))?;
         let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
         let ends = words.first().into_iter().chain(words.last());
         for word in ends {

@@ -10,7 +10,7 @@ use super::remake::{Told, make_anew, step};
 use super::remaking::{Remaking, last_row};
 use super::search::set_options;
 use crate::store::sqlite::tables::{ALL, Loss, gone};
-use crate::store::sqlite::{Error, Result, trouble};
+use crate::store::sqlite::{Error, Result};
 
 /// With so few rows of `app_users` every table is made anew before the service is ready, which takes about a second.
 const FEW: i64 = 20_000;
@@ -80,7 +80,7 @@ pub(crate) fn at_start(conn: &mut Connection) -> Result<()> {
 fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
     let is_set = |column: &str| {
         let sql = format!("SELECT {column} IS NOT NULL FROM upkeep");
-        conn.query_row(&sql, [], |row| row.get::<_, bool>(0)).map_err(trouble)
+        conn.query_row(&sql, [], |row| row.get::<_, bool>(0))
     };
     match derived.name {
         "columns" if is_set("filled")? => return Ok(true),
@@ -120,9 +120,9 @@ fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
 /// # Errors
 /// So it is: [`Error::Damaged`] names the table.
 pub(crate) fn check_truth(conn: &Connection) -> Result<()> {
-    let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(trouble)?;
-    let there = select.query_map([], |row| row.get(0)).map_err(trouble)?;
-    let there: Vec<String> = there.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let there = select.query_map([], |row| row.get(0))?;
+    let there: Vec<String> = there.collect::<rusqlite::Result<_>>()?;
     let is_lost =
         |(table, loss): &&(&str, Loss)| *loss == Loss::Damage && !there.iter().any(|name| name == table);
     ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(gone(table)))

@@ -5,11 +5,11 @@ use rusqlite::{Connection, params};
 use super::identifiers;
 use super::kind::{Sum, Tell};
 use super::schema::{is_there, recreate};
-use crate::domain::Key;
-use crate::store::sqlite::{Result, trouble};
+use crate::domain::RecordKey;
+use crate::store::sqlite::Result;
 
 /// Everybody whose record is erased.
-fn erased(conn: &Connection, tell: Tell<'_>, mut each: impl FnMut(&Key) -> Result<()>) -> Result<()> {
+fn erased(conn: &Connection, tell: Tell<'_>, mut each: impl FnMut(&RecordKey) -> Result<()>) -> Result<()> {
     let mut after = i64::MIN;
     loop {
         let page = identifiers::records(conn, after, identifiers::PIECE)?;
@@ -27,10 +27,10 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         should.add(&(app.as_str(), id.as_str()));
         Ok(())
     })?;
-    let mut select = conn.prepare("SELECT app, id FROM erasures").map_err(trouble)?;
-    let mut rows = select.query([]).map_err(trouble)?;
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let text = |n| row.get_ref(n).map_err(trouble)?.as_str().map_err(|error| trouble(error.into()));
+    let mut select = conn.prepare("SELECT app, id FROM erasures")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |n| -> Result<&str> { Ok(row.get_ref(n)?.as_str()?) };
         is.add(&(text(0)?, text(1)?));
     }
     Ok(should.differs(is, "tombstones"))
@@ -48,8 +48,9 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
     }
     let sql = "INSERT OR IGNORE INTO erasures (app, id, receipt)
                    SELECT ?1, ?2, coalesce((SELECT max(seq) FROM receipts WHERE app = ?1), 0)";
-    let mut insert = conn.prepare(sql).map_err(trouble)?;
+    let mut insert = conn.prepare(sql)?;
     erased(conn, &mut |_| Ok(()), |(app, id)| {
-        insert.execute(params![app.as_str(), id.as_str()]).map(drop).map_err(trouble)
+        insert.execute(params![app.as_str(), id.as_str()])?;
+        Ok(())
     })
 }

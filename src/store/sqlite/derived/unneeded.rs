@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::kind::{Tell, holds};
 use super::schema::{is_there, recreate};
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 const NAME: &str = "gaps";
 
@@ -42,6 +42,6 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
                  WHERE seq > before + 1;
          INSERT OR IGNORE INTO gaps (first, last)
              SELECT 1, seq FROM horizon WHERE seq > 0 AND NOT EXISTS (SELECT 1 FROM journal);",
-    )
-    .map_err(trouble)
+    )?;
+    Ok(())
 }

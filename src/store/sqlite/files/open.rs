@@ -11,7 +11,6 @@ use super::header::{HEADER, has_log, holds_something};
 use super::leftovers::remove_second_names;
 use super::names::{UNFINISHED, folder, is_name_of_one, mark, with_suffix};
 use crate::store::sqlite::file_errors::OpenError;
-use crate::store::sqlite::trouble;
 use crate::store::{self, Error};
 
 /// The one name of a file that may have several, through links to it or to a folder: what lies
@@ -83,7 +82,7 @@ pub(crate) fn verify_after_trouble(conn: &Connection, path: &Path) -> store::Res
         return Ok(());
     }
     tracing::warn!(path = %path.display(), "a sync failed in the last run, or a file of the database was lost; checking the database");
-    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(trouble)?;
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
         return Err(Error::Damaged(verdict));
     }

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use super::encodings::{is_opaque, readings};
 use super::spellings::any_spelling;
 use crate::domain::{AppId, SmoochId};
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 
 /// A shorter `_id` counts only as the whole of a string, or as a number.
 pub(super) const LONG: usize = 8;
@@ -30,14 +30,10 @@ pub(in crate::store::sqlite) struct Tombstones(HashMap<AppId, IdSet>);
 impl Tombstones {
     pub(in crate::store::sqlite) fn read(conn: &Connection) -> Result<Self> {
         let mut all = Self::default();
-        let mut select = conn.prepare("SELECT app, id FROM erasures").map_err(trouble)?;
-        let mut rows = select.query([]).map_err(trouble)?;
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let read = || -> rusqlite::Result<_> {
-                Ok((AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?)))
-            };
-            let (app, id) = read().map_err(trouble)?;
-            all.add(&app, &id);
+        let mut select = conn.prepare("SELECT app, id FROM erasures")?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            all.add(&row.get_ref(0)?.as_str()?.into(), &row.get_ref(1)?.as_str()?.into());
         }
         Ok(all)
     }

@@ -32,12 +32,12 @@ impl Needles {
             needles.reached.extend(clients.map(|client| client.as_str().to_owned()));
             let said =
                 record.smooch.fields.iter().filter_map(|(field, said)| Some((field, said.value.as_ref()?)));
-            let set = record.ours.iter().flat_map(|(field, set)| {
+            let set = record.overrides.iter().flat_map(|(field, set)| {
                 [&set.value.value, &set.value.basis].into_iter().flatten().map(move |text| (field, text))
             });
             let emails = said.chain(set).filter(|(field, _)| **field == Field::Email);
             needles.reached.extend(emails.filter_map(|(_, text)| string(text)));
-            let fields = record.smooch.fields.keys().chain(record.ours.keys());
+            let fields = record.smooch.fields.keys().chain(record.overrides.keys());
             let own = fields.filter(|field| matches!(field, Field::Property(_) | Field::Other(_)));
             needles.fields.extend(own.map(ToString::to_string));
         }

@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Step;
-use crate::store::sqlite::{Kept, Result, derived, trouble};
+use crate::store::sqlite::{Kept, Result, derived};
 use crate::store::{Error, Seq};
 
 /// Pages that one step looks at.
@@ -25,7 +25,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> 
         tracing::warn!(
             "SQLite is built without {NEEDED}: the next start makes the database file anew instead"
         );
-        derived::written(conn.execute("UPDATE horizon SET clean = 0", []).map_err(trouble)?)?;
+        derived::written(conn.execute("UPDATE horizon SET clean = 0", [])?)?;
         kept.clean = false;
         return end(conn, kept, seq);
     };
@@ -41,7 +41,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> 
     kept.searched = (seq, i64::from(at));
     if written > 0 {
         let sql = "UPDATE receipts SET work = json_set(work, '$.stage.Pages', ?2) WHERE seq = ?1";
-        conn.execute(sql, params![seq as i64, at]).map_err(trouble)?;
+        conn.execute(sql, params![seq as i64, at])?;
     }
     Ok(Step::Some)
 }
@@ -49,7 +49,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> 
 fn end(conn: &Connection, kept: &mut Kept, seq: Seq) -> Result<Step> {
     kept.searched = (0, 0);
     let sql = "UPDATE receipts SET work = json_set(work, '$.stage', 'Sweep') WHERE seq = ?1";
-    conn.execute(sql, [seq as i64]).map_err(trouble)?;
+    conn.execute(sql, [seq as i64])?;
     Ok(Step::Some)
 }
 
@@ -64,7 +64,7 @@ struct Layout {
 
 impl Layout {
     fn read(conn: &Connection) -> Result<Self> {
-        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, u32>(0)).map_err(trouble);
+        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, u32>(0));
         let page = number("PRAGMA page_size")? as usize;
         Ok(Self { pages: number("PRAGMA page_count")?, page, has_maps: number("PRAGMA auto_vacuum")? != 0 })
     }
@@ -101,7 +101,7 @@ impl<'c> Pages<'c> {
     /// Nothing where pages cannot be written, or not be told apart.
     fn open(conn: &'c Connection, file: Layout) -> Result<Option<Self>> {
         let sql = "SELECT 1 FROM pragma_module_list WHERE name = 'sqlite_dbpage'";
-        let found = conn.query_row(sql, [], |_| Ok(())).optional().map_err(trouble)?;
+        let found = conn.query_row(sql, [], |_| Ok(())).optional()?;
         Ok(found.filter(|()| file.pages < TOO_MANY).map(|()| Self { conn, file, bytes: Vec::new() }))
     }
 
@@ -111,7 +111,7 @@ impl<'c> Pages<'c> {
             return Ok(false);
         }
         let sql = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
         let (file, bytes) = (self.file, &mut self.bytes);
         let gap = select
             .query_row([number], |row| {
@@ -124,14 +124,13 @@ impl<'c> Pages<'c> {
                 }
                 Ok(gap)
             })
-            .optional()
-            .map_err(trouble)?;
+            .optional()?;
         // The page that holds the lock of other systems is never there.
         let Some(gap) = gap.flatten() else { return Ok(false) };
         self.bytes[gap].fill(0);
         let sql = "UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1";
-        let mut update = self.conn.prepare_cached(sql).map_err(trouble)?;
-        match update.execute(params![number, self.bytes]).map_err(trouble)? {
+        let mut update = self.conn.prepare_cached(sql)?;
+        match update.execute(params![number, self.bytes])? {
             1 => Ok(true),
             _ => Err(Error::Unavailable(format!("page {number} was not written"))),
         }

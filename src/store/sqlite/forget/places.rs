@@ -5,8 +5,8 @@ use rusqlite::params;
 use super::ids::IdSet;
 use super::{Forget, from_json, json};
 use crate::domain::SmoochId;
-use crate::domain::command::{Done, Refusal};
-use crate::store::sqlite::{Error, Result, trouble};
+use crate::domain::command::{CommandOutcome, Refusal};
+use crate::store::sqlite::{Error, Result};
 
 /// Changes, answers and bodies that one step looks at.
 const CHANGES: usize = 256;
@@ -18,16 +18,13 @@ impl Forget<'_> {
     pub(super) fn changes(&mut self, after: i64) -> Result<Option<i64>> {
         let sql = "SELECT seq, user, fields FROM changes
                        WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
         let rows = select.query_map(params![self.app.as_str(), after, CHANGES as i64], |row| {
             Ok((row.get(0)?, SmoochId::from(row.get_ref(1)?.as_str()?), row.get(2)?))
         });
-        let rows: Vec<(i64, SmoochId, String)> =
-            rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let mut update = self
-            .conn
-            .prepare_cached("UPDATE changes SET fields = ?3 WHERE app = ?1 AND seq = ?2")
-            .map_err(trouble)?;
+        let rows: Vec<(i64, SmoochId, String)> = rows?.collect::<rusqlite::Result<_>>()?;
+        let mut update =
+            self.conn.prepare_cached("UPDATE changes SET fields = ?3 WHERE app = ?1 AND seq = ?2")?;
         for (seq, user, fields) in &rows {
             let names: Vec<String> = from_json(fields)?;
             let own = self.work.ids.contains(user);
@@ -40,7 +37,7 @@ impl Forget<'_> {
                 continue;
             };
             if left.len() < names.len() {
-                update.execute(params![self.app.as_str(), seq, json(&left)?]).map_err(trouble)?;
+                update.execute(params![self.app.as_str(), seq, json(&left)?])?;
                 self.counts.changes += 1;
             }
         }
@@ -51,18 +48,17 @@ impl Forget<'_> {
     pub(super) fn answers(&mut self, after: i64) -> Result<Option<i64>> {
         let sql = "SELECT rowid, answer FROM answers
                        WHERE app = ?1 AND rowid > ?2 ORDER BY rowid LIMIT ?3";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
         let rows = select.query_map(params![self.app.as_str(), after, ANSWERS as i64], |row| {
             Ok((row.get(0)?, row.get(1)?))
         });
-        let rows: Vec<(i64, Vec<u8>)> =
-            rows.map_err(trouble)?.collect::<rusqlite::Result<_>>().map_err(trouble)?;
-        let gone: std::result::Result<Done, Refusal> = Err(Refusal::NoUser);
+        let rows: Vec<(i64, Vec<u8>)> = rows?.collect::<rusqlite::Result<_>>()?;
+        let gone: std::result::Result<CommandOutcome, Refusal> = Err(Refusal::NoUser);
         let gone = postcard::to_stdvec(&gone).map_err(|error| Error::Unavailable(error.to_string()))?;
         for (rowid, answer) in &rows {
             if self.work.needles.shown_in(&self.work.ids, answer) {
                 let sql = "UPDATE answers SET answer = ?2 WHERE rowid = ?1";
-                self.conn.execute(sql, params![rowid, gone]).map_err(trouble)?;
+                self.conn.execute(sql, params![rowid, gone])?;
                 self.counts.answers += 1;
             }
         }
@@ -72,32 +68,28 @@ impl Forget<'_> {
     /// Of a body that mentions the person, the events that do not may stay.
     pub(super) fn quarantine(&mut self, after: i64) -> Result<Option<i64>> {
         let sql = "SELECT seq, app, headers, body FROM quarantine WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        let mut select = self.conn.prepare_cached(sql).map_err(trouble)?;
-        let mut rows = select.query(params![after, QUARANTINED as i64]).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(sql)?;
+        let mut rows = select.query(params![after, QUARANTINED as i64])?;
         let ids = IdSet::of(&self.work.ids);
         let named = |text: &[u8]| ids.named_in(text) || self.work.needles.mentioned_in(text);
         let (mut last, mut found) = (None, Vec::new());
-        while let Some(row) = rows.next().map_err(trouble)? {
-            let read = || -> rusqlite::Result<_> {
-                let own = row.get_ref(1)?.as_str()? == self.app.as_str();
-                let (headers, body) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_blob()?);
-                let about = own && (named(body) || named(headers.as_bytes()));
-                let rest = || {
-                    (self.reading.without)(body, &|text| named(text)).filter(|_| !named(headers.as_bytes()))
-                };
-                Ok((row.get::<_, i64>(0)?, about.then(|| (body.len() as u64, rest()))))
-            };
-            let (seq, about) = read().map_err(trouble)?;
+        while let Some(row) = rows.next()? {
+            let own = row.get_ref(1)?.as_str()? == self.app.as_str();
+            let (headers, body) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_blob()?);
+            let about = own && (named(body) || named(headers.as_bytes()));
+            let rest =
+                || (self.reading.without)(body, &|text| named(text)).filter(|_| !named(headers.as_bytes()));
+            let (seq, about) = (row.get::<_, i64>(0)?, about.then(|| (body.len() as u64, rest())));
             found.extend(about.map(|(bytes, rest)| (seq, bytes, rest)));
             last = Some(seq);
         }
         for (seq, bytes, rest) in found {
             if let Some(rest) = &rest {
                 let sql = "UPDATE quarantine SET body = ?2 WHERE seq = ?1";
-                self.conn.execute(sql, params![seq, rest]).map_err(trouble)?;
+                self.conn.execute(sql, params![seq, rest])?;
                 self.kept.quarantine.1 = self.kept.quarantine.1.saturating_sub(bytes) + rest.len() as u64;
             } else {
-                self.conn.execute("DELETE FROM quarantine WHERE seq = ?1", [seq]).map_err(trouble)?;
+                self.conn.execute("DELETE FROM quarantine WHERE seq = ?1", [seq])?;
                 self.kept.let_go_of_quarantined(bytes);
             }
             self.counts.quarantine += 1;

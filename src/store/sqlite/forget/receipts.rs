@@ -10,7 +10,7 @@ use super::needles::Needles;
 use crate::directory::load::Loader;
 use crate::domain::{AppId, SmoochId};
 use crate::store::rows::IdentifierKind;
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 use crate::store::{Quarantined, Receipt, Seq};
 
 /// What the quarantine holds of these app users.
@@ -35,21 +35,18 @@ pub(in crate::store::sqlite) fn quarantined_of(
     }
     let sql =
         "SELECT seq, received, reason, detail, headers, body FROM quarantine WHERE app = ?1 ORDER BY seq";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let mut rows = select.query([app.as_str()]).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query([app.as_str()])?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let read = || -> rusqlite::Result<_> {
-            let body = row.get_ref(5)?.as_blob()?;
-            if !named.read_in(body) && !needles.mentioned_in(body) {
-                return Ok(None);
-            }
-            let (received, body) = (row.get(1)?, bytes::Bytes::copy_from_slice(body));
-            let (reason, detail, headers) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            let kept = Quarantined { app: app.clone(), received, reason, detail, headers, body };
-            Ok(Some((row.get::<_, i64>(0)? as u64, kept)))
-        };
-        found.extend(read().map_err(trouble)?);
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(5)?.as_blob()?;
+        if !named.read_in(body) && !needles.mentioned_in(body) {
+            continue;
+        }
+        let (received, body) = (row.get(1)?, bytes::Bytes::copy_from_slice(body));
+        let (reason, detail, headers) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        let kept = Quarantined { app: app.clone(), received, reason, detail, headers, body };
+        found.push((row.get::<_, i64>(0)? as u64, kept));
     }
     Ok(found)
 }
@@ -61,16 +58,15 @@ pub(in crate::store::sqlite) fn receipt(
 ) -> Result<Option<Receipt>> {
     let sql = "SELECT r.seq, r.time, r.done, r.counts FROM erasures e JOIN receipts r ON r.seq = e.receipt
                    WHERE e.app = ?1 AND e.id = ?2";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
     let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
         Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
     });
-    let Some((seq, time, done, counts)) = found.optional().map_err(trouble)? else { return Ok(None) };
+    let Some((seq, time, done, counts)) = found.optional()? else { return Ok(None) };
     let sql = "SELECT id FROM erasures WHERE app = ?1 AND receipt = ?2 ORDER BY id";
-    let mut select = conn.prepare_cached(sql).map_err(trouble)?;
-    let ids = select
-        .query_map(params![app.as_str(), seq], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)))
-        .map_err(trouble)?;
-    let ids = ids.collect::<rusqlite::Result<_>>().map_err(trouble)?;
+    let mut select = conn.prepare_cached(sql)?;
+    let ids =
+        select.query_map(params![app.as_str(), seq], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)))?;
+    let ids = ids.collect::<rusqlite::Result<_>>()?;
     Ok(Some(Receipt { seq: seq as Seq, time, done, ids, counts: from_json(&counts)? }))
 }

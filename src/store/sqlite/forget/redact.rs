@@ -14,7 +14,7 @@ use crate::format::bodies::{DICTIONARY, Packer};
 use crate::store::rows::JournalRows as _;
 use crate::store::sqlite::base::end_of_batch;
 use crate::store::sqlite::reader::{ENTRY, entry};
-use crate::store::sqlite::{Error, Result, gaps, trouble};
+use crate::store::sqlite::{Error, Result, gaps};
 use crate::store::{Entry, Seq, Source};
 
 /// Entries of the person's journal that one step looks at.
@@ -57,8 +57,8 @@ impl Forget<'_> {
         let (mut at, mut searched) = (after, 0);
         for _ in 0..BATCHES {
             let sql = "SELECT min(first_seq) FROM bodies WHERE first_seq > ?1";
-            let mut next = self.conn.prepare_cached(sql).map_err(trouble)?;
-            let next: Option<i64> = next.query_row([at], |row| row.get(0)).map_err(trouble)?;
+            let mut next = self.conn.prepare_cached(sql)?;
+            let next: Option<i64> = next.query_row([at], |row| row.get(0))?;
             let Some(first) = next else { return Ok(None) };
             let all = read_batch(self.conn, first as Seq)?;
             let mentions = |body: &Bytes| ids.named_in(body) || self.work.needles.mentioned_in(body);
@@ -135,7 +135,7 @@ impl Forget<'_> {
         for body in affected {
             let sql = "SELECT EXISTS (SELECT 1 FROM journal WHERE seq >= ?1 AND seq < ?2 AND body = ?3)";
             let range = params![first, end_of_batch(self.conn, first)?, *body as i64];
-            let needed: bool = self.conn.query_row(sql, range, |row| row.get(0)).map_err(trouble)?;
+            let needed: bool = self.conn.query_row(sql, range, |row| row.get(0))?;
             if let Some(body) = all.get_mut(*body).filter(|_| !needed) {
                 *body = Bytes::new();
             }
@@ -146,10 +146,10 @@ impl Forget<'_> {
     /// The entries of a batch that came in these bodies of the app.
     fn of_bodies(&self, first: i64, bodies: &BTreeSet<usize>) -> Result<Vec<Entry>> {
         let sql = format!("SELECT {ENTRY} FROM journal WHERE seq >= ?1 AND seq < ?2 ORDER BY seq");
-        let mut select = self.conn.prepare_cached(&sql).map_err(trouble)?;
-        let mut rows = select.query([first, end_of_batch(self.conn, first)?]).map_err(trouble)?;
+        let mut select = self.conn.prepare_cached(&sql)?;
+        let mut rows = select.query([first, end_of_batch(self.conn, first)?])?;
         let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(trouble)? {
+        while let Some(row) = rows.next()? {
             found.push(entry(row)?);
         }
         found.retain(|entry| entry.app == *self.app && bodies.contains(&entry.body));
@@ -164,7 +164,7 @@ impl Forget<'_> {
             reason: made.edge.value.reason,
         });
         let derived: Vec<Fact> = derived.filter(|fact| !event.facts.contains(fact)).collect();
-        let mut reduced = event.without(|id| self.work.ids.contains(id));
+        let mut reduced = event.without_erased(|id| self.work.ids.contains(id));
         reduced.facts.extend(derived);
         reduced
     }
@@ -196,19 +196,19 @@ impl Forget<'_> {
 
     fn rewrite(&mut self, entry: &Entry) -> Result<()> {
         let sql = "UPDATE journal SET source = ?2, users = ?3, body = ?4, place = ?5 WHERE seq = ?1";
-        let mut update = self.conn.prepare_cached(sql).map_err(trouble)?;
+        let mut update = self.conn.prepare_cached(sql)?;
         let users: Vec<(&str, Option<Seq>)> = entry.users.iter().map(|(id, at)| (id.as_str(), *at)).collect();
         let source = crate::store::sqlite::txn::source_name(entry.source);
         let row =
             params![entry.seq as i64, source, super::json(&users)?, entry.body as i64, entry.place as i64];
-        update.execute(row).map_err(trouble)?;
+        update.execute(row)?;
         self.counts.journal_reduced += 1;
         Ok(())
     }
 
     fn delete(&mut self, entry: &Entry) -> Result<()> {
         gaps::note(self.conn, entry.seq)?;
-        self.conn.execute("DELETE FROM journal WHERE seq = ?1", [entry.seq as i64]).map_err(trouble)?;
+        self.conn.execute("DELETE FROM journal WHERE seq = ?1", [entry.seq as i64])?;
         self.counts.journal_entries += 1;
         Ok(())
     }
@@ -216,10 +216,10 @@ impl Forget<'_> {
     /// Writes the bodies of a batch anew; a batch without any keeps its row, which tells where it begins.
     fn pack(&mut self, first: i64, all: &[Bytes]) -> Result<()> {
         let length = "SELECT length(bodies) FROM bodies WHERE first_seq = ?1";
-        let before: i64 = self.conn.query_row(length, [first], |row| row.get(0)).map_err(trouble)?;
+        let before: i64 = self.conn.query_row(length, [first], |row| row.get(0))?;
         let packed = Packer::new()?.pack(all)?;
         let sql = "UPDATE bodies SET dictionary = ?2, bodies = ?3 WHERE first_seq = ?1";
-        self.conn.execute(sql, params![first, DICTIONARY, packed]).map_err(trouble)?;
+        self.conn.execute(sql, params![first, DICTIONARY, packed])?;
         self.kept.resize(first, before, packed.len() as i64);
         Ok(())
     }

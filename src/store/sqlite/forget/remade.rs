@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use super::needles::Needles;
 use super::{Stage, Work, from_json, json};
 use crate::domain::{AppId, SmoochId};
-use crate::store::sqlite::{Result, trouble};
+use crate::store::sqlite::Result;
 use crate::store::{Erased, Seq};
 
 /// What is wrong with the receipts, if anything is.
@@ -28,14 +28,12 @@ fn lost(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>>
 
 /// Whom each receipt is about that cannot be read.
 fn unreadable(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>> {
-    let mut select = conn.prepare("SELECT seq, counts, done, work FROM receipts").map_err(trouble)?;
-    let mut rows = select.query([]).map_err(trouble)?;
+    let mut select = conn.prepare("SELECT seq, counts, done, work FROM receipts")?;
+    let mut rows = select.query([])?;
     let mut found = BTreeMap::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let read = || -> rusqlite::Result<(i64, String, Option<i64>, Option<String>)> {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-        };
-        let (seq, counts, done, work) = read().map_err(trouble)?;
+    while let Some(row) = rows.next()? {
+        let (seq, counts, done, work): (i64, String, Option<i64>, Option<String>) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let is_counted = from_json::<Erased>(&counts).is_ok();
         let is_open = done.is_some() || work.is_some_and(|work| from_json::<Work>(&work).is_ok());
         if !is_counted || !is_open {
@@ -47,15 +45,12 @@ fn unreadable(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<Smooc
 
 fn erased(conn: &Connection, which: &str) -> Result<BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>> {
     let sql = format!("SELECT app, receipt, id FROM erasures AS e WHERE {which}");
-    let mut select = conn.prepare(&sql).map_err(trouble)?;
-    let mut rows = select.query([]).map_err(trouble)?;
+    let mut select = conn.prepare(&sql)?;
+    let mut rows = select.query([])?;
     let mut found: BTreeMap<_, BTreeSet<SmoochId>> = BTreeMap::new();
-    while let Some(row) = rows.next().map_err(trouble)? {
-        let read = || -> rusqlite::Result<_> {
-            let key = (AppId::from(row.get_ref(0)?.as_str()?), row.get::<_, i64>(1)? as Seq);
-            Ok((key, SmoochId::from(row.get_ref(2)?.as_str()?)))
-        };
-        let (key, id) = read().map_err(trouble)?;
+    while let Some(row) = rows.next()? {
+        let key = (AppId::from(row.get_ref(0)?.as_str()?), row.get::<_, i64>(1)? as Seq);
+        let (key, id) = (key, SmoochId::from(row.get_ref(2)?.as_str()?));
         found.entry(key).or_default().insert(id);
     }
     Ok(found)
@@ -68,11 +63,11 @@ pub(in crate::store::sqlite) fn remake_receipts(conn: &Connection) -> Result<()>
     let sql = "INSERT INTO receipts (seq, app, time, done, counts, work) VALUES (?1, ?2,
                    coalesce((SELECT received FROM journal WHERE seq = ?1), unixepoch() * 1000), NULL, ?3, ?4)
                ON CONFLICT (seq) DO UPDATE SET done = NULL, counts = excluded.counts, work = excluded.work";
-    let mut write = conn.prepare(sql).map_err(trouble)?;
+    let mut write = conn.prepare(sql)?;
     for ((app, seq), ids) in all {
         let counts = Erased { records: ids.len() as u64, ..Erased::default() };
         let work = Work { needles: Needles::default(), ids, stage: Stage::Bodies(0) };
-        write.execute(params![seq as i64, app.as_str(), json(&counts)?, json(&work)?]).map_err(trouble)?;
+        write.execute(params![seq as i64, app.as_str(), json(&counts)?, json(&work)?])?;
     }
     Ok(())
 }

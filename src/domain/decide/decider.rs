@@ -1,0 +1,281 @@
+//! The directory, a command, and what the parts of a decision have in common.
+
+use crate::domain::brand::{BRAND, brand};
+use crate::domain::command::{Authority, Command, Fields, Fixed, Name, Refusal, Repeated};
+use crate::domain::fact::Fact;
+use crate::domain::field::Field;
+use crate::domain::ids::{AppId, SmoochId};
+use crate::domain::merge_group::MergeGroup;
+use crate::domain::record::{Reason, Record};
+use crate::domain::value::JsonText;
+use crate::domain::value::json_text;
+use crate::domain::view::{View, value};
+use crate::domain::working_set::WorkingSet;
+
+/// The most bytes that the keys and values of an app user's properties may have together, as in v2.
+pub const PROPERTIES_BYTES: usize = 4096;
+
+/// What is to be learned, and who it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The facts; none if nothing is to change.
+    pub facts: Vec<Fact>,
+    /// The app user to be shown afterwards.
+    pub user: SmoochId,
+    /// Another one to be shown.
+    pub other: Option<SmoochId>,
+    /// Whether an app user was made.
+    pub created: bool,
+}
+
+impl Decision {
+    pub(super) fn of(user: &SmoochId, facts: Vec<Fact>) -> Self {
+        Self { facts, user: user.clone(), other: None, created: false }
+    }
+}
+
+pub(super) type Decided = Result<Decision, Refusal>;
+
+/// What everything is decided by.
+pub(super) struct Decider<'a> {
+    pub(super) directory: &'a WorkingSet,
+    pub(super) app: &'a AppId,
+    pub(super) command: &'a Command,
+}
+
+impl Decider<'_> {
+    /// Whom a name means, if the caller may speak for it, it means only one, and the caller believes what is so.
+    pub(super) fn resolve_target(&self, name: &Name) -> Result<View, Refusal> {
+        let found = self.directory.by_name(self.app, name);
+        let target = match &self.command.authority {
+            Authority::App => found.ok_or(Refusal::NoUser)?,
+            Authority::Token => found
+                .ok_or(Refusal::NoUser)
+                .and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?,
+            Authority::User(user_id) => match found {
+                Some(view) if view.get(&Field::UserId) == Some(user_id) => {
+                    self.check_one_user(user_id)?;
+                    view
+                }
+                // Whether somebody else exists is not theirs to know.
+                None if serde_json::from_str(user_id).is_ok_and(|own: String| *own == *name.text) => {
+                    return Err(Refusal::NoUser);
+                }
+                _ => return Err(Refusal::NotYours),
+            },
+        };
+        if name.brand.is_none() && !target.ids().any(|id| *id.as_str() == *name.text) {
+            self.check_one_brand(&json_text(&name.text))?;
+        }
+        match &self.command.only_if {
+            Some(tags) if !tags.contains(&target.tag()) => Err(Refusal::Stale),
+            _ => Ok(target),
+        }
+    }
+
+    /// Refuses a `userId` that is carried in several brands: it means somebody else in each.
+    pub(super) fn check_one_brand(&self, user_id: &JsonText) -> Result<(), Refusal> {
+        let brands = self.directory.brands_of_user_id(self.app, user_id);
+        if brands.len() > 1 { Err(Refusal::SeveralBrands(brands.into_iter().collect())) } else { Ok(()) }
+    }
+
+    /// Refuses a JWT whose `userId` several app users carry: it is one person's, and would reach the others.
+    pub(super) fn check_one_user(&self, own: &JsonText) -> Result<(), Refusal> {
+        let all = self.directory.all_by_user_id(self.app, own);
+        if all.len() > 1 { Err(Refusal::SeveralUsers) } else { Ok(()) }
+    }
+
+    /// Refuses to end by a `userId` whom several carry, be it in one brand: called again, it would end the next of them.
+    pub(super) fn check_one_carrier(&self, name: &Name, target: &View) -> Result<(), Refusal> {
+        let all = self.directory.all_by_user_id(self.app, &json_text(&name.text));
+        let is_meant =
+            |view: &View| name.brand.as_deref().is_none_or(|brand| view.brand().as_deref() == Some(brand));
+        let others = all.iter().filter(|view| view.id != target.id && is_meant(view));
+        let is_id = target.ids().any(|id| *id.as_str() == *name.text);
+        if is_id || others.count() == 0 { Ok(()) } else { Err(Refusal::SeveralCarriers) }
+    }
+
+    pub(super) fn group(&self, id: &SmoochId) -> Result<MergeGroup<'_>, Refusal> {
+        self.directory.group(self.app, id).ok_or(Refusal::NoUser)
+    }
+
+    /// The first JWT that speaks for an app user secures it for good.
+    pub(super) fn secure(&self, target: &View) -> Vec<Fact> {
+        let first = matches!(self.command.authority, Authority::User(_)) && !target.secured;
+        first.then(|| Fact::Secured { user: target.id.clone() }).into_iter().collect()
+    }
+
+    /// The new values, each beside what Smooch says now, for the app user and for each `_id` of it that has its own.
+    pub(super) fn set(&self, target: &View, fields: &Fields) -> Result<Vec<Fact>, Refusal> {
+        if fields.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut shown = target.fields.clone();
+        for (field, value) in fields {
+            match value {
+                Some(value) => _ = shown.insert(field.clone(), value.clone()),
+                None => _ = shown.remove(field),
+            }
+        }
+        let touched =
+            fields.iter().any(|(field, value)| matches!(field, Field::Property(_)) && value.is_some());
+        if touched && property_bytes(shown.iter()) > PROPERTIES_BYTES {
+            return Err(Refusal::TooManyProperties);
+        }
+        if let Some((_, brand)) = fields.iter().find(|(field, _)| *field == *BRAND) {
+            self.check_brand_is_free(target, brand.as_ref())?;
+        }
+        let group = self.group(&target.id)?;
+        let beside = |(field, value): &(Field, Option<JsonText>)| {
+            let said = group.smooch(field).and_then(|said| said.value.clone());
+            (field.clone(), value.clone(), said)
+        };
+        let set = Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() };
+        Ok(std::iter::once(set).chain(member_set_facts(&group, fields)).collect())
+    }
+
+    /// Refuses a brand in which another goes by the app user's `userId`.
+    pub(super) fn check_brand_is_free(&self, target: &View, new: Option<&JsonText>) -> Result<(), Refusal> {
+        let new = new.and_then(|text| brand(text));
+        let Some(user_id) = target.get(&Field::UserId).filter(|_| target.brand() != new) else {
+            return Ok(());
+        };
+        match self.directory.in_brand(self.app, user_id, new.as_deref()) {
+            Some(other) if other.id != target.id => Err(Refusal::Taken(other.id)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn create(
+        &self,
+        user_id: &JsonText,
+        fields: &Fields,
+        secured: bool,
+        fresh: &SmoochId,
+    ) -> Decided {
+        let known = match fields.iter().find(|(field, _)| *field == *BRAND) {
+            Some((_, text)) => {
+                let brand = text.as_ref().and_then(|text| brand(text));
+                self.directory.in_brand(self.app, user_id, brand.as_deref())
+            }
+            None => self.directory.by_user_id(self.app, user_id),
+        };
+        if let Some(known) = known {
+            return Err(Refusal::Taken(known.id));
+        }
+        let given = fields.iter().filter_map(|(field, value)| Some((field, value.as_ref()?)));
+        if property_bytes(given) > PROPERTIES_BYTES {
+            return Err(Refusal::TooManyProperties);
+        }
+        let mut facts = self.create_facts(fresh, Some(user_id), fields);
+        facts.extend(secured.then(|| Fact::Secured { user: fresh.clone() }));
+        Ok(Decision { created: true, ..Decision::of(fresh, facts) })
+    }
+
+    /// The facts of an app user who was not there before.
+    pub(super) fn create_facts(
+        &self,
+        fresh: &SmoochId,
+        user_id: Option<&JsonText>,
+        fields: &Fields,
+    ) -> Vec<Fact> {
+        let mut set: Vec<_> =
+            user_id.map(|text| (Field::UserId, Some(text.clone()), None)).into_iter().collect();
+        if !fields.iter().any(|(field, value)| *field == Field::SignedUpAt && value.is_some()) {
+            set.push((Field::SignedUpAt, Some(self.command.at.clone()), None));
+        }
+        let given = fields.iter().filter(|(_, value)| value.is_some());
+        set.extend(given.map(|(field, value)| (field.clone(), value.clone(), None)));
+        vec![Fact::Minted { user: fresh.clone() }, Fact::Set { user: fresh.clone(), fields: set }]
+    }
+
+    /// Everybody is named who goes, since the journal keeps nothing else that tells.
+    pub(super) fn erase(&self, user: &Name, only: bool) -> Decided {
+        let named = SmoochId::from(&*user.text);
+        let (first, stays) = match self.resolve_target(user) {
+            Ok(target) if self.check_one_carrier(user, &target).is_err() => {
+                return Err(Refusal::SeveralCarriers);
+            }
+            Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
+            Ok(target) => (target.id, None),
+            // Who was removed can still be erased.
+            Err(Refusal::NoUser) if self.directory.is_gone(self.app, &named) => (named, None),
+            Err(refusal) => return Err(refusal),
+        };
+        let all = self.directory.merged_descendants(self.app, &first);
+        let all: Vec<_> = all.into_iter().filter(|id| !self.directory.is_erased(self.app, id)).collect();
+        let secured = |id: &SmoochId| {
+            self.directory.record(&(self.app.clone(), id.clone())).is_some_and(|record| record.secured)
+        };
+        let guard = stays.filter(|_| all.iter().any(secured)).map(|user| Fact::Secured { user });
+        let facts = all.into_iter().map(|user| Fact::Erased { user }).chain(guard);
+        Ok(Decision::of(&first, facts.collect()))
+    }
+
+    pub(super) fn merge(&self, surviving: &Name, discarded: &Name) -> Decided {
+        let [surviving, discarded] = [self.resolve_target(surviving)?, self.resolve_target(discarded)?];
+        if surviving.id == discarded.id {
+            return Err(Refusal::SameUser);
+        }
+        Ok(Decision::of(&surviving.id, vec![merged(&surviving.id, &discarded.id, Reason::Api)]))
+    }
+
+    /// Cuts every edge of the `_id`, so that it stands for itself, and of the root: one of those that a
+    /// cycle made void must not come into force by this.
+    pub(super) fn unmerge(&self, surviving: &Name, discarded: &SmoochId) -> Decided {
+        let target = self.resolve_target(surviving)?;
+        let group = self.group(&target.id)?;
+        let bonds = group.bonds(discarded).ok_or(Refusal::NoMember)?.into_iter();
+        let cut = bonds.map(|(id, to)| Fact::Unmerged { surviving: to.clone(), discarded: id.clone() });
+        Ok(Decision { other: Some(discarded.clone()), ..Decision::of(&target.id, cut.collect()) })
+    }
+}
+
+/// Refuses what is not as the call says, and cannot be changed by it.
+pub(super) fn check_repeated(repeated: &[Repeated], target: &View) -> Result<(), Refusal> {
+    for Repeated { name, what, value } in repeated {
+        let is_so = match (what, value) {
+            (Fixed::Id, None) => true,
+            (Fixed::Id, Some(id)) => target.ids().any(|own| json_text(own.as_str()) == *id),
+            (Fixed::Field(field), value) => target.get(field) == value.as_ref(),
+        };
+        if !is_so {
+            return Err(Refusal::Unchangeable((*name).to_owned()));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn merged(surviving: &SmoochId, discarded: &SmoochId, reason: Reason) -> Fact {
+    Fact::Merged { surviving: surviving.clone(), discarded: discarded.clone(), reason }
+}
+
+/// What counts against [`PROPERTIES_BYTES`]: keys, and values without the quotes of a string.
+pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f JsonText)>) -> usize {
+    let bytes = fields.map(|(field, value)| match field {
+        Field::Property(key) => key.len() + value.trim_matches('"').len(),
+        _ => 0,
+    });
+    bytes.sum()
+}
+
+/// The same values for each merged `_id` of which something else was said. By which `userId`, and in which brand, an
+/// `_id` goes is its own.
+fn member_set_facts(group: &MergeGroup<'_>, fields: &Fields) -> Vec<Fact> {
+    let of = |(id, record): &(&SmoochId, &Record)| {
+        let alone = MergeGroup::alone(id, record);
+        let says =
+            |field: &Field| record.smooch.fields.contains_key(field) || record.overrides.contains_key(field);
+        let differs = fields.iter().filter(|(field, new)| {
+            let is_name = *field == Field::UserId || *field == *BRAND;
+            !is_name && says(field) && value(&alone, field) != new.as_ref()
+        });
+        let beside = differs.map(|(field, new)| {
+            let said = record.smooch.fields.get(field).and_then(|said| said.value.clone());
+            (field.clone(), new.clone(), said)
+        });
+        let fields: Vec<_> = beside.collect();
+        (!fields.is_empty()).then(|| Fact::Set { user: (*id).clone(), fields })
+    };
+    group.members.iter().filter_map(of).collect()
+}

@@ -1,0 +1,187 @@
+//! Who is one person: merges are edges, the newest edge of an `_id` is its parent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::field::{Field, Part};
+use super::ids::{SmoochId, Stamp};
+use super::record::{Edge, Record};
+use super::value::{JsonText, Register, SmoochValue};
+
+/// A root and every live record under it: one app user as the world sees it.
+#[derive(Debug)]
+pub struct MergeGroup<'a> {
+    /// The `_id` that stands for all of them.
+    pub root: &'a SmoochId,
+    /// The root's own record.
+    pub record: &'a Record,
+    /// The others, in the order of their `_id`s.
+    pub members: Vec<(&'a SmoochId, &'a Record)>,
+    /// When each of the others became a part of it: the latest word among those that made it one. None where one of
+    /// these has no time, and so is never known to be earlier than anything.
+    joined: Vec<Option<&'a Stamp>>,
+    /// Whether any of them, removed ones included, may only be spoken for with a JWT.
+    pub secured: bool,
+}
+
+impl<'a> MergeGroup<'a> {
+    /// The group that `id` belongs to; nothing if `id` is unknown or was removed.
+    /// `find` must know every record that edges connect with `id`.
+    pub fn of(
+        id: &SmoochId,
+        find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+    ) -> Option<Self> {
+        let (id, record) = find(id)?;
+        if record.into.is_empty() && record.from.is_empty() {
+            return (!record.removed).then(|| Self::alone(id, record));
+        }
+        let dead = record.removed;
+        let component = component(id, find);
+        let parents = parents(&component);
+        let root = root_of(id, &parents);
+        let (root, record) = find(root)?;
+        let under = component.iter().filter(|(id, _)| **id != root && root_of(id, &parents) == root);
+        let all: Vec<_> = under.collect();
+        let secured = record.secured || all.iter().any(|(_, member)| member.secured);
+        let members: Vec<_> =
+            all.into_iter().filter(|(_, member)| !member.removed).map(|(id, m)| (*id, *m)).collect();
+        let joined = members.iter().map(|(id, _)| joined(id, &parents)).collect();
+        (!record.removed && !dead).then_some(Self { root, record, members, joined, secured })
+    }
+
+    /// Somebody with whom nobody is merged.
+    pub(super) fn alone(root: &'a SmoochId, record: &'a Record) -> Self {
+        let (members, joined) = (Vec::new(), Vec::new());
+        Self { root, record, members, joined, secured: record.secured }
+    }
+
+    /// Whether a complete picture of the root hides what a member, by its place, said with this stamp: it was taken
+    /// when the two were one, and not before that was said.
+    pub(super) fn hides(&self, part: Option<Part>, member: usize, said: &Stamp) -> bool {
+        let floor = self.record.smooch.floor(part).filter(|floor| ***floor >= *said);
+        let joined = self.joined.get(member).copied().flatten();
+        floor.zip(joined).is_some_and(|(floor, joined)| **floor > *joined)
+    }
+
+    /// All records, the root's first.
+    pub fn records(&self) -> impl Iterator<Item = &'a Record> {
+        std::iter::once(self.record).chain(self.members.iter().map(|(_, record)| *record))
+    }
+
+    /// All `_id`s, the root's first.
+    pub fn ids(&self) -> impl Iterator<Item = &'a SmoochId> {
+        std::iter::once(self.root).chain(self.members.iter().map(|(id, _)| *id))
+    }
+
+    /// The merges that make `part` a part of it, each an `_id` and what that is merged into: whoever takes
+    /// the two apart undoes these. Nothing if `part` is no part.
+    pub fn bonds(&self, part: &SmoochId) -> Option<Vec<(&'a SmoochId, &'a SmoochId)>> {
+        let member = self.members.iter().find(|(id, _)| *id == part)?;
+        let bonds = [*member, (self.root, self.record)].into_iter().flat_map(|(id, record)| {
+            record.into.iter().filter(|(_, edge)| edge.value.joined).map(move |(to, _)| (id, to))
+        });
+        Some(bonds.collect())
+    }
+
+    /// When the `userId` that this group shows was last said, by whomever of it.
+    pub fn user_id_stamp(&self, shown: &JsonText) -> Option<&'a Stamp> {
+        let said = self.records().filter_map(|record| record.smooch.fields.get(&Field::UserId));
+        let said = said.filter(|said| said.value.as_ref() == Some(shown)).map(|said| &*said.stamp);
+        let ours = self.records().filter_map(|record| record.overrides.get(&Field::UserId));
+        let ours = ours.filter(|set| set.value.value.as_ref() == Some(shown)).map(|set| &*set.stamp);
+        said.chain(ours).max()
+    }
+
+    /// Smooch's word on a field: the root's own, else the newest of the members' that no later picture of the root
+    /// hides.
+    pub(super) fn smooch(&self, field: &Field) -> Option<&'a SmoochValue<JsonText>> {
+        self.smooch_by(field).map(|(said, _)| said)
+    }
+
+    /// The same, and whose it is.
+    pub(super) fn smooch_by(&self, field: &Field) -> Option<(&'a SmoochValue<JsonText>, &'a SmoochId)> {
+        let said = |record: &'a Record| record.smooch.fields.get(field);
+        said(self.record).map(|said| (said, self.root)).or_else(|| {
+            let members = self.members.iter().enumerate();
+            let members = members.filter_map(|(n, (id, record))| Some((n, said(record)?, *id)));
+            let members = members.filter(|(n, said, _)| !self.hides(field.part(), *n, &said.stamp));
+            members.map(|(_, said, id)| (said, id)).max()
+        })
+    }
+}
+
+type Component<'a> = BTreeMap<&'a SmoochId, &'a Record>;
+
+/// Every record connected with `id`, whichever way the edges point.
+pub(super) fn component<'a>(
+    id: &SmoochId,
+    find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+) -> Component<'a> {
+    let mut found = Component::new();
+    let mut todo: Vec<_> = find(id).into_iter().collect();
+    while let Some((id, record)) = todo.pop() {
+        if found.insert(id, record).is_none() {
+            todo.extend(record.into.keys().chain(&record.from).filter_map(find));
+        }
+    }
+    found
+}
+
+/// The root over `id`, whether or not either was removed: a removed one can still secure its root.
+pub(super) fn root<'a>(
+    id: &SmoochId,
+    find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+) -> Option<&'a SmoochId> {
+    let (id, record) = find(id)?;
+    if record.into.is_empty() && record.from.is_empty() {
+        return Some(id);
+    }
+    Some(root_of(id, &parents(&component(id, find))))
+}
+
+type Parent<'a> = (&'a Register<Edge>, &'a SmoochId);
+
+/// Each `_id`'s newest edge, with every cycle cut at its oldest.
+fn parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> {
+    let newest = |(id, record): (&&'a SmoochId, &&'a Record)| {
+        let joined = record.into.iter().filter(|(_, edge)| edge.value.joined);
+        let parent = joined.map(|(to, edge)| (edge, to)).max_by_key(|(edge, to)| (&edge.stamp, *to))?;
+        Some((*id, parent))
+    };
+    let mut parents: BTreeMap<_, Parent<'a>> = component.iter().filter_map(newest).collect();
+    let mut done = BTreeSet::new();
+    for start in component.keys() {
+        let (mut path, mut at) = (Vec::new(), *start);
+        while let Some((_, to)) = parents.get(at) {
+            if done.contains(at) || path.contains(&at) {
+                break;
+            }
+            path.push(at);
+            at = to;
+        }
+        if let Some(from) = path.iter().position(|id| *id == at) {
+            let oldest = path[from..].iter().min_by_key(|id| (&parents[**id].0.stamp, **id));
+            oldest.copied().map(|id| parents.remove(id));
+        }
+        done.extend(path);
+    }
+    parents
+}
+
+/// When `id` became one with its root, if all that made it so has a time.
+fn joined<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> Option<&'a Stamp> {
+    let (mut at, mut latest) = (id, None);
+    while let Some((edge, to)) = parents.get(at) {
+        edge.stamp.known_time()?;
+        latest = latest.max(Some(&*edge.stamp));
+        at = to;
+    }
+    latest
+}
+
+fn root_of<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> &'a SmoochId {
+    let mut at = id;
+    while let Some((_, to)) = parents.get(at) {
+        at = to;
+    }
+    at
+}

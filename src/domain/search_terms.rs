@@ -1,0 +1,233 @@
+//! What lists and searches go by, of an app user as the world sees it.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::client::Client;
+use super::field::Field;
+use super::ids::SmoochId;
+use super::json_members::JsonMembers;
+use super::merge_group::MergeGroup;
+use super::record::Record;
+use super::search_words::split_words;
+use super::timestamp;
+use super::value::JsonText;
+use super::view::{View, clients, value};
+
+/// The texts that are searched for by their words.
+const SEARCHED: [Field; 4] = [Field::GivenName, Field::Surname, Field::Email, Field::UserId];
+
+/// What somebody is searched for by who has no name.
+static DISPLAY_NAME: LazyLock<Field> = LazyLock::new(|| Field::Other(Field::DISPLAY_NAME.into()));
+
+/// v2's `identities`.
+static IDENTITIES: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.identities".into()));
+
+/// What an app user is sorted and filtered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortKeys {
+    /// Event time of its last event, in µs since 1970.
+    pub last_seen: Option<i64>,
+    /// Its `signedUpAt` in µs since 1970, if that is a moment.
+    pub signed_up: Option<i64>,
+    /// It shows a `userId`.
+    pub identified: bool,
+    /// Its conversation has started.
+    pub started: bool,
+}
+
+/// What an app user is searched by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchTerms {
+    /// The words of its names, or else of its display name, of its e-mail address and its `userId`.
+    pub words: BTreeSet<String>,
+    /// Its e-mail address, as JSON text.
+    pub email: Option<JsonText>,
+    /// The platforms of its clients.
+    pub platforms: BTreeSet<String>,
+    /// The versions of the apps of its clients.
+    pub app_versions: BTreeSet<String>,
+    /// The e-mail addresses among its identities.
+    pub identity_emails: BTreeSet<String>,
+}
+
+/// What a client is listed by: what of it is a string.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientTraits<'a> {
+    /// Its `platform`.
+    pub platform: Option<Cow<'a, str>>,
+    /// Its `appVersion`.
+    pub app_version: Option<Cow<'a, str>>,
+}
+
+impl SortKeys {
+    /// Of everybody in a group.
+    pub fn of(group: &MergeGroup<'_>) -> Self {
+        Self {
+            last_seen: group.records().filter_map(|record| record.last_seen).max(),
+            signed_up: value(group, &Field::SignedUpAt)
+                .and_then(|text| timestamp::parse_json_timestamp(text)),
+            identified: value(group, &Field::UserId).is_some(),
+            started: group.records().any(|record| record.started),
+        }
+    }
+}
+
+impl SearchTerms {
+    /// Of everybody in a group.
+    pub fn of(group: &MergeGroup<'_>) -> Self {
+        let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
+        let other = (!has_name).then_some(&*DISPLAY_NAME);
+        let texts = SEARCHED.iter().chain(other).filter_map(|field| value(group, field));
+        // A name that is no text is searched for by what it looks like.
+        let texts =
+            texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
+        let (mut platforms, mut app_versions) = (BTreeSet::new(), BTreeSet::new());
+        for client in clients::shown(group, |_| true).values() {
+            let ClientTraits { platform, app_version } = client.traits();
+            platforms.extend(platform.map(Cow::into_owned));
+            app_versions.extend(app_version.map(Cow::into_owned));
+        }
+        Self {
+            words: texts.flat_map(|text| split_words(&text)).collect(),
+            email: value(group, &Field::Email).cloned(),
+            platforms,
+            app_versions,
+            identity_emails: value(group, &IDENTITIES).map(|text| emails(text)).unwrap_or_default(),
+        }
+    }
+
+    /// Whether a record certainly shows what it showed before, all of it but when it was seen and the flags that
+    /// only rise. Cheap, and true of nearly every event.
+    pub fn are_the_same(before: &Record, now: &Record) -> bool {
+        let (was, is) = (&before.smooch, &now.smooch);
+        let shown = |field: &Field| [was, is].map(|layer| layer.fields.get(field).map(|said| &said.value));
+        let same = |field: &Field| {
+            let [was, is] = shown(field);
+            was == is
+        };
+        let listed = |(_, was): clients::ClientValues<'_>, (_, is): clients::ClientValues<'_>| {
+            was == is || ClientTraits::among(was) == ClientTraits::among(is)
+        };
+        let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
+        let fields = SEARCHED.iter().chain([&*DISPLAY_NAME, &Field::SignedUpAt, &*IDENTITIES]).all(same);
+        before.is_plain() && now.is_plain() && fields && clients()
+    }
+}
+
+impl Client {
+    /// What it is listed by.
+    pub fn traits(&self) -> ClientTraits<'_> {
+        ClientTraits::among(&self.rest)
+    }
+}
+
+impl<'a> ClientTraits<'a> {
+    /// What a client with these members is listed by.
+    fn among(rest: &'a str) -> Self {
+        let (mut traits, mut members) = (Self::default(), JsonMembers::of(rest));
+        while let Some((key, value)) = members.next_up_to("\"platform\"") {
+            match key {
+                "\"platform\"" => traits.platform = text(value),
+                "\"appVersion\"" => traits.app_version = text(value),
+                _ => {}
+            }
+        }
+        traits
+    }
+}
+
+/// A JSON string as it is meant, copied only where it has escapes.
+fn text(quoted: &str) -> Option<Cow<'_, str>> {
+    let plain = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    if plain.contains('\\') {
+        serde_json::from_str(quoted).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(plain))
+    }
+}
+
+/// The addresses of the identities of type `email` in a JSON list of identities.
+fn emails(identities: &str) -> BTreeSet<String> {
+    #[derive(Deserialize)]
+    struct Identity {
+        #[serde(default)]
+        r#type: Value,
+        #[serde(default)]
+        value: Value,
+    }
+    let identities: Vec<Identity> = serde_json::from_str::<Vec<Value>>(identities)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|identity| serde_json::from_value(identity).ok())
+        .collect();
+    let email = |identity: Identity| match identity.value {
+        Value::String(email) if identity.r#type == "email" => Some(email),
+        _ => None,
+    };
+    identities.into_iter().filter_map(email).collect()
+}
+
+impl View {
+    /// Whether it has a property with this value: a string with these characters, or a number, a boolean or
+    /// anything else that is written like this.
+    pub fn has_property(&self, key: &str, value: &str) -> bool {
+        let told = self.get(&Field::Property(key.into()));
+        told.is_some_and(|told| **told == *value || *told == super::json_text(value))
+    }
+
+    /// Whether it has this e-mail address among its identities, whatever the case of its letters.
+    pub fn has_identity_email(&self, email: &str) -> bool {
+        let (identities, email) = (self.get(&IDENTITIES), email.to_lowercase());
+        identities.is_some_and(|text| emails(text).iter().any(|known| known.to_lowercase() == email))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_the_platform_and_the_version_that_it_says() {
+        for (rest, platform, version) in [
+            (r#"{"lastSeen":1,"platform":"ios"}"#, Some("ios"), None),
+            (r#"{"appVersion":"1.10","platform":"a\"b"}"#, Some("a\"b"), Some("1.10")),
+            (r#"{"appVersion":"1","platform":7}"#, None, Some("1")),
+            (r#"{"appVersion":1,"platform":"ios"}"#, Some("ios"), None),
+            (r#"{"appVersion":null,"platform":null}"#, None, None),
+            (r#"{"appVersion":"","platform":"ios"}"#, Some("ios"), Some("")),
+            (r#"{"info":{"platform":"ios","appVersion":"1"}}"#, None, None),
+            ("{}", None, None),
+        ] {
+            let client = Client { active: true, rest: rest.into() };
+            let traits = client.traits();
+            assert_eq!(
+                (traits.platform.as_deref(), traits.app_version.as_deref()),
+                (platform, version),
+                "{rest}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_type_email_are_found() {
+        for (identities, expected) in [
+            (r#"[{"type":"email","value":"a@x"},{"type":"phoneNumber","value":"+1"}]"#, &["a@x"][..]),
+            (
+                r#"[{"type":"email","value":"a@x"},{"type":"email","value":"B@x","verification":"verified"}]"#,
+                &["B@x", "a@x"],
+            ),
+            (r#"[{"type":"email","value":7},{"value":"a@x"},7,null,{"type":"email"}]"#, &[]),
+            ("[]", &[]),
+            ("null", &[]),
+            (r#"{"type":"email","value":"a@x"}"#, &[]),
+        ] {
+            let found = emails(identities);
+            assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{identities}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A record as facts, and a record that takes in what is known elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::fact::Fact;
+use super::ids::{ClientId, SmoochId, Stamp};
+use super::record::{Override, Record};
+use super::record_snapshot::{Assertion, RecordSnapshot, StampedAssertions};
+use super::value::join_register;
+
+/// Everything that a record holds, as facts: learned anywhere, in any order, they make the same record. What
+/// is left out is where its journal is and what was received lately.
+pub fn snapshot_facts(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<Fact> {
+    let mut said: BTreeMap<&Arc<Stamp>, Vec<Assertion>> = BTreeMap::new();
+    let mut say = |stamp, word| said.entry(stamp).or_default().push(word);
+    let smooch = &record.smooch;
+    smooch.complete_since.iter().for_each(|(part, stamp)| say(stamp, Assertion::Complete(*part)));
+    for (field, register) in &smooch.fields {
+        say(&register.stamp, Assertion::Field(field.clone(), register.value.clone()));
+    }
+    for (id, mentions) in &smooch.clients {
+        for said in mentions.said() {
+            say(&said.stamp, Assertion::Client(id.clone(), Some(said.value.clone())));
+        }
+        if let Some(removed) = mentions.removed() {
+            say(removed, Assertion::Client(id.clone(), None));
+        }
+    }
+    for (field, register) in &record.overrides {
+        let Override { value, basis } = &register.value;
+        say(&register.stamp, Assertion::Set(field.clone(), value.clone(), basis.clone()));
+    }
+    for (id, register) in &record.devices {
+        say(&register.stamp, Assertion::Device(id.clone(), register.value.clone()));
+    }
+    for (id, claim) in &record.claims {
+        say(&claim.stamp, Assertion::Claim(id.clone()));
+        if let Some(with) = claim.with.as_ref().filter(|with| *with != id) {
+            say(&claim.stamp, Assertion::OneClient(with.clone(), id.clone()));
+        }
+    }
+    let said = said.into_iter().map(|(stamp, words)| StampedAssertions { stamp: stamp.clone(), words });
+    let known = RecordSnapshot {
+        user: user.clone(),
+        said: said.collect(),
+        apart,
+        started: record.started,
+        secured: record.secured,
+        minted: record.minted,
+        removed: record.removed,
+        erased: record.erased,
+        first_seen: record.first_seen,
+        last_seen: record.last_seen,
+    };
+    let merges = record.into.iter().map(|(surviving, edge)| Fact::Linked {
+        surviving: surviving.clone(),
+        discarded: user.clone(),
+        stamp: edge.stamp.clone(),
+        joined: edge.value.joined,
+        reason: edge.value.reason,
+    });
+    std::iter::once(Fact::Known(known)).chain(merges).collect()
+}
+
+impl Record {
+    /// Takes in what is known elsewhere, but for what others are part of: a removal, and whose the clients
+    /// are.
+    pub(super) fn join(&mut self, known: &RecordSnapshot) {
+        self.secured |= known.secured;
+        self.minted |= known.minted;
+        if self.removed {
+            return;
+        }
+        self.started |= known.started;
+        self.first_seen = self.first_seen.into_iter().chain(known.first_seen).min();
+        self.last_seen = self.last_seen.max(known.last_seen);
+        let smooch = &mut self.smooch;
+        for (stamp, word) in known.assertions() {
+            match word {
+                Assertion::Complete(part) => smooch.complete(*part, stamp),
+                Assertion::Field(field, value) if smooch.is_current(field.part(), stamp) => {
+                    join_register(&mut smooch.fields, field.clone(), stamp, value.clone());
+                }
+                Assertion::Client(id, said) => smooch.client(id, stamp, said.as_ref()),
+                Assertion::Set(field, value, basis) => {
+                    let set = Override { value: value.clone(), basis: basis.clone() };
+                    join_register(&mut self.overrides, field.clone(), stamp, set);
+                }
+                Assertion::Device(id, value) => {
+                    join_register(&mut self.devices, id.clone(), stamp, value.clone())
+                }
+                Assertion::Field(..) | Assertion::Claim(_) | Assertion::OneClient(..) => {}
+            }
+        }
+    }
+
+    /// Whether nothing of it is news.
+    pub(super) fn knows(&self, known: &RecordSnapshot) -> bool {
+        if known.removed && !self.removed || known.erased && !self.erased {
+            return false;
+        }
+        let claimed = |(stamp, client): (&Arc<Stamp>, &ClientId)| {
+            self.claims.get(client).is_some_and(|claim| claim.stamp >= *stamp)
+        };
+        let one = |ids: [&ClientId; 2]| {
+            let [one, other] = ids.map(|id| self.claims.get(id).and_then(|claim| claim.with.as_ref()));
+            one.is_some() && one == other
+        };
+        let has_clients = known.claims().all(claimed) && known.client_id_pairs().all(one);
+        if !self.removed && !has_clients {
+            return false;
+        }
+        let mut joined = self.clone();
+        joined.join(known);
+        joined == *self
+    }
+}

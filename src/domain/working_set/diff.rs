@@ -1,0 +1,92 @@
+//! What a batch came to: the changes of app users, and of the clients' standings.
+
+use std::collections::BTreeSet;
+
+use super::{KeyRef, RecordKey, WorkingSet};
+use crate::domain::ids::{AppId, ClientId, SmoochId};
+use crate::domain::merge_group::root;
+use crate::domain::record::Record;
+use crate::domain::view::{Change, ChangeKind};
+
+impl WorkingSet {
+    /// What is different from what was loaded, by app and user, in the order of their names.
+    pub fn changes(&self) -> Vec<(AppId, Change)> {
+        let mut plain = Vec::new();
+        let mut touched = Vec::new();
+        let mut erased = Vec::new();
+        for (key, entry) in &self.entries {
+            match &entry.before {
+                None => {}
+                Some(Some(before)) if entry.now.erased && !before.erased => {
+                    erased.push(key);
+                    touched.push(key.clone());
+                }
+                Some(Some(before)) => match Change::of_plain(&key.1, before, &entry.now) {
+                    Some(change) => plain.extend(change.map(|change| (key.0.clone(), change))),
+                    None => touched.push(key.clone()),
+                },
+                Some(None) => touched.push(key.clone()),
+            }
+        }
+        // A pointer made anew, or gone with its holder, moves nobody who is not touched already.
+        let moved = self.pointers.iter().filter(|(_, pointer)| pointer.has_moved());
+        let moved = moved.flat_map(|((app, _), pointer)| {
+            pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone()))
+        });
+        let mut ids: BTreeSet<RecordKey> = BTreeSet::new();
+        for (app, id) in touched.into_iter().chain(moved) {
+            let roots = [root(&id, &|id| self.find(&app, id)), root(&id, &|id| self.find_before(&app, id))];
+            ids.extend(roots.into_iter().flatten().map(|root| (app.clone(), root.clone())));
+            ids.insert((app, id));
+        }
+        let between = |(app, id): RecordKey| {
+            let before =
+                self.view_by(&app, &id, &|id| self.find_before(&app, id), |pointer| pointer.before.as_ref());
+            let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
+            Some((app, change))
+        };
+        // Every _id that is erased is told, merged ones as well: who follows may have kept it somewhere.
+        erased.iter().for_each(|key| _ = ids.remove(*key));
+        let erased = erased.into_iter().map(|(app, id)| {
+            (app.clone(), Change { user: id.clone(), kind: ChangeKind::Erased, fields: Vec::new() })
+        });
+        let changes = ids.into_iter().filter_map(between).chain(plain).chain(erased);
+        let mut changes: Vec<_> = changes.collect();
+        changes.retain(|(_, change)| !change.user.is_app());
+        changes.sort_by_cached_key(|(app, change)| (app.clone(), change.user.clone()));
+        changes
+    }
+
+    /// Every record that was touched, and every root over one of them, before or now: whose row may be
+    /// another. Nobody else's root can have changed.
+    pub fn affected_records(&self) -> BTreeSet<RecordKey> {
+        let mut keys = BTreeSet::new();
+        for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.before.is_some()) {
+            let (app, id) = key;
+            keys.insert(key.clone());
+            // An edge stays for good, so who has none now had none before.
+            if !entry.now.into.is_empty() || !entry.now.from.is_empty() {
+                let now = root(id, &|id| self.find(app, id));
+                let roots = [now, root(id, &|id| self.find_before(app, id))].into_iter().flatten();
+                keys.extend(roots.map(|root| (app.clone(), root.clone())));
+            }
+        }
+        keys
+    }
+
+    /// Each record whose standing with a client has changed, with its standing before and now:
+    /// `Some(true)` holds it, `Some(false)` claims it in vain.
+    pub fn ownership_changes(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
+        let Some(pointer) = self.pointers.get(&KeyRef(app, client)) else { return Vec::new() };
+        let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {
+            let (id, _) = found.filter(|(_, record)| record.claims.contains_key(client))?;
+            Some(holder == Some(id))
+        };
+        let rows = pointer.claimants.iter().map(|id| {
+            let was = standing(self.find_before(app, id), pointer.before.as_ref());
+            let is = standing(self.find(app, id), pointer.now.as_ref());
+            (id, [was, is])
+        });
+        rows.filter(|(_, [was, is])| was != is).collect()
+    }
+}

@@ -1,0 +1,165 @@
+//! What an operator changes, through the admin listener. Who reaches that is trusted; a web page that an
+//! operator happens to look at is not.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::extract::{Path, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::body::{self, BodyLimits};
+use super::error::{ApiError, json};
+use super::{HttpState, State, reads, webhooks};
+use crate::clock::now_ms;
+use crate::ingest::queue::RetryJob;
+use crate::rebuild::{self, Comparison};
+use crate::smooch::json::without_mark;
+use crate::store::archive::Archive as _;
+use crate::store::sqlite::TABLES;
+use crate::store::{Seq, sqlite::SqliteReader};
+
+/// Bytes of a request to put rows right.
+const REBUILD_BYTES: usize = 8 << 20;
+
+/// Refuses whatever a web page can make a browser send: anything with an origin or from a page, and anything that is not
+/// declared as JSON, or as lines of it, which no page may send elsewhere without being asked for first.
+pub(super) async fn no_web_page(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let from_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
+    if from_page || headers.contains_key(header::ORIGIN) {
+        let why = "Web pages may not change anything here";
+        return ApiError::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
+    }
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let kind = kind.to_ascii_lowercase();
+    if !kind.starts_with(b"application/json") && !kind.starts_with(b"application/x-ndjson") {
+        let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
+        return ApiError::new(status, code, "content-type must be application/json").into_response();
+    }
+    next.run(request).await
+}
+
+fn seq(text: &str) -> Result<Seq, ApiError> {
+    text.parse().map_err(|_| ApiError::bad_request("The number of a body in quarantine is a whole number"))
+}
+
+fn not_held() -> ApiError {
+    ApiError::not_found("There is no such body in quarantine")
+}
+
+/// POST `/quarantine/{seq}/redrive`: reads a body of the quarantine again, by the bounds of today, and uses
+/// it as if it came now. 200 `{"seq","learned","kept","repeated","unusable","reason"?,"detail"?}`: without
+/// anything unusable it is out of the quarantine. 404 if it is not there.
+pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
+    let seq = seq(&number)?;
+    let quarantined = move |reader: &mut SqliteReader| reader.quarantined(seq);
+    let held = reads::QUARANTINED.run(&shared, quarantined).await?;
+    let held = held.ok_or_else(not_held)?;
+    let now = now_ms();
+    let read = webhooks::read(&shared, &held.app, now, &held.body);
+    let delivered = webhooks::split_usable(&held.app, now, held.body, read);
+    let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
+    let receipt = shared
+        .queue
+        .retry_quarantined(RetryJob { seq, held_since: held.received, webhook: delivered })
+        .await?;
+    let receipt = receipt.ok_or_else(not_held)?;
+    let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
+    tracing::info!(seq, learned, unusable, erased, "a body was redriven");
+    let mut answer = json!({ "seq": seq, "learned": receipt.learned, "kept": receipt.kept,
+                             "repeated": receipt.repeated, "unusable": receipt.quarantined });
+    if receipt.quarantined > 0 {
+        // What the worker could not apply has no reason here.
+        let (reason, detail) =
+            trouble.unwrap_or_else(|| ("cannot_apply", "it cannot be applied; the log says why".to_owned()));
+        answer["reason"] = reason.into();
+        answer["detail"] = detail.into();
+    }
+    Ok(json(StatusCode::OK, answer.to_string()))
+}
+
+/// DELETE `/quarantine/{seq}`: gives a body of the quarantine up. 200 `{}`; 404 if it is not there.
+pub(super) async fn give_up(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
+    let seq = seq(&number)?;
+    match shared.queue.drop_quarantined(vec![seq]).await? {
+        0 => Err(not_held()),
+        _ => {
+            tracing::info!(seq, "a body in quarantine was given up");
+            Ok(json(StatusCode::OK, "{}"))
+        }
+    }
+}
+
+/// What [`rebuild`] is asked.
+#[derive(Deserialize)]
+struct RebuildRequest {
+    /// The table of each row, and its key.
+    rows: Vec<(String, Vec<String>)>,
+    /// Derived tables that are to be made anew.
+    derived: Option<Vec<String>>,
+}
+
+/// POST `/rebuild` `{"rows":[[table,[key,…]],…]}`: makes these rows of the directory what the journal says,
+/// by the fold that `rollcall rebuild` keeps beside the database. The worker folds what is new, and replaces
+/// what differs, in one transaction. 200 `{"replaced"}`; 404 if there is no such fold.
+///
+/// With `"rows":[]` and `"derived":[name,…]` it has these derived tables made anew, in small steps. 200
+/// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: those that are not whole yet, and those that could not be
+/// made anew.
+pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
+    let bounds = BodyLimits { bytes: REBUILD_BYTES, time: shared.bounds.body_timeout };
+    let mut share = shared.bodies.share(true);
+    let body = body::read(&headers, body, bounds, &mut share).await?;
+    let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
+    let asked: RebuildRequest = serde_json::from_slice(without_mark(&body)).map_err(|_| malformed())?;
+    let row = |(name, key): (String, Vec<String>)| {
+        let table = TABLES.iter().position(|(table, _)| *table == name);
+        table.filter(|table| TABLES[*table].1.len() == key.len()).map(|table| (table, key))
+    };
+    let keys: Vec<_> = asked.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(malformed)?;
+    if let Some(names) = asked.derived.filter(|_| keys.is_empty()) {
+        return make_anew(&shared, &names).await;
+    }
+    if keys.is_empty() {
+        return Ok(json(StatusCode::OK, "{\"replaced\":0}"));
+    }
+    let database = shared.files.database.clone();
+    if !rebuild::rebuild_folder(&database).exists() {
+        return Err(ApiError::not_found("There is no fold of the journal beside the database"));
+    }
+    // Nearly all of the folding is done here, so that the worker is not held up.
+    let caught_up = tokio::task::spawn_blocking({
+        let database = database.clone();
+        move || Comparison::open(&database).map(|mut comparison| comparison.catch_up(&mut |_| ()))
+    });
+    let caught_up = caught_up.await.map_err(|error| error.to_string());
+    let caught_up = caught_up.and_then(|opened| opened.map_err(|error| error.to_string()));
+    if let Err(why) = caught_up.and_then(|ran| ran.map_err(|error| error.to_string())) {
+        tracing::error!("the journal cannot be folded: {why}");
+        return Err(ApiError::unavailable("unavailable", "The journal cannot be folded now; see the log"));
+    }
+    let rows = keys.len();
+    let differing = Box::new(move || rebuild::find_differing_rows(&database, &keys));
+    let replaced = shared.queue.submit_repair(differing).await?;
+    tracing::warn!(rows, replaced, "rows of the directory were put right from the journal");
+    Ok(json(StatusCode::OK, json!({ "replaced": replaced }).to_string()))
+}
+
+/// Has derived tables made anew; tells which are not whole yet.
+async fn make_anew(shared: &HttpState, names: &[String]) -> Result<Response, ApiError> {
+    if !names.iter().all(|name| shared.doubts.raise(name)) {
+        return Err(ApiError::bad_request("There is no such derived table"));
+    }
+    shared.queue.tick();
+    // Those that are only asked for are looked at first: from there each goes over to the others.
+    let asked: Vec<&str> = shared.doubts.raised().collect();
+    let begun = reads::REMAKING.run(shared, SqliteReader::remaking).await?;
+    let begun = begun.into_iter().map(|(name, ..)| name);
+    let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
+    let failed: Vec<&str> = shared.doubts.failed().collect();
+    Ok(json(StatusCode::OK, json!({ "replaced": 0, "remaking": all, "failed": failed }).to_string()))
+}

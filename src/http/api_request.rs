@@ -1,0 +1,410 @@
+//! A call to the REST interface: who asks, about whom, and what.
+
+use crate::store::Reader;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, MatchedPath, OriginalUri, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
+use sha2::{Digest as _, Sha256};
+
+use super::addresses::AsWritten;
+use super::auth::Caller;
+use super::error::{ApiError, json};
+use super::export_format::{ExportFormat, OF_PAGES};
+use super::middleware::BrowserAccess;
+use super::parameters::BRAND_PARAMETER;
+use super::{HttpState, body, parameters, reads};
+use crate::clock::now_ms;
+use crate::domain::brand::several_brands;
+use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
+use crate::domain::decide::PROPERTIES_BYTES;
+use crate::domain::{AppId, CallMade, Field, View, json_text};
+use crate::ingest::queue::{CommandJob, CommandResult, IdempotencyKey};
+use crate::smooch::iso;
+use crate::smooch::json::{Json, is_blank};
+use crate::smooch::rest::InvalidInput;
+use crate::store::sqlite::SqliteReader;
+
+/// The longest `Idempotency-Key`, in bytes.
+const LONGEST_KEY: usize = 255;
+
+/// The same as a refusal names it.
+pub(crate) const IN_THE_QUERY: &str = "`brandId` in the query";
+
+/// See the module.
+pub(super) struct ApiRequest {
+    pub(super) shared: Arc<HttpState>,
+    pub(super) caller: Caller,
+    pub(super) path: PathNames,
+    pub(super) query: Vec<(String, String)>,
+    /// When it came, in ms since 1970.
+    pub(super) received: i64,
+    method: Method,
+    uri: Uri,
+    /// The address as its sender wrote it, which no route may have fitted.
+    written: Uri,
+    pub(super) headers: HeaderMap,
+    body: Bytes,
+}
+
+impl FromRequest<Arc<HttpState>> for ApiRequest {
+    type Rejection = ApiError;
+
+    /// Knows who asks before it reads what.
+    async fn from_request(request: Request, shared: &Arc<HttpState>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        // The address as it came, not what nesting has left of it.
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
+        let written = parts.extensions.get::<AsWritten>().map_or(&uri, |written| &written.0).clone();
+        let (path, received) = (PathNames::of(uri.path()), now_ms());
+        let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
+        if uri.path().starts_with("/v2/") {
+            // App tokens and JWTs of an app user are v1's.
+            caller.must_be_app()?;
+        }
+        if let Some(browser) = parts.extensions.get::<BrowserAccess>() {
+            browser.may_read(&caller.authority);
+        }
+        shared.rates.take(&caller.credential)?;
+        let query = parameters::read(&uri)?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let of_no_use: &[&str] = if ExportFormat::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
+        parameters::of_call(&parts.method, route).check_but_for(of_no_use, &query)?;
+        let bounds = body::BodyLimits { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
+        let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
+            body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
+        } else {
+            // Some clients send one along with everything.
+            body::pass(&parts.headers, body, bounds, |_| Ok(())).await?;
+            Bytes::new()
+        };
+        let Parts { method, headers, .. } = parts;
+        Ok(Self {
+            shared: shared.clone(),
+            caller,
+            path,
+            query,
+            received,
+            method,
+            uri,
+            written,
+            headers,
+            body,
+        })
+    }
+}
+
+impl ApiRequest {
+    /// Whom the path names, in the brand that the query names.
+    pub(super) fn user(&self) -> Result<Name, ApiError> {
+        let user = self.path.user.as_deref();
+        let user = user.ok_or_else(|| {
+            ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
+        })?;
+        Ok(Name::from(user).in_brand(self.brand()?))
+    }
+
+    /// The brand in which a `userId` is looked for, if the query names one.
+    pub(super) fn brand(&self) -> Result<Option<&str>, ApiError> {
+        match self.query.iter().find(|(name, _)| name == BRAND_PARAMETER) {
+            Some((_, brand)) if brand.is_empty() => {
+                Err(ApiError::bad_request(format!("{BRAND_PARAMETER} must not be empty")))
+            }
+            Some((_, brand)) => Ok(Some(brand)),
+            None => Ok(None),
+        }
+    }
+
+    /// The path as it was asked for.
+    pub(super) fn path_as_asked(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// What stands after the app user's part of the path, such as a device's id.
+    pub(super) fn part(&self) -> Result<&str, ApiError> {
+        let part = self.path.part.as_deref();
+        part.ok_or_else(|| {
+            ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
+        })
+    }
+
+    /// Reads the body, which is an object; none at all is an empty one.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
+    ) -> Result<T, ApiError> {
+        let body: &[u8] = if is_blank(&self.body) { b"{}" } else { &self.body };
+        let document = Json::parse(body, self.shared.bounds.json_depth)
+            .map_err(|malformed| ApiError::bad_request(format!("The body is not JSON: {malformed}")))?;
+        if !matches!(document.value, Json::Object(_)) {
+            return Err(ApiError::bad_request("The body must be a JSON object"));
+        }
+        read(&document.value).map_err(|InvalidInput(problem)| ApiError::bad_request(problem))
+    }
+
+    /// Has something done by the worker; resolves once it is on disk.
+    pub(super) async fn ask(&self, action: Action) -> Result<CommandOutcome, ApiError> {
+        let place = brand_place(&action);
+        let command = Command {
+            action,
+            authority: self.caller.authority.clone(),
+            only_if: self.only_if()?,
+            at: iso(self.received),
+        };
+        let asked = CommandJob {
+            app: self.caller.app.clone(),
+            command,
+            received: self.received,
+            idempotency_key: self.idempotency_key()?,
+        };
+        let done = match self
+            .shared
+            .queue
+            .submit_command_with_call(asked, Some(Box::new(self.made())))
+            .await?
+        {
+            CommandResult::Fresh(done) | CommandResult::Repeated(done) => *done,
+            CommandResult::KeyReused => {
+                let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
+                return Err(ApiError::new(status, code, "This Idempotency-Key was used for another request"));
+            }
+        };
+        done.map_err(|refused| refusal(refused, place))
+    }
+
+    /// The call as the journal keeps it.
+    fn made(&self) -> CallMade {
+        let body = Some(&self.body).filter(|body| !body.is_empty());
+        let user_id =
+            if let Authority::User(user_id) = &self.caller.authority { Some(user_id) } else { None };
+        CallMade {
+            method: self.method.to_string(),
+            path: Some(self.written.to_string()),
+            key: self.caller.key.clone(),
+            scope: self.caller.scope.to_owned(),
+            user_id: user_id.and_then(|text| serde_json::from_str(text).ok()),
+            body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
+            erased: false,
+        }
+    }
+
+    /// Has something done that leaves an app user to be shown.
+    pub(super) async fn change(&self, action: Action) -> Result<View, ApiError> {
+        self.ask(action).await?.user.ok_or_else(no_user)
+    }
+
+    /// The tags of `If-Match`: the change is only to be made to what has one of them. `*` is anything, a
+    /// weak one is nothing.
+    fn only_if(&self) -> Result<Option<Vec<String>>, ApiError> {
+        if ![Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method) {
+            return Ok(None);
+        }
+        let tags = tags(&self.headers, header::IF_MATCH)?.filter(|tags| !tags.contains(&"*"));
+        Ok(tags.map(|tags| tags.iter().map(|tag| tag.trim_matches('"').to_owned()).collect()))
+    }
+
+    fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, ApiError> {
+        let Some(key) = self.headers.get("idempotency-key").filter(|_| self.method == Method::POST) else {
+            return Ok(None);
+        };
+        let key = key.to_str().ok().filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
+        let key = key.ok_or_else(|| {
+            ApiError::bad_request(format!("Idempotency-Key must be 1 to {LONGEST_KEY} printable characters"))
+        })?;
+        let asked =
+            Sha256::new().chain_update(self.uri.to_string()).chain_update([0]).chain_update(&self.body);
+        let key = format!("{}\n{key}", self.caller.credential);
+        Ok(Some(IdempotencyKey { key, fingerprint: asked.finalize().into() }))
+    }
+
+    /// What `show` makes, where it was read, of the app user whom the path names, if the caller may see them.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        show: impl Fn(&View) -> T + Copy + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (app, name) = (self.caller.app.clone(), self.user()?);
+        let (wanted, authority) = (name.clone(), self.caller.authority.clone());
+        let found = reads::APP_USER.run(&self.shared, move |reader| {
+            let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(None) };
+            let first = match secures(&authority, &view) {
+                Ok(_) if is_of_several(&authority, reader, &app)? => Err(Refusal::SeveralUsers),
+                first => first,
+            };
+            Ok(Some(first.map(|first| if first { Err(view.id) } else { Ok(show(&view)) })))
+        });
+        match (found.await?, &self.caller.authority) {
+            (Some(Ok(Ok(shown))), _) => Ok(shown),
+            // The first JWT that speaks for them secures them, whatever it asks: whom it was shown, of several.
+            (Some(Ok(Err(id))), _) => {
+                Ok(show(&self.change(Action::Secure { user: id.as_str().into() }).await?))
+            }
+            (Some(Err(refused)), _) => Err(refusal(refused, IN_THE_QUERY)),
+            (None, Authority::User(user_id)) if json_text(&name.text) != *user_id => {
+                Err(refusal(Refusal::NotYours, IN_THE_QUERY))
+            }
+            (None, _) => Err(no_user()),
+        }
+    }
+
+    /// An answer that shows an app user, with its tag; 304 for whoever has it already.
+    pub(super) fn show(
+        &self,
+        status: StatusCode,
+        UserRepresentation { tag, text }: UserRepresentation,
+    ) -> Response {
+        let known = tags(&self.headers, header::IF_NONE_MATCH).ok().flatten().unwrap_or_default();
+        // A proxy that compresses makes a tag weak; it is good enough for whoever only looks.
+        let is_known =
+            |known: &&str| *known == "*" || known.trim_start_matches("W/").trim_matches('"') == tag;
+        let looks = [Method::GET, Method::HEAD].contains(&self.method);
+        let mut response = if looks && known.iter().any(is_known) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            json(status, text)
+        };
+        if let Ok(tag) = HeaderValue::try_from(format!("\"{tag}\"")) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+/// An app user as an answer shows them.
+pub(super) struct UserRepresentation {
+    tag: String,
+    text: String,
+}
+
+impl UserRepresentation {
+    /// `text` is the whole answer.
+    pub(super) fn new(view: &View, text: String) -> Self {
+        Self { tag: view.tag(), text }
+    }
+}
+
+/// Whether this is the first JWT that speaks for an app user, if whoever has it may see them.
+fn secures(authority: &Authority, view: &View) -> Result<bool, Refusal> {
+    match authority {
+        Authority::Token if view.secured => Err(Refusal::Secured),
+        Authority::App | Authority::Token => Ok(false),
+        Authority::User(user_id) if view.get(&Field::UserId) == Some(user_id) => Ok(!view.secured),
+        Authority::User(_) => Err(Refusal::NotYours),
+    }
+}
+
+/// Whether a JWT's `userId` is carried by several app users: it must not reach one as if it were another's.
+fn is_of_several(
+    authority: &Authority,
+    reader: &mut SqliteReader,
+    app: &AppId,
+) -> crate::store::Result<bool> {
+    let Authority::User(own) = authority else { return Ok(false) };
+    let own: String = serde_json::from_str(own).unwrap_or_default();
+    Ok(reader.carriers(app, &own)?.len() > 1)
+}
+
+/// The tags in a header of a conditional request, each as it was written.
+fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<&str>>, ApiError> {
+    let mut all = None;
+    for value in headers.get_all(&name) {
+        let text = value.to_str().map_err(|_| ApiError::bad_request(format!("{name} is not text")))?;
+        all.get_or_insert_with(Vec::new).extend(text.split(',').map(str::trim));
+    }
+    Ok(all)
+}
+
+pub(super) fn no_user() -> ApiError {
+    ApiError::missing("user_not_found", "There is no app user with this _id or userId")
+}
+
+/// Where a call that changes something takes its brand.
+fn brand_place(action: &Action) -> &'static str {
+    match action {
+        Action::Init { .. } => "`brandId` in the body",
+        Action::Merge { .. } => "`brandId` beside its `_id` in the body",
+        _ => IN_THE_QUERY,
+    }
+}
+
+/// A refusal as it is answered. `place` is where the call takes a brand.
+fn refusal(refusal: Refusal, place: &str) -> ApiError {
+    match refusal {
+        Refusal::NoUser => no_user(),
+        Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
+        Refusal::NoMember => ApiError::not_found("The app user has no such part; it may be unmerged already"),
+        Refusal::Taken(id) => ApiError::taken(id.as_str()),
+        Refusal::Secured => ApiError::unauthorized(
+            "A JWT was used for this app user; an app token does not reach it any more",
+        ),
+        Refusal::NotYours => {
+            ApiError::new(StatusCode::FORBIDDEN, "forbidden", "The JWT's userId is not this app user's")
+        }
+        Refusal::Stale => ApiError::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition_failed",
+            "The app user has changed: its ETag is not the one in If-Match",
+        ),
+        Refusal::TooManyProperties => {
+            ApiError::bad_request(format!("The properties would have more than {PROPERTIES_BYTES} bytes"))
+        }
+        Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
+        Refusal::SameUser => ApiError::bad_request("The two are one app user already"),
+        Refusal::SeveralBrands(brands) => {
+            ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, place))
+        }
+        Refusal::Unchangeable(name) => ApiError::bad_request(format!(
+            "{name} cannot be changed by this call, and is another; leave it out, or say it as it is"
+        )),
+        Refusal::SeveralUsers => ApiError::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Several app users carry the JWT's userId, and a JWT speaks for one. Nothing was done: a JWT of scope app can \
+             name each by its _id",
+        ),
+        Refusal::NamesErased => ApiError::bad_request(
+            "The userId (v2: externalId) is, or contains, the _id of an app user that was erased, whom it would name",
+        ),
+        Refusal::SeveralCarriers => ApiError::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "Several app users carry the userId, and only one can be meant. Nothing was done: name the app user by its _id",
+        ),
+        Refusal::BrandByToken => ApiError::unauthorized(
+            "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \
+             done: a JWT of scope app may",
+        ),
+        Refusal::BrandByUser => ApiError::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The JWT's app user is not of this brand. Nothing was done: leave `brandId` out, or ask with a JWT of scope app",
+        ),
+    }
+}
+
+/// The names in a path, decoded each on its own: a `%2F` in a `userId` is not a slash of the path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct PathNames {
+    pub(super) app: Option<String>,
+    user: Option<String>,
+    part: Option<String>,
+}
+
+impl PathNames {
+    /// `/v1[/apps/{app}]/appusers[/{user}[/word[/{part}]]]`, and v2's.
+    pub(super) fn of(path: &str) -> Self {
+        let mut segments = path.split('/').skip(2).peekable();
+        // No name has NUL in it, and what has one is not stored.
+        let decode = |segment: &str| -> Option<String> {
+            let text = percent_decode_str(segment).decode_utf8().ok();
+            text.filter(|text| !text.contains('\0')).map(Into::into)
+        };
+        let app = segments.next_if_eq(&"apps").and_then(|_| segments.next());
+        let app = app.map(|segment| decode(segment).unwrap_or_default());
+        let user = segments.nth(1).and_then(decode);
+        Self { app, user, part: segments.nth(1).and_then(decode) }
+    }
+}

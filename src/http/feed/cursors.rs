@@ -1,0 +1,126 @@
+//! Where a follower is in the feed, as the text that it is given and gives back.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::http::error::ApiError;
+use crate::store::{Changes, Epoch};
+
+/// Where a follower is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FeedCursor {
+    /// It has applied every change up to this one.
+    Change(ChangeCursor),
+    /// It reads the snapshot.
+    Snapshot(Option<SnapshotCursor>),
+}
+
+/// A change as a follower names it: `3f9a1c0b7d24-15`. A number alone is what programs before epochs gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ChangeCursor {
+    pub(super) epoch: Option<Epoch>,
+    pub(super) seq: u64,
+}
+
+impl ChangeCursor {
+    /// The change as the feed names it.
+    pub(super) fn name(epoch: Epoch, seq: u64) -> String {
+        format!("{epoch}-{seq}")
+    }
+
+    /// The change that a follower names.
+    pub(super) fn read(text: &str) -> Result<Self, ApiError> {
+        // A number that the database can hold.
+        let number = |text: &str| text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
+        let since = match text.split_once('-') {
+            Some((epoch, seq)) => epoch.parse().ok().zip(number(seq)).map(|(epoch, seq)| (Some(epoch), seq)),
+            None => number(text).map(|seq| (None, seq)),
+        };
+        let (epoch, seq) = since.ok_or_else(|| {
+            ApiError::bad_request("since must be the next of a page, or the id of an event")
+        })?;
+        Ok(Self { epoch, seq })
+    }
+
+    /// Whether the feed can go on after this change: every change after it is kept, and it is of this feed.
+    /// 410 where a follower has to begin again.
+    pub(super) fn check(self, feed: &Changes) -> Result<(), ApiError> {
+        let gone = |why: &'static str| Err(ApiError::gone(why, feed.oldest).of_epoch(feed.epoch.epoch));
+        match self.epoch {
+            Some(epoch) if epoch != feed.epoch.epoch => {
+                return gone(
+                    "since is of another epoch: the database was restored or replaced; begin again with snapshot=true",
+                );
+            }
+            None if self.seq > 0 && !feed.epoch.is_first => {
+                return gone(
+                    "since has no epoch, and the database was restored or replaced; begin again with snapshot=true",
+                );
+            }
+            None if self.seq > feed.last => {
+                let description = format!("since is beyond the last change, {}", feed.last);
+                return Err(ApiError::bad_request(description));
+            }
+            _ => {}
+        }
+        if self.seq > feed.last {
+            return gone("since is beyond the last change; begin again with snapshot=true");
+        }
+        if self.seq + 1 < feed.oldest {
+            return gone("The changes to go on from are not kept any more; begin again with snapshot=true");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ChangeCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.epoch {
+            Some(epoch) => f.write_str(&Self::name(epoch, self.seq)),
+            None => write!(f, "{}", self.seq),
+        }
+    }
+}
+
+/// Where a follower is in the snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SnapshotCursor {
+    pub(super) epoch: Epoch,
+    /// The last change given before its first page.
+    pub(super) seq: u64,
+    /// The last app user it was shown; empty before the first.
+    pub(super) id: String,
+}
+
+/// How a place in a snapshot begins. The one of programs before epochs had no more than `snapshot`.
+const SNAPSHOT: &str = "snapshot of\0";
+
+impl SnapshotCursor {
+    pub(super) fn cursor(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{SNAPSHOT}{}\0{}\0{}", self.epoch, self.seq, self.id))
+    }
+
+    /// The change after which to follow once the snapshot is read.
+    pub(super) fn since(&self) -> ChangeCursor {
+        ChangeCursor { epoch: Some(self.epoch), seq: self.seq }
+    }
+
+    /// The same as a follower names it.
+    pub(super) fn next(&self) -> String {
+        ChangeCursor::name(self.epoch, self.seq)
+    }
+
+    /// The last app user it was shown.
+    pub(super) fn id(&self) -> Option<&str> {
+        Some(&*self.id).filter(|id| !id.is_empty())
+    }
+
+    pub(super) fn read(cursor: &str) -> Option<Self> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let (epoch, rest) = text.strip_prefix(SNAPSHOT)?.split_once('\0')?;
+        let (seq, id) = rest.split_once('\0')?;
+        Some(Self { epoch: epoch.parse().ok()?, seq: seq.parse().ok()?, id: id.to_owned() })
+    }
+}

@@ -1,0 +1,313 @@
+//! What a list can be asked for, whichever version asks: read in one place, for pages and for whatever
+//! else goes through a list.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+use super::api_request::ApiRequest;
+use super::error::ApiError;
+use super::parameters::BRAND_PARAMETER;
+use super::parameters::limit;
+use super::reads::{self, ReadKind};
+use crate::domain::list::{Filter, Query, Sort};
+use crate::domain::{AppVersion, View, timestamp};
+use crate::store::sqlite::SqliteReader;
+use crate::store::{Bounds, Listed, Place, Reader};
+
+/// The most rows that one look-up goes through; a page on which fewer fit than it may have goes on from there.
+const LOOKS: usize = 20_000;
+
+/// How many such look-ups a count that has a bound may take.
+const COUNT_PIECES: usize = 10;
+
+/// How far is counted with `count=true`, and the highest number that may be asked for instead.
+const DEFAULT_COUNT: u64 = 10_000;
+const MOST_COUNTED: u64 = 1_000_000;
+
+/// How a version writes the parameters that are its own.
+pub(super) struct ParameterNames {
+    limit: &'static str,
+    after: &'static str,
+    before: Option<&'static str>,
+    /// Another word for `userId`.
+    user_id: Option<&'static str>,
+    identity: Option<&'static str>,
+    most: usize,
+}
+
+/// v1's and v1.1's.
+pub(super) const V1: ParameterNames = ParameterNames {
+    limit: "limit",
+    after: "after",
+    before: None,
+    user_id: None,
+    identity: Some("identityEmail"),
+    most: 1000,
+};
+
+/// v2's.
+pub(super) const V2: ParameterNames = ParameterNames {
+    limit: "page[size]",
+    after: "page[after]",
+    before: Some("page[before]"),
+    user_id: Some("externalId"),
+    identity: Some("filter[identities.email]"),
+    most: 100,
+};
+
+/// How many a page has without being told.
+const DEFAULT_LIMIT: usize = 25;
+
+/// A list that is asked for.
+#[derive(Debug)]
+pub(super) struct ListRequest {
+    pub(super) query: Query,
+    pub(super) limit: usize,
+    pub(super) from: PageStart,
+    /// How far those who fit are counted beside the page.
+    pub(super) count: CountMode,
+}
+
+/// How far those who fit are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CountMode {
+    /// Not at all.
+    Off,
+    /// Up to this many.
+    UpTo(u64),
+    /// All of them.
+    Exact,
+}
+
+/// How many fit.
+pub(super) struct FitCount {
+    fit: u64,
+    /// It is all of them; else there may be more.
+    exact: bool,
+}
+
+impl FitCount {
+    /// The members of an answer that tell it, each with a comma before it.
+    pub(super) fn members(&self) -> String {
+        format!(",\"count\":{},\"countExact\":{}", self.fit, self.exact)
+    }
+}
+
+/// A page as it is shown.
+pub(super) struct ShownPage<T> {
+    pub(super) users: T,
+    /// The places of the first and of the last of them.
+    pub(super) ends: Option<[Place; 2]>,
+    /// Where the next page begins; nothing if there is none.
+    pub(super) next: Option<Place>,
+}
+
+/// Where a page begins.
+#[derive(Debug, PartialEq)]
+pub(super) enum PageStart {
+    Start,
+    After(Place),
+    /// The page ends there.
+    Before(Place),
+}
+
+impl ListRequest {
+    /// Reads the parameters of a request. 400 names the one that has a value it cannot have.
+    pub(super) fn read(parameters: &[(String, String)], words: &ParameterNames) -> Result<Self, ApiError> {
+        let (mut after, mut before) = (None, None);
+        let mut asked = Self {
+            query: Query::default(),
+            limit: DEFAULT_LIMIT,
+            from: PageStart::Start,
+            count: CountMode::Off,
+        };
+        for (name, value) in parameters {
+            let filter = &mut asked.query.filter;
+            match name.as_str() {
+                name if name == words.limit => asked.limit = limit(name, value, words.most)?,
+                name if name == words.after => after = Some((words.after, value)),
+                name if Some(name) == words.before => before = words.before.map(|name| (name, value)),
+                name if Some(name) == words.identity => filter.identity_email = some(name, value)?,
+                "userId" | "externalId" if filter.user_id.is_some() => {
+                    return Err(ApiError::bad_request(
+                        "userId and externalId are the same: give one of them",
+                    ));
+                }
+                name if Some(name) == words.user_id => filter.user_id = some(name, value)?,
+                BRAND_PARAMETER => filter.brand = some(name, value)?,
+                "q" => filter.q = some(name, value)?,
+                "userId" => filter.user_id = some(name, value)?,
+                "email" => filter.email = some(name, value)?,
+                "platform" => filter.client.platform = some(name, value)?,
+                "appVersion" => filter.client.version = some(name, value)?,
+                "appVersionSince" => filter.client.version_since = Some(version(name, value)?),
+                "appVersionBefore" => filter.client.version_before = Some(version(name, value)?),
+                "identified" => filter.identified = Some(boolean(name, value)?),
+                "conversationStarted" => filter.started = Some(boolean(name, value)?),
+                "seenSince" => filter.seen.since = Some(time(name, value)?),
+                "seenBefore" => filter.seen.before = Some(time(name, value)?),
+                "signedUpSince" => filter.signed_up.since = Some(time(name, value)?),
+                "signedUpBefore" => filter.signed_up.before = Some(time(name, value)?),
+                "sort" => (asked.query.sort, asked.query.descending) = sort(value)?,
+                "count" => asked.count = count(value)?,
+                // What the call does not know was refused before.
+                name => {
+                    let property = name.strip_prefix("property.");
+                    filter.properties.extend(property.map(|key| (key.to_owned(), value.clone())));
+                }
+            }
+        }
+        asked.from = match (after, before) {
+            (Some((after, _)), Some((before, _))) => {
+                return Err(ApiError::bad_request(format!("{after} and {before} exclude each other")));
+            }
+            // All parameters are known now, and with them the list.
+            (Some((name, cursor)), _) => PageStart::After(place(&asked.query, name, cursor)?),
+            (_, Some((name, cursor))) => PageStart::Before(place(&asked.query, name, cursor)?),
+            (None, None) => PageStart::Start,
+        };
+        Ok(asked)
+    }
+
+    /// The page, as `show` makes it of those who are on it. 410 for a cursor so old that the list cannot be gone
+    /// on with.
+    pub(super) async fn page<T: Send + 'static>(
+        &self,
+        request: &ApiRequest,
+        kind: &ReadKind,
+        show: impl FnOnce(&[View]) -> T + Send + 'static,
+    ) -> Result<ShownPage<T>, ApiError> {
+        let (mut query, app) = (self.query.clone(), request.caller.app.clone());
+        let bounds = Bounds { limit: self.limit, looks: LOOKS };
+        let backwards = matches!(self.from, PageStart::Before(_));
+        let from = match &self.from {
+            PageStart::Start => None,
+            PageStart::After(place) => Some(place.clone()),
+            PageStart::Before(place) => Some(place.clone().backwards()),
+        };
+        query.descending ^= backwards;
+        let read = move |reader: &mut SqliteReader| {
+            let Listed::Page(mut page) = reader.page(&app, &query, from.as_ref(), bounds)? else {
+                return Ok(None);
+            };
+            if backwards {
+                page.users.reverse();
+            }
+            Ok(Some(ShownPage { users: show(&page.users), ends: page.ends, next: page.next }))
+        };
+        let page = kind.run(&request.shared, read).await?;
+        request.shared.presence.mark_told();
+        page.ok_or_else(|| {
+            ApiError::expired(
+                "Too much has changed since the page before to go on after it, or the database was restored; begin the list \
+                 again",
+            )
+        })
+    }
+
+    /// How many fit, if that is asked: a piece at a time, so that other reads get their turn.
+    pub(super) async fn count(&self, request: &ApiRequest) -> Result<Option<FitCount>, ApiError> {
+        let (most, pieces) = match self.count {
+            CountMode::Off => return Ok(None),
+            CountMode::UpTo(most) => (most, COUNT_PIECES),
+            CountMode::Exact => (u64::MAX, usize::MAX),
+        };
+        let read = reads::COUNT.begin(&request.shared)?;
+        let (mut fit, mut after) = (0, None);
+        for _ in 0..pieces {
+            let (filter, app): (Filter, _) = (self.query.filter.clone(), request.caller.app.clone());
+            let count = move |reader: &mut SqliteReader| reader.count(&app, &filter, after.as_ref(), LOOKS);
+            let counted = read.run(count).await?;
+            fit += counted.fit;
+            after = counted.next;
+            if after.is_none() || fit > most {
+                break;
+            }
+        }
+        Ok(Some(FitCount { fit: fit.min(most), exact: after.is_none() && fit <= most }))
+    }
+}
+
+fn count(value: &str) -> Result<CountMode, ApiError> {
+    match value {
+        "exact" => Ok(CountMode::Exact),
+        "true" => Ok(CountMode::UpTo(DEFAULT_COUNT)),
+        "false" => Ok(CountMode::Off),
+        number => number
+            .parse()
+            .ok()
+            .filter(|most| (1..=MOST_COUNTED).contains(most))
+            .map(CountMode::UpTo)
+            .ok_or_else(|| {
+                ApiError::bad_request(format!(
+                    "count must be true, exact, or a number from 1 to {MOST_COUNTED}"
+                ))
+            }),
+    }
+}
+
+/// A text that says something.
+fn some(name: &str, value: &str) -> Result<Option<String>, ApiError> {
+    if value.is_empty() {
+        return Err(ApiError::bad_request(format!("{name} must not be empty")));
+    }
+    Ok(Some(value.to_owned()))
+}
+
+fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
+    value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
+}
+
+fn version(name: &str, value: &str) -> Result<AppVersion, ApiError> {
+    AppVersion::read(value)
+        .ok_or_else(|| ApiError::bad_request(format!("{name} must be a version such as 1.10 or 2.0-beta")))
+}
+
+/// A moment, in µs since 1970.
+fn time(name: &str, value: &str) -> Result<i64, ApiError> {
+    timestamp::parse_parameter(value)
+        .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
+}
+
+fn sort(value: &str) -> Result<(Sort, bool), ApiError> {
+    let (by, descending) = value.strip_prefix('-').map_or((value, false), |by| (by, true));
+    let by = match by {
+        "_id" => Sort::Id,
+        "lastSeen" => Sort::LastSeen,
+        "signedUpAt" => Sort::SignedUp,
+        _ => {
+            let expected = "sort must be _id, lastSeen or signedUpAt, or one of these after a -";
+            return Err(ApiError::bad_request(expected));
+        }
+    };
+    Ok((by, descending))
+}
+
+/// What tells the list of a cursor from others.
+fn fingerprint(query: &Query) -> [u8; 8] {
+    // Options, texts and numbers: they can always be written.
+    let digest = Sha256::digest(postcard::to_stdvec(query).unwrap_or_default());
+    std::array::from_fn(|n| digest[n])
+}
+
+/// A place as whoever reads a list page by page is told it.
+pub(super) fn cursor(query: &Query, place: &Place) -> String {
+    URL_SAFE_NO_PAD.encode(postcard::to_extend(place, fingerprint(query).to_vec()).unwrap_or_default())
+}
+
+/// The place in a cursor. A cursor of another list is refused.
+fn place(query: &Query, name: &str, cursor: &str) -> Result<Place, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+    let read = bytes.split_at_checked(8).and_then(|(of, place)| match postcard::take_from_bytes(place) {
+        Ok((place, [])) => Some((of, place)),
+        _ => None,
+    });
+    match read {
+        Some((of, place)) if of == fingerprint(query) => Ok(place),
+        Some(_) => Err(ApiError::bad_request(format!(
+            "{name} is not a cursor of this list: filters and sort must be those of the page it is from"
+        ))),
+        None => Err(ApiError::bad_request(format!("{name} is not a cursor of this list"))),
+    }
+}

@@ -1,0 +1,120 @@
+//! What a request is called in the log: an id of its own, and the trace of whoever called.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use bytes::Bytes;
+use tracing::Level;
+use uuid::Uuid;
+
+use crate::request_context::RequestContext;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who logs answers.
+const ANSWERS: &str = "rollcall::http::listen";
+
+/// The longest id that is taken from a caller, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// The name of a request.
+pub(super) struct RequestId {
+    id: HeaderValue,
+    /// The same for the log.
+    pub(super) request: RequestContext,
+}
+
+impl RequestId {
+    /// The caller's `X-RequestContext-Id` if it is fit for a log line, else a new one; and trace and span of its
+    /// `traceparent`. Every log line of the request has them.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).map(HeaderValue::as_bytes).filter(|id| is_fit(id));
+        let id = given.map_or_else(
+            || {
+                let mut text = Uuid::encode_buffer();
+                let text: &str = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+                Bytes::copy_from_slice(text.as_bytes())
+            },
+            Bytes::copy_from_slice,
+        );
+        let caller = headers.get("traceparent").and_then(|value| parent(value.to_str().ok()?));
+        let request = RequestContext::new(id.clone(), caller);
+        let id = HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static(""));
+        Self { id, request }
+    }
+
+    /// The answer with the request's id.
+    pub(super) fn name(self, mut response: Response) -> Response {
+        response.headers_mut().insert(REQUEST_ID, self.id);
+        response
+    }
+}
+
+/// The route of a request, in the extensions of its answer, for the log.
+#[derive(Clone)]
+pub(super) struct Route(Arc<str>);
+
+impl Route {
+    /// Notes the route, never the path, where the log of answers is on. Nothing where no route fitted.
+    pub(super) fn note(response: &mut Response, route: Option<&str>) {
+        if tracing::enabled!(target: ANSWERS, Level::DEBUG) {
+            response.extensions_mut().insert(Self(route.unwrap_or("none").into()));
+        }
+    }
+
+    /// The route that was noted.
+    pub(super) fn of(response: &Response) -> &str {
+        response.extensions().get::<Self>().map_or("none", |route| &route.0)
+    }
+}
+
+fn is_fit(id: &[u8]) -> bool {
+    let fit = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(fit)
+}
+
+/// RequestId and span of a W3C `traceparent`; nothing of one that is malformed. What a later version adds behind
+/// these is not looked at.
+fn parent(text: &str) -> Option<(&str, &str)> {
+    let mut parts = text.split('-');
+    let mut hex = |length: usize| {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        parts.next().filter(|part| part.len() == length && part.bytes().all(is_hex))
+    };
+    let (version, trace, span, _flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
+    let says_something = |id: &str| id.bytes().any(|byte| byte != b'0');
+    let rest = parts.next().is_some();
+    let known = version != "ff" && (version != "00" || !rest);
+    (known && says_something(trace) && says_something(span)).then_some((trace, span))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceparent_is_taken_as_w3c_has_it() {
+        let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        for (text, is) in [
+            (format!("00-{trace}-{span}-01"), true),
+            (format!("00-{trace}-{span}-00"), true),
+            (format!("cc-{trace}-{span}-01-what-the-future-will-be-like"), true),
+            (format!("cc-{trace}-{span}-01"), true),
+            (format!("00-{trace}-{span}-01-more"), false),
+            (format!("ff-{trace}-{span}-01"), false),
+            (format!("00-{}-{span}-01", trace.to_uppercase()), false),
+            (format!("00-{}-{span}-01", "0".repeat(32)), false),
+            (format!("00-{trace}-{}-01", "0".repeat(16)), false),
+            (format!("00-{}-{span}-01", &trace[1..]), false),
+            (format!("00-{trace}-{span}"), false),
+            (format!("00-{trace}-{span}-1"), false),
+            (format!("0-{trace}-{span}-01"), false),
+            (format!("00-{trace}-{}-01", "g".repeat(16)), false),
+            (String::new(), false),
+            ("canary".to_owned(), false),
+        ] {
+            assert_eq!(parent(&text), is.then_some((trace, span)), "{text}");
+        }
+    }
+}

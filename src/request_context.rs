@@ -1,0 +1,58 @@
+//! What a request is called in the log, wherever it is worked on.
+//!
+//! Few requests are logged at all, so its name becomes a span only where a line is written.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::Span;
+use tracing::field::Empty;
+
+tokio::task_local! {
+    static CURRENT: RequestContext;
+}
+
+/// The name of a request, or of nothing. A clone is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct RequestContext {
+    id: Bytes,
+    /// Trace and span of whoever called.
+    caller: Option<Arc<(String, String)>>,
+}
+
+impl RequestContext {
+    /// With its id, which is ASCII, and trace and span of whoever called.
+    pub fn new(id: Bytes, caller: Option<(&str, &str)>) -> Self {
+        let caller = caller.map(|(trace, span)| Arc::new((trace.to_owned(), span.to_owned())));
+        Self { id, caller }
+    }
+
+    /// The one that is worked on here; nothing if there is none.
+    pub fn current() -> Self {
+        CURRENT.try_with(Self::clone).unwrap_or_default()
+    }
+
+    /// Works on it: every log line that is written meanwhile has its name.
+    pub async fn cover<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self, work).await
+    }
+
+    /// The same on a thread of one's own.
+    pub fn cover_here<T>(self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self, work)
+    }
+
+    /// What a log line shows of it.
+    pub fn span(&self) -> Span {
+        let Some(request_id) = std::str::from_utf8(&self.id).ok().filter(|id| !id.is_empty()) else {
+            return Span::none();
+        };
+        // Of the highest level, because a line without its request is of little use.
+        let span = tracing::error_span!("request", request_id, trace_id = Empty, span_id = Empty);
+        if let Some((trace, parent)) = self.caller.as_deref() {
+            span.record("trace_id", trace);
+            span.record("span_id", parent);
+        }
+        span
+    }
+}
