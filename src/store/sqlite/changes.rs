@@ -36,7 +36,7 @@ pub(super) fn read(conn: &Connection, app: &AppId, after: u64, limit: usize) -> 
         changes.push(changed);
     }
     let last = last_change(conn, app)?;
-    let epoch = epoch_marker::current(conn)?;
+    let epoch = epoch_marker::read_epoch(conn)?;
     let oldest = oldest(conn, app)?.unwrap_or(last + 1);
     let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
     let after = (after as u64).max(oldest.saturating_sub(1));

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::derived::{Remaking, of};
+use super::derived::{Remaking, derived_error};
 use super::epoch_marker;
 use super::{Error, Result};
 use crate::domain::list::{Filter, Query, Sort, Span};
@@ -45,7 +45,7 @@ pub(super) fn page(
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
     let by_time = query.sort != Sort::Id;
     let moves = if by_time { number("SELECT max(n) FROM moves")?.unwrap_or(0) } else { 0 };
-    let epoch = by_time.then(|| epoch_marker::current(conn)).transpose()?.map(|is| is.epoch);
+    let epoch = by_time.then(|| epoch_marker::read_epoch(conn)).transpose()?.map(|is| is.epoch);
     if let Some(after) = after.filter(|_| by_time)
         && (after.epoch != epoch
             || (after.moves > moves && after.moves != i64::MAX)
@@ -124,8 +124,9 @@ pub(super) fn count(
 /// The latest moment at which an app user of an app was seen.
 fn latest(conn: &Connection, app: &AppId) -> Result<i64> {
     let sql = "SELECT max(last_seen) FROM seen WHERE app = ?1";
-    let mut select = conn.prepare_cached(sql).map_err(of("seen"))?;
-    let latest: Option<i64> = select.query_row([app.as_str()], |row| row.get(0)).map_err(of("seen"))?;
+    let mut select = conn.prepare_cached(sql).map_err(derived_error("seen"))?;
+    let latest: Option<i64> =
+        select.query_row([app.as_str()], |row| row.get(0)).map_err(derived_error("seen"))?;
     Ok(latest.unwrap_or(NONE))
 }
 
@@ -247,7 +248,7 @@ impl Listing<'_> {
         let (key, id) = after.map_or_else(|| start(query), |after| (after.key, after.id.as_str()));
         let sql = walk_sql(query, after.is_none());
         let name = if query.sort == Sort::LastSeen { "seen" } else { "indexes" };
-        let mut select = conn.prepare_cached(&sql).map_err(of(name))?;
+        let mut select = conn.prepare_cached(&sql).map_err(derived_error(name))?;
         let looks = self.bounds.looks;
         let mut rows = select.query(params![self.lister.app.as_str(), key, id, looks as i64])?;
         let (mut looked, mut last) = (0, None);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::clearing::Done;
-use super::derived::{numbered, of};
+use super::derived::{derived_error, number_error};
 use super::listing::Listing;
 use super::load::{Loader, reported_user_ids};
 use super::transaction::WriteTransaction;
@@ -62,14 +62,14 @@ impl<'a> SqliteTxn<'a> {
                 entry.body as i64,
                 entry.place as i64
             ];
-            insert.execute(row).map_err(numbered)?;
+            insert.execute(row).map_err(number_error)?;
             self.next_seq = entry.seq + 1;
         }
         if let Some(first) = batch.entries.first() {
             let packed = self.state.packer.pack(&batch.bodies)?;
             let sql = "INSERT INTO bodies (first_seq, dictionary, bodies) VALUES (?1, ?2, ?3)";
             let mut insert = self.txn.prepare_cached(sql)?;
-            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(numbered)?;
+            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(number_error)?;
         }
         Ok(())
     }
@@ -124,9 +124,9 @@ impl<'a> SqliteTxn<'a> {
         if identifiers.is_empty() {
             return Ok(());
         }
-        let mut statement = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
+        let mut statement = self.txn.prepare_cached(sql).map_err(derived_error("identifiers"))?;
         let mut rows = identifiers.iter();
-        rows.try_for_each(|row| statement.execute(row).map(drop)).map_err(of("identifiers"))
+        rows.try_for_each(|row| statement.execute(row).map(drop)).map_err(derived_error("identifiers"))
     }
 
     fn changes(&mut self, now: i64, changes: &[(AppId, Change)]) -> Result<()> {
@@ -150,7 +150,7 @@ impl<'a> SqliteTxn<'a> {
             let journal = self.next_seq.saturating_sub(1) as i64;
             let user = change.user.as_str();
             let row = params![app.as_str(), (last + 1) as i64, journal, now, kind, user, surviving, fields];
-            insert.execute(row).map_err(numbered)?;
+            insert.execute(row).map_err(number_error)?;
         }
         let sql =
             "INSERT INTO feeds (app, seq) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET seq = excluded.seq";

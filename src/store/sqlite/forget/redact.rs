@@ -207,7 +207,7 @@ impl Forget<'_> {
     }
 
     fn delete(&mut self, entry: &Entry) -> Result<()> {
-        gaps::note(self.conn, entry.seq)?;
+        gaps::add_gap(self.conn, entry.seq)?;
         self.conn.execute("DELETE FROM journal WHERE seq = ?1", [entry.seq as i64])?;
         self.counts.journal_entries += 1;
         Ok(())

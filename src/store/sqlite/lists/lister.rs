@@ -10,7 +10,7 @@ use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::format::list_columns::{IDENTIFIED, NONE, STARTED};
 use crate::format::search_words::Wanted;
 use crate::store::sqlite::Result;
-use crate::store::sqlite::derived::of;
+use crate::store::sqlite::derived::derived_error;
 use crate::store::sqlite::load::Loader;
 use crate::store::sqlite::reader::show;
 
@@ -111,9 +111,10 @@ impl Lister<'_> {
             return self.carriers(user_id).map(Some);
         }
         let few = |name, sql: &str, params: &[&dyn ToSql]| -> Result<Option<BTreeSet<i64>>> {
-            let mut select = conn.prepare_cached(&format!("{sql} LIMIT {}", FEW + 1)).map_err(of(name))?;
-            let rows = select.query_map(params, |row| row.get(0)).map_err(of(name))?;
-            let rows: Vec<i64> = rows.collect::<rusqlite::Result<_>>().map_err(of(name))?;
+            let mut select =
+                conn.prepare_cached(&format!("{sql} LIMIT {}", FEW + 1)).map_err(derived_error(name))?;
+            let rows = select.query_map(params, |row| row.get(0)).map_err(derived_error(name))?;
+            let rows: Vec<i64> = rows.collect::<rusqlite::Result<_>>().map_err(derived_error(name))?;
             Ok((rows.len() <= FEW).then(|| rows.into_iter().collect()))
         };
         if self.usable.search
