@@ -64,15 +64,8 @@ fn changed(row: &rusqlite::Row<'_>) -> Result<Changed> {
     let surviving: Option<String> = row.get(4)?;
     let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
     let (seq, time) = (row.get::<_, i64>(0)? as u64, row.get(1)?);
-    let kind = match (&*kind, surviving) {
-        ("created", _) => ChangeKind::Created,
-        ("updated", _) => ChangeKind::Updated,
-        ("merged", Some(surviving)) => ChangeKind::Merged { surviving: surviving.as_str().into() },
-        ("unmerged", _) => ChangeKind::Unmerged,
-        ("removed", _) => ChangeKind::Removed,
-        ("erased", _) => ChangeKind::Erased,
-        (other, _) => return Err(damaged(format!("kind {other}"))),
-    };
+    let surviving = surviving.map(|surviving| surviving.as_str().into());
+    let kind = ChangeKind::from_parts(&kind, surviving).ok_or_else(|| damaged(format!("kind {kind}")))?;
     let fields = serde_json::from_str(&fields).map_err(|error| damaged(error.to_string()))?;
     Ok(Changed { seq, time, change: Change { user, kind, fields }, user: None })
 }

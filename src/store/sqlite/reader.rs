@@ -357,15 +357,11 @@ pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
     let entry = Entry {
         seq: row.get::<_, i64>(0)? as u64,
         app: row.get_ref(1)?.as_str()?.into(),
-        source: match row.get_ref(2)?.as_str()? {
-            "api" => Source::Api,
-            "reduced" => Source::Reduced,
-            _ => Source::Webhook,
-        },
+        source: row.get_ref(2)?.as_str()?.parse().unwrap_or(Source::Webhook),
         received: row.get(3)?,
         event_time: row.get(4)?,
         trigger: row.get_ref(5)?.as_str()?.into(),
-        outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
+        outcome: row.get_ref(6)?.as_str()?.parse().unwrap_or(Outcome::Kept),
         digest: row.get(7)?,
         users: Vec::new(),
         body: row.get::<_, i64>(9)? as usize,

@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::format::bodies::DICTIONARY;
 use crate::store::archive::Row;
-use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
+use crate::store::{Answered, Batch, Keys, Link, Saved, Seq, Txn};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
@@ -48,11 +48,11 @@ impl<'a> SqliteTxn<'a> {
                 entry.users.iter().map(|(id, prev)| (id.as_str(), *prev)).collect();
             let users =
                 serde_json::to_string(&users).map_err(|error| Error::Unavailable(error.to_string()))?;
-            let outcome = outcome_name(entry.outcome);
+            let outcome = entry.outcome.as_str();
             let row = params![
                 entry.seq as i64,
                 entry.app.as_str(),
-                source_name(entry.source),
+                entry.source.as_str(),
                 entry.received,
                 entry.event_time,
                 &*entry.trigger,
@@ -137,14 +137,7 @@ impl<'a> SqliteTxn<'a> {
         for (app, change) in changes {
             let last = self.feeds.get(app).or_else(|| self.state.feeds.get(app)).copied().unwrap_or(0);
             self.feeds.insert(app.clone(), last + 1);
-            let (kind, surviving) = match &change.kind {
-                ChangeKind::Created => ("created", None),
-                ChangeKind::Updated => ("updated", None),
-                ChangeKind::Merged { surviving } => ("merged", Some(surviving.as_str())),
-                ChangeKind::Unmerged => ("unmerged", None),
-                ChangeKind::Removed => ("removed", None),
-                ChangeKind::Erased => ("erased", None),
-            };
+            let (kind, surviving) = (change.kind.as_str(), change.kind.surviving().map(SmoochId::as_str));
             let fields = serde_json::to_string(&change.fields)
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
             let journal = self.next_seq.saturating_sub(1) as i64;
@@ -353,23 +346,6 @@ pub(super) fn last_change(conn: &Connection, app: &AppId) -> Result<u64> {
     let mut select = conn.prepare_cached(sql)?;
     let last: i64 = select.query_row([app.as_str()], |row| row.get(0))?;
     Ok(last as u64)
-}
-
-/// How the journal writes a source.
-pub(super) fn source_name(source: Source) -> &'static str {
-    match source {
-        Source::Webhook => "webhook",
-        Source::Reduced => "reduced",
-        Source::Api => "api",
-    }
-}
-
-/// How the journal writes an outcome.
-pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Learned => "learned",
-        Outcome::Kept => "kept",
-    }
 }
 
 /// Reads the `users` of a journal entry.
