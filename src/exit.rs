@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::store;
-use crate::store::sqlite::{CopyError, OpenError, Refusal};
+use crate::store::sqlite::{CopyError, OpenError, OutputError};
 
 /// It failed, or found what should not be.
 pub const FAILED: u8 = 1;
@@ -58,7 +58,7 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
         let refused = || {
             cause
                 .downcast_ref()
-                .map(|refusal| if matches!(refusal, Refusal::Io { .. }) { IO } else { FAILED })
+                .map(|refusal| if matches!(refusal, OutputError::Io { .. }) { IO } else { FAILED })
         };
         failure.or_else(|| cause.downcast_ref().map(of_copy)).or_else(open).or_else(refused)
     };
@@ -68,7 +68,7 @@ pub fn failed(error: &anyhow::Error) -> ExitCode {
 fn of_copy(error: &CopyError) -> u8 {
     match error {
         CopyError::Io { .. } | CopyError::Store { .. } | CopyError::NoRoom { .. } => IO,
-        CopyError::Refused(Refusal::Io { .. }) => IO,
+        CopyError::Refused(OutputError::Io { .. }) => IO,
         CopyError::Open(error) => of_open(error),
         CopyError::Refused(_)
         | CopyError::Exists(_)
@@ -76,7 +76,7 @@ fn of_copy(error: &CopyError) -> u8 {
         | CopyError::Damaged { .. }
         | CopyError::Derived { .. }
         | CopyError::Journal { .. }
-        | CopyError::Crowded(_)
+        | CopyError::WalLimitReached(_)
         | CopyError::Stopped => FAILED,
     }
 }

@@ -19,7 +19,7 @@ use crate::domain::RecordKey;
 use crate::ingest::maintenance::reparse_event;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::sqlite::{
-    Examination, Hole, Moment, OpenError, REBUILD, REBUILD_LOCK, SqliteReader, TABLES,
+    Examination, Hole, OpenError, REBUILD, REBUILD_LOCK, ReadSnapshot, SqliteReader, TABLES,
 };
 use crate::store::{Error, Result, Seq};
 pub use journal_replay::{JournalReplay, event};
@@ -143,7 +143,7 @@ impl Comparison {
         let mut rounds = 0;
         loop {
             self.go_on()?;
-            let moment = self.live.moment()?;
+            let moment = self.live.read_snapshot()?;
             let page = apply_page(&moment, &mut self.journal, &mut self.fold)?;
             progress(page as u64);
             rounds += usize::from(page < BATCH);
@@ -159,11 +159,11 @@ impl Comparison {
 
     /// Examines the rest: up to the last entry, and whether the records lead to entries that are there.
     fn examine(&mut self) -> Result<()> {
-        let moment = self.live.moment()?;
+        let moment = self.live.read_snapshot()?;
         while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
         moment.examine_end(&mut self.journal)?;
         drop(moment);
-        while self.live.moment()?.examine_records(&mut self.journal, PAGE, reparse_event)? > 0 {
+        while self.live.read_snapshot()?.examine_records(&mut self.journal, PAGE, reparse_event)? > 0 {
             self.go_on()?;
         }
         let lacking = self.journal.lacking().clone();
@@ -206,9 +206,9 @@ impl Comparison {
             return Ok(Vec::new());
         }
         self.catch_up(&mut |_| ())?;
-        let moment = self.live.moment()?;
+        let moment = self.live.read_snapshot()?;
         while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
-        let folded = self.folded.moment()?;
+        let folded = self.folded.read_snapshot()?;
         let lacking = self.journal.lacking().iter().chain(self.lacking.iter().flatten()).cloned().collect();
         let mut differing = Vec::new();
         for (table, key) in suspects {
@@ -228,7 +228,11 @@ impl Comparison {
 
 /// Examines the next entries of the journal, and folds those that are not folded yet: how many there were. Those that
 /// were trimmed meanwhile are folded by what they came to.
-fn apply_page(moment: &Moment<'_>, journal: &mut Examination, fold: &mut JournalReplay) -> Result<usize> {
+fn apply_page(
+    moment: &ReadSnapshot<'_>,
+    journal: &mut Examination,
+    fold: &mut JournalReplay,
+) -> Result<usize> {
     fold.take_base(moment)?;
     let mut page = moment.examine(journal, BATCH, reparse_event)?;
     let read = page.len();
@@ -240,7 +244,7 @@ fn apply_page(moment: &Moment<'_>, journal: &mut Examination, fold: &mut Journal
 /// Whether a row of the live directory stays as it is although the fold says otherwise: the journal has lost something
 /// of the app user, or of somebody it has to do with, and the record can be read.
 fn is_kept(
-    [live, folded]: [&Moment<'_>; 2],
+    [live, folded]: [&ReadSnapshot<'_>; 2],
     was: &Row,
     is: &Row,
     lacking: &BTreeSet<RecordKey>,

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{BackupSettings, Settings, StoreUrl};
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, PARTIAL, Work};
+use crate::store::sqlite::{self, CopyError, PARTIAL, Task};
 
 /// After a failure it is tried again this soon, or as soon as the next one is due.
 const RETRY: Duration = Duration::from_secs(300);
@@ -136,12 +136,12 @@ impl BackupThread {
 
     /// Makes a backup, and lets the oldest go: gives whether there is a new one.
     fn make(&self, folder: &Path) -> bool {
-        let path = folder.join(format!("rollcall-{}.db", sqlite::moment()));
+        let path = folder.join(format!("rollcall-{}.db", sqlite::file_timestamp()));
         let made = || {
             prepare(folder, &self.database)?;
             let mut told = |_, _, _| {};
             let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
-            sqlite::backup(&self.database, &path, false, &mut Work { told: &mut told, stop, wal_limit })
+            sqlite::backup(&self.database, &path, false, &mut Task { progress: &mut told, stop, wal_limit })
         };
         match made() {
             Ok(sqlite::Checked { seq, bytes, checksum, .. }) => {
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn only_what_is_called_like_a_backup_is_one() {
-        let moment = sqlite::moment();
+        let moment = sqlite::file_timestamp();
         let name = format!("rollcall-{moment}.db");
         let ago = Timestamp::now().duration_since(taken(&name).unwrap());
         assert!(ago < SignedDuration::from_secs(60), "{name}");

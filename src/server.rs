@@ -69,7 +69,7 @@ pub async fn run(
             return Ok(());
         }
     };
-    let (presence, doubts) = (store.presence(), store.doubts());
+    let (presence, damaged_tables) = (store.presence(), store.damaged_tables());
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
@@ -81,10 +81,18 @@ pub async fn run(
     let wake = queue.clone();
     presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
     let StoreUrl::Sqlite(database) = &settings.store.url;
-    let relearning = BackgroundRebuild::start(database, queue.clone(), doubts.clone(), metrics.clone());
+    let relearning =
+        BackgroundRebuild::start(database, queue.clone(), damaged_tables.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
-    let shared =
-        HttpState::new(settings, queue.clone(), readers, commits, presence.clone(), doubts, metrics.clone());
+    let shared = HttpState::new(
+        settings,
+        queue.clone(),
+        readers,
+        commits,
+        presence.clone(),
+        damaged_tables,
+        metrics.clone(),
+    );
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));

@@ -43,7 +43,7 @@ pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
 /// Why the database of the settings may not have its name.
 pub(super) fn refused_name(settings: &Settings) -> Option<&'static str> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
-    sqlite::is_name_of_one(path).then_some(sqlite::UNFINISHED)
+    sqlite::is_unfinished_name(path).then_some(sqlite::UNFINISHED)
 }
 
 /// Why there may be no backups in a folder.

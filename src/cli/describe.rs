@@ -8,7 +8,7 @@ use clap::Command;
 use clap_complete::Shell;
 use memchr::memmem::find;
 
-use crate::store::sqlite::{Kind, Output, Part, make_folder};
+use crate::store::sqlite::{Output, OutputKind, PartialFile, make_folder};
 
 /// What `rollcall completions` is told.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,7 +54,8 @@ pub fn man(args: &ManArgs, command: Command, database: Option<&Path>) -> anyhow:
 }
 
 /// What a page may replace.
-const PAGE: Kind = Kind::Text { name: "page of a manual", is: |head| find(head, b".TH ").is_some() };
+const PAGE: OutputKind =
+    OutputKind::Text { name: "page of a manual", is: |head| find(head, b".TH ").is_some() };
 
 /// Writes the page of a command, and of those below it.
 fn pages(folder: &Path, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
@@ -62,7 +63,7 @@ fn pages(folder: &Path, command: Command, database: Option<&Path>) -> anyhow::Re
         pages(folder, below.clone(), database)?;
     }
     let page = clap_mangen::Man::new(command);
-    let part = Part::new(Output::check(&folder.join(page.get_filename()), PAGE, database)?)?;
+    let part = PartialFile::new(Output::check(&folder.join(page.get_filename()), PAGE, database)?)?;
     page.render(&mut part.file()).context("the manual could not be written")?;
     Ok(part.place()?)
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::config::{Settings, SettingsProblems, StoreUrl};
 use crate::exit;
 use crate::ingest::maintenance::READING;
-use crate::store::sqlite::{self, CopyError, Fault, Health, Hole, OpenError, Work};
+use crate::store::sqlite::{self, CopyError, DerivedFault, Health, Hole, OpenError, Task};
 use finding::{Finding, Severity, span};
 
 const AFTER_HELP: &str = "\
@@ -65,7 +65,7 @@ pub async fn run(
             findings.extend(files::disk(settings));
             let mut told = |_, _, _| {};
             let wal_limit = settings.store.wal_limit;
-            let mut work = Work { told: &mut told, stop: Arc::default(), wal_limit };
+            let mut work = Task { progress: &mut told, stop: Arc::default(), wal_limit };
             let is_one = sqlite::check_replaced(path).map_err(CopyError::from);
             let health = is_one.and_then(|()| sqlite::health(path, &work));
             let is_read = health.as_ref().is_ok_and(|health| !health.doubted);
@@ -117,7 +117,7 @@ fn print(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
 }
 
 fn library() -> Finding {
-    let (version, new_enough) = sqlite::library();
+    let (version, new_enough) = sqlite::sqlite_version();
     if new_enough {
         return Finding::fine("sqlite", format!("version {version}"));
     }
@@ -177,7 +177,7 @@ fn database(path: &Path, health: &Result<Health, CopyError>) -> Finding {
 }
 
 /// What is made of records, or of the journal, must be what these say.
-fn derived(path: &Path, found: Result<Vec<Fault>, CopyError>) -> Option<Finding> {
+fn derived(path: &Path, found: Result<Vec<DerivedFault>, CopyError>) -> Option<Finding> {
     const CHECK: &str = "database";
     match found {
         Ok(faults) if faults.is_empty() => None,
@@ -201,7 +201,7 @@ fn journal(found: Result<Vec<Hole>, CopyError>) -> Finding {
         Ok(holes) if holes.is_empty() => Finding::fine(CHECK, "every entry is there, with its body"),
         Ok(holes) => Finding::wrong(
             CHECK,
-            sqlite::named_holes(&holes),
+            sqlite::describe_holes(&holes),
             "the directory still has what came of it; only a backup made before brings it back into the journal: \
              `rollcall verify BACKUP` tells whether it is whole there",
         ),

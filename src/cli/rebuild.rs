@@ -21,7 +21,7 @@ use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, users};
 use crate::store::archive::Row;
-use crate::store::sqlite::{self, Fault, OpenError, Options, Sqlite, TABLES};
+use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions, TABLES};
 use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
 
 /// Between two looks whether a table is whole.
@@ -79,7 +79,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
     let StoreUrl::Sqlite(path) = &settings.store.url;
     drop(database::open(settings)?);
     let mut damaged: BTreeSet<&str> = BTreeSet::new();
-    for Fault { name, what } in faults(settings)? {
+    for DerivedFault { name, what } in faults(settings)? {
         damaged.insert(name);
         writeln!(io::stdout(), "{name} is damaged: {what}")?;
     }
@@ -133,7 +133,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
         let left: Vec<&str> = faults(settings)?.iter().map(|fault| fault.name).collect();
         damaged.extend(&left);
         hand.make_anew(&left).await?;
-        if let Some(Fault { name, what }) = faults(settings)?.first() {
+        if let Some(DerivedFault { name, what }) = faults(settings)?.first() {
             bail!("{name} is damaged still: {what}");
         }
     }
@@ -201,7 +201,7 @@ impl RebuildReport<'_> {
 }
 
 /// What is wrong with derived tables.
-fn faults(settings: &Settings) -> anyhow::Result<Vec<Fault>> {
+fn faults(settings: &Settings) -> anyhow::Result<Vec<DerivedFault>> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     Ok(watched(settings, |work| sqlite::derived_faults(path, work))??)
 }
@@ -213,7 +213,7 @@ impl RepairTarget {
             return Ok(Self::Service(service));
         }
         let StoreUrl::Sqlite(path) = &settings.store.url;
-        let opened = Sqlite::open(&Options {
+        let opened = Sqlite::open(&StoreOptions {
             path: path.clone(),
             wal_checkpoint: settings.store.wal_checkpoint,
             wal_limit: settings.store.wal_limit,

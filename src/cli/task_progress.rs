@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::progress::Progress;
 use crate::config::Settings;
-use crate::store::sqlite::{Stage, Work};
+use crate::store::sqlite::{Task, TaskStage};
 
 /// Does long work of the store, and shows how far it is.
 ///
 /// # Errors
 /// The progress cannot be shown.
-pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Work<'_>) -> T) -> anyhow::Result<T> {
-    let (mut progress, mut now) = (Progress::new(|| None, word(Stage::Copying))?, None);
+pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Task<'_>) -> T) -> anyhow::Result<T> {
+    let (mut progress, mut now) = (Progress::new(|| None, word(TaskStage::Copying))?, None);
     let mut told = |stage, done, of| {
         if now.replace(stage) != Some(stage) {
             // It was shown a moment ago.
@@ -20,16 +20,16 @@ pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Work<'_>) -
         progress.reach(done);
     };
     let wal_limit = settings.store.wal_limit;
-    let ended = work(&mut Work { told: &mut told, stop: Arc::default(), wal_limit });
+    let ended = work(&mut Task { progress: &mut told, stop: Arc::default(), wal_limit });
     progress.finish();
     Ok(ended)
 }
 
-fn word(stage: Stage) -> &'static str {
+fn word(stage: TaskStage) -> &'static str {
     match stage {
-        Stage::Copying => "pages copied",
-        Stage::Checking => "steps of checking every page",
-        Stage::Summing => "app users read",
-        Stage::Comparing => "rows of derived tables compared",
+        TaskStage::Copying => "pages copied",
+        TaskStage::Checking => "steps of checking every page",
+        TaskStage::Summing => "app users read",
+        TaskStage::Comparing => "rows of derived tables compared",
     }
 }

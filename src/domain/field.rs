@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::names::UnknownName;
 
 /// A part of an app user that Smooch carries either whole or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,6 +16,27 @@ pub enum Part {
     Properties,
     /// `clients`, in old forms `devices`, with `pendingClients`.
     Clients,
+}
+
+impl Part {
+    const ALL: [Self; 2] = [Self::Properties, Self::Clients];
+
+    /// Its name in exports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Properties => "properties",
+            Self::Clients => "clients",
+        }
+    }
+}
+
+impl FromStr for Part {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let named = Self::ALL.into_iter().find(|part| part.as_str() == name);
+        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
+    }
 }
 
 /// One value of an app user. `Other` holds what only some versions have, and what nobody foresaw.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::brand::{BRAND, brand};
 use super::client::{Client, Mention, Mentions};
 use super::field::{Field, Part};
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
+use super::names::UnknownName;
 use super::value::{JsonText, Register, SmoochValue};
 
 /// A value that our own API set, and what Smooch said of the same thing at that moment.
@@ -96,6 +98,29 @@ pub enum Reason {
     Init,
     /// Created here and later reported by Smooch under the same `userId`.
     SameUserId,
+}
+
+impl Reason {
+    const ALL: [Self; 4] = [Self::Webhook, Self::Api, Self::Init, Self::SameUserId];
+
+    /// Its name in answers and exports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Api => "api",
+            Self::Init => "init",
+            Self::SameUserId => "sameUserId",
+        }
+    }
+}
+
+impl FromStr for Reason {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let named = Self::ALL.into_iter().find(|reason| reason.as_str() == name);
+        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
+    }
 }
 
 /// A merge into another `_id`, or its undoing.

@@ -268,6 +268,38 @@ pub enum ChangeKind {
     Erased,
 }
 
+impl ChangeKind {
+    /// Its name in the feed and in the file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Merged { .. } => "merged",
+            Self::Unmerged => "unmerged",
+            Self::Removed => "removed",
+            Self::Erased => "erased",
+        }
+    }
+
+    /// The kind of this name; `surviving` is that of a merge, which is none without it.
+    pub fn from_parts(name: &str, surviving: Option<SmoochId>) -> Option<Self> {
+        match (name, surviving) {
+            ("created", _) => Some(Self::Created),
+            ("updated", _) => Some(Self::Updated),
+            ("merged", Some(surviving)) => Some(Self::Merged { surviving }),
+            ("unmerged", _) => Some(Self::Unmerged),
+            ("removed", _) => Some(Self::Removed),
+            ("erased", _) => Some(Self::Erased),
+            _ => None,
+        }
+    }
+
+    /// The app user that a merged one is part of.
+    pub fn surviving(&self) -> Option<&SmoochId> {
+        if let Self::Merged { surviving } = self { Some(surviving) } else { None }
+    }
+}
+
 impl Change {
     /// The change of a record that was plain and is: what [`Change::between`] gives for it, without
     /// the views. Nearly every change is such a one. `None` if it is not plain.

@@ -151,15 +151,15 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
 
 /// Has derived tables made anew; tells which are not whole yet.
 async fn make_anew(shared: &HttpState, names: &[String]) -> Result<Response, ApiError> {
-    if !names.iter().all(|name| shared.doubts.raise(name)) {
+    if !names.iter().all(|name| shared.damaged_tables.raise(name)) {
         return Err(ApiError::bad_request("There is no such derived table"));
     }
     shared.queue.tick();
     // Those that are only asked for are looked at first: from there each goes over to the others.
-    let asked: Vec<&str> = shared.doubts.raised().collect();
+    let asked: Vec<&str> = shared.damaged_tables.raised().collect();
     let begun = reads::REMAKING.run(shared, SqliteReader::remaking).await?;
     let begun = begun.into_iter().map(|(name, ..)| name);
     let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
-    let failed: Vec<&str> = shared.doubts.failed().collect();
+    let failed: Vec<&str> = shared.damaged_tables.failed().collect();
     Ok(json(StatusCode::OK, json!({ "replaced": 0, "remaking": all, "failed": failed }).to_string()))
 }

@@ -15,7 +15,7 @@ use crate::domain::command::{Action, Name};
 use crate::smooch::iso;
 use crate::smooch::json::write_string;
 use crate::store::sqlite::{self, SqliteReader};
-use crate::store::{Erased, Reader, Receipt};
+use crate::store::{ErasureCounts, Reader, Receipt};
 
 /// How long a call waits for the end; whoever asks again goes on waiting.
 const WAIT: Duration = Duration::from_secs(4);
@@ -108,7 +108,7 @@ impl RemainingFiles {
         let (database, backups) = (shared.files.database.clone(), shared.files.backups.clone());
         let look = move || {
             let folders: Vec<_> = backups.into_iter().collect();
-            (sqlite::remove_leftovers(&database, &folders), sqlite::copies(&database))
+            (sqlite::remove_leftovers(&database, &folders), sqlite::kept_copies(&database))
         };
         let Ok(((left, removed), copies)) = tokio::task::spawn_blocking(look).await else {
             return Self { leftovers: vec!["(not looked for)".to_owned()], ..Self::default() };
@@ -155,7 +155,7 @@ fn text(receipt: &Receipt, is_complete: bool, beside: &RemainingFiles) -> String
     )
 }
 
-fn counts(counts: &Erased) -> String {
+fn counts(counts: &ErasureCounts) -> String {
     let all = [
         ("records", counts.records),
         ("identifiers", counts.identifiers),

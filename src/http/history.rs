@@ -171,7 +171,7 @@ fn text(
     whole: bool,
 ) -> String {
     let mut out = format!("{{{}", event_text(entry));
-    let source = if entry.source == Source::Api { "api" } else { "webhook" };
+    let source = entry.source.as_shown();
     out.push_str(&format!(",\"source\":\"{source}\",\"received\":{},\"users\":[", iso(entry.received)));
     for (n, (id, _)) in entry.users.iter().enumerate() {
         if n > 0 {

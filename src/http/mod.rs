@@ -53,7 +53,7 @@ use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
 use crate::store::readers::Readers;
-use crate::store::sqlite::{Doubts, Presence, SqliteReader};
+use crate::store::sqlite::{DamagedTables, Presence, SqliteReader};
 use auth::Apps;
 use body::Budget;
 use error::ApiError;
@@ -77,7 +77,7 @@ pub struct HttpState {
     pub app_activity: AppActivity,
     census: MetricCounts,
     presence: Presence,
-    doubts: Doubts,
+    damaged_tables: DamagedTables,
     files: DatabaseFiles,
     metrics: Arc<Metrics>,
     bounds: RequestLimits,
@@ -134,7 +134,7 @@ impl HttpState {
         readers: Readers<SqliteReader>,
         commits: CommitNotifier,
         presence: Presence,
-        doubts: Doubts,
+        damaged_tables: DamagedTables,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -147,7 +147,7 @@ impl HttpState {
             app_activity: AppActivity::new(silences(settings)),
             census: MetricCounts::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
-            doubts,
+            damaged_tables,
             files: DatabaseFiles::new(settings),
             metrics,
             bounds: RequestLimits::from(settings),
@@ -186,7 +186,7 @@ impl HttpState {
             app_activity: self.app_activity.with_settings(silences(settings)),
             census: self.census.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
-            doubts: self.doubts.clone(),
+            damaged_tables: self.damaged_tables.clone(),
             files: DatabaseFiles { backups: settings.backup.folder.clone(), ..self.files.clone() },
             metrics: self.metrics.clone(),
             bounds: RequestLimits::from(settings),

@@ -8,7 +8,7 @@ use crate::clock::now_ms;
 use crate::domain::Event;
 use crate::metrics::Metrics;
 use crate::smooch::{self, split_body::SplitBody};
-use crate::store::{Error, Reading, Retention, Source, Store};
+use crate::store::{BodyReader, Error, Retention, Source, Store};
 
 /// Batches between two steps while there is no pause.
 const BATCHES: usize = 4;
@@ -64,7 +64,7 @@ impl Maintenance {
 }
 
 /// How the store reads bodies.
-pub const READING: Reading = Reading { event: reparse_event, without };
+pub const READING: BodyReader = BodyReader { event: reparse_event, without };
 
 /// A body without the events that are told of by their text.
 fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {

@@ -20,7 +20,7 @@ use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
 use crate::store::archive::{Archive as _, Row};
 use crate::store::readers::give_way;
-use crate::store::sqlite::{Doubts, OpenError, SqliteReader, named_holes};
+use crate::store::sqlite::{DamagedTables, OpenError, SqliteReader, describe_holes};
 use crate::store::{Error, Reader as _};
 
 /// Rows replaced in one transaction.
@@ -45,11 +45,16 @@ impl BackgroundRebuild {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(database: &Path, queue: Queue, doubts: Doubts, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn start(
+        database: &Path,
+        queue: Queue,
+        damaged_tables: DamagedTables,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         let (told, stopped) = channel();
         let stop = Arc::<AtomicBool>::default();
         let (database, runtime) = (database.to_owned(), Handle::current());
-        let task = RebuildTask { database, queue, doubts, metrics, runtime, stopped };
+        let task = RebuildTask { database, queue, damaged_tables, metrics, runtime, stopped };
         let stopped = stop.clone();
         let run = move || {
             give_way();
@@ -84,7 +89,7 @@ enum Unfinished {
 struct RebuildTask {
     database: PathBuf,
     queue: Queue,
-    doubts: Doubts,
+    damaged_tables: DamagedTables,
     metrics: Arc<Metrics>,
     runtime: Handle,
     stopped: Receiver<()>,
@@ -93,12 +98,12 @@ struct RebuildTask {
 impl RebuildTask {
     fn run(&self, stop: &Arc<AtomicBool>) {
         loop {
-            let is_damaged = self.doubts.is_to_relearn();
+            let is_damaged = self.damaged_tables.is_to_relearn();
             let done = self.bring_up(is_damaged, stop);
             self.metrics.to_relearn.set(0);
             if let Err(error) = done {
                 if is_damaged {
-                    self.doubts.ask_to_relearn();
+                    self.damaged_tables.ask_to_relearn();
                 }
                 let is_over =
                     stop.load(Ordering::Acquire) || matches!(error, Unfinished::Submit(SubmitError::Closed));
@@ -113,20 +118,20 @@ impl RebuildTask {
 
     /// Waits until the journal is to be learned again; not so where the service ends.
     fn is_asked_again(&self) -> bool {
-        while !self.doubts.is_to_relearn() {
+        while !self.damaged_tables.is_to_relearn() {
             if self.stopped.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
                 return false;
             }
         }
-        self.doubts.ask_to_relearn();
+        self.damaged_tables.ask_to_relearn();
         true
     }
 
     /// Of records that could not be read, those that can be now are in doubt no more.
     fn look_again(&self, reader: &mut SqliteReader) -> Result<(), Error> {
-        for row in self.doubts.unreadable_rows() {
+        for row in self.damaged_tables.unreadable_rows() {
             if reader.is_readable(row)? {
-                self.doubts.is_readable(row);
+                self.damaged_tables.is_readable(row);
             } else {
                 tracing::error!(
                     row,
@@ -199,7 +204,7 @@ impl RebuildTask {
         })?;
         let holes = comparison.holes();
         if !holes.is_empty() {
-            let holes = named_holes(&holes);
+            let holes = describe_holes(&holes);
             tracing::error!(
                 holes,
                 "the journal is damaged; app users of whom it has lost something stay as they are: {holes}"

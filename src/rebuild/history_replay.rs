@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::{
     AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View, WorkingSet,
 };
-use crate::smooch::history::{reason, shown_members};
+use crate::smooch::history::shown_members;
 use crate::smooch::json::write_string;
 use crate::smooch::v1;
 use crate::store::Entry;
@@ -149,7 +149,7 @@ impl Merge {
         write_string(self.surviving.as_str(), &mut out);
         out.push_str(",\"discarded\":");
         write_string(self.discarded.as_str(), &mut out);
-        out.push_str(&format!(",\"reason\":\"{}\"", reason(self.reason)));
+        out.push_str(&format!(",\"reason\":\"{}\"", self.reason.as_str()));
         if let Some(apart) = apart {
             out.push_str(&format!(",\"holds\":{}", apart.is_some()));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Event, RecordKey};
 use crate::ingest::maintenance::reparse_event;
 use crate::ingest::reapply::{load_compacted, reapply_events};
-use crate::store::sqlite::{Moment, OpenError, Options, Sqlite, SqliteReader};
+use crate::store::sqlite::{OpenError, ReadSnapshot, Sqlite, SqliteReader, StoreOptions};
 use crate::store::{self, Entry, Error, Result, Seq, Store as _, Txn as _};
 
 /// Records of the base learned in one transaction.
@@ -38,7 +38,7 @@ impl JournalReplay {
         let path = folder.join("directory.db");
         let (quarantine_rows, quarantine_bytes) = (0, 0);
         let (wal_checkpoint, wal_limit) = (64 << 20, 1 << 30);
-        let mut store = Sqlite::open(&Options {
+        let mut store = Sqlite::open(&StoreOptions {
             path: path.clone(),
             wal_checkpoint,
             wal_limit,
@@ -48,13 +48,13 @@ impl JournalReplay {
         let failed = |error| OpenError::Store { path: path.clone(), error };
         let last = store.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
         let mut fold = Self { store, path: path.clone(), last };
-        live.moment().and_then(|moment| fold.take_base(&moment)).map_err(failed)?;
+        live.read_snapshot().and_then(|moment| fold.take_base(&moment)).map_err(failed)?;
         Ok(fold)
     }
 
     /// Takes over what the trimmed entries came to, if some of them are not folded yet. All that was folded before is
     /// in it.
-    pub(super) fn take_base(&mut self, moment: &Moment<'_>) -> Result<()> {
+    pub(super) fn take_base(&mut self, moment: &ReadSnapshot<'_>) -> Result<()> {
         let folded = moment.horizon()?.folded;
         if folded <= self.last && self.last > 0 {
             return Ok(());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::store::sqlite::{self, Kind, Output};
+use crate::store::sqlite::{self, Output, OutputKind};
 
 /// What the file of a backup by the clock is called: the time in it sorts, and nothing else is ever deleted.
 const NAME: &str = "rollcall-%Y-%m-%dT%H-%M-%S%.fZ.db";
@@ -54,7 +54,7 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Backup
         if sqlite::are_one_file(&path, database) {
             continue;
         }
-        if let Some(what) = sqlite::flaw(&path) {
+        if let Some(what) = sqlite::find_file_flaw(&path) {
             kept.flawed.push((path, what));
         } else if taken > now {
             kept.ahead.push(path);
@@ -77,6 +77,6 @@ pub(super) fn taken(name: &str) -> Option<Timestamp> {
 /// Removes all backups that count but the newest. What only has the name of one stays and is not counted.
 pub(super) fn forget(folder: &Path, keep: usize, database: &Path) -> io::Result<()> {
     let mut kept = look(folder, database, Timestamp::now())?.counted;
-    kept.retain(|(_, path)| Output::check(path, Kind::Backup, Some(database)).is_ok());
+    kept.retain(|(_, path)| Output::check(path, OutputKind::Backup, Some(database)).is_ok());
     kept.iter().take(kept.len().saturating_sub(keep)).try_for_each(|(_, path)| fs::remove_file(path))
 }

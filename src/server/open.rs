@@ -7,7 +7,7 @@ use super::{ServerError, io};
 use crate::config::{Settings, StoreUrl};
 use crate::store::export::Export as _;
 use crate::store::readers::{LaneBounds, Readers};
-use crate::store::sqlite::{self, Options, Sqlite, SqliteReader};
+use crate::store::sqlite::{self, Sqlite, SqliteReader, StoreOptions};
 
 /// Followers read on beside one whose page is large.
 const FEED_READERS: usize = 2;
@@ -21,7 +21,7 @@ const PROBED_WITHIN: Duration = Duration::from_secs(2);
 /// Opens the database, to be written by one and read by several.
 pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), ServerError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
-    let store = Sqlite::open(&Options {
+    let store = Sqlite::open(&StoreOptions {
         path: path.clone(),
         wal_checkpoint: settings.store.wal_checkpoint,
         wal_limit: settings.store.wal_limit,
@@ -32,11 +32,11 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>
         no_other_apps(settings, &mut SqliteReader::open(path)?)?;
     }
     clear_leftovers(settings, path);
-    let doubts = store.doubts();
+    let damaged_tables = store.damaged_tables();
     let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
     let lane = |readers: usize, waiting: usize, within: Duration| {
         let readers: Result<Vec<_>, _> = (0..readers)
-            .map(|_| SqliteReader::open(path).map(|reader| reader.doubting(doubts.clone())))
+            .map(|_| SqliteReader::open(path).map(|reader| reader.doubting(damaged_tables.clone())))
             .collect();
         readers.map(|readers| (readers, LaneBounds { waiting, within }))
     };

@@ -5,9 +5,7 @@
 
 use super::json::write_string;
 use super::v1;
-use crate::domain::{
-    AppId, Assertion, Fact, Field, Part, Reason, Record, RecordSnapshot, SmoochId, Stamp, View,
-};
+use crate::domain::{AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View};
 use crate::domain::{StampedAssertions, snapshot_facts};
 
 /// The version of the form.
@@ -108,7 +106,7 @@ fn record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
             let mut merge = Object::begin(out);
             merge.string("into", surviving.as_str());
             stamp(&at, &mut merge);
-            merge.string("reason", reason(why));
+            merge.string("reason", why.as_str());
             merge.flag("undone", !joined);
             merge.end();
         }
@@ -198,7 +196,7 @@ fn told(told: &StampedAssertions, out: &mut String) {
         object.raw("oneClient", &format!("[{}]", pairs.join(",")));
     }
     let complete = told.words.iter().filter_map(|word| match word {
-        Assertion::Complete(part) => Some(part_name(*part)),
+        Assertion::Complete(part) => Some(part.as_str()),
         _ => None,
     });
     list(&mut object, "complete", complete);
@@ -251,23 +249,4 @@ fn stamp(stamp: &Stamp, object: &mut Object<'_>) {
 pub(super) fn moment(micros: i64) -> String {
     let moment = jiff::Timestamp::from_microsecond(micros);
     moment.map_or_else(|_| micros.to_string(), |moment| format!("\"{moment:.6}\""))
-}
-
-/// The words for the reasons of a merge.
-pub(super) const REASONS: [(&str, Reason); 4] = [
-    ("webhook", Reason::Webhook),
-    ("api", Reason::Api),
-    ("init", Reason::Init),
-    ("sameUserId", Reason::SameUserId),
-];
-
-fn reason(reason: Reason) -> &'static str {
-    REASONS.iter().find(|(_, known)| *known == reason).map_or("", |(word, _)| word)
-}
-
-/// The words for the parts of an app user.
-pub(super) const PARTS: [(&str, Part); 2] = [("properties", Part::Properties), ("clients", Part::Clients)];
-
-fn part_name(part: Part) -> &'static str {
-    PARTS.iter().find(|(_, known)| *known == part).map_or("", |(word, _)| word)
 }

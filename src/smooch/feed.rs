@@ -2,26 +2,14 @@
 
 use super::json::write_string;
 use super::{iso, v1};
-use crate::domain::{Change, ChangeKind, View};
-
-/// The word for what happened.
-pub fn kind(kind: &ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Created => "created",
-        ChangeKind::Updated => "updated",
-        ChangeKind::Merged { .. } => "merged",
-        ChangeKind::Unmerged => "unmerged",
-        ChangeKind::Removed => "removed",
-        ChangeKind::Erased => "erased",
-    }
-}
+use crate::domain::{Change, View};
 
 /// `{"seq","time","kind","_id","surviving"?,"fields","appUser"?}`, with the names of v1; `time` in ms since 1970.
 pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> String {
     let mut out =
-        format!("{{\"seq\":{seq},\"time\":{},\"kind\":\"{}\",\"_id\":", iso(time), kind(&change.kind));
+        format!("{{\"seq\":{seq},\"time\":{},\"kind\":\"{}\",\"_id\":", iso(time), change.kind.as_str());
     write_string(change.user.as_str(), &mut out);
-    if let ChangeKind::Merged { surviving } = &change.kind {
+    if let Some(surviving) = change.kind.surviving() {
         out.push_str(",\"surviving\":");
         write_string(surviving.as_str(), &mut out);
     }

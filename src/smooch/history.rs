@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::v1::write_client;
 use super::{BodyLimits, parse_webhook};
-use crate::domain::{Event, Reason, View};
+use crate::domain::{Event, View};
 
 /// Whatever was accepted once is accepted again, under whatever bounds that was.
 const ANYTHING: BodyLimits = BodyLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
@@ -33,14 +33,4 @@ pub fn shown_members(view: &View) -> BTreeMap<String, String> {
         }
     }
     members
-}
-
-/// The word for why two app users are one.
-pub fn reason(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Webhook => "webhook",
-        Reason::Api => "api",
-        Reason::Init => "init",
-        Reason::SameUserId => "sameUserId",
-    }
 }

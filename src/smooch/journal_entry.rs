@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::history::reason;
 use super::json::write_string;
 use super::v1::write_mention;
 use crate::domain::{Assertion, CallMade, ClientId, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
@@ -117,9 +116,9 @@ fn fact(fact: &Fact) -> String {
             let fields = fields.iter().map(|(field, value, _)| (field, value.as_ref()));
             ("set", vec![of(user), ("fields", values(fields))])
         }
-        Fact::Merged { surviving, discarded, reason: why } => {
+        Fact::Merged { surviving, discarded, reason } => {
             let mut members = two(surviving, discarded);
-            members.push(("reason", quoted(reason(*why))));
+            members.push(("reason", quoted(reason.as_str())));
             ("merged", members)
         }
         Fact::Unmerged { surviving, discarded } => ("unmerged", two(surviving, discarded)),
@@ -135,9 +134,9 @@ fn fact(fact: &Fact) -> String {
         Fact::Removed { user } => ("removed", vec![of(user)]),
         Fact::Erased { user } => ("erased", vec![of(user)]),
         Fact::Known(known) => ("known", vec![of(&known.user), ("fields", told(known))]),
-        Fact::Linked { surviving, discarded, joined, reason: why, .. } => {
+        Fact::Linked { surviving, discarded, joined, reason, .. } => {
             let mut members = two(surviving, discarded);
-            members.push(("reason", quoted(reason(*why))));
+            members.push(("reason", quoted(reason.as_str())));
             (if *joined { "merged" } else { "unmerged" }, members)
         }
     };

@@ -12,6 +12,7 @@ pub mod json;
 pub mod rest;
 pub mod split_body;
 mod time;
+mod triggers;
 pub mod v1;
 mod v2;
 

@@ -10,57 +10,20 @@ use super::event::{Unusable, event_of};
 use super::extract::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::json::{Json, write_string};
 use super::time::micros;
+use super::triggers::{Meaning, Trigger};
 use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
-
-/// The triggers that are known to be about one app user, carried as `appUser`.
-const OF_A_USER: [&str; 24] = [
-    "message",
-    "message:appUser",
-    "message:appMaker",
-    "postback",
-    "conversation:start",
-    "conversation:read",
-    "conversation:referral",
-    "delivery:success",
-    "delivery:failure",
-    "message:delivery:channel",
-    "message:delivery:user",
-    "message:delivery:failure",
-    "notification:delivery:channel",
-    "notification:delivery:failure",
-    "payment:success",
-    "link:success",
-    "link:match",
-    "link:failure",
-    "typing:appUser",
-    "client:add",
-    "client:update",
-    "client:remove",
-    "appUser:delete",
-    "merge:appUser",
-];
-
-/// Those of them whose shape no source shows: like a trigger that is not known, they may lack an app user.
-const MAY_LACK_A_USER: [&str; 7] = [
-    "notification:delivery:channel",
-    "notification:delivery:failure",
-    "typing:appUser",
-    "client:add",
-    "client:update",
-    "client:remove",
-    "appUser:delete",
-];
 
 /// Reads a body.
 pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     let trigger = body.get("trigger").or_else(|| body.get("event")).and_then(Json::str);
-    let Some(trigger) = trigger else {
+    let Some(name) = trigger else {
         return Err(Unusable::new("wrong_shape", "neither `trigger` nor `events` tells what happened"));
     };
-    let facts = match trigger {
-        "merge:appUser" => merge(body)?,
-        _ => of_a_user(body, trigger)?,
+    let trigger = Trigger::in_v1(name);
+    let facts = match trigger.meaning {
+        Meaning::UsersMerged => merge(body)?,
+        _ => of_a_user(body, name, trigger)?,
     };
     let received = body
         .get("messages")
@@ -70,30 +33,32 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     let received = || received.filter_map(micros).max();
     let timestamp = || body.get("timestamp").and_then(micros);
     // A message's delivery is later than the message.
-    let of_a_message = ["message", "message:appUser", "message:appMaker"].contains(&trigger);
-    let told = if of_a_message { received().or_else(timestamp) } else { timestamp() };
-    Ok(event_of(body, trigger, "", told, facts, &clients_in(body)))
+    let time = match trigger.meaning {
+        Meaning::Message | Meaning::UserMessage | Meaning::OtherMessage => received().or_else(timestamp),
+        _ => timestamp(),
+    };
+    Ok(event_of(body, name, "", time, facts, &clients_in(body)))
 }
 
 /// What happened to one app user. A trigger that is not known and names an app user has seen it, too.
-fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
+fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>, Unusable> {
     let app_user = body.get("appUser");
     let messages = body.get("messages").map_or(&[][..], Json::items);
     let by_user = |message: &&Json<'_>| message.get("role").and_then(Json::str) == Some("appUser");
     // An author is an app user only in the role of one; an app maker's id is nobody's `_id`.
     let author = || messages.iter().find(by_user).and_then(|message| id(message, "authorId"));
     let Some(user) = app_user.and_then(|app_user| id(app_user, "_id")).or_else(author) else {
-        if MAY_LACK_A_USER.contains(&trigger) || !OF_A_USER.contains(&trigger) {
+        if !trigger.needs_app_user {
             return Ok(Vec::new());
         }
-        return Err(Unusable::new("no_app_user", format!("{trigger} without appUser._id")));
+        return Err(Unusable::new("no_app_user", format!("{name} without appUser._id")));
     };
-    if trigger == "appUser:delete" {
-        return Ok(vec![Fact::Removed { user }]);
-    }
-    let started = trigger == "conversation:start"
-        || trigger == "message:appUser"
-        || (trigger == "message" && messages.iter().any(|message| by_user(&message)));
+    let started = match trigger.meaning {
+        Meaning::UserRemoved => return Ok(vec![Fact::Removed { user }]),
+        Meaning::ConversationStarted | Meaning::UserMessage => true,
+        Meaning::Message => messages.iter().any(|message| by_user(&message)),
+        _ => false,
+    };
     let mut seen = app_user_seen(app_user.unwrap_or(&Json::Null), user.clone(), started);
     let own =
         messages.iter().filter(by_user).filter(|message| id(message, "authorId").is_none_or(|id| id == user));
@@ -101,12 +66,16 @@ fn of_a_user(body: &Json<'_>, trigger: &str) -> Result<Vec<Fact>, Unusable> {
     let mut facts = vec![Fact::Seen(seen)];
     let given = body.get("client").unwrap_or(&Json::Null);
     let Some((client, said)) = client(given) else { return Ok(facts) };
-    if trigger.starts_with("client:remove") {
+    if trigger.meaning == Meaning::ClientRemoved {
         facts.extend(extract::removed(&user, given, client));
         return Ok(facts);
     }
     facts.push(extract::changed(&user, (client.clone(), said)));
-    facts.extend((trigger == "client:add").then_some(Fact::ClientBound { user, client, also: Vec::new() }));
+    facts.extend((trigger.meaning == Meaning::ClientAdded).then_some(Fact::ClientBound {
+        user,
+        client,
+        also: Vec::new(),
+    }));
     Ok(facts)
 }
 

@@ -10,6 +10,7 @@ use super::extract::{
 };
 use super::json::Json;
 use super::time::micros;
+use super::triggers::{Carries, Meaning, Trigger};
 use super::v1::merged;
 use crate::domain::brand::BRAND;
 use crate::domain::{ClientId, Event, Fact, Field, Mention, Observation, SmoochId};
@@ -28,62 +29,65 @@ pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
     Ok(event_of(event, kind, &id, told, facts, &clients_in(payload)))
 }
 
-/// The facts of an event; `None` if it is about an app user and does not say which.
+/// The facts of an event; `None` if it is about an app user and does not name it.
 fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
-    let user = || payload.get("user").and_then(|given| Some((id(given, "id")?, given)));
-    match kind {
-        "conversation:message" => authored(payload, "message", true),
-        "conversation:read" | "conversation:typing" => authored(payload, "activity", false),
-        "conversation:postback"
-        | "conversation:referral"
-        | "conversation:join"
-        | "conversation:leave"
-        | "conversation:message:delivery:channel"
-        | "conversation:message:delivery:failure"
-        | "conversation:message:delivery:user"
-        | "user:update" => {
-            let (id, given) = user()?;
-            let mut seen = user_seen(given, id, false);
-            if kind == "user:update" && given.get("externalId") == Some(&Json::Null) {
-                // Elsewhere a null only says that there is none, perhaps in a form that never carries it.
-                seen.fields.push((Field::UserId, None));
-            }
-            if kind == "user:update" && given.get("brandId") == Some(&Json::Null) {
-                seen.fields.push((BRAND.clone(), None));
-            }
-            Some(with_source(seen, payload.get("source")))
+    let trigger = Trigger::in_v2(kind);
+    match (trigger.meaning, trigger.carries) {
+        (Meaning::UsersMerged, _) => merge(payload),
+        (Meaning::UserRemoved, _) => Some(vec![Fact::Removed { user: user_in(payload)?.0 }]),
+        (meaning @ (Meaning::ClientAdded | Meaning::ClientUpdated | Meaning::ClientRemoved), _) => {
+            of_a_client(payload, meaning)
         }
-        "client:add" | "client:update" | "client:remove" | "client:removed" => {
-            let (user, given) = user()?;
-            let mut facts = vec![Fact::Seen(user_seen(given, user.clone(), false))];
-            let Some((client, said)) = payload.get("client").and_then(client) else { return Some(facts) };
-            if kind.starts_with("client:remove") {
-                facts.push(Fact::ClientChanged { user, client, value: None });
-                return Some(facts);
-            }
-            facts.push(changed(&user, (client.clone(), said)));
-            facts.extend((kind == "client:add").then_some(Fact::ClientBound {
-                user,
-                client,
-                also: Vec::new(),
-            }));
-            Some(facts)
-        }
-        "user:remove" | "user:delete" => Some(vec![Fact::Removed { user: user()?.0 }]),
-        "user:merge" => merge(payload),
-        // A type that is not known, or need not be about anybody, has seen whoever it carries.
-        _ => {
-            let author = ["message", "activity"]
-                .into_iter()
-                .find_map(|act| by_user(payload.get(act)?, payload, false));
-            let mut facts = author.unwrap_or_default();
-            facts.extend(beside(payload));
-            if let (Some((user, _)), Some(used)) = (user(), payload.get("client").and_then(client)) {
-                facts.push(changed(&user, used));
-            }
-            Some(facts)
-        }
+        (meaning, Carries::Author(member)) => authored(payload, member, meaning == Meaning::Message),
+        (meaning, Carries::User) => of_a_user(payload, meaning),
+        (_, Carries::Anything) => Some(of_any(payload)),
     }
+}
+
+/// The user that a payload carries, by its id.
+fn user_in<'j, 'a>(payload: &'j Json<'a>) -> Option<(SmoochId, &'j Json<'a>)> {
+    payload.get("user").and_then(|given| Some((id(given, "id")?, given)))
+}
+
+fn of_a_user(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
+    let (id, given) = user_in(payload)?;
+    let mut seen = user_seen(given, id, false);
+    if meaning == Meaning::UserUpdated {
+        // Elsewhere a null only says that there is none, perhaps in a form that never carries it.
+        let is_cleared = |key: &str| given.get(key) == Some(&Json::Null);
+        seen.fields.extend(is_cleared("externalId").then_some((Field::UserId, None)));
+        seen.fields.extend(is_cleared("brandId").then(|| (BRAND.clone(), None)));
+    }
+    Some(with_source(seen, payload.get("source")))
+}
+
+fn of_a_client(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
+    let (user, given) = user_in(payload)?;
+    let mut facts = vec![Fact::Seen(user_seen(given, user.clone(), false))];
+    let Some((client, said)) = payload.get("client").and_then(client) else { return Some(facts) };
+    if meaning == Meaning::ClientRemoved {
+        facts.push(Fact::ClientChanged { user, client, value: None });
+        return Some(facts);
+    }
+    facts.push(changed(&user, (client.clone(), said)));
+    facts.extend((meaning == Meaning::ClientAdded).then_some(Fact::ClientBound {
+        user,
+        client,
+        also: Vec::new(),
+    }));
+    Some(facts)
+}
+
+/// The facts of a trigger that is unknown or need not be about an app user: it mentions those that it carries.
+fn of_any(payload: &Json<'_>) -> Vec<Fact> {
+    let author =
+        ["message", "activity"].into_iter().find_map(|member| by_user(payload.get(member)?, payload, false));
+    let mut facts = author.unwrap_or_default();
+    facts.extend(beside(payload));
+    if let (Some((user, _)), Some(used)) = (user_in(payload), payload.get("client").and_then(client)) {
+        facts.push(changed(&user, used));
+    }
+    facts
 }
 
 /// What somebody wrote or did, and the user beside it.

@@ -1,10 +1,11 @@
 //! What is kept of each event, and of what cannot be used.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, WorkingSet};
+use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, UnknownName, WorkingSet};
 
 /// A journal number. Rises with every entry, in the order of commits.
 pub type Seq = u64;
@@ -21,6 +22,36 @@ pub enum Source {
     Api,
 }
 
+impl Source {
+    const ALL: [Self; 3] = [Self::Webhook, Self::Reduced, Self::Api];
+
+    /// Its name in the journal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Reduced => "reduced",
+            Self::Api => "api",
+        }
+    }
+
+    /// Its name in a history, where a reduced entry counts as a webhook's.
+    pub fn as_shown(self) -> &'static str {
+        match self {
+            Self::Webhook | Self::Reduced => "webhook",
+            Self::Api => "api",
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let named = Self::ALL.into_iter().find(|source| source.as_str() == name);
+        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
+    }
+}
+
 /// What was done with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -28,6 +59,27 @@ pub enum Outcome {
     Learned,
     /// It says nothing about app users; it is kept, and that is all.
     Kept,
+}
+
+impl Outcome {
+    const ALL: [Self; 2] = [Self::Learned, Self::Kept];
+
+    /// Its name in the journal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Learned => "learned",
+            Self::Kept => "kept",
+        }
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let named = Self::ALL.into_iter().find(|outcome| outcome.as_str() == name);
+        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
+    }
 }
 
 /// An event in the journal.

@@ -31,7 +31,7 @@ pub use explain::explain;
 pub use list::{Bounds, Counted, Listed, Page, Place};
 pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{
-    CompactionPoint, Counts as Erased, Erasure, ReadEvent, Reading, Receipt, Retention, WithoutEvents, event,
+    BodyReader, CompactionPoint, Erasure, ErasureCounts, ReadEvent, Receipt, Retention, WithoutEvents, event,
 };
 
 /// How long an answer is kept for whoever asks again, in ms.
@@ -170,7 +170,7 @@ pub trait Store: Send {
 
     /// Takes one small step towards forgetting whoever is erased, and letting go of what is kept long
     /// enough at `now` (ms since 1970): whether there may be more to do at once.
-    fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool>;
+    fn let_go(&mut self, retention: &Retention, now: i64, reading: &BodyReader) -> Result<bool>;
 
     /// Makes a table anew that is made of others, at once or in the steps of [`Store::let_go`]; until then nothing
     /// fails for it. By its name in [`sqlite::DERIVED`].

@@ -40,37 +40,38 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{Error, Reading, Result, Retention, Seq, Store};
+use super::{BodyReader, Error, Result, Retention, Seq, Store};
 use crate::domain::WorkingSet;
-pub use backup::backup_checksum::{damage, flaw};
+pub use backup::backup_checksum::{find_file_damage, find_file_flaw};
 pub use backup::create::backup;
-pub use backup::restore::{Restored, moment, restore};
+pub use backup::restore::{Restored, file_timestamp, restore};
 pub use check::checked::Checked;
-pub use check::health::{Health, health, library};
+pub use check::health::{Health, health, sqlite_version};
 pub use check::hole::{Hole, Lost};
 pub use check::journal_holes::Examination;
 pub use check::verify::{check, derived_faults, journal_holes, verify};
 use checkpoint::Checkpointer;
-pub use connection::Options;
-use connection::{OLDEST_SQLITE, WORKER_WAITS, common, keep_log_on_close};
-pub use derived::{DERIVED, Derived, Doubts, Fault};
-pub use file_errors::{CopyError, OpenError, named as named_holes};
+pub use connection::StoreOptions;
+use connection::{OLDEST_SQLITE, WORKER_WAITS, configure, keep_log_on_close};
+pub use derived::{DERIVED, DamagedTables, Derived, DerivedFault};
+pub use file_errors::{CopyError, OpenError, describe_holes};
 pub use files::inode::are_one_file;
-pub use files::leftovers::{Leftover, Note, copies, find as find_leftovers, remove as remove_leftovers};
+pub use files::leftovers::{Leftover, Note, find_leftovers, kept_copies, remove_leftovers};
 use files::names::with_suffix;
-pub use files::names::{PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, UNFINISHED, is_name_of_one};
-pub use files::open::{check_log, check_replaced};
+pub use files::names::{PARTIAL, REBUILD, REBUILD_LOCK, RESTORING, UNFINISHED, is_unfinished_name};
 use files::open::{
-    lock, one_name, refuse_name_of_unfinished, refuse_second_name, set_mark, verify_after_trouble,
+    canonical_database_path, check_after_failed_sync, lock_database, refuse_name_of_unfinished,
+    refuse_second_name, set_verify_marker,
 };
-pub use files::output::{Kind, Output, Refusal, check_folder, make_folder, may_remove};
-pub use files::partial_file::{Part, free_bytes};
+pub use files::open::{check_log, check_replaced};
+pub use files::output::{Output, OutputError, OutputKind, check_folder, make_folder, may_remove};
+pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
 use kept::Kept;
 pub use reader::SqliteReader;
-pub use repair::{Moment, TABLES};
+pub use repair::{ReadSnapshot, TABLES};
 use state::State;
-pub use task::{Stage, Work};
+pub use task::{Task, TaskStage};
 use transaction::WriteTransaction;
 pub use txn::SqliteTxn;
 
@@ -89,18 +90,18 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens a file, brings its schema up to date, and keeps every other process out.
-    pub fn open(options: &Options) -> std::result::Result<Self, OpenError> {
+    pub fn open(options: &StoreOptions) -> std::result::Result<Self, OpenError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::Library(rusqlite::version()));
         }
         let named = &options.path;
         refuse_name_of_unfinished(named)?;
         check_log(named)?;
-        let path = one_name(named).map_err(OpenError::io(named))?;
+        let path = canonical_database_path(named).map_err(OpenError::io(named))?;
         refuse_name_of_unfinished(&path)?;
-        let options = &Options { path: path.clone(), ..options.clone() };
+        let options = &StoreOptions { path: path.clone(), ..options.clone() };
         let store = |error: Error| OpenError::Store { path: path.clone(), error };
-        let lock = lock(&path)?;
+        let lock = lock_database(&path)?;
         check_replaced(&path)?;
         refuse_second_name(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -114,13 +115,13 @@ impl Sqlite {
         if conn.is_readonly("main").map_err(|error| store(error.into()))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
-        if let Some(told) = epoch_marker::told_from_emptied(&conn, &lock).map_err(store)? {
+        if let Some(told) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(store)? {
             return Err(OpenError::LogGone { path, told });
         }
-        migrate::run(&mut conn, &path)?;
+        migrate::migrate_schema(&mut conn, &path)?;
         // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(error.into()))?;
-        verify_after_trouble(&conn, &path).map_err(store)?;
+        check_after_failed_sync(&conn, &path).map_err(store)?;
         checkpoint::watch(&mut conn).map_err(|error| store(error.into()))?;
         let checkpointer = Checkpointer::start(options).map_err(store)?;
         let state = State::read(&conn, options, named, &lock).map_err(store)?;
@@ -135,23 +136,23 @@ impl Sqlite {
     }
 
     /// Where readers note that a derived table is damaged.
-    pub fn doubts(&self) -> Doubts {
-        self.state.doubts.clone()
+    pub fn damaged_tables(&self) -> DamagedTables {
+        self.state.damaged_tables.clone()
     }
 
     /// Takes a step to make a derived table anew that is not whole, or was found to be damaged: whether there was
     /// one.
     fn remake(&mut self) -> Result<bool> {
-        let doubted = self.state.doubts.raised().next();
+        let doubted = self.state.damaged_tables.raised().next();
         if let Some(name) = doubted {
             tracing::error!(table = name, "{name} was found damaged; it is made anew");
-            self.make_anew(name).inspect_err(|_| self.state.doubts.give_up(name))?;
+            self.make_anew(name).inspect_err(|_| self.state.damaged_tables.give_up(name))?;
             return Ok(true);
         }
         let remaking = self.state.remaking;
-        let Some(name) = derived::pending(remaking) else { return Ok(false) };
-        let next = derived::step(&mut self.conn, remaking, &mut self.state.remaking_told);
-        let next = next.inspect_err(|_| self.state.doubts.give_up(name))?;
+        let Some(name) = derived::pending_table(remaking) else { return Ok(false) };
+        let next = derived::remake_step(&mut self.conn, remaking, &mut self.state.remaking_told);
+        let next = next.inspect_err(|_| self.state.damaged_tables.give_up(name))?;
         self.state.remaking = next.unwrap_or_default();
         Ok(true)
     }
@@ -162,11 +163,11 @@ impl Sqlite {
             return Ok(false);
         }
         self.state.looked = Instant::now();
-        let found = derived::look(&self.conn, &self.state.known(), self.state.remaking)?;
-        Ok(found.into_iter().fold(false, |_, name| self.state.doubts.raise(name)))
+        let found = derived::probe_tables(&self.conn, &self.state.known(), self.state.remaking)?;
+        Ok(found.into_iter().fold(false, |_, name| self.state.damaged_tables.raise(name)))
     }
 
-    fn let_go_step(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
+    fn let_go_step(&mut self, retention: &Retention, now: i64, reading: &BodyReader) -> Result<bool> {
         if self.remake()? || self.look()? {
             return Ok(true);
         }
@@ -248,30 +249,30 @@ impl Store for Sqlite {
         }
         derived::make_anew(&mut self.conn, derived)?;
         self.state.read_again(&self.conn)?;
-        self.state.doubts.settle(derived);
+        self.state.damaged_tables.settle(derived);
         Ok(())
     }
 
     fn note(&mut self, error: &Error) {
-        self.state.doubts.note(error);
+        self.state.damaged_tables.note(error);
     }
 
     fn learned(&mut self, rules: i64) -> Result<()> {
         let rows = self.conn.execute("UPDATE upkeep SET rules = ?1", [rules])?;
-        derived::written(rows)?;
+        derived::require_row(rows)?;
         self.state.rules = rules;
         Ok(())
     }
 
-    fn let_go(&mut self, retention: &Retention, now: i64, reading: &Reading) -> Result<bool> {
+    fn let_go(&mut self, retention: &Retention, now: i64, reading: &BodyReader) -> Result<bool> {
         match self.let_go_step(retention, now, reading) {
             Err(Error::Derived { name, why }) => {
                 // It is made anew with the next step, which is not taken at once, in case that does not help.
                 tracing::error!(table = name, why, "{name} is damaged: {why}");
-                self.state.doubts.raise(name);
+                self.state.damaged_tables.raise(name);
                 Ok(false)
             }
-            more => more.inspect_err(|error| self.state.doubts.note(error)),
+            more => more.inspect_err(|error| self.state.damaged_tables.note(error)),
         }
     }
 
@@ -284,7 +285,7 @@ impl Store for Sqlite {
                 Err(error) => tracing::error!(%error, "what the log held is lost: {error}"),
             }
         }
-        if let Err(error) = set_mark(&self.path) {
+        if let Err(error) = set_verify_marker(&self.path) {
             tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
         }
     }
@@ -302,7 +303,8 @@ mod tests {
             |dir| {
                 let (path, (quarantine_rows, quarantine_bytes)) = (dir.path().join("store.db"), QUARANTINE);
                 let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
-                let options = Options { path, wal_checkpoint, wal_limit, quarantine_rows, quarantine_bytes };
+                let options =
+                    StoreOptions { path, wal_checkpoint, wal_limit, quarantine_rows, quarantine_bytes };
                 (Sqlite::open(&options).unwrap(), SqliteReader::open(&options.path).unwrap())
             },
         );

@@ -23,7 +23,7 @@ pub type WithoutEvents = fn(&[u8], &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>>;
 
 /// How a store reads bodies, which it does not understand itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
+pub struct BodyReader {
     /// See [`ReadEvent`].
     pub event: ReadEvent,
     /// See [`WithoutEvents`].
@@ -86,12 +86,12 @@ pub struct Receipt {
     /// The `_id`s that were erased. They are kept, so that nothing of them comes back.
     pub ids: Vec<SmoochId>,
     /// What was erased where, so far.
-    pub counts: Counts,
+    pub counts: ErasureCounts,
 }
 
 /// How many rows of each place were erased, or rewritten without the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
+pub struct ErasureCounts {
     /// Records of app users.
     pub records: u64,
     /// `userId`s and clients by which they could be found.

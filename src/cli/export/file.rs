@@ -9,17 +9,17 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::smooch::csv;
-use crate::store::sqlite::{Kind, Output, Part};
+use crate::store::sqlite::{Output, OutputKind, PartialFile};
 
 /// What an export may replace.
-const EXPORT: Kind = Kind::Text { name: "export", is: is_export };
+const EXPORT: OutputKind = OutputKind::Text { name: "export", is: is_export };
 
 /// See the module.
 pub(super) enum Target {
     Stdout(io::Stdout),
     /// A pipe: there is nothing to replace.
     Pipe(File),
-    Whole(BufWriter<Arc<File>>, Part),
+    Whole(BufWriter<Arc<File>>, PartialFile),
 }
 
 impl Target {
@@ -31,7 +31,7 @@ impl Target {
             let pipe = OpenOptions::new().write(true).open(name);
             return pipe.map(Self::Pipe).with_context(|| name.display().to_string());
         }
-        let part = Part::new(Output::check(name, EXPORT, Some(database))?)?;
+        let part = PartialFile::new(Output::check(name, EXPORT, Some(database))?)?;
         Ok(Self::Whole(BufWriter::new(part.file()), part))
     }
 

@@ -101,7 +101,7 @@ fn event(entry: &Entry) -> Value {
 
 fn with_body(entry: &Entry, body: &[u8]) -> Value {
     let mut told = event(entry);
-    told["source"] = if entry.source == Source::Api { "api" } else { "webhook" }.into();
+    told["source"] = entry.source.as_shown().into();
     told["received"] = text(iso(entry.received));
     told["users"] = entry.users.iter().map(|(id, _)| id.as_str()).collect();
     match entry.source {

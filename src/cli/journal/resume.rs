@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::cli::CommandError;
-use crate::store::sqlite::{Kind, Output, Part, Refusal};
+use crate::store::sqlite::{Output, OutputError, OutputKind, PartialFile};
 use crate::store::{Seq, explain};
 
 /// What it may replace.
-const KIND: Kind = Kind::Text { name: "number of a journal entry", is: is_place };
+const KIND: OutputKind = OutputKind::Text { name: "number of a journal entry", is: is_place };
 
 /// See the module.
 pub(super) struct Resume {
@@ -27,7 +27,7 @@ impl Resume {
     /// There is something else at the path, or it must not be written.
     pub(super) fn at(path: &Path, meant: String, database: &Path) -> anyhow::Result<Self> {
         let output = Output::check(path, KIND, Some(database)).map_err(|refusal| match refusal {
-            Refusal::Other { .. } => no_place(path).into(),
+            OutputError::Other { .. } => no_place(path).into(),
             refusal => anyhow::Error::from(refusal),
         })?;
         Ok(Self { path: path.to_owned(), output, meant })
@@ -70,7 +70,7 @@ impl Resume {
     /// # Errors
     /// The disk does not take it.
     pub(super) fn write(&self, seq: Seq) -> anyhow::Result<()> {
-        let part = Part::new(self.output.clone())?;
+        let part = PartialFile::new(self.output.clone())?;
         write!(part.file(), "{seq}\n{}", self.meant)
             .context("the place to go on from could not be written")?;
         Ok(part.place()?)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{CallMade, SmoochId};
 use crate::smooch::journal_entry;
-use crate::store::{Entry, Outcome, Source};
+use crate::store::{Entry, Source};
 
 /// What is said instead of a body that retention has dropped.
 const NOT_KEPT: &str = "the body is no longer kept ([retention] of the settings)";
@@ -27,9 +27,9 @@ pub(in crate::cli) fn line(entry: &Entry) -> String {
         "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}",
         entry.seq,
         time(entry.received),
-        source(entry.source),
+        entry.source.as_str(),
         entry.trigger,
-        outcome(entry.outcome),
+        entry.outcome.as_str(),
         entry.app,
     )
 }
@@ -41,31 +41,16 @@ pub(in crate::cli) fn json(entry: &Entry) -> Value {
     let mut value = json!({
         "seq": entry.seq,
         "app": entry.app.as_str(),
-        "source": source(entry.source),
+        "source": entry.source.as_str(),
         "received": time(entry.received),
         "trigger": &*entry.trigger,
-        "outcome": outcome(entry.outcome),
+        "outcome": entry.outcome.as_str(),
         "users": users,
     });
     if let Some(micros) = entry.event_time {
         value["time"] = time(micros.div_euclid(1000)).into();
     }
     value
-}
-
-pub(in crate::cli) fn source(source: Source) -> &'static str {
-    match source {
-        Source::Webhook => "webhook",
-        Source::Reduced => "reduced",
-        Source::Api => "api",
-    }
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Learned => "learned",
-        Outcome::Kept => "kept",
-    }
 }
 
 /// What of an entry can be shown as it came.

@@ -12,7 +12,7 @@ use crate::domain::{AppId, View};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::json;
 use crate::http::page_links::PageLinks;
-use crate::smooch::feed::{CloudEvent, change, kind};
+use crate::smooch::feed::{CloudEvent, change};
 use crate::smooch::v1;
 use crate::store::{Changed, Changes, Epoch};
 
@@ -40,7 +40,7 @@ impl Envelope {
         CloudEvent {
             id: &ChangeCursor::name(epoch, changed.seq),
             source,
-            kind: &format!("change.{}", kind(&changed.change.kind)),
+            kind: &format!("change.{}", changed.change.kind.as_str()),
             subject: Some(changed.change.user.as_str()),
             time: Some(changed.time),
         }

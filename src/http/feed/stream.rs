@@ -21,7 +21,6 @@ use crate::domain::AppId;
 use crate::http::HttpState;
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, json};
-use crate::smooch;
 use crate::store::Changed;
 
 /// What goes out when nothing else has for a while, so that nobody in between gives up.
@@ -180,7 +179,7 @@ impl Follower {
                 let page = read(&self.shared, &self.app, since, self.limit).await?;
                 let epoch = page.epoch.epoch;
                 let event = |changed: &Changed| {
-                    let kind = smooch::feed::kind(&changed.change.kind);
+                    let kind = changed.change.kind.as_str();
                     let data = self.envelope.change(epoch, changed);
                     self.event(&ChangeCursor::name(epoch, changed.seq), kind, &data)
                 };

@@ -1,12 +1,13 @@
 //! Lines that an export wrote.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::LocatedValue;
 use crate::domain::{
     Assertion, Client, ClientId, Fact, Field, Mention, RecordSnapshot, SmoochId, Stamp, StampedAssertions,
+    UnknownName,
 };
-use crate::smooch::export::{PARTS, REASONS};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
@@ -59,7 +60,7 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
     for merge in at.items("merges")? {
         merge.only(&["into", "time", "event", "digest", "reason", "undone"])?;
         let surviving = SmoochId::from(merge.need("into")?.name()?.as_str());
-        let reason = one_of(&merge.need("reason")?, &REASONS)?;
+        let reason = one_of(&merge.need("reason")?)?;
         let (stamp, joined) = (stamp(&merge)?, !merge.flag("undone")?);
         facts.push(Fact::Linked { surviving, discarded: user.clone(), stamp, joined, reason });
     }
@@ -84,7 +85,7 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
     ])?;
     let mut words = Vec::new();
     for part in at.items("complete")? {
-        words.push(Assertion::Complete(one_of(&part, &PARTS)?));
+        words.push(Assertion::Complete(one_of(&part)?));
     }
     for (key, property) in [("fields", false), ("properties", true)] {
         for (name, at) in at.members(key)? {
@@ -169,10 +170,6 @@ fn stamp(at: &LocatedValue<'_, '_>) -> Result<Arc<Stamp>, InvalidInput> {
     Ok(Arc::new(Stamp { time, event: event.as_str().into(), digest }))
 }
 
-fn one_of<T: Copy>(at: &LocatedValue<'_, '_>, known: &[(&str, T)]) -> Result<T, InvalidInput> {
-    let found = at.json.str().and_then(|word| known.iter().find(|(known, _)| *known == word));
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let words: Vec<&str> = known.iter().map(|(word, _)| *word).collect();
-        at.wrong(&format!("must be one of {}", words.join(", ")))
-    })
+fn one_of<T: FromStr<Err = UnknownName>>(at: &LocatedValue<'_, '_>) -> Result<T, InvalidInput> {
+    at.json.str().unwrap_or_default().parse().map_err(|unknown: UnknownName| at.wrong(&unknown.to_string()))
 }

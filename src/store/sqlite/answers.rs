@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sha2::Sha256;
 
 use super::Result;
-use super::derived::written;
+use super::derived::require_row;
 use super::txn::SqliteTxn;
 use crate::domain::AppId;
 use crate::store::{ANSWERS_KEPT, Answered, Batch};
@@ -73,7 +73,7 @@ impl SqliteTxn<'_> {
     pub(super) fn answers(&mut self, batch: &Batch) -> Result<()> {
         if batch.clock > self.clock {
             let mut update = self.txn.prepare_cached("UPDATE clock SET time = ?1")?;
-            written(update.execute([batch.clock])?)?;
+            require_row(update.execute([batch.clock])?)?;
             self.clock = batch.clock;
         }
         if batch.answers.is_empty() {

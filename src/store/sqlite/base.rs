@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::derived::{Tell, written};
+use super::derived::{Tell, require_row};
 use super::{Error, Examination, Kept, Result};
 use crate::directory::load::Loader;
 use crate::domain::{AppId, Record, RecordKey, SmoochId, WorkingSet};
@@ -45,7 +45,7 @@ pub(super) fn fold(
         take_over_the_erased(conn)?;
     }
     let sql = "UPDATE horizon SET seq = ?1, received = ?2";
-    written(conn.execute(sql, params![folded as i64, received])?)?;
+    require_row(conn.execute(sql, params![folded as i64, received])?)?;
     (kept.folded, kept.received) = (folded, received);
     drop_bodies(conn, kept)?;
     Ok(true)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, Options, Result, WORKER_WAITS, common};
+use super::{Error, Result, StoreOptions, WORKER_WAITS, configure};
 
 const ROUNDS: usize = 5;
 /// So few pages that copying them between two batches is not noticed.
@@ -52,12 +52,12 @@ pub(super) struct Checkpointer {
     /// The thread was woken to empty the WAL.
     emptying: Cell<bool>,
     wake: async_channel::Sender<()>,
-    shared: Arc<Shared>,
+    shared: Arc<CheckpointState>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct CheckpointState {
     running: AtomicBool,
     /// Little is left: the worker may finish.
     nearly_done: AtomicBool,
@@ -65,15 +65,15 @@ struct Shared {
 }
 
 impl Checkpointer {
-    pub(super) fn start(options: &Options) -> Result<Self> {
+    pub(super) fn start(options: &StoreOptions) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(&options.path, flags)?;
-        common(&conn)?;
+        configure(&conn)?;
         conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL")?;
         let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
         let page = u64::try_from(page).unwrap_or(4096).max(1);
         let (wake, woken) = async_channel::bounded(1);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(CheckpointState::default());
         let thread = {
             let shared = shared.clone();
             let run = move || {
@@ -154,7 +154,7 @@ impl Checkpointer {
     }
 }
 
-fn round_after_round(conn: &Connection, shared: &Shared) {
+fn round_after_round(conn: &Connection, shared: &CheckpointState) {
     for _ in 0..ROUNDS {
         match checkpoint(conn, "PASSIVE") {
             Ok(left) if left > FEW_PAGES => {}

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
-use super::derived::{of, written};
+use super::derived::{derived_error, require_row};
 use super::listing::Outdated;
 use crate::domain::AppId;
 
@@ -120,7 +120,7 @@ impl Clearing {
         }
         if self.cleared > self.noted {
             let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1")?;
-            written(note.execute([self.cleared])?)?;
+            require_row(note.execute([self.cleared])?)?;
         }
         let (noted, users) = (self.cleared, last_user.max(self.users));
         Ok(Done { waiting, gone, again, last, oldest, noted, users })
@@ -153,18 +153,18 @@ fn clear(conn: &Connection, gone: &[Outdated]) -> Result<()> {
     let sql = "SELECT id FROM app_users WHERE rowid = ?1 AND NOT (listed AND last_seen = ?2)";
     let mut outdated = conn.prepare_cached(sql)?;
     let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
-    let mut delete = conn.prepare_cached(sql).map_err(of("seen"))?;
+    let mut delete = conn.prepare_cached(sql).map_err(derived_error("seen"))?;
     for (app, last_seen, user) in gone {
         let id = outdated.query_row(params![user, last_seen], |row| row.get::<_, String>(0));
         if let Some(id) = id.optional()? {
-            delete.execute(params![app.as_str(), last_seen, id]).map_err(of("seen"))?;
+            delete.execute(params![app.as_str(), last_seen, id]).map_err(derived_error("seen"))?;
         }
     }
     Ok(())
 }
 
 fn last_move(conn: &Connection) -> Result<i64> {
-    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(of("moves"))?;
-    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(of("moves"))?;
+    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(derived_error("moves"))?;
+    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(derived_error("moves"))?;
     Ok(last.unwrap_or(0))
 }

@@ -14,7 +14,7 @@ pub(super) const WORKER_WAITS: Duration = Duration::from_secs(3);
 
 /// How a file is opened and kept.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct StoreOptions {
     /// The database file; made if it is not there.
     pub path: PathBuf,
     /// Size of the WAL, in bytes, from which a checkpoint starts.
@@ -33,7 +33,7 @@ pub(super) fn keep_log_on_close(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Settings of every connection.
-pub(super) fn common(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
     keep_log_on_close(conn)?;
     conn.execute_batch(

@@ -1,7 +1,7 @@
 //! Everything in the database that is made of something else in it (decision 24).
 
 mod columns;
-pub(super) mod doubts;
+pub(super) mod damaged_tables;
 mod feed;
 mod identifiers;
 pub(super) mod kind;
@@ -17,12 +17,12 @@ pub(super) mod start;
 mod tombstones;
 mod unneeded;
 
-pub use doubts::Doubts;
-pub use kind::{Derived, Fault};
-pub(super) use kind::{Tell, numbered, of, written};
+pub use damaged_tables::DamagedTables;
+pub use kind::{Derived, DerivedFault};
+pub(super) use kind::{Tell, derived_error, number_error, require_row};
 pub use list::DERIVED;
-pub(super) use list::{faults, is_about_one};
-pub(super) use numbers::Known;
-pub(super) use remake::{Told, make_anew, pending, step};
-pub(super) use remaking::{Remaking, last_row};
-pub(super) use start::{at_start, check_truth, counters_at_start, look};
+pub(super) use list::{find_faults, is_about_derived};
+pub(super) use numbers::KnownCounters;
+pub(super) use remake::{RemakeProgress, make_anew, pending_table, remake_step};
+pub(super) use remaking::{Remaking, last_user_row};
+pub(super) use start::{check_source_tables, probe_tables, remake_at_start, remake_counters_at_start};

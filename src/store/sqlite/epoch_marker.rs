@@ -28,16 +28,16 @@ const DIGITS: usize = 20;
 const REPLACED: &[u8] = b"rollcall feed epoch void: the database was replaced\n";
 
 /// The mark in the lock file beside an open database.
-pub(super) struct Mark {
+pub(super) struct EpochMarker {
     /// The epoch of the database that it was opened with.
     epoch: FeedEpoch,
-    count: Arc<Count>,
+    count: Arc<ChangeCount>,
 }
 
 /// The count of a mark. A read that answers with a number of a change writes the count first. A commit does not write it:
 /// that would cost a webhook that comes alone 2 % more processor time.
 #[derive(Debug)]
-pub(crate) struct Count {
+pub(crate) struct ChangeCount {
     file: File,
     /// Where it stands in the file.
     at: u64,
@@ -47,7 +47,7 @@ pub(crate) struct Count {
     written: Mutex<u64>,
 }
 
-impl Count {
+impl ChangeCount {
     /// Writes it, if it is another one than the file says. What cannot be written stays behind: then fewer replaced files
     /// are recognised, and none wrongly.
     pub(super) fn write(&self) {
@@ -65,37 +65,39 @@ impl Count {
 
 /// What a lock file says.
 #[derive(Debug, PartialEq)]
-enum Found {
+enum MarkerText {
     /// No database of a program that writes marks was opened beside it.
     Nothing,
-    Mark(Epoch, u64),
+    Marker(Epoch, u64),
     /// The database beside it was replaced, or the mark is damaged.
     Void,
 }
 
-impl Mark {
+impl EpochMarker {
     /// Reads the mark, gives the database a new epoch if it has none or was put there from elsewhere, and
     /// writes the mark. A backup is none any more once it is opened.
     pub(super) fn open(conn: &Connection, lock: &File, path: &Path) -> Result<Self> {
-        let is_backup = backup_checksum::remove(conn)?;
+        let is_backup = backup_checksum::remove_checksum(conn)?;
         let file = lock.try_clone().map_err(unavailable)?;
         let found = read_mark(&file).map_err(unavailable)?;
         let told: i64 = conn.query_row("SELECT coalesce(sum(seq), 0) FROM feeds", [], |row| row.get(0))?;
         let told = told as u64;
-        let is = find(conn)?;
+        let is = find_epoch(conn)?;
         let is_same = match (is, &found) {
-            (Some(is), Found::Mark(epoch, marked)) => is.epoch == *epoch && told >= *marked && !is_backup,
+            (Some(is), MarkerText::Marker(epoch, marked)) => {
+                is.epoch == *epoch && told >= *marked && !is_backup
+            }
             _ => false,
         };
         let now = match is.filter(|_| is_same) {
             Some(is) => is,
             None => {
-                make_void(&file).map_err(unavailable)?;
-                if is.is_none() && found != Found::Nothing {
+                void_marker(&file).map_err(unavailable)?;
+                if is.is_none() && found != MarkerText::Nothing {
                     tracing::warn!("the epoch of the feed is not there, and is made anew");
                 }
-                let is_first = is.is_none() && found == Found::Nothing && !is_backup;
-                let epoch = renew(conn, is_first)?;
+                let is_first = is.is_none() && found == MarkerText::Nothing && !is_backup;
+                let epoch = set_new_epoch(conn, is_first)?;
                 tracing::info!(%epoch, path = %path.display(), "the change feed has a new epoch");
                 FeedEpoch { epoch, is_first }
             }
@@ -107,7 +109,7 @@ impl Mark {
             .and_then(|()| file.set_len(text.len() as u64))
             .map_err(unavailable)?;
         let (at, told, written) = (head.len() as u64, AtomicU64::new(told), Mutex::new(told));
-        Ok(Self { epoch: now, count: Arc::new(Count { file, at, told, written }) })
+        Ok(Self { epoch: now, count: Arc::new(ChangeCount { file, at, told, written }) })
     }
 
     /// The epoch of the open database.
@@ -116,7 +118,7 @@ impl Mark {
     }
 
     /// Its count, for the thread that writes it.
-    pub(super) fn count(&self) -> Arc<Count> {
+    pub(super) fn count(&self) -> Arc<ChangeCount> {
         self.count.clone()
     }
 
@@ -131,7 +133,7 @@ impl Mark {
     }
 }
 
-impl Drop for Mark {
+impl Drop for EpochMarker {
     fn drop(&mut self) {
         self.count.write();
     }
@@ -139,26 +141,26 @@ impl Drop for Mark {
 
 /// If the database has pages but no table: the changes that its feeds had by the mark. A database file that is missing is
 /// no such case, since an operator removes it to begin an empty directory.
-pub(super) fn told_from_emptied(conn: &Connection, lock: &File) -> Result<Option<u64>> {
+pub(super) fn changes_before_emptied(conn: &Connection, lock: &File) -> Result<Option<u64>> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     if number("PRAGMA page_count")? == 0 || number("SELECT count(*) FROM sqlite_schema")? > 0 {
         return Ok(None);
     }
     match read_mark(lock).map_err(unavailable)? {
-        Found::Mark(_, told) if told > 0 => Ok(Some(told)),
+        MarkerText::Marker(_, told) if told > 0 => Ok(Some(told)),
         _ => Ok(None),
     }
 }
 
 /// Makes the mark void: the database beside this lock file is about to be replaced.
-pub(super) fn make_void(lock: &File) -> std::io::Result<()> {
+pub(super) fn void_marker(lock: &File) -> std::io::Result<()> {
     // Over what is there, so that it needs no room on a full disk.
     lock.write_all_at(REPLACED, 0)?;
     lock.set_len(REPLACED.len() as u64)?;
     lock.sync_all()
 }
 
-fn read_mark(file: &File) -> std::io::Result<Found> {
+fn read_mark(file: &File) -> std::io::Result<MarkerText> {
     let mut bytes = [0; 256];
     let mut length = 0;
     loop {
@@ -169,17 +171,17 @@ fn read_mark(file: &File) -> std::io::Result<Found> {
     }
     let text = std::str::from_utf8(&bytes[..length]).unwrap_or("?");
     if text.is_empty() {
-        return Ok(Found::Nothing);
+        return Ok(MarkerText::Nothing);
     }
     let mark = text.strip_prefix(HEAD).and_then(|rest| rest.split_once(MIDDLE)).and_then(|(epoch, told)| {
         let told = told.strip_suffix('\n').filter(|told| told.len() == DIGITS)?;
-        Some(Found::Mark(epoch.parse().ok()?, told.parse().ok()?))
+        Some(MarkerText::Marker(epoch.parse().ok()?, told.parse().ok()?))
     });
-    Ok(mark.unwrap_or(Found::Void))
+    Ok(mark.unwrap_or(MarkerText::Void))
 }
 
 /// The epoch of a database; nothing before it was opened by a program that gives one, or where none can be read.
-fn find(conn: &Connection) -> Result<Option<FeedEpoch>> {
+fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
     let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs")?;
     let row = select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? != 0)));
     let row = row.optional()?;
@@ -187,12 +189,12 @@ fn find(conn: &Connection) -> Result<Option<FeedEpoch>> {
 }
 
 /// The epoch of an open database.
-pub(super) fn current(conn: &Connection) -> Result<FeedEpoch> {
+pub(super) fn read_epoch(conn: &Connection) -> Result<FeedEpoch> {
     let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is not there".to_owned() };
-    find(conn)?.ok_or_else(lost)
+    find_epoch(conn)?.ok_or_else(lost)
 }
 
-fn renew(conn: &Connection, is_first: bool) -> Result<Epoch> {
+fn set_new_epoch(conn: &Connection, is_first: bool) -> Result<Epoch> {
     let epoch = Epoch::random().map_err(|error| Error::Unavailable(error.to_string()))?;
     conn.execute(
         "INSERT INTO epochs (one, epoch, is_first) VALUES (1, ?1, ?2)

@@ -16,7 +16,7 @@ impl From<rusqlite::Error> for Error {
             return Self::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
         }
         if error.sqlite_error_code() == Some(ErrorCode::Unknown)
-            && let Some(missing) = tables::missing(&text)
+            && let Some(missing) = tables::missing_table_error(&text)
         {
             return missing;
         }

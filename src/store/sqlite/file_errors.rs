@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::check::hole::Hole;
-use super::derived::Fault;
-use super::files::output::Refusal;
+use super::derived::DerivedFault;
+use super::files::output::OutputError;
 use crate::store::{Error, explain};
 
 /// Why a file cannot be opened.
@@ -139,7 +139,7 @@ pub enum CopyError {
     Same(PathBuf),
     /// The path must not be written.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] OutputError),
     /// Somebody else has the file, or it is none of ours.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -178,19 +178,22 @@ pub enum CopyError {
         what: String,
     },
     /// Every page is whole, but what is made of records, or of the journal, is not what these say.
-    #[error("{path}: {}; `rollcall rebuild` makes it anew, while the service goes on", listed(faults))]
+    #[error(
+        "{path}: {}; `rollcall rebuild` makes it anew, while the service goes on",
+        describe_faults(faults)
+    )]
     Derived {
         /// The file.
         path: PathBuf,
         /// Each table that is damaged, and how.
-        faults: Vec<Fault>,
+        faults: Vec<DerivedFault>,
     },
     /// Every page is whole, but the journal has lost something. Derived tables may be damaged as well.
     #[error(
         "{path}: {}; what came of that is still in the directory, and `rollcall rebuild` keeps it; only a backup made \
          before brings it back into the journal{}",
-        named(holes),
-        also(faults)
+        describe_holes(holes),
+        describe_more_faults(faults)
     )]
     Journal {
         /// The file.
@@ -198,14 +201,14 @@ pub enum CopyError {
         /// What is missing.
         holes: Vec<Hole>,
         /// Each derived table that is damaged, and how.
-        faults: Vec<Fault>,
+        faults: Vec<DerivedFault>,
     },
     /// More is being written than the log can hold meanwhile.
     #[error(
         "{0} is written faster than it can be read within store.wal_limit: raise that, choose a quieter hour, \
          or check a backup instead of the database"
     )]
-    Crowded(PathBuf),
+    WalLimitReached(PathBuf),
     /// It was told to stop.
     #[error("stopped before the end")]
     Stopped,
@@ -215,7 +218,7 @@ pub enum CopyError {
 const NAMED: usize = 20;
 
 /// Some of these, and how many more there are.
-pub fn named(holes: &[Hole]) -> String {
+pub fn describe_holes(holes: &[Hole]) -> String {
     let mut all: Vec<String> = holes.iter().take(NAMED).map(ToString::to_string).collect();
     if holes.len() > NAMED {
         all.push(format!("{} more like these", holes.len() - NAMED));
@@ -223,16 +226,16 @@ pub fn named(holes: &[Hole]) -> String {
     all.join("; ")
 }
 
-fn also(faults: &[Fault]) -> String {
+fn describe_more_faults(faults: &[DerivedFault]) -> String {
     if faults.is_empty() {
         return String::new();
     }
-    format!("; {}; `rollcall rebuild` makes it anew, while the service goes on", listed(faults))
+    format!("; {}; `rollcall rebuild` makes it anew, while the service goes on", describe_faults(faults))
 }
 
-fn listed(faults: &[Fault]) -> String {
+fn describe_faults(faults: &[DerivedFault]) -> String {
     let all: Vec<String> =
-        faults.iter().map(|Fault { name, what }| format!("{name} is damaged: {what}")).collect();
+        faults.iter().map(|DerivedFault { name, what }| format!("{name} is damaged: {what}")).collect();
     all.join("; ")
 }
 
@@ -245,14 +248,14 @@ impl CopyError {
         move |error| match error {
             Error::Damaged(what) => Self::Damaged { path: path.to_owned(), what },
             error @ Error::Unreadable { table: "app_users", .. } => {
-                let faults = vec![Fault { name: "records", what: error.to_string() }];
+                let faults = vec![DerivedFault { name: "records", what: error.to_string() }];
                 Self::Derived { path: path.to_owned(), faults }
             }
             error @ Error::Unreadable { .. } => {
                 Self::Damaged { path: path.to_owned(), what: error.to_string() }
             }
             Error::Derived { name, why } => {
-                Self::Derived { path: path.to_owned(), faults: vec![Fault { name, what: why }] }
+                Self::Derived { path: path.to_owned(), faults: vec![DerivedFault { name, what: why }] }
             }
             error => Self::Store { path: path.to_owned(), error },
         }

@@ -24,7 +24,7 @@ use super::{Error, Kept, Result, base};
 use crate::directory::load::{Loader, read_record};
 use crate::domain::{AppId, Reason, Recent, Record, RecordKey, SmoochId};
 use crate::store::rows::UserRows as _;
-use crate::store::{Erased, Erasure, Reading, Seq};
+use crate::store::{BodyReader, Erasure, ErasureCounts, Seq};
 pub(super) use ids::Tombstones;
 use needles::Needles;
 pub(super) use receipts::{quarantined_of, receipt};
@@ -101,10 +101,10 @@ pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], no
             stage: Stage::Journal(records().filter_map(|record| record.head).collect()),
         };
         let names = |record: &Record| record.user_ids().len() + record.claims.len();
-        let counts = Erased {
+        let counts = ErasureCounts {
             records: erased.len() as u64,
             identifiers: records().map(names).sum::<usize>() as u64,
-            ..Erased::default()
+            ..ErasureCounts::default()
         };
         let sql = "INSERT INTO receipts (seq, app, time, counts, work) VALUES (?1, ?2, ?3, ?4, ?5)";
         let app = erased.first().map_or("", |erasure| erasure.app.as_str());
@@ -123,7 +123,7 @@ fn is_carried(conn: &Connection, app: &AppId, user_id: &str) -> Result<bool> {
 }
 
 /// One step.
-pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Result<Step> {
+pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &BodyReader) -> Result<Step> {
     if kept.receipts == 0 {
         return Ok(Step::Nothing);
     }
@@ -142,7 +142,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &Reading) -> Res
         return Ok(Step::Nothing);
     };
     let (app, mut work): (_, Work) = (AppId::from(&*app), from_json(&work)?);
-    let before: Erased = from_json(&counts)?;
+    let before: ErasureCounts = from_json(&counts)?;
     match &mut work.stage {
         Stage::Sweep => return Ok(Step::Swept(seq)),
         Stage::Pages(after) => return pages::step(conn, kept, seq, *after),
@@ -210,9 +210,9 @@ struct Forget<'a> {
     conn: &'a Connection,
     app: &'a AppId,
     work: &'a Work,
-    counts: Erased,
+    counts: ErasureCounts,
     kept: &'a mut Kept,
-    reading: &'a Reading,
+    reading: &'a BodyReader,
 }
 
 impl Forget<'_> {

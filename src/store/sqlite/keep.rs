@@ -84,7 +84,7 @@ impl Keep<'_> {
         };
         let up_to = self.oldest(sql, params![kept.folded as i64, STEP as i64], may_go)?;
         let Some(up_to) = up_to else { return Ok(false) };
-        gaps::trim(self.conn, up_to)?;
+        gaps::trim_gaps(self.conn, up_to)?;
         let mut delete = self.conn.prepare_cached("DELETE FROM journal WHERE seq <= ?1")?;
         Ok(delete.execute([up_to as i64])? > 0)
     }

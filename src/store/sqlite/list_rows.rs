@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::derived::{Remaking, of};
+use super::derived::{Remaking, derived_error};
 use crate::domain::AppId;
 use crate::domain::list::Sort;
 use crate::format::list_columns::Columns;
@@ -25,8 +25,8 @@ impl ListRows for Connection {
 
     fn latest_seen(&self, app: &AppId) -> Result<Option<i64>> {
         let sql = "SELECT max(last_seen) FROM seen WHERE app = ?1";
-        let mut select = self.prepare_cached(sql).map_err(of("seen"))?;
-        select.query_row([app.as_str()], |row| row.get(0)).map_err(of("seen"))
+        let mut select = self.prepare_cached(sql).map_err(derived_error("seen"))?;
+        select.query_row([app.as_str()], |row| row.get(0)).map_err(derived_error("seen"))
     }
 
     fn walk_order(
@@ -37,7 +37,8 @@ impl ListRows for Connection {
         limit: usize,
     ) -> Result<Vec<ListRow>> {
         let name = if order.sort == Sort::LastSeen { "seen" } else { "indexes" };
-        let mut select = self.prepare_cached(&walk_sql(order, behind.is_none())).map_err(of(name))?;
+        let mut select =
+            self.prepare_cached(&walk_sql(order, behind.is_none())).map_err(derived_error(name))?;
         let (key, id) = behind.unwrap_or_default();
         let rows = select.query_map(params![app.as_str(), key, id, limit as i64], read_row);
         Ok(rows?.collect::<rusqlite::Result<_>>()?)
@@ -59,9 +60,11 @@ impl ListRows for Connection {
         let words = words.iter().map(|word| format!("\"{word}\""));
         let all: Vec<String> = words.chain(beginnings.iter().map(|word| format!("\"{word}\" *"))).collect();
         let sql = "SELECT rowid FROM search WHERE search MATCH ?1 LIMIT ?2";
-        let mut select = self.prepare_cached(sql).map_err(of("search"))?;
+        let mut select = self.prepare_cached(sql).map_err(derived_error("search"))?;
         let rows = select.query_map(params![all.join(" AND "), limit as i64], |row| row.get(0));
-        rows.map_err(of("search"))?.collect::<rusqlite::Result<_>>().map_err(of("search"))
+        rows.map_err(derived_error("search"))?
+            .collect::<rusqlite::Result<_>>()
+            .map_err(derived_error("search"))
     }
 
     fn rows_in_range(
@@ -83,9 +86,9 @@ impl ListRows for Connection {
                  WHERE app = ?1 AND signed_up >= ?2 AND signed_up < ?3 AND listed LIMIT ?4",
             ),
         };
-        let mut select = self.prepare_cached(sql).map_err(of(name))?;
+        let mut select = self.prepare_cached(sql).map_err(derived_error(name))?;
         let rows = select.query_map(params![app.as_str(), since, before, limit as i64], |row| row.get(0));
-        rows.map_err(of(name))?.collect::<rusqlite::Result<_>>().map_err(of(name))
+        rows.map_err(derived_error(name))?.collect::<rusqlite::Result<_>>().map_err(derived_error(name))
     }
 
     fn moves_after(&self, app: &AppId, sort: Sort, after: i64, limit: usize) -> Result<Moves> {
@@ -95,8 +98,9 @@ impl ListRows for Connection {
         };
         let sql = "SELECT n, app = ?1 AND sort = ?2, id, user, before, now
                        FROM moves WHERE n > ?3 ORDER BY n LIMIT ?4";
-        let mut select = self.prepare_cached(sql).map_err(of("moves"))?;
-        let mut rows = select.query(params![app.as_str(), sort, after, limit as i64]).map_err(of("moves"))?;
+        let mut select = self.prepare_cached(sql).map_err(derived_error("moves"))?;
+        let mut rows =
+            select.query(params![app.as_str(), sort, after, limit as i64]).map_err(derived_error("moves"))?;
         let mut moves = Moves { found: Vec::new(), read: 0, last: None };
         while let Some(row) = rows.next()? {
             let read = || -> rusqlite::Result<(i64, Option<Move>)> {

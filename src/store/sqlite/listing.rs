@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, params_from_iter};
 
-use super::derived::{Remaking, of};
+use super::derived::{Remaking, derived_error};
 use super::{Error, Result};
 use crate::domain::{AppId, LoadedRecord, Record, RecordKey, WorkingSet};
 use crate::format::list_columns::{Columns, moment};
@@ -125,7 +125,10 @@ impl<'c> Listing<'c> {
         // It may be there still from the last time it had this place.
         let sql = "INSERT OR IGNORE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
         let row = params![key.0.as_str(), last_seen, key.1.as_str(), rowid];
-        self.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(of("seen"))?;
+        self.conn
+            .prepare_cached(sql)
+            .and_then(|mut insert| insert.execute(row))
+            .map_err(derived_error("seen"))?;
         Ok(())
     }
 
@@ -147,7 +150,10 @@ impl<'c> Listing<'c> {
         }
         let sql = "INSERT INTO moves (sort, app, id, user, before, now) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let row = params![sort, key.0.as_str(), key.1.as_str(), rowid, before, now];
-        self.conn.prepare_cached(sql).and_then(|mut insert| insert.execute(row)).map_err(of("moves"))?;
+        self.conn
+            .prepare_cached(sql)
+            .and_then(|mut insert| insert.execute(row))
+            .map_err(derived_error("moves"))?;
         Ok(())
     }
 
@@ -163,15 +169,15 @@ impl<'c> Listing<'c> {
         if self.reworded.is_empty() {
             return Ok(self.outdated);
         }
-        let prepare = |sql: &str| self.conn.prepare_cached(sql).map_err(of("search"));
+        let prepare = |sql: &str| self.conn.prepare_cached(sql).map_err(derived_error("search"));
         let mut forget = prepare("INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)")?;
         let mut learn = prepare("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
         for (rowid, before, now) in &self.reworded {
             if !before.is_empty() {
-                forget.execute(params![rowid, before]).map_err(of("search"))?;
+                forget.execute(params![rowid, before]).map_err(derived_error("search"))?;
             }
             if !now.is_empty() {
-                learn.execute(params![rowid, now]).map_err(of("search"))?;
+                learn.execute(params![rowid, now]).map_err(derived_error("search"))?;
             }
         }
         Ok(self.outdated)
@@ -197,7 +203,10 @@ pub(super) fn put(
 ) -> Result<()> {
     let prepare = |sql: &str| conn.prepare_cached(sql);
     let run = |name: &'static str, sql: &str, row: &[&dyn ToSql]| {
-        conn.prepare_cached(sql).and_then(|mut statement| statement.execute(row)).map(drop).map_err(of(name))
+        conn.prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(row))
+            .map(drop)
+            .map_err(derived_error(name))
     };
     let sql =
         "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, ''), last_seen";

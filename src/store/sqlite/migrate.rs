@@ -9,23 +9,23 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::backup::create::keep_before;
-use super::connection::common;
+use super::connection::configure;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
-use super::schema::{STEPS, TABLES, known, schema_of};
+use super::schema::{STEPS, TABLES, newest_schema, read_schema_version};
 use super::{answers, derived};
 use crate::domain::RULES_VERSION;
 
 /// Opens the schema of a new file, or completes that of an old one. A file that a newer program
 /// wrote, or that is not ours, is left untouched.
-pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
-    let known = known();
+pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let known = newest_schema();
     let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
     let number =
         |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
-    let found = schema_of(conn, path)?;
+    let found = read_schema_version(conn, path)?;
     let tables = number(conn, TABLES)?;
-    common(conn).map_err(failed)?;
+    configure(conn).map_err(failed)?;
     if tables == 0 {
         conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
     }
@@ -54,11 +54,12 @@ pub(super) fn run(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
         txn.commit().map_err(failed)?;
         tracing::info!(schema = version, "the database has schema {version} now");
     }
-    derived::counters_at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })?;
+    derived::remake_counters_at_start(conn)
+        .map_err(|error| OpenError::Store { path: path.to_owned(), error })?;
     if number(conn, "SELECT clean FROM horizon")? == 0 {
-        clean(conn);
+        vacuum_once(conn);
     }
-    derived::at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
+    derived::remake_at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
 }
 
 /// What points to rows of `app_users` by their number points there again.
@@ -69,7 +70,7 @@ const NUMBERED_ANEW: &str = "
 
 /// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what
 /// its rows do not. Should there be no room for it now, it is tried again at the next start.
-fn clean(conn: &Connection) {
+fn vacuum_once(conn: &Connection) {
     tracing::info!("making the database file anew, so that nothing deleted is left in it");
     let numbers = |conn: &Connection| {
         let sql = "SELECT count(*), total(rowid), total(rowid * rowid) FROM app_users";

@@ -7,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::derived::{DERIVED, Derived, Doubts, Remaking, last_row};
+use super::derived::{DERIVED, DamagedTables, Derived, Remaking, last_user_row};
 use super::txn::users_of;
 use super::{Error, OpenError, Result, schema};
 use crate::directory::export::{export_part, export_users};
@@ -40,19 +40,19 @@ const STEPS: i32 = 4000;
 pub struct SqliteReader {
     conn: Connection,
     stop: Option<StopSignal>,
-    doubts: Doubts,
+    damaged_tables: DamagedTables,
 }
 
 impl SqliteReader {
     /// The same, which notes there what it finds damaged.
-    pub fn doubting(self, doubts: Doubts) -> Self {
-        Self { doubts, ..self }
+    pub fn doubting(self, damaged_tables: DamagedTables) -> Self {
+        Self { damaged_tables, ..self }
     }
 
     /// How far the derived tables are that are being made anew, each with its name, rows done and rows there are.
     pub fn remaking(&mut self) -> Result<Vec<(&'static str, u64, u64)>> {
         let snapshot = self.snapshot()?;
-        let (remaking, of) = (Remaking::read(&snapshot)?, last_row(&snapshot)?.unsigned_abs());
+        let (remaking, of) = (Remaking::read(&snapshot)?, last_user_row(&snapshot)?.unsigned_abs());
         let done = |table: &Derived| Some((table.name, remaking.done(table.name)?.max(0).unsigned_abs(), of));
         Ok(DERIVED.iter().filter_map(done).collect())
     }
@@ -72,9 +72,9 @@ impl SqliteReader {
 
     /// Reads, at first with every index. Without the index of words where that is damaged: then it takes longer.
     fn by_indexes<T>(&self, read: impl Fn(bool) -> Result<T>) -> Result<T> {
-        match read(!self.doubts.is_raised("search")) {
+        match read(!self.damaged_tables.is_raised("search")) {
             Err(Error::Derived { name, .. }) => {
-                self.doubts.raise(name);
+                self.damaged_tables.raise(name);
                 if name == "search" { read(false) } else { Err(Error::Remaking(name)) }
             }
             found => found,
@@ -89,18 +89,18 @@ impl SqliteReader {
         let opened = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let conn = Connection::open_with_flags(path, flags)?;
-            super::common(&conn)?;
+            super::configure(&conn)?;
             conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
             conn.pragma_update(None, "query_only", true)?;
             Ok(conn)
         };
         let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
         let conn = opened().map_err(failed)?;
-        let (found, known) = (schema::schema_of(&conn, path)?, schema::known());
+        let (found, known) = (schema::read_schema_version(&conn, path)?, schema::newest_schema());
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),
             found if found < known => Err(OpenError::Older { path: path.to_owned(), found, known }),
-            _ => Ok(Self { conn, stop: None, doubts: Doubts::default() }),
+            _ => Ok(Self { conn, stop: None, damaged_tables: DamagedTables::default() }),
         }
     }
 
@@ -187,7 +187,7 @@ impl LooksUp for SqliteReader {
     }
 
     fn failed(&mut self, error: &Error) {
-        self.doubts.note(error);
+        self.damaged_tables.note(error);
     }
 
     fn obey(&mut self, stop: StopSignal) {
@@ -328,15 +328,11 @@ pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
     let entry = Entry {
         seq: row.get::<_, i64>(0)? as u64,
         app: row.get_ref(1)?.as_str()?.into(),
-        source: match row.get_ref(2)?.as_str()? {
-            "api" => Source::Api,
-            "reduced" => Source::Reduced,
-            _ => Source::Webhook,
-        },
+        source: row.get_ref(2)?.as_str()?.parse().unwrap_or(Source::Webhook),
         received: row.get(3)?,
         event_time: row.get(4)?,
         trigger: row.get_ref(5)?.as_str()?.into(),
-        outcome: if row.get_ref(6)?.as_str()? == "learned" { Outcome::Learned } else { Outcome::Kept },
+        outcome: row.get_ref(6)?.as_str()?.parse().unwrap_or(Outcome::Kept),
         digest: row.get(7)?,
         users: Vec::new(),
         body: row.get::<_, i64>(9)? as usize,

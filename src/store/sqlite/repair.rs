@@ -6,7 +6,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
 use super::check::journal_holes::{Examination, PAGE_BYTES};
-use super::derived::{Remaking, of};
+use super::derived::{Remaking, derived_error};
 use super::reader::{Snapshot, SqliteReader};
 use super::txn::SqliteTxn;
 use super::{Error, Result};
@@ -85,7 +85,11 @@ impl SqliteReader {
     /// How many rows a table has.
     pub fn count_rows(&mut self, table: usize) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM {}", TABLES[table].0);
-        match self.snapshot()?.query_row(&sql, [], |row| row.get::<_, i64>(0)).map_err(of(TABLES[table].0)) {
+        match self
+            .snapshot()?
+            .query_row(&sql, [], |row| row.get::<_, i64>(0))
+            .map_err(derived_error(TABLES[table].0))
+        {
             Err(Error::Derived { .. }) => Ok(0),
             count => Ok(count? as u64),
         }
@@ -98,15 +102,15 @@ impl SqliteReader {
 
     /// One moment of the database, for as long as it is held: not for long, because meanwhile the log
     /// cannot start anew.
-    pub fn moment(&mut self) -> Result<Moment<'_>> {
-        Ok(Moment(self.snapshot()?))
+    pub fn read_snapshot(&mut self) -> Result<ReadSnapshot<'_>> {
+        Ok(ReadSnapshot(self.snapshot()?))
     }
 }
 
-/// See [`SqliteReader::moment`].
-pub struct Moment<'r>(Snapshot<'r>);
+/// See [`SqliteReader::read_snapshot`].
+pub struct ReadSnapshot<'r>(Snapshot<'r>);
 
-impl Moment<'_> {
+impl ReadSnapshot<'_> {
     /// The next entries of the journal after those that were examined, at most `limit`, each with its event, if the
     /// body is needed and whole.
     pub fn examine(
@@ -179,7 +183,7 @@ fn where_key(columns: &[&str]) -> String {
 /// Rows whose first columns are those of the key, and then come all. A table that is not there has none.
 fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result<Vec<Row>> {
     let width = TABLES[table].1.len();
-    let mut select = match conn.prepare_cached(sql).map_err(of(TABLES[table].0)) {
+    let mut select = match conn.prepare_cached(sql).map_err(derived_error(TABLES[table].0)) {
         Err(Error::Derived { .. }) => return Ok(Vec::new()),
         select => select?,
     };
@@ -237,12 +241,18 @@ fn put(conn: &Connection, remaking: Remaking, row: &Row) -> Result<()> {
         return super::listing::put(conn, remaking, &row.key, row.cells.as_deref());
     }
     let sql = format!("DELETE FROM {name} WHERE {}", where_key(columns));
-    conn.prepare_cached(&sql).map_err(of(name))?.execute(params_from_iter(&row.key)).map_err(of(name))?;
+    conn.prepare_cached(&sql)
+        .map_err(derived_error(name))?
+        .execute(params_from_iter(&row.key))
+        .map_err(derived_error(name))?;
     if let Some(cells) = &row.cells {
         let places: Vec<String> = (1..=cells.len()).map(|n| format!("?{n}")).collect();
         let sql = format!("INSERT INTO {name} VALUES ({})", places.join(", "));
         let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
-        conn.prepare_cached(&sql).map_err(of(name))?.execute(params_from_iter(cells)).map_err(of(name))?;
+        conn.prepare_cached(&sql)
+            .map_err(derived_error(name))?
+            .execute(params_from_iter(cells))
+            .map_err(derived_error(name))?;
     }
     Ok(())
 }

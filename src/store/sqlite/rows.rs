@@ -171,7 +171,7 @@ impl FeedRows for Connection {
     }
 
     fn feed_epoch(&self) -> Result<FeedEpoch> {
-        epoch_marker::current(self)
+        epoch_marker::read_epoch(self)
     }
 }
 
@@ -218,21 +218,12 @@ fn count(conn: &Connection, sql: &str) -> Result<u64> {
 
 fn change(row: &Row<'_>) -> Result<StoredChange> {
     let damaged = |what: String| Error::Damaged(format!("changes: {what}"));
-    let read = || -> rusqlite::Result<_> {
-        let surviving: Option<String> = row.get(4)?;
-        let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
-        Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, id(row, 3)?, kind, surviving, fields))
-    };
-    let (seq, time, user, kind, surviving, fields) = read()?;
-    let kind = match (&*kind, surviving) {
-        ("created", _) => ChangeKind::Created,
-        ("updated", _) => ChangeKind::Updated,
-        ("merged", Some(surviving)) => ChangeKind::Merged { surviving: surviving.as_str().into() },
-        ("unmerged", _) => ChangeKind::Unmerged,
-        ("removed", _) => ChangeKind::Removed,
-        ("erased", _) => ChangeKind::Erased,
-        (other, _) => return Err(damaged(format!("kind {other}"))),
-    };
+    let user = id(row, 3)?;
+    let surviving: Option<String> = row.get(4)?;
+    let (kind, fields): (String, String) = (row.get(2)?, row.get(5)?);
+    let (seq, time) = (row.get::<_, i64>(0)? as u64, row.get(1)?);
+    let surviving = surviving.map(|surviving| surviving.as_str().into());
+    let kind = ChangeKind::from_parts(&kind, surviving).ok_or_else(|| damaged(format!("kind {kind}")))?;
     let fields = serde_json::from_str(&fields).map_err(|error| damaged(error.to_string()))?;
     Ok(StoredChange { seq, time, change: Change { user, kind, fields } })
 }

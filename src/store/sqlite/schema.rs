@@ -15,7 +15,7 @@ pub(super) const STEPS: [(i64, &str); 4] = [
 ];
 
 /// The newest schema.
-pub(super) fn known() -> i64 {
+pub(super) fn newest_schema() -> i64 {
     STEPS[STEPS.len() - 1].0
 }
 
@@ -28,7 +28,7 @@ pub(super) const TABLES: &str =
 ///
 /// # Errors
 /// It is none of ours, a newer program wrote it, or it cannot be read.
-pub(super) fn schema_of(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
+pub(super) fn read_schema_version(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
@@ -36,7 +36,7 @@ pub(super) fn schema_of(conn: &Connection, path: &Path) -> Result<i64, OpenError
     if application != APPLICATION_ID && !empty {
         return Err(OpenError::Foreign(path.to_owned()));
     }
-    let known = known();
+    let known = newest_schema();
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
@@ -44,6 +44,6 @@ pub(super) fn schema_of(conn: &Connection, path: &Path) -> Result<i64, OpenError
 }
 
 /// Makes the newest schema in an empty database.
-pub(super) fn make(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn create_schema(conn: &Connection) -> rusqlite::Result<()> {
     STEPS.iter().try_for_each(|(_, step)| conn.execute_batch(step))
 }

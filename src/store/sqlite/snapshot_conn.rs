@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use super::connection::common;
+use super::connection::configure;
 use super::file_errors::{CopyError, OpenError};
 use super::files::open::check_log;
-use super::schema::schema_of;
-use super::task::Work;
+use super::schema::read_schema_version;
+use super::task::Task;
 use crate::store::Error;
 
 /// Instructions of SQLite, or pages of an integrity check, between two looks at the log.
@@ -22,19 +22,19 @@ const LOOK_EVERY: i32 = 10_000;
 const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// A database on a connection that writes nothing, with a watch on its log.
-pub(crate) struct Watched {
+pub(crate) struct SnapshotConn {
     pub(crate) conn: Connection,
     pub(crate) path: PathBuf,
     /// Its schema, which this program knows.
     pub(crate) schema: i64,
-    room: Arc<Mutex<Room>>,
+    budget: Arc<Mutex<WalBudget>>,
     /// Steps of SQLite so far.
     pub(crate) steps: Arc<AtomicU64>,
 }
 
-impl Watched {
+impl SnapshotConn {
     /// Opens a file that must be there.
-    pub(crate) fn open(path: &Path, work: &Work<'_>) -> Result<Self, CopyError> {
+    pub(crate) fn open(path: &Path, task: &Task<'_>) -> Result<Self, CopyError> {
         check_log(path)?;
         if !path.try_exists().map_err(CopyError::io(path))? {
             let why = "there is no such file";
@@ -44,113 +44,117 @@ impl Watched {
             let why = "this is a folder, and a file is needed";
             return Err(CopyError::io(path)(std::io::Error::new(ErrorKind::IsADirectory, why)));
         }
-        let mut conn = reading(path)?;
-        let schema = match schema_of(&conn, path) {
+        let mut conn = open_query_only(path)?;
+        let schema = match read_schema_version(&conn, path) {
             Ok(0) => return Err(OpenError::Foreign(path.to_owned()).into()),
             Err(OpenError::Store { error, .. }) => return Err(CopyError::store(path)(error)),
             schema => schema?,
         };
-        let room = Arc::new(Mutex::new(Room::open(path, work.wal_limit)?));
-        let (watched, stop, steps) = (room.clone(), work.stop.clone(), Arc::<AtomicU64>::default());
+        let budget = Arc::new(Mutex::new(WalBudget::open(path, task.wal_limit)?));
+        let (watched, stop, steps) = (budget.clone(), task.stop.clone(), Arc::<AtomicU64>::default());
         let counted = steps.clone();
         let enough = move || {
             counted.fetch_add(LOOK_EVERY as u64, Ordering::Relaxed);
-            stop.load(Ordering::Relaxed) || lock(&watched).is_short()
+            stop.load(Ordering::Relaxed) || lock_budget(&watched).is_exceeded()
         };
         conn.progress_handler(LOOK_EVERY, Some(enough)).map_err(CopyError::sql(path))?;
-        Ok(Self { conn, path: path.to_owned(), schema, room, steps })
+        Ok(Self { conn, path: path.to_owned(), schema, budget, steps })
     }
 
     /// One moment, chosen now.
-    pub(crate) fn hold(&self) -> Result<Transaction<'_>, CopyError> {
-        lock(&self.room).release();
+    pub(crate) fn begin_snapshot(&self) -> Result<Transaction<'_>, CopyError> {
+        lock_budget(&self.budget).clear_threshold();
         let moment = self.conn.unchecked_transaction().map_err(CopyError::sql(&self.path))?;
-        self.number("SELECT count(*) FROM sqlite_schema")?;
-        lock(&self.room).hold();
+        self.query_number("SELECT count(*) FROM sqlite_schema")?;
+        lock_budget(&self.budget).set_threshold();
         Ok(moment)
     }
 
     /// Whether to go on holding the moment that is held.
-    pub(crate) fn go_on(&self, work: &Work<'_>) -> Result<(), CopyError> {
-        work.go_on()?;
-        if lock(&self.room).is_short() { Err(CopyError::Crowded(self.path.clone())) } else { Ok(()) }
+    pub(crate) fn check_limits(&self, task: &Task<'_>) -> Result<(), CopyError> {
+        task.check_stopped()?;
+        if lock_budget(&self.budget).is_exceeded() {
+            Err(CopyError::WalLimitReached(self.path.clone()))
+        } else {
+            Ok(())
+        }
     }
 
     /// A number that a query finds.
-    pub(crate) fn number(&self, sql: &str) -> Result<i64, CopyError> {
+    pub(crate) fn query_number(&self, sql: &str) -> Result<i64, CopyError> {
         self.conn.query_row(sql, [], |row| row.get(0)).map_err(CopyError::sql(&self.path))
     }
 
     /// Why a query failed: perhaps it was given up.
-    pub(crate) fn failed(&self, work: &Work<'_>, error: Error) -> CopyError {
-        self.go_on(work).err().unwrap_or_else(|| CopyError::store(&self.path)(error))
+    pub(crate) fn error_of(&self, task: &Task<'_>, error: Error) -> CopyError {
+        self.check_limits(task).err().unwrap_or_else(|| CopyError::store(&self.path)(error))
     }
 
     /// Waits until the worker has let the log start anew, which it does soon once nobody holds it.
-    pub(crate) fn wait_for_room(&self, work: &Work<'_>) -> Result<(), CopyError> {
+    pub(crate) fn wait_for_wal_restart(&self, task: &Task<'_>) -> Result<(), CopyError> {
         let until = Instant::now() + LOG_RESTARTS_WITHIN;
-        while lock(&self.room).is_long() && Instant::now() < until {
-            work.go_on()?;
+        while lock_budget(&self.budget).is_mostly_used() && Instant::now() < until {
+            task.check_stopped()?;
             thread::sleep(Duration::from_millis(20));
         }
         Ok(())
     }
 }
 
-fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
-    room.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_budget(budget: &Mutex<WalBudget>) -> MutexGuard<'_, WalBudget> {
+    budget.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn reading(path: &Path) -> Result<Connection, CopyError> {
+fn open_query_only(path: &Path) -> Result<Connection, CopyError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags).map_err(CopyError::sql(path))?;
-    common(&conn).map_err(CopyError::sql(path))?;
+    configure(&conn).map_err(CopyError::sql(path))?;
     conn.pragma_update(None, "query_only", true).map_err(CopyError::sql(path))?;
     Ok(conn)
 }
 
-/// The room that is left in the log of a database.
-struct Room {
+/// How long the WAL may grow while a snapshot is held.
+struct WalBudget {
     conn: Connection,
     /// Pages of log at which the worker waits.
     limit: i64,
     /// Pages of log at which the moment that is held is to be let go.
-    enough: i64,
+    threshold: i64,
     /// That was so. It stays so until another moment is held: who is told second must not hear otherwise.
-    was_short: bool,
+    was_exceeded: bool,
 }
 
-impl Room {
+impl WalBudget {
     fn open(path: &Path, wal_limit: u64) -> Result<Self, CopyError> {
-        let conn = reading(path)?;
+        let conn = open_query_only(path)?;
         let page: i64 =
             conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(CopyError::sql(path))?;
         let limit = i64::try_from(wal_limit).unwrap_or(i64::MAX) / page.max(1);
-        Ok(Self { conn, limit, enough: i64::MAX, was_short: false })
+        Ok(Self { conn, limit, threshold: i64::MAX, was_exceeded: false })
     }
 
     /// Pages in the log since it last started anew. A look, no checkpoint.
-    fn used(&self) -> i64 {
+    fn used_pages(&self) -> i64 {
         self.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).unwrap_or(0)
     }
 
     /// At half the limit the worker lets the log start anew, if nobody holds it; that takes it a moment. A log
     /// that is longer already, because nothing is written, may be held until something is.
-    fn hold(&mut self) {
-        let used = self.used();
-        self.enough = (self.limit / 2 + self.limit / 8).max(used + (self.limit - used).max(0) / 8);
+    fn set_threshold(&mut self) {
+        let used = self.used_pages();
+        self.threshold = (self.limit / 2 + self.limit / 8).max(used + (self.limit - used).max(0) / 8);
     }
 
-    fn release(&mut self) {
-        (self.enough, self.was_short) = (i64::MAX, false);
+    fn clear_threshold(&mut self) {
+        (self.threshold, self.was_exceeded) = (i64::MAX, false);
     }
 
-    fn is_short(&mut self) -> bool {
-        self.was_short = self.was_short || self.used() > self.enough;
-        self.was_short
+    fn is_exceeded(&mut self) -> bool {
+        self.was_exceeded = self.was_exceeded || self.used_pages() > self.threshold;
+        self.was_exceeded
     }
 
-    fn is_long(&self) -> bool {
-        self.used() > self.limit / 4
+    fn is_mostly_used(&self) -> bool {
+        self.used_pages() > self.limit / 4
     }
 }

@@ -9,12 +9,12 @@ use rusqlite::Connection;
 
 use super::answers::AnswerKey;
 use super::clearing::Clearing;
-use super::derived::{Doubts, Known, Remaking, Told};
-use super::epoch_marker::Mark;
+use super::derived::{DamagedTables, KnownCounters, RemakeProgress, Remaking};
+use super::epoch_marker::EpochMarker;
 use super::files::presence::Presence;
 use super::forget::Tombstones;
 use super::kept::Kept;
-use super::{Options, Result};
+use super::{Result, StoreOptions};
 use crate::directory::cache::Cache;
 use crate::domain::AppId;
 use crate::format::bodies::Packer;
@@ -28,7 +28,7 @@ pub(super) struct State {
     pub(super) feeds: HashMap<AppId, u64>,
     /// By which version of its rules the directory was learned.
     pub(super) rules: i64,
-    pub(super) mark: Mark,
+    pub(super) mark: EpochMarker,
     pub(super) kept: Kept,
     pub(super) quarantine_bounds: (u64, u64),
     pub(super) packer: Packer,
@@ -42,16 +42,16 @@ pub(super) struct State {
     pub(super) answer_key: AnswerKey,
     /// Derived tables that are being made anew.
     pub(super) remaking: Remaking,
-    pub(super) remaking_told: Told,
+    pub(super) remaking_told: RemakeProgress,
     /// What readers found to be damaged.
-    pub(super) doubts: Doubts,
+    pub(super) damaged_tables: DamagedTables,
     /// When the derived tables were looked at last.
     pub(super) looked: Instant,
 }
 
 impl State {
-    pub(super) fn read(conn: &Connection, options: &Options, named: &Path, lock: &File) -> Result<Self> {
-        let mark = Mark::open(conn, lock, &options.path)?;
+    pub(super) fn read(conn: &Connection, options: &StoreOptions, named: &Path, lock: &File) -> Result<Self> {
+        let mark = EpochMarker::open(conn, lock, &options.path)?;
         Ok(Self {
             next_seq: next_seq(conn)?,
             clock: number(conn, "SELECT time FROM clock")?,
@@ -69,8 +69,8 @@ impl State {
             tombstones: Tombstones::read(conn)?,
             answer_key: AnswerKey::read(conn)?,
             remaking: Remaking::read(conn)?,
-            remaking_told: Told::default(),
-            doubts: Doubts::default(),
+            remaking_told: RemakeProgress::default(),
+            damaged_tables: DamagedTables::default(),
             looked: Instant::now(),
         })
     }
@@ -92,8 +92,8 @@ impl State {
     }
 
     /// What the file must have of it.
-    pub(super) fn known(&self) -> Known<'_> {
-        Known {
+    pub(super) fn known(&self) -> KnownCounters<'_> {
+        KnownCounters {
             feeds: &self.feeds,
             epoch: self.mark.epoch(),
             clock: self.clock,

@@ -41,7 +41,7 @@ const SEARCH: &str = "search";
 const NO_TABLE: &str = "no such table: ";
 
 /// What the loss of a table means; nothing of a table that is not ours.
-fn loss(table: &str) -> Option<Loss> {
+fn loss_of(table: &str) -> Option<Loss> {
     if table == SEARCH || table.strip_prefix(SEARCH).is_some_and(|rest| rest.starts_with('_')) {
         return Some(Loss::MadeAnew(SEARCH));
     }
@@ -49,17 +49,17 @@ fn loss(table: &str) -> Option<Loss> {
 }
 
 /// The error that a statement met, if what it says is that one of our tables is not there.
-pub(super) fn missing(said: &str) -> Option<Error> {
+pub(super) fn missing_table_error(said: &str) -> Option<Error> {
     let (_, rest) = said.split_once(NO_TABLE)?;
     let word = rest.split_whitespace().next()?;
     let table = word.strip_prefix("main.").unwrap_or(word);
-    Some(match loss(table)? {
-        Loss::Damage => gone(table),
+    Some(match loss_of(table)? {
+        Loss::Damage => table_missing(table),
         Loss::MadeAnew(name) => Error::Derived { name, why: format!("the table {table} is not there") },
     })
 }
 
-pub(super) fn gone(table: &str) -> Error {
+pub(super) fn table_missing(table: &str) -> Error {
     Error::Damaged(format!("the table {table} is not there"))
 }
 
@@ -74,12 +74,12 @@ mod tests {
     #[test]
     fn every_table_of_the_schema_is_the_truth_or_has_a_name_under_which_it_is_made_anew() {
         let conn = Connection::open_in_memory().unwrap();
-        schema::make(&conn).unwrap();
+        schema::create_schema(&conn).unwrap();
         let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
         let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
         let names: BTreeSet<String> = names.map(Result::unwrap).collect();
         for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
-            let loss = loss(name).unwrap_or_else(|| panic!("{name} is in no list"));
+            let loss = loss_of(name).unwrap_or_else(|| panic!("{name} is in no list"));
             if let Loss::MadeAnew(made) = loss {
                 assert!(DERIVED.iter().any(|derived| derived.name == made), "{name}: {made}");
             }

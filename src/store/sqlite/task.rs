@@ -1,4 +1,4 @@
-//! Long work on a file: its progress, and how it is stopped.
+//! A long task on a file: its progress, and how it is stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use super::file_errors::CopyError;
 
 /// What is going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum TaskStage {
     /// Pages are copied.
     Copying,
     /// Every page is looked at; how many steps are left is not known.
@@ -18,18 +18,18 @@ pub enum Stage {
     Comparing,
 }
 
-/// Long work: whoever waits is told how far it is, and may stop it.
-pub struct Work<'w> {
-    /// Told of the stage, how much of it is done, and of how much (0 if that is not known).
-    pub told: &'w mut (dyn FnMut(Stage, u64, u64) + Send),
+/// A long task, which reports its progress and can be stopped.
+pub struct Task<'t> {
+    /// Called with the stage, how much of it is done, and of how much (0 if unknown).
+    pub progress: &'t mut (dyn FnMut(TaskStage, u64, u64) + Send),
     /// Set to stop it.
     pub stop: Arc<AtomicBool>,
     /// Bytes of log at which the worker waits, by the settings.
     pub wal_limit: u64,
 }
 
-impl Work<'_> {
-    pub(crate) fn go_on(&self) -> Result<(), CopyError> {
+impl Task<'_> {
+    pub(crate) fn check_stopped(&self) -> Result<(), CopyError> {
         if self.stop.load(Ordering::Relaxed) { Err(CopyError::Stopped) } else { Ok(()) }
     }
 }

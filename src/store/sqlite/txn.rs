@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension, params};
 
 use super::clearing::Done;
-use super::derived::{numbered, of};
+use super::derived::{derived_error, number_error};
 use super::listing::Listing;
 use super::transaction::WriteTransaction;
 use super::{Error, Kept, Result, State, checkpoint};
@@ -13,7 +13,7 @@ use crate::directory::load::Loader;
 use crate::domain::{AppId, Change, ChangeKind, Digest, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::bodies::DICTIONARY;
 use crate::store::archive::Row;
-use crate::store::{Answered, Batch, Keys, Link, Outcome, Saved, Seq, Source, Txn};
+use crate::store::{Answered, Batch, Keys, Link, Saved, Seq, Txn};
 
 /// See [`Txn`]. What the store remembers between transactions changes only with `commit`.
 pub struct SqliteTxn<'a> {
@@ -46,11 +46,11 @@ impl<'a> SqliteTxn<'a> {
                 entry.users.iter().map(|(id, prev)| (id.as_str(), *prev)).collect();
             let users =
                 serde_json::to_string(&users).map_err(|error| Error::Unavailable(error.to_string()))?;
-            let outcome = outcome_name(entry.outcome);
+            let outcome = entry.outcome.as_str();
             let row = params![
                 entry.seq as i64,
                 entry.app.as_str(),
-                source_name(entry.source),
+                entry.source.as_str(),
                 entry.received,
                 entry.event_time,
                 &*entry.trigger,
@@ -60,14 +60,14 @@ impl<'a> SqliteTxn<'a> {
                 entry.body as i64,
                 entry.place as i64
             ];
-            insert.execute(row).map_err(numbered)?;
+            insert.execute(row).map_err(number_error)?;
             self.next_seq = entry.seq + 1;
         }
         if let Some(first) = batch.entries.first() {
             let packed = self.state.packer.pack(&batch.bodies)?;
             let sql = "INSERT INTO bodies (first_seq, dictionary, bodies) VALUES (?1, ?2, ?3)";
             let mut insert = self.txn.prepare_cached(sql)?;
-            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(numbered)?;
+            insert.execute(params![first.seq as i64, DICTIONARY, packed]).map_err(number_error)?;
         }
         Ok(())
     }
@@ -122,9 +122,9 @@ impl<'a> SqliteTxn<'a> {
         if identifiers.is_empty() {
             return Ok(());
         }
-        let mut statement = self.txn.prepare_cached(sql).map_err(of("identifiers"))?;
+        let mut statement = self.txn.prepare_cached(sql).map_err(derived_error("identifiers"))?;
         let mut rows = identifiers.iter();
-        rows.try_for_each(|row| statement.execute(row).map(drop)).map_err(of("identifiers"))
+        rows.try_for_each(|row| statement.execute(row).map(drop)).map_err(derived_error("identifiers"))
     }
 
     fn changes(&mut self, now: i64, changes: &[(AppId, Change)]) -> Result<()> {
@@ -135,20 +135,13 @@ impl<'a> SqliteTxn<'a> {
         for (app, change) in changes {
             let last = self.feeds.get(app).or_else(|| self.state.feeds.get(app)).copied().unwrap_or(0);
             self.feeds.insert(app.clone(), last + 1);
-            let (kind, surviving) = match &change.kind {
-                ChangeKind::Created => ("created", None),
-                ChangeKind::Updated => ("updated", None),
-                ChangeKind::Merged { surviving } => ("merged", Some(surviving.as_str())),
-                ChangeKind::Unmerged => ("unmerged", None),
-                ChangeKind::Removed => ("removed", None),
-                ChangeKind::Erased => ("erased", None),
-            };
+            let (kind, surviving) = (change.kind.as_str(), change.kind.surviving().map(SmoochId::as_str));
             let fields = serde_json::to_string(&change.fields)
                 .map_err(|error| Error::Unavailable(error.to_string()))?;
             let journal = self.next_seq.saturating_sub(1) as i64;
             let user = change.user.as_str();
             let row = params![app.as_str(), (last + 1) as i64, journal, now, kind, user, surviving, fields];
-            insert.execute(row).map_err(numbered)?;
+            insert.execute(row).map_err(number_error)?;
         }
         let sql =
             "INSERT INTO feeds (app, seq) VALUES (?1, ?2) ON CONFLICT (app) DO UPDATE SET seq = excluded.seq";
@@ -258,23 +251,6 @@ impl Txn for SqliteTxn<'_> {
             self.state.clearing.committed(done);
         }
         Ok(())
-    }
-}
-
-/// How the journal writes a source.
-pub(super) fn source_name(source: Source) -> &'static str {
-    match source {
-        Source::Webhook => "webhook",
-        Source::Reduced => "reduced",
-        Source::Api => "api",
-    }
-}
-
-/// How the journal writes an outcome.
-pub(super) fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Learned => "learned",
-        Outcome::Kept => "kept",
     }
 }
 

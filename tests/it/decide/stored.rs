@@ -16,8 +16,8 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, CommandJob, CommandResult, Queue, SubmitError, WebhookJob};
 use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
-use rollcall::store::sqlite::{Options, Sqlite, SqliteReader, SqliteTxn};
-use rollcall::store::{Error, Reader, Reading, Retention, Store};
+use rollcall::store::sqlite::{Sqlite, SqliteReader, SqliteTxn, StoreOptions};
+use rollcall::store::{BodyReader, Error, Reader, Retention, Store};
 use serde_json::{Value, json};
 
 use super::random::{Step, command, linked_steps};
@@ -49,7 +49,7 @@ impl Store for Lent<'_> {
         self.0.rest()
     }
 
-    fn let_go(&mut self, retention: &Retention, now: i64, read: &Reading) -> Result<bool, Error> {
+    fn let_go(&mut self, retention: &Retention, now: i64, read: &BodyReader) -> Result<bool, Error> {
         self.0.let_go(retention, now, read)
     }
 
@@ -221,7 +221,7 @@ pub fn round(
 fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
     let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
+    let options = StoreOptions {
         path: folder.path().join("store.db"),
         wal_checkpoint: 1 << 20,
         wal_limit: 1 << 22,

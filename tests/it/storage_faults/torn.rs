@@ -3,7 +3,7 @@
 
 use rollcall::domain::Digest;
 use rollcall::store::Reader;
-use rollcall::store::sqlite::{Options, Sqlite, SqliteReader};
+use rollcall::store::sqlite::{Sqlite, SqliteReader, StoreOptions};
 
 use super::*;
 use crate::crash::seed;
@@ -67,7 +67,7 @@ impl Recorded {
         let path = dir.path().join("rollcall.db");
         std::fs::write(&path, database).unwrap();
         std::fs::write(dir.path().join("rollcall.db-wal"), wal).unwrap();
-        let options = Options {
+        let options = StoreOptions {
             path: path.clone(),
             wal_checkpoint: 1 << 20,
             wal_limit: 1 << 22,

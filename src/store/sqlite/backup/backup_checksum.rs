@@ -9,8 +9,8 @@ use crate::store::explain;
 use crate::store::sqlite::check::checked::{Checked, FORMAT};
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::header::{HEADER, is_ours, is_sealed};
-use crate::store::sqlite::snapshot_conn::Watched;
-use crate::store::sqlite::task::Work;
+use crate::store::sqlite::snapshot_conn::SnapshotConn;
+use crate::store::sqlite::task::Task;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
 
@@ -20,7 +20,7 @@ const CHUNK: usize = 1 << 20;
 type Hash = [u8; 32];
 
 /// What a backup was when it was made.
-pub(crate) struct Seal {
+pub(crate) struct BackupChecksum {
     /// How its checksum was made.
     pub(crate) format: i64,
     pub(crate) schema: i64,
@@ -32,7 +32,12 @@ pub(crate) struct Seal {
 }
 
 /// Writes into a copy what it is. Nothing may be written to it afterwards.
-pub(crate) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -> Result<(), CopyError> {
+pub(crate) fn write_checksum(
+    path: &Path,
+    checked: &Checked,
+    taken: i64,
+    task: &Task<'_>,
+) -> Result<(), CopyError> {
     let sql = CopyError::sql(path);
     // Nothing else in the file looks like this, so that it can be found again from outside.
     let mut place: Hash = [0; 32];
@@ -43,7 +48,7 @@ pub(crate) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -
         conn.execute_batch(
             "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON",
         )?;
-        remove(&conn)?;
+        remove_checksum(&conn)?;
         conn.execute_batch(
             "CREATE TABLE _rollcall_backup (format INTEGER NOT NULL, program TEXT NOT NULL,
                  schema INTEGER NOT NULL, checksum TEXT NOT NULL, taken INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
@@ -55,18 +60,18 @@ pub(crate) fn set(path: &Path, checked: &Checked, taken: i64, work: &Work<'_>) -
         )
     };
     write().map_err(&sql)?;
-    let page = page(&conn).map_err(&sql)?;
+    let page = checksum_page(&conn).map_err(&sql)?;
     drop(conn);
-    let at = find(path, page, &place)?;
+    let at = find_bytes(path, page, &place)?;
     let at =
         at.ok_or_else(|| CopyError::Damaged { path: path.to_owned(), what: "it takes no seal".to_owned() })?;
-    let hash = hash(path, at, work)?;
+    let hash = hash_file(path, at, task)?;
     let file = OpenOptions::new().write(true).open(path).map_err(CopyError::io(path))?;
     file.write_all_at(&hash, at).map_err(CopyError::io(path))
 }
 
 /// What is restored, or put in place by hand, is no backup any more. Whether it was one.
-pub(crate) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
+pub(crate) fn remove_checksum(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_rollcall_backup')";
     let is_backup = conn.query_row(sql, [], |row| row.get(0))?;
     // SQLite moves other pages about when a table comes or goes: what was on them must not stay behind.
@@ -74,15 +79,15 @@ pub(crate) fn remove(conn: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// The seal of a backup; any other database has none.
-pub(crate) fn read(path: &Path, work: &Work<'_>) -> Result<Option<Seal>, CopyError> {
-    let file = Watched::open(path, work)?;
+pub(crate) fn read_checksum(path: &Path, task: &Task<'_>) -> Result<Option<BackupChecksum>, CopyError> {
+    let file = SnapshotConn::open(path, task)?;
     let sql = CopyError::sql(path);
-    if file.number("SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'")? == 0 {
+    if file.query_number("SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'")? == 0 {
         return Ok(None);
     }
     let row = "SELECT format, schema, checksum, taken, hash FROM _rollcall_backup";
     let found = file.conn.query_row(row, [], |row| {
-        let seal = Seal {
+        let seal = BackupChecksum {
             format: row.get(0)?,
             schema: row.get(1)?,
             checksum: row.get(2)?,
@@ -94,18 +99,18 @@ pub(crate) fn read(path: &Path, work: &Work<'_>) -> Result<Option<Seal>, CopyErr
     let Some((seal, written)) = found.optional().map_err(&sql)? else {
         return Err(CopyError::Damaged { path: path.to_owned(), what: "its seal is gone".to_owned() });
     };
-    let page = page(&file.conn).map_err(&sql)?;
+    let page = checksum_page(&file.conn).map_err(&sql)?;
     drop(file);
-    let is_whole = match find(path, page, &written)? {
-        Some(at) => hash(path, at, work)? == written,
+    let is_whole = match find_bytes(path, page, &written)? {
+        Some(at) => hash_file(path, at, task)? == written,
         None => false,
     };
-    Ok(Some(Seal { is_whole, ..seal }))
+    Ok(Some(BackupChecksum { is_whole, ..seal }))
 }
 
 /// What a glance tells is wrong with the file of a backup: it must be one, sealed, and as long as it was made. Never for
 /// a database that this process has open.
-pub fn flaw(path: &Path) -> Option<String> {
+pub fn find_file_flaw(path: &Path) -> Option<String> {
     let unreadable = |error| format!("cannot be read: {}", explain(&error));
     let found = match path.metadata() {
         Err(error) => return Some(unreadable(error)),
@@ -119,7 +124,7 @@ pub fn flaw(path: &Path) -> Option<String> {
     if !is_ours(&head) {
         return Some("is no database of rollcall".to_owned());
     }
-    let (is, was) = (found.len(), length(&head));
+    let (is, was) = (found.len(), length_in_header(&head));
     if is != was {
         return Some(format!("has {is} bytes, and had {was} when it was made"));
     }
@@ -127,17 +132,17 @@ pub fn flaw(path: &Path) -> Option<String> {
 }
 
 /// As [`flaw`], and reads every byte.
-pub fn damage(path: &Path, work: &Work<'_>) -> Option<String> {
-    let damaged = || match read(path, work) {
+pub fn find_file_damage(path: &Path, task: &Task<'_>) -> Option<String> {
+    let damaged = || match read_checksum(path, task) {
         Ok(Some(seal)) if seal.is_whole => None,
         Ok(_) => Some("is damaged: its bytes are not those that were written".to_owned()),
         Err(error) => Some(format!("cannot be checked: {error}")),
     };
-    flaw(path).or_else(damaged)
+    find_file_flaw(path).or_else(damaged)
 }
 
 /// How long a database is, by its header.
-fn length(head: &[u8]) -> u64 {
+fn length_in_header(head: &[u8]) -> u64 {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     let part = |range| head.get(range).map_or(0, number);
     // The largest size of a page has no room for itself.
@@ -146,7 +151,7 @@ fn length(head: &[u8]) -> u64 {
 }
 
 /// Where the page of the seal begins, and how long it is.
-fn page(conn: &Connection) -> rusqlite::Result<(u64, usize)> {
+fn checksum_page(conn: &Connection) -> rusqlite::Result<(u64, usize)> {
     let sql = "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema
                    WHERE name = '_rollcall_backup'";
     let (page, size) = conn.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
@@ -154,7 +159,7 @@ fn page(conn: &Connection) -> rusqlite::Result<(u64, usize)> {
 }
 
 /// Where these bytes are in a page of a file.
-fn find(path: &Path, (start, size): (u64, usize), bytes: &Hash) -> Result<Option<u64>, CopyError> {
+fn find_bytes(path: &Path, (start, size): (u64, usize), bytes: &Hash) -> Result<Option<u64>, CopyError> {
     let mut page = vec![0; size];
     let file = File::open(path).map_err(CopyError::io(path))?;
     file.read_exact_at(&mut page, start).map_err(CopyError::io(path))?;
@@ -163,7 +168,7 @@ fn find(path: &Path, (start, size): (u64, usize), bytes: &Hash) -> Result<Option
 }
 
 /// The hash of a file, as if there were nothing at `at`.
-fn hash(path: &Path, at: u64, work: &Work<'_>) -> Result<Hash, CopyError> {
+fn hash_file(path: &Path, at: u64, task: &Task<'_>) -> Result<Hash, CopyError> {
     let io = CopyError::io(path);
     let mut file = File::open(path).map_err(&io)?;
     let (mut hash, mut chunk, mut done) = (Sha256::new(), vec![0; CHUNK], 0);
@@ -177,6 +182,6 @@ fn hash(path: &Path, at: u64, work: &Work<'_>) -> Result<Hash, CopyError> {
         chunk[inside(at)..inside(end)].fill(0);
         hash.update(&chunk[..read]);
         done += read as u64;
-        work.go_on()?;
+        task.check_stopped()?;
     }
 }

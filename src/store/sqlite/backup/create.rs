@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use super::backup_checksum;
-use super::snapshot_copy::copy;
+use super::snapshot_copy::copy_snapshot;
 use crate::clock::now_ms;
 use crate::store::sqlite::check::checked::Checked;
 use crate::store::sqlite::check::verify::check;
 use crate::store::sqlite::file_errors::{CopyError, OpenError};
 use crate::store::sqlite::files::names::{BEFORE, with_suffix};
-use crate::store::sqlite::files::open::{check_log, one_name};
-use crate::store::sqlite::files::output::{Kind, Output, Refusal};
-use crate::store::sqlite::files::partial_file::{Part, need, size};
-use crate::store::sqlite::task::Work;
+use crate::store::sqlite::files::open::{canonical_database_path, check_log};
+use crate::store::sqlite::files::output::{Output, OutputError, OutputKind};
+use crate::store::sqlite::files::partial_file::{PartialFile, database_size, ensure_free_space};
+use crate::store::sqlite::task::Task;
 
 /// Writes a backup of the database at `source`, which may be written meanwhile, to `to`. What is there
 /// afterwards is whole and checked, or as it was.
@@ -20,26 +20,26 @@ use crate::store::sqlite::task::Work;
 /// # Errors
 /// `to` is there already and is not to be overwritten; there is no room; either file is damaged or cannot be
 /// used; `to` must not be written; too much is being written meanwhile; or it was stopped.
-pub fn backup(source: &Path, to: &Path, overwrite: bool, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+pub fn backup(source: &Path, to: &Path, overwrite: bool, task: &mut Task<'_>) -> Result<Checked, CopyError> {
     check_log(source)?;
     let output =
-        Output::check(to, Kind::Backup, Some(source)).and_then(|output| Ok((output.exists()?, output)));
+        Output::check(to, OutputKind::Backup, Some(source)).and_then(|output| Ok((output.exists()?, output)));
     let output = match output {
-        Ok((true, _)) | Err(Refusal::Other { .. }) if !overwrite => {
+        Ok((true, _)) | Err(OutputError::Other { .. }) if !overwrite => {
             return Err(CopyError::Exists(to.to_owned()));
         }
         output => output?.1,
     };
-    need(size(source)?, &output.path)?;
-    let part = Part::new(output)?;
-    let counts = copy(source, &part, work)?;
-    let mut checked = check(&part.path, work)?;
+    ensure_free_space(database_size(source)?, &output.path)?;
+    let part = PartialFile::new(output)?;
+    let counts = copy_snapshot(source, &part, task)?;
+    let mut checked = check(&part.path, task)?;
     if checked.checksum.is_some() && checked.counts != counts {
         let what = format!("it has {:?} instead of {counts:?}", checked.counts);
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
     let taken = now_ms();
-    backup_checksum::set(&part.path, &checked, taken, work)?;
+    backup_checksum::write_checksum(&part.path, &checked, taken, task)?;
     checked.bytes = part.path.metadata().map_err(CopyError::io(&part.path))?.len();
     checked.taken = Some(taken);
     if overwrite {
@@ -53,18 +53,18 @@ pub fn backup(source: &Path, to: &Path, overwrite: bool, work: &mut Work<'_>) ->
 /// Keeps the file as it is before a step of the schema, beside the database: `rollcall.db.before-0002`.
 pub(crate) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> {
     let kept = with_suffix(path, &format!("{BEFORE}{step:04}"));
-    let mut told = |_, _, _| {};
-    let mut work = Work { told: &mut told, stop: Default::default(), wal_limit: u64::MAX };
-    let keep = |work: &mut Work<'_>| {
+    let mut progress = |_, _, _| {};
+    let mut task = Task { progress: &mut progress, stop: Default::default(), wal_limit: u64::MAX };
+    let keep = |task: &mut Task<'_>| {
         // Twice: what is kept, and what the upgrade itself may write.
-        need(size(path)?.saturating_mul(2), &kept)?;
-        let anything = Kind::Text { name: "file", is: |_| true };
-        let part = Part::new(Output::check(&kept, anything, Some(path))?)?;
-        copy(path, &part, work)?;
+        ensure_free_space(database_size(path)?.saturating_mul(2), &kept)?;
+        let anything = OutputKind::Text { name: "file", is: |_| true };
+        let part = PartialFile::new(Output::check(&kept, anything, Some(path))?)?;
+        copy_snapshot(path, &part, task)?;
         part.place()
     };
-    keep(&mut work).map_err(|error| OpenError::Upgrade(Box::new(error)))?;
-    one_name(&kept).map_err(|error| OpenError::Io { path: kept, error })
+    keep(&mut task).map_err(|error| OpenError::Upgrade(Box::new(error)))?;
+    canonical_database_path(&kept).map_err(|error| OpenError::Io { path: kept, error })
 }
 
 #[cfg(test)]
@@ -99,7 +99,10 @@ mod tests {
     fn without_room_for_it_nothing_is_begun() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rollcall.db");
-        assert!(matches!(need(u64::MAX, &path), Err(CopyError::NoRoom { needed: u64::MAX, .. })));
-        assert!(need(1, &path).is_ok());
+        assert!(matches!(
+            ensure_free_space(u64::MAX, &path),
+            Err(CopyError::NoRoom { needed: u64::MAX, .. })
+        ));
+        assert!(ensure_free_space(1, &path).is_ok());
     }
 }

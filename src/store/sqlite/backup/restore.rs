@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::backup_checksum;
-use super::snapshot_copy::copy;
+use super::snapshot_copy::copy_snapshot;
 use crate::store::sqlite::check::checked::Checked;
 use crate::store::sqlite::check::verify::check;
-use crate::store::sqlite::epoch_marker::make_void;
+use crate::store::sqlite::epoch_marker::void_marker;
 use crate::store::sqlite::file_errors::{CopyError, OpenError};
-use crate::store::sqlite::files::header::holds_something;
-use crate::store::sqlite::files::names::{REPLACED, RESTORING, mark, with_suffix};
-use crate::store::sqlite::files::open::{lock, set_mark};
-use crate::store::sqlite::files::output::{Kind, Output, Refusal, resolve};
-use crate::store::sqlite::files::partial_file::{Part, need, size, sync_folder};
-use crate::store::sqlite::task::Work;
+use crate::store::sqlite::files::header::log_has_content;
+use crate::store::sqlite::files::names::{REPLACED, RESTORING, verify_marker_path, with_suffix};
+use crate::store::sqlite::files::open::{lock_database, set_verify_marker};
+use crate::store::sqlite::files::output::{Output, OutputError, OutputKind, resolve_path};
+use crate::store::sqlite::files::partial_file::{PartialFile, database_size, ensure_free_space, sync_folder};
+use crate::store::sqlite::task::Task;
 
 /// A database that was put in place of another, or of none.
 #[derive(Debug)]
@@ -41,44 +41,44 @@ pub fn restore(
     to: &Path,
     database: &Path,
     replace: bool,
-    work: &mut Work<'_>,
+    task: &mut Task<'_>,
 ) -> Result<Restored, CopyError> {
-    let to = resolve(to).map_err(CopyError::io(to))?;
+    let to = resolve_path(to).map_err(CopyError::io(to))?;
     if backup.canonicalize().is_ok_and(|backup| backup == to) {
         return Err(CopyError::Same(to));
     }
-    let output = match Output::check(&to, Kind::Database, Some(database)) {
-        Err(Refusal::Other { .. }) if !replace => return Err(CopyError::Exists(to)),
-        Err(Refusal::InUse(path)) => return Err(OpenError::InUse(path).into()),
+    let output = match Output::check(&to, OutputKind::Database, Some(database)) {
+        Err(OutputError::Other { .. }) if !replace => return Err(CopyError::Exists(to)),
+        Err(OutputError::InUse(path)) => return Err(OpenError::InUse(path).into()),
         output => output?,
     };
-    let lock = lock(&to)?;
-    let old = output.exists()? || LOGS.iter().any(|log| holds_something(&with_suffix(&to, log)));
+    let lock = lock_database(&to)?;
+    let old = output.exists()? || LOGS.iter().any(|log| log_has_content(&with_suffix(&to, log)));
     if old && !replace {
         return Err(CopyError::Exists(to));
     }
-    let before = check(backup, work)?;
-    need(size(backup)?, &to)?;
-    let part = Part::begin(output, RESTORING)?;
-    copy(backup, &part, work)?;
+    let before = check(backup, task)?;
+    ensure_free_space(database_size(backup)?, &to)?;
+    let part = PartialFile::begin(output, RESTORING)?;
+    copy_snapshot(backup, &part, task)?;
     Connection::open(&part.path)
-        .and_then(|conn| backup_checksum::remove(&conn))
+        .and_then(|conn| backup_checksum::remove_checksum(&conn))
         .map_err(CopyError::sql(&part.path))?;
-    let after = check(&part.path, work)?;
+    let after = check(&part.path, task)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
         let what = "its copy shows something else than it does".to_owned();
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
     part.sync()?;
     // Numbers of the change feed are about to be given a second time.
-    make_void(&lock).map_err(CopyError::io(&to))?;
+    void_marker(&lock).map_err(CopyError::io(&to))?;
     let aside = if old { Some(put_aside(&to)?) } else { None };
     for suffix in ["-wal", "-shm", "-journal"] {
         remove(&with_suffix(&to, suffix))?;
     }
     part.place()?;
     // Whatever was wrong with the one before is not with this one.
-    remove(&mark(&to))?;
+    remove(&verify_marker_path(&to))?;
     Ok(Restored { checked: after, path: to, aside })
 }
 
@@ -88,12 +88,12 @@ const LOGS: [&str; 2] = ["-wal", "-journal"];
 /// Gives an old database a second name, with all that its log holds, so that the first can be taken from it
 /// without a moment in which there is none. Of a database that is missing or empty there is only the log.
 fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
-    let aside = with_suffix(old, &format!("{REPLACED}{}", moment()));
+    let aside = with_suffix(old, &format!("{REPLACED}{}", file_timestamp()));
     let logs = || LOGS.iter().map(|log| (with_suffix(old, log), with_suffix(&aside, log)));
     let has_pages = old.metadata().is_ok_and(|file| file.len() > 0);
     // What the log holds belongs into the file, unless that is too damaged to take it.
     if has_pages
-        && logs().any(|(log, _)| holds_something(&log))
+        && logs().any(|(log, _)| log_has_content(&log))
         && let Ok(conn) = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)
     {
         _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -101,9 +101,9 @@ fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
     if old.exists() {
         fs::hard_link(old, &aside).map_err(CopyError::io(&aside))?;
     }
-    for (log, beside) in logs().filter(|(log, _)| holds_something(log)) {
+    for (log, beside) in logs().filter(|(log, _)| log_has_content(log)) {
         // Interrupted from here on, the next start checks the old file before it serves it without its log.
-        set_mark(old).map_err(CopyError::io(&mark(old)))?;
+        set_verify_marker(old).map_err(CopyError::io(&verify_marker_path(old)))?;
         fs::hard_link(&log, &beside).map_err(CopyError::io(&beside))?;
     }
     sync_folder(old)?;
@@ -111,7 +111,7 @@ fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
 }
 
 /// A moment as part of a file's name: such names sort by time.
-pub fn moment() -> String {
+pub fn file_timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.3fZ").to_string()
 }
 

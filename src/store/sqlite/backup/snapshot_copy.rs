@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use crate::store::Counts;
 use crate::store::sqlite::file_errors::CopyError;
-use crate::store::sqlite::files::partial_file::Part;
+use crate::store::sqlite::files::partial_file::PartialFile;
 use crate::store::sqlite::reader::counts;
-use crate::store::sqlite::schema::known;
-use crate::store::sqlite::snapshot_conn::Watched;
-use crate::store::sqlite::task::{Stage, Work};
+use crate::store::sqlite::schema::newest_schema;
+use crate::store::sqlite::snapshot_conn::SnapshotConn;
+use crate::store::sqlite::task::{Task, TaskStage};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
@@ -26,23 +26,27 @@ const ATTEMPTS: u32 = 3;
 
 /// Copies one moment of a database into a part, and gives what the database had at that moment. It needs no
 /// log of its own to be read.
-pub(crate) fn copy(source: &Path, part: &Part, work: &mut Work<'_>) -> Result<Counts, CopyError> {
-    let from = Watched::open(source, work)?;
+pub(crate) fn copy_snapshot(
+    source: &Path,
+    part: &PartialFile,
+    task: &mut Task<'_>,
+) -> Result<Counts, CopyError> {
+    let from = SnapshotConn::open(source, task)?;
     let mut attempt = 1;
     loop {
-        match copy_moment(&from, part, work) {
-            Err(CopyError::Crowded(_)) if attempt < ATTEMPTS => {
-                work.go_on()?;
+        match copy_moment(&from, part, task) {
+            Err(CopyError::WalLimitReached(_)) if attempt < ATTEMPTS => {
+                task.check_stopped()?;
                 tracing::warn!(attempt, "the log has grown too long under a copy of it; it begins again");
                 attempt += 1;
-                from.wait_for_room(work)?;
+                from.wait_for_wal_restart(task)?;
             }
             ended => return ended,
         }
     }
 }
 
-fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Counts, CopyError> {
+fn copy_moment(from: &SnapshotConn, part: &PartialFile, task: &mut Task<'_>) -> Result<Counts, CopyError> {
     let to_sql = CopyError::sql(&part.path);
     part.empty()?;
     let mut to =
@@ -53,14 +57,14 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
          PRAGMA cache_size = 32;",
     )
     .map_err(&to_sql)?;
-    let moment = from.hold()?;
+    let moment = from.begin_snapshot()?;
     let copying = Backup::new(&moment, &mut to).map_err(&to_sql)?;
     let mut steps = 0;
     loop {
         let step = copying.step(STEP).map_err(&to_sql)?;
         let progress = copying.progress();
         let (left, of) = (progress.remaining.unsigned_abs(), progress.pagecount.unsigned_abs());
-        (work.told)(Stage::Copying, u64::from(of.saturating_sub(left)), u64::from(of));
+        (task.progress)(TaskStage::Copying, u64::from(of.saturating_sub(left)), u64::from(of));
         match step {
             StepResult::Done => break,
             StepResult::More => {}
@@ -68,20 +72,20 @@ fn copy_moment(from: &Watched, part: &Part, work: &mut Work<'_>) -> Result<Count
             _ => thread::sleep(Duration::from_millis(10)),
         }
         steps += 1;
-        from.go_on(work)?;
+        from.check_limits(task)?;
         if steps % STEPS_A_SYNC == 0 {
             // It takes as long as the disk likes, and the log grows meanwhile.
             let flushing = part.flush();
             while !flushing.is_finished() {
-                from.go_on(work)?;
+                from.check_limits(task)?;
                 thread::sleep(Duration::from_millis(1));
             }
             flushing.join().map_err(|_| CopyError::Stopped)?.map_err(CopyError::io(&part.path))?;
         }
     }
     drop(copying);
-    let counts = if from.schema == known() {
-        counts(&moment).map_err(|error| from.failed(work, error))?
+    let counts = if from.schema == newest_schema() {
+        counts(&moment).map_err(|error| from.error_of(task, error))?
     } else {
         Counts::default()
     };

@@ -6,10 +6,10 @@ use crate::domain::AppId;
 use crate::store::sqlite::connection::OLDEST_SQLITE;
 use crate::store::sqlite::derived;
 use crate::store::sqlite::file_errors::CopyError;
-use crate::store::sqlite::files::names::mark;
-use crate::store::sqlite::schema::known;
-use crate::store::sqlite::snapshot_conn::Watched;
-use crate::store::sqlite::task::Work;
+use crate::store::sqlite::files::names::verify_marker_path;
+use crate::store::sqlite::schema::newest_schema;
+use crate::store::sqlite::snapshot_conn::SnapshotConn;
+use crate::store::sqlite::task::Task;
 use rusqlite::Connection;
 
 /// Journal entries that are looked at, from the last one back.
@@ -44,10 +44,10 @@ pub struct Health {
 ///
 /// # Errors
 /// It is not there, damaged, newer, none of ours, or cannot be read.
-pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
-    let file = Watched::open(path, work)?;
+pub fn health(path: &Path, task: &Task<'_>) -> Result<Health, CopyError> {
+    let file = SnapshotConn::open(path, task)?;
     let sql = CopyError::sql(path);
-    let (schema, known) = (file.schema, known());
+    let (schema, known) = (file.schema, newest_schema());
     let litestream = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
     let last = format!(
         "SELECT app, max(received) FROM (SELECT app, received, source FROM journal ORDER BY seq DESC LIMIT {RECENT})
@@ -59,20 +59,20 @@ pub fn health(path: &Path, work: &Work<'_>) -> Result<Health, CopyError> {
     );
     let is_known = schema == known;
     if is_known {
-        derived::check_truth(&file.conn).map_err(CopyError::store(path))?;
+        derived::check_source_tables(&file.conn).map_err(CopyError::store(path))?;
     }
     let mut select = file.conn.prepare(&last).map_err(&sql)?;
     let apps = select.query_map([], |row| Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?)));
     Ok(Health {
         schema: (schema, known),
-        doubted: mark(path).exists(),
-        litestream: file.number(litestream)? > 0,
+        doubted: verify_marker_path(path).exists(),
+        litestream: file.query_number(litestream)? > 0,
         last: apps.map_err(&sql)?.collect::<rusqlite::Result<_>>().map_err(&sql)?,
         ahead: file.conn.query_row(&ahead, [], |row| row.get(0)).map_err(&sql)?,
-        clock: unless_damaged(file.number("SELECT coalesce(max(time), 0) / 1000 FROM clock"))?,
+        clock: unless_damaged(file.query_number("SELECT coalesce(max(time), 0) / 1000 FROM clock"))?,
         quarantined: (
-            file.number("SELECT count(*) FROM quarantine")? as u64,
-            file.number("SELECT coalesce(max(received), 0) FROM quarantine")?,
+            file.query_number("SELECT count(*) FROM quarantine")? as u64,
+            file.query_number("SELECT coalesce(max(received), 0) FROM quarantine")?,
         ),
         feeds: if is_known { unless_damaged(feeds(&file.conn).map_err(&sql))? } else { Vec::new() },
         erasing: if is_known { unless_damaged(erasing(&file.conn).map_err(&sql))? } else { None },
@@ -103,6 +103,6 @@ fn erasing(conn: &Connection) -> rusqlite::Result<Option<i64>> {
 }
 
 /// The version of SQLite that is built in, and whether it is new enough not to damage a database.
-pub fn library() -> (&'static str, bool) {
+pub fn sqlite_version() -> (&'static str, bool) {
     (rusqlite::version(), rusqlite::version_number() >= OLDEST_SQLITE)
 }

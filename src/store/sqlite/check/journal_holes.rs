@@ -88,7 +88,7 @@ impl Examination {
                 self.forget(entry.seq);
                 break;
             }
-            for (first, last) in gaps::others(conn, self.last + 1, entry.seq - 1)? {
+            for (first, last) in gaps::missing_ranges(conn, self.last + 1, entry.seq - 1)? {
                 self.lost(first, last, Lost::Entry);
             }
             self.last = entry.seq;
@@ -128,11 +128,11 @@ impl Examination {
     fn links(&mut self, conn: &Connection, entry: &Entry) -> Result<()> {
         for (id, before) in &entry.users {
             let Some(before) = *before else { continue };
-            let names = Named::of(conn, before, &entry.app, id)?;
-            if names == Named::Yes || names == Named::Gone || is_erased(conn, &entry.app, id)? {
+            let names = Mention::of(conn, before, &entry.app, id)?;
+            if names == Mention::Yes || names == Mention::Gone || is_erased(conn, &entry.app, id)? {
                 continue;
             }
-            if names == Named::No {
+            if names == Mention::No {
                 self.lost(before, before, Lost::Users);
             }
             self.lacking.insert((entry.app.clone(), id.clone()));
@@ -153,7 +153,7 @@ impl Examination {
             };
         }
         // What retention let go may have been the last.
-        self.last = gaps::reach(conn, self.last)?;
+        self.last = gaps::end_of_gaps(conn, self.last)?;
         if last > self.last {
             self.lost(self.last + 1, last, Lost::Entry);
         }
@@ -201,15 +201,15 @@ impl Examination {
     /// The last entry of an app user must be there and name the app user.
     fn head(&mut self, conn: &Connection, key: &RecordKey, record: &Record, read: ReadEvent) -> Result<()> {
         let Some(head) = record.head.filter(|_| !record.erased) else { return Ok(()) };
-        let is_lacking = match Named::of(conn, head, &key.0, &key.1)? {
-            Named::Yes => false,
-            Named::Missing => {
+        let is_lacking = match Mention::of(conn, head, &key.0, &key.1)? {
+            Mention::Yes => false,
+            Mention::Missing => {
                 self.behind(conn, head)?;
                 true
             }
             // What came of it is in the base, unless it was missing when it should have come there.
-            Named::Gone => base::record(conn, key)?.is_none_or(|base| base.head != record.head),
-            Named::No => {
+            Mention::Gone => base::record(conn, key)?.is_none_or(|base| base.head != record.head),
+            Mention::No => {
                 let is_about = is_about(conn, head, &key.1, read)?;
                 if is_about {
                     self.lost(head, head, Lost::Users);
@@ -249,7 +249,7 @@ impl Examination {
 
 /// Whether an entry names an app user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Named {
+enum Mention {
     Yes,
     No,
     /// It is not there, and should be.
@@ -258,7 +258,7 @@ enum Named {
     Gone,
 }
 
-impl Named {
+impl Mention {
     fn of(conn: &Connection, seq: Seq, app: &AppId, id: &SmoochId) -> Result<Self> {
         let sql = "SELECT app, users FROM journal WHERE seq = ?1";
         let mut select = conn.prepare_cached(sql)?;
@@ -271,7 +271,7 @@ impl Named {
         Ok(match found.optional()? {
             Some(true) => Self::Yes,
             Some(false) => Self::No,
-            None if gaps::has(conn, seq)? => Self::Gone,
+            None if gaps::is_gap(conn, seq)? => Self::Gone,
             None => Self::Missing,
         })
     }

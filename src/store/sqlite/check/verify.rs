@@ -15,12 +15,12 @@ use super::journal_holes::{Examination, PAGE_BYTES};
 use crate::directory::load::Loader;
 use crate::directory::reader::show;
 use crate::store::sqlite::backup::backup_checksum;
-use crate::store::sqlite::derived::Fault;
+use crate::store::sqlite::derived::DerivedFault;
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::reader::counts;
-use crate::store::sqlite::schema::known;
-use crate::store::sqlite::snapshot_conn::Watched;
-use crate::store::sqlite::task::{Stage, Work};
+use crate::store::sqlite::schema::newest_schema;
+use crate::store::sqlite::snapshot_conn::SnapshotConn;
+use crate::store::sqlite::task::{Task, TaskStage};
 use crate::store::sqlite::{Error, base, derived};
 use crate::store::{Counts, ReadEvent};
 
@@ -36,14 +36,14 @@ const PAGE: usize = 1000;
 ///
 /// # Errors
 /// As [`check`], and [`CopyError::Journal`] and [`CopyError::Derived`].
-pub fn verify(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Checked, CopyError> {
-    let checked = match check(path, work) {
+pub fn verify(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Result<Checked, CopyError> {
+    let checked = match check(path, task) {
         // It may be one of several.
         checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
         failed => return failed,
     };
-    let (path, faults) = (path.to_owned(), derived_faults(path, work)?);
-    let holes = match journal_holes(&path, read, work) {
+    let (path, faults) = (path.to_owned(), derived_faults(path, task)?);
+    let holes = match journal_holes(&path, read, task) {
         // What it goes by has to be made anew before.
         Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
         holes => holes?,
@@ -60,35 +60,35 @@ pub fn verify(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Check
 ///
 /// # Errors
 /// It cannot be read, or too much is being written meanwhile.
-pub fn journal_holes(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Result<Vec<Hole>, CopyError> {
-    let file = Watched::open(path, work)?;
-    if file.schema != known() {
+pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Result<Vec<Hole>, CopyError> {
+    let file = SnapshotConn::open(path, task)?;
+    if file.schema != newest_schema() {
         return Ok(Vec::new());
     }
     let (mut examination, mut done) = (Examination::default(), 0);
     let mut is_over = false;
     while !is_over {
         // Each page of a moment of its own: what was journalled does not change, but for what is let go.
-        let moment = file.hold()?;
+        let moment = file.begin_snapshot()?;
         let page = examination.page(&moment, (PAGE, PAGE_BYTES), read, |_| true);
-        let page = page.map_err(|error| file.failed(work, error))?;
+        let page = page.map_err(|error| file.error_of(task, error))?;
         is_over = page.is_empty();
         if is_over {
-            examination.end(&moment).map_err(|error| file.failed(work, error))?;
+            examination.end(&moment).map_err(|error| file.error_of(task, error))?;
         }
         done += page.len() as u64;
-        (work.told)(Stage::Comparing, done, 0);
-        file.go_on(work)?;
+        (task.progress)(TaskStage::Comparing, done, 0);
+        file.check_limits(task)?;
     }
     loop {
-        let moment = file.hold()?;
-        let records = examination.records(&moment, PAGE, read).map_err(|error| file.failed(work, error))?;
+        let moment = file.begin_snapshot()?;
+        let records = examination.records(&moment, PAGE, read).map_err(|error| file.error_of(task, error))?;
         if records == 0 {
             return Ok(examination.holes());
         }
         done += records as u64;
-        (work.told)(Stage::Comparing, done, 0);
-        file.go_on(work)?;
+        (task.progress)(TaskStage::Comparing, done, 0);
+        file.check_limits(task)?;
     }
 }
 
@@ -97,24 +97,24 @@ pub fn journal_holes(path: &Path, read: ReadEvent, work: &mut Work<'_>) -> Resul
 ///
 /// # Errors
 /// It cannot be read, or too much is being written meanwhile.
-pub fn derived_faults(path: &Path, work: &mut Work<'_>) -> Result<Vec<Fault>, CopyError> {
-    let file = Watched::open(path, work)?;
-    if file.schema != known() {
+pub fn derived_faults(path: &Path, task: &mut Task<'_>) -> Result<Vec<DerivedFault>, CopyError> {
+    let file = SnapshotConn::open(path, task)?;
+    if file.schema != newest_schema() {
         return Ok(Vec::new());
     }
-    let moment = file.hold()?;
+    let moment = file.begin_snapshot()?;
     let mut done = 0;
-    let found = derived::faults(&moment, &mut |rows| {
+    let found = derived::find_faults(&moment, &mut |rows| {
         done += rows;
-        (work.told)(Stage::Comparing, done, 0);
-        file.go_on(work).map_err(|_| Error::Interrupted)
+        (task.progress)(TaskStage::Comparing, done, 0);
+        file.check_limits(task).map_err(|_| Error::Interrupted)
     });
-    let found = found.map_err(|error| file.failed(work, error))?;
-    let whole = base::check(&moment, &mut |_| file.go_on(work).map_err(|_| Error::Interrupted));
+    let found = found.map_err(|error| file.error_of(task, error))?;
+    let whole = base::check(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
         // That is among what was found.
         Err(Error::Derived { .. }) => {}
-        whole => whole.map_err(|error| file.failed(work, error))?,
+        whole => whole.map_err(|error| file.error_of(task, error))?,
     }
     Ok(found)
 }
@@ -124,25 +124,25 @@ pub fn derived_faults(path: &Path, work: &mut Work<'_>) -> Result<Vec<Fault>, Co
 ///
 /// # Errors
 /// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
-pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
+pub fn check(path: &Path, task: &mut Task<'_>) -> Result<Checked, CopyError> {
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
-    let seal = backup_checksum::read(path, work)?;
-    let file = Watched::open(path, work)?;
-    let moment = file.hold()?;
+    let seal = backup_checksum::read_checksum(path, task)?;
+    let file = SnapshotConn::open(path, task)?;
+    let moment = file.begin_snapshot()?;
     let schema = file.schema;
-    let known = known();
-    let faults =
-        watched_faults(&file, &moment, work).map_err(|error| file.failed(work, Error::from(error)))?;
+    let known = newest_schema();
+    let faults = page_faults_with_progress(&file, &moment, task)
+        .map_err(|error| file.error_of(task, Error::from(error)))?;
     if !faults.is_empty() {
         return Err(damaged(faults.join("; ")));
     }
     let bytes = path.metadata().map_err(CopyError::io(path))?.len();
-    let seq = file.number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
+    let seq = file.query_number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
     let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
     if schema == known {
-        derived::check_truth(&moment).map_err(|error| file.failed(work, error))?;
-        checked.counts = counts(&moment).map_err(|error| file.failed(work, error))?;
-        checked.checksum = Some(sum(&file, &moment, checked.counts.users, work)?);
+        derived::check_source_tables(&moment).map_err(|error| file.error_of(task, error))?;
+        checked.counts = counts(&moment).map_err(|error| file.error_of(task, error))?;
+        checked.checksum = Some(checksum_users(&file, &moment, checked.counts.users, task)?);
     }
     let Some(seal) = seal else { return Ok(checked) };
     checked.taken = Some(seal.taken);
@@ -160,16 +160,20 @@ pub fn check(path: &Path, work: &mut Work<'_>) -> Result<Checked, CopyError> {
 }
 
 /// Looks for faults, and tells meanwhile how far that is.
-fn watched_faults(file: &Watched, moment: &Connection, work: &mut Work<'_>) -> rusqlite::Result<Vec<String>> {
-    let (told, steps, ended) = (&mut work.told, file.steps.clone(), AtomicBool::new(false));
+fn page_faults_with_progress(
+    file: &SnapshotConn,
+    moment: &Connection,
+    task: &mut Task<'_>,
+) -> rusqlite::Result<Vec<String>> {
+    let (told, steps, ended) = (&mut task.progress, file.steps.clone(), AtomicBool::new(false));
     thread::scope(|scope| {
         let teller = scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
-                told(Stage::Checking, steps.load(Ordering::Relaxed), 0);
+                told(TaskStage::Checking, steps.load(Ordering::Relaxed), 0);
                 thread::park_timeout(TELL);
             }
         });
-        let faults = faults(moment);
+        let faults = page_faults(moment);
         ended.store(true, Ordering::Release);
         teller.thread().unpark();
         faults
@@ -177,7 +181,7 @@ fn watched_faults(file: &Watched, moment: &Connection, work: &mut Work<'_>) -> r
 }
 
 /// What is wrong with any page, but for what can be made anew.
-fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+fn page_faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let check = |of: &str| -> rusqlite::Result<Vec<String>> {
         let mut check = conn.prepare(&format!("PRAGMA integrity_check({of})"))?;
         let said = check.query_map([], |row| row.get::<_, String>(0))?;
@@ -195,18 +199,23 @@ fn faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         }
         said => said?,
     };
-    let said = said.into_iter().filter(|line| line != "ok" && !derived::is_about_one(line));
+    let said = said.into_iter().filter(|line| line != "ok" && !derived::is_about_derived(line));
     Ok(said.take(FAULTS).collect())
 }
 
-fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> Result<String, CopyError> {
+fn checksum_users(
+    file: &SnapshotConn,
+    moment: &Connection,
+    users: u64,
+    task: &mut Task<'_>,
+) -> Result<String, CopyError> {
     let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
     loop {
-        let page = page(moment, &last).map_err(|error| file.failed(work, Error::from(error)))?;
+        let page = page_of_keys(moment, &last).map_err(|error| file.error_of(task, Error::from(error)))?;
         for (app, id) in &page {
             let mut loader = Loader::new(moment);
             let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
-            let view = view.map_err(|error| file.failed(work, error))?;
+            let view = view.map_err(|error| file.error_of(task, error))?;
             // Sorted maps of text: they can always be written, and equal views are written alike.
             let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
             let bytes = bytes.unwrap_or_default();
@@ -214,8 +223,8 @@ fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> 
             hash.update(bytes);
         }
         done += page.len();
-        (work.told)(Stage::Summing, done as u64, users);
-        file.go_on(work)?;
+        (task.progress)(TaskStage::Summing, done as u64, users);
+        file.check_limits(task)?;
         let Some(end) = page.into_iter().next_back() else { break };
         last = end;
     }
@@ -226,7 +235,7 @@ fn sum(file: &Watched, moment: &Connection, users: u64, work: &mut Work<'_>) -> 
     Ok(hex)
 }
 
-fn page(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec<(String, String)>> {
+fn page_of_keys(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec<(String, String)>> {
     let sql = "SELECT app, id FROM app_users WHERE (app, id) > (?1, ?2) AND listed ORDER BY app, id LIMIT ?3";
     let mut select = conn.prepare_cached(sql)?;
     let keys = select.query_map(params![app, id, PAGE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;

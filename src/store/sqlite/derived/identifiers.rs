@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::kind::{Sum, Tell, probed};
+use super::kind::{Sum, Tell, probed_rows};
 use super::schema::recreate;
 use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, Stamp};
 use crate::format::record::decode;
@@ -22,14 +22,14 @@ type Strength = (Arc<Stamp>, Reverse<SmoochId>);
 type Claimants = BTreeMap<(AppId, ClientId), Vec<Strength>>;
 
 /// A row: its kind, its value and its `_id`, for an app.
-type Identifier<'a> = (&'a str, &'a str, &'a str, &'a str);
+type IdentifierRow<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// The rows of one record but for the clients that others may claim too; those go to `shared`.
 fn of_record(
     (app, id): &RecordKey,
     record: &Record,
     shared: &mut Claimants,
-    mut row: impl FnMut(Identifier<'_>) -> Result<()>,
+    mut row: impl FnMut(IdentifierRow<'_>) -> Result<()>,
 ) -> Result<()> {
     for user_id in record.user_ids() {
         row((app.as_str(), "userId", user_id, id.as_str()))?;
@@ -47,7 +47,7 @@ fn of_record(
 }
 
 /// The rows of clients: the strongest claim holds the client, every other one is in vain.
-fn of_clients(shared: &Claimants, mut row: impl FnMut(Identifier<'_>) -> Result<()>) -> Result<()> {
+fn of_clients(shared: &Claimants, mut row: impl FnMut(IdentifierRow<'_>) -> Result<()>) -> Result<()> {
     for ((app, client), claimants) in shared {
         let strongest = claimants.iter().max();
         for claimant in claimants {
@@ -108,10 +108,10 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
                    AND (kind = ?2 OR kind = 'claim' AND ?2 = 'client'))";
     let mut there = conn.prepare(sql)?;
     let (mut asked, mut found) = (0, 0_usize);
-    for rowid in probed(conn)? {
+    for rowid in probed_rows(conn)? {
         let Some((_, key, record)) = records(conn, rowid - 1, 1)?.pop() else { continue };
         let mut shared = Claimants::new();
-        let mut look = |(app, kind, value, id): Identifier<'_>| {
+        let mut look = |(app, kind, value, id): IdentifierRow<'_>| {
             asked += 1;
             let is_there: bool = there.query_row([app, kind, value, id], |row| row.get(0))?;
             found += usize::from(is_there);
@@ -138,7 +138,7 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         {
             let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
             let mut insert = txn.prepare_cached(sql)?;
-            let mut row = |(app, kind, value, id): Identifier<'_>| {
+            let mut row = |(app, kind, value, id): IdentifierRow<'_>| {
                 insert.execute(params![app, kind, value, id])?;
                 Ok(())
             };

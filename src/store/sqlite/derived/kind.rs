@@ -48,7 +48,7 @@ pub(crate) struct Pieces {
 
 /// What is wrong with a derived table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct DerivedFault {
     /// The table, as [`Derived::name`] calls it.
     pub name: &'static str,
     /// What is wrong. Names no value of any row.
@@ -56,7 +56,7 @@ pub struct Fault {
 }
 
 /// Makes an error of a statement about one derived table an error of that table, if it is damaged.
-pub(crate) fn of(name: &'static str) -> impl Fn(rusqlite::Error) -> Error {
+pub(crate) fn derived_error(name: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     move |error| {
         // What SQLite calls an error of the statement is one of the table: the statement is right.
         let is_missing = error.sqlite_error_code() == Some(ErrorCode::Unknown);
@@ -70,13 +70,13 @@ pub(crate) fn of(name: &'static str) -> impl Fn(rusqlite::Error) -> Error {
 }
 
 /// Fails if a statement that changes the one row of a counter has found none.
-pub(crate) fn written(rows: usize) -> Result<()> {
+pub(crate) fn require_row(rows: usize) -> Result<()> {
     let lost = || Error::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
     (rows > 0).then_some(()).ok_or_else(lost)
 }
 
 /// Makes an error of a statement that gives a number one of the counters, if that number was given already.
-pub(crate) fn numbered(error: rusqlite::Error) -> Error {
+pub(crate) fn number_error(error: rusqlite::Error) -> Error {
     let taken = [ffi::SQLITE_CONSTRAINT_PRIMARYKEY, ffi::SQLITE_CONSTRAINT_ROWID];
     if error.sqlite_extended_error_code().is_some_and(|code| taken.contains(&code)) {
         return Error::Derived { name: "counters", why: "a number was given already".to_owned() };
@@ -115,7 +115,7 @@ impl Sum {
 const PROBED: i64 = 2;
 
 /// Rows of `app_users` that a probe looks at: some of the first and of the last.
-pub(crate) fn probed(conn: &Connection) -> Result<Vec<i64>> {
+pub(crate) fn probed_rows(conn: &Connection) -> Result<Vec<i64>> {
     let sql = format!(
         "SELECT * FROM (SELECT rowid FROM app_users ORDER BY rowid LIMIT {PROBED})
          UNION SELECT * FROM (SELECT rowid FROM app_users ORDER BY rowid DESC LIMIT {PROBED})"
@@ -126,7 +126,7 @@ pub(crate) fn probed(conn: &Connection) -> Result<Vec<i64>> {
 }
 
 /// Whether a question with one answer is answered with yes.
-pub(crate) fn holds(conn: &Connection, sql: &str) -> Result<bool> {
+pub(crate) fn query_bool(conn: &Connection, sql: &str) -> Result<bool> {
     Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn is_of_the_table(error: &Error) -> bool {
 }
 
 /// Notes how far a table is.
-pub(crate) fn note(conn: &Connection, pieces: &Pieces, done: Option<i64>) -> Result<()> {
+pub(crate) fn note_progress(conn: &Connection, pieces: &Pieces, done: Option<i64>) -> Result<()> {
     let sql = format!("UPDATE upkeep SET {} = ?1", pieces.column);
-    written(conn.execute(&sql, [done])?)
+    require_row(conn.execute(&sql, [done])?)
 }

@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Derived, Fault, Make, Tell, is_of_the_table};
+use super::kind::{Derived, DerivedFault, Make, Tell, is_of_the_table};
 use super::remaking::Remaking;
 use super::{columns, feed, identifiers, numbers, orders, records, schema, search, tombstones, unneeded};
 use crate::store::sqlite::{Error, Result, forget};
@@ -127,7 +127,7 @@ pub const DERIVED: [Derived; 13] = [
 ];
 
 /// The place of a derived table in the list.
-pub(crate) fn place(name: &str) -> Option<usize> {
+pub(crate) fn position_of(name: &str) -> Option<usize> {
     DERIVED.iter().position(|derived| derived.name == name)
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn place(name: &str) -> Option<usize> {
 ///
 /// # Errors
 /// The check was ended, or what they are made of cannot be read.
-pub(crate) fn faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Fault>> {
+pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<DerivedFault>> {
     let remaking = Remaking::read(conn).unwrap_or_default();
     let mut faults = Vec::new();
     for derived in &DERIVED {
@@ -146,18 +146,18 @@ pub(crate) fn faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Fault>> {
         let what = match (derived.check)(conn, tell) {
             Ok(found) => found,
             // What it is read with is damaged, and is told of under its own name.
-            Err(Error::Derived { name, .. }) if name != derived.name && place(name).is_some() => None,
+            Err(Error::Derived { name, .. }) if name != derived.name && position_of(name).is_some() => None,
             Err(Error::Derived { why, .. }) => Some(why),
             Err(error) if is_of_the_table(&error) => Some(error.to_string()),
             Err(error) => return Err(error),
         };
-        faults.extend(what.map(|what| Fault { name: derived.name, what }));
+        faults.extend(what.map(|what| DerivedFault { name: derived.name, what }));
     }
     Ok(faults)
 }
 
 /// Whether a line of SQLite's integrity check is about a table that can be made anew, and not about a page.
-pub(crate) fn is_about_one(line: &str) -> bool {
+pub(crate) fn is_about_derived(line: &str) -> bool {
     let of_index =
         ["missing from index", "entries in index", "entry in index"].iter().any(|said| line.contains(said));
     line.contains("FTS5")

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::kind::{Tell, holds};
+use super::kind::{Tell, query_bool};
 use super::remaking::Remaking;
 use super::schema::{is_there, recreate};
 use crate::domain::AppId;
@@ -65,7 +65,7 @@ fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
         }
     }
     for (rule, wrong) in rules {
-        if !holds(conn, rule)? {
+        if !query_bool(conn, rule)? {
             return Ok(Some((*wrong).to_owned()));
         }
     }
@@ -132,7 +132,7 @@ fn make_horizon(conn: &Connection) -> Result<()> {
 }
 
 /// What a service that runs remembers of them. It alone writes them, so this is what the file must have.
-pub(crate) struct Known<'k> {
+pub(crate) struct KnownCounters<'k> {
     /// The last change of each app.
     pub(crate) feeds: &'k HashMap<AppId, u64>,
     pub(crate) epoch: FeedEpoch,
@@ -148,7 +148,7 @@ pub(crate) struct Known<'k> {
     pub(crate) horizon: (Seq, i64, bool),
 }
 
-impl Known<'_> {
+impl KnownCounters<'_> {
     /// Whether the file has all of it.
     pub(super) fn is_in(&self, conn: &Connection) -> Result<bool> {
         let sql = "SELECT coalesce((SELECT count(*) FROM feeds) = ?1 AND (SELECT sum(seq) FROM feeds) IS ?2

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::kind::{Pieces, Tell, holds, of, probed};
+use super::kind::{Pieces, Tell, derived_error, probed_rows, query_bool};
 use super::schema::{is_there, recreate};
 use crate::store::sqlite::Result;
 
@@ -69,7 +69,7 @@ fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
     let Some(to) = to else { return Ok(None) };
     let sql = "INSERT OR REPLACE INTO seen (app, last_seen, id, user)
                    SELECT app, last_seen, id, rowid FROM app_users WHERE rowid > ?1 AND rowid <= ?2 AND listed";
-    conn.execute(sql, [from, to]).map_err(of("seen"))?;
+    conn.execute(sql, [from, to]).map_err(derived_error("seen"))?;
     Ok(Some(to))
 }
 
@@ -98,7 +98,7 @@ pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
                    SELECT 1 FROM seen AS s WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id
                        AND s.user = a.rowid)))";
     let mut there = conn.prepare(sql)?;
-    for rowid in probed(conn)? {
+    for rowid in probed_rows(conn)? {
         if !there.query_row([rowid], |row| row.get(0))? {
             return Ok(false);
         }
@@ -124,7 +124,7 @@ const MOVES: [(&str, &str); 3] = [
 /// See [`super::Derived`].
 pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     for (rule, wrong) in MOVES {
-        if !holds(conn, rule)? {
+        if !query_bool(conn, rule)? {
             return Ok(Some(wrong.to_owned()));
         }
         tell(1)?;
@@ -133,7 +133,7 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
     let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
     let sortable: Option<i64> = conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0))?;
-    if sortable.is_none() && !holds(conn, sql)? {
+    if sortable.is_none() && !query_bool(conn, sql)? {
         return Ok(Some("some that are needed to clear rows of seen away are missing".to_owned()));
     }
     Ok(None)
@@ -145,7 +145,7 @@ pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
                    WHERE a.rowid = m.user AND (a.app, a.id) <> (m.app, m.id))
                    FROM moves AS m ORDER BY n DESC LIMIT 1";
     let last: Option<bool> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
-    Ok(last.unwrap_or(true) && holds(conn, MOVES[1].0)?)
+    Ok(last.unwrap_or(true) && query_bool(conn, MOVES[1].0)?)
 }
 
 /// More moves than are ever kept.

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Tell, holds};
+use super::kind::{Tell, query_bool};
 use super::schema::{is_there, recreate};
 use super::{identifiers, orders};
 use crate::format::record::decode;
@@ -24,7 +24,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     if !is_there(conn, "app_users")? {
         return Ok(Some("the table app_users is not there".to_owned()));
     }
-    if holds(conn, EMPTY)? {
+    if query_bool(conn, EMPTY)? {
         return Ok(Some("there is none, and the journal has some".to_owned()));
     }
     let sql = "SELECT rowid, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
@@ -58,7 +58,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
 
 /// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
-    Ok(is_there(conn, "app_users")? && !holds(conn, EMPTY)?)
+    Ok(is_there(conn, "app_users")? && !query_bool(conn, EMPTY)?)
 }
 
 /// See [`super::Derived`]. Here only that it is to be done is noted: the rest is that of a directory of older rules.
@@ -71,8 +71,8 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         orders::make_indexes(&txn)?;
     }
     txn.execute("UPDATE upkeep SET rules = 0", [])?;
-    let leads = |conn: &Connection| -> Result<bool> { Ok(is_there(conn, "seen")? && holds(conn, LED)?) };
-    let is_lost = is_lost || holds(&txn, EMPTY)? || leads(&txn)?;
+    let leads = |conn: &Connection| -> Result<bool> { Ok(is_there(conn, "seen")? && query_bool(conn, LED)?) };
+    let is_lost = is_lost || query_bool(&txn, EMPTY)? || leads(&txn)?;
     if is_lost {
         orders::make_moves(&txn)?;
         txn.execute("UPDATE upkeep SET searchable = -1", [])?;

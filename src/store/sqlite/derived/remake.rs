@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::kind::{Make, Pieces, note};
-use super::list::{DERIVED, place};
-use super::remaking::{Remaking, last_row};
+use super::kind::{Make, Pieces, note_progress};
+use super::list::{DERIVED, position_of};
+use super::remaking::{Remaking, last_user_row};
 use crate::store::sqlite::{Error, Result};
 
 /// How often it is said how far a table is.
@@ -14,15 +14,19 @@ const WORD: Duration = Duration::from_secs(3);
 
 /// Since when a table is being made anew, and when that was last told.
 #[derive(Debug, Default)]
-pub(crate) struct Told(Option<(&'static str, Instant, Instant)>);
+pub(crate) struct RemakeProgress(Option<(&'static str, Instant, Instant)>);
 
 /// The table that the next step is about.
-pub(crate) fn pending(remaking: Remaking) -> Option<&'static str> {
+pub(crate) fn pending_table(remaking: Remaking) -> Option<&'static str> {
     DERIVED.iter().map(|derived| derived.name).find(|name| remaking.is_pending(name))
 }
 
 /// Takes one small step to make a table anew that is not whole: how far all are then; nothing if all are whole.
-pub(crate) fn step(conn: &mut Connection, remaking: Remaking, told: &mut Told) -> Result<Option<Remaking>> {
+pub(crate) fn remake_step(
+    conn: &mut Connection,
+    remaking: Remaking,
+    told: &mut RemakeProgress,
+) -> Result<Option<Remaking>> {
     let pieces = DERIVED.iter().find_map(|derived| match derived.make {
         Make::Pieces(pieces) => Some((derived.name, pieces, remaking.done(derived.name)?)),
         _ => None,
@@ -32,7 +36,7 @@ pub(crate) fn step(conn: &mut Connection, remaking: Remaking, told: &mut Told) -
     let known = told.0.filter(|told| told.0 == name && done >= 0);
     let (_, began, last_word) = known.unwrap_or((name, now, now));
     told.0 = Some((name, began, last_word));
-    let left = step_of(conn, &pieces, done)?;
+    let left = take_step(conn, &pieces, done)?;
     match left {
         None => {
             let seconds = began.elapsed().as_secs_f64();
@@ -41,7 +45,7 @@ pub(crate) fn step(conn: &mut Connection, remaking: Remaking, told: &mut Told) -
         }
         Some(done) if last_word.elapsed() > WORD => {
             told.0 = Some((name, began, now));
-            let of = last_row(conn)?;
+            let of = last_user_row(conn)?;
             tracing::info!(table = name, done, of, "making {name} anew: {done} of {of}");
         }
         Some(_) => {}
@@ -49,7 +53,7 @@ pub(crate) fn step(conn: &mut Connection, remaking: Remaking, told: &mut Told) -
     Remaking::read(conn).map(Some)
 }
 
-fn step_of(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i64>> {
+fn take_step(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i64>> {
     let txn = conn.transaction()?;
     let to = if done < 0 {
         (pieces.empty)(&txn)?;
@@ -57,7 +61,7 @@ fn step_of(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i
     } else {
         (pieces.piece)(&txn, done)?
     };
-    note(&txn, pieces, to)?;
+    note_progress(&txn, pieces, to)?;
     txn.commit()?;
     Ok(to)
 }
@@ -67,7 +71,7 @@ fn step_of(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option<i
 /// # Errors
 /// The database cannot be written, or there is no such table.
 pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
-    let derived = place(name).map(|place| &DERIVED[place]);
+    let derived = position_of(name).map(|place| &DERIVED[place]);
     let derived = derived.ok_or_else(|| Error::Unavailable(format!("{name} is no derived table")))?;
     match derived.make {
         Make::First(make) => make(conn),
@@ -79,7 +83,7 @@ pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
         Make::Pieces(pieces) => {
             let txn = conn.transaction()?;
             (pieces.empty)(&txn)?;
-            note(&txn, &pieces, Some(0))?;
+            note_progress(&txn, &pieces, Some(0))?;
             txn.commit()?;
             tracing::warn!(table = name, "{name} is being made anew; webhooks are stored meanwhile");
             Ok(())

@@ -42,7 +42,7 @@ impl Remaking {
 }
 
 /// The last row of `app_users`: so many have to be looked at.
-pub(crate) fn last_row(conn: &Connection) -> Result<i64> {
+pub(crate) fn last_user_row(conn: &Connection) -> Result<i64> {
     let sql = "SELECT coalesce(max(rowid), 0) FROM app_users";
     Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }

@@ -13,7 +13,7 @@ pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
 /// The statement that makes a table or an index, as the newest schema has it.
 fn statement(name: &str) -> Result<String> {
     let fresh = Connection::open_in_memory()?;
-    schema::make(&fresh)?;
+    schema::create_schema(&fresh)?;
     let sql = "SELECT sql FROM sqlite_schema WHERE name = ?1";
     let found = fresh.query_row(sql, [name], |row| row.get(0)).optional()?;
     found.ok_or_else(|| Error::Unavailable(format!("the schema has no {name}")))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::kind::{Pieces, Sum, Tell, of, probed};
+use super::kind::{Pieces, Sum, Tell, derived_error, probed_rows};
 use super::schema::recreate;
 use crate::store::sqlite::Result;
 
@@ -34,11 +34,12 @@ fn empty(conn: &Connection) -> Result<()> {
 /// Sets the options that are not set yet.
 pub(super) fn set_options(conn: &Connection) -> Result<()> {
     for option in OPTIONS {
-        let mut known =
-            conn.prepare("SELECT 1 FROM search_config WHERE k = ?1 AND v = ?2").map_err(of("search"))?;
-        if !known.exists(option).map_err(of("search"))? {
+        let mut known = conn
+            .prepare("SELECT 1 FROM search_config WHERE k = ?1 AND v = ?2")
+            .map_err(derived_error("search"))?;
+        if !known.exists(option).map_err(derived_error("search"))? {
             let sql = "INSERT INTO search (search, rank) VALUES (?1, ?2)";
-            conn.execute(sql, option).map_err(of("search"))?;
+            conn.execute(sql, option).map_err(derived_error("search"))?;
         }
     }
     Ok(())
@@ -48,14 +49,15 @@ fn piece(conn: &Connection, from: i64) -> Result<Option<i64>> {
     let sql = "SELECT rowid, coalesce(words, '') FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
     let mut select = conn.prepare_cached(sql)?;
     let mut rows = select.query([from, PIECE])?;
-    let mut insert =
-        conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)").map_err(of("search"))?;
+    let mut insert = conn
+        .prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")
+        .map_err(derived_error("search"))?;
     let mut to = None;
     while let Some(row) = rows.next()? {
         let rowid: i64 = row.get(0)?;
         let words = row.get_ref(1)?.as_str()?;
         if !words.is_empty() {
-            insert.execute(params![rowid, words]).map_err(of("search"))?;
+            insert.execute(params![rowid, words]).map_err(derived_error("search"))?;
         }
         to = Some(rowid);
     }
@@ -89,10 +91,11 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
          CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words USING fts5vocab (main, search, instance);
          PRAGMA query_only = ON",
     )
-    .map_err(of("search"))?;
-    let mut select = conn.prepare("SELECT term, doc FROM temp.search_words").map_err(of("search"))?;
-    let mut rows = select.query([]).map_err(of("search"))?;
-    while let Some(row) = rows.next().map_err(of("search"))? {
+    .map_err(derived_error("search"))?;
+    let mut select =
+        conn.prepare("SELECT term, doc FROM temp.search_words").map_err(derived_error("search"))?;
+    let mut rows = select.query([]).map_err(derived_error("search"))?;
+    while let Some(row) = rows.next().map_err(derived_error("search"))? {
         let term = row.get_ref(0)?.as_bytes()?;
         is.add(&(term, row.get::<_, i64>(1)?));
         if is.rows.is_multiple_of(TELL) {
@@ -107,14 +110,14 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT coalesce(words, '') FROM app_users WHERE rowid = ?1";
     let mut select = conn.prepare(sql)?;
     let found = "SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2)";
-    let mut found = conn.prepare(found).map_err(of("search"))?;
-    for rowid in probed(conn)? {
+    let mut found = conn.prepare(found).map_err(derived_error("search"))?;
+    for rowid in probed_rows(conn)? {
         let words: String = select.query_row([rowid], |row| row.get(0))?;
         let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
         let ends = words.first().into_iter().chain(words.last());
         for word in ends {
             let asked = params![format!("\"{word}\""), rowid];
-            if !found.query_row(asked, |row| row.get(0)).map_err(of("search"))? {
+            if !found.query_row(asked, |row| row.get(0)).map_err(derived_error("search"))? {
                 return Ok(false);
             }
         }

@@ -5,19 +5,19 @@ use rusqlite::Connection;
 
 use super::kind::{Derived, Make, is_of_the_table};
 use super::list::DERIVED;
-use super::numbers::Known;
-use super::remake::{Told, make_anew, step};
-use super::remaking::{Remaking, last_row};
+use super::numbers::KnownCounters;
+use super::remake::{RemakeProgress, make_anew, remake_step};
+use super::remaking::{Remaking, last_user_row};
 use super::search::set_options;
-use crate::store::sqlite::tables::{ALL, Loss, gone};
+use crate::store::sqlite::tables::{ALL, Loss, table_missing};
 use crate::store::sqlite::{Error, Result};
 
 /// With so few rows of `app_users` every table is made anew before the service is ready, which takes about a second.
 const FEW: i64 = 20_000;
 
 /// Brings the counters in order, which everything else goes by. Fails where a table is lost that cannot be made again.
-pub(crate) fn counters_at_start(conn: &mut Connection) -> Result<()> {
-    check_truth(conn)?;
+pub(crate) fn remake_counters_at_start(conn: &mut Connection) -> Result<()> {
+    check_source_tables(conn)?;
     let is_one = |derived: &&Derived| derived.name == "counters";
     for derived in DERIVED.iter().filter(is_one) {
         if is_found_damaged(conn, derived) {
@@ -31,13 +31,17 @@ pub(crate) fn counters_at_start(conn: &mut Connection) -> Result<()> {
 ///
 /// # Errors
 /// A table is lost that cannot be made again.
-pub(crate) fn look(conn: &Connection, known: &Known<'_>, remaking: Remaking) -> Result<Vec<&'static str>> {
-    check_truth(conn)?;
+pub(crate) fn probe_tables(
+    conn: &Connection,
+    known: &KnownCounters<'_>,
+    remaking: Remaking,
+) -> Result<Vec<&'static str>> {
+    check_source_tables(conn)?;
     let mut found = Vec::new();
     if !known.is_in(conn).unwrap_or(false) {
         found.push("counters");
     }
-    if known.rules > 0 && last_row(conn).is_ok_and(|last| last < known.last_user) {
+    if known.rules > 0 && last_user_row(conn).is_ok_and(|last| last < known.last_user) {
         found.push("records");
     }
     for derived in DERIVED.iter().filter(|derived| !remaking.is_pending(derived.name)) {
@@ -58,7 +62,7 @@ pub(crate) fn look(conn: &Connection, known: &Known<'_>, remaking: Remaking) -> 
 }
 
 /// Brings every derived table in order, or so far that the worker can do the rest.
-pub(crate) fn at_start(conn: &mut Connection) -> Result<()> {
+pub(crate) fn remake_at_start(conn: &mut Connection) -> Result<()> {
     // Where it cannot be done, the index is made anew, and that does it.
     set_options(conn).or_else(|error| if is_of_the_table(&error) { Ok(()) } else { Err(error) })?;
     for derived in &DERIVED {
@@ -66,11 +70,11 @@ pub(crate) fn at_start(conn: &mut Connection) -> Result<()> {
             make_anew(conn, derived.name)?;
         }
     }
-    if last_row(conn).unwrap_or(i64::MAX) > FEW {
+    if last_user_row(conn).unwrap_or(i64::MAX) > FEW {
         return Ok(());
     }
-    let (mut remaking, mut told) = (Remaking::read(conn)?, Told::default());
-    while let Some(next) = step(conn, remaking, &mut told)? {
+    let (mut remaking, mut told) = (Remaking::read(conn)?, RemakeProgress::default());
+    while let Some(next) = remake_step(conn, remaking, &mut told)? {
         remaking = next;
     }
     Ok(())
@@ -119,11 +123,11 @@ fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
 ///
 /// # Errors
 /// So it is: [`Error::Damaged`] names the table.
-pub(crate) fn check_truth(conn: &Connection) -> Result<()> {
+pub(crate) fn check_source_tables(conn: &Connection) -> Result<()> {
     let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let there = select.query_map([], |row| row.get(0))?;
     let there: Vec<String> = there.collect::<rusqlite::Result<_>>()?;
     let is_lost =
         |(table, loss): &&(&str, Loss)| *loss == Loss::Damage && !there.iter().any(|name| name == table);
-    ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(gone(table)))
+    ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(table_missing(table)))
 }

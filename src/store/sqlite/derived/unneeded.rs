@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Tell, holds};
+use super::kind::{Tell, query_bool};
 use super::schema::{is_there, recreate};
 use crate::store::sqlite::Result;
 
@@ -22,7 +22,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     if !is_there(conn, NAME)? {
         return Ok(Some("the table is not there".to_owned()));
     }
-    Ok((!holds(conn, IS_FILLED)?).then(|| "what was let go or erased is not in it".to_owned()))
+    Ok((!query_bool(conn, IS_FILLED)?).then(|| "what was let go or erased is not in it".to_owned()))
 }
 
 /// See [`super::Derived`].

@@ -51,7 +51,7 @@ pub(crate) fn is_sealed(path: &Path) -> bool {
 
 /// Whether a log beside a database, by the end of its name `-wal` or `-journal`, holds anything of it. What
 /// cannot be read is taken to hold something.
-pub(crate) fn holds_something(log: &Path) -> bool {
+pub(crate) fn log_has_content(log: &Path) -> bool {
     let Ok(found) = log.symlink_metadata() else { return false };
     if !log.as_os_str().as_encoded_bytes().ends_with(b"-journal") {
         return found.len() > LOG_HEADER;

@@ -59,8 +59,8 @@ impl Drop for Note {
 }
 
 /// The file that a note of a process that is gone speaks of. A note on nothing goes.
-fn noted(note: &Path) -> Option<PathBuf> {
-    let _lock = unused(note)?;
+fn read_note(note: &Path) -> Option<PathBuf> {
+    let _lock = lock_unused(note)?;
     let path = PathBuf::from(OsString::from_vec(fs::read(note).ok()?));
     let name = path.to_string_lossy();
     let is_there = (name.ends_with(PARTIAL) || name.ends_with(RESTORING)) && path.is_file();
@@ -72,17 +72,17 @@ fn noted(note: &Path) -> Option<PathBuf> {
 
 /// Finds what is left beside a database and in other folders: a rebuild's folder also while it is in use, since
 /// it is no copy that anybody asked for; other files only if they are not.
-pub fn find(database: &Path, folders: &[PathBuf]) -> Vec<Leftover> {
-    all(database, folders).into_iter().map(|(left, _)| left).collect()
+pub fn find_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Leftover> {
+    collect_leftovers(database, folders).into_iter().map(|(left, _)| left).collect()
 }
 
 /// Removes what is left, unless it is in use. Gives what is still there, and what is not.
-pub fn remove(database: &Path, folders: &[PathBuf]) -> (Vec<Leftover>, Vec<PathBuf>) {
+pub fn remove_leftovers(database: &Path, folders: &[PathBuf]) -> (Vec<Leftover>, Vec<PathBuf>) {
     let (mut left, mut removed) = (Vec::new(), Vec::new());
     // The lock is held until the end.
-    for (mut found, _lock) in all(database, folders) {
+    for (mut found, _lock) in collect_leftovers(database, folders) {
         if !found.in_use {
-            match delete(&found.path) {
+            match delete_with_log(&found.path) {
                 Ok(()) => {
                     removed.push(found.path);
                     continue;
@@ -97,7 +97,7 @@ pub fn remove(database: &Path, folders: &[PathBuf]) -> (Vec<Leftover>, Vec<PathB
 
 /// The names of whole copies of a database that are kept beside it until somebody deletes them: as it was before
 /// its schema changed, or before it was replaced.
-pub fn copies(database: &Path) -> Vec<String> {
+pub fn kept_copies(database: &Path) -> Vec<String> {
     let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
     let Some(name) = database.file_name().map(|name| name.to_string_lossy().into_owned()) else {
         return Vec::new();
@@ -114,7 +114,7 @@ pub fn copies(database: &Path) -> Vec<String> {
     found
 }
 
-fn delete(path: &Path) -> io::Result<()> {
+fn delete_with_log(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return fs::remove_dir_all(path);
     }
@@ -129,9 +129,9 @@ fn delete(path: &Path) -> io::Result<()> {
 
 type Found = (Leftover, Option<File>);
 
-fn all(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
+fn collect_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
     let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
-    let mut found: Vec<Found> = rebuild(&database).into_iter().collect();
+    let mut found: Vec<Found> = rebuild_folder(&database).into_iter().collect();
     let mut folders: Vec<PathBuf> = std::iter::once(folder(&database).to_owned())
         .chain(folders.iter().filter_map(|folder| folder.canonicalize().ok()))
         .collect();
@@ -148,11 +148,11 @@ fn all(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
             }
             let name = path.to_string_lossy();
             let is_note = name.strip_prefix(&*note).is_some_and(is_process);
-            let found_there = if is_note { noted(&path) } else { Some(path) };
+            let found_there = if is_note { read_note(&path) } else { Some(path) };
             let Some(path) = found_there else { continue };
             if (is_note || is_unfinished(&path, &database))
                 && !found.iter().any(|(known, _): &Found| known.path == path)
-                && let Some(lock) = unused(&path)
+                && let Some(lock) = lock_unused(&path)
             {
                 found.push((Leftover { path, in_use: false, error: None }, Some(lock)));
             }
@@ -161,7 +161,7 @@ fn all(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
     found
 }
 
-fn rebuild(database: &Path) -> Option<Found> {
+fn rebuild_folder(database: &Path) -> Option<Found> {
     let path = with_suffix(database, REBUILD);
     if !path.is_dir() {
         return None;
@@ -186,11 +186,11 @@ fn is_unfinished(path: &Path, database: &Path) -> bool {
     if !name.ends_with(PARTIAL) {
         return false;
     }
-    let head = head(path);
+    let head = read_head(path);
     is_ours(&head) || EXPORTS.iter().any(|begin| head.starts_with(begin))
 }
 
-fn head(path: &Path) -> Vec<u8> {
+fn read_head(path: &Path) -> Vec<u8> {
     let mut head = vec![0; 100];
     let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
     head.truncate(read);
@@ -217,7 +217,7 @@ pub(crate) fn remove_second_names(database: &Path) -> io::Result<()> {
 }
 
 /// The lock of a file that nobody works on, and that is nothing else under another name.
-fn unused(path: &Path) -> Option<File> {
+fn lock_unused(path: &Path) -> Option<File> {
     may_remove(path, None).ok().filter(|may| *may)?;
     let file = File::open(path).ok()?;
     file.try_lock().is_ok().then_some(file)
@@ -270,9 +270,9 @@ mod tests {
         }
         let held = File::open(at("in-use.db.partial")).unwrap();
         held.try_lock().unwrap();
-        assert_eq!(find(&database, &[at("kept")]).len(), 8);
-        assert_eq!(copies(&database), ["rollcall.db.before-0004", "rollcall.db.replaced-2026"]);
-        let (left, removed) = remove(&database, &[at("kept"), at("kept"), at("nowhere")]);
+        assert_eq!(find_leftovers(&database, &[at("kept")]).len(), 8);
+        assert_eq!(kept_copies(&database), ["rollcall.db.before-0004", "rollcall.db.replaced-2026"]);
+        let (left, removed) = remove_leftovers(&database, &[at("kept"), at("kept"), at("nowhere")]);
         assert_eq!((left.len(), removed.len()), (0, 8), "{left:?} {removed:?}");
         assert!(gone.iter().all(|(name, _)| !at(name).exists()));
         assert!(stays.iter().all(|(name, _)| at(name).exists()) && database.exists());
@@ -287,16 +287,19 @@ mod tests {
         let partial = with_suffix(&whole, PARTIAL);
         fs::write(&partial, "").unwrap();
         let note = Note::leave(&database, &whole, PARTIAL).unwrap();
-        assert_eq!(remove(&database, &[]), (Vec::new(), Vec::new()), "somebody is at work");
+        assert_eq!(remove_leftovers(&database, &[]), (Vec::new(), Vec::new()), "somebody is at work");
         let (path, kept) = (note.path.clone(), home.path().join("kept"));
         fs::copy(&path, &kept).unwrap();
         drop(note);
         assert!(!path.exists());
         // As a process leaves it that is killed.
         fs::rename(&kept, &path).unwrap();
-        assert_eq!(find(&database, &[]).len(), 1);
-        assert_eq!(remove(&database, &[]), (Vec::new(), vec![partial.clone()]));
-        assert_eq!((find(&database, &[]).len(), partial.exists(), path.exists()), (0, false, false));
+        assert_eq!(find_leftovers(&database, &[]).len(), 1);
+        assert_eq!(remove_leftovers(&database, &[]), (Vec::new(), vec![partial.clone()]));
+        assert_eq!(
+            (find_leftovers(&database, &[]).len(), partial.exists(), path.exists()),
+            (0, false, false)
+        );
     }
 
     #[test]
@@ -308,8 +311,8 @@ mod tests {
         let lock = File::create(with_suffix(&folder, REBUILD_LOCK)).unwrap();
         lock.try_lock().unwrap();
         let expected = Leftover { path: folder.clone(), in_use: true, error: None };
-        assert_eq!(remove(&database, &[]), (vec![expected], Vec::new()));
+        assert_eq!(remove_leftovers(&database, &[]), (vec![expected], Vec::new()));
         drop(lock);
-        assert_eq!(remove(&database, &[]), (Vec::new(), vec![folder]));
+        assert_eq!(remove_leftovers(&database, &[]), (Vec::new(), vec![folder]));
     }
 }

@@ -33,13 +33,13 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-pub(crate) fn mark(path: &Path) -> PathBuf {
+pub(crate) fn verify_marker_path(path: &Path) -> PathBuf {
     with_suffix(path, ".verify")
 }
 
 /// Whether a path has the name of an unfinished file of ours. Nothing else may be written under such a name: it would go
 /// with the next start or erasure.
-pub fn is_name_of_one(path: &Path) -> bool {
+pub fn is_unfinished_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_note = name.rsplit_once(NOTE).is_some_and(|(_, process)| is_process(process));
     is_note || name.ends_with(PARTIAL) || name.ends_with(RESTORING)

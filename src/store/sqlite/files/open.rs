@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::header::{HEADER, has_log, holds_something};
+use super::header::{HEADER, has_log, log_has_content};
 use super::leftovers::remove_second_names;
-use super::names::{UNFINISHED, folder, is_name_of_one, mark, with_suffix};
+use super::names::{UNFINISHED, folder, is_unfinished_name, verify_marker_path, with_suffix};
 use crate::store::sqlite::file_errors::OpenError;
 use crate::store::{self, Error};
 
 /// The one name of a file that may have several, through links to it or to a folder: what lies
 /// beside it must be the same for everybody. The file is made if it is not there.
-pub(crate) fn one_name(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn canonical_database_path(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             // Its owner's alone: what SQLite puts beside it gets the same rights.
@@ -28,7 +28,7 @@ pub(crate) fn one_name(path: &Path) -> io::Result<PathBuf> {
 
 /// Fails if the database is called as unfinished files are: it would be deleted as one of them.
 pub(crate) fn refuse_name_of_unfinished(path: &Path) -> Result<(), OpenError> {
-    if is_name_of_one(path) { Err(OpenError::io(path)(io::Error::other(UNFINISHED))) } else { Ok(()) }
+    if is_unfinished_name(path) { Err(OpenError::io(path)(io::Error::other(UNFINISHED))) } else { Ok(()) }
 }
 
 /// Fails if the database goes by a second name, unless an interrupted restore gave it that: what SQLite keeps beside it
@@ -46,7 +46,7 @@ pub(crate) fn refuse_second_name(path: &Path) -> Result<(), OpenError> {
 
 /// Held until the process ends. A file beside the database, because closing any handle on the
 /// database itself would drop SQLite's own locks on it.
-pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
+pub(crate) fn lock_database(path: &Path) -> Result<File, OpenError> {
     let beside = with_suffix(path, ".lock");
     let io = OpenError::io(&beside);
     loop {
@@ -76,8 +76,8 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     }
 }
 
-pub(crate) fn verify_after_trouble(conn: &Connection, path: &Path) -> store::Result<()> {
-    let mark = mark(path);
+pub(crate) fn check_after_failed_sync(conn: &Connection, path: &Path) -> store::Result<()> {
+    let mark = verify_marker_path(path);
     if !mark.exists() {
         return Ok(());
     }
@@ -90,9 +90,9 @@ pub(crate) fn verify_after_trouble(conn: &Connection, path: &Path) -> store::Res
 }
 
 /// Leaves word for the next start that the database must be checked.
-pub(crate) fn set_mark(path: &Path) -> io::Result<()> {
+pub(crate) fn set_verify_marker(path: &Path) -> io::Result<()> {
     // Whatever has this name is left as it is: that it is there is enough.
-    OpenOptions::new().create(true).append(true).open(mark(path)).map(drop)
+    OpenOptions::new().create(true).append(true).open(verify_marker_path(path)).map(drop)
 }
 
 /// Refuses a database that is missing or empty while a log of it holds something: SQLite would drop that. Also
@@ -105,7 +105,7 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
     // What lies beside it lies where a link leads.
     let target = path.read_link().map(|to| folder(path).join(to));
     let beside = with_suffix(path, "-wal");
-    if target.is_ok() && holds_something(&beside) {
+    if target.is_ok() && log_has_content(&beside) {
         return Err(OpenError::LogOfAnother { path: path.to_owned(), beside });
     }
     let path = target.as_deref().unwrap_or(path);
@@ -116,8 +116,8 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::NoFolder(path.to_owned()));
     }
     let logs = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
-    let log = logs.into_iter().find(|log| holds_something(log));
-    match log.or_else(|| Some(mark(path)).filter(|mark| mark.exists())) {
+    let log = logs.into_iter().find(|log| log_has_content(log));
+    match log.or_else(|| Some(verify_marker_path(path)).filter(|mark| mark.exists())) {
         Some(beside) => Err(OpenError::LogAlone { path: path.to_owned(), beside }),
         None => Ok(()),
     }
@@ -132,7 +132,7 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
 pub fn check_replaced(path: &Path) -> Result<(), OpenError> {
     let Ok(path) = path.canonicalize() else { return Ok(()) };
     let beside = with_suffix(&path, "-wal");
-    if !path.is_file() || !holds_something(&beside) {
+    if !path.is_file() || !log_has_content(&beside) {
         return Ok(());
     }
     let mut head = Vec::new();

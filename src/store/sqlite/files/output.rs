@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::header::{MAGIC, holds_something, is_ours, is_sealed};
-use super::names::{PARTIAL, UNFINISHED, folder, is_name_of_one, with_suffix};
+use super::header::{MAGIC, is_ours, is_sealed, log_has_content};
+use super::names::{PARTIAL, UNFINISHED, folder, is_unfinished_name, with_suffix};
 use crate::store::explain;
 
 /// What lies beside a database and belongs to it.
@@ -20,7 +20,7 @@ const HEAD: u64 = 4096;
 
 /// What is written, which is all that it may replace.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum OutputKind {
     /// A backup of a database.
     Backup,
     /// A database; the one it replaces is kept aside.
@@ -34,7 +34,7 @@ pub enum Kind {
     },
 }
 
-impl Kind {
+impl OutputKind {
     fn name(self) -> &'static str {
         match self {
             Self::Backup => "backup",
@@ -46,7 +46,7 @@ impl Kind {
 
 /// Why a path is not written. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum OutputError {
     /// It is a database in use, or belongs to one.
     #[error("{path} belongs to the database {database}; nothing was written")]
     Belongs {
@@ -90,7 +90,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl OutputError {
     fn io(path: &Path) -> impl Fn(io::Error) -> Self {
         move |error| Self::Io { path: path.to_owned(), error }
     }
@@ -101,7 +101,7 @@ impl Refusal {
 pub struct Output {
     /// The one name of it: no part of it is a link.
     pub(crate) path: PathBuf,
-    pub(crate) kind: Kind,
+    pub(crate) kind: OutputKind,
     database: Option<PathBuf>,
 }
 
@@ -111,16 +111,17 @@ impl Output {
     /// # Errors
     /// It is a database that is open in any process, by whatever name, or belongs to one; it has a name that is
     /// kept for unfinished work; there is something of another kind; or it is no file.
-    pub fn check(path: &Path, kind: Kind, database: Option<&Path>) -> Result<Self, Refusal> {
-        let real = resolve(path).map_err(Refusal::io(path))?;
-        if is_name_of_one(&real) {
-            return Err(Refusal::Unfinished(real));
+    pub fn check(path: &Path, kind: OutputKind, database: Option<&Path>) -> Result<Self, OutputError> {
+        let real = resolve_path(path).map_err(OutputError::io(path))?;
+        if is_unfinished_name(&real) {
+            return Err(OutputError::Unfinished(real));
         }
-        let database = database.and_then(|database| resolve(database).ok());
+        let database = database.and_then(|database| resolve_path(database).ok());
         // Such as the folder of a rebuild, which goes as a whole.
         let mut folders = real.ancestors().skip(1);
-        if let Some(database) = folders.find_map(|folder| owner(folder, None, database.as_deref())) {
-            return Err(Refusal::Belongs { path: real, database });
+        if let Some(database) = folders.find_map(|folder| owning_database(folder, None, database.as_deref()))
+        {
+            return Err(OutputError::Belongs { path: real, database });
         }
         let output = Self { path: real, kind, database };
         output.check_again()?;
@@ -128,30 +129,30 @@ impl Output {
     }
 
     /// Decides it once more, as time has passed.
-    pub(crate) fn check_again(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_again(&self) -> Result<(), OutputError> {
         let (path, kind) = (&self.path, self.kind);
-        let found = look(path).map_err(Refusal::io(path))?;
-        let is_own = matches!(kind, Kind::Database) && self.database.as_ref() == Some(path);
-        if !is_own && let Some(database) = owner(path, found.as_ref(), self.database.as_deref()) {
-            return Err(Refusal::Belongs { path: path.clone(), database });
+        let found = metadata_of_path(path).map_err(OutputError::io(path))?;
+        let is_own = matches!(kind, OutputKind::Database) && self.database.as_ref() == Some(path);
+        if !is_own && let Some(database) = owning_database(path, found.as_ref(), self.database.as_deref()) {
+            return Err(OutputError::Belongs { path: path.clone(), database });
         }
-        if matches!(kind, Kind::Backup) {
+        if matches!(kind, OutputKind::Backup) {
             let logs = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
-            if let Some(log) = logs.into_iter().find(|log| holds_something(log)) {
-                return Err(Refusal::Log { path: path.clone(), log });
+            if let Some(log) = logs.into_iter().find(|log| log_has_content(log)) {
+                return Err(OutputError::Log { path: path.clone(), log });
             }
         }
         let Some(found) = found else { return Ok(()) };
-        is_file(&found).map_err(Refusal::io(path))?;
-        if is_in_use(path).map_err(Refusal::io(path))? {
-            return Err(Refusal::InUse(path.clone()));
+        is_file(&found).map_err(OutputError::io(path))?;
+        if is_in_use(path).map_err(OutputError::io(path))? {
+            return Err(OutputError::InUse(path.clone()));
         }
         // An export of nobody is empty. A backup never is, and what it replaces is not kept aside.
-        let may_be_empty = !matches!(kind, Kind::Backup);
+        let may_be_empty = !matches!(kind, OutputKind::Backup);
         let is_blank = found.len() == 0 && may_be_empty;
         // The database of the settings may be damaged; it is kept aside whatever it is.
-        if !is_own && !is_blank && !is_a(path, kind).map_err(Refusal::io(path))? {
-            return Err(Refusal::Other { path: path.clone(), kind: kind.name() });
+        if !is_own && !is_blank && !is_of_kind(path, kind).map_err(OutputError::io(path))? {
+            return Err(OutputError::Other { path: path.clone(), kind: kind.name() });
         }
         Ok(())
     }
@@ -161,13 +162,13 @@ impl Output {
         if !may_remove(leftover, self.database.as_deref())? {
             return Ok(false);
         }
-        let Some(found) = look(leftover)? else { return Ok(true) };
-        Ok(found.len() == 0 || begins_as(&head(leftover)?, self.kind))
+        let Some(found) = metadata_of_path(leftover)? else { return Ok(true) };
+        Ok(found.len() == 0 || begins_as_kind(&read_head(leftover)?, self.kind))
     }
 
     /// Whether there is something at the path.
-    pub(crate) fn exists(&self) -> Result<bool, Refusal> {
-        look(&self.path).map(|found| found.is_some()).map_err(Refusal::io(&self.path))
+    pub(crate) fn exists(&self) -> Result<bool, OutputError> {
+        metadata_of_path(&self.path).map(|found| found.is_some()).map_err(OutputError::io(&self.path))
     }
 }
 
@@ -175,7 +176,7 @@ impl Output {
 ///
 /// # Errors
 /// It would belong to one, or cannot be made. Nothing was made then, or not all of it.
-pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> {
+pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputError> {
     if path.is_dir() {
         return Ok(());
     }
@@ -183,38 +184,38 @@ pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> 
         make_folder(above, database)?;
     }
     check_folder(path, database)?;
-    std::fs::create_dir(path).map_err(Refusal::io(path))
+    std::fs::create_dir(path).map_err(OutputError::io(path))
 }
 
 /// Decides whether there may be a folder at `path`.
 ///
 /// # Errors
 /// It would belong to a database, or there is something else.
-pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), Refusal> {
-    let real = resolve(path).map_err(Refusal::io(path))?;
-    let database = database.and_then(|database| resolve(database).ok());
-    let found = look(&real).map_err(Refusal::io(path))?;
+pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputError> {
+    let real = resolve_path(path).map_err(OutputError::io(path))?;
+    let database = database.and_then(|database| resolve_path(database).ok());
+    let found = metadata_of_path(&real).map_err(OutputError::io(path))?;
     let of_part = || {
         let of = real.as_os_str().as_bytes().strip_suffix(PARTIAL.as_bytes()).map(as_path)?;
-        owner(of, None, database.as_deref()).or_else(|| database_at(of))
+        owning_database(of, None, database.as_deref()).or_else(|| database_at(of))
     };
-    let owned = owner(&real, found.as_ref(), database.as_deref()).or_else(of_part);
+    let owned = owning_database(&real, found.as_ref(), database.as_deref()).or_else(of_part);
     let mut above = real.ancestors().skip(1);
     if let Some(database) =
-        owned.or_else(|| above.find_map(|folder| owner(folder, None, database.as_deref())))
+        owned.or_else(|| above.find_map(|folder| owning_database(folder, None, database.as_deref())))
     {
-        return Err(Refusal::Belongs { path: real, database });
+        return Err(OutputError::Belongs { path: real, database });
     }
     if found.is_some_and(|found| !found.is_dir()) {
         let why = "is no folder: name a folder, or a path at which there is nothing";
-        return Err(Refusal::io(path)(io::Error::other(why)));
+        return Err(OutputError::io(path)(io::Error::other(why)));
     }
     Ok(())
 }
 
 /// A database of any kind that is at this path.
 fn database_at(path: &Path) -> Option<PathBuf> {
-    head(path).is_ok_and(|head| head.starts_with(MAGIC)).then(|| path.to_owned())
+    read_head(path).is_ok_and(|head| head.starts_with(MAGIC)).then(|| path.to_owned())
 }
 
 /// Whether a file that a process left behind may be removed: nobody has it open, and it belongs to no database.
@@ -222,15 +223,15 @@ fn database_at(path: &Path) -> Option<PathBuf> {
 /// # Errors
 /// It cannot be looked at.
 pub fn may_remove(path: &Path, database: Option<&Path>) -> io::Result<bool> {
-    let database = database.and_then(|database| resolve(database).ok());
-    let Some(found) = look(path)? else { return Ok(true) };
+    let database = database.and_then(|database| resolve_path(database).ok());
+    let Some(found) = metadata_of_path(path)? else { return Ok(true) };
     // With a second name it is something else as well.
     let alone = found.is_file() && found.nlink() == 1;
-    Ok(alone && owner(path, Some(&found), database.as_deref()).is_none() && !is_in_use(path)?)
+    Ok(alone && owning_database(path, Some(&found), database.as_deref()).is_none() && !is_in_use(path)?)
 }
 
 /// The one name that whoever opens the file will know it by, whether it is there or not.
-pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn resolve_path(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().starts_with(b"sqlite://") {
         return Err(io::Error::other("is a URL: write the path alone"));
     }
@@ -240,7 +241,7 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
                 // Such as /dev/stdout.
                 return Err(io::Error::other("leads to a pipe, not to a file: name a file"));
             }
-            if look(path)?.is_some() {
+            if metadata_of_path(path)?.is_some() {
                 return Err(io::Error::other("is a link that leads nowhere"));
             }
             let parent = folder(path).canonicalize()?;
@@ -252,7 +253,7 @@ pub(crate) fn resolve(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// What is at a path itself, not where it leads.
-fn look(path: &Path) -> io::Result<Option<Metadata>> {
+fn metadata_of_path(path: &Path) -> io::Result<Option<Metadata>> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         found => found.map(Some),
@@ -275,11 +276,11 @@ fn is_file(found: &Metadata) -> io::Result<()> {
 
 /// The database that a path is, or belongs to: that of the settings by its name or by another one of the same
 /// file, any other by the names of what lies beside it.
-fn owner(path: &Path, found: Option<&Metadata>, database: Option<&Path>) -> Option<PathBuf> {
+fn owning_database(path: &Path, found: Option<&Metadata>, database: Option<&Path>) -> Option<PathBuf> {
     let same = |other: &Path| {
         path == other
             || found.is_some_and(|found| {
-                look(other).is_ok_and(|other| {
+                metadata_of_path(other).is_ok_and(|other| {
                     other.is_some_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()))
                 })
             })
@@ -293,7 +294,7 @@ fn owner(path: &Path, found: Option<&Metadata>, database: Option<&Path>) -> Opti
     let name = path.file_name()?.as_bytes();
     let bases = BESIDE.iter().filter_map(|suffix| name.strip_suffix(suffix.as_bytes()));
     let mut bases = bases.filter(|base| !base.is_empty()).map(|base| path.with_file_name(as_path(base)));
-    bases.find(|base| head(base).is_ok_and(|head| head.starts_with(MAGIC)))
+    bases.find(|base| read_head(base).is_ok_and(|head| head.starts_with(MAGIC)))
 }
 
 fn as_path(bytes: &[u8]) -> &Path {
@@ -315,19 +316,19 @@ fn open_itself(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
-fn head(path: &Path) -> io::Result<Vec<u8>> {
+fn read_head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     open_itself(path)?.take(HEAD).read_to_end(&mut head)?;
     Ok(head)
 }
 
-fn is_a(path: &Path, kind: Kind) -> io::Result<bool> {
-    Ok(begins_as(&head(path)?, kind) && (!matches!(kind, Kind::Backup) || is_sealed(path)))
+fn is_of_kind(path: &Path, kind: OutputKind) -> io::Result<bool> {
+    Ok(begins_as_kind(&read_head(path)?, kind) && (!matches!(kind, OutputKind::Backup) || is_sealed(path)))
 }
 
-fn begins_as(head: &[u8], kind: Kind) -> bool {
+fn begins_as_kind(head: &[u8], kind: OutputKind) -> bool {
     match kind {
-        Kind::Text { is, .. } => is(head),
-        Kind::Database | Kind::Backup => is_ours(head),
+        OutputKind::Text { is, .. } => is(head),
+        OutputKind::Database | OutputKind::Backup => is_ours(head),
     }
 }

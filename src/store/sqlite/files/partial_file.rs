@@ -11,13 +11,13 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use super::names::{PARTIAL, folder, with_suffix};
-use super::open::{leads_to, lock};
-use super::output::{Kind, Output, Refusal};
+use super::open::{leads_to, lock_database};
+use super::output::{Output, OutputError, OutputKind};
 use crate::store::sqlite::file_errors::CopyError;
 
 /// A file that is being written beside the one it will be, for its owner's eyes only. Removed when dropped,
 /// unless it was put in place.
-pub struct Part {
+pub struct PartialFile {
     pub(crate) path: PathBuf,
     output: Output,
     /// Held, so that nobody else writes it; and to sync it.
@@ -25,7 +25,7 @@ pub struct Part {
     placed: bool,
 }
 
-impl Part {
+impl PartialFile {
     /// Begins a file of this name with `.partial` behind it; what a process that was killed left of one is
     /// overwritten, and nothing else.
     ///
@@ -46,7 +46,7 @@ impl Part {
 
     fn open(output: &Output, path: &Path) -> Result<File, CopyError> {
         let io = CopyError::io(path);
-        let taken = || CopyError::from(Refusal::Taken(path.to_owned()));
+        let taken = || CopyError::from(OutputError::Taken(path.to_owned()));
         if !output.may_overwrite(path).map_err(&io)? {
             return Err(taken());
         }
@@ -90,7 +90,7 @@ impl Part {
         self.sync()?;
         // No service may open what is about to be replaced.
         let lock = match self.output.kind {
-            Kind::Backup if self.output.exists()? => Some(Lock::take(&self.output.path)?),
+            OutputKind::Backup if self.output.exists()? => Some(Lock::take(&self.output.path)?),
             _ => None,
         };
         self.output.check_again()?;
@@ -127,7 +127,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         if !self.placed {
             _ = std::fs::remove_file(&self.path);
@@ -145,7 +145,7 @@ impl Lock {
     fn take(path: &Path) -> Result<Self, CopyError> {
         let beside = with_suffix(path, ".lock");
         let made = (!beside.exists()).then_some(beside);
-        Ok(Self { file: Some(lock(path)?), made })
+        Ok(Self { file: Some(lock_database(path)?), made })
     }
 }
 
@@ -174,13 +174,13 @@ pub fn free_bytes(folder: &Path) -> std::io::Result<u64> {
 }
 
 /// Bytes of a database and its log: no copy of it is larger.
-pub(crate) fn size(path: &Path) -> Result<u64, CopyError> {
+pub(crate) fn database_size(path: &Path) -> Result<u64, CopyError> {
     let log = with_suffix(path, "-wal").metadata().map_or(0, |log| log.len());
     Ok(path.metadata().map_err(CopyError::io(path))?.len() + log)
 }
 
 /// Refuses to begin what the disk has no room for.
-pub(crate) fn need(bytes: u64, path: &Path) -> Result<(), CopyError> {
+pub(crate) fn ensure_free_space(bytes: u64, path: &Path) -> Result<(), CopyError> {
     let free = free_bytes(folder(path)).map_err(CopyError::io(folder(path)))?;
     if free < bytes {
         return Err(CopyError::NoRoom { path: path.to_owned(), needed: bytes, free });

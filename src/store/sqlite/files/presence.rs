@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::header::is_live;
 use super::inode::Inode;
 use super::names::with_suffix;
-use super::wal_file::Log;
-use crate::store::sqlite::epoch_marker::Count;
+use super::wal_file::WalFile;
+use crate::store::sqlite::epoch_marker::ChangeCount;
 use crate::store::{Error, Result};
 
 /// Between two looks of the thread.
@@ -25,10 +25,10 @@ static HELD: Mutex<Vec<Arc<File>>> = Mutex::new(Vec::new());
 
 /// The files of an open database, and whether one of them was lost.
 #[derive(Clone, Debug)]
-pub struct Presence(Arc<Files>);
+pub struct Presence(Arc<WatchedFiles>);
 
 #[derive(Debug)]
-struct Files {
+struct WatchedFiles {
     /// The database, by its own name and by that of the settings.
     database: [OpenFile; 2],
     /// What every commit is written to.
@@ -36,10 +36,10 @@ struct Files {
     /// What keeps other processes from using the files as if nobody did.
     others: [OpenFile; 2],
     /// What the log must hold at least, once somebody watches.
-    log: OnceLock<Log>,
+    log: OnceLock<WalFile>,
     /// When the worker looked last.
     looked: Mutex<Option<Instant>>,
-    mark: Arc<Count>,
+    mark: Arc<ChangeCount>,
     lost: OnceLock<String>,
 }
 
@@ -84,11 +84,11 @@ fn is_gone(error: &io::Error) -> bool {
 impl Presence {
     /// Notes which files are open: those of the database at `path`, which the settings call `named`. The thread that
     /// looks at them writes the mark as well.
-    pub(crate) fn of(named: &Path, path: &Path, mark: Arc<Count>) -> Self {
+    pub(crate) fn of(named: &Path, path: &Path, mark: Arc<ChangeCount>) -> Self {
         // A link in the place of one leads to a database beside which SQLite would look for another log.
         let itself = |path| OpenFile::new(path, Inode::at_itself);
         let beside = |suffix| itself(with_suffix(path, suffix));
-        Self(Arc::new(Files {
+        Self(Arc::new(WatchedFiles {
             database: [itself(path.to_owned()), OpenFile::new(named.to_owned(), Inode::at)],
             wal: beside("-wal"),
             others: [beside("-shm"), beside(".lock")],
@@ -103,7 +103,7 @@ impl Presence {
     /// cut off.
     pub(crate) fn check_log(&self) -> Result<()> {
         if self.0.lost.get().is_none() {
-            self.look_into_log(Log::is_not_cut_off).unwrap_or_else(|why| self.lose(why));
+            self.look_into_log(WalFile::is_not_cut_off).unwrap_or_else(|why| self.lose(why));
         }
         self.check_known()
     }
@@ -139,7 +139,7 @@ impl Presence {
         self.0.mark.write();
     }
 
-    fn look_into_log(&self, is_right: impl FnOnce(&Log) -> bool) -> std::result::Result<(), String> {
+    fn look_into_log(&self, is_right: impl FnOnce(&WalFile) -> bool) -> std::result::Result<(), String> {
         let path = self.0.wal.0.display();
         match self.0.log.get().is_none_or(is_right) {
             true => Ok(()),
@@ -173,7 +173,7 @@ impl Presence {
         let database = Arc::new(File::open(&self.0.database[0].0)?);
         let index = Arc::new(File::open(&self.0.others[0].0)?);
         HELD.lock().unwrap_or_else(PoisonError::into_inner).extend([database.clone(), index.clone()]);
-        self.0.log.get_or_init(|| Log::of(index, self.0.wal.0.clone()));
+        self.0.log.get_or_init(|| WalFile::of(index, self.0.wal.0.clone()));
         let files = Arc::downgrade(&self.0);
         let watch = move || {
             while let Some(files) = Weak::upgrade(&files) {

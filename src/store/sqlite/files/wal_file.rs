@@ -17,17 +17,17 @@ const FRAME_HEAD: u64 = 24;
 
 /// The log of an open database, and its index.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct WalFile {
     /// Never closed while the database is open: that would give up SQLite's own locks on it.
     index: Arc<File>,
     path: PathBuf,
     file: OnceLock<File>,
     /// What it had after the last two commits, as far as is known.
-    known: Mutex<Known>,
+    known: Mutex<WalState>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct WalState {
     /// Bytes of a page; 0 until the index was read.
     page: u64,
     /// The salt of its header, and of each of its frames.
@@ -38,7 +38,7 @@ struct Known {
     before: u64,
 }
 
-impl Known {
+impl WalState {
     /// Whether a file has what must be there: all bytes, and the last frame that was there before the last commit. Where
     /// the log was cut off while that commit was written, it is long enough again, with a hole in the place of that frame.
     fn is_in(&self, file: &File, len: u64) -> io::Result<bool> {
@@ -56,13 +56,13 @@ impl Known {
 
 /// What the index says of the log: frames, bytes of a page, and the salt of its header.
 #[derive(PartialEq)]
-struct Said {
+struct WalIndexHeader {
     frames: u64,
     page: u64,
     salt: [u8; 8],
 }
 
-impl Log {
+impl WalFile {
     pub(crate) fn of(index: Arc<File>, path: PathBuf) -> Self {
         Self { index, path, file: OnceLock::new(), known: Mutex::default() }
     }
@@ -74,7 +74,7 @@ impl Log {
         known.frames = frames;
     }
 
-    fn known(&self) -> Known {
+    fn known(&self) -> WalState {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -97,17 +97,17 @@ impl Log {
         self.said().is_none_or(|again| again != said)
     }
 
-    fn said(&self) -> Option<Said> {
+    fn said(&self) -> Option<WalIndexHeader> {
         let mut head = [0; INDEX_HEAD];
         self.index.read_exact_at(&mut head, 0).ok()?;
         let page = u16::from_ne_bytes(head[14..16].try_into().ok()?);
         let frames = u32::from_ne_bytes(head[16..20].try_into().ok()?);
         // 1 stands for 65,536, which is too large for its two bytes.
         let page = if page == 1 { 1 << 16 } else { u64::from(page) };
-        Some(Said { frames: frames.into(), page, salt: head[32..40].try_into().ok()? })
+        Some(WalIndexHeader { frames: frames.into(), page, salt: head[32..40].try_into().ok()? })
     }
 
-    fn has(&self, said: &Said, len: Option<u64>) -> Option<bool> {
+    fn has(&self, said: &WalIndexHeader, len: Option<u64>) -> Option<bool> {
         let file = match self.file.get() {
             Some(file) => file,
             None => {
@@ -116,9 +116,9 @@ impl Log {
             }
         };
         let len = len.map_or_else(|| Inode::of(file).map(|inode| inode.len), Ok).ok()?;
-        let is_same = |known: &Known| known.salt == said.salt && known.page == said.page;
+        let is_same = |known: &WalState| known.salt == said.salt && known.page == said.page;
         let known = Some(self.known()).filter(is_same).unwrap_or_default();
-        let is = Known { page: said.page, salt: said.salt, frames: said.frames, before: known.before };
+        let is = WalState { page: said.page, salt: said.salt, frames: said.frames, before: known.before };
         if !is.is_in(file, len).ok()? {
             return Some(false);
         }
@@ -130,7 +130,7 @@ impl Log {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_same(&known) {
             // It has begun again since: no frame of before is in it.
-            *known = Known { before: 0, ..is };
+            *known = WalState { before: 0, ..is };
         }
         Some(true)
     }

@@ -25,7 +25,7 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> 
         tracing::warn!(
             "SQLite is built without {NEEDED}: the next start makes the database file anew instead"
         );
-        derived::written(conn.execute("UPDATE horizon SET clean = 0", [])?)?;
+        derived::require_row(conn.execute("UPDATE horizon SET clean = 0", [])?)?;
         kept.clean = false;
         return end(conn, kept, seq);
     };

@@ -198,7 +198,7 @@ impl Forget<'_> {
         let sql = "UPDATE journal SET source = ?2, users = ?3, body = ?4, place = ?5 WHERE seq = ?1";
         let mut update = self.conn.prepare_cached(sql)?;
         let users: Vec<(&str, Option<Seq>)> = entry.users.iter().map(|(id, at)| (id.as_str(), *at)).collect();
-        let source = crate::store::sqlite::txn::source_name(entry.source);
+        let source = entry.source.as_str();
         let row =
             params![entry.seq as i64, source, super::json(&users)?, entry.body as i64, entry.place as i64];
         update.execute(row)?;
@@ -207,7 +207,7 @@ impl Forget<'_> {
     }
 
     fn delete(&mut self, entry: &Entry) -> Result<()> {
-        gaps::note(self.conn, entry.seq)?;
+        gaps::add_gap(self.conn, entry.seq)?;
         self.conn.execute("DELETE FROM journal WHERE seq = ?1", [entry.seq as i64])?;
         self.counts.journal_entries += 1;
         Ok(())

@@ -9,7 +9,7 @@ use super::needles::Needles;
 use super::{Stage, Work, from_json, json};
 use crate::domain::{AppId, SmoochId};
 use crate::store::sqlite::Result;
-use crate::store::{Erased, Seq};
+use crate::store::{ErasureCounts, Seq};
 
 /// What is wrong with the receipts, if anything is.
 pub(in crate::store::sqlite) fn lost_receipts(conn: &Connection) -> Result<Option<String>> {
@@ -34,7 +34,7 @@ fn unreadable(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<Smooc
     while let Some(row) = rows.next()? {
         let (seq, counts, done, work): (i64, String, Option<i64>, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let is_counted = from_json::<Erased>(&counts).is_ok();
+        let is_counted = from_json::<ErasureCounts>(&counts).is_ok();
         let is_open = done.is_some() || work.is_some_and(|work| from_json::<Work>(&work).is_ok());
         if !is_counted || !is_open {
             found.extend(erased(conn, &format!("e.receipt = {seq}"))?);
@@ -65,7 +65,7 @@ pub(in crate::store::sqlite) fn remake_receipts(conn: &Connection) -> Result<()>
                ON CONFLICT (seq) DO UPDATE SET done = NULL, counts = excluded.counts, work = excluded.work";
     let mut write = conn.prepare(sql)?;
     for ((app, seq), ids) in all {
-        let counts = Erased { records: ids.len() as u64, ..Erased::default() };
+        let counts = ErasureCounts { records: ids.len() as u64, ..ErasureCounts::default() };
         let work = Work { needles: Needles::default(), ids, stage: Stage::Bodies(0) };
         write.execute(params![seq as i64, app.as_str(), json(&counts)?, json(&work)?])?;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::list::{DERIVED, place};
+use super::list::{DERIVED, position_of};
 use crate::store::Error;
 
 /// What is made anew by learning the journal again.
@@ -12,7 +12,7 @@ const RECORDS: &str = "records";
 
 /// Derived tables that a reader found to be damaged: the worker makes them anew.
 #[derive(Clone, Debug, Default)]
-pub struct Doubts(Arc<Bits>);
+pub struct DamagedTables(Arc<Bits>);
 
 /// A bit for each derived table.
 #[derive(Debug, Default)]
@@ -32,10 +32,10 @@ fn named(bits: u32) -> impl Iterator<Item = &'static str> {
     with_bit.map(|(_, table)| table.name)
 }
 
-impl Doubts {
+impl DamagedTables {
     /// Notes that a table, as [`super::Derived::name`] calls it, is to be made anew. Whether there is such a table.
     pub fn raise(&self, name: &str) -> bool {
-        let Some(place) = place(name) else { return false };
+        let Some(place) = position_of(name) else { return false };
         self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
         self.0.raised.fetch_or(1 << place, Ordering::AcqRel);
         true
@@ -78,7 +78,7 @@ impl Doubts {
 
     /// Whether a table is doubted.
     pub(crate) fn is_raised(&self, name: &str) -> bool {
-        place(name).is_some_and(|place| self.0.raised.load(Ordering::Acquire) & (1 << place) != 0)
+        position_of(name).is_some_and(|place| self.0.raised.load(Ordering::Acquire) & (1 << place) != 0)
     }
 
     /// Every table that is doubted.
@@ -93,7 +93,7 @@ impl Doubts {
 
     /// A table is being made anew: what is said against it from now on is another doubt.
     pub(crate) fn settle(&self, name: &str) {
-        if let Some(place) = place(name) {
+        if let Some(place) = position_of(name) {
             self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
             self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
         }
@@ -104,7 +104,7 @@ impl Doubts {
 
     /// A table cannot be made anew: it is not tried again before somebody finds it damaged once more.
     pub(crate) fn give_up(&self, name: &str) {
-        if let Some(place) = place(name) {
+        if let Some(place) = position_of(name) {
             self.0.failed.fetch_or(1 << place, Ordering::AcqRel);
             self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
         }
