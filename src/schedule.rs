@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{BackupSettings, Settings, StoreUrl};
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, PARTIAL, Task};
+use crate::store::sqlite::{self, CopyError, FileTask, PARTIAL};
 
 /// After a failure it is tried again this soon, or as soon as the next one is due.
 const RETRY: Duration = Duration::from_secs(300);
@@ -141,7 +141,12 @@ impl BackupThread {
             prepare(folder, &self.database)?;
             let mut told = |_, _, _| {};
             let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
-            sqlite::backup(&self.database, &path, false, &mut Task { progress: &mut told, stop, wal_limit })
+            sqlite::backup(
+                &self.database,
+                &path,
+                false,
+                &mut FileTask { progress: &mut told, stop, wal_limit },
+            )
         };
         match made() {
             Ok(sqlite::Checked { seq, bytes, checksum, .. }) => {

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::config::{Settings, SettingsProblems, StoreUrl};
 use crate::exit;
 use crate::ingest::maintenance::READING;
-use crate::store::sqlite::{self, CopyError, DerivedFault, Health, Hole, OpenError, Task};
+use crate::store::sqlite::{self, CopyError, DerivedFault, FileTask, Health, Hole, OpenError};
 use finding::{Finding, Severity, span};
 
 const AFTER_HELP: &str = "\
@@ -65,7 +65,7 @@ pub async fn run(
             findings.extend(files::disk(settings));
             let mut told = |_, _, _| {};
             let wal_limit = settings.store.wal_limit;
-            let mut work = Task { progress: &mut told, stop: Arc::default(), wal_limit };
+            let mut work = FileTask { progress: &mut told, stop: Arc::default(), wal_limit };
             let is_one = sqlite::check_replaced(path).map_err(CopyError::from);
             let health = is_one.and_then(|()| sqlite::health(path, &work));
             let is_read = health.as_ref().is_ok_and(|health| !health.doubted);

@@ -1,8 +1,8 @@
-//! Errors of the system in words that say what to do.
+//! Messages for errors of the system that say what to do.
 
 use std::io::{Error, ErrorKind};
 
-/// What an error of a file means for whoever named the file.
+/// The message for an error about a file.
 pub fn explain(error: &Error) -> String {
     let Some(code) = error.raw_os_error() else { return error.to_string() };
     let what = match error.kind() {

@@ -12,7 +12,7 @@ use crate::cli::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
 use crate::schedule::{self, BackupFolder};
 use crate::store::explain;
-use crate::store::sqlite::{self, Task};
+use crate::store::sqlite::{self, FileTask};
 
 /// Others may read or write.
 const OTHERS: u32 = 0o006;
@@ -161,7 +161,7 @@ pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
         Ok(kept) => kept,
     };
     let mut told = |_, _, _| {};
-    let work = Task { progress: &mut told, stop: Arc::default(), wal_limit: settings.store.wal_limit };
+    let work = FileTask { progress: &mut told, stop: Arc::default(), wal_limit: settings.store.wal_limit };
     let newest = kept.counted.last().map(|(_, path)| path.as_path());
     let damaged = newest.and_then(|path| Some((path, sqlite::find_file_damage(path, &work)?)));
     let doubtful = kept.doubtful().map(|(path, why)| {

@@ -1,6 +1,5 @@
-//! Everything in the database that is made of something else in it: the one list of it. Whoever checks a database,
-//! makes such a table anew, starts with one or changes its schema goes through this list, so what is damaged here is
-//! never a reason to lose an event: it can be made again (decision 24).
+//! The list of everything in the database that is derived from something else in it. Checks, remakes, starts and
+//! migrations go through this list, so damage to a derived table never loses an event (decision 24).
 
 use rusqlite::Connection;
 
@@ -9,7 +8,7 @@ use super::remaking::Remaking;
 use super::{columns, feed, identifiers, numbers, orders, records, schema, search, tombstones, unneeded};
 use crate::store::sqlite::{Error, Result, forget};
 
-/// All of it, in the order in which it is checked and made: each may need those before it.
+/// In the order of checks and remakes: each may depend on those before it.
 pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "counters",
@@ -50,7 +49,7 @@ pub const DERIVED: [Derived; 13] = [
         of: "the records",
         serves: "lists, filters and searches",
         check: columns::check,
-        // Of a few rows that are wrong the journal tells more: `rollcall rebuild` compares them one by one.
+        // `rollcall rebuild` finds single wrong rows.
         probe: |_| Ok(true),
         make: Make::First(columns::make),
     },
@@ -126,26 +125,26 @@ pub const DERIVED: [Derived; 13] = [
     },
 ];
 
-/// The place of a derived table in the list.
+/// The index of a derived table in the list.
 pub(crate) fn position_of(name: &str) -> Option<usize> {
     DERIVED.iter().position(|derived| derived.name == name)
 }
 
-/// Checks every derived table against what it is made of. `conn` must be in a transaction: all is of one moment.
+/// Compares every derived table with its source. `conn` must be in a transaction.
 ///
 /// # Errors
-/// The check was ended, or what they are made of cannot be read.
+/// The check was stopped, or a source cannot be read.
 pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<DerivedFault>> {
     let remaking = Remaking::read(conn).unwrap_or_default();
     let mut faults = Vec::new();
     for derived in &DERIVED {
-        // What is being made anew is known to be incomplete, and will be whole.
+        // A table that is being remade is incomplete, and will be whole.
         if remaking.is_pending(derived.name) {
             continue;
         }
         let what = match (derived.check)(conn, tell) {
             Ok(found) => found,
-            // What it is read with is damaged, and is told of under its own name.
+            // Another derived table is damaged, and is reported itself.
             Err(Error::Derived { name, .. }) if name != derived.name && position_of(name).is_some() => None,
             Err(Error::Derived { why, .. }) => Some(why),
             Err(error) if is_of_the_table(&error) => Some(error.to_string()),
@@ -156,7 +155,7 @@ pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Deriv
     Ok(faults)
 }
 
-/// Whether a line of SQLite's integrity check is about a table that can be made anew, and not about a page.
+/// Whether a line of SQLite's integrity check is about a derived table, not about a page.
 pub(crate) fn is_about_derived(line: &str) -> bool {
     let of_index =
         ["missing from index", "entries in index", "entry in index"].iter().any(|said| line.contains(said));

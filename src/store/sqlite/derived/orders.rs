@@ -6,10 +6,10 @@ use super::kind::{Pieces, Tell, derived_error, probed_rows, query_bool};
 use super::schema::{is_there, recreate};
 use crate::store::sqlite::Result;
 
-/// Every index that is not the key of its table.
+/// Every index that is not a table's key.
 pub(super) const INDEXES: [&str; 2] = ["signed_up", "receipts_open"];
 
-/// How many rows of an index there are and which, by the index and by the table.
+/// Rows and sums of an index, by the index and by its table.
 const COUNTS: [(&str, &str, &str); 2] = [
     (
         "SELECT count(*), total(rowid), total(signed_up) FROM app_users INDEXED BY signed_up WHERE listed",
@@ -56,7 +56,7 @@ pub(super) fn make_indexes(conn: &Connection) -> Result<()> {
 /// See [`super::Derived`].
 pub(super) const SEEN: Pieces = Pieces { column: "sortable", empty: empty_seen, piece: fill_seen };
 
-/// Rows of `app_users` in a piece.
+/// Rows of `app_users` per step.
 const PIECE: i64 = 500;
 
 fn empty_seen(conn: &Connection) -> Result<()> {
@@ -106,7 +106,7 @@ pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
     Ok(true)
 }
 
-/// No gap, and none before what has been cleared; each leads to the row of whom it is about.
+/// Numbers without gaps, also up to those cleared; each row leads to the right app user.
 const MOVES: [(&str, &str); 3] = [
     ("SELECT count(*) = 0 OR count(*) = max(n) - min(n) + 1 FROM moves", "some are missing between others"),
     (
@@ -129,7 +129,7 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
         }
         tell(1)?;
     }
-    // Every row of `seen` that is not its app user's any more is in a move that was not cleared yet.
+    // Every outdated row of `seen` must be in a move that is not cleared yet.
     let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
     let sortable: Option<i64> = conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0))?;
@@ -148,11 +148,11 @@ pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
     Ok(last.unwrap_or(true) && query_bool(conn, MOVES[1].0)?)
 }
 
-/// More moves than are ever kept.
+/// More moves than a database ever holds.
 const BEYOND: i64 = 10_000_000;
 
-/// See [`super::Derived`]. One row that is about nobody takes the place of all, with a number behind every one that
-/// can have been given: cursors of before expire. What waited to be cleared out of `seen` goes with it.
+/// See [`super::Derived`]. Leaves one placeholder with a number beyond every one that was given, so that existing
+/// cursors expire. Pending deletions from `seen` are dropped with the moves.
 pub(super) fn make_moves(conn: &Connection) -> Result<()> {
     let sql = "SELECT max(n) FROM moves";
     let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).unwrap_or_default();
