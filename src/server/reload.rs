@@ -61,8 +61,8 @@ impl Runtime {
     }
 
     fn route(&self) {
-        self.routes.set(http::public(self.shared.clone()));
-        self.admin_routes.set(http::admin(self.shared.clone()));
+        self.routes.set(http::public_router(self.shared.clone()));
+        self.admin_routes.set(http::admin_router(self.shared.clone()));
     }
 
     pub(super) fn drain_within(&self) -> Duration {
