@@ -108,7 +108,7 @@ impl RemainingFiles {
             return Self { leftovers: vec!["(not looked for)".to_owned()], ..Self::default() };
         };
         for path in removed {
-            tracing::info!(path = %path.display(), "what unfinished work had left was removed");
+            tracing::info!(path = %path.display(), "removed an unfinished file of a killed process");
         }
         let leftovers = left.into_iter().map(|left| {
             let name = left.path.file_name().unwrap_or_default().to_string_lossy().into_owned();

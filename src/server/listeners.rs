@@ -13,7 +13,7 @@ use crate::http;
 use crate::http::listen::{self, Routes};
 use crate::metrics::Metrics;
 
-/// The two listeners, at first without a database behind them.
+/// The two listeners; they answer 503 until the database is open.
 pub(super) struct Listeners {
     pub(super) listen: SocketAddr,
     pub(super) admin_listen: SocketAddr,
