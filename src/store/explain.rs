@@ -11,7 +11,7 @@ pub fn explain(error: &Error) -> String {
             "permission denied: run this as the user of the service, or change the rights"
         }
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk has no room left",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full",
         ErrorKind::IsADirectory => "this is a folder, and a file is needed",
         ErrorKind::NotADirectory => "a part of the path is no folder",
         _ => return error.to_string(),

@@ -148,7 +148,7 @@ impl Sqlite {
     fn remake(&mut self) -> Result<bool> {
         let doubted = self.state.damaged_tables.raised().next();
         if let Some(name) = doubted {
-            tracing::error!(table = name, "{name} was found damaged; it is made anew");
+            tracing::error!(table = name, "{name} is damaged; remaking it");
             self.make_anew(name).inspect_err(|_| self.state.damaged_tables.give_up(name))?;
             return Ok(true);
         }
@@ -207,7 +207,7 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         if let Err(error) = self.finish() {
-            tracing::warn!(%error, path = %self.path.display(), "the last checkpoint was left to the next start");
+            tracing::warn!(%error, path = %self.path.display(), "the last checkpoint failed; the next start repeats it");
         }
     }
 }
@@ -284,12 +284,14 @@ impl Store for Sqlite {
         if self.state.presence.lost().is_some() && self.state.presence.has_only_lost_its_log() {
             // The deleted WAL lasts only as long as this process, but its content can be saved.
             match checkpoint::finish(&self.conn) {
-                Ok(_) => tracing::warn!("what the log held is in the database now"),
-                Err(error) => tracing::error!(%error, "what the log held is lost: {error}"),
+                Ok(_) => tracing::warn!("the content of the WAL was copied into the database"),
+                Err(error) => tracing::error!(%error, "the content of the WAL is lost: {error}"),
             }
         }
         if let Err(error) = set_verify_marker(&self.path) {
-            tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
+            tracing::error!(%error, "cannot create {}.verify; run `rollcall verify` before the next start: {error}",
+                self.path.display()
+            );
         }
     }
 }

@@ -57,7 +57,7 @@ impl ChangeCount {
         }
         match self.file.write_all_at(format!("{told:0DIGITS$}").as_bytes(), self.at) {
             Ok(()) => *written = told,
-            Err(error) => tracing::debug!(%error, "the mark of the feed was not written: {error}"),
+            Err(error) => tracing::debug!(%error, "cannot write the epoch marker: {error}"),
         }
     }
 }
@@ -93,7 +93,7 @@ impl EpochMarker {
             None => {
                 void_marker(&file).map_err(unavailable)?;
                 if is.is_none() && found != MarkerText::Nothing {
-                    tracing::warn!("the epoch of the feed is not there, and is made anew");
+                    tracing::warn!("the epoch of the feed is missing; creating a new one");
                 }
                 let is_first = is.is_none() && found == MarkerText::Nothing && !is_backup;
                 let epoch = set_new_epoch(conn, is_first)?;
@@ -189,7 +189,7 @@ fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
 
 /// The epoch of an open database.
 pub(super) fn read_epoch(conn: &Connection) -> Result<FeedEpoch> {
-    let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is not there".to_owned() };
+    let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is missing".to_owned() };
     find_epoch(conn)?.ok_or_else(lost)
 }
 

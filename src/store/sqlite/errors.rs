@@ -13,7 +13,7 @@ impl From<rusqlite::Error> for Error {
         let text = error.to_string();
         // Only queries on one-row tables return this error.
         if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
-            return Self::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
+            return Self::Derived { name: "counters", why: "a required row is missing".to_owned() };
         }
         if error.sqlite_error_code() == Some(ErrorCode::Unknown)
             && let Some(missing) = tables::missing_table_error(&text)

@@ -99,7 +99,7 @@ pub enum OpenError {
     #[error("SQLite {0} can corrupt a database (WAL reset); 3.51.3 or newer is needed")]
     Library(&'static str),
     /// The copy before a migration failed.
-    #[error("the schema is not brought up to date, because the database cannot be kept as it was: {0}")]
+    #[error("schema migration aborted: cannot back up the database first: {0}")]
     Upgrade(Box<CopyError>),
     /// The file or its folder cannot be used.
     #[error("{path}: {}", explain(error))]
@@ -132,10 +132,10 @@ impl OpenError {
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The output exists.
-    #[error("{0} is there already")]
+    #[error("{0} already exists")]
     Exists(PathBuf),
     /// Source and output are the same file.
-    #[error("the backup and where it is to be put are the same file, {0}")]
+    #[error("the backup and its destination are the same file, {0}")]
     Same(PathBuf),
     /// The output must not be written.
     #[error(transparent)]
@@ -178,10 +178,7 @@ pub enum CopyError {
         what: String,
     },
     /// Every page is whole, but a derived table does not match its source.
-    #[error(
-        "{path}: {}; `rollcall rebuild` makes it anew, while the service goes on",
-        describe_faults(faults)
-    )]
+    #[error("{path}: {}; `rollcall rebuild` remakes it while the service runs", describe_faults(faults))]
     Derived {
         /// The file.
         path: PathBuf,
@@ -230,7 +227,7 @@ fn describe_more_faults(faults: &[DerivedFault]) -> String {
     if faults.is_empty() {
         return String::new();
     }
-    format!("; {}; `rollcall rebuild` makes it anew, while the service goes on", describe_faults(faults))
+    format!("; {}; `rollcall rebuild` remakes it while the service runs", describe_faults(faults))
 }
 
 fn describe_faults(faults: &[DerivedFault]) -> String {

@@ -36,7 +36,7 @@ pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), O
     let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
     if (1..known).contains(&found) && number(conn, used)? != 0 {
         let kept = keep_before(path, found + 1)?;
-        tracing::info!(kept = %kept.display(), "the database has schema {found}; it is kept as it is, beside itself");
+        tracing::info!(kept = %kept.display(), "the database has schema {found}; it was copied before the migration");
     }
     for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -51,7 +51,7 @@ pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), O
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         txn.pragma_update(None, "user_version", version).map_err(failed)?;
         txn.commit().map_err(failed)?;
-        tracing::info!(schema = version, "the database has schema {version} now");
+        tracing::info!(schema = version, "migrated the database to schema {version}");
     }
     derived::remake_counters_at_start(conn)
         .map_err(|error| OpenError::Store { path: path.to_owned(), error })?;
@@ -70,7 +70,7 @@ const NUMBERED_ANEW: &str = "
 /// Vacuums a file that was once written without `secure_delete`, so that its free pages hold no deleted data. If
 /// it fails, such as on a full disk, the next start tries again.
 fn vacuum_once(conn: &Connection) {
-    tracing::info!("making the database file anew, so that nothing deleted is left in it");
+    tracing::info!("vacuuming the database file, so that no deleted data is left in it");
     let numbers = |conn: &Connection| {
         let sql = "SELECT count(*), total(rowid), total(rowid * rowid) FROM app_users";
         conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -85,6 +85,6 @@ fn vacuum_once(conn: &Connection) {
         conn.execute_batch("UPDATE horizon SET clean = 1; PRAGMA wal_checkpoint(TRUNCATE);")
     };
     if let Err(error) = make_anew() {
-        tracing::warn!(%error, "the file still holds what was deleted before: {error}");
+        tracing::warn!(%error, "VACUUM failed; deleted data may remain in free pages, the next start retries: {error}");
     }
 }

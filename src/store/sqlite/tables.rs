@@ -55,12 +55,12 @@ pub(super) fn missing_table_error(said: &str) -> Option<Error> {
     let table = word.strip_prefix("main.").unwrap_or(word);
     Some(match loss_of(table)? {
         Loss::Damage => table_missing(table),
-        Loss::MadeAnew(name) => Error::Derived { name, why: format!("the table {table} is not there") },
+        Loss::MadeAnew(name) => Error::Derived { name, why: format!("the table {table} is missing") },
     })
 }
 
 pub(super) fn table_missing(table: &str) -> Error {
-    Error::Damaged(format!("the table {table} is not there"))
+    Error::Damaged(format!("the table {table} is missing"))
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
         }
         assert!(matches!(said("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
         let Error::Damaged(what) = said("SELECT 1 FROM journal") else { panic!() };
-        assert_eq!(what, "the table journal is not there");
+        assert_eq!(what, "the table journal is missing");
         assert!(matches!(said("SELECT 1 FROM strangers"), Error::Unavailable(_)));
     }
 }

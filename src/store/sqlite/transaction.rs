@@ -34,7 +34,7 @@ impl Drop for WriteTransaction<'_> {
         if !self.0.is_autocommit()
             && let Err(error) = self.0.execute_batch("ROLLBACK")
         {
-            tracing::error!(%error, "a batch was not rolled back: {error}");
+            tracing::error!(%error, "cannot roll back a batch: {error}");
         }
     }
 }

@@ -136,7 +136,7 @@ fn a_backup_that_is_not_whole_is_named_and_does_not_count() {
         (&flipped[..], "is damaged: its bytes are not those that were written"),
         (&[], "is no database of rollcall"),
         (&longer, "bytes, and had"),
-        (&live, "has no seal"),
+        (&live, "has no checksum"),
         (&whole[..whole.len() / 2], &half),
     ] {
         std::fs::write(&made, bytes).unwrap();

@@ -63,8 +63,10 @@ pub(crate) fn write_checksum(
     let page = checksum_page(&conn).map_err(&sql)?;
     drop(conn);
     let at = find_bytes(path, page, &place)?;
-    let at =
-        at.ok_or_else(|| CopyError::Damaged { path: path.to_owned(), what: "it takes no seal".to_owned() })?;
+    let at = at.ok_or_else(|| CopyError::Damaged {
+        path: path.to_owned(),
+        what: "the checksum was not found after it was written".to_owned(),
+    })?;
     let hash = hash_file(path, at, task)?;
     let file = OpenOptions::new().write(true).open(path).map_err(CopyError::io(path))?;
     file.write_all_at(&hash, at).map_err(CopyError::io(path))
@@ -97,7 +99,7 @@ pub(crate) fn read_checksum(path: &Path, task: &FileTask<'_>) -> Result<Option<B
         Ok((seal, row.get::<_, Hash>(4)?))
     });
     let Some((seal, written)) = found.optional().map_err(&sql)? else {
-        return Err(CopyError::Damaged { path: path.to_owned(), what: "its seal is gone".to_owned() });
+        return Err(CopyError::Damaged { path: path.to_owned(), what: "its checksum is missing".to_owned() });
     };
     let page = checksum_page(&file.conn).map_err(&sql)?;
     drop(file);
@@ -128,7 +130,7 @@ pub fn find_file_flaw(path: &Path) -> Option<String> {
     if is != was {
         return Some(format!("has {is} bytes, and had {was} when it was made"));
     }
-    (!is_sealed(path)).then(|| "has no seal: it is no backup, or was changed".to_owned())
+    (!is_sealed(path)).then(|| "has no checksum: it is no backup, or was changed".to_owned())
 }
 
 /// As [`find_file_flaw`], and reads every byte.

@@ -66,7 +66,7 @@ pub fn restore(
         .map_err(CopyError::sql(&part.path))?;
     let after = check(&part.path, task)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
-        let what = "its copy shows something else than it does".to_owned();
+        let what = "its copy has another checksum".to_owned();
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
     part.sync()?;

@@ -37,7 +37,7 @@ pub(crate) fn copy_snapshot(
         match copy_moment(&from, part, task) {
             Err(CopyError::WalLimitReached(_)) if attempt < ATTEMPTS => {
                 task.check_stopped()?;
-                tracing::warn!(attempt, "the log has grown too long under a copy of it; it begins again");
+                tracing::warn!(attempt, "the WAL grew too long during the copy; the copy starts again");
                 attempt += 1;
                 from.wait_for_wal_restart(task)?;
             }

@@ -149,7 +149,7 @@ pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError>
         && seal.checksum != *checksum
     {
         let shown = &seal.checksum;
-        return Err(damaged(format!("it shows {checksum}, and showed {shown} when it was made")));
+        return Err(damaged(format!("its checksum is {checksum}, and was {shown} when it was made")));
     }
     if !seal.is_whole {
         return Err(damaged("its bytes are not those that were written".to_owned()));

@@ -70,7 +70,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         rows += page.len() as u64;
         tell(page.len() as u64)?;
     }
-    Ok((wrong > 0).then(|| format!("of {wrong} of {rows} rows they are not what the records show")))
+    Ok((wrong > 0).then(|| format!("{wrong} of {rows} rows do not match the records")))
 }
 
 /// Fills the columns of every row. Each transaction records its progress, so an interrupted run continues at the
@@ -79,7 +79,7 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
     let number = |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
     let mut from = number(conn, "SELECT filled FROM upkeep")?.unwrap_or(0);
     let last = number(conn, "SELECT max(rowid) FROM app_users")?.unwrap_or(0);
-    tracing::info!("preparing lists of the app users that are there, once");
+    tracing::info!("filling the list columns of existing app users");
     let mut told = Instant::now();
     for pieces in 1.. {
         let Some(to) = piece(conn, from)? else { break };
@@ -89,10 +89,10 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         }
         if told.elapsed() > WORD {
             told = Instant::now();
-            tracing::info!(done = from, of = last, "preparing lists: {from} of {last}");
+            tracing::info!(done = from, of = last, "filling list columns: {from} of {last}");
         }
     }
-    tracing::info!("lists are prepared");
+    tracing::info!("the list columns are filled");
     Ok(())
 }
 

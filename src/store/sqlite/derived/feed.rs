@@ -95,5 +95,5 @@ fn missing(conn: &Connection, app: &str, after: i64) -> Result<String> {
 
 fn lacks(from: i64, to: i64) -> String {
     let which = if from == to { format!("change {from} is") } else { format!("changes {from} to {to} are") };
-    format!("{which} not there, and followers would not notice")
+    format!("{which} missing, and followers would not notice")
 }

@@ -124,7 +124,7 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
 
 /// Remakes all rows. An interrupted run starts again at the next start.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
-    tracing::info!("making identifiers anew from the records");
+    tracing::info!("remaking identifiers from the records");
     let begin = conn.transaction()?;
     recreate(&begin, "TABLE", "identifiers", &[])?;
     begin.execute("UPDATE upkeep SET identified = -1", [])?;
@@ -156,6 +156,6 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         txn.commit()?;
         conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     }
-    tracing::info!("identifiers are made anew");
+    tracing::info!("identifiers were remade");
     Ok(())
 }

@@ -71,7 +71,7 @@ pub(crate) fn derived_error(name: &'static str) -> impl Fn(rusqlite::Error) -> E
 
 /// Fails if an update of a one-row table has changed no row.
 pub(crate) fn require_row(rows: usize) -> Result<()> {
-    let lost = || Error::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
+    let lost = || Error::Derived { name: "counters", why: "a required row is missing".to_owned() };
     (rows > 0).then_some(()).ok_or_else(lost)
 }
 
@@ -105,8 +105,8 @@ impl Sum {
         let (rows, there) = (self.rows, is.rows);
         match *self == is {
             true => None,
-            false if rows == there => Some(format!("some of its {rows} {of} are not those of the records")),
-            false => Some(format!("it has {there} {of}, and the records have {rows}")),
+            false if rows == there => Some(format!("some of its {rows} {of} do not match the records")),
+            false => Some(format!("it has {there} {of} instead of {rows}")),
         }
     }
 }

@@ -13,26 +13,24 @@ pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
-        serves: "the numbers and times that are given next, the epoch of the feed, and how far upkeep is",
+        serves: "the next numbers and times, the epoch of the feed, and the state of maintenance",
         check: numbers::check,
         probe: numbers::probe,
         make: Make::AtOnce(numbers::make),
     },
     Derived {
         name: "feed",
-        of: "the changes that follow its last gap: those before it go, as by retention",
-        serves: "followers: one that has not read beyond a gap is sent to the snapshot",
+        of: "the changes after its last gap; those before it are removed, as by retention",
+        serves: "followers; those that have not read beyond a gap start again with the snapshot",
         check: feed::check,
         probe: feed::probe,
         make: Make::AtOnce(feed::make),
     },
     Derived {
         name: "answers",
-        of: "nothing: made anew it is empty",
-        serves: "calls that are made again with their Idempotency-Key, for a day",
-        check: |conn, _| {
-            Ok((!schema::is_there(conn, "answers")?).then(|| "the table is not there".to_owned()))
-        },
+        of: "nothing; remade, it is empty",
+        serves: "repeated calls with an Idempotency-Key, for a day",
+        check: |conn, _| Ok((!schema::is_there(conn, "answers")?).then(|| "the table is missing".to_owned())),
         probe: |conn| schema::is_there(conn, "answers"),
         make: Make::AtOnce(|conn| schema::recreate(conn, "TABLE", "answers", &[])),
     },
@@ -56,7 +54,7 @@ pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "identifiers",
         of: "the records",
-        serves: "look-ups by userId, and who holds which client",
+        serves: "look-ups by userId and by client",
         check: identifiers::check,
         probe: identifiers::probe,
         make: Make::First(identifiers::make),
@@ -64,15 +62,15 @@ pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "tombstones",
         of: "the records",
-        serves: "keeping whoever is erased out of what comes later",
+        serves: "recognising later data about erased app users",
         check: tombstones::check,
         probe: tombstones::probe,
         make: Make::AtOnce(tombstones::make),
     },
     Derived {
         name: "receipts",
-        of: "the tombstones: made anew, all that is kept is searched once more for them",
-        serves: "what an erasure says of itself, and goes on with",
+        of: "the tombstones; remade, all stored data is searched for them once more",
+        serves: "the receipts and the progress of erasures",
         check: |conn, _| forget::lost_receipts(conn),
         probe: |conn| Ok(forget::lost_receipts(conn)?.is_none()),
         make: Make::AtOnce(|conn| {
@@ -85,8 +83,8 @@ pub const DERIVED: [Derived; 13] = [
     },
     Derived {
         name: "gaps",
-        of: "the numbers of the journal: made anew, every one without an entry is one that needs none",
-        serves: "telling what retention and erasures took out of the journal from what it has lost",
+        of: "the numbers of the journal; remade, every number without an entry counts as removed",
+        serves: "telling entries that retention and erasures removed from lost ones",
         check: unneeded::check,
         probe: unneeded::probe,
         make: Make::AtOnce(unneeded::make),
@@ -101,8 +99,8 @@ pub const DERIVED: [Derived; 13] = [
     },
     Derived {
         name: "moves",
-        of: "the rows that took another place since",
-        serves: "cursors of lists by lastSeen and signedUpAt; made anew, those that were given before expire",
+        of: "the rows that moved since",
+        serves: "cursors of lists by lastSeen and signedUpAt; remade, existing cursors expire",
         check: orders::check_moves,
         probe: orders::probe_moves,
         make: Make::AtOnce(orders::make_moves),

@@ -18,33 +18,33 @@ const TABLES: [&str; 6] = ["upkeep", "clock", "answer_key", "feeds", "epochs", "
 /// The rules that must hold, and the fault if one does not. Imports are excluded: their times come from the clock
 /// of another directory.
 const RULES: [(&str, &str); 7] = [
-    ("SELECT count(*) = 1 FROM upkeep", "how far upkeep is, is not there"),
-    ("SELECT count(*) = 1 FROM clock", "the clock of our own API is not there"),
-    ("SELECT count(*) = 1 FROM answer_key", "what hides the keys of kept answers is not there"),
-    ("SELECT count(*) = 1 FROM horizon", "how far the journal was trimmed is not there"),
+    ("SELECT count(*) = 1 FROM upkeep", "the state of maintenance is missing"),
+    ("SELECT count(*) = 1 FROM clock", "the clock of the API is missing"),
+    ("SELECT count(*) = 1 FROM answer_key", "the key that hides idempotency keys is missing"),
+    ("SELECT count(*) = 1 FROM horizon", "the horizon of the journal is missing"),
     (
         "SELECT seq > 0 OR NOT EXISTS (SELECT 1 FROM base) FROM horizon",
-        "how far the journal was trimmed is behind what was trimmed",
+        "the horizon is behind the compacted records",
     ),
     (
         "SELECT time >= coalesce((SELECT max(event_time) FROM
              (SELECT event_time, source, trigger FROM journal ORDER BY seq DESC LIMIT 1000)
              WHERE source = 'api' AND trigger <> 'api:import' AND event_time <= unixepoch('subsec') * 1000000), 0) FROM clock",
-        "the clock of our own API is behind what it has said",
+        "the clock of the API is behind its last event",
     ),
     (
         "WITH RECURSIVE apps (app) AS (SELECT min(app) FROM changes UNION ALL
              SELECT (SELECT min(c.app) FROM changes AS c WHERE c.app > apps.app) FROM apps WHERE app IS NOT NULL)
          SELECT NOT EXISTS (SELECT 1 FROM apps WHERE (SELECT max(seq) FROM changes AS c WHERE c.app = apps.app)
              > coalesce((SELECT seq FROM feeds WHERE feeds.app = apps.app), 0))",
-        "the last number of a feed is behind the changes that are there",
+        "the last number of a feed is behind its changes",
     ),
 ];
 
 /// A database gets its epoch when it is opened.
 const EPOCH: (&str, &str) = (
     "SELECT count(*) = 1 FROM epochs WHERE epoch BETWEEN 0 AND (1 << 48) - 1",
-    "the epoch of the feed is not there",
+    "the epoch of the feed is missing",
 );
 
 /// See [`super::Derived`].
@@ -61,7 +61,7 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
 fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
     for name in TABLES {
         if !is_there(conn, name)? {
-            return Ok(Some(format!("the table {name} is not there")));
+            return Ok(Some(format!("the table {name} is missing")));
         }
     }
     for (rule, wrong) in rules {

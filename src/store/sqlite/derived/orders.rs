@@ -26,7 +26,7 @@ const COUNTS: [(&str, &str, &str); 2] = [
 /// See [`super::Derived`].
 pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if !has_indexes(conn)? {
-        return Ok(Some("an index is not there".to_owned()));
+        return Ok(Some("an index is missing".to_owned()));
     }
     for (by_index, by_table, name) in COUNTS {
         let count = |sql| {
@@ -37,7 +37,7 @@ pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<
         let (is, should) = (count(by_index)?, count(by_table)?);
         tell(should.0.unsigned_abs())?;
         if is != should {
-            return Ok(Some(format!("{name} has {} rows, and the table {}", is.0, should.0)));
+            return Ok(Some(format!("{name} has {} rows, and its table {}", is.0, should.0)));
         }
     }
     Ok(None)
@@ -82,14 +82,14 @@ pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<Str
     )?;
     tell(1)?;
     if missing > 0 {
-        return Ok(Some(format!("{missing} app users have no row, or one that leads to another")));
+        return Ok(Some(format!("{missing} app users have no row, or a wrong one")));
     }
     let strange = number(
         "SELECT count(*) FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
              WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id)",
     )?;
     tell(1)?;
-    Ok((strange > 0).then(|| format!("{strange} rows lead to somebody else")))
+    Ok((strange > 0).then(|| format!("{strange} rows lead to another app user")))
 }
 
 /// See [`super::Derived`].
@@ -117,7 +117,7 @@ const MOVES: [(&str, &str); 3] = [
     (
         "SELECT NOT EXISTS (SELECT 1 FROM moves AS m JOIN app_users AS a ON a.rowid = m.user
              WHERE m.id <> '' AND (a.app, a.id) <> (m.app, m.id))",
-        "some lead to somebody else",
+        "some lead to another app user",
     ),
 ];
 
@@ -134,7 +134,7 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
     let sortable: Option<i64> = conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0))?;
     if sortable.is_none() && !query_bool(conn, sql)? {
-        return Ok(Some("some that are needed to clear rows of seen away are missing".to_owned()));
+        return Ok(Some("some that are needed to clear outdated rows of seen are missing".to_owned()));
     }
     Ok(None)
 }

@@ -22,10 +22,10 @@ const PIECE: i64 = 1000;
 /// See [`super::Derived`]. `rollcall rebuild --verify` compares them with the journal.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if !is_there(conn, "app_users")? {
-        return Ok(Some("the table app_users is not there".to_owned()));
+        return Ok(Some("the table app_users is missing".to_owned()));
     }
     if query_bool(conn, EMPTY)? {
-        return Ok(Some("there is none, and the journal has some".to_owned()));
+        return Ok(Some("it is empty, and the journal is not".to_owned()));
     }
     let sql = "SELECT rowid, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
     let mut select = conn.prepare(sql)?;

@@ -41,12 +41,12 @@ pub(crate) fn remake_step(
         None => {
             let seconds = began.elapsed().as_secs_f64();
             told.0 = None;
-            tracing::info!(table = name, seconds, "{name} is made anew, in {seconds:.1} s");
+            tracing::info!(table = name, seconds, "{name} was remade in {seconds:.1} s");
         }
         Some(done) if last_word.elapsed() > WORD => {
             told.0 = Some((name, began, now));
             let of = last_user_row(conn)?;
-            tracing::info!(table = name, done, of, "making {name} anew: {done} of {of}");
+            tracing::info!(table = name, done, of, "remaking {name}: {done} of {of}");
         }
         Some(_) => {}
     }
@@ -85,7 +85,7 @@ pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
             (pieces.empty)(&txn)?;
             note_progress(&txn, &pieces, Some(0))?;
             txn.commit()?;
-            tracing::warn!(table = name, "{name} is being made anew; webhooks are stored meanwhile");
+            tracing::warn!(table = name, "remaking {name}; webhooks are stored meanwhile");
             Ok(())
         }
     }

@@ -105,17 +105,17 @@ fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
     let found = (derived.probe)(conn);
     let why = match &found {
         Ok(true) => return false,
-        Ok(false) => "a look at a few rows finds it damaged".to_owned(),
+        Ok(false) => "a probe finds it damaged".to_owned(),
         Err(error) if is_of_the_table(error) => error.to_string(),
         Err(error) => {
             // Unknown: reads of the table report the error.
             let name = derived.name;
-            tracing::warn!(table = name, %error, "{name} could not be looked at: {error}");
+            tracing::warn!(table = name, %error, "cannot probe {name}: {error}");
             return false;
         }
     };
     let name = derived.name;
-    tracing::warn!(table = name, why, "{name}, made of {}, is made anew: {why}", derived.of);
+    tracing::warn!(table = name, why, "remaking {name} from {}: {why}", derived.of);
     true
 }
 

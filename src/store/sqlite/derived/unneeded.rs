@@ -20,9 +20,9 @@ const IS_FILLED: &str = "
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     tell(1)?;
     if !is_there(conn, NAME)? {
-        return Ok(Some("the table is not there".to_owned()));
+        return Ok(Some("the table is missing".to_owned()));
     }
-    Ok((!query_bool(conn, IS_FILLED)?).then(|| "what was let go or erased is not in it".to_owned()))
+    Ok((!query_bool(conn, IS_FILLED)?).then(|| "it lacks what retention or erasures removed".to_owned()))
 }
 
 /// See [`super::Derived`].

@@ -210,7 +210,7 @@ pub(crate) fn remove_second_names(database: &Path) -> io::Result<()> {
         if is_given && files.iter().any(|file| identity(file).is_some_and(|one| identity(&path) == Some(one)))
         {
             fs::remove_file(&path)?;
-            tracing::warn!(path = %path.display(), "a second name of the database is removed: a restore was interrupted");
+            tracing::warn!(path = %path.display(), "removed a second name of the database, left by an interrupted restore");
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ pub(crate) const REPLACED: &str = ".replaced-";
 pub(crate) const NOTE: &str = ".unfinished-";
 /// Why an output may not have such a name.
 pub const UNFINISHED: &str =
-    "has a name of files that rollcall has not finished, which the service deletes: choose another name";
+    "has the name of an unfinished file, which the service would delete: choose another name";
 /// Suffixes of the files that SQLite puts beside a database.
 pub(crate) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 

@@ -59,7 +59,7 @@ pub enum OutputError {
     #[error("{0} {UNFINISHED}; nothing was written")]
     Unfinished(PathBuf),
     /// A log beside the path would be taken for the new file's own.
-    #[error("{log} lies beside it and belongs to another database; nothing was written to {path}")]
+    #[error("{log} belongs to another database; nothing was written to {path}")]
     Log {
         /// The path.
         path: PathBuf,
@@ -70,10 +70,10 @@ pub enum OutputError {
     #[error("{0} is open in another process; nothing was written")]
     InUse(PathBuf),
     /// The `.partial` file is in use, or is not rollcall's.
-    #[error("{0} is in the way: another process writes it, or it is something else; nothing was written")]
+    #[error("{0} is in the way: another process writes it, or it is another file; nothing was written")]
     Taken(PathBuf),
     /// The path holds a file of another kind.
-    #[error("{path} is there, and is no {kind}: choose another path, or remove it first")]
+    #[error("{path} exists and is no {kind}: choose another path, or remove it first")]
     Other {
         /// The path.
         path: PathBuf,
@@ -207,7 +207,7 @@ pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputEr
         return Err(OutputError::Belongs { path: real, database });
     }
     if found.is_some_and(|found| !found.is_dir()) {
-        let why = "is no folder: name a folder, or a path at which there is nothing";
+        let why = "is no folder: name a folder, or a path that does not exist";
         return Err(OutputError::io(path)(io::Error::other(why)));
     }
     Ok(())

@@ -213,7 +213,7 @@ impl Presence {
 
     fn lose(&self, why: String) {
         self.0.lost.get_or_init(|| {
-            tracing::error!(why, "the database is not where it was; nothing more is acknowledged: {why}");
+            tracing::error!(why, "a file of the database was lost; nothing more is acknowledged: {why}");
             why
         });
     }
