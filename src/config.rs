@@ -1,6 +1,5 @@
-//! The settings: flags before the environment, before the user's file, before the shipped
-//! `config.toml`. Every problem is found in one reading, and none of them quotes a value, so that no
-//! secret can end up in a log.
+//! The settings. Flags override the environment, which overrides the user's file, which overrides the shipped
+//! `config.toml`. One reading reports every problem; no report quotes a value, so that no secret reaches a log.
 
 mod choices;
 mod layers;
@@ -29,7 +28,7 @@ pub use settings::{
 };
 pub use values::duration;
 
-/// What the file of settings is called when nobody names one.
+/// The settings file, unless one is named.
 const DEFAULT_FILE: &str = "config.toml";
 
 impl Settings {
@@ -43,7 +42,7 @@ impl Settings {
         Self::read(path, overrides, |file| std::fs::read_to_string(file))
     }
 
-    /// As [`Settings::load`], for a running service: a file that is being written is read once it is complete.
+    /// As [`Settings::load`], for a running service: waits until a file that is being written is complete.
     ///
     /// # Errors
     /// As [`Settings::load`]; or the file is still being written after two seconds.
@@ -67,7 +66,7 @@ impl Settings {
                 return Err(SettingsProblem::of_file(&name, format!("cannot be read: {error}")).into());
             }
         };
-        // A file that was emptied must not turn a service into the demo.
+        // An emptied file must not turn a service into the demo.
         if path.is_some() && layers::without_mark(&text).trim().is_empty() && file.is_file() {
             let text = "is empty: write settings into it, or name no file to run the demo";
             return Err(SettingsProblem::of_file(&name, text).into());
@@ -77,8 +76,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// What [`Settings::load`] makes of these sources. Reads nothing but `text` and the files that
-    /// `…_FILE` variables name; `env` may hold variables that are none of ours.
+    /// Parses these sources as [`Settings::load`] does. Reads only `text` and the files that `…_FILE` variables name;
+    /// other variables in `env` are ignored.
     ///
     /// # Errors
     /// Every problem at once. A `text` that is not TOML is judged no further than its syntax.
@@ -96,7 +95,7 @@ impl Settings {
     }
 }
 
-/// Our variables in the environment of this process.
+/// The variables of this process that begin with the prefix of the settings.
 fn environment() -> Result<BTreeMap<String, String>, SettingsProblem> {
     let ours = |name: &std::ffi::OsString| name.as_encoded_bytes().starts_with(ENVIRONMENT.as_bytes());
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

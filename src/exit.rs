@@ -1,4 +1,4 @@
-//! What a process ends with: the exit codes of sysexits that supervisors and scripts know.
+//! Exit codes, as in sysexits.h.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -6,24 +6,24 @@ use std::process::ExitCode;
 use crate::store;
 use crate::store::sqlite::{CopyError, OpenError, OutputError};
 
-/// It failed, or found what should not be.
+/// The command failed, or found a fault.
 pub const FAILED: u8 = 1;
-/// The command line makes no sense.
+/// The command line is invalid.
 pub const USAGE: u8 = 2;
-/// The settings are wrong: a supervisor that knows it does not start the program again.
+/// The settings are wrong: a restart would not help.
 pub const SETTINGS: u8 = 78;
-/// What it needs cannot be reached, such as the service.
+/// A dependency is unavailable, such as the service.
 pub const UNAVAILABLE: u8 = 69;
-/// Something could not be read or written, or is too damaged to be.
+/// An input or output error, or a file too damaged to read.
 pub const IO: u8 = 74;
 
-/// Why a command failed, where its exit code says more than that it did.
+/// The failure of a command that has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The command line makes no sense.
+    /// The command line is invalid.
     #[error("{0}")]
     Usage(String),
-    /// What it needs cannot be reached.
+    /// A dependency is unavailable.
     #[error("{0}")]
     Unavailable(String),
     /// A file cannot be read or written.
@@ -31,17 +31,17 @@ pub enum CommandError {
     Io(String),
 }
 
-/// Says on stderr why a command failed. Gives what to exit with, as the cause says.
+/// Prints the failure of a command on stderr. Returns the exit code of its cause.
 pub fn failed(error: &anyhow::Error) -> ExitCode {
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     if error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(gone)) {
-        // Whoever read the output has seen enough.
+        // The reader of the output closed the pipe.
         return ExitCode::SUCCESS;
     }
-    // Whatever reads or writes a file says which. Whoever closed stderr still gets the exit code.
+    // An I/O error without context is one of stdout: all others name their file. A closed stderr is ignored.
     _ = match error.downcast_ref::<io::Error>().filter(|_| error.chain().len() == 1) {
         Some(error) => {
-            writeln!(io::stderr(), "rollcall: the output cannot be written: {}", store::explain(error))
+            writeln!(io::stderr(), "rollcall: cannot write to stdout: {}", store::explain(error))
         }
         None => writeln!(io::stderr(), "rollcall: {error:#}"),
     };
@@ -81,7 +81,7 @@ fn of_copy(error: &CopyError) -> u8 {
     }
 }
 
-/// What a database that cannot be opened is to whoever started the program.
+/// The exit code of a database that cannot be opened.
 pub fn of_open(error: &OpenError) -> u8 {
     match error {
         OpenError::Io { .. }

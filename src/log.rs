@@ -1,7 +1,7 @@
 //! Logs: to stderr, one JSON object a line, or text on a terminal.
 //!
-//! A thread writes the lines. Where they cannot be written, or nobody reads them, they are counted and lost; who
-//! logs neither fails nor waits.
+//! A thread writes the lines. Logging never blocks and never fails: lines that cannot be written, or that no reader
+//! takes, are dropped and counted.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write, stderr};
@@ -20,22 +20,22 @@ use crate::config::{LogFormat, LogSettings};
 use crate::metrics::LOG_LINES_LOST;
 use crate::request_context::RequestContext;
 
-/// Lines that wait while nobody reads them; more are lost.
+/// Lines that may wait to be written; more are dropped.
 const WAITING: usize = 1024;
-/// How long the end of the process waits for the last lines.
+/// Time for the last lines at the end of the process.
 const LAST_LINES: Duration = Duration::from_secs(1);
-/// Between two tries to have them written.
+/// Between two attempts to flush them.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Starts logging. `RUST_LOG` wins over the settings.
 ///
-/// A panic is logged by its place alone: its text may hold what must not be in a log. Keep what this gives until
-/// the last line is logged.
+/// Only the location of a panic is logged: its text may hold personal data. Keep the result until the last line is
+/// logged.
 pub fn start(settings: &LogSettings) -> LastLines {
     let level = settings.level.to_string();
     let filter = EnvFilter::builder().try_from_env().unwrap_or_else(|_| EnvFilter::new(level));
     let (to_write, waiting) = sync_channel(WAITING);
-    // Without a thread every line is lost, and counted.
+    // Without a thread every line is dropped, and counted.
     _ = thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&waiting));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -58,14 +58,14 @@ pub fn start(settings: &LogSettings) -> LastLines {
     LastLines(to_write)
 }
 
-/// Something for the thread that writes.
+/// A message to the thread that writes.
 enum Message {
     Line(Vec<u8>),
-    /// Everything before this is to be written; then this is dropped.
+    /// Dropped once every line before it is written.
     Flush(SyncSender<()>),
 }
 
-/// Where lines go. One call of `write` is one line.
+/// Sends lines to the thread. One call of `write` is one line.
 struct Lines(SyncSender<Message>);
 
 impl<'l> MakeWriter<'l> for Lines {
@@ -90,7 +90,7 @@ impl Write for &Lines {
 }
 
 fn write_lines(waiting: &Receiver<Message>) {
-    // After a failure a part of a line may be there, which the next one must not continue.
+    // A failed write may have left part of a line; a newline ends it.
     let mut begin: &[u8] = b"";
     for message in waiting {
         let line = match message {
@@ -109,7 +109,7 @@ fn write_lines(waiting: &Receiver<Message>) {
     }
 }
 
-/// Dropped, it waits until everything is written that was logged before, though not for long.
+/// On drop, waits for a short time until all lines are written.
 pub struct LastLines(SyncSender<Message>);
 
 impl Drop for LastLines {
@@ -124,12 +124,12 @@ impl Drop for LastLines {
             flush = again;
             thread::sleep(PAUSE);
         }
-        // An error says that the other end is dropped, which is what is waited for.
+        // The error of a dropped sender is the signal that all is written.
         _ = written.recv_timeout(until.saturating_duration_since(Instant::now()));
     }
 }
 
-/// Writes each line within the request that it is about.
+/// Adds the fields of the current request to each line.
 struct WithRequest<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for WithRequest<F>

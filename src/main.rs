@@ -1,4 +1,4 @@
-//! The command line: one call for each subcommand.
+//! The command line.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -170,7 +170,7 @@ fn main() -> ExitCode {
 /// Prints the help, the version, or what is wrong with the command line.
 fn show(said: &clap::Error) -> ExitCode {
     match said.print() {
-        // Whoever closed stderr does without.
+        // A closed stderr is ignored.
         _ if said.use_stderr() => ExitCode::from(exit::USAGE),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::failed(&error.into()),
@@ -199,7 +199,7 @@ fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Se
 }
 
 fn refuse(problems: &SettingsProblems) -> ExitCode {
-    // Whoever closed stderr does without.
+    // A closed stderr is ignored.
     _ = write!(io::stderr(), "{problems}");
     ExitCode::from(exit::SETTINGS)
 }

@@ -1,4 +1,4 @@
-//! Backups by the clock, on a thread of their own.
+//! Scheduled backups, on a thread of their own.
 
 mod folder;
 
@@ -18,15 +18,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{BackupSettings, Settings, StoreUrl};
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, PARTIAL, Task};
+use crate::store::sqlite::{self, CopyError, FileTask, PARTIAL};
 
-/// After a failure it is tried again this soon, or as soon as the next one is due.
+/// Time until the next attempt after a failure, at most.
 const RETRY: Duration = Duration::from_secs(300);
 
-/// The schedule reads the folder this often, so that its metric is right again after the clock was set.
+/// Between two reads of the folder; they correct the metric after a change of the clock.
 const LOOK: Duration = Duration::from_secs(300);
 
-/// The thread. Dropping it stops a backup that is being made, and waits for that.
+/// The thread of scheduled backups. Dropping it cancels a backup in progress and waits for the thread.
 pub struct Schedule {
     told: Option<Sender<BackupSettings>>,
     stop: Arc<AtomicBool>,
@@ -34,10 +34,10 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Starts it. Without a folder in the settings it waits until there is one.
+    /// Starts the thread. Without a folder in the settings it waits for a reload.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The thread cannot be started.
     pub fn start(settings: &Settings, metrics: Arc<Metrics>) -> io::Result<Self> {
         let StoreUrl::Sqlite(database) = &settings.store.url;
         let (told, news) = channel();
@@ -54,9 +54,9 @@ impl Schedule {
         Ok(Self { told: Some(told), stop, thread: Some(thread) })
     }
 
-    /// Goes on with other settings.
+    /// Applies new settings.
     pub fn reload(&self, settings: &Settings) {
-        // It takes them for as long as this exists.
+        // The receiver lives as long as `self`.
         _ = self.told.as_ref().map(|told| told.send(settings.backup.clone()));
     }
 }
@@ -77,11 +77,11 @@ struct BackupThread {
     settings: BackupSettings,
     metrics: Arc<Metrics>,
     stop: Arc<AtomicBool>,
-    /// Files that do not count, and were told of.
+    /// Ignored files that were logged.
     doubted: Vec<PathBuf>,
 }
 
-/// The last backup that this process made.
+/// The latest backup of this process.
 struct LastBackup {
     folder: PathBuf,
     begun: Instant,
@@ -102,7 +102,7 @@ impl BackupThread {
             let every = self.settings.every;
             let due = match &last {
                 _ if failed => RETRY.min(every),
-                // No clock that is set moves this one.
+                // The monotonic clock does not jump.
                 Some(last) if last.folder == folder => every.saturating_sub(last.begun.elapsed()),
                 _ => due_in(newest, every),
             };
@@ -119,8 +119,8 @@ impl BackupThread {
         }
     }
 
-    /// Reads the folder, sets the metric, and logs once each file that does not count. Returns when the newest backup
-    /// that counts was made.
+    /// Reads the folder, sets the metric and logs each ignored file once. Returns the time of the newest valid
+    /// backup.
     fn look(&mut self, folder: &Path) -> Option<Timestamp> {
         let kept = look(folder, &self.database, Timestamp::now()).unwrap_or_default();
         let newest = kept.newest();
@@ -128,34 +128,39 @@ impl BackupThread {
         for (path, why) in kept.doubtful().filter(|(path, _)| !self.doubted.iter().any(|known| known == path))
         {
             let path = path.display();
-            tracing::warn!(%path, why, "a backup does not count: it {why}");
+            tracing::warn!(%path, why, "backup file ignored: it {why}");
         }
         self.doubted = kept.doubtful().map(|(path, _)| path.to_owned()).collect();
         newest
     }
 
-    /// Makes a backup, and lets the oldest go: gives whether there is a new one.
+    /// Makes a backup and deletes the oldest ones. Returns whether it succeeded.
     fn make(&self, folder: &Path) -> bool {
         let path = folder.join(format!("rollcall-{}.db", sqlite::file_timestamp()));
         let made = || {
             prepare(folder, &self.database)?;
             let mut told = |_, _, _| {};
             let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
-            sqlite::backup(&self.database, &path, false, &mut Task { progress: &mut told, stop, wal_limit })
+            sqlite::backup(
+                &self.database,
+                &path,
+                false,
+                &mut FileTask { progress: &mut told, stop, wal_limit },
+            )
         };
         match made() {
             Ok(sqlite::Checked { seq, bytes, checksum, .. }) => {
                 let checksum = checksum.unwrap_or_default();
-                tracing::info!(path = %path.display(), seq, bytes, checksum, "a backup was made");
+                tracing::info!(path = %path.display(), seq, bytes, checksum, "backup completed");
                 self.metrics.backup("made");
                 if let Err(error) = forget(folder, self.settings.keep, &self.database) {
-                    tracing::warn!(%error, "old backups are still there: {error}");
+                    tracing::warn!(%error, "cannot delete old backups: {error}");
                 }
                 true
             }
             Err(CopyError::Stopped) => false,
             Err(error) => {
-                tracing::error!(%error, "no backup was made: {error}");
+                tracing::error!(%error, "backup failed: {error}");
                 self.metrics.backup("failed");
                 false
             }
@@ -163,15 +168,15 @@ impl BackupThread {
     }
 }
 
-/// How long until the next one is due, where this process has made none. Should the clock have been set back in this very
-/// moment, the newest one says nothing.
+/// Time until the next backup is due, before this process has made one. A newest backup of the future, after a change
+/// of the clock, counts as none.
 fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
     let age = newest.map(|newest| Timestamp::now().duration_since(newest));
     let age = age.filter(|age| *age >= SignedDuration::ZERO).and_then(|age| Duration::try_from(age).ok());
     age.map_or(Duration::ZERO, |age| every.saturating_sub(age))
 }
 
-/// Sees to it that the folder is there, without what a process that was killed has left of a backup.
+/// Creates the folder if needed, and removes the partial files of killed processes.
 fn prepare(folder: &Path, database: &Path) -> Result<(), CopyError> {
     let io = |error| CopyError::Io { path: folder.to_owned(), error };
     sqlite::check_folder(folder, Some(database))?;

@@ -1,4 +1,4 @@
-//! What is opened in which order, and how it ends.
+//! Startup and shutdown of the service.
 
 mod error;
 mod listeners;
@@ -34,20 +34,18 @@ use listeners::Listeners;
 use open::open;
 use reload::Runtime;
 
-/// How often the worker looks whether something is kept long enough.
+/// Between two maintenance steps of an idle worker.
 const TICK: Duration = Duration::from_secs(1);
 
-/// For telling senders that the worker is gone.
+/// Time to answer requests in progress after the worker ended.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
-/// How long every webhook is answered 503 before the process ends, once a file of the database was lost.
+/// How long webhooks are answered 503 before the process ends after it lost a file of the database.
 const SAYS_LOST: Duration = Duration::from_secs(1);
 
-/// Runs the service until it is told to stop, or cannot go on. SIGHUP makes it go on with the settings that
-/// `read_again` gives.
+/// Runs the service until SIGTERM, SIGINT or a fatal error. SIGHUP reloads the settings with `read_again`.
 ///
-/// The listeners come first: a database that was not closed may take its time to open, and whoever asks
-/// meanwhile is told to come again.
+/// The listeners open first and answer 503: a database that was not closed cleanly may take long to open.
 pub async fn run(
     settings: &Settings,
     read_again: impl Fn() -> Result<Settings, SettingsProblems>,
@@ -104,18 +102,18 @@ pub async fn run(
         tokio::select! {
             ended = &mut worker => {
                 if presence.lost().is_some() {
-                    // So that whoever sends or probes hears of it before nobody listens.
+                    // Senders and probes get an answer before the listener closes.
                     sleep(SAYS_LOST).await;
                 }
                 front.stop.send_replace(true);
-                // Time for the requests under way to be told that theirs is not known to be stored.
+                // Requests in progress are answered that their webhook may not be stored.
                 _ = timeout(LAST_ANSWERS, &mut front.public).await;
                 return Err(ended_early(ended));
             }
             told = signals.next() => match told {
                 SignalAction::Reload => live.reload(&read_again),
                 SignalAction::Stop(signal) => {
-                    tracing::info!(signal, "{signal}: finishing what is under way");
+                    tracing::info!(signal, "{signal}: finishing requests in progress");
                     break;
                 }
             },
@@ -134,7 +132,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Ends what is under way, from the front to the back.
+/// Shuts down: listeners, then worker, then background threads.
 async fn drain(
     mut front: Listeners,
     live: Runtime,
@@ -143,28 +141,28 @@ async fn drain(
 ) -> Ended {
     live.draining();
     front.stop.send_replace(true);
-    // The rest of the time is the worker's. Peers that have not taken their answers by then never will.
+    // The worker has the rest of the time.
     if timeout(live.drain_within() * 4 / 5, &mut front.public).await.is_err() {
-        tracing::warn!("closing connections that are still open");
+        tracing::warn!("drain timeout: closing open connections");
         front.public.abort();
         _ = front.public.await;
     }
     queue.close();
     let ended = worker.await;
     front.stop_admin.send_replace(true);
-    // A backup that is being made is given up; it removes what it has written.
+    // A backup in progress is cancelled and removes its file.
     _ = tokio::task::spawn_blocking(move || drop(live)).await;
     ended
 }
 
-/// Has the worker look again and again, as long as there is one.
+/// Wakes the worker for maintenance until the queue closes.
 async fn tick(queue: queue::Queue) {
     while queue.tick() {
         sleep(TICK).await;
     }
 }
 
-/// How much is kept.
+/// The retention bounds of the settings, in ms.
 fn retention(settings: &Settings) -> Retention {
     let kept = &settings.retention;
     let ms = |age: Option<Duration>| age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
@@ -191,7 +189,7 @@ fn start_worker(
 ) -> Result<oneshot::Receiver<Stored>, ServerError> {
     let (done, ended) = oneshot::channel();
     let run = move || {
-        // The one way to test what becomes of the process.
+        // For tests of the shutdown after a panic.
         #[cfg(debug_assertions)]
         assert!(std::env::var("ROLLCALL_PANIC_ON").as_deref() != Ok("worker"), "provoked");
         let result = Worker::new(store, options, metrics).run(&jobs);
@@ -201,7 +199,7 @@ fn start_worker(
     Ok(ended)
 }
 
-/// Half alive is worse than dead: without the worker, the process ends and is started afresh.
+/// The process ends without the worker, so that the supervisor restarts it.
 fn ended_early(ended: Ended) -> ServerError {
     match ended {
         Ok(Ok(())) | Err(_) => ServerError::Worker,
@@ -209,14 +207,14 @@ fn ended_early(ended: Ended) -> ServerError {
     }
 }
 
-/// The signals of an operator, and one of the system.
+/// Signals that the service handles.
 struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
-    /// A reload was asked for before there was anything to reload.
+    /// A SIGHUP arrived during startup.
     reload_later: bool,
-    /// A file grown beyond its limit: with a handler, the write fails instead of the process.
+    /// SIGXFSZ: with a handler, the write fails instead of the process.
     _too_large: Signal,
 }
 
@@ -239,7 +237,7 @@ impl Signals {
         self.receive().await
     }
 
-    /// The next one to stop, while there is nothing to reload: that is done once the service is ready.
+    /// The next signal to stop. A SIGHUP is postponed until the service is ready.
     async fn stop(&mut self) -> &'static str {
         loop {
             match self.receive().await {
@@ -258,13 +256,13 @@ impl Signals {
     }
 }
 
-/// What an operator wants.
+/// The action that a signal asks for.
 enum SignalAction {
     Stop(&'static str),
     Reload,
 }
 
-/// Runs `future` on a runtime of its own. The runtime ends with it, whatever is still open.
+/// Runs `future` on a new runtime, which ends with it.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, ServerError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("the runtime"))?;

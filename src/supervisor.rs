@@ -1,4 +1,4 @@
-//! Word to systemd, where it started the service (`NOTIFY_SOCKET`): ready, reloading, stopping, alive.
+//! Notifies systemd over `NOTIFY_SOCKET`: ready, reloading, stopping, watchdog.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +6,17 @@ use sd_notify::NotifyState;
 
 use crate::ingest::heartbeat::WorkerHeartbeat;
 
-/// While the database is being opened, as long as it may take: a large one is copied before its schema changes.
+/// Between two extensions of the start timeout. Opening takes long when a large database is copied before a
+/// migration.
 const STILL_OPENING: Duration = Duration::from_secs(5);
-const STUCK: &str = "STATUS=stuck: a batch does not come to its end";
+const STUCK: &str = "STATUS=stuck: a batch does not finish";
 
-/// The service answers.
+/// The service is ready.
 pub fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status("ready")]);
 }
 
-/// The service goes on with the settings it had.
+/// The reload was refused; the previous settings stay in force.
 pub fn reload_refused() {
     tell(&[NotifyState::Ready, NotifyState::Status("ready; the last reload was refused, the log says why")]);
 }
@@ -24,16 +25,16 @@ pub fn reload_refused() {
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!(%error, "the clock cannot be read: {error}"),
+        Err(error) => tracing::warn!(%error, "cannot read the monotonic clock: {error}"),
     }
 }
 
-/// The service was told to stop, and does.
+/// The service is shutting down.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("finishing what is under way")]);
+    tell(&[NotifyState::Stopping, NotifyState::Status("finishing requests in progress")]);
 }
 
-/// Asks for time, again and again. Drop it once the database is open.
+/// Extends the start timeout until it is dropped.
 pub async fn opening() {
     let more = u32::try_from((STILL_OPENING * 3).as_micros()).unwrap_or(u32::MAX);
     loop {
@@ -42,9 +43,8 @@ pub async fn opening() {
     }
 }
 
-/// Says that the service is alive, as often as systemd wants to hear it, unless the worker is in one batch for
-/// half of that time: then systemd ends the process, and starts it afresh. Returns at once where there is no
-/// watchdog.
+/// Notifies the watchdog, unless the worker has been in one batch for half of its interval: then systemd restarts
+/// the process. Returns at once without a watchdog.
 pub async fn watch(heartbeat: WorkerHeartbeat) {
     let Some(within) = sd_notify::watchdog_enabled().filter(|within| !within.is_zero()) else { return };
     let mut seen: Option<(u64, Instant)> = None;
@@ -60,7 +60,7 @@ pub async fn watch(heartbeat: WorkerHeartbeat) {
         let was_stuck = std::mem::replace(&mut stuck, lasts);
         match (was_stuck, stuck) {
             (false, true) => {
-                tracing::error!("the worker is stuck in a batch; the watchdog is not told that all is well");
+                tracing::error!("the worker is stuck in a batch; watchdog notifications stop");
                 tell(&[NotifyState::Custom(STUCK)]);
             }
             (true, true) => {}
@@ -72,6 +72,6 @@ pub async fn watch(heartbeat: WorkerHeartbeat) {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "systemd cannot be told: {error}");
+        tracing::warn!(%error, "cannot notify systemd: {error}");
     }
 }

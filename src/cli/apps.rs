@@ -1,5 +1,4 @@
-//! The app that a command is about. One that does not exist is a wrong command line, and the apps there are
-//! are named.
+//! The app of a command. An unknown one is a usage error that lists the known apps.
 
 use super::CommandError;
 use crate::config::{AppSettings, Settings};
@@ -12,7 +11,7 @@ use crate::store::sqlite::SqliteReader;
 /// The app of the settings with this id, or their only one.
 ///
 /// # Errors
-/// There is no such app, or it must be named.
+/// There is no such app, or there are several and none is named.
 pub(super) fn of_settings<'a>(
     wanted: Option<&str>,
     apps: &'a [AppSettings],
@@ -27,7 +26,7 @@ pub(super) fn of_settings<'a>(
     }
 }
 
-/// An app of the settings or of the database, if one is wanted.
+/// The named app of the settings or of the database, if one is named.
 ///
 /// # Errors
 /// Neither has it, or the database cannot be read.
@@ -48,10 +47,10 @@ pub(super) fn of_database(
     Ok(Some(id.into()))
 }
 
-/// The same where an app must be told: the only one of the settings if none is named.
+/// The same for commands that need an app: the only one of the settings if none is named.
 ///
 /// # Errors
-/// As [`of_database`]; or it must be named.
+/// As [`of_database`]; or there are several apps and none is named.
 pub(super) fn one_of_database(
     wanted: Option<&str>,
     reader: &mut SqliteReader,
@@ -63,10 +62,10 @@ pub(super) fn one_of_database(
     }
 }
 
-/// The one app user whom a name means; `None` if there is none.
+/// The app user with this `_id` or `userId`; `None` if there is none.
 ///
 /// # Errors
-/// The name is a `userId` that is carried in several brands, or the database cannot be read.
+/// The name is a `userId` of several brands, or the database cannot be read.
 pub(super) fn find_app_user(
     reader: &mut SqliteReader,
     app: &AppId,

@@ -1,4 +1,4 @@
-//! `rollcall backup`: a whole, checked copy of the database, while the service goes on.
+//! `rollcall backup`: a complete, verified copy of the database, beside a running service.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,38 +11,37 @@ use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, Checked, Note, PARTIAL};
 
 const AFTER_HELP: &str = "\
-The copy is of one moment. It is written beside PATH under another name, checked (every page, the number of rows, \
-every app user), synced, and only then called PATH. The service goes on meanwhile, and never waits for it. The \
-file is a database of its own; `rollcall restore` puts it in place, `rollcall verify` says whether it still is \
-what it was.
+The copy is a consistent snapshot. It is written to PATH.partial, verified (every page, the number of rows, every \
+app user), synced and renamed to PATH. The service keeps running and never waits for it. The file is a database of \
+its own: `rollcall restore` puts it in place, `rollcall verify` checks that it is unchanged.
 
-Only a backup is ever replaced: never a database, be it open or not, by whatever name, and nothing else.
+Only an earlier backup is ever replaced, never a database or any other file.
 
-Interrupted, it leaves PATH.partial, which the next one overwrites. The exit code is 0 once the backup is whole \
-and on disk, 1 if PATH must not be written or what was copied is damaged, 74 if a file cannot be read or written.
+If interrupted, it leaves PATH.partial, which the next backup overwrites. Exit codes: 0 the backup is complete and \
+on disk, 1 PATH must not be written or the copy is damaged, 74 a file cannot be read or written.
 
 Examples:
   rollcall backup /backups/rollcall-monday.db
   rollcall backup --overwrite --json /backups/latest.db";
 
-/// What `rollcall backup` is told.
+/// The arguments of `rollcall backup`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct BackupArgs {
     /// The file to write
     path: PathBuf,
-    /// Replace the backup at PATH, once the new one is whole
+    /// Replace the backup at PATH once the new one is complete
     #[arg(long)]
     overwrite: bool,
-    /// Print what is in it as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Writes a backup and prints what is in it.
+/// Writes a backup and prints its contents in numbers.
 ///
 /// # Errors
-/// As [`sqlite::backup`]; or nothing takes the output.
+/// As [`sqlite::backup`]; or stdout cannot be written.
 pub fn run(args: &BackupArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(source) = &settings.store.url;
     let _note = Note::leave(source, &args.path, PARTIAL);
@@ -51,7 +50,7 @@ pub fn run(args: &BackupArgs, settings: &Settings) -> anyhow::Result<()> {
     print(&made, args.json, None)
 }
 
-/// Prints what is in a database: its last event, its app users, its checksum and its size; last, a verdict.
+/// Prints the last event, the app users, the checksum and the size of a database, then a verdict.
 pub(super) fn print(checked: &Checked, as_json: bool, verdict: Option<&str>) -> anyhow::Result<()> {
     let Checked { seq, counts, checksum, schema, bytes, taken } = checked;
     let taken = taken.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| at.to_string());

@@ -1,4 +1,4 @@
-//! `rollcall check-config`: every problem of the settings, or that there is none.
+//! `rollcall check-config`: reports every problem of the settings.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -10,11 +10,11 @@ use crate::config::{Settings, SettingsProblems};
 use crate::exit;
 use crate::store::export::Export as _;
 
-/// Says on stdout that the settings are fine, the database and its backups can be where they say, and it is of their
-/// apps; or on stderr what is wrong, one problem a line. Returns what to exit with: 0, or [`exit::SETTINGS`].
+/// Checks the settings, the paths of the database and its backups, and the apps of the database. Prints a summary on
+/// stdout, or the problems on stderr, one a line. Returns the exit code: 0, or [`exit::SETTINGS`].
 ///
 /// # Errors
-/// Nothing takes the output.
+/// Stdout cannot be written.
 pub fn run(loaded: &Result<Settings, SettingsProblems>) -> anyhow::Result<ExitCode> {
     let found = match loaded {
         Ok(settings) => settings
@@ -32,15 +32,15 @@ pub fn run(loaded: &Result<Settings, SettingsProblems>) -> anyhow::Result<ExitCo
             Ok(ExitCode::SUCCESS)
         }
         Err(problems) => {
-            // Whoever closed stderr still gets the exit code.
+            // A closed stderr is ignored.
             let _ = writeln!(std::io::stderr(), "{problems}");
             Ok(ExitCode::from(exit::SETTINGS))
         }
     }
 }
 
-/// The apps that the database is of, where that matters. One that cannot be read is not the settings' fault: `doctor`
-/// and `verify` say what is wrong with it.
+/// The apps of the database, if the demo app is in force. An unreadable database is no problem of the settings:
+/// `doctor` and `verify` report it.
 fn stored_apps(settings: &Settings) -> Vec<String> {
     if !settings.origin.demo_app {
         return Vec::new();
@@ -55,10 +55,7 @@ fn summary(settings: &Settings) -> String {
         count => format!("{count} apps"),
     };
     let server = &settings.server;
-    format!(
-        "settings are fine: {apps}, listening on {} and, for the console, {}",
-        server.listen, server.admin_listen
-    )
+    format!("settings are fine: {apps}, listening on {}, admin on {}", server.listen, server.admin_listen)
 }
 
 #[cfg(test)]
@@ -73,7 +70,7 @@ mod tests {
         let shipped = load("");
         assert_eq!(
             summary(shipped.as_ref().unwrap()),
-            "settings are fine: 1 app, listening on 127.0.0.1:8787 and, for the console, 127.0.0.1:8788"
+            "settings are fine: 1 app, listening on 127.0.0.1:8787, admin on 127.0.0.1:8788"
         );
         // ExitCode has no ==, but a Debug that differs.
         assert_eq!(format!("{:?}", run(&shipped).unwrap()), format!("{:?}", ExitCode::SUCCESS));

@@ -1,4 +1,4 @@
-//! `rollcall check-health`: whether the service would take a webhook now, for containers and probes.
+//! `rollcall check-health`: a readiness probe for containers.
 
 use std::io::Write as _;
 
@@ -8,10 +8,10 @@ use super::admin_client::{self, Readiness};
 use crate::config::Settings;
 use crate::exit::CommandError;
 
-/// Asks `/readyz` of the admin listener and says what it said.
+/// Requests `/readyz` from the admin listener and prints the answer.
 ///
 /// # Errors
-/// The service is not there or not ready; or nothing takes the output.
+/// The service does not answer or is not ready; or stdout cannot be written.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
     let listen = settings.server.admin_listen;
     let listen = admin_client::reached_at(listen)

@@ -7,7 +7,7 @@ use super::CommandError;
 use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, OpenError, SqliteReader};
 
-/// Opens the file to look things up, and changes nothing of it.
+/// Opens the file for reading.
 ///
 /// # Errors
 /// There is no such file, its schema is newer or older than the one of this program, or it cannot be read.
@@ -21,32 +21,32 @@ pub(super) fn open(settings: &Settings) -> Result<SqliteReader, OpenError> {
     SqliteReader::open(path)
 }
 
-/// Refuses to go on where a newer program wrote the file, for what asks the service rather than the file.
+/// Refuses a file of a newer program, for commands that use the service rather than the file.
 ///
 /// # Errors
-/// So it is.
+/// A newer program wrote the file.
 pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     SqliteReader::refuse_newer(path)
 }
 
-/// Which file the settings lead to now: its device and inode.
+/// The device and inode of the file.
 ///
 /// # Errors
-/// There is no such file, or it cannot be looked at.
+/// The file is missing or inaccessible.
 pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let found = path.metadata().map_err(|error| CommandError::Io(format!("{}: {error}", path.display())))?;
     Ok((found.dev(), found.ino()))
 }
 
-/// Why the database of the settings may not have its name.
+/// The reason for refusing the name of the database, if any.
 pub(super) fn refused_name(settings: &Settings) -> Option<&'static str> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::is_unfinished_name(path).then_some(sqlite::UNFINISHED)
 }
 
-/// Why there may be no backups in a folder.
+/// The reason for refusing a folder of backups, if any.
 pub(super) fn refused_folder(settings: &Settings, folder: &Path) -> Option<String> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     sqlite::check_folder(folder, Some(database)).err().map(|refusal| refusal.to_string())

@@ -1,4 +1,4 @@
-//! `rollcall completions` and `rollcall man`: the command line, as shells and readers want it.
+//! `rollcall completions` and `rollcall man`.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use memchr::memmem::find;
 
 use crate::store::sqlite::{Output, OutputKind, PartialFile, make_folder};
 
-/// What `rollcall completions` is told.
+/// The arguments of `rollcall completions`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example:\n  rollcall completions bash > /etc/bash_completion.d/rollcall")]
 pub struct CompletionsArgs {
@@ -19,29 +19,29 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// What `rollcall man` is told.
+/// The arguments of `rollcall man`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:\n  rollcall man | man -l -\n  rollcall man --to /usr/local/share/man/man1")]
 pub struct ManArgs {
-    /// A folder, for a page of each command; if left out, the page of rollcall itself goes to stdout
+    /// Folder for one page per command; by default, the main page is printed
     #[arg(long, value_name = "FOLDER")]
     to: Option<PathBuf>,
 }
 
-/// Prints what makes a shell complete our command line.
+/// Prints a completion script for a shell.
 ///
 /// # Errors
-/// Nothing takes the output.
+/// Stdout cannot be written.
 pub fn completions(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "rollcall", &mut script);
     io::stdout().write_all(&script).context("the completions could not be printed")
 }
 
-/// Prints the manual page, or writes all of them, but over nothing of `database`, that of the settings.
+/// Prints the manual page, or writes all pages, never over files of `database`.
 ///
 /// # Errors
-/// Nothing takes the output, or the folder does not.
+/// Stdout or the folder cannot be written.
 pub fn man(args: &ManArgs, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
     let Some(folder) = &args.to else {
         let printed = clap_mangen::Man::new(command).render(&mut io::stdout());
@@ -53,11 +53,11 @@ pub fn man(args: &ManArgs, command: Command, database: Option<&Path>) -> anyhow:
     pages(folder, command, database)
 }
 
-/// What a page may replace.
+/// The files that a page may replace.
 const PAGE: OutputKind =
     OutputKind::Text { name: "page of a manual", is: |head| find(head, b".TH ").is_some() };
 
-/// Writes the page of a command, and of those below it.
+/// Writes the pages of a command and its subcommands.
 fn pages(folder: &Path, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         pages(folder, below.clone(), database)?;

@@ -1,4 +1,4 @@
-//! `rollcall doctor`: what is wrong or may go wrong here, and what to do about it.
+//! `rollcall doctor`: diagnoses the installation and proposes remedies.
 
 mod contents;
 mod files;
@@ -17,24 +17,24 @@ use serde_json::json;
 use crate::config::{Settings, SettingsProblems, StoreUrl};
 use crate::exit;
 use crate::ingest::maintenance::READING;
-use crate::store::sqlite::{self, CopyError, DerivedFault, Health, Hole, OpenError, Task};
+use crate::store::sqlite::{self, CopyError, DerivedFault, FileTask, Health, Hole, OpenError};
 use finding::{Finding, Severity, span};
 
 const AFTER_HELP: &str = "\
-Looks at the settings, the rights on the files, the disk and its file system, SQLite, the database and its derived tables, the clock, the \
-last event of each app, the quarantine, the feed, erasures, backups, unfinished files, and the two listeners. \
-Changes nothing.
+Checks the settings, file permissions, disk space and file system, SQLite, the database and its derived tables, the \
+clock, the last event of each app, the quarantine, the feed, erasures, backups, unfinished files and the two \
+listeners. Changes nothing.
 
-The exit code is 0 if nothing is wrong, warnings aside, else 1.
+Exit codes: 0 nothing is wrong, warnings aside, 1 something is.
 
 Examples:
   rollcall doctor
   rollcall doctor --json | jq '.[] | select(.state != \"fine\")'";
 
-/// Smooch's clock and ours may differ this much, and a write may take this long.
+/// Tolerated difference between Smooch's clock and ours, and duration of a write.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_secs(60);
 
-/// What `rollcall doctor` is told.
+/// The arguments of `rollcall doctor`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct DoctorArgs {
@@ -43,10 +43,10 @@ pub struct DoctorArgs {
     json: bool,
 }
 
-/// Looks at everything and prints what it found. Returns what to exit with: 0, or 1 if something is wrong.
+/// Runs all checks and prints the findings. Returns the exit code: 0, or 1 if something is wrong.
 ///
 /// # Errors
-/// Nothing takes the output.
+/// Stdout cannot be written.
 pub async fn run(
     args: &DoctorArgs,
     loaded: &Result<Settings, SettingsProblems>,
@@ -65,7 +65,7 @@ pub async fn run(
             findings.extend(files::disk(settings));
             let mut told = |_, _, _| {};
             let wal_limit = settings.store.wal_limit;
-            let mut work = Task { progress: &mut told, stop: Arc::default(), wal_limit };
+            let mut work = FileTask { progress: &mut told, stop: Arc::default(), wal_limit };
             let is_one = sqlite::check_replaced(path).map_err(CopyError::from);
             let health = is_one.and_then(|()| sqlite::health(path, &work));
             let is_read = health.as_ref().is_ok_and(|health| !health.doubted);
@@ -128,10 +128,10 @@ fn library() -> Finding {
 fn demo(settings: &Settings) -> Finding {
     let apps = settings.apps.len();
     if settings.has_demo_secrets() {
-        let remedy = "set [[apps]] of your own before Smooch is to reach this";
+        let remedy = "set your own [[apps]] before Smooch can reach this service";
         return Finding::warning(
             "settings",
-            "a secret of the shipped demo, which everybody knows, is in use",
+            "a secret of the shipped demo, which is public, is in use",
             remedy,
         );
     }
@@ -143,13 +143,13 @@ fn database(path: &Path, health: &Result<Health, CopyError>) -> Finding {
     match health {
         Ok(health) if health.doubted => Finding::warning(
             "database",
-            format!("{name}: a sync failed; the next start checks the whole file before it serves"),
-            "look at the kernel's log for errors of the disk; run `rollcall verify`",
+            format!("{name}: a sync failed; the next start verifies the whole file first"),
+            "check the kernel log for disk errors; run `rollcall verify`",
         ),
         Ok(Health { schema: (found, known), .. }) if found < known => Finding::warning(
             "database",
-            format!("{name}: schema {found}, and this program brings it to {known}"),
-            "it does so at the next start, and keeps the file as it is beside itself",
+            format!("{name}: schema {found}, and this program will migrate it to {known}"),
+            "this happens at the next start, which backs up the file first",
         ),
         Ok(health) => {
             let beside = if health.litestream { ", replicated by Litestream" } else { "" };
@@ -157,13 +157,13 @@ fn database(path: &Path, health: &Result<Health, CopyError>) -> Finding {
         }
         Err(CopyError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => Finding::wrong(
             "database",
-            format!("{name} is not there"),
-            "start the service, which makes it; if there was one, check store.url and the working directory",
+            format!("{name} does not exist"),
+            "start the service, which creates it; if there was one, check store.url and the working directory",
         ),
         Err(CopyError::Damaged { what, .. }) => Finding::wrong(
             "database",
             format!("{name} is damaged: {what}"),
-            "stop the service and run `rollcall restore --replace BACKUP`; then replay what Smooch sent since",
+            "stop the service and run `rollcall restore --replace BACKUP`; then replay the webhooks received since",
         ),
         Err(CopyError::Open(error @ OpenError::Newer { .. })) => {
             Finding::wrong("database", error.to_string(), "install the program that wrote it, or a newer one")
@@ -171,49 +171,49 @@ fn database(path: &Path, health: &Result<Health, CopyError>) -> Finding {
         Err(error) => Finding::wrong(
             "database",
             error.to_string(),
-            "check store.url, the rights on the file, and who runs this command",
+            "check store.url, the file permissions, and the user who runs this command",
         ),
     }
 }
 
-/// What is made of records, or of the journal, must be what these say.
+/// Derived tables must agree with the records and the journal.
 fn derived(path: &Path, found: Result<Vec<DerivedFault>, CopyError>) -> Option<Finding> {
     const CHECK: &str = "database";
     match found {
         Ok(faults) if faults.is_empty() => None,
         Ok(faults) => {
             let error = CopyError::Derived { path: path.to_owned(), faults };
-            let remedy = "run `rollcall rebuild`; the service may go on meanwhile";
+            let remedy = "run `rollcall rebuild`; the service may keep running";
             Some(Finding::wrong(CHECK, error.to_string(), remedy))
         }
         Err(error @ CopyError::Damaged { .. }) => Some(database(path, &Err(error))),
         Err(error) => {
-            let said = format!("its derived tables could not be compared with its records: {error}");
-            Some(Finding::warning(CHECK, said, "run `rollcall verify` in a quieter hour"))
+            let said = format!("the derived tables could not be compared with the records: {error}");
+            Some(Finding::warning(CHECK, said, "run `rollcall verify` at a quieter time"))
         }
     }
 }
 
-/// The journal must have every entry that was ever written, but for what was let go or erased.
+/// The journal must have every entry, except those removed by retention or erasure.
 fn journal(found: Result<Vec<Hole>, CopyError>) -> Finding {
     const CHECK: &str = "journal";
     match found {
-        Ok(holes) if holes.is_empty() => Finding::fine(CHECK, "every entry is there, with its body"),
+        Ok(holes) if holes.is_empty() => Finding::fine(CHECK, "every entry and its body are there"),
         Ok(holes) => Finding::wrong(
             CHECK,
             sqlite::describe_holes(&holes),
-            "the directory still has what came of it; only a backup made before brings it back into the journal: \
-             `rollcall verify BACKUP` tells whether it is whole there",
+            "the directory still has their effect; only an earlier backup can restore them to the journal: check it with \
+             `rollcall verify BACKUP`",
         ),
         Err(error) => {
-            let said = format!("it could not be looked through: {error}");
-            Finding::warning(CHECK, said, "run `rollcall verify` in a quieter hour")
+            let said = format!("the journal could not be checked: {error}");
+            Finding::warning(CHECK, said, "run `rollcall verify` at a quieter time")
         }
     }
 }
 
-/// There is no other clock to ask. But what was received cannot lie in the future, and Smooch cannot have sent
-/// what it had not made yet.
+/// Checks the clock without another one: nothing was received in the future, and Smooch dates no event after its
+/// arrival.
 fn clock(health: &Health, now: Timestamp) -> Finding {
     let time = |ms| Timestamp::from_millisecond(ms).unwrap_or_default();
     let received = health.last.iter().map(|(_, ms)| *ms).max().map_or(now, time);
@@ -222,21 +222,18 @@ fn clock(health: &Health, now: Timestamp) -> Finding {
         return Finding::wrong(
             "clock",
             format!(
-                "something was received {} from now: the clock was set back, or was wrong then",
+                "an entry was received {} in the future: the clock was set back, or was wrong then",
                 span(ahead)
             ),
-            "let chrony or systemd-timesyncd keep the clock; until then, signed webhooks may be refused as stale",
+            "synchronise the clock (chrony, systemd-timesyncd); until then, signed webhooks may be refused as stale",
         );
     }
     let behind = SignedDuration::from_millis(health.ahead.unwrap_or_default());
     if behind > CLOCKS_DIFFER {
         return Finding::wrong(
             "clock",
-            format!(
-                "Smooch dated an event {} after it was received here: this clock is behind",
-                span(behind)
-            ),
-            "let chrony or systemd-timesyncd keep the clock; until then, new events may go to quarantine",
+            format!("Smooch dated an event {} after its arrival here: this clock is slow", span(behind)),
+            "synchronise the clock (chrony, systemd-timesyncd); until then, new events may go to quarantine",
         );
     }
     Finding::fine("clock", "agrees with the journal and with Smooch's dates")

@@ -26,7 +26,7 @@ running.
 Example:
   rollcall erase 5d7c0b3f --app 5698edbf2a43bd081be982f1 > receipt.json";
 
-/// What `rollcall erase` is told.
+/// The arguments of `rollcall erase`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct EraseArgs {

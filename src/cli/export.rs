@@ -47,7 +47,7 @@ Examples:
   rollcall export | gzip > directory.ndjson.gz
   rollcall export --user bob@example.com > bob.json";
 
-/// What `rollcall export` is told.
+/// The arguments of `rollcall export`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct ExportArgs {
@@ -88,7 +88,7 @@ pub enum Format {
     Csv,
 }
 
-/// Writes everything there is. Returns what to exit with: 0.
+/// Writes everything there is. Returns the exit code: 0.
 ///
 /// # Errors
 /// The database cannot be read, it has no such app, or the output cannot be written.
@@ -134,7 +134,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says on stderr what is in the file. Whoever closed stderr does without.
+/// Says on stderr what is in the file. A closed stderr is ignored.
 fn summary(args: &ExportArgs, what: &str, bytes: u64, took: Duration) {
     if let Some(path) = &args.output {
         let (bytes, seconds) = (HumanBytes(bytes), took.as_secs_f64());

@@ -50,7 +50,7 @@ Examples:
   rollcall import --dry-run --app 5698edbf2a43bd081be982f1 customers.csv
   zcat directory.ndjson.gz | rollcall import -";
 
-/// What `rollcall import` is told.
+/// The arguments of `rollcall import`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct ImportArgs {
@@ -83,7 +83,7 @@ struct ImportSummary {
     wrong: u64,
 }
 
-/// Takes everything in, and prints a summary on stdout. Returns what to exit with: 0 if every line could be
+/// Takes everything in, and prints a summary on stdout. Returns the exit code: 0 if every line could be
 /// used, else 1. No value of a line is ever printed.
 ///
 /// # Errors

@@ -40,7 +40,7 @@ Examples:
   rollcall journal show 4711
   rollcall journal show 4711 --body > payload.json";
 
-/// What `rollcall journal` is told.
+/// The arguments of `rollcall journal`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum JournalCommand {
     /// Lists entries, the newest first
@@ -82,10 +82,10 @@ pub struct JournalShowArgs {
     body: bool,
 }
 
-/// Does what it is told. Returns what to exit with: 1 for an entry that is not there.
+/// Does what it is told. Returns the exit code: 1 for an entry that is not there.
 ///
 /// # Errors
-/// The database cannot be read, or nothing takes the output.
+/// The database cannot be read, or stdout cannot be written.
 pub async fn run(command: &JournalCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
     match command {
         JournalCommand::List(args) => list(args, settings),

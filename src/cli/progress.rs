@@ -108,7 +108,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Prints a line on stderr without disturbing the bar. Whoever closed stderr does without.
+    /// Prints a line on stderr without disturbing the bar. A closed stderr is ignored.
     pub(super) fn say(&self, line: &str) {
         self.bar.suspend(|| {
             let _ = writeln!(io::stderr(), "{line}");
@@ -118,7 +118,7 @@ impl Progress {
     /// Prints a line of data on stdout without disturbing the bar.
     ///
     /// # Errors
-    /// Nothing takes the output.
+    /// Stdout cannot be written.
     pub(super) fn print(&self, line: &str) -> io::Result<()> {
         self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
     }

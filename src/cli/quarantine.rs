@@ -48,7 +48,7 @@ What is given up is gone: `quarantine show` it first.
 Example:
   rollcall quarantine drop 17 18";
 
-/// What `rollcall quarantine` is told.
+/// The arguments of `rollcall quarantine`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum QuarantineCommand {
     /// Lists bodies, the newest first, and what is wrong with each
@@ -117,10 +117,10 @@ pub struct QuarantineSelection {
     filter: QuarantineFilter,
 }
 
-/// Does what it is told. Returns what to exit with: 1 if something was not there, or still cannot be used.
+/// Does what it is told. Returns the exit code: 1 if something was not there, or still cannot be used.
 ///
 /// # Errors
-/// The database cannot be read, there is no service to change anything, or nothing takes the output.
+/// The database cannot be read, there is no service to change anything, or stdout cannot be written.
 pub async fn run(command: &QuarantineCommand, settings: &Settings) -> anyhow::Result<ExitCode> {
     match command {
         QuarantineCommand::List(args) => list(args, settings),

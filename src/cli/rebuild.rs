@@ -53,7 +53,7 @@ Examples:
   rollcall rebuild --verify
   rollcall rebuild";
 
-/// What `rollcall rebuild` is told.
+/// The arguments of `rollcall rebuild`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct RebuildArgs {

@@ -42,7 +42,7 @@ Examples:
   rollcall replay --concurrency 1 fixtures/sequences/removal.jsonl
   zcat recorded.jsonl.gz | rollcall replay --rate 200 --to https://hooks.example.com/webhooks -";
 
-/// What `rollcall replay` is told.
+/// The arguments of `rollcall replay`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ReplayArgs {
@@ -88,12 +88,12 @@ pub(super) struct PostArgs {
     pub(super) json: bool,
 }
 
-/// Posts everything once a round and prints a summary on stdout. Returns what to exit with: 0 if
+/// Posts everything once a round and prints a summary on stdout. Returns the exit code: 0 if
 /// everything was answered 2xx, else 1. Bodies and secrets are never printed.
 ///
 /// # Errors
 /// Nothing was posted, because the app is not in the settings, its secret cannot travel in a header,
-/// the target cannot be told, stdin is to be read twice, or there is no payload; or nothing takes the summary.
+/// the target cannot be told, stdin is to be read twice, or there is no payload; or stdout cannot be written.
 pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let posting = &args.posting;
     let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
@@ -138,7 +138,7 @@ impl PostArgs {
     /// Prints what came of it: how many more failures there were than were named, and the summary.
     pub(super) fn summary(&self, tally: &ReplaySummary, took: Duration) -> anyhow::Result<()> {
         if let Some(more) = tally.unnamed_failures() {
-            // Whoever closed stderr still gets the summary.
+            // A closed stderr is ignored.
             let _ = writeln!(io::stderr(), "… and {more} more");
         }
         let summary = if self.json { tally.json(took).to_string() } else { tally.text(took) };

@@ -26,7 +26,7 @@ Examples:
   rollcall restore --replace /backups/rollcall-monday.db
   rollcall restore --to /tmp/drill.db /backups/rollcall-monday.db";
 
-/// What `rollcall restore` is told.
+/// The arguments of `rollcall restore`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct RestoreArgs {
@@ -46,7 +46,7 @@ pub struct RestoreArgs {
 /// Puts a backup in place and prints what is in it.
 ///
 /// # Errors
-/// As [`sqlite::restore`]; or nothing takes the output.
+/// As [`sqlite::restore`]; or stdout cannot be written.
 pub fn run(args: &RestoreArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let to = args.to.as_ref().unwrap_or(path);

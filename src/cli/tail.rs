@@ -30,7 +30,7 @@ Examples:
   rollcall tail --user bob --since 2h
   rollcall tail --trigger message:appUser --json --count 10";
 
-/// What `rollcall tail` is told.
+/// The arguments of `rollcall tail`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct TailArgs {
@@ -48,7 +48,7 @@ pub struct TailArgs {
 /// with: 0.
 ///
 /// # Errors
-/// The database cannot be read, or nothing takes the output.
+/// The database cannot be read, or stdout cannot be written.
 pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     // Looked at before it is opened, so that a file put in its place meanwhile is noticed. What opening finds wrong
     // says more than a missing file does.

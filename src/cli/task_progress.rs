@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use super::progress::Progress;
 use crate::config::Settings;
-use crate::store::sqlite::{Task, TaskStage};
+use crate::store::sqlite::{FileTask, TaskStage};
 
 /// Does long work of the store, and shows how far it is.
 ///
 /// # Errors
 /// The progress cannot be shown.
-pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Task<'_>) -> T) -> anyhow::Result<T> {
+pub(super) fn watched<T>(
+    settings: &Settings,
+    work: impl FnOnce(&mut FileTask<'_>) -> T,
+) -> anyhow::Result<T> {
     let (mut progress, mut now) = (Progress::new(|| None, word(TaskStage::Copying))?, None);
     let mut told = |stage, done, of| {
         if now.replace(stage) != Some(stage) {
@@ -20,7 +23,7 @@ pub(super) fn watched<T>(settings: &Settings, work: impl FnOnce(&mut Task<'_>) -
         progress.reach(done);
     };
     let wal_limit = settings.store.wal_limit;
-    let ended = work(&mut Task { progress: &mut told, stop: Arc::default(), wal_limit });
+    let ended = work(&mut FileTask { progress: &mut told, stop: Arc::default(), wal_limit });
     progress.finish();
     Ok(ended)
 }

@@ -9,7 +9,7 @@ use super::{CommandError, apps};
 use crate::config::{self, AppSettings, Settings, SigningKey};
 use crate::http::jwt::{self, Claims, Scope};
 
-/// What `rollcall token` is told.
+/// The arguments of `rollcall token`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TokenArgs {
     /// The app, by its id; not needed where the settings have only one
@@ -41,7 +41,7 @@ enum TokenScope {
 ///
 /// # Errors
 /// The app or key cannot be told or is not in the settings, a userId is missing, empty or out of
-/// place, or nothing takes the output.
+/// place, or stdout cannot be written.
 pub fn run(args: &TokenArgs, settings: &Settings) -> anyhow::Result<()> {
     let token = token(args, settings, jiff::Timestamp::now().as_second())?;
     writeln!(std::io::stdout(), "{token}").context("the token could not be printed")

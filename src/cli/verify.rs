@@ -26,7 +26,7 @@ Examples:
   rollcall verify
   rollcall verify /backups/rollcall-monday.db";
 
-/// What `rollcall verify` is told.
+/// The arguments of `rollcall verify`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
@@ -40,7 +40,7 @@ pub struct VerifyArgs {
 /// Checks a database and prints what is in it.
 ///
 /// # Errors
-/// As [`sqlite::check`]; or nothing takes the output.
+/// As [`sqlite::check`]; or stdout cannot be written.
 pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);

@@ -1,9 +1,9 @@
-//! Settings that are one of several things.
+//! Settings with a fixed set of values.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Which database, and where.
+/// The database and its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// An SQLite file; a relative path counts from the working directory.
@@ -18,13 +18,13 @@ impl fmt::Display for StoreUrl {
     }
 }
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// Text on a terminal, JSON elsewhere.
     Auto,
     /// One JSON object a line.
     Json,
-    /// For people.
+    /// Plain text.
     Text,
 }

@@ -9,40 +9,40 @@ use toml::de::{DeTable, DeValue};
 use super::origin::SettingsOrigin;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 
-/// The shipped defaults, which are their own documentation and a working demo.
+/// The shipped defaults: documentation and a working demo.
 pub(super) const SHIPPED: &str = include_str!("../../config.toml");
 
-/// What the name of every environment variable of ours begins with.
+/// The prefix of our environment variables.
 pub(super) const ENVIRONMENT: &str = "ROLLCALL__";
 
-/// The type of a value from a flag or a variable: its text is whatever the key wants.
+/// The type of a value from a flag or a variable: its text is parsed as the key requires.
 pub(super) const UNTYPED: &str = "untyped";
 
 /// A single value, or a list or table without anything in it.
 pub(super) struct Leaf {
-    /// TOML's name for its type, or [`UNTYPED`].
+    /// The TOML type, or [`UNTYPED`].
     pub(super) kind: &'static str,
     /// The value; nothing for what is empty.
     pub(super) text: String,
     pub(super) place: SettingLocation,
 }
 
-/// What was set, and where.
+/// The values of all sources, with their locations.
 pub(super) struct Layers {
-    /// By key, the value that holds.
+    /// By key: the effective value.
     pub(super) values: BTreeMap<String, Leaf>,
-    /// By key, what would hold if nobody had set anything.
+    /// By key: the shipped value.
     pub(super) shipped: BTreeMap<String, Leaf>,
-    /// By key, where the tables and lists of the user's file begin.
+    /// By key: where the tables and lists of the user's file begin.
     pub(super) parents: BTreeMap<String, SettingLocation>,
-    /// Which sources there were.
+    /// The sources.
     pub(super) origin: SettingsOrigin,
-    /// What was wrong with the sources themselves.
+    /// Problems of the sources themselves.
     pub(super) problems: Vec<SettingsProblem>,
 }
 
 impl Layers {
-    /// Fails at once on a syntax error: whatever else such a file seems to say is guesswork.
+    /// Fails at once on a syntax error, which makes the rest of a file unreliable.
     pub(super) fn of(
         text: &str,
         file_name: &str,
@@ -116,7 +116,7 @@ impl Layers {
 
     fn replace(&mut self, list: &str, place: &SettingLocation, items: Vec<(String, Leaf)>) {
         let below = format!("{list}.");
-        // An item that a source of more weight sets is set in the list as it is now.
+        // An item of a source with higher precedence stays.
         self.values.retain(|key, leaf| key != list && (!key.starts_with(&below) || leaf.place > *place));
         for (key, leaf) in items {
             self.values.entry(format!("{below}{key}")).or_insert(leaf);
@@ -188,12 +188,12 @@ impl<'a> Tree<'a> {
         place: &'a dyn Fn(Range<usize>) -> SettingLocation,
     ) -> Result<Self, SettingsProblems> {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let told = |error: &toml::de::Error| SettingsProblem {
+        let problem = |error: &toml::de::Error| SettingsProblem {
             place: place(error.span().unwrap_or_default()),
             key: None,
             text: error.message().replace('\n', ", "),
         };
-        SettingsProblems::from_list(errors.iter().map(told).collect())?;
+        SettingsProblems::from_list(errors.iter().map(problem).collect())?;
         let mut tree = Self { values: BTreeMap::new(), parents: BTreeMap::new(), place };
         tree.table("", table.get_ref());
         Ok(tree)

@@ -1,4 +1,4 @@
-//! The settings file as it was read, and what of it a reload must know.
+//! The sources of the settings, as far as a reload needs them.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -10,38 +10,38 @@ use std::time::{Duration, Instant};
 
 use super::problem::SettingLocation;
 
-/// A file that did not change for this long is taken to be complete.
+/// A file is complete once it has not changed for this long.
 const QUIET: Duration = Duration::from_millis(200);
-/// How long a reload waits for that.
+/// Time that a reload waits for a complete file.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Between two looks.
+/// Between two checks.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Which sources the settings came from.
+/// The sources of the settings.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SettingsOrigin {
     /// The name of the settings file.
     pub file: String,
     /// The file exists.
     pub exists: bool,
-    /// How many keys the file sets.
+    /// The number of keys in the file.
     pub keys: usize,
-    /// Where `store.url` was set.
+    /// The location of `store.url`.
     pub store_url: SettingLocation,
-    /// Where `backup.folder` was set.
+    /// The location of `backup.folder`.
     pub backup_folder: SettingLocation,
     /// No source sets an app, so the embedded demo app is in force.
     pub demo_app: bool,
 }
 
-/// Where settings came from is nothing that they say.
+/// Sources are left out of `Debug`.
 impl fmt::Debug for SettingsOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
 }
 
-/// Reads a settings file once it has not changed for a while: it may still be being written.
+/// Reads a settings file once it has stopped changing.
 pub(super) fn read_complete(path: &Path) -> io::Result<String> {
     let began = Instant::now();
     let mut unchanged: Option<(FileStamp, Instant)> = None;
@@ -55,7 +55,7 @@ pub(super) fn read_complete(path: &Path) -> io::Result<String> {
         unchanged = Some((stamp, since));
         let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age >= QUIET);
         let text = std::fs::read_to_string(path)?;
-        // Only a file has a size that tells that somebody writes to it.
+        // Only a regular file has a size that shows a writer.
         let is_quiet = !metadata.is_file() || is_old || since.elapsed() >= QUIET;
         if is_quiet && FileStamp::of(&path.metadata()?) == stamp {
             return Ok(text);

@@ -1,4 +1,4 @@
-//! Whether what the settings point to can be used: what only a look at this machine tells.
+//! Checks of the paths in the settings against this machine.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::problem::{SettingsProblem, SettingsProblems};
 use super::settings::Settings;
 
 impl Settings {
-    /// Whether the database can be opened, or made, where the settings say.
+    /// Checks that the database can be opened or created at `store.url`.
     ///
     /// # Errors
-    /// Its folder is missing or cannot be written by this user, or something else has its name.
+    /// Its folder is missing or not writable, or the path is no file.
     pub fn check_places(&self) -> Result<(), SettingsProblems> {
         let StoreUrl::Sqlite(path) = &self.store.url;
         match wrong_with(path) {
@@ -22,10 +22,10 @@ impl Settings {
         }
     }
 
-    /// Refuses the name of the database, for this reason if there is one.
+    /// Turns the reason for refusing the name of the database, if any, into a problem.
     ///
     /// # Errors
-    /// There is one.
+    /// There is a reason.
     pub fn check_name(&self, why: Option<&str>) -> Result<(), SettingsProblems> {
         match why {
             Some(why) => Err(SettingsProblem::of_key(&self.origin.store_url, "store.url", why).into()),
@@ -33,12 +33,11 @@ impl Settings {
         }
     }
 
-    /// Whether backups can be made where the settings say, where `refused` says why the store makes none in a folder. The
-    /// service starts all the same, and tries again.
+    /// Checks that backups can be made in `backup.folder`; `refused` gives the store's reason for refusing a folder. The
+    /// service starts in any case, and retries.
     ///
     /// # Errors
-    /// The folder, or the one that it is to be made in, is missing or cannot be written by this user; or there is
-    /// something else.
+    /// The folder, or its parent if it does not exist yet, is missing or not writable, or the path is no folder.
     pub fn check_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Result<(), SettingsProblems> {
         match self.wrong_with_backups(refused) {
             Some(text) => {
@@ -48,7 +47,7 @@ impl Settings {
         }
     }
 
-    /// What [`check_backups`](Self::check_backups) says, without the key.
+    /// The problem of [`check_backups`](Self::check_backups), without the key.
     pub fn wrong_with_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Option<String> {
         let folder = self.backup.folder.as_deref()?;
         if folder.is_dir() {
@@ -57,15 +56,15 @@ impl Settings {
         if folder.symlink_metadata().is_ok() {
             return Some(format!("{} is no folder", folder.display()));
         }
-        // It is made.
+        // The folder is created.
         wrong_with_folder(above(folder)).or_else(|| refused(folder))
     }
 
-    /// Looks whether the database, which is of these apps, can be of the settings: a file that lost its apps would
-    /// have their webhooks answered 401, which is final.
+    /// Refuses the demo app for a database of other apps: a settings file that lost its apps would have their webhooks
+    /// answered 401, which is final.
     ///
     /// # Errors
-    /// The settings name no app, which puts the demo in force, and the database is of others alone.
+    /// The settings name no app, and the database has other apps only.
     pub fn check_apps(&self, stored: &[String]) -> Result<(), SettingsProblems> {
         if !self.origin.demo_app || stored.is_empty() || self.apps.iter().any(|app| stored.contains(&app.id))
         {
@@ -84,7 +83,7 @@ fn above(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Why nothing can be written in a folder.
+/// The reason why a folder is not writable.
 fn wrong_with_folder(folder: &Path) -> Option<String> {
     let name = folder.display();
     match folder.metadata() {

@@ -1,13 +1,13 @@
-//! What is wrong with the settings, and where.
+//! Problems of the settings, with their locations.
 
 use std::fmt;
 
-/// Where a setting was set. The order is that of a report: the file first, line by line.
+/// The location of a setting, in the order of a report: the file first, line by line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingLocation {
-    /// Nowhere: the shipped value holds.
+    /// The shipped default.
     Shipped,
-    /// A line of the user's file, counted from 1; no line where the whole file is meant.
+    /// A line of the user's file, counted from 1; `None` for the whole file.
     File(String, Option<usize>),
     /// The environment variable of this name.
     Environment(String),
@@ -27,14 +27,14 @@ impl fmt::Display for SettingLocation {
     }
 }
 
-/// One thing that is wrong. Never holds the value of a setting, because that might be a secret.
+/// A problem of the settings. It never holds the value of a setting, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SettingsProblem {
-    /// Where.
+    /// The location.
     pub place: SettingLocation,
-    /// The dotted key (`apps.0.id`), where one can be named.
+    /// The dotted key (`apps.0.id`), if there is one.
     pub key: Option<String>,
-    /// What is wrong and, where it is not plain, what to do.
+    /// The fault and, if needed, the remedy.
     pub text: String,
 }
 
@@ -61,21 +61,21 @@ impl fmt::Display for SettingsProblem {
     }
 }
 
-/// Everything that is wrong with the settings: at least one problem, in the order of the file. Shown
-/// as one line each, without a newline at the end.
+/// All problems of the settings, at least one, in the order of the file. Displayed one a line, without a final
+/// newline.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct SettingsProblems(Vec<SettingsProblem>);
 
 impl SettingsProblems {
-    /// The problems in order, each once; or nothing where there are none.
+    /// Sorts the problems and removes duplicates.
     pub(super) fn from_list(mut list: Vec<SettingsProblem>) -> Result<(), Self> {
         list.sort();
         list.dedup();
         if list.is_empty() { Ok(()) } else { Err(Self(list)) }
     }
 
-    /// One by one.
+    /// The problems in order.
     pub fn iter(&self) -> impl Iterator<Item = &SettingsProblem> {
         self.0.iter()
     }

@@ -1,5 +1,5 @@
-//! From the layers to the typed settings, collecting what is wrong on the way. Where a value is
-//! refused the shipped one stands in, so that the rest can be judged as well.
+//! Reads typed values from the layers and collects problems. The shipped value stands in for a refused one, so that
+//! the rest can be checked as well.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -11,7 +11,7 @@ use super::origin::SettingsOrigin;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 use super::values::{any_text, bytes, duration};
 
-/// The types of TOML that may stand for a value, and how to ask for them.
+/// The TOML types that a value may have, and their description for an error.
 pub(super) type TomlKind = (&'static [&'static str], &'static str);
 pub(super) const TEXT: TomlKind = (&["string"], "a text in quotes");
 pub(super) const COUNT: TomlKind = (&["integer"], "a whole number");
@@ -23,10 +23,10 @@ pub(super) const MANY: usize = 1_000_000;
 
 pub(super) struct SettingsReader {
     layers: Layers,
-    /// The keys that exist, as far as they were asked for.
+    /// The keys that were read.
     single: BTreeSet<String>,
     lists: BTreeSet<String>,
-    /// The keys with a problem of their own, on which no rule can be judged.
+    /// Keys with a problem; rules over them are skipped.
     wrong: BTreeSet<String>,
 }
 
@@ -39,7 +39,7 @@ impl SettingsReader {
         &self.layers.origin
     }
 
-    /// The value of `key` where it is set and right.
+    /// The value of `key` if it is set and valid.
     pub(super) fn optional<T>(
         &mut self,
         key: &str,
@@ -57,7 +57,7 @@ impl SettingsReader {
         value.map_err(|text| self.problem(key, text)).ok()
     }
 
-    /// The value of a key that the shipped file has as well.
+    /// The value of a key with a shipped default.
     pub(super) fn fixed<T>(
         &mut self,
         key: &str,
@@ -70,7 +70,7 @@ impl SettingsReader {
         })
     }
 
-    /// The value of a key of an app that has to be set; nothing where it is not, or is wrong.
+    /// The value of a required key of an app; empty if it is missing or wrong.
     pub(super) fn required(&mut self, key: &str, parse: impl Fn(&str) -> Result<String, String>) -> String {
         let value = self.optional(key, TEXT, parse);
         let below = format!("{key}.");
@@ -92,7 +92,7 @@ impl SettingsReader {
         self.optional(key, TEXT, parse).filter(|text| !text.is_empty())
     }
 
-    /// A bound; 0 is none.
+    /// A bound; 0 is no bound.
     pub(super) fn unless_zero<T>(
         &mut self,
         key: &str,
@@ -156,7 +156,7 @@ impl SettingsReader {
         let names = self.layers.values.keys().filter_map(|key| key.strip_prefix(&below)?.split('.').next());
         let numbers: Vec<Option<usize>> = names.map(|name| name.parse().ok()).collect();
         if numbers.contains(&None) {
-            // It is a table, which is told where nobody asks for its keys.
+            // It is a table: reported with the unknown keys.
             self.wrong.insert(list.to_owned());
         }
         let numbers: BTreeSet<usize> = numbers.into_iter().flatten().collect();
@@ -166,7 +166,7 @@ impl SettingsReader {
         numbers.iter().map(|number| format!("{list}.{number}")).collect()
     }
 
-    /// Where `key` was set, or else the nearest table around it, or else something in it.
+    /// The location of `key`, of the nearest table around it, or of a key below it.
     fn place(&self, key: &str) -> SettingLocation {
         if let Some(leaf) = self.layers.values.get(key) {
             return leaf.place.clone();
@@ -187,7 +187,7 @@ impl SettingsReader {
         self.layers.problems.push(problem);
     }
 
-    /// A rule over several keys. Where it does not hold, the one set last is to blame.
+    /// A rule over several keys. A violation is reported at the key set last.
     pub(super) fn rule(&mut self, keys: &[&str], holds: bool, text: &str) {
         if holds || keys.iter().any(|key| self.wrong.contains(*key)) {
             return;
@@ -202,7 +202,7 @@ impl SettingsReader {
         }
     }
 
-    /// Nothing, or every problem, the keys that nobody asked for among them.
+    /// Reports every problem, unknown keys included.
     pub(super) fn finish(mut self) -> Result<(), SettingsProblems> {
         let asked = self.single.iter().chain(&self.lists);
         let known: BTreeSet<&str> = asked.flat_map(|key| prefixes(key)).collect();
@@ -216,29 +216,31 @@ impl SettingsReader {
         SettingsProblems::from_list(self.layers.problems)
     }
 
-    /// What is wrong with a value that was not asked for. Of an unknown table only the table is told.
+    /// The problem of a value that was not read. Of an unknown table only the table is reported.
     fn unasked(&self, known: &BTreeSet<&str>, key: &str, kind: &str) -> Option<SettingsProblem> {
-        let told = |place: SettingLocation, key: &str, text: &str| {
+        let problem = |place: SettingLocation, key: &str, text: &str| {
             Some(SettingsProblem { place, key: Some(key.to_owned()), text: text.to_owned() })
         };
         if self.single.contains(key) || self.lists.contains(key) || (known.contains(key) && kind == "table") {
             return None;
         }
         if known.contains(key) {
-            return told(self.place(key), key, "must be a table");
+            return problem(self.place(key), key, "must be a table");
         }
         let unknown = prefixes(key).find(|prefix| !known.contains(prefix))?;
         let place = self.place(unknown);
         match unknown.rsplit_once('.') {
             Some((parent, _)) if self.single.contains(parent) => {
-                return told(place, parent, "must be a single value");
+                return problem(place, parent, "must be a single value");
             }
-            Some((parent, _)) if self.lists.contains(parent) => return told(place, parent, "must be a list"),
+            Some((parent, _)) if self.lists.contains(parent) => {
+                return problem(place, parent, "must be a list");
+            }
             _ => {}
         }
         match known.iter().map(|known| (distance(known, unknown), known)).min() {
-            Some((1..=2, known)) => told(place, unknown, &format!("unknown key; did you mean {known}?")),
-            _ => told(place, unknown, "unknown key"),
+            Some((1..=2, known)) => problem(place, unknown, &format!("unknown key; did you mean {known}?")),
+            _ => problem(place, unknown, "unknown key"),
         }
     }
 }
@@ -250,7 +252,7 @@ fn prefixes(key: &str) -> impl Iterator<Item = &str> {
     dots.chain([key.len()]).map(|at| &key[..at])
 }
 
-/// How many letters have to be added, removed or changed to get from one text to the other.
+/// The edit distance between two texts.
 fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

@@ -1,4 +1,4 @@
-//! The rules that no key can keep on its own.
+//! Rules over several keys.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use super::read::SettingsReader;
 use super::settings::{Secret, Settings, SigningKey};
 
-/// The credentials of the shipped demo, which everybody knows.
+/// The credentials of the shipped demo, which are public.
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
 
 pub(super) fn check(settings: &Settings, reader: &mut SettingsReader) {
@@ -65,7 +65,7 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
         reader.rule(&[&key], !app.webhook_secrets.is_empty(), "there must be at least one webhook secret");
     }
     let numbered = || apps.iter().enumerate();
-    // The app in an address is taken in any case.
+    // App ids in paths are case-insensitive.
     let app_ids = numbered().map(|(n, app)| (format!("apps.{n}.id"), app.id.to_ascii_lowercase()));
     unique_so(reader, app_ids, ", in whatever case");
     unique(
@@ -80,8 +80,7 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
         numbered().flat_map(|(n, app)| ids(format!("apps.{n}.keys"), &app.keys)).collect();
     key_ids.extend(ids("account_keys".to_owned(), account_keys));
     unique(reader, key_ids.iter().map(|(key, id)| (key.clone(), id.as_str())));
-    // One app may list a secret twice, as templates do while nothing is being rotated; the secret still
-    // tells which app a webhook belongs to.
+    // One app may list a secret twice, as templates do outside a rotation; the secret still identifies the app.
     unique(
         reader,
         numbered().flat_map(|(n, app)| {
@@ -94,12 +93,12 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
     );
 }
 
-/// Refuses a value under a second key. Values that are missing or wrong were told of already.
+/// Refuses a value under a second key. Missing and wrong values are reported elsewhere.
 fn unique<'a>(reader: &mut SettingsReader, values: impl Iterator<Item = (String, &'a str)>) {
     unique_so(reader, values, "");
 }
 
-/// The same, where `so` says in which way values are compared.
+/// The same; `so` names the way values are compared.
 fn unique_so<V: AsRef<str> + Hash + Eq>(
     reader: &mut SettingsReader,
     values: impl Iterator<Item = (String, V)>,
@@ -121,7 +120,7 @@ impl Settings {
         !self.demo_secrets().is_empty()
     }
 
-    /// The keys of the settings that hold a secret of the shipped demo.
+    /// The keys that hold a secret of the shipped demo.
     pub(super) fn demo_secrets(&self) -> Vec<String> {
         let list = |list: String, keys: &[SigningKey]| -> Vec<String> {
             let known = keys.iter().enumerate().filter(|(_, key)| is_demo(&key.secret));
@@ -144,7 +143,7 @@ fn is_demo(secret: &Secret) -> bool {
     DEMO.contains(&secret.expose())
 }
 
-/// Whether others than this machine can reach a listener.
+/// Whether a listener is reachable from other machines.
 pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
@@ -156,8 +155,7 @@ fn demo(settings: &Settings, reader: &mut SettingsReader) {
         _ => return,
     };
     for key in settings.demo_secrets() {
-        let text =
-            format!("is the demo's, which everybody knows: change it, or let {listener} be on 127.0.0.1");
+        let text = format!("is the demo's, which is public: change it, or set {listener} to 127.0.0.1");
         reader.problem(&key, text);
     }
 }

@@ -55,32 +55,32 @@ macro_rules! settings_section {
     };
 }
 
-/// Settings that keep every rule of `config.toml`, which also says what each key means.
+/// Valid settings. `config.toml` explains each key.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Which sources they came from.
+    /// Their sources.
     pub origin: SettingsOrigin,
-    /// What JWTs of scope `account`, good for every app, may be signed with; no id is an app's key's too.
+    /// Keys for JWTs of scope `account`, valid for every app; their ids differ from those of all apps' keys.
     pub account_keys: Vec<SigningKey>,
-    /// The two listeners and what a connection may cost.
+    /// The two listeners, and bounds of a connection.
     pub server: ServerSettings,
-    /// What a request may carry.
+    /// Bounds of a request.
     pub limits: LimitSettings,
-    /// The way from a request to the disk.
+    /// Bounds of writes.
     pub ingest: IngestSettings,
-    /// The way from a question to its answer.
+    /// Bounds of reads.
     pub reads: ReadSettings,
     /// The database.
     pub store: StoreSettings,
-    /// How much of it is kept.
+    /// How long data is stored.
     pub retention: RetentionSettings,
-    /// Followers of the directory.
+    /// The change feed.
     pub feed: FeedSettings,
-    /// Backups by the clock.
+    /// Scheduled backups.
     pub backup: BackupSettings,
     /// The log.
     pub log: LogSettings,
-    /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all.
+    /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all apps.
     pub apps: Vec<AppSettings>,
 }
 
@@ -111,17 +111,17 @@ settings_section! {
     pub struct ServerSettings, "server";
     /// Webhooks and REST; differs from `admin_listen` unless the port is 0.
     listen: SocketAddr = fixed(TEXT, address), restart;
-    /// Console, metrics and health.
+    /// Admin API, metrics and health.
     admin_listen: SocketAddr = fixed(TEXT, address), restart;
-    /// Names by which the admin listener may be called besides its own, in lower case and without a port.
+    /// Further host names of the admin listener, in lower case and without a port.
     admin_hosts: Vec<String> = texts(host), live;
-    /// For the head of a request; above zero, as is every duration here.
+    /// Time for the head of a request; above zero, as every duration here.
     header_timeout: Duration = duration(), live;
-    /// For the body of a request.
+    /// Time for the body of a request.
     body_timeout: Duration = duration(), live;
-    /// For a connection without a request.
+    /// Time for a connection without a request.
     idle_timeout: Duration = duration(), live;
-    /// Bytes of a request's head; 8 KiB to 1 MiB, because hyper takes no less.
+    /// Bytes of a request's head; 8 KiB (hyper's minimum) to 1 MiB.
     header_bytes: usize = size(), live;
     /// Connections at once.
     max_connections: usize = count(1..=MANY), restart;
@@ -129,7 +129,7 @@ settings_section! {
     connections_per_address: usize = count(0..=MANY), live;
     /// Origins as browsers send them, or `*`; none turns it off.
     cors_origins: Vec<String> = texts(origin), live;
-    /// For the end when the service is told to stop; four fifths of it for requests under way.
+    /// Time for a shutdown; requests in progress have four fifths of it.
     drain_within: Duration = duration(), live;
 }
 
@@ -140,13 +140,13 @@ settings_section! {
     webhook_body: usize = size(), live;
     /// Bytes of any other request's body.
     rest_body: usize = size(), live;
-    /// Bytes of the bodies being received; at least twice the largest, because half is kept for known senders.
+    /// Bytes of the bodies being received; at least twice the largest, because half is reserved for known senders.
     bodies_in_flight: usize = size(), live;
     /// Levels of nested JSON; 1 to 512.
     json_depth: usize = count(1..=512), live;
     /// Events in one webhook.
     webhook_events: usize = count(1..=MANY), live;
-    /// Journal entries that are read to tell what was known when.
+    /// Journal entries that are read for the history of one user.
     history_events: usize = count(1..=MANY), live;
     /// REST requests of one credential a second; 0 is no bound.
     requests_per_second: u32 = number(), live;
@@ -163,13 +163,13 @@ settings_section! {
     queue_bytes: usize = size(), restart;
     /// Jobs in one transaction; at most `queue_jobs`.
     batch_jobs: usize = count(1..=MANY), restart;
-    /// From the queue to the receipt, and from the question to the answer of a look-up or of the feed.
+    /// Time limit of a write from queue to receipt, and of a look-up or feed page.
     answer_within: Duration = duration(), restart;
-    /// Between the time stamp of a signed delivery and our clock.
+    /// Difference between the time stamp of a signed delivery and our clock.
     signature_tolerance: Duration = duration(), live;
-    /// From our clock to the date of an event.
+    /// How far an event may be dated ahead of our clock.
     future_tolerance: Duration = duration(), live;
-    /// Without a webhook, after which an app is called silent; `None` is never.
+    /// Time without a webhook after which an app is silent; `None` is never.
     silent_after: Option<Duration> = fixed(TEXT, duration_or_never), live;
     /// Bodies in quarantine.
     quarantine_rows: usize = count(1..=1000 * MANY), restart;
@@ -184,18 +184,18 @@ settings_section! {
     pub struct ReadSettings, "reads";
     /// Threads that look up one app user.
     look_up_readers: usize = count(1..=256), restart_section;
-    /// Threads for everything that reads many rows.
+    /// Threads for reads of many rows.
     long_readers: usize = count(1..=256), restart_section;
     /// Long reads that may wait for one of these.
     long_waiting: usize = count(0..=MANY), restart_section;
-    /// From the question to the answer of a long read.
+    /// Time limit of a long read.
     long_within: Duration = duration(), restart_section;
 }
 
 settings_section! {
     /// `[store]`
     pub struct StoreSettings, "store";
-    /// Where the database is.
+    /// The location of the database.
     url: StoreUrl = fixed(TEXT, store_url), restart;
     /// Bytes of write-ahead log from which a checkpoint starts.
     wal_checkpoint: u64 = fixed(SIZE, bytes), restart;
@@ -204,7 +204,7 @@ settings_section! {
 }
 
 settings_section! {
-    /// `[retention]`; nothing is no bound.
+    /// `[retention]`; `None` is no bound.
     pub struct RetentionSettings, "retention";
     /// Age of journal entries.
     history_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
@@ -234,20 +234,20 @@ settings_section! {
 settings_section! {
     /// `[backup]`
     pub struct BackupSettings, "backup";
-    /// Where the service keeps backups; none turns them off.
+    /// The folder of backups; `None` turns them off.
     folder: Option<PathBuf> = path(), live;
-    /// From one to the next.
+    /// Time between two backups.
     every: Duration = duration(), live;
-    /// How many are kept; at least one.
+    /// Backups that stay; at least one.
     keep: usize = count(1..=MANY), live;
 }
 
 settings_section! {
     /// `[log]`
     pub struct LogSettings, "log";
-    /// How a line looks.
+    /// The format of a line.
     format: LogFormat = fixed(TEXT, log_format), restart;
-    /// How much is logged, unless `RUST_LOG` says otherwise.
+    /// The level, unless `RUST_LOG` is set.
     level: LevelFilter = fixed(TEXT, log_level), restart;
 }
 
@@ -256,15 +256,15 @@ settings_section! {
 pub struct AppSettings {
     /// The `_id` of the app; not empty.
     pub id: String,
-    /// For people; the id unless set.
+    /// The display name; the id unless set.
     pub name: String,
-    /// What clients send as `app-token`; never empty.
+    /// The `app-token` of clients; never empty.
     pub app_token: Option<Secret>,
-    /// What its webhooks may carry; at least one, none of them empty.
+    /// Secrets of its webhooks; at least one, none empty.
     pub webhook_secrets: Vec<Secret>,
-    /// What its JWTs may be signed with.
+    /// Keys of its JWTs.
     pub keys: Vec<SigningKey>,
-    /// Without a webhook of it, after which it is called silent; that of all apps unless set.
+    /// Time without a webhook after which it is silent; `ingest.silent_after` unless set.
     pub silent_after: Option<Duration>,
     /// `hasIcon` of init.
     pub has_icon: bool,
@@ -316,18 +316,18 @@ impl SigningKey {
     }
 }
 
-/// A value that is never shown: its `Debug` is `***`, and it has no `Display`, no `==` (comparing is
-/// for constant-time code) and no serialisation.
+/// A value that is never shown: its `Debug` is `***`. It has no `Display`, no serialisation and no `==`, which is for
+/// constant-time code.
 #[derive(Clone)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a value that must not be shown.
+    /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The value itself. Whoever calls this sees to it that it goes nowhere.
+    /// The value itself; the caller must not leak it.
     pub fn expose(&self) -> &str {
         &self.0
     }

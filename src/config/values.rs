@@ -1,4 +1,4 @@
-//! From text to a typed value. What is refused is told without quoting it.
+//! Parsers from text to typed values. Their errors never quote the value.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use tracing::level_filters::LevelFilter;
 
 use super::choices::{LogFormat, StoreUrl};
 
-/// Longer is a slip of the pen, and would overflow a clock.
+/// Longer is a typing error, and would overflow a clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Longer is for ever.
 const OLDEST: Duration = Duration::from_secs(36_525 * 24 * 3600);
 
-/// A duration such as `500ms`, `5s` or `1h 30m`: more than nothing, and at most 366 days.
+/// A duration such as `500ms`, `5s` or `1h 30m`: more than zero, and at most 366 days.
 ///
 /// # Errors
-/// What is wrong with it, without quoting it.
+/// Describes the fault without quoting the value.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
     match parsed {
@@ -28,7 +28,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How long something is kept, such as `90s`, `720h` or `30d`: more than nothing, and at most 100 years.
+/// A retention age such as `90s`, `720h` or `30d`: more than zero, and at most 100 years.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     let days = text.strip_suffix('d').and_then(|days| days.parse::<u64>().ok());
     let seconds = match days {
@@ -58,7 +58,7 @@ pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> 
     }
 }
 
-/// A size in bytes such as `512`, `100KB` or `32KiB`; more than nothing.
+/// A size in bytes such as `512`, `100KB` or `32KiB`; more than zero.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 8] = [
         ("", 1),
@@ -139,7 +139,7 @@ pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
     }
 }
 
-/// What is carried in a header or a path, where white space around it would be lost.
+/// Text for a header or a path, where surrounding white space would be lost.
 pub(super) fn header_text(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());

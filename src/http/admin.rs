@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout;
 
 use super::error::{ApiError, json};
-use super::{HttpState, State, reads};
+use super::reads;
+use super::state::{HttpState, State};
 use crate::domain::{AppId, SmoochId};
 use crate::ingest::app_activity::AppStatus;
 use crate::metrics::{AppLevel, Levels};
@@ -26,7 +27,8 @@ pub(super) async fn alive() -> Response {
 /// `?verbose` every check is a line of text, also of what does not keep it from being ready.
 pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response {
     let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
-    let look = reads::READINESS.run(&shared, |reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
+    let look =
+        reads::READINESS.run(&shared.readers, |reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
     let answers = matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_)));
     let not_stored = match shared.presence.lost() {
         Some(_) => Some("a file of the database was moved, removed or replaced"),
@@ -50,7 +52,7 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
             });
         }
         lines.push_str(&format!("    {depth} of {capacity} deliveries wait\n"));
-        let remaking = reads::REMAKING.run(&shared, SqliteReader::remaking).await.unwrap_or_default();
+        let remaking = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await.unwrap_or_default();
         for (name, done, of) in remaking {
             lines.push_str(&format!("[!]{name}: being made anew, {done} of {of}\n"));
         }
@@ -85,14 +87,14 @@ fn heard(told: &AppStatus) -> String {
 
 /// How many rows every derived table lacks that may be filled beside everything else.
 async fn remaking(shared: &HttpState) -> Vec<(&'static str, u64)> {
-    let found = reads::REMAKING.run(shared, SqliteReader::remaking).await.unwrap_or_default();
+    let found = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await.unwrap_or_default();
     let left = |name| found.iter().find(|(of, ..)| *of == name).map_or(0, |(_, done, of)| (of - done).max(1));
     ["seen", "search"].map(|name| (name, left(name))).to_vec()
 }
 
 /// GET `/metrics`: everything counted, as OpenMetrics text.
 pub(super) async fn metrics(shared: State) -> Response {
-    let census = shared.census.last(&shared).await;
+    let census = shared.metric_counts.last(&shared.readers).await;
     let feeds = census.iter().flat_map(|census| &census.feeds);
     let feeds: BTreeMap<&AppId, (u64, u64)> =
         feeds.map(|(app, oldest, last)| (app, (*oldest, *last))).collect();
@@ -114,7 +116,7 @@ pub(super) async fn metrics(shared: State) -> Response {
         users: census.as_ref().map(|census| census.users),
         quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
         apps: shared.app_activity.statuses().into_iter().map(app).collect(),
-        reads: reads::levels(&shared),
+        reads: reads::levels(&shared.readers),
         remaking: remaking(&shared).await,
     };
     let mut response = shared.metrics.text(&levels).into_response();

@@ -13,7 +13,8 @@ use serde_json::json;
 
 use super::body::{self, BodyLimits};
 use super::error::{ApiError, json};
-use super::{HttpState, State, reads, webhooks};
+use super::state::{HttpState, State};
+use super::{reads, webhooks};
 use crate::clock::now_ms;
 use crate::ingest::queue::RetryJob;
 use crate::rebuild::{self, Comparison};
@@ -57,7 +58,7 @@ fn not_held() -> ApiError {
 pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
     let quarantined = move |reader: &mut SqliteReader| reader.quarantined(seq);
-    let held = reads::QUARANTINED.run(&shared, quarantined).await?;
+    let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
     let held = held.ok_or_else(not_held)?;
     let now = now_ms();
     let read = webhooks::read(&shared, &held.app, now, &held.body);
@@ -111,7 +112,7 @@ struct RebuildRequest {
 /// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: those that are not whole yet, and those that could not be
 /// made anew.
 pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let bounds = BodyLimits { bytes: REBUILD_BYTES, time: shared.bounds.body_timeout };
+    let bounds = BodyLimits { bytes: REBUILD_BYTES, time: shared.limits.body_timeout };
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
@@ -157,7 +158,7 @@ async fn make_anew(shared: &HttpState, names: &[String]) -> Result<Response, Api
     shared.queue.tick();
     // Those that are only asked for are looked at first: from there each goes over to the others.
     let asked: Vec<&str> = shared.damaged_tables.raised().collect();
-    let begun = reads::REMAKING.run(shared, SqliteReader::remaking).await?;
+    let begun = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await?;
     let begun = begun.into_iter().map(|(name, ..)| name);
     let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
     let failed: Vec<&str> = shared.damaged_tables.failed().collect();

@@ -13,11 +13,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::addresses::AsWritten;
 use super::auth::Caller;
+use super::cors::BrowserAccess;
 use super::error::{ApiError, json};
 use super::export_format::{ExportFormat, OF_PAGES};
-use super::middleware::BrowserAccess;
 use super::parameters::BRAND_PARAMETER;
-use super::{HttpState, body, parameters, reads};
+use super::state::HttpState;
+use super::{body, parameters, query, reads};
 use crate::clock::now_ms;
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
@@ -70,11 +71,11 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
             browser.may_read(&caller.authority);
         }
         shared.rates.take(&caller.credential)?;
-        let query = parameters::read(&uri)?;
+        let query = query::read(&uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let of_no_use: &[&str] = if ExportFormat::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
         parameters::of_call(&parts.method, route).check_but_for(of_no_use, &query)?;
-        let bounds = body::BodyLimits { bytes: shared.bounds.rest_body, time: shared.bounds.body_timeout };
+        let bounds = body::BodyLimits { bytes: shared.limits.rest_body, time: shared.limits.body_timeout };
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
         } else {
@@ -105,18 +106,13 @@ impl ApiRequest {
         let user = user.ok_or_else(|| {
             ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
         })?;
-        Ok(Name::from(user).in_brand(self.brand()?))
+        Ok(Name::from(user).in_brand(self.brand()?.as_deref()))
     }
 
     /// The brand in which a `userId` is looked for, if the query names one.
-    pub(super) fn brand(&self) -> Result<Option<&str>, ApiError> {
-        match self.query.iter().find(|(name, _)| name == BRAND_PARAMETER) {
-            Some((_, brand)) if brand.is_empty() => {
-                Err(ApiError::bad_request(format!("{BRAND_PARAMETER} must not be empty")))
-            }
-            Some((_, brand)) => Ok(Some(brand)),
-            None => Ok(None),
-        }
+    pub(super) fn brand(&self) -> Result<Option<String>, ApiError> {
+        let brand = query::value(&self.query, BRAND_PARAMETER);
+        brand.map(|brand| query::text(BRAND_PARAMETER, brand)).transpose()
     }
 
     /// The path as it was asked for.
@@ -138,7 +134,7 @@ impl ApiRequest {
         read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
     ) -> Result<T, ApiError> {
         let body: &[u8] = if is_blank(&self.body) { b"{}" } else { &self.body };
-        let document = Json::parse(body, self.shared.bounds.json_depth)
+        let document = Json::parse(body, self.shared.limits.json_depth)
             .map_err(|malformed| ApiError::bad_request(format!("The body is not JSON: {malformed}")))?;
         if !matches!(document.value, Json::Object(_)) {
             return Err(ApiError::bad_request("The body must be a JSON object"));
@@ -228,7 +224,7 @@ impl ApiRequest {
     ) -> Result<T, ApiError> {
         let (app, name) = (self.caller.app.clone(), self.user()?);
         let (wanted, authority) = (name.clone(), self.caller.authority.clone());
-        let found = reads::APP_USER.run(&self.shared, move |reader| {
+        let found = reads::APP_USER.run(&self.shared.readers, move |reader| {
             let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(None) };
             let first = match secures(&authority, &view) {
                 Ok(_) if is_of_several(&authority, reader, &app)? => Err(Refusal::SeveralUsers),

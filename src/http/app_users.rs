@@ -80,7 +80,7 @@ pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (surviving, discarded) = request.read(rest::v1::merge)?;
     let brand = request.brand()?;
-    let [surviving, discarded] = [surviving, discarded].map(|user| user.or_in_brand(brand));
+    let [surviving, discarded] = [surviving, discarded].map(|user| user.or_in_brand(brand.as_deref()));
     request.ask(Action::Merge { surviving, discarded }).await?;
     Ok(json(StatusCode::OK, "{}"))
 }

@@ -140,3 +140,11 @@ fn broken(error: &(dyn Error + 'static)) -> ApiError {
     }
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "incomplete_body", "The body breaks off")
 }
+
+/// The refusal of a compressed body: inflating is how a small body becomes a large one.
+pub(super) fn refuse_compressed(headers: &HeaderMap) -> Option<ApiError> {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))?;
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Some(ApiError::new(status, "unsupported_media_type", "Compressed bodies are not read"))
+}

@@ -5,10 +5,7 @@ use axum::response::Response;
 
 use super::api_request::{ApiRequest, UserRepresentation, no_user};
 use super::error::{ApiError, json};
-use crate::config::AppSettings;
 use crate::domain::command::{Action, Authority};
-use crate::domain::json_text;
-use crate::smooch::json::write_string;
 use crate::smooch::{iso, rest, v1};
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
@@ -28,24 +25,6 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
     let app = request.shared.inits.get(&request.caller.app).map_or("{}", String::as_str);
     let text = format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view));
     Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, text)))
-}
-
-/// What init tells of an app: all that any of Smooch's clients ever read there.
-pub(super) fn app_text(app: &AppSettings) -> String {
-    let mut text = String::from("{\"_id\":");
-    write_string(&app.id, &mut text);
-    if let Some(token) = &app.app_token {
-        text.push_str(",\"appToken\":");
-        write_string(token.expose(), &mut text);
-    }
-    text.push_str(",\"name\":");
-    write_string(&app.name, &mut text);
-    text.push_str(&format!(",\"hasIcon\":{},\"apnEnabled\":{}", app.has_icon, app.apn_enabled));
-    if let Some(project) = &app.gcm_project {
-        text.push_str(&format!(",\"gcmProject\":{}", json_text(project)));
-    }
-    text.push_str(",\"settings\":{\"web\":{\"channels\":{}}},\"integrations\":[]}");
-    text
 }
 
 /// PUT `…/devices/{id}`: what is given is changed, also within `info`; the rest stays.

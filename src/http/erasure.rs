@@ -6,10 +6,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::time::{Instant, sleep};
 
-use super::HttpState;
 use super::api_request::ApiRequest;
 use super::error::{ApiError, json};
+use super::query::{boolean, value};
 use super::reads;
+use super::state::HttpState;
 use crate::domain::SmoochId;
 use crate::domain::command::{Action, Name};
 use crate::smooch::iso;
@@ -33,19 +34,12 @@ pub(super) enum DeleteMode {
 impl DeleteMode {
     /// `erase=true`, and with it `only=true`. What the call does not know was refused before.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
-        let truth = |name: &str| match query.iter().find(|(key, _)| key == name) {
-            None => Ok(false),
-            Some((_, value)) => {
-                value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
-            }
-        };
-        match (truth("erase")?, truth("only")?) {
-            (true, only) => Ok(Self::Erasure { only }),
-            // Whichever it says: who writes it means to erase.
-            (false, _) if query.iter().any(|(key, _)| key == "only") => {
-                Err(ApiError::bad_request("only goes with erase=true"))
-            }
-            (false, _) => Ok(Self::Removal),
+        let flag = |name| value(query, name).map(|value| boolean(name, value)).transpose();
+        match (flag("erase")?.unwrap_or(false), flag("only")?) {
+            (true, only) => Ok(Self::Erasure { only: only.unwrap_or(false) }),
+            // Also `only=false`: the caller means to erase.
+            (false, Some(_)) => Err(ApiError::bad_request("only goes with erase=true")),
+            (false, None) => Ok(Self::Removal),
         }
     }
 }
@@ -63,7 +57,7 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
         request.shared.queue.tick();
         let (app, erased) = (request.caller.app.clone(), id.clone());
         let look = move |reader: &mut SqliteReader| reader.receipt(&app, &erased);
-        let receipt = reads::RECEIPT.run(&request.shared, look).await?;
+        let receipt = reads::RECEIPT.run(&request.shared.readers, look).await?;
         let is_done = receipt.as_ref().is_some_and(|receipt| receipt.done.is_some());
         if is_done || Instant::now() >= until {
             let missing = || ApiError::unavailable("unavailable", "The receipt is not there yet; try again");
@@ -90,7 +84,7 @@ async fn whom(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId,
         let is_id = view.as_ref().is_some_and(|view| view.ids().any(|id| *id == named));
         Ok(view.filter(|_| !(only && is_id)).map_or(named, |view| view.id))
     };
-    reads::APP_USER.run(&request.shared, find).await
+    reads::APP_USER.run(&request.shared.readers, find).await
 }
 
 /// What lies beside the database, each file by its name.
@@ -114,7 +108,7 @@ impl RemainingFiles {
             return Self { leftovers: vec!["(not looked for)".to_owned()], ..Self::default() };
         };
         for path in removed {
-            tracing::info!(path = %path.display(), "what unfinished work had left was removed");
+            tracing::info!(path = %path.display(), "removed an unfinished file of a killed process");
         }
         let leftovers = left.into_iter().map(|left| {
             let name = left.path.file_name().unwrap_or_default().to_string_lossy().into_owned();

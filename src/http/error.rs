@@ -58,6 +58,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", description)
     }
 
+    /// 405.
+    pub(super) fn method_not_allowed() -> Self {
+        let why = "This address does not take that method";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", why)
+    }
+
     pub(super) fn not_found(description: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", description)
     }

@@ -1,6 +1,8 @@
 //! In which form a list of app users is answered.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
+
+use super::accept::accepted_types;
 
 /// Parameters that only a list in pages has.
 pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
@@ -22,9 +24,7 @@ impl ExportFormat {
 
     /// What a caller accepts: the first of the forms that a list can have. Nothing for pages of JSON.
     pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let mut kinds = accepted.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next());
-        let form = kinds.find_map(|kind| match kind.unwrap_or("").trim().to_ascii_lowercase().as_str() {
+        let form = accepted_types(headers).find_map(|kind| match kind.as_str() {
             "application/x-ndjson" => Some(Some(Self::Ndjson)),
             "text/csv" => Some(Some(Self::Csv)),
             "application/json" | "application/*" | "*/*" => Some(None),

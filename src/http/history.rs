@@ -12,7 +12,7 @@ use axum::response::Response;
 use super::api_request::{ApiRequest, no_user};
 use super::error::{ApiError, json};
 use super::page_links::PageLinks;
-use super::parameters::limit;
+use super::query::limit;
 use super::reads;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, SmoochId, View, timestamp};
@@ -77,9 +77,9 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let asked = HistoryRequest::read(&request.query)?;
     let (app, name, most) =
-        (request.caller.app.clone(), request.user()?, request.shared.bounds.history_events);
+        (request.caller.app.clone(), request.user()?, request.shared.limits.history_events);
     let read = move |reader: &mut SqliteReader| Ok(page(reader, &app, &name, most, &asked));
-    let (text, after) = reads::HISTORY.run(&request.shared, read).await??;
+    let (text, after) = reads::HISTORY.run(&request.shared.readers, read).await??;
     let after = after.map(|after| after.to_string());
     let links = PageLinks::of(&request, &["after"], None, after.as_deref().map(|after| ("after", after)));
     Ok(links.head(json(StatusCode::OK, format!("{{{text},{}}}", links.member()))))
@@ -320,10 +320,10 @@ impl AsOf {
 pub(super) async fn then(request: &ApiRequest, then: &PastRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (app, name, most) =
-        (request.caller.app.clone(), request.user()?, request.shared.bounds.history_events);
+        (request.caller.app.clone(), request.user()?, request.shared.limits.history_events);
     let then = *then;
     let read = move |reader: &mut SqliteReader| Ok(as_of(reader, &app, &name, most, &then));
-    Ok(json(StatusCode::OK, reads::THEN.run(&request.shared, read).await??))
+    Ok(json(StatusCode::OK, reads::THEN.run(&request.shared.readers, read).await??))
 }
 
 /// What [`then`] answers, as text.

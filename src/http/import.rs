@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::body::{self, BodyLimits};
 use super::error::{ApiError, json};
-use super::{HttpState, State, parameters};
+use super::query;
+use super::state::{HttpState, State};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade};
 use crate::ingest::queue::{ImportJob, ImportResult, SubmitError};
@@ -32,9 +33,8 @@ pub(super) async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let query = parameters::read(&uri)?;
-    let app = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, app)| app.as_str());
-    let (app, default) = (app("app"), app("default"));
+    let query = query::read(&uri)?;
+    let (app, default) = (query::value(&query, "app"), query::value(&query, "default"));
     if let Some(unknown) = app.filter(|app| !shared.inits.contains_key(&AppId::from(*app))) {
         let mut known: Vec<&str> = shared.inits.keys().map(AppId::as_str).collect();
         known.sort_unstable();
@@ -44,7 +44,7 @@ pub(super) async fn receive(
         );
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "app_not_found", why));
     }
-    let bounds = BodyLimits { bytes: PIECE, time: shared.bounds.body_timeout };
+    let bounds = BodyLimits { bytes: PIECE, time: shared.limits.body_timeout };
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
@@ -85,8 +85,8 @@ async fn learn(
     line: &[u8],
 ) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
-    let latest = received * 1000 + shared.bounds.future_tolerance.as_micros() as i64;
-    let bounds = smooch::BodyLimits { depth: shared.bounds.json_depth, events: 1, latest };
+    let latest = received * 1000 + shared.limits.future_tolerance.as_micros() as i64;
+    let bounds = smooch::BodyLimits { depth: shared.limits.json_depth, events: 1, latest };
     let told = match smooch::import::parse_line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),

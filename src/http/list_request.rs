@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::parameters::BRAND_PARAMETER;
-use super::parameters::limit;
+use super::query::{boolean, limit, text};
 use super::reads::{self, ReadKind};
 use crate::domain::list::{Filter, Query, Sort};
 use crate::domain::{AppVersion, View, timestamp};
@@ -128,19 +128,19 @@ impl ListRequest {
                 name if name == words.limit => asked.limit = limit(name, value, words.most)?,
                 name if name == words.after => after = Some((words.after, value)),
                 name if Some(name) == words.before => before = words.before.map(|name| (name, value)),
-                name if Some(name) == words.identity => filter.identity_email = some(name, value)?,
+                name if Some(name) == words.identity => filter.identity_email = Some(text(name, value)?),
                 "userId" | "externalId" if filter.user_id.is_some() => {
                     return Err(ApiError::bad_request(
                         "userId and externalId are the same: give one of them",
                     ));
                 }
-                name if Some(name) == words.user_id => filter.user_id = some(name, value)?,
-                BRAND_PARAMETER => filter.brand = some(name, value)?,
-                "q" => filter.q = some(name, value)?,
-                "userId" => filter.user_id = some(name, value)?,
-                "email" => filter.email = some(name, value)?,
-                "platform" => filter.client.platform = some(name, value)?,
-                "appVersion" => filter.client.version = some(name, value)?,
+                name if Some(name) == words.user_id => filter.user_id = Some(text(name, value)?),
+                BRAND_PARAMETER => filter.brand = Some(text(name, value)?),
+                "q" => filter.q = Some(text(name, value)?),
+                "userId" => filter.user_id = Some(text(name, value)?),
+                "email" => filter.email = Some(text(name, value)?),
+                "platform" => filter.client.platform = Some(text(name, value)?),
+                "appVersion" => filter.client.version = Some(text(name, value)?),
                 "appVersionSince" => filter.client.version_since = Some(version(name, value)?),
                 "appVersionBefore" => filter.client.version_before = Some(version(name, value)?),
                 "identified" => filter.identified = Some(boolean(name, value)?),
@@ -196,7 +196,7 @@ impl ListRequest {
             }
             Ok(Some(ShownPage { users: show(&page.users), ends: page.ends, next: page.next }))
         };
-        let page = kind.run(&request.shared, read).await?;
+        let page = kind.run(&request.shared.readers, read).await?;
         request.shared.presence.mark_told();
         page.ok_or_else(|| {
             ApiError::expired(
@@ -213,7 +213,7 @@ impl ListRequest {
             CountMode::UpTo(most) => (most, COUNT_PIECES),
             CountMode::Exact => (u64::MAX, usize::MAX),
         };
-        let read = reads::COUNT.begin(&request.shared)?;
+        let read = reads::COUNT.begin(&request.shared.readers)?;
         let (mut fit, mut after) = (0, None);
         for _ in 0..pieces {
             let (filter, app): (Filter, _) = (self.query.filter.clone(), request.caller.app.clone());
@@ -245,18 +245,6 @@ fn count(value: &str) -> Result<CountMode, ApiError> {
                 ))
             }),
     }
-}
-
-/// A text that says something.
-fn some(name: &str, value: &str) -> Result<Option<String>, ApiError> {
-    if value.is_empty() {
-        return Err(ApiError::bad_request(format!("{name} must not be empty")));
-    }
-    Ok(Some(value.to_owned()))
-}
-
-fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
-    value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
 }
 
 fn version(name: &str, value: &str) -> Result<AppVersion, ApiError> {

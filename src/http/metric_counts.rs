@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{HttpState, reads};
+use super::reads;
 use crate::domain::AppId;
+use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Reader};
 
@@ -37,18 +38,18 @@ impl MetricCounts {
     }
 
     /// The last count: one of this moment, unless counting takes long. Nothing before the first.
-    pub(super) async fn last(&self, shared: &Arc<HttpState>) -> Option<store::Census> {
+    pub(super) async fn last(&self, readers: &Readers<SqliteReader>) -> Option<store::Census> {
         if let Ok(mut next) = self.next.clone().try_lock_owned()
             && next.is_none_or(|next| next <= Instant::now())
         {
-            let (apps, last, shared) = (self.apps.clone(), self.last.clone(), shared.clone());
+            let (apps, last, readers) = (self.apps.clone(), self.last.clone(), readers.clone());
             // Beside this call, so that a count that takes long is good for the next one.
             let count = tokio::spawn(async move {
                 let count = move |reader: &mut SqliteReader| {
                     let began = Instant::now();
                     Ok((reader.census(&apps)?, began.elapsed()))
                 };
-                match reads::CENSUS.run_beside(&shared, count).await {
+                match reads::CENSUS.run_beside(&readers, count).await {
                     Ok((census, took)) => {
                         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(census);
                         *next = Some(Instant::now() + took * REST);

@@ -2,11 +2,12 @@
 //! does anything: `DELETE …?errase=true` would remove instead of erasing, and the caller would never learn of it.
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{Method, Uri};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use super::query;
 
 /// The parameter of every call about one app user that says in which brand it is meant.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
@@ -119,12 +120,6 @@ pub(super) fn of_call(method: &Method, route: &str) -> &'static CallParameters {
     ALL.iter().find(is_it).unwrap_or(&NONE)
 }
 
-/// The query of an address. 400 if it is not form-encoded UTF-8.
-pub(super) fn read(uri: &Uri) -> Result<Vec<(String, String)>, ApiError> {
-    serde_urlencoded::from_str(uri.query().unwrap_or(""))
-        .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))
-}
-
 impl CallParameters {
     /// Refuses a parameter that the call does not know, with the names that it knows, and one that is there
     /// twice: nobody could say which of the two is meant.
@@ -169,17 +164,11 @@ fn shown(name: &str) -> String {
 pub(super) async fn only_known(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let call = of_call(request.method(), route);
-    match read(request.uri()).and_then(|given| call.check(&given)) {
+    match query::read(request.uri()).and_then(|given| call.check(&given)) {
         // What has no row has no route, and is answered as such.
         Err(refusal) if !call.open && !call.call.is_empty() => refusal.into_response(),
         _ => next.run(request).await,
     }
-}
-
-/// How many a page may hold.
-pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
-    let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
-    limit.ok_or_else(|| ApiError::bad_request(format!("{name} must be from 1 to {most}")))
 }
 
 #[cfg(test)]

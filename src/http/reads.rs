@@ -3,11 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::HttpState;
 use super::error::ApiError;
 use crate::metrics::ReadLevel;
 use crate::store;
-use crate::store::readers::{ActiveRead, LaneLoad, ReadClass};
+use crate::store::readers::{ActiveRead, LaneLoad, ReadClass, Readers};
 use crate::store::sqlite::SqliteReader;
 
 /// A row of the table.
@@ -170,26 +169,29 @@ pub(super) fn of_call(call: &str) -> Option<Value> {
 
 impl ReadKind {
     /// Admits a read. 503 where too many of its class wait.
-    pub(super) fn begin(&self, shared: &HttpState) -> Result<ActiveRead<SqliteReader>, ApiError> {
-        Ok(shared.readers.begin(self.class)?)
+    pub(super) fn begin(
+        &self,
+        readers: &Readers<SqliteReader>,
+    ) -> Result<ActiveRead<SqliteReader>, ApiError> {
+        Ok(readers.begin(self.class)?)
     }
 
     /// Runs a read of the service itself, of which there is one at a time.
     pub(super) async fn run_beside<T: Send + 'static>(
         &self,
-        shared: &HttpState,
+        readers: &Readers<SqliteReader>,
         read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
-        Ok(shared.readers.run_beside(self.class, read).await?)
+        Ok(readers.run_beside(self.class, read).await?)
     }
 
     /// Admits a read, and runs it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        shared: &HttpState,
+        readers: &Readers<SqliteReader>,
         read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let found = shared.readers.run(self.class, read).await;
+        let found = readers.run(self.class, read).await;
         found.map_err(|error| match error {
             // Nobody can ask for less than one row.
             store::Error::Interrupted if self.class == ReadClass::LookUp => {
@@ -201,14 +203,14 @@ impl ReadKind {
 }
 
 /// How the readers stand, for the metrics.
-pub(super) fn levels(shared: &HttpState) -> Vec<ReadLevel> {
+pub(super) fn levels(readers: &Readers<SqliteReader>) -> Vec<ReadLevel> {
     let level = |(class, load): (ReadClass, LaneLoad)| {
         let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;
         let ended =
             [("answered", answered), ("refused", refused), ("timed_out", timed_out), ("hung_up", hung_up)];
         ReadLevel { class: class.name(), running, waiting, ended }
     };
-    ReadClass::ALL.into_iter().zip(shared.readers.loads()).map(level).collect()
+    ReadClass::ALL.into_iter().zip(readers.loads()).map(level).collect()
 }
 
 #[cfg(test)]

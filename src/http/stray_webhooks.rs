@@ -14,7 +14,7 @@ use super::body::{self, BodyLimits};
 use super::error::ApiError;
 use super::request_id::Route;
 use super::signature::{self, WebhookCredential};
-use super::{HttpState, State};
+use super::state::{HttpState, State};
 use crate::clock::now_ms;
 use crate::domain::AppId;
 use crate::metrics::WebhookOutcome;
@@ -81,7 +81,7 @@ pub(super) async fn other_method(shared: State, request: Request) -> Response {
             }
         }
     }
-    super::no_method().await.into_response()
+    ApiError::method_not_allowed().into_response()
 }
 
 fn peer(extensions: &axum::http::Extensions) -> String {
@@ -95,11 +95,11 @@ async fn sender(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Option<AppId>, Body), ApiError> {
-    match shared.secrets.proof(headers, now_ms() / 1000, shared.bounds.signature_tolerance) {
+    match shared.secrets.proof(headers, now_ms() / 1000, shared.limits.signature_tolerance) {
         Err(_) => Ok((None, body)),
         Ok(WebhookCredential::Secret(app)) => Ok((Some(app.clone()), body)),
         Ok(signature) => {
-            let bounds = BodyLimits { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
+            let bounds = BodyLimits { bytes: shared.limits.webhook_body, time: shared.limits.body_timeout };
             let bytes = body::read(headers, body, bounds, &mut shared.bodies.share(false)).await?;
             let app = shared.secrets.verify(&signature, &bytes).ok().cloned();
             Ok((app, bytes.into()))

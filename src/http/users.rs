@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::{ApiError, json};
 use super::page_links::PageLinks;
-use super::parameters::limit;
+use super::query::limit;
 use super::{list_request, reads};
 use crate::domain::View;
 use crate::domain::command::Action;

@@ -11,11 +11,12 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::addresses::without_padding;
+use super::body;
 use super::body::{BodyLimits, Share};
 use super::error::{ApiError, json};
 use super::request_id::Route;
 use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
-use super::{HttpState, State, body};
+use super::state::{HttpState, State};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
 use crate::ingest::queue::{SubmitError, WebhookJob, WebhookResult};
@@ -90,11 +91,11 @@ impl WebhookHead<'_> {
 }
 
 async fn take(shared: &HttpState, request: &WebhookHead<'_>, body: Body) -> Result<WebhookResult, ApiError> {
-    let bounds = BodyLimits { bytes: shared.bounds.webhook_body, time: shared.bounds.body_timeout };
-    super::compressed(request.headers)
+    let bounds = BodyLimits { bytes: shared.limits.webhook_body, time: shared.limits.body_timeout };
+    body::refuse_compressed(request.headers)
         .map_or(Ok(()), Err)
         .map_err(|error| refused(shared, request, error))?;
-    let proof = shared.secrets.proof(request.headers, now_ms() / 1000, shared.bounds.signature_tolerance);
+    let proof = shared.secrets.proof(request.headers, now_ms() / 1000, shared.limits.signature_tolerance);
     let proof = proof.and_then(|proof| match proof {
         WebhookCredential::Secret(app) => request.names(app).map(WebhookCredential::Secret),
         signature => Ok(signature),
@@ -182,10 +183,10 @@ pub(super) fn read(
     received: i64,
     body: &[u8],
 ) -> Result<Vec<Read>, Unusable> {
-    let tolerance = i64::try_from(shared.bounds.future_tolerance.as_micros()).unwrap_or(i64::MAX);
+    let tolerance = i64::try_from(shared.limits.future_tolerance.as_micros()).unwrap_or(i64::MAX);
     let bounds = smooch::BodyLimits {
-        depth: shared.bounds.json_depth,
-        events: shared.bounds.webhook_events,
+        depth: shared.limits.json_depth,
+        events: shared.limits.webhook_events,
         latest: (received * 1000).saturating_add(tolerance),
     };
     let delivery = smooch::parse_webhook(body, &bounds)?;

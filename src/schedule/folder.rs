@@ -1,4 +1,4 @@
-//! The folder of backups by the clock: which of its files count, and since when.
+//! The folder of scheduled backups: which of its files are valid.
 
 use std::fs;
 use std::io;
@@ -8,40 +8,40 @@ use jiff::Timestamp;
 
 use crate::store::sqlite::{self, Output, OutputKind};
 
-/// What the file of a backup by the clock is called: the time in it sorts, and nothing else is ever deleted.
+/// File name of a scheduled backup, sortable by time. No other file is ever deleted.
 const NAME: &str = "rollcall-%Y-%m-%dT%H-%M-%S%.fZ.db";
-/// What is said of a name of the future.
-const AHEAD: &str = "has a name of the future: a clock was ahead";
+/// The reason for ignoring a file name of the future.
+const AHEAD: &str = "is dated in the future: a clock was ahead";
 
-/// What is in a folder of backups.
+/// The contents of a folder of backups.
 #[derive(Debug, Default)]
 pub struct BackupFolder {
-    /// The backups that count, each with when it was made, the oldest first.
+    /// The valid backups with their times, the oldest first.
     pub counted: Vec<(Timestamp, PathBuf)>,
-    /// Those whose names are of the future, sorted: a clock was ahead. When they were made cannot be told, so they are
-    /// never the newest, and none is deleted.
+    /// Backups dated in the future, sorted: a clock was ahead. Their real time is unknown, so none is the newest
+    /// and none is deleted.
     pub ahead: Vec<PathBuf>,
-    /// Those that a glance tells are not whole, sorted, each with what is wrong. They do not count either.
+    /// Incomplete backups, by a quick check, sorted, each with its fault.
     pub flawed: Vec<(PathBuf, String)>,
 }
 
 impl BackupFolder {
-    /// The files that do not count, each with why.
+    /// The ignored files, each with the reason.
     pub fn doubtful(&self) -> impl Iterator<Item = (&Path, &str)> {
         let flawed = self.flawed.iter().map(|(path, what)| (path.as_path(), what.as_str()));
         self.ahead.iter().map(|path| (path.as_path(), AHEAD)).chain(flawed)
     }
 
-    /// When the newest backup that counts was made.
+    /// The time of the newest valid backup.
     pub fn newest(&self) -> Option<Timestamp> {
         self.counted.last().map(|(taken, _)| *taken)
     }
 }
 
-/// Looks at a folder of backups of a database.
+/// Reads a folder of backups of a database. A missing folder is empty.
 ///
 /// # Errors
-/// The folder cannot be read; that it is not there is none.
+/// The folder cannot be read.
 pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<BackupFolder> {
     let mut kept = BackupFolder::default();
     let entries = match fs::read_dir(folder) {
@@ -68,13 +68,13 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Backup
     Ok(kept)
 }
 
-/// When a backup of this name was made.
+/// The time in the file name of a backup.
 pub(super) fn taken(name: &str) -> Option<Timestamp> {
     let parsed = jiff::fmt::strtime::parse(NAME, name).ok()?.to_datetime().ok()?;
     Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
-/// Removes all backups that count but the newest. What only has the name of one stays and is not counted.
+/// Deletes all valid backups but the newest `keep`. Files that only have the name of a backup stay.
 pub(super) fn forget(folder: &Path, keep: usize, database: &Path) -> io::Result<()> {
     let mut kept = look(folder, database, Timestamp::now())?.counted;
     kept.retain(|(_, path)| Output::check(path, OutputKind::Backup, Some(database)).is_ok());

@@ -1,4 +1,4 @@
-//! Why the service does not start, or ends.
+//! Errors that end the service.
 
 use std::process::ExitCode;
 
@@ -7,36 +7,36 @@ use crate::exit;
 use crate::store;
 use crate::store::sqlite::OpenError;
 
-/// Why the service did not start, or ended.
+/// An error that ends the service.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The database cannot be used any more.
+    /// The database has become unusable.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// A listener, a thread or a signal.
     #[error("{what}: {error}")]
     Io {
-        /// What was tried.
+        /// The operation.
         what: String,
-        /// What the system says.
+        /// The error of the system.
         error: std::io::Error,
     },
     /// The settings are not those of the database.
     #[error(transparent)]
     Settings(#[from] SettingsProblems),
-    /// The worker's thread ended without a word.
-    #[error("the worker panicked; nothing more can be stored by this process")]
+    /// The worker's thread panicked.
+    #[error("the worker panicked; this process cannot store any more")]
     Worker,
-    /// The worker did not finish in time. What was acknowledged is on disk.
-    #[error("stopped before the worker had finished: drain_within is over")]
+    /// The worker did not finish in time. Acknowledged jobs are on disk.
+    #[error("shutdown timed out after server.drain_within; unacknowledged jobs were dropped")]
     NotDrained,
 }
 
 impl ServerError {
-    /// 74 for input, output and a damaged file, 78 for settings, 1 for everything else.
+    /// 74 for I/O errors and damaged files, 78 for settings, 1 otherwise.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Io { .. } | Self::Store(_) => exit::IO,

@@ -13,7 +13,7 @@ use crate::http;
 use crate::http::listen::{self, Routes};
 use crate::metrics::Metrics;
 
-/// The two listeners, at first without a database behind them.
+/// The two listeners; they answer 503 until the database is open.
 pub(super) struct Listeners {
     pub(super) listen: SocketAddr,
     pub(super) admin_listen: SocketAddr,
@@ -32,8 +32,8 @@ impl Listeners {
         let (stop, stopping) = watch::channel(false);
         let (stop_admin, stopping_admin) = watch::channel(false);
         let (limits, bounds) = watch::channel(listen::ConnectionLimits::from(server));
-        let routes = Routes::from(http::starting(metrics.clone()));
-        let admin_routes = Routes::from(http::admin_starting(server));
+        let routes = Routes::from(http::starting_router(metrics.clone()));
+        let admin_routes = Routes::from(http::starting_admin_router(server));
         let public =
             tokio::spawn(listen::serve(public, routes.clone(), bounds.clone(), metrics.clone(), stopping));
         // Connections to the admin listener are not counted as the public one's.

@@ -1,4 +1,4 @@
-//! The database, opened to be written by one and read by several.
+//! Opens the database: one writer, several readers.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use crate::store::export::Export as _;
 use crate::store::readers::{LaneBounds, Readers};
 use crate::store::sqlite::{self, Sqlite, SqliteReader, StoreOptions};
 
-/// Followers read on beside one whose page is large.
+/// Threads for the change feed: one large page does not block the others.
 const FEED_READERS: usize = 2;
 
-/// Reads of the feed that may wait, and look-ups.
+/// Look-ups, and reads of the feed, that may wait.
 const WAITING: usize = 4096;
 
-/// A probe is answered within this time.
+/// Time limit of a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Opens the database, to be written by one and read by several.
+/// Opens the database: one writer, several readers.
 pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), ServerError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&StoreOptions {
@@ -49,20 +49,20 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>
     Ok((store, readers.map_err(io("reader threads"))?))
 }
 
-/// A settings file that lost its apps must not have their webhooks answered 401, which is final.
+/// Refuses the demo app on a database of other apps: their webhooks would be answered 401, which is final.
 fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), ServerError> {
     let stored: Vec<String> = reader.apps()?.iter().map(|app| app.as_str().to_owned()).collect();
     Ok(settings.check_apps(&stored)?)
 }
 
-/// Removes what a process that was killed has left of a rebuild, a backup, a restore or an export.
+/// Removes files that killed processes left of a rebuild, a backup, a restore or an export.
 fn clear_leftovers(settings: &Settings, database: &Path) {
     let folders: Vec<_> = settings.backup.folder.iter().cloned().collect();
     let (left, removed) = sqlite::remove_leftovers(database, &folders);
     for path in removed {
-        tracing::info!(path = %path.display(), "what unfinished work had left was removed");
+        tracing::info!(path = %path.display(), "removed an unfinished file of a killed process");
     }
     for (path, error) in left.into_iter().filter_map(|left| Some((left.path, left.error?))) {
-        tracing::warn!(path = %path.display(), error, "an unfinished file, which holds personal data, cannot be removed: {error}");
+        tracing::warn!(path = %path.display(), error, "cannot remove an unfinished file, which holds personal data: {error}");
     }
 }

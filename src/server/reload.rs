@@ -1,4 +1,4 @@
-//! What a running service takes over from settings that have changed.
+//! Reload of the settings by a running service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::supervisor;
 
-/// The settings in force, and whoever goes by them.
+/// The settings in force, and the parts that use them.
 pub(super) struct Runtime {
-    /// Of the start: what only a restart changes is as it says.
+    /// Settings of the start, which keys that need a restart still have.
     started: Settings,
     in_force: Settings,
-    /// Where the service listens, whatever the settings say now.
+    /// The bound addresses; new settings do not change them.
     listening_at: [SocketAddr; 2],
     metrics: Arc<Metrics>,
     shared: Arc<HttpState>,
     schedule: Schedule,
-    /// Ends with the rest.
+    /// Stopped by being dropped.
     _relearning: BackgroundRebuild,
     routes: Routes,
     admin_routes: Routes,
@@ -61,8 +61,8 @@ impl Runtime {
     }
 
     fn route(&self) {
-        self.routes.set(http::public(self.shared.clone()));
-        self.admin_routes.set(http::admin(self.shared.clone()));
+        self.routes.set(http::public_router(self.shared.clone()));
+        self.admin_routes.set(http::admin_router(self.shared.clone()));
     }
 
     pub(super) fn drain_within(&self) -> Duration {
@@ -73,8 +73,8 @@ impl Runtime {
         self.shared.draining.send_replace(true);
     }
 
-    /// Goes on with settings read again, all of them at once: each request has those of its beginning. If
-    /// anything is wrong with them, or they are what is left of a damaged file, nothing changes.
+    /// Reads the settings again and puts them in force together; a request keeps those of its start. Invalid
+    /// settings, or those of a truncated file, are refused and nothing changes.
     pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, SettingsProblems>) {
         supervisor::reloading();
         let read = read_again().and_then(|settings| {
@@ -93,7 +93,7 @@ impl Runtime {
                     tracing::error!("SIGHUP: {problem}");
                 }
                 let problems = problems.iter().count();
-                tracing::error!(problems, "SIGHUP: the settings are refused; those before stay in force");
+                tracing::error!(problems, "SIGHUP: reload refused; the previous settings stay in force");
                 self.metrics.reload("refused");
                 supervisor::reload_refused();
             }
@@ -107,16 +107,16 @@ impl Runtime {
         self.limits.send_replace(ConnectionLimits::from(&settings.server));
         self.schedule.reload(settings);
         let apps = settings.apps.len();
-        tracing::info!(apps, "SIGHUP: credentials and limits are those of the settings as they are now");
+        tracing::info!(apps, "SIGHUP: reloaded credentials and limits for {apps} apps");
         for key in self.started.need_restart(settings) {
-            tracing::warn!(key, "SIGHUP: {key} has changed, and holds only after a restart");
+            tracing::warn!(key, "SIGHUP: {key} changed; restart the service to apply it");
         }
         for app in &self.in_force.apps {
             if !settings.apps.iter().any(|kept| kept.id == app.id) {
                 let app = &app.id;
                 tracing::warn!(
                     app,
-                    "SIGHUP: app {app} is not in the settings any more; its webhooks are answered 401"
+                    "SIGHUP: app {app} was removed from the settings; its webhooks are answered 401"
                 );
             }
         }
@@ -124,7 +124,7 @@ impl Runtime {
     }
 }
 
-/// Says when an app falls silent, until what it gives is dropped.
+/// Logs when an app falls silent, until the set is dropped.
 fn listen_for_silence(shared: &Arc<HttpState>) -> JoinSet<()> {
     let (shared, mut listening) = (shared.clone(), JoinSet::new());
     listening.spawn(async move {

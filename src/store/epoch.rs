@@ -1,12 +1,12 @@
-//! What the numbers of the change feed count from.
+//! The epoch of the change feed's numbers.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The epoch of a database: random, and another one as soon as its numbers may mean something else than they
-/// did, as after a restore. Written as twelve hex digits.
+/// The epoch of a database: random, and replaced as soon as the numbers may mean something else than before, as
+/// after a restore. Written as twelve hex digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epoch(u64);
 
@@ -16,17 +16,17 @@ const BITS: u32 = 48;
 const DIGITS: usize = BITS as usize / 4;
 
 impl Epoch {
-    /// The epoch with this number, as a database stores it.
+    /// The epoch from its number in a database.
     pub fn of_number(number: i64) -> Option<Self> {
         u64::try_from(number).ok().filter(|number| number >> BITS == 0).map(Self)
     }
 
-    /// The number that a database stores.
+    /// Its number in a database.
     pub fn number(self) -> i64 {
         self.0 as i64
     }
 
-    /// An epoch that no database had before.
+    /// A new random epoch.
     ///
     /// # Errors
     /// The system has no randomness.
@@ -57,12 +57,12 @@ impl FromStr for Epoch {
     }
 }
 
-/// The epoch of a feed, and whether the numbers in it never had another meaning at this place.
+/// The epoch of a feed, and whether it is the first at its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedEpoch {
     /// The epoch.
     pub epoch: Epoch,
-    /// No other database was ever opened under this path: a number without an epoch is of this one.
+    /// No other database was opened at this path: a number without an epoch belongs to this one.
     pub is_first: bool,
 }
 

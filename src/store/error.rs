@@ -12,27 +12,27 @@ pub enum Error {
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// What is to be written is not what can be written, whenever it is tried. Nothing was written.
-    #[error("the database does not take this: {0}")]
+    #[error("the database rejected the row: {0}")]
     Unfit(String),
     /// A write may or may not be on disk, and asking again could be told a lie. Nothing more may
     /// be acknowledged by this process.
     #[error("the database can no longer be trusted by this process: {0}")]
     Unsure(String),
     /// A file of the database was moved, removed or replaced while it was open.
-    #[error("the database is not where it was: {0}; put its files back together, or restore a backup")]
+    #[error("a file of the database was lost: {0}; put its files back together, or restore a backup")]
     Moved(String),
     /// Too many reads wait already. Nothing was looked at.
     #[error("too many reads are waiting")]
     Busy,
     /// A read was ended at its time limit, or because nobody waits for it any more.
-    #[error("the read was ended before it had finished")]
+    #[error("the read was interrupted")]
     Interrupted,
     /// The file is damaged.
     #[error("the database is damaged: {0}; restore a backup")]
     Damaged(String),
     /// The body of an entry of the journal, by its number, is missing, cannot be unpacked, or is not the one that it
     /// came in. Everything else is served on.
-    #[error("the body of journal entry {0} is missing or damaged; `rollcall verify` names all that is")]
+    #[error("the body of journal entry {0} is missing or damaged; `rollcall verify` lists all such entries")]
     Hole(Seq),
     /// A table that is made of others is damaged. Nothing was written; [`super::Store::make_anew`] makes it whole.
     #[error("{name} is damaged ({why}), and can be made anew")]
@@ -60,9 +60,7 @@ pub enum Error {
 /// What mends a record of this table.
 fn mended_by(table: &str) -> &'static str {
     match table {
-        "app_users" => {
-            "`rollcall rebuild` learns it again from the journal, as a running service does by itself"
-        }
+        "app_users" => "`rollcall rebuild` restores it from the journal, as a running service does by itself",
         _ => "restore a backup",
     }
 }

@@ -1,8 +1,8 @@
-//! Errors of the system in words that say what to do.
+//! Messages for errors of the system that say what to do.
 
 use std::io::{Error, ErrorKind};
 
-/// What an error of a file means for whoever named the file.
+/// The message for an error about a file.
 pub fn explain(error: &Error) -> String {
     let Some(code) = error.raw_os_error() else { return error.to_string() };
     let what = match error.kind() {
@@ -11,7 +11,7 @@ pub fn explain(error: &Error) -> String {
             "permission denied: run this as the user of the service, or change the rights"
         }
         ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk has no room left",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "the disk is full",
         ErrorKind::IsADirectory => "this is a folder, and a file is needed",
         ErrorKind::NotADirectory => "a part of the path is no folder",
         _ => return error.to_string(),

@@ -1,4 +1,4 @@
-//! The directory in one SQLite file: one connection that writes, one that checkpoints, some that read.
+//! A store in one SQLite file: one connection writes, one checkpoints, several read.
 
 mod answers;
 mod archive;
@@ -71,14 +71,14 @@ use kept::Kept;
 pub use reader::SqliteReader;
 pub use repair::{ReadSnapshot, TABLES};
 use state::State;
-pub use task::{Task, TaskStage};
+pub use task::{FileTask, TaskStage};
 use transaction::WriteTransaction;
 pub use txn::SqliteTxn;
 
-/// How often the worker looks at a few rows of what is made of others.
+/// Interval of the worker's probes of derived tables.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The store. Dropping it checkpoints and lets the file go.
+/// The store. Dropping it runs a last checkpoint and closes the file.
 pub struct Sqlite {
     conn: Connection,
     state: State,
@@ -89,7 +89,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a file, brings its schema up to date, and keeps every other process out.
+    /// Opens a database, migrates its schema, and locks out every other process.
     pub fn open(options: &StoreOptions) -> std::result::Result<Self, OpenError> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(OpenError::Library(rusqlite::version()));
@@ -108,7 +108,7 @@ impl Sqlite {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(error.into()))?;
-        // Before anything is read: a file that is refused keeps the log it has, and gets none.
+        // Before the first read: a refused file keeps its log, and gets no new one.
         if with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
             keep_log_on_close(&conn).map_err(|error| store(error.into()))?;
         }
@@ -119,7 +119,7 @@ impl Sqlite {
             return Err(OpenError::LogGone { path, told });
         }
         migrate::migrate_schema(&mut conn, &path)?;
-        // Shorter than a sender waits, so that a foreign reader or writer costs time, not answers.
+        // Shorter than a sender's timeout, so that a foreign reader or writer costs time, not answers.
         conn.busy_timeout(WORKER_WAITS).map_err(|error| store(error.into()))?;
         check_after_failed_sync(&conn, &path).map_err(store)?;
         checkpoint::watch(&mut conn).map_err(|error| store(error.into()))?;
@@ -130,22 +130,21 @@ impl Sqlite {
 }
 
 impl Sqlite {
-    /// Whether its files are where they were.
+    /// The watch on its files.
     pub fn presence(&self) -> Presence {
         self.state.presence.clone()
     }
 
-    /// Where readers note that a derived table is damaged.
+    /// Where readers report damaged derived tables.
     pub fn damaged_tables(&self) -> DamagedTables {
         self.state.damaged_tables.clone()
     }
 
-    /// Takes a step to make a derived table anew that is not whole, or was found to be damaged: whether there was
-    /// one.
+    /// Takes a step to remake a derived table. Returns whether there was one to remake.
     fn remake(&mut self) -> Result<bool> {
         let doubted = self.state.damaged_tables.raised().next();
         if let Some(name) = doubted {
-            tracing::error!(table = name, "{name} was found damaged; it is made anew");
+            tracing::error!(table = name, "{name} is damaged; remaking it");
             self.make_anew(name).inspect_err(|_| self.state.damaged_tables.give_up(name))?;
             return Ok(true);
         }
@@ -157,7 +156,7 @@ impl Sqlite {
         Ok(true)
     }
 
-    /// Looks at a few rows of the derived tables, now and then: whether one is to be made anew.
+    /// Probes the derived tables at intervals. Returns whether one has to be remade.
     fn look(&mut self) -> Result<bool> {
         if self.state.looked.elapsed() < LOOK {
             return Ok(false);
@@ -185,7 +184,7 @@ impl Sqlite {
                     self.state.kept = kept;
                     return Ok(true);
                 }
-                // Somebody still reads what is in the log.
+                // A reader still uses the WAL.
                 let txn = self.conn.transaction()?;
                 let more = keep::step(&txn, &mut kept, retention, now, reading.event)?;
                 txn.commit()?;
@@ -204,7 +203,7 @@ impl Sqlite {
 impl Drop for Sqlite {
     fn drop(&mut self) {
         if let Err(error) = self.finish() {
-            tracing::warn!(%error, path = %self.path.display(), "the last checkpoint was left to the next start");
+            tracing::warn!(%error, path = %self.path.display(), "the last checkpoint failed; the next start repeats it");
         }
     }
 }
@@ -241,7 +240,7 @@ impl Store for Sqlite {
 
     fn make_anew(&mut self, derived: &str) -> Result<()> {
         if derived == "counters" {
-            // What was given is known here better than anywhere in the file.
+            // The store knows the counters better than the file.
             let known = self.state.known();
             let txn = self.conn.transaction()?;
             known.put_back(&txn)?;
@@ -267,7 +266,7 @@ impl Store for Sqlite {
     fn let_go(&mut self, retention: &Retention, now: i64, reading: &BodyReader) -> Result<bool> {
         match self.let_go_step(retention, now, reading) {
             Err(Error::Derived { name, why }) => {
-                // It is made anew with the next step, which is not taken at once, in case that does not help.
+                // The next step remakes it. That step is not taken at once, in case it does not help.
                 tracing::error!(table = name, why, "{name} is damaged: {why}");
                 self.state.damaged_tables.raise(name);
                 Ok(false)
@@ -279,14 +278,16 @@ impl Store for Sqlite {
     fn abandon(mut self) {
         self.ended = true;
         if self.state.presence.lost().is_some() && self.state.presence.has_only_lost_its_log() {
-            // It is gone with this process, but what it holds need not be.
+            // The deleted WAL lasts only as long as this process, but its content can be saved.
             match checkpoint::finish(&self.conn) {
-                Ok(_) => tracing::warn!("what the log held is in the database now"),
-                Err(error) => tracing::error!(%error, "what the log held is lost: {error}"),
+                Ok(_) => tracing::warn!("the content of the WAL was copied into the database"),
+                Err(error) => tracing::error!(%error, "the content of the WAL is lost: {error}"),
             }
         }
         if let Err(error) = set_verify_marker(&self.path) {
-            tracing::error!(%error, "cannot leave word that the database must be checked: {error}");
+            tracing::error!(%error, "cannot create {}.verify; run `rollcall verify` before the next start: {error}",
+                self.path.display()
+            );
         }
     }
 }

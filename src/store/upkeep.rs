@@ -1,4 +1,4 @@
-//! What a store lets go of: what is kept long enough, and whoever is to be forgotten.
+//! Types of retention and erasure.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,22 +6,22 @@ use super::entry::{Entry, Seq, Source};
 use super::error::{Error, Result};
 use crate::domain::{AppId, Event, Record, SmoochId};
 
-/// Reads the event at a place of a body again; nothing if it cannot be read any more.
+/// Reads the event at an index of a body again; `None` if it is unreadable.
 pub type ReadEvent = fn(Source, &[u8], usize) -> Option<Event>;
 
 /// The event of an entry, read from its body.
 ///
 /// # Errors
-/// [`Error::Hole`] if the body does not hold the event of the entry's digest, or it cannot be read any more.
+/// [`Error::Hole`] if the body does not hold the event with the entry's digest, or is unreadable.
 pub fn event(entry: &Entry, body: &[u8], read: ReadEvent) -> Result<Event> {
     let event = read(entry.source, body, entry.place).filter(|event| event.stamp.digest == entry.digest);
     event.ok_or(Error::Hole(entry.seq))
 }
 
-/// A body without the events whose text is one that is told of; nothing if it has no others.
+/// Removes the events whose text matches from a body; `None` if no others are left.
 pub type WithoutEvents = fn(&[u8], &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>>;
 
-/// How a store reads bodies, which it does not understand itself.
+/// Functions that read bodies, which a store does not understand itself.
 #[derive(Clone, Copy, Debug)]
 pub struct BodyReader {
     /// See [`ReadEvent`].
@@ -30,10 +30,10 @@ pub struct BodyReader {
     pub without: WithoutEvents,
 }
 
-/// How much is kept, by class. Without a bound it is kept for ever; times are in ms.
+/// Limits by class. `None` is no limit. Times are in ms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Age of journal entries, and with them of the history.
+    /// Age of journal entries, and so of the history.
     pub history_age: Option<i64>,
     /// Number of journal entries.
     pub history_entries: Option<u64>,
@@ -45,23 +45,23 @@ pub struct Retention {
     pub feed_age: Option<i64>,
     /// Number of changes in the feed of an app.
     pub feed_changes: Option<u64>,
-    /// Age of bodies in quarantine.
+    /// Age of quarantined bodies.
     pub quarantine_age: Option<i64>,
 }
 
-/// From where on the journal is whole.
+/// How far the journal is compacted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompactionPoint {
-    /// The last entry that is in the base; 0 if nothing is. Entries up to here may have lost their bodies, or
-    /// be gone themselves; the directory is the base and every entry after it.
+    /// The last entry in the compacted records; 0 if there are none. Entries up to here may have lost their bodies
+    /// or be removed. The directory is the compacted records plus every later entry.
     pub folded: Seq,
     /// When that entry was received, in ms since 1970.
     pub received: i64,
-    /// The oldest entry that is there; the next one to be written if there is none.
+    /// The oldest existing entry; the next one to be written if there is none.
     pub oldest: Seq,
 }
 
-/// Somebody whom an entry of a batch erases.
+/// An app user that an entry of a batch erases.
 #[derive(Clone, Debug)]
 pub struct Erasure {
     /// The entry.
@@ -70,42 +70,42 @@ pub struct Erasure {
     pub app: AppId,
     /// The `_id`.
     pub id: SmoochId,
-    /// All that was known of it until then.
+    /// The record until then.
     pub known: Record,
 }
 
-/// What became of an erasure.
+/// The state of an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
-    /// The journal entry that it is.
+    /// Its journal entry.
     pub seq: Seq,
-    /// When it was asked for, in ms since 1970.
+    /// When it was requested, in ms since 1970.
     pub time: i64,
-    /// When nothing was left any more, in ms since 1970; absent until then.
+    /// When it was complete, in ms since 1970; `None` until then.
     pub done: Option<i64>,
-    /// The `_id`s that were erased. They are kept, so that nothing of them comes back.
+    /// The erased `_id`s. They are kept, to recognise later data about them.
     pub ids: Vec<SmoochId>,
-    /// What was erased where, so far.
+    /// What was erased so far.
     pub counts: ErasureCounts,
 }
 
-/// How many rows of each place were erased, or rewritten without the person.
+/// Rows that were erased, or rewritten without the person, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureCounts {
     /// Records of app users.
     pub records: u64,
-    /// `userId`s and clients by which they could be found.
+    /// `userId`s and clients.
     pub identifiers: u64,
-    /// Journal entries that were about nobody else, with their bodies.
+    /// Journal entries about no other app user, with their bodies.
     pub journal_entries: u64,
-    /// Journal entries that were reduced to what they say of others.
+    /// Journal entries that were reduced to their facts about others.
     pub journal_reduced: u64,
-    /// Records of what the journal had been before it was trimmed.
+    /// Compacted records.
     pub base: u64,
-    /// Changes in the feed whose details were taken out.
+    /// Changes in the feed whose details were removed.
     pub changes: u64,
-    /// Kept answers.
+    /// Stored answers.
     pub answers: u64,
-    /// Bodies in quarantine.
+    /// Quarantined bodies.
     pub quarantine: u64,
 }

@@ -159,7 +159,7 @@ fn a_backup_is_for_its_owner_alone_and_nothing_is_overwritten_unless_told() {
     let before = std::fs::read(&path).unwrap();
     let (code, said) = refused(&home, &["backup", "backup.db"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("backup.db is there already"), "{said}");
+    assert!(said.contains("backup.db already exists"), "{said}");
     assert!(before == std::fs::read(&path).unwrap());
     let again = printed(&home, &["backup", "--overwrite", "backup.db"]);
     assert_eq!(again["checksum"], made["checksum"]);

@@ -218,7 +218,7 @@ fn nothing_is_written_under_a_name_of_unfinished_work() {
     fs::remove_dir_all(home.path().join("rollcall.db.rebuild")).unwrap();
     home.settings = "[backup]\nfolder = \"rollcall.db.rebuild\"".to_owned();
     let program = home.start();
-    let line = program.wait_for_log("no backup was made");
+    let line = program.wait_for_log("backup failed");
     assert!(line.contains("belongs to the database"), "{line}");
     program.stop();
     assert!(!home.path().join("rollcall.db.rebuild").exists());

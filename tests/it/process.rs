@@ -40,7 +40,7 @@ fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
         assert_eq!(program.webhook(message(1)).status, 200);
         let (mut stream, last) = begun(&program, 2);
         program.signal(signal);
-        program.wait_for_log("finishing what is under way");
+        program.wait_for_log("finishing requests in progress");
         until("the port is closed", || TcpStream::connect(to).is_err());
         assert_eq!(program.admin("/readyz").status, 503);
         stream.write_all(&last).unwrap();
@@ -90,7 +90,7 @@ fn told_twice_it_stops_at_once_and_what_it_acknowledged_is_there() {
         assert_eq!(program.webhook(message(1)).status, 200);
         let (_stream, _) = begun(&program, 2);
         program.signal("TERM");
-        program.wait_for_log("finishing what is under way");
+        program.wait_for_log("finishing requests in progress");
         let began = Instant::now();
         program.signal(second);
         let (status, log) = program.wait();
@@ -205,7 +205,7 @@ fn a_worker_that_dies_takes_the_process_with_it() {
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "worker".to_owned()));
     let (status, log) = home.try_start().map_or_else(|ended| ended, Program::wait);
     assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("the worker panicked; nothing more can be stored by this process"), "{log}");
+    assert!(log.contains("the worker panicked; this process cannot store any more"), "{log}");
     home.env.clear();
     assert_eq!(home.start().webhook(message(1)).status, 200, "the next one can");
 }

@@ -1,4 +1,4 @@
-//! What the database tells of those who write to it and read from it.
+//! Checks of the data in the database.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -6,9 +6,9 @@ use super::finding::{Finding, span};
 use crate::config::{AppSettings, Settings};
 use crate::store::sqlite::Health;
 
-/// An app without an event for this long is worth a look, whatever the settings say.
+/// An app without an event for this long is worth a warning, with any settings.
 const QUIET: SignedDuration = SignedDuration::from_hours(24);
-/// An erasure takes no longer, unless something keeps it.
+/// An erasure that takes longer is blocked.
 const ERASED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 pub(super) fn all(settings: &Settings, health: &Health, now: Timestamp) -> Vec<Finding> {
@@ -23,14 +23,14 @@ fn time(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or_default()
 }
 
-/// Only what Smooch told counts: an app may be silent while our own API is busy.
+/// Only webhooks count: an app may be silent while our own API is busy.
 fn last_events(settings: &Settings, health: &Health, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "last event";
     let of = |app: &AppSettings| {
         let last = health.last.iter().find(|(id, _)| id.as_str() == app.id);
         let age = last.map(|(_, ms)| now.duration_since(time(*ms)));
         let bound = app.silent_after.and_then(|bound| SignedDuration::try_from(bound).ok());
-        let remedy = "look at the webhook at Smooch (target, triggers, secret), and at \
+        let remedy = "check the webhook at Smooch (target, triggers, secret) and \
                       rollcall_webhook_rejected_total";
         match (age, bound) {
             (None, _) => Finding::warning(CHECK, format!("app {}: none yet", app.id), remedy),
@@ -55,7 +55,7 @@ fn quarantine(health: &Health, now: Timestamp) -> Finding {
     }
     let bodies = if count == 1 { "1 body".to_owned() } else { format!("{count} bodies") };
     let said = format!("{bodies}, the newest received {} ago", span(now.duration_since(time(newest))));
-    Finding::warning(CHECK, said, "`rollcall quarantine list` says what is wrong with each")
+    Finding::warning(CHECK, said, "`rollcall quarantine list` shows the reason for each")
 }
 
 fn feed(health: &Health) -> Finding {
@@ -79,9 +79,9 @@ fn erasures(health: &Health, now: Timestamp) -> Finding {
         None => Finding::fine(CHECK, "all are complete"),
         Some(age) if age > ERASED_WITHIN => Finding::warning(
             CHECK,
-            format!("one that was asked for {} ago is not complete", span(age)),
-            "look for whoever has the database open in a long transaction; without a service nothing goes on",
+            format!("an erasure requested {} ago is not complete", span(age)),
+            "look for a process with a long transaction on the database; erasure needs a running service",
         ),
-        Some(age) => Finding::fine(CHECK, format!("one is under way since {}", span(age))),
+        Some(age) => Finding::fine(CHECK, format!("one has been running for {}", span(age))),
     }
 }

@@ -1,4 +1,4 @@
-//! Files, and the disk they are on.
+//! Checks of files, disk and backups.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use crate::cli::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
 use crate::schedule::{self, BackupFolder};
 use crate::store::explain;
-use crate::store::sqlite::{self, Task};
+use crate::store::sqlite::{self, FileTask};
 
-/// Others may read or write.
+/// Permission bits of other users.
 const OTHERS: u32 = 0o006;
 
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Nobody but its owner and group may read what holds secrets or people.
+/// Files with secrets or personal data must not be readable by others.
 pub(super) fn rights(settings: &Settings, config: Option<PathBuf>) -> Vec<Finding> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", database.display()));
@@ -31,7 +31,7 @@ pub(super) fn rights(settings: &Settings, config: Option<PathBuf>) -> Vec<Findin
     let mut open: Vec<Finding> = files.iter().filter_map(|file| open_to_others(file)).collect();
     open.extend(folder_open_to_others(folder(database)));
     if open.is_empty() {
-        vec![Finding::fine("file rights", "nobody else may read or replace what is here")]
+        vec![Finding::fine("file rights", "other users cannot read or replace the files")]
     } else {
         open
     }
@@ -41,30 +41,31 @@ fn open_to_others(file: &Path) -> Option<Finding> {
     let mode = file.metadata().ok()?.permissions().mode() & 0o777;
     let name = file.display();
     let (what, mode_to_be) =
-        if file.is_dir() { ("a folder of backups", "700") } else { ("secrets or people", "600") };
+        if file.is_dir() { ("a folder of backups", "700") } else { ("secrets or personal data", "600") };
     (mode & OTHERS != 0).then(|| {
-        let said = format!("{name} holds {what}, and everybody on this machine may reach it (mode {mode:o})");
+        let said =
+            format!("{name} holds {what}, and all users of this machine can access it (mode {mode:o})");
         Finding::wrong("file rights", said, format!("chmod {mode_to_be} {name}"))
     })
 }
 
-/// Whoever may write the folder may put another database in the place of this one, or a log beside it.
+/// A user with write permission on the folder could replace the database, or place a log beside it.
 fn folder_open_to_others(folder: &Path) -> Option<Finding> {
     let mode = folder.metadata().ok()?.permissions().mode() & 0o7777;
     let name = folder.display();
     (mode & 0o002 != 0).then(|| {
         let said = format!(
-            "{name}, the folder of the database, can be written by everybody on this machine (mode {mode:o})"
+            "{name}, the folder of the database, is writable by all users of this machine (mode {mode:o})"
         );
         Finding::wrong(
             "file rights",
             said,
-            format!("chmod o-w {name}, or put the database into a folder of its own"),
+            format!("chmod o-w {name}, or move the database to its own folder"),
         )
     })
 }
 
-/// Room for the log and for a copy of the database; and a file system that keeps its word.
+/// Checks for space for the log and a copy of the database, and for a suitable file system.
 pub(super) fn disk(settings: &Settings) -> Vec<Finding> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let folder = folder(database);
@@ -79,17 +80,17 @@ pub(super) fn disk(settings: &Settings) -> Vec<Finding> {
                 HumanBytes(free),
                 HumanBytes(settings.store.wal_limit)
             ),
-            "make room now: without any, webhooks are answered 503, and Smooch gives up after 15 minutes",
+            "free space now: on a full disk, webhooks are answered 503, and Smooch gives up after 15 minutes",
         ),
         Ok(free) if free < settings.store.wal_limit.saturating_add(size.saturating_mul(2)) => {
             Finding::warning(
                 "disk space",
                 format!(
-                    "{name} has {} left, too little for the copy that an upgrade keeps ({})",
+                    "{name} has {} left, too little for the backup that an upgrade makes ({})",
                     HumanBytes(free),
                     HumanBytes(size)
                 ),
-                "make room before the next upgrade",
+                "free space before the next upgrade",
             )
         }
         Ok(free) => Finding::fine("disk space", format!("{name} has {} left", HumanBytes(free))),
@@ -101,12 +102,12 @@ fn file_system(folder: &Path) -> Finding {
     let name = folder.display();
     match rustix::fs::statfs(folder) {
         Err(error) => Finding::wrong("file system", format!("{name}: {error}"), "check store.url"),
-        // The type of the number is another on each machine.
+        // The type of the number depends on the platform.
         Ok(found) => kind(&name.to_string(), found.f_type as u32),
     }
 }
 
-/// By the magic numbers of Linux.
+/// The finding for a file system, by its Linux magic number.
 fn kind(name: &str, magic: u32) -> Finding {
     const CHECK: &str = "file system";
     let local = "put the database on a disk of this machine";
@@ -114,42 +115,36 @@ fn kind(name: &str, magic: u32) -> Finding {
         0x6969 | 0x517B | 0xFE53_4D42 | 0xFF53_4D42 | 0x0102_1997 | 0x00C3_6400 | 0x5346_414F
         | 0x0BD0_0BD0 => {
             let said = format!("{name} is on another machine (network file system, {magic:#x})");
-            Finding::wrong(
-                CHECK,
-                format!("{said}: its locks and shared memory are not what a WAL needs"),
-                local,
-            )
+            Finding::wrong(CHECK, format!("{said}: a WAL needs local locks and shared memory"), local)
         }
         0x6573_5546 => {
-            let said =
-                format!("{name} is on FUSE: whether its syncs and locks hold is up to the program behind it");
+            let said = format!("{name} is on FUSE: syncs and locks depend on the program behind it");
             Finding::warning(CHECK, said, local)
         }
         0x0102_1994 | 0x8584_58F6 => {
-            let said =
-                format!("{name} is in memory (tmpfs): it is gone with the next restart of the machine");
+            let said = format!("{name} is in memory (tmpfs): a restart of the machine deletes it");
             Finding::wrong(CHECK, said, local)
         }
         0x794C_7630 => {
-            let said = format!("{name} is in the layers of a container: it is gone with the container");
+            let said = format!("{name} is in the layers of a container: it is deleted with the container");
             Finding::warning(CHECK, said, "mount a volume there")
         }
         _ => Finding::fine(CHECK, format!("{name} is on a disk ({magic:#x})")),
     }
 }
 
-/// A backup by the clock that is overdue is a fault; that nobody asked for one may be somebody's choice.
+/// An overdue scheduled backup is wrong; no schedule at all is a warning.
 pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     const CHECK: &str = "last backup";
     let Some(folder) = &settings.backup.folder else {
-        let remedy = "set backup.folder, or see to it that something else makes them";
+        let remedy = "set backup.folder, or make backups by other means";
         return vec![Finding::warning(CHECK, "the service makes none", remedy)];
     };
     if let Some(said) = settings.wrong_with_backups(|folder| refused_folder(settings, folder)) {
         return vec![Finding::wrong(
             CHECK,
             said,
-            "correct backup.folder, or make what is missing; the service's user has to be able to write there",
+            "correct backup.folder, or create the folder; the service's user must be able to write there",
         )];
     }
     let StoreUrl::Sqlite(database) = &settings.store.url;
@@ -161,20 +156,20 @@ pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
         Ok(kept) => kept,
     };
     let mut told = |_, _, _| {};
-    let work = Task { progress: &mut told, stop: Arc::default(), wal_limit: settings.store.wal_limit };
+    let work = FileTask { progress: &mut told, stop: Arc::default(), wal_limit: settings.store.wal_limit };
     let newest = kept.counted.last().map(|(_, path)| path.as_path());
     let damaged = newest.and_then(|path| Some((path, sqlite::find_file_damage(path, &work)?)));
     let doubtful = kept.doubtful().map(|(path, why)| {
-        let said = format!("{} does not count: it {why}", path.display());
+        let said = format!("{} is ignored: it {why}", path.display());
         if kept.ahead.iter().any(|ahead| ahead == path) {
-            let remedy = "see to the clock; keep the file under another name, or delete it";
+            let remedy = "correct the clock; rename or delete the file";
             return Finding::warning(CHECK, said, remedy);
         }
         Finding::wrong(CHECK, said, "delete it, and run `rollcall verify` on the others")
     });
     let verdict = match damaged {
         Some((path, what)) => {
-            let remedy = "delete it, and run `rollcall verify` on those before it";
+            let remedy = "delete it, and run `rollcall verify` on the earlier ones";
             Finding::wrong(CHECK, format!("{}, the newest, {what}", path.display()), remedy)
         }
         None => newest_backup(settings, folder, &kept, now),
@@ -186,7 +181,7 @@ fn newest_backup(settings: &Settings, folder: &Path, kept: &BackupFolder, now: T
     const CHECK: &str = "last backup";
     let every = SignedDuration::try_from(settings.backup.every).unwrap_or(SignedDuration::MAX);
     let name = folder.display();
-    let remedy = "look for \"no backup was made\" in the log of the service, and at the room on that disk";
+    let remedy = "look for \"backup failed\" in the log of the service, and check the space on that disk";
     let Some((taken, _)) = kept.counted.last() else {
         return Finding::wrong(CHECK, format!("{name} has none"), remedy);
     };
@@ -200,7 +195,7 @@ fn newest_backup(settings: &Settings, folder: &Path, kept: &BackupFolder, now: T
     }
 }
 
-/// What processes that were killed have left: it holds personal data, and no erasure reaches it.
+/// Files of killed processes: they hold personal data that no erasure removes.
 pub(super) fn leftovers(settings: &Settings) -> Vec<Finding> {
     const CHECK: &str = "unfinished files";
     let StoreUrl::Sqlite(database) = &settings.store.url;
@@ -208,14 +203,10 @@ pub(super) fn leftovers(settings: &Settings) -> Vec<Finding> {
     let found = sqlite::find_leftovers(database, &folders).into_iter().map(|left| {
         let name = left.path.display();
         if left.in_use {
-            return Finding::fine(CHECK, format!("{name}: a rebuild is at work"));
+            return Finding::fine(CHECK, format!("{name}: a rebuild is running"));
         }
-        let said = format!("{name} was left by a process that was killed, and holds personal data");
-        Finding::warning(
-            CHECK,
-            said,
-            "the next start of the service removes it, and so does `rollcall erase`",
-        )
+        let said = format!("{name} was left by a killed process, and holds personal data");
+        Finding::warning(CHECK, said, "the next start of the service or `rollcall erase` removes it")
     });
     let found: Vec<Finding> = found.collect();
     if found.is_empty() { vec![Finding::fine(CHECK, "there are none")] } else { found }

@@ -1,22 +1,22 @@
-//! What was found.
+//! The result of a check.
 
 use jiff::SignedDuration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
     Fine,
-    /// May go wrong, or is for its owner to judge.
+    /// May go wrong, or is a choice of the operator.
     Warning,
     Wrong,
 }
 
-/// What was looked at, how it is, and what to do about it.
+/// The check, its result and a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
     pub(super) state: Severity,
     pub(super) said: String,
-    /// Empty where all is well.
+    /// Empty if nothing is to be done.
     pub(super) remedy: String,
 }
 
@@ -34,7 +34,7 @@ impl Finding {
     }
 }
 
-/// A length of time for people, in its two largest units.
+/// Formats a duration in its two largest units.
 pub(super) fn span(length: SignedDuration) -> String {
     let seconds = length.as_secs().max(0);
     match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {

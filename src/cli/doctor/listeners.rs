@@ -1,4 +1,4 @@
-//! Whether the two listeners answer.
+//! Checks of the two listeners.
 
 use std::net::SocketAddr;
 
@@ -13,11 +13,11 @@ pub(super) async fn check_listeners(server: &ServerSettings) -> Vec<Finding> {
     vec![public, admin]
 }
 
-/// Looks at the first path for how it is, and at the second for who it is: a body that names this program.
+/// Requests the first path for the state, and the second for the identity: a body that names this program.
 async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [&str; 2]) -> Finding {
     let Some(at) = admin_client::reached_at(listen) else {
-        let remedy = "name a port, so that others find it";
-        return Finding::warning(check, format!("{key} is any free port: not asked"), remedy);
+        let remedy = "set a fixed port";
+        return Finding::warning(check, format!("{key} has port 0: not checked"), remedy);
     };
     match admin_client::get(at, path).await {
         Ok((503, _)) if path == "/readyz" => not_ready(check, key, at).await,
@@ -33,8 +33,7 @@ async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [
             Finding::wrong(check, format!("{at} answers {status} to GET {path}"), remedy)
         }
         Err(why) => {
-            let remedy =
-                format!("start the service, or correct {key}; a service that hangs is to be restarted");
+            let remedy = format!("start the service, restart it if it hangs, or correct {key}");
             Finding::wrong(check, format!("{at} {why}"), remedy)
         }
     }
@@ -44,7 +43,7 @@ async fn not_ready(check: &'static str, key: &str, at: SocketAddr) -> Finding {
     match admin_client::readiness(at).await {
         Readiness::Ready => Finding::fine(check, format!("{at} answers")),
         Readiness::NotReady(why) => {
-            let remedy = "it starts, stops, or cannot store: its log says which";
+            let remedy = "it is starting, stopping, or cannot store: see its log";
             Finding::wrong(check, format!("{at} is not ready: {why}"), remedy)
         }
         Readiness::Foreign(why) | Readiness::Silent(why) => {

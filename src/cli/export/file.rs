@@ -14,7 +14,7 @@ use crate::store::sqlite::{Output, OutputKind, PartialFile};
 /// What an export may replace.
 const EXPORT: OutputKind = OutputKind::Text { name: "export", is: is_export };
 
-/// See the module.
+/// See the module documentation.
 pub(super) enum Target {
     Stdout(io::Stdout),
     /// A pipe: there is nothing to replace.

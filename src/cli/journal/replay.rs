@@ -56,7 +56,7 @@ Examples:
   rollcall journal replay .. --to https://other.example.com/webhooks --resume-file replay.state
   rollcall journal replay --user bob --since 2h";
 
-/// What `rollcall journal replay` is told.
+/// The arguments of `rollcall journal replay`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct JournalReplayArgs {
@@ -88,12 +88,12 @@ fn range(text: &str) -> Result<(Seq, Seq), String> {
     if read.0 > read.1 { Err("ends before it begins".to_owned()) } else { Ok(read) }
 }
 
-/// Posts the bodies of the entries that are meant. Returns what to exit with: 0 if everything was answered
+/// Posts the bodies of the entries that are meant. Returns the exit code: 0 if everything was answered
 /// 2xx, or would be posted in a dry run; else 1.
 ///
 /// # Errors
 /// It is not said which entries are meant; the database or the `--resume-file` cannot be read; an app's
-/// secret cannot travel in a header; the target cannot be told; or nothing takes the summary.
+/// secret cannot travel in a header; the target cannot be told; or stdout cannot be written.
 pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume = args.resume_file.as_deref();
@@ -139,7 +139,7 @@ fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<Ex
         Ok(_) => counted.borrow_mut().1 += 1,
         Err(outcome) => {
             if let Some(failure) = counted.borrow_mut().0.add(&outcome) {
-                // Whoever closed stderr does without.
+                // A closed stderr is ignored.
                 _ = writeln!(io::stderr(), "{failure}");
             }
         }

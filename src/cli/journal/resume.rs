@@ -14,7 +14,7 @@ use crate::store::{Seq, explain};
 /// What it may replace.
 const KIND: OutputKind = OutputKind::Text { name: "number of a journal entry", is: is_place };
 
-/// See the module.
+/// See the module documentation.
 pub(super) struct Resume {
     path: PathBuf,
     output: Output,

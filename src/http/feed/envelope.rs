@@ -7,7 +7,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{ChangeCursor, FeedCursor, SnapshotCursor, SnapshotPage};
+use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
+use super::pages::SnapshotPage;
 use crate::domain::{AppId, View};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::json;

@@ -14,13 +14,16 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::envelope::Envelope;
+use super::pages::{SnapshotPage, read_changes};
+use super::request::FeedRequest;
+use super::state::FollowerGuard;
 use super::throttle::WriteLoad;
-use super::{ChangeCursor, FeedCursor, FeedRequest, FollowerGuard, SnapshotCursor, SnapshotPage, read};
 use crate::domain::AppId;
-use crate::http::HttpState;
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, json};
+use crate::http::state::HttpState;
 use crate::store::Changed;
 
 /// What goes out when nothing else has for a while, so that nobody in between gives up.
@@ -35,7 +38,7 @@ const GOODBYE: &str = ": shutting down; come again\n\n";
 /// What a stream ends with when it has lived long enough.
 const PARTING: &str = ": come again\n\n";
 
-/// Answers with the stream. `LastPage-Event-ID`, which a browser sends when it comes again, goes before the
+/// Answers with the stream. `Last-Event-ID`, which a browser sends when it comes again, goes before the
 /// query: it is a change, or a place in the snapshot.
 pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Response, ApiError> {
     let from = match request.headers.get("last-event-id") {
@@ -45,7 +48,7 @@ pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Resp
     let (shared, app) = (request.shared, request.caller.app);
     // Refused while there is still a status to say so with.
     match &from {
-        FeedCursor::Change(since) => drop(read(&shared, &app, *since, 0).await?),
+        FeedCursor::Change(since) => drop(read_changes(&shared, &app, *since, 0).await?),
         FeedCursor::Snapshot(place) => drop(SnapshotPage::read(&shared, &app, place.clone(), 0).await?),
     }
     let follower = Follower {
@@ -176,7 +179,7 @@ impl Follower {
         loop {
             self.commits.mark_unchanged();
             let told = async {
-                let page = read(&self.shared, &self.app, since, self.limit).await?;
+                let page = read_changes(&self.shared, &self.app, since, self.limit).await?;
                 let epoch = page.epoch.epoch;
                 let event = |changed: &Changed| {
                     let kind = changed.change.kind.as_str();

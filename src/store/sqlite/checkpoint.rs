@@ -1,9 +1,8 @@
-//! Checkpoints, off the worker's thread: there they would be the whole tail latency.
+//! Runs checkpoints on a thread of its own. On the worker's thread they would make up the whole tail latency.
 //!
-//! A thread with a connection of its own copies the WAL into the database while the worker goes on
-//! appending. It catches up in ever shorter rounds. Once the WAL is half as long as it may be, what
-//! such rounds leave over is copied by the worker itself between two batches, so that the WAL can
-//! start from the beginning; not sooner, because that costs the worker a sync of the database.
+//! The thread copies the WAL into the database while the worker appends to it, in ever shorter rounds. Once the
+//! WAL has reached half its limit, the worker itself copies the small rest between two batches, so that the WAL
+//! can restart; not sooner, because that costs the worker a sync of the database.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +16,10 @@ use rusqlite::{Connection, OpenFlags};
 use super::{Error, Result, StoreOptions, WORKER_WAITS, configure};
 
 const ROUNDS: usize = 5;
-/// So few pages that copying them between two batches is not noticed.
+/// Few enough pages to copy between two batches unnoticed.
 const FEW_PAGES: i64 = 512;
 
-/// How long a look-up takes at the most, as a rule.
+/// The usual maximum time of a read.
 const READERS_TAKE: Duration = Duration::from_millis(20);
 
 thread_local! {
@@ -28,7 +27,7 @@ thread_local! {
     static PAGES: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Counts the WAL's pages with every commit on this thread. Replaces SQLite's own checkpoints.
+/// Counts the pages of the WAL with every commit on this thread. Replaces SQLite's automatic checkpoints.
 pub(super) fn watch(conn: &mut Connection) -> rusqlite::Result<()> {
     fn note(_: &mut Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
         PAGES.set(u64::try_from(pages).unwrap_or(0));
@@ -42,14 +41,14 @@ pub(super) fn pages() -> u64 {
     PAGES.get()
 }
 
-/// The checkpointing thread, as the worker sees it.
+/// The checkpointing thread's handle for the worker.
 pub(super) struct Checkpointer {
     /// Pages between two runs of the thread.
     every: u64,
-    /// Pages in the WAL at which the thread is woken next.
+    /// Pages in the WAL at which the thread runs next.
     next: Cell<u64>,
     limit: u64,
-    /// The thread was woken to empty the WAL.
+    /// The thread is running to empty the WAL.
     emptying: Cell<bool>,
     wake: async_channel::Sender<()>,
     shared: Arc<CheckpointState>,
@@ -59,7 +58,7 @@ pub(super) struct Checkpointer {
 #[derive(Default)]
 struct CheckpointState {
     running: AtomicBool,
-    /// Little is left: the worker may finish.
+    /// The rest is small enough for the worker.
     nearly_done: AtomicBool,
     failure: Mutex<Option<Error>>,
 }
@@ -97,7 +96,7 @@ impl Checkpointer {
         })
     }
 
-    /// Keeps the WAL within its bounds. Call it between two transactions of the worker.
+    /// Keeps the WAL within its limits. Call it between two transactions of the worker.
     pub(super) fn after_commit(&self, conn: &Connection) -> Result<()> {
         if let Ok(Some(failure)) = self.shared.failure.lock().map(|mut failure| failure.take()) {
             return Err(failure);
@@ -106,8 +105,8 @@ impl Checkpointer {
         if self.shared.nearly_done.swap(false, Ordering::AcqRel) && pages > self.limit / 2 {
             checkpoint(conn, "PASSIVE")?;
         } else if pages > self.limit {
-            // The last resort, so that the file cannot grow for ever: wait for readers and finish.
-            // A replica reads the log too, and only it knows up to where: waiting for it is in vain.
+            // The last resort against an endless WAL: wait for readers and copy all of it. Not beside Litestream:
+            // it reads the WAL at its own pace, and no wait would end that.
             if finish(conn)? {
                 tracing::warn!(pages, "the WAL reached its limit; writing waited for a checkpoint");
                 PAGES.set(0);
@@ -121,8 +120,8 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Empties the WAL, so that nothing that was overwritten is left in it: whether that is done. Most of it
-    /// is for the thread, so call again until it is done. Call it between two transactions.
+    /// Empties the WAL, so that no overwritten page is left in it. Returns whether it is empty; if not, call it
+    /// again. Most of the copying is done on the thread. Call it between two transactions.
     pub(super) fn empty(&self, conn: &Connection) -> Result<bool> {
         if self.shared.running.load(Ordering::Acquire) {
             return Ok(false);
@@ -132,7 +131,7 @@ impl Checkpointer {
             _ = self.wake.try_send(());
             return Ok(false);
         }
-        // Whoever reads for long is not waited for here.
+        // Does not wait for long reads.
         conn.busy_timeout(READERS_TAKE)?;
         let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         conn.busy_timeout(WORKER_WAITS)?;
@@ -145,7 +144,7 @@ impl Checkpointer {
         Ok(empty)
     }
 
-    /// Waits for a checkpoint that is going on, and ends the thread.
+    /// Waits for a running checkpoint, and ends the thread.
     pub(super) fn stop(&mut self) {
         self.wake.close();
         if let Some(thread) = self.thread.take() {
@@ -171,8 +170,8 @@ fn round_after_round(conn: &Connection, shared: &CheckpointState) {
     shared.nearly_done.store(true, Ordering::Release);
 }
 
-/// Copies the whole WAL and makes it empty, waiting for readers: gives whether it did. Beside Litestream the WAL
-/// is only copied: to empty it behind Litestream's back would break its replica, and cost it a new one.
+/// Copies the whole WAL and empties it, waiting for readers. Returns whether it is empty. Beside Litestream the
+/// WAL is only copied: emptying it would break the replica, and Litestream would have to make a new one.
 pub(super) fn finish(conn: &Connection) -> Result<bool> {
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
     let alone = conn.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
@@ -180,7 +179,7 @@ pub(super) fn finish(conn: &Connection) -> Result<bool> {
     Ok(alone)
 }
 
-/// Runs a checkpoint; gives the pages it left in the WAL.
+/// Runs a checkpoint. Returns the pages left in the WAL.
 fn checkpoint(conn: &Connection, mode: &str) -> Result<i64> {
     let run = conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
         let (log, copied): (i64, i64) = (row.get(1)?, row.get(2)?);

@@ -1,4 +1,4 @@
-//! How a connection to a database is opened and set up.
+//! Options and settings of connections.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-/// Versions before this one can corrupt a WAL that two connections checkpoint at once.
+/// Older versions can corrupt a WAL that two connections checkpoint at once.
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 
-/// How long the worker waits for a lock that somebody else has on the file.
+/// How long the worker waits for a lock of another process.
 pub(super) const WORKER_WAITS: Duration = Duration::from_secs(3);
 
-/// How a file is opened and kept.
+/// Options of a store.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
-    /// The database file; made if it is not there.
+    /// The database file. Created if it does not exist.
     pub path: PathBuf,
     /// Size of the WAL, in bytes, from which a checkpoint starts.
     pub wal_checkpoint: u64,
     /// Size of the WAL, in bytes, beyond which the worker waits for a checkpoint.
     pub wal_limit: u64,
-    /// The most bodies in quarantine.
+    /// Maximum number of quarantined bodies.
     pub quarantine_rows: u64,
-    /// The most bytes of bodies in quarantine.
+    /// Maximum bytes of quarantined bodies.
     pub quarantine_bytes: u64,
 }
 
-/// Only a store that trusts itself checkpoints, and it does so before it closes.
+/// Disables SQLite's checkpoint on close: the store checkpoints itself, and only if its files are in order.
 pub(super) fn keep_log_on_close(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Everything in the database that is made of something else in it (decision 24).
+//! Everything in the database that is derived from something else in it (decision 24).
 
 mod columns;
 pub(super) mod damaged_tables;

@@ -1,10 +1,9 @@
-//! Which epoch the numbers of the feeds are of, and how a database that was put in the place of another is
-//! recognised.
+//! The epoch of the feeds' numbers, and the marker by which a replaced database is recognised.
 //!
 //! The epoch is in the database, so a copy of the file has it too. The lock file beside the database holds a
-//! mark: the epoch, and how many changes were told in it. A file that has told less, or has another epoch, or lies
-//! where there is no mark, was put there from elsewhere: its numbers may be given a second time, so it gets a new epoch.
-//! The mark is ahead of the file that it was written for only where a process was killed between the two.
+//! marker: the epoch, and how many changes the feeds had. A database with fewer changes or another epoch, or one
+//! without a marker, comes from elsewhere. It may give the same numbers a second time, so it gets a new epoch. The
+//! marker is ahead of its own database only if a process was killed between the two writes.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -18,38 +17,38 @@ use super::backup::backup_checksum;
 use super::{Error, Result};
 use crate::store::{Epoch, FeedEpoch};
 
-/// How a mark begins.
+/// The first bytes of a marker.
 const HEAD: &str = "rollcall feed epoch ";
-/// What stands between its epoch and its count.
+/// What separates the epoch from the count.
 const MIDDLE: &str = ", changes told ";
-/// Digits of the count, so that a new one replaces all of the old one.
+/// Digits of the count: a new count overwrites all of the old one.
 const DIGITS: usize = 20;
-/// What a mark says once the database beside it is about to be replaced.
+/// The marker of a database that is about to be replaced.
 const REPLACED: &[u8] = b"rollcall feed epoch void: the database was replaced\n";
 
-/// The mark in the lock file beside an open database.
+/// The marker in the lock file of an open database.
 pub(super) struct EpochMarker {
-    /// The epoch of the database that it was opened with.
+    /// The epoch of the database when it was opened.
     epoch: FeedEpoch,
     count: Arc<ChangeCount>,
 }
 
-/// The count of a mark. A read that answers with a number of a change writes the count first. A commit does not write it:
-/// that would cost a webhook that comes alone 2 % more processor time.
+/// The count in a marker. A read that returns a change's number writes the count first. A commit does not: that
+/// would cost a lone webhook 2 % more processor time.
 #[derive(Debug)]
 pub(crate) struct ChangeCount {
     file: File,
-    /// Where it stands in the file.
+    /// Its offset in the file.
     at: u64,
-    /// Changes in the feeds of all apps, those of a commit under way among them.
+    /// Changes in the feeds of all apps, including a commit in progress.
     told: AtomicU64,
-    /// What the file says.
+    /// The count in the file.
     written: Mutex<u64>,
 }
 
 impl ChangeCount {
-    /// Writes it, if it is another one than the file says. What cannot be written stays behind: then fewer replaced files
-    /// are recognised, and none wrongly.
+    /// Writes the count if it has changed. A failed write only means that fewer replaced files are recognised,
+    /// never that one is taken for replaced by mistake.
     pub(super) fn write(&self) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let told = self.told.load(Ordering::Acquire);
@@ -58,24 +57,24 @@ impl ChangeCount {
         }
         match self.file.write_all_at(format!("{told:0DIGITS$}").as_bytes(), self.at) {
             Ok(()) => *written = told,
-            Err(error) => tracing::debug!(%error, "the mark of the feed was not written: {error}"),
+            Err(error) => tracing::debug!(%error, "cannot write the epoch marker: {error}"),
         }
     }
 }
 
-/// What a lock file says.
+/// The content of a lock file.
 #[derive(Debug, PartialEq)]
 enum MarkerText {
-    /// No database of a program that writes marks was opened beside it.
+    /// No marker: no program that writes markers has opened the database.
     Nothing,
     Marker(Epoch, u64),
-    /// The database beside it was replaced, or the mark is damaged.
+    /// The database was replaced, or the marker is damaged.
     Void,
 }
 
 impl EpochMarker {
-    /// Reads the mark, gives the database a new epoch if it has none or was put there from elsewhere, and
-    /// writes the mark. A backup is none any more once it is opened.
+    /// Reads the marker, gives the database a new epoch if it has none or comes from elsewhere, and writes the
+    /// marker. Removes the checksum of a backup.
     pub(super) fn open(conn: &Connection, lock: &File, path: &Path) -> Result<Self> {
         let is_backup = backup_checksum::remove_checksum(conn)?;
         let file = lock.try_clone().map_err(unavailable)?;
@@ -94,7 +93,7 @@ impl EpochMarker {
             None => {
                 void_marker(&file).map_err(unavailable)?;
                 if is.is_none() && found != MarkerText::Nothing {
-                    tracing::warn!("the epoch of the feed is not there, and is made anew");
+                    tracing::warn!("the epoch of the feed is missing; creating a new one");
                 }
                 let is_first = is.is_none() && found == MarkerText::Nothing && !is_backup;
                 let epoch = set_new_epoch(conn, is_first)?;
@@ -117,7 +116,7 @@ impl EpochMarker {
         self.epoch
     }
 
-    /// Its count, for the thread that writes it.
+    /// The count, for the thread that writes it.
     pub(super) fn count(&self) -> Arc<ChangeCount> {
         self.count.clone()
     }
@@ -127,7 +126,7 @@ impl EpochMarker {
         self.count.told.fetch_add(changes, Ordering::AcqRel);
     }
 
-    /// Takes back what was not committed.
+    /// Subtracts changes that were not committed.
     pub(super) fn take_back(&self, changes: u64) {
         self.count.told.fetch_sub(changes, Ordering::AcqRel);
     }
@@ -139,8 +138,8 @@ impl Drop for EpochMarker {
     }
 }
 
-/// If the database has pages but no table: the changes that its feeds had by the mark. A database file that is missing is
-/// no such case, since an operator removes it to begin an empty directory.
+/// For a database with pages but no table: the changes that its feeds had by the marker. Not for a missing file,
+/// which an operator removes to start an empty directory.
 pub(super) fn changes_before_emptied(conn: &Connection, lock: &File) -> Result<Option<u64>> {
     let number = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
     if number("PRAGMA page_count")? == 0 || number("SELECT count(*) FROM sqlite_schema")? > 0 {
@@ -152,9 +151,9 @@ pub(super) fn changes_before_emptied(conn: &Connection, lock: &File) -> Result<O
     }
 }
 
-/// Makes the mark void: the database beside this lock file is about to be replaced.
+/// Voids the marker of a database that is about to be replaced.
 pub(super) fn void_marker(lock: &File) -> std::io::Result<()> {
-    // Over what is there, so that it needs no room on a full disk.
+    // Overwrites in place, so that it needs no room on a full disk.
     lock.write_all_at(REPLACED, 0)?;
     lock.set_len(REPLACED.len() as u64)?;
     lock.sync_all()
@@ -180,7 +179,7 @@ fn read_mark(file: &File) -> std::io::Result<MarkerText> {
     Ok(mark.unwrap_or(MarkerText::Void))
 }
 
-/// The epoch of a database; nothing before it was opened by a program that gives one, or where none can be read.
+/// The epoch in a database; `None` before it was first opened, or if it is unreadable.
 fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
     let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs")?;
     let row = select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? != 0)));
@@ -190,7 +189,7 @@ fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
 
 /// The epoch of an open database.
 pub(super) fn read_epoch(conn: &Connection) -> Result<FeedEpoch> {
-    let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is not there".to_owned() };
+    let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is missing".to_owned() };
     find_epoch(conn)?.ok_or_else(lost)
 }
 

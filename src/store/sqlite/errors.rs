@@ -1,4 +1,4 @@
-//! What an error of SQLite means.
+//! Maps errors of SQLite to those of the store.
 
 use rusqlite::types::FromSqlError;
 use rusqlite::{ErrorCode, ffi};
@@ -11,9 +11,9 @@ const SQLITE_CORRUPT_INDEX: i32 = ffi::SQLITE_CORRUPT | (3 << 8);
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
-        // Whatever was asked of it, what has one row always has it.
+        // Only queries on one-row tables return this error.
         if matches!(error, rusqlite::Error::QueryReturnedNoRows) {
-            return Self::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
+            return Self::Derived { name: "counters", why: "a required row is missing".to_owned() };
         }
         if error.sqlite_error_code() == Some(ErrorCode::Unknown)
             && let Some(missing) = tables::missing_table_error(&text)
@@ -32,7 +32,7 @@ impl From<rusqlite::Error> for Error {
                 Self::Derived { name: "indexes", why: text }
             }
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged(text),
-            // A key that is taken is nobody's fault here: then the file is not what this process knows.
+            // A duplicate key means that the file is not in the state that this process knows.
             ErrorCode::ConstraintViolation => match failure.extended_code {
                 ffi::SQLITE_CONSTRAINT_PRIMARYKEY
                 | ffi::SQLITE_CONSTRAINT_ROWID

@@ -11,16 +11,16 @@ use crate::store::{Error, explain};
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process has the lock.
     #[error("{0} is in use by another process; two cannot write one directory")]
     InUse(PathBuf),
-    /// The file has another name beside this one. By that name it would have another log and another lock.
+    /// The file has several hard links. Under another name it would have another log and another lock.
     #[error(
         "{0} has another name as well (a hard link), by which a second process could write it unseen: remove that \
          name, found by `find -samefile`, or copy the file and use the copy"
     )]
     SecondName(PathBuf),
-    /// There is a log, but not the database that it belongs to.
+    /// There is a log without its database.
     #[error(
         "{path} is missing or empty, and {beside} says that it was in use: put it back, or run `rollcall restore \
          --replace BACKUP`, which keeps the log aside; to begin an empty directory, move {beside} away"
@@ -28,10 +28,10 @@ pub enum OpenError {
     LogAlone {
         /// The database.
         path: PathBuf,
-        /// The log, or the mark of a service that lost the database.
+        /// The log, or the marker of a service that lost the database.
         beside: PathBuf,
     },
-    /// What was stored in it was in its log, which is gone.
+    /// All data was in the log, which is missing.
     #[error(
         "{path} is empty, but its feeds had {told} changes: its log is missing or was emptied. Put the log back, or run \
          `rollcall restore --replace BACKUP`; to begin an empty directory, move {path} away"
@@ -39,10 +39,10 @@ pub enum OpenError {
     LogGone {
         /// The database.
         path: PathBuf,
-        /// How many changes its feeds had.
+        /// Changes that the feeds had, by the epoch marker.
         told: u64,
     },
-    /// Another file was put in the place of the database that a log belongs to.
+    /// The file was put in place of the database that the log belongs to.
     #[error(
         "{path} was put in the place of another database, whose log {beside} is: put that back, or run `rollcall \
          restore --replace BACKUP`, which keeps both aside; to use the file as it is, move {beside} away"
@@ -53,18 +53,18 @@ pub enum OpenError {
         /// The log.
         beside: PathBuf,
     },
-    /// There is no folder for it.
+    /// Its folder does not exist.
     #[error("{0}: there is no folder for it (store.url): make it, or correct store.url")]
     NoFolder(PathBuf),
-    /// Its folder takes no file of this user.
+    /// The folder is not writable.
     #[error("{path}: this user cannot write there ({error}): correct the rights of the folder, or store.url")]
     NotWritable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// A newer program wrote it.
+    /// The schema is newer than this program.
     #[error(
         "{path} has schema {found}, this program knows up to {known}: run the newer program; nothing was changed"
     )]
@@ -73,10 +73,10 @@ pub enum OpenError {
         path: PathBuf,
         /// Its schema.
         found: i64,
-        /// The newest schema known here.
+        /// The newest schema that this program knows.
         known: i64,
     },
-    /// An older program wrote it, and a command cannot read it before the service has brought it up to date.
+    /// The schema is older than this program's, and a command does not migrate it.
     #[error(
         "{path} has schema {found}, and this command reads schema {known}: start the service once, which keeps the \
          file as it is beside itself and brings it up to date, or use the program that wrote it; nothing was changed"
@@ -86,35 +86,35 @@ pub enum OpenError {
         path: PathBuf,
         /// Its schema.
         found: i64,
-        /// The schema that is read here.
+        /// The schema that this program reads.
         known: i64,
     },
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{0}: there is no such database (store.url of the settings)")]
     Missing(PathBuf),
-    /// It is a database of something else.
+    /// The database is not rollcall's.
     #[error("{0} is not a rollcall database; it was left untouched")]
     Foreign(PathBuf),
     /// The SQLite library has the WAL-reset bug.
     #[error("SQLite {0} can corrupt a database (WAL reset); 3.51.3 or newer is needed")]
     Library(&'static str),
-    /// It cannot be kept as it is before its schema changes.
-    #[error("the schema is not brought up to date, because the database cannot be kept as it was: {0}")]
+    /// The copy before a migration failed.
+    #[error("schema migration aborted: cannot back up the database first: {0}")]
     Upgrade(Box<CopyError>),
     /// The file or its folder cannot be used.
     #[error("{path}: {}", explain(error))]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
-    /// SQLite cannot use it.
+    /// SQLite cannot use the file.
     #[error("{path}: {error}")]
     Store {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of the store.
         error: Error,
     },
 }
@@ -131,24 +131,24 @@ impl OpenError {
 /// Why a file could not be copied, checked or put in place.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// Something is there already.
-    #[error("{0} is there already")]
+    /// The output exists.
+    #[error("{0} already exists")]
     Exists(PathBuf),
-    /// A copy would be put where it is made from.
-    #[error("the backup and where it is to be put are the same file, {0}")]
+    /// Source and output are the same file.
+    #[error("the backup and its destination are the same file, {0}")]
     Same(PathBuf),
-    /// The path must not be written.
+    /// The output must not be written.
     #[error(transparent)]
     Refused(#[from] OutputError),
-    /// Somebody else has the file, or it is none of ours.
+    /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The system refuses.
+    /// The system's error.
     #[error("{path}: {}", explain(error))]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error.
         error: std::io::Error,
     },
     /// SQLite cannot use the file.
@@ -156,39 +156,36 @@ pub enum CopyError {
     Store {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of the store.
         error: Error,
     },
-    /// The disk would be full before the end.
+    /// The disk has too little room.
     #[error("{path}: {needed} bytes are needed, and the disk has {free}")]
     NoRoom {
-        /// What was to be written.
+        /// The output.
         path: PathBuf,
-        /// How large it would be.
+        /// Bytes needed.
         needed: u64,
-        /// What is left.
+        /// Bytes free.
         free: u64,
     },
-    /// The file is damaged, or is not what it was.
+    /// The file is damaged.
     #[error("{path} is damaged: {what}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// In which way.
+        /// The damage.
         what: String,
     },
-    /// Every page is whole, but what is made of records, or of the journal, is not what these say.
-    #[error(
-        "{path}: {}; `rollcall rebuild` makes it anew, while the service goes on",
-        describe_faults(faults)
-    )]
+    /// Every page is whole, but a derived table does not match its source.
+    #[error("{path}: {}; `rollcall rebuild` remakes it while the service runs", describe_faults(faults))]
     Derived {
         /// The file.
         path: PathBuf,
-        /// Each table that is damaged, and how.
+        /// The damaged tables.
         faults: Vec<DerivedFault>,
     },
-    /// Every page is whole, but the journal has lost something. Derived tables may be damaged as well.
+    /// Every page is whole, but the journal has holes. Derived tables may be damaged as well.
     #[error(
         "{path}: {}; what came of that is still in the directory, and `rollcall rebuild` keeps it; only a backup made \
          before brings it back into the journal{}",
@@ -198,26 +195,26 @@ pub enum CopyError {
     Journal {
         /// The file.
         path: PathBuf,
-        /// What is missing.
+        /// The holes.
         holes: Vec<Hole>,
-        /// Each derived table that is damaged, and how.
+        /// The damaged derived tables.
         faults: Vec<DerivedFault>,
     },
-    /// More is being written than the log can hold meanwhile.
+    /// The WAL grew too long while a snapshot was held.
     #[error(
         "{0} is written faster than it can be read within store.wal_limit: raise that, choose a quieter hour, \
          or check a backup instead of the database"
     )]
     WalLimitReached(PathBuf),
-    /// It was told to stop.
+    /// The task was stopped.
     #[error("stopped before the end")]
     Stopped,
 }
 
-/// Holes that are named in one message.
+/// Holes that one message lists.
 const NAMED: usize = 20;
 
-/// Some of these, and how many more there are.
+/// The first holes, and how many more there are.
 pub fn describe_holes(holes: &[Hole]) -> String {
     let mut all: Vec<String> = holes.iter().take(NAMED).map(ToString::to_string).collect();
     if holes.len() > NAMED {
@@ -230,7 +227,7 @@ fn describe_more_faults(faults: &[DerivedFault]) -> String {
     if faults.is_empty() {
         return String::new();
     }
-    format!("; {}; `rollcall rebuild` makes it anew, while the service goes on", describe_faults(faults))
+    format!("; {}; `rollcall rebuild` remakes it while the service runs", describe_faults(faults))
 }
 
 fn describe_faults(faults: &[DerivedFault]) -> String {

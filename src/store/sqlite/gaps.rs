@@ -1,19 +1,19 @@
-//! Numbers of the journal that rightly have no entry: those that retention let go, from the first one on, and those
-//! of which an erasure left nothing. Any other number without an entry is a hole (see [`super::check::journal_holes`]).
+//! Journal numbers that rightly have no entry: those removed by retention, from the first one on, and those
+//! removed by erasures. Any other number without an entry is a hole (see [`super::check::journal_holes`]).
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
 use crate::store::Seq;
 
-/// Notes that an erasure takes an entry out.
+/// Records that an erasure removes an entry.
 pub(super) fn add_gap(conn: &Connection, seq: Seq) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO gaps (first, last) VALUES (?1, ?1)";
     conn.prepare_cached(sql)?.execute([seq as i64])?;
     Ok(())
 }
 
-/// Notes that retention lets every entry up to this one go.
+/// Records that retention removes every entry up to this one.
 pub(super) fn trim_gaps(conn: &Connection, up_to: Seq) -> Result<()> {
     let sql = "DELETE FROM gaps WHERE last <= ?1";
     conn.prepare_cached(sql)?.execute([up_to as i64])?;
@@ -27,7 +27,7 @@ pub(super) fn is_gap(conn: &Connection, seq: Seq) -> Result<bool> {
     Ok(gap_end(conn, seq)?.is_some())
 }
 
-/// The ranges of these numbers, both ends included, that are no gaps.
+/// The sub-ranges of `first..=last` that are no gaps.
 pub(super) fn missing_ranges(conn: &Connection, first: Seq, last: Seq) -> Result<Vec<(Seq, Seq)>> {
     let (mut at, mut found) = (first, Vec::new());
     while at <= last {
@@ -45,7 +45,7 @@ pub(super) fn missing_ranges(conn: &Connection, first: Seq, last: Seq) -> Result
     Ok(found)
 }
 
-/// Where the gap ends that a number is in.
+/// The end of the gap that contains a number.
 fn gap_end(conn: &Connection, seq: Seq) -> Result<Option<Seq>> {
     let sql = "SELECT last FROM gaps WHERE first <= ?1 ORDER BY first DESC LIMIT 1";
     let mut select = conn.prepare_cached(sql)?;
@@ -53,7 +53,7 @@ fn gap_end(conn: &Connection, seq: Seq) -> Result<Option<Seq>> {
     Ok(last.map(|last| last as Seq).filter(|last| *last >= seq))
 }
 
-/// The last number of the gap right behind this one, or this one itself.
+/// The end of the gap that follows this number; the number itself if there is none.
 pub(super) fn end_of_gaps(conn: &Connection, seq: Seq) -> Result<Seq> {
     let mut at = seq;
     while let Some(end) = gap_end(conn, at + 1)? {

@@ -1,8 +1,7 @@
-//! The schema, brought up to date step by step under `PRAGMA user_version`.
+//! Migrates the schema, version by version, under `PRAGMA user_version`.
 //!
-//! Each step is one transaction, so that an interruption leaves the old schema or the new one. Before the
-//! first one the file is kept as it is. What a step leaves to be worked out of each record is filled in
-//! afterwards, a piece at a time.
+//! Each migration is one transaction, so an interruption leaves the old schema or the new one. The file is copied
+//! before the first one. Columns that a migration adds to each record are filled afterwards, in pieces.
 
 use std::path::Path;
 
@@ -16,8 +15,8 @@ use super::schema::{STEPS, TABLES, newest_schema, read_schema_version};
 use super::{answers, derived};
 use crate::domain::RULES_VERSION;
 
-/// Opens the schema of a new file, or completes that of an old one. A file that a newer program
-/// wrote, or that is not ours, is left untouched.
+/// Creates the schema of a new file, or migrates an old one. A newer file, or one that is not rollcall's, is left
+/// unchanged.
 pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let known = newest_schema();
     let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
@@ -37,7 +36,7 @@ pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), O
     let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
     if (1..known).contains(&found) && number(conn, used)? != 0 {
         let kept = keep_before(path, found + 1)?;
-        tracing::info!(kept = %kept.display(), "the database has schema {found}; it is kept as it is, beside itself");
+        tracing::info!(kept = %kept.display(), "the database has schema {found}; it was copied before the migration");
     }
     for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -46,13 +45,13 @@ pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), O
             answers::hide_keys(&txn).map_err(failed)?;
         }
         if version == known && found == 0 {
-            // What is learned in it from now on is learned by the rules of this program.
+            // All its records will follow this program's rules.
             txn.execute("UPDATE upkeep SET rules = ?1", [RULES_VERSION]).map_err(failed)?;
         }
         txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         txn.pragma_update(None, "user_version", version).map_err(failed)?;
         txn.commit().map_err(failed)?;
-        tracing::info!(schema = version, "the database has schema {version} now");
+        tracing::info!(schema = version, "migrated the database to schema {version}");
     }
     derived::remake_counters_at_start(conn)
         .map_err(|error| OpenError::Store { path: path.to_owned(), error })?;
@@ -62,16 +61,16 @@ pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), O
     derived::remake_at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
 }
 
-/// What points to rows of `app_users` by their number points there again.
+/// Updates references to row numbers of `app_users`.
 const NUMBERED_ANEW: &str = "
     UPDATE moves SET user = coalesce(
         (SELECT rowid FROM app_users AS a WHERE a.app = moves.app AND a.id = moves.id), user);
     UPDATE upkeep SET sortable = -1, searchable = -1;";
 
-/// Makes a file anew that was once written without `secure_delete`, so that none of its pages holds what
-/// its rows do not. Should there be no room for it now, it is tried again at the next start.
+/// Vacuums a file that was once written without `secure_delete`, so that its free pages hold no deleted data. If
+/// it fails, such as on a full disk, the next start tries again.
 fn vacuum_once(conn: &Connection) {
-    tracing::info!("making the database file anew, so that nothing deleted is left in it");
+    tracing::info!("vacuuming the database file, so that no deleted data is left in it");
     let numbers = |conn: &Connection| {
         let sql = "SELECT count(*), total(rowid), total(rowid * rowid) FROM app_users";
         conn.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -80,12 +79,12 @@ fn vacuum_once(conn: &Connection) {
         let before: (i64, f64, f64) = numbers(conn)?;
         conn.execute_batch("VACUUM")?;
         if numbers(conn)? != before {
-            // SQLite may number rows anew, which it does not tell whoever points to them.
+            // VACUUM may renumber rows without updating references to them.
             conn.execute_batch(NUMBERED_ANEW)?;
         }
         conn.execute_batch("UPDATE horizon SET clean = 1; PRAGMA wal_checkpoint(TRUNCATE);")
     };
     if let Err(error) = make_anew() {
-        tracing::warn!(%error, "the file still holds what was deleted before: {error}");
+        tracing::warn!(%error, "VACUUM failed; deleted data may remain in free pages, the next start retries: {error}");
     }
 }

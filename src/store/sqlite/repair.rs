@@ -1,4 +1,4 @@
-//! The directory row by row: to be compared with another one, and to be put right.
+//! Reads the directory's tables row by row, compares rows, and repairs them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,15 +19,15 @@ use crate::store::archive::Row;
 use crate::store::rows::JournalRows as _;
 use crate::store::{CompactionPoint, Entry, Heads, ReadEvent};
 
-/// The tables that are a fold of the journal, each with the columns of its key, which are text, begin with
-/// the app and end with the `_id`. A table that is added to the directory belongs here.
+/// The tables that are rebuilt from the journal, each with its key columns: text, the app first, the `_id` last. A
+/// new table of the directory belongs here, or it is neither compared nor repaired.
 pub const TABLES: [(&str, &[&str]); 2] =
     [("app_users", &["app", "id"]), ("identifiers", &["app", "kind", "value", "id"])];
 
 impl Row {
-    /// Whether two rows of one key say the same, be it in different layouts. A hint of this one that a claim
-    /// is shared is nothing that is said: whoever shared it may have been erased since. Nor is the last journal
-    /// entry of somebody who is erased: it may have gone with them.
+    /// Whether two rows with one key hold the same facts, whatever their layout. Ignores a shared-claim hint of
+    /// `self`, since the other claimant may have been erased, and the head of an erased record, whose last entry
+    /// may be gone.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         let same = |(one, other): (&Value, &Value)| match (one, other) {
             (Value::Blob(one), Value::Blob(other)) if one != other => {
@@ -51,13 +51,13 @@ impl Row {
 }
 
 impl Row {
-    /// Whether the row is there, and the record in it, if it has one, can be read.
+    /// Whether the row exists and its record is readable.
     pub fn is_readable(&self) -> bool {
         let is_read = |cell: &Value| !matches!(cell, Value::Blob(bytes) if decode(bytes).is_err());
         self.cells.as_ref().is_some_and(|cells| cells.iter().all(is_read))
     }
 
-    /// The client that it is about, if it is about one.
+    /// The client of a row of `identifiers`.
     pub fn clients(&self) -> Vec<ClientId> {
         let is_client =
             TABLES[self.table].0 == "identifiers" && self.key.get(1).is_some_and(|kind| kind != "userId");
@@ -67,7 +67,7 @@ impl Row {
 }
 
 impl SqliteReader {
-    /// At most `limit` rows of a table after this key, in the order of the keys.
+    /// Up to `limit` rows of a table after this key, in key order.
     pub fn rows(&mut self, table: usize, after: &[String], limit: usize) -> Result<Vec<Row>> {
         let (name, key) = TABLES[table];
         let snapshot = self.snapshot()?;
@@ -82,7 +82,7 @@ impl SqliteReader {
         read(&snapshot, &sql, table, after)
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub fn count_rows(&mut self, table: usize) -> Result<u64> {
         let sql = format!("SELECT count(*) FROM {}", TABLES[table].0);
         match self
@@ -95,13 +95,12 @@ impl SqliteReader {
         }
     }
 
-    /// Another number after every commit of somebody else. Costs a look at shared memory.
+    /// A number that changes with every commit of another connection. Reads shared memory only.
     pub fn version(&mut self) -> Result<i64> {
         Ok(self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0))?)
     }
 
-    /// One moment of the database, for as long as it is held: not for long, because meanwhile the log
-    /// cannot start anew.
+    /// Begins a snapshot. Hold it only briefly: the WAL cannot restart meanwhile.
     pub fn read_snapshot(&mut self) -> Result<ReadSnapshot<'_>> {
         Ok(ReadSnapshot(self.snapshot()?))
     }
@@ -111,8 +110,8 @@ impl SqliteReader {
 pub struct ReadSnapshot<'r>(Snapshot<'r>);
 
 impl ReadSnapshot<'_> {
-    /// The next entries of the journal after those that were examined, at most `limit`, each with its event, if the
-    /// body is needed and whole.
+    /// Examines the next journal entries, up to `limit`. Returns each with its event, if the body is needed and
+    /// whole.
     pub fn examine(
         &self,
         examination: &mut Examination,
@@ -122,12 +121,12 @@ impl ReadSnapshot<'_> {
         examination.page(&self.0, (limit, PAGE_BYTES), read, |_| true)
     }
 
-    /// Examines the end of the journal, once all entries of this moment were.
+    /// Examines the end of the journal, once all entries of this snapshot are examined.
     pub fn examine_end(&self, examination: &mut Examination) -> Result<()> {
         examination.end(&self.0)
     }
 
-    /// Examines the next records, at most `limit`, once all entries were: how many there were.
+    /// Examines the next records, up to `limit`, once all entries are examined. Returns how many there were.
     pub fn examine_records(
         &self,
         examination: &mut Examination,
@@ -137,8 +136,8 @@ impl ReadSnapshot<'_> {
         examination.records(&self.0, limit, read)
     }
 
-    /// Whether any of these app users, or of those whom merges connect with them or who ever held one of these clients,
-    /// is among those.
+    /// Whether `sought` contains any of these app users, one connected with them by merges, or one that ever held
+    /// one of these clients.
     pub fn reaches(
         &self,
         app: &AppId,
@@ -147,7 +146,7 @@ impl ReadSnapshot<'_> {
         sought: &BTreeSet<RecordKey>,
     ) -> Result<bool> {
         let found = |heads: Heads| heads.into_iter().any(|(id, _)| sought.contains(&(app.clone(), id)));
-        // What cannot be read reaches nobody.
+        // Unreadable records reach no one.
         let read = |heads: Result<Heads>| match heads {
             Err(Error::Damaged(_) | Error::Derived { .. } | Error::Unreadable { .. }) => Ok(Heads::default()),
             heads => heads,
@@ -156,17 +155,17 @@ impl ReadSnapshot<'_> {
             || found(read(crate::directory::history::claimants(&*self.0, app, clients))?))
     }
 
-    /// From where on the journal is whole.
+    /// The compaction point of the journal.
     pub fn horizon(&self) -> Result<CompactionPoint> {
         self.0.compaction_point()
     }
 
-    /// A page of the base, as [`crate::store::Reader::base`] gives it.
+    /// A page of compacted records, as [`crate::store::Reader::base`] returns it.
     pub fn base(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
         super::base::page(&self.0, after, limit)
     }
 
-    /// The row with this key, without cells if there is none.
+    /// The row with this key; without cells if there is none.
     pub fn row(&self, table: usize, key: &[String]) -> Result<Row> {
         let (name, columns) = TABLES[table];
         let sql = format!("SELECT {}, * FROM {name} WHERE {}", columns.join(", "), where_key(columns));
@@ -180,7 +179,7 @@ fn where_key(columns: &[&str]) -> String {
     equal.join(" AND ")
 }
 
-/// Rows whose first columns are those of the key, and then come all. A table that is not there has none.
+/// Rows of a query whose first columns are the key, followed by all columns. A missing table has none.
 fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result<Vec<Row>> {
     let width = TABLES[table].1.len();
     let mut select = match conn.prepare_cached(sql).map_err(derived_error(TABLES[table].0)) {
@@ -197,15 +196,15 @@ fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result
 }
 
 impl SqliteTxn<'_> {
-    /// Makes the rows what they are given as; gives what that changes of the app users.
+    /// Replaces the rows. Returns the changes of the app users.
     pub(super) fn put_right(&mut self, rows: &[Row]) -> Result<Vec<(AppId, Change)>> {
-        // What the worker remembers of records is what they were.
+        // The cache holds the records as they were before.
         self.state.cache = Cache::default();
         let conn = &*self.txn;
         let mut keys: BTreeSet<RecordKey> = rows.iter().filter_map(Row::user).collect();
         let remaking = self.state.remaking;
         let put_all = || rows.iter().try_for_each(|row| put(conn, remaking, row));
-        // Whoever they are part of, now or then, shows something else as well: a first try tells who.
+        // App users that are merged with a changed one, before or after, change as well: a first run finds them.
         let then = roots(&views(conn, &keys));
         conn.execute_batch("SAVEPOINT put_right")?;
         put_all()?;
@@ -226,7 +225,7 @@ fn roots(views: &BTreeMap<RecordKey, View>) -> BTreeSet<RecordKey> {
     views.iter().map(|((app, _), view)| (app.clone(), view.id.clone())).collect()
 }
 
-/// What is shown of each of them. Of a record that cannot be read nothing is shown.
+/// The views of app users, except those with an unreadable record.
 fn views(conn: &Connection, keys: &BTreeSet<RecordKey>) -> BTreeMap<RecordKey, View> {
     let view = |key: &RecordKey| {
         let view = show(&mut Loader::new(conn), &key.0, &key.1);

@@ -1,4 +1,4 @@
-//! The schema: its steps, its newest version, and which one a file has.
+//! The schema: its migrations, its newest version, and the version of a file.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
 use rusqlite::Connection;
 
-/// Each schema, and the step that leads to it from the one before. Steps are only ever added.
+/// Each schema version and the migration that leads to it. Migrations are only ever added.
 pub(super) const STEPS: [(i64, &str); 4] = [
     (1, include_str!("migrations/0001_directory.sql")),
     (2, include_str!("migrations/0002_lists.sql")),
@@ -14,20 +14,20 @@ pub(super) const STEPS: [(i64, &str); 4] = [
     (4, include_str!("migrations/0004_corrections.sql")),
 ];
 
-/// The newest schema.
+/// The newest schema version.
 pub(super) fn newest_schema() -> i64 {
     STEPS[STEPS.len() - 1].0
 }
 
-/// Tables, those of Litestream aside: it may keep some in any database that it replicates.
+/// Counts tables, except Litestream's: it may create some in a database that it replicates.
 pub(super) const TABLES: &str =
     "SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE '\\_litestream\\_%' ESCAPE '\\'";
 
-/// The schema of a file that this program knows; 0 for one that is empty. Every command and every reader that
-/// opens a database asks here first.
+/// The schema version of a file; 0 for an empty one. Every command and reader that opens a database calls this
+/// first.
 ///
 /// # Errors
-/// It is none of ours, a newer program wrote it, or it cannot be read.
+/// The file is not rollcall's, is newer than this program, or cannot be read.
 pub(super) fn read_schema_version(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
     let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
     let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
@@ -43,7 +43,7 @@ pub(super) fn read_schema_version(conn: &Connection, path: &Path) -> Result<i64,
     Ok(found)
 }
 
-/// Makes the newest schema in an empty database.
+/// Creates the newest schema in an empty database.
 pub(super) fn create_schema(conn: &Connection) -> rusqlite::Result<()> {
     STEPS.iter().try_for_each(|(_, step)| conn.execute_batch(step))
 }

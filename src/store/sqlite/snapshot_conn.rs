@@ -1,4 +1,4 @@
-//! A connection that reads one snapshot and watches the WAL meanwhile.
+//! A read-only connection that holds one snapshot and watches the WAL meanwhile.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,28 @@ use super::connection::configure;
 use super::file_errors::{CopyError, OpenError};
 use super::files::open::check_log;
 use super::schema::read_schema_version;
-use super::task::Task;
+use super::task::FileTask;
 use crate::store::Error;
 
-/// Instructions of SQLite, or pages of an integrity check, between two looks at the log.
+/// Instructions of SQLite, or pages of an integrity check, between two looks at the WAL.
 const LOOK_EVERY: i32 = 10_000;
-/// How long the worker may take to let the log start anew, once it is let go.
+/// How long the worker may take to restart the WAL once the snapshot has ended.
 const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(5);
 
-/// A database on a connection that writes nothing, with a watch on its log.
+/// A read-only connection with a watch on the WAL.
 pub(crate) struct SnapshotConn {
     pub(crate) conn: Connection,
     pub(crate) path: PathBuf,
-    /// Its schema, which this program knows.
+    /// The schema of the database.
     pub(crate) schema: i64,
     budget: Arc<Mutex<WalBudget>>,
-    /// Steps of SQLite so far.
+    /// Instructions that SQLite has run so far.
     pub(crate) steps: Arc<AtomicU64>,
 }
 
 impl SnapshotConn {
-    /// Opens a file that must be there.
-    pub(crate) fn open(path: &Path, task: &Task<'_>) -> Result<Self, CopyError> {
+    /// Opens an existing database.
+    pub(crate) fn open(path: &Path, task: &FileTask<'_>) -> Result<Self, CopyError> {
         check_log(path)?;
         if !path.try_exists().map_err(CopyError::io(path))? {
             let why = "there is no such file";
@@ -61,7 +61,7 @@ impl SnapshotConn {
         Ok(Self { conn, path: path.to_owned(), schema, budget, steps })
     }
 
-    /// One moment, chosen now.
+    /// Begins a snapshot of the database as it is now.
     pub(crate) fn begin_snapshot(&self) -> Result<Transaction<'_>, CopyError> {
         lock_budget(&self.budget).clear_threshold();
         let moment = self.conn.unchecked_transaction().map_err(CopyError::sql(&self.path))?;
@@ -70,8 +70,8 @@ impl SnapshotConn {
         Ok(moment)
     }
 
-    /// Whether to go on holding the moment that is held.
-    pub(crate) fn check_limits(&self, task: &Task<'_>) -> Result<(), CopyError> {
+    /// Fails if the task was stopped, or the WAL has grown too long.
+    pub(crate) fn check_limits(&self, task: &FileTask<'_>) -> Result<(), CopyError> {
         task.check_stopped()?;
         if lock_budget(&self.budget).is_exceeded() {
             Err(CopyError::WalLimitReached(self.path.clone()))
@@ -80,18 +80,18 @@ impl SnapshotConn {
         }
     }
 
-    /// A number that a query finds.
+    /// The number that a query returns.
     pub(crate) fn query_number(&self, sql: &str) -> Result<i64, CopyError> {
         self.conn.query_row(sql, [], |row| row.get(0)).map_err(CopyError::sql(&self.path))
     }
 
-    /// Why a query failed: perhaps it was given up.
-    pub(crate) fn error_of(&self, task: &Task<'_>, error: Error) -> CopyError {
+    /// The error of a query, or why the query was interrupted.
+    pub(crate) fn error_of(&self, task: &FileTask<'_>, error: Error) -> CopyError {
         self.check_limits(task).err().unwrap_or_else(|| CopyError::store(&self.path)(error))
     }
 
-    /// Waits until the worker has let the log start anew, which it does soon once nobody holds it.
-    pub(crate) fn wait_for_wal_restart(&self, task: &Task<'_>) -> Result<(), CopyError> {
+    /// Waits until the worker has restarted the WAL, which it does soon after the snapshot ends.
+    pub(crate) fn wait_for_wal_restart(&self, task: &FileTask<'_>) -> Result<(), CopyError> {
         let until = Instant::now() + LOG_RESTARTS_WITHIN;
         while lock_budget(&self.budget).is_mostly_used() && Instant::now() < until {
             task.check_stopped()?;
@@ -116,11 +116,11 @@ fn open_query_only(path: &Path) -> Result<Connection, CopyError> {
 /// How long the WAL may grow while a snapshot is held.
 struct WalBudget {
     conn: Connection,
-    /// Pages of log at which the worker waits.
+    /// Pages of WAL at which the worker waits.
     limit: i64,
-    /// Pages of log at which the moment that is held is to be let go.
+    /// Pages of WAL at which the snapshot must end.
     threshold: i64,
-    /// That was so. It stays so until another moment is held: who is told second must not hear otherwise.
+    /// Stays set until the next snapshot, so that every caller gets the same answer.
     was_exceeded: bool,
 }
 
@@ -133,13 +133,13 @@ impl WalBudget {
         Ok(Self { conn, limit, threshold: i64::MAX, was_exceeded: false })
     }
 
-    /// Pages in the log since it last started anew. A look, no checkpoint.
+    /// Pages in the WAL since its last restart. Only looks; runs no checkpoint.
     fn used_pages(&self) -> i64 {
         self.conn.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).unwrap_or(0)
     }
 
-    /// At half the limit the worker lets the log start anew, if nobody holds it; that takes it a moment. A log
-    /// that is longer already, because nothing is written, may be held until something is.
+    /// At half the limit the worker restarts the WAL if no snapshot is held, which takes it a moment. If the WAL
+    /// is longer already because nothing is written, the snapshot may be held until something is.
     fn set_threshold(&mut self) {
         let used = self.used_pages();
         self.threshold = (self.limit / 2 + self.limit / 8).max(used + (self.limit - used).max(0) / 8);

@@ -1,17 +1,17 @@
-//! Every table of the schema: whether it can be made again, of what, or is the truth itself.
+//! Every table of the schema, and whether it can be remade.
 
 use crate::store::Error;
 
 /// What the loss of a table means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loss {
-    /// It is the truth, and nothing else has it: a backup brings it back.
+    /// Only a backup can restore it.
     Damage,
-    /// It is made again, under this name of [`super::DERIVED`].
+    /// It is remade, under this name of [`super::DERIVED`].
     MadeAnew(&'static str),
 }
 
-/// The tables, each with what its loss means. One that is added to the schema belongs here.
+/// The tables, each with what its loss means. A new table of the schema belongs here.
 pub(super) const ALL: [(&str, Loss); 19] = [
     ("journal", Loss::Damage),
     ("bodies", Loss::Damage),
@@ -34,13 +34,13 @@ pub(super) const ALL: [(&str, Loss); 19] = [
     ("seen", Loss::MadeAnew("seen")),
 ];
 
-/// The index of words, and the tables that FTS5 keeps beside it.
+/// The search index, and the prefix of its shadow tables.
 const SEARCH: &str = "search";
 
-/// How SQLite begins to say that a table is not there.
+/// SQLite's message about a missing table.
 const NO_TABLE: &str = "no such table: ";
 
-/// What the loss of a table means; nothing of a table that is not ours.
+/// What the loss of a table means; `None` for tables that are not rollcall's.
 fn loss_of(table: &str) -> Option<Loss> {
     if table == SEARCH || table.strip_prefix(SEARCH).is_some_and(|rest| rest.starts_with('_')) {
         return Some(Loss::MadeAnew(SEARCH));
@@ -48,19 +48,19 @@ fn loss_of(table: &str) -> Option<Loss> {
     ALL.iter().find(|(name, _)| *name == table).map(|(_, loss)| *loss)
 }
 
-/// The error that a statement met, if what it says is that one of our tables is not there.
+/// The error for SQLite's message that one of rollcall's tables is missing.
 pub(super) fn missing_table_error(said: &str) -> Option<Error> {
     let (_, rest) = said.split_once(NO_TABLE)?;
     let word = rest.split_whitespace().next()?;
     let table = word.strip_prefix("main.").unwrap_or(word);
     Some(match loss_of(table)? {
         Loss::Damage => table_missing(table),
-        Loss::MadeAnew(name) => Error::Derived { name, why: format!("the table {table} is not there") },
+        Loss::MadeAnew(name) => Error::Derived { name, why: format!("the table {table} is missing") },
     })
 }
 
 pub(super) fn table_missing(table: &str) -> Error {
-    Error::Damaged(format!("the table {table} is not there"))
+    Error::Damaged(format!("the table {table} is missing"))
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
         }
         assert!(matches!(said("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
         let Error::Damaged(what) = said("SELECT 1 FROM journal") else { panic!() };
-        assert_eq!(what, "the table journal is not there");
+        assert_eq!(what, "the table journal is missing");
         assert!(matches!(said("SELECT 1 FROM strangers"), Error::Unavailable(_)));
     }
 }

@@ -5,30 +5,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::file_errors::CopyError;
 
-/// What is going on.
+/// What a task is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskStage {
-    /// Pages are copied.
+    /// Copying pages.
     Copying,
-    /// Every page is looked at; how many steps are left is not known.
+    /// Checking pages; the total is unknown.
     Checking,
-    /// Every app user is read.
+    /// Reading every app user.
     Summing,
-    /// What is made of records is compared with them; how much that is is not known.
+    /// Comparing derived tables with their source; the total is unknown.
     Comparing,
 }
 
 /// A long task, which reports its progress and can be stopped.
-pub struct Task<'t> {
+pub struct FileTask<'t> {
     /// Called with the stage, how much of it is done, and of how much (0 if unknown).
     pub progress: &'t mut (dyn FnMut(TaskStage, u64, u64) + Send),
     /// Set to stop it.
     pub stop: Arc<AtomicBool>,
-    /// Bytes of log at which the worker waits, by the settings.
+    /// `store.wal_limit`: bytes of WAL at which the worker waits.
     pub wal_limit: u64,
 }
 
-impl Task<'_> {
+impl FileTask<'_> {
     pub(crate) fn check_stopped(&self) -> Result<(), CopyError> {
         if self.stop.load(Ordering::Relaxed) { Err(CopyError::Stopped) } else { Ok(()) }
     }

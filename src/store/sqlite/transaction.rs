@@ -4,8 +4,8 @@ use std::ops::Deref;
 
 use rusqlite::Connection;
 
-/// A transaction that writes, rolled back when it is dropped. Its two statements are kept ready: SQLite would parse those
-/// of `rusqlite::Transaction` anew for every batch.
+/// A write transaction, rolled back when it is dropped. Its two statements are cached: `rusqlite::Transaction`
+/// would parse them anew for every batch.
 pub(super) struct WriteTransaction<'c>(&'c Connection);
 
 impl<'c> WriteTransaction<'c> {
@@ -15,7 +15,7 @@ impl<'c> WriteTransaction<'c> {
         Ok(Self(conn))
     }
 
-    /// Commits it: when this returns, it is on disk.
+    /// Commits it. The data is on disk when this returns.
     pub(super) fn commit(self) -> rusqlite::Result<()> {
         self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
     }
@@ -34,7 +34,7 @@ impl Drop for WriteTransaction<'_> {
         if !self.0.is_autocommit()
             && let Err(error) = self.0.execute_batch("ROLLBACK")
         {
-            tracing::error!(%error, "a batch was not rolled back: {error}");
+            tracing::error!(%error, "cannot roll back a batch: {error}");
         }
     }
 }

@@ -22,7 +22,7 @@ fn a_database_in_use_or_in_place_is_not_replaced_unless_told() {
     let (home, made) = backed_up(5);
     let (code, said) = refused(&home, &["restore", "backup.db"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("--replace") && said.contains("is there already"), "{said}");
+    assert!(said.contains("--replace") && said.contains("already exists"), "{said}");
     let program = home.start();
     let (code, said) = refused(&home, &["restore", "--replace", "backup.db"]);
     assert_eq!(code, Some(1), "{said}");

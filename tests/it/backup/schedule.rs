@@ -32,7 +32,7 @@ fn so_many_are_kept_as_the_settings_say_each_of_them_whole() {
     assert!(program.metric(NEWEST) > 1_700_000_000.0);
     assert_eq!(program.metric(FAILED), 0.0);
     let log = program.stop();
-    assert!(log.contains("a backup was made"), "{log}");
+    assert!(log.contains("backup completed"), "{log}");
     let files = in_folder(&home);
     assert_eq!(files.len(), 4, "{files:?}");
     assert_eq!(files[0], mine);
@@ -77,7 +77,7 @@ fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
     }
     let program = home.start();
     until("one is made, as the newest is old", || program.metric(MADE) == 1.0);
-    let warned = program.wait_for_log("name of the future");
+    let warned = program.wait_for_log("dated in the future");
     assert!(warned.contains("rollcall-2999-01-01"), "{warned}");
     let now = || jiff::Timestamp::now().as_second() as f64;
     until("it is the newest", || program.metric(NEWEST) > 1_700_000_000.0);
@@ -100,7 +100,10 @@ fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("WRONG   last backup: kept has 2"), "{said}");
     for year in [2998, 2999] {
-        let says = format!("WARNING last backup: {} does not count: it has a name of the future", name(year));
+        let says = format!(
+            "WARNING last backup: {} is ignored: it is dated in the future: a clock was ahead",
+            name(year)
+        );
         assert!(said.contains(&says), "{said}");
     }
     // However many are made, none of these counts among those that are kept, nor is deleted.
@@ -133,7 +136,7 @@ fn a_backup_that_is_not_whole_is_named_and_does_not_count() {
         (&flipped[..], "is damaged: its bytes are not those that were written"),
         (&[], "is no database of rollcall"),
         (&longer, "bytes, and had"),
-        (&live, "has no seal"),
+        (&live, "has no checksum"),
         (&whole[..whole.len() / 2], &half),
     ] {
         std::fs::write(&made, bytes).unwrap();
@@ -150,7 +153,7 @@ fn a_backup_that_is_not_whole_is_named_and_does_not_count() {
     }
     // So the next one is made at once; what is not whole neither counts among those that are kept, nor is deleted.
     let program = home.start();
-    let log = program.wait_for_log("does not count");
+    let log = program.wait_for_log("backup file ignored");
     assert!(log.contains(name) && log.contains(&half), "{log}");
     until("another one is made", || program.metric(MADE) == 1.0);
     program.stop();
@@ -163,7 +166,7 @@ fn a_backup_that_fails_is_logged_and_counted_and_the_service_goes_on() {
     let mut home = Home::with("[backup]\nfolder = \"no/such/disk\"\nevery = \"50ms\"");
     let program = home.start();
     until("it is tried again", || program.metric(FAILED) >= 2.0);
-    let line = program.wait_for_log("no backup was made");
+    let line = program.wait_for_log("backup failed");
     assert!(line.contains("no/such/disk"), "{line}");
     assert_eq!(program.metric(NEWEST), 0.0);
     assert_eq!(program.webhook(message(1)).status, 200);

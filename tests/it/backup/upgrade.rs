@@ -69,7 +69,7 @@ fn a_database_of_any_earlier_schema_is_kept_before_it_is_brought_up_to_date() {
         };
         let name = format!("rollcall.db.before-{next:04}");
         assert_eq!(kept(&home), std::slice::from_ref(&name));
-        assert!(log.contains("kept as it is") && log.contains(&name), "{log}");
+        assert!(log.contains("copied before the migration") && log.contains(&name), "{log}");
         let before = rusqlite::Connection::open(home.path().join(&name)).unwrap();
         let number = |sql: &str| before.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(number("PRAGMA user_version"), version);

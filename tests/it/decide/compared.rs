@@ -7,7 +7,7 @@ use proptest::sample::select;
 use rollcall::ingest::maintenance::READING;
 use rollcall::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use rollcall::store::archive::Row;
-use rollcall::store::sqlite::{Sqlite, StoreOptions, Task, derived_faults};
+use rollcall::store::sqlite::{FileTask, Sqlite, StoreOptions, derived_faults};
 use rollcall::store::{Retention, Store as _};
 
 use super::random::{Step, Verb, steps};
@@ -45,7 +45,7 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
     }
     prop_assert_eq!(differing(&options.path), vec![]);
     let mut told = |_, _, _| {};
-    let mut work = Task { progress: &mut told, stop: Default::default(), wal_limit: u64::MAX };
+    let mut work = FileTask { progress: &mut told, stop: Default::default(), wal_limit: u64::MAX };
     prop_assert_eq!(derived_faults(&options.path, &mut work).unwrap(), vec![]);
     Ok(())
 }

@@ -60,7 +60,7 @@ fn what_was_left_goes_with_the_next_start_and_with_an_erasure_and_doctor_finds_i
     let mut home = Home::new();
     settings(&mut home);
     let program = live(&home);
-    program.wait_for_log("a backup was made");
+    program.wait_for_log("backup completed");
     let left = plant(&home);
     let found = run(&home, &program, &["doctor"]);
     let lines: Vec<&str> = found.out.lines().filter(|line| line.contains("unfinished files")).collect();
@@ -78,7 +78,7 @@ fn what_was_left_goes_with_the_next_start_and_with_an_erasure_and_doctor_finds_i
     let program = home.start();
     assert!(left.iter().all(|path| !path.exists()), "the start removed them");
     assert!(home.path().join("film.partial").exists());
-    assert!(program.log().contains("what unfinished work had left was removed"), "{}", program.log());
+    assert!(program.log().contains("removed an unfinished file of a killed process"), "{}", program.log());
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
         until("some were sent", || sent.load(Ordering::Relaxed) > 5);
         stop.store(true, Ordering::Relaxed);
     });
-    program.wait_for_log("search is made anew, in");
+    program.wait_for_log("search was remade in");
     assert_eq!(found(&program, &[("q", "quirin")]), Some(1));
     assert!(!run(&home, &program, &["rebuild", "--verify"]).out.contains("search is damaged"));
 }

@@ -72,7 +72,7 @@ fn a_service_that_only_reads_finds_a_lost_counter_by_itself() {
         let home = copy_of(&lived);
         let program = home.start();
         damage(&home, sql);
-        program.wait_for_log("it is made anew");
+        program.wait_for_log("remaking it");
         until(&format!("{sql}: it is whole"), || run(&home, &program, &["verify"]).code == Some(0));
         assert_eq!(program.get("/v1/changes?since=0").status, 200, "{sql}");
     }
@@ -147,7 +147,7 @@ fn a_key_that_was_answered_is_answered_again_unless_the_answers_are_lost() {
     };
     assert_eq!((create("ann"), create("ann"), create("bob")), (201, 201, 422));
     damage(&home, "DELETE FROM answer_key");
-    program.wait_for_log("it is made anew");
+    program.wait_for_log("remaking it");
     assert_eq!((create("ann"), create("bob")), (201, 422), "the key is remembered");
     damage(&home, "DROP TABLE answers");
     assert_eq!(create("ann"), 409, "the answer is lost, and the user is there");

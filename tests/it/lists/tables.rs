@@ -92,7 +92,7 @@ fn a_lost_table_is_named_while_nothing_runs_and_made_anew_where_it_can_be() {
                     home.start().stop();
                 }
                 Truth if dropped => {
-                    let what = format!("the table {table} is not there");
+                    let what = format!("the table {table} is missing");
                     let ran = run_alone(&home, &["verify"]);
                     assert!(ran.code == Some(1) && ran.err.contains(&what), "{sql}: {ran:?}");
                     let found = doctor(&home);
@@ -121,7 +121,7 @@ fn a_table_lost_under_a_running_service_is_made_anew_or_ends_it_by_its_name() {
                 if dropped {
                     // Within seconds, whether a webhook comes or not.
                     let (status, log) = program.wait();
-                    let what = format!("the table {table} is not there");
+                    let what = format!("the table {table} is missing");
                     assert!(status.code() == Some(74) && log.contains(&what), "{sql}: {status} {log}");
                 }
                 continue;

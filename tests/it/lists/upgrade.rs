@@ -88,7 +88,7 @@ fn a_database_of_the_first_program_has_the_lists_that_it_would_have_had() {
         )
         .unwrap();
     let program = old.start();
-    program.wait_for_log("lists are prepared");
+    program.wait_for_log("the list columns are filled");
     assert_eq!(lists(&program), expected);
     program.stop();
     old.sql().execute("INSERT INTO search (search) VALUES ('integrity-check')", []).unwrap();

@@ -27,7 +27,7 @@ impl Patient {
         let body = first_message("user-1", 1_600_000_000.0).replace(crate::support::APP, "one");
         let answer = program.request("POST", "/webhooks", &[("x-api-key", "first")], body.as_bytes());
         assert_eq!(answer.status, 200);
-        program.wait_for_log("a backup was made");
+        program.wait_for_log("backup completed");
         let args = [("server.listen", program.listen), ("server.admin_listen", program.admin)];
         let args = args.iter().flat_map(|(key, at)| ["--set".to_owned(), format!("{key}={at}")]).collect();
         Self { home, program: Some(program), args }
@@ -155,7 +155,7 @@ fn a_database_in_memory_is_found() {
     let mut patient = Patient::well();
     patient.set(&format!("store.url=sqlite://{}/rollcall.db", memory.path().display()));
     patient.has("file system", "wrong", "in memory (tmpfs)");
-    patient.has("database", "wrong", "is not there");
+    patient.has("database", "wrong", "does not exist");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_database_that_is_missing_foreign_newer_doubted_or_damaged_is_found() {
     std::fs::write(&database, "A letter to somebody.\n".repeat(400)).unwrap();
     patient.has("database", "wrong", "is damaged");
     std::fs::remove_file(&database).unwrap();
-    patient.has("database", "wrong", "is not there");
+    patient.has("database", "wrong", "does not exist");
     std::fs::write(&database, &whole).unwrap();
     mode(&database, 0o600);
     let (found, _) = patient.examine();
@@ -195,7 +195,7 @@ fn a_clock_that_is_wrong_and_events_that_stopped_are_found() {
     set("received = received + 3600000");
     patient.has("clock", "wrong", "the clock was set back");
     set(&format!("received = {received}, event_time = ({received} + 3600000) * 1000"));
-    patient.has("clock", "wrong", "this clock is behind");
+    patient.has("clock", "wrong", "this clock is slow");
     set(&format!("received = {received} - 3 * 86400000, event_time = NULL"));
     patient.has("last event", "warning", "app one: 3 d 0 h ago");
     sql.execute_batch("UPDATE clock SET time = 4102444800000000").unwrap();
@@ -234,7 +234,7 @@ fn listeners_that_do_not_answer_or_are_somebody_elses_are_found() {
     patient.has("listen", "wrong", "takes no connection");
     patient.has("admin listen", "wrong", "takes no connection");
     patient.set("server.listen=127.0.0.1:0");
-    patient.has("listen", "warning", "any free port");
+    patient.has("listen", "warning", "port 0");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_folder_that_others_may_write_is_found() {
     let folder = patient.home.path().to_owned();
     for wide in [0o777, 0o702, 0o1777] {
         mode(&folder, wide);
-        patient.has("file rights", "wrong", "can be written by everybody");
+        patient.has("file rights", "wrong", "is writable by all users");
     }
     mode(&folder, 0o755);
     assert_eq!(patient.examine().1, Some(0));

@@ -19,8 +19,8 @@ fn reload(home: &mut Home, program: &Program, text: String, ends_with: &str) {
     until(ends_with, || program.log().matches(ends_with).count() > before);
 }
 
-const TAKEN: &str = "SIGHUP: credentials and limits are those of the settings";
-const REFUSED: &str = "those before stay in force";
+const TAKEN: &str = "SIGHUP: reloaded credentials and limits";
+const REFUSED: &str = "the previous settings stay in force";
 
 fn post(line: &mut Connection, secret: &str, n: usize) -> u16 {
     let body =
@@ -110,7 +110,7 @@ fn keys_tokens_origins_and_limits_change_and_what_cannot_is_said() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://example.org"));
     for key in ["server.max_connections", "log.level", "store.url", "ingest.queue_jobs"] {
-        program.wait_for_log(&format!("{key} has changed, and holds only after a restart"));
+        program.wait_for_log(&format!("{key} changed; restart the service to apply it"));
     }
     assert!(!home.path().join("elsewhere.db").exists());
     // A body that is too large now; and one that was not is under way on a connection from before.

@@ -55,7 +55,7 @@ fn what_a_start_would_refuse_or_a_damaged_file_leads_to_changes_nothing() {
     for (what, text, says) in [
         ("empty", String::new(), "mine.toml: is empty"),
         ("blank", " \n\n".to_owned(), "mine.toml: is empty"),
-        ("comments only", "# The settings\n# of rollcall\n".to_owned(), "sets nothing any more"),
+        ("comments only", "# The settings\n# of rollcall\n".to_owned(), "no longer sets any key"),
         ("cut off before the apps", listen.to_owned(), "which would put the demo in force"),
         ("cut off in a name", own[..own.len() - 20].to_owned(), "mine.toml:"),
         ("not TOML", "\u{0}\u{0}\u{0}".to_owned(), "mine.toml:"),
@@ -88,7 +88,7 @@ fn what_a_start_would_refuse_or_a_damaged_file_leads_to_changes_nothing() {
     write(&file, own.replace("\"first\"", "\"first\", \"second\""));
     assert!(reload(&program), "and whole again");
     assert_eq!((post(&program, "one", "first"), post(&program, "one", "second")), (200, 200));
-    assert!(program.log().matches("those before stay in force").count() >= 14);
+    assert!(program.log().matches("the previous settings stay in force").count() >= 14);
     program.stop();
 }
 

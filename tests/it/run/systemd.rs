@@ -121,5 +121,5 @@ fn without_it_nothing_is_told_to_anybody() {
     let program = home.start();
     assert_eq!(program.webhook(first_message("user-1", 1_600_000_000.0)).status, 200);
     let log = program.stop();
-    assert!(log.contains("systemd cannot be told"), "{log}");
+    assert!(log.contains("cannot notify systemd"), "{log}");
 }

@@ -229,7 +229,7 @@ impl Walk {
         let before = std::mem::take(&mut self.home.settings);
         let good = format!("[limits]\nrequests_per_second = {}\n{before}", 1000 + self.rng.below(9));
         let (text, said) = match settings {
-            Settings::Good => (&*good, "credentials and limits are those of the settings"),
+            Settings::Good => (&*good, "reloaded credentials and limits"),
             Settings::CutOff => ("[[apps]]\nid = \"half an app", "stay in force"),
             Settings::Emptied => ("", "stay in force"),
         };

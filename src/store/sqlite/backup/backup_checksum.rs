@@ -1,4 +1,4 @@
-//! What a backup says of itself, down to its bytes: SQLite alone does not see a bit that was flipped in a value.
+//! The checksum that a backup carries. SQLite alone does not notice a flipped bit in a value.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
@@ -10,36 +10,36 @@ use crate::store::sqlite::check::checked::{Checked, FORMAT};
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::header::{HEADER, is_ours, is_sealed};
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::Task;
+use crate::store::sqlite::task::FileTask;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
 
 const CHUNK: usize = 1 << 20;
 
-/// A hash of the whole file, itself left out.
+/// SHA-256 of the whole file, with zeros in place of itself.
 type Hash = [u8; 32];
 
-/// What a backup was when it was made.
+/// The checksum of a backup, and what the backup was when it was made.
 pub(crate) struct BackupChecksum {
-    /// How its checksum was made.
+    /// Version of the checksum over the app users.
     pub(crate) format: i64,
     pub(crate) schema: i64,
     pub(crate) checksum: String,
     /// In ms since 1970.
     pub(crate) taken: i64,
-    /// Every byte of the file is what it was.
+    /// Whether the bytes of the file match the checksum.
     pub(crate) is_whole: bool,
 }
 
-/// Writes into a copy what it is. Nothing may be written to it afterwards.
+/// Writes the checksum into a copy. Nothing may be written to the copy afterwards.
 pub(crate) fn write_checksum(
     path: &Path,
     checked: &Checked,
     taken: i64,
-    task: &Task<'_>,
+    task: &FileTask<'_>,
 ) -> Result<(), CopyError> {
     let sql = CopyError::sql(path);
-    // Nothing else in the file looks like this, so that it can be found again from outside.
+    // Random, so that its place in the file can be found by its bytes.
     let mut place: Hash = [0; 32];
     getrandom::fill(&mut place)
         .map_err(|error| CopyError::io(path)(std::io::Error::other(error.to_string())))?;
@@ -63,23 +63,25 @@ pub(crate) fn write_checksum(
     let page = checksum_page(&conn).map_err(&sql)?;
     drop(conn);
     let at = find_bytes(path, page, &place)?;
-    let at =
-        at.ok_or_else(|| CopyError::Damaged { path: path.to_owned(), what: "it takes no seal".to_owned() })?;
+    let at = at.ok_or_else(|| CopyError::Damaged {
+        path: path.to_owned(),
+        what: "the checksum was not found after it was written".to_owned(),
+    })?;
     let hash = hash_file(path, at, task)?;
     let file = OpenOptions::new().write(true).open(path).map_err(CopyError::io(path))?;
     file.write_all_at(&hash, at).map_err(CopyError::io(path))
 }
 
-/// What is restored, or put in place by hand, is no backup any more. Whether it was one.
+/// Removes the checksum: a database that is restored or opened is no backup. Returns whether there was one.
 pub(crate) fn remove_checksum(conn: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_rollcall_backup')";
     let is_backup = conn.query_row(sql, [], |row| row.get(0))?;
-    // SQLite moves other pages about when a table comes or goes: what was on them must not stay behind.
+    // SQLite moves pages when a table is created or dropped; their old content must not stay in the file.
     conn.execute_batch("PRAGMA secure_delete = ON; DROP TABLE IF EXISTS _rollcall_backup").map(|()| is_backup)
 }
 
-/// The seal of a backup; any other database has none.
-pub(crate) fn read_checksum(path: &Path, task: &Task<'_>) -> Result<Option<BackupChecksum>, CopyError> {
+/// The checksum of a backup; `None` for any other database.
+pub(crate) fn read_checksum(path: &Path, task: &FileTask<'_>) -> Result<Option<BackupChecksum>, CopyError> {
     let file = SnapshotConn::open(path, task)?;
     let sql = CopyError::sql(path);
     if file.query_number("SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'")? == 0 {
@@ -97,7 +99,7 @@ pub(crate) fn read_checksum(path: &Path, task: &Task<'_>) -> Result<Option<Backu
         Ok((seal, row.get::<_, Hash>(4)?))
     });
     let Some((seal, written)) = found.optional().map_err(&sql)? else {
-        return Err(CopyError::Damaged { path: path.to_owned(), what: "its seal is gone".to_owned() });
+        return Err(CopyError::Damaged { path: path.to_owned(), what: "its checksum is missing".to_owned() });
     };
     let page = checksum_page(&file.conn).map_err(&sql)?;
     drop(file);
@@ -108,8 +110,8 @@ pub(crate) fn read_checksum(path: &Path, task: &Task<'_>) -> Result<Option<Backu
     Ok(Some(BackupChecksum { is_whole, ..seal }))
 }
 
-/// What a glance tells is wrong with the file of a backup: it must be one, sealed, and as long as it was made. Never for
-/// a database that this process has open.
+/// What is wrong with a backup at a glance: its header, its length, and whether it has a checksum. Never for a
+/// database that this process has open.
 pub fn find_file_flaw(path: &Path) -> Option<String> {
     let unreadable = |error| format!("cannot be read: {}", explain(&error));
     let found = match path.metadata() {
@@ -128,11 +130,11 @@ pub fn find_file_flaw(path: &Path) -> Option<String> {
     if is != was {
         return Some(format!("has {is} bytes, and had {was} when it was made"));
     }
-    (!is_sealed(path)).then(|| "has no seal: it is no backup, or was changed".to_owned())
+    (!is_sealed(path)).then(|| "has no checksum: it is no backup, or was changed".to_owned())
 }
 
-/// As [`flaw`], and reads every byte.
-pub fn find_file_damage(path: &Path, task: &Task<'_>) -> Option<String> {
+/// As [`find_file_flaw`], and reads every byte.
+pub fn find_file_damage(path: &Path, task: &FileTask<'_>) -> Option<String> {
     let damaged = || match read_checksum(path, task) {
         Ok(Some(seal)) if seal.is_whole => None,
         Ok(_) => Some("is damaged: its bytes are not those that were written".to_owned()),
@@ -141,16 +143,16 @@ pub fn find_file_damage(path: &Path, task: &Task<'_>) -> Option<String> {
     find_file_flaw(path).or_else(damaged)
 }
 
-/// How long a database is, by its header.
+/// The length of a database by its header.
 fn length_in_header(head: &[u8]) -> u64 {
     let number = |bytes: &[u8]| bytes.iter().fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
     let part = |range| head.get(range).map_or(0, number);
-    // The largest size of a page has no room for itself.
+    // 65,536 does not fit, and is written as 1.
     let page = if part(16..18) == 1 { 1 << 16 } else { part(16..18) };
     page * part(28..32)
 }
 
-/// Where the page of the seal begins, and how long it is.
+/// Offset and size of the page with the checksum.
 fn checksum_page(conn: &Connection) -> rusqlite::Result<(u64, usize)> {
     let sql = "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema
                    WHERE name = '_rollcall_backup'";
@@ -158,7 +160,7 @@ fn checksum_page(conn: &Connection) -> rusqlite::Result<(u64, usize)> {
     Ok((((page - 1) * size) as u64, size as usize))
 }
 
-/// Where these bytes are in a page of a file.
+/// The offset of these bytes within a page of a file.
 fn find_bytes(path: &Path, (start, size): (u64, usize), bytes: &Hash) -> Result<Option<u64>, CopyError> {
     let mut page = vec![0; size];
     let file = File::open(path).map_err(CopyError::io(path))?;
@@ -167,8 +169,8 @@ fn find_bytes(path: &Path, (start, size): (u64, usize), bytes: &Hash) -> Result<
     Ok(at.map(|at| start + at as u64))
 }
 
-/// The hash of a file, as if there were nothing at `at`.
-fn hash_file(path: &Path, at: u64, task: &Task<'_>) -> Result<Hash, CopyError> {
+/// The hash of a file, with zeros in place of the checksum at `at`.
+fn hash_file(path: &Path, at: u64, task: &FileTask<'_>) -> Result<Hash, CopyError> {
     let io = CopyError::io(path);
     let mut file = File::open(path).map_err(&io)?;
     let (mut hash, mut chunk, mut done) = (Sha256::new(), vec![0; CHUNK], 0);

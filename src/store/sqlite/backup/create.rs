@@ -1,4 +1,4 @@
-//! Backups: a whole, checked copy, put in place at once.
+//! Makes backups: checked copies, put in place as a whole.
 
 use std::path::{Path, PathBuf};
 
@@ -12,15 +12,20 @@ use crate::store::sqlite::files::names::{BEFORE, with_suffix};
 use crate::store::sqlite::files::open::{canonical_database_path, check_log};
 use crate::store::sqlite::files::output::{Output, OutputError, OutputKind};
 use crate::store::sqlite::files::partial_file::{PartialFile, database_size, ensure_free_space};
-use crate::store::sqlite::task::Task;
+use crate::store::sqlite::task::FileTask;
 
-/// Writes a backup of the database at `source`, which may be written meanwhile, to `to`. What is there
-/// afterwards is whole and checked, or as it was.
+/// Writes a backup of the database at `source` to `to`, also while a service writes the database. `to` is then
+/// either a whole, checked backup or unchanged.
 ///
 /// # Errors
-/// `to` is there already and is not to be overwritten; there is no room; either file is damaged or cannot be
-/// used; `to` must not be written; too much is being written meanwhile; or it was stopped.
-pub fn backup(source: &Path, to: &Path, overwrite: bool, task: &mut Task<'_>) -> Result<Checked, CopyError> {
+/// `to` exists and `overwrite` is not set; the disk has too little room; either file is damaged or unusable; `to`
+/// must not be written; the WAL limit was reached; or the task was stopped.
+pub fn backup(
+    source: &Path,
+    to: &Path,
+    overwrite: bool,
+    task: &mut FileTask<'_>,
+) -> Result<Checked, CopyError> {
     check_log(source)?;
     let output =
         Output::check(to, OutputKind::Backup, Some(source)).and_then(|output| Ok((output.exists()?, output)));
@@ -50,13 +55,13 @@ pub fn backup(source: &Path, to: &Path, overwrite: bool, task: &mut Task<'_>) ->
     Ok(checked)
 }
 
-/// Keeps the file as it is before a step of the schema, beside the database: `rollcall.db.before-0002`.
+/// Copies the database, before its schema is migrated, to a file beside it: `rollcall.db.before-0002`.
 pub(crate) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> {
     let kept = with_suffix(path, &format!("{BEFORE}{step:04}"));
     let mut progress = |_, _, _| {};
-    let mut task = Task { progress: &mut progress, stop: Default::default(), wal_limit: u64::MAX };
-    let keep = |task: &mut Task<'_>| {
-        // Twice: what is kept, and what the upgrade itself may write.
+    let mut task = FileTask { progress: &mut progress, stop: Default::default(), wal_limit: u64::MAX };
+    let keep = |task: &mut FileTask<'_>| {
+        // Twice: once for the copy, once for what the migration may write.
         ensure_free_space(database_size(path)?.saturating_mul(2), &kept)?;
         let anything = OutputKind::Text { name: "file", is: |_| true };
         let part = PartialFile::new(Output::check(&kept, anything, Some(path))?)?;
@@ -85,7 +90,7 @@ mod tests {
              CREATE TABLE t (a); INSERT INTO t VALUES (1)",
         )
         .unwrap();
-        // What an interrupted upgrade has left is replaced: the file may have changed since.
+        // An interrupted migration left it; the database may have changed since.
         fs::write(folder.path().join("rollcall.db.before-0002"), "half of it").unwrap();
         let kept = keep_before(&path, 2).unwrap();
         assert_eq!(kept, folder.path().canonicalize().unwrap().join("rollcall.db.before-0002"));

@@ -1,4 +1,4 @@
-//! Backups: a whole, checked copy, put in place at once; and the way back.
+//! Restores a backup in place of a database.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -17,31 +17,31 @@ use crate::store::sqlite::files::names::{REPLACED, RESTORING, verify_marker_path
 use crate::store::sqlite::files::open::{lock_database, set_verify_marker};
 use crate::store::sqlite::files::output::{Output, OutputError, OutputKind, resolve_path};
 use crate::store::sqlite::files::partial_file::{PartialFile, database_size, ensure_free_space, sync_folder};
-use crate::store::sqlite::task::Task;
+use crate::store::sqlite::task::FileTask;
 
-/// A database that was put in place of another, or of none.
+/// The result of a restore.
 #[derive(Debug)]
 pub struct Restored {
-    /// What is in it.
+    /// The restored database's content.
     pub checked: Checked,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Where the one it replaced is now.
+    /// Where the replaced database is now.
     pub aside: Option<PathBuf>,
 }
 
-/// Puts a copy of a backup where a service will find it, checked before and after. At any moment there is the
-/// old database or the new one. `database` is the one of the settings.
+/// Restores a backup to `to`, and checks it before and after. At any moment `to` is the old database or the new
+/// one. `database` is the one of the settings.
 ///
 /// # Errors
-/// A service has the database; there is one and it is not to be replaced; `backup` is `to` itself; or as for
-/// [`backup`].
+/// A service has the database open; there is a database and `replace` is not set; `backup` is `to` itself; or as
+/// for [`backup`](super::create::backup).
 pub fn restore(
     backup: &Path,
     to: &Path,
     database: &Path,
     replace: bool,
-    task: &mut Task<'_>,
+    task: &mut FileTask<'_>,
 ) -> Result<Restored, CopyError> {
     let to = resolve_path(to).map_err(CopyError::io(to))?;
     if backup.canonicalize().is_ok_and(|backup| backup == to) {
@@ -66,32 +66,32 @@ pub fn restore(
         .map_err(CopyError::sql(&part.path))?;
     let after = check(&part.path, task)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
-        let what = "its copy shows something else than it does".to_owned();
+        let what = "its copy has another checksum".to_owned();
         return Err(CopyError::Damaged { path: part.path.clone(), what });
     }
     part.sync()?;
-    // Numbers of the change feed are about to be given a second time.
+    // The new database may give the feed's numbers a second time.
     void_marker(&lock).map_err(CopyError::io(&to))?;
     let aside = if old { Some(put_aside(&to)?) } else { None };
     for suffix in ["-wal", "-shm", "-journal"] {
         remove(&with_suffix(&to, suffix))?;
     }
     part.place()?;
-    // Whatever was wrong with the one before is not with this one.
+    // The marker was about the old database.
     remove(&verify_marker_path(&to))?;
     Ok(Restored { checked: after, path: to, aside })
 }
 
-/// What may hold the latest part of a database.
+/// Logs that may hold the latest pages of a database.
 const LOGS: [&str; 2] = ["-wal", "-journal"];
 
-/// Gives an old database a second name, with all that its log holds, so that the first can be taken from it
-/// without a moment in which there is none. Of a database that is missing or empty there is only the log.
+/// Gives the old database and its logs second names (hard links), so that `to` always names a database until the
+/// new one is renamed over it. Of a missing or empty database only the log is kept.
 fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
     let aside = with_suffix(old, &format!("{REPLACED}{}", file_timestamp()));
     let logs = || LOGS.iter().map(|log| (with_suffix(old, log), with_suffix(&aside, log)));
     let has_pages = old.metadata().is_ok_and(|file| file.len() > 0);
-    // What the log holds belongs into the file, unless that is too damaged to take it.
+    // Copies the log into the file, unless the file is too damaged.
     if has_pages
         && logs().any(|(log, _)| log_has_content(&log))
         && let Ok(conn) = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)
@@ -102,7 +102,8 @@ fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
         fs::hard_link(old, &aside).map_err(CopyError::io(&aside))?;
     }
     for (log, beside) in logs().filter(|(log, _)| log_has_content(log)) {
-        // Interrupted from here on, the next start checks the old file before it serves it without its log.
+        // If the restore is interrupted from here on, the next start verifies the old file before it serves it
+        // without its log.
         set_verify_marker(old).map_err(CopyError::io(&verify_marker_path(old)))?;
         fs::hard_link(&log, &beside).map_err(CopyError::io(&beside))?;
     }
@@ -110,7 +111,7 @@ fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
     Ok(aside)
 }
 
-/// A moment as part of a file's name: such names sort by time.
+/// The current time as part of a file name; such names sort by time.
 pub fn file_timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.3fZ").to_string()
 }

@@ -1,7 +1,7 @@
-//! A copy of one moment of a database, made while it is being written.
+//! Copies a snapshot of a database while a service writes it.
 //!
-//! Holding a moment keeps the log of the database from starting anew. So whoever holds one watches the log,
-//! and lets go before the worker would have to wait for it.
+//! The WAL cannot restart while a snapshot is held. So the copy watches the WAL's size, and ends the snapshot
+//! before the worker would have to wait.
 
 use std::path::Path;
 use std::thread;
@@ -13,23 +13,23 @@ use crate::store::sqlite::files::partial_file::PartialFile;
 use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::{Task, TaskStage};
+use crate::store::sqlite::task::{FileTask, TaskStage};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-/// Pages copied between two looks at the log: few enough for a slow disk.
+/// Pages per step, between two looks at the WAL: few enough for a slow disk.
 const STEP: i32 = 16;
-/// Steps between two syncs, so that the last one has little left and nobody else's sync waits for it: 4 MiB.
+/// Steps between two syncs (4 MiB), so that the last sync is short and other processes' syncs do not wait for it.
 const STEPS_A_SYNC: u32 = 64;
-/// How often a moment is held before the whole is given up.
+/// Snapshots that are tried before the copy fails.
 const ATTEMPTS: u32 = 3;
 
-/// Copies one moment of a database into a part, and gives what the database had at that moment. It needs no
-/// log of its own to be read.
+/// Copies a snapshot of a database into `part`, and returns the counts of that snapshot. The copy is not in WAL
+/// mode.
 pub(crate) fn copy_snapshot(
     source: &Path,
     part: &PartialFile,
-    task: &mut Task<'_>,
+    task: &mut FileTask<'_>,
 ) -> Result<Counts, CopyError> {
     let from = SnapshotConn::open(source, task)?;
     let mut attempt = 1;
@@ -37,7 +37,7 @@ pub(crate) fn copy_snapshot(
         match copy_moment(&from, part, task) {
             Err(CopyError::WalLimitReached(_)) if attempt < ATTEMPTS => {
                 task.check_stopped()?;
-                tracing::warn!(attempt, "the log has grown too long under a copy of it; it begins again");
+                tracing::warn!(attempt, "the WAL grew too long during the copy; the copy starts again");
                 attempt += 1;
                 from.wait_for_wal_restart(task)?;
             }
@@ -46,12 +46,16 @@ pub(crate) fn copy_snapshot(
     }
 }
 
-fn copy_moment(from: &SnapshotConn, part: &PartialFile, task: &mut Task<'_>) -> Result<Counts, CopyError> {
+fn copy_moment(
+    from: &SnapshotConn,
+    part: &PartialFile,
+    task: &mut FileTask<'_>,
+) -> Result<Counts, CopyError> {
     let to_sql = CopyError::sql(&part.path);
     part.empty()?;
     let mut to =
         Connection::open_with_flags(&part.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(&to_sql)?;
-    // With a small cache nothing piles up to be written at the end, while the moment is still held.
+    // A small cache leaves little to write at the end, while the snapshot is still held.
     to.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
          PRAGMA cache_size = 32;",
@@ -68,13 +72,13 @@ fn copy_moment(from: &SnapshotConn, part: &PartialFile, task: &mut Task<'_>) -> 
         match step {
             StepResult::Done => break,
             StepResult::More => {}
-            // Of the source nobody can, inside a moment; the part is ours alone.
+            // The source cannot be busy within a snapshot, and the copy has no other user.
             _ => thread::sleep(Duration::from_millis(10)),
         }
         steps += 1;
         from.check_limits(task)?;
         if steps % STEPS_A_SYNC == 0 {
-            // It takes as long as the disk likes, and the log grows meanwhile.
+            // The sync may take long, and the WAL grows meanwhile.
             let flushing = part.flush();
             while !flushing.is_finished() {
                 from.check_limits(task)?;

@@ -1,25 +1,24 @@
-//! What a check of a database finds in it.
+//! The result of a check.
 
 use crate::store::{Counts, Seq};
 
-/// How the checksum is made. Another number as soon as an equal directory would give another one; a test
-/// says when.
+/// Version of the checksum. A change to the checksum of an equal directory needs a new number; a test notices.
 pub(crate) const FORMAT: i64 = 1;
 
-/// What is in a database.
+/// The content of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The last journal entry in it.
+    /// The last journal entry.
     pub seq: Seq,
-    /// How many of each there are.
+    /// Rows of each kind.
     pub counts: Counts,
-    /// A SHA-256, in hex, over every app user of every app as it is shown, in the order of their keys. None
-    /// for a schema that this program would have to bring up to date first.
+    /// SHA-256, in hex, over every app user as it is shown, in key order. `None` for a schema older than this
+    /// program's.
     pub checksum: Option<String>,
     /// The schema.
     pub schema: i64,
     /// Bytes of the file.
     pub bytes: u64,
-    /// When it was made, in ms since 1970, if it is a backup.
+    /// When the backup was made, in ms since 1970; `None` for other databases.
     pub taken: Option<i64>,
 }

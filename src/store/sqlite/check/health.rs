@@ -1,4 +1,4 @@
-//! What can be told of a database at a glance, for whoever looks after it.
+//! A quick look at a database, for `rollcall doctor`.
 
 use std::path::Path;
 
@@ -9,42 +9,42 @@ use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::names::verify_marker_path;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::Task;
+use crate::store::sqlite::task::FileTask;
 use rusqlite::Connection;
 
-/// Journal entries that are looked at, from the last one back.
+/// Newest journal entries that are read for the last event of each app.
 const RECENT: i64 = 1_000_000;
-/// Journal entries that tell how our clock stands to Smooch's.
+/// Newest journal entries that are read to compare our clock with Smooch's.
 const LATEST: i64 = 1000;
 
-/// What a database says of itself. Times are in ms since 1970.
+/// State of a database. Times are in ms since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Its schema, and the one this program would bring it to.
+    /// Its schema, and the newest one that this program knows.
     pub schema: (i64, i64),
     /// A sync failed: the next start checks the file.
     pub doubted: bool,
     /// Litestream replicates it.
     pub litestream: bool,
-    /// When the last event of each app was received; of those that had one lately.
+    /// When each app's last event was received, for apps with recent events.
     pub last: Vec<(AppId, i64)>,
-    /// How much later than their receipt the latest events are dated by Smooch; less than 0 as a rule.
+    /// How much later than their receipt the latest events are dated by Smooch; usually negative.
     pub ahead: Option<i64>,
     /// The clock of our own API.
     pub clock: i64,
-    /// Bodies in quarantine, and when the newest of them was received.
+    /// Quarantined bodies, and when the newest was received.
     pub quarantined: (u64, i64),
-    /// The last change of each app, and the oldest that is kept.
+    /// The last change of each app, and the oldest in the feed.
     pub feeds: Vec<(AppId, u64, u64)>,
-    /// When the oldest erasure was asked for that is not complete.
+    /// When the oldest incomplete erasure was requested.
     pub erasing: Option<i64>,
 }
 
-/// Looks at a database, which may be written meanwhile.
+/// Reads the state of a database, also while a service writes it.
 ///
 /// # Errors
-/// It is not there, damaged, newer, none of ours, or cannot be read.
-pub fn health(path: &Path, task: &Task<'_>) -> Result<Health, CopyError> {
+/// The database is missing, damaged, newer than this program, not rollcall's, or unreadable.
+pub fn health(path: &Path, task: &FileTask<'_>) -> Result<Health, CopyError> {
     let file = SnapshotConn::open(path, task)?;
     let sql = CopyError::sql(path);
     let (schema, known) = (file.schema, newest_schema());
@@ -79,7 +79,7 @@ pub fn health(path: &Path, task: &Task<'_>) -> Result<Health, CopyError> {
     })
 }
 
-/// Of what is made of others, and damaged, nothing is said here: see [`crate::store::sqlite::derived_faults`].
+/// A damaged derived table is reported by [`crate::store::sqlite::derived_faults`], not here.
 fn unless_damaged<T: Default>(found: Result<T, CopyError>) -> Result<T, CopyError> {
     match found {
         Err(CopyError::Derived { .. }) => Ok(T::default()),
@@ -102,7 +102,7 @@ fn erasing(conn: &Connection) -> rusqlite::Result<Option<i64>> {
     conn.query_row("SELECT min(time) FROM receipts WHERE done IS NULL", [], |row| row.get(0))
 }
 
-/// The version of SQLite that is built in, and whether it is new enough not to damage a database.
+/// The version of the built-in SQLite, and whether it is new enough.
 pub fn sqlite_version() -> (&'static str, bool) {
     (rusqlite::version(), rusqlite::version_number() >= OLDEST_SQLITE)
 }

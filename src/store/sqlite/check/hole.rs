@@ -4,25 +4,25 @@ use std::fmt;
 
 use crate::store::Seq;
 
-/// What a part of the journal has lost. Names no value of any row.
+/// A range of journal entries with the same loss. Contains no value of any row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hole {
-    /// The first of the entries, by its number.
+    /// The first entry.
     pub first: Seq,
-    /// The last of them; the same if it is one.
+    /// The last entry, included.
     pub last: Seq,
-    /// What they have lost.
+    /// The loss.
     pub lost: Lost,
 }
 
-/// What journal entries can lose.
+/// What a journal entry can lose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// Everything: they are not there.
+    /// The entry itself.
     Entry,
-    /// Which app users they are about.
+    /// The list of app users that it is about.
     Users,
-    /// The body, which is not there, cannot be unpacked, or is not the one that they came in.
+    /// The body: missing, unreadable, or that of another event.
     Body,
 }
 

@@ -1,6 +1,6 @@
-//! Whether the journal is whole: every number has its entry, and every entry whom it is about and the body that it
-//! came in. Entries of an app user lead back from one to the one before, and the record to the last; so it is known
-//! whom a hole is about (decision 33).
+//! Finds holes in the journal: numbers without an entry, entries without their app users or their body. Each entry
+//! links every app user to that user's entry before, and each record links to the user's last entry, so the app
+//! users of a hole are known (decision 33).
 
 use std::collections::BTreeSet;
 
@@ -17,30 +17,30 @@ use crate::store::sqlite::txn::users_of;
 use crate::store::sqlite::{Error, Result, base, gaps};
 use crate::store::{self, Entry, ReadEvent, Seq};
 
-/// Bytes of bodies beyond which a page takes no further entry.
+/// Bytes of bodies after which a page ends.
 pub(crate) const PAGE_BYTES: usize = 16 << 20;
 
-/// A journal that is looked through, from its first number on.
+/// An examination of the journal, page by page from its first entry.
 #[derive(Debug, Default)]
 pub struct Examination {
-    /// The last number that was looked at.
+    /// The last entry examined.
     last: Seq,
-    /// The last record that was looked at.
+    /// The last record examined.
     after: Option<RecordKey>,
     holes: Vec<Hole>,
-    /// The app users of whom the journal has lost something.
+    /// App users with a hole in their entries.
     lacking: BTreeSet<RecordKey>,
-    /// Records are looked at for those who are gone, because there are holes.
+    /// In the second pass over the records, which looks for removed app users.
     is_after_the_gone: bool,
 }
 
 impl Examination {
-    /// Begins after an entry: what is before it is not looked at.
+    /// Starts after an entry.
     pub fn after(last: Seq) -> Self {
         Self { last, ..Self::default() }
     }
 
-    /// What is missing, in the order of the numbers.
+    /// The holes, ordered by number.
     pub fn holes(&self) -> Vec<Hole> {
         let mut found = self.holes.clone();
         found.sort_by_key(|hole| (hole.lost != Lost::Entry, hole.first));
@@ -57,19 +57,19 @@ impl Examination {
         holes
     }
 
-    /// The app users of whom the journal has lost something, as far as was looked.
+    /// App users with a hole in their entries, so far.
     pub fn lacking(&self) -> &BTreeSet<RecordKey> {
         &self.lacking
     }
 
-    /// The last number that was looked at.
+    /// The last entry examined.
     pub fn last(&self) -> Seq {
         self.last
     }
 
-    /// Looks at the next entries, at most as many and about as many bytes of bodies as `limit` says, and for as long as
-    /// `goes_on` says so of each: those that are there, each with its event, if the body is needed and whole. `conn`
-    /// must be in a transaction.
+    /// Examines the next entries, up to `limit` entries and about `limit` bytes of bodies, while `goes_on` accepts
+    /// them. Returns those found, each with its event if the body is needed and whole. `conn` must be in a
+    /// transaction.
     pub(crate) fn page(
         &mut self,
         conn: &Connection,
@@ -109,7 +109,7 @@ impl Examination {
         Ok(page)
     }
 
-    /// An entry; without app users if those cannot be read.
+    /// Reads an entry, without app users if these are unreadable.
     fn entry(&mut self, row: &Row<'_>) -> Result<Entry> {
         let (entry, users) = entry_alone(row)?;
         let users = users_of(&users).unwrap_or_default();
@@ -119,20 +119,20 @@ impl Examination {
         Ok(Entry { users, ..entry })
     }
 
-    /// Takes back what was said of an entry that is not looked at yet.
+    /// Withdraws the holes of an entry that was not accepted.
     fn forget(&mut self, seq: Seq) {
         self.holes.retain(|hole| hole.last < seq);
     }
 
-    /// The entry before, of each app user, must be there and name the app user.
+    /// The entry before, of each app user, must exist and name the app user.
     fn links(&mut self, conn: &Connection, entry: &Entry) -> Result<()> {
         for (id, before) in &entry.users {
             let Some(before) = *before else { continue };
-            let names = Mention::of(conn, before, &entry.app, id)?;
-            if names == Mention::Yes || names == Mention::Gone || is_erased(conn, &entry.app, id)? {
+            let names = UserNamed::of(conn, before, &entry.app, id)?;
+            if names == UserNamed::Yes || names == UserNamed::Gone || is_erased(conn, &entry.app, id)? {
                 continue;
             }
-            if names == Mention::No {
+            if names == UserNamed::No {
                 self.lost(before, before, Lost::Users);
             }
             self.lacking.insert((entry.app.clone(), id.clone()));
@@ -140,19 +140,19 @@ impl Examination {
         Ok(())
     }
 
-    /// Once all entries of this moment were looked at: whether some behind the last one are missing, as their bodies and receipts
-    /// tell.
+    /// Call once all entries of a snapshot are examined. Finds missing entries after the last one, by the numbers
+    /// in bodies, receipts and the horizon.
     pub(crate) fn end(&mut self, conn: &Connection) -> Result<()> {
         let mut last = 0;
         for of in ["max(first_seq) FROM bodies", "max(seq) FROM receipts", "max(seq) FROM horizon"] {
             let found = conn.query_row(&format!("SELECT {of}"), [], |row| row.get::<_, Option<i64>>(0));
             last = match found.map_err(Error::from) {
-                // What can be made anew and is lost says nothing here: that is a fault of its own.
+                // A lost derived table proves nothing; it is reported as a fault of its own.
                 Err(Error::Derived { .. }) => last,
                 found => last.max(found?.unwrap_or(0) as Seq),
             };
         }
-        // What retention let go may have been the last.
+        // The last entries may have been removed by retention.
         self.last = gaps::end_of_gaps(conn, self.last)?;
         if last > self.last {
             self.lost(self.last + 1, last, Lost::Entry);
@@ -160,9 +160,9 @@ impl Examination {
         Ok(())
     }
 
-    /// Looks at the next records, at most `limit`, once all entries were looked at: how many there were. `conn` must
-    /// be in a transaction. Where there are holes, all records are looked at once more: any of the missing entries may
-    /// have been the one that removed or erased somebody, and nothing else leads there from a record that is erased.
+    /// Examines the next records, up to `limit`, once all entries are examined. Returns how many there were.
+    /// `conn` must be in a transaction. If there are holes, all records are read a second time: a missing entry
+    /// may be the one that removed or erased an app user, and the record of an erased user has no link to it.
     pub(crate) fn records(&mut self, conn: &Connection, limit: usize, read: ReadEvent) -> Result<usize> {
         let count = self.some_records(conn, limit, read)?;
         if count > 0 || self.is_after_the_gone || self.holes.is_empty() {
@@ -176,7 +176,7 @@ impl Examination {
         let sql =
             "SELECT app, id, record FROM app_users WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
         let mut select = match conn.prepare_cached(sql).map_err(Error::from) {
-            // Without the table there is none; that is a fault of its own.
+            // The lost table is reported as a fault of its own.
             Err(Error::Derived { .. }) => return Ok(0),
             select => select?,
         };
@@ -198,23 +198,23 @@ impl Examination {
         Ok(count)
     }
 
-    /// The last entry of an app user must be there and name the app user.
+    /// The last entry of an app user must exist and name the app user.
     fn head(&mut self, conn: &Connection, key: &RecordKey, record: &Record, read: ReadEvent) -> Result<()> {
         let Some(head) = record.head.filter(|_| !record.erased) else { return Ok(()) };
-        let is_lacking = match Mention::of(conn, head, &key.0, &key.1)? {
-            Mention::Yes => false,
-            Mention::Missing => {
+        let is_lacking = match UserNamed::of(conn, head, &key.0, &key.1)? {
+            UserNamed::Yes => false,
+            UserNamed::Missing => {
                 self.behind(conn, head)?;
                 true
             }
-            // What came of it is in the base, unless it was missing when it should have come there.
-            Mention::Gone => base::record(conn, key)?.is_none_or(|base| base.head != record.head),
-            Mention::No => {
+            // Its result is in the compacted record, unless it was missing at the compaction.
+            UserNamed::Gone => base::record(conn, key)?.is_none_or(|base| base.head != record.head),
+            UserNamed::No => {
                 let is_about = is_about(conn, head, &key.1, read)?;
                 if is_about {
                     self.lost(head, head, Lost::Users);
                 }
-                // Else the record is not that of the app user.
+                // Otherwise the record has the wrong head.
                 is_about
             }
         };
@@ -224,7 +224,7 @@ impl Examination {
         Ok(())
     }
 
-    /// An entry behind the last one that was looked at should be there: whatever was between them is missing as well.
+    /// The entry `seq`, after the last one examined, is missing, and with it all entries in between.
     fn behind(&mut self, conn: &Connection, seq: Seq) -> Result<()> {
         if seq > self.last {
             let sql = "SELECT 1 FROM journal WHERE seq > ?1 AND seq < ?2";
@@ -249,16 +249,16 @@ impl Examination {
 
 /// Whether an entry names an app user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mention {
+enum UserNamed {
     Yes,
     No,
-    /// It is not there, and should be.
+    /// There is no entry, and no reason for that.
     Missing,
-    /// It is not there, and need not be.
+    /// There is no entry, because retention or an erasure removed it.
     Gone,
 }
 
-impl Mention {
+impl UserNamed {
     fn of(conn: &Connection, seq: Seq, app: &AppId, id: &SmoochId) -> Result<Self> {
         let sql = "SELECT app, users FROM journal WHERE seq = ?1";
         let mut select = conn.prepare_cached(sql)?;
@@ -277,7 +277,8 @@ impl Mention {
     }
 }
 
-/// Whether the event of an entry is about an app user whom the entry does not name, or can no longer be read.
+/// Whether the event of an entry is about an app user whom the entry does not name. True if the event is
+/// unreadable.
 fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Result<bool> {
     let sql = format!("SELECT {ENTRY} FROM journal WHERE seq = ?1");
     let mut select = conn.prepare_cached(&sql)?;
@@ -291,7 +292,7 @@ fn is_about(conn: &Connection, seq: Seq, id: &SmoochId, read: ReadEvent) -> Resu
     }))
 }
 
-/// The body of an entry, if it is there and can be unpacked.
+/// The body of an entry, if it can be unpacked.
 fn body(conn: &Connection, bodies: &mut UnpackedBatch, entry: &Entry) -> Result<Option<Bytes>> {
     match bodies.body(conn, entry) {
         Ok((_, body)) => Ok(Some(body)),

@@ -1,4 +1,4 @@
-//! Whether a database is whole, and what it shows, in one number that two of them can be compared by.
+//! Checks that a database is whole, and computes a checksum over its app users.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,31 +20,31 @@ use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::{Task, TaskStage};
+use crate::store::sqlite::task::{FileTask, TaskStage};
 use crate::store::sqlite::{Error, base, derived};
 use crate::store::{Counts, ReadEvent};
 
-/// Faults that are told of a damaged file.
+/// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
-/// How often it is told how far the check of pages is.
+/// How often the progress of the page check is reported.
 const TELL: Duration = Duration::from_millis(200);
-/// App users read between two words on how far it is.
+/// App users per page.
 const PAGE: usize = 1000;
 
-/// As [`check`], looks through the journal, reading bodies with `read`, and compares every derived table with what it is
-/// made of.
+/// As [`check`]; also examines the journal, reading bodies with `read`, and compares every derived table with its
+/// source.
 ///
 /// # Errors
 /// As [`check`], and [`CopyError::Journal`] and [`CopyError::Derived`].
-pub fn verify(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Result<Checked, CopyError> {
+pub fn verify(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
     let checked = match check(path, task) {
-        // It may be one of several.
+        // The first fault; `derived_faults` finds all.
         checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
         failed => return failed,
     };
     let (path, faults) = (path.to_owned(), derived_faults(path, task)?);
     let holes = match journal_holes(&path, read, task) {
-        // What it goes by has to be made anew before.
+        // The examination needs a derived table that is damaged.
         Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
         holes => holes?,
     };
@@ -55,12 +55,11 @@ pub fn verify(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Result<Check
     }
 }
 
-/// Looks through the journal of a database, which may be written meanwhile, for what it has lost; reads bodies with
-/// `read`. Of an older schema nothing is said.
+/// Finds holes in the journal of a database, also while a service writes it. Empty for an older schema.
 ///
 /// # Errors
-/// It cannot be read, or too much is being written meanwhile.
-pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Result<Vec<Hole>, CopyError> {
+/// The database cannot be read, or the WAL limit was reached.
+pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<Vec<Hole>, CopyError> {
     let file = SnapshotConn::open(path, task)?;
     if file.schema != newest_schema() {
         return Ok(Vec::new());
@@ -68,7 +67,7 @@ pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Resul
     let (mut examination, mut done) = (Examination::default(), 0);
     let mut is_over = false;
     while !is_over {
-        // Each page of a moment of its own: what was journalled does not change, but for what is let go.
+        // One snapshot a page: entries do not change, except through retention and erasures.
         let moment = file.begin_snapshot()?;
         let page = examination.page(&moment, (PAGE, PAGE_BYTES), read, |_| true);
         let page = page.map_err(|error| file.error_of(task, error))?;
@@ -92,12 +91,12 @@ pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut Task<'_>) -> Resul
     }
 }
 
-/// Compares every derived table of a database, which may be written meanwhile, with what it is made of: what is wrong
-/// with which. Of an older schema nothing is said: it is brought up to date, and they with it.
+/// Compares every derived table of a database with its source, also while a service writes the database. Empty for
+/// an older schema, whose migration remakes them.
 ///
 /// # Errors
-/// It cannot be read, or too much is being written meanwhile.
-pub fn derived_faults(path: &Path, task: &mut Task<'_>) -> Result<Vec<DerivedFault>, CopyError> {
+/// The database cannot be read, or the WAL limit was reached.
+pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<DerivedFault>, CopyError> {
     let file = SnapshotConn::open(path, task)?;
     if file.schema != newest_schema() {
         return Ok(Vec::new());
@@ -112,19 +111,19 @@ pub fn derived_faults(path: &Path, task: &mut Task<'_>) -> Result<Vec<DerivedFau
     let found = found.map_err(|error| file.error_of(task, error))?;
     let whole = base::check(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
-        // That is among what was found.
+        // Already among the faults found.
         Err(Error::Derived { .. }) => {}
         whole => whole.map_err(|error| file.error_of(task, error))?,
     }
     Ok(found)
 }
 
-/// Reads every page and every app user of a database, which may be written meanwhile. A backup must be what it
-/// was when it was made. What can be made anew may be damaged: see [`verify`].
+/// Reads every page and every app user of a database, also while a service writes it, and compares a backup with
+/// its checksum. Does not check derived tables: see [`verify`].
 ///
 /// # Errors
-/// It is damaged or none of ours; it cannot be read; or too much is being written meanwhile.
-pub fn check(path: &Path, task: &mut Task<'_>) -> Result<Checked, CopyError> {
+/// The file is damaged, not rollcall's or unreadable, or the WAL limit was reached.
+pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
     let seal = backup_checksum::read_checksum(path, task)?;
     let file = SnapshotConn::open(path, task)?;
@@ -151,7 +150,7 @@ pub fn check(path: &Path, task: &mut Task<'_>) -> Result<Checked, CopyError> {
         && seal.checksum != *checksum
     {
         let shown = &seal.checksum;
-        return Err(damaged(format!("it shows {checksum}, and showed {shown} when it was made")));
+        return Err(damaged(format!("its checksum is {checksum}, and was {shown} when it was made")));
     }
     if !seal.is_whole {
         return Err(damaged("its bytes are not those that were written".to_owned()));
@@ -159,11 +158,11 @@ pub fn check(path: &Path, task: &mut Task<'_>) -> Result<Checked, CopyError> {
     Ok(checked)
 }
 
-/// Looks for faults, and tells meanwhile how far that is.
+/// As [`page_faults`], reporting progress meanwhile.
 fn page_faults_with_progress(
     file: &SnapshotConn,
     moment: &Connection,
-    task: &mut Task<'_>,
+    task: &mut FileTask<'_>,
 ) -> rusqlite::Result<Vec<String>> {
     let (told, steps, ended) = (&mut task.progress, file.steps.clone(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -180,7 +179,7 @@ fn page_faults_with_progress(
     })
 }
 
-/// What is wrong with any page, but for what can be made anew.
+/// Faults of all pages, except those of derived tables.
 fn page_faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let check = |of: &str| -> rusqlite::Result<Vec<String>> {
         let mut check = conn.prepare(&format!("PRAGMA integrity_check({of})"))?;
@@ -188,7 +187,7 @@ fn page_faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         said.collect()
     };
     let said = match check(&FAULTS.to_string()) {
-        // What is wrong with the index of words may end the check: then the others are looked at one by one.
+        // A damaged FTS5 index may end the check; then each other table is checked alone.
         Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == ErrorCode::Unknown => {
             let sql =
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'";
@@ -207,7 +206,7 @@ fn checksum_users(
     file: &SnapshotConn,
     moment: &Connection,
     users: u64,
-    task: &mut Task<'_>,
+    task: &mut FileTask<'_>,
 ) -> Result<String, CopyError> {
     let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
     loop {
@@ -216,7 +215,7 @@ fn checksum_users(
             let mut loader = Loader::new(moment);
             let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
             let view = view.map_err(|error| file.error_of(task, error))?;
-            // Sorted maps of text: they can always be written, and equal views are written alike.
+            // Sorted maps of text: writing cannot fail, and equal views give equal bytes.
             let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
             let bytes = bytes.unwrap_or_default();
             hash.update((bytes.len() as u64).to_le_bytes());

@@ -1,4 +1,5 @@
-//! The columns beside each record, by which lists and searches go: of a root what its whole group shows.
+//! The list columns beside each record, for lists and searches. The record at the root of a merge has those of the
+//! whole group.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +11,14 @@ use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::sqlite::{Error, Result};
 
-/// Rows in a piece.
+/// Rows per transaction.
 const PIECE: i64 = 2000;
-/// Pieces between two checkpoints, so that the log stays short.
+/// Transactions between two checkpoints, so that the WAL stays short.
 const PIECES: usize = 10;
-/// How often it says how far it is.
+/// Interval of progress reports.
 const WORD: Duration = Duration::from_secs(3);
 
-/// A row as it is stored.
+/// A stored row.
 struct Stored {
     rowid: i64,
     key: RecordKey,
@@ -38,11 +39,11 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored { rowid: row.get(0)?, key, columns })
 }
 
-/// What the columns of a record must be, if it can be read.
+/// The columns that a record must have, if it is readable.
 fn expected(conn: &Connection, key: &RecordKey) -> Result<Option<Columns>> {
     let mut loader = Loader::new(conn);
     match loader.group(&key.0, &key.1) {
-        // Of a record that cannot be read only the journal can tell.
+        // Only the journal can restore an unreadable record.
         Err(Error::Unreadable { .. }) => return Ok(None),
         loaded => loaded?,
     }
@@ -69,16 +70,16 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         rows += page.len() as u64;
         tell(page.len() as u64)?;
     }
-    Ok((wrong > 0).then(|| format!("of {wrong} of {rows} rows they are not what the records show")))
+    Ok((wrong > 0).then(|| format!("{wrong} of {rows} rows do not match the records")))
 }
 
-/// Gives every row its columns. A piece is one transaction that notes how far it came: interrupted, the next start
-/// goes on there. What is made of the columns is made anew afterwards.
+/// Fills the columns of every row. Each transaction records its progress, so an interrupted run continues at the
+/// next start. The tables derived from the columns are remade afterwards.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
     let number = |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
     let mut from = number(conn, "SELECT filled FROM upkeep")?.unwrap_or(0);
     let last = number(conn, "SELECT max(rowid) FROM app_users")?.unwrap_or(0);
-    tracing::info!("preparing lists of the app users that are there, once");
+    tracing::info!("filling the list columns of existing app users");
     let mut told = Instant::now();
     for pieces in 1.. {
         let Some(to) = piece(conn, from)? else { break };
@@ -88,14 +89,14 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         }
         if told.elapsed() > WORD {
             told = Instant::now();
-            tracing::info!(done = from, of = last, "preparing lists: {from} of {last}");
+            tracing::info!(done = from, of = last, "filling list columns: {from} of {last}");
         }
     }
-    tracing::info!("lists are prepared");
+    tracing::info!("the list columns are filled");
     Ok(())
 }
 
-/// Gives the next rows their columns; gives the last of them, or nothing if there were none.
+/// Fills the next rows. Returns the last of them; `None` if there were none.
 fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
     let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let page = page(&txn, from)?;

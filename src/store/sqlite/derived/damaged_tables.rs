@@ -1,4 +1,4 @@
-//! What is being made anew beside everything else, and what was found to be damaged meanwhile.
+//! Derived tables that were found damaged.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::list::{DERIVED, position_of};
 use crate::store::Error;
 
-/// What is made anew by learning the journal again.
+/// The records are remade from the journal.
 const RECORDS: &str = "records";
 
-/// Derived tables that a reader found to be damaged: the worker makes them anew.
+/// Derived tables that were found damaged and that the worker has to remake.
 #[derive(Clone, Debug, Default)]
 pub struct DamagedTables(Arc<Bits>);
 
@@ -18,22 +18,22 @@ pub struct DamagedTables(Arc<Bits>);
 #[derive(Debug, Default)]
 struct Bits {
     raised: AtomicU32,
-    /// Making it anew has failed.
+    /// Remaking the table has failed.
     failed: AtomicU32,
-    /// The journal is to be learned again.
+    /// The journal has to be reapplied.
     relearn: AtomicBool,
-    /// Rows of records that cannot be read: each is learned again once.
+    /// Row numbers of unreadable records. Each is reapplied once.
     unreadable: Mutex<BTreeSet<i64>>,
 }
 
-/// The tables that have a bit.
+/// The tables whose bits are set.
 fn named(bits: u32) -> impl Iterator<Item = &'static str> {
     let with_bit = DERIVED.iter().enumerate().filter(move |(place, _)| bits & (1 << place) != 0);
     with_bit.map(|(_, table)| table.name)
 }
 
 impl DamagedTables {
-    /// Notes that a table, as [`super::Derived::name`] calls it, is to be made anew. Whether there is such a table.
+    /// Requests that a table, by its [`super::Derived::name`], is remade. Returns whether there is such a table.
     pub fn raise(&self, name: &str) -> bool {
         let Some(place) = position_of(name) else { return false };
         self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
@@ -41,7 +41,7 @@ impl DamagedTables {
         true
     }
 
-    /// Notes what an error says to be damaged.
+    /// Requests a remake of the table that an error reports as damaged.
     pub(crate) fn note(&self, error: &Error) {
         match error {
             Error::Derived { name, .. } => _ = self.raise(name),
@@ -56,42 +56,42 @@ impl DamagedTables {
         self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that were found unreadable, by the numbers of their rows.
+    /// Row numbers of unreadable records.
     pub fn unreadable_rows(&self) -> Vec<i64> {
         self.unreadable().iter().copied().collect()
     }
 
-    /// A record can be read again: should it be damaged once more, it is learned again once more.
+    /// Forgets a record that is readable again, so that new damage counts.
     pub fn is_readable(&self, row: i64) {
         self.unreadable().remove(&row);
     }
 
-    /// Asks for the journal to be learned again.
+    /// Requests that the journal is reapplied.
     pub fn ask_to_relearn(&self) {
         self.0.relearn.store(true, Ordering::Release);
     }
 
-    /// Whether the journal is to be learned again: said once.
+    /// Whether the journal has to be reapplied. Resets the request.
     pub fn is_to_relearn(&self) -> bool {
         self.0.relearn.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether a table is doubted.
+    /// Whether a remake of a table is requested.
     pub(crate) fn is_raised(&self, name: &str) -> bool {
         position_of(name).is_some_and(|place| self.0.raised.load(Ordering::Acquire) & (1 << place) != 0)
     }
 
-    /// Every table that is doubted.
+    /// Tables whose remake is requested.
     pub fn raised(&self) -> impl Iterator<Item = &'static str> {
         named(self.0.raised.load(Ordering::Acquire))
     }
 
-    /// Every table that could not be made anew, and is not doubted since.
+    /// Tables whose remake has failed, with no new request since.
     pub fn failed(&self) -> impl Iterator<Item = &'static str> {
         named(self.0.failed.load(Ordering::Acquire))
     }
 
-    /// A table is being made anew: what is said against it from now on is another doubt.
+    /// Ends the request for a table whose remake has begun. Later reports count anew.
     pub(crate) fn settle(&self, name: &str) {
         if let Some(place) = position_of(name) {
             self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
@@ -102,7 +102,7 @@ impl DamagedTables {
         }
     }
 
-    /// A table cannot be made anew: it is not tried again before somebody finds it damaged once more.
+    /// Ends the request for a table that cannot be remade. It is tried again after a new report.
     pub(crate) fn give_up(&self, name: &str) {
         if let Some(place) = position_of(name) {
             self.0.failed.fetch_or(1 << place, Ordering::AcqRel);

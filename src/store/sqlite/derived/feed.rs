@@ -1,18 +1,18 @@
-//! The changes of each app: their numbers have no gap. Retention removes the oldest, up to a number or all of them; an
-//! erasure rewrites them and removes none. So a number that is missing behind one that is there, or after the last one
-//! that is there, was lost, and a follower that reads on would miss it.
+//! The changes of each app. Their numbers have no gaps: retention removes the oldest, up to a number or all, and
+//! an erasure rewrites changes without removing any. So a missing number after an existing one, or after the last
+//! one, is a loss that followers would not notice.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kind::Tell;
 use crate::store::sqlite::Result;
 
-/// Changes that are counted between two words of progress.
+/// Changes per progress report.
 const PAGE: i64 = 10_000;
-/// The newest changes of each app, at which a probe looks.
+/// Newest changes of each app that a probe reads.
 const PROBED: i64 = 32;
 
-/// See [`super::Derived`]. Which numbers are missing is no value of any row.
+/// See [`super::Derived`]. The missing numbers are no values of any row.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     for (app, last) in feeds(conn)? {
         let Some(mut to) = bound(conn, "min", &app)?.map(|first| first.saturating_sub(1)) else { continue };
@@ -47,8 +47,8 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     Ok(true)
 }
 
-/// See [`super::Derived`]. What lies before the last gap goes, as by retention: so whoever has not read beyond the gap
-/// begins again, and whoever has goes on.
+/// See [`super::Derived`]. Removes all changes before the last gap, as retention would: followers that have not
+/// read beyond the gap start again, the others continue.
 pub(super) fn make(conn: &Connection) -> Result<()> {
     let sql = "SELECT seq FROM changes AS c WHERE app = ?1
                    AND NOT EXISTS (SELECT 1 FROM changes AS b WHERE b.app = c.app AND b.seq = c.seq - 1)
@@ -62,20 +62,20 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Each app with the last number that was given.
+/// Each app with the last number of its feed.
 fn feeds(conn: &Connection) -> Result<Vec<(String, i64)>> {
     let mut select = conn.prepare_cached("SELECT app, seq FROM feeds")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The first or the last number that an app has.
+/// The first or the last number of an app's changes.
 fn bound(conn: &Connection, which: &str, app: &str) -> Result<Option<i64>> {
     let sql = format!("SELECT {which}(seq) FROM changes WHERE app = ?1");
     Ok(conn.query_row(&sql, [app], |row| row.get(0))?)
 }
 
-/// How many changes follow, up to a page of them, and the last of these.
+/// The number of changes after this one, up to a page, and the last of them.
 fn count(conn: &Connection, app: &str, after: i64) -> Result<(i64, Option<i64>)> {
     let sql = "SELECT count(*), max(seq) FROM
                    (SELECT seq FROM changes WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3)";
@@ -83,7 +83,7 @@ fn count(conn: &Connection, app: &str, after: i64) -> Result<(i64, Option<i64>)>
     Ok(select.query_row(params![app, after, PAGE], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-/// The first numbers after this one that are missing, of which there are some.
+/// The first range of missing numbers after this one.
 fn missing(conn: &Connection, app: &str, after: i64) -> Result<String> {
     let sql = "SELECT before + 1, seq - 1 FROM
                    (SELECT seq, lag(seq, 1, ?2) OVER (ORDER BY seq) AS before FROM
@@ -95,5 +95,5 @@ fn missing(conn: &Connection, app: &str, after: i64) -> Result<String> {
 
 fn lacks(from: i64, to: i64) -> String {
     let which = if from == to { format!("change {from} is") } else { format!("changes {from} to {to} are") };
-    format!("{which} not there, and followers would not notice")
+    format!("{which} missing, and followers would not notice")
 }

@@ -1,4 +1,4 @@
-//! What app users are looked up by: the `userId`s that their records carry, and the clients that they claim.
+//! The `userId`s and clients by which app users are found.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,19 +12,19 @@ use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, Stamp};
 use crate::format::record::decode;
 use crate::store::sqlite::Result;
 
-/// Rows of `app_users` in a transaction.
+/// Rows of `app_users` per transaction.
 pub(super) const PIECE: i64 = 4000;
 
-/// How strong a claim is: the newer, and of two of one event that of the smaller `_id`.
+/// Strength of a claim: the newer wins; within one event, the smaller `_id`.
 type Strength = (Arc<Stamp>, Reverse<SmoochId>);
 
-/// Everybody who claims a client that several claim.
+/// The claimants of each client that several app users claim.
 type Claimants = BTreeMap<(AppId, ClientId), Vec<Strength>>;
 
-/// A row: its kind, its value and its `_id`, for an app.
+/// App, kind, value and `_id` of a row.
 type IdentifierRow<'a> = (&'a str, &'a str, &'a str, &'a str);
 
-/// The rows of one record but for the clients that others may claim too; those go to `shared`.
+/// The rows of one record, except clients that others may claim too; those go to `shared`.
 fn of_record(
     (app, id): &RecordKey,
     record: &Record,
@@ -46,7 +46,7 @@ fn of_record(
     Ok(())
 }
 
-/// The rows of clients: the strongest claim holds the client, every other one is in vain.
+/// The rows of shared clients: the strongest claim holds the client, the others are of kind `claim`.
 fn of_clients(shared: &Claimants, mut row: impl FnMut(IdentifierRow<'_>) -> Result<()>) -> Result<()> {
     for ((app, client), claimants) in shared {
         let strongest = claimants.iter().max();
@@ -66,7 +66,7 @@ pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
-        // Of a record that cannot be read only the journal can tell.
+        // Only the journal can restore an unreadable record.
         found.push((row.get(0)?, key, decode(row.get_ref(3)?.as_blob()?).unwrap_or_default()));
     }
     Ok(found)
@@ -101,8 +101,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     Ok(should.differs(is, "names and clients"))
 }
 
-/// See [`super::Derived`]. Of a few rows that are wrong the journal tells more: `rollcall rebuild` compares them one
-/// by one. This is about a table of which nothing is left.
+/// See [`super::Derived`]. Finds an empty table; `rollcall rebuild` finds single wrong rows.
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM identifiers WHERE app = ?1 AND value = ?3 AND id = ?4
                    AND (kind = ?2 OR kind = 'claim' AND ?2 = 'client'))";
@@ -123,9 +122,9 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     Ok(asked == 0 || found > 0)
 }
 
-/// Makes all rows anew. Interrupted, the next start begins again.
+/// Remakes all rows. An interrupted run starts again at the next start.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
-    tracing::info!("making identifiers anew from the records");
+    tracing::info!("remaking identifiers from the records");
     let begin = conn.transaction()?;
     recreate(&begin, "TABLE", "identifiers", &[])?;
     begin.execute("UPDATE upkeep SET identified = -1", [])?;
@@ -157,6 +156,6 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         txn.commit()?;
         conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
     }
-    tracing::info!("identifiers are made anew");
+    tracing::info!("identifiers were remade");
     Ok(())
 }

@@ -5,60 +5,60 @@ use std::hash::{DefaultHasher, Hash};
 use crate::store::{Error, Result};
 use rusqlite::{Connection, ErrorCode, ffi};
 
-/// Told of every few rows that were looked at.
+/// Called with the number of rows read since the last call.
 pub(crate) type Tell<'t> = &'t mut dyn FnMut(u64) -> Result<()>;
 
-/// A part of the database that is made of others.
+/// A derived part of the database.
 pub struct Derived {
-    /// What commands, the log and the metrics call it.
+    /// Its name in commands, the log and the metrics.
     pub name: &'static str,
-    /// What it is made of.
+    /// What it is derived from.
     pub of: &'static str,
-    /// What goes by it.
+    /// What depends on it.
     pub serves: &'static str,
-    /// What is wrong with all of it, if anything is. Names no value of any row.
+    /// Compares all of it with its source. Returns the fault, without values of any row.
     pub(crate) check: fn(&Connection, Tell<'_>) -> Result<Option<String>>,
-    /// Whether a look at a few rows finds nothing wrong. Takes some milliseconds.
+    /// Compares a few rows. Takes some milliseconds.
     pub(crate) probe: fn(&Connection) -> Result<bool>,
-    /// How it is made anew.
+    /// How it is remade.
     pub(crate) make: Make,
 }
 
-/// How something is made anew.
+/// How a derived table is remade.
 #[derive(Clone, Copy)]
 pub(crate) enum Make {
-    /// In one transaction, which takes no longer than any other.
+    /// In one short transaction.
     AtOnce(fn(&Connection) -> Result<()>),
-    /// Before anything else is written: everything that is stored depends on it.
+    /// Before any other write, because every write depends on it.
     First(fn(&mut Connection) -> Result<()>),
-    /// Emptied in one transaction, then filled beside everything else, a piece at a time.
+    /// Emptied in one transaction, then filled in small steps between batches.
     Pieces(Pieces),
 }
 
 /// See [`Make::Pieces`].
 #[derive(Clone, Copy)]
 pub(crate) struct Pieces {
-    /// The column of `upkeep` that tells how far it is: the last row of `app_users` that is in it; -1 as long as it
-    /// has to be emptied; null once it is whole.
+    /// The column of `upkeep` with its progress: the last row of `app_users` that is in it; -1 until it is
+    /// emptied; null once it is whole.
     pub(crate) column: &'static str,
     pub(crate) empty: fn(&Connection) -> Result<()>,
-    /// Fills in what follows this row of `app_users`: the last row that is in, or nothing if there were no more.
+    /// Adds the rows of `app_users` after this one. Returns the last added; `None` if there were no more.
     pub(crate) piece: fn(&Connection, i64) -> Result<Option<i64>>,
 }
 
-/// What is wrong with a derived table.
+/// A damaged derived table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DerivedFault {
-    /// The table, as [`Derived::name`] calls it.
+    /// The table, by its [`Derived::name`].
     pub name: &'static str,
-    /// What is wrong. Names no value of any row.
+    /// The fault, without values of any row.
     pub what: String,
 }
 
-/// Makes an error of a statement about one derived table an error of that table, if it is damaged.
+/// Maps an error of a statement on a derived table to [`Error::Derived`], if the table is damaged.
 pub(crate) fn derived_error(name: &'static str) -> impl Fn(rusqlite::Error) -> Error {
     move |error| {
-        // What SQLite calls an error of the statement is one of the table: the statement is right.
+        // The statement is correct, so an error that SQLite blames on it is one of the table.
         let is_missing = error.sqlite_error_code() == Some(ErrorCode::Unknown);
         match Error::from(error) {
             error @ Error::Derived { .. } => error,
@@ -69,13 +69,13 @@ pub(crate) fn derived_error(name: &'static str) -> impl Fn(rusqlite::Error) -> E
     }
 }
 
-/// Fails if a statement that changes the one row of a counter has found none.
+/// Fails if an update of a one-row table has changed no row.
 pub(crate) fn require_row(rows: usize) -> Result<()> {
-    let lost = || Error::Derived { name: "counters", why: "a row is not there that always is".to_owned() };
+    let lost = || Error::Derived { name: "counters", why: "a required row is missing".to_owned() };
     (rows > 0).then_some(()).ok_or_else(lost)
 }
 
-/// Makes an error of a statement that gives a number one of the counters, if that number was given already.
+/// Maps a key conflict of a newly assigned number to an error of the counters.
 pub(crate) fn number_error(error: rusqlite::Error) -> Error {
     let taken = [ffi::SQLITE_CONSTRAINT_PRIMARYKEY, ffi::SQLITE_CONSTRAINT_ROWID];
     if error.sqlite_extended_error_code().is_some_and(|code| taken.contains(&code)) {
@@ -84,7 +84,7 @@ pub(crate) fn number_error(error: rusqlite::Error) -> Error {
     Error::from(error)
 }
 
-/// A number over rows in any order: equal for equal sets of rows.
+/// A hash over a set of rows, independent of their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sum {
     pub(crate) rows: u64,
@@ -100,21 +100,21 @@ impl Sum {
         self.hashes = self.hashes.wrapping_add(u128::from(hasher.finish()));
     }
 
-    /// What is wrong where `self` is what there should be.
+    /// The difference of `is` from `self`, the expected rows.
     pub(crate) fn differs(&self, is: Self, of: &str) -> Option<String> {
         let (rows, there) = (self.rows, is.rows);
         match *self == is {
             true => None,
-            false if rows == there => Some(format!("some of its {rows} {of} are not those of the records")),
-            false => Some(format!("it has {there} {of}, and the records have {rows}")),
+            false if rows == there => Some(format!("some of its {rows} {of} do not match the records")),
+            false => Some(format!("it has {there} {of} instead of {rows}")),
         }
     }
 }
 
-/// Rows that a probe looks at, from each end: a start reads few pages.
+/// Rows that a probe reads from each end, so that a start reads few pages.
 const PROBED: i64 = 2;
 
-/// Rows of `app_users` that a probe looks at: some of the first and of the last.
+/// The first and last rows of `app_users`, for probes.
 pub(crate) fn probed_rows(conn: &Connection) -> Result<Vec<i64>> {
     let sql = format!(
         "SELECT * FROM (SELECT rowid FROM app_users ORDER BY rowid LIMIT {PROBED})
@@ -125,12 +125,12 @@ pub(crate) fn probed_rows(conn: &Connection) -> Result<Vec<i64>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether a question with one answer is answered with yes.
+/// The boolean that a query returns.
 pub(crate) fn query_bool(conn: &Connection, sql: &str) -> Result<bool> {
     Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }
 
-/// Whether an error says that a table is damaged or not there, rather than that it cannot be read now.
+/// Whether an error means that the table is damaged or missing, not that it is unavailable now.
 pub(crate) fn is_of_the_table(error: &Error) -> bool {
     match error {
         Error::Derived { .. } | Error::Damaged(_) | Error::Unreadable { .. } => true,
@@ -141,7 +141,7 @@ pub(crate) fn is_of_the_table(error: &Error) -> bool {
     }
 }
 
-/// Notes how far a table is.
+/// Records the progress of a table.
 pub(crate) fn note_progress(conn: &Connection, pieces: &Pieces, done: Option<i64>) -> Result<()> {
     let sql = format!("UPDATE upkeep SET {} = ?1", pieces.column);
     require_row(conn.execute(&sql, [done])?)

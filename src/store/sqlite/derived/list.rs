@@ -1,6 +1,5 @@
-//! Everything in the database that is made of something else in it: the one list of it. Whoever checks a database,
-//! makes such a table anew, starts with one or changes its schema goes through this list, so what is damaged here is
-//! never a reason to lose an event: it can be made again (decision 24).
+//! The list of everything in the database that is derived from something else in it. Checks, remakes, starts and
+//! migrations go through this list, so damage to a derived table never loses an event (decision 24).
 
 use rusqlite::Connection;
 
@@ -9,31 +8,29 @@ use super::remaking::Remaking;
 use super::{columns, feed, identifiers, numbers, orders, records, schema, search, tombstones, unneeded};
 use crate::store::sqlite::{Error, Result, forget};
 
-/// All of it, in the order in which it is checked and made: each may need those before it.
+/// In the order of checks and remakes: each may depend on those before it.
 pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
-        serves: "the numbers and times that are given next, the epoch of the feed, and how far upkeep is",
+        serves: "the next numbers and times, the epoch of the feed, and the state of maintenance",
         check: numbers::check,
         probe: numbers::probe,
         make: Make::AtOnce(numbers::make),
     },
     Derived {
         name: "feed",
-        of: "the changes that follow its last gap: those before it go, as by retention",
-        serves: "followers: one that has not read beyond a gap is sent to the snapshot",
+        of: "the changes after its last gap; those before it are removed, as by retention",
+        serves: "followers; those that have not read beyond a gap start again with the snapshot",
         check: feed::check,
         probe: feed::probe,
         make: Make::AtOnce(feed::make),
     },
     Derived {
         name: "answers",
-        of: "nothing: made anew it is empty",
-        serves: "calls that are made again with their Idempotency-Key, for a day",
-        check: |conn, _| {
-            Ok((!schema::is_there(conn, "answers")?).then(|| "the table is not there".to_owned()))
-        },
+        of: "nothing; remade, it is empty",
+        serves: "repeated calls with an Idempotency-Key, for a day",
+        check: |conn, _| Ok((!schema::is_there(conn, "answers")?).then(|| "the table is missing".to_owned())),
         probe: |conn| schema::is_there(conn, "answers"),
         make: Make::AtOnce(|conn| schema::recreate(conn, "TABLE", "answers", &[])),
     },
@@ -50,14 +47,14 @@ pub const DERIVED: [Derived; 13] = [
         of: "the records",
         serves: "lists, filters and searches",
         check: columns::check,
-        // Of a few rows that are wrong the journal tells more: `rollcall rebuild` compares them one by one.
+        // `rollcall rebuild` finds single wrong rows.
         probe: |_| Ok(true),
         make: Make::First(columns::make),
     },
     Derived {
         name: "identifiers",
         of: "the records",
-        serves: "look-ups by userId, and who holds which client",
+        serves: "look-ups by userId and by client",
         check: identifiers::check,
         probe: identifiers::probe,
         make: Make::First(identifiers::make),
@@ -65,15 +62,15 @@ pub const DERIVED: [Derived; 13] = [
     Derived {
         name: "tombstones",
         of: "the records",
-        serves: "keeping whoever is erased out of what comes later",
+        serves: "recognising later data about erased app users",
         check: tombstones::check,
         probe: tombstones::probe,
         make: Make::AtOnce(tombstones::make),
     },
     Derived {
         name: "receipts",
-        of: "the tombstones: made anew, all that is kept is searched once more for them",
-        serves: "what an erasure says of itself, and goes on with",
+        of: "the tombstones; remade, all stored data is searched for them once more",
+        serves: "the receipts and the progress of erasures",
         check: |conn, _| forget::lost_receipts(conn),
         probe: |conn| Ok(forget::lost_receipts(conn)?.is_none()),
         make: Make::AtOnce(|conn| {
@@ -86,8 +83,8 @@ pub const DERIVED: [Derived; 13] = [
     },
     Derived {
         name: "gaps",
-        of: "the numbers of the journal: made anew, every one without an entry is one that needs none",
-        serves: "telling what retention and erasures took out of the journal from what it has lost",
+        of: "the numbers of the journal; remade, every number without an entry counts as removed",
+        serves: "telling entries that retention and erasures removed from lost ones",
         check: unneeded::check,
         probe: unneeded::probe,
         make: Make::AtOnce(unneeded::make),
@@ -102,8 +99,8 @@ pub const DERIVED: [Derived; 13] = [
     },
     Derived {
         name: "moves",
-        of: "the rows that took another place since",
-        serves: "cursors of lists by lastSeen and signedUpAt; made anew, those that were given before expire",
+        of: "the rows that moved since",
+        serves: "cursors of lists by lastSeen and signedUpAt; remade, existing cursors expire",
         check: orders::check_moves,
         probe: orders::probe_moves,
         make: Make::AtOnce(orders::make_moves),
@@ -126,26 +123,26 @@ pub const DERIVED: [Derived; 13] = [
     },
 ];
 
-/// The place of a derived table in the list.
+/// The index of a derived table in the list.
 pub(crate) fn position_of(name: &str) -> Option<usize> {
     DERIVED.iter().position(|derived| derived.name == name)
 }
 
-/// Checks every derived table against what it is made of. `conn` must be in a transaction: all is of one moment.
+/// Compares every derived table with its source. `conn` must be in a transaction.
 ///
 /// # Errors
-/// The check was ended, or what they are made of cannot be read.
+/// The check was stopped, or a source cannot be read.
 pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<DerivedFault>> {
     let remaking = Remaking::read(conn).unwrap_or_default();
     let mut faults = Vec::new();
     for derived in &DERIVED {
-        // What is being made anew is known to be incomplete, and will be whole.
+        // A table that is being remade is incomplete, and will be whole.
         if remaking.is_pending(derived.name) {
             continue;
         }
         let what = match (derived.check)(conn, tell) {
             Ok(found) => found,
-            // What it is read with is damaged, and is told of under its own name.
+            // Another derived table is damaged, and is reported itself.
             Err(Error::Derived { name, .. }) if name != derived.name && position_of(name).is_some() => None,
             Err(Error::Derived { why, .. }) => Some(why),
             Err(error) if is_of_the_table(&error) => Some(error.to_string()),
@@ -156,7 +153,7 @@ pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Deriv
     Ok(faults)
 }
 
-/// Whether a line of SQLite's integrity check is about a table that can be made anew, and not about a page.
+/// Whether a line of SQLite's integrity check is about a derived table, not about a page.
 pub(crate) fn is_about_derived(line: &str) -> bool {
     let of_index =
         ["missing from index", "entries in index", "entry in index"].iter().any(|said| line.contains(said));

@@ -1,5 +1,5 @@
-//! Tables of which each has one row, and the numbers that were given: counters and clocks. Each is at least what has
-//! been given already. A service that runs remembers them; without it they are made of the journal and the feed.
+//! Counters and clocks: tables with one row, and the last numbers given. Each is at least what was given already.
+//! A running service remembers them; otherwise they are derived from the journal and the feed.
 
 use std::collections::HashMap;
 
@@ -12,39 +12,39 @@ use crate::domain::AppId;
 use crate::store::sqlite::{Result, base};
 use crate::store::{FeedEpoch, Seq};
 
-/// Where they are.
+/// Their tables.
 const TABLES: [&str; 6] = ["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
 
-/// What must hold, and what is wrong where it does not. An import tells what the API of another directory said, by the
-/// clock of that one.
+/// The rules that must hold, and the fault if one does not. Imports are excluded: their times come from the clock
+/// of another directory.
 const RULES: [(&str, &str); 7] = [
-    ("SELECT count(*) = 1 FROM upkeep", "how far upkeep is, is not there"),
-    ("SELECT count(*) = 1 FROM clock", "the clock of our own API is not there"),
-    ("SELECT count(*) = 1 FROM answer_key", "what hides the keys of kept answers is not there"),
-    ("SELECT count(*) = 1 FROM horizon", "how far the journal was trimmed is not there"),
+    ("SELECT count(*) = 1 FROM upkeep", "the state of maintenance is missing"),
+    ("SELECT count(*) = 1 FROM clock", "the clock of the API is missing"),
+    ("SELECT count(*) = 1 FROM answer_key", "the key that hides idempotency keys is missing"),
+    ("SELECT count(*) = 1 FROM horizon", "the horizon of the journal is missing"),
     (
         "SELECT seq > 0 OR NOT EXISTS (SELECT 1 FROM base) FROM horizon",
-        "how far the journal was trimmed is behind what was trimmed",
+        "the horizon is behind the compacted records",
     ),
     (
         "SELECT time >= coalesce((SELECT max(event_time) FROM
              (SELECT event_time, source, trigger FROM journal ORDER BY seq DESC LIMIT 1000)
              WHERE source = 'api' AND trigger <> 'api:import' AND event_time <= unixepoch('subsec') * 1000000), 0) FROM clock",
-        "the clock of our own API is behind what it has said",
+        "the clock of the API is behind its last event",
     ),
     (
         "WITH RECURSIVE apps (app) AS (SELECT min(app) FROM changes UNION ALL
              SELECT (SELECT min(c.app) FROM changes AS c WHERE c.app > apps.app) FROM apps WHERE app IS NOT NULL)
          SELECT NOT EXISTS (SELECT 1 FROM apps WHERE (SELECT max(seq) FROM changes AS c WHERE c.app = apps.app)
              > coalesce((SELECT seq FROM feeds WHERE feeds.app = apps.app), 0))",
-        "the last number of a feed is behind the changes that are there",
+        "the last number of a feed is behind its changes",
     ),
 ];
 
 /// A database gets its epoch when it is opened.
 const EPOCH: (&str, &str) = (
     "SELECT count(*) = 1 FROM epochs WHERE epoch BETWEEN 0 AND (1 << 48) - 1",
-    "the epoch of the feed is not there",
+    "the epoch of the feed is missing",
 );
 
 /// See [`super::Derived`].
@@ -61,7 +61,7 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
 fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
     for name in TABLES {
         if !is_there(conn, name)? {
-            return Ok(Some(format!("the table {name} is not there")));
+            return Ok(Some(format!("the table {name} is missing")));
         }
     }
     for (rule, wrong) in rules {
@@ -72,8 +72,8 @@ fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// See [`super::Derived`]. Without a row for upkeep nothing is known of the other tables: all are made anew. An epoch
-/// that is lost is given when the database is opened: another one, unless the service remembers it.
+/// See [`super::Derived`]. Without a row in `upkeep` all other tables are remade. A lost epoch is replaced when
+/// the database is opened: by a new one, unless the service remembers it.
 pub(super) fn make(conn: &Connection) -> Result<()> {
     make_tables(conn)?;
     conn.execute_batch(
@@ -103,8 +103,8 @@ fn make_tables(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The base goes as far as the last entry that a record of it knows, and no body of an entry before it is kept. Whether
-/// the file holds what was deleted is not known: the next start makes it anew.
+/// The horizon is the last entry that a compacted record knows; no body before it is kept. Clears the `clean`
+/// flag, so that the next start vacuums the file.
 fn make_horizon(conn: &Connection) -> Result<()> {
     let (mut last, mut after) = (0, None);
     loop {
@@ -123,7 +123,7 @@ fn make_horizon(conn: &Connection) -> Result<()> {
         last = last.max(number(sql, last)?.unwrap_or(0) as Seq);
     }
     let before = number("SELECT received FROM journal WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1", last)?;
-    // What is not known is refused to whoever asks for it.
+    // An unknown time is refused to requests about it.
     let sql = "SELECT received FROM journal WHERE seq > ?1 ORDER BY seq LIMIT 1";
     let received = if last == 0 { Some(0) } else { before.or(number(sql, last)?) };
     let sql = "INSERT OR REPLACE INTO horizon (one, seq, received, clean) VALUES (1, ?1, ?2, 0)";
@@ -131,7 +131,7 @@ fn make_horizon(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// What a service that runs remembers of them. It alone writes them, so this is what the file must have.
+/// The counters that a running service remembers. Only the service writes them, so the file must match.
 pub(crate) struct KnownCounters<'k> {
     /// The last change of each app.
     pub(crate) feeds: &'k HashMap<AppId, u64>,
@@ -142,14 +142,14 @@ pub(crate) struct KnownCounters<'k> {
     pub(crate) cleared: i64,
     pub(crate) remaking: Remaking,
     pub(crate) rules: i64,
-    /// The last row of `app_users`, at least.
+    /// A lower bound of the last row of `app_users`.
     pub(crate) last_user: i64,
-    /// Up to which entry the journal was trimmed, when that was received, and whether the file is clean.
+    /// The last compacted entry, when it was received, and whether the file is clean.
     pub(crate) horizon: (Seq, i64, bool),
 }
 
 impl KnownCounters<'_> {
-    /// Whether the file has all of it.
+    /// Whether the file matches.
     pub(super) fn is_in(&self, conn: &Connection) -> Result<bool> {
         let sql = "SELECT coalesce((SELECT count(*) FROM feeds) = ?1 AND (SELECT sum(seq) FROM feeds) IS ?2
                        AND (SELECT (epoch, is_first) = (?3, ?4) FROM epochs)
@@ -177,7 +177,7 @@ impl KnownCounters<'_> {
         Ok(select.query_row(row, |row| row.get(0))?)
     }
 
-    /// Writes it where the file has lost it.
+    /// Writes the counters that the file has lost.
     pub(crate) fn put_back(&self, conn: &Connection) -> Result<()> {
         make_tables(conn)?;
         let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| conn.execute(sql, row).map(drop);

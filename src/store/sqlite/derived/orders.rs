@@ -6,10 +6,10 @@ use super::kind::{Pieces, Tell, derived_error, probed_rows, query_bool};
 use super::schema::{is_there, recreate};
 use crate::store::sqlite::Result;
 
-/// Every index that is not the key of its table.
+/// Every index that is not a table's key.
 pub(super) const INDEXES: [&str; 2] = ["signed_up", "receipts_open"];
 
-/// How many rows of an index there are and which, by the index and by the table.
+/// Rows and sums of an index, by the index and by its table.
 const COUNTS: [(&str, &str, &str); 2] = [
     (
         "SELECT count(*), total(rowid), total(signed_up) FROM app_users INDEXED BY signed_up WHERE listed",
@@ -26,7 +26,7 @@ const COUNTS: [(&str, &str, &str); 2] = [
 /// See [`super::Derived`].
 pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if !has_indexes(conn)? {
-        return Ok(Some("an index is not there".to_owned()));
+        return Ok(Some("an index is missing".to_owned()));
     }
     for (by_index, by_table, name) in COUNTS {
         let count = |sql| {
@@ -37,7 +37,7 @@ pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<
         let (is, should) = (count(by_index)?, count(by_table)?);
         tell(should.0.unsigned_abs())?;
         if is != should {
-            return Ok(Some(format!("{name} has {} rows, and the table {}", is.0, should.0)));
+            return Ok(Some(format!("{name} has {} rows, and its table {}", is.0, should.0)));
         }
     }
     Ok(None)
@@ -56,7 +56,7 @@ pub(super) fn make_indexes(conn: &Connection) -> Result<()> {
 /// See [`super::Derived`].
 pub(super) const SEEN: Pieces = Pieces { column: "sortable", empty: empty_seen, piece: fill_seen };
 
-/// Rows of `app_users` in a piece.
+/// Rows of `app_users` per step.
 const PIECE: i64 = 500;
 
 fn empty_seen(conn: &Connection) -> Result<()> {
@@ -82,14 +82,14 @@ pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<Str
     )?;
     tell(1)?;
     if missing > 0 {
-        return Ok(Some(format!("{missing} app users have no row, or one that leads to another")));
+        return Ok(Some(format!("{missing} app users have no row, or a wrong one")));
     }
     let strange = number(
         "SELECT count(*) FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
              WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id)",
     )?;
     tell(1)?;
-    Ok((strange > 0).then(|| format!("{strange} rows lead to somebody else")))
+    Ok((strange > 0).then(|| format!("{strange} rows lead to another app user")))
 }
 
 /// See [`super::Derived`].
@@ -106,7 +106,7 @@ pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
     Ok(true)
 }
 
-/// No gap, and none before what has been cleared; each leads to the row of whom it is about.
+/// Numbers without gaps, also up to those cleared; each row leads to the right app user.
 const MOVES: [(&str, &str); 3] = [
     ("SELECT count(*) = 0 OR count(*) = max(n) - min(n) + 1 FROM moves", "some are missing between others"),
     (
@@ -117,7 +117,7 @@ const MOVES: [(&str, &str); 3] = [
     (
         "SELECT NOT EXISTS (SELECT 1 FROM moves AS m JOIN app_users AS a ON a.rowid = m.user
              WHERE m.id <> '' AND (a.app, a.id) <> (m.app, m.id))",
-        "some lead to somebody else",
+        "some lead to another app user",
     ),
 ];
 
@@ -129,12 +129,12 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
         }
         tell(1)?;
     }
-    // Every row of `seen` that is not its app user's any more is in a move that was not cleared yet.
+    // Every outdated row of `seen` must be in a move that is not cleared yet.
     let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
     let sortable: Option<i64> = conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0))?;
     if sortable.is_none() && !query_bool(conn, sql)? {
-        return Ok(Some("some that are needed to clear rows of seen away are missing".to_owned()));
+        return Ok(Some("some that are needed to clear outdated rows of seen are missing".to_owned()));
     }
     Ok(None)
 }
@@ -148,11 +148,11 @@ pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
     Ok(last.unwrap_or(true) && query_bool(conn, MOVES[1].0)?)
 }
 
-/// More moves than are ever kept.
+/// More moves than a database ever holds.
 const BEYOND: i64 = 10_000_000;
 
-/// See [`super::Derived`]. One row that is about nobody takes the place of all, with a number behind every one that
-/// can have been given: cursors of before expire. What waited to be cleared out of `seen` goes with it.
+/// See [`super::Derived`]. Leaves one placeholder with a number beyond every one that was given, so that existing
+/// cursors expire. Pending deletions from `seen` are dropped with the moves.
 pub(super) fn make_moves(conn: &Connection) -> Result<()> {
     let sql = "SELECT max(n) FROM moves";
     let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The records: what the journal came to. They are learned again from it beside everything else, as after an upgrade.
+//! The records, derived from the journal. They are remade by reapplying it in the background, as after an upgrade.
 
 use rusqlite::Connection;
 
@@ -8,24 +8,24 @@ use super::{identifiers, orders};
 use crate::format::record::decode;
 use crate::store::sqlite::Result;
 
-/// Whether every record is lost.
+/// Whether all records are lost.
 const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
     AND (EXISTS (SELECT 1 FROM journal WHERE users <> '[]') OR EXISTS (SELECT 1 FROM base))";
 
-/// Whether what is made of records leads to some that are not there.
+/// Whether derived rows lead to records that do not exist.
 const LED: &str = "SELECT EXISTS (SELECT 1 FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
     WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id))";
 
-/// Rows of `app_users` between two words on how far it is.
+/// Rows of `app_users` per progress report.
 const PIECE: i64 = 1000;
 
-/// See [`super::Derived`]. Whether they are what the journal says `rollcall rebuild --verify` tells.
+/// See [`super::Derived`]. `rollcall rebuild --verify` compares them with the journal.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if !is_there(conn, "app_users")? {
-        return Ok(Some("the table app_users is not there".to_owned()));
+        return Ok(Some("the table app_users is missing".to_owned()));
     }
     if query_bool(conn, EMPTY)? {
-        return Ok(Some("there is none, and the journal has some".to_owned()));
+        return Ok(Some("it is empty, and the journal is not".to_owned()));
     }
     let sql = "SELECT rowid, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
     let mut select = conn.prepare(sql)?;
@@ -61,8 +61,8 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     Ok(is_there(conn, "app_users")? && !query_bool(conn, EMPTY)?)
 }
 
-/// See [`super::Derived`]. Here only that it is to be done is noted: the rest is that of a directory of older rules.
-/// Where rows are lost, nothing may lead to them, because their numbers are given again.
+/// See [`super::Derived`]. Only requests the reapplication, as for records of older rules. If rows are lost,
+/// removes what leads to them, because their numbers are given again.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
     let txn = conn.transaction()?;
     let is_lost = !is_there(&txn, "app_users")?;

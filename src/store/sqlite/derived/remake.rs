@@ -1,4 +1,4 @@
-//! Making a derived table anew, at once or step by step.
+//! Remakes a derived table, at once or in steps.
 
 use std::time::{Duration, Instant};
 
@@ -9,19 +9,19 @@ use super::list::{DERIVED, position_of};
 use super::remaking::{Remaking, last_user_row};
 use crate::store::sqlite::{Error, Result};
 
-/// How often it is said how far a table is.
+/// Interval of progress reports.
 const WORD: Duration = Duration::from_secs(3);
 
-/// Since when a table is being made anew, and when that was last told.
+/// The table that is being remade, since when, and the last progress report.
 #[derive(Debug, Default)]
 pub(crate) struct RemakeProgress(Option<(&'static str, Instant, Instant)>);
 
-/// The table that the next step is about.
+/// The table of the next step.
 pub(crate) fn pending_table(remaking: Remaking) -> Option<&'static str> {
     DERIVED.iter().map(|derived| derived.name).find(|name| remaking.is_pending(name))
 }
 
-/// Takes one small step to make a table anew that is not whole: how far all are then; nothing if all are whole.
+/// Takes one small step to remake a table. Returns the progress of all tables; `None` if all are whole.
 pub(crate) fn remake_step(
     conn: &mut Connection,
     remaking: Remaking,
@@ -41,12 +41,12 @@ pub(crate) fn remake_step(
         None => {
             let seconds = began.elapsed().as_secs_f64();
             told.0 = None;
-            tracing::info!(table = name, seconds, "{name} is made anew, in {seconds:.1} s");
+            tracing::info!(table = name, seconds, "{name} was remade in {seconds:.1} s");
         }
         Some(done) if last_word.elapsed() > WORD => {
             told.0 = Some((name, began, now));
             let of = last_user_row(conn)?;
-            tracing::info!(table = name, done, of, "making {name} anew: {done} of {of}");
+            tracing::info!(table = name, done, of, "remaking {name}: {done} of {of}");
         }
         Some(_) => {}
     }
@@ -66,7 +66,7 @@ fn take_step(conn: &mut Connection, pieces: &Pieces, done: i64) -> Result<Option
     Ok(to)
 }
 
-/// Begins to make a table anew: at once, or so that [`step`] goes on with it.
+/// Remakes a table at once, or prepares it for [`remake_step`].
 ///
 /// # Errors
 /// The database cannot be written, or there is no such table.
@@ -85,7 +85,7 @@ pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
             (pieces.empty)(&txn)?;
             note_progress(&txn, &pieces, Some(0))?;
             txn.commit()?;
-            tracing::warn!(table = name, "{name} is being made anew; webhooks are stored meanwhile");
+            tracing::warn!(table = name, "remaking {name}; webhooks are stored meanwhile");
             Ok(())
         }
     }

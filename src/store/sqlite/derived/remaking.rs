@@ -1,16 +1,16 @@
-//! How far the tables are that are filled beside everything else.
+//! Progress of the tables that are filled in steps.
 
 use rusqlite::Connection;
 
 use crate::store::sqlite::Result;
 
-/// How far the tables are that are filled beside everything else: the last row of `app_users` that is in each; -1
-/// for one that has yet to be emptied, nothing for one that is whole.
+/// Progress of the tables that are filled in steps: the last row of `app_users` in each; -1 for one that is not
+/// emptied yet, `None` for one that is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Remaking {
     /// Of `seen`.
     pub(crate) seen: Option<i64>,
-    /// Of the index of words.
+    /// Of the search index.
     pub(crate) search: Option<i64>,
 }
 
@@ -26,7 +26,7 @@ impl Remaking {
         self.done(name).is_some()
     }
 
-    /// How far a table is.
+    /// The progress of a table.
     pub(crate) fn done(self, name: &str) -> Option<i64> {
         match name {
             "seen" => self.seen,
@@ -35,13 +35,13 @@ impl Remaking {
         }
     }
 
-    /// Whether the index of words has the words of a row, or does not lack them any more.
+    /// Whether the search index already has the words of a row, or is whole.
     pub(crate) fn has_words_of(self, rowid: i64) -> bool {
         self.search.is_none_or(|to| rowid <= to)
     }
 }
 
-/// The last row of `app_users`: so many have to be looked at.
+/// The last row of `app_users`: the total of a remake.
 pub(crate) fn last_user_row(conn: &Connection) -> Result<i64> {
     let sql = "SELECT coalesce(max(rowid), 0) FROM app_users";
     Ok(conn.query_row(sql, [], |row| row.get(0))?)

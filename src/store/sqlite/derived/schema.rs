@@ -1,16 +1,16 @@
-//! Tables and indexes as the migrations make them, for those that are to be made again.
+//! Creates tables and indexes as the migrations do, to remake them.
 
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::store::sqlite::{Error, Result, schema};
 
-/// Whether a table or an index is there.
+/// Whether a table or an index exists.
 pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
     Ok(conn.query_row(sql, [name], |row| row.get(0))?)
 }
 
-/// The statement that makes a table or an index, as the newest schema has it.
+/// The statement that creates a table or an index, in the newest schema.
 fn statement(name: &str) -> Result<String> {
     let fresh = Connection::open_in_memory()?;
     schema::create_schema(&fresh)?;
@@ -19,11 +19,11 @@ fn statement(name: &str) -> Result<String> {
     found.ok_or_else(|| Error::Unavailable(format!("the schema has no {name}")))
 }
 
-/// Makes a table or an index, empty, in the place of whatever is there, even of one that cannot be opened. `shadows`
-/// are the tables in which a virtual table keeps what it has.
+/// Creates an empty table or index in place of the existing one, even if that cannot be opened. `shadows` are the
+/// tables of a virtual table.
 pub(super) fn recreate(conn: &Connection, kind: &str, name: &str, shadows: &[&str]) -> Result<()> {
     if conn.execute_batch(&format!("DROP {kind} IF EXISTS {name}")).is_err() {
-        // A virtual table without its tables cannot be dropped. Its row of the schema goes by hand.
+        // A virtual table without its shadow tables cannot be dropped; its row of the schema is deleted directly.
         conn.execute_batch("PRAGMA writable_schema = ON")?;
         let gone = conn.execute("DELETE FROM sqlite_schema WHERE name = ?1", [name]);
         conn.execute_batch("PRAGMA writable_schema = RESET")?;

@@ -1,4 +1,4 @@
-//! The index of words: of every row of `app_users` the words beside it.
+//! The search index: the words of every row of `app_users`.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,18 @@ use super::kind::{Pieces, Sum, Tell, derived_error, probed_rows};
 use super::schema::recreate;
 use crate::store::sqlite::Result;
 
-/// The tables in which FTS5 keeps the index.
+/// The shadow tables of FTS5.
 const SHADOWS: [&str; 5] = ["search_data", "search_idx", "search_config", "search_content", "search_docsize"];
 
-/// What FTS5 does otherwise than by itself. What is deleted goes out of the index at once, not with some later merge of it.
-/// And pieces of the index are merged eight at a time, not four: a new app user costs 1 % less, and a search looks into
-/// a few pieces more.
+/// Options that differ from the defaults. `secure-delete` removes deleted words at once, not with a later merge.
+/// `automerge` 8 instead of 4 makes a new app user cost 1 % less, and a search read a few more segments.
 const OPTIONS: [(&str, i64); 2] = [("secure-delete", 1), ("automerge", 8)];
 
-/// Rows of `app_users` in a piece.
+/// Rows of `app_users` per step.
 const PIECE: i64 = 500;
-/// FTS5 keeps no more of a word.
+/// FTS5 truncates longer words.
 const LONGEST_WORD: usize = 32_768;
-/// Rows between two words on how far it is.
+/// Rows per progress report.
 const TELL: u64 = 1000;
 
 /// See [`super::Derived`].
@@ -31,7 +30,7 @@ fn empty(conn: &Connection) -> Result<()> {
     set_options(conn)
 }
 
-/// Sets the options that are not set yet.
+/// Sets the options that differ.
 pub(super) fn set_options(conn: &Connection) -> Result<()> {
     for option in OPTIONS {
         let mut known = conn
@@ -70,7 +69,7 @@ fn distinct(words: &str) -> BTreeSet<&[u8]> {
     all.map(|word| &word.as_bytes()[..word.len().min(LONGEST_WORD)]).collect()
 }
 
-/// See [`super::Derived`]. Compares the words of all rows with what the index has of each word.
+/// See [`super::Derived`]. Compares the words of all rows with those of the index.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut should, mut is) = (Sum::default(), Sum::default());
     let sql = "SELECT rowid, words FROM app_users WHERE words <> ''";
@@ -85,7 +84,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
             tell(TELL)?;
         }
     }
-    // A connection that reads may make this one table: it is in memory, and of this connection alone.
+    // A read-only connection may create this one table: it is in memory and belongs to the connection.
     conn.execute_batch(
         "PRAGMA query_only = OFF;
          CREATE VIRTUAL TABLE IF NOT EXISTS temp.search_words USING fts5vocab (main, search, instance);

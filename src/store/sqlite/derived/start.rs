@@ -1,5 +1,5 @@
-//! What a start does for derived tables: those that a change of the schema asks for, those that a crash has left
-//! half made, and those that a look at a few rows finds damaged are made anew.
+//! Remakes derived tables at a start: those that a migration requests, those that a crash left half made, and
+//! those that a probe finds damaged.
 
 use rusqlite::Connection;
 
@@ -12,10 +12,10 @@ use super::search::set_options;
 use crate::store::sqlite::tables::{ALL, Loss, table_missing};
 use crate::store::sqlite::{Error, Result};
 
-/// With so few rows of `app_users` every table is made anew before the service is ready, which takes about a second.
+/// Up to this many rows of `app_users`, all tables are remade before the service is ready, in about a second.
 const FEW: i64 = 20_000;
 
-/// Brings the counters in order, which everything else goes by. Fails where a table is lost that cannot be made again.
+/// Remakes damaged counters, on which everything else depends. Fails if a source table is missing.
 pub(crate) fn remake_counters_at_start(conn: &mut Connection) -> Result<()> {
     check_source_tables(conn)?;
     let is_one = |derived: &&Derived| derived.name == "counters";
@@ -27,10 +27,10 @@ pub(crate) fn remake_counters_at_start(conn: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// Has a service that runs look at a few rows of every derived table that is whole: which it finds damaged.
+/// Probes every whole derived table of a running service. Returns the damaged ones.
 ///
 /// # Errors
-/// A table is lost that cannot be made again.
+/// A source table is missing.
 pub(crate) fn probe_tables(
     conn: &Connection,
     known: &KnownCounters<'_>,
@@ -46,14 +46,14 @@ pub(crate) fn probe_tables(
     }
     for derived in DERIVED.iter().filter(|derived| !remaking.is_pending(derived.name)) {
         if derived.name == "records" && known.rules == 0 {
-            // The journal is being learned again already.
+            // The journal is being reapplied already.
             continue;
         }
         found.extend(match (derived.probe)(conn) {
             Ok(true) => None,
             Ok(false) => Some(derived.name),
             Err(Error::Derived { name, .. }) => Some(name),
-            // Which record that is, whoever asks for it hears.
+            // A read of that record reports it.
             Err(Error::Unreadable { .. }) => None,
             Err(error) => is_of_the_table(&error).then_some(derived.name),
         });
@@ -61,9 +61,9 @@ pub(crate) fn probe_tables(
     Ok(found)
 }
 
-/// Brings every derived table in order, or so far that the worker can do the rest.
+/// Remakes every derived table, or prepares it for the worker.
 pub(crate) fn remake_at_start(conn: &mut Connection) -> Result<()> {
-    // Where it cannot be done, the index is made anew, and that does it.
+    // If that fails, the index is damaged and is remade with the options.
     set_options(conn).or_else(|error| if is_of_the_table(&error) { Ok(()) } else { Err(error) })?;
     for derived in &DERIVED {
         if is_due(conn, derived)? {
@@ -80,7 +80,7 @@ pub(crate) fn remake_at_start(conn: &mut Connection) -> Result<()> {
     Ok(())
 }
 
-/// Whether a table has to be made anew before, or begun to be.
+/// Whether a table has to be remade now, at least its first step.
 fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
     let is_set = |column: &str| {
         let sql = format!("SELECT {column} IS NOT NULL FROM upkeep");
@@ -94,35 +94,35 @@ fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
     if let Make::Pieces(pieces) = derived.make
         && is_set(pieces.column)?
     {
-        // The worker is at it, or was: it goes on where it was.
+        // The worker continues where it stopped.
         return Ok(false);
     }
     Ok(is_found_damaged(conn, derived))
 }
 
-/// Whether a look at a few rows finds a table damaged.
+/// Whether a probe finds a table damaged.
 fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
     let found = (derived.probe)(conn);
     let why = match &found {
         Ok(true) => return false,
-        Ok(false) => "a look at a few rows finds it damaged".to_owned(),
+        Ok(false) => "a probe finds it damaged".to_owned(),
         Err(error) if is_of_the_table(error) => error.to_string(),
         Err(error) => {
-            // Whether it is damaged is not known: whoever reads it hears of the trouble.
+            // Unknown: reads of the table report the error.
             let name = derived.name;
-            tracing::warn!(table = name, %error, "{name} could not be looked at: {error}");
+            tracing::warn!(table = name, %error, "cannot probe {name}: {error}");
             return false;
         }
     };
     let name = derived.name;
-    tracing::warn!(table = name, why, "{name}, made of {}, is made anew: {why}", derived.of);
+    tracing::warn!(table = name, why, "remaking {name} from {}: {why}", derived.of);
     true
 }
 
-/// Fails where a table is not there that cannot be made again.
+/// Fails if a table is missing that is derived from nothing.
 ///
 /// # Errors
-/// So it is: [`Error::Damaged`] names the table.
+/// [`Error::Damaged`] names the table.
 pub(crate) fn check_source_tables(conn: &Connection) -> Result<()> {
     let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
     let there = select.query_map([], |row| row.get(0))?;

@@ -1,4 +1,4 @@
-//! Whoever is erased, by which everything that comes later is searched: the records know it too.
+//! Tombstones of erased app users, with which all later data is compared. The records have the same flag.
 
 use rusqlite::{Connection, params};
 
@@ -8,7 +8,7 @@ use super::schema::{is_there, recreate};
 use crate::domain::RecordKey;
 use crate::store::sqlite::Result;
 
-/// Everybody whose record is erased.
+/// Calls `each` with every erased record.
 fn erased(conn: &Connection, tell: Tell<'_>, mut each: impl FnMut(&RecordKey) -> Result<()>) -> Result<()> {
     let mut after = i64::MIN;
     loop {
@@ -36,12 +36,12 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     Ok(should.differs(is, "tombstones"))
 }
 
-/// See [`super::Derived`]. Of rows that are missing a start says nothing: it would have to read every record.
+/// See [`super::Derived`]. Does not look for missing rows: a start would have to read every record.
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     is_there(conn, "erasures")
 }
 
-/// See [`super::Derived`]. One that is there stays, whatever its record says: it keeps somebody out.
+/// See [`super::Derived`]. Keeps existing tombstones, whatever their record says.
 pub(super) fn make(conn: &Connection) -> Result<()> {
     if !is_there(conn, "erasures")? {
         recreate(conn, "TABLE", "erasures", &[])?;

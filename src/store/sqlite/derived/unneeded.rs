@@ -1,4 +1,4 @@
-//! Which numbers of the journal rightly have no entry. Lost, every number without an entry is taken to be one of them.
+//! Journal numbers that rightly have no entry. If the table is lost, every number without an entry counts as one.
 
 use rusqlite::Connection;
 
@@ -8,7 +8,7 @@ use crate::store::sqlite::Result;
 
 const NAME: &str = "gaps";
 
-/// An erasure or retention that has removed entries has left a row.
+/// Every erasure or retention that removed entries has left a row.
 const IS_FILLED: &str = "
     SELECT EXISTS (SELECT 1 FROM gaps)
         OR NOT EXISTS (SELECT 1 FROM receipts WHERE CASE WHEN json_valid(counts)
@@ -20,9 +20,9 @@ const IS_FILLED: &str = "
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     tell(1)?;
     if !is_there(conn, NAME)? {
-        return Ok(Some("the table is not there".to_owned()));
+        return Ok(Some("the table is missing".to_owned()));
     }
-    Ok((!query_bool(conn, IS_FILLED)?).then(|| "what was let go or erased is not in it".to_owned()))
+    Ok((!query_bool(conn, IS_FILLED)?).then(|| "it lacks what retention or erasures removed".to_owned()))
 }
 
 /// See [`super::Derived`].

@@ -8,17 +8,17 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
 
-/// Marks a file as ours: "roll" in ASCII.
+/// Marks a file as rollcall's: "roll" in ASCII.
 pub(crate) const APPLICATION_ID: i64 = 0x726f_6c6c;
-/// What every SQLite database begins with.
+/// The first bytes of every SQLite database.
 pub(crate) const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Bytes of the header of a database.
+/// Bytes of a database's header.
 pub(crate) const HEADER: u64 = 100;
-/// What may stand in the path of a URI as it is.
+/// Characters of a path that need no escape in a URI.
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 /// Bytes of a write-ahead log before its first frame.
 const LOG_HEADER: u64 = 32;
-/// What a rollback journal begins with.
+/// The first bytes of a rollback journal.
 const JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Whether this is the header of a database of rollcall.
@@ -27,19 +27,19 @@ pub(crate) fn is_ours(head: &[u8]) -> bool {
     head.starts_with(MAGIC) && id.map(i64::from) == Some(APPLICATION_ID)
 }
 
-/// Whether this is the header of a database that a service has open: in its mode of writing, which no backup has.
+/// Whether this is the header of a database in WAL mode, as a service writes it. No backup is in that mode.
 pub(crate) fn is_live(head: &[u8]) -> bool {
-    // The number that makes it ours may still be in the log alone.
+    // The application id may still be in the WAL alone.
     let unnamed = head.starts_with(MAGIC) && head.get(68..72) == Some(&[0; 4]);
     (is_ours(head) || unnamed) && has_log(head)
 }
 
-/// Whether this is the header of a database, of whatever program, that has a write-ahead log.
+/// Whether this is the header of a database, of any program, in WAL mode.
 pub(crate) fn has_log(head: &[u8]) -> bool {
     head.starts_with(MAGIC) && head.get(18..20) == Some(&[2, 2])
 }
 
-/// Whether a file says of itself that it is a backup. Neither locks nor changes anything.
+/// Whether a file has the table that marks a backup. Neither locks nor changes the file.
 pub(crate) fn is_sealed(path: &Path) -> bool {
     let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_URI));
     let flags =
@@ -49,8 +49,8 @@ pub(crate) fn is_sealed(path: &Path) -> bool {
     found.and_then(|conn| conn.query_row(seals, [], |row| row.get::<_, i64>(0))).is_ok_and(|seals| seals == 1)
 }
 
-/// Whether a log beside a database, by the end of its name `-wal` or `-journal`, holds anything of it. What
-/// cannot be read is taken to hold something.
+/// Whether a log beside a database, named `-wal` or `-journal`, holds any pages. An unreadable log counts as one
+/// that does.
 pub(crate) fn log_has_content(log: &Path) -> bool {
     let Ok(found) = log.symlink_metadata() else { return false };
     if !log.as_os_str().as_encoded_bytes().ends_with(b"-journal") {
@@ -58,7 +58,7 @@ pub(crate) fn log_has_content(log: &Path) -> bool {
     }
     let mut head = [0; 20];
     match File::open(log).and_then(|mut log| log.read_exact(&mut head)) {
-        // Of a database that had no page yet there is nothing to bring back.
+        // A journal of a database without pages has nothing to restore.
         Ok(()) => head[..8] == JOURNAL && head[16..] != [0; 4],
         Err(error) => error.kind() != ErrorKind::UnexpectedEof,
     }

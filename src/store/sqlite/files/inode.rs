@@ -1,17 +1,17 @@
-//! Which file is there, and how long it is.
+//! Device, inode and length of a file.
 //!
-//! Its times are not asked for: a file whose times somebody has seen gets new ones with the next write (Linux 6.13 and
-//! later), and a sync then has to write these as well, with every batch.
+//! The times are not read: a file whose times were read gets new ones with the next write (Linux 6.13 and later),
+//! and each batch's sync would then write these as well.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What is known of a file.
+/// Identity and length of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inode {
-    /// Device and inode: the same for as long as it is the same file.
+    /// Device and inode.
     pub(crate) identity: (u64, u64),
     /// In bytes.
     pub(crate) len: u64,
@@ -24,7 +24,7 @@ impl Inode {
             .unwrap_or_else(|| Ok(path.metadata()?.into()))
     }
 
-    /// Of what is at a path itself, should that be a link.
+    /// Of the path itself, even if it is a link.
     pub(crate) fn at_itself(path: &Path) -> io::Result<Self> {
         seen(rustix::fs::CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
             .unwrap_or_else(|| Ok(path.symlink_metadata()?.into()))
@@ -49,7 +49,7 @@ impl From<Metadata> for Inode {
     }
 }
 
-/// Nothing where the system has no such call.
+/// `None` where the system has no `statx`.
 fn seen(
     folder: impl std::os::fd::AsFd,
     path: &Path,

@@ -1,7 +1,7 @@
-//! Unfinished files of ours: what a process that was killed has left, full of people's values.
+//! Unfinished files that a killed process left behind. They are full of personal data.
 //!
-//! This is the one place that knows their names. A file counts only if nobody holds it, and, where others may
-//! use such a name, if its first bytes are ours.
+//! A file counts only if no process holds it and, where other programs may use such a name, if its first bytes are
+//! rollcall's.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -17,21 +17,21 @@ use super::names::{
 };
 use super::output::may_remove;
 
-/// How an export begins: lines, a table, a person.
+/// The first bytes of an export: NDJSON, CSV, one person.
 const EXPORTS: [&[u8]; 3] = [b"{\"rollcall\":", b"_id,", b"{\"app\":\""];
 
-/// What is left of unfinished work.
+/// An unfinished file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// The file or folder.
     pub path: PathBuf,
-    /// Whether a process is still at work on it.
+    /// Whether a process still works on it.
     pub in_use: bool,
-    /// Why it could not be removed, if that was tried.
+    /// Why it could not be removed.
     pub error: Option<String>,
 }
 
-/// Says beside a database that a file with its content is being written elsewhere, until it is dropped.
+/// A note beside a database about an unfinished file in another folder. Dropping it removes it.
 #[derive(Debug)]
 pub struct Note {
     path: PathBuf,
@@ -39,7 +39,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// Notes that `whole` is being written under its name with `suffix`. Nothing where no note can be left, such
+    /// Notes that `whole` is being written under its name plus `suffix`. `None` where no note can be written, such
     /// as beside a database that this user may only read.
     pub fn leave(database: &Path, whole: &Path, suffix: &str) -> Option<Self> {
         let database = database.canonicalize().ok()?;
@@ -58,7 +58,7 @@ impl Drop for Note {
     }
 }
 
-/// The file that a note of a process that is gone speaks of. A note on nothing goes.
+/// The file that the note of a dead process names. Removes the note if there is no such file.
 fn read_note(note: &Path) -> Option<PathBuf> {
     let _lock = lock_unused(note)?;
     let path = PathBuf::from(OsString::from_vec(fs::read(note).ok()?));
@@ -70,16 +70,16 @@ fn read_note(note: &Path) -> Option<PathBuf> {
     is_there.then_some(path)
 }
 
-/// Finds what is left beside a database and in other folders: a rebuild's folder also while it is in use, since
-/// it is no copy that anybody asked for; other files only if they are not.
+/// Finds unfinished files beside a database and in `folders`. A rebuild's folder is listed even while it is in
+/// use; other files only if they are not.
 pub fn find_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Leftover> {
     collect_leftovers(database, folders).into_iter().map(|(left, _)| left).collect()
 }
 
-/// Removes what is left, unless it is in use. Gives what is still there, and what is not.
+/// Removes unfinished files that are not in use. Returns those that remain and those removed.
 pub fn remove_leftovers(database: &Path, folders: &[PathBuf]) -> (Vec<Leftover>, Vec<PathBuf>) {
     let (mut left, mut removed) = (Vec::new(), Vec::new());
-    // The lock is held until the end.
+    // Dropping the lock ends the claim on the file.
     for (mut found, _lock) in collect_leftovers(database, folders) {
         if !found.in_use {
             match delete_with_log(&found.path) {
@@ -95,8 +95,8 @@ pub fn remove_leftovers(database: &Path, folders: &[PathBuf]) -> (Vec<Leftover>,
     (left, removed)
 }
 
-/// The names of whole copies of a database that are kept beside it until somebody deletes them: as it was before
-/// its schema changed, or before it was replaced.
+/// Names of the whole copies of a database beside it, made before a schema migration or a restore. Only an
+/// operator deletes them.
 pub fn kept_copies(database: &Path) -> Vec<String> {
     let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
     let Some(name) = database.file_name().map(|name| name.to_string_lossy().into_owned()) else {
@@ -142,7 +142,7 @@ fn collect_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
     for folder in folders {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            // By whatever name: it is none.
+            // The database itself is not a leftover, whatever its name.
             if path == database {
                 continue;
             }
@@ -171,7 +171,7 @@ fn rebuild_folder(database: &Path) -> Option<Found> {
     Some((Leftover { path, in_use, error: None }, lock))
 }
 
-/// Whether a file has a name that only unfinished work of ours has, or another one's name and our content.
+/// Whether a file has a name that only unfinished files have, or a `.partial` name and rollcall's content.
 fn is_unfinished(path: &Path, database: &Path) -> bool {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let (Some(name), Some(database)) = (name(path), name(database)) else { return false };
@@ -197,7 +197,7 @@ fn read_head(path: &Path) -> Vec<u8> {
     head
 }
 
-/// Removes the second names that an interrupted restore has given to a database and its log. None of them is a copy.
+/// Removes the hard links that an interrupted restore has given to a database and its log. None of them is a copy.
 pub(crate) fn remove_second_names(database: &Path) -> io::Result<()> {
     let Some(name) = database.file_name() else { return Ok(()) };
     let identity = |path: &Path| path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()));
@@ -210,13 +210,13 @@ pub(crate) fn remove_second_names(database: &Path) -> io::Result<()> {
         if is_given && files.iter().any(|file| identity(file).is_some_and(|one| identity(&path) == Some(one)))
         {
             fs::remove_file(&path)?;
-            tracing::warn!(path = %path.display(), "a second name of the database is removed: a restore was interrupted");
+            tracing::warn!(path = %path.display(), "removed a second name of the database, left by an interrupted restore");
         }
     }
     Ok(())
 }
 
-/// The lock of a file that nobody works on, and that is nothing else under another name.
+/// The lock of a file that no process uses and that has no other name.
 fn lock_unused(path: &Path) -> Option<File> {
     may_remove(path, None).ok().filter(|may| *may)?;
     let file = File::open(path).ok()?;
@@ -292,7 +292,7 @@ mod tests {
         fs::copy(&path, &kept).unwrap();
         drop(note);
         assert!(!path.exists());
-        // As a process leaves it that is killed.
+        // The note as a killed process leaves it.
         fs::rename(&kept, &path).unwrap();
         assert_eq!(find_leftovers(&database, &[]).len(), 1);
         assert_eq!(remove_leftovers(&database, &[]), (Vec::new(), vec![partial.clone()]));

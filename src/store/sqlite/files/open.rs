@@ -1,4 +1,4 @@
-//! The files of a database: their names, the lock that keeps other processes out, and the mark for the next start.
+//! Checks before a database is opened, its lock, and the marker that asks the next start to verify it.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _};
@@ -13,12 +13,12 @@ use super::names::{UNFINISHED, folder, is_unfinished_name, verify_marker_path, w
 use crate::store::sqlite::file_errors::OpenError;
 use crate::store::{self, Error};
 
-/// The one name of a file that may have several, through links to it or to a folder: what lies
-/// beside it must be the same for everybody. The file is made if it is not there.
+/// The canonical path of a database, so that its log and lock are the same through every link. Creates an empty
+/// file if there is none.
 pub(crate) fn canonical_database_path(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            // Its owner's alone: what SQLite puts beside it gets the same rights.
+            // For the owner only: SQLite gives the files beside it the same rights.
             OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
             path.canonicalize()
         }
@@ -26,15 +26,15 @@ pub(crate) fn canonical_database_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Fails if the database is called as unfinished files are: it would be deleted as one of them.
+/// Refuses a database with the name of an unfinished file, which would be deleted as one.
 pub(crate) fn refuse_name_of_unfinished(path: &Path) -> Result<(), OpenError> {
     if is_unfinished_name(path) { Err(OpenError::io(path)(io::Error::other(UNFINISHED))) } else { Ok(()) }
 }
 
-/// Fails if the database goes by a second name, unless an interrupted restore gave it that: what SQLite keeps beside it
-/// is found by one name only (howtocorrupt.html, section 2.4).
+/// Refuses a database with several hard links, except those of an interrupted restore: SQLite finds its log by one
+/// name only (howtocorrupt.html, section 2.4).
 pub(crate) fn refuse_second_name(path: &Path) -> Result<(), OpenError> {
-    // A folder, which is refused later, has several links by itself.
+    // A folder always has several links. It is refused later.
     let is_alone =
         || path.metadata().map(|file| !file.is_file() || file.nlink() == 1).map_err(OpenError::io(path));
     if is_alone()? {
@@ -44,8 +44,8 @@ pub(crate) fn refuse_second_name(path: &Path) -> Result<(), OpenError> {
     if is_alone()? { Ok(()) } else { Err(OpenError::SecondName(path.to_owned())) }
 }
 
-/// Held until the process ends. A file beside the database, because closing any handle on the
-/// database itself would drop SQLite's own locks on it.
+/// Locks a database until the file is dropped. The lock is a file beside the database, because closing any handle
+/// on the database would release SQLite's own locks.
 pub(crate) fn lock_database(path: &Path) -> Result<File, OpenError> {
     let beside = with_suffix(path, ".lock");
     let io = OpenError::io(&beside);
@@ -58,7 +58,7 @@ pub(crate) fn lock_database(path: &Path) -> Result<File, OpenError> {
             .open(&beside)
             .map_err(&io)?;
         match file.try_lock() {
-            // Whoever had it may have removed it since it was opened.
+            // The previous owner may have removed the file since it was opened.
             Ok(()) if leads_to(&beside, &file).map_err(&io)? => return Ok(file),
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
@@ -89,20 +89,20 @@ pub(crate) fn check_after_failed_sync(conn: &Connection, path: &Path) -> store::
     std::fs::remove_file(&mark).map_err(|error| Error::Unavailable(error.to_string()))
 }
 
-/// Leaves word for the next start that the database must be checked.
+/// Creates the marker that makes the next start check the database.
 pub(crate) fn set_verify_marker(path: &Path) -> io::Result<()> {
-    // Whatever has this name is left as it is: that it is there is enough.
+    // An existing file of this name is left as it is: its presence is enough.
     OpenOptions::new().create(true).append(true).open(verify_marker_path(path)).map(drop)
 }
 
-/// Refuses a database that is missing or empty while a log of it holds something: SQLite would drop that. Also
-/// one that a service lost while it was open, or that has no folder; and a link beside which there is a log, since it was
-/// put in the place of the database of that log.
+/// Refuses a database that is missing or empty beside a log with content, which SQLite would drop; one that a
+/// service lost while it was open; one without a folder; and a link beside a log, because the link replaced the
+/// database of that log.
 ///
 /// # Errors
-/// So it is.
+/// [`OpenError::LogOfAnother`], [`OpenError::NoFolder`] or [`OpenError::LogAlone`].
 pub fn check_log(path: &Path) -> Result<(), OpenError> {
-    // What lies beside it lies where a link leads.
+    // For a link, the log lies beside its target.
     let target = path.read_link().map(|to| folder(path).join(to));
     let beside = with_suffix(path, "-wal");
     if target.is_ok() && log_has_content(&beside) {
@@ -123,12 +123,12 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Refuses a file that is no database of a service, such as a backup, beside a log that holds something: it was copied
-/// over the database to which that log belongs, and SQLite would read the two as one. Not for a database that this
-/// process has open: closing a handle on one gives up SQLite's locks.
+/// Refuses a file that is not in WAL mode, such as a backup, beside a log with content: it was copied over the
+/// database of that log, and SQLite would read the two as one. Not for a database that this process has open:
+/// closing a handle on one releases SQLite's locks.
 ///
 /// # Errors
-/// So it is.
+/// [`OpenError::LogOfAnother`].
 pub fn check_replaced(path: &Path) -> Result<(), OpenError> {
     let Ok(path) = path.canonicalize() else { return Ok(()) };
     let beside = with_suffix(&path, "-wal");
@@ -137,7 +137,7 @@ pub fn check_replaced(path: &Path) -> Result<(), OpenError> {
     }
     let mut head = Vec::new();
     let read = File::open(&path).and_then(|file| file.take(HEADER).read_to_end(&mut head));
-    // Of one that is empty `check_log` says more.
+    // `check_log` refuses an empty file.
     match read.is_ok_and(|bytes| bytes > 0) && !has_log(&head) {
         true => Err(OpenError::LogOfAnother { path, beside }),
         false => Ok(()),

@@ -1,4 +1,4 @@
-//! Whether a path may be written. Every command, and every thread of the service, that writes a file asks here.
+//! Decides whether a path may be written. Every command and thread that writes a file asks here.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _};
@@ -13,23 +13,23 @@ use super::header::{MAGIC, is_ours, is_sealed, log_has_content};
 use super::names::{PARTIAL, UNFINISHED, folder, is_unfinished_name, with_suffix};
 use crate::store::explain;
 
-/// What lies beside a database and belongs to it.
+/// Suffixes of the files that belong to a database.
 const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
-/// Bytes of a file that say what it is: at most a line of an export, at least the header of a database.
+/// Bytes of a file that identify it: more than a database's header and the first line of an export.
 const HEAD: u64 = 4096;
 
-/// What is written, which is all that it may replace.
+/// The kind of file to be written. It may replace only a file of the same kind.
 #[derive(Clone, Copy, Debug)]
 pub enum OutputKind {
     /// A backup of a database.
     Backup,
-    /// A database; the one it replaces is kept aside.
+    /// A database. The one it replaces is kept under another name.
     Database,
-    /// A file whose first bytes say what it is.
+    /// A file that its first bytes identify.
     Text {
-        /// What to call it.
+        /// Its name in messages.
         name: &'static str,
-        /// Whether these are the first bytes of one.
+        /// Whether these are its first bytes.
         is: fn(&[u8]) -> bool,
     },
 }
@@ -44,10 +44,10 @@ impl OutputKind {
     }
 }
 
-/// Why a path is not written. Nothing was changed.
+/// Why a path is not written. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// It is a database in use, or belongs to one.
+    /// The path is a database, or belongs to one.
     #[error("{path} belongs to the database {database}; nothing was written")]
     Belongs {
         /// The path.
@@ -55,11 +55,11 @@ pub enum OutputError {
         /// The database.
         database: PathBuf,
     },
-    /// It would be taken for unfinished work.
+    /// The path has the name of an unfinished file.
     #[error("{0} {UNFINISHED}; nothing was written")]
     Unfinished(PathBuf),
-    /// A log lies beside it, which would be taken for its own.
-    #[error("{log} lies beside it and belongs to another database; nothing was written to {path}")]
+    /// A log beside the path would be taken for the new file's own.
+    #[error("{log} belongs to another database; nothing was written to {path}")]
     Log {
         /// The path.
         path: PathBuf,
@@ -69,23 +69,23 @@ pub enum OutputError {
     /// Another process has it open.
     #[error("{0} is open in another process; nothing was written")]
     InUse(PathBuf),
-    /// The part, under whose name it is written, is somebody else's.
-    #[error("{0} is in the way: another process writes it, or it is something else; nothing was written")]
+    /// The `.partial` file is in use, or is not rollcall's.
+    #[error("{0} is in the way: another process writes it, or it is another file; nothing was written")]
     Taken(PathBuf),
-    /// There is something that must not be replaced.
-    #[error("{path} is there, and is no {kind}: choose another path, or remove it first")]
+    /// The path holds a file of another kind.
+    #[error("{path} exists and is no {kind}: choose another path, or remove it first")]
     Other {
         /// The path.
         path: PathBuf,
-        /// What it would have to be.
+        /// The kind to be written.
         kind: &'static str,
     },
-    /// It cannot be looked at, or is no file.
+    /// The path cannot be read, or is no file.
     #[error("{path}: {}", explain(error))]
     Io {
         /// The path.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
 }
@@ -99,25 +99,25 @@ impl OutputError {
 /// A path that may be written.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// The one name of it: no part of it is a link.
+    /// Canonical: no part of it is a link.
     pub(crate) path: PathBuf,
     pub(crate) kind: OutputKind,
     database: Option<PathBuf>,
 }
 
 impl Output {
-    /// Decides whether `path` may be written, where `database` is the database of the settings.
+    /// Checks that `path` may be written. `database` is the database of the settings.
     ///
     /// # Errors
-    /// It is a database that is open in any process, by whatever name, or belongs to one; it has a name that is
-    /// kept for unfinished work; there is something of another kind; or it is no file.
+    /// It is a database that any process has open, under any name, or belongs to one; it has the name of an
+    /// unfinished file; a file of another kind is there; or it is no file.
     pub fn check(path: &Path, kind: OutputKind, database: Option<&Path>) -> Result<Self, OutputError> {
         let real = resolve_path(path).map_err(OutputError::io(path))?;
         if is_unfinished_name(&real) {
             return Err(OutputError::Unfinished(real));
         }
         let database = database.and_then(|database| resolve_path(database).ok());
-        // Such as the folder of a rebuild, which goes as a whole.
+        // Such as the folder of a rebuild, which is deleted as a whole.
         let mut folders = real.ancestors().skip(1);
         if let Some(database) = folders.find_map(|folder| owning_database(folder, None, database.as_deref()))
         {
@@ -128,7 +128,7 @@ impl Output {
         Ok(output)
     }
 
-    /// Decides it once more, as time has passed.
+    /// Repeats the check right before the file is replaced.
     pub(crate) fn check_again(&self) -> Result<(), OutputError> {
         let (path, kind) = (&self.path, self.kind);
         let found = metadata_of_path(path).map_err(OutputError::io(path))?;
@@ -147,17 +147,17 @@ impl Output {
         if is_in_use(path).map_err(OutputError::io(path))? {
             return Err(OutputError::InUse(path.clone()));
         }
-        // An export of nobody is empty. A backup never is, and what it replaces is not kept aside.
+        // An export without users is empty. A backup never is, and the one it replaces is not kept.
         let may_be_empty = !matches!(kind, OutputKind::Backup);
         let is_blank = found.len() == 0 && may_be_empty;
-        // The database of the settings may be damaged; it is kept aside whatever it is.
+        // The database of the settings may be damaged; it is kept in any case.
         if !is_own && !is_blank && !is_of_kind(path, kind).map_err(OutputError::io(path))? {
             return Err(OutputError::Other { path: path.clone(), kind: kind.name() });
         }
         Ok(())
     }
 
-    /// Whether a file that a process left behind may be overwritten: it is empty, or begins as what is written does.
+    /// Whether a leftover may be overwritten: it is empty, or of the same kind.
     pub(crate) fn may_overwrite(&self, leftover: &Path) -> io::Result<bool> {
         if !may_remove(leftover, self.database.as_deref())? {
             return Ok(false);
@@ -166,16 +166,16 @@ impl Output {
         Ok(found.len() == 0 || begins_as_kind(&read_head(leftover)?, self.kind))
     }
 
-    /// Whether there is something at the path.
+    /// Whether the path exists.
     pub(crate) fn exists(&self) -> Result<bool, OutputError> {
         metadata_of_path(&self.path).map(|found| found.is_some()).map_err(OutputError::io(&self.path))
     }
 }
 
-/// Makes a folder, and those above it, under no name that belongs to a database.
+/// Creates a folder and its parents, unless the name belongs to a database.
 ///
 /// # Errors
-/// It would belong to one, or cannot be made. Nothing was made then, or not all of it.
+/// The name belongs to a database, or a folder cannot be created. Parents may have been created by then.
 pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputError> {
     if path.is_dir() {
         return Ok(());
@@ -187,10 +187,10 @@ pub fn make_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputErr
     std::fs::create_dir(path).map_err(OutputError::io(path))
 }
 
-/// Decides whether there may be a folder at `path`.
+/// Checks that `path` is or may become a folder.
 ///
 /// # Errors
-/// It would belong to a database, or there is something else.
+/// It would belong to a database, or a file is there.
 pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputError> {
     let real = resolve_path(path).map_err(OutputError::io(path))?;
     let database = database.and_then(|database| resolve_path(database).ok());
@@ -207,30 +207,30 @@ pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputEr
         return Err(OutputError::Belongs { path: real, database });
     }
     if found.is_some_and(|found| !found.is_dir()) {
-        let why = "is no folder: name a folder, or a path at which there is nothing";
+        let why = "is no folder: name a folder, or a path that does not exist";
         return Err(OutputError::io(path)(io::Error::other(why)));
     }
     Ok(())
 }
 
-/// A database of any kind that is at this path.
+/// The database, of any program, at this path.
 fn database_at(path: &Path) -> Option<PathBuf> {
     read_head(path).is_ok_and(|head| head.starts_with(MAGIC)).then(|| path.to_owned())
 }
 
-/// Whether a file that a process left behind may be removed: nobody has it open, and it belongs to no database.
+/// Whether a leftover may be removed: no process has it open, and it belongs to no database.
 ///
 /// # Errors
-/// It cannot be looked at.
+/// It cannot be read.
 pub fn may_remove(path: &Path, database: Option<&Path>) -> io::Result<bool> {
     let database = database.and_then(|database| resolve_path(database).ok());
     let Some(found) = metadata_of_path(path)? else { return Ok(true) };
-    // With a second name it is something else as well.
+    // A file with several links is something else as well.
     let alone = found.is_file() && found.nlink() == 1;
     Ok(alone && owning_database(path, Some(&found), database.as_deref()).is_none() && !is_in_use(path)?)
 }
 
-/// The one name that whoever opens the file will know it by, whether it is there or not.
+/// The canonical path of a file, whether it exists or not.
 pub(crate) fn resolve_path(path: &Path) -> io::Result<PathBuf> {
     if path.as_os_str().as_bytes().starts_with(b"sqlite://") {
         return Err(io::Error::other("is a URL: write the path alone"));
@@ -252,7 +252,7 @@ pub(crate) fn resolve_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// What is at a path itself, not where it leads.
+/// The metadata of the path itself, without following a link.
 fn metadata_of_path(path: &Path) -> io::Result<Option<Metadata>> {
     match path.symlink_metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -274,8 +274,8 @@ fn is_file(found: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// The database that a path is, or belongs to: that of the settings by its name or by another one of the same
-/// file, any other by the names of what lies beside it.
+/// The database that a path is, or belongs to: the one of the settings by name or by inode, any other by the
+/// suffixes of the files beside it.
 fn owning_database(path: &Path, found: Option<&Metadata>, database: Option<&Path>) -> Option<PathBuf> {
     let same = |other: &Path| {
         path == other
@@ -301,8 +301,8 @@ fn as_path(bytes: &[u8]) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(bytes))
 }
 
-/// Whether another process has the file open as a database, or writes it as a part. Not for a file that this
-/// process has open as a database: closing a handle on one gives up SQLite's locks.
+/// Whether another process has the file open as a database, or writes it as a partial file. Not for a database
+/// that this process has open: closing a handle on one releases SQLite's locks.
 fn is_in_use(path: &Path) -> io::Result<bool> {
     let file = open_itself(path)?;
     let taken = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock))?;
@@ -310,7 +310,7 @@ fn is_in_use(path: &Path) -> io::Result<bool> {
     Ok(part || taken.is_some())
 }
 
-/// Opens a file to be read, but no link, and waits for nobody.
+/// Opens a file for reading, without following a link and without waiting.
 fn open_itself(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)

@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Output files, written under another name and put in place as a whole.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -15,27 +15,26 @@ use super::open::{leads_to, lock_database};
 use super::output::{Output, OutputError, OutputKind};
 use crate::store::sqlite::file_errors::CopyError;
 
-/// A file that is being written beside the one it will be, for its owner's eyes only. Removed when dropped,
-/// unless it was put in place.
+/// A file that is being written beside its final path, readable by its owner only. Dropping it removes it unless
+/// it was put in place.
 pub struct PartialFile {
     pub(crate) path: PathBuf,
     output: Output,
-    /// Held, so that nobody else writes it; and to sync it.
+    /// Holds the lock that keeps other processes from writing it.
     file: Arc<File>,
     placed: bool,
 }
 
 impl PartialFile {
-    /// Begins a file of this name with `.partial` behind it; what a process that was killed left of one is
-    /// overwritten, and nothing else.
+    /// Creates the file under its name plus `.partial`. It may overwrite only a leftover of the same kind.
     ///
     /// # Errors
-    /// Another process writes the file, another file has that name, or the folder takes no file.
+    /// Another process writes the file, another file has that name, or the folder is not writable.
     pub fn new(output: Output) -> Result<Self, CopyError> {
         Self::begin(output, PARTIAL)
     }
 
-    /// Begins a file with `suffix` behind its name.
+    /// Creates the file under its name plus `suffix`.
     pub(crate) fn begin(output: Output, suffix: &str) -> Result<Self, CopyError> {
         let path = with_suffix(&output.path, suffix);
         let file = Self::open(&output, &path)?;
@@ -55,14 +54,14 @@ impl PartialFile {
         options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
         let file = options.open(path).map_err(&io)?;
         match file.try_lock() {
-            // Else whoever had it has put it in place since.
+            // Otherwise the previous owner has put it in place since.
             Ok(()) if leads_to(path, &file).map_err(&io)? => Ok(file),
             Ok(()) | Err(TryLockError::WouldBlock) => Err(taken()),
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
     }
 
-    /// What to write it through.
+    /// The handle to write through.
     pub fn file(&self) -> Arc<File> {
         self.file.clone()
     }
@@ -71,7 +70,7 @@ impl PartialFile {
         self.file.set_len(0).map_err(CopyError::io(&self.path))
     }
 
-    /// Gives what was written so far to the disk, on a thread of its own.
+    /// Syncs what was written so far, on a thread of its own.
     pub(crate) fn flush(&self) -> JoinHandle<io::Result<()>> {
         let file = self.file.clone();
         thread::spawn(move || file.sync_data())
@@ -81,14 +80,13 @@ impl PartialFile {
         self.file.sync_all().map_err(CopyError::io(&self.path))
     }
 
-    /// Puts the whole, synced file where it belongs, at once and for good: in place of what is there, if that
-    /// may still be replaced.
+    /// Syncs the file and moves it to its final path in one step, over a file that may still be replaced.
     ///
     /// # Errors
-    /// It may not, or the disk does not take it.
+    /// The file there may not be replaced, or the disk fails.
     pub fn place(self) -> Result<(), CopyError> {
         self.sync()?;
-        // No service may open what is about to be replaced.
+        // Keeps services from opening the file that is about to be replaced.
         let lock = match self.output.kind {
             OutputKind::Backup if self.output.exists()? => Some(Lock::take(&self.output.path)?),
             _ => None,
@@ -99,10 +97,10 @@ impl PartialFile {
         placed
     }
 
-    /// Puts the whole, synced file where there is nothing.
+    /// As [`Self::place`], but never replaces a file.
     ///
     /// # Errors
-    /// There is something by now, or the disk does not take it.
+    /// There is a file by now, or the disk fails.
     pub fn place_new(self) -> Result<(), CopyError> {
         self.sync()?;
         self.output.check_again()?;
@@ -112,7 +110,7 @@ impl PartialFile {
     fn rename(mut self, flags: RenameFlags) -> Result<(), CopyError> {
         let to = self.output.path.clone();
         let renamed = match renameat_with(CWD, &self.path, CWD, &to, flags) {
-            // The file system knows no such flag.
+            // The file system does not support the flag.
             Err(Errno::INVAL | Errno::NOSYS) if flags.contains(RenameFlags::NOREPLACE) => {
                 std::fs::hard_link(&self.path, &to).and_then(|()| std::fs::remove_file(&self.path))
             }
@@ -135,7 +133,7 @@ impl Drop for PartialFile {
     }
 }
 
-/// Keeps services from opening a file, for a moment. The lock file goes with it, if there was none before.
+/// Keeps services from opening a file. Removes the lock file if it created it.
 struct Lock {
     file: Option<File>,
     made: Option<PathBuf>,
@@ -158,28 +156,28 @@ impl Drop for Lock {
     }
 }
 
-/// Makes what was renamed, linked or removed beside `path` last.
+/// Syncs the folder of `path`, so that renames, links and removals in it survive a power cut.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), CopyError> {
     let folder = folder(path);
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(CopyError::io(folder))
 }
 
-/// Bytes that are left on the disk of a folder for whoever asks.
+/// Bytes that are free on the disk of a folder, for this user.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn free_bytes(folder: &Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Bytes of a database and its log: no copy of it is larger.
+/// Bytes of a database and its log. No copy is larger.
 pub(crate) fn database_size(path: &Path) -> Result<u64, CopyError> {
     let log = with_suffix(path, "-wal").metadata().map_or(0, |log| log.len());
     Ok(path.metadata().map_err(CopyError::io(path))?.len() + log)
 }
 
-/// Refuses to begin what the disk has no room for.
+/// Fails if the disk has fewer bytes free.
 pub(crate) fn ensure_free_space(bytes: u64, path: &Path) -> Result<(), CopyError> {
     let free = free_bytes(folder(path)).map_err(CopyError::io(folder(path)))?;
     if free < bytes {

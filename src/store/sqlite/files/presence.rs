@@ -1,5 +1,5 @@
-//! Whether the paths of an open database still lead to its files. What is moved, deleted or replaced under a running
-//! service would take every later write with it.
+//! Checks that the paths of an open database still lead to its files. If one was moved, deleted or replaced, every
+//! later write would be lost with it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -16,11 +16,11 @@ use super::wal_file::WalFile;
 use crate::store::sqlite::epoch_marker::ChangeCount;
 use crate::store::{Error, Result};
 
-/// Between two looks of the thread.
+/// Interval of the watching thread.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// After a look of the worker, its commits need no other for so long.
+/// A check by the worker covers its commits for this long.
 const LOOK_HOLDS: Duration = Duration::from_millis(5);
-/// Handles on databases that this process looks into. Never closed: that would give up SQLite's own locks.
+/// Handles on databases that this process watches. Never closed: that would release SQLite's own locks.
 static HELD: Mutex<Vec<Arc<File>>> = Mutex::new(Vec::new());
 
 /// The files of an open database, and whether one of them was lost.
@@ -29,36 +29,36 @@ pub struct Presence(Arc<WatchedFiles>);
 
 #[derive(Debug)]
 struct WatchedFiles {
-    /// The database, by its own name and by that of the settings.
+    /// By its canonical path and by that of the settings.
     database: [OpenFile; 2],
-    /// What every commit is written to.
+    /// The WAL, to which every commit is written.
     wal: OpenFile,
-    /// What keeps other processes from using the files as if nobody did.
+    /// The index of the WAL and the lock file.
     others: [OpenFile; 2],
-    /// What the log must hold at least, once somebody watches.
+    /// Set once the files are watched.
     log: OnceLock<WalFile>,
-    /// When the worker looked last.
+    /// The worker's last check.
     looked: Mutex<Option<Instant>>,
     mark: Arc<ChangeCount>,
     lost: OnceLock<String>,
 }
 
-/// A path, how to look at it, and the device and inode of the file that is open by it, as soon as there is one.
+/// A path, how to look at it, and the device and inode of its file once there is one.
 #[derive(Debug)]
 struct OpenFile(PathBuf, fn(&Path) -> io::Result<Inode>, OnceLock<(u64, u64)>);
 
 impl OpenFile {
     fn new(path: PathBuf, look: fn(&Path) -> io::Result<Inode>) -> Self {
         let file = Self(path, look, OnceLock::new());
-        // A log that is not there yet is known once it is.
+        // A WAL that does not exist yet is recorded by a later look.
         _ = file.look();
         file
     }
 
-    /// Its length in bytes, if the path leads to it.
+    /// The file's length in bytes, if the path still leads to it.
     ///
     /// # Errors
-    /// What has become of the file.
+    /// Where the path leads now.
     fn look(&self) -> std::result::Result<Option<u64>, String> {
         let path = self.0.display();
         match self.1(&self.0) {
@@ -71,7 +71,7 @@ impl OpenFile {
             Err(error) if is_gone(&error) && self.2.get().is_some() => {
                 Err(format!("{path} was moved or removed"))
             }
-            // It says nothing about where the file is.
+            // Other errors do not show that the file was moved.
             Err(_) => Ok(None),
         }
     }
@@ -82,10 +82,10 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 impl Presence {
-    /// Notes which files are open: those of the database at `path`, which the settings call `named`. The thread that
-    /// looks at them writes the mark as well.
+    /// Records the files of the database at `path`, which the settings call `named`. The watching thread writes
+    /// the epoch marker as well.
     pub(crate) fn of(named: &Path, path: &Path, mark: Arc<ChangeCount>) -> Self {
-        // A link in the place of one leads to a database beside which SQLite would look for another log.
+        // A link in the place of a file leads to a database with another log.
         let itself = |path| OpenFile::new(path, Inode::at_itself);
         let beside = |suffix| itself(with_suffix(path, suffix));
         Self(Arc::new(WatchedFiles {
@@ -99,8 +99,8 @@ impl Presence {
         }))
     }
 
-    /// Fails once a file was lost, with a look at the log: SQLite would write on behind the end of one that was
-    /// cut off.
+    /// Fails if a file was lost. Checks the WAL first: SQLite would write on behind the end of one that was cut
+    /// off.
     pub(crate) fn check_log(&self) -> Result<()> {
         if self.0.lost.get().is_none() {
             self.look_into_log(WalFile::is_not_cut_off).unwrap_or_else(|why| self.lose(why));
@@ -108,8 +108,8 @@ impl Presence {
         self.check_known()
     }
 
-    /// Fails once a file was lost, after a commit that left so many frames in the log. Looks at the files that it was
-    /// written to, unless an earlier commit did a moment ago.
+    /// As [`Self::check`], after a commit that left this many frames in the WAL. Skips the check if one was made
+    /// within [`LOOK_HOLDS`].
     pub(crate) fn check_committed(&self, frames: u64) -> Result<()> {
         if let Some(log) = self.0.log.get() {
             log.committed(frames);
@@ -122,7 +122,7 @@ impl Presence {
         }
     }
 
-    /// Fails once a file was lost, with a look at those that a commit is written to.
+    /// Fails if a file was lost. Checks the files to which a commit is written.
     pub(crate) fn check(&self) -> Result<()> {
         let files = &self.0;
         if files.lost.get().is_none() {
@@ -134,7 +134,8 @@ impl Presence {
         self.check_known()
     }
 
-    /// Has the mark of the feed say what was committed: call it before anybody is told a number of a change.
+    /// Writes the count of committed changes to the epoch marker. Call it before an answer names a change's
+    /// number.
     pub fn mark_told(&self) {
         self.0.mark.write();
     }
@@ -147,28 +148,28 @@ impl Presence {
         }
     }
 
-    /// Fails once it is known that a file was lost.
+    /// Fails if an earlier check has found a file lost.
     pub(crate) fn check_known(&self) -> Result<()> {
         self.0.lost.get().map_or(Ok(()), |why| Err(Error::Moved(why.clone())))
     }
 
-    /// Why the database cannot be written any more: which file was lost.
+    /// Which file was lost.
     pub fn lost(&self) -> Option<&str> {
         self.0.lost.get().map(String::as_str)
     }
 
-    /// Whether nothing but the log is missing: all that was committed can still be copied into the database.
+    /// Whether only the WAL is missing: all that was committed can then still be copied into the database.
     pub(crate) fn has_only_lost_its_log(&self) -> bool {
         let files = &self.0;
         files.database.iter().chain(&files.others).all(|file| file.look().is_ok())
             && files.wal.0.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
     }
 
-    /// Looks at all files, again and again, on a thread of its own, for as long as there is a store. Calls
-    /// `tell` once when one is lost.
+    /// Checks all files at intervals, on a thread of its own, while there is a store. Calls `tell` once if one is
+    /// lost.
     ///
     /// # Errors
-    /// The database cannot be opened once more, or there is no thread.
+    /// The database cannot be opened once more, or no thread can be started.
     pub fn watch(&self, tell: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let database = Arc::new(File::open(&self.0.database[0].0)?);
         let index = Arc::new(File::open(&self.0.others[0].0)?);
@@ -212,7 +213,7 @@ impl Presence {
 
     fn lose(&self, why: String) {
         self.0.lost.get_or_init(|| {
-            tracing::error!(why, "the database is not where it was; nothing more is acknowledged: {why}");
+            tracing::error!(why, "a file of the database was lost; nothing more is acknowledged: {why}");
             why
         });
     }

@@ -1,5 +1,5 @@
-//! Whether the write-ahead log holds what its index says. SQLite goes by the index in shared memory, and so writes on
-//! after the end of a log that was cut off.
+//! Checks that the WAL holds what its index says. SQLite trusts the index in shared memory, and so writes on
+//! behind the end of a WAL that was cut off.
 
 use std::fs::File;
 use std::io;
@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::inode::Inode;
 
-/// Bytes of the first header of the index (SQLite, walformat.html, section 2.1: the WAL-index header).
+/// Bytes of the index's first header (SQLite, walformat.html, section 2.1: the WAL-index header).
 const INDEX_HEAD: usize = 48;
-/// Bytes of the header of the log, and of that of each frame.
+/// Bytes of the WAL's header, and of each frame's.
 const HEAD: u64 = 32;
 const FRAME_HEAD: u64 = 24;
 
-/// The log of an open database, and its index.
+/// The WAL of an open database, and its index.
 #[derive(Debug)]
 pub(crate) struct WalFile {
-    /// Never closed while the database is open: that would give up SQLite's own locks on it.
+    /// Never closed while the database is open: that would release SQLite's own locks.
     index: Arc<File>,
     path: PathBuf,
     file: OnceLock<File>,
-    /// What it had after the last two commits, as far as is known.
+    /// The state after the last two commits, as far as known.
     known: Mutex<WalState>,
 }
 
@@ -30,17 +30,17 @@ pub(crate) struct WalFile {
 struct WalState {
     /// Bytes of a page; 0 until the index was read.
     page: u64,
-    /// The salt of its header, and of each of its frames.
+    /// The salt of the WAL's header and of each of its frames.
     salt: [u8; 8],
     /// Frames after the last commit.
     frames: u64,
-    /// Frames after the one before, or none since the log has begun again.
+    /// Frames after the commit before; 0 if the WAL has restarted since.
     before: u64,
 }
 
 impl WalState {
-    /// Whether a file has what must be there: all bytes, and the last frame that was there before the last commit. Where
-    /// the log was cut off while that commit was written, it is long enough again, with a hole in the place of that frame.
+    /// Whether the file is long enough and has the last frame of the commit before. If the WAL was cut off during
+    /// a commit, that commit makes it long enough again, but leaves a hole in place of that frame.
     fn is_in(&self, file: &File, len: u64) -> io::Result<bool> {
         if len < least(self.frames, self.page) {
             return Ok(false);
@@ -54,7 +54,7 @@ impl WalState {
     }
 }
 
-/// What the index says of the log: frames, bytes of a page, and the salt of its header.
+/// What the index says about the WAL.
 #[derive(PartialEq)]
 struct WalIndexHeader {
     frames: u64,
@@ -67,7 +67,7 @@ impl WalFile {
         Self { index, path, file: OnceLock::new(), known: Mutex::default() }
     }
 
-    /// Notes that a commit has left so many frames in it.
+    /// Records the frames that a commit has left in the WAL.
     pub(crate) fn committed(&self, frames: u64) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.before = if known.frames < frames { known.frames } else { 0 };
@@ -78,7 +78,7 @@ impl WalFile {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the log has what it must have, as far as is known; if not, whether it is whole.
+    /// Whether the WAL holds the known state, or is whole by its index.
     pub(crate) fn is_not_cut_off(&self) -> bool {
         let known = self.known();
         let has = |file: &File| known.is_in(file, Inode::of(file)?.len);
@@ -86,14 +86,14 @@ impl WalFile {
         is_known || self.is_whole(None)
     }
 
-    /// Whether the log is as long as it must be, and begins as it must. Whoever empties it by a checkpoint says so in
-    /// the index first. What cannot be read says nothing. `len` is its length in bytes, if that is known.
+    /// Whether the WAL is as long as its index says and has the same salt. A checkpoint that empties it changes
+    /// the index first. An unreadable WAL counts as whole. `len` is its length in bytes, if known.
     pub(crate) fn is_whole(&self, len: Option<u64>) -> bool {
         let Some(said) = self.said().filter(|said| said.frames > 0) else { return true };
         if self.has(&said, len) != Some(false) {
             return true;
         }
-        // Else it was emptied, or begun again, in between.
+        // If the index has changed, the WAL was emptied or restarted meanwhile.
         self.said().is_none_or(|again| again != said)
     }
 
@@ -102,7 +102,7 @@ impl WalFile {
         self.index.read_exact_at(&mut head, 0).ok()?;
         let page = u16::from_ne_bytes(head[14..16].try_into().ok()?);
         let frames = u32::from_ne_bytes(head[16..20].try_into().ok()?);
-        // 1 stands for 65,536, which is too large for its two bytes.
+        // 1 stands for 65,536, which does not fit in two bytes.
         let page = if page == 1 { 1 << 16 } else { u64::from(page) };
         Some(WalIndexHeader { frames: frames.into(), page, salt: head[32..40].try_into().ok()? })
     }
@@ -129,14 +129,14 @@ impl WalFile {
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_same(&known) {
-            // It has begun again since: no frame of before is in it.
+            // The WAL has restarted: none of its earlier frames is left.
             *known = WalState { before: 0, ..is };
         }
         Some(true)
     }
 }
 
-/// The bytes of a log of so many frames, at the least.
+/// The length of a WAL with this many frames, at least.
 fn least(frames: u64, page: u64) -> u64 {
     HEAD + frames * (FRAME_HEAD + page)
 }

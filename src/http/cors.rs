@@ -1,0 +1,71 @@
+//! Cross-origin requests: which pages of other origins may read an answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+
+use super::error::json;
+use crate::domain::command::Authority;
+
+/// What a page may send, as Smooch's own SDK needs it.
+const CORS_METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
+const CORS_HEADERS: &str =
+    "app-token, authorization, content-type, x-smooch-sdk, idempotency-key, if-match, if-none-match";
+
+/// Whether a page of another origin may read the answer: one with the app's own authority never may.
+#[derive(Clone, Default)]
+pub(super) struct BrowserAccess(Arc<AtomicBool>);
+
+impl BrowserAccess {
+    /// Called with whoever asks, once that is known.
+    pub(super) fn may_read(&self, authority: &Authority) {
+        self.0.store(*authority != Authority::App, Ordering::Relaxed);
+    }
+
+    /// Marks the answer as readable by `origin`, if the credential allows it.
+    pub(super) fn expose(&self, origin: HeaderValue, response: &mut Response) {
+        if !self.0.load(Ordering::Relaxed) {
+            return;
+        }
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("etag, link, retry-after");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+pub(super) fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The answer to a preflight request, which carries no credential.
+pub(super) fn preflight(browser: &BrowserAccess) -> Response {
+    browser.may_read(&Authority::Token);
+    let mut response = json(StatusCode::OK, "{}");
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(CORS_METHODS));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(CORS_HEADERS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+/// The origins of the settings whose pages may ask.
+pub(super) struct AllowedOrigins(Vec<String>);
+
+impl AllowedOrigins {
+    pub(super) fn new(origins: &[String]) -> Self {
+        Self(origins.to_vec())
+    }
+
+    /// The origin of a request, if its pages may read the answer.
+    pub(super) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(header::ORIGIN)?;
+        let listed = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
+        self.0.iter().any(listed).then(|| origin.clone())
+    }
+}

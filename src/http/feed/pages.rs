@@ -1,0 +1,66 @@
+//! Pages of the feed, read from the database: of changes, and of the snapshot.
+
+use super::cursors::{ChangeCursor, SnapshotCursor};
+use crate::domain::{AppId, View};
+use crate::http::error::ApiError;
+use crate::http::reads;
+use crate::http::state::HttpState;
+use crate::store::sqlite::SqliteReader;
+use crate::store::{Changes, Reader};
+
+/// The changes after `since`, if the feed can go on after it.
+pub(super) async fn read_changes(
+    shared: &HttpState,
+    app: &AppId,
+    since: ChangeCursor,
+    limit: usize,
+) -> Result<Changes, ApiError> {
+    let of = app.clone();
+    let page =
+        reads::CHANGES.run(&shared.readers, move |reader| reader.changes(&of, since.seq, limit)).await?;
+    shared.presence.mark_told();
+    since.check(&page).map(|()| page)
+}
+
+/// A page of the snapshot.
+pub(super) struct SnapshotPage {
+    /// Where it begins.
+    pub(super) from: SnapshotCursor,
+    pub(super) users: Vec<View>,
+    pub(super) more: bool,
+}
+
+impl SnapshotPage {
+    pub(super) async fn read(
+        shared: &HttpState,
+        app: &AppId,
+        place: Option<SnapshotCursor>,
+        limit: usize,
+    ) -> Result<Self, ApiError> {
+        let app = app.clone();
+        let read = move |reader: &mut SqliteReader| {
+            // The number first: what changes between the two is told again, and nothing is missed.
+            let feed = reader.changes(&app, 0, 0)?;
+            let start = || SnapshotCursor { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
+            let from = place.unwrap_or_else(start);
+            let mut users = reader.list(&app, from.id(), limit + 1)?;
+            let more = users.len() > limit;
+            users.truncate(limit);
+            Ok((Self { from, users, more }, feed))
+        };
+        let (page, feed) = reads::SNAPSHOT.run(&shared.readers, read).await?;
+        shared.presence.mark_told();
+        // A follower that reads so slowly that what follows is not kept any more need not read on.
+        page.from.since().check(&feed).map(|()| page)
+    }
+
+    /// The place after an app user of the page.
+    pub(super) fn after(&self, user: &View) -> SnapshotCursor {
+        SnapshotCursor { id: user.id.as_str().to_owned(), ..self.from.clone() }
+    }
+
+    /// Where the next page begins, if there is one.
+    pub(super) fn next(&self) -> Option<SnapshotCursor> {
+        self.users.last().filter(|_| self.more).map(|last| self.after(last))
+    }
+}

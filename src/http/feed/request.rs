@@ -1,0 +1,76 @@
+//! The parameters of a follower.
+
+use std::time::Duration;
+
+use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
+use super::envelope::{self, Envelope};
+use crate::http::accept::accepts;
+use crate::http::api_request::ApiRequest;
+use crate::http::error::ApiError;
+use crate::http::query::{boolean, limit};
+
+const DEFAULT_LIMIT: usize = 100;
+const MOST: usize = 1000;
+/// The media type of a stream.
+pub(super) const STREAM: &str = "text/event-stream";
+/// The longest wait for a change, in s.
+const LONGEST_WAIT: u64 = 60;
+
+/// What a follower asks for.
+pub(super) struct FeedRequest {
+    pub(super) from: FeedCursor,
+    pub(super) limit: usize,
+    pub(super) wait: Duration,
+    pub(super) envelope: Envelope,
+    /// The events of a stream have their kinds as types.
+    pub(super) types: bool,
+}
+
+impl FeedRequest {
+    pub(super) fn read(request: &ApiRequest) -> Result<Self, ApiError> {
+        let mut envelope = accepts(&request.headers, envelope::BATCH);
+        let (mut since, mut snapshot, mut after, mut types) = (None, false, None, None);
+        let (mut size, mut wait) = (DEFAULT_LIMIT, None);
+        for (key, value) in &request.query {
+            match key.as_str() {
+                "since" => since = Some(ChangeCursor::read(value)?),
+                "limit" => size = limit(key, value, MOST)?,
+                "wait" => wait = Some(seconds(value)?),
+                "snapshot" => snapshot = boolean(key, value)?,
+                "types" => types = Some(boolean(key, value)?),
+                "envelope" if value == "cloudevents" => envelope = true,
+                "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
+                "after" => after = Some(SnapshotCursor::read(value).ok_or_else(not_a_cursor)?),
+                // What the call does not know was refused before.
+                _ => {}
+            }
+        }
+        let from = match (since, snapshot, after) {
+            (since, false, None) => FeedCursor::Change(since.unwrap_or_default()),
+            (None, true, after) => FeedCursor::Snapshot(after),
+            (Some(_), true, _) => return Err(ApiError::bad_request("since and snapshot exclude each other")),
+            (_, false, Some(_)) => return Err(ApiError::bad_request("after is for snapshot=true")),
+        };
+        // What would have no effect is refused: its caller believes that it has.
+        if types.is_some() && !accepts(&request.headers, STREAM) {
+            return Err(ApiError::bad_request(format!("types is for a stream: ask with Accept: {STREAM}")));
+        }
+        if wait.is_some() && snapshot {
+            let why =
+                "wait is for changes: a snapshot is there at once, so wait and snapshot exclude each other";
+            return Err(ApiError::bad_request(why));
+        }
+        let (wait, types) = (wait.unwrap_or(0), types.unwrap_or(true));
+        let envelope = Envelope::new(envelope, &request.caller.app);
+        Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope, types })
+    }
+}
+
+fn seconds(value: &str) -> Result<u64, ApiError> {
+    let wait = value.parse().ok().filter(|wait| *wait <= LONGEST_WAIT);
+    wait.ok_or_else(|| ApiError::bad_request(format!("wait must be from 0 to {LONGEST_WAIT} seconds")))
+}
+
+fn not_a_cursor() -> ApiError {
+    ApiError::bad_request("after is not a cursor of the snapshot")
+}

@@ -1,0 +1,119 @@
+//! Every URL on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Uri;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post, put};
+
+use super::error::ApiError;
+use super::host::{self, Hosts};
+use super::state::HttpState;
+use super::{
+    addresses, admin, admin_actions, app_users, devices, feed, history, import, middleware, openapi,
+    parameters, stray_webhooks, users, webhooks,
+};
+use crate::config::ServerSettings;
+use crate::metrics::Metrics;
+
+/// The public listener: webhooks and REST.
+pub fn public_router(shared: Arc<HttpState>) -> Router {
+    let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray_webhooks::other_method);
+    let app_users = Router::new()
+        .route("/init", post(devices::init))
+        .route("/changes", get(feed::changes))
+        .route("/appusers", get(app_users::list).post(app_users::create))
+        .route(
+            "/appusers/merge",
+            post(app_users::merge).get(app_users::get).put(app_users::update).delete(app_users::delete),
+        )
+        .route("/appusers/{id}", get(app_users::get).put(app_users::update).delete(app_users::delete))
+        .route("/appusers/{id}/history", get(history::list))
+        .route("/appusers/{id}/unmerge", post(app_users::unmerge))
+        .route("/appusers/{id}/profile", delete(app_users::delete_profile))
+        .route("/appusers/{id}/channels", get(app_users::channels))
+        .route("/appusers/{id}/events", post(app_users::track))
+        .route("/appusers/{id}/devices/{device}", put(devices::update));
+    let users = Router::new()
+        .route("/users", get(users::list).post(users::create))
+        .route("/users/{id}", get(users::get).patch(users::update).delete(app_users::delete))
+        .route("/users/{id}/personalinformation", delete(users::delete_profile))
+        .route("/users/{id}/clients", get(users::clients))
+        .route("/users/{id}/devices", get(users::devices))
+        .route("/users/{id}/devices/{device}", get(users::device));
+    let with_app = |routes: &Router<_>| Router::new().nest("/apps/{app}", routes.clone());
+    let app_users = with_app(&app_users).merge(app_users);
+    let rest = Router::new()
+        .nest("/v1", app_users.clone())
+        .nest("/v1.1", app_users)
+        .nest("/v2", with_app(&users))
+        // Before the layer, which answers the OPTIONS of browsers.
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(shared.clone(), middleware::process_request));
+    let others = Router::new()
+        .route("/openapi.json", get(openapi::openapi))
+        .route("/docs", get(openapi::page))
+        .route("/docs/page.css", get(openapi::style))
+        .route("/docs/page.js", get(openapi::script))
+        .merge(rest)
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(shared.clone(), stray_webhooks::notice));
+    let routes = Router::new()
+        .route("/webhooks", webhooks())
+        .route("/webhooks/{app}", webhooks())
+        .merge(others)
+        .with_state(shared);
+    routes.clone().fallback(move |request| addresses::retry_normalized_path(routes, request))
+}
+
+/// The public listener before there is a database: whoever asks is told to come again.
+pub fn starting_router(metrics: Arc<Metrics>) -> Router {
+    Router::new().fallback(|uri: Uri| async move {
+        metrics.turn_away("starting");
+        in_words_of(&uri, ApiError::unavailable("starting", "Starting; try again"))
+    })
+}
+
+/// The admin listener before there is a database: alive, and not ready.
+pub fn starting_admin_router(server: &ServerSettings) -> Router {
+    let own = from_fn_with_state(Hosts::new(server), host::only_own);
+    starting_router(Arc::default()).route("/livez", get(admin::alive)).layer(own)
+}
+
+/// The admin listener: health, metrics, and what an operator changes.
+pub fn admin_router(shared: Arc<HttpState>) -> Router {
+    let own = from_fn_with_state(shared.hosts.clone(), host::only_own);
+    let changing = Router::new()
+        .route("/quarantine/{seq}/redrive", post(admin_actions::redrive))
+        .route("/quarantine/{seq}", delete(admin_actions::give_up))
+        .route("/rebuild", post(admin_actions::rebuild))
+        .route("/import", post(import::receive))
+        .layer(from_fn(admin_actions::no_web_page));
+    Router::new()
+        .merge(changing)
+        .route("/livez", get(admin::alive))
+        .route("/readyz", get(admin::ready))
+        .route("/healthz", get(admin::ready))
+        .route("/metrics", get(admin::metrics))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn(parameters::only_known))
+        .layer(own)
+        .with_state(shared)
+}
+
+async fn no_route(uri: Uri) -> Response {
+    in_words_of(&uri, ApiError::not_found("There is nothing at this address"))
+}
+
+/// A refusal in the shape of the version that was asked.
+fn in_words_of(uri: &Uri, refusal: ApiError) -> Response {
+    if uri.path().starts_with("/v2/") { refusal.in_v2() } else { refusal.into_response() }
+}
+
+async fn no_method() -> ApiError {
+    ApiError::method_not_allowed()
+}
