@@ -1,30 +1,30 @@
-//! Why a store does not do what it is asked.
+//! Errors of a store.
 
 use super::entry::Seq;
 
-/// Why a store did not do what it was asked.
+/// Why an operation of a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No room on the disk. Nothing was written; reading goes on.
+    /// The disk is full. Nothing was written; reads continue.
     #[error("the disk is full: {0}")]
     Full(String),
-    /// Not possible now: busy, read-only, an input error. Nothing was written.
+    /// Temporary: busy, read-only, an input error. Nothing was written.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// What is to be written is not what can be written, whenever it is tried. Nothing was written.
+    /// The data violates a constraint; a retry fails as well. Nothing was written.
     #[error("the database rejected the row: {0}")]
     Unfit(String),
-    /// A write may or may not be on disk, and asking again could be told a lie. Nothing more may
+    /// A write may or may not be on disk, and a retry could report a false success. Nothing more may
     /// be acknowledged by this process.
     #[error("the database can no longer be trusted by this process: {0}")]
     Unsure(String),
     /// A file of the database was moved, removed or replaced while it was open.
     #[error("a file of the database was lost: {0}; put its files back together, or restore a backup")]
     Moved(String),
-    /// Too many reads wait already. Nothing was looked at.
+    /// Too many reads are queued. Nothing was read.
     #[error("too many reads are waiting")]
     Busy,
-    /// A read was ended at its time limit, or because nobody waits for it any more.
+    /// A read reached its time limit, or its caller has left.
     #[error("the read was interrupted")]
     Interrupted,
     /// The file is damaged.
@@ -34,30 +34,30 @@ pub enum Error {
     /// came in. Everything else is served on.
     #[error("the body of journal entry {0} is missing or damaged; `rollcall verify` lists all such entries")]
     Hole(Seq),
-    /// A table that is made of others is damaged. Nothing was written; [`super::Store::make_anew`] makes it whole.
+    /// A derived table is damaged. Nothing was written; [`super::Store::make_anew`] makes it whole.
     #[error("{name} is damaged ({why}), and can be made anew")]
     Derived {
-        /// The table, as [`super::sqlite::DERIVED`] calls it.
+        /// The table, by its name in [`super::sqlite::DERIVED`].
         name: &'static str,
-        /// What is wrong with it.
+        /// The damage.
         why: String,
     },
-    /// One record cannot be read. Nothing was written; everybody else is served on.
+    /// One record cannot be read. Nothing was written; other records are served.
     #[error("the record in row {row} of {table} cannot be read ({why}); {}", mended_by(table))]
     Unreadable {
         /// Its table.
         table: &'static str,
-        /// The number of its row.
+        /// Its row number.
         row: i64,
-        /// What is wrong with it.
+        /// The damage.
         why: String,
     },
-    /// What a read goes by is being made anew.
+    /// A derived table that the read needs is being remade.
     #[error("{0} is being made anew")]
     Remaking(&'static str),
 }
 
-/// What mends a record of this table.
+/// How to repair a record of this table.
 fn mended_by(table: &str) -> &'static str {
     match table {
         "app_users" => "`rollcall rebuild` restores it from the journal, as a running service does by itself",
@@ -72,7 +72,7 @@ impl Error {
     }
 }
 
-/// What a store answers.
+/// The result of an operation of a store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl From<crate::format::bodies::BodiesError> for Error {

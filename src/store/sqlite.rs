@@ -115,8 +115,8 @@ impl Sqlite {
         if conn.is_readonly("main").map_err(|error| store(error.into()))? {
             return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
         }
-        if let Some(told) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(store)? {
-            return Err(OpenError::LogGone { path, told });
+        if let Some(changes) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(store)? {
+            return Err(OpenError::LogGone { path, changes });
         }
         migrate::migrate_schema(&mut conn, &path)?;
         // Shorter than a sender's timeout, so that a foreign reader or writer costs time, not answers.

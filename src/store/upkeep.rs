@@ -83,7 +83,7 @@ pub struct Receipt {
     pub time: i64,
     /// When it was complete, in ms since 1970; `None` until then.
     pub done: Option<i64>,
-    /// The erased `_id`s. They are kept, to recognise later data about them.
+    /// The erased `_id`s. They stay stored, to recognise later data about them.
     pub ids: Vec<SmoochId>,
     /// What was erased so far.
     pub counts: ErasureCounts,

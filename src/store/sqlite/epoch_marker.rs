@@ -41,7 +41,7 @@ pub(crate) struct ChangeCount {
     /// Its offset in the file.
     at: u64,
     /// Changes in the feeds of all apps, including a commit in progress.
-    told: AtomicU64,
+    changes: AtomicU64,
     /// The count in the file.
     written: Mutex<u64>,
 }
@@ -51,12 +51,12 @@ impl ChangeCount {
     /// never that one is taken for replaced by mistake.
     pub(super) fn write(&self) {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = self.told.load(Ordering::Acquire);
-        if told == *written {
+        let changes = self.changes.load(Ordering::Acquire);
+        if changes == *written {
             return;
         }
-        match self.file.write_all_at(format!("{told:0DIGITS$}").as_bytes(), self.at) {
-            Ok(()) => *written = told,
+        match self.file.write_all_at(format!("{changes:0DIGITS$}").as_bytes(), self.at) {
+            Ok(()) => *written = changes,
             Err(error) => tracing::debug!(%error, "cannot write the epoch marker: {error}"),
         }
     }
@@ -79,12 +79,12 @@ impl EpochMarker {
         let is_backup = backup_checksum::remove_checksum(conn)?;
         let file = lock.try_clone().map_err(unavailable)?;
         let found = read_mark(&file).map_err(unavailable)?;
-        let told: i64 = conn.query_row("SELECT coalesce(sum(seq), 0) FROM feeds", [], |row| row.get(0))?;
-        let told = told as u64;
+        let changes: i64 = conn.query_row("SELECT coalesce(sum(seq), 0) FROM feeds", [], |row| row.get(0))?;
+        let changes = changes as u64;
         let is = find_epoch(conn)?;
         let is_same = match (is, &found) {
             (Some(is), MarkerText::Marker(epoch, marked)) => {
-                is.epoch == *epoch && told >= *marked && !is_backup
+                is.epoch == *epoch && changes >= *marked && !is_backup
             }
             _ => false,
         };
@@ -103,12 +103,12 @@ impl EpochMarker {
         };
         let epoch = now.epoch;
         let head = format!("{HEAD}{epoch}{MIDDLE}");
-        let text = format!("{head}{told:0DIGITS$}\n");
+        let text = format!("{head}{changes:0DIGITS$}\n");
         file.write_all_at(text.as_bytes(), 0)
             .and_then(|()| file.set_len(text.len() as u64))
             .map_err(unavailable)?;
-        let (at, told, written) = (head.len() as u64, AtomicU64::new(told), Mutex::new(told));
-        Ok(Self { epoch: now, count: Arc::new(ChangeCount { file, at, told, written }) })
+        let (at, changes, written) = (head.len() as u64, AtomicU64::new(changes), Mutex::new(changes));
+        Ok(Self { epoch: now, count: Arc::new(ChangeCount { file, at, changes, written }) })
     }
 
     /// The epoch of the open database.
@@ -123,12 +123,12 @@ impl EpochMarker {
 
     /// Counts changes before their commit, so that every change that a read finds is counted.
     pub(super) fn add(&self, changes: u64) {
-        self.count.told.fetch_add(changes, Ordering::AcqRel);
+        self.count.changes.fetch_add(changes, Ordering::AcqRel);
     }
 
     /// Subtracts changes that were not committed.
     pub(super) fn take_back(&self, changes: u64) {
-        self.count.told.fetch_sub(changes, Ordering::AcqRel);
+        self.count.changes.fetch_sub(changes, Ordering::AcqRel);
     }
 }
 
@@ -146,7 +146,7 @@ pub(super) fn changes_before_emptied(conn: &Connection, lock: &File) -> Result<O
         return Ok(None);
     }
     match read_mark(lock).map_err(unavailable)? {
-        MarkerText::Marker(_, told) if told > 0 => Ok(Some(told)),
+        MarkerText::Marker(_, changes) if changes > 0 => Ok(Some(changes)),
         _ => Ok(None),
     }
 }
@@ -172,10 +172,11 @@ fn read_mark(file: &File) -> std::io::Result<MarkerText> {
     if text.is_empty() {
         return Ok(MarkerText::Nothing);
     }
-    let mark = text.strip_prefix(HEAD).and_then(|rest| rest.split_once(MIDDLE)).and_then(|(epoch, told)| {
-        let told = told.strip_suffix('\n').filter(|told| told.len() == DIGITS)?;
-        Some(MarkerText::Marker(epoch.parse().ok()?, told.parse().ok()?))
-    });
+    let mark =
+        text.strip_prefix(HEAD).and_then(|rest| rest.split_once(MIDDLE)).and_then(|(epoch, changes)| {
+            let changes = changes.strip_suffix('\n').filter(|changes| changes.len() == DIGITS)?;
+            Some(MarkerText::Marker(epoch.parse().ok()?, changes.parse().ok()?))
+        });
     Ok(mark.unwrap_or(MarkerText::Void))
 }
 

@@ -33,14 +33,14 @@ pub enum OpenError {
     },
     /// All data was in the log, which is missing.
     #[error(
-        "{path} is empty, but its feeds had {told} changes: its log is missing or was emptied. Put the log back, or run \
+        "{path} is empty, but its feeds had {changes} changes: its log is missing or was emptied. Put the log back, or run \
          `rollcall restore --replace BACKUP`; to begin an empty directory, move {path} away"
     )]
     LogGone {
         /// The database.
         path: PathBuf,
         /// Changes that the feeds had, by the epoch marker.
-        told: u64,
+        changes: u64,
     },
     /// The file was put in place of the database that the log belongs to.
     #[error(

@@ -49,8 +49,8 @@ fn loss_of(table: &str) -> Option<Loss> {
 }
 
 /// The error for SQLite's message that one of rollcall's tables is missing.
-pub(super) fn missing_table_error(said: &str) -> Option<Error> {
-    let (_, rest) = said.split_once(NO_TABLE)?;
+pub(super) fn missing_table_error(message: &str) -> Option<Error> {
+    let (_, rest) = message.split_once(NO_TABLE)?;
     let word = rest.split_whitespace().next()?;
     let table = word.strip_prefix("main.").unwrap_or(word);
     Some(match loss_of(table)? {
@@ -90,15 +90,15 @@ mod tests {
     #[test]
     fn a_table_that_is_not_there_is_named_whatever_the_statement() {
         let conn = Connection::open_in_memory().unwrap();
-        let said = |sql: &str| Error::from(conn.prepare(sql).unwrap_err());
+        let message = |sql: &str| Error::from(conn.prepare(sql).unwrap_err());
         for sql in
             ["SELECT * FROM feeds", "INSERT INTO feeds VALUES (1)", "DELETE FROM main.feeds WHERE app = 1"]
         {
-            assert!(matches!(said(sql), Error::Derived { name: "counters", .. }), "{sql}");
+            assert!(matches!(message(sql), Error::Derived { name: "counters", .. }), "{sql}");
         }
-        assert!(matches!(said("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
-        let Error::Damaged(what) = said("SELECT 1 FROM journal") else { panic!() };
+        assert!(matches!(message("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
+        let Error::Damaged(what) = message("SELECT 1 FROM journal") else { panic!() };
         assert_eq!(what, "the table journal is missing");
-        assert!(matches!(said("SELECT 1 FROM strangers"), Error::Unavailable(_)));
+        assert!(matches!(message("SELECT 1 FROM strangers"), Error::Unavailable(_)));
     }
 }

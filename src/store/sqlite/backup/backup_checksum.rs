@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::store::explain;
 use crate::store::sqlite::check::checked::{Checked, FORMAT};
 use crate::store::sqlite::file_errors::CopyError;
-use crate::store::sqlite::files::header::{HEADER, is_ours, is_sealed};
+use crate::store::sqlite::files::header::{HEADER, has_backup_checksum, is_ours};
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::FileTask;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -89,16 +89,16 @@ pub(crate) fn read_checksum(path: &Path, task: &FileTask<'_>) -> Result<Option<B
     }
     let row = "SELECT format, schema, checksum, taken, hash FROM _rollcall_backup";
     let found = file.conn.query_row(row, [], |row| {
-        let seal = BackupChecksum {
+        let stored = BackupChecksum {
             format: row.get(0)?,
             schema: row.get(1)?,
             checksum: row.get(2)?,
             taken: row.get(3)?,
             is_whole: false,
         };
-        Ok((seal, row.get::<_, Hash>(4)?))
+        Ok((stored, row.get::<_, Hash>(4)?))
     });
-    let Some((seal, written)) = found.optional().map_err(&sql)? else {
+    let Some((stored, written)) = found.optional().map_err(&sql)? else {
         return Err(CopyError::Damaged { path: path.to_owned(), what: "its checksum is missing".to_owned() });
     };
     let page = checksum_page(&file.conn).map_err(&sql)?;
@@ -107,7 +107,7 @@ pub(crate) fn read_checksum(path: &Path, task: &FileTask<'_>) -> Result<Option<B
         Some(at) => hash_file(path, at, task)? == written,
         None => false,
     };
-    Ok(Some(BackupChecksum { is_whole, ..seal }))
+    Ok(Some(BackupChecksum { is_whole, ..stored }))
 }
 
 /// What is wrong with a backup at a glance: its header, its length, and whether it has a checksum. Never for a
@@ -130,13 +130,13 @@ pub fn find_file_flaw(path: &Path) -> Option<String> {
     if is != was {
         return Some(format!("has {is} bytes, and had {was} when it was made"));
     }
-    (!is_sealed(path)).then(|| "has no checksum: it is no backup, or was changed".to_owned())
+    (!has_backup_checksum(path)).then(|| "has no checksum: it is no backup, or was changed".to_owned())
 }
 
 /// As [`find_file_flaw`], and reads every byte.
 pub fn find_file_damage(path: &Path, task: &FileTask<'_>) -> Option<String> {
     let damaged = || match read_checksum(path, task) {
-        Ok(Some(seal)) if seal.is_whole => None,
+        Ok(Some(stored)) if stored.is_whole => None,
         Ok(_) => Some("is damaged: its bytes are not those that were written".to_owned()),
         Err(error) => Some(format!("cannot be checked: {error}")),
     };

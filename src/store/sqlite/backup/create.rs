@@ -57,19 +57,19 @@ pub fn backup(
 
 /// Copies the database, before its schema is migrated, to a file beside it: `rollcall.db.before-0002`.
 pub(crate) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> {
-    let kept = with_suffix(path, &format!("{BEFORE}{step:04}"));
+    let copy_path = with_suffix(path, &format!("{BEFORE}{step:04}"));
     let mut progress = |_, _, _| {};
     let mut task = FileTask { progress: &mut progress, stop: Default::default(), wal_limit: u64::MAX };
     let keep = |task: &mut FileTask<'_>| {
         // Twice: once for the copy, once for what the migration may write.
-        ensure_free_space(database_size(path)?.saturating_mul(2), &kept)?;
+        ensure_free_space(database_size(path)?.saturating_mul(2), &copy_path)?;
         let anything = OutputKind::Text { name: "file", is: |_| true };
-        let part = PartialFile::new(Output::check(&kept, anything, Some(path))?)?;
+        let part = PartialFile::new(Output::check(&copy_path, anything, Some(path))?)?;
         copy_snapshot(path, &part, task)?;
         part.place()
     };
     keep(&mut task).map_err(|error| OpenError::Upgrade(Box::new(error)))?;
-    canonical_database_path(&kept).map_err(|error| OpenError::Io { path: kept, error })
+    canonical_database_path(&copy_path).map_err(|error| OpenError::Io { path: copy_path, error })
 }
 
 #[cfg(test)]
@@ -92,10 +92,10 @@ mod tests {
         .unwrap();
         // An interrupted migration left it; the database may have changed since.
         fs::write(folder.path().join("rollcall.db.before-0002"), "half of it").unwrap();
-        let kept = keep_before(&path, 2).unwrap();
-        assert_eq!(kept, folder.path().canonicalize().unwrap().join("rollcall.db.before-0002"));
+        let copy_path = keep_before(&path, 2).unwrap();
+        assert_eq!(copy_path, folder.path().canonicalize().unwrap().join("rollcall.db.before-0002"));
         let found: i64 =
-            Connection::open(&kept).unwrap().query_row("SELECT a FROM t", [], |row| row.get(0)).unwrap();
+            Connection::open(&copy_path).unwrap().query_row("SELECT a FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(found, 1);
         assert!(!folder.path().join("rollcall.db.before-0002.partial").exists());
     }

@@ -86,7 +86,7 @@ pub fn restore(
 const LOGS: [&str; 2] = ["-wal", "-journal"];
 
 /// Gives the old database and its logs second names (hard links), so that `to` always names a database until the
-/// new one is renamed over it. Of a missing or empty database only the log is kept.
+/// new one is renamed over it. A missing or empty database has only its log.
 fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
     let aside = with_suffix(old, &format!("{REPLACED}{}", file_timestamp()));
     let logs = || LOGS.iter().map(|log| (with_suffix(old, log), with_suffix(&aside, log)));

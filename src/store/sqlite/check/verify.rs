@@ -27,7 +27,7 @@ use crate::store::{Counts, ReadEvent};
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
 /// How often the progress of the page check is reported.
-const TELL: Duration = Duration::from_millis(200);
+const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 /// App users per page.
 const PAGE: usize = 1000;
 
@@ -125,7 +125,7 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
 /// The file is damaged, not rollcall's or unreadable, or the WAL limit was reached.
 pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
-    let seal = backup_checksum::read_checksum(path, task)?;
+    let stored = backup_checksum::read_checksum(path, task)?;
     let file = SnapshotConn::open(path, task)?;
     let moment = file.begin_snapshot()?;
     let schema = file.schema;
@@ -143,16 +143,16 @@ pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError>
         checked.counts = counts(&moment).map_err(|error| file.error_of(task, error))?;
         checked.checksum = Some(checksum_users(&file, &moment, checked.counts.users, task)?);
     }
-    let Some(seal) = seal else { return Ok(checked) };
-    checked.taken = Some(seal.taken);
+    let Some(stored) = stored else { return Ok(checked) };
+    checked.taken = Some(stored.taken);
     if let Some(checksum) = &checked.checksum
-        && (seal.format, seal.schema) == (FORMAT, schema)
-        && seal.checksum != *checksum
+        && (stored.format, stored.schema) == (FORMAT, schema)
+        && stored.checksum != *checksum
     {
-        let shown = &seal.checksum;
+        let shown = &stored.checksum;
         return Err(damaged(format!("its checksum is {checksum}, and was {shown} when it was made")));
     }
-    if !seal.is_whole {
+    if !stored.is_whole {
         return Err(damaged("its bytes are not those that were written".to_owned()));
     }
     Ok(checked)
@@ -164,17 +164,17 @@ fn page_faults_with_progress(
     moment: &Connection,
     task: &mut FileTask<'_>,
 ) -> rusqlite::Result<Vec<String>> {
-    let (told, steps, ended) = (&mut task.progress, file.steps.clone(), AtomicBool::new(false));
+    let (progress, steps, ended) = (&mut task.progress, file.steps.clone(), AtomicBool::new(false));
     thread::scope(|scope| {
-        let teller = scope.spawn(|| {
+        let reporter = scope.spawn(|| {
             while !ended.load(Ordering::Acquire) {
-                told(TaskStage::Checking, steps.load(Ordering::Relaxed), 0);
-                thread::park_timeout(TELL);
+                progress(TaskStage::Checking, steps.load(Ordering::Relaxed), 0);
+                thread::park_timeout(REPORT_INTERVAL);
             }
         });
         let faults = page_faults(moment);
         ended.store(true, Ordering::Release);
-        teller.thread().unpark();
+        reporter.thread().unpark();
         faults
     })
 }
@@ -183,10 +183,10 @@ fn page_faults_with_progress(
 fn page_faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let check = |of: &str| -> rusqlite::Result<Vec<String>> {
         let mut check = conn.prepare(&format!("PRAGMA integrity_check({of})"))?;
-        let said = check.query_map([], |row| row.get::<_, String>(0))?;
-        said.collect()
+        let lines = check.query_map([], |row| row.get::<_, String>(0))?;
+        lines.collect()
     };
-    let said = match check(&FAULTS.to_string()) {
+    let lines = match check(&FAULTS.to_string()) {
         // A damaged FTS5 index may end the check; then each other table is checked alone.
         Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == ErrorCode::Unknown => {
             let sql =
@@ -196,10 +196,10 @@ fn page_faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
             let each = names.iter().map(|name| check(&format!("'{}'", name.replace('\'', "''"))));
             each.collect::<rusqlite::Result<Vec<_>>>()?.concat()
         }
-        said => said?,
+        lines => lines?,
     };
-    let said = said.into_iter().filter(|line| line != "ok" && !derived::is_about_derived(line));
-    Ok(said.take(FAULTS).collect())
+    let lines = lines.into_iter().filter(|line| line != "ok" && !derived::is_about_derived(line));
+    Ok(lines.take(FAULTS).collect())
 }
 
 fn checksum_users(

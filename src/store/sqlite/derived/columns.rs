@@ -16,7 +16,7 @@ const PIECE: i64 = 2000;
 /// Transactions between two checkpoints, so that the WAL stays short.
 const PIECES: usize = 10;
 /// Interval of progress reports.
-const WORD: Duration = Duration::from_secs(3);
+const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// A stored row.
 struct Stored {
@@ -80,15 +80,15 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
     let mut from = number(conn, "SELECT filled FROM upkeep")?.unwrap_or(0);
     let last = number(conn, "SELECT max(rowid) FROM app_users")?.unwrap_or(0);
     tracing::info!("filling the list columns of existing app users");
-    let mut told = Instant::now();
+    let mut reported = Instant::now();
     for pieces in 1.. {
         let Some(to) = piece(conn, from)? else { break };
         from = to;
         if pieces % PIECES == 0 {
             conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         }
-        if told.elapsed() > WORD {
-            told = Instant::now();
+        if reported.elapsed() > REPORT_INTERVAL {
+            reported = Instant::now();
             tracing::info!(done = from, of = last, "filling list columns: {from} of {last}");
         }
     }

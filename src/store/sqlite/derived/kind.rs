@@ -136,7 +136,7 @@ pub(crate) fn is_of_the_table(error: &Error) -> bool {
         Error::Derived { .. } | Error::Damaged(_) | Error::Unreadable { .. } => true,
         Error::Unavailable(text) => ["no such", "fts5", "vtable constructor", "returned no rows"]
             .iter()
-            .any(|said| text.contains(said)),
+            .any(|part| text.contains(part)),
         _ => false,
     }
 }

@@ -156,7 +156,7 @@ pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Deriv
 /// Whether a line of SQLite's integrity check is about a derived table, not about a page.
 pub(crate) fn is_about_derived(line: &str) -> bool {
     let of_index =
-        ["missing from index", "entries in index", "entry in index"].iter().any(|said| line.contains(said));
+        ["missing from index", "entries in index", "entry in index"].iter().any(|part| line.contains(part));
     line.contains("FTS5")
         || line.contains("fts5:")
         || of_index && orders::INDEXES.iter().any(|name| line.contains(name))

@@ -103,7 +103,7 @@ fn make_tables(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The horizon is the last entry that a compacted record knows; no body before it is kept. Clears the `clean`
+/// The horizon is the last entry that a compacted record knows; bodies before it are dropped. Clears the `clean`
 /// flag, so that the next start vacuums the file.
 fn make_horizon(conn: &Connection) -> Result<()> {
     let (mut last, mut after) = (0, None);

@@ -10,7 +10,7 @@ use super::remaking::{Remaking, last_user_row};
 use crate::store::sqlite::{Error, Result};
 
 /// Interval of progress reports.
-const WORD: Duration = Duration::from_secs(3);
+const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The table that is being remade, since when, and the last progress report.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) fn pending_table(remaking: Remaking) -> Option<&'static str> {
 pub(crate) fn remake_step(
     conn: &mut Connection,
     remaking: Remaking,
-    told: &mut RemakeProgress,
+    progress: &mut RemakeProgress,
 ) -> Result<Option<Remaking>> {
     let pieces = DERIVED.iter().find_map(|derived| match derived.make {
         Make::Pieces(pieces) => Some((derived.name, pieces, remaking.done(derived.name)?)),
@@ -33,18 +33,18 @@ pub(crate) fn remake_step(
     });
     let Some((name, pieces, done)) = pieces else { return Ok(None) };
     let now = Instant::now();
-    let known = told.0.filter(|told| told.0 == name && done >= 0);
-    let (_, began, last_word) = known.unwrap_or((name, now, now));
-    told.0 = Some((name, began, last_word));
+    let known = progress.0.filter(|progress| progress.0 == name && done >= 0);
+    let (_, began, last_report) = known.unwrap_or((name, now, now));
+    progress.0 = Some((name, began, last_report));
     let left = take_step(conn, &pieces, done)?;
     match left {
         None => {
             let seconds = began.elapsed().as_secs_f64();
-            told.0 = None;
+            progress.0 = None;
             tracing::info!(table = name, seconds, "{name} was remade in {seconds:.1} s");
         }
-        Some(done) if last_word.elapsed() > WORD => {
-            told.0 = Some((name, began, now));
+        Some(done) if last_report.elapsed() > REPORT_INTERVAL => {
+            progress.0 = Some((name, began, now));
             let of = last_user_row(conn)?;
             tracing::info!(table = name, done, of, "remaking {name}: {done} of {of}");
         }

@@ -25,9 +25,9 @@ pub(super) fn recreate(conn: &Connection, kind: &str, name: &str, shadows: &[&st
     if conn.execute_batch(&format!("DROP {kind} IF EXISTS {name}")).is_err() {
         // A virtual table without its shadow tables cannot be dropped; its row of the schema is deleted directly.
         conn.execute_batch("PRAGMA writable_schema = ON")?;
-        let gone = conn.execute("DELETE FROM sqlite_schema WHERE name = ?1", [name]);
+        let deleted = conn.execute("DELETE FROM sqlite_schema WHERE name = ?1", [name]);
         conn.execute_batch("PRAGMA writable_schema = RESET")?;
-        gone?;
+        deleted?;
     }
     for shadow in shadows {
         conn.execute_batch(&format!("DROP TABLE IF EXISTS {shadow}"))?;

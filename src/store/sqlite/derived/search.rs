@@ -20,7 +20,7 @@ const PIECE: i64 = 500;
 /// FTS5 truncates longer words.
 const LONGEST_WORD: usize = 32_768;
 /// Rows per progress report.
-const TELL: u64 = 1000;
+const REPORT_ROWS: u64 = 1000;
 
 /// See [`super::Derived`].
 pub(super) const SEARCH: Pieces = Pieces { column: "searchable", empty, piece };
@@ -80,8 +80,8 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         let words = row.get_ref(1)?.as_str()?;
         distinct(words).into_iter().for_each(|word| should.add(&(word, rowid)));
         looked += 1;
-        if looked % TELL == 0 {
-            tell(TELL)?;
+        if looked % REPORT_ROWS == 0 {
+            tell(REPORT_ROWS)?;
         }
     }
     // A read-only connection may create this one table: it is in memory and belongs to the connection.
@@ -97,7 +97,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     while let Some(row) = rows.next().map_err(derived_error("search"))? {
         let term = row.get_ref(0)?.as_bytes()?;
         is.add(&(term, row.get::<_, i64>(1)?));
-        if is.rows.is_multiple_of(TELL) {
+        if is.rows.is_multiple_of(REPORT_ROWS) {
             tell(0)?;
         }
     }

@@ -73,8 +73,8 @@ pub(crate) fn remake_at_start(conn: &mut Connection) -> Result<()> {
     if last_user_row(conn).unwrap_or(i64::MAX) > FEW {
         return Ok(());
     }
-    let (mut remaking, mut told) = (Remaking::read(conn)?, RemakeProgress::default());
-    while let Some(next) = remake_step(conn, remaking, &mut told)? {
+    let (mut remaking, mut progress) = (Remaking::read(conn)?, RemakeProgress::default());
+    while let Some(next) = remake_step(conn, remaking, &mut progress)? {
         remaking = next;
     }
     Ok(())

@@ -41,7 +41,7 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     is_there(conn, "erasures")
 }
 
-/// See [`super::Derived`]. Keeps existing tombstones, whatever their record says.
+/// See [`super::Derived`]. Never removes an existing tombstone.
 pub(super) fn make(conn: &Connection) -> Result<()> {
     if !is_there(conn, "erasures")? {
         recreate(conn, "TABLE", "erasures", &[])?;

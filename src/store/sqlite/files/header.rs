@@ -40,7 +40,7 @@ pub(crate) fn has_log(head: &[u8]) -> bool {
 }
 
 /// Whether a file has the table that marks a backup. Neither locks nor changes the file.
-pub(crate) fn is_sealed(path: &Path) -> bool {
+pub(crate) fn has_backup_checksum(path: &Path) -> bool {
     let uri = format!("file:{}?immutable=1", percent_encode(path.as_os_str().as_bytes(), IN_URI));
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -106,8 +106,8 @@ pub fn kept_copies(database: &Path) -> Vec<String> {
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let is_copy = |found: &String| {
         let behind = found.strip_prefix(&name).unwrap_or_default();
-        let kept = behind.starts_with(BEFORE) || behind.starts_with(REPLACED);
-        kept && !behind.ends_with(PARTIAL) && !BESIDE.iter().any(|suffix| behind.ends_with(suffix))
+        let is_kept = behind.starts_with(BEFORE) || behind.starts_with(REPLACED);
+        is_kept && !behind.ends_with(PARTIAL) && !BESIDE.iter().any(|suffix| behind.ends_with(suffix))
     };
     let mut found: Vec<String> = names.filter(is_copy).collect();
     found.sort();
@@ -142,7 +142,7 @@ fn collect_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
     for folder in folders {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            // The database itself is not a leftover, whatever its name.
+            // The database itself is never a leftover.
             if path == database {
                 continue;
             }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::header::{MAGIC, is_ours, is_sealed, log_has_content};
+use super::header::{MAGIC, has_backup_checksum, is_ours, log_has_content};
 use super::names::{PARTIAL, UNFINISHED, folder, is_unfinished_name, with_suffix};
 use crate::store::explain;
 
@@ -23,7 +23,7 @@ const HEAD: u64 = 4096;
 pub enum OutputKind {
     /// A backup of a database.
     Backup,
-    /// A database. The one it replaces is kept under another name.
+    /// A database. The one it replaces stays under another name.
     Database,
     /// A file that its first bytes identify.
     Text {
@@ -147,10 +147,10 @@ impl Output {
         if is_in_use(path).map_err(OutputError::io(path))? {
             return Err(OutputError::InUse(path.clone()));
         }
-        // An export without users is empty. A backup never is, and the one it replaces is not kept.
+        // An export without users is empty. A backup never is, and the one it replaces is lost.
         let may_be_empty = !matches!(kind, OutputKind::Backup);
         let is_blank = found.len() == 0 && may_be_empty;
-        // The database of the settings may be damaged; it is kept in any case.
+        // The database of the settings may be damaged; it stays in any case.
         if !is_own && !is_blank && !is_of_kind(path, kind).map_err(OutputError::io(path))? {
             return Err(OutputError::Other { path: path.clone(), kind: kind.name() });
         }
@@ -323,7 +323,8 @@ fn read_head(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn is_of_kind(path: &Path, kind: OutputKind) -> io::Result<bool> {
-    Ok(begins_as_kind(&read_head(path)?, kind) && (!matches!(kind, OutputKind::Backup) || is_sealed(path)))
+    Ok(begins_as_kind(&read_head(path)?, kind)
+        && (!matches!(kind, OutputKind::Backup) || has_backup_checksum(path)))
 }
 
 fn begins_as_kind(head: &[u8], kind: OutputKind) -> bool {

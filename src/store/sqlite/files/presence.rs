@@ -165,12 +165,12 @@ impl Presence {
             && files.wal.0.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
     }
 
-    /// Checks all files at intervals, on a thread of its own, while there is a store. Calls `tell` once if one is
+    /// Checks all files at intervals, on a thread of its own, while there is a store. Calls `on_loss` once if one is
     /// lost.
     ///
     /// # Errors
     /// The database cannot be opened once more, or no thread can be started.
-    pub fn watch(&self, tell: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    pub fn watch(&self, on_loss: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let database = Arc::new(File::open(&self.0.database[0].0)?);
         let index = Arc::new(File::open(&self.0.others[0].0)?);
         HELD.lock().unwrap_or_else(PoisonError::into_inner).extend([database.clone(), index.clone()]);
@@ -182,7 +182,7 @@ impl Presence {
                 presence.mark_told();
                 if let Err(why) = presence.look(&database) {
                     presence.lose(why);
-                    return tell();
+                    return on_loss();
                 }
                 drop(presence);
                 thread::sleep(LOOK_EVERY);

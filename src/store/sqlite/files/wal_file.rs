@@ -1,4 +1,4 @@
-//! Checks that the WAL holds what its index says. SQLite trusts the index in shared memory, and so writes on
+//! Checks that the WAL matches its index. SQLite trusts the index in shared memory, and so writes on
 //! behind the end of a WAL that was cut off.
 
 use std::fs::File;
@@ -54,7 +54,7 @@ impl WalState {
     }
 }
 
-/// What the index says about the WAL.
+/// The part of the index that describes the WAL.
 #[derive(PartialEq)]
 struct WalIndexHeader {
     frames: u64,
@@ -86,18 +86,18 @@ impl WalFile {
         is_known || self.is_whole(None)
     }
 
-    /// Whether the WAL is as long as its index says and has the same salt. A checkpoint that empties it changes
+    /// Whether the WAL is as long as its index requires and has its salt. A checkpoint that empties it changes
     /// the index first. An unreadable WAL counts as whole. `len` is its length in bytes, if known.
     pub(crate) fn is_whole(&self, len: Option<u64>) -> bool {
-        let Some(said) = self.said().filter(|said| said.frames > 0) else { return true };
-        if self.has(&said, len) != Some(false) {
+        let Some(header) = self.read_index().filter(|header| header.frames > 0) else { return true };
+        if self.matches(&header, len) != Some(false) {
             return true;
         }
         // If the index has changed, the WAL was emptied or restarted meanwhile.
-        self.said().is_none_or(|again| again != said)
+        self.read_index().is_none_or(|again| again != header)
     }
 
-    fn said(&self) -> Option<WalIndexHeader> {
+    fn read_index(&self) -> Option<WalIndexHeader> {
         let mut head = [0; INDEX_HEAD];
         self.index.read_exact_at(&mut head, 0).ok()?;
         let page = u16::from_ne_bytes(head[14..16].try_into().ok()?);
@@ -107,7 +107,7 @@ impl WalFile {
         Some(WalIndexHeader { frames: frames.into(), page, salt: head[32..40].try_into().ok()? })
     }
 
-    fn has(&self, said: &WalIndexHeader, len: Option<u64>) -> Option<bool> {
+    fn matches(&self, header: &WalIndexHeader, len: Option<u64>) -> Option<bool> {
         let file = match self.file.get() {
             Some(file) => file,
             None => {
@@ -116,15 +116,16 @@ impl WalFile {
             }
         };
         let len = len.map_or_else(|| Inode::of(file).map(|inode| inode.len), Ok).ok()?;
-        let is_same = |known: &WalState| known.salt == said.salt && known.page == said.page;
+        let is_same = |known: &WalState| known.salt == header.salt && known.page == header.page;
         let known = Some(self.known()).filter(is_same).unwrap_or_default();
-        let is = WalState { page: said.page, salt: said.salt, frames: said.frames, before: known.before };
+        let is =
+            WalState { page: header.page, salt: header.salt, frames: header.frames, before: known.before };
         if !is.is_in(file, len).ok()? {
             return Some(false);
         }
         let mut salt = [0; 8];
         file.read_exact_at(&mut salt, 16).ok()?;
-        if salt != said.salt {
+        if salt != header.salt {
             return Some(false);
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
