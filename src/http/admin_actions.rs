@@ -16,7 +16,7 @@ use super::error::{ApiError, json};
 use super::state::{HttpState, State};
 use super::{reads, webhooks};
 use crate::clock::now_ms;
-use crate::ingest::queue::RetryJob;
+use crate::ingest::job::RetryJob;
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
 use crate::store::archive::Archive as _;

@@ -24,7 +24,7 @@ use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 use crate::domain::{AppId, CallMade, Field, View, json_text};
-use crate::ingest::queue::{CommandJob, CommandResult, IdempotencyKey};
+use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
 use crate::smooch::iso;
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;

@@ -13,7 +13,8 @@ use super::query;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade};
-use crate::ingest::queue::{ImportJob, ImportResult, SubmitError};
+use crate::ingest::job::{ImportJob, ImportResult};
+use crate::ingest::queue::SubmitError;
 use crate::smooch;
 use crate::smooch::json::is_blank;
 

@@ -19,7 +19,8 @@ use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Event};
-use crate::ingest::queue::{SubmitError, WebhookJob, WebhookResult};
+use crate::ingest::job::{WebhookJob, WebhookResult};
+use crate::ingest::queue::SubmitError;
 use crate::metrics::WebhookOutcome;
 use crate::smooch::{self, Unusable};
 

@@ -1,6 +1,6 @@
-//! When each app was last heard, and which of them have been silent for too long.
+//! The time of each app's last webhook, and a warning for apps that send none for too long.
 //!
-//! A webhook that was switched off, or a secret that no longer fits, looks from here like nothing at all.
+//! A webhook that was switched off and a secret that no longer matches are both visible only as silence.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -11,38 +11,38 @@ use tokio::time::sleep;
 use crate::clock::now_ms;
 use crate::domain::AppId;
 
-/// The clock of the machine may be set meanwhile, so nobody sleeps longer than this.
+/// Bounds each sleep, because the clock of the machine may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// Never heard: before any time that a webhook can be received at.
+/// No webhook yet: earlier than any receive time.
 const NEVER: i64 = i64::MIN;
 
-/// All apps of the settings.
+/// The activity of every app of the settings.
 pub struct AppActivity(BTreeMap<AppId, TrackedApp>);
 
 struct TrackedApp {
-    /// How long it may be silent.
+    /// The silence after which it is reported; `None` for never.
     silent_after: Option<Duration>,
-    /// In ms since 1970.
+    /// Receive time of the last webhook, in ms since 1970.
     last: AtomicI64,
-    /// When it began to be listened to, in ms since 1970.
+    /// When rollcall began to expect webhooks of it, in ms since 1970.
     from: i64,
     silent: AtomicBool,
 }
 
-/// What is known of an app.
+/// The activity of one app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppStatus {
     /// The app.
     pub app: AppId,
     /// When its last webhook was stored, in ms since 1970.
     pub last: Option<i64>,
-    /// Nothing has come from it for longer than the settings allow.
+    /// No webhook came for longer than the settings allow.
     pub silent: bool,
 }
 
 impl AppActivity {
-    /// Listens from now on to these apps, each of which may be silent for so long.
+    /// Starts now for these apps, each with its tolerated silence.
     pub fn new(apps: impl IntoIterator<Item = (AppId, Option<Duration>)>) -> Self {
         let app = |silent_after| TrackedApp {
             silent_after,
@@ -53,7 +53,7 @@ impl AppActivity {
         Self(apps.into_iter().map(|(id, silent_after)| (id, app(silent_after))).collect())
     }
 
-    /// The same for other settings: what is known of an app that was there before stays known.
+    /// The same for changed settings. Apps that stay keep their activity.
     pub fn with_settings(&self, apps: impl IntoIterator<Item = (AppId, Option<Duration>)>) -> Self {
         let mut again = Self::new(apps);
         for (id, app) in &mut again.0 {
@@ -66,7 +66,7 @@ impl AppActivity {
         again
     }
 
-    /// A webhook of the app was stored that was received at `at`, in ms since 1970.
+    /// Records that a webhook received at `at`, in ms since 1970, was stored.
     pub fn record_webhook(&self, app: &AppId, at: i64) {
         let Some(known) = self.0.get(app) else { return };
         known.last.fetch_max(at, Ordering::AcqRel);
@@ -75,7 +75,7 @@ impl AppActivity {
         }
     }
 
-    /// Every app, in the order of their ids.
+    /// Every app, ordered by id.
     pub fn statuses(&self) -> Vec<AppStatus> {
         let told = self.0.iter().map(|(app, known)| {
             let last = Some(known.last.load(Ordering::Acquire)).filter(|last| *last != NEVER);
@@ -84,7 +84,7 @@ impl AppActivity {
         told.collect()
     }
 
-    /// Says when an app falls silent, for as long as it is polled.
+    /// Logs when an app falls silent. Never ends.
     pub async fn watch(&self) {
         loop {
             let next = self.0.iter().filter_map(|(app, known)| known.check_silence(app)).min();
@@ -94,8 +94,8 @@ impl AppActivity {
 }
 
 impl TrackedApp {
-    /// Whether it is silent by now: said once when it begins, and once when it ends. Gives when to look
-    /// again: it cannot fall silent before.
+    /// Updates `silent`, and logs each change of it. Returns the time until the next check: it cannot fall silent
+    /// earlier.
     fn check_silence(&self, app: &AppId) -> Option<Duration> {
         let silent_after = self.silent_after?;
         let quiet = now_ms().saturating_sub(self.last.load(Ordering::Acquire).max(self.from));
@@ -105,10 +105,10 @@ impl TrackedApp {
             if silent {
                 tracing::warn!(%app, seconds, "app {app} is silent: no webhook for {seconds} s");
             } else {
-                tracing::info!(%app, "app {app} is heard again");
+                tracing::info!(%app, "app {app} sends webhooks again");
             }
         }
-        // A moment later, so that the time is over for sure.
+        // One ms later, so that the time is over for certain.
         let left = if silent { silent_after } else { silent_after - quiet };
         Some(left + Duration::from_millis(1))
     }

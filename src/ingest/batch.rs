@@ -1,4 +1,4 @@
-//! A batch being worked out: what each of its jobs comes to, before anything is saved.
+//! Builds a batch: applies each job to the loaded directory and collects what is to be written.
 
 use std::sync::Arc;
 
@@ -7,34 +7,34 @@ use hashbrown::HashSet;
 
 use super::batch_error::BatchError;
 use super::duplicate_check::JournalIndex;
+use super::job::{RetryJob, WebhookJob, WebhookResult};
 use super::load_plan::subjects;
-use super::queue::{RetryJob, WebhookJob, WebhookResult};
 use crate::clock::now_ms;
 use crate::domain::{AppId, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet};
 use crate::smooch::split_body::SplitBody;
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Source, Txn};
 
-/// Bytes of detail kept with a body in quarantine.
+/// Maximum length of the detail stored with a quarantined body, in bytes.
 const MOST_DETAIL: usize = 2048;
 
-/// Where an event came from.
+/// The source of a journal entry.
 pub(super) struct EventOrigin<'a> {
     pub(super) app: &'a AppId,
     pub(super) source: Source,
-    /// In ms since 1970.
+    /// Receive time, in ms since 1970.
     pub(super) received: i64,
-    /// Its place among the bodies of the batch.
+    /// Index of the body in the batch.
     pub(super) body: usize,
-    /// Its place in that body.
+    /// Index of the event in the body.
     pub(super) place: usize,
 }
 
-/// A batch being worked out.
+/// Applies jobs to a directory, and collects what one transaction writes.
 pub(super) struct BatchBuilder<'w> {
     pub(super) batch: Batch,
     next_seq: u64,
-    /// The events of this batch.
+    /// Digests of the events of this batch.
     digests: HashSet<(AppId, Digest)>,
     duplicates: &'w mut JournalIndex,
 }
@@ -63,7 +63,7 @@ impl<'w> BatchBuilder<'w> {
         let apart = self.split_erased(txn, job);
         let mut result = self.apply_events(txn, job, apart.as_ref(), None)?;
         let Some((reason, detail)) = quarantine_reason(job) else { return Ok(result) };
-        // The length is a number of its own, whoever had the same.
+        // A length may equal an erased id by chance.
         let mut headers = job.headers.lines().filter(|line| !line.starts_with("content-length:"));
         let named = headers.any(|line| txn.names_erased(&job.app, line.as_bytes()));
         result.set_quarantined(if named { 0 } else { count_unusable(job, apart.as_ref()) });
@@ -76,7 +76,7 @@ impl<'w> BatchBuilder<'w> {
         Ok(result)
     }
 
-    /// A body that names somebody who is erased, taken apart; nothing of any other.
+    /// Separates what a body says of erased app users from the rest; `None` if it names none of them.
     fn split_erased(&self, txn: &impl Txn, job: &WebhookJob) -> Option<SplitBody> {
         let app = &job.app;
         let is_meant = |event: &Event| self.names_erased_user(app, event);
@@ -89,8 +89,8 @@ impl<'w> BatchBuilder<'w> {
         })
     }
 
-    /// Uses a body of the quarantine after all. What was good of it when it came, and was journalled then, is
-    /// looked for as far back as that was.
+    /// Applies a quarantined body. Events of it that were journalled when it came are duplicates, so the duplicate check
+    /// reaches back to that time.
     pub(super) fn add_retry(
         &mut self,
         txn: &mut impl Txn,
@@ -102,7 +102,7 @@ impl<'w> BatchBuilder<'w> {
         let since = job.held_since - i64::from(Recent::WINDOW) * 1000;
         let apart = self.split_erased(txn, &job.webhook);
         let mut result = self.apply_events(txn, &job.webhook, apart.as_ref(), Some(since))?;
-        // What it says of others is left in it by whoever takes the erased out.
+        // The erasure removes the erased from a quarantined body, and leaves what it says of others.
         result.set_quarantined(count_unusable(&job.webhook, apart.as_ref()));
         match quarantine_reason(&job.webhook) {
             Some((reason, detail)) if result.quarantined > 0 => {
@@ -113,7 +113,7 @@ impl<'w> BatchBuilder<'w> {
         Ok(Some(result))
     }
 
-    /// Gives up bodies of the quarantine: how many of them are there.
+    /// Deletes bodies from the quarantine, and returns how many of them existed.
     pub(super) fn add_drop(&mut self, txn: &mut impl Txn, seqs: &[Seq]) -> Result<usize, BatchError> {
         let before = self.batch.verdicts.released.len();
         for seq in seqs {
@@ -124,9 +124,9 @@ impl<'w> BatchBuilder<'w> {
         Ok(self.batch.verdicts.released.len() - before)
     }
 
-    /// Learns and journals the events of a body but for those that were journalled before: within the time
-    /// in which its sender may repeat it, or, if that is given, since a time in ms since 1970. Of an event that
-    /// names somebody who is erased, what it says of others is journalled, and of its body the rest.
+    /// Applies and journals the events of a body, except duplicates: events that were journalled within the time in which
+    /// the sender may repeat them or, if given, `since` a time in ms since 1970. Of an event that names an erased app
+    /// user, only what it says of others is journalled, and of its body only the rest.
     fn apply_events(
         &mut self,
         txn: &mut impl Txn,
@@ -140,7 +140,7 @@ impl<'w> BatchBuilder<'w> {
         for (place, event) in &job.events {
             panic_if_asked(&event.trigger);
             let place = apart.map_or(Some(*place), |apart| apart.place(*place));
-            // Smooch writes an id in one way, so another spelling of an erased one names the erased.
+            // Smooch spells an id in one way, so any other spelling of an erased id means the erased app user.
             let is_erased = |id: &SmoochId| txn.means_erased(app, id);
             let said = place
                 .is_none()
@@ -170,7 +170,7 @@ impl<'w> BatchBuilder<'w> {
                 let of = EventOrigin { app, source: Source::Webhook, received, body, place };
                 self.append_entry(&subjects(app, event), &of, event, outcome);
             } else {
-                // A merge into the erased erases as well.
+                // A merge into an erased app user erases as well.
                 let said = self.without_the_erased(app, event);
                 let text = serde_json::to_vec(&said).map_err(|error| BatchError::Job(error.to_string()))?;
                 let body = self.add_body(text.into());
@@ -191,12 +191,12 @@ impl<'w> BatchBuilder<'w> {
         users.any(|id| self.batch.directory.is_erased(app, id))
     }
 
-    /// What an event says of those who are not erased, and of who is part of whom.
+    /// The event without its facts about erased app users; merges stay.
     pub(super) fn without_the_erased(&self, app: &AppId, event: &Event) -> Event {
         event.clone().without_erased(|id| self.batch.directory.is_erased(app, id))
     }
 
-    /// Learns what is about to be journalled, and notes whom it erases.
+    /// Applies an event to the directory, and records the app users that it erases.
     pub(super) fn apply(&mut self, app: &AppId, event: &Event) -> Result<(), BatchError> {
         let before = self.batch.directory.erased().len();
         self.batch.directory.apply_event(app, event)?;
@@ -211,7 +211,7 @@ impl<'w> BatchBuilder<'w> {
         Ok(())
     }
 
-    /// Whether the event was journalled before, as far back as is asked.
+    /// Whether the event was journalled recently, or since the given time.
     fn is_duplicate(
         &mut self,
         txn: &mut impl Txn,
@@ -231,8 +231,8 @@ impl<'w> BatchBuilder<'w> {
         duplicates.contains((subject, head), &event.stamp.digest, since, read)
     }
 
-    /// Whether the event was journalled within the time in which its sender may repeat it. Beyond
-    /// that, learning it again changes nothing.
+    /// Whether the event was journalled within the time in which its sender may repeat it. Applying an older event again
+    /// changes nothing.
     fn is_recent_duplicate(
         &mut self,
         txn: &mut impl Txn,
@@ -255,7 +255,7 @@ impl<'w> BatchBuilder<'w> {
         }
     }
 
-    /// The subject's last entry before this batch.
+    /// The subject's last committed entry.
     fn stored_head(&self, subject: &RecordKey) -> Option<u64> {
         let entry = self.batch.directory.entry(subject)?;
         match &entry.before {
@@ -296,7 +296,7 @@ impl<'w> BatchBuilder<'w> {
     }
 }
 
-/// The number of unusable events of a body that name no erased app user.
+/// Counts the unusable events of a body that name no erased app user.
 fn count_unusable(job: &WebhookJob, apart: Option<&SplitBody>) -> usize {
     let others = |apart: &SplitBody| {
         let used = job.events.iter().filter(|(place, _)| apart.place(*place).is_some()).count();
@@ -305,8 +305,7 @@ fn count_unusable(job: &WebhookJob, apart: Option<&SplitBody>) -> usize {
     apart.map_or(usize::MAX, others).min(job.unusable.len())
 }
 
-/// The kind of trouble that keeps a body in quarantine, and what is wrong: once, however many of its events
-/// cannot be used.
+/// Why a body goes to quarantine: the reason code of its first unusable event, and the details of all, up to a limit.
 fn quarantine_reason(job: &WebhookJob) -> Option<(String, String)> {
     let (reason, first) = job.unusable.first()?;
     let mut detail = first.clone();
@@ -325,8 +324,8 @@ fn quarantine_reason(job: &WebhookJob) -> Option<(String, String)> {
     Some(((*reason).to_owned(), detail))
 }
 
-/// In builds with debug assertions, a trigger named by `ROLLCALL_PANIC_ON` panics the worker: the
-/// one way to test what becomes of its neighbours.
+/// In builds with debug assertions, the trigger named by `ROLLCALL_PANIC_ON` panics, to test that the other jobs of the
+/// batch survive.
 fn panic_if_asked(trigger: &str) {
     #[cfg(debug_assertions)]
     {

@@ -1,15 +1,15 @@
-//! Why a batch is not stored.
+//! Errors of a batch.
 
 use crate::domain::TooLarge;
 use crate::store::Error;
 
-/// Why a batch came to nothing.
+/// Why a batch was not committed.
 pub(super) enum BatchError {
-    /// Something in it cannot be applied, whenever it is tried.
+    /// One of its jobs can never be applied.
     Job(String),
-    /// Something in it would merge too many.
+    /// One of its jobs would merge too many app users.
     Group(TooLarge),
-    /// The store cannot take it now, or not by this process.
+    /// The store failed.
     Store(Error),
 }
 

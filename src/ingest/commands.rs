@@ -1,4 +1,4 @@
-//! Commands: decided against the directory as the batch has it, and journalled as what was decided.
+//! Commands of the API: decided against the directory of the batch, and journalled as the resulting facts.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::batch::{BatchBuilder, EventOrigin};
 use super::batch_error::BatchError;
-use super::id_generator::fresh_id;
+use super::id_generator::generate_id;
+use super::job::{CommandJob, CommandResult, IdempotencyKey};
 use super::load_plan::subjects;
-use super::queue::{CommandJob, CommandResult, IdempotencyKey};
 use crate::domain::command::{Authority, CommandOutcome, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
 use crate::domain::{
@@ -18,7 +18,7 @@ use crate::domain::{
 use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
 
 impl BatchBuilder<'_> {
-    /// Carries a command out, once: what was asked before with the same key is answered as it was.
+    /// Executes a command. A repeated idempotency key gets the stored answer instead.
     pub(super) fn add_command(
         &mut self,
         txn: &mut impl Txn,
@@ -32,7 +32,7 @@ impl BatchBuilder<'_> {
                 return Ok(CommandResult::KeyReused);
             }
             let answer: Result<CommandOutcome, Refusal> = postcard::from_bytes(&known.answer)
-                .map_err(|error| BatchError::Job(format!("a kept answer cannot be read: {error}")))?;
+                .map_err(|error| BatchError::Job(format!("a stored answer cannot be read: {error}")))?;
             let answer = match answer {
                 Ok(done) => self.may_still_be_shown(txn, job, &done)?.map(|()| done),
                 refused => refused,
@@ -67,7 +67,7 @@ impl BatchBuilder<'_> {
         Ok(known.filter(|known| job.received - known.time < ANSWERS_KEPT))
     }
 
-    /// Whether whoever asks again may still see what they were answered: what reaches an app user now is what counts.
+    /// Whether the caller may still see a stored answer. The authority of now counts, not that of the first call.
     fn may_still_be_shown(
         &self,
         txn: &mut impl Txn,
@@ -83,7 +83,7 @@ impl BatchBuilder<'_> {
         }
         for id in done.user.iter().chain(&done.other).flat_map(View::ids) {
             let key = (app.clone(), id.clone());
-            // This batch has the last word on whom it holds.
+            // For loaded records this batch is newer than the store.
             let may = if here.record(&key).is_some() {
                 may_be_shown(here, app, authority, id)
             } else {
@@ -103,7 +103,7 @@ impl BatchBuilder<'_> {
         job: &CommandJob,
         call: Option<&CallMade>,
     ) -> Result<Result<CommandOutcome, Refusal>, BatchError> {
-        let decided = decide(&self.batch.directory, &job.app, &job.command, &fresh_id());
+        let decided = decide(&self.batch.directory, &job.app, &job.command, &generate_id());
         let Decision { facts, user, other, created } = match decided {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
@@ -118,7 +118,7 @@ impl BatchBuilder<'_> {
         Ok(Ok(CommandOutcome { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
-    /// Whether a `userId` names somebody who is erased, be it by this batch.
+    /// Whether a `userId` is the `_id` of an app user that is erased, or that this batch erases.
     pub(super) fn is_erased_name(&self, txn: &impl Txn, app: &AppId, user_id: &JsonText) -> bool {
         let is_it = |id: &SmoochId| json_text(id.as_str()) == *user_id;
         let here = &self.batch.erasures;
@@ -132,8 +132,7 @@ impl BatchBuilder<'_> {
         facts: Vec<Fact>,
         call: Option<&CallMade>,
     ) -> Result<(), BatchError> {
-        // Later than everything this API has said, and than everything heard of whom it is about: what
-        // is written now is what is read next.
+        // Later than every event of this API and of the app users concerned, so that a client reads what it wrote.
         let heard = self.batch.directory.latest_event_time(&job.app, &facts);
         let time = (job.received * 1000).max(self.batch.clock + 1).max(heard.map_or(0, |heard| heard + 1));
         self.batch.clock = time;
@@ -150,20 +149,20 @@ impl BatchBuilder<'_> {
     }
 }
 
-/// The `userId` that our API gives to somebody.
+/// The `userId` that a command sets.
 fn given_name(fact: &Fact) -> Option<&JsonText> {
     let Fact::Set { fields, .. } = fact else { return None };
     fields.iter().find(|(field, ..)| *field == Field::UserId)?.1.as_ref()
 }
 
-/// The call as the journal keeps it: of one that names somebody who is erased, nothing that says who that was.
+/// The call as the journal stores it. If it names an erased app user, everything that identifies them is left out.
 pub(super) fn redact_call(txn: &impl Txn, app: &AppId, call: &CallMade) -> CallMade {
     let said = [&call.path, &call.body, &call.user_id].into_iter().flatten();
     let names_erased = said.into_iter().any(|text| txn.names_erased(app, text.as_bytes()));
     if names_erased { call.clone().without_the_erased() } else { call.clone() }
 }
 
-/// What was written; that it could not be is a fault of the command.
+/// Makes an encoding error an error of the job.
 pub(super) fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, BatchError> {
     bytes.map_err(|error| BatchError::Job(error.to_string()))
 }

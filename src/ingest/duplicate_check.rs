@@ -1,8 +1,7 @@
-//! What the journal holds of those whose record alone cannot tell whether an event is a repetition.
+//! Duplicate check against the journal, for events that a record's recent events cannot decide.
 //!
-//! The journal of an app user, or of an app, is walked backwards once, as far as somebody asks; what
-//! was met on the way stays in memory, and every commit adds to it. So an entry is read once, however
-//! many repetitions are asked for.
+//! The journal of a subject (an app user, or an app) is read backwards once, as far as needed. Its digests stay in
+//! memory and every commit adds to them, so each entry is read once, however many duplicates come.
 
 use std::collections::VecDeque;
 
@@ -11,36 +10,35 @@ use hashbrown::HashMap;
 use crate::domain::{Digest, RecordKey};
 use crate::store::{Entry, Link, Result, Seq};
 
-/// The most entries remembered of one journal. An event older than these is learned again.
-const MOST: usize = 1 << 18;
-/// Entries remembered in all, about 60 bytes each, beyond which all are forgotten and read again.
-const MOST_IN_ALL: usize = 1 << 19;
-/// Entries read at a time.
+/// Maximum number of entries in memory of one subject. A duplicate of an older event is applied again.
+const MAX_PER_SUBJECT: usize = 1 << 18;
+/// Maximum number of entries in memory, about 60 bytes each. Beyond it all are dropped and read again.
+const MAX_ENTRIES: usize = 1 << 19;
+/// Entries per read.
 const PAGE: usize = 256;
 
-/// The journals walked since the start, as far as they are remembered.
+/// Digests of the journal, by subject.
 #[derive(Debug, Default)]
 pub(super) struct JournalIndex {
     subjects: HashMap<RecordKey, SubjectIndex>,
-    /// Entries in all of them.
-    held: usize,
+    /// Entries of all subjects.
+    len: usize,
 }
 
-/// The last entries of one journal.
+/// Digests of one subject's latest entries.
 #[derive(Debug, Default)]
 struct SubjectIndex {
-    /// When each was received, in ms since 1970, the oldest first.
+    /// Receive time, in ms since 1970, and digest of each entry, the oldest first.
     entries: VecDeque<(i64, Digest)>,
     /// When each event was last received.
     last: HashMap<Digest, i64>,
-    /// The entry before the oldest, if it was not read yet.
+    /// The entry before the oldest, if it is still to be read.
     next: Option<Seq>,
 }
 
 impl JournalIndex {
-    /// Whether the journal of `subject`, of which `head` is the last committed entry, has this event,
-    /// received at `since` or later. `read` gives as many entries from a number backwards as are
-    /// asked for, and fewer only if there are no more.
+    /// Whether the journal of `subject` has this event, received at `since` or later. `head` is the subject's last
+    /// committed entry. `read` returns entries backwards from a number: as many as asked for, fewer only at the end.
     pub(super) fn contains(
         &mut self,
         (subject, head): (&RecordKey, Option<Seq>),
@@ -48,19 +46,19 @@ impl JournalIndex {
         since: i64,
         read: impl FnMut(Seq, usize) -> Result<Vec<Link>>,
     ) -> Result<bool> {
-        if self.held > MOST_IN_ALL {
+        if self.len > MAX_ENTRIES {
             *self = Self::default();
         }
         let new = || SubjectIndex { next: head, ..SubjectIndex::default() };
         let of_subject = self.subjects.entry(subject.clone()).or_insert_with(new);
-        self.held -= of_subject.entries.len();
-        of_subject.forget_before(since);
+        self.len -= of_subject.entries.len();
+        of_subject.drop_before(since);
         let found = of_subject.contains(digest, read);
-        self.held += of_subject.entries.len();
+        self.len += of_subject.entries.len();
         found
     }
 
-    /// Adds what was just committed, where it is remembered at all.
+    /// Adds committed entries to the subjects in memory.
     pub(super) fn add_committed(&mut self, committed: &[Entry]) {
         if self.subjects.is_empty() {
             return;
@@ -70,9 +68,9 @@ impl JournalIndex {
                 let Some(of_subject) = self.subjects.get_mut(&(entry.app.clone(), user.clone())) else {
                     continue;
                 };
-                self.held -= of_subject.entries.len();
+                self.len -= of_subject.entries.len();
                 of_subject.push(entry.received, entry.digest);
-                self.held += of_subject.entries.len();
+                self.len += of_subject.entries.len();
             }
         }
     }
@@ -96,30 +94,30 @@ impl SubjectIndex {
             self.entries.push_front((link.received, link.digest));
             self.last.entry(link.digest).or_insert(link.received);
         }
-        let more = older.len() == PAGE && self.entries.len() < MOST;
+        let more = older.len() == PAGE && self.entries.len() < MAX_PER_SUBJECT;
         self.next = older.last().filter(|_| more).and_then(|link| link.previous);
     }
 
     fn push(&mut self, received: i64, digest: Digest) {
         self.entries.push_back((received, digest));
         self.last.insert(digest, received);
-        if self.entries.len() > MOST {
-            self.forget_oldest();
+        if self.entries.len() > MAX_PER_SUBJECT {
+            self.drop_oldest();
         }
     }
 
-    fn forget_before(&mut self, since: i64) {
+    fn drop_before(&mut self, since: i64) {
         while self.entries.front().is_some_and(|(received, _)| *received < since) {
-            self.forget_oldest();
+            self.drop_oldest();
         }
     }
 
-    fn forget_oldest(&mut self) {
+    fn drop_oldest(&mut self) {
         let Some((received, digest)) = self.entries.pop_front() else { return };
         if self.last.get(&digest) == Some(&received) {
             self.last.remove(&digest);
         }
-        // What is before the oldest is older still.
+        // Entries before the oldest are older still.
         self.next = None;
     }
 }
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read_once_however_many_repetitions_come() {
+    fn an_entry_is_read_once_however_many_duplicates_come() {
         let (mut index, mut journal) = (JournalIndex::default(), Journal { head: 50_000, read: 0 });
         assert!(journal.contains(&mut index, 50_000, 0));
         assert_eq!(journal.read, PAGE, "no further than needed");
@@ -197,28 +195,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_asked_is_neither_read_nor_remembered() {
+    fn older_entries_than_asked_for_are_neither_read_nor_stored() {
         let (mut index, mut journal) = (JournalIndex::default(), Journal { head: 10_000, read: 0 });
         assert!(journal.contains(&mut index, 9_000, 9_000) && !journal.contains(&mut index, 8_999, 9_000));
         assert_eq!(journal.read, 1_001);
         assert!(!journal.contains(&mut index, 9_500, 9_501) && journal.contains(&mut index, 9_501, 9_501));
-        assert_eq!((journal.read, index.held), (1_001, 500));
+        assert_eq!((journal.read, index.len), (1_001, 500));
     }
 
     #[test]
-    fn a_journal_beyond_the_bound_gives_up_its_oldest() {
-        let head = MOST as u64 + 1_000;
+    fn a_subject_beyond_the_limit_drops_its_oldest() {
+        let head = MAX_PER_SUBJECT as u64 + 1_000;
         let (mut index, mut journal) = (JournalIndex::default(), Journal { head, read: 0 });
         assert!(!journal.contains(&mut index, 1, 0) && journal.contains(&mut index, head, 0));
-        assert_eq!((journal.read, index.held), (MOST, MOST));
+        assert_eq!((journal.read, index.len), (MAX_PER_SUBJECT, MAX_PER_SUBJECT));
         journal.append(&mut index);
-        assert_eq!(index.held, MOST);
+        assert_eq!(index.len, MAX_PER_SUBJECT);
         assert!(journal.contains(&mut index, head + 1, 0) && !journal.contains(&mut index, 1_001, 0));
-        assert_eq!(journal.read, MOST);
+        assert_eq!(journal.read, MAX_PER_SUBJECT);
     }
 
     #[test]
-    fn many_journals_are_forgotten_together_and_read_again() {
+    fn many_subjects_are_dropped_together_and_read_again() {
         let mut index = JournalIndex::default();
         for user in 0..4 {
             let key: RecordKey = ("app".into(), format!("{user}").as_str().into());
@@ -232,7 +230,7 @@ mod tests {
                     !index.contains((&key, Some(1 << 20)), &digest(1 << 40), 0, read).unwrap(),
                     "{asked}"
                 );
-                assert!(index.held <= MOST_IN_ALL + MOST, "{}", index.held);
+                assert!(index.len <= MAX_ENTRIES + MAX_PER_SUBJECT, "{}", index.len);
             }
         }
         assert!(index.subjects.len() < 4);

@@ -1,9 +1,9 @@
-//! Whether the worker gets on, for whoever watches over it.
+//! The worker's heartbeat, by which the supervisor notices a stuck batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Odd while the worker is in a batch, even between two. Clones feel the same worker.
+/// A counter: odd during a batch, even between two. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerHeartbeat(Arc<AtomicU64>);
 
@@ -13,15 +13,15 @@ impl WorkerHeartbeat {
         self.0.fetch_or(1, Ordering::AcqRel);
     }
 
-    /// The batch that began ends.
+    /// The batch ends.
     pub fn end(&self) {
-        // Only the worker counts, so that nothing comes between.
+        // Only the worker writes, so read and write need not be one operation.
         if self.current_batch().is_some() {
             self.0.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// The batch that is under way, if there is one: another number for each.
+    /// The number of the current batch; `None` between two.
     pub fn current_batch(&self) -> Option<u64> {
         let beats = self.0.load(Ordering::Acquire);
         (beats % 2 == 1).then_some(beats)
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_under_way_from_its_begin_to_its_end_however_often_they_are_said() {
+    fn a_batch_lasts_from_its_begin_to_its_end_even_if_these_are_repeated() {
         let heartbeat = WorkerHeartbeat::default();
         assert_eq!(heartbeat.current_batch(), None);
         heartbeat.end();

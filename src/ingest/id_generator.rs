@@ -1,4 +1,4 @@
-//! Fresh `_id`s, of the shape that Smooch gives its own.
+//! Generates `_id`s in the format of Smooch's own.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::domain::SmoochId;
 
 /// 24 lower-case hex digits: the second, five random bytes of this process, a counter.
-pub(super) fn fresh_id() -> SmoochId {
+pub(super) fn generate_id() -> SmoochId {
     static PROCESS: LazyLock<[u8; 9]> = LazyLock::new(|| {
         let mut random = [0; 9];
         getrandom::fill(&mut random).expect("the system gives random bytes");

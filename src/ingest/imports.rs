@@ -1,16 +1,16 @@
-//! What is known elsewhere of somebody, learned as far as it is news.
+//! Imports of app users: only what is new is applied and journalled.
 
 use bytes::Bytes;
 
 use super::batch::{BatchBuilder, EventOrigin};
 use super::batch_error::BatchError;
 use super::commands::{encoded, redact_call};
+use super::job::{ImportJob, ImportResult};
 use super::load_plan::subjects;
-use super::queue::{ImportJob, ImportResult};
 use crate::domain::{AppId, Fact, JsonText, Reason, entry_body};
 use crate::store::{Outcome, Source, Txn};
 
-/// The `userId`s that somebody is known by.
+/// The `userId`s in an imported record.
 fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
     let known = if let Fact::Known(known) = fact { Some(known) } else { None };
     known
@@ -19,8 +19,7 @@ fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
 }
 
 impl BatchBuilder<'_> {
-    /// Learns what is not known, and journals it; of what is known nothing is left behind, nor of whoever is
-    /// erased.
+    /// Applies and journals what is new. Writes nothing if all is known, and nothing of erased app users.
     pub(super) fn add_import(&mut self, txn: &impl Txn, job: &ImportJob) -> Result<ImportResult, BatchError> {
         let app = &job.app;
         let mut event = self.without_the_erased(app, &job.event);
@@ -33,7 +32,7 @@ impl BatchBuilder<'_> {
             return Ok(ImportResult::AlreadyKnown);
         }
         self.apply(app, &event)?;
-        // What is known of a merge, or of an end, may erase as well.
+        // An imported merge or removal may erase as well.
         let event = self.without_the_erased(app, &event);
         let call = redact_call(txn, app, &job.call);
         self.batch.bodies.push(Bytes::from(encoded(entry_body(&event, Some(&call)))?));
@@ -43,8 +42,8 @@ impl BatchBuilder<'_> {
         Ok(ImportResult::Learned)
     }
 
-    /// Whoever goes by the `userId` for which an `_id` was made takes that `_id` in, unless it is known here
-    /// already, or known not to be the same person.
+    /// The merge of an `_id` that was made for a `userId` into the app user who carries that `userId`. `None` if the
+    /// `_id` is known already, or known to be another person.
     fn same_person(&self, app: &AppId, fact: &Fact) -> Option<Fact> {
         let directory = &self.batch.directory;
         let Fact::Known(made) = fact else { return None };

@@ -1,12 +1,12 @@
-//! What a batch needs of the directory, before it is worked out.
+//! Which records a batch needs, found from its jobs before they are applied.
 
-use super::queue::{CommandJob, ImportJob, Task, WebhookJob};
+use super::job::{CommandJob, ImportJob, Task, WebhookJob};
 use crate::domain::brand::BRAND;
 use crate::domain::command::{Action, Authority};
 use crate::domain::{AppId, Event, Fact, Field, JsonText, Observation, RecordKey, SmoochId, json_text};
 use crate::store::{Keys, Reported};
 
-/// Everything a batch can touch.
+/// The keys of every record that a batch can read or change.
 pub(super) fn plan_load(batch: &[&Task]) -> Keys {
     let mut keys = Keys::default();
     for task in batch {
@@ -25,7 +25,7 @@ fn add_webhook(job: &WebhookJob, keys: &mut Keys) {
     job.events.iter().for_each(|(_, event)| add_event(&job.app, event, keys));
 }
 
-/// Everything that learning an event can touch.
+/// The keys of every record that applying an event can read or change.
 pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
     let key = |user: &SmoochId| (app.clone(), user.clone());
     keys.users.extend(subjects(app, event));
@@ -53,7 +53,7 @@ pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
     }
 }
 
-/// What a sighting says of who the app user is, if it says anything.
+/// The `userId` and brand that an observation reports, if any.
 fn reported(app: &AppId, seen: &Observation) -> Option<Reported> {
     let (mut user_id, mut brand) = (None, None);
     for (field, value) in &seen.fields {
@@ -67,7 +67,7 @@ fn reported(app: &AppId, seen: &Observation) -> Option<Reported> {
     (user_id.is_some() || brand.is_some()).then(|| Reported { key: key(), user_id, brand })
 }
 
-/// Everything a command can touch.
+/// The keys of every record that a command can read or change.
 fn add_command(job: &CommandJob, keys: &mut Keys) {
     let action = &job.command.action;
     for name in action.names() {
@@ -75,7 +75,7 @@ fn add_command(job: &CommandJob, keys: &mut Keys) {
         keys.user_ids.push((job.app.clone(), json_text(name)));
     }
     if let Authority::User(own) = &job.command.authority {
-        // Whether it is carried by one app user alone.
+        // To see whether exactly one app user carries it.
         keys.user_ids.push((job.app.clone(), own.clone()));
     }
     keys.user_ids.extend(action.user_id().map(|text| (job.app.clone(), text.clone())));
@@ -84,7 +84,7 @@ fn add_command(job: &CommandJob, keys: &mut Keys) {
     keys.ends_named |= matches!(action, Action::Delete { .. } | Action::Erase { .. });
 }
 
-/// Everything an import can touch.
+/// The keys of every record that an import can read or change.
 fn add_import(job: &ImportJob, keys: &mut Keys) {
     add_event(&job.app, &job.event, keys);
     let known = job.event.facts.iter().filter_map(|fact| match fact {
@@ -94,7 +94,7 @@ fn add_import(job: &ImportJob, keys: &mut Keys) {
     keys.user_ids.extend(known.map(|(_, user_id)| (job.app.clone(), user_id.clone())));
 }
 
-/// Whose journal an event belongs to: its app users', or, without any, the app's own.
+/// The subjects of an event: its app users or, if there are none, the app itself.
 pub(super) fn subjects(app: &AppId, event: &Event) -> Vec<RecordKey> {
     let users: Vec<RecordKey> = event.users().into_iter().map(|user| (app.clone(), user.clone())).collect();
     if users.is_empty() { vec![(app.clone(), SmoochId::from(SmoochId::APP))] } else { users }

@@ -1,6 +1,4 @@
-//! What the worker does besides: it forgets whoever is erased, and lets go of what is kept long enough.
-//!
-//! It does so in small steps: while nothing waits, and after every few batches where something always does.
+//! Erasure and retention, in small steps: while no job waits, and after every few batches if there is no pause.
 
 use std::time::Instant;
 
@@ -10,13 +8,13 @@ use crate::metrics::Metrics;
 use crate::smooch::{self, split_body::SplitBody};
 use crate::store::{BodyReader, Error, Retention, Source, Store};
 
-/// Batches between two steps while there is no pause.
+/// Batches between two steps if there is no pause.
 const BATCHES: usize = 4;
 
-/// See the module.
+/// Decides when the store takes its next step.
 pub(super) struct Maintenance {
     retention: Retention,
-    /// Something may be left to do.
+    /// There may be work left.
     due: bool,
     batches: usize,
 }
@@ -26,23 +24,23 @@ impl Maintenance {
         Self { retention, due: true, batches: 0 }
     }
 
-    /// Time has passed: something may be old enough.
+    /// Lets the next step run: rows may have become old enough.
     pub(super) fn mark_due(&mut self) {
         self.due = true;
     }
 
-    /// Whether a step may be taken while nothing waits.
+    /// Whether to take a step while no job waits.
     pub(super) fn is_due(&self) -> bool {
         self.due
     }
 
-    /// Takes a step every few batches, in case there never is a pause.
+    /// Counts a batch, and takes a step after every few of them.
     pub(super) fn after_batch(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
         self.batches += 1;
         if self.due && self.batches >= BATCHES { self.step(store, metrics) } else { Ok(()) }
     }
 
-    /// Takes a step. What fails now is tried again when the next tick comes.
+    /// Takes one step. A step that failed is tried again at the next tick.
     pub(super) fn step(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
         self.batches = 0;
         let began = Instant::now();
@@ -55,7 +53,7 @@ impl Maintenance {
             }
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, "what is kept long enough was not let go: {error}");
+                tracing::warn!(%error, "retention step failed, will retry at the next tick: {error}");
                 false
             }
         };
@@ -63,15 +61,15 @@ impl Maintenance {
     }
 }
 
-/// How the store reads bodies.
+/// How the store parses bodies.
 pub const READING: BodyReader = BodyReader { event: reparse_event, without };
 
-/// A body without the events that are told of by their text.
+/// A body without the events whose text `named` accepts; `None` if nothing is left.
 fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     SplitBody::of(body, |_, text| named(text)).rest
 }
 
-/// Reads the event at a place of a journalled body again; nothing if it cannot be read any more.
+/// Parses the event at a place of a journalled body again; `None` if it cannot be parsed any more.
 pub fn reparse_event(source: Source, body: &[u8], place: usize) -> Option<Event> {
     match source {
         Source::Webhook => smooch::history::event_at(body, place),

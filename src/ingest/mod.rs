@@ -1,4 +1,4 @@
-//! From the receiver to the disk: one bounded queue, one worker.
+//! The way of a job to disk: a bounded queue and one worker that commits in batches.
 
 pub mod app_activity;
 mod batch;
@@ -9,6 +9,7 @@ mod duplicate_check;
 pub mod heartbeat;
 mod id_generator;
 mod imports;
+pub mod job;
 mod load_plan;
 pub mod maintenance;
 pub mod queue;

@@ -1,4 +1,4 @@
-//! What the worker did with the events of the journal, done once more: without journalling them.
+//! Applies events of a journal to another store, as the worker applied them, without journalling them again.
 
 use super::load_plan::add_event;
 use crate::clock::now_ms;
@@ -6,8 +6,7 @@ use crate::domain::{Event, Record, RecordKey, WorkingSet};
 use crate::store::archive::Verdicts;
 use crate::store::{Batch, Entry, Error, Keys, Result, Seq, Store, Txn};
 
-/// Lets another store learn journal entries as the worker's did, in one transaction, and keeps `last` as its
-/// clock.
+/// Applies journal entries to a store in one transaction, and stores `last` as its clock.
 pub fn reapply_events(store: &mut impl Store, events: &[(&Entry, Option<Event>)], last: Seq) -> Result<()> {
     let mut keys = Keys::default();
     for (entry, event) in events {
@@ -15,7 +14,7 @@ pub fn reapply_events(store: &mut impl Store, events: &[(&Entry, Option<Event>)]
         event.iter().for_each(|event| add_event(&entry.app, event, &mut keys));
     }
     let mut txn = store.begin()?;
-    // What was within the bounds of its day stays.
+    // No limit on group size: a merge that was accepted stays.
     let mut directory = txn.load(&keys, usize::MAX)?;
     for (entry, event) in events {
         let learned = entry.learn_again(&mut directory, event.as_ref());
@@ -26,8 +25,8 @@ pub fn reapply_events(store: &mut impl Store, events: &[(&Entry, Option<Event>)]
     Ok(())
 }
 
-/// Lets a store go on from records of a base, and from what they claim. What it has learned before of the same app users
-/// must be in them.
+/// Loads compacted records and their claims into a store. They must include all that the store has applied of the same
+/// app users.
 pub fn load_compacted(store: &mut impl Store, records: Vec<(RecordKey, Record)>) -> Result<()> {
     let mut keys = Keys::default();
     for (key, record) in &records {
@@ -43,7 +42,7 @@ pub fn load_compacted(store: &mut impl Store, records: Vec<(RecordKey, Record)>)
     Ok(())
 }
 
-/// Commits what a directory has learned, and nothing else; gives it back.
+/// Commits a directory without journal entries, and returns it.
 fn save(mut txn: impl Txn, directory: WorkingSet, clock: i64) -> Result<WorkingSet> {
     let batch = Batch {
         directory,

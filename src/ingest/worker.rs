@@ -11,12 +11,10 @@ use super::batch_error::BatchError;
 use super::commit_notifier::CommitNotifier;
 use super::duplicate_check::JournalIndex;
 use super::heartbeat::WorkerHeartbeat;
+use super::job::{CommandResult, ImportResult, RepairJob, Reply, RetryJob, Task, WebhookJob, WebhookResult};
 use super::load_plan::plan_load;
 use super::maintenance::Maintenance;
-use super::queue::{
-    CommandResult, ImportResult, Job, RepairJob, Reply, RetryJob, SubmitError, Task, WebhookJob,
-    WebhookResult,
-};
+use super::queue::{Job, SubmitError};
 use crate::clock::now_ms;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;

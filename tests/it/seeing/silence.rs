@@ -31,13 +31,13 @@ fn said(program: &Program, text: &str) -> usize {
 fn an_app_that_falls_silent_is_told_of_once_and_once_when_it_is_heard_again() {
     let home = Home::with(TWO);
     let program = home.start();
-    let (falls, again) = ("app other is silent: no webhook for", "app other is heard again");
+    let (falls, again) = ("app other is silent: no webhook for", "app other sends webhooks again");
     until("it is silent from the start", || silent(&program, "other"));
     until("and that is said", || said(&program, falls) == 1);
     assert_eq!(said(&program, again), 0);
     for round in 1..=2 {
         send(&program, round);
-        until("it is heard again", || said(&program, again) == round as usize);
+        until("it sends webhooks again", || said(&program, again) == round as usize);
         until("it falls silent again", || said(&program, falls) == 1 + round as usize);
         until("the metric says so", || silent(&program, "other"));
     }
@@ -68,7 +68,7 @@ fn the_time_of_all_apps_counts_where_an_app_has_none() {
     until("it is silent", || silent(&program, APP));
     assert_eq!(program.webhook("no JSON at all").status, 200);
     until("also what cannot be understood is heard", || {
-        said(&program, &format!("app {APP} is heard again")) == 1
+        said(&program, &format!("app {APP} sends webhooks again")) == 1
     });
     assert!(!silent(&program, "other"));
 }
