@@ -1,8 +1,8 @@
-//! The journal is the truth: folded into a fresh directory, it is compared with the live one.
+//! Compares the live directory with its journal, replayed into a fresh directory.
 //!
-//! The fold is an ordinary database beside the live one, so memory does not depend on how many app users
-//! there are. The live one is read a page at a time, each page as of its own moment; what differs may only
-//! have moved on, so it is looked at again in one short moment up to which the journal was folded.
+//! The replay is an ordinary database beside the live one, so memory does not depend on the number of app users. The
+//! live database is read page by page, each page in its own snapshot. A row that differs may only have changed since, so
+//! it is read again in one short snapshot up to which the journal was replayed.
 
 pub mod background;
 pub mod history_replay;
@@ -24,37 +24,37 @@ use crate::store::sqlite::{
 use crate::store::{Error, Result, Seq};
 pub use journal_replay::{JournalReplay, event};
 
-/// Entries folded in one transaction.
+/// Entries replayed in one transaction.
 const BATCH: usize = 4096;
-/// So few entries that they are folded while a moment of the live database is held.
+/// So few entries that they may be replayed while a snapshot of the live database is open.
 const FEW: usize = 256;
-/// Rounds of catching up before that is done however many there are.
+/// Maximum number of rounds before `FEW` is given up.
 const ROUNDS: usize = 20;
-/// Rows compared at a time.
+/// Rows per read.
 const PAGE: usize = 512;
-/// Differences that are looked at again together.
+/// Maximum number of differing rows that are read again together.
 const SUSPECTS: usize = 4096;
 
-/// Where the fold of a database is kept while it is needed: in a folder beside it, whatever name it goes by.
+/// The folder of a database's replay. It is beside the database file itself, not beside a link to it.
 pub fn rebuild_folder(database: &Path) -> PathBuf {
     let mut name = database.canonicalize().unwrap_or_else(|_| database.to_owned()).into_os_string();
     name.push(REBUILD);
     name.into()
 }
 
-/// A folder for a fresh fold. Empty at first, gone when dropped.
+/// The locked folder of a replay. Empty at first, removed when dropped.
 pub struct RebuildFolder {
     folder: PathBuf,
     _lock: File,
 }
 
 impl RebuildFolder {
-    /// Where it is.
+    /// Its path.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Takes the folder beside this database; what an interrupted rebuild left there goes.
+    /// Locks the folder of a database, and empties it of what an interrupted rebuild left.
     pub fn take(database: &Path) -> std::result::Result<Self, OpenError> {
         let folder = rebuild_folder(database);
         let mut beside = folder.clone().into_os_string();
@@ -80,22 +80,22 @@ impl Drop for RebuildFolder {
     }
 }
 
-/// The live directory and the fold of its journal, side by side. Of whom the journal has lost something, what the live
-/// directory has is no difference: it may hold what was lost.
+/// The live directory and the replay of its journal. Records of app users whose journal has holes do not count as
+/// differing: they may contain what the journal has lost.
 pub struct Comparison {
     live: SqliteReader,
     fold: JournalReplay,
     folded: SqliteReader,
     journal: Examination,
-    /// The app users of whom the journal has lost something, once all of it was examined.
+    /// The app users whose journal has holes, once all of it is examined.
     lacking: Option<BTreeSet<RecordKey>>,
-    /// Those of them who would differ.
+    /// Those of them that differ.
     kept: BTreeSet<RecordKey>,
     stop: Arc<AtomicBool>,
 }
 
 impl Comparison {
-    /// Opens both. The fold goes on from where it was.
+    /// Opens both. An existing replay continues where it ended.
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
         let mut live = SqliteReader::open(database)?;
         let fold = JournalReplay::open(&rebuild_folder(database), &mut live)?;
@@ -105,44 +105,43 @@ impl Comparison {
         Ok(Self { live, fold, folded, journal, lacking, kept, stop })
     }
 
-    /// The same, ended by this: then it fails with [`Error::Interrupted`].
+    /// The same, but setting `stop` ends it with [`Error::Interrupted`].
     pub fn stopped_by(self, stop: Arc<AtomicBool>) -> Self {
         Self { stop, ..self }
     }
 
-    fn go_on(&self) -> Result<()> {
+    fn check_stopped(&self) -> Result<()> {
         if self.stop.load(Ordering::Acquire) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// The number of the last entry that is folded.
+    /// The number of the last replayed entry.
     pub fn seq(&self) -> Seq {
         self.fold.last()
     }
 
-    /// What the journal has lost, as far as this examined it.
+    /// The holes of the journal, as far as it is examined.
     pub fn holes(&self) -> Vec<Hole> {
         self.journal.holes()
     }
 
-    /// The app users who stay as they are although the journal says otherwise by now, because it has lost something of
-    /// them.
+    /// The app users that keep their records, although these differ from the replay, because their journal has holes.
     pub fn kept(&self) -> &BTreeSet<RecordKey> {
         &self.kept
     }
 
-    /// How much there is to fold, and to compare: journal entries, and rows of the live directory.
+    /// The work left: journal entries to replay, and rows of the live directory to compare.
     pub fn size(&mut self) -> Result<(u64, u64)> {
         let entries = self.live.last()?.saturating_sub(self.fold.last());
         let rows = (0..TABLES.len()).map(|table| self.live.count_rows(table)).sum::<Result<u64>>()?;
         Ok((entries, rows))
     }
 
-    /// Folds what the journal has gained, but for what comes meanwhile, and examines it: the first time all of it.
-    /// Tells `progress` how many entries each step took.
+    /// Replays and examines new entries of the journal, until few are left. The first time examines all of it. Calls
+    /// `progress` with the number of entries of each step.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut rounds = 0;
         loop {
-            self.go_on()?;
+            self.check_stopped()?;
             let moment = self.live.read_snapshot()?;
             let page = apply_page(&moment, &mut self.journal, &mut self.fold)?;
             progress(page as u64);
@@ -157,14 +156,14 @@ impl Comparison {
         Ok(())
     }
 
-    /// Examines the rest: up to the last entry, and whether the records lead to entries that are there.
+    /// Examines the rest of the journal, and whether the entries exist that the records refer to.
     fn examine(&mut self) -> Result<()> {
         let moment = self.live.read_snapshot()?;
         while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
         moment.examine_end(&mut self.journal)?;
         drop(moment);
         while self.live.read_snapshot()?.examine_records(&mut self.journal, PAGE, reparse_event)? > 0 {
-            self.go_on()?;
+            self.check_stopped()?;
         }
         let lacking = self.journal.lacking().clone();
         self.fold.note_lacking(&lacking)?;
@@ -172,9 +171,8 @@ impl Comparison {
         Ok(())
     }
 
-    /// Compares on, until there is something to tell: the rows that the journal says otherwise, each as the
-    /// journal says it. Nothing at the end. Tells `progress` how many rows of the live directory each step
-    /// compared.
+    /// The next rows that differ, as they should be. `None` at the end. Calls `progress` with the number of live rows of
+    /// each step.
     pub fn next(
         &mut self,
         pass: &mut ComparisonCursor,
@@ -189,7 +187,7 @@ impl Comparison {
             };
             let (was, is) = (pass.live.take(&key), pass.folded.take(&key));
             progress(u64::from(was.is_some()));
-            self.go_on()?;
+            self.check_stopped()?;
             if !was.zip(is).is_some_and(|(was, is)| was.says_the_same_as(&is)) {
                 suspects.push((pass.table, key));
             }
@@ -199,8 +197,7 @@ impl Comparison {
         Ok((!ended).then_some(differing))
     }
 
-    /// Of rows that differed, each perhaps at another moment, those that differ still when the journal is
-    /// folded up to the moment in which they are looked at.
+    /// Those of the rows that still differ in one snapshot, up to which the journal is replayed.
     pub fn recheck(&mut self, suspects: Vec<(usize, Vec<String>)>) -> Result<Vec<Row>> {
         if suspects.is_empty() {
             return Ok(Vec::new());
@@ -226,8 +223,8 @@ impl Comparison {
     }
 }
 
-/// Examines the next entries of the journal, and folds those that are not folded yet: how many there were. Those that
-/// were trimmed meanwhile are folded by what they came to.
+/// Examines the next entries of the journal, applies those that are new, and returns how many were read. Entries that
+/// were compacted meanwhile are applied as compacted records.
 fn apply_page(
     moment: &ReadSnapshot<'_>,
     journal: &mut Examination,
@@ -241,8 +238,8 @@ fn apply_page(
     Ok(read)
 }
 
-/// Whether a row of the live directory stays as it is although the fold says otherwise: the journal has lost something
-/// of the app user, or of somebody it has to do with, and the record can be read.
+/// Whether a differing row is kept: the journal of the app user, or of one connected with it, has holes, and the record
+/// is readable.
 fn is_kept(
     [live, folded]: [&ReadSnapshot<'_>; 2],
     was: &Row,
@@ -261,19 +258,18 @@ fn is_kept(
     Ok(record.is_readable() || (was.cells.is_some() && is.cells.is_none()))
 }
 
-/// The rows that still differ of those with these keys, once nothing more can come: for whoever writes the
-/// live database.
+/// Those of the rows with these keys that still differ. For the worker, while nothing else writes.
 pub fn find_differing_rows(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
     let opened = Comparison::open(database).map_err(|error| Error::Unavailable(error.to_string()));
     opened?.recheck(keys.to_vec())
 }
 
-/// The app users whom rows are about.
-pub fn users(rows: &[Row]) -> BTreeSet<RecordKey> {
+/// The app users of rows.
+pub fn affected_users(rows: &[Row]) -> BTreeSet<RecordKey> {
     rows.iter().filter_map(Row::user).collect()
 }
 
-/// How far a comparison is.
+/// The position of a comparison.
 pub struct ComparisonCursor {
     table: usize,
     live: RowCursor,
@@ -291,7 +287,7 @@ impl ComparisonCursor {
     }
 }
 
-/// The rows of a table, read page by page.
+/// Reads the rows of a table page by page.
 struct RowCursor {
     table: usize,
     page: VecDeque<Row>,

@@ -19,7 +19,7 @@ use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
-use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, users};
+use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, affected_users};
 use crate::store::archive::Row;
 use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions, TABLES};
 use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
@@ -107,7 +107,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
         if found.is_empty() {
             continue;
         }
-        for key in users(&found) {
+        for key in affected_users(&found) {
             if differing.insert(key.clone()) {
                 let (app, id) = &key;
                 let id = if id.is_app() { "(what belongs to no app user)" } else { id.as_str() };

@@ -1,8 +1,8 @@
-//! After an upgrade: what the journal still has is learned again by the rules of this program.
+//! Rebuilds the directory in the background, after an upgrade that reads events by newer rules, and after damage.
 //!
-//! It is the fold that `rollcall rebuild` makes, beside the live directory and on a thread that gives way to the rest of
-//! the process. What the rules say otherwise now the worker replaces between two batches, and tells the feed. Killed, the
-//! next start begins again. What the journal no longer has stays as it came to be: the fold begins with the base.
+//! A thread of low priority replays the journal beside the live directory, as `rollcall rebuild` does. The worker
+//! replaces the rows that differ between two batches, and the feed reports the changes. After a kill, the next start
+//! begins again. The replay begins with the compacted records, so compacted entries keep their effect.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,15 +24,15 @@ use crate::store::sqlite::{DamagedTables, OpenError, SqliteReader, describe_hole
 use crate::store::{Error, Reader as _};
 
 /// Rows replaced in one transaction.
-const AT_ONCE: usize = 512;
-/// How long is waited before what could not be done is tried again.
+const ROWS_PER_JOB: usize = 512;
+/// Pause before a failed rebuild is tried again.
 const RETRY: Duration = Duration::from_secs(30);
-/// The same for the worker, which has no room now.
-const SOON: Duration = Duration::from_millis(500);
-/// How often it says how far it is.
-const WORD: Duration = Duration::from_secs(5);
+/// Pause before a full queue is tried again.
+const QUEUE_RETRY: Duration = Duration::from_millis(500);
+/// Interval of the log lines about progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The thread. Dropping it stops what it is at, and waits for that.
+/// The thread. Dropping this stops it and waits for its end.
 pub struct BackgroundRebuild {
     told: Option<Sender<()>>,
     stop: Arc<AtomicBool>,
@@ -40,11 +40,11 @@ pub struct BackgroundRebuild {
 }
 
 impl BackgroundRebuild {
-    /// Starts it. Where the directory was learned by the rules of this program, it waits until that is in doubt. To be
-    /// called within a runtime.
+    /// Starts it, within a runtime. If the directory was built by the present rules, the thread waits until damage is
+    /// found.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The thread cannot be started.
     pub fn start(
         database: &Path,
         queue: Queue,
@@ -75,7 +75,7 @@ impl Drop for BackgroundRebuild {
     }
 }
 
-/// Why it did not come to its end.
+/// Why a rebuild did not end.
 #[derive(Debug, thiserror::Error)]
 enum Unfinished {
     #[error(transparent)]
@@ -99,7 +99,7 @@ impl RebuildTask {
     fn run(&self, stop: &Arc<AtomicBool>) {
         loop {
             let is_damaged = self.damaged_tables.is_to_relearn();
-            let done = self.bring_up(is_damaged, stop);
+            let done = self.rebuild_if_needed(is_damaged, stop);
             self.metrics.to_relearn.set(0);
             if let Err(error) = done {
                 if is_damaged {
@@ -107,19 +107,19 @@ impl RebuildTask {
                 }
                 let is_over =
                     stop.load(Ordering::Acquire) || matches!(error, Unfinished::Submit(SubmitError::Closed));
-                if is_over || !self.waits(RETRY, &error) {
+                if is_over || !self.wait_to_retry(RETRY, &error) {
                     return;
                 }
-            } else if !self.is_asked_again() {
+            } else if !self.wait_for_damage() {
                 return;
             }
         }
     }
 
-    /// Waits until the journal is to be learned again; not so where the service ends.
-    fn is_asked_again(&self) -> bool {
+    /// Waits until damage asks for a rebuild; false if the service ends.
+    fn wait_for_damage(&self) -> bool {
         while !self.damaged_tables.is_to_relearn() {
-            if self.stopped.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
+            if self.stopped.recv_timeout(QUEUE_RETRY) != Err(RecvTimeoutError::Timeout) {
                 return false;
             }
         }
@@ -127,15 +127,15 @@ impl RebuildTask {
         true
     }
 
-    /// Of records that could not be read, those that can be now are in doubt no more.
-    fn look_again(&self, reader: &mut SqliteReader) -> Result<(), Error> {
+    /// Checks the records that were unreadable: those that are readable now are no longer damaged.
+    fn recheck_unreadable(&self, reader: &mut SqliteReader) -> Result<(), Error> {
         for row in self.damaged_tables.unreadable_rows() {
             if reader.is_readable(row)? {
                 self.damaged_tables.is_readable(row);
             } else {
                 tracing::error!(
                     row,
-                    "the record in row {row} of app_users cannot be read, nor learned again from the journal: restore a \
+                    "the record in row {row} of app_users is unreadable, and cannot be rebuilt from the journal: restore a \
                      backup"
                 );
             }
@@ -143,15 +143,15 @@ impl RebuildTask {
         Ok(())
     }
 
-    /// Waits; whether to go on afterwards.
-    fn waits(&self, time: Duration, error: &Unfinished) -> bool {
+    /// Waits before the next attempt; false if the service ends.
+    fn wait_to_retry(&self, time: Duration, error: &Unfinished) -> bool {
         let seconds = time.as_secs();
-        tracing::warn!(%error, "the journal is not learned again yet; it is tried again in {seconds} s: {error}");
+        tracing::warn!(%error, "the rebuild failed, will retry in {seconds} s: {error}");
         matches!(self.stopped.recv_timeout(time), Err(RecvTimeoutError::Timeout))
     }
 
-    /// Brings the directory to the rules of this program, if it is not there.
-    fn bring_up(&self, is_damaged: bool, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
+    /// Rebuilds the directory, if it was built by older rules or is damaged.
+    fn rebuild_if_needed(&self, is_damaged: bool, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
         let mut reader = SqliteReader::open(&self.database)?;
         let found = reader.rules()?;
         if found >= RULES_VERSION && !is_damaged {
@@ -159,37 +159,34 @@ impl RebuildTask {
         }
         let entries = reader.last()?.saturating_sub(reader.horizon()?.folded);
         drop(reader);
-        // Of older rules nothing of the base is another; records that are damaged may be in it alone.
+        // Older rules built the same compacted records; only damaged records may be in them alone.
         if entries > 0 || found == 0 {
             let began = Instant::now();
             let why = match is_damaged {
-                true => "records are not what the journal says",
-                false => "this program reads events by newer rules",
+                true => "records differ from the journal",
+                false => "this version reads events by newer rules",
             };
-            tracing::info!(
-                entries,
-                "{why}: {entries} entries of the journal are learned again, beside everything else"
-            );
-            let (users, rows) = self.learn_again(entries, stop)?;
+            tracing::info!(entries, "{why}: rebuilding from {entries} journal entries in the background");
+            let (users, rows) = self.rebuild(entries, stop)?;
             let seconds = began.elapsed().as_secs_f64();
             tracing::info!(
                 entries,
                 users,
                 rows,
                 seconds,
-                "the journal was learned again in {seconds:.1} s: {users} app users are known otherwise now, {rows} rows"
+                "rebuilt from the journal in {seconds:.1} s: {users} app users changed, {rows} rows"
             );
         }
         self.runtime.block_on(self.queue.set_rules(RULES_VERSION))?;
-        self.look_again(&mut SqliteReader::open(&self.database)?)?;
+        self.recheck_unreadable(&mut SqliteReader::open(&self.database)?)?;
         Ok(())
     }
 
-    /// Folds the journal, compares, and has the worker replace what differs: how many app users, and rows.
-    fn learn_again(&self, entries: u64, stop: &Arc<AtomicBool>) -> Result<(u64, u64), Unfinished> {
+    /// Replays the journal, and has the worker replace the rows that differ. Returns the numbers of app users and rows.
+    fn rebuild(&self, entries: u64, stop: &Arc<AtomicBool>) -> Result<(u64, u64), Unfinished> {
         let _scratch = RebuildFolder::take(&self.database)?;
         let open = || Comparison::open(&self.database).map(|opened| opened.stopped_by(stop.clone()));
-        // A fresh database says much of itself that is about no database of the operator's.
+        // Log lines of the fresh database would be taken for those of the live one.
         let quiet = tracing::subscriber::NoSubscriber::new();
         let mut comparison = tracing::subscriber::with_default(quiet, open)?;
         let (mut done, mut told) = (0, Instant::now());
@@ -197,9 +194,9 @@ impl RebuildTask {
         comparison.catch_up(&mut |steps| {
             done += steps;
             self.metrics.to_relearn.set((entries.saturating_sub(done)).max(1) as i64);
-            if told.elapsed() > WORD {
+            if told.elapsed() > PROGRESS_INTERVAL {
                 told = Instant::now();
-                tracing::info!(done, of = entries, "learning the journal again: {done} of {entries} entries");
+                tracing::info!(done, of = entries, "rebuilding: {done} of {entries} journal entries");
             }
         })?;
         let holes = comparison.holes();
@@ -207,7 +204,7 @@ impl RebuildTask {
             let holes = describe_holes(&holes);
             tracing::error!(
                 holes,
-                "the journal is damaged; app users of whom it has lost something stay as they are: {holes}"
+                "the journal is damaged; app users whose journal has holes keep their records: {holes}"
             );
         }
         let (mut pass, mut users, mut rows) = (ComparisonCursor::begin(), 0, 0);
@@ -217,9 +214,9 @@ impl RebuildTask {
             }
             let is_app_user = |row: &&Row| row.table == 0 && row.user().is_some_and(|(_, id)| !id.is_app());
             users += found.iter().filter(is_app_user).count() as u64;
-            // The worker goes on with the fold.
+            // The worker opens the same replay.
             drop(comparison);
-            for few in found.chunks(AT_ONCE) {
+            for few in found.chunks(ROWS_PER_JOB) {
                 rows += self.replace(few)? as u64;
             }
             comparison = open()?;
@@ -227,7 +224,7 @@ impl RebuildTask {
         Ok((users, rows))
     }
 
-    /// Has the worker replace rows, as soon as it has room.
+    /// Has the worker replace rows, as soon as its queue has room.
     fn replace(&self, rows: &[Row]) -> Result<usize, SubmitError> {
         let keys: Vec<_> = rows.iter().map(|row| (row.table, row.key.clone())).collect();
         loop {
@@ -235,7 +232,7 @@ impl RebuildTask {
             let replacing = self.queue.submit_repair(Box::new(move || find_differing_rows(&database, &keys)));
             match self.runtime.block_on(replacing) {
                 Err(SubmitError::QueueFull | SubmitError::Timeout) => {
-                    if self.stopped.recv_timeout(SOON) != Err(RecvTimeoutError::Timeout) {
+                    if self.stopped.recv_timeout(QUEUE_RETRY) != Err(RecvTimeoutError::Timeout) {
                         return Err(SubmitError::Closed);
                     }
                 }

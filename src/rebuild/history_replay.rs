@@ -1,4 +1,4 @@
-//! What events made different: the journal of app users, folded again in memory.
+//! Replays the journal of app users in memory, and reports what each event changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +10,11 @@ use crate::smooch::json::write_string;
 use crate::smooch::v1;
 use crate::store::Entry;
 
-/// What an event made different of what is shown of an app user.
+/// A member of an app user that an event changed.
 pub struct Difference {
-    /// Of whom.
+    /// The app user.
     pub user: SmoochId,
-    /// Its name; `_id` if the app user is part of another now, stands for itself again, or is gone.
+    /// Its name. `_id` if the app user was merged, unmerged or removed.
     pub member: String,
     /// JSON text.
     before: Option<String>,
@@ -38,53 +38,53 @@ impl Difference {
     }
 }
 
-/// A directory that learns from a journal again.
+/// A directory in memory, built from journal entries.
 pub struct HistoryReplay {
     app: AppId,
     directory: WorkingSet,
 }
 
 impl HistoryReplay {
-    /// Begins with what is known before the first entry.
+    /// Begins with the compacted records before the first entry.
     pub fn new(app: &AppId, base: Vec<(RecordKey, Record)>) -> Self {
         let mut directory = WorkingSet::whole(usize::MAX);
         base.into_iter().for_each(|(key, record)| directory.insert_whole(key, record));
         Self { app: app.clone(), directory }
     }
 
-    /// What is shown of an `_id`.
+    /// The view of an `_id`.
     pub fn view(&self, id: &SmoochId) -> Option<View> {
         self.directory.view(&self.app, id)
     }
 
-    /// The clients of the app user of an `_id` that somebody else has now.
+    /// The clients of the app user of an `_id` that another app user has now.
     pub(super) fn elsewhere(&self, id: &SmoochId) -> BTreeSet<ClientId> {
         self.directory.clients_held_elsewhere(&self.app, id)
     }
 
-    /// Who an `_id` is part of.
+    /// The merge group of an `_id`.
     pub(super) fn group(&self, id: &SmoochId) -> Option<MergeGroup<'_>> {
         self.directory.group(&self.app, id)
     }
 
-    /// What is known under an `_id`.
+    /// The record of an `_id`.
     pub(super) fn record(&self, id: &SmoochId) -> Option<&Record> {
         self.directory.record(&(self.app.clone(), id.clone()))
     }
 
-    /// Every client that somebody claims.
+    /// Every claimed client.
     pub fn claimed(&self) -> Vec<ClientId> {
         let claims = self.directory.entries().flat_map(|(_, entry)| entry.now.claims.keys());
         claims.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Learns an event, and no more than that.
+    /// Applies an event.
     pub fn apply(&mut self, event: &Event) {
-        // No group can be too large: it has no bound here.
+        // Groups have no size limit here, so this cannot fail.
         _ = self.directory.apply_event(&self.app, event);
     }
 
-    /// Learns the event of an entry; what that makes different of its app users, and of `others`.
+    /// Applies the event of an entry. Returns what it changed of its app users, and of `others`.
     pub fn apply_with_diff(&mut self, entry: &Entry, event: &Event, others: &[SmoochId]) -> EventDiff {
         let ids: BTreeSet<&SmoochId> = entry.users.iter().map(|(id, _)| id).chain(others).collect();
         let before: Vec<Option<View>> = ids.iter().map(|id| self.view(id)).collect();
@@ -110,7 +110,7 @@ impl HistoryReplay {
         EventDiff { changed: told, merges: merges.map(merge).collect() }
     }
 
-    /// The merges of the app users of an entry, into others and of others into them.
+    /// The merges of an entry's app users, in both directions.
     fn merges(&self, entry: &Entry) -> BTreeMap<(SmoochId, SmoochId), Register<Edge>> {
         let record = |id: &SmoochId| self.directory.record(&(self.app.clone(), id.clone()));
         let mut found = BTreeMap::new();
@@ -123,27 +123,27 @@ impl HistoryReplay {
     }
 }
 
-/// What an event came to.
+/// What an event changed.
 #[derive(Default)]
 pub struct EventDiff {
-    /// What is shown differently.
+    /// Changed members.
     pub changed: Vec<Difference>,
-    /// Who became one.
+    /// New merges.
     pub merges: Vec<Merge>,
 }
 
-/// Two that became one.
+/// A merge of two app users.
 pub struct Merge {
-    /// Who goes on.
+    /// The app user that stays.
     pub surviving: SmoochId,
-    /// Who is part of it.
+    /// The app user that is merged into it.
     pub discarded: SmoochId,
     reason: Reason,
 }
 
 impl Merge {
-    /// `{"surviving","discarded","reason","holds"?,"unmerged"?}`: the last two where it was looked up what
-    /// the two would be, `apart`.
+    /// `{"surviving","discarded","reason","holds"?,"unmerged"?}`. The last two only if the unmerged app users were
+    /// looked up, in `apart`.
     pub fn text(&self, apart: Option<&Option<(View, View)>>) -> String {
         let mut out = "{\"surviving\":".to_owned();
         write_string(self.surviving.as_str(), &mut out);

@@ -1,4 +1,4 @@
-//! The journal, learned once more from its first entry on.
+//! Replays a journal into a directory of its own.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,22 +10,21 @@ use crate::ingest::reapply::{load_compacted, reapply_events};
 use crate::store::sqlite::{OpenError, ReadSnapshot, Sqlite, SqliteReader, StoreOptions};
 use crate::store::{self, Entry, Error, Result, Seq, Store as _, Txn as _};
 
-/// Records of the base learned in one transaction.
+/// Compacted records loaded in one transaction.
 const PAGE: usize = 1024;
 
-/// The file beside the fold that names of whom the journal has lost something.
+/// The file beside the replay that lists the app users whose journal has holes.
 const LACKING: &str = "lacking.json";
 
-/// The event of a journal entry, read from its body by the parser of today.
+/// The event of a journal entry, parsed from its body by this version.
 ///
 /// # Errors
-/// [`Error::Hole`] if the body is not the one that the entry came in, or cannot be read any more.
+/// [`Error::Hole`] if the body is not that of the entry, or cannot be parsed any more.
 pub fn event(entry: &Entry, body: &[u8]) -> Result<Event> {
     store::event(entry, body, reparse_event)
 }
 
-/// A directory that learns from the journal of another. It keeps no journal of its own; how far it is
-/// stands where another directory keeps its clock.
+/// A directory without a journal, built from the journal of another. Its clock is the number of the last entry.
 pub struct JournalReplay {
     store: Sqlite,
     path: PathBuf,
@@ -33,7 +32,7 @@ pub struct JournalReplay {
 }
 
 impl JournalReplay {
-    /// Opens the fold of a live database in a folder. It goes on from where it was.
+    /// Opens the replay of a live database in a folder. An existing one continues where it ended.
     pub fn open(folder: &Path, live: &mut SqliteReader) -> std::result::Result<Self, OpenError> {
         let path = folder.join("directory.db");
         let (quarantine_rows, quarantine_bytes) = (0, 0);
@@ -52,8 +51,8 @@ impl JournalReplay {
         Ok(fold)
     }
 
-    /// Takes over what the trimmed entries came to, if some of them are not folded yet. All that was folded before is
-    /// in it.
+    /// Loads the compacted records, if entries were compacted that are not applied yet. The records include all that was
+    /// applied before.
     pub(super) fn take_base(&mut self, moment: &ReadSnapshot<'_>) -> Result<()> {
         let folded = moment.horizon()?.folded;
         if folded <= self.last && self.last > 0 {
@@ -71,17 +70,17 @@ impl JournalReplay {
         Ok(())
     }
 
-    /// The database file.
+    /// Its database file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The number of the last entry learned.
+    /// The number of the last applied entry.
     pub fn last(&self) -> Seq {
         self.last
     }
 
-    /// Learns the next entries, each with its event if that can be read, in one transaction.
+    /// Applies the next entries in one transaction, each with its event if that is readable.
     pub fn apply(&mut self, mut entries: Vec<(Entry, Option<Event>)>) -> Result<()> {
         let Some((last, _)) = entries.last() else { return Ok(()) };
         let last = last.seq;
@@ -91,7 +90,7 @@ impl JournalReplay {
         self.store.rest()
     }
 
-    /// The app users of whom the journal has lost something, if that was noted.
+    /// The app users whose journal has holes, if stored.
     pub(super) fn lacking(&self) -> std::result::Result<Option<BTreeSet<RecordKey>>, OpenError> {
         let path = self.path.with_file_name(LACKING);
         let read = || -> io::Result<Option<BTreeSet<RecordKey>>> {
@@ -103,7 +102,7 @@ impl JournalReplay {
         read().map_err(|error| OpenError::Io { path: path.clone(), error })
     }
 
-    /// Notes of whom the journal has lost something, for whoever goes on with this fold.
+    /// Stores the app users whose journal has holes, for a later [`Self::open`].
     pub(super) fn note_lacking(&self, lacking: &BTreeSet<RecordKey>) -> Result<()> {
         let text = serde_json::to_vec(lacking).map_err(|error| Error::Unavailable(error.to_string()))?;
         let written = std::fs::write(self.path.with_file_name(LACKING), text);

@@ -1,5 +1,5 @@
-//! Which event each value of an app user is from: the one with which its record came to say it. A merge says
-//! nothing of a person; it only shows what was said before.
+//! Which event set each value of an app user: the first after which its record had it. A merge sets no values, it only
+//! shows those that are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use super::history_replay::HistoryReplay;
 use crate::domain::{ClientId, Event, Field, Record, SmoochId, View};
 use crate::store::{Entry, Seq};
 
-/// What is known of the events of an app user and of everybody merged into it, each event as a `S`.
+/// The events that set the values of an app user and of all merged into it. `S` is an event.
 pub struct Sources<S> {
     of: SmoochId,
     said: BTreeMap<(SmoochId, ValueKey), S>,
     clients: BTreeMap<SmoochId, (Seq, S)>,
-    /// Somebody else took a client, or gave it back.
+    /// The last event by which another app user took a client or released it.
     taken: Option<(Seq, S)>,
     flags: BTreeMap<(SmoochId, Flag), (Seq, S)>,
 }
 
-/// Whose word on a field it is.
+/// A field, as reported by Smooch or overridden by our API.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum ValueKey {
     Smooch(Field),
@@ -31,13 +31,13 @@ enum Flag {
 }
 
 impl<S: Clone> Sources<S> {
-    /// Nothing yet, of this `_id`.
+    /// No events yet, for this `_id`.
     pub fn of(id: &SmoochId) -> Self {
         let (said, clients, flags) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { of: id.clone(), said, clients, taken: None, flags }
     }
 
-    /// Lets the directory learn an entry, and notes what of it came with that.
+    /// Applies an entry to the directory, and records the values that it set.
     pub fn apply(&mut self, fold: &mut HistoryReplay, entry: &Entry, event: &Event, source: &S) {
         let ids: Vec<&SmoochId> = entry.users.iter().map(|(id, _)| id).collect();
         let record = |fold: &HistoryReplay, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
@@ -50,7 +50,7 @@ impl<S: Clone> Sources<S> {
         let now = fold.view(&self.of);
         let same = |one: &View, two: &View| (&one.id, &one.aliases) == (&two.id, &two.aliases);
         let both = shown.zip(now).filter(|(shown, now)| same(shown, now));
-        // Two merges of one pair may show other clients of the same app users: that is not from the merge.
+        // Two merges of a pair may show other clients of the same app users; no event set those.
         if both.is_some_and(|(shown, now)| shown.clients != now.clients)
             && fold.elsewhere(&self.of) != elsewhere
         {
@@ -82,8 +82,7 @@ impl<S: Clone> Sources<S> {
         }
     }
 
-    /// Each member that is shown of the app user, by its name, with the event it is from; without those of which that
-    /// is not known any more.
+    /// The event that set each member of the view, by the member's name, as far as it is known.
     pub fn shown(&self, fold: &HistoryReplay) -> BTreeMap<String, S> {
         let (Some(view), Some(group)) = (fold.view(&self.of), fold.group(&self.of)) else {
             return BTreeMap::new();

@@ -107,12 +107,12 @@ fn what_the_journal_has_is_learned_by_the_new_rules_and_the_rest_stays() {
         let program = home.start();
         assert_eq!(program.webhook(first_message("meanwhile", 1_600_000_000.0)).status, 200);
         let entries = if version == 3 { 23 } else { 24 };
-        let said = program.wait_for_log("of the journal are learned again");
+        let said = program.wait_for_log("journal entries in the background");
         // The one that came meanwhile may be among them.
-        let says = |entries: usize| said.contains(&format!("{entries} entries"));
+        let says = |entries: usize| said.contains(&format!("from {entries} journal entries"));
         assert!(says(entries) || says(entries + 1), "{said}");
-        let ended = program.wait_for_log("the journal was learned again in");
-        assert!(ended.contains("3 app users are known otherwise now"), "{ended}");
+        let ended = program.wait_for_log("rebuilt from the journal in");
+        assert!(ended.contains("3 app users changed"), "{ended}");
         for n in 0..3 {
             let found = program.app_user(&format!("hidden {n}"));
             assert!(found.status == 200 && found.text.contains("Hildegard"), "{found:?}");
@@ -134,7 +134,7 @@ fn what_the_journal_has_is_learned_by_the_new_rules_and_the_rest_stays() {
         let program = home.start();
         assert_eq!(program.webhook(first_message("afterwards", 1_600_000_000.0)).status, 200);
         let log = program.stop();
-        assert!(!log.contains("learned again"), "once: {log}");
+        assert!(!log.contains("rebuilding from"), "once: {log}");
     }
 }
 
@@ -144,7 +144,7 @@ fn killed_while_it_learns_again_it_begins_again_and_ends_equal() {
     for n in 0..4 {
         let program = home.start();
         if n % 2 == 0 {
-            program.wait_for_log("of the journal are learned again");
+            program.wait_for_log("journal entries in the background");
         }
         program.kill();
     }
@@ -167,5 +167,5 @@ fn a_database_of_this_program_has_nothing_to_learn_again() {
     program.stop();
     let program = home.start();
     messages(&program, &["somebody else"]);
-    assert!(!program.stop().contains("learned again"));
+    assert!(!program.stop().contains("rebuilding from"));
 }

@@ -107,7 +107,7 @@ fn records_that_are_lost_are_learned_again() {
         let home = copy_of(&lived);
         damage(&home, sql);
         let program = home.start();
-        program.wait_for_log("the journal was learned again");
+        program.wait_for_log("rebuilt from the journal");
         until(sql, || program.get("/v1/appusers?sort=lastSeen").status == 200);
         assert_eq!(lists(&program), before, "{sql}");
         is_whole(&home, Some(&program), sql);
@@ -117,7 +117,7 @@ fn records_that_are_lost_are_learned_again() {
         let program = home.start();
         damage(&home, sql);
         messages(&program, &["new", "newer", "new"]);
-        program.wait_for_log("the journal was learned again");
+        program.wait_for_log("rebuilt from the journal");
         run(&home, &program, &["rebuild"]).well();
         is_whole(&home, Some(&program), sql);
         for id in ["new", "newer"] {
