@@ -184,7 +184,7 @@ pub trait Store: Send {
     /// Told of an error of a transaction: what is damaged may be put in order later.
     fn note(&mut self, _error: &Error) {}
 
-    /// Notes by which version of its rules the directory was learned; see [`crate::domain::RULES`].
+    /// Notes by which version of its rules the directory was learned; see [`crate::domain::RULES_VERSION`].
     ///
     /// # Errors
     /// The database cannot be written.
