@@ -10,7 +10,7 @@ mod sightings;
 
 use serde_json::{Value, json};
 
-use crate::at_hand::run_alone;
+use crate::operator_commands::run_alone;
 use crate::support::{APP, Home, Program};
 
 /// One v1 body: a trigger, and what comes with it.

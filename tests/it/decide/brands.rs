@@ -54,7 +54,7 @@ fn meant(live: &Live) -> Vec<Option<SmoochId>> {
 }
 
 proptest! {
-    #![proptest_config(crate::histories::cases(20))]
+    #![proptest_config(crate::convergence::cases(20))]
 
     #[test]
     fn whom_a_name_means_does_not_depend_on_the_order(

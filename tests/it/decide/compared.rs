@@ -133,7 +133,7 @@ fn ends() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(crate::histories::cases(100))]
+    #![proptest_config(crate::convergence::cases(100))]
 
     #[test]
     fn whatever_is_stored_means_row_by_row_what_the_journal_says(

@@ -44,7 +44,7 @@ fn equal(one: &WorkingSet, other: &WorkingSet) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(crate::histories::cases(4))]
+    #![proptest_config(crate::convergence::cases(4))]
 
     #[test]
     fn what_is_exported_and_imported_is_the_same_directory(

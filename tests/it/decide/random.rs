@@ -302,7 +302,7 @@ fn was_removed(live: &Live, id: &SmoochId) -> bool {
 }
 
 proptest! {
-    #![proptest_config(crate::histories::cases(1))]
+    #![proptest_config(crate::convergence::cases(1))]
 
     #[test]
     fn whatever_is_asked_and_told_every_answer_holds(steps in steps(14)) {

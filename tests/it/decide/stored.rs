@@ -268,7 +268,7 @@ fn a_device_whose_holder_is_deleted_falls_to_the_next_alone() {
 }
 
 proptest! {
-    #![proptest_config(crate::histories::cases(50))]
+    #![proptest_config(crate::convergence::cases(50))]
 
     #[test]
     fn whatever_is_asked_and_told_in_batches_of_any_size_is_stored_as_the_journal_has_it(

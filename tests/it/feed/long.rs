@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::api;
 use super::follower::{Copy, Stream, number as number_of};
 use super::rules::{Follower, Step, WAYS};
-use crate::at_hand::run;
 use crate::backup::printed;
 use crate::crash::traffic::{Rng, Sender};
 use crate::crash::{number, seed};
+use crate::operator_commands::run;
 use crate::support::{APP, Home, Program, basic, first_message, request, until};
 
 /// Reads from wherever the program is now, until the end is set and nothing is left.

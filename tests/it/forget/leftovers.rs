@@ -7,8 +7,8 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 
 use super::{CANARY, erase, message, ok};
-use crate::at_hand::{command, run, run_alone};
 use crate::feed::api;
+use crate::operator_commands::{command, run, run_alone};
 use crate::support::{Home, Program, until};
 
 fn live(home: &Home) -> Program {

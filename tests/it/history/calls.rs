@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::at_hand::{run, run_alone};
 use crate::forget::CANARY;
 use crate::forget::traces::Traces;
+use crate::operator_commands::{run, run_alone};
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, signed_with};
 
 const INNER: [&str; 8] =

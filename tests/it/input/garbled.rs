@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::at_hand::run_alone;
 use crate::feed::api;
+use crate::operator_commands::run_alone;
 use crate::support::{APP, Home, encoded};
 
 /// As JSON escapes them, and as they are shown in a name.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::update;
-use crate::at_hand::{run, run_alone};
+use crate::operator_commands::{run, run_alone};
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, first_message, request};
 
 const MARK: &str = "\u{feff}";

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::joined;
 use super::people::People;
-use crate::at_hand::{Ran, messages, run, run_alone};
 use crate::feed::api;
+use crate::operator_commands::{Ran, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, what somebody did to it, and whether the next start makes it anew without being asked.

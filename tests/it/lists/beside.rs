@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::joined;
-use crate::at_hand::{messages, run};
+use crate::operator_commands::{messages, run};
 use crate::support::{Home, Program, first_message, until};
 
 /// More rows than a start makes anew before it is ready.

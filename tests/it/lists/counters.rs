@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::anew::{DAMAGES, copy_of, damage, is_whole, lived};
-use crate::at_hand::{messages, run};
 use crate::feed::api;
 use crate::feed::follower::Copy;
+use crate::operator_commands::{messages, run};
 use crate::support::{Home, Program, first_message, until};
 
 /// What of `DAMAGES` is about what is remembered.

@@ -3,9 +3,9 @@
 
 use super::anew::{copy_of, damage, is_whole, lived, names};
 use super::people::People;
-use crate::at_hand::{messages, run, run_alone};
 use crate::feed::api;
 use crate::feed::follower::Copy;
+use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{Home, Program, first_message, until};
 
 /// What is lost of the feed.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::anew::{copy_of, damage, doctor, is_whole, lists, lived, names};
-use crate::at_hand::{messages, run, run_alone};
+use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// Three app users, each with a name.

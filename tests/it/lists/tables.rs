@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::anew::{copy_of, damage, doctor, is_whole, lived, names};
-use crate::at_hand::{messages, run, run_alone};
+use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{Home, first_message, until};
 
 /// What becomes of a table that is lost.

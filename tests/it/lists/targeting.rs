@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{joined, joined_in_v2};
-use crate::at_hand::run;
+use crate::operator_commands::run;
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, basic, encoded};
 
 /// Everybody who fits, asked for in every way there is; all ways agree.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{APP, Home, Program, app, ask, done, id, look_up, message, refused, start_as, token, told, user};
-use crate::at_hand::run;
+use crate::operator_commands::run;
 
 /// Somebody who will be gone, and whose `_id` is the name of somebody else.
 const X: &str = "5d7c0b3f0000000000000005";

@@ -4,10 +4,10 @@ use std::sync::mpsc::Receiver;
 
 use super::Walk;
 use super::person::Person;
-use crate::at_hand::{Ran, run, run_alone};
 use crate::backup::printed;
 use crate::crash::ledger::Ledger;
 use crate::crash::traffic::{Rng, Sent};
+use crate::operator_commands::{Ran, run, run_alone};
 use crate::support::{Program, first_message, until};
 
 /// The app of these walks, in settings that are not empty.

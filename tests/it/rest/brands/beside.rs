@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::{start, start_as, token};
 use super::{APP, Home, app, conflict, everybody, said, two, v2};
-use crate::at_hand::run;
+use crate::operator_commands::run;
 
 #[test]
 fn a_device_that_one_of_them_has_says_whom_it_means() {

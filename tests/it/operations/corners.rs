@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use super::newer::every_command;
-use crate::at_hand::{Ran, command, messages, run, run_alone};
+use crate::operator_commands::{Ran, command, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
 const PERSON: &str = "{\"_id\":\"x\"}\n";

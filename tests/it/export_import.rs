@@ -1,4 +1,4 @@
-//! The directory taken elsewhere: exported, imported, streamed.
+//! Export, import and streamed lists.
 
 mod lists;
 mod quotes;
@@ -7,7 +7,7 @@ mod whole;
 
 use std::path::PathBuf;
 
-use crate::at_hand::{Ran, run};
+use crate::operator_commands::{Ran, run};
 use crate::support::{Home, Program};
 
 /// Writes a file to be imported.

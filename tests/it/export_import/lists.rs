@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::at_hand::{messages, post, run_alone};
+use crate::operator_commands::{messages, post, run_alone};
 use crate::support::{APP, request};
 
 /// A webhook that tells an app user's name at a moment.

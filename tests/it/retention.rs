@@ -1,4 +1,4 @@
-//! What is kept long enough goes, a little at a time, and the directory stays.
+//! Retention deletes old rows in small steps, and the directory stays the same.
 
 use rollcall::store::Reader;
 use rollcall::store::sqlite::SqliteReader;

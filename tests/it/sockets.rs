@@ -1,4 +1,4 @@
-//! Bytes on a socket: slow, lying, ambiguous or too many of them.
+//! Requests on a raw socket: slow, malformed, ambiguous or too large.
 
 mod framing;
 mod patience;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::at_hand::{messages, post, run_alone};
+use crate::operator_commands::{messages, post, run_alone};
 use crate::support::{APP, KEY_ID, KEY_SECRET, basic, encoded, first_message, fixtures};
 
 /// A directory of webhooks and calls: merged, unmerged, removed, made here, secured, on devices.

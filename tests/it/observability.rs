@@ -1,4 +1,4 @@
-//! What whoever runs it can see: metrics, the rules and pictures over them, silence, requests in the log.
+//! Metrics, alert rules and dashboards over them, silent apps, and request ids in the log.
 
 mod requests;
 mod rules;

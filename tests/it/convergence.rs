@@ -1,4 +1,4 @@
-//! Histories at random: whatever is said, in whatever order, the directory shows what the model shows.
+//! Random histories: in any order of events, the directory shows what the model shows.
 //!
 //! Few users, clients, values and times, so that everything collides with everything. The first
 //! property and the batches run over `ROLLCALL_HISTORIES` histories (20,000), the others over a tenth.

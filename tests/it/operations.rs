@@ -1,4 +1,4 @@
-//! What whoever runs it relies on: reloading, the watchdog, the doctor, exit codes, files for systemd and Docker.
+//! Reload, watchdog, doctor, exit codes, files for systemd and Docker.
 
 mod container;
 mod corners;

@@ -1,4 +1,4 @@
-//! The journal at hand: looked at, replayed, redriven, followed and folded again, from the command line.
+//! Commands on the journal and the quarantine: show, replay, retry, tail and rebuild.
 
 mod apps;
 mod gone;

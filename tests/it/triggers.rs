@@ -1,4 +1,4 @@
-//! What each trigger says: from the body to the facts, as a table.
+//! The facts that each trigger is parsed into, as a table.
 
 use rollcall::domain::{Event, Fact, Mention, Part};
 use rollcall::smooch::{BodyLimits, PayloadVersion, parse_webhook};

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::at_hand::{messages, run};
+use crate::operator_commands::{messages, run};
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, PATIENCE, Program, basic};
 
 /// A chunked body put together; it must be complete.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::at_hand::{Ran, messages, run_alone};
+use crate::operator_commands::{Ran, messages, run_alone};
 use crate::support::Home;
 
 /// How each command is called so that it would use the database of the settings, and what it ends with where that is
