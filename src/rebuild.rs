@@ -100,7 +100,8 @@ impl Comparison {
         let mut live = SqliteReader::open(database)?;
         let replay = JournalReplay::open(&rebuild_folder(database), &mut live)?;
         let lacking = replay.lacking()?;
-        let journal = lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(replay.last()));
+        let journal =
+            lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(replay.last()));
         let (replayed, kept, stop) = (SqliteReader::open(replay.path())?, BTreeSet::new(), Arc::default());
         Ok(Self { live, replay, replayed, journal, lacking, kept, stop })
     }
