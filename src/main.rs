@@ -22,10 +22,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version, about, after_help = EXIT_CODES)]
 struct Cli {
-    /// The file of settings; without it, config.toml in the working directory if there is one
+    /// Settings file; by default config.toml in the working directory, if it exists
     #[arg(long, short, env = "ROLLCALL_CONFIG", value_name = "PATH")]
     config: Option<PathBuf>,
-    /// Sets one key of the settings, such as server.listen=127.0.0.1:9000 or, for a list,
+    /// Set one key of the settings, such as server.listen=127.0.0.1:9000 or, for a list,
     /// 'server.cors_origins=["*"]'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     set: Vec<(String, String)>,
@@ -33,49 +33,49 @@ struct Cli {
     command: Option<CliCommand>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage, 69 a dependency is unavailable, 74 input or \
-                          output, 78 settings.\nThe settings are explained in the shipped config.toml.";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 usage, 69 a dependency is unavailable, 74 input or \
+                          output, 78 settings.\nThe shipped config.toml explains the settings.";
 
 #[derive(Subcommand)]
 enum CliCommand {
-    /// Receives webhooks and answers look-ups, until SIGTERM or SIGINT; the default
+    /// Receive webhooks and serve the API until SIGTERM or SIGINT; the default
     Serve,
-    /// Posts recorded payloads to a running target, signed as Smooch does
+    /// Post recorded payloads to a webhook target, signed as Smooch does
     Replay(replay::ReplayArgs),
-    /// Erases a person for good, from the directory and from the journal
+    /// Erase a person permanently from the directory and the journal
     Erase(erase::EraseArgs),
-    /// Prints a JWT signed with a key of an app
+    /// Print a JWT signed with a key of an app
     Token(token::TokenArgs),
-    /// Names every problem of the settings
+    /// Report every problem of the settings
     CheckConfig,
-    /// Copies the database to a file, checked, while the service goes on
+    /// Write a verified copy of the database, beside a running service
     Backup(backup::BackupArgs),
-    /// Puts a backup where the service will find it
+    /// Restore the database from a backup
     Restore(restore::RestoreArgs),
-    /// Says whether a database or a backup is whole, and what it shows
+    /// Verify a database or a backup
     Verify(verify::VerifyArgs),
-    /// Names what is wrong here or may go wrong, and what to do about it
+    /// Diagnose the installation and propose remedies
     Doctor(doctor::DoctorArgs),
-    /// Says whether the service would take a webhook now; exits 69 if not
-    #[command(after_help = "Example:\n  rollcall check-health && echo it takes webhooks")]
+    /// Check that the service accepts webhooks; exits 69 if not
+    #[command(after_help = "Example:\n  rollcall check-health && echo accepts webhooks")]
     CheckHealth,
-    /// Prints what makes a shell complete this command line
+    /// Print a completion script for a shell
     Completions(describe::CompletionsArgs),
-    /// Prints the manual page, or writes a page for each command
+    /// Print the manual page, or write one page per command
     Man(describe::ManArgs),
-    /// Looks at what came in, and sends it again
+    /// List, show or replay entries of the journal
     #[command(subcommand)]
     Journal(journal::JournalCommand),
-    /// Looks at bodies that could not be used, uses them after all, or gives them up
+    /// List, retry or delete quarantined webhook bodies
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
-    /// Prints what comes in, as it comes
+    /// Print new journal entries as they arrive
     Tail(tail::TailArgs),
-    /// Writes the directory as lines of JSON, for another rollcall, or as a table
+    /// Export the directory as NDJSON, for another rollcall, or as CSV
     Export(export::ExportArgs),
-    /// Takes in what an export, or any list, tells of app users
+    /// Import app users from an export, NDJSON or CSV
     Import(import::ImportArgs),
-    /// Compares the directory with what the journal says, and puts right what differs
+    /// Compare the directory with the journal, and repair differences
     Rebuild(rebuild::RebuildArgs),
 }
 
@@ -85,7 +85,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl Cli {
-    /// The command line, with `--config` and `--set` before and behind every subcommand.
+    /// The command line, with `--config` and `--set` before and after every subcommand.
     fn grammar() -> clap::Command {
         let grammar = Self::command();
         let everywhere: Vec<Arg> = grammar.get_arguments().cloned().collect();
@@ -96,7 +96,7 @@ impl Cli {
         let mut grammar = Self::grammar();
         let matches = grammar.try_get_matches_from_mut(std::env::args_os())?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))?;
-        // clap's own global arguments would lose what stands before the subcommand.
+        // clap's global arguments would drop those before the subcommand.
         let mut named = usize::from(is_on_the_line(&matches));
         let mut level = &matches;
         while let Some((_, below)) = level.subcommand() {
@@ -115,12 +115,12 @@ impl Cli {
     }
 }
 
-/// A command whose subcommands, at every depth, also take these.
+/// Adds these arguments to the subcommands of a command, at every depth.
 fn below(command: clap::Command, everywhere: &[Arg]) -> clap::Command {
     command.mut_subcommands(|sub| below(sub.args(everywhere), everywhere))
 }
 
-/// Whether `--config` stands on this level of the command line; it may be of the environment.
+/// Whether `--config` is on this level of the command line, rather than from the environment.
 fn is_on_the_line(level: &ArgMatches) -> bool {
     level.value_source("config") == Some(ValueSource::CommandLine)
 }
@@ -132,7 +132,7 @@ fn main() -> ExitCode {
     };
     let loaded = Settings::load(cli.config.as_deref(), &cli.set);
     let ran = match (cli.command.unwrap_or(CliCommand::Serve), loaded) {
-        // These do without settings, or say themselves what is wrong with them.
+        // These work without settings, or report their problems themselves.
         (CliCommand::CheckConfig, loaded) => check_config::run(&loaded),
         (CliCommand::Doctor(args), loaded) => waited_for(doctor::run(&args, &loaded, cli.config.clone())),
         (CliCommand::Completions(args), _) => describe::completions(&args, Cli::grammar()).map(done),
@@ -159,7 +159,7 @@ fn main() -> ExitCode {
         (CliCommand::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
         (CliCommand::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
-    // What is still in memory would be lost without a word.
+    // A failed flush must not go unnoticed.
     let printed = ran.and_then(|code| {
         io::stdout().flush()?;
         Ok(code)
@@ -167,7 +167,7 @@ fn main() -> ExitCode {
     printed.unwrap_or_else(|error| exit::failed(&error))
 }
 
-/// Prints the help, the version, or what is wrong with the command line.
+/// Prints the help, the version, or an error of the command line.
 fn show(said: &clap::Error) -> ExitCode {
     match said.print() {
         // A closed stderr is ignored.
@@ -177,7 +177,7 @@ fn show(said: &clap::Error) -> ExitCode {
     }
 }
 
-/// What a command that waits comes to.
+/// Runs an asynchronous command.
 fn waited_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     server::block_on(command)?
 }

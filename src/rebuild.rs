@@ -84,8 +84,8 @@ impl Drop for RebuildFolder {
 /// differing: they may contain what the journal has lost.
 pub struct Comparison {
     live: SqliteReader,
-    fold: JournalReplay,
-    folded: SqliteReader,
+    replay: JournalReplay,
+    replayed: SqliteReader,
     journal: Examination,
     /// The app users whose journal has holes, once all of it is examined.
     lacking: Option<BTreeSet<RecordKey>>,
@@ -98,11 +98,12 @@ impl Comparison {
     /// Opens both. An existing replay continues where it ended.
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
         let mut live = SqliteReader::open(database)?;
-        let fold = JournalReplay::open(&rebuild_folder(database), &mut live)?;
-        let lacking = fold.lacking()?;
-        let journal = lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(fold.last()));
-        let (folded, kept, stop) = (SqliteReader::open(fold.path())?, BTreeSet::new(), Arc::default());
-        Ok(Self { live, fold, folded, journal, lacking, kept, stop })
+        let replay = JournalReplay::open(&rebuild_folder(database), &mut live)?;
+        let lacking = replay.lacking()?;
+        let journal =
+            lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(replay.last()));
+        let (replayed, kept, stop) = (SqliteReader::open(replay.path())?, BTreeSet::new(), Arc::default());
+        Ok(Self { live, replay, replayed, journal, lacking, kept, stop })
     }
 
     /// The same, but setting `stop` ends it with [`Error::Interrupted`].
@@ -116,7 +117,7 @@ impl Comparison {
 
     /// The number of the last replayed entry.
     pub fn seq(&self) -> Seq {
-        self.fold.last()
+        self.replay.last()
     }
 
     /// The holes of the journal, as far as it is examined.
@@ -131,7 +132,7 @@ impl Comparison {
 
     /// The work left: journal entries to replay, and rows of the live directory to compare.
     pub fn size(&mut self) -> Result<(u64, u64)> {
-        let entries = self.live.last()?.saturating_sub(self.fold.last());
+        let entries = self.live.last()?.saturating_sub(self.replay.last());
         let rows = (0..TABLES.len()).map(|table| self.live.count_rows(table)).sum::<Result<u64>>()?;
         Ok((entries, rows))
     }
@@ -143,7 +144,7 @@ impl Comparison {
         loop {
             self.check_stopped()?;
             let moment = self.live.read_snapshot()?;
-            let page = apply_page(&moment, &mut self.journal, &mut self.fold)?;
+            let page = apply_page(&moment, &mut self.journal, &mut self.replay)?;
             progress(page as u64);
             rounds += usize::from(page < BATCH);
             if page < FEW || rounds > ROUNDS {
@@ -159,14 +160,14 @@ impl Comparison {
     /// Examines the rest of the journal, and whether the entries exist that the records refer to.
     fn examine(&mut self) -> Result<()> {
         let moment = self.live.read_snapshot()?;
-        while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
+        while apply_page(&moment, &mut self.journal, &mut self.replay)? > 0 {}
         moment.examine_end(&mut self.journal)?;
         drop(moment);
         while self.live.read_snapshot()?.examine_records(&mut self.journal, PAGE, reparse_event)? > 0 {
             self.check_stopped()?;
         }
         let lacking = self.journal.lacking().clone();
-        self.fold.note_lacking(&lacking)?;
+        self.replay.note_lacking(&lacking)?;
         self.lacking = Some(lacking);
         Ok(())
     }
@@ -180,12 +181,12 @@ impl Comparison {
     ) -> Result<Option<Vec<Row>>> {
         let mut suspects = Vec::new();
         while pass.table < TABLES.len() && suspects.len() < SUSPECTS {
-            let (was, is) = (pass.live.peek(&mut self.live)?, pass.folded.peek(&mut self.folded)?);
+            let (was, is) = (pass.live.peek(&mut self.live)?, pass.replayed.peek(&mut self.replayed)?);
             let Some(key) = was.into_iter().chain(is).map(|row| &row.key).min().cloned() else {
                 *pass = ComparisonCursor::of(pass.table + 1);
                 continue;
             };
-            let (was, is) = (pass.live.take(&key), pass.folded.take(&key));
+            let (was, is) = (pass.live.take(&key), pass.replayed.take(&key));
             progress(u64::from(was.is_some()));
             self.check_stopped()?;
             if !was.zip(is).is_some_and(|(was, is)| was.says_the_same_as(&is)) {
@@ -204,16 +205,16 @@ impl Comparison {
         }
         self.catch_up(&mut |_| ())?;
         let moment = self.live.read_snapshot()?;
-        while apply_page(&moment, &mut self.journal, &mut self.fold)? > 0 {}
-        let folded = self.folded.read_snapshot()?;
+        while apply_page(&moment, &mut self.journal, &mut self.replay)? > 0 {}
+        let replayed = self.replayed.read_snapshot()?;
         let lacking = self.journal.lacking().iter().chain(self.lacking.iter().flatten()).cloned().collect();
         let mut differing = Vec::new();
         for (table, key) in suspects {
-            let (was, is) = (moment.row(table, &key)?, folded.row(table, &key)?);
+            let (was, is) = (moment.row(table, &key)?, replayed.row(table, &key)?);
             if was.says_the_same_as(&is) {
                 continue;
             }
-            if is_kept([&moment, &folded], &was, &is, &lacking)? {
+            if is_kept([&moment, &replayed], &was, &is, &lacking)? {
                 self.kept.extend(was.user());
             } else {
                 differing.push(is);
@@ -228,20 +229,20 @@ impl Comparison {
 fn apply_page(
     moment: &ReadSnapshot<'_>,
     journal: &mut Examination,
-    fold: &mut JournalReplay,
+    replay: &mut JournalReplay,
 ) -> Result<usize> {
-    fold.take_base(moment)?;
+    replay.take_base(moment)?;
     let mut page = moment.examine(journal, BATCH, reparse_event)?;
     let read = page.len();
-    let folded = page.partition_point(|(entry, _)| entry.seq <= fold.last());
-    fold.apply(page.split_off(folded))?;
+    let replayed = page.partition_point(|(entry, _)| entry.seq <= replay.last());
+    replay.apply(page.split_off(replayed))?;
     Ok(read)
 }
 
 /// Whether a differing row is kept: the journal of the app user, or of one connected with it, has holes, and the record
 /// is readable.
 fn is_kept(
-    [live, folded]: [&ReadSnapshot<'_>; 2],
+    [live, replayed]: [&ReadSnapshot<'_>; 2],
     was: &Row,
     is: &Row,
     lacking: &BTreeSet<RecordKey>,
@@ -250,7 +251,7 @@ fn is_kept(
     let (ids, clients) = (std::slice::from_ref(&id), was.clients());
     let is_touched = lacking.contains(&(app.clone(), id.clone()))
         || live.reaches(&app, ids, &clients, lacking)?
-        || folded.reaches(&app, ids, &clients, lacking)?;
+        || replayed.reaches(&app, ids, &clients, lacking)?;
     if !is_touched {
         return Ok(false);
     }
@@ -273,7 +274,7 @@ pub fn affected_users(rows: &[Row]) -> BTreeSet<RecordKey> {
 pub struct ComparisonCursor {
     table: usize,
     live: RowCursor,
-    folded: RowCursor,
+    replayed: RowCursor,
 }
 
 impl ComparisonCursor {
@@ -283,7 +284,7 @@ impl ComparisonCursor {
     }
 
     fn of(table: usize) -> Self {
-        Self { table, live: RowCursor::new(table), folded: RowCursor::new(table) }
+        Self { table, live: RowCursor::new(table), replayed: RowCursor::new(table) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The running service of the settings, asked for what only it may change.
+//! A client of the admin listener, for changes that only the running service may make.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Once;
@@ -12,45 +12,45 @@ use tokio::net::TcpStream;
 use super::{CommandError, database};
 use crate::config::Settings;
 
-/// Far longer than the service takes to answer, be it with a refusal.
+/// Time limit of a request, far above the time of any answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A service that is well answers far sooner.
+/// Time limit of a health check.
 const WELL_WITHIN: Duration = Duration::from_secs(5);
 
-/// How often something is asked that the service has no room for, and how long is waited between.
+/// Attempts while the service answers 503, and the pause between them.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Why it cannot be told where the service listens.
+/// The reason for an unknown address of the service.
 pub(super) const ANY_PORT: &str =
-    "server.admin_listen has port 0, which is any free one: say which with --set";
+    "server.admin_listen has port 0, which is any free one: set the port with --set";
 
-/// The admin listener.
+/// A client of the admin listener.
 pub(super) struct AdminClient {
     client: Client,
     base: String,
 }
 
-/// An answer: its status, and its JSON.
+/// An answer.
 pub(super) struct AdminResponse {
     pub(super) status: u16,
     pub(super) json: Value,
-    /// When to ask again, as it says itself.
+    /// `Retry-After`.
     pub(super) again_in: Option<Duration>,
 }
 
 impl AdminResponse {
-    /// What a refusal says.
+    /// The text of a refusal.
     pub(super) fn refusal(&self) -> String {
         let said = self.json.pointer("/error/description").and_then(Value::as_str);
-        format!("{} {}", self.status, said.unwrap_or("without a word on why"))
+        format!("{} {}", self.status, said.unwrap_or("no reason given"))
     }
 }
 
 impl AdminClient {
     /// # Errors
-    /// It cannot be told where it listens, or no service of this program can have the database.
+    /// The address is unknown, or the database belongs to a newer program.
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         database::refuse_newer(settings)?;
         let admin = reached_at(settings.server.admin_listen)
@@ -58,10 +58,10 @@ impl AdminClient {
         Self::at(&format!("http://{admin}"))
     }
 
-    /// The service whose admin listener is reached at this address.
+    /// A client for this address.
     ///
     /// # Errors
-    /// There is no HTTP client.
+    /// The HTTP client cannot be created.
     pub(super) fn at(base: &str) -> anyhow::Result<Self> {
         choose_cryptography();
         let client = Client::builder().timeout(PATIENCE).no_proxy().tls_certs_only([]);
@@ -69,10 +69,10 @@ impl AdminClient {
         Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
     }
 
-    /// Asks for something that may be asked twice: while the service has no room, again a little later.
+    /// Sends an idempotent request, and retries it while the answer is 503.
     ///
     /// # Errors
-    /// Nobody answers: [`CommandError::Unavailable`].
+    /// The service does not answer: [`CommandError::Unavailable`].
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -94,7 +94,7 @@ impl AdminClient {
     /// Posts lines of JSON, once.
     ///
     /// # Errors
-    /// Nobody answers: [`CommandError::Unavailable`].
+    /// The service does not answer: [`CommandError::Unavailable`].
     pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<AdminResponse, CommandError> {
         self.send(Method::POST, path, "application/x-ndjson", lines).await
     }
@@ -110,7 +110,7 @@ impl AdminClient {
             let why = if error.is_connect() { "is not there" } else { "does not answer" };
             let base = &self.base;
             CommandError::Unavailable(format!(
-                "the service {why} at {base} (server.admin_listen): is it started?"
+                "the service {why} at {base} (server.admin_listen): is it running?"
             ))
         };
         let request = self.client.request(method, format!("{}{path}", self.base));
@@ -122,47 +122,47 @@ impl AdminClient {
         let again_in = seconds.map(Duration::from_secs);
         let text = answer.text().await.map_err(failed)?;
         let json: Value = serde_json::from_str(&text).unwrap_or_default();
-        // A proxy in between may have no time either.
+        // A 503 may be of a proxy.
         if !(is_own(status, &json) || status == 503) {
             return Err(self.foreign(status));
         }
         Ok(AdminResponse { status, json, again_in })
     }
 
-    /// What is said of an answer that no service of this program gives.
+    /// The error for an answer of another program.
     pub(super) fn foreign(&self, status: u16) -> CommandError {
         CommandError::Unavailable(format!("{} {}", self.base, foreign(status)))
     }
 
-    /// Whether a service of this program is there.
+    /// Whether the service answers.
     pub(super) async fn is_there(&self) -> bool {
         self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
     }
 }
 
-/// Whether an answer has the form of this program's: an object, which says what went wrong where something did.
+/// Whether an answer has the form of rollcall's: an object, with an error code for a failure.
 fn is_own(status: u16, json: &Value) -> bool {
     if status < 300 { json.is_object() } else { json.pointer("/error/code").is_some_and(Value::is_string) }
 }
 
-/// The same, to be put behind an address.
+/// The text for an answer of another program, after its address.
 pub(super) fn foreign(status: u16) -> String {
     format!("answers {status}, but not as rollcall does: something else listens there")
 }
 
-/// How a service is.
+/// The state of a service.
 pub(super) enum Readiness {
-    /// It would store a webhook now.
+    /// It accepts webhooks.
     Ready,
-    /// It would not, and why.
+    /// It does not, for this reason.
     NotReady(String),
-    /// It is something else.
+    /// Another program answers.
     Foreign(String),
     /// It does not answer.
     Silent(String),
 }
 
-/// Asks `/readyz` how the service at this admin listener is. Nothing of what another program answers is repeated.
+/// Requests `/readyz` of an admin listener. The answer of another program is never repeated.
 pub(super) async fn readiness(at: SocketAddr) -> Readiness {
     let (status, text) = match get(at, "/readyz").await {
         Ok(answer) => answer,
@@ -178,18 +178,18 @@ pub(super) async fn readiness(at: SocketAddr) -> Readiness {
 }
 
 /// # Errors
-/// Nobody listens where webhooks are taken: [`CommandError::Unavailable`].
+/// `server.listen` does not accept connections: [`CommandError::Unavailable`].
 pub(super) async fn listens(settings: &Settings) -> Result<(), CommandError> {
     let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
     let there = TcpStream::connect(listen).await;
     there.map(drop).map_err(|_| {
         CommandError::Unavailable(format!(
-            "nobody listens at {listen} (server.listen): is the service started?"
+            "nobody listens at {listen} (server.listen): is the service running?"
         ))
     })
 }
 
-/// Where a service that listens there is reached from this machine; nothing for port 0.
+/// The address at which this machine reaches a listener; `None` for port 0.
 pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
     if listen.ip().is_unspecified() {
         listen.set_ip(match listen.ip() {
@@ -200,19 +200,19 @@ pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
     Some(listen).filter(|listen| listen.port() != 0)
 }
 
-/// Chooses who does the cryptography of TLS; rustls has to be told once a process.
+/// Installs the TLS provider of rustls, once per process.
 pub(super) fn choose_cryptography() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // An error says that somebody else has chosen before, which is just as well.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
 
-/// GETs a path: gives the status and the body, or why there is none.
+/// GETs a path. Returns status and body, or the reason for a failure.
 pub(super) async fn get(from: SocketAddr, path: &str) -> Result<(u16, String), String> {
     choose_cryptography();
-    // The machine's certificates are not needed, and a small container has none.
+    // HTTP needs no certificates, and a small container has none.
     let client = Client::builder().timeout(WELL_WITHIN).no_proxy().tls_certs_only([]).build();
     let asked = async {
         let answer = client?.get(format!("http://{from}{path}")).send().await?;

@@ -1,4 +1,4 @@
-//! `rollcall erase`: somebody is forgotten for good, by the running service.
+//! `rollcall erase`: the running service erases a person permanently.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -12,16 +12,15 @@ use super::progress::Progress;
 use super::{CommandError, admin_client, apps, database, replay};
 use crate::config::{AppSettings, Settings, SigningKey};
 
-/// The service answers within a few seconds; it may wait for the disk.
+/// Time limit of a request; the service answers in a few seconds, unless it waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const AFTER_HELP: &str = "\
-Erased are the app user as a GET shows it, with every _id merged into it: records, identifiers, history, the bodies \
-in the journal, quarantine, feed and kept answers, and unfinished files beside the database. The _ids stay as \
-tombstones. Backups and exports made before are not touched.
+Erases the app user as GET shows it, with every _id merged into it: records, identifiers, history, bodies in the \
+journal and the quarantine, the feed, stored answers, and unfinished files beside the database. The _ids stay as \
+tombstones. Earlier backups and exports are not changed.
 
-The exit code is 0 once nothing is left, 1 if something is, or if there is no such app user, 69 if no service is \
-running.
+Exit codes: 0 all is erased, 1 something is left, or there is no such app user, 69 no service is running.
 
 Example:
   rollcall erase 5d7c0b3f --app 5698edbf2a43bd081be982f1 > receipt.json";
@@ -30,26 +29,26 @@ Example:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct EraseArgs {
-    /// Whom: an _id, also an old one or that of somebody who was removed, or a userId
+    /// The app user: an _id, also a merged or removed one, or a userId
     user: String,
-    /// The brand in which the userId is meant, where several carry it
+    /// The brand of the userId, if several have it
     #[arg(long, value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     brand: Option<String>,
-    /// The app, by its id; not needed where the settings have only one
+    /// The id of the app; optional if the settings have only one
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Only this _id and whoever is merged into it, not the app user that it is part of
+    /// Only this _id and those merged into it, not the app user that it is part of
     #[arg(long)]
     only: bool,
-    /// The service's address, if it is not the one of the settings
+    /// URL of the service; by default server.listen of the settings
     #[arg(long, value_name = "URL", value_parser = replay::target)]
     to: Option<Url>,
 }
 
-/// Has the service erase somebody, waits until nothing is left, and prints the receipt on stdout.
+/// Requests an erasure, waits until it is complete, and prints the receipt on stdout.
 ///
 /// # Errors
-/// No service answers ([`CommandError::Unavailable`]), there is no such app user, or the key is refused.
+/// The service does not answer ([`CommandError::Unavailable`]) or refuses the key, or there is no such app user.
 pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let app = apps::of_settings(args.app.as_deref(), &settings.apps)?;
     let asked = ErasureClient::new(args.to.as_ref(), settings, app)?;
@@ -57,7 +56,7 @@ pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCo
     query.extend(args.only.then_some(("only", "true")));
     query.extend(args.brand.as_deref().map(|brand| ("brandId", brand)));
     let mut progress = Progress::new(|| None, "rows erased")?;
-    // Once erased, a userId leads to nobody any more; the receipt names the _ids.
+    // An erased userId no longer leads to an app user; the receipt names the _ids.
     let mut user = args.user.clone();
     loop {
         let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], &query).await?;
@@ -88,8 +87,8 @@ pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCo
                     let left: Vec<&str> = left.iter().filter_map(Value::as_str).collect();
                     let left = left.join(", ");
                     bail!(
-                        "erased from the database, but unfinished files beside it may hold the person: {left}. \
-                           Wait for what is at work, or delete them, and erase again"
+                        "erased from the database, but unfinished files beside it may hold personal data: {left}. \
+                           Wait for the running task, or delete them, and erase again"
                     )
                 }
                 let ids = said["erasure"]["_ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -102,13 +101,13 @@ pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCo
             _ => {
                 let why = said.pointer("/error/description").and_then(Value::as_str);
                 let why = why.map(|why| why.replace("`brandId` in the query", "--brand"));
-                bail!("not erased ({status}): {}", why.as_deref().unwrap_or("without a word on why"))
+                bail!("not erased ({status}): {}", why.as_deref().unwrap_or("no reason given"))
             }
         }
     }
 }
 
-/// The REST interface of the running service, asked with the app's first key.
+/// A client of the REST interface, with the app's first key.
 struct ErasureClient<'s> {
     client: Client,
     base: Url,
@@ -137,7 +136,7 @@ impl<'s> ErasureClient<'s> {
         Ok(Self { client: client.build().context("the HTTP client could not be set up")?, base, key })
     }
 
-    /// Asks for the end of what is at a path, each segment of it as it is.
+    /// Sends a DELETE; path segments are percent-encoded.
     async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<(StatusCode, Value)> {
         let mut url = self.base.clone();
         url.set_query(None);

@@ -1,4 +1,4 @@
-//! `rollcall export`: the directory as lines of JSON, for another rollcall, or as a table.
+//! `rollcall export`: the directory as NDJSON, for another rollcall, or as CSV.
 
 mod file;
 mod pages;
@@ -27,18 +27,17 @@ use file::Target;
 use pages::ExportPages;
 
 const HELP: &str = "\
-Reads the database file, beside a running service, a page at a time: what changes meanwhile may be in it or \
-not, and whoever is there all the time is in it.
+Reads the database file page by page, beside a running service. Changes made meanwhile may or may not be included; \
+an app user that exists throughout is.
 
-ndjson is for `rollcall import`: a line for each app user, with the records of everybody merged into it, and \
-for each `_id` that was removed. It carries everything a directory goes on from, but no history. csv is for \
-people: a row for each app user.
+ndjson is for `rollcall import`: a line for each app user, with all merged records, and for each removed `_id`. It \
+holds the full state of the directory, but no history. csv is for people: a row for each app user.
 
-With --user the whole file of one person as JSON: what is shown, every `_id` with what is known under it, every \
-event with its body, which event each value is from, and what the quarantine holds.
+--user exports all data of one person as JSON: the app user, the record of each `_id`, every event with its body, \
+the event that each value comes from, and the bodies in quarantine.
 
-A file is there when all of it is, and not before; it replaces an earlier export and nothing else. stderr then says \
-how much is in it. The exit code is 0 if all was written.
+The output file appears once it is complete; it replaces only an earlier export. A summary goes to stderr. The exit \
+code is 0 if all was written.
 
 Examples:
   rollcall export -o directory.ndjson
@@ -51,25 +50,25 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct ExportArgs {
-    /// Only this app, by its id; if left out, every app of the database
+    /// Only the app with this id; by default, every app of the database
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Only this person, and all that is kept of them: an _id, also an old one, or a userId
+    /// All data of one person: an _id, also a merged one, or a userId
     #[arg(long, value_name = "USER", conflicts_with = "format")]
     user: Option<String>,
-    /// With --user: the brand in which the userId is meant, where several carry it
+    /// With --user: the brand of the userId, if several have it
     #[arg(long, value_name = "ID", requires = "user", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     brand: Option<String>,
-    /// Only app users who fit, as in GET /v1/appusers: q, userId, brandId, email, identityEmail, platform, appVersion,
+    /// Only matching app users, as in GET /v1/appusers: q, userId, brandId, email, identityEmail, platform, appVersion,
     /// appVersionSince, appVersionBefore, identified, conversationStarted, seenSince, seenBefore, signedUpSince, signedUpBefore, property.KEY, and sort; may be
-    /// repeated. Who was removed fits nothing
+    /// repeated. Removed app users never match
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, conflicts_with = "user")]
     filter: Vec<(String, String)>,
-    /// Lines of JSON that `rollcall import` takes, or a table
+    /// NDJSON for `rollcall import`, or CSV
     #[arg(long, value_enum, default_value = "ndjson")]
     format: Format,
-    /// Write to this file, or to a named pipe; stdout if left out. An export that is there is replaced once all is
-    /// written
+    /// Write to this file or named pipe instead of stdout. An existing export is replaced once the new one is
+    /// complete
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -79,7 +78,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// The form of an export, or of a file to be imported.
+/// The format of an export or import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// JSON, a line each
@@ -88,7 +87,7 @@ pub enum Format {
     Csv,
 }
 
-/// Writes everything there is. Returns the exit code: 0.
+/// Writes the export. Returns the exit code: 0.
 ///
 /// # Errors
 /// The database cannot be read, it has no such app, or the output cannot be written.
@@ -116,7 +115,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         all.retain(|known| *known == app);
     }
     if args.format == Format::Csv && all.len() > 1 {
-        let why = "there are several apps, and a table has no column for them: name one with --app";
+        let why = "csv has no column for the app, and there are several: name one with --app";
         return Err(CommandError::Usage(why.to_owned()).into());
     }
     let whole = args.app.is_none() && query.is_none();
@@ -134,7 +133,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says on stderr what is in the file. A closed stderr is ignored.
+/// Prints the size of the export on stderr. A closed stderr is ignored.
 fn summary(args: &ExportArgs, what: &str, bytes: u64, took: Duration) {
     if let Some(path) = &args.output {
         let (bytes, seconds) = (HumanBytes(bytes), took.as_secs_f64());
@@ -142,7 +141,7 @@ fn summary(args: &ExportArgs, what: &str, bytes: u64, took: Duration) {
     }
 }
 
-/// Writes everything: how many app users, and how many bytes.
+/// Writes the export. Returns the numbers of app users and bytes.
 fn write(
     args: &ExportArgs,
     mut target: Target,

@@ -1,7 +1,6 @@
-//! `rollcall import`: what an export, or any list, tells of app users, taken in by the running service.
+//! `rollcall import`: the running service imports app users from an export, NDJSON or CSV.
 //!
-//! One thread reads, the caller posts piece by piece; what is read ahead is bounded, so that memory does not
-//! depend on how much there is.
+//! One thread reads ahead within bounds, the caller posts chunk by chunk: memory does not depend on the size.
 
 mod chunks;
 
@@ -26,24 +25,24 @@ use crate::smooch::{self, BodyLimits};
 use crate::store::explain;
 use chunks::{LineChunk, PayloadLocation};
 
-/// Pieces read ahead.
+/// Chunks read ahead.
 const AHEAD: usize = 2;
-/// How long a service that has no time, or starts again, is waited for.
+/// How long an overloaded or restarting service is retried.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long to wait for it where it does not say so itself.
+/// The pause without a `Retry-After`.
 const PAUSE: Duration = Duration::from_secs(1);
 
 const HELP: &str = "\
-Takes what `rollcall export` wrote; app users as GET shows them, a JSON object a line; and tables with a \
+Imports the output of `rollcall export`; app users as GET shows them, one JSON object a line; and CSV with a \
 header of the columns _id, userId, givenName, surname, email, signedUpAt, conversationStarted, \
-credentialRequired, firstSeen, lastSeen, properties, clients, brandId and properties.KEY, any of them. A list of one's \
-own only adds: with an _id it is what Smooch said when the app user was last seen (lastSeen, else the latest \
-of its clients, else before everything else); without one it makes the app user of a userId, as \
+credentialRequired, firstSeen, lastSeen, properties, clients, brandId and properties.KEY, any of them. Rows other \
+than exports only add data: with an _id they count as reported by Smooch when the app user was last seen (lastSeen, \
+else the latest of its clients, else before everything else); without one they create the app user of a userId, as \
 POST /v1/appusers does.
 
-The running service takes it in. What it knows already changes nothing, so an import that broke off is simply \
-begun again. A line that cannot be used is named on stderr, with its file and number, and the others go on. \
-The exit code is 0 if all could be used, 1 if not or if there was nothing, 69 if the service is not there.
+The running service performs the import. Known data changes nothing, so an interrupted import can be run again. An \
+invalid line is reported on stderr with its file and number, and the import continues. Exit codes: 0 all lines were \
+imported, 1 some were not or there was none, 69 the service does not answer.
 
 Examples:
   rollcall import directory.ndjson
@@ -54,20 +53,20 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct ImportArgs {
-    /// What to take in: files, or - for stdin
+    /// Files to import, or - for stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The app of lines that name none, by its id; lines that name another one are wrong. If left out, the
-    /// only app of the settings
+    /// Id of the app for lines that name none; lines that name another one are invalid. By default, the only
+    /// app of the settings
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// The form of the files; if left out, csv for names that end in .csv, else ndjson
+    /// Format of the files; by default csv for names that end in .csv, else ndjson
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// The admin listener of the service; if left out, where the settings (server.admin_listen) say
+    /// URL of the admin listener; by default server.admin_listen of the settings
     #[arg(long, value_name = "URL", conflicts_with = "dry_run")]
     to: Option<Url>,
-    /// Only check: nothing is sent
+    /// Only check the lines and send nothing
     #[arg(long)]
     dry_run: bool,
     /// Print the summary as JSON
@@ -75,7 +74,7 @@ pub struct ImportArgs {
     json: bool,
 }
 
-/// What became of everything so far.
+/// The counts of an import.
 #[derive(Default)]
 struct ImportSummary {
     imported: u64,
@@ -83,14 +82,14 @@ struct ImportSummary {
     wrong: u64,
 }
 
-/// Takes everything in, and prints a summary on stdout. Returns the exit code: 0 if every line could be
-/// used, else 1. No value of a line is ever printed.
+/// Imports the files and prints a summary on stdout. Returns the exit code: 0 if every line was imported, else 1. No
+/// value of a line is ever printed.
 ///
 /// # Errors
-/// A file cannot be read, the service is not there, refuses, or has no time for too long; or nothing takes
+/// A file cannot be read, the service does not answer, refuses, or is overloaded for too long; or nothing takes
 /// the summary.
 pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    // Another service has settings of its own.
+    // The settings of another service are unknown.
     if args.to.is_none() {
         args.app.as_deref().map(|app| apps::of_settings(Some(app), &settings.apps)).transpose()?;
     }
@@ -135,7 +134,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
     Ok(if tally.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Looks at each file before anything is sent. A pipe is read when its turn comes, as stdin is.
+/// Checks each file before anything is sent. Pipes and stdin are opened in their turn.
 fn can_be_read(files: &[PathBuf]) -> Result<(), CommandError> {
     if files.iter().filter(|file| file.as_os_str() == "-").count() > 1 {
         return Err(CommandError::Usage("stdin can be read only once: name - once".to_owned()));
@@ -156,8 +155,8 @@ fn can_be_read(files: &[PathBuf]) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The address of the route. Only an app that was asked for makes lines of others wrong, so the only one of
-/// the settings is told in another way.
+/// The path of the route. A requested app makes lines of other apps invalid; the only app of the settings is just
+/// the default.
 fn path(app: Option<&str>, asked: bool) -> String {
     let query = app.map(|app| (if asked { "app" } else { "default" }, app));
     let query = serde_urlencoded::to_string(query.as_slice()).unwrap_or_default();
@@ -185,7 +184,7 @@ struct Importer {
 }
 
 impl Importer {
-    /// Posts a piece until it is known to be stored; which of its lines are wrong.
+    /// Posts a chunk until it is stored. Returns its invalid lines.
     async fn post(
         &self,
         piece: &LineChunk,
@@ -204,7 +203,7 @@ impl Importer {
                     if began.elapsed() > PATIENCE {
                         let why = answer.refusal();
                         return Err(CommandError::Unavailable(format!(
-                            "the service has no time: {why}; run the import again, what is stored is known"
+                            "the service is overloaded: {why}; run the import again, stored lines are skipped"
                         ))
                         .into());
                     }
@@ -215,7 +214,7 @@ impl Importer {
                     return Err(CommandError::Usage(said.unwrap_or("there is no such app").to_owned()).into());
                 }
                 Ok(answer) => bail!("{}: the service refuses: {}", piece.places[0], answer.refusal()),
-                // A service that was there may come again.
+                // The service may be restarting.
                 Err(_) if begun && began.elapsed() < PATIENCE => PAUSE,
                 Err(failure) => return Err(failure.into()),
             };
@@ -242,7 +241,7 @@ impl Importer {
     }
 }
 
-/// Which lines of a piece could not be imported, as far as that shows without the service.
+/// The invalid lines of a chunk, as far as they show without the service.
 fn check(
     piece: &LineChunk,
     asked: Option<&str>,

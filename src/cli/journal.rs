@@ -1,4 +1,4 @@
-//! `rollcall journal`: what came in, looked at and sent again.
+//! `rollcall journal`: lists, shows and replays journal entries.
 
 pub(super) mod filter;
 pub mod replay;
@@ -12,16 +12,14 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::database;
+use super::listing::{ListedItem as _, ShowArgs, print_list, print_members};
 use crate::config::Settings;
 use crate::ingest::maintenance::reparse_event;
 use crate::smooch::journal_entry;
 use crate::store::archive::{Archive, Wanted};
-use crate::store::{Seq, Source};
+use crate::store::{Entry, Source};
 use filter::EntryFilter;
 use text::EntryContent;
-
-/// Entries read at a time.
-const PAGE: usize = 500;
 
 const LIST_HELP: &str = "\
 Reads the database file, beside a running service or without one. Bodies are not shown: see `journal show`.
@@ -32,9 +30,9 @@ Examples:
   rollcall journal list --trigger conversation:read --since 4000 --until 5000 --json";
 
 const SHOW_HELP: &str = "\
-The body is printed as it was received, byte for byte, behind a blank line. Of a call to our own API the method, the \
-address and the key are shown as well. Where a call or a webhook is not kept as it came, because somebody it spoke of \
-was erased or an earlier version wrote it, that is said, with what it came to.
+Prints the body byte for byte after a blank line, and for a call to our own API its method, path and key. If the \
+original is not stored, because it named an erased person or an earlier version wrote it, the reason and the effect \
+are printed instead.
 
 Examples:
   rollcall journal show 4711
@@ -43,13 +41,13 @@ Examples:
 /// The arguments of `rollcall journal`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum JournalCommand {
-    /// Lists entries, the newest first
+    /// List entries, the newest first
     #[command(after_help = LIST_HELP)]
     List(JournalListArgs),
-    /// Shows an entry, and the body that it came in
+    /// Show an entry and its body
     #[command(after_help = SHOW_HELP)]
-    Show(JournalShowArgs),
-    /// Posts what came in once more, to this directory or to another target
+    Show(ShowArgs),
+    /// Post received webhooks again, to this service or another target
     Replay(replay::JournalReplayArgs),
 }
 
@@ -58,31 +56,18 @@ pub enum JournalCommand {
 pub struct JournalListArgs {
     #[command(flatten)]
     filter: EntryFilter,
-    /// At most this many entries; 0 is all
+    /// At most this many entries; 0 for all
     #[arg(long, value_name = "N", default_value = "50")]
     limit: usize,
-    /// The oldest first
+    /// List the oldest first
     #[arg(long)]
     oldest_first: bool,
-    /// A JSON object a line
+    /// Print a JSON object a line
     #[arg(long)]
     json: bool,
 }
 
-/// See [`JournalCommand::Show`].
-#[derive(Clone, Debug, clap::Args)]
-pub struct JournalShowArgs {
-    /// The number of the entry
-    seq: Seq,
-    /// As a JSON object
-    #[arg(long, conflicts_with = "body")]
-    json: bool,
-    /// Nothing but the body
-    #[arg(long)]
-    body: bool,
-}
-
-/// Does what it is told. Returns the exit code: 1 for an entry that is not there.
+/// Runs a command. Returns the exit code: 1 for a missing entry.
 ///
 /// # Errors
 /// The database cannot be read, or stdout cannot be written.
@@ -97,42 +82,11 @@ pub async fn run(command: &JournalCommand, settings: &Settings) -> anyhow::Resul
 fn list(args: &JournalListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
-    let mut wanted = Wanted { newest_first: !args.oldest_first, ..wanted };
-    let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
-    let mut shown_at_all = 0;
-    let mut out = io::stdout().lock();
-    if !args.json {
-        writeln!(out, "{}", text::HEADING)?;
-    }
-    loop {
-        // One more than is shown, to say whether there are more.
-        let page = reader.entries(&wanted, PAGE.min(left).saturating_add(1))?;
-        let shown = page.len().min(PAGE).min(left);
-        for entry in &page[..shown] {
-            if args.json {
-                writeln!(out, "{}", text::json(entry))?;
-            } else {
-                writeln!(out, "{}", text::line(entry))?;
-            }
-        }
-        left -= shown;
-        shown_at_all += shown;
-        let Some(last) = page[..shown].last().filter(|_| page.len() > shown) else { break };
-        if left == 0 {
-            out.flush()?;
-            let _ = writeln!(io::stderr(), "there are more; --limit 0 shows all");
-            break;
-        }
-        wanted.go_on(last.seq);
-    }
-    out.flush()?;
-    if shown_at_all == 0 {
-        let _ = writeln!(io::stderr(), "no entry is meant");
-    }
-    Ok(ExitCode::SUCCESS)
+    let wanted = Wanted { newest_first: !args.oldest_first, ..wanted };
+    print_list::<Entry>(&mut reader, wanted, args.limit, args.json)
 }
 
-fn show(args: &JournalShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let found = reader.entries(&Wanted { from: args.seq, to: args.seq, ..Wanted::default() }, 1)?;
     let last = reader.last()?;
@@ -148,7 +102,7 @@ fn show(args: &JournalShowArgs, settings: &Settings) -> anyhow::Result<ExitCode>
         };
         out.write_all(&body)?;
     } else if args.json {
-        let mut value = text::json(entry);
+        let mut value = entry.to_json();
         match entry.source {
             _ if body.is_empty() => value["body"] = serde_json::Value::Null,
             Source::Webhook => text::put_body(&mut value, &body),
@@ -164,11 +118,7 @@ fn show(args: &JournalShowArgs, settings: &Settings) -> anyhow::Result<ExitCode>
         writeln!(out, "{value}")?;
     } else {
         let told = text::told(entry, &body);
-        let value = text::json(entry);
-        let members = value.as_object().into_iter().flatten();
-        for (name, value) in members {
-            writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
-        }
+        print_members(&mut out, entry)?;
         match told {
             EntryContent::Call(call) => {
                 writeln!(out, "call      {}", text::call(&call))?;

@@ -1,4 +1,4 @@
-//! One file for each subcommand but `serve`, and what several of them share.
+//! The subcommands but `serve`, one file each, and their shared parts.
 
 mod admin_client;
 mod apps;
@@ -12,6 +12,7 @@ pub mod erase;
 pub mod export;
 pub mod import;
 pub mod journal;
+pub mod listing;
 mod progress;
 pub mod quarantine;
 pub mod rebuild;

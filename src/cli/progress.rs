@@ -1,4 +1,4 @@
-//! How far long work is, on stderr: a bar on a terminal, elsewhere a line every few seconds.
+//! Progress on stderr: a bar on a terminal, elsewhere a line every few seconds.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -6,26 +6,26 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-/// How often a bar without a known end turns.
+/// Between two ticks of a spinner.
 const SPIN: Duration = Duration::from_millis(100);
-/// Time between two lines where stderr is no terminal.
+/// Between two lines where stderr is no terminal.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// Long work, as somebody watches it.
+/// The progress of a task.
 pub(super) struct Progress {
     bar: ProgressBar,
-    /// How many steps there are, if that is known.
+    /// The number of steps, if known.
     steps: Option<u64>,
-    /// What the steps are.
+    /// The unit of the steps.
     name: &'static str,
     began: Instant,
     said: Instant,
-    /// Nothing is shown at all.
+    /// Shows nothing.
     silent: bool,
 }
 
 impl Progress {
-    /// Work with that many steps, if that is known; it is asked for only where a bar is shown.
+    /// A task with this many steps, if known; `steps` is called only if a bar is shown.
     ///
     /// # Errors
     /// The bar cannot be drawn.
@@ -39,7 +39,7 @@ impl Progress {
         Ok(progress)
     }
 
-    /// The same for work that writes its data to stdout: where that is a terminal, nothing else is shown there.
+    /// The same for a task with data on stdout: on a terminal, it shows no progress.
     ///
     /// # Errors
     /// The bar cannot be drawn.
@@ -62,7 +62,7 @@ impl Progress {
         };
         let style = ProgressStyle::with_template(template).context("the progress cannot be shown")?;
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-            // There is no one to tell that it cannot be written.
+            // A failed write has no reader.
             let _ = write!(out, "{}", HumanCount(state.per_sec().round() as u64));
         };
         self.bar.set_style(style.with_key("rate", rate));
@@ -70,14 +70,14 @@ impl Progress {
         Ok(())
     }
 
-    /// So many more steps are done.
+    /// Adds completed steps.
     pub(super) fn advance(&mut self, steps: u64) {
         self.reach(self.bar.position() + steps);
     }
 
-    /// So many steps are done.
+    /// Sets the completed steps.
     pub(super) fn reach(&mut self, steps: u64) {
-        // There may be more than were counted before.
+        // The task may have grown since it was counted.
         if self.steps.is_some_and(|known| known < steps) {
             self.steps = Some(steps);
             self.bar.set_length(steps);
@@ -89,7 +89,7 @@ impl Progress {
         }
     }
 
-    /// Other work begins, with that many steps; 0 if that is not known.
+    /// Begins another task with this many steps; 0 is unknown.
     ///
     /// # Errors
     /// The bar cannot be drawn.
@@ -97,7 +97,7 @@ impl Progress {
         self.name = name;
         self.steps = Some(steps).filter(|steps| *steps > 0);
         self.began = Instant::now();
-        // Whatever is changed is drawn at once, so what it looks like comes first.
+        // Every change is drawn at once, so the style comes first.
         self.show()?;
         self.bar.set_message(name);
         match self.steps {
@@ -123,13 +123,13 @@ impl Progress {
         self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
     }
 
-    /// The bar goes.
+    /// Clears the bar.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// How far it is, where there is no bar.
+/// A line of progress without a bar.
 fn line(done: u64, of: Option<u64>, name: &str, took: Duration) -> String {
     let of = of.map(|of| format!(" of {}", HumanCount(of))).unwrap_or_default();
     let rate = HumanCount((done as f64 / took.as_secs_f64().max(0.001)).round() as u64);

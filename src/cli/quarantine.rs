@@ -1,4 +1,4 @@
-//! `rollcall quarantine`: bodies that could not be used, looked at, used after all, or given up.
+//! `rollcall quarantine`: lists, retries and deletes quarantined bodies.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -11,15 +11,13 @@ use serde_json::{Value, json};
 use super::admin_client::AdminClient;
 use super::journal::filter::EntryRange;
 use super::journal::text;
+use super::listing::{ListedItem, PAGE, ShowArgs, print_list, print_members};
 use super::progress::Progress;
 use super::{CommandError, apps, database};
 use crate::config::Settings;
-use crate::store::Seq;
 use crate::store::archive::{Archive as _, Held, Wanted};
 use crate::store::sqlite::SqliteReader;
-
-/// Rows read at a time.
-const PAGE: usize = 500;
+use crate::store::{self, Seq};
 
 const LIST_HELP: &str = "\
 Reads the database file, beside a running service or without one.
@@ -33,9 +31,9 @@ Example:
   rollcall quarantine show 17 --body > payload.json";
 
 const REDRIVE_HELP: &str = "\
-The running service reads each body again by its settings of today, and uses it as if it came now: a body \
-whose events are all used, or were known already, leaves the quarantine in the same transaction. One that \
-still cannot be used stays, and is named. The exit code is 0 if all were used, 1 if not, 69 without a service.
+The running service processes each body again with its present settings. A body whose events are all applied or \
+known leaves the quarantine in the same transaction. One that is still unusable stays and is reported. Exit codes: \
+0 all were used, 1 some were not, 69 no service is running.
 
 Examples:
   rollcall quarantine redrive 17 18
@@ -43,7 +41,7 @@ Examples:
   rollcall quarantine redrive --all";
 
 const DROP_HELP: &str = "\
-What is given up is gone: `quarantine show` it first.
+Deletes bodies permanently: look at them with `quarantine show` first.
 
 Example:
   rollcall quarantine drop 17 18";
@@ -51,27 +49,27 @@ Example:
 /// The arguments of `rollcall quarantine`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum QuarantineCommand {
-    /// Lists bodies, the newest first, and what is wrong with each
+    /// List bodies with their reasons, the newest first
     #[command(after_help = LIST_HELP)]
     List(QuarantineListArgs),
-    /// Shows a body, and the headers it came with, credentials masked
+    /// Show a body and its headers, with credentials masked
     #[command(after_help = SHOW_HELP)]
-    Show(QuarantineShowArgs),
-    /// Uses bodies after all, now that the settings or the program are others
+    Show(ShowArgs),
+    /// Retry bodies, after a change of the settings or the program
     #[command(after_help = REDRIVE_HELP)]
     Redrive(QuarantineSelection),
-    /// Gives bodies up
+    /// Delete bodies
     #[command(after_help = DROP_HELP)]
     Drop(QuarantineSelection),
 }
 
-/// Which bodies. All that is given must hold.
+/// A filter of bodies. A body must match all.
 #[derive(Clone, Debug, clap::Args)]
 pub struct QuarantineFilter {
-    /// Only those of this app, by its id
+    /// Only bodies of the app with this id
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Only those with this trouble, such as too_deep
+    /// Only bodies with this reason, such as too_deep
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     #[command(flatten)]
@@ -83,25 +81,12 @@ pub struct QuarantineFilter {
 pub struct QuarantineListArgs {
     #[command(flatten)]
     filter: QuarantineFilter,
-    /// At most this many; 0 is all
+    /// At most this many; 0 for all
     #[arg(long, value_name = "N", default_value = "50")]
     limit: usize,
-    /// A JSON object a line
+    /// Print a JSON object a line
     #[arg(long)]
     json: bool,
-}
-
-/// See [`QuarantineCommand::Show`].
-#[derive(Clone, Debug, clap::Args)]
-pub struct QuarantineShowArgs {
-    /// The number of the body
-    seq: Seq,
-    /// As a JSON object
-    #[arg(long, conflicts_with = "body")]
-    json: bool,
-    /// Nothing but the body
-    #[arg(long)]
-    body: bool,
 }
 
 /// See [`QuarantineCommand::Redrive`] and [`QuarantineCommand::Drop`].
@@ -110,14 +95,14 @@ pub struct QuarantineSelection {
     /// The numbers of the bodies
     #[arg(value_name = "SEQ")]
     seqs: Vec<Seq>,
-    /// Every one that is there
+    /// All bodies
     #[arg(long, conflicts_with = "seqs")]
     all: bool,
     #[command(flatten)]
     filter: QuarantineFilter,
 }
 
-/// Does what it is told. Returns the exit code: 1 if something was not there, or still cannot be used.
+/// Runs a command. Returns the exit code: 1 if a body was missing or is still unusable.
 ///
 /// # Errors
 /// The database cannot be read, there is no service to change anything, or stdout cannot be written.
@@ -143,51 +128,38 @@ impl QuarantineFilter {
     }
 }
 
-fn json_of(held: &Held) -> Value {
-    json!({ "seq": held.seq, "app": held.app.as_str(), "received": text::time(held.received),
-            "reason": held.reason, "detail": held.detail, "bytes": held.bytes })
+impl ListedItem for Held {
+    const HEADING: &'static str =
+        "     SEQ  RECEIVED                     BYTES  REASON            APP  DETAIL";
+    const NO_MATCH: &'static str = "no body in quarantine matches";
+
+    fn read_page(reader: &mut SqliteReader, wanted: &Wanted, limit: usize) -> store::Result<Vec<Self>> {
+        reader.held(wanted, limit)
+    }
+
+    fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    fn to_line(&self) -> String {
+        let Self { seq, app, received, reason, detail, bytes } = self;
+        let received = text::time(*received);
+        format!("{seq:>8}  {received}  {bytes:>8}  {reason:<16}  {app}  {detail}")
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "seq": self.seq, "app": self.app.as_str(), "received": text::time(self.received),
+                "reason": self.reason, "detail": self.detail, "bytes": self.bytes })
+    }
 }
 
 fn list(args: &QuarantineListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
-    let mut wanted = Wanted { newest_first: true, ..wanted };
-    let mut left = if args.limit == 0 { usize::MAX } else { args.limit };
-    let mut shown_at_all = 0;
-    let mut out = io::stdout().lock();
-    if !args.json {
-        writeln!(out, "     SEQ  RECEIVED                     BYTES  REASON            APP  DETAIL")?;
-    }
-    loop {
-        let page = reader.held(&wanted, PAGE.min(left).saturating_add(1))?;
-        let shown = page.len().min(PAGE).min(left);
-        for held in &page[..shown] {
-            if args.json {
-                writeln!(out, "{}", json_of(held))?;
-            } else {
-                let Held { seq, app, received, reason, detail, bytes } = held;
-                let received = text::time(*received);
-                writeln!(out, "{seq:>8}  {received}  {bytes:>8}  {reason:<16}  {app}  {detail}")?;
-            }
-        }
-        left -= shown;
-        shown_at_all += shown;
-        let Some(last) = page[..shown].last().filter(|_| page.len() > shown) else { break };
-        if left == 0 {
-            out.flush()?;
-            let _ = writeln!(io::stderr(), "there are more; --limit 0 shows all");
-            break;
-        }
-        wanted.go_on(last.seq);
-    }
-    out.flush()?;
-    if shown_at_all == 0 {
-        let _ = writeln!(io::stderr(), "no body in quarantine is meant");
-    }
-    Ok(ExitCode::SUCCESS)
+    print_list::<Held>(&mut reader, Wanted { newest_first: true, ..wanted }, args.limit, args.json)
 }
 
-fn show(args: &QuarantineShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
+fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = Wanted { from: args.seq, to: args.seq, ..Wanted::default() };
     let held = reader.held(&wanted, 1)?.pop();
@@ -197,14 +169,12 @@ fn show(args: &QuarantineShowArgs, settings: &Settings) -> anyhow::Result<ExitCo
     if args.body {
         out.write_all(&found.body)?;
     } else if args.json {
-        let mut value = json_of(&held);
+        let mut value = held.to_json();
         value["headers"] = found.headers.lines().collect();
         text::put_body(&mut value, &found.body);
         writeln!(out, "{value}")?;
     } else {
-        for (name, value) in json_of(&held).as_object().into_iter().flatten() {
-            writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
-        }
+        print_members(&mut out, &held)?;
         for line in found.headers.lines() {
             writeln!(out, "header    {line}")?;
         }
@@ -216,13 +186,13 @@ fn show(args: &QuarantineShowArgs, settings: &Settings) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is done to one body after the other.
+/// An action on selected bodies.
 struct QuarantineAction {
     method: Method,
-    /// Behind its number.
+    /// The path after the number.
     path: &'static str,
     done: &'static str,
-    /// Body by body: done, not done, not there.
+    /// Bodies: done, not done, missing.
     count: [u64; 3],
     events: [u64; 3],
 }
@@ -237,7 +207,7 @@ impl QuarantineAction {
         Self { method: Method::DELETE, path: "", done: "given up", count: [0; 3], events: [0; 3] }
     }
 
-    /// Whether this is how the service says that it is done.
+    /// Whether this is the answer of a completed action.
     fn is_done(&self, json: &Value) -> bool {
         if self.method == Method::POST { json["learned"].is_u64() } else { *json == json!({}) }
     }
@@ -263,7 +233,7 @@ impl QuarantineAction {
                     self.count[2] += 1;
                 }
                 _ => {
-                    progress.say(&format!("{seq}: not known to be done: {}", answer.refusal()));
+                    progress.say(&format!("{seq}: may not be done: {}", answer.refusal()));
                     self.count[1] += 1;
                 }
             }
@@ -284,13 +254,13 @@ impl QuarantineAction {
     }
 }
 
-/// The numbers of the bodies that are meant, the oldest first.
+/// The numbers of the selected bodies, the oldest first.
 fn chosen(choice: &QuarantineSelection, settings: &Settings) -> anyhow::Result<Vec<Seq>> {
     if !choice.seqs.is_empty() && choice.filter.is_empty() {
         return Ok(choice.seqs.clone());
     }
     if !choice.seqs.is_empty() || (choice.filter.is_empty() && !choice.all) {
-        let why = "say which bodies: their numbers, --all, or a filter such as --reason too_deep";
+        let why = "select bodies: by number, with --all, or with a filter such as --reason too_deep";
         return Err(CommandError::Usage(why.to_owned()).into());
     }
     let mut reader = database::open(settings)?;
@@ -302,6 +272,6 @@ fn chosen(choice: &QuarantineSelection, settings: &Settings) -> anyhow::Result<V
         wanted.go_on(last.seq);
         seqs.extend(page.iter().map(|held| held.seq));
     }
-    anyhow::ensure!(choice.all || !seqs.is_empty(), "no body in quarantine is meant");
+    anyhow::ensure!(choice.all || !seqs.is_empty(), "no body in quarantine matches");
     Ok(seqs)
 }

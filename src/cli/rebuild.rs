@@ -1,4 +1,4 @@
-//! `rollcall rebuild`: folds the journal into a fresh directory, compares, and puts right what differs.
+//! `rollcall rebuild`: replays the journal into a new directory, compares, and repairs differences.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
@@ -24,30 +24,28 @@ use crate::store::archive::Row;
 use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions, TABLES};
 use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
 
-/// Between two looks whether a table is whole.
+/// Between two checks of a table that is being rebuilt.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What everything else goes by.
+/// Tables that the comparison itself depends on.
 const FIRST: [&str; 4] = ["counters", "tombstones", "receipts", "gaps"];
 
-/// Rows put right in one transaction.
+/// Rows repaired in one transaction.
 const AT_ONCE: usize = 512;
 
 const HELP: &str = "\
-The fold is made in a folder beside the database, NAME.rebuild, which needs about the room of the directory \
-itself and is gone afterwards. A running service goes on meanwhile; what it stores is no difference. It is \
-the service, too, that puts right what differs, and tells the change feed; without one, the database is \
-taken while this runs.
+The journal is replayed in a temporary folder beside the database, NAME.rebuild, which needs about the space of the \
+directory. A running service keeps working; its new data is no difference. The service also performs the repairs and \
+adds them to the change feed; without one, this command locks the database.
 
-What is made of the records (identifiers, columns and indexes of lists and searches, counters) is compared with them, \
-too, and made anew where it is damaged, by the service in small steps while it goes on.
+Derived tables (identifiers, columns and indexes of lists and searches, counters) are compared with the records, and \
+rebuilt if damaged; a running service does so in small steps.
 
-The journal is looked through for what it has lost: entries, bodies, and whom an entry is about. App users of whom it \
-has lost something stay as they are in the directory, which still has what came of it; that is never made poorer.
+The journal is checked for holes: missing entries, bodies or users of an entry. App users with a hole in their \
+journal stay as they are in the directory, which still has the effect of the lost entries.
 
-Each app user who differs is a line on stdout: the app, and the _id; and so is each table that is damaged, and \
-each hole in the journal, with what is wrong. The exit code is 0 if all is equal, or was put right; 1 if the journal is \
-damaged, or, with --verify, if something differs.
+Each differing app user is a line on stdout with its app and _id, and so is each damaged table and each hole in the \
+journal. Exit codes: 0 all is equal or was repaired, 1 the journal is damaged or, with --verify, something differs.
 
 Examples:
   rollcall rebuild --verify
@@ -57,24 +55,22 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct RebuildArgs {
-    /// Only compare: change nothing
+    /// Only compare, and change nothing
     #[arg(long)]
     verify: bool,
 }
 
-/// Who writes what is put right.
+/// The writer of repairs.
 enum RepairTarget {
     Nobody,
     Service(AdminClient),
     Own(Box<Sqlite>),
 }
 
-/// Compares the directory with its journal; puts right what differs, unless it is only to verify. Returns
-/// what to exit with.
+/// Compares the directory with its journal and repairs differences, unless it only verifies. Returns the exit code.
 ///
 /// # Errors
-/// The database cannot be read, or written by nobody; there is no room for the fold; or nothing takes the
-/// output.
+/// The database cannot be read or written, there is no space for the replay, or stdout cannot be written.
 pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     drop(database::open(settings)?);
@@ -115,7 +111,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
             }
         }
         if !args.verify {
-            // Whoever puts it right goes on with the fold.
+            // The repair continues the replay.
             kept.extend(comparison.kept().iter().cloned());
             drop(comparison);
             for few in found.chunks(AT_ONCE) {
@@ -129,7 +125,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
     let (seq, count) = (comparison.seq(), differing.len());
     drop(comparison);
     if !args.verify {
-        // Some may have been made anew by whoever opened the database; some may be, of rows put right.
+        // Opening the database may have rebuilt some tables; repaired rows may damage others.
         let left: Vec<&str> = faults(settings)?.iter().map(|fault| fault.name).collect();
         damaged.extend(&left);
         hand.make_anew(&left).await?;
@@ -141,31 +137,31 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
     found.print(args.verify)
 }
 
-/// Says that the journal cannot be folded before what is damaged is made anew.
+/// Reports that damaged tables must be rebuilt before the journal can be compared.
 fn not_compared(damaged: &BTreeSet<&str>) -> anyhow::Result<ExitCode> {
     let names: Vec<&str> = damaged.iter().copied().collect();
-    writeln!(io::stdout(), "damaged, and made of others: {}", names.join(", "))?;
+    writeln!(io::stdout(), "damaged derived tables: {}", names.join(", "))?;
     writeln!(
         io::stdout(),
-        "the directory is compared with its journal once `rollcall rebuild` has made them anew"
+        "the directory can be compared with its journal once `rollcall rebuild` has rebuilt them"
     )?;
     Ok(ExitCode::FAILURE)
 }
 
-/// What was found, in the end.
+/// The result.
 struct RebuildReport<'n> {
     seq: Seq,
-    /// App users who differ.
+    /// Differing app users.
     count: usize,
     replaced: u64,
     damaged: BTreeSet<&'n str>,
     holes: usize,
-    /// App users who are kept as the directory has them.
+    /// App users left unchanged because of a hole.
     kept: usize,
 }
 
 impl RebuildReport<'_> {
-    /// Prints it; gives what to exit with.
+    /// Prints the result and returns the exit code.
     fn print(&self, only_verified: bool) -> anyhow::Result<ExitCode> {
         let Self { seq, count, replaced, kept, .. } = self;
         let mut out = io::stdout();
@@ -185,7 +181,7 @@ impl RebuildReport<'_> {
         let damaged: Vec<&str> = self.damaged.iter().copied().collect();
         match (damaged.join(", "), only_verified) {
             (none, _) if none.is_empty() => {}
-            (names, true) => writeln!(out, "damaged, and made of others: {names}")?,
+            (names, true) => writeln!(out, "damaged derived tables: {names}")?,
             (names, false) => writeln!(out, "made anew: {names}")?,
         }
         if self.holes > 0 {
@@ -200,7 +196,7 @@ impl RebuildReport<'_> {
     }
 }
 
-/// What is wrong with derived tables.
+/// The faults of derived tables.
 fn faults(settings: &Settings) -> anyhow::Result<Vec<DerivedFault>> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     Ok(watched(settings, |work| sqlite::derived_faults(path, work))??)
@@ -230,7 +226,7 @@ impl RepairTarget {
         }
     }
 
-    /// Makes derived tables anew, and waits until they are whole.
+    /// Rebuilds derived tables and waits until they are complete.
     async fn make_anew(&mut self, names: &[&str]) -> anyhow::Result<()> {
         match self {
             Self::Nobody => {}
@@ -239,10 +235,10 @@ impl RepairTarget {
                 loop {
                     let answer = service.ask(Method::POST, "/rebuild", &asked).await?;
                     if answer.status != 200 {
-                        bail!("the service did not make them anew: {}", answer.refusal());
+                        bail!("the service did not rebuild them: {}", answer.refusal());
                     }
                     if let Some(name) = answer.json["failed"][0].as_str() {
-                        bail!("the service could not make {name} anew; its log says why");
+                        bail!("the service could not rebuild {name}; see its log");
                     }
                     let left = answer.json["remaking"].as_array().ok_or_else(|| service.foreign(200))?;
                     if left.is_empty() {
@@ -261,7 +257,7 @@ impl RepairTarget {
         Ok(())
     }
 
-    /// How many rows were replaced: those that have become equal meanwhile are not.
+    /// Repairs rows. Returns the number of replaced rows, without those that have become equal.
     async fn put_right(&mut self, rows: &[Row]) -> anyhow::Result<u64> {
         match self {
             Self::Nobody => Ok(0),
@@ -269,7 +265,7 @@ impl RepairTarget {
                 let keys: Vec<_> = rows.iter().map(|row| json!([TABLES[row.table].0, row.key])).collect();
                 let answer = service.ask(Method::POST, "/rebuild", &json!({ "rows": keys })).await?;
                 if answer.status != 200 {
-                    bail!("the service did not put it right: {}", answer.refusal());
+                    bail!("the service did not repair the rows: {}", answer.refusal());
                 }
                 Ok(answer.json["replaced"].as_u64().ok_or_else(|| service.foreign(200))?)
             }
@@ -284,7 +280,7 @@ impl RepairTarget {
     }
 }
 
-/// Takes the folder of the fold; waits while another fold is made there, such as that of a service after an upgrade.
+/// Locks the folder of the replay; waits for another one, such as that of a service after an upgrade.
 async fn take_scratch(database: &Path) -> anyhow::Result<RebuildFolder> {
     let mut said = false;
     loop {
@@ -294,7 +290,7 @@ async fn take_scratch(database: &Path) -> anyhow::Result<RebuildFolder> {
                     let folder = folder.display();
                     _ = writeln!(
                         io::stderr(),
-                        "another fold of the journal is at work in {folder}; waiting for it"
+                        "another replay of the journal is running in {folder}; waiting for it"
                     );
                 }
                 tokio::time::sleep(LOOK).await;
@@ -304,7 +300,7 @@ async fn take_scratch(database: &Path) -> anyhow::Result<RebuildFolder> {
     }
 }
 
-/// Whoever interrupts it leaves no second copy of the directory behind.
+/// Removes the copy of the directory on Ctrl-C and SIGTERM.
 fn clear_on_signal(scratch: &RebuildFolder) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;

@@ -1,7 +1,7 @@
-//! `rollcall replay`: posts recorded payloads to a running target, as Smooch would.
+//! `rollcall replay`: posts recorded payloads to a webhook target, as Smooch would.
 //!
-//! One thread reads and signs, a few tasks post, and the caller counts. The channels between them are
-//! bounded, so that memory does not depend on how much there is to replay.
+//! One thread reads and signs, several tasks post, and the caller counts. The channels between them are bounded, so
+//! that memory does not depend on the number of payloads.
 
 pub(super) mod payloads;
 pub(super) mod post;
@@ -29,13 +29,12 @@ use sign::Signer;
 use summary::{PostOutcome, ReplaySummary};
 
 const AFTER_HELP: &str = "\
-Bodies are sent byte for byte as they are recorded. Every answer is counted and none is tried again, be it \
-503, 429 or no answer at all: run the replay again instead, since what arrives twice counts once. Requests \
-go straight to the target: no proxy is used and no redirect followed.
+Bodies are sent byte for byte. Every answer is counted and none is retried, whether 503, 429 or none: run the replay \
+again instead, since repeated events count once. No proxy is used and no redirect is followed.
 
-The summary goes to stdout, the first ten failures and the progress to stderr. It counts what rollcall put \
-into quarantine, which is stored and answered 200, and what of folders was passed over. The exit code is 0 if \
-everything was answered 2xx, 1 if anything was refused, unanswered or not sent, or if there was nothing to send.
+The summary goes to stdout, the first ten failures and the progress to stderr. It includes bodies that rollcall put \
+into quarantine, which are answered 200, and skipped entries of folders. Exit codes: 0 everything was answered 2xx, 1 \
+anything was refused, unanswered or not sent, or there was nothing to send.
 
 Examples:
   rollcall replay fixtures/webhooks
@@ -46,41 +45,39 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct ReplayArgs {
-    /// What to post: .jsonl files with a payload on each line, other files of one payload each, folders
-    /// (every .json and .jsonl in them, in any case, however deep, sorted by name; what is hidden is not
-    /// looked at), or - for .jsonl on stdin
+    /// Payloads: .jsonl files with one on each line, other files with one each, folders (searched recursively
+    /// for .json and .jsonl in any case, sorted by name, hidden entries skipped), or - for .jsonl on stdin
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// The app whose first webhook secret signs, by its id; if left out, the app that the payload
-    /// names, or for a payload that names none the only app of the settings
+    /// Id of the app whose first webhook secret signs; by default the app named in the payload, else the only
+    /// app of the settings
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Rounds: how many times to post the whole set
+    /// Number of times to post the whole set
     #[arg(long, value_name = "N", default_value = "1")]
     repeat: NonZeroU32,
     #[command(flatten)]
     posting: PostArgs,
 }
 
-/// Where to, and how, payloads are posted.
+/// Options of posting.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct PostArgs {
-    /// The target, http or https; if left out, /webhooks where the settings (server.listen) say that
-    /// rollcall listens
+    /// The target, http or https; by default /webhooks at server.listen of the settings
     #[arg(long, value_name = "URL", value_parser = target)]
     pub(super) to: Option<Url>,
-    /// How to sign: with the secret itself as X-API-Key, which is what Smooch does; with an
-    /// HMAC-SHA256 of the body as X-Hub-Signature-256; or as Standard Webhooks do, with webhook-id,
-    /// webhook-timestamp and webhook-signature, or with Svix's names of these
+    /// Signature: the secret itself as X-API-Key, as Smooch does; an HMAC-SHA256 of the body as
+    /// X-Hub-Signature-256; or Standard Webhooks with webhook-id, webhook-timestamp and webhook-signature, or
+    /// with Svix's names of these
     #[arg(long, value_enum, default_value = "api-key")]
     pub(super) sign: sign::SignatureScheme,
-    /// Requests a second at most; as fast as they are answered if left out
+    /// Requests a second at most; by default unlimited
     #[arg(long, value_name = "N")]
     pub(super) rate: Option<NonZeroU32>,
-    /// Requests under way at once, 1 to 1024; with 1 the order of the payloads is kept strictly
+    /// Concurrent requests, 1 to 1024; 1 preserves the order of the payloads
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) concurrency: u16,
-    /// How long to wait for an answer; 20s is what Smooch waits
+    /// Time limit of a request; Smooch waits 20s
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = config::duration)]
     pub(super) timeout: Duration,
     /// Print the summary as JSON
@@ -88,12 +85,12 @@ pub(super) struct PostArgs {
     pub(super) json: bool,
 }
 
-/// Posts everything once a round and prints a summary on stdout. Returns the exit code: 0 if
-/// everything was answered 2xx, else 1. Bodies and secrets are never printed.
+/// Posts everything in rounds and prints a summary on stdout. Returns the exit code: 0 if everything was answered 2xx,
+/// else 1. Bodies and secrets are never printed.
 ///
 /// # Errors
-/// Nothing was posted, because the app is not in the settings, its secret cannot travel in a header,
-/// the target cannot be told, stdin is to be read twice, or there is no payload; or stdout cannot be written.
+/// Nothing was posted: the app is not in the settings, its secret does not fit in a header, the target is unknown,
+/// stdin is named twice, or there is no payload; or stdout cannot be written.
 pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let posting = &args.posting;
     let signer = Signer::new(posting.sign, args.app.as_deref(), &settings.apps)?;
@@ -129,13 +126,13 @@ pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitC
 
 impl PostArgs {
     /// # Errors
-    /// The target cannot be told, or not be reached for want of certificates.
+    /// The target is unknown, or https without certificates.
     pub(super) fn poster(&self, settings: &Settings) -> anyhow::Result<Poster> {
         let target = self.to.clone().map_or_else(|| default_target(settings.server.listen), Ok)?;
         Poster::new(target, self.timeout, self.rate)
     }
 
-    /// Prints what came of it: how many more failures there were than were named, and the summary.
+    /// Prints the number of further failures and the summary.
     pub(super) fn summary(&self, tally: &ReplaySummary, took: Duration) -> anyhow::Result<()> {
         if let Some(more) = tally.unnamed_failures() {
             // A closed stderr is ignored.
@@ -146,16 +143,16 @@ impl PostArgs {
     }
 }
 
-/// Where payloads are handed in to be posted. Waits while there is enough to post.
+/// Takes payloads to be posted. Blocks while enough wait.
 pub(super) struct PayloadSink {
     to_post: async_channel::Sender<SignedPayload>,
     outcomes: async_channel::Sender<PostOutcome>,
 }
 
 impl PayloadSink {
-    /// Hands a payload in, or says what became of it already.
+    /// Takes a payload, or the outcome of one that is not posted.
     pub(super) fn put(&self, request: Result<SignedPayload, PostOutcome>) {
-        // Both are open while this runs, unless the posting tasks have failed, which is said elsewhere.
+        // Both are open unless the posting tasks have failed, which is reported elsewhere.
         let _ = match request {
             Ok(request) => self.to_post.send_blocking(request).is_ok(),
             Err(outcome) => self.outcomes.send_blocking(outcome).is_ok(),
@@ -163,8 +160,7 @@ impl PayloadSink {
     }
 }
 
-/// Posts whatever `read` hands in, so many at once, and tells `each` what became of each. Returns what
-/// `read` does.
+/// Posts the payloads of `read` concurrently and calls `each` with every outcome. Returns the result of `read`.
 pub(super) async fn post_all<R: Send + 'static>(
     concurrency: u16,
     poster: Poster,
@@ -182,12 +178,12 @@ pub(super) async fn post_all<R: Send + 'static>(
         let (poster, requests, to_count) = (poster.clone(), requests.clone(), to_count.clone());
         posting.spawn(async move {
             while let Ok(request) = requests.recv().await {
-                // Outcomes are taken until every sender of them is gone.
+                // The receiver lives until every sender is dropped.
                 let _ = to_count.send(poster.post(request).await).await;
             }
         });
     }
-    // Each loop ends when nobody is left to send.
+    // Each loop ends when its senders are dropped.
     drop((requests, to_count));
     while let Ok(outcome) = outcomes.recv().await {
         each(&outcome);
@@ -196,7 +192,7 @@ pub(super) async fn post_all<R: Send + 'static>(
     reader.await.context("reading the payloads failed")
 }
 
-/// Reads and signs everything once.
+/// Reads and signs all payloads once.
 fn read_round(sources: &[PayloadSource], signer: &Signer, feed: &PayloadSink) {
     for source in sources {
         payloads::read(source, &mut |place, body| {

@@ -1,4 +1,4 @@
-//! `rollcall restore`: puts a backup where the service will find it.
+//! `rollcall restore`: restores the database from a backup.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -12,14 +12,13 @@ use crate::config::{Settings, StoreUrl};
 use crate::store::sqlite::{self, CopyError, Note, RESTORING};
 
 const AFTER_HELP: &str = "\
-Stop the service first; while one has the database, nothing is done. The backup is checked, copied beside its \
-place, checked again there, synced, and only then put in place: interrupted at any moment, there is the old \
-database or the new one. Whatever is there is replaced with --replace, be it damaged or of a newer program: this is the way \
-back from an upgrade. An old one, or a log that lies there without its database, is kept aside under a name that is printed; delete it \
-once all is well.
+Stop the service first: an open database is refused. The backup is verified, copied beside the target, verified \
+again, synced and renamed: after an interruption, either the old database or the new one is in place. --replace \
+replaces an existing database, even a damaged one or one of a newer program, which is the way back from an upgrade. \
+The old database, or a log without its database, is moved aside to a name that is printed; delete it later.
 
-The exit code is 0 once the database is in place and on disk, 1 if there is one already or the backup is damaged, \
-74 if a file cannot be read or written.
+Exit codes: 0 the database is in place and on disk, 1 there is one already or the backup is damaged, 74 a file cannot \
+be read or written.
 
 Examples:
   rollcall restore /backups/rollcall-monday.db
@@ -32,18 +31,18 @@ Examples:
 pub struct RestoreArgs {
     /// The backup
     backup: PathBuf,
-    /// Where to put it; if left out, where the settings (store.url) say that the database is
+    /// Path of the restored database; by default store.url of the settings
     #[arg(long, value_name = "PATH")]
     to: Option<PathBuf>,
-    /// Put it in place of a database that is there, which is kept aside
+    /// Replace an existing database, which is moved aside
     #[arg(long)]
     replace: bool,
-    /// Print what is in it as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Puts a backup in place and prints what is in it.
+/// Restores a backup and prints its contents in numbers.
 ///
 /// # Errors
 /// As [`sqlite::restore`]; or stdout cannot be written.

@@ -1,4 +1,4 @@
-//! `rollcall tail`: what comes in, as it comes.
+//! `rollcall tail`: prints new journal entries as they arrive.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -9,21 +9,18 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
 use super::journal::filter::{EntryFilter, FutureEntries, nobody};
-use super::journal::text;
+use super::listing::{ListedItem as _, PAGE};
 use crate::clock::now_ms;
 use crate::config::Settings;
 use crate::store::archive::Archive as _;
 
-/// How often it is looked whether something was committed, which costs a look at shared memory.
+/// Between two checks for a commit; each reads shared memory only.
 const LOOK: Duration = Duration::from_millis(100);
-/// Entries read at a time.
-const PAGE: usize = 500;
 
 const HELP: &str = "\
-Reads the database file, beside a running service: entries are shown within a tenth of a second of their \
-commit. Without --since it begins with the next one. It ends \
-with Ctrl-C, after --count entries, or once nothing can come before --until any more; with an error, when the \
-database is replaced.
+Reads the database file beside a running service, and prints entries within 100 ms of their commit. Without --since \
+it begins with the next entry. It ends on Ctrl-C, after --count entries, or once --until has passed; with an error, if \
+the database is replaced.
 
 Examples:
   rollcall tail
@@ -39,19 +36,18 @@ pub struct TailArgs {
     /// End after this many entries
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// A JSON object a line
+    /// Print a JSON object a line
     #[arg(long)]
     json: bool,
 }
 
-/// Prints entries until Ctrl-C, SIGTERM, as many as were asked for, or the end of the span. Returns what to exit
-/// with: 0.
+/// Prints entries until Ctrl-C, SIGTERM, the requested number, or the end of the range. Returns the exit code: 0.
 ///
 /// # Errors
 /// The database cannot be read, or stdout cannot be written.
 pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    // Looked at before it is opened, so that a file put in its place meanwhile is noticed. What opening finds wrong
-    // says more than a missing file does.
+    // Identified before it is opened, so that a replacement is noticed. The error of opening is the better one, so
+    // it comes first.
     let found = database::file(settings);
     let mut reader = database::open(settings)?;
     let opened = found?;
@@ -64,10 +60,10 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
         let FutureEntries { mut wanted, users, unknown } = args.filter.coming(&mut reader, settings)?;
         wanted.from = wanted.from.max(after + 1);
         let (until, now) = (wanted.to, now_ms());
-        // Told before they are looked for, so that none is passed over.
+        // Read before the query, so that no entry is skipped.
         let last = reader.last()?;
         wanted.to = wanted.to.min(last);
-        // Whatever was received before a time is stored soon after it.
+        // An entry is stored at most this long after it was received.
         let late = i64::try_from(settings.ingest.answer_within.as_millis()).unwrap_or(i64::MAX);
         let ends = wanted.until.map_or(i64::MAX, |time| time.saturating_add(late));
         let is_through = last >= until || ends < now;
@@ -80,9 +76,9 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
             let mut out = io::stdout().lock();
             for entry in touched {
                 if args.json {
-                    writeln!(out, "{}", text::json(entry))?;
+                    writeln!(out, "{}", entry.to_json())?;
                 } else {
-                    writeln!(out, "{}", text::line(entry))?;
+                    writeln!(out, "{}", entry.to_line())?;
                 }
                 left -= 1;
                 if left == 0 {
@@ -109,9 +105,7 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
                 () = tokio::time::sleep(LOOK) => {}
             }
             if database::file(settings).ok() != Some(opened) {
-                bail!(
-                    "the database was replaced or moved: what follows is in another file; start tail again"
-                );
+                bail!("the database was replaced or moved: start tail again");
             }
             let now = reader.version()?;
             if std::mem::replace(&mut version, now) != now || ends < now_ms() {

@@ -1,4 +1,4 @@
-//! Long work of the store, as somebody watches it.
+//! Shows the progress of long tasks of the store.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::progress::Progress;
 use crate::config::Settings;
 use crate::store::sqlite::{FileTask, TaskStage};
 
-/// Does long work of the store, and shows how far it is.
+/// Runs a long task of the store and shows its progress.
 ///
 /// # Errors
 /// The progress cannot be shown.
@@ -17,7 +17,7 @@ pub(super) fn watched<T>(
     let (mut progress, mut now) = (Progress::new(|| None, word(TaskStage::Copying))?, None);
     let mut told = |stage, done, of| {
         if now.replace(stage) != Some(stage) {
-            // It was shown a moment ago.
+            // The bar could be drawn before.
             _ = progress.begin(word(stage), of);
         }
         progress.reach(done);

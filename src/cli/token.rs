@@ -12,19 +12,19 @@ use crate::http::jwt::{self, Claims, Scope};
 /// The arguments of `rollcall token`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TokenArgs {
-    /// The app, by its id; not needed where the settings have only one
+    /// The id of the app; optional if the settings have only one
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Whom the token speaks for: the business (app), or one of its users (appUser)
+    /// Scope of the token: the business (app), or one of its users (appUser)
     #[arg(long, value_enum, default_value = "app")]
     scope: TokenScope,
-    /// The userId of the user that a token with the scope appUser speaks for
+    /// The userId for the scope appUser
     #[arg(long, value_name = "USERID", required_if_eq("scope", "appUser"))]
     user_id: Option<String>,
-    /// The key to sign with, by its id; the app's first key if left out
+    /// Id of the signing key; by default the app's first key
     #[arg(long, value_name = "ID")]
     key: Option<String>,
-    /// How long the token is good, such as 1h or 30m; for ever if left out, as Smooch's own are
+    /// Lifetime of the token, such as 1h or 30m; by default unlimited, as Smooch's own
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
     expires_in: Option<Duration>,
 }
@@ -40,8 +40,7 @@ enum TokenScope {
 /// Prints a token and a newline.
 ///
 /// # Errors
-/// The app or key cannot be told or is not in the settings, a userId is missing, empty or out of
-/// place, or stdout cannot be written.
+/// The app or key is ambiguous or not in the settings, a userId is missing, empty or not allowed, or stdout cannot be written.
 pub fn run(args: &TokenArgs, settings: &Settings) -> anyhow::Result<()> {
     let token = token(args, settings, jiff::Timestamp::now().as_second())?;
     writeln!(std::io::stdout(), "{token}").context("the token could not be printed")

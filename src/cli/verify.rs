@@ -1,4 +1,4 @@
-//! `rollcall verify`: whether a database or a backup is whole, and what it shows.
+//! `rollcall verify`: verifies a database or a backup.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -13,14 +13,13 @@ use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, OpenError};
 
 const AFTER_HELP: &str = "\
-Every page is looked at, every app user is read, the journal is looked through for entries, bodies and app users \
-that it has lost, and every table that is made of others (identifiers, \
-columns and indexes of lists and searches, counters) is compared with what it is made of, while the service goes on \
-if there is one. Two databases with one seq and one checksum show the same directory. A backup must still show what it did when it was made.
+Checks every page and every app user, checks the journal for missing entries, bodies and users, and compares every \
+derived table (identifiers, columns and indexes of lists and searches, counters) with its source. A service may keep \
+running. Two databases with the same seq and checksum show the same directory. A backup must be unchanged since it \
+was made.
 
-The last line is the verdict: whole, damaged, or unknown if it could not be checked. What `rollcall rebuild` can make \
-anew is named. The exit code is 0 if it is whole, 1 if it is damaged, is no backup of rollcall, or is not what it \
-was, 74 if it cannot be read.
+The last line is the verdict: whole, damaged, or unknown if it could not be checked. Damage that `rollcall rebuild` \
+can repair is named. Exit codes: 0 whole, 1 damaged, changed or no backup of rollcall, 74 it cannot be read.
 
 Examples:
   rollcall verify
@@ -30,14 +29,14 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct VerifyArgs {
-    /// The database or backup; if left out, the database of the settings (store.url)
+    /// The database or backup; by default store.url of the settings
     path: Option<PathBuf>,
-    /// Print what is in it as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Checks a database and prints what is in it.
+/// Verifies a database and prints its contents in numbers.
 ///
 /// # Errors
 /// As [`sqlite::check`]; or stdout cannot be written.

@@ -46,16 +46,16 @@ impl JournalReplay {
         })?;
         let failed = |error| OpenError::Store { path: path.clone(), error };
         let last = store.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
-        let mut fold = Self { store, path: path.clone(), last };
-        live.read_snapshot().and_then(|moment| fold.take_base(&moment)).map_err(failed)?;
-        Ok(fold)
+        let mut replay = Self { store, path: path.clone(), last };
+        live.read_snapshot().and_then(|moment| replay.take_base(&moment)).map_err(failed)?;
+        Ok(replay)
     }
 
     /// Loads the compacted records, if entries were compacted that are not applied yet. The records include all that was
     /// applied before.
     pub(super) fn take_base(&mut self, moment: &ReadSnapshot<'_>) -> Result<()> {
-        let folded = moment.horizon()?.folded;
-        if folded <= self.last && self.last > 0 {
+        let compacted = moment.horizon()?.folded;
+        if compacted <= self.last && self.last > 0 {
             return Ok(());
         }
         let mut after: Option<RecordKey> = None;
@@ -66,7 +66,7 @@ impl JournalReplay {
             load_compacted(&mut self.store, page)?;
             self.store.rest()?;
         }
-        self.last = self.last.max(folded);
+        self.last = self.last.max(compacted);
         Ok(())
     }
 

@@ -38,21 +38,21 @@ impl<S: Clone> Sources<S> {
     }
 
     /// Applies an entry to the directory, and records the values that it set.
-    pub fn apply(&mut self, fold: &mut HistoryReplay, entry: &Entry, event: &Event, source: &S) {
+    pub fn apply(&mut self, replay: &mut HistoryReplay, entry: &Entry, event: &Event, source: &S) {
         let ids: Vec<&SmoochId> = entry.users.iter().map(|(id, _)| id).collect();
-        let record = |fold: &HistoryReplay, id: &SmoochId| fold.record(id).cloned().unwrap_or_default();
-        let before: Vec<Record> = ids.iter().map(|id| record(fold, id)).collect();
-        let (shown, elsewhere) = (fold.view(&self.of), fold.elsewhere(&self.of));
-        fold.apply(event);
+        let record = |replay: &HistoryReplay, id: &SmoochId| replay.record(id).cloned().unwrap_or_default();
+        let before: Vec<Record> = ids.iter().map(|id| record(replay, id)).collect();
+        let (shown, elsewhere) = (replay.view(&self.of), replay.elsewhere(&self.of));
+        replay.apply(event);
         for (id, before) in ids.into_iter().zip(&before) {
-            self.compare(id, before, &record(fold, id), (entry.seq, source));
+            self.compare(id, before, &record(replay, id), (entry.seq, source));
         }
-        let now = fold.view(&self.of);
+        let now = replay.view(&self.of);
         let same = |one: &View, two: &View| (&one.id, &one.aliases) == (&two.id, &two.aliases);
         let both = shown.zip(now).filter(|(shown, now)| same(shown, now));
         // Two merges of a pair may show other clients of the same app users; no event set those.
         if both.is_some_and(|(shown, now)| shown.clients != now.clients)
-            && fold.elsewhere(&self.of) != elsewhere
+            && replay.elsewhere(&self.of) != elsewhere
         {
             self.taken = Some((entry.seq, source.clone()));
         }
@@ -83,8 +83,8 @@ impl<S: Clone> Sources<S> {
     }
 
     /// The event that set each member of the view, by the member's name, as far as it is known.
-    pub fn shown(&self, fold: &HistoryReplay) -> BTreeMap<String, S> {
-        let (Some(view), Some(group)) = (fold.view(&self.of), fold.group(&self.of)) else {
+    pub fn shown(&self, replay: &HistoryReplay) -> BTreeMap<String, S> {
+        let (Some(view), Some(group)) = (replay.view(&self.of), replay.group(&self.of)) else {
             return BTreeMap::new();
         };
         let fields = view.fields.keys().filter_map(|field| {
@@ -101,7 +101,7 @@ impl<S: Clone> Sources<S> {
                         record.smooch.clients.keys().chain(record.devices.keys()).collect();
                     of.iter().any(|client| view.clients.contains_key(*client))
                 };
-                fold.record(id).is_some_and(known)
+                replay.record(id).is_some_and(known)
             };
             let latest = ids.iter().filter(has).filter_map(|id| self.clients.get(*id));
             let latest = latest.chain(&self.taken).max_by_key(|(seq, _)| *seq);

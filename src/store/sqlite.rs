@@ -1,5 +1,6 @@
 //! A store in one SQLite file: one connection writes, one checkpoints, several read.
 
+mod answer_key;
 mod answers;
 mod archive;
 mod backup;
@@ -8,6 +9,7 @@ mod census;
 mod check;
 mod checkpoint;
 mod clearing;
+mod compacted;
 mod connection;
 mod derived;
 mod epoch_marker;
@@ -16,6 +18,7 @@ mod file_errors;
 mod files;
 mod forget;
 mod gaps;
+mod journal_rows;
 mod keep;
 mod kept;
 mod list_rows;

@@ -1,4 +1,4 @@
-//! Where an export goes: stdout, or a file that is there once it is complete.
+//! The target of an export: stdout, a pipe, or a file that appears once complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -11,20 +11,20 @@ use anyhow::Context as _;
 use crate::smooch::csv;
 use crate::store::sqlite::{Output, OutputKind, PartialFile};
 
-/// What an export may replace.
+/// The files that an export may replace.
 const EXPORT: OutputKind = OutputKind::Text { name: "export", is: is_export };
 
 /// See the module documentation.
 pub(super) enum Target {
     Stdout(io::Stdout),
-    /// A pipe: there is nothing to replace.
+    /// A named pipe.
     Pipe(File),
     Whole(BufWriter<Arc<File>>, PartialFile),
 }
 
 impl Target {
     /// # Errors
-    /// The file must not be written, or cannot be.
+    /// The file must not or cannot be written.
     pub(super) fn open(name: Option<&Path>, database: &Path) -> anyhow::Result<Self> {
         let Some(name) = name else { return Ok(Self::Stdout(io::stdout())) };
         if fs::metadata(name).is_ok_and(|found| found.file_type().is_fifo()) {
@@ -35,7 +35,7 @@ impl Target {
         Ok(Self::Whole(BufWriter::new(part.file()), part))
     }
 
-    /// Everything is written: on disk, and under its name.
+    /// Syncs the file and gives it its name.
     pub(super) fn finish(self) -> anyhow::Result<()> {
         match self {
             Self::Stdout(mut out) => out.flush().context("stdout"),
@@ -66,7 +66,7 @@ impl Write for Target {
     }
 }
 
-/// Whether an export of any form begins like this: lines of JSON, a table, or the file of one person.
+/// Whether this is the beginning of an export: NDJSON, CSV, or the data of one person.
 fn is_export(head: &[u8]) -> bool {
     head.starts_with(b"{\"rollcall\":")
         || head.starts_with(b"{\"app\":\"")

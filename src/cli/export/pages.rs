@@ -1,4 +1,4 @@
-//! An app's directory, a page at a time.
+//! Reads the directory of an app page by page.
 
 use anyhow::anyhow;
 
@@ -10,18 +10,18 @@ use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Bounds, Listed, Place, Reader as _, Seq};
 
-/// App users of a page that is filtered, and rows looked at for one.
+/// App users of a filtered page, and rows read for one.
 const PAGE: usize = 200;
 const LOOKS: usize = 20_000;
 
-/// How far an app is read.
+/// The pages of an app.
 pub(super) struct ExportPages<'a> {
     app: &'a AppId,
     at: ExportPosition<'a>,
 }
 
 enum ExportPosition<'a> {
-    /// Everything there is. Whoever moves after the entry `begun` is told of by itself.
+    /// All app users. Changes after the entry `begun` are handled by the store.
     All {
         begun: Seq,
         behind: Option<SmoochId>,
@@ -46,7 +46,7 @@ impl<'a> ExportPages<'a> {
         Ok(Self { app, at })
     }
 
-    /// The next page, perhaps without anybody; nothing at the end.
+    /// The next page, possibly empty; `None` at the end.
     pub(super) fn next(&mut self, reader: &mut SqliteReader) -> anyhow::Result<Option<Vec<Kept>>> {
         let kept = match &mut self.at {
             ExportPosition::End => return Ok(None),
@@ -71,7 +71,7 @@ impl<'a> ExportPages<'a> {
     }
 }
 
-/// A page of those who fit, with their records as the same moment shows them.
+/// A page of matching app users and their records, from one snapshot.
 fn filtered(
     reader: &mut SqliteReader,
     app: &AppId,
@@ -83,7 +83,9 @@ fn filtered(
     reader.at_one_moment(|reader| {
         read = reader.page(app, query, after, bounds).map_err(anyhow::Error::from).and_then(|listed| {
             let Listed::Page(page) = listed else {
-                return Err(anyhow!("too much changes meanwhile to go on in this order; begin again"));
+                return Err(anyhow!(
+                    "too many changes during the export to continue in this order; start again"
+                ));
             };
             Ok((reader.kept(app, page.users)?, page.next))
         });

@@ -1,4 +1,4 @@
-//! The whole file of a person.
+//! All data of one person (subject access).
 
 use crate::rebuild::sources::Sources;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ use crate::store::{CompactionPoint, Entry, Reader, Source};
 /// Entries read at a time.
 const PIECE: usize = 500;
 
-/// Everything that is kept of a person.
+/// All stored data of a person.
 ///
 /// # Errors
 /// There is no such app user, the journal has lost one of its bodies, or the database cannot be read.
@@ -30,7 +30,7 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
     };
     let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();
     let entries = journal(reader, app, &view)?;
-    // Read last, so that every entry after it was read before it could be trimmed.
+    // Read last: every entry after this point was read before retention could remove it.
     let (horizon, base) = reader.base_of(app, &reader_ids(&entries, &ids))?;
     let mut fold = HistoryReplay::new(app, base);
     let mut sources = Sources::of(&view.id);
@@ -58,7 +58,7 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
 
 type Entries = BTreeMap<u64, (Entry, bytes::Bytes)>;
 
-/// The journal of everybody whom merges connect with the person, from its beginning.
+/// The journal of all app users connected with the person by merges.
 fn journal(reader: &mut SqliteReader, app: &AppId, view: &View) -> anyhow::Result<Entries> {
     let connected = reader.connected(app, std::slice::from_ref(&view.id))?;
     let of: BTreeSet<SmoochId> = connected.keys().cloned().collect();
@@ -77,7 +77,7 @@ fn reader_ids(entries: &Entries, ids: &BTreeSet<SmoochId>) -> BTreeSet<SmoochId>
     named.chain(ids.iter().cloned()).collect()
 }
 
-/// What is known under each `_id` on its own.
+/// The record of each `_id` alone.
 fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
     for (key, mut record) in reader.records(app, ids)? {
@@ -119,12 +119,12 @@ fn with_body(entry: &Entry, body: &[u8]) -> Value {
     told
 }
 
-/// From where on the journal tells.
+/// The beginning of the stored journal.
 fn since(horizon: CompactionPoint) -> Value {
     json!({ "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 })
 }
 
-/// A JSON text as the value that it is.
+/// Parses a JSON text.
 fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or(Value::Null)
 }

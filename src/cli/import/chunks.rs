@@ -1,4 +1,4 @@
-//! Files to be imported, read into pieces of a bounded size.
+//! Reads files to be imported in chunks of bounded size.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -13,9 +13,9 @@ use crate::http::PIECE;
 use crate::smooch::csv::{CsvHeader, CsvReader, RowError};
 use crate::store::explain;
 
-/// Lines of a piece.
+/// Lines of a chunk.
 const LINES: usize = 512;
-/// Bytes beyond which a piece takes no further line.
+/// A chunk of this many bytes takes no further line.
 const BYTES: usize = 1 << 20;
 
 /// Lines to be posted together.
@@ -23,13 +23,13 @@ const BYTES: usize = 1 << 20;
 pub(super) struct LineChunk {
     /// The lines, each with its end.
     pub(super) lines: Vec<u8>,
-    /// Where each of them was found.
+    /// The location of each.
     pub(super) places: Vec<PayloadLocation>,
-    /// What is no line that could be posted, and why.
+    /// Invalid lines, each with the reason.
     pub(super) wrong: Vec<(PayloadLocation, String)>,
 }
 
-/// How many lines there are about, rows and headers alike; nothing where only reading tells. Reads the files.
+/// The approximate number of lines, headers included; `None` for pipes. Reads the files.
 pub(super) fn count(files: &[PathBuf]) -> Option<u64> {
     payloads::count(&files.iter().map(|file| source(file)).collect::<Vec<_>>())
 }
@@ -38,8 +38,7 @@ fn source(file: &Path) -> PayloadSource {
     if file.as_os_str() == "-" { PayloadSource::Stdin } else { PayloadSource::Lines(file.to_owned()) }
 }
 
-/// Reads all files, and hands over piece by piece. Waits while enough is there; ends early if nobody takes
-/// any more.
+/// Reads all files and sends them in chunks. Blocks while enough are read ahead; ends early if the receiver is gone.
 pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<LineChunk>) {
     let mut filler = ChunkFiller { piece: LineChunk::default(), to };
     for file in files {
@@ -63,7 +62,7 @@ impl ChunkFiller<'_> {
     fn add(&mut self, place: PayloadLocation, line: Result<Vec<u8>, String>) {
         match line {
             Ok(line) => {
-                // A piece must be taken as a whole.
+                // The service rejects larger bodies.
                 if self.piece.lines.len() + line.len() >= PIECE {
                     self.hand_over();
                 }
@@ -85,7 +84,7 @@ impl ChunkFiller<'_> {
     fn hand_over(&mut self) {
         let piece = std::mem::take(&mut self.piece);
         if !piece.places.is_empty() || !piece.wrong.is_empty() {
-            // Whoever stopped taking says why.
+            // The receiver reports why it stopped.
             let _ = self.to.send_blocking(piece);
         }
     }
@@ -127,13 +126,13 @@ fn table(file: &Path, filler: &mut ChunkFiller<'_>) {
         };
         filler.add(place(Some(line)), told.map(String::into_bytes));
         if header.is_none() {
-            // Nothing below it can be understood.
+            // Rows cannot be read without a header.
             return;
         }
     }
 }
 
-/// What is wrong with a row, and in which column.
+/// The fault of a row, with its column.
 fn explained(fault: &RowError, header: Option<&CsvHeader>) -> String {
     let Some(cell) = fault.cell else { return fault.wrong.to_string() };
     match header.and_then(|header| header.name(cell)) {

@@ -1,4 +1,4 @@
-//! Which entries of the journal a command is about.
+//! Filters of journal entries on the command line.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use crate::store::Seq;
 use crate::store::archive::{Archive as _, Wanted};
 use crate::store::sqlite::SqliteReader;
 
-/// What every command on journal entries may be told. All that is given must hold.
+/// The common filters of commands on journal entries. An entry must match all.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(in crate::cli) struct EntryFilter {
     /// Only entries of this app, by its id
     #[arg(long, value_name = "ID")]
     app: Option<String>,
-    /// Only entries that touched this app user, by _id (an old one as well) or userId: their own and those
-    /// of everybody who is merged into them
+    /// Only entries about this app user, by _id (also a merged one) or userId, and about those merged into
+    /// it
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// With --user: the brand in which the userId is meant; without it, everybody who carries it is
+    /// With --user: the brand of the userId; by default, the app users of all brands
     #[arg(long, value_name = "ID", requires = "user", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     brand: Option<String>,
     /// Only entries with this trigger, such as message:appUser
@@ -33,19 +33,19 @@ pub(in crate::cli) struct EntryFilter {
     span: EntryRange,
 }
 
-/// From when to when.
+/// A range of entries.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(in crate::cli) struct EntryRange {
-    /// From this number on, or received at this time or later: a number, a time such as
-    /// 2026-03-01T08:00:00Z, a date (its midnight in UTC), or how long ago, such as 2h
+    /// First entry: a number, or the time it was received, such as 2026-03-01T08:00:00Z, a date (midnight
+    /// UTC), or a time ago such as 2h
     #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
     since: Option<EntryBound>,
-    /// Up to this number, or received at this time or earlier
+    /// Last entry: a number, or the time it was received
     #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
     until: Option<EntryBound>,
 }
 
-/// A place in the journal.
+/// An end of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::cli) enum EntryBound {
     Entry(Seq),
@@ -54,7 +54,7 @@ pub(in crate::cli) enum EntryBound {
 }
 
 fn moment(text: &str) -> Result<EntryBound, String> {
-    // A number so large that no journal has it is a time in ms.
+    // A number beyond any journal is a time in ms.
     if let Some(seq) = text.parse().ok().filter(|seq| *seq < 100_000_000_000) {
         return Ok(EntryBound::Entry(seq));
     }
@@ -73,7 +73,7 @@ impl EntryRange {
         self.since.is_none() && self.until.is_none()
     }
 
-    /// Narrows what is wanted to this span.
+    /// Narrows a query to this range.
     ///
     /// # Errors
     /// It ends before it begins.
@@ -105,7 +105,7 @@ impl EntryFilter {
         self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
     }
 
-    /// What it says, for whoever must tell two of them apart; not when, since "ago" is another time each day.
+    /// A description that identifies the filter. Times are left out, since "ago" changes with every run.
     pub(in crate::cli) fn told(&self) -> String {
         let moment = |moment: EntryBound| match moment {
             EntryBound::Entry(seq) => format!("entry {seq}"),
@@ -124,15 +124,15 @@ impl EntryFilter {
         said.into_iter().flatten().collect()
     }
 
-    /// Whether it says where to begin.
+    /// Whether it has a first entry.
     pub(in crate::cli) fn has_since(&self) -> bool {
         self.span.since.is_some()
     }
 
-    /// The entries it stands for; those of an app user as they are now.
+    /// The matching entries, for an app user by the present merges.
     ///
     /// # Errors
-    /// The app of the app user cannot be told, or nobody is known by that name; or the file cannot be read.
+    /// The app of the app user is ambiguous, there is no such app user, or the file cannot be read.
     pub(in crate::cli) fn wanted(
         &self,
         reader: &mut SqliteReader,
@@ -156,15 +156,15 @@ impl EntryFilter {
         Ok(Wanted { app, word: self.trigger.clone(), ..Wanted::default() })
     }
 
-    /// Whom it names, and in which app.
+    /// The app and the name of the app user.
     fn user(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Option<(AppId, Name)>> {
         let Some(name) = self.user.as_deref() else { return Ok(None) };
         let name = Name::from(name).in_brand(self.brand.as_deref());
         Ok(Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name)))
     }
 
-    /// The same for entries that are still to come: whom it names stands beside it, as they are at this
-    /// moment, or by what they are called if nobody is called so yet.
+    /// The same for future entries. The app user is resolved by the present merges, or taken as an `_id` if it
+    /// is still unknown.
     pub(in crate::cli) fn coming(
         &self,
         reader: &mut SqliteReader,
@@ -185,16 +185,16 @@ impl EntryFilter {
     }
 }
 
-/// Entries that are still to come.
+/// A query for future entries.
 pub(in crate::cli) struct FutureEntries {
     pub(in crate::cli) wanted: Wanted,
-    /// Only those that touch one of these.
+    /// Only entries about one of these.
     pub(in crate::cli) users: Option<BTreeSet<SmoochId>>,
-    /// The app in which nobody is called so yet.
+    /// The app, if the app user is still unknown.
     pub(in crate::cli) unknown: Option<AppId>,
 }
 
-/// What is said of a name that is nobody's.
+/// The error for an unknown app user.
 pub(in crate::cli) fn nobody(app: &AppId) -> anyhow::Error {
     anyhow!("the app {app} has no app user with that _id or userId")
 }

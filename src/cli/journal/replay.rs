@@ -1,4 +1,4 @@
-//! `rollcall journal replay`: posts what came in once more, as Smooch would.
+//! `rollcall journal replay`: posts received webhooks again, as Smooch would.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,9 +13,9 @@ use anyhow::Context as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::PAGE;
 use super::filter::EntryFilter;
 use super::resume::Resume;
+use crate::cli::listing::PAGE;
 use crate::cli::progress::Progress;
 use crate::cli::replay::payloads::{NotSent, PayloadLocation};
 use crate::cli::replay::post::SignedPayload;
@@ -29,26 +29,25 @@ use crate::store::archive::{Archive as _, BatchBody, Wanted};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Entry, Reader as _, Seq, Source};
 
-/// How often the place to go on from is written down.
+/// Between two writes of the resume file.
 const BETWEEN: Duration = Duration::from_secs(1);
 /// Bodies in memory at once.
 const AT_ONCE: usize = 64;
-/// Why an entry of our own API is not posted, and why one of which only a part is left is not.
+/// Reasons for skipping an entry.
 const OWN: &str = "made through our own API";
 const REDUCED: &str = "reduced by an erasure";
 
 pub(super) const HELP: &str = "\
-Each body is posted once, as it was received, however many of its events are meant; the secret is the first \
-one of its app in the settings. Passed over and counted is what is no webhook as it came: calls of our own API, \
-and what an erasure has left of a webhook. A body that retention has dropped, or that is missing or damaged, \
-cannot be sent: it is named and counted. To a directory that knows the events nothing changes.
+Each body is posted once, byte for byte, however many of its events are selected, with the first secret of its app \
+in the settings. Entries that are no original webhook are skipped and counted: calls of our own API, and webhooks \
+reduced by an erasure. A body that was removed by retention, is missing or is damaged cannot be sent; it is reported \
+and counted. Events that the target knows already change nothing there.
 
-Nothing is tried again: the number to go on from is that of the first body that was refused or unanswered. \
-It is printed at the end, and kept in the --resume-file, from which the same command goes on. Ctrl-C ends \
-with what is under way.
+Nothing is retried. The number of the first refused or unanswered body is printed at the end and stored in the \
+--resume-file, from which the same command continues. Ctrl-C waits for requests in progress.
 
-The exit code is 0 if everything was answered 2xx; 1 if not, if a body is no longer kept, if an entry named by \
-its number was not sent, or if no entry is meant; 2 if the --resume-file is of another range or another --to.
+Exit codes: 0 everything was answered 2xx; 1 something was not, a body was removed, an entry selected by number was \
+not sent, or no entry matches; 2 the --resume-file is of another range or another --to.
 
 Examples:
   rollcall journal replay 4711
@@ -60,20 +59,20 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub struct JournalReplayArgs {
-    /// Which entries: a number, or from one to another, both included; either end may be left out
+    /// A number, or an inclusive range; either end may be left out
     #[arg(value_name = "SEQ|A..B", value_parser = range)]
     range: Option<(Seq, Seq)>,
     #[command(flatten)]
     filter: EntryFilter,
     #[command(flatten)]
     posting: PostArgs,
-    /// Say what would be posted, and post nothing
+    /// Print what would be posted, and post nothing
     #[arg(long)]
     dry_run: bool,
-    /// Go on with this entry: what is before it is left out
+    /// Start with this entry
     #[arg(long, value_name = "SEQ")]
     from: Option<Seq>,
-    /// Keeps the entry to go on with; if the file is there, go on with what it says
+    /// File that stores the next entry; if it exists, continue from there
     #[arg(long, value_name = "PATH", conflicts_with = "dry_run")]
     resume_file: Option<PathBuf>,
 }
@@ -88,16 +87,16 @@ fn range(text: &str) -> Result<(Seq, Seq), String> {
     if read.0 > read.1 { Err("ends before it begins".to_owned()) } else { Ok(read) }
 }
 
-/// Posts the bodies of the entries that are meant. Returns the exit code: 0 if everything was answered
-/// 2xx, or would be posted in a dry run; else 1.
+/// Posts the bodies of the selected entries. Returns the exit code: 0 if everything was answered 2xx, or would be
+/// posted in a dry run; else 1.
 ///
 /// # Errors
-/// It is not said which entries are meant; the database or the `--resume-file` cannot be read; an app's
-/// secret cannot travel in a header; the target cannot be told; or stdout cannot be written.
+/// No entry is selected; the database or the `--resume-file` cannot be read; an app's secret does not fit in a
+/// header; the target is unknown; or stdout cannot be written.
 pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume = args.resume_file.as_deref();
-    let resume = resume.map(|path| Resume::at(path, meant(args), database)).transpose()?;
+    let resume = resume.map(|path| Resume::at(path, selection(args), database)).transpose()?;
     let (bodies, place) = JournalBodies::of(args, resume.as_ref(), settings)?;
     let keep = |place: &ResumePoint| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
     if args.dry_run {
@@ -128,7 +127,7 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     keep(&place)?;
     let stopped = read?;
     if stopped || !tally.all_well() {
-        let _ = writeln!(io::stderr(), "go on with --from {}", place.seq());
+        let _ = writeln!(io::stderr(), "continue with --from {}", place.seq());
     }
     Ok(if tally.all_well() && !stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -154,15 +153,15 @@ fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<Ex
     Ok(if tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The bodies of the entries that are meant, in the order of their numbers.
+/// The bodies of the selected entries, by number.
 struct JournalBodies {
     reader: SqliteReader,
     wanted: Wanted,
     signer: Signer,
-    /// Whether the one entry was named by its number.
+    /// One entry was selected by its number.
     is_named: bool,
     place: Arc<ResumePoint>,
-    /// Set by whoever wants no more of them.
+    /// Set to stop reading.
     stop: Arc<AtomicBool>,
 }
 
@@ -173,15 +172,14 @@ impl JournalBodies {
         settings: &Settings,
     ) -> anyhow::Result<(Self, Arc<ResumePoint>)> {
         if args.range.is_none() && args.filter.is_empty() {
-            let why =
-                "say which entries to replay: a number, a range such as 10..20, .. for all, or a filter";
+            let why = "select entries to replay: a number, a range such as 10..20, .. for all, or a filter";
             return Err(CommandError::Usage(why.to_owned()).into());
         }
         let mut reader = database::open(settings)?;
         let mut wanted = args.filter.wanted(&mut reader, settings)?;
         let (from, to) = args.range.unwrap_or((0, Seq::MAX));
         wanted.from = wanted.from.max(from);
-        // What the replay itself brings is none of it.
+        // Entries that the replay itself adds are left out.
         wanted.to = wanted.to.min(to).min(reader.last()?);
         let first = wanted.from;
         wanted.from = first.max(args.from.unwrap_or(0));
@@ -194,7 +192,7 @@ impl JournalBodies {
         Ok((Self { reader, wanted, signer, is_named, place: place.clone(), stop: Arc::default() }, place))
     }
 
-    /// Hands each of them to `put`; whether it was stopped before the end.
+    /// Calls `put` with each. Returns whether it was stopped before the end.
     fn read(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>)) -> store::Result<bool> {
         let mut before = None;
         loop {
@@ -224,7 +222,7 @@ impl JournalBodies {
         }
     }
 
-    /// The body of each of these entries; nothing for one whose body is missing or damaged.
+    /// The bodies of these entries; `None` for a missing or damaged one.
     fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
         match self.reader.bodies(few, reparse_event) {
             Err(store::Error::Hole(_)) if few.len() > 1 => {
@@ -255,7 +253,7 @@ fn not_sent(entry: &Entry, why: NotSent) -> PostOutcome {
     PostOutcome::NotSent { place: named(entry), why }
 }
 
-/// Why there is no webhook of an entry that could be sent, whatever is kept.
+/// The reason why an entry is no original webhook, if so.
 fn no_webhook(entry: &Entry) -> Option<&'static str> {
     match entry.source {
         Source::Webhook => None,
@@ -265,7 +263,7 @@ fn no_webhook(entry: &Entry) -> Option<&'static str> {
 }
 
 /// # Errors
-/// The journal has no entry that is meant, or none any more of those from the number that was named on.
+/// The journal has no selected entry, or retention removed the first one.
 fn is_there(reader: &mut SqliteReader, wanted: &Wanted, from: Seq) -> anyhow::Result<()> {
     let (oldest, last) = (reader.horizon()?.oldest, reader.last()?);
     let has = match last {
@@ -273,20 +271,20 @@ fn is_there(reader: &mut SqliteReader, wanted: &Wanted, from: Seq) -> anyhow::Re
         _ => format!("the journal has entries from {oldest} to {last}"),
     };
     let is_empty = wanted.from > wanted.to || reader.entries(wanted, 1)?.is_empty();
-    anyhow::ensure!(!is_empty, "no entry is meant: {has}");
-    anyhow::ensure!(from == 0 || from >= oldest, "entry {from} is no longer kept: {has}");
+    anyhow::ensure!(!is_empty, "no entry matches: {has}");
+    anyhow::ensure!(from == 0 || from >= oldest, "entry {from} was removed: {has}");
     Ok(())
 }
 
-/// The entry to go on with: everything before it was answered 2xx, or is nothing to be posted.
+/// The next entry: everything before it was answered 2xx or skipped.
 struct ResumePoint(Mutex<ResumeState>);
 
 struct ResumeState {
-    /// Handed out to be posted, and not answered yet.
+    /// Requests in progress.
     begun: BTreeSet<Seq>,
-    /// The first that was refused or unanswered.
+    /// The first refused or unanswered one.
     failed: Option<Seq>,
-    /// The first that was not read yet.
+    /// The first that is not read yet.
     next: Seq,
 }
 
@@ -324,15 +322,15 @@ impl ResumePoint {
     }
 }
 
-/// Which entries are meant, and where they are sent, for whoever must tell two replays apart.
-fn meant(args: &JournalReplayArgs) -> String {
+/// A description of the selection and the target, which identifies a replay.
+fn selection(args: &JournalReplayArgs) -> String {
     let entries = match args.range {
         None | Some((0, Seq::MAX)) => "all entries".to_owned(),
         Some((from, Seq::MAX)) => format!("entries from {from} on"),
         Some((from, to)) => format!("entries {from} to {to}"),
     };
     let target = args.posting.to.clone().map(|mut target| {
-        // Neither may be written down.
+        // Credentials must not be stored.
         _ = target.set_password(None);
         _ = target.set_username("");
         target.set_query(None);

@@ -1,5 +1,4 @@
-//! The `--resume-file` of a replay: the entry to go on with, and on a second line which entries were meant, and where
-//! they are sent.
+//! The `--resume-file` of a replay: the next entry, and on a second line the selection and the target.
 
 use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
@@ -11,7 +10,7 @@ use crate::cli::CommandError;
 use crate::store::sqlite::{Output, OutputError, OutputKind, PartialFile};
 use crate::store::{Seq, explain};
 
-/// What it may replace.
+/// The files that it may replace.
 const KIND: OutputKind = OutputKind::Text { name: "number of a journal entry", is: is_place };
 
 /// See the module documentation.
@@ -24,7 +23,7 @@ pub(super) struct Resume {
 
 impl Resume {
     /// # Errors
-    /// There is something else at the path, or it must not be written.
+    /// The path is another file, or must not be written.
     pub(super) fn at(path: &Path, meant: String, database: &Path) -> anyhow::Result<Self> {
         let output = Output::check(path, KIND, Some(database)).map_err(|refusal| match refusal {
             OutputError::Other { .. } => no_place(path).into(),
@@ -33,10 +32,10 @@ impl Resume {
         Ok(Self { path: path.to_owned(), output, meant })
     }
 
-    /// The entry to go on with, if the file is there.
+    /// The next entry, if the file exists.
     ///
     /// # Errors
-    /// It is of other entries than `meant`, was sent elsewhere, or cannot be read.
+    /// It is of another selection or target, or cannot be read.
     pub(super) fn read(&self, meant: RangeInclusive<Seq>) -> Result<Option<Seq>, CommandError> {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) if text.trim().is_empty() => return Ok(None),
@@ -54,7 +53,7 @@ impl Resume {
             let why = format!("{file} is of another replay ({of}) than this one ({is}): {remedy}");
             return Err(CommandError::Usage(why));
         }
-        // Behind the last one there is nothing left to do.
+        // After the last entry nothing is left to do.
         if !(*meant.start()..=meant.end().saturating_add(1)).contains(&seq) {
             let (from, to) = meant.into_inner();
             let why = format!(
@@ -65,14 +64,13 @@ impl Resume {
         Ok(Some(seq))
     }
 
-    /// Writes it, whole or not at all.
+    /// Replaces the file atomically.
     ///
     /// # Errors
-    /// The disk does not take it.
+    /// The file cannot be written.
     pub(super) fn write(&self, seq: Seq) -> anyhow::Result<()> {
         let part = PartialFile::new(self.output.clone())?;
-        write!(part.file(), "{seq}\n{}", self.meant)
-            .context("the place to go on from could not be written")?;
+        write!(part.file(), "{seq}\n{}", self.meant).context("the resume file could not be written")?;
         Ok(part.place()?)
     }
 }

@@ -1,69 +1,84 @@
-//! How an entry of the journal is printed: a line for people, or a JSON object for programs.
+//! Prints journal entries as lines or JSON objects.
 
 use serde_json::{Value, json};
 
+use crate::cli::listing::ListedItem;
 use crate::domain::{CallMade, SmoochId};
 use crate::smooch::journal_entry;
-use crate::store::{Entry, Source};
+use crate::store::archive::{Archive as _, Wanted};
+use crate::store::sqlite::SqliteReader;
+use crate::store::{self, Entry, Seq, Source};
 
-/// What is said instead of a body that retention has dropped.
-const NOT_KEPT: &str = "the body is no longer kept ([retention] of the settings)";
+/// Stands for a body that retention removed.
+const NOT_KEPT: &str = "the body was removed ([retention] of the settings)";
 
-/// A time as everything here prints it.
+/// Formats a time.
 pub(in crate::cli) fn time(ms: i64) -> String {
     crate::smooch::iso(ms).trim_matches('"').to_owned()
 }
 
-/// The heading above [`line`]s.
-pub(in crate::cli) const HEADING: &str =
-    "     SEQ  RECEIVED                  SOURCE   TRIGGER                         OUTCOME  APP  USERS";
+impl ListedItem for Entry {
+    const HEADING: &'static str =
+        "     SEQ  RECEIVED                  SOURCE   TRIGGER                         OUTCOME  APP  USERS";
+    const NO_MATCH: &'static str = "no entry matches";
 
-/// `seq received source trigger outcome app users`, in columns as far as they are not longer than usual.
-pub(in crate::cli) fn line(entry: &Entry) -> String {
-    let users: Vec<&str> =
-        entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect();
-    let users = if users.is_empty() { "-".to_owned() } else { users.join(",") };
-    format!(
-        "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}",
-        entry.seq,
-        time(entry.received),
-        entry.source.as_str(),
-        entry.trigger,
-        entry.outcome.as_str(),
-        entry.app,
-    )
-}
-
-/// The entry without its body.
-pub(in crate::cli) fn json(entry: &Entry) -> Value {
-    let users: Vec<&str> =
-        entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect();
-    let mut value = json!({
-        "seq": entry.seq,
-        "app": entry.app.as_str(),
-        "source": entry.source.as_str(),
-        "received": time(entry.received),
-        "trigger": &*entry.trigger,
-        "outcome": entry.outcome.as_str(),
-        "users": users,
-    });
-    if let Some(micros) = entry.event_time {
-        value["time"] = time(micros.div_euclid(1000)).into();
+    fn read_page(reader: &mut SqliteReader, wanted: &Wanted, limit: usize) -> store::Result<Vec<Self>> {
+        reader.entries(wanted, limit)
     }
-    value
+
+    fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    fn to_line(&self) -> String {
+        let users = match users(self) {
+            users if users.is_empty() => "-".to_owned(),
+            users => users.join(","),
+        };
+        format!(
+            "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}",
+            self.seq,
+            time(self.received),
+            self.source.as_str(),
+            self.trigger,
+            self.outcome.as_str(),
+            self.app,
+        )
+    }
+
+    /// The entry without its body.
+    fn to_json(&self) -> Value {
+        let mut value = json!({
+            "seq": self.seq,
+            "app": self.app.as_str(),
+            "source": self.source.as_str(),
+            "received": time(self.received),
+            "trigger": &*self.trigger,
+            "outcome": self.outcome.as_str(),
+            "users": users(self),
+        });
+        if let Some(micros) = self.event_time {
+            value["time"] = time(micros.div_euclid(1000)).into();
+        }
+        value
+    }
 }
 
-/// What of an entry can be shown as it came.
+fn users(entry: &Entry) -> Vec<&str> {
+    entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect()
+}
+
+/// The original content of an entry.
 pub(in crate::cli) enum EntryContent<'b> {
     /// The body of a webhook.
     Body(&'b [u8]),
     /// The call to our own API.
     Call(CallMade),
-    /// Nothing, and why.
+    /// Nothing, with the reason.
     Nothing(String),
 }
 
-/// What of an entry with this body can be shown as it came.
+/// The original content of an entry with this body.
 pub(in crate::cli) fn told<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
     if body.is_empty() {
         return EntryContent::Nothing(NOT_KEPT.to_owned());
@@ -83,7 +98,7 @@ pub(in crate::cli) fn call(call: &CallMade) -> String {
     format!("{} {}", call.method, call.path.as_deref().unwrap_or_default())
 }
 
-/// By what a call was made.
+/// The credential of a call.
 pub(in crate::cli) fn key(call: &CallMade) -> String {
     let scope = match &call.user_id {
         Some(user_id) => format!("scope {} of {user_id:?}", call.scope),
@@ -96,7 +111,7 @@ pub(in crate::cli) fn key(call: &CallMade) -> String {
     }
 }
 
-/// A body in a JSON object: as text where it is text, else in base64.
+/// Adds a body to a JSON object: as text if it is UTF-8, else in base64.
 pub(in crate::cli) fn put_body(value: &mut Value, body: &[u8]) {
     use base64::Engine as _;
     match std::str::from_utf8(body) {

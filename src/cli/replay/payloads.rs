@@ -1,4 +1,4 @@
-//! Recorded payloads: which files there are, and what each of them holds.
+//! Recorded payloads: finds and reads the files.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,36 +10,35 @@ use std::sync::Arc;
 use crate::smooch::json::is_blank;
 use crate::store::explain;
 
-/// Bytes of one payload at most. Smooch's have a few thousand; this only keeps a file that is something
-/// else out of memory.
+/// Bytes of one payload at most. Smooch's have a few thousand; the bound protects memory from other files.
 const LARGEST: usize = 16 << 20;
-/// Characters of an app's id that are shown; real ones have 24.
+/// Characters of an app id that are shown; real ones have 24.
 const SHOWN: usize = 64;
 
-/// Where payloads come from.
+/// A source of payloads.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cli) enum PayloadSource {
-    /// A file that is one payload.
+    /// A file with one payload.
     Whole(PathBuf),
     /// A file with a payload on each line that is not blank.
     Lines(PathBuf),
     /// The same, on stdin.
     Stdin,
-    /// A path that nothing can come from.
+    /// An unusable path.
     Nothing(PathBuf, NotSent),
 }
 
-/// Where a payload was found: its file, and in a file of many its line.
+/// The file of a payload, and its line in a file of several.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::cli) struct PayloadLocation {
-    /// As it was named.
+    /// The path as given.
     pub(in crate::cli) file: Arc<str>,
     /// From 1.
     pub(in crate::cli) line: Option<u64>,
 }
 
 impl PayloadSource {
-    /// Whether what was read is gone, as from a pipe.
+    /// Whether it can be read only once, as a pipe.
     pub(in crate::cli) fn is_read_once(&self) -> bool {
         match self {
             Self::Stdin => true,
@@ -56,7 +55,7 @@ impl fmt::Display for PayloadLocation {
     }
 }
 
-/// Why there was nothing to post.
+/// The reason why a payload was not posted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(in crate::cli) enum NotSent {
     /// The file or folder could not be read.
@@ -65,36 +64,36 @@ pub(in crate::cli) enum NotSent {
     /// A folder without payloads.
     #[error("has no .json and no .jsonl in it")]
     EmptyFolder,
-    /// More than one payload may have.
+    /// Above the size limit.
     #[error("larger than {} MiB", LARGEST >> 20)]
     TooLarge,
-    /// Not JSON, and where that shows.
+    /// Not JSON, with the error.
     #[error("not JSON: {0}")]
     NotJson(String),
-    /// Names an app whose secret we do not have.
+    /// Names an app that is not in the settings.
     #[error("names the app {:?}, which is not in the settings: name one of theirs with --app", first(.0))]
     UnknownApp(String),
-    /// Names no app, and there are several.
+    /// Names no app, and the settings have several.
     #[error("names no app, and the settings have several: name one with --app")]
     NoApp,
-    /// An entry of the journal whose body retention has dropped.
-    #[error("its body is no longer kept ([retention] of the settings)")]
+    /// A journal entry whose body retention removed.
+    #[error("its body was removed ([retention] of the settings)")]
     NotKept,
-    /// An entry of the journal whose body is missing, or is not the one that it came in.
+    /// A journal entry with a missing or wrong body.
     #[error("its body is missing or damaged")]
     Damaged,
-    /// An entry of the journal that is no webhook as it came.
+    /// A journal entry that is no original webhook.
     #[error("{0}")]
     NoWebhook(&'static str),
 }
 
 impl NotSent {
-    /// Whether it cannot be sent by trying again either.
+    /// Whether a retry cannot help.
     pub(in crate::cli) fn is_final(&self) -> bool {
         matches!(self, Self::NotKept | Self::Damaged | Self::NoWebhook(_))
     }
 
-    /// The kind, as the summary counts it.
+    /// The reason as the summary counts it.
     pub(in crate::cli) fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",
@@ -114,23 +113,23 @@ fn first(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// Paths as they are named to people.
+/// Paths for a message.
 pub(in crate::cli) fn names(paths: &[PathBuf]) -> String {
     let name =
         |path: &PathBuf| if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// What some paths stand for.
+/// The sources of some paths.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct PayloadSources {
-    /// Where payloads come from.
+    /// The sources.
     pub(in crate::cli) sources: Vec<PayloadSource>,
-    /// What of folders is passed over: how many entries, by why.
+    /// Skipped entries of folders, by reason.
     pub(in crate::cli) passed_over: BTreeMap<&'static str, u64>,
 }
 
-/// What these paths stand for, in their order; a folder for what is in it, sorted by name.
+/// Finds the sources of these paths, in their order; the contents of a folder are sorted by name.
 pub(in crate::cli) fn find(paths: &[PathBuf]) -> PayloadSources {
     let mut found = PayloadSources::default();
     for path in paths {
@@ -157,8 +156,8 @@ fn file(path: PathBuf) -> PayloadSource {
     if ends_in(&path, "jsonl") { PayloadSource::Lines(path) } else { PayloadSource::Whole(path) }
 }
 
-/// Finds everything under a folder. Hidden entries are passed over: editors, archivers and mounted volumes
-/// keep second copies in them. A link to a folder is not followed, since it may lead back up.
+/// Finds the sources in a folder. Hidden entries are skipped: editors, archivers and volumes store copies in them. A
+/// link to a folder is not followed, since it may lead back up.
 fn search(folder: &Path, found: &mut PayloadSources) {
     let mut entries = match fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
         Ok(entries) => entries,
@@ -187,7 +186,7 @@ fn search(folder: &Path, found: &mut PayloadSources) {
     }
 }
 
-/// How many payloads there are; `None` where only reading tells. Reads the files of many.
+/// Counts the payloads; `None` for pipes. Reads the files with several.
 pub(in crate::cli) fn count(sources: &[PayloadSource]) -> Option<u64> {
     let mut count = 0;
     for source in sources {
@@ -201,8 +200,7 @@ pub(in crate::cli) fn count(sources: &[PayloadSource]) -> Option<u64> {
     Some(count)
 }
 
-/// Hands every payload of a source to `each`, one after the other, with the bytes as they are
-/// recorded, or with what keeps it from being read.
+/// Calls `each` with every payload of a source, as recorded, or with the reason why it cannot be read.
 pub(in crate::cli) fn read(
     source: &PayloadSource,
     each: &mut dyn FnMut(PayloadLocation, Result<Vec<u8>, NotSent>),
@@ -245,7 +243,7 @@ fn read_lines(
 /// The next line, without its end; `None` after the last.
 fn line(input: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, NotSent>>> {
     let mut line = Vec::new();
-    // Two more than a payload may have: room for the end of the line.
+    // Two more than the limit, for the end of the line.
     if input.by_ref().take(LARGEST as u64 + 2).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }

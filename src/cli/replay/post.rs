@@ -1,4 +1,4 @@
-//! One request to the target, in its time, and what became of it.
+//! Posts a payload at its scheduled time and returns the outcome.
 
 use std::error::Error as _;
 use std::num::NonZeroU32;
@@ -17,12 +17,11 @@ use super::summary::PostOutcome;
 use crate::cli::admin_client::choose_cryptography;
 use crate::http::QUARANTINED;
 
-/// Bytes of an answer that are read; those of a webhook target have a few dozen.
+/// Bytes of an answer that are read; a webhook target sends a few dozen.
 const ANSWER: usize = 16 << 10;
 /// Characters of an answer's description that are shown.
 const DESCRIPTION: usize = 200;
-/// How far a pace that fell behind is caught up with. More than a timer is ever late, and so little that
-/// a target that hung is not met with a burst.
+/// How far a late pacer catches up: more than a timer is ever late, and too little for a burst after a stall.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A signed payload.
@@ -54,12 +53,12 @@ impl Poster {
         let mut client = Client::builder()
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
-            // Whatever happens is counted; and a secret goes nowhere but to the target.
+            // Every failure is counted, and a secret must only reach the target.
             .retry(retry::never())
             .redirect(redirect::Policy::none())
             .no_proxy();
         if target.scheme() == "http" {
-            // The machine's certificates are not needed, and a small container has none.
+            // HTTP needs no certificates, and a small container has none.
             client = client.tls_certs_only([]);
         }
         let client = client.build().context("the HTTP client could not be set up")?;
@@ -70,7 +69,7 @@ impl Poster {
         })
     }
 
-    /// Waits for the request's turn and posts it.
+    /// Waits for the time slot of a request and posts it.
     pub(in crate::cli) async fn post(&self, request: SignedPayload) -> PostOutcome {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
@@ -97,10 +96,10 @@ impl Poster {
     }
 }
 
-/// The beginning of an answer's body; all of it, as a rule, which lets the connection be used again.
+/// The beginning of an answer's body; usually all of it, so that the connection can be reused.
 async fn beginning(mut answer: Response) -> Vec<u8> {
     let mut body = Vec::new();
-    // The status has arrived: an answer that breaks off is one all the same.
+    // The status has arrived: a truncated body still counts as an answer.
     while let Ok(Some(chunk)) = answer.chunk().await {
         body.extend_from_slice(&chunk);
         if body.len() > ANSWER {
@@ -110,7 +109,7 @@ async fn beginning(mut answer: Response) -> Vec<u8> {
     body
 }
 
-/// What an answer in Smooch's shape says went wrong; nothing of any other answer, which may be an echo.
+/// The error description of an answer in Smooch's format; `None` for others, which may echo the body.
 fn description(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     let text =
@@ -134,7 +133,7 @@ fn cause(error: &reqwest::Error) -> String {
     causes.last().map_or_else(String::new, ToString::to_string)
 }
 
-/// Turns on a grid in time, so that lateness does not add up.
+/// Assigns time slots on a grid, so that delays do not add up.
 struct RequestPacer {
     interval: Duration,
     next: Instant,
@@ -142,12 +141,12 @@ struct RequestPacer {
 
 impl RequestPacer {
     fn new(rate: NonZeroU32, start: Instant) -> Self {
-        // Rounded up: at most so many a second.
+        // Rounded up, so that the rate is never exceeded.
         let interval = Duration::from_nanos(1_000_000_000_u64.div_ceil(rate.get().into()));
         Self { interval, next: start }
     }
 
-    /// When the next request may go, which may be past.
+    /// The time slot of the next request; may be in the past.
     fn turn(&mut self, now: Instant) -> Instant {
         let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
         let turn = self.next.max(earliest);

@@ -1,4 +1,4 @@
-//! Whose secret a payload is posted with, and in which headers.
+//! Signs payloads with the secret of their app.
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -18,7 +18,7 @@ use crate::smooch::json::without_mark;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
-/// How a request shows that its sender knows the secret.
+/// The signature scheme of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cli) enum SignatureScheme {
     /// `X-API-Key` with the secret itself.
@@ -34,7 +34,7 @@ pub(in crate::cli) enum SignatureScheme {
 /// Signs payloads for the apps of the settings, each with its first webhook secret.
 pub(in crate::cli) struct Signer {
     keys: Vec<(String, SchemeKey)>,
-    /// Whether the only key signs whatever a payload says of its app.
+    /// Whether the only key signs every payload, whatever app it names.
     chosen: bool,
 }
 
@@ -45,7 +45,7 @@ enum SchemeKey {
     Standard(Hmac<Sha256>, [HeaderName; 3]),
 }
 
-/// What a request shows of its sender.
+/// The signature headers of a request.
 pub(in crate::cli) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 const STANDARD: [HeaderName; 3] = [
@@ -60,10 +60,10 @@ const SVIX: [HeaderName; 3] = [
 ];
 
 impl Signer {
-    /// With `wanted`, that app signs everything.
+    /// A signer for all apps, or for the app `wanted` alone, which then signs everything.
     ///
     /// # Errors
-    /// The settings have no such app, or a secret cannot be written in a header.
+    /// The settings have no such app, or a secret does not fit in a header.
     pub(in crate::cli) fn new(
         scheme: SignatureScheme,
         wanted: Option<&str>,
@@ -110,7 +110,7 @@ impl SchemeKey {
             SignatureScheme::ApiKey => {
                 let mut value = HeaderValue::from_bytes(secret).ok().with_context(|| {
                     format!(
-                        "the first webhook secret of the app {} has characters that no header may have",
+                        "the first webhook secret of the app {} has characters that are invalid in a header",
                         app.id
                     )
                 })?;
@@ -132,7 +132,7 @@ impl SchemeKey {
                 vec![(SIGNATURE, plain(format!("sha256={}", hex(&tag))))]
             }
             Self::Standard(key, [id, timestamp, signature]) => {
-                // The same for the same body: what is sent twice is the same message.
+                // The same body has the same id: a repetition is the same message.
                 let own = format!("msg_{}", hex(&Sha256::digest(body)[..12]));
                 let signed = key.clone().chain_update(format!("{own}.{now}.")).chain_update(body);
                 let tag = BASE64.encode(signed.finalize().into_bytes());
@@ -150,8 +150,8 @@ fn keyed(secret: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret).expect("HMAC takes a key of any length")
 }
 
-/// What Standard Webhooks signs with: of `whsec_` and base64 the bytes, else the secret as it is written. The target
-/// reads it alike.
+/// The key of Standard Webhooks: the decoded bytes of `whsec_` and base64, else the secret itself, as the target reads
+/// it.
 fn standard_key(secret: &[u8]) -> Vec<u8> {
     let decoded = secret.strip_prefix(b"whsec_").and_then(|text| {
         let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
@@ -164,7 +164,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A header of letters, digits and signs.
+/// A header of visible ASCII.
 fn plain(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("plain text may stand in a header")
 }
@@ -175,13 +175,13 @@ fn now() -> i64 {
 
 /// The app that a payload names, as the target reads it: `app._id`, or `app.id` in v2.
 ///
-/// Any JSON will do, however deep and with half a surrogate pair in it: serde_json skips what is not
-/// asked for without recursion and without decoding it.
+/// Any JSON will do, of any depth and with lone surrogates: serde_json skips other members without recursion and
+/// without decoding them.
 fn app_of(body: &[u8]) -> serde_json::Result<Option<String>> {
     let body = without_mark(body);
     match serde_json::from_slice(body) {
         Ok(Payload { app }) => Ok(app.and_then(|app| app.smooch_id.or(app.id)).and_then(AppIdValue::text)),
-        // Of another shape, and so without an app, or not JSON at all.
+        // JSON of another shape, without an app, or not JSON.
         Err(_) => serde_json::from_slice::<IgnoredAny>(body).map(|_| None),
     }
 }

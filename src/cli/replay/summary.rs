@@ -1,4 +1,4 @@
-//! The count of a replay. Its size does not depend on how much was posted.
+//! The summary of a replay, of a size independent of the number of payloads.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::payloads::{NotSent, PayloadLocation};
 
-/// How many failures are named.
+/// Failures that are reported one by one.
 const NAMED: u64 = 10;
 
-/// What became of a payload.
+/// The outcome of a payload.
 pub(in crate::cli) enum PostOutcome {
     /// The target answered; its answer was read this long after the request began.
     Answered {
@@ -22,16 +22,16 @@ pub(in crate::cli) enum PostOutcome {
         latency: Duration,
         description: Option<String>,
     },
-    /// The target did not; the payload may have arrived all the same.
+    /// No answer; the payload may have arrived.
     Unanswered { place: PayloadLocation, reason: &'static str, detail: String },
     /// It was not posted.
     NotSent { place: PayloadLocation, why: NotSent },
-    /// It is nothing to be posted, and that is all right.
+    /// Skipped on purpose.
     PassedOver { why: &'static str },
 }
 
 impl PostOutcome {
-    /// Which payload it is about; nothing of one that was passed over.
+    /// The location of the payload; `None` for a skipped one.
     pub(in crate::cli) fn place(&self) -> Option<&PayloadLocation> {
         match self {
             Self::Answered { place, .. } | Self::Unanswered { place, .. } | Self::NotSent { place, .. } => {
@@ -41,7 +41,7 @@ impl PostOutcome {
         }
     }
 
-    /// Whether there is nothing left to do about it.
+    /// Whether it needs no further action.
     pub(in crate::cli) fn is_well(&self) -> bool {
         match self {
             Self::Answered { status, .. } => status.is_success(),
@@ -51,7 +51,7 @@ impl PostOutcome {
     }
 }
 
-/// Everything the summary says.
+/// The counts of a replay.
 #[derive(Default)]
 pub(in crate::cli) struct ReplaySummary {
     answers: BTreeMap<u16, u64>,
@@ -64,7 +64,7 @@ pub(in crate::cli) struct ReplaySummary {
 }
 
 impl ReplaySummary {
-    /// Counts an outcome. Returns a line for people if it is one of the first failures.
+    /// Counts an outcome. Returns a line to print for one of the first failures.
     pub(in crate::cli) fn add(&mut self, outcome: &PostOutcome) -> Option<String> {
         let failure = match outcome {
             PostOutcome::Answered { place, status, quarantined, latency, description } => {
@@ -99,12 +99,12 @@ impl ReplaySummary {
         self.failures == 0
     }
 
-    /// Whether there was no payload, not even one that failed.
+    /// Whether there was no payload at all.
     pub(in crate::cli) fn is_empty(&self) -> bool {
         self.failures == 0 && self.sent() == 0
     }
 
-    /// How many failures [`ReplaySummary::add`] gave no line for, if any.
+    /// The number of failures without a line, if any.
     pub(in crate::cli) fn unnamed_failures(&self) -> Option<u64> {
         self.failures.checked_sub(NAMED).filter(|more| *more > 0)
     }
@@ -121,7 +121,7 @@ impl ReplaySummary {
         self.answered() as f64 / took.as_secs_f64().max(1e-9)
     }
 
-    /// The summary for people, without a newline at its end.
+    /// The summary as text, without a final newline.
     pub(in crate::cli) fn text(&self, took: Duration) -> String {
         let (sent, seconds, rate) = (self.sent(), took.as_secs_f64(), self.per_second(took));
         let mut text = format!("sent {sent} in {seconds:.2} s, {rate:.1} answered a second");
@@ -194,7 +194,7 @@ impl Latencies {
         micros | ((1 << bits.saturating_sub(7)) - 1)
     }
 
-    /// What this share of all latencies does not exceed, in µs; nearest rank, at most 1/64 too long.
+    /// The percentile in µs, by nearest rank, at most 1/64 too high.
     fn percentile(&self, share: f64) -> u64 {
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
         let mut seen = 0;

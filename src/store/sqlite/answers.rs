@@ -3,40 +3,14 @@
 //! A caller may put anything into such a key, so it is not stored. What is stored is its HMAC; and the hash of
 //! the request is covered with another one, so that it says nothing to whoever does not have the key.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::Sha256;
 
 use super::Result;
+use super::answer_key::AnswerKey;
 use super::derived::require_row;
 use super::txn::SqliteTxn;
 use crate::domain::AppId;
 use crate::store::{ANSWERS_KEPT, Answered, Batch};
-
-/// What the keys of this database are hashed with.
-#[derive(Clone)]
-pub(super) struct AnswerKey([u8; 32]);
-
-impl AnswerKey {
-    pub(super) fn read(conn: &Connection) -> Result<Self> {
-        Ok(conn.query_row("SELECT key FROM answer_key", [], |row| row.get(0)).map(Self)?)
-    }
-
-    /// The key itself.
-    pub(super) fn bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// How an `Idempotency-Key` is stored, and what covers the hash of its request.
-    fn hide(&self, key: &str) -> (String, [u8; 32]) {
-        // A key of any length is taken.
-        let hash = |purpose: u8| -> [u8; 32] {
-            let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return [0; 32] };
-            mac.chain_update([purpose]).chain_update(key).finalize().into_bytes().into()
-        };
-        (hash(1).iter().map(|byte| format!("{byte:02x}")).collect(), hash(2))
-    }
-}
 
 fn cover(mut fingerprint: [u8; 32], with: [u8; 32]) -> [u8; 32] {
     fingerprint.iter_mut().zip(with).for_each(|(byte, with)| *byte ^= with);

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::reader::{ENTRY, SqliteReader, entry};
-use super::txn::users_of;
+use super::journal_rows::{ENTRY, entry, users_of};
+use super::reader::SqliteReader;
 use crate::directory::history::connected;
 use crate::directory::journal::bodies_of;
 use crate::domain::{AppId, Record, RecordKey, SmoochId};

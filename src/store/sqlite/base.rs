@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::derived::{Tell, require_row};
-use super::{Error, Examination, Kept, Result};
+use super::check::journal_holes::Examination;
+use super::compacted::{read_record, save_record};
+use super::derived::require_row;
+use super::journal_rows::end_of_batch;
+use super::{Error, Kept, Result};
 use crate::directory::load::Loader;
-use crate::domain::{AppId, Record, RecordKey, SmoochId, WorkingSet};
-use crate::format::record::{decode, encode};
-use crate::store::rows::JournalRows as _;
-use crate::store::{CompactionPoint, Entry, ReadEvent};
+use crate::domain::{AppId, RecordKey, SmoochId, WorkingSet};
+use crate::store::{Entry, ReadEvent};
 
 /// The most entries that one step folds, and about the bytes of their bodies: so few that a step takes no longer
 /// than a small commit or two.
@@ -38,7 +39,7 @@ pub(super) fn fold(
         _ = entry.learn_again(&mut directory, event.as_ref());
     }
     for (key, entry) in directory.entries().filter(|(_, entry)| entry.before.is_some()) {
-        save(conn, key, &entry.now)?;
+        save_record(conn, key, &entry.now)?;
     }
     take_over(conn, examination.lacking())?;
     if !examination.holes().is_empty() {
@@ -62,7 +63,7 @@ fn take_over(conn: &Connection, lacking: &BTreeSet<RecordKey>) -> Result<()> {
             loaded => loaded?,
         }
     }
-    loader.directory.entries().try_for_each(|(key, entry)| save(conn, key, &entry.now))
+    loader.directory.entries().try_for_each(|(key, entry)| save_record(conn, key, &entry.now))
 }
 
 /// A missing entry may have been one that erased somebody, or that merged some who are erased: nothing leads there.
@@ -98,14 +99,6 @@ fn drop_bodies(conn: &Connection, kept: &mut Kept) -> Result<()> {
     Ok(())
 }
 
-/// The first entry behind a batch.
-pub(super) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
-    let sql = "SELECT min(first_seq) FROM bodies WHERE first_seq > ?1";
-    let mut select = conn.prepare_cached(sql)?;
-    let next: Option<i64> = select.query_row([first], |row| row.get(0))?;
-    Ok(next.unwrap_or(i64::MAX))
-}
-
 /// What the base knows of these app users, and of everybody whom merges connect with them by now: whoever
 /// could be reached when the entries were learned is among those.
 fn load(conn: &Connection, keys: &BTreeSet<RecordKey>) -> Result<WorkingSet> {
@@ -113,79 +106,9 @@ fn load(conn: &Connection, keys: &BTreeSet<RecordKey>) -> Result<WorkingSet> {
     loader.groups(keys.iter().cloned().collect())?;
     let mut directory = WorkingSet::whole(usize::MAX);
     for (key, _) in loader.directory.entries() {
-        if let Some(record) = record(conn, key)? {
+        if let Some(record) = read_record(conn, key)? {
             directory.insert_whole(key.clone(), record);
         }
     }
     Ok(directory)
-}
-
-pub(super) fn record(conn: &Connection, (app, id): &RecordKey) -> Result<Option<Record>> {
-    let sql = "SELECT record, rowid FROM base WHERE app = ?1 AND id = ?2";
-    let mut select = conn.prepare_cached(sql)?;
-    let found = select
-        .query_row(params![app.as_str(), id.as_str()], |row| read(row.get_ref(0)?.as_blob()?, row.get(1)?))
-        .optional()?;
-    found.transpose()
-}
-
-/// Reads a record of the base, in this row.
-fn read(bytes: &[u8], row: i64) -> rusqlite::Result<Result<Record>> {
-    Ok(decode(bytes).map_err(|error| Error::Unreadable { table: "base", row, why: error.to_string() }))
-}
-
-/// Reads all of it. Fails where a record cannot be read, or where nothing is left of what was trimmed.
-pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<()> {
-    let mut after = None;
-    loop {
-        let page = page(conn, after.as_ref(), 1000).map_err(|error| Error::Damaged(error.to_string()))?;
-        tell(page.len() as u64)?;
-        let Some((last, _)) = page.into_iter().next_back() else { break };
-        after = Some(last);
-    }
-    let folded = conn.compaction_point()?.folded;
-    if after.is_none() && folded > 0 {
-        let what = format!("the table base is empty, though the journal was trimmed up to entry {folded}");
-        return Err(Error::Damaged(what));
-    }
-    Ok(())
-}
-
-pub(super) fn save(conn: &Connection, (app, id): &RecordKey, record: &Record) -> Result<()> {
-    let record = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
-    let sql = "INSERT INTO base (app, id, record) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (app, id) DO UPDATE SET record = excluded.record";
-    let mut upsert = conn.prepare_cached(sql)?;
-    upsert.execute(params![app.as_str(), id.as_str(), record])?;
-    Ok(())
-}
-
-/// The records of these app users, and how far they go.
-pub(super) fn of(
-    conn: &Connection,
-    app: &AppId,
-    ids: &BTreeSet<SmoochId>,
-) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
-    let keys = ids.iter().map(|id| (app.clone(), id.clone()));
-    let found = keys.map(|key| Ok(record(conn, &key)?.map(|record| (key, record))));
-    Ok((conn.compaction_point()?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
-}
-
-/// A page of the base.
-pub(super) fn page(
-    conn: &Connection,
-    after: Option<&RecordKey>,
-    limit: usize,
-) -> Result<Vec<(RecordKey, Record)>> {
-    let sql = "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
-    let mut select = conn.prepare_cached(sql)?;
-    let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
-    let mut rows = select.query(params![app, id, limit as i64])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
-        let record = read(row.get_ref(2)?.as_blob()?, row.get(3)?)?;
-        found.push((key, record?));
-    }
-    Ok(found)
 }

@@ -14,13 +14,13 @@ mod receipts;
 mod redact;
 mod remade;
 mod spellings;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 
-use super::{Error, Kept, Result, base};
+use super::{Kept, Result, compacted};
 use crate::directory::load::{Loader, read_record};
 use crate::domain::{AppId, Reason, Recent, Record, RecordKey, SmoochId};
 use crate::store::rows::UserRows as _;
@@ -29,47 +29,11 @@ pub(super) use ids::Tombstones;
 use needles::Needles;
 pub(super) use receipts::{quarantined_of, receipt};
 pub(super) use remade::{lost_receipts, remake_receipts};
+pub(super) use work::Step;
+use work::{Forget, MadeOne, Stage, Work, from_json, json};
 
 /// The statistics hold samples of what can be looked up.
 const STATISTICS: &str = "sqlite_stat4";
-
-/// What a step came to.
-pub(super) enum Step {
-    /// Nobody is to be forgotten.
-    Nothing,
-    /// Something was done.
-    Some,
-    /// All that is left is to empty the log; then [`finish`] this receipt.
-    Swept(Seq),
-}
-
-/// What is to be done yet for a receipt, as it is kept in the file.
-#[derive(Serialize, Deserialize)]
-struct Work {
-    ids: BTreeSet<SmoochId>,
-    needles: Needles,
-    stage: Stage,
-}
-
-#[derive(Serialize, Deserialize)]
-enum Stage {
-    /// The journal of these app users, from these entries backwards.
-    Journal(BTreeSet<Seq>),
-    /// The bodies of every batch after this one.
-    Bodies(i64),
-    /// What the journal came to before it was trimmed, and the statistics.
-    Base,
-    /// The feed after this change.
-    Changes(i64),
-    /// Kept answers after this row.
-    Answers(i64),
-    /// The quarantine after this body.
-    Quarantine(i64),
-    /// What is between the rows of every page after this one.
-    Pages(u32),
-    /// The log.
-    Sweep,
-}
 
 /// Leaves a tombstone for each, and a receipt for each entry that erases.
 pub(super) fn begin(conn: &Connection, kept: &mut Kept, erasures: &[Erasure], now: i64) -> Result<()> {
@@ -173,13 +137,6 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, reading: &BodyReader) -> 
     Ok(Step::Some)
 }
 
-impl Work {
-    /// Only the log is left, and nothing that is looked for.
-    fn swept() -> Self {
-        Self { ids: BTreeSet::new(), needles: Needles::default(), stage: Stage::Sweep }
-    }
-}
-
 /// Takes the work of all other receipts along that are as far as this one; they wait for the log.
 fn absorb(conn: &Connection, app: &AppId, seq: Seq, work: &mut Work) -> Result<()> {
     let sql = "SELECT seq, work FROM receipts WHERE done IS NULL AND app = ?1 AND seq > ?2";
@@ -204,15 +161,6 @@ pub(super) fn finish(conn: &Connection, kept: &mut Kept, seq: Seq, now: i64) -> 
     conn.execute(sql, params![seq as i64, now])?;
     kept.receipts = kept.receipts.saturating_sub(1);
     Ok(())
-}
-
-struct Forget<'a> {
-    conn: &'a Connection,
-    app: &'a AppId,
-    work: &'a Work,
-    counts: ErasureCounts,
-    kept: &'a mut Kept,
-    reading: &'a BodyReader,
 }
 
 impl Forget<'_> {
@@ -241,12 +189,12 @@ impl Forget<'_> {
 
     /// The merges of the erased that nobody told but their `userId`s: with these gone, the journal has to say
     /// them.
-    fn made_one(&self) -> Result<Vec<redact::MadeOne>> {
+    fn made_one(&self) -> Result<Vec<MadeOne>> {
         let mut found = Vec::new();
         for id in &self.work.ids {
             let edges = self.stored(id.as_str())?.map(|record| record.into).unwrap_or_default();
             let same = edges.into_iter().filter(|(_, edge)| edge.value.reason == Reason::SameUserId);
-            found.extend(same.map(|(into, edge)| redact::MadeOne { id: id.clone(), into, edge }));
+            found.extend(same.map(|(into, edge)| MadeOne { id: id.clone(), into, edge }));
         }
         Ok(found)
     }
@@ -256,22 +204,22 @@ impl Forget<'_> {
     fn base(&mut self) -> Result<()> {
         for id in &self.work.ids {
             let key: RecordKey = (self.app.clone(), id.clone());
-            if let Some(mut record) = base::record(self.conn, &key)? {
+            if let Some(mut record) = compacted::read_record(self.conn, &key)? {
                 record.clear_personal_data();
                 record.recent = Recent::default();
-                base::save(self.conn, &key, &record)?;
+                compacted::save_record(self.conn, &key, &record)?;
                 self.counts.base += 1;
             }
         }
-        for redact::MadeOne { id, into, edge } in self.made_one()? {
+        for MadeOne { id, into, edge } in self.made_one()? {
             let (key, other) = ((self.app.clone(), id.clone()), (self.app.clone(), into.clone()));
-            let Some(mut record) = base::record(self.conn, &key)? else { continue };
+            let Some(mut record) = compacted::read_record(self.conn, &key)? else { continue };
             if record.into.get(&into).is_none_or(|known| *known < edge) {
                 record.into.insert(into, edge);
-                base::save(self.conn, &key, &record)?;
-                let mut survivor = base::record(self.conn, &other)?.unwrap_or_default();
+                compacted::save_record(self.conn, &key, &record)?;
+                let mut survivor = compacted::read_record(self.conn, &other)?.unwrap_or_default();
                 survivor.from.insert(id);
-                base::save(self.conn, &other, &survivor)?;
+                compacted::save_record(self.conn, &other, &survivor)?;
             }
         }
         Ok(())
@@ -284,13 +232,4 @@ impl Forget<'_> {
         }
         Ok(())
     }
-}
-
-fn json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Unavailable(error.to_string()))
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
-    let lost = |error| Error::Derived { name: "receipts", why: format!("one cannot be read: {error}") };
-    serde_json::from_str(text).map_err(lost)
 }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::derived::{DERIVED, DamagedTables, Derived, Remaking, last_user_row};
-use super::txn::users_of;
 use super::{Error, OpenError, Result, schema};
 use crate::directory::export::{export_part, export_users};
 use crate::directory::feed::read_changes;
@@ -25,8 +24,8 @@ use crate::store::export::{Export, Kept, Part};
 use crate::store::readers::{LooksUp, StopSignal};
 use crate::store::rows::{JournalRows as _, UserRows as _};
 use crate::store::{
-    Bounds, Census, Changes, CompactionPoint, Counted, Counts, Entry, Heads, Listed, Outcome, Piece, Place,
-    Reader, Receipt, Seq, Source,
+    Bounds, Census, Changes, CompactionPoint, Counted, Counts, Entry, Heads, Listed, Piece, Place, Reader,
+    Receipt, Seq,
 };
 
 /// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again
@@ -280,11 +279,11 @@ impl Reader for SqliteReader {
         app: &AppId,
         ids: &BTreeSet<SmoochId>,
     ) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
-        super::base::of(&*self.snapshot()?, app, ids)
+        super::compacted::records_of(&*self.snapshot()?, app, ids)
     }
 
     fn base(&mut self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
-        super::base::page(&*self.snapshot()?, after, limit)
+        super::compacted::read_page(&*self.snapshot()?, after, limit)
     }
 
     fn receipt(&mut self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
@@ -311,34 +310,6 @@ pub(super) fn counts(conn: &Connection) -> Result<Counts> {
         events: count("SELECT count(*) FROM journal")? as u64,
         quarantined: count("SELECT count(*) FROM quarantine")? as u64,
     })
-}
-
-/// The columns that [`entry`] reads.
-pub(super) const ENTRY: &str =
-    "seq, app, source, received, event_time, trigger, outcome, digest, users, body, place";
-
-pub(super) fn entry(row: &rusqlite::Row<'_>) -> Result<Entry> {
-    let (entry, users) = entry_alone(row)?;
-    Ok(Entry { users: users_of(&users)?, ..entry })
-}
-
-/// An entry without its app users, and these as they are kept.
-pub(super) fn entry_alone(row: &rusqlite::Row<'_>) -> Result<(Entry, String)> {
-    let users: String = row.get(8)?;
-    let entry = Entry {
-        seq: row.get::<_, i64>(0)? as u64,
-        app: row.get_ref(1)?.as_str()?.into(),
-        source: row.get_ref(2)?.as_str()?.parse().unwrap_or(Source::Webhook),
-        received: row.get(3)?,
-        event_time: row.get(4)?,
-        trigger: row.get_ref(5)?.as_str()?.into(),
-        outcome: row.get_ref(6)?.as_str()?.parse().unwrap_or(Outcome::Kept),
-        digest: row.get(7)?,
-        users: Vec::new(),
-        body: row.get::<_, i64>(9)? as usize,
-        place: row.get::<_, i64>(10)? as usize,
-    };
-    Ok((entry, users))
 }
 
 impl Export for SqliteReader {

@@ -162,7 +162,7 @@ impl ReadSnapshot<'_> {
 
     /// A page of compacted records, as [`crate::store::Reader::base`] returns it.
     pub fn base(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
-        super::base::page(&self.0, after, limit)
+        super::compacted::read_page(&self.0, after, limit)
     }
 
     /// The row with this key; without cells if there is none.

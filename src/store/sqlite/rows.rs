@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Error, Result, epoch_marker, reader};
+use super::{Error, Result, epoch_marker, journal_rows};
 use crate::domain::{AppId, Change, ChangeKind, RecordKey, SmoochId};
 use crate::store::rows::{
     CompactedRows, FeedRows, Identifier, JournalRows, PackedBodies, StoredChange, StoredRecord, UserRows,
@@ -83,19 +83,19 @@ impl UserRows for Connection {
 
 impl JournalRows for Connection {
     fn entries(&self, seqs: &[Seq]) -> Result<Vec<Option<Entry>>> {
-        let sql = format!("SELECT {} FROM journal WHERE seq = ?1", reader::ENTRY);
+        let sql = format!("SELECT {} FROM journal WHERE seq = ?1", journal_rows::ENTRY);
         let mut select = self.prepare_cached(&sql)?;
         let entries = seqs.iter().map(|seq| {
-            let found = select.query_row([*seq as i64], |row| Ok(reader::entry(row)));
+            let found = select.query_row([*seq as i64], |row| Ok(journal_rows::entry(row)));
             found.optional()?.transpose()
         });
         entries.collect()
     }
 
     fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>> {
-        let sql = format!("SELECT {} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2", reader::ENTRY);
+        let sql = format!("SELECT {} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2", journal_rows::ENTRY);
         let mut select = self.prepare_cached(&sql)?;
-        let rows = select.query_map(params![after as i64, limit as i64], |row| Ok(reader::entry(row)));
+        let rows = select.query_map(params![after as i64, limit as i64], |row| Ok(journal_rows::entry(row)));
         rows?.map(|entry| entry?).collect()
     }
 

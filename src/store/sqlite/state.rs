@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::answers::AnswerKey;
+use super::answer_key::AnswerKey;
 use super::clearing::Clearing;
 use super::derived::{DamagedTables, KnownCounters, RemakeProgress, Remaking};
 use super::epoch_marker::EpochMarker;

@@ -6,6 +6,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::clearing::Done;
 use super::derived::{derived_error, number_error};
+use super::journal_rows::users_of;
 use super::listing::Listing;
 use super::transaction::WriteTransaction;
 use super::{Error, Kept, Result, State, checkpoint};
@@ -252,11 +253,4 @@ impl Txn for SqliteTxn<'_> {
         }
         Ok(())
     }
-}
-
-/// Reads the `users` of a journal entry.
-pub(super) fn users_of(text: &str) -> Result<Vec<(SmoochId, Option<Seq>)>> {
-    let users: Vec<(&str, Option<Seq>)> =
-        serde_json::from_str(text).map_err(|error| Error::Damaged(format!("journal.users: {error}")))?;
-    Ok(users.into_iter().map(|(id, prev)| (id.into(), prev)).collect())
 }

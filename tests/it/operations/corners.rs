@@ -199,7 +199,7 @@ fn where_there_is_nothing_to_send_or_to_import_that_is_the_error() {
         (&["import", "/dev/null"], "there is nothing to import in /dev/null"),
         (&["import", "blank.jsonl", "header.csv"], "there is nothing to import in blank.jsonl, header.csv"),
         (&["import", "--json", "--dry-run", "header.csv"], "there is nothing to import in header.csv"),
-        (&["journal", "replay", "4711..4712"], "no entry is meant"),
+        (&["journal", "replay", "4711..4712"], "no entry matches"),
     ] {
         let ran = run(&home, &program, command_line);
         assert_eq!(ran.code, Some(1), "{command_line:?}: {ran:?}");

@@ -148,7 +148,7 @@ fn what_cannot_be_used_stays_with_what_is_wrong_now_and_can_be_given_up() {
     program.stop();
     let alone = run_alone(&home, &["quarantine", "redrive", "1"]);
     assert_eq!(alone.code, Some(69), "{alone:?}");
-    assert!(alone.err.contains("is it started?"), "{alone:?}");
+    assert!(alone.err.contains("is it running?"), "{alone:?}");
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_replay_that_broke_off_goes_on_with_what_was_not_taken() {
     };
     let broke = args(&takes(2, 5));
     assert_eq!(broke.code, Some(1), "{broke:?}");
-    assert!(broke.err.contains("go on with --from 3"), "{broke:?}");
+    assert!(broke.err.contains("continue with --from 3"), "{broke:?}");
     let kept = std::fs::read_to_string(&state).unwrap();
     assert!(kept.starts_with("3\nall entries, to http://"), "{kept}");
     let other = Home::new();
@@ -122,7 +122,7 @@ fn without_a_service_to_replay_to_it_says_so() {
     program.stop();
     let alone = super::run_alone(&home, &["journal", "replay", ".."]);
     assert_eq!(alone.code, Some(69), "{alone:?}");
-    assert!(alone.err.contains("is the service started?"), "{alone:?}");
+    assert!(alone.err.contains("is the service running?"), "{alone:?}");
     super::run_alone(&home, &["journal", "replay", "..", "--dry-run"]).well();
 }
 
@@ -144,5 +144,5 @@ fn interrupted_it_ends_with_what_is_under_way_and_says_where_to_go_on() {
     let ran = super::Ran::from(replay.wait_with_output().unwrap());
     let taken = copy.everybody().len();
     assert!(ran.code == Some(1) && taken < 50, "{ran:?}");
-    assert!(ran.err.contains(&format!("go on with --from {}\n", taken + 1)), "{taken}: {ran:?}");
+    assert!(ran.err.contains(&format!("continue with --from {}\n", taken + 1)), "{taken}: {ran:?}");
 }

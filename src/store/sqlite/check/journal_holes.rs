@@ -12,9 +12,8 @@ use crate::directory::journal::UnpackedBatch;
 use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::store::rows::JournalRows as _;
-use crate::store::sqlite::reader::{ENTRY, entry_alone};
-use crate::store::sqlite::txn::users_of;
-use crate::store::sqlite::{Error, Result, base, gaps};
+use crate::store::sqlite::journal_rows::{ENTRY, entry_alone, users_of};
+use crate::store::sqlite::{Error, Result, compacted, gaps};
 use crate::store::{self, Entry, ReadEvent, Seq};
 
 /// Bytes of bodies after which a page ends.
@@ -208,7 +207,7 @@ impl Examination {
                 true
             }
             // Its result is in the compacted record, unless it was missing at the compaction.
-            UserNamed::Gone => base::record(conn, key)?.is_none_or(|base| base.head != record.head),
+            UserNamed::Gone => compacted::read_record(conn, key)?.is_none_or(|base| base.head != record.head),
             UserNamed::No => {
                 let is_about = is_about(conn, head, &key.1, read)?;
                 if is_about {

@@ -21,7 +21,7 @@ use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::{FileTask, TaskStage};
-use crate::store::sqlite::{Error, base, derived};
+use crate::store::sqlite::{Error, compacted, derived};
 use crate::store::{Counts, ReadEvent};
 
 /// Page faults that are listed for a damaged file.
@@ -109,7 +109,8 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
         file.check_limits(task).map_err(|_| Error::Interrupted)
     });
     let found = found.map_err(|error| file.error_of(task, error))?;
-    let whole = base::check(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
+    let whole =
+        compacted::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
         // Already among the faults found.
         Err(Error::Derived { .. }) => {}

@@ -9,7 +9,7 @@ use super::kind::{Tell, query_bool};
 use super::remaking::Remaking;
 use super::schema::{is_there, recreate};
 use crate::domain::AppId;
-use crate::store::sqlite::{Result, base};
+use crate::store::sqlite::{Result, compacted};
 use crate::store::{FeedEpoch, Seq};
 
 /// Their tables.
@@ -108,7 +108,7 @@ fn make_tables(conn: &Connection) -> Result<()> {
 fn make_horizon(conn: &Connection) -> Result<()> {
     let (mut last, mut after) = (0, None);
     loop {
-        let page = base::page(conn, after.as_ref(), 1000)?;
+        let page = compacted::read_page(conn, after.as_ref(), 1000)?;
         let Some((key, _)) = page.last() else { break };
         after = Some(key.clone());
         last = page.iter().filter_map(|(_, record)| record.head).max().unwrap_or(0).max(last);

@@ -4,7 +4,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Step;
+use super::work::Step;
 use crate::store::sqlite::{Kept, Result, derived};
 use crate::store::{Error, Seq};
 

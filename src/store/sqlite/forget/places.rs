@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::ids::IdSet;
-use super::{Forget, from_json, json};
+use super::work::{Forget, from_json, json};
 use crate::domain::SmoochId;
 use crate::domain::command::{CommandOutcome, Refusal};
 use crate::store::sqlite::{Error, Result};

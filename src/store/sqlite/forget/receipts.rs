@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::from_json;
 use super::ids::IdSet;
 use super::needles::Needles;
+use super::work::from_json;
 use crate::directory::load::Loader;
 use crate::domain::{AppId, SmoochId};
 use crate::store::rows::IdentifierKind;

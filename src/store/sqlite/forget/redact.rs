@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rusqlite::params;
 
-use super::Forget;
 use super::ids::IdSet;
+use super::work::{Forget, MadeOne};
 use crate::directory::journal::read_batch;
-use crate::domain::{CallMade, Edge, Event, Fact, Register, SmoochId, Stamp, entry_body};
+use crate::domain::{CallMade, Event, Fact, SmoochId, Stamp, entry_body};
 use crate::format::bodies::{DICTIONARY, Packer};
 use crate::store::rows::JournalRows as _;
-use crate::store::sqlite::base::end_of_batch;
-use crate::store::sqlite::reader::{ENTRY, entry};
+use crate::store::sqlite::journal_rows::{ENTRY, end_of_batch, entry};
 use crate::store::sqlite::{Error, Result, gaps};
 use crate::store::{Entry, Seq, Source};
 
@@ -22,13 +21,6 @@ const ENTRIES: usize = 8;
 /// Bytes of bodies that one step searches, and batches.
 const SEARCHED: usize = 128 << 10;
 const BATCHES: usize = 64;
-
-/// A merge that was derived: an app user made here, and whom Smooch reported under its `userId`.
-pub(super) struct MadeOne {
-    pub(super) id: SmoochId,
-    pub(super) into: SmoochId,
-    pub(super) edge: Register<Edge>,
-}
 
 impl Forget<'_> {
     /// Reduces the newest of these entries and goes back to those before them: where to go on.

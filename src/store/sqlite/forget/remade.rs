@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, params};
 
 use super::needles::Needles;
-use super::{Stage, Work, from_json, json};
+use super::work::{Stage, Work, from_json, json};
 use crate::domain::{AppId, SmoochId};
 use crate::store::sqlite::Result;
 use crate::store::{ErasureCounts, Seq};

@@ -1,0 +1,94 @@
+//! Lists items of the database, and shows one: the common part of `journal` and `quarantine`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::store::archive::Wanted;
+use crate::store::sqlite::SqliteReader;
+use crate::store::{self, Seq};
+
+/// Items read at a time.
+pub(super) const PAGE: usize = 500;
+
+/// An item that a command lists.
+pub(super) trait ListedItem: Sized {
+    /// The heading above the lines.
+    const HEADING: &'static str;
+    /// The message for an empty list.
+    const NO_MATCH: &'static str;
+
+    fn read_page(reader: &mut SqliteReader, wanted: &Wanted, limit: usize) -> store::Result<Vec<Self>>;
+
+    fn seq(&self) -> Seq;
+
+    fn to_line(&self) -> String;
+
+    fn to_json(&self) -> Value;
+}
+
+/// The arguments of `show`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ShowArgs {
+    /// The number, as `list` shows it
+    pub(super) seq: Seq,
+    /// Print a JSON object
+    #[arg(long, conflicts_with = "body")]
+    pub(super) json: bool,
+    /// Print only the body
+    #[arg(long)]
+    pub(super) body: bool,
+}
+
+/// Prints at most `limit` items, or all for 0, as lines or as JSON. Returns the exit code: 0.
+///
+/// # Errors
+/// The database cannot be read, or stdout cannot be written.
+pub(super) fn print_list<I: ListedItem>(
+    reader: &mut SqliteReader,
+    mut wanted: Wanted,
+    limit: usize,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
+    let mut left = if limit == 0 { usize::MAX } else { limit };
+    let mut printed = 0;
+    let mut out = io::stdout().lock();
+    if !as_json {
+        writeln!(out, "{}", I::HEADING)?;
+    }
+    loop {
+        // One more than is printed, to see whether there are more.
+        let page = I::read_page(reader, &wanted, PAGE.min(left).saturating_add(1))?;
+        let shown = page.len().min(PAGE).min(left);
+        for item in &page[..shown] {
+            if as_json {
+                writeln!(out, "{}", item.to_json())?;
+            } else {
+                writeln!(out, "{}", item.to_line())?;
+            }
+        }
+        left -= shown;
+        printed += shown;
+        let Some(last) = page[..shown].last().filter(|_| page.len() > shown) else { break };
+        if left == 0 {
+            out.flush()?;
+            let _ = writeln!(io::stderr(), "there are more; --limit 0 shows all");
+            break;
+        }
+        wanted.go_on(last.seq());
+    }
+    out.flush()?;
+    if printed == 0 {
+        let _ = writeln!(io::stderr(), "{}", I::NO_MATCH);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the members of an item, one a line.
+pub(super) fn print_members(out: &mut impl Write, item: &impl ListedItem) -> io::Result<()> {
+    for (name, value) in item.to_json().as_object().into_iter().flatten() {
+        writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
+    }
+    Ok(())
+}
