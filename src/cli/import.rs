@@ -249,8 +249,7 @@ fn check(
     settings: &Settings,
     tally: &mut ImportSummary,
 ) -> Vec<(PayloadLocation, String)> {
-    let latest =
-        jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
+    let latest = crate::clock::now_micros() + settings.ingest.future_tolerance.as_micros() as i64;
     let bounds = BodyLimits { depth: settings.limits.json_depth, events: 1, latest };
     let mut wrong = Vec::new();
     for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {

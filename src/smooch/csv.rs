@@ -5,10 +5,9 @@ mod reader;
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
-use super::export::moment;
 use super::rest::InvalidInput;
 use super::v1::write_client;
-use crate::domain::{Field, JsonText, View};
+use crate::domain::{Field, JsonText, View, timestamp};
 pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
 /// The columns. What is of any shape is JSON.
@@ -50,8 +49,9 @@ fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 
 fn cells(view: &View) -> Vec<String> {
     let field = |field: Field| view.get(&field).map(plain).unwrap_or_default();
-    let time =
-        |time: Option<i64>| time.map(|time| moment(time).trim_matches('"').to_owned()).unwrap_or_default();
+    let time = |time: Option<i64>| {
+        time.map(|time| timestamp::json_from_micros(time).trim_matches('"').to_owned()).unwrap_or_default()
+    };
     let properties: Vec<String> =
         view.fields.iter().filter_map(|(field, value)| property(field, value)).collect();
     let clients = view.clients.iter().map(|(id, client)| {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::extract::read_time;
 use super::json::{Json, Malformed, TOO_DEEP};
-use super::time::micros;
 use crate::domain::{Digest, Event, Fact, Stamp};
 
 /// Why a body, or an event in it, goes to quarantine. Names no value, so that it may be logged.
@@ -44,7 +44,7 @@ pub(super) fn event_of(
 ) -> Event {
     let seen = || {
         let times = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
-        times.flatten().filter_map(micros).max()
+        times.flatten().filter_map(read_time).max()
     };
     let time = told.or_else(seen).unwrap_or(Stamp::NO_TIME);
     let stamp = Arc::new(Stamp { time, event: id.into(), digest: digest(json) });

@@ -5,7 +5,9 @@
 
 use super::json::write_string;
 use super::v1;
-use crate::domain::{AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View};
+use crate::domain::{
+    AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View, timestamp,
+};
 use crate::domain::{StampedAssertions, snapshot_facts};
 
 /// The version of the form.
@@ -124,7 +126,7 @@ fn of_known(known: &RecordSnapshot, object: &mut Object<'_>) {
     object.flag("conversationStarted", known.started);
     for (key, time) in [("firstSeen", known.first_seen), ("lastSeen", known.last_seen)] {
         if let Some(time) = time {
-            object.raw(key, &moment(time));
+            object.raw(key, &timestamp::json_from_micros(time));
         }
     }
     list(object, "apart", known.apart.iter().map(SmoochId::as_str));
@@ -237,16 +239,10 @@ fn client(active: Option<bool>, rest: &str) -> String {
 
 fn stamp(stamp: &Stamp, object: &mut Object<'_>) {
     if let Some(time) = stamp.known_time() {
-        object.raw("time", &moment(time));
+        object.raw("time", &timestamp::json_from_micros(time));
     }
     if !stamp.event.is_empty() {
         object.string("event", &stamp.event);
     }
     object.string("digest", &stamp.digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-}
-
-/// A moment in µs since 1970 as JSON text, exactly: ISO 8601, or, where no date is that far away, a number.
-pub(super) fn moment(micros: i64) -> String {
-    let moment = jiff::Timestamp::from_microsecond(micros);
-    moment.map_or_else(|_| micros.to_string(), |moment| format!("\"{moment:.6}\""))
 }

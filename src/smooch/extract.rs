@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::json::{Json, with_buffer, write_object, write_string};
-use crate::domain::{Client, ClientId, Fact, Field, JsonText, Mention, Observation, Part, SmoochId};
+use crate::domain::{
+    Client, ClientId, Fact, Field, JsonText, Mention, Observation, Part, SmoochId, timestamp,
+};
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number. Different strings are different
 /// identifiers, also where no database can hold them as they are.
@@ -12,6 +14,15 @@ pub(super) fn name(value: &Json<'_>) -> Option<String> {
         Json::String(text) if !text.is_empty() => Some(text.to_string()),
         Json::Garbled(garbled) => Some(garbled.name.clone()),
         Json::Number(number) => Some((*number).to_owned()),
+        _ => None,
+    }
+}
+
+/// Unix seconds as a decimal number, or ISO 8601 with an offset. `None` for anything else.
+pub(super) fn read_time(value: &Json<'_>) -> Option<i64> {
+    match value {
+        Json::Number(text) => timestamp::parse_unix_seconds(text),
+        Json::String(text) => timestamp::parse_rfc3339_micros(text),
         _ => None,
     }
 }
@@ -128,4 +139,55 @@ pub(super) fn removed(user: &SmoochId, given: &Json<'_>, client: ClientId) -> im
     let other = other.filter(|other| *other != client);
     let gone = |client| Fact::ClientChanged { user: user.clone(), client, value: None };
     std::iter::once(client).chain(other).map(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_iso_give_exact_microseconds() {
+        for (text, expected) in [
+            ("1444348338.704", 1_444_348_338_704_000),
+            ("1444348338", 1_444_348_338_000_000),
+            ("1444348338.7041234567", 1_444_348_338_704_123),
+            ("1.444348338704e9", 1_444_348_338_704_000),
+            ("14443483387040E-4", 1_444_348_338_704_000),
+            ("0.000001", 1),
+            ("-0", 0),
+            ("0e99999", 0),
+            ("-1.5", -1_500_000),
+            ("1e999", i64::MAX),
+            ("-1e999", -i64::MAX),
+            ("1e-999", 0),
+            ("1e-99999999999", 0),
+            ("-1e-99999999999", 0),
+            ("1e-99999999999999999999999", 0),
+            ("1e-9223372036854775808", 0),
+            ("1e99999999999", i64::MAX),
+            ("1e+99999999999999999999999", i64::MAX),
+            ("1e9223372036854775807", i64::MAX),
+            ("-1E+99999999999", -i64::MAX),
+            ("0e-99999999999", 0),
+            ("0.0e99999999999999999999999", 0),
+            ("1e-6", 1),
+            ("1e-7", 0),
+            ("1e+00000000000000000000003", 1_000_000_000),
+            ("1444348338704000000000e-12", 1_444_348_338_704_000),
+            ("0.000000001444348338704e+18", 1_444_348_338_704_000),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(read_time(&Json::Number(text)), Some(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("2020-02-25T18:06:37.547Z", Some(1_582_653_997_547_000)),
+            ("2020-02-25T18:06:37Z", Some(1_582_653_997_000_000)),
+            ("2020-02-25T19:06:37.547+01:00", Some(1_582_653_997_547_000)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(read_time(&Json::String(text.into())), expected, "{text}");
+        }
+        assert_eq!(read_time(&Json::Null), None);
+    }
 }

@@ -1,13 +1,16 @@
 //! A change of the directory, as its followers are told.
 
 use super::json::write_string;
-use super::{iso, v1};
-use crate::domain::{Change, View};
+use super::v1;
+use crate::domain::{Change, View, timestamp};
 
 /// `{"seq","time","kind","_id","surviving"?,"fields","appUser"?}`, with the names of v1; `time` in ms since 1970.
 pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> String {
-    let mut out =
-        format!("{{\"seq\":{seq},\"time\":{},\"kind\":\"{}\",\"_id\":", iso(time), change.kind.as_str());
+    let mut out = format!(
+        "{{\"seq\":{seq},\"time\":{},\"kind\":\"{}\",\"_id\":",
+        timestamp::json_from_ms(time),
+        change.kind.as_str()
+    );
     write_string(change.user.as_str(), &mut out);
     if let Some(surviving) = change.kind.surviving() {
         out.push_str(",\"surviving\":");
@@ -58,7 +61,7 @@ impl CloudEvent<'_> {
             write_string(subject, &mut out);
         }
         if let Some(time) = self.time {
-            out.push_str(&format!(",\"time\":{}", iso(time)));
+            out.push_str(&format!(",\"time\":{}", timestamp::json_from_ms(time)));
         }
         out.push_str(&format!(",\"datacontenttype\":\"application/json\",\"data\":{data}}}"));
         out

@@ -11,7 +11,6 @@ pub mod journal_entry;
 pub mod json;
 pub mod rest;
 pub mod split_body;
-mod time;
 mod triggers;
 pub mod v1;
 mod v2;
@@ -19,7 +18,6 @@ mod v2;
 use crate::domain::Event;
 pub use event::Unusable;
 use json::Json;
-pub use time::{iso, micros};
 
 /// What a body may hold.
 #[derive(Clone, Copy, Debug)]

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{Unusable, event_of};
+use super::extract::read_time;
 use super::extract::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::json::{Json, write_string};
-use super::time::micros;
 use super::triggers::{Meaning, Trigger};
 use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
@@ -30,8 +30,8 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
         .map_or(&[][..], Json::items)
         .iter()
         .filter_map(|message| message.get("received"));
-    let received = || received.filter_map(micros).max();
-    let timestamp = || body.get("timestamp").and_then(micros);
+    let received = || received.filter_map(read_time).max();
+    let timestamp = || body.get("timestamp").and_then(read_time);
     // A message's delivery is later than the message.
     let time = match trigger.meaning {
         Meaning::Message | Meaning::UserMessage | Meaning::OtherMessage => received().or_else(timestamp),

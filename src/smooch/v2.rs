@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::{Unusable, event_of};
+use super::extract::read_time;
 use super::extract::{
     self, active_by_status, changed, id, id_without_one, name, name_text, object, sighting, take_properties,
     take_user_id,
 };
 use super::json::Json;
-use super::time::micros;
 use super::triggers::{Carries, Meaning, Trigger};
 use super::v1::merged;
 use crate::domain::brand::BRAND;
@@ -25,7 +25,7 @@ pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
         Unusable::new("no_app_user", format!("events[{n}]: {kind} without the app user it is about"))
     })?;
     let id = event.get("id").and_then(name).unwrap_or_default();
-    let told = event.get("createdAt").and_then(micros);
+    let told = event.get("createdAt").and_then(read_time);
     Ok(event_of(event, kind, &id, told, facts, &clients_in(payload)))
 }
 

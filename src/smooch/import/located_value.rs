@@ -1,7 +1,7 @@
 //! A value, and where in a line it stands.
 
 use crate::domain::brand::BRAND;
-use crate::domain::{Field, JsonText};
+use crate::domain::{Field, JsonText, timestamp};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
@@ -95,7 +95,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         let Some(at) = self.get(key) else { return Ok(None) };
         let moment = match at.json {
             Json::Number(number) => number.parse().ok().filter(|micros| *micros > i64::MIN),
-            Json::String(text) => text.parse().ok().map(jiff::Timestamp::as_microsecond),
+            Json::String(text) => timestamp::parse_rfc3339_micros(text),
             _ => None,
         };
         moment.map(Some).ok_or_else(|| at.wrong("must be an ISO 8601 date and time in UTC or with an offset"))

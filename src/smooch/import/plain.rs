@@ -13,9 +13,9 @@ use crate::domain::brand::BRAND;
 use crate::domain::{
     Assertion, Digest, Fact, Field, JsonText, RecordSnapshot, SmoochId, Stamp, StampedAssertions, json_text,
 };
+use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
-use crate::smooch::{extract, micros};
 
 /// What the line says.
 pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fact>, InvalidInput> {
@@ -34,7 +34,7 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
         return Err(at.wrong("lacks _id: clients are of somebody whom Smooch knows"));
     }
     let seen = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
-    let seen = seen.flatten().filter_map(|at| micros(at.json)).max();
+    let seen = seen.flatten().filter_map(|at| extract::read_time(at.json)).max();
     let time = at.moment("lastSeen")?.or(seen);
     let mut words = Vec::new();
     for (field, value) in fields(at)? {

@@ -4,9 +4,8 @@ use std::ops::RangeInclusive;
 
 use super::InvalidInput;
 use crate::domain::command::Fields;
-use crate::domain::{Field, JsonText};
+use crate::domain::{Field, JsonText, timestamp};
 use crate::smooch::extract;
-use crate::smooch::iso;
 use crate::smooch::json::Json;
 
 /// How many characters a `userId` or `externalId` may have; v2's bounds.
@@ -84,11 +83,11 @@ pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidI
 
 /// A moment in ISO 8601 with `Z` or an offset, as JSON text in UTC with three digits after the second.
 pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
-    let moment = value.str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let moment = value.str().and_then(timestamp::parse_rfc3339_ms);
     let moment = moment.ok_or_else(|| {
         InvalidInput(format!("{name} must be an ISO 8601 date and time in UTC or with an offset"))
     })?;
-    Ok(iso(moment.as_millisecond()))
+    Ok(timestamp::json_from_ms(moment))
 }
 
 /// A string, a number or a boolean, as JSON text: what properties and `info` are made of.

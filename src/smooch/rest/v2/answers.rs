@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Client, ClientId, Field, View};
-use crate::smooch::iso;
+use crate::domain::{Client, ClientId, Field, View, timestamp};
 use crate::smooch::json::{Json, with_buffer, write_string};
 use crate::smooch::rest::answers::{Members, members};
 
@@ -156,7 +155,7 @@ fn device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, Stri
     out.text("status", &quoted(status(client, &told, &["active", "inactive"])));
     match told.get("lastSeen") {
         Some(seen @ Json::String(_)) => out.put("lastSeen", seen),
-        _ => out.text("lastSeen", &iso(view.last_seen.unwrap_or_default() / 1000)),
+        _ => out.text("lastSeen", &timestamp::json_from_ms(view.last_seen.unwrap_or_default() / 1000)),
     }
     copy(&mut out, &told, &["integrationId", "pushNotificationToken", "appVersion"], STRING);
     copy(&mut out, &told, &["info"], OBJECT);
