@@ -3,7 +3,7 @@
 //! A body is an object; the caller has made one of an empty body. Members that no page of Smooch's
 //! knows are passed over, as Smooch does. Names of fields are those of the version asked.
 
-mod answers;
+mod client_members;
 mod read_only;
 pub mod v1;
 pub mod v2;

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Client, ClientId, Field, View, timestamp};
-use crate::smooch::json::{Json, with_buffer, write_string};
-use crate::smooch::rest::answers::{Members, members};
+use crate::smooch::json::{Json, ObjectWriter};
+use crate::smooch::rest::client_members::client_members;
 
 /// What a client can be in v2.
 const CLIENT_TYPES: [&str; 17] = [
@@ -56,8 +56,8 @@ const TYPES: [(&str, &[char]); 8] = [
 /// `profile` and `metadata` are always there; nothing is null, no string of the profile is empty.
 /// What only v1 has is left out.
 pub fn user(view: &View) -> String {
-    let [mut user, mut profile, mut metadata] = [Members::new(), Members::new(), Members::new()];
-    user.text("id", &quoted(view.id.as_str()));
+    let [mut user, mut profile, mut metadata] = std::array::from_fn(|_| ObjectWriter::new());
+    user.string("id", view.id.as_str());
     for (field, value) in &view.fields {
         let (part, name) = match field {
             Field::UserId => (&mut user, "externalId"),
@@ -80,11 +80,11 @@ pub fn user(view: &View) -> String {
         };
         let empty = &**value == "\"\"" && !matches!(field, Field::Property(_));
         if !empty && kind.is_none_or(|kind| value.starts_with(kind)) {
-            part.text(name, value);
+            part.raw(name, value);
         }
     }
-    user.text("profile", &profile.end());
-    user.text("metadata", &metadata.end());
+    user.raw("profile", &profile.end());
+    user.raw("metadata", &metadata.end());
     user.end()
 }
 
@@ -94,7 +94,7 @@ pub fn user(view: &View) -> String {
 pub fn clients(view: &View) -> Vec<(String, String)> {
     let mut shown = BTreeMap::new();
     for (id, client) in &view.clients {
-        let told = members(&client.rest);
+        let told = client_members(&client.rest);
         if let Some(kind) = of_type(&told, &CLIENT_TYPES) {
             // What v1.1 calls `_id`; its `id` is another.
             let id = own(&told, "_id").unwrap_or(id.as_str());
@@ -104,7 +104,7 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
     // Several devices may be of one client, which is active if any of them is.
     let devices = |active: bool| view.clients.iter().filter(move |(_, client)| client.active == active);
     for (guid, client) in devices(true).chain(devices(false)) {
-        let told = members(&client.rest);
+        let told = client_members(&client.rest);
         if of_type(&told, &DEVICE_TYPES).is_some() {
             let id = client_id(guid, &told).to_owned();
             let text = || one(&id, &Json::String(SDK.into()), client, &told);
@@ -115,10 +115,10 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
 }
 
 fn one(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
-    let mut out = Members::new();
-    out.text("id", &quoted(id));
-    out.put("type", kind);
-    out.text("status", &quoted(status(client, told, &["active", "blocked", "inactive", "pending"])));
+    let mut out = ObjectWriter::new();
+    out.string("id", id);
+    out.json("type", kind);
+    out.string("status", status(client, told, &["active", "blocked", "inactive", "pending"]));
     let texts = ["integrationId", "externalId", "lastSeen", "linkedAt", "displayName", "avatarUrl"];
     copy(&mut out, told, &texts, STRING);
     copy(&mut out, told, &["info", "raw"], OBJECT);
@@ -145,17 +145,17 @@ pub fn devices(view: &View) -> Vec<(String, String)> {
 }
 
 fn device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, String)> {
-    let told = members(&client.rest);
+    let told = client_members(&client.rest);
     let id = own(&told, "deviceId").or_else(|| own(&told, "_id")).unwrap_or(guid.as_str()).to_owned();
-    let mut out = Members::new();
-    out.text("id", &quoted(&id));
-    out.put("type", of_type(&told, &DEVICE_TYPES)?);
-    out.text("guid", &quoted(guid.as_str()));
-    out.text("clientId", &quoted(client_id(guid, &told)));
-    out.text("status", &quoted(status(client, &told, &["active", "inactive"])));
+    let mut out = ObjectWriter::new();
+    out.string("id", &id);
+    out.json("type", of_type(&told, &DEVICE_TYPES)?);
+    out.string("guid", guid.as_str());
+    out.string("clientId", client_id(guid, &told));
+    out.string("status", status(client, &told, &["active", "inactive"]));
     match told.get("lastSeen") {
-        Some(seen @ Json::String(_)) => out.put("lastSeen", seen),
-        _ => out.text("lastSeen", &timestamp::json_from_ms(view.last_seen.unwrap_or_default() / 1000)),
+        Some(seen @ Json::String(_)) => out.json("lastSeen", seen),
+        _ => out.raw("lastSeen", &timestamp::json_from_ms(view.last_seen.unwrap_or_default() / 1000)),
     }
     copy(&mut out, &told, &["integrationId", "pushNotificationToken", "appVersion"], STRING);
     copy(&mut out, &told, &["info"], OBJECT);
@@ -175,15 +175,11 @@ fn status(client: &Client, told: &Json<'_>, words: &[&'static str]) -> &'static 
 }
 
 /// Gives along those of a client's members that are of the type expected.
-fn copy(out: &mut Members, told: &Json<'_>, keys: &[&str], kind: &[char]) {
+fn copy(out: &mut ObjectWriter, told: &Json<'_>, keys: &[&str], kind: &[char]) {
     for key in keys {
         let value = told.get(key).map(|value| value.canonical(str::to_owned));
         if let Some(value) = value.filter(|value| value.starts_with(kind)) {
-            out.text(key, &value);
+            out.raw(key, &value);
         }
     }
-}
-
-fn quoted(text: &str) -> String {
-    with_buffer(|out| write_string(text, out), str::to_owned)
 }
