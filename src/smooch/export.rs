@@ -1,7 +1,6 @@
-//! The directory as lines of JSON that another rollcall learns from: see `docs/export.md`.
+//! The directory as lines of JSON for the import of another rollcall: see `docs/export.md`.
 //!
-//! `{"rollcall":1,"app":…,"appUser":…,"records":[…]}`: the app user for whoever reads, the records for
-//! whoever imports.
+//! `{"rollcall":1,"app":…,"appUser":…,"records":[…]}`: `appUser` is for readers, an import uses `records` alone.
 
 use super::json::{ObjectWriter, write_string};
 use super::v1;
@@ -13,14 +12,13 @@ use crate::domain::{StampedAssertions, snapshot_facts};
 /// The version of the form.
 pub const FORM: u32 = 1;
 
-/// Bytes of a line beyond which further records go on another one.
+/// Bytes of a line beyond which further records begin another one.
 const LINE: usize = 256 << 10;
 
-/// A record: its `_id`, what it holds, and who has its `userId` and is known not to be merged with it.
+/// A record: its `_id`, its content, and the app users with its `userId` that are known not to be merged with it.
 pub type ExportedRecord<'k> = (&'k SmoochId, &'k Record, &'k [SmoochId]);
 
-/// Writes records that belong together, with the app user that they are: on one line, or, if they are many,
-/// on several. Each line stands for itself.
+/// Writes the records of one app user on one line, or on several if they are large. Each line is complete.
 pub fn write_lines(app: &AppId, user: Option<&View>, records: &[ExportedRecord<'_>], out: &mut String) {
     let mut left = records;
     let mut user = user;

@@ -1,5 +1,4 @@
-//! Lines of JSON that tell of app users, read into what another directory knew: those that an export writes,
-//! and plain ones, an app user each as GET shows it.
+//! Lines of an import: those that an export writes, and plain ones, each an app user as GET shows it.
 
 mod located_value;
 mod plain;
@@ -16,13 +15,13 @@ use super::json::Json;
 use super::rest::InvalidInput;
 use crate::domain::{Event, Fact, Stamp};
 
-/// How much deeper a value lies in a line than in a webhook.
+/// How much deeper a value is nested in a line than in a webhook.
 const DEEPER: usize = 8;
 
-/// What a line tells.
+/// A parsed line.
 #[derive(Clone, Debug)]
 pub struct ImportLine {
-    /// The app it is about, if it says so.
+    /// The app that it names.
     pub app: Option<String>,
     /// Its facts, under a stamp that is a function of the line alone.
     pub event: Event,
@@ -58,7 +57,7 @@ pub fn parse_line(line: &[u8], bounds: &BodyLimits) -> Result<ImportLine, Invali
     Ok(ImportLine { app, event })
 }
 
-/// Every moment that decides what holds.
+/// Every time that takes part in a comparison.
 fn times_of(fact: &Fact) -> Vec<i64> {
     match fact {
         Fact::Known(known) => {

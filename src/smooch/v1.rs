@@ -41,12 +41,12 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     Ok(event_of(body, name, "", time, facts, &clients_in(body)))
 }
 
-/// What happened to one app user. A trigger that is not known and names an app user has seen it, too.
+/// The facts about one app user.
 fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>, Unusable> {
     let app_user = body.get("appUser");
     let messages = body.get("messages").map_or(&[][..], Json::items);
     let by_user = |message: &&Json<'_>| message.get("role").and_then(Json::str) == Some("appUser");
-    // An author is an app user only in the role of one; an app maker's id is nobody's `_id`.
+    // An author is an app user only in that role; an app maker's id is no `_id`.
     let author = || messages.iter().find(by_user).and_then(|message| id(message, "authorId"));
     let Some(user) = app_user.and_then(|app_user| id(app_user, "_id")).or_else(author) else {
         if !trigger.needs_app_user {
@@ -93,7 +93,7 @@ fn merge(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
     Ok(merged(surviving, discarded.ok_or_else(|| missing("discarded"))?))
 }
 
-/// The facts of a merge: everybody in it was seen, and is one with the survivor.
+/// The facts of a merge: each app user in it is observed, and merged into the survivor.
 pub(super) fn merged(surviving: Observation, discarded: Vec<Observation>) -> Vec<Fact> {
     let user = surviving.user.clone();
     let mut facts = vec![Fact::Seen(surviving)];
@@ -214,12 +214,12 @@ struct Pending {
     id: String,
 }
 
-/// A client: its id, whether it is active, and what else is kept of it.
+/// A client: its id, whether it is active, and its other members.
 pub(super) fn write_client(id: &ClientId, client: &Client, out: &mut String) {
     write_mention(id, Some(client.active), &client.rest, out);
 }
 
-/// What was said of a client.
+/// A mention of a client.
 pub(super) fn write_mention(id: &ClientId, active: Option<bool>, rest: &str, out: &mut String) {
     let mut client = ObjectWriter::begin(out);
     client.string("id", id.as_str());

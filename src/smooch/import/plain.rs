@@ -1,7 +1,7 @@
-//! Plain lines: an app user as GET shows it, or whatever of it a list has.
+//! Plain lines: an app user as GET shows it, or a part of it.
 //!
-//! They only add. With an `_id` they are what Smooch said when the app user was last seen; without one they
-//! make the app user of a `userId`, as POST `/appusers` does.
+//! They only add. With an `_id` they are assertions of Smooch at `lastSeen`; without one they create the app user of
+//! a `userId`, as POST `/appusers` does.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
 
-/// What the line says.
+/// The facts of a line.
 pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fact>, InvalidInput> {
     let inner = line.get("appUser");
     let at = inner.as_ref().unwrap_or(line);
@@ -83,7 +83,7 @@ fn clients<'j, 'a>(at: &LocatedValue<'j, 'a>) -> Result<Vec<LocatedValue<'j, 'a>
     at.items(key)
 }
 
-/// Whatever has a value. A null says nothing.
+/// The fields that have a value. A null is ignored.
 fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, InvalidInput> {
     const OTHERWISE: [&str; 11] = [
         "_id",

@@ -1,4 +1,4 @@
-//! What v1 and v1.1 answer besides app users.
+//! Answers of v1 and v1.1 besides app users.
 
 use crate::domain::View;
 use crate::smooch::json::{Json, ObjectWriter};
@@ -8,7 +8,7 @@ use crate::smooch::v1::write_client;
 /// Clients of these platforms are devices; every other platform is a channel.
 const DEVICES: [&str; 5] = ["ios", "android", "web", "other", "sdk"];
 
-/// By what a person is known on a channel, as Smooch's pages name it.
+/// Identifiers of a person on a channel, as Smooch's pages name them.
 const ENTITIES: [&str; 6] = ["phoneNumber", "userId", "address", "username", "chatId", "integrationId"];
 
 /// The channels where the entity, which is the client's `externalId`, has another word than `userId`. Smooch's
@@ -24,7 +24,7 @@ const WORDS: [(&str, &str); 8] = [
     ("telegram", "chatId"),
 ];
 
-/// What the entity of a channel is called.
+/// The identifier of a channel.
 fn word(platform: &str) -> &'static str {
     WORDS.iter().find(|(known, _)| *known == platform).map_or("userId", |(_, word)| word)
 }
@@ -40,7 +40,7 @@ pub fn device_text(view: &View, id: &str) -> Option<String> {
 
 /// GET `…/channels`: `{"channels":[{"type",…}]}`, one for each client that is no device, in the order
 /// of the clients. The client's `externalId` is given along under the word that the channel has for it, and
-/// whatever else the client itself, its `info` or its `raw` tells of the person's name on the channel.
+/// so are the other identifiers in the client itself, its `info` or its `raw`.
 pub fn channels(view: &View) -> String {
     let channels = view.clients.values().filter_map(|client| {
         let client = client_members(&client.rest);
