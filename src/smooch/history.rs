@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::v1::write_client;
-use super::{BodyLimits, parse_webhook};
+use super::{ParseLimits, parse_webhook};
 use crate::domain::{Event, View};
 
 /// A body that was accepted once is accepted again under any limits.
-const ANYTHING: BodyLimits = BodyLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
+const ANYTHING: ParseLimits = ParseLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
 
 /// The event at a place of a webhook's body; `None` if it is unusable now.
 pub fn event_at(body: &[u8], place: usize) -> Option<Event> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use located_value::LocatedValue;
 
-use super::BodyLimits;
+use super::ParseLimits;
 use super::event::digest;
 use super::export::FORM;
 use super::json::Json;
@@ -32,7 +32,7 @@ pub struct ImportLine {
 /// # Errors
 ///
 /// It is not JSON, has another form, or is dated too far ahead of the clock; the field is named, no value is.
-pub fn parse_line(line: &[u8], bounds: &BodyLimits) -> Result<ImportLine, InvalidInput> {
+pub fn parse_line(line: &[u8], bounds: &ParseLimits) -> Result<ImportLine, InvalidInput> {
     let document = Json::parse(line, bounds.depth + DEEPER)
         .map_err(|error| InvalidInput(format!("not JSON: {error}")))?;
     let root = LocatedValue::root(&document.value);

@@ -21,7 +21,7 @@ use json::Json;
 
 /// Limits of a body.
 #[derive(Clone, Copy, Debug)]
-pub struct BodyLimits {
+pub struct ParseLimits {
     /// Nested arrays and objects.
     pub depth: usize,
     /// Events in one v2 body.
@@ -66,7 +66,7 @@ pub struct Delivery {
 }
 
 /// Parses a webhook body. Its shape decides the version.
-pub fn parse_webhook(body: &[u8], bounds: &BodyLimits) -> Result<Delivery, Unusable> {
+pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unusable> {
     let document = Json::parse(body, bounds.depth)?;
     let value = &document.value;
     if !matches!(value, Json::Object(_)) {
