@@ -1,4 +1,4 @@
-//! The journal is the truth: folded from its first entry, it gives the live directory (law 8).
+//! The journal, replayed from its first entry, gives the live directory (law 8).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,4 +1,4 @@
-//! What an export tells of a directory makes the same directory elsewhere.
+//! An exported directory, imported, is the same directory.
 
 use proptest::prelude::*;
 use rollcall::smooch::{ParseLimits, export, import};
