@@ -89,7 +89,7 @@ impl Settings {
     ) -> Result<Self, SettingsProblems> {
         let layers = layers::Layers::of(text, file_name, env, overrides)?;
         let mut reader = read::SettingsReader::new(layers);
-        let settings = Settings::from_reader(&mut reader);
+        let settings = Self::from_reader(&mut reader);
         rules::check(&settings, &mut reader);
         reader.finish().map(|()| settings)
     }

@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::clock::now_seconds;
 pub use labels::WebhookOutcome;
 use labels::{
     AppLabel, OutcomeLabel, ReadClassLabel, ReadOutcomeLabels, ReasonLabel, RouteLabels, TableLabel,
@@ -159,20 +160,20 @@ impl Metrics {
     /// Whether a refusal for this reason may be logged: once a second for each reason, so that a scanner can
     /// neither fill the log nor hide other lines.
     pub fn may_log_refusal(&self, reason: &'static str) -> bool {
-        let now = jiff::Timestamp::now().as_second();
+        let now = now_seconds();
         let mut logged = self.refusals_logged.lock().unwrap_or_else(PoisonError::into_inner);
         logged.insert(reason, now) != Some(now)
     }
 
     /// Records that a batch was not stored.
     pub fn not_stored(&self) {
-        self.failed.store(jiff::Timestamp::now().as_second(), Ordering::Release);
+        self.failed.store(now_seconds(), Ordering::Release);
     }
 
     /// Whether the last batch was not stored. Expires after a while: only another try shows that storing works
     /// again.
     pub fn storing_fails(&self) -> bool {
-        jiff::Timestamp::now().as_second() - self.failed.load(Ordering::Acquire) < TROUBLE_COUNTS
+        now_seconds() - self.failed.load(Ordering::Acquire) < TROUBLE_COUNTS
     }
 
     /// Records that a batch was stored.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Settings, SettingsProblems, StoreUrl};
@@ -71,9 +72,7 @@ pub async fn run(
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
-    let (batch_jobs, group_members) = (ingest.batch_jobs, ingest.group_members);
-    let (retention, told, beat) = (retention(settings), commits.clone(), heartbeat.clone());
-    let options = WorkerOptions { batch_jobs, group_members, retention, commits: told, heartbeat: beat };
+    let options = worker_options(settings, commits.clone(), heartbeat.clone());
     let mut worker = start_worker(store, jobs, options, metrics.clone())?;
     tokio::spawn(tick(queue.clone()));
     let wake = queue.clone();
@@ -82,15 +81,8 @@ pub async fn run(
     let relearning =
         BackgroundRebuild::start(database, queue.clone(), damaged_tables.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
-    let shared = HttpState::new(
-        settings,
-        queue.clone(),
-        readers,
-        commits,
-        presence.clone(),
-        damaged_tables,
-        metrics.clone(),
-    );
+    let (jobs, files, counted) = (queue.clone(), presence.clone(), metrics.clone());
+    let shared = HttpState::new(settings, jobs, readers, commits, files, damaged_tables, counted);
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));
@@ -122,12 +114,20 @@ pub async fn run(
     supervisor::stopping();
     let within = live.drain_within();
     tokio::select! {
-        drained = timeout(within, drain(front, live, &queue, worker)) => match drained {
-            Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
-            Ok(ended) => return Err(ended_early(ended)),
-            Err(_) => return Err(ServerError::NotDrained),
-        },
-        signal = signals.stop() => tracing::warn!(signal, "{signal} again: stopping at once"),
+        drained = timeout(within, drain(front, live, &queue, worker)) => after_drain(drained),
+        signal = signals.stop() => {
+            tracing::warn!(signal, "{signal} again: stopping at once");
+            Ok(())
+        }
+    }
+}
+
+/// The result of a drain that ended, or timed out.
+fn after_drain(drained: Result<Ended, Elapsed>) -> Result<(), ServerError> {
+    match drained {
+        Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
+        Ok(ended) => return Err(ended_early(ended)),
+        Err(_) => return Err(ServerError::NotDrained),
     }
     Ok(())
 }
@@ -179,6 +179,11 @@ fn retention(settings: &Settings) -> Retention {
 
 type Stored = Result<(), store::Error>;
 type Ended = Result<Stored, oneshot::error::RecvError>;
+
+fn worker_options(settings: &Settings, commits: CommitNotifier, heartbeat: WorkerHeartbeat) -> WorkerOptions {
+    let (batch_jobs, group_members) = (settings.ingest.batch_jobs, settings.ingest.group_members);
+    WorkerOptions { batch_jobs, group_members, retention: retention(settings), commits, heartbeat }
+}
 
 /// Starts the worker's thread. Resolves when it has ended and the store is closed.
 fn start_worker(

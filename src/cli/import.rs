@@ -21,7 +21,7 @@ use super::progress::Progress;
 use super::replay::payloads::names;
 use super::{CommandError, apps};
 use crate::config::Settings;
-use crate::smooch::{self, BodyLimits};
+use crate::smooch::{self, ParseLimits};
 use crate::store::explain;
 use chunks::{LineChunk, PayloadLocation};
 
@@ -249,9 +249,8 @@ fn check(
     settings: &Settings,
     tally: &mut ImportSummary,
 ) -> Vec<(PayloadLocation, String)> {
-    let latest =
-        jiff::Timestamp::now().as_microsecond() + settings.ingest.future_tolerance.as_micros() as i64;
-    let bounds = BodyLimits { depth: settings.limits.json_depth, events: 1, latest };
+    let latest = crate::clock::now_micros() + settings.ingest.future_tolerance.as_micros() as i64;
+    let bounds = ParseLimits { depth: settings.limits.json_depth, events: 1, latest };
     let mut wrong = Vec::new();
     for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {
         let problem = match smooch::import::parse_line(line, &bounds) {

@@ -42,7 +42,7 @@ enum TokenScope {
 /// # Errors
 /// The app or key is ambiguous or not in the settings, a userId is missing, empty or not allowed, or stdout cannot be written.
 pub fn run(args: &TokenArgs, settings: &Settings) -> anyhow::Result<()> {
-    let token = token(args, settings, jiff::Timestamp::now().as_second())?;
+    let token = token(args, settings, crate::clock::now_seconds())?;
     writeln!(std::io::stdout(), "{token}").context("the token could not be printed")
 }
 

@@ -88,7 +88,7 @@ impl Record {
                     join_register(&mut self.overrides, field.clone(), stamp, set);
                 }
                 Assertion::Device(id, value) => {
-                    join_register(&mut self.devices, id.clone(), stamp, value.clone())
+                    join_register(&mut self.devices, id.clone(), stamp, value.clone());
                 }
                 Assertion::Field(..) | Assertion::Claim(_) | Assertion::OneClient(..) => {}
             }

@@ -1,12 +1,38 @@
-//! The ways a moment is written, all read into µs since 1970.
+//! Parser and formatter of times. Times of events are in µs since 1970, all others in ms.
+
+use super::value::JsonText;
+
+/// JSON text of a time in ms: ISO 8601 in UTC with three digits after the second and `Z`, as all of Smooch's examples
+/// have it. A time beyond the years that jiff can write becomes the nearest of these.
+pub fn json_from_ms(ms: i64) -> JsonText {
+    format!("\"{}\"", format_ms(ms)).into()
+}
+
+/// The text of [`json_from_ms`] without its quotes.
+pub fn format_ms(ms: i64) -> String {
+    let bound = if ms < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap_or(bound))
+}
+
+/// JSON text of a time in µs, exactly: ISO 8601 with six digits after the second, or a number for a time beyond the
+/// years that jiff can write.
+pub fn json_from_micros(micros: i64) -> String {
+    let time = jiff::Timestamp::from_microsecond(micros);
+    time.map_or_else(|_| micros.to_string(), |time| format!("\"{time:.6}\""))
+}
 
 /// ISO 8601 with `Z` or an offset. `None` for anything else.
 pub fn parse_rfc3339_micros(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
 }
 
-/// A moment as a caller writes it in a parameter: ISO 8601 with `Z` or an offset; a date, which is its first
-/// moment in UTC; or a number since 1970, of seconds below 100,000,000,000 and of ms from there on. `None` for anything
+/// As [`parse_rfc3339_micros`], in ms.
+pub fn parse_rfc3339_ms(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
+}
+
+/// A time as a caller writes it in a parameter: ISO 8601 with `Z` or an offset; a date, which is its midnight
+/// in UTC; or a number since 1970, of seconds below 100,000,000,000 and of ms from there on. `None` for anything
 /// else, and for a number that would be a time after the year 9999: it counts something shorter than ms.
 pub fn parse_parameter(text: &str) -> Option<i64> {
     let number =
@@ -29,7 +55,7 @@ const MS: f64 = 1e11;
 /// The end of the year 9999, in ms.
 const LATEST_MS: f64 = 253_402_300_800_000.0;
 
-/// What [`asked`] reads, for whoever wrote something else.
+/// What [`parse_parameter`] reads, for the message about anything else.
 pub const PARAMETER_FORMS: &str =
     "a date, a date and time in ISO 8601 with Z or an offset, or seconds or milliseconds since 1970";
 
@@ -38,7 +64,7 @@ fn parse_date(text: &str) -> Option<i64> {
     Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
 }
 
-/// The moment that a JSON text says: a string in ISO 8601, or a number of seconds. `None` for anything else.
+/// The time in a JSON text: a string in ISO 8601, or a number of seconds. `None` for anything else.
 pub fn parse_json_timestamp(text: &str) -> Option<i64> {
     match text.bytes().next()? {
         b'"' => parse_rfc3339_micros(&serde_json::from_str::<String>(text).ok()?),
@@ -126,6 +152,18 @@ mod tests {
             ("1_000", None),
         ] {
             assert_eq!(parse_parameter(text), expected, "{text}");
+        }
+    }
+    #[test]
+    fn a_moment_is_written_with_three_digits() {
+        for (ms, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (1_582_653_997_547, "2020-02-25T18:06:37.547Z"),
+            (1_582_653_997_500, "2020-02-25T18:06:37.500Z"),
+            (i64::MAX, "9999-12-30T22:00:00.999Z"),
+        ] {
+            assert_eq!(*json_from_ms(ms), *format!("\"{expected}\""), "{ms}");
         }
     }
 }

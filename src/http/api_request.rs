@@ -23,9 +23,8 @@ use crate::clock::now_ms;
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
-use crate::domain::{AppId, CallMade, Field, View, json_text};
+use crate::domain::{AppId, CallMade, Field, View, json_text, timestamp};
 use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
-use crate::smooch::iso;
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
 use crate::store::sqlite::SqliteReader;
@@ -149,7 +148,7 @@ impl ApiRequest {
             action,
             authority: self.caller.authority.clone(),
             only_if: self.only_if()?,
-            at: iso(self.received),
+            at: timestamp::json_from_ms(self.received),
         };
         let asked = CommandJob {
             app: self.caller.app.clone(),

@@ -6,13 +6,14 @@ use axum::response::Response;
 use super::api_request::{ApiRequest, UserRepresentation, no_user};
 use super::error::{ApiError, json};
 use crate::domain::command::{Action, Authority};
-use crate::smooch::{iso, rest, v1};
+use crate::domain::timestamp;
+use crate::smooch::{rest, v1};
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.
 pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
     let rest::v1::InitRequest { device, user_id, brand } =
-        request.read(|json| rest::v1::init(json, &iso(request.received)))?;
+        request.read(|json| rest::v1::init(json, &timestamp::json_from_ms(request.received)))?;
     let user_id = match (&request.caller.authority, user_id) {
         (Authority::User(own), Some(named)) if named != *own => {
             let description = "The userId in the body is not the JWT's";

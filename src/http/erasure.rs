@@ -11,9 +11,8 @@ use super::error::{ApiError, json};
 use super::query::{boolean, value};
 use super::reads;
 use super::state::HttpState;
-use crate::domain::SmoochId;
 use crate::domain::command::{Action, Name};
-use crate::smooch::iso;
+use crate::domain::{SmoochId, timestamp};
 use crate::smooch::json::write_string;
 use crate::store::sqlite::{self, SqliteReader};
 use crate::store::{ErasureCounts, Reader, Receipt};
@@ -129,7 +128,8 @@ fn text(receipt: &Receipt, is_complete: bool, beside: &RemainingFiles) -> String
     let list = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(",");
     let ids = list(&mut receipt.ids.iter().map(SmoochId::as_str));
     let done = receipt.done.filter(|_| is_complete);
-    let completed = done.map(|done| format!(",\"completedAt\":{}", iso(done))).unwrap_or_default();
+    let completed =
+        done.map(|done| format!(",\"completedAt\":{}", timestamp::json_from_ms(done))).unwrap_or_default();
     let leftovers = match beside.leftovers.as_slice() {
         [] => String::new(),
         left => format!(",\"leftovers\":[{}]", list(&mut left.iter().map(String::as_str))),
@@ -143,7 +143,7 @@ fn text(receipt: &Receipt, is_complete: bool, beside: &RemainingFiles) -> String
     format!(
         "{{\"erasure\":{{\"seq\":{},\"time\":{},\"_ids\":[{ids}],\"erased\":{},\"complete\":{is_complete}{completed}{leftovers},\"remains\":{}}}}}",
         receipt.seq,
-        iso(receipt.time),
+        timestamp::json_from_ms(receipt.time),
         counts(&receipt.counts),
         quoted(&remains),
     )

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::clock::now_micros;
 use crate::ingest::queue::SubmitError;
 use crate::store::{self, Epoch};
 
@@ -221,7 +222,7 @@ impl ApiError {
     fn respond(&self, status: StatusCode, answer: &serde_json::Value) -> Response {
         let mut response = json(status, answer.to_string());
         // 1 to 3 s, so that senders who were refused together do not come back together.
-        let soon = || u64::from(1 + jiff::Timestamp::now().subsec_nanosecond().unsigned_abs() / 1000 % 3);
+        let soon = || 1 + now_micros().unsigned_abs() % 3;
         if let Some(seconds) = self.after.or_else(|| self.is_temporary().then(soon)) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -19,7 +19,7 @@ use crate::domain::{AppId, ClientId, SmoochId, View, timestamp};
 use crate::rebuild::history_replay::{Difference, EventDiff, HistoryReplay, Merge};
 use crate::rebuild::sources::Sources;
 use crate::smooch::json::write_string;
-use crate::smooch::{iso, journal_entry, v1};
+use crate::smooch::{journal_entry, v1};
 use crate::store::archive::Archive as _;
 use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
@@ -172,7 +172,10 @@ fn text(
 ) -> String {
     let mut out = format!("{{{}", event_text(entry));
     let source = entry.source.as_shown();
-    out.push_str(&format!(",\"source\":\"{source}\",\"received\":{},\"users\":[", iso(entry.received)));
+    out.push_str(&format!(
+        ",\"source\":\"{source}\",\"received\":{},\"users\":[",
+        timestamp::json_from_ms(entry.received)
+    ));
     for (n, (id, _)) in entry.users.iter().enumerate() {
         if n > 0 {
             out.push(',');
@@ -210,7 +213,7 @@ fn event_text(entry: &Entry) -> String {
     let mut out = format!("\"seq\":{},\"trigger\":", entry.seq);
     write_string(&entry.trigger, &mut out);
     if let Some(time) = entry.event_time {
-        out.push_str(&format!(",\"time\":{}", iso(time.div_euclid(1000))));
+        out.push_str(&format!(",\"time\":{}", timestamp::json_from_ms(time.div_euclid(1000))));
     }
     out
 }

@@ -87,7 +87,7 @@ async fn learn(
 ) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
     let latest = received * 1000 + shared.limits.future_tolerance.as_micros() as i64;
-    let bounds = smooch::BodyLimits { depth: shared.limits.json_depth, events: 1, latest };
+    let bounds = smooch::ParseLimits { depth: shared.limits.json_depth, events: 1, latest };
     let told = match smooch::import::parse_line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),

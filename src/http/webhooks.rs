@@ -185,7 +185,7 @@ pub(super) fn read(
     body: &[u8],
 ) -> Result<Vec<Read>, Unusable> {
     let tolerance = i64::try_from(shared.limits.future_tolerance.as_micros()).unwrap_or(i64::MAX);
-    let bounds = smooch::BodyLimits {
+    let bounds = smooch::ParseLimits {
         depth: shared.limits.json_depth,
         events: shared.limits.webhook_events,
         latest: (received * 1000).saturating_add(tolerance),

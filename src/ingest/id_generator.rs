@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::clock::now_seconds;
 use crate::domain::SmoochId;
 
 /// 24 lower-case hex digits: the second, five random bytes of this process, a counter.
@@ -16,7 +17,7 @@ pub(super) fn generate_id() -> SmoochId {
         let start: [u8; 4] = std::array::from_fn(|n| PROCESS[5 + n]);
         AtomicU32::new(u32::from_le_bytes(start))
     });
-    let second = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
+    let second = u32::try_from(now_seconds()).unwrap_or(u32::MAX);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff;
     let process: String = PROCESS[..5].iter().map(|byte| format!("{byte:02x}")).collect();
     SmoochId::from(format!("{second:08x}{process}{count:06x}").as_str())

@@ -2,39 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::domain::{
     AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View, WorkingSet,
 };
 use crate::smooch::history::shown_members;
-use crate::smooch::json::write_string;
+use crate::smooch::json::{RawJson, to_json};
 use crate::smooch::v1;
 use crate::store::Entry;
 
 /// A member of an app user that an event changed.
+#[derive(Serialize)]
 pub struct Difference {
     /// The app user.
+    #[serde(rename = "_id")]
     pub user: SmoochId,
-    /// Its name. `_id` if the app user was merged, unmerged or removed.
+    /// Its name; `_id` if the app user was merged, unmerged or removed.
+    #[serde(rename = "field")]
     pub member: String,
-    /// JSON text.
-    before: Option<String>,
-    after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<RawJson<'static>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<RawJson<'static>>,
 }
 
 impl Difference {
-    /// `{"_id","field","before"?,"after"?}`.
+    /// JSON text.
     pub fn text(&self) -> String {
-        let mut out = "{\"_id\":".to_owned();
-        write_string(self.user.as_str(), &mut out);
-        out.push_str(",\"field\":");
-        write_string(&self.member, &mut out);
-        for (name, value) in [("before", &self.before), ("after", &self.after)] {
-            if let Some(value) = value {
-                out.push_str(&format!(",\"{name}\":{value}"));
-            }
-        }
-        out.push('}');
-        out
+        to_json(self)
     }
 }
 
@@ -141,33 +137,44 @@ pub struct Merge {
     reason: Reason,
 }
 
+/// A merge in a history. Whether the two are still merged, and what each would be alone, is looked up for as many
+/// merges as an answer has room for.
+#[derive(Serialize)]
+struct MergeAnswer<'m> {
+    surviving: &'m SmoochId,
+    discarded: &'m SmoochId,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holds: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unmerged: Option<Unmerged>,
+}
+
+#[derive(Serialize)]
+struct Unmerged {
+    surviving: RawJson<'static>,
+    discarded: RawJson<'static>,
+}
+
 impl Merge {
-    /// `{"surviving","discarded","reason","holds"?,"unmerged"?}`. The last two only if the unmerged app users were
-    /// looked up, in `apart`.
+    /// JSON text; `apart` is what the two would be, if that was looked up and they are still merged.
     pub fn text(&self, apart: Option<&Option<(View, View)>>) -> String {
-        let mut out = "{\"surviving\":".to_owned();
-        write_string(self.surviving.as_str(), &mut out);
-        out.push_str(",\"discarded\":");
-        write_string(self.discarded.as_str(), &mut out);
-        out.push_str(&format!(",\"reason\":\"{}\"", self.reason.as_str()));
-        if let Some(apart) = apart {
-            out.push_str(&format!(",\"holds\":{}", apart.is_some()));
-        }
-        if let Some(Some((surviving, discarded))) = apart {
-            let (surviving, discarded) = (v1::app_user(surviving), v1::app_user(discarded));
-            out.push_str(&format!(",\"unmerged\":{{\"surviving\":{surviving},\"discarded\":{discarded}}}"));
-        }
-        out.push('}');
-        out
+        let unmerged = |(surviving, discarded): &(View, View)| Unmerged {
+            surviving: v1::app_user(surviving).into(),
+            discarded: v1::app_user(discarded).into(),
+        };
+        to_json(&MergeAnswer {
+            surviving: &self.surviving,
+            discarded: &self.discarded,
+            reason: self.reason.as_str(),
+            holds: apart.map(Option::is_some),
+            unmerged: apart.and_then(Option::as_ref).map(unmerged),
+        })
     }
 }
 
 fn differences(id: &SmoochId, before: Option<&View>, after: Option<&View>) -> Vec<Difference> {
-    let name = |view: &View| {
-        let mut text = String::new();
-        write_string(view.id.as_str(), &mut text);
-        text
-    };
+    let name = |view: &View| RawJson::from(to_json(&view.id));
     let (was, is) = (before.map(|view| &view.id), after.map(|view| &view.id));
     if before.is_some() && was != is {
         let (before, after) = (before.map(name), after.map(name));
@@ -180,13 +187,14 @@ fn differences(id: &SmoochId, before: Option<&View>, after: Option<&View>) -> Ve
     for (member, after) in after {
         let before = before.remove(&member);
         if before.as_ref() != Some(&after) {
-            told.push(Difference { user: user.clone(), member, before, after: Some(after) });
+            let before = before.map(RawJson::from);
+            told.push(Difference { user: user.clone(), member, before, after: Some(after.into()) });
         }
     }
     let gone = before.into_iter().map(|(member, before)| Difference {
         user: user.clone(),
         member,
-        before: Some(before),
+        before: Some(before.into()),
         after: None,
     });
     told.extend(gone);

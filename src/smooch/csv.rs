@@ -5,13 +5,12 @@ mod reader;
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
-use super::export::moment;
 use super::rest::InvalidInput;
 use super::v1::write_client;
-use crate::domain::{Field, JsonText, View};
+use crate::domain::{Field, JsonText, View, timestamp};
 pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
-/// The columns. What is of any shape is JSON.
+/// The columns. Values of any shape are JSON.
 pub const COLUMNS: [&str; 14] = [
     "_id",
     "userId",
@@ -42,7 +41,7 @@ pub fn write_rows<'v>(views: impl IntoIterator<Item = &'v View>) -> Vec<u8> {
 fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
-        // A vector takes everything, and every row has as many cells.
+        // Cannot fail: the output is a vector, and every row has as many cells.
         _ = writer.write_record(row);
     }
     writer.into_inner().unwrap_or_default()
@@ -50,8 +49,9 @@ fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 
 fn cells(view: &View) -> Vec<String> {
     let field = |field: Field| view.get(&field).map(plain).unwrap_or_default();
-    let time =
-        |time: Option<i64>| time.map(|time| moment(time).trim_matches('"').to_owned()).unwrap_or_default();
+    let time = |time: Option<i64>| {
+        time.map(|time| timestamp::json_from_micros(time).trim_matches('"').to_owned()).unwrap_or_default()
+    };
     let properties: Vec<String> =
         view.fields.iter().filter_map(|(field, value)| property(field, value)).collect();
     let clients = view.clients.iter().map(|(id, client)| {
@@ -91,7 +91,7 @@ fn plain(text: &JsonText) -> String {
     serde_json::from_str(text).unwrap_or_else(|_| text.to_string())
 }
 
-/// The columns that a table has, each by its name.
+/// The names of the columns of a table.
 pub struct CsvHeader(Vec<String>);
 
 impl CsvHeader {
@@ -99,7 +99,7 @@ impl CsvHeader {
     ///
     /// # Errors
     ///
-    /// A column is not known, is there twice, or none tells whom a row is about.
+    /// A column is unknown or repeated, or there is neither `_id` nor `userId`.
     pub fn read(row: &StringRecord) -> Result<Self, InvalidInput> {
         let mut names: Vec<String> = Vec::new();
         for name in row {
@@ -123,12 +123,12 @@ impl CsvHeader {
         }
     }
 
-    /// What a column is called; nothing beyond the last.
+    /// The name of a column; `None` beyond the last.
     pub fn name(&self, column: usize) -> Option<&str> {
         self.0.get(column).map(String::as_str)
     }
 
-    /// A row as a plain line. A cell that is empty says nothing.
+    /// A row as a plain line. Empty cells are left out.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl CsvHeader {
             match name.as_str() {
                 "aliases" => {}
                 "properties" => {
-                    // The text goes on as it is: a number must not be rounded.
+                    // The text stays as it is: a number must not be rounded.
                     let is_object = serde_json::from_str::<Map<String, Value>>(cell).is_ok();
                     let inner = cell.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
                     match inner.filter(|_| is_object) {

@@ -1,25 +1,25 @@
-//! What every version makes of an event, and why one cannot be used.
+//! Events of every version, and the reason why one is unusable.
 
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use super::extract::read_time;
 use super::json::{Json, Malformed, TOO_DEEP};
-use super::time::micros;
 use crate::domain::{Digest, Event, Fact, Stamp};
 
-/// Why a body, or an event in it, goes to quarantine. Names no value, so that it may be logged.
+/// The reason why a body or an event goes to quarantine. It names no value, so it may be logged.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{detail}")]
 pub struct Unusable {
-    /// The kind of trouble, as a metric's label.
+    /// The kind, a label of the metric.
     pub reason: &'static str,
-    /// What is wrong, and where.
+    /// The error and its place.
     pub detail: String,
 }
 
 impl Unusable {
-    /// Trouble of a kind, and where it is.
+    /// An error of a kind.
     pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
@@ -32,8 +32,8 @@ impl From<Malformed> for Unusable {
     }
 }
 
-/// Puts an event together. `told` is the event's own time; without one the latest time that Smooch
-/// wrote into its clients serves, which is a lower bound, and a function of the payload alone.
+/// Builds an event. Without a time of its own it has the latest time in its clients: a lower bound, and a function
+/// of the payload alone.
 pub(super) fn event_of(
     json: &Json<'_>,
     trigger: &str,
@@ -44,7 +44,7 @@ pub(super) fn event_of(
 ) -> Event {
     let seen = || {
         let times = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
-        times.flatten().filter_map(micros).max()
+        times.flatten().filter_map(read_time).max()
     };
     let time = told.or_else(seen).unwrap_or(Stamp::NO_TIME);
     let stamp = Arc::new(Stamp { time, event: id.into(), digest: digest(json) });

@@ -1,30 +1,30 @@
-//! The directory as lines of JSON that another rollcall learns from: see `docs/export.md`.
+//! The directory as lines of JSON for the import of another rollcall: see `docs/export.md`.
 //!
-//! `{"rollcall":1,"app":…,"appUser":…,"records":[…]}`: the app user for whoever reads, the records for
-//! whoever imports.
+//! `{"rollcall":1,"app":…,"appUser":…,"records":[…]}`: `appUser` is for readers, an import uses `records` alone.
 
-use super::json::write_string;
+use super::json::{ObjectWriter, write_string};
 use super::v1;
-use crate::domain::{AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View};
+use crate::domain::{
+    AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View, timestamp,
+};
 use crate::domain::{StampedAssertions, snapshot_facts};
 
 /// The version of the form.
 pub const FORM: u32 = 1;
 
-/// Bytes of a line beyond which further records go on another one.
+/// Bytes of a line beyond which further records begin another one.
 const LINE: usize = 256 << 10;
 
-/// A record: its `_id`, what it holds, and who has its `userId` and is known not to be merged with it.
+/// A record: its `_id`, its content, and the app users with its `userId` that are known not to be merged with it.
 pub type ExportedRecord<'k> = (&'k SmoochId, &'k Record, &'k [SmoochId]);
 
-/// Writes records that belong together, with the app user that they are: on one line, or, if they are many,
-/// on several. Each line stands for itself.
+/// Writes the records of one app user on one line, or on several if they are large. Each line is complete.
 pub fn write_lines(app: &AppId, user: Option<&View>, records: &[ExportedRecord<'_>], out: &mut String) {
     let mut left = records;
     let mut user = user;
     while !left.is_empty() {
         let begin = out.len();
-        let mut line = Object::begin(out);
+        let mut line = ObjectWriter::begin(&mut *out);
         line.raw("rollcall", &FORM.to_string());
         line.string("app", app.as_str());
         if let Some(user) = user.take() {
@@ -37,7 +37,7 @@ pub fn write_lines(app: &AppId, user: Option<&View>, records: &[ExportedRecord<'
             if !std::mem::replace(&mut first, false) {
                 out.push(',');
             }
-            record(kept, out);
+            write_record(kept, out);
             left = rest;
             if out.len() - begin > LINE {
                 break;
@@ -47,52 +47,12 @@ pub fn write_lines(app: &AppId, user: Option<&View>, records: &[ExportedRecord<'
     }
 }
 
-/// An object being written.
-struct Object<'o> {
-    out: &'o mut String,
-    first: bool,
-}
-
-impl<'o> Object<'o> {
-    fn begin(out: &'o mut String) -> Self {
-        out.push('{');
-        Self { out, first: true }
-    }
-
-    fn key(&mut self, key: &str) -> &mut String {
-        if !std::mem::replace(&mut self.first, false) {
-            self.out.push(',');
-        }
-        write_string(key, self.out);
-        self.out.push(':');
-        self.out
-    }
-
-    fn raw(&mut self, key: &str, json: &str) {
-        self.key(key).push_str(json);
-    }
-
-    fn string(&mut self, key: &str, text: &str) {
-        write_string(text, self.key(key));
-    }
-
-    fn flag(&mut self, key: &str, set: bool) {
-        if set {
-            self.raw(key, "true");
-        }
-    }
-
-    fn end(self) {
-        self.out.push('}');
-    }
-}
-
-fn record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
-    let mut object = Object::begin(out);
+fn write_record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
+    let mut object = ObjectWriter::begin(out);
     let mut merges = Vec::new();
     for fact in snapshot_facts(id, record, apart.to_vec()) {
         match fact {
-            Fact::Known(known) => of_known(&known, &mut object),
+            Fact::Known(known) => write_snapshot(&known, &mut object),
             Fact::Linked { surviving, stamp, joined, reason, .. } => {
                 merges.push((surviving, stamp, joined, reason));
             }
@@ -100,47 +60,39 @@ fn record((id, record, apart): &ExportedRecord<'_>, out: &mut String) {
         }
     }
     if !merges.is_empty() {
-        let out = object.key("merges");
-        for (n, (surviving, at, joined, why)) in merges.into_iter().enumerate() {
-            out.push(if n == 0 { '[' } else { ',' });
-            let mut merge = Object::begin(out);
+        object.array("merges", merges, |(surviving, at, joined, why), out| {
+            let mut merge = ObjectWriter::begin(out);
             merge.string("into", surviving.as_str());
-            stamp(&at, &mut merge);
+            write_stamp(&at, &mut merge);
             merge.string("reason", why.as_str());
-            merge.flag("undone", !joined);
+            write_flag(&mut merge, "undone", !joined);
             merge.end();
-        }
-        out.push(']');
+        });
     }
     object.end();
 }
 
-fn of_known(known: &RecordSnapshot, object: &mut Object<'_>) {
+fn write_snapshot(known: &RecordSnapshot, object: &mut ObjectWriter<&mut String>) {
     object.string("_id", known.user.as_str());
-    object.flag("removed", known.removed);
-    object.flag("erased", known.erased);
-    object.flag("minted", known.minted);
-    object.flag("credentialRequired", known.secured);
-    object.flag("conversationStarted", known.started);
+    write_flag(object, "removed", known.removed);
+    write_flag(object, "erased", known.erased);
+    write_flag(object, "minted", known.minted);
+    write_flag(object, "credentialRequired", known.secured);
+    write_flag(object, "conversationStarted", known.started);
     for (key, time) in [("firstSeen", known.first_seen), ("lastSeen", known.last_seen)] {
         if let Some(time) = time {
-            object.raw(key, &moment(time));
+            object.raw(key, &timestamp::json_from_micros(time));
         }
     }
-    list(object, "apart", known.apart.iter().map(SmoochId::as_str));
+    write_list(object, "apart", known.apart.iter().map(SmoochId::as_str));
     if !known.said.is_empty() {
-        let out = object.key("said");
-        for (n, one) in known.said.iter().enumerate() {
-            out.push(if n == 0 { '[' } else { ',' });
-            told(one, out);
-        }
-        out.push(']');
+        object.array("said", &known.said, write_assertions);
     }
 }
 
-fn told(told: &StampedAssertions, out: &mut String) {
-    let mut object = Object::begin(out);
-    stamp(&told.stamp, &mut object);
+fn write_assertions(told: &StampedAssertions, out: &mut String) {
+    let mut object = ObjectWriter::begin(out);
+    write_stamp(&told.stamp, &mut object);
     let fields = [("fields", false, false), ("properties", true, false)];
     for (key, property, set) in
         fields.into_iter().chain([("set", false, true), ("setProperties", true, true)])
@@ -157,96 +109,97 @@ fn told(told: &StampedAssertions, out: &mut String) {
             Field::Property(key) => key.to_string(),
             field => field.to_string(),
         };
-        members_of(&mut object, key, members.map(|(field, value)| (name(field), value)));
+        write_members(&mut object, key, members.map(|(field, value)| (name(field), value)));
     }
     let clients = told.words.iter().filter_map(|word| match word {
         Assertion::Client(id, Some(said)) => Some((id.to_string(), client(said.active, &said.rest))),
         _ => None,
     });
-    members_of(&mut object, "clients", clients);
+    write_members(&mut object, "clients", clients);
     let removed = told.words.iter().filter_map(|word| match word {
         Assertion::Client(id, None) => Some(id.as_str()),
         _ => None,
     });
-    list(&mut object, "removed", removed);
+    write_list(&mut object, "removed", removed);
     let devices = told.words.iter().filter_map(|word| match word {
         Assertion::Device(id, set) => Some((id.to_string(), client(Some(set.active), &set.rest))),
         _ => None,
     });
-    members_of(&mut object, "devices", devices);
+    write_members(&mut object, "devices", devices);
     let claims = told.words.iter().filter_map(|word| match word {
         Assertion::Claim(id) => Some(id.as_str()),
         _ => None,
     });
-    list(&mut object, "active", claims);
+    write_list(&mut object, "active", claims);
     let pairs = told.words.iter().filter_map(|word| match word {
         Assertion::OneClient(one, other) => Some([one.as_str(), other.as_str()]),
         _ => None,
     });
-    let pairs = pairs.map(|pair| {
-        let mut text = String::new();
-        pair.iter().enumerate().for_each(|(n, id)| {
-            text.push(if n == 0 { '[' } else { ',' });
-            write_string(id, &mut text);
+    let mut pairs = pairs.peekable();
+    if pairs.peek().is_some() {
+        object.array("oneClient", pairs, |[one, other], out| {
+            out.push('[');
+            write_string(one, out);
+            out.push(',');
+            write_string(other, out);
+            out.push(']');
         });
-        text + "]"
-    });
-    let pairs: Vec<String> = pairs.collect();
-    if !pairs.is_empty() {
-        object.raw("oneClient", &format!("[{}]", pairs.join(",")));
     }
     let complete = told.words.iter().filter_map(|word| match word {
         Assertion::Complete(part) => Some(part.as_str()),
         _ => None,
     });
-    list(&mut object, "complete", complete);
+    write_list(&mut object, "complete", complete);
     object.end();
+}
+
+/// A member that is left out where it is false.
+fn write_flag(object: &mut ObjectWriter<&mut String>, key: &str, set: bool) {
+    if set {
+        object.bool(key, true);
+    }
 }
 
 fn text(value: Option<&str>) -> &str {
     value.unwrap_or("null")
 }
 
-fn members_of(object: &mut Object<'_>, key: &str, members: impl Iterator<Item = (String, String)>) {
+fn write_members(
+    object: &mut ObjectWriter<&mut String>,
+    key: &str,
+    members: impl Iterator<Item = (String, String)>,
+) {
     let mut members = members.peekable();
     if members.peek().is_some() {
-        let mut inner = Object::begin(object.key(key));
+        let mut inner = ObjectWriter::begin(object.key(key));
         members.for_each(|(key, value)| inner.raw(&key, &value));
         inner.end();
     }
 }
 
-fn list<'t>(object: &mut Object<'_>, key: &str, texts: impl Iterator<Item = &'t str>) {
-    let mut texts = texts.enumerate().peekable();
+fn write_list<'t>(object: &mut ObjectWriter<&mut String>, key: &str, texts: impl Iterator<Item = &'t str>) {
+    let mut texts = texts.peekable();
     if texts.peek().is_some() {
-        let out = object.key(key);
-        for (n, text) in texts {
-            out.push(if n == 0 { '[' } else { ',' });
-            write_string(text, out);
-        }
-        out.push(']');
+        object.array(key, texts, write_string);
     }
 }
 
 /// A client without its id, which is its key.
 fn client(active: Option<bool>, rest: &str) -> String {
-    let Some(active) = active else { return rest.to_owned() };
-    let comma = if rest.len() > 2 { "," } else { "" };
-    format!("{{\"active\":{active}{comma}{}", &rest[1..])
+    let mut client = ObjectWriter::new();
+    if let Some(active) = active {
+        client.bool("active", active);
+    }
+    client.members(rest);
+    client.end()
 }
 
-fn stamp(stamp: &Stamp, object: &mut Object<'_>) {
+fn write_stamp(stamp: &Stamp, object: &mut ObjectWriter<&mut String>) {
     if let Some(time) = stamp.known_time() {
-        object.raw("time", &moment(time));
+        object.raw("time", &timestamp::json_from_micros(time));
     }
     if !stamp.event.is_empty() {
         object.string("event", &stamp.event);
     }
     object.string("digest", &stamp.digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-}
-
-/// A moment in µs since 1970 as JSON text, exactly: ISO 8601, or, where no date is that far away, a number.
-pub(super) fn moment(micros: i64) -> String {
-    let moment = jiff::Timestamp::from_microsecond(micros);
-    moment.map_or_else(|_| micros.to_string(), |moment| format!("\"{moment:.6}\""))
 }

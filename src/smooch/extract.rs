@@ -1,9 +1,11 @@
-//! What the versions have in common: names, values, clients.
+//! Identifiers, values, times and clients, read alike in every version.
 
 use std::sync::Arc;
 
 use super::json::{Json, with_buffer, write_object, write_string};
-use crate::domain::{Client, ClientId, Fact, Field, JsonText, Mention, Observation, Part, SmoochId};
+use crate::domain::{
+    Client, ClientId, Fact, Field, JsonText, Mention, Observation, Part, SmoochId, timestamp,
+};
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number. Different strings are different
 /// identifiers, also where no database can hold them as they are.
@@ -16,29 +18,38 @@ pub(super) fn name(value: &Json<'_>) -> Option<String> {
     }
 }
 
+/// Unix seconds as a decimal number, or ISO 8601 with an offset. `None` for anything else.
+pub(super) fn read_time(value: &Json<'_>) -> Option<i64> {
+    match value {
+        Json::Number(text) => timestamp::parse_unix_seconds(text),
+        Json::String(text) => timestamp::parse_rfc3339_micros(text),
+        _ => None,
+    }
+}
+
 /// The app user named by a member of an object.
 pub(super) fn id(object: &Json<'_>, key: &str) -> Option<SmoochId> {
     object.get(key).and_then(name).map(|name| name.as_str().into())
 }
 
-/// A value to be kept: its canonical text, or `None` for an explicit null.
+/// The canonical text of a value; `None` for an explicit null.
 pub(super) fn value(value: &Json<'_>) -> Option<JsonText> {
     (*value != Json::Null).then(|| value.canonical(|text| text.into()))
 }
 
-/// A sighting of `user`, still without what its version carries.
+/// An observation of `user` without members.
 pub(super) fn sighting(user: SmoochId, started: bool) -> Observation {
     Observation { started, ..Observation::bare(user) }
 }
 
-/// Takes a `userId`. One that is null, empty or no name says nothing.
+/// Takes a `userId`. A null, an empty string or a value that is no identifier is ignored.
 pub(super) fn take_user_id(seen: &mut Observation, given: &Json<'_>) {
     if let Some(text) = name_text(given) {
         seen.fields.push((Field::UserId, Some(text)));
     }
 }
 
-/// Takes the name that somebody is shown by beside what they wrote, unless the event carries their own.
+/// Takes the name shown beside a message, unless the event carries the profile's own name.
 pub(super) fn take_display_name(seen: &mut Observation, given: Option<&Json<'_>>) {
     let is_name = |(field, _): &(Field, _)| {
         matches!(field, Field::GivenName | Field::Surname) || field.is_display_name()
@@ -55,7 +66,7 @@ pub(super) fn name_text(given: &Json<'_>) -> Option<JsonText> {
 }
 
 /// Takes `properties` or `metadata` as the complete picture that it is. Anything but an object
-/// says nothing.
+/// is ignored.
 pub(super) fn take_properties(seen: &mut Observation, given: &Json<'_>) {
     if let Json::Object(members) = given {
         seen.complete.push(Part::Properties);
@@ -65,8 +76,8 @@ pub(super) fn take_properties(seen: &mut Observation, given: &Json<'_>) {
     }
 }
 
-/// Takes a complete list of clients. An entry without any id cannot be kept apart, so it is left to the
-/// journal.
+/// Takes a complete list of clients. An entry without any id is ignored: it
+/// cannot be told from another.
 pub(super) fn take_clients(seen: &mut Observation, given: &Json<'_>) {
     if let Json::Array(items) = given {
         seen.complete.push(Part::Clients);
@@ -94,12 +105,12 @@ pub(super) fn id_without_one(given: &Json<'_>) -> Option<String> {
     Some(Client::id_without_one(&text("integrationId")?, &text("externalId")?))
 }
 
-/// Whether a client without `active` is: its `status` tells, if it has one.
+/// The `active` of a client without one, by its `status`.
 pub(super) fn active_by_status(given: &Json<'_>) -> Option<bool> {
     given.get("status").and_then(Json::str).map(|status| status == "active")
 }
 
-/// The members by which a client is known.
+/// The members that identify a client.
 const IDS: [&str; 6] = ["_id", "deviceId", "id", "guid", "integrationId", "externalId"];
 
 /// The canonical text of a client.
@@ -117,15 +128,66 @@ pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Jso
     with_buffer(|out| write_object(members, out), |text| text.into())
 }
 
-/// The client that `user` used, was given or changed.
+/// A client that `user` used, added or updated.
 pub(super) fn changed(user: &SmoochId, (client, said): (ClientId, Mention)) -> Fact {
     Fact::ClientChanged { user: user.clone(), client, value: Some(said) }
 }
 
-/// A client that `user` has no more, by whatever ids it was named.
+/// The removal of a client under each of its ids.
 pub(super) fn removed(user: &SmoochId, given: &Json<'_>, client: ClientId) -> impl Iterator<Item = Fact> {
     let other = given.get("_id").and_then(name).map(|other| ClientId::from(other.as_str()));
     let other = other.filter(|other| *other != client);
     let gone = |client| Fact::ClientChanged { user: user.clone(), client, value: None };
     std::iter::once(client).chain(other).map(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_and_iso_give_exact_microseconds() {
+        for (text, expected) in [
+            ("1444348338.704", 1_444_348_338_704_000),
+            ("1444348338", 1_444_348_338_000_000),
+            ("1444348338.7041234567", 1_444_348_338_704_123),
+            ("1.444348338704e9", 1_444_348_338_704_000),
+            ("14443483387040E-4", 1_444_348_338_704_000),
+            ("0.000001", 1),
+            ("-0", 0),
+            ("0e99999", 0),
+            ("-1.5", -1_500_000),
+            ("1e999", i64::MAX),
+            ("-1e999", -i64::MAX),
+            ("1e-999", 0),
+            ("1e-99999999999", 0),
+            ("-1e-99999999999", 0),
+            ("1e-99999999999999999999999", 0),
+            ("1e-9223372036854775808", 0),
+            ("1e99999999999", i64::MAX),
+            ("1e+99999999999999999999999", i64::MAX),
+            ("1e9223372036854775807", i64::MAX),
+            ("-1E+99999999999", -i64::MAX),
+            ("0e-99999999999", 0),
+            ("0.0e99999999999999999999999", 0),
+            ("1e-6", 1),
+            ("1e-7", 0),
+            ("1e+00000000000000000000003", 1_000_000_000),
+            ("1444348338704000000000e-12", 1_444_348_338_704_000),
+            ("0.000000001444348338704e+18", 1_444_348_338_704_000),
+            ("9223372036854775807", i64::MAX),
+        ] {
+            assert_eq!(read_time(&Json::Number(text)), Some(expected), "{text}");
+        }
+        for (text, expected) in [
+            ("2020-02-25T18:06:37.547Z", Some(1_582_653_997_547_000)),
+            ("2020-02-25T18:06:37Z", Some(1_582_653_997_000_000)),
+            ("2020-02-25T19:06:37.547+01:00", Some(1_582_653_997_547_000)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(read_time(&Json::String(text.into())), expected, "{text}");
+        }
+        assert_eq!(read_time(&Json::Null), None);
+    }
 }

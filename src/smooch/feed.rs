@@ -1,43 +1,48 @@
-//! A change of the directory, as its followers are told.
+//! Changes of the directory as feed readers see them, and the envelope of CloudEvents 1.0.
 
-use super::json::write_string;
-use super::{iso, v1};
-use crate::domain::{Change, View};
+use serde::Serialize;
 
-/// `{"seq","time","kind","_id","surviving"?,"fields","appUser"?}`, with the names of v1; `time` in ms since 1970.
+use super::json::{RawJson, to_json};
+use super::v1;
+use crate::domain::{Change, SmoochId, View, timestamp};
+
+/// A change, with the names of v1.
+#[derive(Serialize)]
+struct ChangeAnswer<'c> {
+    seq: u64,
+    time: String,
+    kind: &'static str,
+    #[serde(rename = "_id")]
+    user: &'c SmoochId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    surviving: Option<&'c SmoochId>,
+    fields: Vec<&'c str>,
+    #[serde(rename = "appUser", skip_serializing_if = "Option::is_none")]
+    app_user: Option<RawJson<'static>>,
+}
+
+/// The JSON text of a change at `time`, in ms since 1970.
 pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> String {
-    let mut out =
-        format!("{{\"seq\":{seq},\"time\":{},\"kind\":\"{}\",\"_id\":", iso(time), change.kind.as_str());
-    write_string(change.user.as_str(), &mut out);
-    if let Some(surviving) = change.kind.surviving() {
-        out.push_str(",\"surviving\":");
-        write_string(surviving.as_str(), &mut out);
-    }
-    out.push_str(",\"fields\":[");
-    // Who is merged into an app user is in the feed itself, and no member of it.
-    let shown = change.fields.iter().filter(|name| *name != "aliases" && v1::is_shown(name));
-    for (n, field) in shown.enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        write_string(field, &mut out);
-    }
-    out.push(']');
-    if let Some(user) = user {
-        out.push_str(",\"appUser\":");
-        out.push_str(&v1::app_user(user));
-    }
-    out.push('}');
-    out
+    let names = change.fields.iter().map(|name| &**name);
+    to_json(&ChangeAnswer {
+        seq,
+        time: timestamp::format_ms(time),
+        kind: change.kind.as_str(),
+        user: &change.user,
+        surviving: change.kind.surviving(),
+        // Aliases are no member of an app user: the feed has the merges themselves.
+        fields: names.filter(|name| *name != "aliases" && v1::is_shown(name)).collect(),
+        app_user: user.map(|user| v1::app_user(user).into()),
+    })
 }
 
 /// The attributes of a CloudEvent 1.0.
 pub struct CloudEvent<'e> {
     /// Names it within its source.
     pub id: &'e str,
-    /// A reference to the feed that it is of.
+    /// A reference to its feed.
     pub source: &'e str,
-    /// The word for what it tells, without the name of the service.
+    /// Its type, without the name of the service.
     pub kind: &'e str,
     /// The `_id` it is about.
     pub subject: Option<&'e str>,
@@ -45,22 +50,32 @@ pub struct CloudEvent<'e> {
     pub time: Option<i64>,
 }
 
+#[derive(Serialize)]
+struct CloudEventAnswer<'e> {
+    specversion: &'static str,
+    id: &'e str,
+    source: &'e str,
+    r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    datacontenttype: &'static str,
+    data: RawJson<'e>,
+}
+
 impl CloudEvent<'_> {
     /// The event with its data, a JSON object, in the structured form.
     pub fn text(&self, data: &str) -> String {
-        let mut out = "{\"specversion\":\"1.0\",\"id\":".to_owned();
-        write_string(self.id, &mut out);
-        out.push_str(",\"source\":");
-        write_string(self.source, &mut out);
-        out.push_str(&format!(",\"type\":\"rollcall.{}\"", self.kind));
-        if let Some(subject) = self.subject {
-            out.push_str(",\"subject\":");
-            write_string(subject, &mut out);
-        }
-        if let Some(time) = self.time {
-            out.push_str(&format!(",\"time\":{}", iso(time)));
-        }
-        out.push_str(&format!(",\"datacontenttype\":\"application/json\",\"data\":{data}}}"));
-        out
+        to_json(&CloudEventAnswer {
+            specversion: "1.0",
+            id: self.id,
+            source: self.source,
+            r#type: format!("rollcall.{}", self.kind),
+            subject: self.subject,
+            time: self.time.map(timestamp::format_ms),
+            datacontenttype: "application/json",
+            data: RawJson(data.into()),
+        })
     }
 }

@@ -1,21 +1,20 @@
-//! App users as their history tells of them: member by member, and events read again.
+//! Members of app users for their history, and events parsed again.
 
 use std::collections::BTreeMap;
 
 use super::v1::write_client;
-use super::{BodyLimits, parse_webhook};
+use super::{ParseLimits, parse_webhook};
 use crate::domain::{Event, View};
 
-/// Whatever was accepted once is accepted again, under whatever bounds that was.
-const ANYTHING: BodyLimits = BodyLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
+/// A body that was accepted once is accepted again under any limits.
+const ANYTHING: ParseLimits = ParseLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
 
-/// The event at a place of a webhook's body; nothing if it cannot be read any more.
+/// The event at a place of a webhook's body; `None` if it is unusable now.
 pub fn event_at(body: &[u8], place: usize) -> Option<Event> {
     parse_webhook(body, &ANYTHING).ok()?.events.into_iter().nth(place)?.ok()
 }
 
-/// Everything that an answer shows of an app user, each by its name as JSON text. `false` and an empty
-/// list of clients are left out.
+/// The members that an answer shows, by name, as JSON text. `false` and an empty list of clients are left out.
 pub fn shown_members(view: &View) -> BTreeMap<String, String> {
     let fields = view.fields.iter().map(|(field, value)| (field.to_string(), value.to_string()));
     let mut members: BTreeMap<String, String> = fields.collect();

@@ -1,5 +1,4 @@
-//! Lines of JSON that tell of app users, read into what another directory knew: those that an export writes,
-//! and plain ones, an app user each as GET shows it.
+//! Lines of an import: those that an export writes, and plain ones, each an app user as GET shows it.
 
 mod located_value;
 mod plain;
@@ -9,20 +8,20 @@ use std::sync::Arc;
 
 use located_value::LocatedValue;
 
-use super::BodyLimits;
+use super::ParseLimits;
 use super::event::digest;
 use super::export::FORM;
 use super::json::Json;
 use super::rest::InvalidInput;
 use crate::domain::{Event, Fact, Stamp};
 
-/// How much deeper a value lies in a line than in a webhook.
+/// How much deeper a value is nested in a line than in a webhook.
 const DEEPER: usize = 8;
 
-/// What a line tells.
+/// A parsed line.
 #[derive(Clone, Debug)]
 pub struct ImportLine {
-    /// The app it is about, if it says so.
+    /// The app that it names.
     pub app: Option<String>,
     /// Its facts, under a stamp that is a function of the line alone.
     pub event: Event,
@@ -33,7 +32,7 @@ pub struct ImportLine {
 /// # Errors
 ///
 /// It is not JSON, has another form, or is dated too far ahead of the clock; the field is named, no value is.
-pub fn parse_line(line: &[u8], bounds: &BodyLimits) -> Result<ImportLine, InvalidInput> {
+pub fn parse_line(line: &[u8], bounds: &ParseLimits) -> Result<ImportLine, InvalidInput> {
     let document = Json::parse(line, bounds.depth + DEEPER)
         .map_err(|error| InvalidInput(format!("not JSON: {error}")))?;
     let root = LocatedValue::root(&document.value);
@@ -58,7 +57,7 @@ pub fn parse_line(line: &[u8], bounds: &BodyLimits) -> Result<ImportLine, Invali
     Ok(ImportLine { app, event })
 }
 
-/// Every moment that decides what holds.
+/// Every time that takes part in a comparison.
 fn times_of(fact: &Fact) -> Vec<i64> {
     match fact {
         Fact::Known(known) => {

@@ -1,5 +1,5 @@
-//! What the journal keeps of an event that is no webhook as it came: the call to our own API as it was made, and
-//! what it was decided into, in the words of the API.
+//! Journal entries that are no webhook as received, in the words of the API: the call to our own API, and the facts
+//! that it was decided into.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use super::json::write_string;
 use super::v1::write_mention;
 use crate::domain::{Assertion, CallMade, ClientId, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
 
-/// Said of a call that an earlier version journalled.
+/// The note of a call that an earlier version journalled.
 const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call and did not keep it as it was made: \
                             `trigger` says which call it was, `decided` what it came to";
-/// Said of what is reduced.
+/// The note of a reduced entry.
 const REDUCED: &str = "Somebody whom this spoke of was erased, so it is not kept as it came: `decided` is what it says \
                        of others";
 
-/// What is always told of an entry whose body is no webhook's, each member with its JSON text: `call` without its
-/// body, and `note` where it is not kept as it came. `is_call` for a call to our own API.
+/// The members that are always shown, as JSON text: `call` without its body, and `note` where the body is not stored
+/// as received. `is_call` for a call to our own API.
 pub fn about(body: &[u8], is_call: bool) -> Vec<(&'static str, String)> {
     let call = CallMade::of(body).filter(|_| is_call);
     let is_whole = call.as_ref().is_some_and(|call| !call.erased);
@@ -25,8 +25,8 @@ pub fn about(body: &[u8], is_call: bool) -> Vec<(&'static str, String)> {
     call.into_iter().chain(note).collect()
 }
 
-/// What is told besides on demand: `body`, that of the call, which is empty if it had none; or, where that is not
-/// kept, what the entry was `decided` into.
+/// The member that is shown on demand: `body` of the call, empty if it had none; or, where that is not stored,
+/// the facts that the entry was `decided` into.
 pub fn content(body: &[u8], is_call: bool) -> (&'static str, String) {
     match CallMade::of(body).filter(|call| is_call && !call.erased) {
         Some(call) => ("body", quoted(&call.body.unwrap_or_default())),
@@ -34,12 +34,12 @@ pub fn content(body: &[u8], is_call: bool) -> (&'static str, String) {
     }
 }
 
-/// Why an entry is not kept as it came.
+/// The reason why a body is not stored as received.
 pub fn note(body: &[u8], is_call: bool) -> &'static str {
     if is_call && CallMade::of(body).is_none() { BEFORE_CALLS } else { REDUCED }
 }
 
-/// What the body of an entry says that is no webhook's: `{"facts":[…]}`, an object for each fact.
+/// The facts in the body of an entry that is no webhook: `{"facts":[…]}`.
 pub fn decided(body: &[u8]) -> String {
     let facts = serde_json::from_slice::<Event>(body).map(|event| event.facts).unwrap_or_default();
     format!("{{\"facts\":[{}]}}", facts.iter().map(fact).collect::<Vec<_>>().join(","))
@@ -73,7 +73,7 @@ fn or_null(text: Option<&JsonText>) -> String {
 }
 
 fn values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f JsonText>)>) -> String {
-    // Of what is said twice the last counts.
+    // The last value of a field counts.
     let members: BTreeMap<String, String> =
         fields.map(|(field, value)| (field.to_string(), or_null(value))).collect();
     object(members.iter().map(|(name, text)| (name.as_str(), text.as_str())))
@@ -93,7 +93,7 @@ fn two(surviving: &SmoochId, discarded: &SmoochId) -> Members {
     vec![("surviving", quoted(surviving.as_str())), ("discarded", quoted(discarded.as_str()))]
 }
 
-/// A fact as an object; `fact` is the word for it.
+/// A fact as an object; its member `fact` is the kind.
 fn fact(fact: &Fact) -> String {
     let (word, members) = match fact {
         Fact::Seen(seen) => {
@@ -144,7 +144,7 @@ fn fact(fact: &Fact) -> String {
     object(members.iter().map(|(name, text)| (*name, text.as_str())))
 }
 
-/// The fields of which something is known elsewhere, each with what was said last.
+/// The fields of a snapshot, each with its last value.
 fn told(known: &RecordSnapshot) -> String {
     let said = known.assertions().filter_map(|(_, word)| match word {
         Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),

@@ -6,11 +6,13 @@
 //! by side. Half a pair and NUL become U+FFFD, since not every database can hold them; in keys and names,
 //! the code unit follows as four hexadecimal digits, so that different names stay different.
 
+mod object;
 mod parser;
 mod special;
 mod value;
 mod write;
 
+pub use object::{ObjectWriter, RawJson, to_json};
 pub use parser::{Document, Malformed, TOO_DEEP, is_blank, without_mark};
 pub use value::{Garbled, Json};
 pub use write::{with_buffer, write_exact_object, write_object, write_string};

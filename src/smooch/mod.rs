@@ -1,4 +1,4 @@
-//! Smooch's JSON, read into facts and written from views. Pure; one file for each version.
+//! Smooch's JSON: parsed into facts, written from views. Pure; one file for each version.
 
 pub mod csv;
 mod event;
@@ -11,7 +11,6 @@ pub mod journal_entry;
 pub mod json;
 pub mod rest;
 pub mod split_body;
-mod time;
 mod triggers;
 pub mod v1;
 mod v2;
@@ -19,11 +18,10 @@ mod v2;
 use crate::domain::Event;
 pub use event::Unusable;
 use json::Json;
-pub use time::{iso, micros};
 
-/// What a body may hold.
+/// Limits of a body.
 #[derive(Clone, Copy, Debug)]
-pub struct BodyLimits {
+pub struct ParseLimits {
     /// Nested arrays and objects.
     pub depth: usize,
     /// Events in one v2 body.
@@ -32,7 +30,7 @@ pub struct BodyLimits {
     pub latest: i64,
 }
 
-/// Which shape a body has.
+/// The shape of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadVersion {
     /// `trigger` alone.
@@ -54,21 +52,21 @@ impl PayloadVersion {
     }
 }
 
-/// A webhook body, read.
+/// A parsed webhook body.
 #[derive(Debug)]
 pub struct Delivery {
     /// The app it names, if it names one.
     pub app: Option<String>,
     /// Its shape.
     pub version: PayloadVersion,
-    /// What it tells, or why a part of it cannot be used.
+    /// Its events, each usable or not.
     pub events: Vec<Result<Event, Unusable>>,
     /// How many keys were given more than once in one object; the last one counts.
     pub repeated_keys: usize,
 }
 
-/// Reads a webhook body of any version, told apart by shape.
-pub fn parse_webhook(body: &[u8], bounds: &BodyLimits) -> Result<Delivery, Unusable> {
+/// Parses a webhook body. Its shape decides the version.
+pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unusable> {
     let document = Json::parse(body, bounds.depth)?;
     let value = &document.value;
     if !matches!(value, Json::Object(_)) {

@@ -1,9 +1,8 @@
-//! What Smooch's users API is asked and answers, one file a version. Pure, like the rest of `wire`.
+//! Requests and answers of Smooch's users API, one file a version. Pure.
 //!
-//! A body is an object; the caller has made one of an empty body. Members that no page of Smooch's
-//! knows are passed over, as Smooch does. Names of fields are those of the version asked.
+//! A body is an object; the caller turns an empty body into one. Unknown members are ignored, as Smooch does.
 
-mod answers;
+mod client_members;
 mod read_only;
 pub mod v1;
 pub mod v2;
@@ -12,27 +11,27 @@ mod validate;
 use crate::domain::JsonText;
 use crate::domain::command::{Fields, Repeated};
 
-/// Why a body is refused: a sentence that names the field, never its value, so that it may be logged.
+/// The reason why an input is refused. It names the field, never its value, so it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidInput(pub String);
 
-/// An app user to be made before Smooch knows it.
+/// An app user to be created before Smooch knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateRequest {
     /// Its `userId` or `externalId`: JSON text of a string of 1 to 1,024 characters.
     pub user_id: JsonText,
-    /// Whatever else was given.
+    /// The other fields.
     pub fields: Fields,
-    /// `credentialRequired`: only a JWT may speak for it. v1 only.
+    /// `credentialRequired`: only a JWT may act for it. v1 only.
     pub secured: bool,
 }
 
-/// How an app user is to be changed.
+/// Changes to an app user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateRequest {
     /// The new values.
     pub fields: Fields,
-    /// What the body says besides and the call cannot change.
+    /// Members of the body that the call cannot change.
     pub repeated: Vec<Repeated>,
 }

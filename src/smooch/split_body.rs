@@ -1,21 +1,21 @@
-//! A body taken apart: the events that somebody is named in, and the others.
+//! Splits a body into the events that name an erased app user, and the rest.
 
 use super::json::{Json, write_exact_object};
 
-/// Whatever was accepted once is read again.
+/// Deeper than any body that was accepted.
 const DEPTH: usize = 512;
 
-/// A body whose events were looked at one by one.
+/// A body split by its events.
 #[derive(Debug, Default)]
 pub struct SplitBody {
-    /// Whether each event is one of those that were looked for. Empty for a body that cannot be read.
+    /// Whether each event is to go. Empty for a body that is not JSON.
     named: Vec<bool>,
-    /// A body with all the others; absent if there are none, or if what is around the events is not to stay.
+    /// A body with the other events; `None` if there are none, or if the members around them name the app user too.
     pub rest: Option<Vec<u8>>,
 }
 
 impl SplitBody {
-    /// Takes a body apart by whether `named` is true of an event, given its place and its text.
+    /// Splits a body by `named`, which gets the place and the text of each event.
     pub fn of(body: &[u8], named: impl Fn(Option<usize>, &[u8]) -> bool) -> Self {
         let Ok(document) = Json::parse(body, DEPTH) else { return Self::default() };
         let Json::Object(members) = &document.value else { return Self::default() };
@@ -41,13 +41,13 @@ impl SplitBody {
         Self { named: places, rest }
     }
 
-    /// Where the event at a place of the body is in the rest of it, if it is there.
+    /// The place in `rest` of the event at a place of the body, if it is there.
     pub fn place(&self, place: usize) -> Option<usize> {
         let is_other = self.rest.is_some() && self.named.get(place) == Some(&false);
         is_other.then(|| self.named[..place].iter().filter(|named| !**named).count())
     }
 
-    /// How many events the rest of the body has.
+    /// The number of events in `rest`.
     pub fn others(&self) -> usize {
         if self.rest.is_some() { self.named.iter().filter(|named| !**named).count() } else { 0 }
     }

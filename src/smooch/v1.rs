@@ -1,5 +1,6 @@
 //! v1 and v1.1: one trigger a body. `properties`, `clients`, `userId`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,9 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::event::{Unusable, event_of};
+use super::extract::read_time;
 use super::extract::{self, client, id, sighting, take_clients, take_properties, take_user_id};
-use super::json::{Json, write_string};
-use super::time::micros;
+use super::json::{Json, ObjectWriter};
 use super::triggers::{Meaning, Trigger};
 use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
@@ -30,8 +31,8 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
         .map_or(&[][..], Json::items)
         .iter()
         .filter_map(|message| message.get("received"));
-    let received = || received.filter_map(micros).max();
-    let timestamp = || body.get("timestamp").and_then(micros);
+    let received = || received.filter_map(read_time).max();
+    let timestamp = || body.get("timestamp").and_then(read_time);
     // A message's delivery is later than the message.
     let time = match trigger.meaning {
         Meaning::Message | Meaning::UserMessage | Meaning::OtherMessage => received().or_else(timestamp),
@@ -40,12 +41,12 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     Ok(event_of(body, name, "", time, facts, &clients_in(body)))
 }
 
-/// What happened to one app user. A trigger that is not known and names an app user has seen it, too.
+/// The facts about one app user.
 fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>, Unusable> {
     let app_user = body.get("appUser");
     let messages = body.get("messages").map_or(&[][..], Json::items);
     let by_user = |message: &&Json<'_>| message.get("role").and_then(Json::str) == Some("appUser");
-    // An author is an app user only in the role of one; an app maker's id is nobody's `_id`.
+    // An author is an app user only in that role; an app maker's id is no `_id`.
     let author = || messages.iter().find(by_user).and_then(|message| id(message, "authorId"));
     let Some(user) = app_user.and_then(|app_user| id(app_user, "_id")).or_else(author) else {
         if !trigger.needs_app_user {
@@ -92,7 +93,7 @@ fn merge(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
     Ok(merged(surviving, discarded.ok_or_else(|| missing("discarded"))?))
 }
 
-/// The facts of a merge: everybody in it was seen, and is one with the survivor.
+/// The facts of a merge: each app user in it is observed, and merged into the survivor.
 pub(super) fn merged(surviving: Observation, discarded: Vec<Observation>) -> Vec<Fact> {
     let user = surviving.user.clone();
     let mut facts = vec![Fact::Seen(surviving)];
@@ -153,39 +154,25 @@ pub(super) fn is_shown(name: &str) -> bool {
 /// An app user as the answers of v1 and v1.1 show it: nothing null, keys of `properties` sorted,
 /// clients ordered by id. Members that only v2 has are left out.
 pub fn app_user(view: &View) -> String {
-    let mut out = String::with_capacity(512);
-    out.push_str("{\"_id\":");
-    write_string(view.id.as_str(), &mut out);
-    let mut properties = String::new();
+    let mut user = ObjectWriter::begin(String::with_capacity(512));
+    user.string("_id", view.id.as_str());
+    let mut properties = ObjectWriter::new();
     for (field, value) in &view.fields {
-        let (out, name) = match field {
-            Field::Property(key) => (&mut properties, key.to_string()),
+        let (object, name) = match field {
+            Field::Property(key) => (&mut properties, Cow::Borrowed(&**key)),
             Field::Other(name) if !is_shown(name) => continue,
-            named => (&mut out, named.to_string()),
+            named => (&mut user, named.name()),
         };
         let pending = (name == Field::PENDING_CLIENTS).then(|| still_pending(value, view));
-        if !out.is_empty() {
-            out.push(',');
-        }
-        write_string(&name, out);
-        out.push(':');
-        out.push_str(pending.as_deref().unwrap_or(value));
+        object.raw(&name, pending.as_deref().unwrap_or(value));
     }
     if view.secured {
-        out.push_str(",\"credentialRequired\":true");
+        user.bool("credentialRequired", true);
     }
-    out.push_str(&format!(
-        ",\"conversationStarted\":{},\"properties\":{{{properties}}},\"clients\":[",
-        view.started
-    ));
-    for (n, (id, client)) in view.clients.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        write_client(id, client, &mut out);
-    }
-    out.push_str("]}");
-    out
+    user.bool("conversationStarted", view.started);
+    user.raw("properties", &properties.end());
+    user.array("clients", &view.clients, |(id, client), out| write_client(id, client, out));
+    user.end()
 }
 
 /// An app user as a line of a list: as [`app_user`] shows it, and its `brandId`, which v1 never had, if it has one. A
@@ -227,23 +214,18 @@ struct Pending {
     id: String,
 }
 
-/// A client: its id, whether it is active, and what else is kept of it.
+/// A client: its id, whether it is active, and its other members.
 pub(super) fn write_client(id: &ClientId, client: &Client, out: &mut String) {
     write_mention(id, Some(client.active), &client.rest, out);
 }
 
-/// What was said of a client.
+/// A mention of a client.
 pub(super) fn write_mention(id: &ClientId, active: Option<bool>, rest: &str, out: &mut String) {
-    out.push_str("{\"id\":");
-    write_string(id.as_str(), out);
-    out.push_str(match active {
-        Some(true) => ",\"active\":true",
-        Some(false) => ",\"active\":false",
-        None => "",
-    });
-    // The rest is an object of its own: its members join these.
-    if rest.len() > 2 {
-        out.push(',');
+    let mut client = ObjectWriter::begin(out);
+    client.string("id", id.as_str());
+    if let Some(active) = active {
+        client.bool("active", active);
     }
-    out.push_str(&rest[1..]);
+    client.members(rest);
+    client.end();
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::event::{Unusable, event_of};
+use super::extract::read_time;
 use super::extract::{
     self, active_by_status, changed, id, id_without_one, name, name_text, object, sighting, take_properties,
     take_user_id,
 };
 use super::json::Json;
-use super::time::micros;
 use super::triggers::{Carries, Meaning, Trigger};
 use super::v1::merged;
 use crate::domain::brand::BRAND;
@@ -25,7 +25,7 @@ pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
         Unusable::new("no_app_user", format!("events[{n}]: {kind} without the app user it is about"))
     })?;
     let id = event.get("id").and_then(name).unwrap_or_default();
-    let told = event.get("createdAt").and_then(micros);
+    let told = event.get("createdAt").and_then(read_time);
     Ok(event_of(event, kind, &id, told, facts, &clients_in(payload)))
 }
 
@@ -53,7 +53,7 @@ fn of_a_user(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
     let (id, given) = user_in(payload)?;
     let mut seen = user_seen(given, id, false);
     if meaning == Meaning::UserUpdated {
-        // Elsewhere a null only says that there is none, perhaps in a form that never carries it.
+        // In other triggers a null may only mean that their form lacks the member.
         let is_cleared = |key: &str| given.get(key) == Some(&Json::Null);
         seen.fields.extend(is_cleared("externalId").then_some((Field::UserId, None)));
         seen.fields.extend(is_cleared("brandId").then(|| (BRAND.clone(), None)));
@@ -90,7 +90,7 @@ fn of_any(payload: &Json<'_>) -> Vec<Fact> {
     facts
 }
 
-/// What somebody wrote or did, and the user beside it.
+/// The author of a message or an activity, and the user beside it.
 fn authored(payload: &Json<'_>, act: &str, started: bool) -> Option<Vec<Fact>> {
     let act = payload.get(act).filter(|act| is_by_user(act));
     let mut facts = act.map_or_else(|| Some(Vec::new()), |act| by_user(act, payload, started))?;
@@ -104,8 +104,8 @@ fn is_by_user(act: &Json<'_>) -> bool {
     kind.and_then(Json::str) == Some("user")
 }
 
-/// The author of what was written or done, and the client it came through; `None` if that is no app user, or it
-/// is not said which.
+/// The author of a message or an activity, and the client it came through; `None` if that is no app user, or
+/// has no id.
 fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact>> {
     let author = act.get("author").filter(|_| is_by_user(act))?;
     let given = author.get("user").unwrap_or(&Json::Null);
@@ -170,7 +170,7 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
         match &**key {
             "id" => {}
             "externalId" => take_user_id(&mut seen, given),
-            // It says within what the externalId is unique, so a null says as little as that one's.
+            // The externalId is unique within it, so a null is ignored like that one's.
             "brandId" => {
                 seen.fields.extend(name_text(given).map(|brand| (BRAND.clone(), Some(brand))));
             }
@@ -205,22 +205,21 @@ pub(super) fn profile_field(key: &str) -> Field {
     }
 }
 
-/// A client in the words of v1: `type` is its platform, and only `status` tells whether it is active.
+/// A client with the names of v1: `type` is its platform; `active` follows from `status`.
 fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let id = given.get("id").and_then(name).or_else(|| id_without_one(given))?;
     let rest = in_words_of_v1(given, "id", &[("type", "platform")])?;
     Some((id.as_str().into(), Mention { active: active_by_status(given), rest: object(rest.into_iter()) }))
 }
 
-/// A device in the words of v1.
+/// A device with the names of v1.
 fn device(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let (id, rest) = device_in_words_of_v1(given)?;
     Some((id, Mention { active: active_by_status(given), rest: object(rest.into_iter()) }))
 }
 
-/// What v2 tells as a client and its device is one client in v1. Of what both say of one member the device's word
-/// counts, as v1 has it; `info` is that of both. It is active if neither is said not to be. `None` if the device is
-/// not said to be of that client.
+/// A client and its device in v2 are one client in v1. Of a member that both have the device's counts, as v1 has it;
+/// `info` is that of both. It is active if neither is inactive. `None` if the device names another client, or none.
 fn with_device(client: &Json<'_>, device: &Json<'_>) -> Option<(ClientId, Mention)> {
     let same = client.get("id").and_then(name)? == device.get("clientId").and_then(name)?;
     let (id, of_device) = device_in_words_of_v1(device).filter(|_| same)?;
@@ -242,8 +241,8 @@ fn with_device(client: &Json<'_>, device: &Json<'_>) -> Option<(ClientId, Mentio
     Some((id, Mention { active, rest: object(rest.into_iter()) }))
 }
 
-/// A device's id in v1, and what else is said of it. That id is its `guid`; its `clientId`, the `id` of a client in v2,
-/// is what v1.1 calls `_id`, and its own `id` is kept as `deviceId`.
+/// A device's id in v1, and its other members. That id is its `guid`; its `clientId`, the `id` of a client in v2,
+/// is what v1.1 calls `_id`, and its own `id` is stored as `deviceId`.
 fn device_in_words_of_v1<'j, 'a>(given: &'j Json<'a>) -> Option<(ClientId, V1Members<'j, 'a>)> {
     let [guid, of_client] = ["guid", "clientId"].map(|key| given.get(key).and_then(name));
     let (id, key) = match (guid, &of_client) {
@@ -252,18 +251,18 @@ fn device_in_words_of_v1<'j, 'a>(given: &'j Json<'a>) -> Option<(ClientId, V1Mem
         (None, None) => (given.get("id").and_then(name).or_else(|| id_without_one(given))?, "id"),
     };
     let words = [("type", "platform"), ("id", "deviceId"), ("clientId", "_id")];
-    // Whose it is is left out, not taken back, where that is null.
+    // A null `clientId` is left out: it clears nothing.
     let words = if of_client.is_some() { &words[..] } else { &words[..2] };
     let mut rest = in_words_of_v1(given, key, words)?;
     rest.retain(|(name, _)| *name != "clientId");
     Some((id.as_str().into(), rest))
 }
 
-/// The members of a client in words of v1.
+/// The members of a client with the names of v1.
 type V1Members<'j, 'a> = Vec<(&'j str, &'j Json<'a>)>;
 
-/// The members of a client but for that which is its id, with the names that they have in v1. What has such a name
-/// already gives way, so that no name comes twice in an answer.
+/// The members of a client without its id, with their names in v1. A member that has such a name already is left out,
+/// so that no name comes twice in an answer.
 fn in_words_of_v1<'j, 'a>(
     given: &'j Json<'a>,
     key: &str,

@@ -1,4 +1,4 @@
-//! Every line of the table of answers, and of what is settled about apps and limits.
+//! Every line of the table of answers, and of the rules about apps and limits.
 
 mod bodies;
 mod limits;

@@ -1,4 +1,4 @@
-//! Backups by hand and by the clock, what is wrong with a file, and the way back.
+//! Manual and scheduled backups, damaged files, and restore.
 
 mod damage;
 mod litestream;

@@ -1,4 +1,4 @@
-//! Calls to our API, decided on a directory that learns what was decided: what each comes to.
+//! Calls to the API, decided on a directory that applies each decision: the result of each.
 
 mod brands;
 mod calls;

@@ -1,4 +1,4 @@
-//! The change feed: who follows it has the directory.
+//! The change feed: a follower gets a copy of the directory.
 
 mod envelopes;
 mod epoch;

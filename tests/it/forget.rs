@@ -1,4 +1,4 @@
-//! Whoever is erased is forgotten: in every file, for good, and nobody else with them.
+//! Erasure removes a person from every file, for good, and nothing of anybody else.
 
 mod afterwards;
 mod between;

@@ -1,4 +1,4 @@
-//! What happened to an app user, and what was known of it then.
+//! The history of an app user, and its state at a time (`asOf`).
 
 mod calls;
 mod merges;

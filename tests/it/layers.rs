@@ -1,4 +1,4 @@
-//! What may import what. A layer that reaches further than this cannot be read on its own.
+//! Which module may import which, and the length of files.
 
 mod circles;
 

@@ -1,4 +1,4 @@
-//! Lists: what they show, in what order, and what holds while others write.
+//! Lists: their content and order, also while others write.
 
 mod anew;
 mod beside;

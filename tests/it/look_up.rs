@@ -1,4 +1,4 @@
-//! Looking app users up: by any of their names, at every address, one by one and a page at a time.
+//! Look-ups of app users: by each of their names, in each version, one by one and page by page.
 
 use std::collections::BTreeSet;
 

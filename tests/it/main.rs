@@ -1,4 +1,4 @@
-//! Everything that is tested from outside, as one program.
+//! All integration tests, as one program.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 

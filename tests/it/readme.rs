@@ -1,4 +1,4 @@
-//! The pages for users are true: what they tell people to type does what they say.
+//! The commands in README and docs do what the text claims.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

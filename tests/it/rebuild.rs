@@ -1,16 +1,16 @@
-//! The journal is the truth: folded from its first entry, it gives the live directory (law 8).
+//! The journal, replayed from its first entry, gives the live directory (law 8).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall::domain::{AppId, Event, Field, RecordKey, SmoochId, View, WorkingSet};
-use rollcall::smooch::{self, BodyLimits, v1};
+use rollcall::smooch::{self, ParseLimits, v1};
 use rollcall::store::sqlite::SqliteReader;
 use rollcall::store::{Reader, Seq, Source};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
-pub const ANYTHING: BodyLimits = BodyLimits { depth: 64, events: 1000, latest: i64::MAX };
+pub const ANYTHING: ParseLimits = ParseLimits { depth: 64, events: 1000, latest: i64::MAX };
 const PAGE: usize = 500;
 
 /// A directory made of nothing but the journal.

@@ -1,4 +1,4 @@
-//! What the disk can do to the program: refuse, lie, be slow, be full (F2 to F8).
+//! Faults of the disk: errors, lost writes, slow syncs, no room (F2 to F8).
 
 mod full;
 mod log_alone;

@@ -1,4 +1,4 @@
-//! What senders told, in every order that it can arrive in, and what a running program shows of it.
+//! Webhooks in every order in which they can arrive, and what a running service shows of them.
 
 mod accounts;
 mod devices;

@@ -1,10 +1,10 @@
 //! The facts that each trigger is parsed into, as a table.
 
 use rollcall::domain::{Event, Fact, Mention, Part};
-use rollcall::smooch::{BodyLimits, PayloadVersion, parse_webhook};
+use rollcall::smooch::{ParseLimits, PayloadVersion, parse_webhook};
 use serde_json::{Value, json};
 
-const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 100, latest: 4_000_000_000_000_000 };
+const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 100, latest: 4_000_000_000_000_000 };
 
 fn events(body: &Value) -> Vec<Result<Event, String>> {
     let delivery = parse_webhook(body.to_string().as_bytes(), &BOUNDS).unwrap();

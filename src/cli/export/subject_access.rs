@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use crate::cli::apps;
 use crate::clock::now_ms;
 use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId, View, WorkingSet};
+use crate::domain::{AppId, SmoochId, View, WorkingSet, timestamp};
 use crate::rebuild;
 use crate::rebuild::history_replay::HistoryReplay;
-use crate::smooch::{iso, journal_entry, v1};
+use crate::smooch::{journal_entry, v1};
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{CompactionPoint, Entry, Reader, Source};
@@ -41,12 +41,12 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
     let history =
         entries.values().filter(|(entry, _)| own(entry)).map(|(entry, body)| with_body(entry, body));
     let quarantine = reader.quarantined_of(app, &ids)?.into_iter().map(|(seq, kept)| {
-        json!({ "seq": seq, "received": text(iso(kept.received)), "reason": kept.reason, "detail": kept.detail,
+        json!({ "seq": seq, "received": text(timestamp::json_from_ms(kept.received)), "reason": kept.reason, "detail": kept.detail,
                 "headers": kept.headers, "body": String::from_utf8_lossy(&kept.body) })
     });
     Ok(json!({
         "app": app.as_str(),
-        "exported": text(iso(now_ms())),
+        "exported": text(timestamp::json_from_ms(now_ms())),
         "appUser": parsed(&v1::app_user(&view)),
         "provenance": sources.shown(&fold).into_iter().collect::<Map<_, _>>(),
         "ids": records(reader, app, &ids)?,
@@ -94,7 +94,7 @@ fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> 
 fn event(entry: &Entry) -> Value {
     let mut told = json!({ "seq": entry.seq, "trigger": &*entry.trigger });
     if let Some(time) = entry.event_time {
-        told["time"] = text(iso(time.div_euclid(1000)));
+        told["time"] = text(timestamp::json_from_ms(time.div_euclid(1000)));
     }
     told
 }
@@ -102,7 +102,7 @@ fn event(entry: &Entry) -> Value {
 fn with_body(entry: &Entry, body: &[u8]) -> Value {
     let mut told = event(entry);
     told["source"] = entry.source.as_shown().into();
-    told["received"] = text(iso(entry.received));
+    told["received"] = text(timestamp::json_from_ms(entry.received));
     told["users"] = entry.users.iter().map(|(id, _)| id.as_str()).collect();
     match entry.source {
         _ if body.is_empty() => {}

@@ -31,9 +31,7 @@ use crate::store::{self, Entry, Reader as _, Seq, Source};
 
 /// Between two writes of the resume file.
 const BETWEEN: Duration = Duration::from_secs(1);
-/// Bodies in memory at once.
 const AT_ONCE: usize = 64;
-/// Reasons for skipping an entry.
 const OWN: &str = "made through our own API";
 const REDUCED: &str = "reduced by an erasure";
 
@@ -95,8 +93,8 @@ fn range(text: &str) -> Result<(Seq, Seq), String> {
 /// header; the target is unknown; or stdout cannot be written.
 pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
-    let resume = args.resume_file.as_deref();
-    let resume = resume.map(|path| Resume::at(path, selection(args), database)).transpose()?;
+    let resume =
+        args.resume_file.as_ref().map(|path| Resume::at(path, selection(args), database)).transpose()?;
     let (bodies, place) = JournalBodies::of(args, resume.as_ref(), settings)?;
     let keep = |place: &ResumePoint| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
     if args.dry_run {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::listing::ListedItem;
-use crate::domain::{CallMade, SmoochId};
+use crate::domain::{CallMade, SmoochId, timestamp};
 use crate::smooch::journal_entry;
 use crate::store::archive::{Archive as _, Wanted};
 use crate::store::sqlite::SqliteReader;
@@ -14,7 +14,7 @@ const NOT_KEPT: &str = "the body was removed ([retention] of the settings)";
 
 /// Formats a time.
 pub(in crate::cli) fn time(ms: i64) -> String {
-    crate::smooch::iso(ms).trim_matches('"').to_owned()
+    timestamp::format_ms(ms)
 }
 
 impl ListedItem for Entry {

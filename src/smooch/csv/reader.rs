@@ -1,5 +1,5 @@
 //! The rows of a table, by RFC 4180 to the letter where it is about quotes: read in another way, a quote too many
-//! or too few makes one row of several, which nobody would notice.
+//! or too few makes one row of several, silently.
 
 use std::io::{self, BufRead};
 
@@ -8,7 +8,7 @@ use csv::{ByteRecord, StringRecord};
 /// A byte order mark.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a table row by row, whatever its size. A row ends with CR, LF or both; one without a byte is none.
+/// Reads a table of any size row by row. A row ends with CR, LF or both; empty rows are skipped.
 pub struct CsvReader<R> {
     input: R,
     /// Bytes of one row at most.
@@ -35,7 +35,7 @@ pub struct RowError {
     pub line: u64,
     /// The cell, from 0, if it is in one.
     pub cell: Option<usize>,
-    /// In which way.
+    /// The kind of the error.
     pub wrong: RowErrorKind,
 }
 
@@ -45,16 +45,16 @@ pub enum RowErrorKind {
     /// The file ends within quotes.
     #[error("a quote opens here and is never closed, so that everything from it on is one cell")]
     Open,
-    /// A cell goes on behind its closing quote.
+    /// Text follows the closing quote of a cell.
     #[error("text follows the quote that closes the one of line {0}; a quote within quotes is written twice")]
     Behind(u64),
     /// A quote in a cell that does not begin with one.
     #[error("a quote stands in a cell without quotes around it; write it twice, and quotes around the cell")]
     Stray,
-    /// More than a row may have.
+    /// The row is over the limit.
     #[error("the row is larger than {} MiB", .0 >> 20)]
     TooLarge(usize),
-    /// Its bytes are no text.
+    /// The bytes are not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
 }
@@ -79,7 +79,7 @@ struct PartialRow {
     /// The number of the cell, from 0.
     number: usize,
     bytes: usize,
-    /// The first thing that is wrong.
+    /// The first error.
     fault: Option<RowError>,
 }
 
@@ -113,7 +113,7 @@ impl PartialRow {
             (quoted @ CellState::Quoted(_), _) => quoted,
         };
         self.cell.push(byte);
-        // Spreadsheets begin a file with it, and go on with quotes.
+        // Spreadsheets begin a file with a byte order mark, then quotes.
         if self.at == CellState::Plain && (self.line, self.number) == (1, 0) && self.cell == MARK {
             self.cell.clear();
             self.at = CellState::Start;
@@ -141,7 +141,7 @@ impl<R: BufRead> CsvReader<R> {
         Self { input, most, line: 1, after_cr: false }
     }
 
-    /// The next row, or why it cannot be used; nothing after the last.
+    /// The next row or its error; `None` after the last.
     ///
     /// # Errors
     ///
@@ -172,7 +172,7 @@ impl<R: BufRead> CsvReader<R> {
         }
         Ok(row.map(|mut row| {
             if let CellState::Quoted(opened) = row.at {
-                // This is why what is below it is missing, whatever else is wrong.
+                // The open quote is why the rows below are missing, so it counts before any other error.
                 let cell = Some(row.number);
                 row.fault = Some(RowError { line: opened, cell, wrong: RowErrorKind::Open });
             }
@@ -183,7 +183,7 @@ impl<R: BufRead> CsvReader<R> {
     fn add(&mut self, row: &mut PartialRow, byte: u8) {
         row.bytes += 1;
         if row.bytes > self.most {
-            // Only where it ends is still looked for.
+            // Of the rest only its end is looked for.
             row.fault =
                 Some(RowError { line: row.line, cell: None, wrong: RowErrorKind::TooLarge(self.most) });
             row.cell.clear();

@@ -1,12 +1,12 @@
-//! A value, and where in a line it stands.
+//! A JSON value with its path in the line, for error messages.
 
 use crate::domain::brand::BRAND;
-use crate::domain::{Field, JsonText};
+use crate::domain::{Field, JsonText, timestamp};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
 
-/// See the module.
+/// A value and its path.
 pub(super) struct LocatedValue<'j, 'a> {
     pub(super) json: &'j Json<'a>,
     path: String,
@@ -56,14 +56,14 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         Ok(items.iter().enumerate().map(item).collect())
     }
 
-    /// A string that says something.
+    /// A string that is not empty.
     pub(super) fn name(&self) -> Result<String, InvalidInput> {
         self.is_whole(self.json)?;
         let name = self.json.str().filter(|name| !name.is_empty());
         name.map(str::to_owned).ok_or_else(|| self.wrong("must be a string that is not empty"))
     }
 
-    /// Refuses a text that cannot be kept as it is, and so might become the name of somebody else.
+    /// Refuses a text that no database can hold: its replacement might be another identifier.
     fn is_whole(&self, text: &Json<'_>) -> Result<(), InvalidInput> {
         match text {
             Json::Garbled(_) => Err(self.wrong("must have no NUL and no half of a surrogate pair in it")),
@@ -71,7 +71,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         }
     }
 
-    /// The canonical text of a value that stands here, as that of a field; `None` for null.
+    /// The canonical text of a field's value; `None` for null.
     pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<JsonText>, InvalidInput> {
         if *field == Field::UserId || *field == *BRAND {
             self.is_whole(value)?;
@@ -90,12 +90,12 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         }
     }
 
-    /// The moment that `key` is, in µs since 1970: ISO 8601, or that number.
+    /// The time in `key`, in µs since 1970: ISO 8601, or that number.
     pub(super) fn moment(&self, key: &str) -> Result<Option<i64>, InvalidInput> {
         let Some(at) = self.get(key) else { return Ok(None) };
         let moment = match at.json {
             Json::Number(number) => number.parse().ok().filter(|micros| *micros > i64::MIN),
-            Json::String(text) => text.parse().ok().map(jiff::Timestamp::as_microsecond),
+            Json::String(text) => timestamp::parse_rfc3339_micros(text),
             _ => None,
         };
         moment.map(Some).ok_or_else(|| at.wrong("must be an ISO 8601 date and time in UTC or with an offset"))
@@ -106,7 +106,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         extract::value(self.json)
     }
 
-    /// Refuses members that are not among these: what is not understood must not be lost.
+    /// Refuses members that are not among these: an unknown one would be lost.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), InvalidInput> {
         let unknown = self.object()?.into_iter().find(|(key, _)| !known.contains(key));
         unknown.map_or(Ok(()), |(_, at)| Err(at.wrong("is not known")))

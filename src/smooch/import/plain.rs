@@ -1,7 +1,7 @@
-//! Plain lines: an app user as GET shows it, or whatever of it a list has.
+//! Plain lines: an app user as GET shows it, or a part of it.
 //!
-//! They only add. With an `_id` they are what Smooch said when the app user was last seen; without one they
-//! make the app user of a `userId`, as POST `/appusers` does.
+//! They only add. With an `_id` they are assertions of Smooch at `lastSeen`; without one they create the app user of
+//! a `userId`, as POST `/appusers` does.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::domain::brand::BRAND;
 use crate::domain::{
     Assertion, Digest, Fact, Field, JsonText, RecordSnapshot, SmoochId, Stamp, StampedAssertions, json_text,
 };
+use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
-use crate::smooch::{extract, micros};
 
-/// What the line says.
+/// The facts of a line.
 pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fact>, InvalidInput> {
     let inner = line.get("appUser");
     let at = inner.as_ref().unwrap_or(line);
@@ -34,7 +34,7 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
         return Err(at.wrong("lacks _id: clients are of somebody whom Smooch knows"));
     }
     let seen = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
-    let seen = seen.flatten().filter_map(|at| micros(at.json)).max();
+    let seen = seen.flatten().filter_map(|at| extract::read_time(at.json)).max();
     let time = at.moment("lastSeen")?.or(seen);
     let mut words = Vec::new();
     for (field, value) in fields(at)? {
@@ -83,7 +83,7 @@ fn clients<'j, 'a>(at: &LocatedValue<'j, 'a>) -> Result<Vec<LocatedValue<'j, 'a>
     at.items(key)
 }
 
-/// Whatever has a value. A null says nothing.
+/// The fields that have a value. A null is ignored.
 fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, InvalidInput> {
     const OTHERWISE: [&str; 11] = [
         "_id",

@@ -1,4 +1,4 @@
-//! Lines that an export wrote.
+//! Lines of an export.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
 
-/// What `records` says. The app user beside it is for whoever reads the line.
+/// The facts in `records`. `appUser` beside it is ignored.
 pub(super) fn read(line: &LocatedValue<'_, '_>) -> Result<Vec<Fact>, InvalidInput> {
     line.only(&["rollcall", "app", "appUser", "records"])?;
     line.need("app")?;
@@ -150,7 +150,7 @@ fn client(at: &LocatedValue<'_, '_>) -> Result<Client, InvalidInput> {
     Ok(Client { active: active == Some(true), rest })
 }
 
-/// What is said of a client, without its id.
+/// The members of a client without its id.
 fn mention(at: &LocatedValue<'_, '_>) -> Result<Mention, InvalidInput> {
     let active = at.get("active").map(|_| at.flag("active")).transpose()?;
     let Json::Object(members) = at.json else { return Err(at.wrong("must be an object")) };

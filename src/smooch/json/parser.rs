@@ -7,26 +7,26 @@ use memchr::memchr2;
 use super::special::find_special;
 use super::value::{Garbled, Json, compare_keys};
 
-/// Why a body cannot be read, and where.
+/// The first syntax error of a body.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("{what} at byte {at}")]
 pub struct Malformed {
-    /// What is wrong.
+    /// The error.
     pub what: &'static str,
     /// Offset into the body, in bytes.
     pub at: usize,
 }
 
-/// A body that could be read.
+/// A parsed body.
 #[derive(Debug)]
 pub struct Document<'a> {
-    /// What it holds.
+    /// Its value.
     pub value: Json<'a>,
     /// How many keys were given more than once in one object.
     pub repeated_keys: usize,
 }
 
-/// What some senders and editors write before the text (RFC 8259, section 8.1: it may be ignored).
+/// Some senders and editors write it before the text (RFC 8259, section 8.1: it may be ignored).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A text without the byte order mark that it may begin with.
@@ -34,12 +34,12 @@ pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// Whether a text holds nothing: white space and a byte order mark at most.
+/// Whether a text has white space and a byte order mark at most.
 pub fn is_blank(text: &[u8]) -> bool {
     without_mark(text).trim_ascii().is_empty()
 }
 
-/// What is wrong with a body that is nested deeper than allowed.
+/// The error of a body that is nested deeper than allowed.
 pub const TOO_DEEP: &str = "nested too deep";
 
 impl<'a> Json<'a> {
@@ -59,7 +59,7 @@ impl<'a> Json<'a> {
     }
 }
 
-/// A string that was read.
+/// A parsed string.
 enum ParsedString<'a> {
     Plain(Cow<'a, str>),
     Garbled(Box<Garbled<'a>>),
@@ -238,7 +238,7 @@ impl<'a> JsonParser<'a> {
         Ok(ParsedString::Plain(Cow::Borrowed(&self.text[start..self.at - 1])))
     }
 
-    /// Goes to the quote that ends a string, or to the next backslash: which of the two it is.
+    /// Moves to the quote that ends a string or to the next backslash, and returns that byte.
     fn end_of_plain(&mut self) -> Result<u8, Malformed> {
         let rest = &self.bytes[self.at..];
         let step = if self.has_controls { find_special(rest) } else { memchr2(b'"', b'\\', rest) };

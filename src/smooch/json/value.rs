@@ -22,14 +22,14 @@ pub enum Json<'a> {
     Object(Vec<(Cow<'a, str>, Self)>),
 }
 
-/// A string that no database can hold as it is.
+/// A string that no database can hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Garbled<'a> {
-    /// With U+FFFD for what cannot be held.
+    /// With U+FFFD for what cannot be stored.
     pub shown: String,
-    /// With the code unit behind each U+FFFD: two that came as different texts are different.
+    /// With the code unit behind each U+FFFD, so that different texts stay different.
     pub name: String,
-    /// As it came, with its escapes.
+    /// As received, with its escapes.
     pub(super) raw: &'a str,
 }
 

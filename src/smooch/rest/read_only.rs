@@ -1,5 +1,5 @@
-//! What an answer shows of an app user and no call changes. A body that says something else of it is refused, not
-//! passed over: its sender would never learn that nothing came of it.
+//! Members that answers show and no call changes. A body with another value is refused, not ignored: its sender
+//! would never notice.
 
 use super::InvalidInput;
 use crate::domain::command::{Fixed, Repeated};
@@ -7,7 +7,7 @@ use crate::domain::{Field, JsonText};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
-/// Such a member: its name in a version, and what it is.
+/// Such a member: its name in a version, and its meaning.
 pub(super) type Member = (&'static str, fn() -> Fixed);
 
 /// A member that is a field of its own.
@@ -15,7 +15,7 @@ pub(super) fn field(field: Field) -> Fixed {
     Fixed::Field(field)
 }
 
-/// Those that a body has.
+/// Those in a body.
 pub(super) fn repeated(json: &Json<'_>, members: &[Member]) -> Vec<Repeated> {
     let said = members.iter().filter_map(|(name, what)| Some((*name, what(), json.get(name)?)));
     said.map(|(name, what, value)| Repeated {
@@ -26,18 +26,18 @@ pub(super) fn repeated(json: &Json<'_>, members: &[Member]) -> Vec<Repeated> {
     .collect()
 }
 
-/// Refuses them of somebody who is to be made: nobody says anything of them yet.
+/// Refuses them in a call that creates an app user.
 pub(super) fn none_given(json: &Json<'_>, members: &[Member]) -> Result<(), InvalidInput> {
     let given = members.iter().find(|(name, _)| json.get(name).is_some_and(something));
     given.map_or(Ok(()), |(name, _)| Err(InvalidInput(format!("{name} cannot be set by this call"))))
 }
 
-/// As a webhook's is kept: a text that no database can hold is not the same as another that is shown alike.
+/// As stored from a webhook: two texts that no database can hold differ even if they are shown alike.
 fn as_kept(value: &Json<'_>) -> Option<JsonText> {
     if matches!(value, Json::Garbled(_)) { extract::name_text(value) } else { extract::value(value) }
 }
 
-/// Whether a value says more than the absence of it.
+/// Whether a value differs from its absence.
 fn something(value: &Json<'_>) -> bool {
     !(matches!(value, Json::Null | Json::Bool(false))
         || matches!(value, Json::Array(list) if list.is_empty()))

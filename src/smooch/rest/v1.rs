@@ -13,17 +13,16 @@ use crate::domain::command::{Device, Fields, Name};
 use crate::domain::{ClientId, Field, JsonText, SmoochId};
 use crate::smooch::json::Json;
 
-/// What a device may be that `init` is asked for; other words are refused, as by Smooch's last
-/// specification that had `init`.
+/// Platforms of a device in `init`; others are refused, as in Smooch's last specification with `init`.
 const PLATFORMS: [&str; 4] = ["ios", "android", "web", "other"];
 
-/// What [`init`] reads.
+/// The request of [`init`].
 pub struct InitRequest {
     /// The device.
     pub device: Device,
-    /// Who is logged in on it, as JSON text.
+    /// The `userId` logged in on it, as JSON text.
     pub user_id: Option<JsonText>,
-    /// The brand in which that is meant, if one is named.
+    /// The brand of that `userId`.
     pub brand: Option<Box<str>>,
 }
 
@@ -34,7 +33,7 @@ pub struct InitRequest {
 ///
 /// # Errors
 ///
-/// `device` is no object, its `id` no string that says something, its `platform` none of the four,
+/// `device` is no object, its `id` no string or empty, its `platform` none of the four,
 /// its `info` not flat; or another member is no string.
 pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput> {
     object(json, "the body")?;
@@ -62,7 +61,7 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
 /// # Errors
 ///
 /// As for [`update`]; `userId` is missing, no string, or not 1 to 1,024 characters long;
-/// `credentialRequired` is no boolean, `brandId` no string that says something.
+/// `credentialRequired` is no boolean, `brandId` no string or empty.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
     let user_id = validate::name("userId", required(json, "userId")?, ID)?;
@@ -77,7 +76,7 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
 }
 
 /// PUT `…/appusers/{id}`: what is there changes, what is null is cleared, the rest stays. `properties`
-/// alike, key by key, and `properties: null` says nothing. A `userId` is passed over: no version of
+/// alike, key by key, and `properties: null` is ignored. A `userId` is ignored: no version of
 /// Smooch's lets it change.
 ///
 /// # Errors
@@ -94,7 +93,7 @@ pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
 ///
 /// # Errors
 ///
-/// `name` is no string that says something; `appUser` is no object, or as for [`update`].
+/// `name` is no string or empty; `appUser` is no object, or as for [`update`].
 pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
     object(json, "the body")?;
     let name = string("name", required(json, "name")?, SOME)?;
@@ -119,7 +118,7 @@ pub fn device(json: &Json<'_>, id: &str) -> Result<Device, InvalidInput> {
 ///
 /// # Errors
 ///
-/// One of the two is missing, or no string that says something.
+/// One of the two is missing, no string, or empty.
 pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
     object(json, "the body")?;
     let discarded = match json.get("discarded") {
@@ -133,7 +132,7 @@ pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
 ///
 /// # Errors
 ///
-/// It is missing, or no string that says something.
+/// It is missing, no string, or empty.
 pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, InvalidInput> {
     object(json, "the body")?;
     Ok((&*id_of(json.get("discarded"), "discarded")?.text).into())
@@ -146,14 +145,14 @@ fn id_of(user: Option<&Json<'_>>, name: &str) -> Result<Name, InvalidInput> {
     Ok(Name::from(id.str().unwrap_or_default()).in_brand(brand))
 }
 
-/// The `brandId` beside a name, if there is one; `at` is where it stands.
+/// The `brandId` beside a name; `at` is the prefix of its name in errors.
 fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, InvalidInput> {
     let brand = given(json, "brandId");
     brand.map(|brand| validate::name(&format!("{at}brandId"), brand, SOME)).transpose()?;
     Ok(brand.and_then(Json::str))
 }
 
-/// The members of an app user that a caller may set. `at` is where they stand.
+/// The members of an app user that a caller may set. `at` is the prefix of their names in errors.
 fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, InvalidInput> {
     let mut fields = Fields::new();
     for (key, field) in
@@ -166,7 +165,7 @@ fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, InvalidInput> {
     Ok(fields)
 }
 
-/// What is told of a device, with nulls as they are. `at` is where its members stand.
+/// The members of a device, nulls included. `at` is the prefix of their names in errors.
 fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, InvalidInput> {
     let mut device = Device { id: ClientId::from(id), members: BTreeMap::new(), info: BTreeMap::new() };
     let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<JsonText, InvalidInput>| match value {

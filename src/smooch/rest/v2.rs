@@ -24,7 +24,7 @@ const PROFILE: [(&str, RangeInclusive<usize>); 5] = [
     ("locale", 1..=64),
 ];
 
-/// What no call changes, but for the `externalId`.
+/// Members that no call changes, but for `externalId`.
 const FIXED: [Member; 4] = [
     ("id", || Fixed::Id),
     ("identities", || read_only::field(own_field("identities"))),
@@ -39,7 +39,7 @@ const EXTERNAL_ID: [Member; 1] = [("externalId", || read_only::field(Field::User
 /// # Errors
 ///
 /// As for [`patch`]; `externalId` is missing, no string, or not 1 to 1,024 characters long; an `id`, `identities`, a
-/// `zendeskId` or `authenticated` is given, which Smooch alone says.
+/// `zendeskId` or `authenticated` is given, which Smooch alone sets.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
     let user_id = validate::name("externalId", required(json, "externalId")?, ID)?;
@@ -52,9 +52,8 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     Ok(CreateRequest { user_id, fields, secured: false })
 }
 
-/// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: what v2 lists as changeable, see [`patch`], and what the body
-/// says of the `id`, the `externalId`, the `identities`, the `zendeskId` and `authenticated`. v2 has these as read-only, or not
-/// among what the call takes.
+/// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: the members that v2 lists as changeable, see [`patch`], and
+/// `id`, `externalId`, `identities`, `zendeskId` and `authenticated`, which v2 has as read-only or does not take.
 ///
 /// # Errors
 ///
@@ -66,7 +65,7 @@ pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
 
 /// What a body of POST or PATCH gives a user: what is there changes, what is null is
 /// cleared, the rest stays. `profile` and `metadata` alike, member by member; null for the whole of
-/// one says nothing.
+/// one is ignored.
 ///
 /// # Errors
 ///

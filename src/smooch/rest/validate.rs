@@ -1,12 +1,11 @@
-//! What a value must be, whichever version asks.
+//! Rules for values of requests, the same in both versions.
 
 use std::ops::RangeInclusive;
 
 use super::InvalidInput;
 use crate::domain::command::Fields;
-use crate::domain::{Field, JsonText};
+use crate::domain::{Field, JsonText, timestamp};
 use crate::smooch::extract;
-use crate::smooch::iso;
 use crate::smooch::json::Json;
 
 /// How many characters a `userId` or `externalId` may have; v2's bounds.
@@ -15,10 +14,10 @@ pub(super) const ID: RangeInclusive<usize> = 1..=1024;
 /// How many characters a `givenName`, a `surname` or an `email` may have at most, as in v2.
 pub(super) const NAME: usize = 128;
 
-/// How many characters a string may have that has to say something.
+/// The length of a string that must not be empty.
 pub(super) const SOME: RangeInclusive<usize> = 1..=usize::MAX;
 
-/// How many characters a string may have that may say nothing.
+/// The length of a string that may be empty.
 pub(super) const ANY: RangeInclusive<usize> = 0..=usize::MAX;
 
 /// Refuses what is not an object.
@@ -59,8 +58,8 @@ pub(super) fn string(
     }))
 }
 
-/// A string of so many characters that names somebody or something, as JSON text. One that cannot be kept as it is
-/// might become the name of somebody else.
+/// An identifier of so many characters, as JSON text. One that no database can hold is refused: its replacement might
+/// be another identifier.
 pub(super) fn name(
     name: &str,
     value: &Json<'_>,
@@ -82,13 +81,13 @@ pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidI
     }
 }
 
-/// A moment in ISO 8601 with `Z` or an offset, as JSON text in UTC with three digits after the second.
+/// A time in ISO 8601 with `Z` or an offset, as JSON text in UTC with three digits after the second.
 pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
-    let moment = value.str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let moment = value.str().and_then(timestamp::parse_rfc3339_ms);
     let moment = moment.ok_or_else(|| {
         InvalidInput(format!("{name} must be an ISO 8601 date and time in UTC or with an offset"))
     })?;
-    Ok(iso(moment.as_millisecond()))
+    Ok(timestamp::json_from_ms(moment))
 }
 
 /// A string, a number or a boolean, as JSON text: what properties and `info` are made of.
@@ -115,7 +114,7 @@ pub(super) fn take(
 }
 
 /// Takes `properties` or `metadata`, key by key; the null of a key clears it, a null for all of them
-/// says nothing.
+/// is ignored.
 pub(super) fn take_properties(
     fields: &mut Fields,
     json: &Json<'_>,

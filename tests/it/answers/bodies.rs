@@ -1,4 +1,4 @@
-//! What bodies may take of the memory, whoever sends them.
+//! The memory that request bodies may take.
 
 use std::io::Write as _;
 

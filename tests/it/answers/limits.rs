@@ -1,4 +1,4 @@
-//! What a request may cost, and how addresses and methods that are none are answered.
+//! Limits of a request, and the answers to unknown addresses and methods.
 
 use super::{rejected, requests, stored};
 use crate::support::{

@@ -1,4 +1,4 @@
-//! 503: what may be better in a moment: a database that another connection holds, a disk that hangs.
+//! 503 for temporary failures: a database locked by another connection, a disk that hangs.
 
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Damage that is planted is found, and named.
+//! Planted damage is found and named.
 
 use super::{backed_up, printed, refused};
 use crate::support::Home;

@@ -1,4 +1,4 @@
-//! Backups by the clock.
+//! Scheduled backups.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Before its schema changes, a database is kept as it is.
+//! A database is backed up before its schema changes.
 
 use std::path::{Path, PathBuf};
 

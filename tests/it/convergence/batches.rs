@@ -1,4 +1,4 @@
-//! I2 and I9: in batches, each of which sees only what the directory says it must be brought.
+//! I2 and I9: batches, each of which loads only what the working set says it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 

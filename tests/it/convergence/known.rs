@@ -1,4 +1,4 @@
-//! What one directory knows, learned by another: both are equal, and stay so.
+//! A directory imported into another: both are equal, and stay so.
 
 use std::sync::Arc;
 

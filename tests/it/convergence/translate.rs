@@ -1,4 +1,4 @@
-//! From the model's words to the domain's, and back to what can be compared.
+//! Translates the model's events to the domain's, and views back to what can be compared.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A merge can be undone: what each user is afterwards.
+//! A merge can be undone: the state of each app user afterwards.
 
 use super::named::{at, in_every_order, merge, says, shown, view};
 use super::translate::id;

@@ -1,4 +1,4 @@
-//! What the senders were told, and whether the database agrees.
+//! The answers that senders got, and whether the database agrees.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;

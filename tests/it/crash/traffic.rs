@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 
 use rollcall::domain::Digest;
-use rollcall::smooch::{self, BodyLimits};
+use rollcall::smooch::{self, ParseLimits};
 use serde_json::{Value, json};
 
 use crate::support::{APP, Connection, SECRET};
@@ -50,7 +50,7 @@ pub struct Delivery {
 impl Delivery {
     pub fn new(body: &Value, users: Vec<String>) -> Self {
         let body = body.to_string();
-        let bounds = BodyLimits { depth: 64, events: 1000, latest: i64::MAX };
+        let bounds = ParseLimits { depth: 64, events: 1000, latest: i64::MAX };
         let read = smooch::parse_webhook(body.as_bytes(), &bounds).unwrap();
         let events = read.events.into_iter().map(|event| event.unwrap().stamp.digest).collect();
         Self { body, events, users }

@@ -1,4 +1,4 @@
-//! Whom a name means in a brand, in whichever order it is told.
+//! Which app user a `userId` means in a brand, in any order of events.
 
 use std::collections::BTreeSet;
 

@@ -1,12 +1,12 @@
-//! What an export tells of a directory makes the same directory elsewhere.
+//! An exported directory, imported, is the same directory.
 
 use proptest::prelude::*;
-use rollcall::smooch::{BodyLimits, export, import};
+use rollcall::smooch::{ParseLimits, export, import};
 
 use super::random::{NAMES, Step, everything, live, steps};
 use super::*;
 
-const BOUNDS: BodyLimits = BodyLimits { depth: 64, events: 1, latest: i64::MAX };
+const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 1, latest: i64::MAX };
 
 /// The lines of an export.
 fn lines(directory: &WorkingSet) -> String {

@@ -1,4 +1,4 @@
-//! Lists of one's own: what they may be, and what is said of what they may not be.
+//! Import of CSV and other lists: what is accepted, and the report of what is not.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Tables with a quote too many or too few: such a row is named, and nothing of it, or of what it runs into, is taken.
+//! CSV with a quote too many or too few: the row is named, and nothing of it or of rows that it swallows is imported.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Everything, out of one database and into another.
+//! Export of a whole database, and import into another.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What a change names.
+//! The fields that a change names.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! How a stream lives and ends: heartbeats, its longest life, readers who are deaf, and readers who are too late.
+//! Streams: heartbeats, maximum life, readers that stop reading, and readers that come too late.
 
 use rusqlite::params;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What comes after an erasure is no difference between the directory and its journal.
+//! After an erasure the directory equals its journal.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What a process that was killed has left is found, removed at the next start and by an erasure, or named.
+//! Files that a killed process left are removed by the next start and by an erasure, or named.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Whatever came in, in whatever order: after an erasure no byte of the person is left, and others lose nothing.
+//! Random events, then an erasure: no byte of the person is left, and others lose nothing.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

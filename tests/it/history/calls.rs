@@ -1,4 +1,4 @@
-//! A call to our own API is told of as it was made: in the history, by `journal show`, in the export of a person.
+//! A call to the API as history, `journal show` and the export of a person show it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The merges of a history: who became one, why, and what un-merging gives.
+//! The merges of a history: which, why, and what unmerging gives.
 
 use serde_json::{Value, json};
 

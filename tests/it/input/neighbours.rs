@@ -1,4 +1,4 @@
-//! F25: what cannot be applied does not take its neighbours down with it.
+//! F25: a job that cannot be applied does not fail the other jobs of its batch.
 
 use std::thread;
 

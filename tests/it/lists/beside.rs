@@ -1,4 +1,4 @@
-//! A large index is made anew beside everything else: webhooks are stored meanwhile, and who asks is told the truth.
+//! A large index is remade in the background: webhooks are stored meanwhile, and answers stay correct.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

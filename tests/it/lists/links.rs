@@ -1,4 +1,4 @@
-//! Where a paged answer goes on: the same in its body and in its `Link` header, and good as it is.
+//! The next page: the same URL in the body and in the `Link` header, and usable as it is.
 
 use serde_json::{Value, json};
 

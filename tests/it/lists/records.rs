@@ -1,4 +1,4 @@
-//! Records that cannot be read, or are lost, are learned again from the journal; everybody else is served on.
+//! Records that are unreadable or lost are rebuilt from the journal, while all others are served.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Databases that knew no lists.
+//! Databases from before lists.
 
 use rusqlite::Connection as Sql;
 

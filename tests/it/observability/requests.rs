@@ -1,4 +1,4 @@
-//! A request by its name: in the answer, and in every log line.
+//! The request id: in the answer, and in every log line.
 
 use std::process::Command;
 

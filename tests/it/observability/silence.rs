@@ -1,4 +1,4 @@
-//! An app from which nothing comes, and what is told of readiness.
+//! Apps that send no webhooks, and what `/readyz` shows of them.
 
 use crate::support::{APP, Home, Program, first_message, until};
 

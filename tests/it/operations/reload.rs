@@ -1,4 +1,4 @@
-//! SIGHUP: other secrets, keys and limits from one request to the next, and nothing refused meanwhile.
+//! SIGHUP: new secrets, keys and limits from one request to the next, and no request refused meanwhile.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -174,7 +174,7 @@ fn a_file_that_is_being_written_is_read_once_it_is_complete() {
     home.settings = own("one");
     home.command(&["check-config"]).output().unwrap();
     assert!(reload(&program));
-    program.wait_for_log("app two is not in the settings any more");
+    program.wait_for_log("app two was removed from the settings");
     program.stop();
 }
 

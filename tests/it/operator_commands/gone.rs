@@ -1,4 +1,4 @@
-//! Entries and bodies that are not there, or not any more: each command says so, and does not end well.
+//! Entries and bodies that do not exist, or no longer: each command says so and exits with an error.
 
 use serde_json::{Value, json};
 

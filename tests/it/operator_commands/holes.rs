@@ -1,4 +1,4 @@
-//! A journal that has lost something: every command that looks says what, and the directory is made no poorer by it.
+//! A journal with holes: every command that checks names them, and no record is lost by them.
 
 use serde_json::{Value, json};
 

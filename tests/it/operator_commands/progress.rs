@@ -1,4 +1,4 @@
-//! How far long work is: on stderr, in whole numbers, and never between the data.
+//! Progress of long commands: on stderr, in whole numbers, and never between the data.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! `rollcall quarantine`: bodies that another limit kept out, used after all.
+//! `rollcall quarantine`: retry of bodies that a limit had refused.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `rollcall rebuild`: the journal folded into a fresh directory, and compared with the live one.
+//! `rollcall rebuild`: the journal replayed into a fresh directory, and compared with the live one.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

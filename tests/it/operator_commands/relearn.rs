@@ -1,4 +1,4 @@
-//! After an upgrade the journal is learned again where the rules say something else now.
+//! After an upgrade with newer rules the directory is rebuilt in the background.
 
 use std::path::Path;
 

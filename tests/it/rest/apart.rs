@@ -1,4 +1,4 @@
-//! What a call says of somebody with several `_id`s, once these are merged the other way round, or taken apart.
+//! Answers about an app user with several `_id`s, after these are merged the other way round or unmerged.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What is removed stays removed: app users, and what is known of the person.
+//! A removed app user stays removed, and so do personal data.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! An answer that was kept is shown again only to who may still see it.
+//! A stored answer is repeated only to a caller that may still see it.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What is left of an app user whose profile, or personal information, was deleted: nothing that says who they are.
+//! An app user whose profile or personal information was deleted: nothing left identifies the person.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Asking twice without harm, and changing only what one has seen.
+//! Idempotency keys and conditional changes.
 
 use std::sync::Barrier;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Who may call what: every endpoint, asked by everybody.
+//! Every endpoint, with every kind of credential.
 
 use serde_json::Value;
 

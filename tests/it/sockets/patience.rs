@@ -1,4 +1,4 @@
-//! F29, F31: how long, how much and how many.
+//! F29, F31: limits of time, size and number.
 
 use std::io::{ErrorKind, Read as _};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Whoever is merged brings along what it has.
+//! A merged app user brings its data along.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Whoever is carried was seen, whatever happened.
+//! Every app user in a webhook counts as seen, whatever the trigger.
 
 use serde_json::{Value, json};
 

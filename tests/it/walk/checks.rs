@@ -1,4 +1,4 @@
-//! What must be so after each step, and at the end.
+//! The checks after each step, and at the end.
 
 use super::Walk;
 use super::steps::Step;

@@ -1,4 +1,4 @@
-//! What happens to the disk and the files.
+//! Faults of the disk and the files.
 
 use std::process::Command;
 

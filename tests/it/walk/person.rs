@@ -1,4 +1,4 @@
-//! Somebody who is erased: put wherever a person can be, and then looked for.
+//! The person who is erased: planted in every possible place, and searched for afterwards.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What an operator does.
+//! The steps of an operator.
 
 use std::sync::mpsc::Receiver;
 

@@ -1,14 +1,14 @@
-//! What v1 and v1.1 answer besides app users.
+//! Answers of v1 and v1.1 besides app users.
 
 use crate::domain::View;
-use crate::smooch::json::Json;
-use crate::smooch::rest::answers::{Members, members};
+use crate::smooch::json::{Json, ObjectWriter};
+use crate::smooch::rest::client_members::client_members;
 use crate::smooch::v1::write_client;
 
 /// Clients of these platforms are devices; every other platform is a channel.
 const DEVICES: [&str; 5] = ["ios", "android", "web", "other", "sdk"];
 
-/// By what a person is known on a channel, as Smooch's pages name it.
+/// Identifiers of a person on a channel, as Smooch's pages name them.
 const ENTITIES: [&str; 6] = ["phoneNumber", "userId", "address", "username", "chatId", "integrationId"];
 
 /// The channels where the entity, which is the client's `externalId`, has another word than `userId`. Smooch's
@@ -24,7 +24,7 @@ const WORDS: [(&str, &str); 8] = [
     ("telegram", "chatId"),
 ];
 
-/// What the entity of a channel is called.
+/// The identifier of a channel.
 fn word(platform: &str) -> &'static str {
     WORDS.iter().find(|(known, _)| *known == platform).map_or("userId", |(_, word)| word)
 }
@@ -33,23 +33,22 @@ fn word(platform: &str) -> &'static str {
 /// has no such client.
 pub fn device_text(view: &View, id: &str) -> Option<String> {
     let (id, client) = view.client(&id.into())?;
-    let mut out = "{\"device\":".to_owned();
-    write_client(id, client, &mut out);
-    out.push('}');
-    Some(out)
+    let mut answer = ObjectWriter::new();
+    write_client(id, client, answer.key("device"));
+    Some(answer.end())
 }
 
 /// GET `…/channels`: `{"channels":[{"type",…}]}`, one for each client that is no device, in the order
 /// of the clients. The client's `externalId` is given along under the word that the channel has for it, and
-/// whatever else the client itself, its `info` or its `raw` tells of the person's name on the channel.
+/// so are the other identifiers in the client itself, its `info` or its `raw`.
 pub fn channels(view: &View) -> String {
     let channels = view.clients.values().filter_map(|client| {
-        let client = members(&client.rest);
+        let client = client_members(&client.rest);
         let platform = client.get("platform").filter(|platform| {
             platform.str().is_some_and(|platform| !platform.is_empty() && !DEVICES.contains(&platform))
         })?;
-        let mut channel = Members::new();
-        channel.put("type", platform);
+        let mut channel = ObjectWriter::new();
+        channel.json("type", platform);
         let word = platform.str().map(word);
         let places = [Some(&client), client.get("info"), client.get("raw")];
         for key in ENTITIES {
@@ -59,10 +58,12 @@ pub fn channels(view: &View) -> String {
             let told = entity.into_iter().chain(told);
             let mut told = told.filter(|told| matches!(told, Json::String(_) | Json::Number(_)));
             if let Some(told) = told.next() {
-                channel.put(key, told);
+                channel.json(key, told);
             }
         }
         Some(channel.end())
     });
-    format!("{{\"channels\":[{}]}}", channels.collect::<Vec<_>>().join(","))
+    let mut answer = ObjectWriter::new();
+    answer.array("channels", channels, |channel, out| out.push_str(&channel));
+    answer.end()
 }

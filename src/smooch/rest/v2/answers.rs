@@ -1,14 +1,13 @@
-//! What v2 answers. Its generated clients check what they are sent: words outside an enumeration,
-//! empty strings in a profile and values of another type make them fail, so none of these is sent.
+//! Answers of v2. Its generated clients fail on words outside an enumeration, empty strings in a profile and values
+//! of another type, so none of these is sent.
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Client, ClientId, Field, View};
-use crate::smooch::iso;
-use crate::smooch::json::{Json, with_buffer, write_string};
-use crate::smooch::rest::answers::{Members, members};
+use crate::domain::{Client, ClientId, Field, View, timestamp};
+use crate::smooch::json::{Json, ObjectWriter};
+use crate::smooch::rest::client_members::client_members;
 
-/// What a client can be in v2.
+/// Types of a client in v2.
 const CLIENT_TYPES: [&str; 17] = [
     "apple",
     "gbm",
@@ -32,7 +31,7 @@ const CLIENT_TYPES: [&str; 17] = [
 /// The type of a client that is a device.
 const SDK: &str = "sdk";
 
-/// What a device can be in v2.
+/// Types of a device in v2.
 const DEVICE_TYPES: [&str; 3] = ["android", "ios", "web"];
 
 /// How a value is recognised as one of a type: by the character its JSON text begins with.
@@ -53,12 +52,12 @@ const TYPES: [(&str, &[char]); 8] = [
     ("profile.locale", STRING),
 ];
 
-/// A user: `id`, `externalId`, `signedUpAt`, `profile`, `metadata`, and what else v2 told of it.
+/// A user: `id`, `externalId`, `signedUpAt`, `profile`, `metadata`, and its other members in v2.
 /// `profile` and `metadata` are always there; nothing is null, no string of the profile is empty.
 /// What only v1 has is left out.
 pub fn user(view: &View) -> String {
-    let [mut user, mut profile, mut metadata] = [Members::new(), Members::new(), Members::new()];
-    user.text("id", &quoted(view.id.as_str()));
+    let [mut user, mut profile, mut metadata] = std::array::from_fn(|_| ObjectWriter::new());
+    user.string("id", view.id.as_str());
     for (field, value) in &view.fields {
         let (part, name) = match field {
             Field::UserId => (&mut user, "externalId"),
@@ -81,21 +80,21 @@ pub fn user(view: &View) -> String {
         };
         let empty = &**value == "\"\"" && !matches!(field, Field::Property(_));
         if !empty && kind.is_none_or(|kind| value.starts_with(kind)) {
-            part.text(name, value);
+            part.raw(name, value);
         }
     }
-    user.text("profile", &profile.end());
-    user.text("metadata", &metadata.end());
+    user.raw("profile", &profile.end());
+    user.raw("metadata", &metadata.end());
     user.end()
 }
 
 /// The clients of a user, in the order of their ids, each with its id. What v2 has no type for is
 /// left out, such as v1's `frontendEmail`. v1 calls one thing what is two in v2: each of [`devices`] is a client of
-/// type `sdk` too, unless Smooch told of that client itself.
+/// type `sdk` too, unless Smooch reported that client itself.
 pub fn clients(view: &View) -> Vec<(String, String)> {
     let mut shown = BTreeMap::new();
     for (id, client) in &view.clients {
-        let told = members(&client.rest);
+        let told = client_members(&client.rest);
         if let Some(kind) = of_type(&told, &CLIENT_TYPES) {
             // What v1.1 calls `_id`; its `id` is another.
             let id = own(&told, "_id").unwrap_or(id.as_str());
@@ -105,7 +104,7 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
     // Several devices may be of one client, which is active if any of them is.
     let devices = |active: bool| view.clients.iter().filter(move |(_, client)| client.active == active);
     for (guid, client) in devices(true).chain(devices(false)) {
-        let told = members(&client.rest);
+        let told = client_members(&client.rest);
         if of_type(&told, &DEVICE_TYPES).is_some() {
             let id = client_id(guid, &told).to_owned();
             let text = || one(&id, &Json::String(SDK.into()), client, &told);
@@ -116,47 +115,47 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
 }
 
 fn one(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
-    let mut out = Members::new();
-    out.text("id", &quoted(id));
-    out.put("type", kind);
-    out.text("status", &quoted(status(client, told, &["active", "blocked", "inactive", "pending"])));
+    let mut out = ObjectWriter::new();
+    out.string("id", id);
+    out.json("type", kind);
+    out.string("status", status(client, told, &["active", "blocked", "inactive", "pending"]));
     let texts = ["integrationId", "externalId", "lastSeen", "linkedAt", "displayName", "avatarUrl"];
     copy(&mut out, told, &texts, STRING);
     copy(&mut out, told, &["info", "raw"], OBJECT);
     out.end()
 }
 
-/// The id of the client that a device is: as Smooch told it, which v1.1 calls `_id`, else what it told of the device,
-/// else the id that both have in v1.
+/// The id of a device's client: as Smooch reported it, which v1.1 calls `_id`, else the device's own id, else the
+/// id that both have in v1.
 fn client_id<'a>(guid: &'a ClientId, told: &'a Json<'_>) -> &'a str {
     // An import, or a record of which the journal has no more, may still say `clientId`.
     ["clientId", "_id", "deviceId"].into_iter().find_map(|key| own(told, key)).unwrap_or(guid.as_str())
 }
 
-/// An id that a client has beside the one it is kept under.
+/// An id of a client beside its key.
 fn own<'a>(told: &'a Json<'_>, key: &str) -> Option<&'a str> {
     told.get(key).and_then(Json::str).filter(|id| !id.is_empty())
 }
 
 /// The devices of a user, in the order of their ids, each with its id. `guid` is the id the device
-/// goes by in v1; `id` is that as well, unless Smooch told another. `clientId` is one of [`clients`]. `lastSeen` is the
+/// has in v1; `id` is the same, unless Smooch reported another. `clientId` is one of [`clients`]. `lastSeen` is the
 /// user's where the device has none.
 pub fn devices(view: &View) -> Vec<(String, String)> {
     view.clients.iter().filter_map(|(id, client)| device(view, id, client)).collect()
 }
 
 fn device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, String)> {
-    let told = members(&client.rest);
+    let told = client_members(&client.rest);
     let id = own(&told, "deviceId").or_else(|| own(&told, "_id")).unwrap_or(guid.as_str()).to_owned();
-    let mut out = Members::new();
-    out.text("id", &quoted(&id));
-    out.put("type", of_type(&told, &DEVICE_TYPES)?);
-    out.text("guid", &quoted(guid.as_str()));
-    out.text("clientId", &quoted(client_id(guid, &told)));
-    out.text("status", &quoted(status(client, &told, &["active", "inactive"])));
+    let mut out = ObjectWriter::new();
+    out.string("id", &id);
+    out.json("type", of_type(&told, &DEVICE_TYPES)?);
+    out.string("guid", guid.as_str());
+    out.string("clientId", client_id(guid, &told));
+    out.string("status", status(client, &told, &["active", "inactive"]));
     match told.get("lastSeen") {
-        Some(seen @ Json::String(_)) => out.put("lastSeen", seen),
-        _ => out.text("lastSeen", &iso(view.last_seen.unwrap_or_default() / 1000)),
+        Some(seen @ Json::String(_)) => out.json("lastSeen", seen),
+        _ => out.raw("lastSeen", &timestamp::json_from_ms(view.last_seen.unwrap_or_default() / 1000)),
     }
     copy(&mut out, &told, &["integrationId", "pushNotificationToken", "appVersion"], STRING);
     copy(&mut out, &told, &["info"], OBJECT);
@@ -168,23 +167,19 @@ fn of_type<'j, 'a>(told: &'j Json<'a>, types: &[&str]) -> Option<&'j Json<'a>> {
     told.get("platform").filter(|platform| platform.str().is_some_and(|platform| types.contains(&platform)))
 }
 
-/// The status that was told, if v2 has such a one and it is still so; else whether it is active.
+/// The status that Smooch reported, if v2 has it and it still holds; else by whether the client is active.
 fn status(client: &Client, told: &Json<'_>, words: &[&'static str]) -> &'static str {
     let told = told.get("status").and_then(Json::str);
     let own = words.iter().find(|word| Some(**word) == told && (**word != "active" || client.active));
     own.unwrap_or(if client.active { &"active" } else { &"inactive" })
 }
 
-/// Gives along those of a client's members that are of the type expected.
-fn copy(out: &mut Members, told: &Json<'_>, keys: &[&str], kind: &[char]) {
+/// Copies those of a client's members that are of the expected type.
+fn copy(out: &mut ObjectWriter, told: &Json<'_>, keys: &[&str], kind: &[char]) {
     for key in keys {
         let value = told.get(key).map(|value| value.canonical(str::to_owned));
         if let Some(value) = value.filter(|value| value.starts_with(kind)) {
-            out.text(key, &value);
+            out.raw(key, &value);
         }
     }
-}
-
-fn quoted(text: &str) -> String {
-    with_buffer(|out| write_string(text, out), str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! Whoever has the public app token, or a JWT of their own, takes no name over by way of a brand.
+//! The public app token, or a JWT of another app user, cannot take a `userId` over by way of a brand.
 
 use serde_json::{Value, json};
 
