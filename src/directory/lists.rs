@@ -10,12 +10,12 @@ mod filter;
 use std::collections::BTreeSet;
 
 use crate::domain::list::{Filter, Query, Sort, Span};
-use crate::domain::{AppId, SmoochId, View};
+use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::NONE;
 use crate::format::search_words::Wanted;
-use crate::store::rows::{ListIndexes, ListOrder, ListRow, Rows};
+use crate::store::rows::{ListIndexes, ListOrder, Rows};
 use crate::store::{Bounds, Counted, Epoch, Error, Listed, Page, Place, Result};
-use filter::Matcher;
+use filter::{Match, Matcher, key};
 
 /// How many moves cost what reading one row does.
 const MOVES: usize = 10;
@@ -117,9 +117,6 @@ fn usable(rows: &dyn Rows, search: bool) -> Result<ListIndexes> {
     let indexes = rows.list_indexes()?;
     Ok(ListIndexes { has_words: indexes.has_words && search, ..indexes })
 }
-
-/// A matching app user, the key that it is sorted by, and its `_id`.
-type Match = (i64, SmoochId, View);
 
 /// A page that is being read.
 struct PageRead<'c> {
@@ -249,15 +246,6 @@ impl PageRead<'_> {
         }
         self.page.next = last;
         Ok(())
-    }
-}
-
-/// What a row is sorted by.
-fn key(row: &ListRow, sort: Sort) -> i64 {
-    match sort {
-        Sort::Id => 0,
-        Sort::LastSeen => row.columns.last_seen,
-        Sort::SignedUp => row.columns.signed_up,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::{Match, key};
 use crate::directory::load::Loader;
 use crate::directory::reader::show;
 use crate::domain::list::{Filter, Query, Sort, Span};
@@ -14,6 +13,18 @@ use crate::store::rows::{IdentifierKind, ListIndexes, ListRow, Rows};
 
 /// At most so many candidates are sorted rather than walked past.
 const FEW: usize = 2000;
+
+/// A matching app user, the key that it is sorted by, and its `_id`.
+pub(super) type Match = (i64, SmoochId, View);
+
+/// What a row is sorted by.
+pub(super) fn key(row: &ListRow, sort: Sort) -> i64 {
+    match sort {
+        Sort::Id => 0,
+        Sort::LastSeen => row.columns.last_seen,
+        Sort::SignedUp => row.columns.signed_up,
+    }
+}
 
 /// Matches rows against a query.
 pub(super) struct Matcher<'c> {
