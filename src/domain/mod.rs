@@ -31,7 +31,7 @@ pub use app_version::AppVersion;
 pub use calls::{CallMade, entry_body};
 pub use client::{Client, Mention, Mentions};
 pub use fact::{Event, Fact, Observation};
-pub use field::{Field, Part};
+pub use field::{FIELDS, Field, FieldSpec, Input, Part, Shape, V2Path};
 pub use ids::{AppId, BEFORE_ALL, ClientId, Digest, SmoochId, Stamp};
 pub use merge_group::MergeGroup;
 pub use names::UnknownName;
