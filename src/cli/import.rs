@@ -21,6 +21,7 @@ use super::progress::Progress;
 use super::replay::payloads::names;
 use super::{CommandError, apps};
 use crate::config::Settings;
+use crate::domain::NAME_BYTES;
 use crate::smooch::csv::COLUMNS;
 use crate::smooch::{self, ParseLimits};
 use crate::store::explain;
@@ -256,7 +257,7 @@ fn check(
     tally: &mut ImportSummary,
 ) -> Vec<(PayloadLocation, String)> {
     let latest = crate::clock::now_micros() + settings.ingest.future_tolerance.as_micros() as i64;
-    let bounds = ParseLimits { depth: settings.limits.json_depth, events: 1, latest };
+    let bounds = ParseLimits { depth: settings.limits.json_depth, events: 1, latest, name_bytes: NAME_BYTES };
     let mut wrong = Vec::new();
     for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {
         let problem = match smooch::import::parse_line(line, &bounds) {

@@ -245,8 +245,6 @@ fn what_is_stored_is_written_as_before() {
     };
     lines.push(("event".to_owned(), String::from_utf8(entry_body(&event, Some(&call)).unwrap()).unwrap()));
     lines.push(("erased".to_owned(), serde_json::to_string(&ErasureCounts::default()).unwrap()));
-    let two = [Bytes::from_static(b"{\"trigger\":\"message\"}"), Bytes::from_static(b"{}")];
-    lines.push(("bodies".to_owned(), hex(&bodies::Packer::new().unwrap().pack(&two).unwrap())));
     let written = lines.iter().fold(String::new(), |mut all, (name, value)| {
         _ = writeln!(all, "{name} {value}");
         all

@@ -5,7 +5,7 @@ mod answers;
 pub use answers::{clients, devices, user};
 
 use super::read_only::{self, Member};
-use super::validate::{self, ID, given, object, required};
+use super::validate::{self, given, object, required};
 use super::{CreateRequest, InvalidInput, UpdateRequest};
 use crate::domain::command::{Fields, Fixed};
 use crate::domain::{FIELDS, Field, Input, V2Path};
@@ -30,7 +30,7 @@ fn read_only_members() -> impl Iterator<Item = Member> {
 /// `zendeskId` or `authenticated` is given, which Smooch alone sets.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
-    let user_id = validate::name("externalId", required(json, "externalId")?, ID)?;
+    let user_id = validate::identifier("externalId", required(json, "externalId")?)?;
     read_only::none_given(json, read_only_members())?;
     let mut fields = patch(json)?;
     fields.retain(|(_, value)| value.is_some());

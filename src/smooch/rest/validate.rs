@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use super::InvalidInput;
 use crate::domain::command::Fields;
-use crate::domain::{Field, FieldSpec, Input, JsonText, timestamp};
+use crate::domain::{Field, FieldSpec, Input, JsonText, NAME_BYTES, is_longer, timestamp};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
 /// How many characters a `userId` or `externalId` may have; v2's bounds.
-pub(super) const ID: RangeInclusive<usize> = 1..=1024;
+const ID: RangeInclusive<usize> = 1..=1024;
 
 /// The length of a string that must not be empty.
 pub(super) const SOME: RangeInclusive<usize> = 1..=usize::MAX;
@@ -68,6 +68,15 @@ pub(super) fn name(
         }
         _ => string(name, value, length),
     }
+}
+
+/// A `userId`, an `externalId` or the id of a device, as JSON text: a name of 1 to 1,024 characters, and of no more bytes.
+pub(super) fn identifier(key: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
+    let text = name(key, value, ID)?;
+    if is_longer(&text, NAME_BYTES) {
+        return Err(InvalidInput(format!("{key} must have at most {NAME_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 /// `true` or `false`, as JSON text.
