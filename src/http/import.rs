@@ -87,7 +87,8 @@ async fn learn(
 ) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
     let latest = received * 1000 + shared.limits.future_tolerance.as_micros() as i64;
-    let bounds = smooch::ParseLimits { depth: shared.limits.json_depth, events: 1, latest, name_bytes: NAME_BYTES };
+    let bounds =
+        smooch::ParseLimits { depth: shared.limits.json_depth, events: 1, latest, name_bytes: NAME_BYTES };
     let told = match smooch::import::parse_line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),

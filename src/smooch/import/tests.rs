@@ -2,7 +2,8 @@ use super::*;
 use crate::domain::WorkingSet;
 use crate::smooch::export;
 
-const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 1, latest: 2_000_000_000_000_000, name_bytes: 1024 };
+const BOUNDS: ParseLimits =
+    ParseLimits { depth: 64, events: 1, latest: 2_000_000_000_000_000, name_bytes: 1024 };
 
 fn problem(text: &str) -> String {
     parse_line(text.as_bytes(), &BOUNDS).unwrap_err().to_string()
