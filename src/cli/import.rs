@@ -21,6 +21,8 @@ use super::progress::Progress;
 use super::replay::payloads::names;
 use super::{CommandError, apps};
 use crate::config::Settings;
+use crate::domain::NAME_BYTES;
+use crate::smooch::csv::COLUMNS;
 use crate::smooch::{self, ParseLimits};
 use crate::store::explain;
 use chunks::{LineChunk, PayloadLocation};
@@ -32,10 +34,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause without a `Retry-After`.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The end of the help.
+fn after_help() -> String {
+    let columns: Vec<&str> = COLUMNS.iter().copied().filter(|column| *column != "aliases").collect();
+    HELP.replace("{columns}", &columns.join(", "))
+}
+
 const HELP: &str = "\
 Imports the output of `rollcall export`; app users as GET shows them, one JSON object a line; and CSV with a \
-header of the columns _id, userId, givenName, surname, email, signedUpAt, conversationStarted, \
-credentialRequired, firstSeen, lastSeen, properties, clients, brandId and properties.KEY, any of them. Rows other \
+header of the columns {columns} and properties.KEY, any of them. Rows other \
 than exports only add data: with an _id they count as reported by Smooch when the app user was last seen (lastSeen, \
 else the latest of its clients, else before everything else); without one they create the app user of a userId, as \
 POST /v1/appusers does.
@@ -51,7 +58,7 @@ Examples:
 
 /// The arguments of `rollcall import`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = HELP)]
+#[command(after_help = after_help())]
 pub struct ImportArgs {
     /// Files to import, or - for stdin
     #[arg(required = true, value_name = "FILE")]
@@ -250,7 +257,7 @@ fn check(
     tally: &mut ImportSummary,
 ) -> Vec<(PayloadLocation, String)> {
     let latest = crate::clock::now_micros() + settings.ingest.future_tolerance.as_micros() as i64;
-    let bounds = ParseLimits { depth: settings.limits.json_depth, events: 1, latest };
+    let bounds = ParseLimits { depth: settings.limits.json_depth, events: 1, latest, name_bytes: NAME_BYTES };
     let mut wrong = Vec::new();
     for (line, place) in piece.lines.split(|byte| *byte == b'\n').zip(&piece.places) {
         let problem = match smooch::import::parse_line(line, &bounds) {

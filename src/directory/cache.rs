@@ -76,7 +76,9 @@ impl Cache {
 /// About the memory a record takes. Nothing that somebody else can make long is left out.
 fn about_bytes(record: &Record) -> usize {
     let field = |field: &Field| match field {
-        Field::Other(name) | Field::Property(name) => name.len(),
+        Field::Other(name) | Field::OtherV2(name) | Field::OtherProfile(name) | Field::Property(name) => {
+            name.len()
+        }
         _ => 0,
     };
     let (said, ours) = (&record.smooch.fields, &record.overrides);

@@ -1,12 +1,6 @@
 //! Brands: a `userId` (v2's `externalId`) is unique within a brand, not within an app.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
-
-use super::field::Field;
-
-/// v2's `brandId`.
-pub static BRAND: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.brandId".into()));
 
 /// An app user's `_id` or `userId`, as a path or a body names it: an `_id` is looked for first.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::brand::BRAND;
 pub use super::brand::Name;
 use super::field::Field;
 use super::ids::{ClientId, SmoochId};
@@ -159,7 +158,7 @@ impl Action {
 
     /// Whether it moves whom it names to a brand, in which another may go by the same `userId`.
     pub fn gives_brand(&self) -> bool {
-        matches!(self, Self::Update { fields, .. } if fields.iter().any(|(field, _)| *field == *BRAND))
+        matches!(self, Self::Update { fields, .. } if fields.iter().any(|(field, _)| *field == Field::BrandId))
     }
 
     /// The `userId` it looks for, as JSON text.

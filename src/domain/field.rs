@@ -1,11 +1,12 @@
-//! The names of what an app user has.
+//! The fields of an app user. [`FIELDS`] is the one table of what a field is called, and what it may be.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::names::UnknownName;
 
@@ -39,65 +40,398 @@ impl FromStr for Part {
     }
 }
 
-/// One value of an app user. `Other` holds what only some versions have, and what nobody foresaw.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Field {
-    /// `userId`; v2 `externalId`.
-    UserId,
-    /// `givenName`.
-    GivenName,
-    /// `surname`.
-    Surname,
-    /// `email`.
-    Email,
-    /// `signedUpAt`.
-    SignedUpAt,
-    /// Any other member of an app user, by its name.
-    Other(Arc<str>),
-    /// A custom property, by its key.
-    Property(Arc<str>),
+/// Where v2 has a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum V2Path {
+    /// A member of the user.
+    User(&'static str),
+    /// A member of the user's `profile`.
+    Profile(&'static str),
 }
 
+/// What a call of our own API may set a field to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A string of at most so many characters.
+    Text(usize),
+    /// A string that is not empty and can be stored as it is.
+    Identifier,
+    /// A date and time in ISO 8601.
+    DateTime,
+    /// `true` or `false`.
+    Boolean,
+    /// No call changes it; v2 refuses a body with another value.
+    ReadOnly,
+    /// Calls ignore it.
+    Ignored,
+}
+
+/// The type that v2's generated clients expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A string.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// An array.
+    List,
+}
+
+/// The form of a field on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// A variant of its own; see [`StoredField`]. No field is added here: older programs could not read it.
+    Tag,
+    /// `Other` with this name, which is also the name in exports.
+    Name(&'static str),
+}
+
+/// A row of [`FIELDS`].
+#[derive(Debug)]
+pub struct FieldSpec {
+    /// The field.
+    pub field: Field,
+    /// The member of an app user in v1; absent if v1 does not have it.
+    pub v1: Option<&'static str>,
+    /// Where v2 has it.
+    pub v2: Option<V2Path>,
+    /// The column of a CSV table.
+    pub csv: Option<&'static str>,
+    /// Its words find the app user.
+    pub searched: bool,
+    /// It says who the person is: deleting the personal information clears it.
+    pub personal: bool,
+    /// What calls may set it to.
+    pub input: Input,
+    /// What v2's answers show of it: only values of this type.
+    pub shape: Shape,
+    /// The form on disk.
+    pub stored: Stored,
+}
+
+impl FieldSpec {
+    /// The name in exports, the change feed and histories.
+    pub const fn name(&self) -> &'static str {
+        match (self.stored, self.v1) {
+            (Stored::Name(name), _) | (Stored::Tag, Some(name)) => name,
+            (Stored::Tag, None) => "",
+        }
+    }
+
+    /// The name without what says which version has it.
+    fn plain_name(&self) -> &'static str {
+        match self.v2 {
+            Some(V2Path::User(name) | V2Path::Profile(name)) => name,
+            None => self.name(),
+        }
+    }
+}
+
+/// Declares [`Field`] and [`FIELDS`]: every member of a row must be given.
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident { $($member:ident: $value:expr,)* })*) => {
+        /// A field of an app user. Those that any code names have a variant of their own.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Field {
+            $($(#[$doc])* $variant,)*
+            /// Any other member of an app user in v1.
+            Other(Arc<str>),
+            /// Any other member of a v2 user.
+            OtherV2(Arc<str>),
+            /// Any other member of the profile of a v2 user.
+            OtherProfile(Arc<str>),
+            /// A custom property, by its key.
+            Property(Arc<str>),
+        }
+
+        #[expect(non_upper_case_globals, reason = "each is named as its variant")]
+        mod specs {
+            use super::{Field, FieldSpec, Input, Shape, Stored, V2Path};
+
+            $(pub(super) static $variant: FieldSpec =
+                FieldSpec { field: Field::$variant, $($member: $value,)* };)*
+        }
+
+        /// Every field that has a variant of its own.
+        pub static FIELDS: &[&FieldSpec] = &[$(&specs::$variant),*];
+
+        impl Field {
+            /// Its row; absent for fields that no code names.
+            pub fn spec(&self) -> Option<&'static FieldSpec> {
+                match self {
+                    $(Self::$variant => Some(&specs::$variant),)*
+                    Self::Other(_) | Self::OtherV2(_) | Self::OtherProfile(_) | Self::Property(_) => None,
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    /// `userId`; v2 `externalId`.
+    UserId {
+        v1: Some("userId"), v2: Some(V2Path::User("externalId")), csv: Some("userId"),
+        searched: true, personal: false, input: Input::ReadOnly, shape: Shape::Text, stored: Stored::Tag,
+    }
+    /// `givenName`.
+    GivenName {
+        v1: Some("givenName"), v2: Some(V2Path::Profile("givenName")), csv: Some("givenName"),
+        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: Stored::Tag,
+    }
+    /// `surname`.
+    Surname {
+        v1: Some("surname"), v2: Some(V2Path::Profile("surname")), csv: Some("surname"),
+        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: Stored::Tag,
+    }
+    /// `email`.
+    Email {
+        v1: Some("email"), v2: Some(V2Path::Profile("email")), csv: Some("email"),
+        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: Stored::Tag,
+    }
+    /// `signedUpAt`.
+    SignedUpAt {
+        v1: Some("signedUpAt"), v2: Some(V2Path::User("signedUpAt")), csv: Some("signedUpAt"),
+        searched: false, personal: false, input: Input::DateTime, shape: Shape::Text, stored: Stored::Tag,
+    }
+    /// The name of an app user without `givenName` and `surname`. Shown, and searched, only while both are unknown.
+    DisplayName {
+        v1: Some("displayName"), v2: Some(V2Path::User("displayName")), csv: None,
+        searched: true, personal: true, input: Input::Ignored, shape: Shape::Text,
+        stored: Stored::Name("displayName"),
+    }
+    /// v1's clients that are being linked. They belong to the part of the clients: a client moves from one list to the
+    /// other.
+    PendingClients {
+        v1: Some("pendingClients"), v2: None, csv: None,
+        searched: false, personal: false, input: Input::Ignored, shape: Shape::List,
+        stored: Stored::Name("pendingClients"),
+    }
+    /// v2's `profile.avatarUrl`.
+    AvatarUrl {
+        v1: None, v2: Some(V2Path::Profile("avatarUrl")), csv: None,
+        searched: false, personal: true, input: Input::Text(2048), shape: Shape::Text,
+        stored: Stored::Name("profile.avatarUrl"),
+    }
+    /// v2's `profile.locale`.
+    Locale {
+        v1: None, v2: Some(V2Path::Profile("locale")), csv: None,
+        searched: false, personal: false, input: Input::Text(64), shape: Shape::Text,
+        stored: Stored::Name("profile.locale"),
+    }
+    /// v2's `toBeRetained`.
+    ToBeRetained {
+        v1: None, v2: Some(V2Path::User("toBeRetained")), csv: None,
+        searched: false, personal: false, input: Input::Boolean, shape: Shape::Boolean,
+        stored: Stored::Name("v2.toBeRetained"),
+    }
+    /// v2's `brandId`: a `userId` is unique within a brand.
+    BrandId {
+        v1: None, v2: Some(V2Path::User("brandId")), csv: Some("brandId"),
+        searched: false, personal: false, input: Input::Identifier, shape: Shape::Text,
+        stored: Stored::Name("v2.brandId"),
+    }
+    /// v2's `identities`.
+    Identities {
+        v1: None, v2: Some(V2Path::User("identities")), csv: None,
+        searched: false, personal: true, input: Input::ReadOnly, shape: Shape::List,
+        stored: Stored::Name("v2.identities"),
+    }
+    /// v2's `zendeskId`.
+    ZendeskId {
+        v1: None, v2: Some(V2Path::User("zendeskId")), csv: None,
+        searched: false, personal: false, input: Input::ReadOnly, shape: Shape::Text,
+        stored: Stored::Name("v2.zendeskId"),
+    }
+    /// v2's `authenticated`.
+    Authenticated {
+        v1: None, v2: Some(V2Path::User("authenticated")), csv: None,
+        searched: false, personal: false, input: Input::ReadOnly, shape: Shape::Boolean,
+        stored: Stored::Name("v2.authenticated"),
+    }
+}
+
+/// Before the name of a member of a v2 user, where names of all versions stand together.
+const V2: &str = "v2.";
+/// Before the name of a member of a v2 profile.
+const PROFILE: &str = "profile.";
+
+/// Members without a variant that say nothing of the person, whichever version has them.
+const IMPERSONAL: [&str; 2] = ["hasPaymentInfo", "localeOrigin"];
+
 impl Field {
-    /// What v1 calls the clients that are being linked. They belong to the picture of the clients: who is linked
-    /// moves from the one list to the other.
-    pub const PENDING_CLIENTS: &'static str = "pendingClients";
+    /// The field with a name of an export, which is also a member of an app user in v1.
+    pub fn from_name(name: &str) -> Self {
+        let tagged = FIELDS.iter().find(|spec| spec.stored == Stored::Tag && spec.name() == name);
+        tagged.map_or_else(|| Self::from_stored_name(name), |spec| spec.field.clone())
+    }
 
-    /// By what name somebody without a name goes. It is shown, and found, for as long as no name is known.
-    pub const DISPLAY_NAME: &'static str = "displayName";
+    /// The field of a member of a v2 user.
+    pub fn from_v2(name: &str) -> Self {
+        let known = FIELDS.iter().find(|spec| matches!(spec.v2, Some(V2Path::User(known)) if known == name));
+        known.map_or_else(|| Self::OtherV2(name.into()), |spec| spec.field.clone())
+    }
 
-    /// Whether it is [`Field::DISPLAY_NAME`].
-    pub fn is_display_name(&self) -> bool {
-        matches!(self, Self::Other(name) if **name == *Self::DISPLAY_NAME)
+    /// The field of a member of a v2 user's profile.
+    pub fn from_v2_profile(name: &str) -> Self {
+        let known =
+            FIELDS.iter().find(|spec| matches!(spec.v2, Some(V2Path::Profile(known)) if known == name));
+        known.map_or_else(|| Self::OtherProfile(name.into()), |spec| spec.field.clone())
+    }
+
+    /// The field of a CSV column.
+    pub fn from_csv(column: &str) -> Option<Self> {
+        FIELDS.iter().find(|spec| spec.csv == Some(column)).map(|spec| spec.field.clone())
+    }
+
+    fn from_stored_name(name: &str) -> Self {
+        if let Some(spec) =
+            FIELDS.iter().find(|spec| matches!(spec.stored, Stored::Name(known) if known == name))
+        {
+            return spec.field.clone();
+        }
+        match (name.strip_prefix(V2), name.strip_prefix(PROFILE)) {
+            (Some(name), _) => Self::OtherV2(name.into()),
+            (_, Some(name)) => Self::OtherProfile(name.into()),
+            _ => Self::Other(name.into()),
+        }
+    }
+
+    /// The name in exports, the change feed and histories.
+    pub fn name(&self) -> Cow<'_, str> {
+        match (self, self.name_parts()) {
+            (Self::Property(key), _) => Cow::Owned(["properties.", key].concat()),
+            (_, ("", name)) => Cow::Borrowed(name),
+            (_, (prefix, name)) => Cow::Owned([prefix, name].concat()),
+        }
+    }
+
+    /// The name, as a prefix and the rest; of a property its key.
+    fn name_parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Other(name) | Self::Property(name) => ("", name),
+            Self::OtherV2(name) => (V2, name),
+            Self::OtherProfile(name) => (PROFILE, name),
+            known => ("", known.spec().map_or("", FieldSpec::name)),
+        }
+    }
+
+    /// Whether v1 has it.
+    pub fn is_in_v1(&self) -> bool {
+        match self {
+            Self::Other(_) | Self::Property(_) => true,
+            Self::OtherV2(_) | Self::OtherProfile(_) => false,
+            known => known.spec().is_some_and(|spec| spec.v1.is_some()),
+        }
+    }
+
+    /// Whether v1 has the member with this name of the change feed or a history.
+    pub fn is_name_in_v1(name: &str) -> bool {
+        !name.starts_with(V2) && !name.starts_with(PROFILE)
+    }
+
+    /// Whether it says who the person is. An unknown member may say anything.
+    pub fn is_personal(&self) -> bool {
+        match self {
+            Self::Property(_) => true,
+            Self::Other(name) | Self::OtherV2(name) | Self::OtherProfile(name) => {
+                let named = FIELDS.iter().filter(|spec| spec.stored != Stored::Tag && !spec.personal);
+                !IMPERSONAL.contains(&&**name)
+                    && !named.map(|spec| spec.plain_name()).any(|known| known == &**name)
+            }
+            known => known.spec().is_some_and(|spec| spec.personal),
+        }
+    }
+
+    /// Whether it is stored as a variant of its own.
+    pub fn is_tagged(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.stored == Stored::Tag)
     }
 
     /// The part it belongs to, if it belongs to one.
     pub fn part(&self) -> Option<Part> {
         match self {
             Self::Property(_) => Some(Part::Properties),
-            Self::Other(name) if **name == *Self::PENDING_CLIENTS => Some(Part::Clients),
+            Self::PendingClients => Some(Part::Clients),
             _ => None,
         }
     }
-}
 
-impl Field {
-    /// Its name, as the answers use it.
-    pub fn name(&self) -> Cow<'_, str> {
-        Cow::Borrowed(match self {
-            Self::UserId => "userId",
-            Self::GivenName => "givenName",
-            Self::Surname => "surname",
-            Self::Email => "email",
-            Self::SignedUpAt => "signedUpAt",
-            Self::Other(name) => name,
-            Self::Property(key) => return Cow::Owned(["properties.", key].concat()),
-        })
+    /// Its place in the order of fields: the tagged ones, the named ones by name, the properties by key.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::UserId => 0,
+            Self::GivenName => 1,
+            Self::Surname => 2,
+            Self::Email => 3,
+            Self::SignedUpAt => 4,
+            Self::Property(_) => 6,
+            _ => 5,
+        }
     }
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())
+    }
+}
+
+impl Ord for Field {
+    /// The order of the stored form: records and answers are written in it.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank()).then_with(|| match (self.name_parts(), other.name_parts()) {
+            (("", one), ("", two)) => one.cmp(two),
+            ((before, one), (other, two)) => {
+                before.bytes().chain(one.bytes()).cmp(other.bytes().chain(two.bytes()))
+            }
+        })
+    }
+}
+
+impl PartialOrd for Field {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A field as it is stored. Postcard writes the number of the variant: none is added, removed or moved.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Field")]
+enum StoredField<'a> {
+    UserId,
+    GivenName,
+    Surname,
+    Email,
+    SignedUpAt,
+    Other(#[serde(borrow)] Cow<'a, str>),
+    Property(#[serde(borrow)] Cow<'a, str>),
+}
+
+impl Serialize for Field {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stored = match self {
+            Self::UserId => StoredField::UserId,
+            Self::GivenName => StoredField::GivenName,
+            Self::Surname => StoredField::Surname,
+            Self::Email => StoredField::Email,
+            Self::SignedUpAt => StoredField::SignedUpAt,
+            Self::Property(key) => StoredField::Property(Cow::Borrowed(key)),
+            named => StoredField::Other(named.name()),
+        };
+        stored.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match StoredField::deserialize(deserializer)? {
+            StoredField::UserId => Self::UserId,
+            StoredField::GivenName => Self::GivenName,
+            StoredField::Surname => Self::Surname,
+            StoredField::Email => Self::Email,
+            StoredField::SignedUpAt => Self::SignedUpAt,
+            StoredField::Other(name) => Self::from_stored_name(&name),
+            StoredField::Property(key) => Self::Property(key.as_ref().into()),
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::brand::{BRAND, brand};
+use super::brand::brand;
 use super::client::{Client, Mention, Mentions};
 use super::field::{Field, Part};
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
@@ -343,7 +343,7 @@ impl Record {
 impl Record {
     /// What is said of its brand: by our own API, else by Smooch.
     pub(super) fn brand(&self) -> Option<Cow<'_, str>> {
-        let text = match self.overrides.get(&*BRAND) {
+        let text = match self.overrides.get(&Field::BrandId) {
             Some(set) => set.value.value.as_ref(),
             None => self.smooch_brand(),
         };
@@ -357,7 +357,7 @@ impl Record {
 
     /// What Smooch says of its brand, as JSON text.
     pub(super) fn smooch_brand(&self) -> Option<&JsonText> {
-        self.smooch.fields.get(&*BRAND).and_then(|said| said.value.as_ref())
+        self.smooch.fields.get(&Field::BrandId).and_then(|said| said.value.as_ref())
     }
 
     /// Whether Smooch says something else of its brand than `value`: only then can that be news.

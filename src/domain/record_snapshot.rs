@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::brand::{BRAND, brand};
+use super::brand::brand;
 use super::client::{Client, Mention};
 use super::field::{Field, Part};
 use super::ids::{ClientId, SmoochId, Stamp};
@@ -92,7 +92,7 @@ impl RecordSnapshot {
     /// What Smooch said of its brand, as JSON text, if it said anything.
     pub fn told_brand(&self) -> Option<Option<&JsonText>> {
         self.assertions().find_map(|(_, word)| match word {
-            Assertion::Field(field, text) if *field == *BRAND => Some(text.as_ref()),
+            Assertion::Field(field, text) if *field == Field::BrandId => Some(text.as_ref()),
             _ => None,
         })
     }
@@ -100,7 +100,7 @@ impl RecordSnapshot {
     /// The brand for which a rollcall made it.
     pub fn created_in_brand(&self) -> Option<Cow<'_, str>> {
         let set = self.assertions().find_map(|(_, word)| match word {
-            Assertion::Set(field, text, _) if *field == *BRAND => Some(text.as_ref()),
+            Assertion::Set(field, text, _) if *field == Field::BrandId => Some(text.as_ref()),
             _ => None,
         });
         set.flatten().and_then(|text| brand(text))

@@ -2,30 +2,30 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::Client;
-use super::field::Field;
+use super::field::{FIELDS, Field};
 use super::ids::SmoochId;
 use super::json_members::JsonMembers;
 use super::merge_group::MergeGroup;
 use super::record::Record;
-use super::search_words::split_words;
+use super::search_words::{split_long_words, split_words};
 use super::timestamp;
 use super::value::JsonText;
 use super::view::{View, clients, value};
 
-/// The texts that are searched for by their words.
-const SEARCHED: [Field; 4] = [Field::GivenName, Field::Surname, Field::Email, Field::UserId];
+/// The most words of an app user that are searched.
+const WORDS: usize = 1000;
 
-/// What somebody is searched for by who has no name.
-static DISPLAY_NAME: LazyLock<Field> = LazyLock::new(|| Field::Other(Field::DISPLAY_NAME.into()));
-
-/// v2's `identities`.
-static IDENTITIES: LazyLock<Field> = LazyLock::new(|| Field::Other("v2.identities".into()));
+/// The fields whose words find an app user, names first.
+fn searched_fields() -> impl Iterator<Item = &'static Field> {
+    let searched = || FIELDS.iter().filter(|spec| spec.searched).map(|spec| &spec.field);
+    let names = searched().filter(|field| **field != Field::UserId);
+    names.chain(searched().filter(|field| **field == Field::UserId))
+}
 
 /// What an app user is sorted and filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +78,20 @@ impl SortKeys {
 }
 
 impl SearchTerms {
-    /// Of everybody in a group.
+    /// Of everybody in a group: the first [`WORDS`] words of its texts.
     pub fn of(group: &MergeGroup<'_>) -> Self {
+        Self::with_words(group, split_words, WORDS)
+    }
+
+    /// The same as programs wrote it that took any number of words, of any length.
+    pub fn unbounded(group: &MergeGroup<'_>) -> Self {
+        Self::with_words(group, split_long_words, usize::MAX)
+    }
+
+    fn with_words(group: &MergeGroup<'_>, split: fn(&str) -> Vec<String>, most: usize) -> Self {
         let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
-        let other = (!has_name).then_some(&*DISPLAY_NAME);
-        let texts = SEARCHED.iter().chain(other).filter_map(|field| value(group, field));
+        let searched = searched_fields().filter(|field| !has_name || **field != Field::DisplayName);
+        let texts = searched.filter_map(|field| value(group, field));
         // A name that is no text is searched for by what it looks like.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
@@ -93,11 +102,11 @@ impl SearchTerms {
             app_versions.extend(app_version.map(Cow::into_owned));
         }
         Self {
-            words: texts.flat_map(|text| split_words(&text)).collect(),
+            words: texts.flat_map(|text| split(&text)).take(most).collect(),
             email: value(group, &Field::Email).cloned(),
             platforms,
             app_versions,
-            identity_emails: value(group, &IDENTITIES).map(|text| emails(text)).unwrap_or_default(),
+            identity_emails: value(group, &Field::Identities).map(|text| emails(text)).unwrap_or_default(),
         }
     }
 
@@ -114,7 +123,7 @@ impl SearchTerms {
             was == is || ClientTraits::among(was) == ClientTraits::among(is)
         };
         let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
-        let fields = SEARCHED.iter().chain([&*DISPLAY_NAME, &Field::SignedUpAt, &*IDENTITIES]).all(same);
+        let fields = searched_fields().chain([&Field::SignedUpAt, &Field::Identities]).all(same);
         before.is_plain() && now.is_plain() && fields && clients()
     }
 }
@@ -182,7 +191,7 @@ impl View {
 
     /// Whether it has this e-mail address among its identities, whatever the case of its letters.
     pub fn has_identity_email(&self, email: &str) -> bool {
-        let (identities, email) = (self.get(&IDENTITIES), email.to_lowercase());
+        let (identities, email) = (self.get(&Field::Identities), email.to_lowercase());
         identities.is_some_and(|text| emails(text).iter().any(|known| known.to_lowercase() == email))
     }
 }

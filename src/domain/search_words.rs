@@ -2,9 +2,23 @@
 
 use unicode_normalization::UnicodeNormalization as _;
 
+/// The most bytes of a word that count.
+const WORD_BYTES: usize = 255;
+
+/// The words of a text as far as they count: each up to its 255th byte, and no part of a character.
+pub fn split_words(text: &str) -> Vec<String> {
+    let mut words = split_long_words(text);
+    for word in words.iter_mut().filter(|word| word.len() > WORD_BYTES) {
+        let ends = word.char_indices().map(|(at, letter)| at + letter.len_utf8());
+        let end = ends.take_while(|end| *end <= WORD_BYTES).last().unwrap_or(0);
+        word.truncate(end);
+    }
+    words
+}
+
 /// The words of a text: runs of letters and digits in lower case, without accents. Searched for by how they
 /// begin, so "Zoë" is found by "zoe" and by "ZO", and an e-mail address by any of its parts.
-pub fn split_words(text: &str) -> Vec<String> {
+pub(super) fn split_long_words(text: &str) -> Vec<String> {
     if text.is_ascii() {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         return words.map(str::to_ascii_lowercase).collect();
@@ -27,7 +41,7 @@ fn is_mark(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::split_words;
+    use super::{split_long_words, split_words};
 
     #[test]
     fn words_are_letters_and_digits_in_lower_case_without_accents() {
@@ -47,5 +61,20 @@ mod tests {
         ] {
             assert_eq!(split_words(text), expected.split_whitespace().collect::<Vec<_>>(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_counts_up_to_its_255th_byte() {
+        let long = |letter: char, letters: usize| std::iter::repeat_n(letter, letters).collect::<String>();
+        for (text, expected) in [
+            (long('a', 255), long('a', 255)),
+            (long('a', 256), long('a', 255)),
+            (long('ß', 127) + "a", long('ß', 127) + "a"),
+            (long('ß', 127) + "aß", long('ß', 127) + "a"),
+            (long('ß', 128), long('ß', 127)),
+        ] {
+            assert_eq!(split_words(&text), [expected], "{text}");
+        }
+        assert_eq!(split_long_words(&long('a', 256)), [long('a', 256)]);
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::brand::{BRAND, Name, brand};
+use super::brand::{Name, brand};
 use super::client::Client;
 use super::field::Field;
 use super::ids::{ClientId, SmoochId};
@@ -142,7 +142,7 @@ fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
         keys.into_iter().filter_map(shown).collect::<BTreeMap<_, _>>()
     };
     if [Field::GivenName, Field::Surname].iter().any(|name| fields.contains_key(name)) {
-        fields.retain(|field, _| !field.is_display_name());
+        fields.retain(|field, _| !matches!(field, Field::DisplayName));
     }
     fields
 }
@@ -205,7 +205,7 @@ fn ours<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Overr
 impl View {
     /// The brand it is shown in, if it is shown in one.
     pub fn brand(&self) -> Option<Cow<'_, str>> {
-        self.get(&BRAND).and_then(|text| brand(text))
+        self.get(&Field::BrandId).and_then(|text| brand(text))
     }
 }
 
@@ -313,7 +313,7 @@ impl Change {
         let has_name = [was, is]
             .map(|layer| [Field::GivenName, Field::Surname].iter().any(|name| said(layer, name).is_some()));
         let shown = |layer: &SmoochState, has_name: bool, field: &Field| {
-            said(layer, field).filter(|_| !(has_name && field.is_display_name()))
+            said(layer, field).filter(|_| !(has_name && matches!(field, Field::DisplayName)))
         };
         let gone = was.fields.keys().filter(|field| !is.fields.contains_key(field));
         let differing = is

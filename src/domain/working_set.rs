@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::brand::BRAND;
 use super::fact::{Event, Fact, Observation};
 use super::field::{Field, Part};
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
@@ -270,7 +269,7 @@ impl WorkingSet {
         let mut new: Vec<JsonText> =
             user_ids.filter(|text| !record.user_ids().contains(text)).cloned().collect();
         let news = |field: &Field, value: &Option<JsonText>| {
-            *field == *BRAND && record.is_brand_news(value.as_ref())
+            *field == Field::BrandId && record.is_brand_news(value.as_ref())
         };
         let of_brand = seen.fields.iter().any(|(field, value)| news(field, value));
         let brand = of_brand.then(|| record.smooch_brand().cloned());

@@ -45,6 +45,19 @@ impl Columns {
         Self { words, ..Self::moments(&group) }
     }
 
+    /// Whether stored columns are those of a record. Programs before words were bounded stored more of them.
+    pub fn are_those_of(&self, directory: &WorkingSet, key: &RecordKey, entry: &LoadedRecord) -> bool {
+        let expected = Self::of(directory, key, entry);
+        if expected == *self {
+            return true;
+        }
+        let group = directory.group(&key.0, &key.1).filter(|_| expected.listed);
+        group.is_some_and(|group| {
+            let words = Some(search_words::row(&key.0, &SearchTerms::unbounded(&group)));
+            *self == Self { words, ..expected }
+        })
+    }
+
     fn moments(group: &MergeGroup<'_>) -> Self {
         let SortKeys { last_seen, signed_up, identified, started } = SortKeys::of(group);
         let flag = |set: bool, flag: i64| if set { flag } else { 0 };

@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::api_request::{ApiRequest, UserRepresentation, no_user};
 use super::error::{ApiError, json};
 use crate::domain::command::{Action, Authority};
-use crate::domain::timestamp;
+use crate::domain::{NAME_BYTES, is_longer, timestamp};
 use crate::smooch::{rest, v1};
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
@@ -18,6 +18,9 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
         (Authority::User(own), Some(named)) if named != *own => {
             let description = "The userId in the body is not the JWT's";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", description));
+        }
+        (Authority::User(own), _) if is_longer(own, NAME_BYTES) => {
+            return Err(ApiError::bad_request("The userId of the JWT must have at most 1024 bytes"));
         }
         (Authority::User(own), _) => Some(own.clone()),
         (_, user_id) => user_id,

@@ -15,7 +15,7 @@ use super::page_links::PageLinks;
 use super::query::limit;
 use super::reads;
 use crate::domain::command::Name;
-use crate::domain::{AppId, ClientId, SmoochId, View, timestamp};
+use crate::domain::{AppId, ClientId, Field, SmoochId, View, timestamp};
 use crate::rebuild::history_replay::{Difference, EventDiff, HistoryReplay, Merge};
 use crate::rebuild::sources::Sources;
 use crate::smooch::json::write_string;
@@ -184,7 +184,8 @@ fn text(
     }
     out.push(']');
     if let Some(learned) = learned {
-        let changed: Vec<String> = learned.changed.iter().map(Difference::text).collect();
+        let shown = learned.changed.iter().filter(|difference| Field::is_name_in_v1(&difference.member));
+        let changed: Vec<String> = shown.map(Difference::text).collect();
         out.push_str(&format!(",\"changed\":[{}]", changed.join(",")));
     }
     if !merges.is_empty() {
@@ -392,7 +393,8 @@ fn as_of(
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let mut text = format!("{{\"appUser\":{}", v1::app_user(&view));
     if then.provenance {
-        let told = sources.shown(&fold).into_iter().map(|(name, source): (String, Arc<str>)| {
+        let shown = sources.shown(&fold).into_iter().filter(|(name, _)| Field::is_name_in_v1(name));
+        let told = shown.map(|(name, source): (String, Arc<str>)| {
             let mut text = String::new();
             write_string(&name, &mut text);
             format!("{text}:{{{source}}}")

@@ -12,7 +12,7 @@ use super::error::{ApiError, json};
 use super::query;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
-use crate::domain::{AppId, CallMade};
+use crate::domain::{AppId, CallMade, NAME_BYTES};
 use crate::ingest::job::{ImportJob, ImportResult};
 use crate::ingest::queue::SubmitError;
 use crate::smooch;
@@ -87,7 +87,8 @@ async fn learn(
 ) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
     let latest = received * 1000 + shared.limits.future_tolerance.as_micros() as i64;
-    let bounds = smooch::ParseLimits { depth: shared.limits.json_depth, events: 1, latest };
+    let bounds =
+        smooch::ParseLimits { depth: shared.limits.json_depth, events: 1, latest, name_bytes: NAME_BYTES };
     let told = match smooch::import::parse_line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),

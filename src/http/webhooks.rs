@@ -18,7 +18,7 @@ use super::request_id::Route;
 use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
-use crate::domain::{AppId, Event};
+use crate::domain::{AppId, Event, NAME_BYTES};
 use crate::ingest::job::{WebhookJob, WebhookResult};
 use crate::ingest::queue::SubmitError;
 use crate::metrics::WebhookOutcome;
@@ -189,6 +189,7 @@ pub(super) fn read(
         depth: shared.limits.json_depth,
         events: shared.limits.webhook_events,
         latest: (received * 1000).saturating_add(tolerance),
+        name_bytes: NAME_BYTES,
     };
     let delivery = smooch::parse_webhook(body, &bounds)?;
     if delivery.app.is_some_and(|named| named != app.as_str()) {

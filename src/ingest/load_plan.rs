@@ -1,7 +1,6 @@
 //! Which records a batch needs, found from its jobs before they are applied.
 
 use super::job::{CommandJob, ImportJob, Task, WebhookJob};
-use crate::domain::brand::BRAND;
 use crate::domain::command::{Action, Authority};
 use crate::domain::{AppId, Event, Fact, Field, JsonText, Observation, RecordKey, SmoochId, json_text};
 use crate::store::{Keys, Reported};
@@ -59,7 +58,7 @@ fn reported(app: &AppId, seen: &Observation) -> Option<Reported> {
     for (field, value) in &seen.fields {
         match field {
             Field::UserId => user_id = value.clone(),
-            field if *field == *BRAND => brand = Some(value.clone()),
+            field if *field == Field::BrandId => brand = Some(value.clone()),
             _ => {}
         }
     }

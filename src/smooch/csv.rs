@@ -2,22 +2,25 @@
 
 mod reader;
 
+use std::sync::LazyLock;
+
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
 use super::rest::InvalidInput;
 use super::v1::write_client;
-use crate::domain::{Field, JsonText, View, timestamp};
+use crate::domain::{FIELDS, Field, FieldSpec, JsonText, View, timestamp};
 pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
 /// The columns. Values of any shape are JSON.
-pub const COLUMNS: [&str; 14] = [
-    "_id",
-    "userId",
-    "givenName",
-    "surname",
-    "email",
-    "signedUpAt",
+pub static COLUMNS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let fields = |tagged: bool| FIELDS.iter().filter(move |spec| spec.field.is_tagged() == tagged);
+    let before = std::iter::once("_id").chain(fields(true).filter_map(|spec| spec.csv)).chain(OTHER_COLUMNS);
+    before.chain(fields(false).filter_map(|spec| spec.csv)).collect()
+});
+
+/// The columns that are no field. Fields with a tag of their own stand before them, the others after.
+const OTHER_COLUMNS: [&str; 7] = [
     "conversationStarted",
     "credentialRequired",
     "firstSeen",
@@ -25,12 +28,11 @@ pub const COLUMNS: [&str; 14] = [
     "aliases",
     "properties",
     "clients",
-    "brandId",
 ];
 
 /// The first row.
 pub fn header_row() -> Vec<u8> {
-    write_table(std::iter::once(COLUMNS.map(str::to_owned).to_vec()))
+    write_table(std::iter::once(COLUMNS.iter().map(|name| (*name).to_owned()).collect()))
 }
 
 /// A row for each app user.
@@ -48,7 +50,13 @@ fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 }
 
 fn cells(view: &View) -> Vec<String> {
-    let field = |field: Field| view.get(&field).map(plain).unwrap_or_default();
+    let field = |spec: &&FieldSpec| match spec.field {
+        Field::BrandId => view.brand().unwrap_or_default().into_owned(),
+        _ => view.get(&spec.field).map(plain).unwrap_or_default(),
+    };
+    let fields = |tagged: bool| {
+        FIELDS.iter().filter(move |spec| spec.csv.is_some() && spec.field.is_tagged() == tagged)
+    };
     let time = |time: Option<i64>| {
         time.map(|time| timestamp::json_from_micros(time).trim_matches('"').to_owned()).unwrap_or_default()
     };
@@ -61,13 +69,7 @@ fn cells(view: &View) -> Vec<String> {
     });
     let clients: Vec<String> = clients.collect();
     let aliases: Vec<&str> = view.aliases.iter().map(crate::domain::SmoochId::as_str).collect();
-    vec![
-        view.id.to_string(),
-        field(Field::UserId),
-        field(Field::GivenName),
-        field(Field::Surname),
-        field(Field::Email),
-        field(Field::SignedUpAt),
+    let others = [
         view.started.to_string(),
         view.secured.to_string(),
         time(view.first_seen),
@@ -75,8 +77,9 @@ fn cells(view: &View) -> Vec<String> {
         Value::from(aliases).to_string(),
         format!("{{{}}}", properties.join(",")),
         format!("[{}]", clients.join(",")),
-        view.brand().unwrap_or_default().into_owned(),
-    ]
+    ];
+    let before = std::iter::once(view.id.to_string()).chain(fields(true).map(field)).chain(others);
+    before.chain(fields(false).map(field)).collect()
 }
 
 fn property(field: &Field, value: &JsonText) -> Option<String> {

@@ -51,12 +51,11 @@ pub(super) fn take_user_id(seen: &mut Observation, given: &Json<'_>) {
 
 /// Takes the name shown beside a message, unless the event carries the profile's own name.
 pub(super) fn take_display_name(seen: &mut Observation, given: Option<&Json<'_>>) {
-    let is_name = |(field, _): &(Field, _)| {
-        matches!(field, Field::GivenName | Field::Surname) || field.is_display_name()
-    };
+    let is_name =
+        |(field, _): &(Field, _)| matches!(field, Field::GivenName | Field::Surname | Field::DisplayName);
     let name = given.filter(|name| name.str().is_some_and(|name| !name.is_empty()));
     if let Some(name) = name.filter(|_| !seen.fields.iter().any(is_name)) {
-        seen.fields.push((Field::Other(Field::DISPLAY_NAME.into()), value(name)));
+        seen.fields.push((Field::DisplayName, value(name)));
     }
 }
 

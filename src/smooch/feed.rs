@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::json::{RawJson, to_json};
 use super::v1;
-use crate::domain::{Change, SmoochId, View, timestamp};
+use crate::domain::{Change, Field, SmoochId, View, timestamp};
 
 /// A change, with the names of v1.
 #[derive(Serialize)]
@@ -31,7 +31,7 @@ pub fn change(seq: u64, time: i64, change: &Change, user: Option<&View>) -> Stri
         user: &change.user,
         surviving: change.kind.surviving(),
         // Aliases are no member of an app user: the feed has the merges themselves.
-        fields: names.filter(|name| *name != "aliases" && v1::is_shown(name)).collect(),
+        fields: names.filter(|name| *name != "aliases" && Field::is_name_in_v1(name)).collect(),
         app_user: user.map(|user| v1::app_user(user).into()),
     })
 }

@@ -7,7 +7,8 @@ use super::{ParseLimits, parse_webhook};
 use crate::domain::{Event, View};
 
 /// A body that was accepted once is accepted again under any limits.
-const ANYTHING: ParseLimits = ParseLimits { depth: 512, events: usize::MAX, latest: i64::MAX };
+const ANYTHING: ParseLimits =
+    ParseLimits { depth: 512, events: usize::MAX, latest: i64::MAX, name_bytes: usize::MAX };
 
 /// The event at a place of a webhook's body; `None` if it is unusable now.
 pub fn event_at(body: &[u8], place: usize) -> Option<Event> {

@@ -13,7 +13,7 @@ use super::event::digest;
 use super::export::FORM;
 use super::json::Json;
 use super::rest::InvalidInput;
-use crate::domain::{Event, Fact, Stamp};
+use crate::domain::{Event, Fact, NAME_TOO_LONG, Stamp};
 
 /// How much deeper a value is nested in a line than in a webhook.
 const DEEPER: usize = 8;
@@ -54,6 +54,12 @@ pub fn parse_line(line: &[u8], bounds: &ParseLimits) -> Result<ImportLine, Inval
         Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest: digest(&document.value) };
     let app = root.get("app").map(|app| app.name()).transpose()?;
     let event = Event { trigger: "api:import".into(), stamp: Arc::new(stamp), facts };
+    if event.has_name_over(bounds.name_bytes) {
+        let most = bounds.name_bytes;
+        return Err(InvalidInput(format!(
+            "{NAME_TOO_LONG}: an _id, a userId or a client's id has over {most} bytes"
+        )));
+    }
     Ok(ImportLine { app, event })
 }
 

@@ -15,7 +15,7 @@ mod triggers;
 pub mod v1;
 mod v2;
 
-use crate::domain::Event;
+use crate::domain::{Event, NAME_TOO_LONG};
 pub use event::Unusable;
 use json::Json;
 
@@ -28,6 +28,8 @@ pub struct ParseLimits {
     pub events: usize,
     /// The latest believable event time, in µs since 1970.
     pub latest: i64,
+    /// Bytes of an `_id`, a `userId` or the id of a client.
+    pub name_bytes: usize,
 }
 
 /// The shape of a body.
@@ -89,6 +91,10 @@ pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unus
     let believable = |event: Event| match event.stamp.known_time() {
         Some(time) if time > bounds.latest => {
             Err(Unusable::new("future_dated", "an event is dated too far ahead of the clock"))
+        }
+        _ if event.has_name_over(bounds.name_bytes) => {
+            let detail = format!("an _id, a userId or a client's id has over {} bytes", bounds.name_bytes);
+            Err(Unusable::new(NAME_TOO_LONG, detail))
         }
         _ => Ok(event),
     };

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -12,7 +11,6 @@ use super::extract::read_time;
 use super::extract::{self, client, id, sighting, take_clients, take_properties, take_user_id};
 use super::json::{Json, ObjectWriter};
 use super::triggers::{Meaning, Trigger};
-use crate::domain::brand::BRAND;
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
 
 /// Reads a body.
@@ -119,11 +117,7 @@ fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation
                 seen.started |= *given == Json::Bool(true);
                 continue;
             }
-            "givenName" => Field::GivenName,
-            "surname" => Field::Surname,
-            "email" => Field::Email,
-            "signedUpAt" => Field::SignedUpAt,
-            other => Field::Other(Arc::from(other)),
+            other => Field::from_name(other),
         };
         seen.fields.push((field, extract::value(given)));
     }
@@ -146,11 +140,6 @@ fn clients_in<'j, 'a>(body: &'j Json<'a>) -> Vec<&'j Json<'a>> {
     lists.flat_map(Json::items).chain(body.get("client")).collect()
 }
 
-/// Whether the answers of v1 and v1.1 show a member that the directory stores under this name.
-pub(super) fn is_shown(name: &str) -> bool {
-    !name.starts_with("v2.") && !name.starts_with("profile.")
-}
-
 /// An app user as the answers of v1 and v1.1 show it: nothing null, keys of `properties` sorted,
 /// clients ordered by id. Members that only v2 has are left out.
 pub fn app_user(view: &View) -> String {
@@ -160,10 +149,10 @@ pub fn app_user(view: &View) -> String {
     for (field, value) in &view.fields {
         let (object, name) = match field {
             Field::Property(key) => (&mut properties, Cow::Borrowed(&**key)),
-            Field::Other(name) if !is_shown(name) => continue,
-            named => (&mut user, named.name()),
+            field if !field.is_in_v1() => continue,
+            field => (&mut user, field.name()),
         };
-        let pending = (name == Field::PENDING_CLIENTS).then(|| still_pending(value, view));
+        let pending = (*field == Field::PendingClients).then(|| still_pending(value, view));
         object.raw(&name, pending.as_deref().unwrap_or(value));
     }
     if view.secured {
@@ -179,7 +168,7 @@ pub fn app_user(view: &View) -> String {
 /// `userId` alone does not say who it is, and an import takes both.
 pub fn line(view: &View) -> String {
     let mut out = app_user(view);
-    if let Some(brand) = view.get(&BRAND) {
+    if let Some(brand) = view.get(&Field::BrandId) {
         out.truncate(out.len() - 1);
         out.push_str(",\"brandId\":");
         out.push_str(brand);

@@ -1,7 +1,6 @@
 //! v2: an envelope with a list of events. `metadata`, `externalId`, clients apart from users.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::event::{Unusable, event_of};
 use super::extract::read_time;
@@ -12,7 +11,6 @@ use super::extract::{
 use super::json::Json;
 use super::triggers::{Carries, Meaning, Trigger};
 use super::v1::merged;
-use crate::domain::brand::BRAND;
 use crate::domain::{ClientId, Event, Fact, Field, Mention, Observation, SmoochId};
 
 /// Reads one element of `events`; `n` is its place in the body.
@@ -56,7 +54,7 @@ fn of_a_user(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
         // In other triggers a null may only mean that their form lacks the member.
         let is_cleared = |key: &str| given.get(key) == Some(&Json::Null);
         seen.fields.extend(is_cleared("externalId").then_some((Field::UserId, None)));
-        seen.fields.extend(is_cleared("brandId").then(|| (BRAND.clone(), None)));
+        seen.fields.extend(is_cleared("brandId").then_some((Field::BrandId, None)));
     }
     Some(with_source(seen, payload.get("source")))
 }
@@ -162,7 +160,7 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
     Some(facts)
 }
 
-/// v2's own names go by a prefix, so that v1's answers can leave out what v1 never had.
+/// What a user object says.
 fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
     let mut seen = sighting(user, started);
     let Json::Object(members) = given else { return seen };
@@ -172,37 +170,19 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
             "externalId" => take_user_id(&mut seen, given),
             // The externalId is unique within it, so a null is ignored like that one's.
             "brandId" => {
-                seen.fields.extend(name_text(given).map(|brand| (BRAND.clone(), Some(brand))));
+                seen.fields.extend(name_text(given).map(|brand| (Field::BrandId, Some(brand))));
             }
             "metadata" => take_properties(&mut seen, given),
-            "signedUpAt" => seen.fields.push((Field::SignedUpAt, extract::value(given))),
             "profile" => {
                 let Json::Object(profile) = given else { continue };
-                seen.fields
-                    .extend(profile.iter().map(|(key, given)| (profile_field(key), extract::value(given))));
+                seen.fields.extend(
+                    profile.iter().map(|(key, given)| (Field::from_v2_profile(key), extract::value(given))),
+                );
             }
-            other => seen.fields.push((own_field(other), extract::value(given))),
+            other => seen.fields.push((Field::from_v2(other), extract::value(given))),
         }
     }
     seen
-}
-
-/// A member of a user that v1 never had.
-pub(super) fn own_field(key: &str) -> Field {
-    if key == Field::DISPLAY_NAME {
-        return Field::Other(key.into());
-    }
-    Field::Other(format!("v2.{key}").into())
-}
-
-/// A member of a user's profile.
-pub(super) fn profile_field(key: &str) -> Field {
-    match key {
-        "givenName" => Field::GivenName,
-        "surname" => Field::Surname,
-        "email" => Field::Email,
-        other => Field::Other(Arc::from(format!("profile.{other}"))),
-    }
 }
 
 /// A client with the names of v1: `type` is its platform; `active` follows from `status`.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod backup;
+mod bounds;
 mod clients;
 mod convergence;
 mod crash;

@@ -10,7 +10,7 @@ use rollcall::store::{Reader, Seq, Source};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
-pub const ANYTHING: ParseLimits = ParseLimits { depth: 64, events: 1000, latest: i64::MAX };
+pub const ANYTHING: ParseLimits = ParseLimits { depth: 64, events: 1000, latest: i64::MAX, name_bytes: 1024 };
 const PAGE: usize = 500;
 
 /// A directory made of nothing but the journal.

@@ -4,7 +4,8 @@ use rollcall::domain::{Event, Fact, Mention, Part};
 use rollcall::smooch::{ParseLimits, PayloadVersion, parse_webhook};
 use serde_json::{Value, json};
 
-const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 100, latest: 4_000_000_000_000_000 };
+const BOUNDS: ParseLimits =
+    ParseLimits { depth: 64, events: 100, latest: 4_000_000_000_000_000, name_bytes: 1024 };
 
 fn events(body: &Value) -> Vec<Result<Event, String>> {
     let delivery = parse_webhook(body.to_string().as_bytes(), &BOUNDS).unwrap();

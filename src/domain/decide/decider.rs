@@ -1,6 +1,6 @@
 //! The directory, a command, and what the parts of a decision have in common.
 
-use crate::domain::brand::{BRAND, brand};
+use crate::domain::brand::brand;
 use crate::domain::command::{Authority, Command, Fields, Fixed, Name, Refusal, Repeated};
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
@@ -122,7 +122,7 @@ impl Decider<'_> {
         if touched && property_bytes(shown.iter()) > PROPERTIES_BYTES {
             return Err(Refusal::TooManyProperties);
         }
-        if let Some((_, brand)) = fields.iter().find(|(field, _)| *field == *BRAND) {
+        if let Some((_, brand)) = fields.iter().find(|(field, _)| *field == Field::BrandId) {
             self.check_brand_is_free(target, brand.as_ref())?;
         }
         let group = self.group(&target.id)?;
@@ -153,7 +153,7 @@ impl Decider<'_> {
         secured: bool,
         fresh: &SmoochId,
     ) -> Decided {
-        let known = match fields.iter().find(|(field, _)| *field == *BRAND) {
+        let known = match fields.iter().find(|(field, _)| *field == Field::BrandId) {
             Some((_, text)) => {
                 let brand = text.as_ref().and_then(|text| brand(text));
                 self.directory.in_brand(self.app, user_id, brand.as_deref())
@@ -267,7 +267,7 @@ fn member_set_facts(group: &MergeGroup<'_>, fields: &Fields) -> Vec<Fact> {
         let says =
             |field: &Field| record.smooch.fields.contains_key(field) || record.overrides.contains_key(field);
         let differs = fields.iter().filter(|(field, new)| {
-            let is_name = *field == Field::UserId || *field == *BRAND;
+            let is_name = *field == Field::UserId || *field == Field::BrandId;
             !is_name && says(field) && value(&alone, field) != new.as_ref()
         });
         let beside = differs.map(|(field, new)| {

@@ -2,7 +2,6 @@
 
 use super::decider::{Decided, Decider, Decision, merged};
 use super::device;
-use crate::domain::brand::BRAND;
 use crate::domain::command::{Authority, Device, Fields, Refusal};
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
@@ -194,7 +193,7 @@ fn is_elsewhere(one: &View, other: &View) -> bool {
 }
 
 fn in_brand(brand: &str) -> (Field, Option<JsonText>) {
-    (BRAND.clone(), Some(json_text(brand)))
+    (Field::BrandId, Some(json_text(brand)))
 }
 
 /// The brand that was named, else the one that a device passes on to its next user.
@@ -202,6 +201,6 @@ fn brand_of(current: Option<&View>, named: Option<&str>) -> Fields {
     if let Some(brand) = named {
         return vec![in_brand(brand)];
     }
-    let brand = current.and_then(|view| view.get(&BRAND));
-    brand.map(|brand| (BRAND.clone(), Some(brand.clone()))).into_iter().collect()
+    let brand = current.and_then(|view| view.get(&Field::BrandId));
+    brand.map(|brand| (Field::BrandId, Some(brand.clone()))).into_iter().collect()
 }

@@ -19,7 +19,7 @@ impl Decider<'_> {
         let group = self.group(&target.id)?;
         let fields =
             group.records().flat_map(|record| record.smooch.fields.keys().chain(record.overrides.keys()));
-        let fields: BTreeSet<&Field> = fields.filter(|field| is_of_the_person(field)).collect();
+        let fields: BTreeSet<&Field> = fields.filter(|field| field.is_personal()).collect();
         let alone = || group.ids().zip(group.records()).map(|(id, record)| MergeGroup::alone(id, record));
         let is_known = |field: &&Field| {
             value(&group, field).is_some() || alone().any(|alone| value(&alone, field).is_some())
@@ -35,34 +35,10 @@ impl Decider<'_> {
 
 /// The clients that are being linked, without what they tell of the person, as the `_id` itself says them.
 fn pending(user: &SmoochId, record: &Record) -> Option<Fact> {
-    let field = Field::Other(Field::PENDING_CLIENTS.into());
+    let field = Field::PendingClients;
     let alone = MergeGroup::alone(user, record);
     let shown = value(&alone, &field)?;
     let left = device::anonymous_list(shown);
     let said = record.smooch.fields.get(&field).and_then(|said| said.value.clone());
     (left != *shown).then(|| Fact::Set { user: user.clone(), fields: vec![(field, Some(left), said)] })
-}
-
-/// What says nothing of who somebody is, whichever version has it: how they are known elsewhere, their language, what
-/// becomes of them. A member that nobody foresaw may say anything.
-const NOT_OF_THE_PERSON: [&str; 8] = [
-    Field::PENDING_CLIENTS,
-    "authenticated",
-    "brandId",
-    "hasPaymentInfo",
-    "locale",
-    "localeOrigin",
-    "toBeRetained",
-    "zendeskId",
-];
-
-fn is_of_the_person(field: &Field) -> bool {
-    match field {
-        Field::GivenName | Field::Surname | Field::Email | Field::Property(_) => true,
-        Field::Other(name) => {
-            let own = name.strip_prefix("v2.").or(name.strip_prefix("profile.")).unwrap_or(name);
-            !NOT_OF_THE_PERSON.contains(&own)
-        }
-        Field::UserId | Field::SignedUpAt => false,
-    }
 }

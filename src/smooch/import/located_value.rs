@@ -1,6 +1,5 @@
 //! A JSON value with its path in the line, for error messages.
 
-use crate::domain::brand::BRAND;
 use crate::domain::{Field, JsonText, timestamp};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
@@ -73,7 +72,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
 
     /// The canonical text of a field's value; `None` for null.
     pub(super) fn field(&self, field: &Field, value: &Json<'_>) -> Result<Option<JsonText>, InvalidInput> {
-        if *field == Field::UserId || *field == *BRAND {
+        if *field == Field::UserId || *field == Field::BrandId {
             self.is_whole(value)?;
         }
         Ok(extract::value(value))

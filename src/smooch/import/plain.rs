@@ -9,7 +9,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::LocatedValue;
 use super::records::field;
-use crate::domain::brand::BRAND;
 use crate::domain::{
     Assertion, Digest, Fact, Field, JsonText, RecordSnapshot, SmoochId, Stamp, StampedAssertions, json_text,
 };
@@ -103,12 +102,12 @@ fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, InvalidIn
         if OTHERWISE.contains(&key) || *value.json == Json::Null {
             continue;
         }
+        let of = Field::from_csv(key).unwrap_or_else(|| field(key, false));
         if key == "brandId" {
-            fields.push((BRAND.clone(), json_text(&value.name()?)));
+            fields.push((of, json_text(&value.name()?)));
             continue;
         }
-        let of = field(key, false);
-        if !matches!(of, Field::Other(_)) && value.json.str().is_none() {
+        if of.is_tagged() && value.json.str().is_none() {
             return Err(value.wrong("must be a string"));
         }
         if of == Field::SignedUpAt {

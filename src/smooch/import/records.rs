@@ -133,15 +133,7 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
 
 /// A field by the name that answers use.
 pub(super) fn field(name: &str, property: bool) -> Field {
-    match name {
-        _ if property => Field::Property(name.into()),
-        "userId" => Field::UserId,
-        "givenName" => Field::GivenName,
-        "surname" => Field::Surname,
-        "email" => Field::Email,
-        "signedUpAt" => Field::SignedUpAt,
-        other => Field::Other(other.into()),
-    }
+    if property { Field::Property(name.into()) } else { Field::from_name(name) }
 }
 
 /// The whole of a client, without its id.

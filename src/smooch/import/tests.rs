@@ -2,7 +2,8 @@ use super::*;
 use crate::domain::WorkingSet;
 use crate::smooch::export;
 
-const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 1, latest: 2_000_000_000_000_000 };
+const BOUNDS: ParseLimits =
+    ParseLimits { depth: 64, events: 1, latest: 2_000_000_000_000_000, name_bytes: 1024 };
 
 fn problem(text: &str) -> String {
     parse_line(text.as_bytes(), &BOUNDS).unwrap_err().to_string()
@@ -87,5 +88,28 @@ fn extremes_of_time_are_told_exactly() {
         export::write_lines(&app, None, &[(&id, &record, &[])], &mut text);
         let line = parse_line(text.trim_end().as_bytes(), &BOUNDS).unwrap();
         assert_eq!(line.event.facts, crate::domain::snapshot_facts(&id, &record, Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn names_of_over_1024_bytes_are_refused() {
+    let letters = |bytes: usize| "a".repeat(bytes);
+    let record = |said: &str| {
+        let digest = "00000000000000000000000000000000";
+        format!(
+            "{{\"rollcall\":1,\"app\":\"a\",\"records\":[{{\"_id\":\"x\",\"said\":[{{\"digest\":\"{digest}\",{said}}}]}}]}}"
+        )
+    };
+    let lines: [&dyn Fn(&str) -> String; 5] = [
+        &|name| format!("{{\"_id\":\"{name}\"}}"),
+        &|name| format!("{{\"_id\":\"x\",\"userId\":\"{name}\"}}"),
+        &|name| format!("{{\"_id\":\"x\",\"clients\":[{{\"id\":\"{name}\"}}]}}"),
+        &|name| record(&format!("\"fields\":{{\"userId\":\"{name}\"}}")),
+        &|name| record(&format!("\"active\":[\"{name}\"]")),
+    ];
+    for line in lines {
+        assert!(parse_line(line(&letters(1024)).as_bytes(), &BOUNDS).is_ok());
+        let problem = problem(&line(&letters(1025)));
+        assert!(problem.starts_with("name_too_long: "), "{problem}");
     }
 }

@@ -2,22 +2,17 @@
 //! would never notice.
 
 use super::InvalidInput;
+use crate::domain::JsonText;
 use crate::domain::command::{Fixed, Repeated};
-use crate::domain::{Field, JsonText};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
-/// Such a member: its name in a version, and its meaning.
-pub(super) type Member = (&'static str, fn() -> Fixed);
+/// Such a member: its name in a version, and what it is.
+pub(super) type Member = (&'static str, Fixed);
 
-/// A member that is a field of its own.
-pub(super) fn field(field: Field) -> Fixed {
-    Fixed::Field(field)
-}
-
-/// Those in a body.
-pub(super) fn repeated(json: &Json<'_>, members: &[Member]) -> Vec<Repeated> {
-    let said = members.iter().filter_map(|(name, what)| Some((*name, what(), json.get(name)?)));
+/// Those that a body has.
+pub(super) fn repeated(json: &Json<'_>, members: impl Iterator<Item = Member>) -> Vec<Repeated> {
+    let said = members.filter_map(|(name, what)| Some((name, what, json.get(name)?)));
     said.map(|(name, what, value)| Repeated {
         name,
         what,
@@ -26,9 +21,12 @@ pub(super) fn repeated(json: &Json<'_>, members: &[Member]) -> Vec<Repeated> {
     .collect()
 }
 
-/// Refuses them in a call that creates an app user.
-pub(super) fn none_given(json: &Json<'_>, members: &[Member]) -> Result<(), InvalidInput> {
-    let given = members.iter().find(|(name, _)| json.get(name).is_some_and(something));
+/// Refuses them of somebody who is to be made: nobody says anything of them yet.
+pub(super) fn none_given(
+    json: &Json<'_>,
+    mut members: impl Iterator<Item = Member>,
+) -> Result<(), InvalidInput> {
+    let given = members.find(|(name, _)| json.get(name).is_some_and(something));
     given.map_or(Ok(()), |(name, _)| Err(InvalidInput(format!("{name} cannot be set by this call"))))
 }
 

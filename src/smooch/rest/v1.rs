@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 
 pub use answers::{channels, device_text};
 
-use super::validate::{self, ANY, ID, NAME, SOME, given, object, required, string};
+use super::validate::{self, ANY, SOME, given, object, required, string};
 use super::{CreateRequest, InvalidInput};
-use crate::domain::brand::BRAND;
 use crate::domain::command::{Device, Fields, Name};
-use crate::domain::{ClientId, Field, JsonText, SmoochId};
+use crate::domain::{ClientId, FIELDS, Field, JsonText, SmoochId};
 use crate::smooch::json::Json;
 
 /// Platforms of a device in `init`; others are refused, as in Smooch's last specification with `init`.
@@ -40,7 +39,7 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
     let id = given_device.get("id").unwrap_or(&Json::Null);
-    validate::name("device.id", id, ID)?;
+    validate::identifier("device.id", id)?;
     let mut device = told(given_device, "device.", id.str().unwrap_or_default())?;
     device.members.retain(|_, value| value.is_some());
     device.info.retain(|_, value| value.is_some());
@@ -51,7 +50,7 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
     device.members.insert("platform".to_owned(), Some(string("device.platform", platform, SOME)?));
     device.members.insert("lastSeen".to_owned(), Some(now.clone()));
     let user_id = given(json, "userId").filter(|user_id| user_id.str() != Some(""));
-    let user_id = user_id.map(|user_id| validate::name("userId", user_id, ID)).transpose()?;
+    let user_id = user_id.map(|user_id| validate::identifier("userId", user_id)).transpose()?;
     Ok(InitRequest { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
 }
 
@@ -64,10 +63,10 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
 /// `credentialRequired` is no boolean, `brandId` no string or empty.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
-    let user_id = validate::name("userId", required(json, "userId")?, ID)?;
+    let user_id = validate::identifier("userId", required(json, "userId")?)?;
     let mut fields = app_user(json, "")?;
     fields.retain(|(_, value)| value.is_some());
-    validate::take(&mut fields, json, ("", "brandId"), BRAND.clone(), |name, value| {
+    validate::take(&mut fields, json, ("", "brandId"), Field::BrandId, |name, value| {
         validate::name(name, value, SOME)
     })?;
     let secured = given(json, "credentialRequired");
@@ -155,12 +154,9 @@ fn brand_in<'j>(json: &'j Json<'_>, at: &str) -> Result<Option<&'j str>, Invalid
 /// The members of an app user that a caller may set. `at` is the prefix of their names in errors.
 fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, InvalidInput> {
     let mut fields = Fields::new();
-    for (key, field) in
-        [("givenName", Field::GivenName), ("surname", Field::Surname), ("email", Field::Email)]
-    {
-        validate::take(&mut fields, json, (at, key), field, |name, value| string(name, value, 0..=NAME))?;
+    for (spec, key) in FIELDS.iter().filter_map(|spec| Some((spec, spec.v1?))) {
+        validate::take_field(&mut fields, json, (at, key), spec, 0)?;
     }
-    validate::take(&mut fields, json, (at, "signedUpAt"), Field::SignedUpAt, validate::moment)?;
     validate::take_properties(&mut fields, json, (at, "properties"))?;
     Ok(fields)
 }

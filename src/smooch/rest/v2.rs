@@ -2,36 +2,24 @@
 
 mod answers;
 
-use std::ops::RangeInclusive;
-
 pub use answers::{clients, devices, user};
 
 use super::read_only::{self, Member};
-use super::validate::{self, ID, NAME, SOME, given, object, required, string};
+use super::validate::{self, given, object, required};
 use super::{CreateRequest, InvalidInput, UpdateRequest};
-use crate::domain::Field;
-use crate::domain::brand::BRAND;
 use crate::domain::command::{Fields, Fixed};
+use crate::domain::{FIELDS, Field, Input, V2Path};
 use crate::smooch::json::Json;
-use crate::smooch::v2::{own_field, profile_field};
 
-/// The members of a profile, and how many characters each may have.
-const PROFILE: [(&str, RangeInclusive<usize>); 5] = [
-    ("givenName", 1..=NAME),
-    ("surname", 1..=NAME),
-    ("email", 1..=NAME),
-    ("avatarUrl", 1..=2048),
-    ("locale", 1..=64),
-];
-
-/// Members that no call changes, but for `externalId`.
-const FIXED: [Member; 4] = [
-    ("id", || Fixed::Id),
-    ("identities", || read_only::field(own_field("identities"))),
-    ("zendeskId", || read_only::field(own_field("zendeskId"))),
-    ("authenticated", || read_only::field(own_field("authenticated"))),
-];
-const EXTERNAL_ID: [Member; 1] = [("externalId", || read_only::field(Field::UserId))];
+/// The members of a user that no call changes, but for the `externalId`.
+fn read_only_members() -> impl Iterator<Item = Member> {
+    let fields = FIELDS.iter().filter(|spec| spec.input == Input::ReadOnly && spec.field != Field::UserId);
+    let members = fields.filter_map(|spec| match spec.v2? {
+        V2Path::User(name) => Some((name, Fixed::Field(spec.field.clone()))),
+        V2Path::Profile(_) => None,
+    });
+    std::iter::once(("id", Fixed::Id)).chain(members)
+}
 
 /// POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It is to be unique
 /// within the `brandId`; without one, among users without one.
@@ -42,12 +30,12 @@ const EXTERNAL_ID: [Member; 1] = [("externalId", || read_only::field(Field::User
 /// `zendeskId` or `authenticated` is given, which Smooch alone sets.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
-    let user_id = validate::name("externalId", required(json, "externalId")?, ID)?;
-    read_only::none_given(json, &FIXED)?;
+    let user_id = validate::identifier("externalId", required(json, "externalId")?)?;
+    read_only::none_given(json, read_only_members())?;
     let mut fields = patch(json)?;
     fields.retain(|(_, value)| value.is_some());
-    if !fields.iter().any(|(field, _)| *field == *BRAND) {
-        fields.push((BRAND.clone(), None));
+    if !fields.iter().any(|(field, _)| *field == Field::BrandId) {
+        fields.push((Field::BrandId, None));
     }
     Ok(CreateRequest { user_id, fields, secured: false })
 }
@@ -59,7 +47,8 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
 ///
 /// As for [`patch`].
 pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
-    let repeated = read_only::repeated(json, &[EXTERNAL_ID.as_slice(), &FIXED].concat());
+    let external_id = std::iter::once(("externalId", Fixed::Field(Field::UserId)));
+    let repeated = read_only::repeated(json, external_id.chain(read_only_members()));
     Ok(UpdateRequest { fields: patch(json)?, repeated })
 }
 
@@ -78,17 +67,17 @@ pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     let mut fields = Fields::new();
     if let Some(profile) = given(json, "profile") {
         object(profile, "profile")?;
-        for (key, length) in PROFILE {
-            validate::take(&mut fields, profile, ("profile.", key), profile_field(key), |name, value| {
-                string(name, value, length)
-            })?;
+        for spec in FIELDS {
+            if let Some(V2Path::Profile(key)) = spec.v2 {
+                validate::take_field(&mut fields, profile, ("profile.", key), spec, 1)?;
+            }
         }
     }
-    validate::take(&mut fields, json, ("", "signedUpAt"), Field::SignedUpAt, validate::moment)?;
-    validate::take(&mut fields, json, ("", "toBeRetained"), own_field("toBeRetained"), validate::boolean)?;
-    validate::take(&mut fields, json, ("", "brandId"), own_field("brandId"), |name, value| {
-        validate::name(name, value, SOME)
-    })?;
+    for spec in FIELDS {
+        if let Some(V2Path::User(key)) = spec.v2 {
+            validate::take_field(&mut fields, json, ("", key), spec, 1)?;
+        }
+    }
     validate::take_properties(&mut fields, json, ("", "metadata"))?;
     Ok(fields)
 }

@@ -4,15 +4,12 @@ use std::ops::RangeInclusive;
 
 use super::InvalidInput;
 use crate::domain::command::Fields;
-use crate::domain::{Field, JsonText, timestamp};
+use crate::domain::{Field, FieldSpec, Input, JsonText, NAME_BYTES, is_longer, timestamp};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
 /// How many characters a `userId` or `externalId` may have; v2's bounds.
-pub(super) const ID: RangeInclusive<usize> = 1..=1024;
-
-/// How many characters a `givenName`, a `surname` or an `email` may have at most, as in v2.
-pub(super) const NAME: usize = 128;
+const ID: RangeInclusive<usize> = 1..=1024;
 
 /// The length of a string that must not be empty.
 pub(super) const SOME: RangeInclusive<usize> = 1..=usize::MAX;
@@ -73,6 +70,15 @@ pub(super) fn name(
     }
 }
 
+/// A `userId`, an `externalId` or the id of a device, as JSON text: a name of 1 to 1,024 characters, and of no more bytes.
+pub(super) fn identifier(key: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
+    let text = name(key, value, ID)?;
+    if is_longer(&text, NAME_BYTES) {
+        return Err(InvalidInput(format!("{key} must have at most {NAME_BYTES} bytes")));
+    }
+    Ok(text)
+}
+
 /// `true` or `false`, as JSON text.
 pub(super) fn boolean(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
     match value {
@@ -111,6 +117,26 @@ pub(super) fn take(
         fields.push((field, value));
     }
     Ok(())
+}
+
+/// Takes the member `key` as a field of the table, if a call may set that. A text has at least `least` characters.
+pub(super) fn take_field(
+    fields: &mut Fields,
+    json: &Json<'_>,
+    at: (&str, &str),
+    spec: &FieldSpec,
+    least: usize,
+) -> Result<(), InvalidInput> {
+    if matches!(spec.input, Input::ReadOnly | Input::Ignored) {
+        return Ok(());
+    }
+    take(fields, json, at, spec.field.clone(), |key, value| match spec.input {
+        Input::Text(most) => string(key, value, least..=most),
+        Input::Identifier => name(key, value, SOME),
+        Input::DateTime => moment(key, value),
+        Input::Boolean => boolean(key, value),
+        Input::ReadOnly | Input::Ignored => Err(InvalidInput(format!("{key} cannot be set by this call"))),
+    })
 }
 
 /// Takes `properties` or `metadata`, key by key; the null of a key clears it, a null for all of them

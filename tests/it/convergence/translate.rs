@@ -30,13 +30,13 @@ pub(super) fn text(value: Value) -> JsonText {
 pub(super) fn field(field: Field) -> domain::Field {
     match field {
         Field::UserId => domain::Field::UserId,
-        Field::Brand => domain::brand::BRAND.clone(),
+        Field::Brand => domain::Field::BrandId,
         Field::Name => domain::Field::GivenName,
         Field::Email => domain::Field::Other("email".into()),
-        Field::Display => domain::Field::Other(domain::Field::DISPLAY_NAME.into()),
+        Field::Display => domain::Field::DisplayName,
         Field::Plan => domain::Field::Property("plan".into()),
         Field::City => domain::Field::Property("city".into()),
-        Field::Pending => domain::Field::Other(domain::Field::PENDING_CLIENTS.into()),
+        Field::Pending => domain::Field::PendingClients,
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Delivery {
 impl Delivery {
     pub fn new(body: &Value, users: Vec<String>) -> Self {
         let body = body.to_string();
-        let bounds = ParseLimits { depth: 64, events: 1000, latest: i64::MAX };
+        let bounds = ParseLimits { depth: 64, events: 1000, latest: i64::MAX, name_bytes: 1024 };
         let read = smooch::parse_webhook(body.as_bytes(), &bounds).unwrap();
         let events = read.events.into_iter().map(|event| event.unwrap().stamp.digest).collect();
         Self { body, events, users }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use rollcall::domain::brand::BRAND;
 
 use super::random::everything;
 use super::*;
@@ -30,7 +29,7 @@ fn told() -> impl Strategy<Value = Vec<Told>> {
 fn event(n: usize, (who, name, brand): Told, people: &People) -> (i64, Vec<Fact>) {
     let mut fields = Fields::new();
     fields.extend(name.then(|| given(Field::UserId, people[who].0)));
-    fields.extend(brand.then(|| (BRAND.clone(), people[who].1.map(json_text))));
+    fields.extend(brand.then(|| (Field::BrandId, people[who].1.map(json_text))));
     (n as i64, vec![Fact::Seen(seen(USERS[who], fields))])
 }
 
@@ -38,7 +37,7 @@ fn event(n: usize, (who, name, brand): Told, people: &People) -> (i64, Vec<Fact>
 fn live(made: &[(&str, Option<&str>)], events: &[(i64, Vec<Fact>)]) -> Live {
     let mut live = Live::new();
     for (name, brand) in made {
-        _ = live.ask(create(name, vec![(BRAND.clone(), brand.map(json_text))]));
+        _ = live.ask(create(name, vec![(Field::BrandId, brand.map(json_text))]));
     }
     live.clock = 1000;
     for (time, facts) in events {

@@ -6,7 +6,7 @@ use rollcall::smooch::{ParseLimits, export, import};
 use super::random::{NAMES, Step, everything, live, steps};
 use super::*;
 
-const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 1, latest: i64::MAX };
+const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 1, latest: i64::MAX, name_bytes: 1024 };
 
 /// The lines of an export.
 fn lines(directory: &WorkingSet) -> String {

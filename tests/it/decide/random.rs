@@ -6,7 +6,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::domain::Fact;
-use rollcall::domain::brand::BRAND;
 use rollcall::domain::command::{Action, Authority, Command, Name};
 
 use super::*;
@@ -98,7 +97,7 @@ fn brand() -> impl Strategy<Value = Brand> + Clone {
 
 /// What is said of a brand.
 fn of_brand(brand: Brand) -> (Field, Option<JsonText>) {
-    (BRAND.clone(), brand.map(json_text))
+    (Field::BrandId, brand.map(json_text))
 }
 
 fn fact(rests: &'static [&'static str]) -> BoxedStrategy<Fact> {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rollcall::domain::brand::BRAND;
 use rollcall::domain::command::{CommandOutcome, Refusal};
 use rollcall::ingest::commit_notifier::CommitNotifier;
 use rollcall::ingest::heartbeat::WorkerHeartbeat;
@@ -110,7 +109,7 @@ fn of_brand(time: i64, seen: &Observation) -> Vec<u8> {
         let value: Value = value.as_ref().map_or(Value::Null, |text| serde_json::from_str(text).unwrap());
         match field {
             Field::UserId => user["externalId"] = value,
-            field if *field == *BRAND => user["brandId"] = value,
+            field if *field == Field::BrandId => user["brandId"] = value,
             _ => user["metadata"] = json!({ "plan": value }),
         }
     }
@@ -124,7 +123,7 @@ fn of_brand(time: i64, seen: &Observation) -> Vec<u8> {
 /// A webhook that says so, as far as one can: of v1 but for brands.
 fn body(time: i64, fact: &Fact) -> Vec<u8> {
     if let Fact::Seen(seen) = fact
-        && seen.fields.iter().any(|(field, _)| *field == *BRAND)
+        && seen.fields.iter().any(|(field, _)| *field == Field::BrandId)
     {
         return of_brand(time, seen);
     }

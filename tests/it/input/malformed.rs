@@ -309,7 +309,7 @@ proptest! {
     /// Whatever comes, reading it ends, and what it cannot use has one of a few reasons.
     #[test]
     fn no_body_makes_the_reader_panic(body in mutated()) {
-        let bounds = ParseLimits { depth: 64, events: 1_000, latest: 4_000_000_000_000_000 };
+        let bounds = ParseLimits { depth: 64, events: 1_000, latest: 4_000_000_000_000_000, name_bytes: 1024 };
         let reasons = ["not_json", "wrong_shape", "too_deep", "no_app_user", "future_dated", "too_many_events"];
         let troubles = match smooch::parse_webhook(&body, &bounds) {
             Err(unusable) => vec![unusable],

@@ -90,9 +90,9 @@ fn create_needs_a_user_id() {
         });
         assert_eq!(line, expected, "{body}");
     }
-    // Characters are counted, not bytes.
-    for (n, fits) in [(1024, true), (1025, false)] {
-        let body = format!(r#"{{"userId":"{}"}}"#, "é".repeat(n));
+    // Bytes are counted, not characters.
+    for (letter, n, fits) in [("a", 1024, true), ("a", 1025, false), ("é", 512, true), ("é", 513, false)] {
+        let body = format!(r#"{{"userId":"{}"}}"#, letter.repeat(n));
         assert_eq!(parsed(&body, |json| create(json).is_ok()), fits, "{n}");
     }
 }

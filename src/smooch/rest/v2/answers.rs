@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Client, ClientId, Field, View, timestamp};
+use crate::domain::{Client, ClientId, Field, Shape, V2Path, View, timestamp};
 use crate::smooch::json::{Json, ObjectWriter};
 use crate::smooch::rest::client_members::client_members;
 
@@ -40,18 +40,6 @@ const BOOLEAN: &[char] = &['t', 'f'];
 const LIST: &[char] = &['['];
 const OBJECT: &[char] = &['{'];
 
-/// Members of a user, and of its profile, that v2's clients expect to be of a type.
-const TYPES: [(&str, &[char]); 8] = [
-    (Field::DISPLAY_NAME, STRING),
-    ("v2.authenticated", BOOLEAN),
-    ("v2.toBeRetained", BOOLEAN),
-    ("v2.zendeskId", STRING),
-    ("v2.brandId", STRING),
-    ("v2.identities", LIST),
-    ("profile.avatarUrl", STRING),
-    ("profile.locale", STRING),
-];
-
 /// A user: `id`, `externalId`, `signedUpAt`, `profile`, `metadata`, and its other members in v2.
 /// `profile` and `metadata` are always there; nothing is null, no string of the profile is empty.
 /// What only v1 has is left out.
@@ -59,25 +47,19 @@ pub fn user(view: &View) -> String {
     let [mut user, mut profile, mut metadata] = std::array::from_fn(|_| ObjectWriter::new());
     user.string("id", view.id.as_str());
     for (field, value) in &view.fields {
-        let (part, name) = match field {
-            Field::UserId => (&mut user, "externalId"),
-            Field::SignedUpAt => (&mut user, "signedUpAt"),
-            Field::GivenName => (&mut profile, "givenName"),
-            Field::Surname => (&mut profile, "surname"),
-            Field::Email => (&mut profile, "email"),
-            Field::Property(key) => (&mut metadata, &**key),
-            field if field.is_display_name() => (&mut user, Field::DISPLAY_NAME),
-            Field::Other(name) => match (name.strip_prefix("v2."), name.strip_prefix("profile.")) {
-                (Some(own), _) => (&mut user, own),
-                (_, Some(name)) => (&mut profile, name),
-                _ => continue,
-            },
+        let (part, name) = match (field, field.spec().map(|spec| spec.v2)) {
+            (_, Some(Some(V2Path::User(name)))) => (&mut user, name),
+            (_, Some(Some(V2Path::Profile(name)))) => (&mut profile, name),
+            (Field::OtherV2(name), _) => (&mut user, &**name),
+            (Field::OtherProfile(name), _) => (&mut profile, &**name),
+            (Field::Property(key), _) => (&mut metadata, &**key),
+            _ => continue,
         };
-        let kind = match field {
-            Field::Property(_) => None,
-            Field::Other(name) => TYPES.iter().find(|(own, _)| **own == **name).map(|(_, kind)| *kind),
-            _ => Some(STRING),
-        };
+        let kind = field.spec().map(|spec| match spec.shape {
+            Shape::Text => STRING,
+            Shape::Boolean => BOOLEAN,
+            Shape::List => LIST,
+        });
         let empty = &**value == "\"\"" && !matches!(field, Field::Property(_));
         if !empty && kind.is_none_or(|kind| value.starts_with(kind)) {
             part.raw(name, value);

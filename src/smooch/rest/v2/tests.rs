@@ -87,13 +87,13 @@ fn a_user_is_shown_as_v2s_clients_accept_it() {
         (Field::SignedUpAt, r#""2020""#),
         (Field::Property("".into()), r#""""#),
         (Field::Other("hasPaymentInfo".into()), "true"),
-        (own_field("authenticated"), "true"),
-        (own_field("identities"), "[]"),
-        (own_field("toBeRetained"), r#""yes""#),
-        (own_field("zendeskId"), r#""z""#),
-        (profile_field("locale"), r#""de""#),
-        (profile_field("localeOrigin"), r#""x""#),
-        (profile_field("avatarUrl"), r#""""#),
+        (Field::from_v2("authenticated"), "true"),
+        (Field::from_v2("identities"), "[]"),
+        (Field::from_v2("toBeRetained"), r#""yes""#),
+        (Field::from_v2("zendeskId"), r#""z""#),
+        (Field::from_v2_profile("locale"), r#""de""#),
+        (Field::from_v2_profile("localeOrigin"), r#""x""#),
+        (Field::from_v2_profile("avatarUrl"), r#""""#),
     ];
     let expected = r#"{"id":"a","externalId":"u","signedUpAt":"2020","authenticated":true,"identities":[],"zendeskId":"z","profile":{"email":"e@x","locale":"de","localeOrigin":"x"},"metadata":{"":""}}"#;
     assert_eq!(user(&view(&told, &[])), expected);

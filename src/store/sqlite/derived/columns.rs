@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::kind::Tell;
 use crate::directory::load::Loader;
-use crate::domain::{AppId, RecordKey, SmoochId};
+use crate::domain::{AppId, LoadedRecord, RecordKey, SmoochId, WorkingSet};
 use crate::format::list_columns::Columns;
 use crate::store::sqlite::{Error, Result};
 
@@ -39,15 +39,19 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored { rowid: row.get(0)?, key, columns })
 }
 
-/// The columns that a record must have, if it is readable.
-fn expected(conn: &Connection, key: &RecordKey) -> Result<Option<Columns>> {
+/// Loads a record and its group, if it can be read, and computes something of it.
+fn of_record<T>(
+    conn: &Connection,
+    key: &RecordKey,
+    compute: impl FnOnce(&WorkingSet, &LoadedRecord) -> T,
+) -> Result<Option<T>> {
     let mut loader = Loader::new(conn);
     match loader.group(&key.0, &key.1) {
         // Only the journal can restore an unreadable record.
         Err(Error::Unreadable { .. }) => return Ok(None),
         loaded => loaded?,
     }
-    Ok(loader.directory.entry(key).map(|entry| Columns::of(&loader.directory, key, entry)))
+    Ok(loader.directory.entry(key).map(|entry| compute(&loader.directory, entry)))
 }
 
 fn page(conn: &Connection, after: i64) -> Result<Vec<Stored>> {
@@ -65,7 +69,8 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
         let Some(last) = page.last() else { break };
         after = last.rowid;
         for Stored { key, columns, .. } in &page {
-            wrong += u64::from(expected(conn, key)?.is_some_and(|expected| expected != *columns));
+            let are_right = of_record(conn, key, |set, record| columns.are_those_of(set, key, record))?;
+            wrong += u64::from(are_right == Some(false));
         }
         rows += page.len() as u64;
         tell(page.len() as u64)?;
@@ -102,7 +107,8 @@ fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
     let page = page(&txn, from)?;
     let to = page.last().map(|stored| stored.rowid);
     for Stored { rowid, key, columns } in page {
-        let Some(expected) = expected(&txn, &key)?.filter(|expected| *expected != columns) else { continue };
+        let expected = of_record(&txn, &key, |set, record| Columns::of(set, &key, record))?;
+        let Some(expected) = expected.filter(|expected| *expected != columns) else { continue };
         let Columns { listed, last_seen, signed_up, flags, words } = expected;
         let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
                    WHERE rowid = ?1";

@@ -38,7 +38,7 @@ impl Needles {
             let emails = said.chain(set).filter(|(field, _)| **field == Field::Email);
             needles.reached.extend(emails.filter_map(|(_, text)| string(text)));
             let fields = record.smooch.fields.keys().chain(record.overrides.keys());
-            let own = fields.filter(|field| matches!(field, Field::Property(_) | Field::Other(_)));
+            let own = fields.filter(|field| !field.is_tagged());
             needles.fields.extend(own.map(ToString::to_string));
         }
         needles.names.remove("");

@@ -1,0 +1,78 @@
+//! The longest names that are taken: every database can index them.
+
+use std::borrow::Cow;
+
+use super::client::Mention;
+use super::fact::{Event, Fact};
+use super::field::Field;
+use super::ids::{ClientId, SmoochId};
+use super::record_snapshot::Assertion;
+use super::value::JsonText;
+
+/// The most bytes of an `_id`, a `userId` or the id of a client. What is stored with longer ones stays readable.
+pub const NAME_BYTES: usize = 1024;
+
+/// Why an event with a longer name is refused: the reason in quarantine and in errors of imports.
+pub const NAME_TOO_LONG: &str = "name_too_long";
+
+/// Whether the string in a JSON text has over so many bytes.
+pub fn is_longer(text: &JsonText, bytes: usize) -> bool {
+    // The text is at least as long as its string and two quotes.
+    text.len() > bytes.saturating_add(2)
+        && serde_json::from_str::<Cow<'_, str>>(text).map_or(text.len(), |string| string.len()) > bytes
+}
+
+impl Event {
+    /// Whether it gives an `_id`, a `userId` or the id of a client of over so many bytes.
+    pub fn has_name_over(&self, bytes: usize) -> bool {
+        self.facts.iter().any(|fact| fact.has_name_over(bytes))
+    }
+}
+
+impl Fact {
+    fn has_name_over(&self, bytes: usize) -> bool {
+        let user = |id: &SmoochId| id.as_str().len() > bytes;
+        let client = |id: &ClientId| id.as_str().len() > bytes;
+        let user_id = |field: &Field, text: &Option<JsonText>| {
+            *field == Field::UserId && text.as_ref().is_some_and(|text| is_longer(text, bytes))
+        };
+        let said = |id: &ClientId, said: Option<&Mention>| {
+            client(id)
+                || said
+                    .is_some_and(|said| said.rest.len() > bytes && said.other_ids(id).any(|id| client(&id)))
+        };
+        if self.users().into_iter().flatten().any(user) {
+            return true;
+        }
+        match self {
+            Self::Seen(seen) => {
+                seen.fields.iter().any(|(field, text)| user_id(field, text))
+                    || seen.clients.iter().any(|(id, mention)| said(id, Some(mention)))
+            }
+            Self::Set { fields, .. } => fields.iter().any(|(field, text, _)| user_id(field, text)),
+            Self::ClientChanged { client, value, .. } => said(client, value.as_ref()),
+            Self::ClientSet { client: id, .. } => client(id),
+            Self::ClientBound { client: id, also, .. } => client(id) || also.iter().any(client),
+            Self::Known(known) => {
+                known.apart.iter().any(user)
+                    || known.assertions().any(|(_, assertion)| match assertion {
+                        Assertion::Field(field, text) | Assertion::Set(field, text, _) => {
+                            user_id(field, text)
+                        }
+                        Assertion::Client(id, mention) => said(id, mention.as_ref()),
+                        Assertion::Device(id, _) | Assertion::Claim(id) => client(id),
+                        Assertion::OneClient(one, other) => client(one) || client(other),
+                        Assertion::Complete(_) => false,
+                    })
+            }
+            Self::Minted { .. }
+            | Self::Secured { .. }
+            | Self::Tracked { .. }
+            | Self::Merged { .. }
+            | Self::Unmerged { .. }
+            | Self::Removed { .. }
+            | Self::Erased { .. }
+            | Self::Linked { .. } => false,
+        }
+    }
+}
