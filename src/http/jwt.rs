@@ -3,18 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Once;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::{ErrorKind, Result as JwtResult};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
-use subtle::ConstantTimeEq as _;
 
 #[cfg(test)]
 mod tests;
@@ -126,13 +122,10 @@ pub fn key_id(token: &str) -> Result<String, TokenError> {
 /// # Errors
 /// The first thing that is wrong; nothing about the claims before the signature was found right.
 pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError> {
-    install();
     let token = Token::read(token)?;
-    let key = DecodingKey::from_secret(secret);
-    let signed =
-        jsonwebtoken::crypto::verify(token.signature, token.message.as_bytes(), &key, token.algorithm);
+    let signed = token.algorithm.verify(secret, token.message.as_bytes(), &token.signature);
     // With an empty secret anybody could have signed.
-    if secret.is_empty() || !signed.is_ok_and(|right| right) {
+    if secret.is_empty() || !signed {
         return Err(TokenError::Signature);
     }
     let UniqueMembers(claims) = serde_json::from_slice(&token.payload).map_err(|_| TokenError::Payload)?;
@@ -155,16 +148,26 @@ pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError
 
 /// A token with these claims, signed with HS256; `iat` and `exp` are Unix seconds.
 pub fn sign(claims: &Claims, key_id: &str, secret: &[u8], iat: Option<i64>, exp: Option<i64>) -> String {
-    install();
     let mut payload = json!({ "scope": claims.scope.name() });
     for (name, value) in [("userId", json!(claims.user_id)), ("iat", json!(iat)), ("exp", json!(exp))] {
         if !value.is_null() {
             payload[name] = value;
         }
     }
-    let header = Header { kid: Some(key_id.to_owned()), ..Header::new(Algorithm::HS256) };
-    jsonwebtoken::encode(&header, &payload, &EncodingKey::from_secret(secret))
-        .expect("HMAC takes a key of any length, and plain JSON can be written")
+    let header = Header { typ: "JWT", alg: "HS256", kid: key_id };
+    let header = serde_json::to_vec(&header).expect("strings can be written as JSON");
+    let message =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload.to_string()));
+    let tag = mac::<Hmac<Sha256>>(secret, message.as_bytes()).finalize().into_bytes();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+/// The header of a token that is signed here; its members are written in this order.
+#[derive(Serialize)]
+struct Header<'a> {
+    typ: &'static str,
+    alg: &'static str,
+    kid: &'a str,
 }
 
 /// A token that has been taken apart, and whose header we take.
@@ -173,7 +176,7 @@ struct Token<'a> {
     algorithm: Algorithm,
     message: &'a str,
     payload: Vec<u8>,
-    signature: &'a str,
+    signature: Vec<u8>,
 }
 
 impl<'a> Token<'a> {
@@ -185,16 +188,16 @@ impl<'a> Token<'a> {
         let (header, payload) = message.split_once('.').ok_or(TokenError::Shape)?;
         // The engine takes one spelling of each value only, and a dot is none of its letters.
         let bytes = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Shape);
-        let (header, payload, _) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
+        let (header, payload, signature) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
 
         let UniqueMembers(header) = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;
         if header.contains_key("crit") || header.contains_key("b64") {
             return Err(TokenError::Extension);
         }
         let algorithm = match header.get("alg").and_then(Value::as_str) {
-            Some("HS256") => Algorithm::HS256,
-            Some("HS384") => Algorithm::HS384,
-            Some("HS512") => Algorithm::HS512,
+            Some("HS256") => Algorithm::Hs256,
+            Some("HS384") => Algorithm::Hs384,
+            Some("HS512") => Algorithm::Hs512,
             _ => return Err(TokenError::Algorithm),
         };
         let key_id = header.get("kid").ok_or(TokenError::KeyIdMissing)?.as_str().ok_or(TokenError::KeyId)?;
@@ -251,65 +254,26 @@ impl<'de> Deserialize<'de> for UniqueMembers {
     }
 }
 
-/// Gives the library its cryptography; without it, it would panic. Both ways in call this.
-fn install() {
-    static INSTALLED: Once = Once::new();
-    static PROVIDER: CryptoProvider = CryptoProvider {
-        signer_factory: |algorithm, key| Ok(Box::new(Hs::new(*algorithm, key.as_bytes())?)),
-        verifier_factory: |algorithm, key| Ok(Box::new(Hs::new(*algorithm, key.try_get_as_bytes()?)?)),
-        key_utils: KeyUtils::new_unimplemented(),
-    };
-    // Nobody else installs one; if somebody did, the signatures in the tests would tell.
-    INSTALLED.call_once(|| {
-        let _ = PROVIDER.install_default();
-    });
+/// The HMAC algorithms of RFC 7518, section 3.2.
+#[derive(Clone, Copy, Debug)]
+enum Algorithm {
+    Hs256,
+    Hs384,
+    Hs512,
 }
 
-/// HMAC with a key, to sign or to verify.
-struct Hs {
-    algorithm: Algorithm,
-    tag: fn(&[u8], &[u8]) -> Vec<u8>,
-    key: Vec<u8>,
-}
-
-impl Hs {
-    fn new(algorithm: Algorithm, key: &[u8]) -> JwtResult<Self> {
-        let tag = match algorithm {
-            Algorithm::HS256 => tag::<Hmac<Sha256>>,
-            Algorithm::HS384 => tag::<Hmac<Sha384>>,
-            Algorithm::HS512 => tag::<Hmac<Sha512>>,
-            _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+impl Algorithm {
+    /// Compares in constant time; a tag that is cut short is not equal.
+    fn verify(self, key: &[u8], message: &[u8], tag: &[u8]) -> bool {
+        let result = match self {
+            Self::Hs256 => mac::<Hmac<Sha256>>(key, message).verify_slice(tag),
+            Self::Hs384 => mac::<Hmac<Sha384>>(key, message).verify_slice(tag),
+            Self::Hs512 => mac::<Hmac<Sha512>>(key, message).verify_slice(tag),
         };
-        Ok(Self { algorithm, tag, key: key.to_vec() })
+        result.is_ok()
     }
 }
 
-fn tag<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length");
-    mac.chain_update(message).finalize().into_bytes().to_vec()
-}
-
-impl signature::Signer<Vec<u8>> for Hs {
-    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok((self.tag)(&self.key, message))
-    }
-}
-
-impl signature::Verifier<Vec<u8>> for Hs {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        let equal = (self.tag)(&self.key, message).ct_eq(signature);
-        if equal.into() { Ok(()) } else { Err(signature::Error::new()) }
-    }
-}
-
-impl JwtSigner for Hs {
-    fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-}
-
-impl JwtVerifier for Hs {
-    fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
+fn mac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> M {
+    <M as KeyInit>::new_from_slice(key).expect("HMAC takes a key of any length").chain_update(message)
 }

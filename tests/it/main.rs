@@ -9,6 +9,7 @@ mod clients;
 mod convergence;
 mod crash;
 mod decide;
+mod examples;
 mod export_import;
 mod feed;
 mod fixtures;
