@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Mention};
-use super::field::{Field, Part};
+use super::field::Field;
 use super::ids::{ClientId, SmoochId, Stamp};
+use super::part::Part;
 use super::record::Reason;
 use super::record_snapshot::RecordSnapshot;
 use super::value::JsonText;

@@ -3,88 +3,12 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::names::UnknownName;
-
-/// A part of an app user that Smooch carries either whole or not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Part {
-    /// `properties` in v1, `metadata` in v2.
-    Properties,
-    /// `clients`, in old forms `devices`, with `pendingClients`.
-    Clients,
-}
-
-impl Part {
-    const ALL: [Self; 2] = [Self::Properties, Self::Clients];
-
-    /// Its name in exports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Properties => "properties",
-            Self::Clients => "clients",
-        }
-    }
-}
-
-impl FromStr for Part {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let named = Self::ALL.into_iter().find(|part| part.as_str() == name);
-        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
-    }
-}
-
-/// Where v2 has a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum V2Path {
-    /// A member of the user.
-    User(&'static str),
-    /// A member of the user's `profile`.
-    Profile(&'static str),
-}
-
-/// What a call of our own API may set a field to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A string of at most so many characters.
-    Text(usize),
-    /// A string that is not empty and can be stored as it is.
-    Identifier,
-    /// A date and time in ISO 8601.
-    DateTime,
-    /// `true` or `false`.
-    Boolean,
-    /// No call changes it; v2 refuses a body with another value.
-    ReadOnly,
-    /// Calls ignore it.
-    Ignored,
-}
-
-/// The type that v2's generated clients expect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// A string.
-    Text,
-    /// `true` or `false`.
-    Boolean,
-    /// An array.
-    List,
-}
-
-/// The form of a field on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stored {
-    /// A variant of its own; see [`StoredField`]. No field is added here: older programs could not read it.
-    Tag,
-    /// `Other` with this name, which is also the name in exports.
-    Name(&'static str),
-}
+use super::field_form::{Input, Shape, StoredForm, V2Path};
+use super::part::Part;
 
 /// A row of [`FIELDS`].
 #[derive(Debug)]
@@ -106,15 +30,15 @@ pub struct FieldSpec {
     /// What v2's answers show of it: only values of this type.
     pub shape: Shape,
     /// The form on disk.
-    pub stored: Stored,
+    pub stored: StoredForm,
 }
 
 impl FieldSpec {
     /// The name in exports, the change feed and histories.
     pub const fn name(&self) -> &'static str {
         match (self.stored, self.v1) {
-            (Stored::Name(name), _) | (Stored::Tag, Some(name)) => name,
-            (Stored::Tag, None) => "",
+            (StoredForm::Name(name), _) | (StoredForm::Tag, Some(name)) => name,
+            (StoredForm::Tag, None) => "",
         }
     }
 
@@ -146,7 +70,8 @@ macro_rules! fields {
 
         #[expect(non_upper_case_globals, reason = "each is named as its variant")]
         mod specs {
-            use super::{Field, FieldSpec, Input, Shape, Stored, V2Path};
+            use crate::domain::field::{Field, FieldSpec};
+            use crate::domain::field_form::{Input, Shape, StoredForm, V2Path};
 
             $(pub(super) static $variant: FieldSpec =
                 FieldSpec { field: Field::$variant, $($member: $value,)* };)*
@@ -171,82 +96,82 @@ fields! {
     /// `userId`; v2 `externalId`.
     UserId {
         v1: Some("userId"), v2: Some(V2Path::User("externalId")), csv: Some("userId"),
-        searched: true, personal: false, input: Input::ReadOnly, shape: Shape::Text, stored: Stored::Tag,
+        searched: true, personal: false, input: Input::ReadOnly, shape: Shape::Text, stored: StoredForm::Tag,
     }
     /// `givenName`.
     GivenName {
         v1: Some("givenName"), v2: Some(V2Path::Profile("givenName")), csv: Some("givenName"),
-        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: Stored::Tag,
+        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: StoredForm::Tag,
     }
     /// `surname`.
     Surname {
         v1: Some("surname"), v2: Some(V2Path::Profile("surname")), csv: Some("surname"),
-        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: Stored::Tag,
+        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: StoredForm::Tag,
     }
     /// `email`.
     Email {
         v1: Some("email"), v2: Some(V2Path::Profile("email")), csv: Some("email"),
-        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: Stored::Tag,
+        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: StoredForm::Tag,
     }
     /// `signedUpAt`.
     SignedUpAt {
         v1: Some("signedUpAt"), v2: Some(V2Path::User("signedUpAt")), csv: Some("signedUpAt"),
-        searched: false, personal: false, input: Input::DateTime, shape: Shape::Text, stored: Stored::Tag,
+        searched: false, personal: false, input: Input::DateTime, shape: Shape::Text, stored: StoredForm::Tag,
     }
     /// The name of an app user without `givenName` and `surname`. Shown, and searched, only while both are unknown.
     DisplayName {
         v1: Some("displayName"), v2: Some(V2Path::User("displayName")), csv: None,
         searched: true, personal: true, input: Input::Ignored, shape: Shape::Text,
-        stored: Stored::Name("displayName"),
+        stored: StoredForm::Name("displayName"),
     }
     /// v1's clients that are being linked. They belong to the part of the clients: a client moves from one list to the
     /// other.
     PendingClients {
         v1: Some("pendingClients"), v2: None, csv: None,
         searched: false, personal: false, input: Input::Ignored, shape: Shape::List,
-        stored: Stored::Name("pendingClients"),
+        stored: StoredForm::Name("pendingClients"),
     }
     /// v2's `profile.avatarUrl`.
     AvatarUrl {
         v1: None, v2: Some(V2Path::Profile("avatarUrl")), csv: None,
         searched: false, personal: true, input: Input::Text(2048), shape: Shape::Text,
-        stored: Stored::Name("profile.avatarUrl"),
+        stored: StoredForm::Name("profile.avatarUrl"),
     }
     /// v2's `profile.locale`.
     Locale {
         v1: None, v2: Some(V2Path::Profile("locale")), csv: None,
         searched: false, personal: false, input: Input::Text(64), shape: Shape::Text,
-        stored: Stored::Name("profile.locale"),
+        stored: StoredForm::Name("profile.locale"),
     }
     /// v2's `toBeRetained`.
     ToBeRetained {
         v1: None, v2: Some(V2Path::User("toBeRetained")), csv: None,
         searched: false, personal: false, input: Input::Boolean, shape: Shape::Boolean,
-        stored: Stored::Name("v2.toBeRetained"),
+        stored: StoredForm::Name("v2.toBeRetained"),
     }
     /// v2's `brandId`: a `userId` is unique within a brand.
     BrandId {
         v1: None, v2: Some(V2Path::User("brandId")), csv: Some("brandId"),
         searched: false, personal: false, input: Input::Identifier, shape: Shape::Text,
-        stored: Stored::Name("v2.brandId"),
+        stored: StoredForm::Name("v2.brandId"),
     }
     /// v2's `identities`.
     Identities {
         v1: None, v2: Some(V2Path::User("identities")), csv: None,
         searched: false, personal: true, input: Input::ReadOnly, shape: Shape::List,
-        stored: Stored::Name("v2.identities"),
+        stored: StoredForm::Name("v2.identities"),
     }
     /// v2's `zendeskId`.
     ZendeskId {
         v1: None, v2: Some(V2Path::User("zendeskId")), csv: None,
         searched: false, personal: false, input: Input::ReadOnly, shape: Shape::Text,
-        stored: Stored::Name("v2.zendeskId"),
+        stored: StoredForm::Name("v2.zendeskId"),
     }
     /// v2's `authenticated`.
     Authenticated {
         v1: None, v2: Some(V2Path::User("authenticated")), csv: None,
         searched: false, personal: false, input: Input::ReadOnly, shape: Shape::Boolean,
-        stored: Stored::Name("v2.authenticated"),
+        stored: StoredForm::Name("v2.authenticated"),
     }
 }
 
@@ -261,7 +186,7 @@ const IMPERSONAL: [&str; 2] = ["hasPaymentInfo", "localeOrigin"];
 impl Field {
     /// The field with a name of an export, which is also a member of an app user in v1.
     pub fn from_name(name: &str) -> Self {
-        let tagged = FIELDS.iter().find(|spec| spec.stored == Stored::Tag && spec.name() == name);
+        let tagged = FIELDS.iter().find(|spec| spec.stored == StoredForm::Tag && spec.name() == name);
         tagged.map_or_else(|| Self::from_stored_name(name), |spec| spec.field.clone())
     }
 
@@ -285,7 +210,7 @@ impl Field {
 
     fn from_stored_name(name: &str) -> Self {
         if let Some(spec) =
-            FIELDS.iter().find(|spec| matches!(spec.stored, Stored::Name(known) if known == name))
+            FIELDS.iter().find(|spec| matches!(spec.stored, StoredForm::Name(known) if known == name))
         {
             return spec.field.clone();
         }
@@ -334,7 +259,7 @@ impl Field {
         match self {
             Self::Property(_) => true,
             Self::Other(name) | Self::OtherV2(name) | Self::OtherProfile(name) => {
-                let named = FIELDS.iter().filter(|spec| spec.stored != Stored::Tag && !spec.personal);
+                let named = FIELDS.iter().filter(|spec| spec.stored != StoredForm::Tag && !spec.personal);
                 !IMPERSONAL.contains(&&**name)
                     && !named.map(|spec| spec.plain_name()).any(|known| known == &**name)
             }
@@ -344,7 +269,7 @@ impl Field {
 
     /// Whether it is stored as a variant of its own.
     pub fn is_tagged(&self) -> bool {
-        self.spec().is_some_and(|spec| spec.stored == Stored::Tag)
+        self.spec().is_some_and(|spec| spec.stored == StoredForm::Tag)
     }
 
     /// The part it belongs to, if it belongs to one.

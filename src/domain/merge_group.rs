@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::field::{Field, Part};
+use super::field::Field;
 use super::ids::{SmoochId, Stamp};
+use super::part::Part;
 use super::record::{Edge, Record};
 use super::value::{JsonText, Register, SmoochValue};
 

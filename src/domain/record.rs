@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::brand::brand;
 use super::client::{Client, Mention, Mentions};
-use super::field::{Field, Part};
+use super::field::Field;
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
 use super::names::UnknownName;
+use super::part::Part;
 use super::value::{JsonText, Register, SmoochValue};
 
 /// A value that our own API set, and what Smooch said of the same thing at that moment.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::brand::brand;
 use super::client::{Client, Mention};
-use super::field::{Field, Part};
+use super::field::Field;
 use super::ids::{ClientId, SmoochId, Stamp};
+use super::part::Part;
 use super::value::JsonText;
 
 /// Everything known of one `_id` but for its merges, each thing with the stamp it was said with.

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use hashbrown::{Equivalent, HashMap};
 
 use super::fact::{Event, Fact, Observation};
-use super::field::{Field, Part};
+use super::field::Field;
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
 use super::merge_group::{MergeGroup, component};
+use super::part::Part;
 use super::record::Reason;
 use super::record::{Edge, Override, Recent, Record};
 use super::value::{JsonText, join_register};

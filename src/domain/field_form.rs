@@ -1,0 +1,47 @@
+//! Where a field stands, what it may be set to, and how it is stored.
+
+/// Where v2 has a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum V2Path {
+    /// A member of the user.
+    User(&'static str),
+    /// A member of the user's `profile`.
+    Profile(&'static str),
+}
+
+/// What a call of our own API may set a field to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A string of at most so many characters.
+    Text(usize),
+    /// A string that is not empty and can be stored as it is.
+    Identifier,
+    /// A date and time in ISO 8601.
+    DateTime,
+    /// `true` or `false`.
+    Boolean,
+    /// No call changes it; v2 refuses a body with another value.
+    ReadOnly,
+    /// Calls ignore it.
+    Ignored,
+}
+
+/// The type that v2's generated clients expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A string.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+    /// An array.
+    List,
+}
+
+/// The form of a field on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredForm {
+    /// A variant of its own; see `StoredField` in `field.rs`. No field is added here: older programs could not read it.
+    Tag,
+    /// `Other` with this name, which is also the name in exports.
+    Name(&'static str),
+}
