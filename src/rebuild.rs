@@ -5,6 +5,7 @@
 //! it is read again in one short snapshot up to which the journal was replayed.
 
 pub mod background;
+pub mod history_entry;
 pub mod history_replay;
 mod journal_replay;
 pub mod sources;

@@ -4,6 +4,7 @@
 //! so any order, repetition and batching of the same facts gives the same directory.
 
 mod app_version;
+pub mod authority;
 pub mod brand;
 mod calls;
 mod client;

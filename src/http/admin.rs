@@ -7,9 +7,11 @@ use std::time::Duration;
 use axum::extract::RawQuery;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use tokio::time::timeout;
 
-use super::error::{ApiError, json};
+use super::answers::answer;
+use super::error::ApiError;
 use super::reads;
 use super::state::{HttpState, State};
 use crate::domain::{AppId, SmoochId};
@@ -18,9 +20,19 @@ use crate::metrics::{AppLevel, Levels};
 use crate::store::Reader;
 use crate::store::sqlite::SqliteReader;
 
+#[derive(Serialize)]
+struct LivenessAnswer {
+    alive: bool,
+}
+
+#[derive(Serialize)]
+struct ReadinessAnswer {
+    ready: bool,
+}
+
 /// GET `/livez`: the process runs. Looks at nothing else.
 pub(super) async fn alive() -> Response {
-    json(StatusCode::OK, "{\"alive\":true}")
+    answer(StatusCode::OK, &LivenessAnswer { alive: true })
 }
 
 /// GET `/readyz`: webhooks would be stored: not draining, room in the queue, the database answers. With
@@ -71,7 +83,7 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
     }
     match trouble {
         Some(trouble) => ApiError::unavailable("not_ready", trouble).into_response(),
-        None => json(StatusCode::OK, "{\"ready\":true}"),
+        None => answer(StatusCode::OK, &ReadinessAnswer { ready: true }),
     }
 }
 

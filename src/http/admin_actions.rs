@@ -8,11 +8,11 @@ use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
+use super::answers::{EmptyAnswer, answer};
 use super::body::{self, BodyLimits};
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use super::state::{HttpState, State};
 use super::{reads, webhooks};
 use crate::clock::now_ms;
@@ -71,16 +71,20 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     let receipt = receipt.ok_or_else(not_held)?;
     let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
     tracing::info!(seq, learned, unusable, erased, "a body was redriven");
-    let mut answer = json!({ "seq": seq, "learned": receipt.learned, "kept": receipt.kept,
-                             "repeated": receipt.repeated, "unusable": receipt.quarantined });
-    if receipt.quarantined > 0 {
-        // What the worker could not apply has no reason here.
-        let (reason, detail) =
-            trouble.unwrap_or_else(|| ("cannot_apply", "it cannot be applied; the log says why".to_owned()));
-        answer["reason"] = reason.into();
-        answer["detail"] = detail.into();
-    }
-    Ok(json(StatusCode::OK, answer.to_string()))
+    // What the worker could not apply has no reason here.
+    let unapplied = || ("cannot_apply", "it cannot be applied; the log says why".to_owned());
+    let trouble = (unusable > 0).then(|| trouble.unwrap_or_else(unapplied));
+    let (reason, detail) = trouble.unzip();
+    let answered = RedriveAnswer {
+        detail,
+        kept: receipt.kept,
+        learned,
+        reason,
+        repeated: receipt.repeated,
+        seq,
+        unusable,
+    };
+    Ok(answer(StatusCode::OK, &answered))
 }
 
 /// DELETE `/quarantine/{seq}`: gives a body of the quarantine up. 200 `{}`; 404 if it is not there.
@@ -90,9 +94,37 @@ pub(super) async fn give_up(shared: State, Path(number): Path<String>) -> Result
         0 => Err(not_held()),
         _ => {
             tracing::info!(seq, "a body in quarantine was given up");
-            Ok(json(StatusCode::OK, "{}"))
+            Ok(answer(StatusCode::OK, &EmptyAnswer {}))
         }
     }
+}
+
+/// The answer of [`redrive`].
+#[derive(Serialize)]
+struct RedriveAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    kept: usize,
+    learned: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    repeated: usize,
+    seq: Seq,
+    unusable: usize,
+}
+
+/// The answer of [`rebuild`] to rows.
+#[derive(Serialize)]
+struct ReplacedAnswer {
+    replaced: usize,
+}
+
+/// The answer of [`rebuild`] to derived tables.
+#[derive(Serialize)]
+struct RemakingAnswer<'t> {
+    failed: Vec<&'t str>,
+    remaking: BTreeSet<&'t str>,
+    replaced: usize,
 }
 
 /// What [`rebuild`] is asked.
@@ -126,7 +158,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
         return make_anew(&shared, &names).await;
     }
     if keys.is_empty() {
-        return Ok(json(StatusCode::OK, "{\"replaced\":0}"));
+        return Ok(answer(StatusCode::OK, &ReplacedAnswer { replaced: 0 }));
     }
     let database = shared.files.database.clone();
     if !rebuild::rebuild_folder(&database).exists() {
@@ -147,7 +179,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     let differing = Box::new(move || rebuild::find_differing_rows(&database, &keys));
     let replaced = shared.queue.submit_repair(differing).await?;
     tracing::warn!(rows, replaced, "rows of the directory were put right from the journal");
-    Ok(json(StatusCode::OK, json!({ "replaced": replaced }).to_string()))
+    Ok(answer(StatusCode::OK, &ReplacedAnswer { replaced }))
 }
 
 /// Has derived tables made anew; tells which are not whole yet.
@@ -162,5 +194,5 @@ async fn make_anew(shared: &HttpState, names: &[String]) -> Result<Response, Api
     let begun = begun.into_iter().map(|(name, ..)| name);
     let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
     let failed: Vec<&str> = shared.damaged_tables.failed().collect();
-    Ok(json(StatusCode::OK, json!({ "replaced": 0, "remaking": all, "failed": failed }).to_string()))
+    Ok(answer(StatusCode::OK, &RemakingAnswer { failed, remaking: all, replaced: 0 }))
 }

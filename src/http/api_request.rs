@@ -8,22 +8,22 @@ use axum::extract::{FromRequest, MatchedPath, OriginalUri, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use percent_encoding::percent_decode_str;
 use sha2::{Digest as _, Sha256};
 
 use super::addresses::AsWritten;
 use super::auth::Caller;
 use super::cors::BrowserAccess;
-use super::error::{ApiError, json};
+use super::error::{ApiError, json, no_user};
 use super::export_format::{ExportFormat, OF_PAGES};
 use super::parameters::BRAND_PARAMETER;
+use super::path_names::PathNames;
+use super::refusals::{IN_THE_QUERY, brand_place, refusal};
 use super::state::HttpState;
 use super::{body, parameters, query, reads};
 use crate::clock::now_ms;
-use crate::domain::brand::several_brands;
+use crate::domain::authority::{Access, check_access, refuse_missing};
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
-use crate::domain::decide::PROPERTIES_BYTES;
-use crate::domain::{AppId, CallMade, Field, View, json_text, timestamp};
+use crate::domain::{AppId, CallMade, SmoochId, View, timestamp};
 use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
@@ -31,9 +31,6 @@ use crate::store::sqlite::SqliteReader;
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
-
-/// The same as a refusal names it.
-pub(crate) const IN_THE_QUERY: &str = "`brandId` in the query";
 
 /// See the module.
 pub(super) struct ApiRequest {
@@ -224,24 +221,22 @@ impl ApiRequest {
         let (app, name) = (self.caller.app.clone(), self.user()?);
         let (wanted, authority) = (name.clone(), self.caller.authority.clone());
         let found = reads::APP_USER.run(&self.shared.readers, move |reader| {
-            let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(None) };
-            let first = match secures(&authority, &view) {
-                Ok(_) if is_of_several(&authority, reader, &app)? => Err(Refusal::SeveralUsers),
-                first => first,
-            };
-            Ok(Some(first.map(|first| if first { Err(view.id) } else { Ok(show(&view)) })))
+            let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(LookUp::Missing) };
+            Ok(match check_access(&authority, &view) {
+                Err(refused) => LookUp::Refused(refused),
+                Ok(_) if is_of_several(&authority, reader, &app)? => LookUp::Refused(Refusal::SeveralUsers),
+                Ok(Access::FirstJwt) => LookUp::Unsecured(view.id),
+                Ok(Access::Granted) => LookUp::Shown(show(&view)),
+            })
         });
-        match (found.await?, &self.caller.authority) {
-            (Some(Ok(Ok(shown))), _) => Ok(shown),
-            // The first JWT that speaks for them secures them, whatever it asks: whom it was shown, of several.
-            (Some(Ok(Err(id))), _) => {
+        match found.await? {
+            LookUp::Shown(shown) => Ok(shown),
+            // Secured by its `_id`, since several app users may have the userId.
+            LookUp::Unsecured(id) => {
                 Ok(show(&self.change(Action::Secure { user: id.as_str().into() }).await?))
             }
-            (Some(Err(refused)), _) => Err(refusal(refused, IN_THE_QUERY)),
-            (None, Authority::User(user_id)) if json_text(&name.text) != *user_id => {
-                Err(refusal(Refusal::NotYours, IN_THE_QUERY))
-            }
-            (None, _) => Err(no_user()),
+            LookUp::Refused(refused) => Err(refusal(refused, IN_THE_QUERY)),
+            LookUp::Missing => Err(refusal(refuse_missing(&self.caller.authority, &name), IN_THE_QUERY)),
         }
     }
 
@@ -281,14 +276,13 @@ impl UserRepresentation {
     }
 }
 
-/// Whether this is the first JWT that speaks for an app user, if whoever has it may see them.
-fn secures(authority: &Authority, view: &View) -> Result<bool, Refusal> {
-    match authority {
-        Authority::Token if view.secured => Err(Refusal::Secured),
-        Authority::App | Authority::Token => Ok(false),
-        Authority::User(user_id) if view.get(&Field::UserId) == Some(user_id) => Ok(!view.secured),
-        Authority::User(_) => Err(Refusal::NotYours),
-    }
+/// The result of a look-up of one app user.
+enum LookUp<T> {
+    Missing,
+    Refused(Refusal),
+    /// The caller may read it, once it is secured.
+    Unsecured(SmoochId),
+    Shown(T),
 }
 
 /// Whether a JWT's `userId` is carried by several app users: it must not reach one as if it were another's.
@@ -310,96 +304,4 @@ fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<&str
         all.get_or_insert_with(Vec::new).extend(text.split(',').map(str::trim));
     }
     Ok(all)
-}
-
-pub(super) fn no_user() -> ApiError {
-    ApiError::missing("user_not_found", "There is no app user with this _id or userId")
-}
-
-/// Where a call that changes something takes its brand.
-fn brand_place(action: &Action) -> &'static str {
-    match action {
-        Action::Init { .. } => "`brandId` in the body",
-        Action::Merge { .. } => "`brandId` beside its `_id` in the body",
-        _ => IN_THE_QUERY,
-    }
-}
-
-/// A refusal as it is answered. `place` is where the call takes a brand.
-fn refusal(refusal: Refusal, place: &str) -> ApiError {
-    match refusal {
-        Refusal::NoUser => no_user(),
-        Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
-        Refusal::NoMember => ApiError::not_found("The app user has no such part; it may be unmerged already"),
-        Refusal::Taken(id) => ApiError::taken(id.as_str()),
-        Refusal::Secured => ApiError::unauthorized(
-            "A JWT was used for this app user; an app token does not reach it any more",
-        ),
-        Refusal::NotYours => {
-            ApiError::new(StatusCode::FORBIDDEN, "forbidden", "The JWT's userId is not this app user's")
-        }
-        Refusal::Stale => ApiError::new(
-            StatusCode::PRECONDITION_FAILED,
-            "precondition_failed",
-            "The app user has changed: its ETag is not the one in If-Match",
-        ),
-        Refusal::TooManyProperties => {
-            ApiError::bad_request(format!("The properties would have more than {PROPERTIES_BYTES} bytes"))
-        }
-        Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
-        Refusal::SameUser => ApiError::bad_request("The two are one app user already"),
-        Refusal::SeveralBrands(brands) => {
-            ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, place))
-        }
-        Refusal::Unchangeable(name) => ApiError::bad_request(format!(
-            "{name} cannot be changed by this call, and is another; leave it out, or say it as it is"
-        )),
-        Refusal::SeveralUsers => ApiError::new(
-            StatusCode::CONFLICT,
-            "conflict",
-            "Several app users carry the JWT's userId, and a JWT speaks for one. Nothing was done: a JWT of scope app can \
-             name each by its _id",
-        ),
-        Refusal::NamesErased => ApiError::bad_request(
-            "The userId (v2: externalId) is, or contains, the _id of an app user that was erased, whom it would name",
-        ),
-        Refusal::SeveralCarriers => ApiError::new(
-            StatusCode::CONFLICT,
-            "conflict",
-            "Several app users carry the userId, and only one can be meant. Nothing was done: name the app user by its _id",
-        ),
-        Refusal::BrandByToken => ApiError::unauthorized(
-            "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \
-             done: a JWT of scope app may",
-        ),
-        Refusal::BrandByUser => ApiError::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "The JWT's app user is not of this brand. Nothing was done: leave `brandId` out, or ask with a JWT of scope app",
-        ),
-    }
-}
-
-/// The names in a path, decoded each on its own: a `%2F` in a `userId` is not a slash of the path.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct PathNames {
-    pub(super) app: Option<String>,
-    user: Option<String>,
-    part: Option<String>,
-}
-
-impl PathNames {
-    /// `/v1[/apps/{app}]/appusers[/{user}[/word[/{part}]]]`, and v2's.
-    pub(super) fn of(path: &str) -> Self {
-        let mut segments = path.split('/').skip(2).peekable();
-        // No name has NUL in it, and what has one is not stored.
-        let decode = |segment: &str| -> Option<String> {
-            let text = percent_decode_str(segment).decode_utf8().ok();
-            text.filter(|text| !text.contains('\0')).map(Into::into)
-        };
-        let app = segments.next_if_eq(&"apps").and_then(|_| segments.next());
-        let app = app.map(|segment| decode(segment).unwrap_or_default());
-        let user = segments.nth(1).and_then(decode);
-        Self { app, user, part: segments.nth(1).and_then(decode) }
-    }
 }

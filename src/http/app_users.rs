@@ -2,20 +2,62 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::answers::{self, EmptyAnswer, answer, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::{ApiError, json};
 use super::export_format::ExportFormat;
+use super::list_request::FitCount;
 use super::page_links::PageLinks;
 use super::{erasure, export, history, list_request, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
-use crate::smooch::json::write_string;
 use crate::smooch::{rest, v1};
 
 /// An answer that shows one app user.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AppUserAnswer {
+    app_user: Box<RawValue>,
+}
+
+impl AppUserAnswer {
+    fn of(view: &View) -> Self {
+        Self { app_user: raw(v1::app_user(view)) }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TrackAnswer {
+    conversation_updated: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UnmergeAnswer {
+    app_user: Box<RawValue>,
+    discarded: Box<RawValue>,
+}
+
+/// A page of a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AppUsersAnswer<'a> {
+    app_users: Box<RawValue>,
+    has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a str>,
+    #[serde(flatten)]
+    count: Option<FitCount>,
+    links: &'a PageLinks,
+}
+
+/// An app user with its tag.
 fn one(view: &View) -> UserRepresentation {
-    UserRepresentation::new(view, format!("{{\"appUser\":{}}}", v1::app_user(view)))
+    UserRepresentation::new(view, answers::text(&AppUserAnswer::of(view)))
 }
 
 /// POST `…/appusers`: makes an app user before Smooch knows it. 201; 409 for a `userId` that is taken,
@@ -53,7 +95,7 @@ pub(super) async fn delete(request: ApiRequest) -> Result<Response, ApiError> {
         return erasure::erase(&request, only).await;
     }
     request.ask(Action::Delete { user: request.user()? }).await?;
-    Ok(json(StatusCode::OK, "{}"))
+    Ok(answer(StatusCode::OK, &EmptyAnswer {}))
 }
 
 /// DELETE `…/appusers/{id}/profile`: clears name, e-mail, properties and what the clients tell.
@@ -72,7 +114,7 @@ pub(super) async fn channels(request: ApiRequest) -> Result<Response, ApiError> 
 pub(super) async fn track(request: ApiRequest) -> Result<Response, ApiError> {
     let (user, (name, fields)) = (request.user()?, request.read(rest::v1::track)?);
     request.ask(Action::Track { user, name, fields }).await?;
-    Ok(json(StatusCode::CREATED, "{\"conversationUpdated\":false}"))
+    Ok(answer(StatusCode::CREATED, &TrackAnswer { conversation_updated: false }))
 }
 
 /// POST `…/appusers/merge`: `discarded` is part of `surviving` from now on.
@@ -82,7 +124,7 @@ pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
     let brand = request.brand()?;
     let [surviving, discarded] = [surviving, discarded].map(|user| user.or_in_brand(brand.as_deref()));
     request.ask(Action::Merge { surviving, discarded }).await?;
-    Ok(json(StatusCode::OK, "{}"))
+    Ok(answer(StatusCode::OK, &EmptyAnswer {}))
 }
 
 /// POST `…/appusers/{id}/unmerge`: `discarded` stands for itself again. Shows both.
@@ -90,9 +132,9 @@ pub(super) async fn unmerge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (surviving, discarded) = (request.user()?, request.read(rest::v1::unmerge)?);
     let done = request.ask(Action::Unmerge { surviving, discarded }).await?;
-    let text = |view: Option<View>| view.as_ref().map_or_else(|| "{}".to_owned(), v1::app_user);
-    let both = format!("{{\"appUser\":{},\"discarded\":{}}}", text(done.user), text(done.other));
-    Ok(json(StatusCode::OK, both))
+    let shown = |view: Option<View>| raw(view.as_ref().map_or_else(|| "{}".to_owned(), v1::app_user));
+    let both = UnmergeAnswer { app_user: shown(done.user), discarded: shown(done.other) };
+    Ok(answer(StatusCode::OK, &both))
 }
 
 /// GET `…/appusers`: a page of those who fit, in the order asked for; see [`list_request::ListRequest`]. `limit` is 1 to
@@ -104,19 +146,17 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
         return export::open(request, form).await;
     }
     let asked = list_request::ListRequest::read(&request.query, &list_request::V1)?;
-    let show = |users: &[View]| users.iter().map(v1::app_user).collect::<Vec<_>>().join(",");
+    let show = |users: &[View]| raw_array(users.iter().map(v1::app_user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
-    let mut text = format!("{{\"appUsers\":[{}],\"hasMore\":{}", page.users, page.next.is_some());
-    let after = page.next.map(|next| list_request::cursor(&asked.query, &next));
-    if let Some(after) = &after {
-        text.push_str(",\"after\":");
-        write_string(after, &mut text);
-    }
-    if let Some(count) = count {
-        text.push_str(&count.members());
-    }
+    let after = page.next.as_ref().map(|next| list_request::cursor(&asked.query, next));
     let links = PageLinks::of(&request, &["after"], None, after.as_deref().map(|after| ("after", after)));
-    text.push_str(&format!(",{}}}", links.member()));
-    Ok(links.head(json(StatusCode::OK, text)))
+    let answered = AppUsersAnswer {
+        app_users: page.users,
+        has_more: page.next.is_some(),
+        after: after.as_deref(),
+        count,
+        links: &links,
+    };
+    Ok(links.head(answer(StatusCode::OK, &answered)))
 }

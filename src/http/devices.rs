@@ -2,12 +2,23 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::api_request::{ApiRequest, UserRepresentation, no_user};
-use super::error::{ApiError, json};
+use super::answers::{self, raw};
+use super::api_request::{ApiRequest, UserRepresentation};
+use super::error::{ApiError, json, no_user};
 use crate::domain::command::{Action, Authority};
 use crate::domain::timestamp;
 use crate::smooch::{rest, v1};
+
+/// The answer of [`init`].
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InitAnswer<'a> {
+    app: Option<&'a RawValue>,
+    app_user: Box<RawValue>,
+}
 
 /// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
 /// another than before.
@@ -23,9 +34,9 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
         (_, user_id) => user_id,
     };
     let view = request.change(Action::Init { device, user_id, brand }).await?;
-    let app = request.shared.inits.get(&request.caller.app).map_or("{}", String::as_str);
-    let text = format!("{{\"app\":{app},\"appUser\":{}}}", v1::app_user(&view));
-    Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, text)))
+    let app = request.shared.inits.get(&request.caller.app).map(|app| &**app);
+    let answer = InitAnswer { app, app_user: raw(v1::app_user(&view)) };
+    Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, answers::text(&answer))))
 }
 
 /// PUT `…/devices/{id}`: what is given is changed, also within `info`; the rest stays.

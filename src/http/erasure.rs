@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
+use super::answers::{self, raw};
 use super::api_request::ApiRequest;
 use super::error::{ApiError, json};
 use super::query::{boolean, value};
@@ -13,9 +16,8 @@ use super::reads;
 use super::state::HttpState;
 use crate::domain::command::{Action, Name};
 use crate::domain::{SmoochId, timestamp};
-use crate::smooch::json::write_string;
 use crate::store::sqlite::{self, SqliteReader};
-use crate::store::{ErasureCounts, Reader, Receipt};
+use crate::store::{Reader, Receipt};
 
 /// How long a call waits for the end; whoever asks again goes on waiting.
 const WAIT: Duration = Duration::from_secs(4);
@@ -61,14 +63,14 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
         if is_done || Instant::now() >= until {
             let missing = || ApiError::unavailable("unavailable", "The receipt is not there yet; try again");
             let receipt = receipt.ok_or_else(missing)?;
-            let beside = if is_done {
+            let files = if is_done {
                 RemainingFiles::cleared(&request.shared).await
             } else {
                 RemainingFiles::default()
             };
-            let is_complete = is_done && beside.leftovers.is_empty();
+            let is_complete = is_done && files.leftovers.is_empty();
             let status = if is_complete { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(json(status, text(&receipt, is_complete, &beside)));
+            return Ok(json(status, report(&receipt, is_complete, &files)));
         }
         sleep(LOOK).await;
     }
@@ -123,49 +125,71 @@ impl RemainingFiles {
     }
 }
 
-/// `{"erasure":{"seq","time","_ids","erased","complete","completedAt"?,"leftovers"?,"remains"}}`.
-fn text(receipt: &Receipt, is_complete: bool, beside: &RemainingFiles) -> String {
-    let list = |names: &mut dyn Iterator<Item = &str>| names.map(quoted).collect::<Vec<_>>().join(",");
-    let ids = list(&mut receipt.ids.iter().map(SmoochId::as_str));
-    let done = receipt.done.filter(|_| is_complete);
-    let completed =
-        done.map(|done| format!(",\"completedAt\":{}", timestamp::json_from_ms(done))).unwrap_or_default();
-    let leftovers = match beside.leftovers.as_slice() {
-        [] => String::new(),
-        left => format!(",\"leftovers\":[{}]", list(&mut left.iter().map(String::as_str))),
-    };
+/// The answer to an erasure.
+#[derive(Serialize)]
+struct ErasureAnswer<'a> {
+    erasure: ErasureReport<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErasureReport<'a> {
+    seq: u64,
+    time: Box<RawValue>,
+    #[serde(rename = "_ids")]
+    ids: Vec<&'a str>,
+    erased: ErasedCounts,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completed_at: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    leftovers: &'a [String],
+    remains: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErasedCounts {
+    records: u64,
+    identifiers: u64,
+    journal_entries: u64,
+    journal_entries_reduced: u64,
+    trimmed_records: u64,
+    changes: u64,
+    kept_answers: u64,
+    quarantined: u64,
+}
+
+fn report(receipt: &Receipt, is_complete: bool, files: &RemainingFiles) -> String {
     let mut remains = "The _ids above, with the numbers and times of what was erased, so that nothing comes back. \
                    Backups, exports and copies made before hold the person still: delete or erase them as well."
         .to_owned();
-    if !beside.copies.is_empty() {
-        remains.push_str(&format!(" RemainingFiles the database: {}.", beside.copies.join(", ")));
+    if !files.copies.is_empty() {
+        remains.push_str(&format!(" Beside the database: {}.", files.copies.join(", ")));
     }
-    format!(
-        "{{\"erasure\":{{\"seq\":{},\"time\":{},\"_ids\":[{ids}],\"erased\":{},\"complete\":{is_complete}{completed}{leftovers},\"remains\":{}}}}}",
-        receipt.seq,
-        timestamp::json_from_ms(receipt.time),
-        counts(&receipt.counts),
-        quoted(&remains),
-    )
-}
-
-fn counts(counts: &ErasureCounts) -> String {
-    let all = [
-        ("records", counts.records),
-        ("identifiers", counts.identifiers),
-        ("journalEntries", counts.journal_entries),
-        ("journalEntriesReduced", counts.journal_reduced),
-        ("trimmedRecords", counts.base),
-        ("changes", counts.changes),
-        ("keptAnswers", counts.answers),
-        ("quarantined", counts.quarantine),
-    ];
-    let all: Vec<String> = all.iter().map(|(name, count)| format!("\"{name}\":{count}")).collect();
-    format!("{{{}}}", all.join(","))
-}
-
-fn quoted(text: &str) -> String {
-    let mut out = String::new();
-    write_string(text, &mut out);
-    out
+    let counts = &receipt.counts;
+    answers::text(&ErasureAnswer {
+        erasure: ErasureReport {
+            seq: receipt.seq,
+            time: raw(&*timestamp::json_from_ms(receipt.time)),
+            ids: receipt.ids.iter().map(SmoochId::as_str).collect(),
+            erased: ErasedCounts {
+                records: counts.records,
+                identifiers: counts.identifiers,
+                journal_entries: counts.journal_entries,
+                journal_entries_reduced: counts.journal_reduced,
+                trimmed_records: counts.base,
+                changes: counts.changes,
+                kept_answers: counts.answers,
+                quarantined: counts.quarantine,
+            },
+            complete: is_complete,
+            completed_at: receipt
+                .done
+                .filter(|_| is_complete)
+                .map(|done| raw(&*timestamp::json_from_ms(done))),
+            leftovers: &files.leftovers,
+            remains,
+        },
+    })
 }

@@ -230,6 +230,10 @@ impl ApiError {
     }
 }
 
+pub(super) fn no_user() -> ApiError {
+    ApiError::missing("user_not_found", "There is no app user with this _id or userId")
+}
+
 /// An answer of JSON text.
 pub(super) fn json(status: StatusCode, text: impl Into<axum::body::Body>) -> Response {
     let mut response = Response::new(text.into());

@@ -1,14 +1,17 @@
 //! What is known elsewhere, told by an operator.
 
+use std::borrow::Cow;
+
 use axum::body::{Body, Bytes};
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::stream::{StreamExt, iter};
-use serde_json::json;
+use serde::Serialize;
 
+use super::answers::answer;
 use super::body::{self, BodyLimits};
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use super::query;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
@@ -23,6 +26,21 @@ pub const PIECE: usize = 16 << 20;
 
 /// Lines that wait for the worker at once: enough for a good batch, few beside what the queue holds.
 const WINDOW: usize = 256;
+
+/// The answer of [`receive`].
+#[derive(Serialize)]
+struct ImportAnswer {
+    imported: u64,
+    known: u64,
+    wrong: Vec<WrongLine>,
+}
+
+/// A line that cannot be used.
+#[derive(Serialize)]
+struct WrongLine {
+    line: u64,
+    why: Cow<'static, str>,
+}
 
 /// POST `/import?app=&default=` with lines of JSON, as `rollcall export` writes them or an app user each:
 /// learns them. Lines are of `app`, those that name none of `default` without it. 200 `{"imported","known","wrong":[{"line","why"}]}`, `line`
@@ -64,18 +82,17 @@ pub(super) async fn receive(
             Ok(ImportResult::AlreadyKnown) => known += 1,
             Ok(ImportResult::TooLarge) => {
                 let why = "it would make one app user of more _ids than ingest.group_members allows";
-                wrong.push(json!({ "line": line, "why": why }));
+                wrong.push(WrongLine { line, why: why.into() });
             }
             Ok(ImportResult::NamesErased) => {
                 let why = "its userId is, or contains, the _id of an app user that was erased";
-                wrong.push(json!({ "line": line, "why": why }));
+                wrong.push(WrongLine { line, why: why.into() });
             }
-            Err(why) => wrong.push(json!({ "line": line, "why": why })),
+            Err(why) => wrong.push(WrongLine { line, why: why.into() }),
         }
     }
     tracing::info!(imported, known, wrong = wrong.len(), "{imported} app users were imported");
-    let answer = json!({ "imported": imported, "known": known, "wrong": wrong });
-    Ok(json(StatusCode::OK, answer.to_string()))
+    Ok(answer(StatusCode::OK, &ImportAnswer { imported, known, wrong }))
 }
 
 /// Learns a line; what is wrong with it, if it can never be used.

@@ -1,7 +1,9 @@
 //! The app as init shows it.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::answers::{self, raw};
 use crate::config::AppSettings;
 
 /// The members that Smooch's clients read.
@@ -34,8 +36,8 @@ struct InitWebSettings {
 #[derive(Default, Serialize)]
 struct NoChannels {}
 
-/// The JSON text of an app in the answer to init.
-pub(super) fn app_text(app: &AppSettings) -> String {
+/// An app in the answer to init.
+pub(super) fn init_app(app: &AppSettings) -> Box<RawValue> {
     let app = InitApp {
         id: &app.id,
         app_token: app.app_token.as_ref().map(|token| token.expose()),
@@ -46,5 +48,5 @@ pub(super) fn app_text(app: &AppSettings) -> String {
         settings: InitSettings::default(),
         integrations: [],
     };
-    super::answers::text(&app)
+    raw(answers::text(&app))
 }

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::api_request::ApiRequest;
@@ -81,17 +82,13 @@ pub(super) enum CountMode {
 }
 
 /// How many fit.
+#[derive(Serialize)]
 pub(super) struct FitCount {
+    #[serde(rename = "count")]
     fit: u64,
     /// It is all of them; else there may be more.
+    #[serde(rename = "countExact")]
     exact: bool,
-}
-
-impl FitCount {
-    /// The members of an answer that tell it, each with a comma before it.
-    pub(super) fn members(&self) -> String {
-        format!(",\"count\":{},\"countExact\":{}", self.fit, self.exact)
-    }
 }
 
 /// A page as it is shown.

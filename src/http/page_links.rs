@@ -2,18 +2,20 @@
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use serde::Serialize;
 
 use super::api_request::ApiRequest;
-use crate::smooch::json::write_string;
 
 /// A parameter that says where a page begins, and what it says.
 pub(super) type CursorParameter<'a> = (&'a str, &'a str);
 
 /// The addresses of the pages before and after one: the path and the query, to be resolved against the address
 /// that was asked.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct PageLinks {
+    #[serde(skip_serializing_if = "Option::is_none")]
     prev: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
@@ -38,18 +40,6 @@ impl PageLinks {
         [("prev", &self.prev), ("next", &self.next)]
             .into_iter()
             .filter_map(|(name, link)| Some((name, link.as_ref()?)))
-    }
-
-    /// The member of an answer, without a comma.
-    pub(super) fn member(&self) -> String {
-        let mut text = String::new();
-        for (name, address) in self.named() {
-            text.push_str(if text.is_empty() { "\"" } else { ",\"" });
-            text.push_str(name);
-            text.push_str("\":");
-            write_string(address, &mut text);
-        }
-        format!("\"links\":{{{text}}}")
     }
 
     /// The answer with a `Link` header, if there is anywhere to go.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use super::auth::Apps;
@@ -12,10 +13,11 @@ use super::body::Budget;
 use super::cors::AllowedOrigins;
 use super::feed::state::FeedState;
 use super::host::Hosts;
+use super::init_app::init_app;
 use super::metric_counts::MetricCounts;
 use super::rate_limits::RateLimits;
+use super::reads;
 use super::signature::Secrets;
-use super::{init_app, reads};
 use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::ingest::app_activity::AppActivity;
@@ -50,7 +52,7 @@ pub struct HttpState {
     pub(super) origins: AllowedOrigins,
     pub(super) hosts: Hosts,
     /// What init tells of each app, as JSON.
-    pub(super) inits: HashMap<AppId, String>,
+    pub(super) inits: HashMap<AppId, Box<RawValue>>,
     /// Set once the service is told to stop.
     pub draining: watch::Sender<bool>,
 }
@@ -184,6 +186,6 @@ fn silences(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Duration
     settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))
 }
 
-fn inits(settings: &Settings) -> HashMap<AppId, String> {
-    settings.apps.iter().map(|app| (app.id.as_str().into(), init_app::app_text(app))).collect()
+fn inits(settings: &Settings) -> HashMap<AppId, Box<RawValue>> {
+    settings.apps.iter().map(|app| (app.id.as_str().into(), init_app(app))).collect()
 }

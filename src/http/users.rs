@@ -4,23 +4,42 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::answers::{self, answer, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
-use super::error::{ApiError, json};
+use super::error::ApiError;
+use super::list_request::FitCount;
 use super::page_links::PageLinks;
 use super::query::limit;
 use super::{list_request, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
-use crate::smooch::json::write_string;
 use crate::smooch::rest;
 
 /// The most items of a page, and how many it has without being told.
 const MOST: usize = 100;
 const DEFAULT: usize = 25;
 
+/// An answer that shows one user.
+#[derive(Serialize)]
+struct UserAnswer {
+    user: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct DevicesAnswer {
+    devices: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+struct DeviceAnswer {
+    device: Box<RawValue>,
+}
+
 fn one(view: &View) -> UserRepresentation {
-    UserRepresentation::new(view, format!("{{\"user\":{}}}", rest::v2::user(view)))
+    UserRepresentation::new(view, answers::text(&UserAnswer { user: raw(rest::v2::user(view)) }))
 }
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.
@@ -64,18 +83,18 @@ pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
     };
     let more = if page.before.is_some() { start > 0 } else { end < all.len() };
     let here = &all[start.min(end)..end];
-    let items: Vec<&str> = here.iter().map(|(_, text)| text.as_str()).collect();
+    let clients = raw_array(here.iter().map(|(_, text)| text.clone()));
     let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(id)));
     let backwards = page.before.is_some();
     let at_start = !backwards && page.after.is_none();
-    Ok(paged(&request, "clients", &items.join(","), &PageEnds { ends, more, backwards, at_start }, None))
+    Ok(paged(&request, PageItems::Clients(clients), &PageEnds { ends, more, backwards, at_start }, None))
 }
 
 /// GET `…/users/{id or externalId}/devices`: those whose type v2 knows, in one answer.
 pub(super) async fn devices(request: ApiRequest) -> Result<Response, ApiError> {
     let all = request.look_up(rest::v2::devices).await?;
-    let items: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
-    Ok(json(StatusCode::OK, format!("{{\"devices\":[{}]}}", items.join(","))))
+    let devices = raw_array(all.into_iter().map(|(_, text)| text));
+    Ok(answer(StatusCode::OK, &DevicesAnswer { devices }))
 }
 
 /// GET `…/users/{id or externalId}/devices/{device}`.
@@ -85,13 +104,13 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
     let found = all.into_iter().find(|(known, _)| known == id);
     let (_, text) =
         found.ok_or_else(|| ApiError::missing("device_not_found", "The user has no such device"))?;
-    Ok(json(StatusCode::OK, format!("{{\"device\":{text}}}")))
+    Ok(answer(StatusCode::OK, &DeviceAnswer { device: raw(text) }))
 }
 
 /// GET `/v2/apps/{app}/users`: a page of those who fit, in the order asked for; see [`list_request::ListRequest`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let asked = list_request::ListRequest::read(&request.query, &list_request::V2)?;
-    let show = |users: &[View]| users.iter().map(rest::v2::user).collect::<Vec<_>>().join(",");
+    let show = |users: &[View]| raw_array(users.iter().map(rest::v2::user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
     let [mut first, mut last] = page.ends.map_or([None, None], |ends| ends.map(Some));
@@ -104,7 +123,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let ends = [first, last].map(|place| place.map(|place| list_request::cursor(&asked.query, &place)));
     let backwards = matches!(asked.from, list_request::PageStart::Before(_));
     let at_start = matches!(asked.from, list_request::PageStart::Start);
-    Ok(paged(&request, "users", &page.users, &PageEnds { ends, more, backwards, at_start }, count))
+    Ok(paged(&request, PageItems::Users(page.users), &PageEnds { ends, more, backwards, at_start }, count))
 }
 
 /// Where a page of v2 begins and ends.
@@ -118,25 +137,38 @@ struct PageEnds {
     at_start: bool,
 }
 
+/// A page as it is answered.
+#[derive(Serialize)]
+struct PageAnswer<'a> {
+    #[serde(flatten)]
+    items: PageItems,
+    meta: PageMeta<'a>,
+    links: &'a PageLinks,
+}
+
+/// The items of a page, under their name.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum PageItems {
+    Clients(Box<RawValue>),
+    Users(Box<RawValue>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMeta<'a> {
+    has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_cursor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before_cursor: Option<&'a str>,
+    #[serde(flatten)]
+    count: Option<FitCount>,
+}
+
 /// A page in v2's shape.
-fn paged(
-    request: &ApiRequest,
-    name: &str,
-    items: &str,
-    ends: &PageEnds,
-    count: Option<list_request::FitCount>,
-) -> Response {
+fn paged(request: &ApiRequest, items: PageItems, ends: &PageEnds, count: Option<FitCount>) -> Response {
     let PageEnds { ends: [first, last], more, backwards, at_start } = ends;
-    let mut text = format!("{{\"{name}\":[{items}],\"meta\":{{\"hasMore\":{more}");
-    for (name, cursor) in [("afterCursor", last), ("beforeCursor", first)] {
-        if let Some(cursor) = cursor {
-            text.push_str(&format!(",\"{name}\":"));
-            write_string(cursor, &mut text);
-        }
-    }
-    if let Some(count) = count {
-        text.push_str(&count.members());
-    }
     let prev = first.as_deref().filter(|_| if *backwards { *more } else { !at_start });
     let next = last.as_deref().filter(|_| *backwards || *more);
     let links = PageLinks::of(
@@ -145,8 +177,9 @@ fn paged(
         prev.map(|cursor| ("page[before]", cursor)),
         next.map(|cursor| ("page[after]", cursor)),
     );
-    text.push_str(&format!("}},{}}}", links.member()));
-    links.head(json(StatusCode::OK, text))
+    let meta =
+        PageMeta { has_more: *more, after_cursor: last.as_deref(), before_cursor: first.as_deref(), count };
+    links.head(answer(StatusCode::OK, &PageAnswer { items, meta, links: &links }))
 }
 
 /// A page of a list that is read whole.

@@ -15,4 +15,4 @@ mod write;
 pub use object::{ObjectWriter, RawJson, to_json};
 pub use parser::{Document, Malformed, TOO_DEEP, is_blank, without_mark};
 pub use value::{Garbled, Json};
-pub use write::{with_buffer, write_exact_object, write_object, write_string};
+pub use write::{raw, with_buffer, write_exact_object, write_object, write_string};

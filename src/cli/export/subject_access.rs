@@ -4,6 +4,7 @@ use crate::rebuild::sources::Sources;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::cli::apps;
@@ -11,11 +12,12 @@ use crate::clock::now_ms;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, SmoochId, View, WorkingSet, timestamp};
 use crate::rebuild;
+use crate::rebuild::history_entry::{EventRef, HistoryEntry};
 use crate::rebuild::history_replay::HistoryReplay;
-use crate::smooch::{journal_entry, v1};
+use crate::smooch::v1;
 use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
-use crate::store::{CompactionPoint, Entry, Reader, Source};
+use crate::store::{CompactionPoint, Entry, Reader};
 
 /// Entries read at a time.
 const PIECE: usize = 500;
@@ -92,31 +94,17 @@ fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> 
 }
 
 fn event(entry: &Entry) -> Value {
-    let mut told = json!({ "seq": entry.seq, "trigger": &*entry.trigger });
-    if let Some(time) = entry.event_time {
-        told["time"] = text(timestamp::json_from_ms(time.div_euclid(1000)));
-    }
-    told
+    json!(EventRef::of(entry))
 }
 
+/// The entry as the history over HTTP shows it with `include=body`, without what it changed.
 fn with_body(entry: &Entry, body: &[u8]) -> Value {
-    let mut told = event(entry);
-    told["source"] = entry.source.as_shown().into();
-    told["received"] = text(timestamp::json_from_ms(entry.received));
-    told["users"] = entry.users.iter().map(|(id, _)| id.as_str()).collect();
-    match entry.source {
-        _ if body.is_empty() => {}
-        Source::Webhook => told["body"] = String::from_utf8_lossy(body).into(),
-        source => {
-            let is_call = source == Source::Api;
-            for (name, value) in
-                journal_entry::about(body, is_call).into_iter().chain([journal_entry::content(body, is_call)])
-            {
-                told[name] = parsed(&value);
-            }
-        }
-    }
-    told
+    let shown = HistoryEntry::of(entry);
+    let shown = if body.is_empty() { shown } else { shown.with_body(entry, body, true) };
+    // Member by member: one that a `Value` cannot hold is null.
+    let text = serde_json::to_string(&shown).unwrap_or_default();
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
+    members.into_iter().map(|(name, member)| (name, parsed(member.get()))).collect()
 }
 
 /// The beginning of the stored journal.

@@ -1,5 +1,6 @@
 //! The directory, a command, and what the parts of a decision have in common.
 
+use crate::domain::authority::{check_access, refuse_missing};
 use crate::domain::brand::{BRAND, brand};
 use crate::domain::command::{Authority, Command, Fields, Fixed, Name, Refusal, Repeated};
 use crate::domain::fact::Fact;
@@ -46,24 +47,12 @@ pub(super) struct Decider<'a> {
 impl Decider<'_> {
     /// Whom a name means, if the caller may speak for it, it means only one, and the caller believes what is so.
     pub(super) fn resolve_target(&self, name: &Name) -> Result<View, Refusal> {
-        let found = self.directory.by_name(self.app, name);
-        let target = match &self.command.authority {
-            Authority::App => found.ok_or(Refusal::NoUser)?,
-            Authority::Token => found
-                .ok_or(Refusal::NoUser)
-                .and_then(|view| if view.secured { Err(Refusal::Secured) } else { Ok(view) })?,
-            Authority::User(user_id) => match found {
-                Some(view) if view.get(&Field::UserId) == Some(user_id) => {
-                    self.check_one_user(user_id)?;
-                    view
-                }
-                // Whether somebody else exists is not theirs to know.
-                None if serde_json::from_str(user_id).is_ok_and(|own: String| *own == *name.text) => {
-                    return Err(Refusal::NoUser);
-                }
-                _ => return Err(Refusal::NotYours),
-            },
-        };
+        let (authority, found) = (&self.command.authority, self.directory.by_name(self.app, name));
+        let target = found.ok_or_else(|| refuse_missing(authority, name))?;
+        check_access(authority, &target)?;
+        if let Authority::User(own) = authority {
+            self.check_one_user(own)?;
+        }
         if name.brand.is_none() && !target.ids().any(|id| *id.as_str() == *name.text) {
             self.check_one_brand(&json_text(&name.text))?;
         }

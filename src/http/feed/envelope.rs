@@ -6,12 +6,14 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::pages::SnapshotPage;
 use crate::domain::{AppId, View};
+use crate::http::answers::{self, answer, raw, raw_array};
 use crate::http::api_request::ApiRequest;
-use crate::http::error::json;
 use crate::http::page_links::PageLinks;
 use crate::smooch::feed::{CloudEvent, change};
 use crate::smooch::v1;
@@ -20,7 +22,48 @@ use crate::store::{Changed, Changes, Epoch};
 /// A page of CloudEvents.
 pub(super) const BATCH: &str = "application/cloudevents-batch+json";
 
-/// How what is told is written.
+/// A page of changes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangesAnswer<'a> {
+    epoch: String,
+    changes: Box<RawValue>,
+    next: String,
+    has_more: bool,
+    links: &'a PageLinks,
+}
+
+/// A page of the snapshot.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SnapshotAnswer<'a> {
+    epoch: String,
+    app_users: Box<RawValue>,
+    next: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<String>,
+    has_more: bool,
+    links: &'a PageLinks,
+}
+
+/// The event of an app user of the snapshot.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SnapshotUser {
+    kind: &'static str,
+    app_user: Box<RawValue>,
+}
+
+/// The first or the last event of the snapshot.
+#[derive(Serialize)]
+struct SnapshotMark {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+    next: String,
+}
+
+/// How an event is written.
 #[derive(Clone)]
 pub(super) enum Envelope {
     Own,
@@ -50,21 +93,22 @@ impl Envelope {
 
     /// An app user of the snapshot, at its place.
     pub(super) fn user(&self, place: &str, user: &View) -> String {
-        let data = format!("{{\"kind\":\"user\",\"appUser\":{}}}", v1::app_user(user));
+        let data = answers::text(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
         self.of_snapshot(place, "user", Some(user.id.as_str()), data)
     }
 
     /// The begin of the snapshot: from here on a follower makes a new copy.
     pub(super) fn begin(&self, start: &SnapshotCursor) -> String {
-        let data =
-            format!("{{\"kind\":\"begin\",\"epoch\":\"{}\",\"next\":\"{}\"}}", start.epoch, start.next());
+        let (epoch, next) = (start.epoch.to_string(), start.next());
+        let data = answers::text(&SnapshotMark { kind: "begin", epoch: Some(epoch), next });
         self.of_snapshot(&start.cursor(), "begin", None, data)
     }
 
     /// The end of the snapshot, and the change after which to go on.
     pub(super) fn follow(&self, place: &SnapshotCursor) -> String {
         let next = place.next();
-        self.of_snapshot(&next, "follow", None, format!("{{\"kind\":\"follow\",\"next\":\"{next}\"}}"))
+        let data = answers::text(&SnapshotMark { kind: "follow", epoch: None, next: next.clone() });
+        self.of_snapshot(&next, "follow", None, data)
     }
 
     fn of_snapshot(&self, id: &str, word: &str, subject: Option<&str>, data: String) -> String {
@@ -77,16 +121,14 @@ impl Envelope {
     pub(super) fn page(&self, request: &ApiRequest, since: u64, page: &Changes) -> Response {
         let epoch = page.epoch.epoch;
         let last = page.changes.last().map_or(since, |last| last.seq);
-        let changes: Vec<String> = page.changes.iter().map(|changed| self.change(epoch, changed)).collect();
-        let (changes, next) = (changes.join(","), ChangeCursor::name(epoch, last));
+        let changes = raw_array(page.changes.iter().map(|changed| self.change(epoch, changed)));
         let links = links(request, self, &FeedCursor::Change(ChangeCursor { epoch: Some(epoch), seq: last }));
         match self {
             Self::Own => {
-                let (more, links_member) = (last < page.last, links.member());
-                let text = format!(
-                    "{{\"epoch\":\"{epoch}\",\"changes\":[{changes}],\"next\":\"{next}\",\"hasMore\":{more},{links_member}}}"
-                );
-                links.head(json(StatusCode::OK, text))
+                let next = ChangeCursor::name(epoch, last);
+                let (epoch, has_more) = (epoch.to_string(), last < page.last);
+                let answered = ChangesAnswer { epoch, changes, next, has_more, links: &links };
+                links.head(answer(StatusCode::OK, &answered))
             }
             Self::CloudEvents(_) => batch(&changes, &links),
         }
@@ -98,22 +140,21 @@ impl Envelope {
         let links = links(request, self, &after.unwrap_or_else(|| FeedCursor::Change(page.from.since())));
         match self {
             Self::Own => {
-                let users: Vec<String> = page.users.iter().map(v1::app_user).collect();
-                let (epoch, next) = (page.from.epoch, page.from.next());
-                let mut text =
-                    format!("{{\"epoch\":\"{epoch}\",\"appUsers\":[{}],\"next\":\"{next}\"", users.join(","));
-                if let Some(after) = page.next() {
-                    text.push_str(&format!(",\"after\":\"{}\"", after.cursor()));
-                }
-                text.push_str(&format!(",\"hasMore\":{},{}}}", page.more, links.member()));
-                links.head(json(StatusCode::OK, text))
+                let answered = SnapshotAnswer {
+                    epoch: page.from.epoch.to_string(),
+                    app_users: raw_array(page.users.iter().map(v1::app_user)),
+                    next: page.from.next(),
+                    after: page.next().map(|after| after.cursor()),
+                    has_more: page.more,
+                    links: &links,
+                };
+                links.head(answer(StatusCode::OK, &answered))
             }
             Self::CloudEvents(_) => {
                 let begin = page.from.id().is_none().then(|| self.begin(&page.from));
                 let users = page.users.iter().map(|user| self.user(&page.after(user).cursor(), user));
                 let last = page.next().is_none().then(|| self.follow(&page.from));
-                let events: Vec<String> = begin.into_iter().chain(users).chain(last).collect();
-                batch(&events.join(","), &links)
+                batch(&raw_array(begin.into_iter().chain(users).chain(last)), &links)
             }
         }
     }
@@ -137,8 +178,8 @@ fn links(request: &ApiRequest, envelope: &Envelope, next: &FeedCursor) -> PageLi
 }
 
 /// A page of CloudEvents, which has no room for where to go on: that is in its `Link`.
-fn batch(events: &str, links: &PageLinks) -> Response {
-    let mut response = links.head(json(StatusCode::OK, format!("[{events}]")));
+fn batch(events: &RawValue, links: &PageLinks) -> Response {
+    let mut response = links.head(answer(StatusCode::OK, &events));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH));
     response
 }

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::unfold;
+use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,6 +22,7 @@ use super::request::FeedRequest;
 use super::state::FollowerGuard;
 use super::throttle::WriteLoad;
 use crate::domain::AppId;
+use crate::http::answers;
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, json};
 use crate::http::state::HttpState;
@@ -216,15 +218,27 @@ impl Follower {
     /// The stream ends with what went wrong: `gone` for whoever was so slow that the changes to go on from
     /// are not kept any more. Whoever comes again is told the same with its status.
     fn broken(&mut self, error: &ApiError) -> Option<String> {
-        let (kind, about) = match error.oldest() {
+        let last = match error.oldest() {
             Some((oldest, epoch)) => {
-                let epoch = epoch.map_or(String::new(), |epoch| format!(",\"epoch\":\"{epoch}\""));
-                ("gone", format!("\"oldest\":{oldest}{epoch}"))
+                let epoch = epoch.map(|epoch| epoch.to_string());
+                LastEvent { kind: "gone", oldest: Some(oldest), epoch, code: None }
             }
-            None => ("end", format!("\"code\":\"{}\"", error.code())),
+            None => LastEvent { kind: "end", oldest: None, epoch: None, code: Some(error.code()) },
         };
-        // Without an id: the place of the follower stays what it was.
-        let typed = if self.types { format!("event: {kind}\n") } else { String::new() };
-        self.end(format!("{typed}data: {{\"kind\":\"{kind}\",{about}}}\n\n"))
+        // Without an id: the cursor of the follower stays as it was.
+        let typed = if self.types { format!("event: {}\n", last.kind) } else { String::new() };
+        self.end(format!("{typed}data: {}\n\n", answers::text(&last)))
     }
+}
+
+/// The data of the event that ends a stream after an error.
+#[derive(Serialize)]
+struct LastEvent {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
 }

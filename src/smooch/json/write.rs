@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
+use serde_json::value::RawValue;
+
 use super::special::find_special;
 use super::value::Json;
 
@@ -104,6 +106,11 @@ fn write_plain(text: &str, out: &mut String) {
     out.push('"');
     out.push_str(text);
     out.push('"');
+}
+
+/// JSON text as a raw member of a value that serde writes.
+pub fn raw(text: impl Into<String>) -> Box<RawValue> {
+    RawValue::from_string(text.into()).unwrap_or_default()
 }
 
 /// Writes a JSON string, escaping only what must be.
