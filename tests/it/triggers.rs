@@ -4,8 +4,8 @@ use rollcall::domain::{Event, Fact, Mention, Part};
 use rollcall::smooch::{ParseLimits, PayloadVersion, parse_webhook};
 use serde_json::{Value, json};
 
-const BOUNDS: ParseLimits =
-    ParseLimits { depth: 64, events: 100, latest: 4_000_000_000_000_000, name_bytes: 1024 };
+const LATEST: i64 = 4_000_000_000_000_000;
+const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 100, latest: LATEST, name_bytes: 1024 };
 
 fn events(body: &Value) -> Vec<Result<Event, String>> {
     let delivery = parse_webhook(body.to_string().as_bytes(), &BOUNDS).unwrap();
@@ -20,13 +20,12 @@ fn active(client: &Mention) -> &'static str {
 fn words(fact: &Fact) -> String {
     match fact {
         Fact::Seen(seen) => {
-            let mut said: Vec<String> = Vec::new();
-            for (field, value) in &seen.fields {
-                said.push(format!("{field}={}", value.as_deref().unwrap_or("null")));
-            }
-            for (id, client) in &seen.clients {
-                said.push(format!("{}{id}{}", active(client), client.rest));
-            }
+            let fields = seen.fields.iter();
+            let mut said: Vec<String> = fields
+                .map(|(field, value)| format!("{field}={}", value.as_deref().unwrap_or("null")))
+                .collect();
+            let clients = seen.clients.iter();
+            said.extend(clients.map(|(id, client)| format!("{}{id}{}", active(client), client.rest)));
             said.extend(seen.complete.iter().map(|part| match part {
                 Part::Properties => "all properties".to_owned(),
                 Part::Clients => "all clients".to_owned(),
