@@ -19,9 +19,9 @@ const HEADERS: [(&str, &str); 9] = [
     ("origin", "https://canary.example"),
 ];
 
-/// The routes of the program as `src/http/mod.rs` has them: methods and path.
+/// The routes of the program as `src/http/router.rs` has them: methods and path.
 fn routes() -> Vec<(Vec<&'static str>, String)> {
-    let source = include_str!("../../../src/http/mod.rs");
+    let source = include_str!("../../../src/http/router.rs");
     let mut found = Vec::new();
     for (at, _) in source.match_indices(".route(") {
         let text = &source[at + ".route(".len()..];
