@@ -5,5 +5,3 @@ pub mod bodies;
 pub mod list_columns;
 pub mod record;
 pub mod search_words;
-#[cfg(test)]
-mod tests;

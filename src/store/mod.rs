@@ -16,6 +16,8 @@ pub mod readers;
 mod reading;
 pub mod rows;
 pub mod sqlite;
+#[cfg(test)]
+mod stored_bytes;
 mod upkeep;
 
 use bytes::Bytes;

@@ -331,5 +331,5 @@ fn a_call_goes_with_the_body_that_retention_drops() {
     let kept = ["body", "note", "decided"].map(|name| entry.get(name));
     assert_eq!((kept, &entry["trigger"]), ([None; 3], &json!("api:create")), "{entry}");
     let shown = run(&home, &program, &["journal", "show", "1"]).well().out;
-    assert!(shown.contains("no longer kept"), "{shown}");
+    assert!(shown.contains("the body was removed"), "{shown}");
 }

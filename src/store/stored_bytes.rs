@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{bodies, record};
 use crate::domain::command::{CommandOutcome, Refusal};
 use crate::domain::list::{ClientFilter, Filter, Query, Sort, Span};
 use crate::domain::{
@@ -16,6 +15,7 @@ use crate::domain::{
     Mentions, Observation, Override, Part, Reason, Record, RecordSnapshot, Register, Stamp,
     StampedAssertions, View, entry_body,
 };
+use crate::format::{bodies, record};
 use crate::store::{ErasureCounts, Place};
 
 const GOLDEN: &str = include_str!("golden.txt");
