@@ -15,7 +15,7 @@ const ROWS: usize = 256;
 const BYTES: usize = 1 << 20;
 
 /// The next records of an app after an `_id`: each app user with the records merged into it, and each removed `_id`. A
-/// part has at most [`ROWS`] rows, fewer if they are large.
+/// part has at most `ROWS` rows, fewer if they are large.
 ///
 /// `begun` is the last journal entry before the first part. A record that was merged later may be missing from
 /// both parts, so it is exported by itself.

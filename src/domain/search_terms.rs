@@ -78,7 +78,7 @@ impl SortKeys {
 }
 
 impl SearchTerms {
-    /// Of everybody in a group: the first [`WORDS`] words of its texts.
+    /// Of everybody in a group: the first `WORDS` words of its texts.
     pub fn of(group: &MergeGroup<'_>) -> Self {
         Self::with_words(group, split_words, WORDS)
     }

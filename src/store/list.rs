@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::epoch::Epoch;
 use crate::domain::{SmoochId, View};
 
-/// A place between two app users of a list, from which reading goes on. Good for one [`Query`] only.
+/// A place between two app users of a list, from which reading goes on. Good for one
+/// [`Query`](crate::domain::list::Query) only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// What the app user before it is sorted by; 0 if that is the `_id`.
