@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::Result;
 use crate::domain::AppId;
 use crate::store::Census;
-use crate::store::rows::{FeedRows as _, Rows};
+use crate::store::rows::{FeedRows as _, Rows, UserRows as _};
 
 /// Entries at the end of the journal that are looked through for the apps they came for.
 const RECENT: usize = 10_000;
@@ -21,7 +21,7 @@ pub(super) fn count(conn: &Connection, apps: &[AppId]) -> Result<Census> {
         feeds.push((app.clone(), oldest.unwrap_or(last + 1), last));
     }
     Ok(Census {
-        users: number("SELECT count(*) FROM app_users WHERE listed")? as u64,
+        users: conn.count_listed()?,
         quarantined: number("SELECT count(*) FROM quarantine")? as u64,
         quarantined_bytes: number("SELECT coalesce(sum(length(body)), 0) FROM quarantine")? as u64,
         feeds,

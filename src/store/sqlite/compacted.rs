@@ -2,29 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::derived::Tell;
 use super::{Error, Result};
+use crate::directory::load;
 use crate::domain::{AppId, Record, RecordKey, SmoochId};
-use crate::format::record::{decode, encode};
+use crate::format::record::encode;
 use crate::store::CompactionPoint;
-use crate::store::rows::JournalRows as _;
+use crate::store::rows::{CompactedRows as _, JournalRows as _};
 
-pub(crate) fn read_record(conn: &Connection, (app, id): &RecordKey) -> Result<Option<Record>> {
-    let sql = "SELECT record, rowid FROM base WHERE app = ?1 AND id = ?2";
-    let mut select = conn.prepare_cached(sql)?;
-    let found = select
-        .query_row(params![app.as_str(), id.as_str()], |row| {
-            decode_row(row.get_ref(0)?.as_blob()?, row.get(1)?)
-        })
-        .optional()?;
-    found.transpose()
-}
+/// The table, as errors name it.
+const TABLE: &str = "base";
 
-/// Decodes the record in a row.
-fn decode_row(bytes: &[u8], row: i64) -> rusqlite::Result<Result<Record>> {
-    Ok(decode(bytes).map_err(|error| Error::Unreadable { table: "base", row, why: error.to_string() }))
+pub(crate) fn read_record(conn: &Connection, key: &RecordKey) -> Result<Option<Record>> {
+    let stored = conn.compacted(std::slice::from_ref(key))?.pop().flatten();
+    stored.map(|stored| load::read_record(&stored, TABLE)).transpose()
 }
 
 /// Reads all records. Fails if one is unreadable, or if there are none though the journal was trimmed.
@@ -60,9 +53,11 @@ pub(crate) fn records_of(
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
 ) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
-    let keys = ids.iter().map(|id| (app.clone(), id.clone()));
-    let found = keys.map(|key| Ok(read_record(conn, &key)?.map(|record| (key, record))));
-    Ok((conn.compaction_point()?, found.filter_map(Result::transpose).collect::<Result<_>>()?))
+    let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
+    let stored = conn.compacted(&keys)?;
+    let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));
+    let records = found.map(|(key, stored)| Ok((key, load::read_record(&stored, TABLE)?)));
+    Ok((conn.compaction_point()?, records.collect::<Result<_>>()?))
 }
 
 /// A page of records, in key order.
@@ -71,15 +66,6 @@ pub(crate) fn read_page(
     after: Option<&RecordKey>,
     limit: usize,
 ) -> Result<Vec<(RecordKey, Record)>> {
-    let sql = "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
-    let mut select = conn.prepare_cached(sql)?;
-    let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
-    let mut rows = select.query(params![app, id, limit as i64])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
-        let record = decode_row(row.get_ref(2)?.as_blob()?, row.get(3)?)?;
-        found.push((key, record?));
-    }
-    Ok(found)
+    let page = conn.compacted_after(after, limit)?.into_iter();
+    page.map(|(key, stored)| Ok((key, load::read_record(&stored, TABLE)?))).collect()
 }

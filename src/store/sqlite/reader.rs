@@ -304,12 +304,9 @@ impl Reader for SqliteReader {
 }
 
 pub(super) fn counts(conn: &Connection) -> Result<Counts> {
-    let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
-    Ok(Counts {
-        users: count("SELECT count(*) FROM app_users WHERE listed")? as u64,
-        events: count("SELECT count(*) FROM journal")? as u64,
-        quarantined: count("SELECT count(*) FROM quarantine")? as u64,
-    })
+    let quarantined = conn.query_row("SELECT count(*) FROM quarantine", [], |row| row.get::<_, i64>(0))?;
+    let (users, events) = (conn.count_listed()?, conn.count_entries()?);
+    Ok(Counts { users, events, quarantined: quarantined as u64 })
 }
 
 impl Export for SqliteReader {
