@@ -183,9 +183,7 @@ pub(super) async fn listens(settings: &Settings) -> Result<(), CommandError> {
     let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
     let there = TcpStream::connect(listen).await;
     there.map(drop).map_err(|_| {
-        CommandError::Unavailable(format!(
-            "nobody listens at {listen} (server.listen): is the service running?"
-        ))
+        CommandError::Unavailable(format!("no service answers at {listen} (server.listen): is it running?"))
     })
 }
 
