@@ -173,14 +173,15 @@ impl<'c> Loader<'c> {
     pub fn meant(&mut self, app: &AppId, id: &SmoochId, user_id: &JsonText) -> Result<()> {
         self.asked.insert((app.clone(), id.clone()));
         let (mut carriers, mut connected) = (Vec::new(), Vec::new());
-        for (found, stored) in self.rows.find(app, id, user_id)? {
-            // A store finds a number of a row by another question, which is asked for the error alone.
-            let record = match decode(&stored.bytes) {
-                Ok(record) => record,
-                Err(_) => self.read_again(app, &found)?,
+        for (found, bytes) in self.rows.find(app, id, user_id)? {
+            let key = (app.clone(), found.clone());
+            let Ok(record) = decode(&bytes) else {
+                // Read by its key, the error names its row.
+                self.asked.remove(&key);
+                return self.groups(vec![key]);
             };
-            self.asked.insert((app.clone(), found.clone()));
-            self.add((app.clone(), found.clone()), record, &mut connected);
+            self.asked.insert(key.clone());
+            self.add(key, record, &mut connected);
             if found == *id {
                 return self.groups(connected);
             }
@@ -190,11 +191,6 @@ impl<'c> Loader<'c> {
         carriers.iter().try_for_each(|id| self.holders(app, id))?;
         self.directory.insert_carriers(app, user_id, carriers);
         Ok(())
-    }
-
-    fn read_again(&self, app: &AppId, id: &SmoochId) -> Result<Record> {
-        let stored = self.rows.records(&[(app.clone(), id.clone())])?.pop().flatten();
-        stored.map_or_else(|| Ok(Record::default()), |stored| read_record(&stored, "app_users"))
     }
 
     /// The app users with one identifier.

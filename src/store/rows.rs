@@ -52,16 +52,17 @@ pub trait UserRows {
     fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>>;
 
     /// The record with this `_id`, or, if there is none, those of the carriers of this `userId` (JSON text), each with
-    /// its `_id`. Provided by [`UserRows::records`] and [`UserRows::holders`]; a store may have one statement for both.
-    fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, StoredRecord)>> {
+    /// its `_id` and its bytes. Provided by [`UserRows::records`] and [`UserRows::holders`]; a store may have one
+    /// statement for both.
+    fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, Vec<u8>)>> {
         let by_id = self.records(&[(app.clone(), id.clone())])?.pop().flatten();
         if let Some(record) = by_id {
-            return Ok(vec![(id.clone(), record)]);
+            return Ok(vec![(id.clone(), record.bytes)]);
         }
         let carriers = self.holders(&[(app, IdentifierKind::UserId, user_id)])?.pop().unwrap_or_default();
         let keys: Vec<RecordKey> = carriers.iter().map(|id| (app.clone(), id.clone())).collect();
         let records = carriers.into_iter().zip(self.records(&keys)?);
-        Ok(records.filter_map(|(id, record)| Some((id, record?))).collect())
+        Ok(records.filter_map(|(id, record)| Some((id, record?.bytes))).collect())
     }
 
     /// The `_id`s of the app users with each of these identifiers, in the order of the identifiers.

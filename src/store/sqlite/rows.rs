@@ -16,7 +16,7 @@ impl UserRows for Connection {
         by_key(self, "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2", keys)
     }
 
-    fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, StoredRecord)>> {
+    fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, Vec<u8>)>> {
         // No join: SQLite would prepare that anew each time (decision 22).
         let sql = "SELECT id, record FROM app_users WHERE app = ?1 AND id = ?2
                    UNION ALL
@@ -29,7 +29,7 @@ impl UserRows for Connection {
             let found_id = SmoochId::from(row.get_ref(0)?.as_str()?);
             let bytes = row.get_ref(1)?.as_blob()?.to_vec();
             let is_by_id = found_id == *id;
-            found.push((found_id, StoredRecord { row: 0, bytes }));
+            found.push((found_id, bytes));
             if is_by_id {
                 break;
             }
