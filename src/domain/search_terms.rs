@@ -12,13 +12,13 @@ use super::ids::SmoochId;
 use super::json_members::JsonMembers;
 use super::merge_group::MergeGroup;
 use super::record::Record;
-use super::search_words::{split_long_words, split_words};
+use super::search_words::split_words;
 use super::timestamp;
 use super::value::JsonText;
 use super::view::{View, clients, value};
 
 /// The most words of an app user that are searched.
-const WORDS: usize = 1000;
+pub const SEARCHED_WORDS: usize = 1000;
 
 /// The fields whose words find an app user, names first.
 fn searched_fields() -> impl Iterator<Item = &'static Field> {
@@ -78,17 +78,8 @@ impl SortKeys {
 }
 
 impl SearchTerms {
-    /// Of everybody in a group: the first `WORDS` words of its texts.
+    /// Of everybody in a group: the first [`SEARCHED_WORDS`] words of its texts.
     pub fn of(group: &MergeGroup<'_>) -> Self {
-        Self::with_words(group, split_words, WORDS)
-    }
-
-    /// The same as programs wrote it that took any number of words, of any length.
-    pub fn unbounded(group: &MergeGroup<'_>) -> Self {
-        Self::with_words(group, split_long_words, usize::MAX)
-    }
-
-    fn with_words(group: &MergeGroup<'_>, split: fn(&str) -> Vec<String>, most: usize) -> Self {
         let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
         let searched = searched_fields().filter(|field| !has_name || **field != Field::DisplayName);
         let texts = searched.filter_map(|field| value(group, field));
@@ -102,7 +93,7 @@ impl SearchTerms {
             app_versions.extend(app_version.map(Cow::into_owned));
         }
         Self {
-            words: texts.flat_map(|text| split(&text)).take(most).collect(),
+            words: texts.flat_map(|text| split_words(&text)).take(SEARCHED_WORDS).collect(),
             email: value(group, &Field::Email).cloned(),
             platforms,
             app_versions,

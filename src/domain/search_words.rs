@@ -5,20 +5,25 @@ use unicode_normalization::UnicodeNormalization as _;
 /// The most bytes of a word that count.
 const WORD_BYTES: usize = 255;
 
-/// The words of a text as far as they count: each up to its 255th byte, and no part of a character.
+/// The words of a text as far as they count; see [`bound_word`].
 pub fn split_words(text: &str) -> Vec<String> {
     let mut words = split_long_words(text);
-    for word in words.iter_mut().filter(|word| word.len() > WORD_BYTES) {
-        let ends = word.char_indices().map(|(at, letter)| at + letter.len_utf8());
-        let end = ends.take_while(|end| *end <= WORD_BYTES).last().unwrap_or(0);
-        word.truncate(end);
-    }
+    words.iter_mut().for_each(|word| word.truncate(bound_word(word).len()));
     words
+}
+
+/// A word as far as it counts: up to its 255th byte, without a part of a character.
+pub fn bound_word(word: &str) -> &str {
+    let mut end = WORD_BYTES.min(word.len());
+    while !word.is_char_boundary(end) {
+        end -= 1;
+    }
+    &word[..end]
 }
 
 /// The words of a text: runs of letters and digits in lower case, without accents. Searched for by how they
 /// begin, so "Zoë" is found by "zoe" and by "ZO", and an e-mail address by any of its parts.
-pub(super) fn split_long_words(text: &str) -> Vec<String> {
+fn split_long_words(text: &str) -> Vec<String> {
     if text.is_ascii() {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         return words.map(str::to_ascii_lowercase).collect();

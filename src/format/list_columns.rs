@@ -48,14 +48,12 @@ impl Columns {
     /// Whether stored columns are those of a record. Programs before words were bounded stored more of them.
     pub fn are_those_of(&self, directory: &WorkingSet, key: &RecordKey, entry: &LoadedRecord) -> bool {
         let expected = Self::of(directory, key, entry);
-        if expected == *self {
-            return true;
-        }
-        let group = directory.group(&key.0, &key.1).filter(|_| expected.listed);
-        group.is_some_and(|group| {
-            let words = Some(search_words::row(&key.0, &SearchTerms::unbounded(&group)));
-            *self == Self { words, ..expected }
-        })
+        let has_unbounded_words = match (&self.words, &expected.words) {
+            (Some(stored), Some(words)) => search_words::are_unbounded(stored, words),
+            _ => false,
+        };
+        let words = if has_unbounded_words { self.words.clone() } else { expected.words };
+        *self == Self { words, ..expected }
     }
 
     fn moments(group: &MergeGroup<'_>) -> Self {

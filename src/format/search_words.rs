@@ -1,17 +1,22 @@
 //! The words of the search index. Each begins with a few letters that stand for the app. Beside the words of names there
 //! is one word for each value that is searched as a whole, such as an e-mail address.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::list::Filter;
-use crate::domain::{AppId, SearchTerms, json_text, split_words};
+use crate::domain::{AppId, SEARCHED_WORDS, SearchTerms, bound_word, json_text, split_words};
 
 /// The first letter of a word for a whole value. No typed word contains it.
 const WHOLE: char = '§';
 
+/// How many letters stand for an app.
+const APP_LETTERS: usize = 6;
+
 /// The letters that stand for an app. If two apps share them, a search reads more rows but finds no others.
 fn letters(app: &AppId) -> String {
-    short(app.as_str(), 3)
+    short(app.as_str(), APP_LETTERS / 2)
 }
 
 fn short(text: &str, bytes: usize) -> String {
@@ -56,6 +61,21 @@ pub fn row(app: &AppId, traits: &SearchTerms) -> String {
     traits.words.iter().for_each(|word| add(word));
     email.chain(platforms).chain(versions).chain(identities).for_each(|word| add(&word));
     row
+}
+
+/// Whether a row stores these words as a program did that did not bound them: with longer ones, or with more.
+pub fn are_unbounded(stored: &str, words: &str) -> bool {
+    let bounded = |words: &'_ str| -> BTreeSet<String> { words.split(' ').map(bound).collect() };
+    let has_many = stored.split(' ').filter(|word| !word.contains(WHOLE)).count() > SEARCHED_WORDS;
+    let is_bounded = !has_many && stored.split(' ').all(|word| bound(word) == word);
+    let (stored, words) = (bounded(stored), bounded(words));
+    !is_bounded && if has_many { words.is_subset(&stored) } else { words == stored }
+}
+
+/// A word of the index as far as it counts, behind the letters of its app.
+fn bound(word: &str) -> String {
+    let (letters, word) = word.split_at_checked(APP_LETTERS).unwrap_or(("", word));
+    format!("{letters}{}", bound_word(word))
 }
 
 /// The words that a filter asks for.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::feed::api;
+use crate::operator_commands::run_alone;
 use crate::support::{APP, Home, first_message};
 
 /// The most bytes of an `_id`, a `userId` or the id of a client.
@@ -61,6 +62,52 @@ fn a_word_is_found_by_its_first_255_bytes() {
     for (q, found) in [(letters(255), 1), (letters(255) + "c", 1), ("b".to_owned() + &letters(254), 0)] {
         let answer = program.get(&format!("/v1/appusers?q={q}"));
         assert_eq!(answer.json()["appUsers"].as_array().map(Vec::len), Some(found), "{q}: {answer:?}");
+    }
+}
+
+/// Stores words as a program did that did not bound them: in the row and in the index.
+fn store_words(home: &Home, words: &str) {
+    let sql = home.sql();
+    let forget = "INSERT INTO search (search, rowid, words)
+                      SELECT 'delete', rowid, words FROM app_users WHERE listed";
+    sql.execute(forget, ()).unwrap();
+    sql.execute("UPDATE app_users SET words = ?1 WHERE listed", [words]).unwrap();
+    sql.execute("INSERT INTO search (rowid, words) SELECT rowid, words FROM app_users WHERE listed", ())
+        .unwrap();
+}
+
+#[test]
+fn a_directory_with_words_of_before_the_bounds_is_whole_and_one_with_other_words_is_not() {
+    let many: Vec<String> = (0..1100).map(|n| format!("w{n}")).collect();
+    for (surname, more) in [(letters(300), ""), (many.join(" "), "w1099 w1098"), ("Doe".to_owned(), "")] {
+        let home = Home::new();
+        let program = home.start();
+        let mut body: Value = serde_json::from_str(&first_message("bob", 1_444_348_338.0)).unwrap();
+        body["appUser"]["surname"] = json!(surname);
+        body["appUser"]["userId"] = json!("bob");
+        assert_eq!(program.webhook(body.to_string()).status, 200);
+        program.stop();
+        let bounded: String = home.find("SELECT words FROM app_users WHERE listed");
+        let app = &bounded[..6];
+        let mut before =
+            bounded.replace(&format!("{app}{}", letters(255)), &format!("{app}{}", letters(300)));
+        more.split_whitespace().for_each(|word| before.push_str(&format!(" {app}{word}")));
+        let codes = |words: &str| {
+            store_words(&home, words);
+            ["verify", "rebuild --verify"].map(|command| {
+                let words: Vec<&str> = command.split(' ').collect();
+                run_alone(&home, &words).code
+            })
+        };
+        let is_of_before = before != bounded;
+        assert_eq!(is_of_before, surname != "Doe");
+        assert_eq!(codes(&before), [Some(0); 2], "{surname}");
+        // Of a row with too many words it is not known which of them are the first.
+        if more.is_empty() {
+            assert_eq!(codes(&format!("{before} {app}other")), [Some(1); 2], "{surname}");
+        }
+        let without_the_first = before.split_once(' ').unwrap().1;
+        assert_eq!(codes(without_the_first), [Some(1); 2], "{surname}");
     }
 }
 

@@ -15,6 +15,7 @@ use crate::directory::load::Loader;
 use crate::directory::reader::show;
 use crate::domain::{AppId, Change, ClientId, Event, Record, RecordKey, SmoochId, View};
 use crate::format::record::decode;
+use crate::format::search_words::are_unbounded;
 use crate::store::archive::Row;
 use crate::store::rows::JournalRows as _;
 use crate::store::{CompactionPoint, Entry, Heads, ReadEvent};
@@ -25,7 +26,8 @@ pub const TABLES: [(&str, &[&str]); 2] =
     [("app_users", &["app", "id"]), ("identifiers", &["app", "kind", "value", "id"])];
 
 impl Row {
-    /// Whether two rows with one key hold the same facts, whatever their layout. Ignores a shared-claim hint of
+    /// Whether two rows with one key hold the same facts, whatever their layout, and whether a program that did not
+    /// bound words wrote `self`. Ignores a shared-claim hint of
     /// `self`, since the other claimant may have been erased, and the head of an erased record, whose last entry
     /// may be gone.
     pub fn says_the_same_as(&self, other: &Self) -> bool {
@@ -41,6 +43,7 @@ impl Row {
                     one == other
                 })
             }
+            (Value::Text(one), Value::Text(other)) => one == other || are_unbounded(one, other),
             (one, other) => one == other,
         };
         match (&self.cells, &other.cells) {
