@@ -1,4 +1,4 @@
-//! Versions of apps, in their order.
+//! Version numbers of apps and their order.
 
 use std::cmp::Ordering;
 
@@ -6,13 +6,13 @@ use std::cmp::Ordering;
 /// a plus: `1.10`, `2.0-beta.2`, `2.0.1+57`.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct AppVersion {
-    /// Without zeros before them, and without numbers that are zero at the end: `1.0` is `1`.
+    /// The numbers without leading zeros; trailing zero numbers are dropped, so `1.0` equals `1`.
     numbers: Vec<String>,
-    /// Absent from a release, which comes after all of its pre-releases.
+    /// `None` for a release, which sorts after all of its pre-releases.
     prerelease: Option<Vec<PrereleaseIdentifier>>,
 }
 
-/// A part of a pre-release. A number comes before a word.
+/// A part of a pre-release. Numbers sort before words.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 enum PrereleaseIdentifier {
     Number(String),
@@ -20,7 +20,7 @@ enum PrereleaseIdentifier {
 }
 
 impl AppVersion {
-    /// Reads a version; nothing of what is none.
+    /// Parses a version; `None` if the text is not one.
     pub fn read(text: &str) -> Option<Self> {
         let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
         if build.is_some_and(|build| !build.split('.').all(is_identifier)) {
@@ -37,12 +37,12 @@ impl AppVersion {
             None => is_identifier(text).then(|| PrereleaseIdentifier::Word(text.to_owned())),
         };
         let prerelease = prerelease.map(|text| text.split('.').map(identifier).collect::<Option<_>>());
-        // A pre-release that cannot be read makes it no version.
+        // An invalid pre-release makes the whole text invalid.
         Some(Self { numbers, prerelease: prerelease.map_or(Some(None), |read| read.map(Some))? })
     }
 }
 
-/// The digits of a number without the zeros before them.
+/// The digits of a number without leading zeros.
 fn number(text: &str) -> Option<String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.trim_start_matches('0').to_owned())
@@ -52,7 +52,7 @@ fn is_identifier(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// Two numbers of any length.
+/// Compares two numbers of any length.
 fn by_value(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
@@ -75,7 +75,7 @@ impl PartialOrd for PrereleaseIdentifier {
 }
 
 impl Ord for AppVersion {
-    /// By the numbers, then a pre-release before its release, as Semantic Versioning 2.0 has it.
+    /// Compares the numbers; a pre-release sorts before its release, as in Semantic Versioning 2.0.
     fn cmp(&self, other: &Self) -> Ordering {
         let both = self.numbers.iter().zip(&other.numbers);
         let numbers = both.map(|(one, other)| by_value(one, other)).find(|order| order.is_ne());

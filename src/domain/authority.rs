@@ -1,20 +1,20 @@
-//! Who may read or write one app user.
+//! Access rules: the callers that may read or write one app user.
 
 use super::command::{Authority, Name, Refusal};
 use super::field::Field;
 use super::value::json_text;
 use super::view::View;
 
-/// How a caller reaches an app user.
+/// The access that a caller has to an app user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It may read and write it.
+    /// The caller may read and write it.
     Granted,
-    /// The same, with the first JWT of the app user, which secures it for good.
+    /// The same; this is the first JWT of the app user, which secures it permanently.
     FirstJwt,
 }
 
-/// Whether the caller may read and write this app user.
+/// Decides if the caller may read and write this app user.
 ///
 /// # Errors
 /// [`Refusal::Secured`] for an app token after the first JWT; [`Refusal::NotYours`] for the JWT of another `userId`.
@@ -28,7 +28,8 @@ pub fn check_access(authority: &Authority, user: &View) -> Result<Access, Refusa
     }
 }
 
-/// The refusal of a name that leads to no app user. The JWT of an app user learns only about its own `userId`.
+/// The refusal for a name that resolves to no app user. With a JWT of scope `appUser`, only the JWT's own `userId` is
+/// reported as missing.
 pub fn refuse_missing(authority: &Authority, name: &Name) -> Refusal {
     match authority {
         Authority::User(own) if json_text(&name.text) != *own => Refusal::NotYours,

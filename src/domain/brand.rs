@@ -2,23 +2,23 @@
 
 use std::borrow::Cow;
 
-/// An app user's `_id` or `userId`, as a path or a body names it: an `_id` is looked for first.
+/// An app user's `_id` or `userId` in a path or a body. The `_id` is tried first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     /// The `_id` or `userId`.
     pub text: Box<str>,
-    /// The brand in which the `userId` is looked for: only in that one. Nothing: in all, and the app user that was
-    /// given it last is meant.
+    /// The only brand in which the `userId` is looked up. `None`: all brands; of several app users the one that got
+    /// the `userId` last is selected.
     pub brand: Option<Box<str>>,
 }
 
 impl Name {
-    /// The same name in a brand, or in all.
+    /// The same name in a brand, or in all brands.
     pub fn in_brand(self, brand: Option<&str>) -> Self {
         Self { brand: brand.map(Into::into), ..self }
     }
 
-    /// The same name, if it is of no brand in this one.
+    /// The same name; if it has no brand, in this one.
     pub fn or_in_brand(self, brand: Option<&str>) -> Self {
         let brand = self.brand.or_else(|| brand.map(Into::into));
         Self { brand, ..self }
@@ -31,7 +31,8 @@ impl From<&str> for Name {
     }
 }
 
-/// Why a `userId` alone is not enough, and what to do; `parameter` is what names a brand.
+/// The error text for a `userId` that exists in several brands; `parameter` is the request member that selects a
+/// brand.
 pub fn several_brands(brands: &[Option<String>], parameter: &str) -> String {
     let named: Vec<&str> = brands.iter().flatten().map(String::as_str).collect();
     let beside = if brands.contains(&None) { ", and somebody without a brand" } else { "" };
@@ -42,7 +43,7 @@ pub fn several_brands(brands: &[Option<String>], parameter: &str) -> String {
     )
 }
 
-/// The brand that a JSON text names: a string that says something, or a number as it is written.
+/// Parses a brand from JSON text: a string that is not empty, or a number as written.
 pub fn brand(text: &str) -> Option<Cow<'_, str>> {
     match text.as_bytes().first()? {
         b'"' => serde_json::from_str::<String>(text).ok().filter(|brand| !brand.is_empty()).map(Cow::Owned),

@@ -1,31 +1,31 @@
-//! Calls to our own API as they were made. One is kept beside the event that it was decided into, in the body of
-//! its journal entry, and goes with it.
+//! API calls as received. The body of a journal entry has the call beside the event that it was decided into; both
+//! are deleted together.
 
 use serde::{Deserialize, Serialize};
 
 use super::fact::Event;
 
-/// A call as it was made, or what is left of it.
+/// An API call as received, or what remains of it after an erasure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallMade {
     /// Its method.
     pub method: String,
-    /// Its address as it was written, with the query. Absent once somebody it was about is erased.
+    /// Its path as received, with the query. Absent once an app user of the call is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The id of the key that was shown, never its secret.
+    /// The id of the key, never its secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What the credential reaches: `app`, `appUser` and `account` are those of a JWT or key, `appToken` is an app
-    /// token, `admin` whoever reaches the admin listener.
+    /// The scope of the credential: `app`, `appUser` and `account` are those of a JWT or key, `appToken` is an app
+    /// token, `admin` is the admin listener.
     pub scope: String,
-    /// The `userId` that a JWT of scope `appUser` speaks for.
+    /// The `userId` in a JWT of scope `appUser`.
     #[serde(default, rename = "userId", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     /// Its body, if it had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// The rest was removed with somebody who is erased.
+    /// True if the rest was deleted with an erased app user.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erased: bool,
 }
@@ -36,17 +36,17 @@ fn is_false(is: &bool) -> bool {
 }
 
 impl CallMade {
-    /// What may be kept of it when somebody it was about is erased: nothing that says who that was.
+    /// Removes everything that may identify the erased app user.
     pub fn without_the_erased(self) -> Self {
         Self { path: None, user_id: None, body: None, erased: true, ..self }
     }
 
-    /// About its bytes.
+    /// The approximate size in bytes.
     pub fn bytes(&self) -> usize {
         [&self.path, &self.body].into_iter().flatten().map(String::len).sum()
     }
 
-    /// The call in the body of an entry; nothing if an earlier version wrote it, which kept none.
+    /// Reads the call from the body of an entry; `None` if an earlier version, which stored no calls, wrote it.
     pub fn of(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Beside {
@@ -56,7 +56,7 @@ impl CallMade {
     }
 }
 
-/// The body of the entry of a call: the event, and beside its members the call.
+/// The body of a call's journal entry: the members of the event, and the call as one more member.
 ///
 /// # Errors
 /// As [`serde_json::to_vec`].

@@ -1,5 +1,4 @@
-//! A means of reaching a user: a device, or an account on a channel. Each event says of it what it carries, and
-//! nothing of what it leaves out.
+//! Clients: devices and accounts on channels. An event reports some members of a client; a missing member is unknown.
 
 use std::sync::Arc;
 
@@ -9,31 +8,31 @@ use super::ids::{ClientId, Stamp};
 use super::json_members::{JsonMembers, object, plain};
 use super::value::{JsonText, Register};
 
-/// The whole of a client: as it is shown, or as our own API set it.
+/// The complete state of a client: as shown, or as our own API set it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Client {
-    /// Whether it is active for this app user.
+    /// True if the client is active for this app user.
     pub active: bool,
-    /// The rest of it: a canonical JSON object without `id` and `active`.
+    /// The other members: a canonical JSON object without `id` and `active`.
     pub rest: JsonText,
 }
 
 impl Client {
-    /// The id of a client that has none: its integration, and what it is called there. The first colon ends the
-    /// integration, so one in that is escaped as in a URL, and so is the escape.
+    /// The substitute id of a client without one: integration id, colon, external id. Colons and percent signs in the
+    /// integration id are percent-encoded, so the first colon ends it.
     pub fn id_without_one(integration_id: &str, external_id: &str) -> String {
         let integration_id = integration_id.replace('%', "%25").replace(':', "%3A");
         format!("{integration_id}:{external_id}")
     }
 }
 
-/// What one event says of a client.
+/// The members of a client in one event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mention {
-    /// Whether Smooch calls it active for this app user; `None` where it says nothing of that.
+    /// The `active` flag of the client for this app user; `None` if the event does not carry it.
     #[serde(default)]
     pub active: Option<bool>,
-    /// What else was carried: a canonical JSON object without `id` and `active`.
+    /// The other members: a canonical JSON object without `id` and `active`.
     pub rest: JsonText,
 }
 
@@ -44,13 +43,13 @@ impl From<Client> for Mention {
 }
 
 impl Mention {
-    /// Whether it gives the client to the app user of the event: it does unless it calls the client inactive.
+    /// True if the event assigns the client to its app user: always, unless it marks the client inactive.
     pub fn is_in_use(&self) -> bool {
         self.active != Some(false)
     }
 
-    /// The other ids by which this names the client: v1.1's `_id`, the id that v2 gives it as a device, and its
-    /// integration with what it is called there.
+    /// The other ids of the client in this mention: v1.1's `_id`, the device id of v2, and the substitute id of
+    /// integration id and external id.
     pub fn other_ids<'m>(&'m self, id: &'m ClientId) -> impl Iterator<Item = ClientId> + 'm {
         let named = ClientNames::of(&self.rest);
         let by_id = named.own_ids().map(plain);
@@ -58,7 +57,7 @@ impl Mention {
         others.filter(move |other| !other.is_empty() && other != id.as_str()).map(|other| (&*other).into())
     }
 
-    /// Two words of one event: both hold, and of two about one member the greater.
+    /// Joins two mentions of one event: the members of both; of two values of one member the greater.
     fn join(&mut self, other: &Self) {
         if self != other {
             let own = JsonMembers::of(&self.rest).map(|(key, value)| (key, ((), value)));
@@ -68,7 +67,7 @@ impl Mention {
         }
     }
 
-    /// Takes out what a later word speaks of, too. Whether anything is left.
+    /// Removes the members that a later mention carries too. Returns true if any member remains.
     fn retain_unsuperseded(&mut self, later: &Self) -> bool {
         self.active = self.active.filter(|_| later.active.is_none());
         if self.rest != later.rest {
@@ -76,7 +75,7 @@ impl Mention {
             let mut is_left = |key: &str| {
                 let mut from_here = hint.clone();
                 if from_here.any(|(other, _)| other == key) {
-                    // Both are sorted, so the next one most likely comes next.
+                    // Both lists are sorted, so the next key most likely comes next.
                     hint = from_here;
                     return false;
                 }
@@ -95,51 +94,51 @@ impl Mention {
     }
 }
 
-/// What Smooch said of a client, as far as it still counts: of each member the last word, by the events that
-/// said it.
+/// Smooch's statements about a client that are still valid: for each member the last value, stored with the event
+/// that carried it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mentions {
-    /// The last event that spoke of it.
+    /// The last event that mentioned the client.
     latest: Option<Register<Mention>>,
-    /// What earlier events said and no later one, the newest first.
+    /// Members that earlier events carried and no later one, newest event first.
     older: Vec<Register<Mention>>,
-    /// When Smooch last removed it. What was said before is gone.
+    /// The stamp of Smooch's last removal of the client. Earlier mentions are discarded.
     removed: Option<Arc<Stamp>>,
 }
 
 impl Mentions {
-    /// As they were stored: what was said, the newest first, and when it was removed.
+    /// Builds the mentions from their stored form: mentions, newest first, and stamp of the removal.
     pub fn from_stored(said: Vec<Register<Mention>>, removed: Option<Arc<Stamp>>) -> Self {
         let mut said = said.into_iter();
         Self { latest: said.next(), older: said.collect(), removed }
     }
 
-    /// What was said, the newest first.
+    /// The mentions, newest first.
     pub fn said(&self) -> impl Iterator<Item = &Register<Mention>> {
         self.latest.iter().chain(&self.older)
     }
 
-    /// What was said, if no more than one event still counts.
+    /// The mention, if only one event is still valid.
     pub(super) fn only(&self) -> Option<&Mention> {
         self.latest.as_ref().filter(|_| self.older.is_empty()).map(|said| &said.value)
     }
 
-    /// When it was spoken of last.
+    /// The stamp of the last mention.
     pub(super) fn last(&self) -> Option<&Arc<Stamp>> {
         self.latest.as_ref().map(|said| &said.stamp)
     }
 
-    /// The last word on whether it is active, and when that was said.
+    /// The last `active` flag and its stamp.
     pub(super) fn last_active(&self) -> Option<(&Arc<Stamp>, bool)> {
         self.said().find_map(|said| Some((&said.stamp, said.value.active?)))
     }
 
-    /// When it was removed last, if that still counts.
+    /// The stamp of the last removal, if it is still valid.
     pub fn removed(&self) -> Option<&Arc<Stamp>> {
         self.removed.as_ref()
     }
 
-    /// About the bytes of what was said.
+    /// The approximate size of the mentions in bytes.
     pub fn bytes(&self) -> usize {
         self.said().map(|said| said.value.rest.len() + 32).sum()
     }
@@ -164,7 +163,7 @@ impl Mentions {
         self.remove_superseded();
     }
 
-    /// Leaves of each member only the last word.
+    /// Keeps only the last value of each member.
     fn remove_superseded(&mut self) {
         let Some(latest) = &self.latest else { return };
         let mut kept: usize = 0;
@@ -188,7 +187,7 @@ impl Mentions {
         }
     }
 
-    /// Takes in a complete list of clients. Whether anything is left of this one.
+    /// Applies a complete list of clients. Returns true if anything of this client remains.
     pub(super) fn complete(&mut self, floor: &Arc<Stamp>) -> bool {
         self.remove_before(floor);
         self.removed.take_if(|removed| *removed < *floor);
@@ -200,28 +199,28 @@ impl Mentions {
         self.older.retain(|said| said.stamp >= *stamp);
     }
 
-    /// Whether two certainly come to the same, whenever it was said.
+    /// True if both certainly have the same content; stamps are not compared.
     pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         let [one, two] = [self, other].map(|of| of.latest.as_ref().map(|said| &said.value));
-        // A removal takes away what was said before it under another id of the client as well.
+        // A removal also discards earlier mentions under another id of the client.
         let gone = self.removed == other.removed;
         one == two && gone && self.older.is_empty() && other.older.is_empty()
     }
 }
 
-/// The members by which a client is known beside the id that it goes by in v1, as they are written.
+/// The members that identify a client, besides its v1 id, in their JSON form.
 #[derive(Default)]
 pub(super) struct ClientNames<'t> {
-    /// v1.1's `_id`, and what v2 calls the device.
+    /// v1.1's `_id` and v2's `deviceId`.
     own: [Option<&'t str>; 2],
-    /// Its integration, and what it is called there.
+    /// The integration id and the external id.
     there: [Option<&'t str>; 2],
 }
 
 impl<'t> ClientNames<'t> {
     pub(super) fn of(rest: &'t str) -> Self {
         let (mut named, mut members) = (Self::default(), JsonMembers::of(rest));
-        // An integration alone names nothing.
+        // An integration id alone identifies no client.
         let mut last = "\"externalId\"";
         while let Some((key, value)) = members.next_up_to(last) {
             match key {
@@ -235,12 +234,13 @@ impl<'t> ClientNames<'t> {
         named
     }
 
-    /// Its other ids.
+    /// The other ids of the client.
     pub(super) fn own_ids(&self) -> impl Iterator<Item = &'t str> + use<'t> {
         self.own.into_iter().flatten().filter(|value| value.starts_with('"'))
     }
 
-    /// What it is known by if it has no id: of each member a string, or a number as its digits.
+    /// The substitute id of a client without an id. Each of the two members is a string, or a number taken as its
+    /// digits.
     pub(super) fn by_integration(&self) -> Option<String> {
         let is_name = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
         let [integration, external] = self.there.map(|value| value.filter(|text| text.starts_with(is_name)));

@@ -1,4 +1,4 @@
-//! What our own API can be asked to do, and what it answers.
+//! The commands of our own API and their results.
 
 use std::collections::BTreeMap;
 
@@ -10,120 +10,121 @@ use super::ids::{ClientId, SmoochId};
 use super::value::JsonText;
 use super::view::View;
 
-/// New values of fields; `None` clears.
+/// New values of fields; `None` clears a field.
 pub type Fields = Vec<(Field, Option<JsonText>)>;
 
-/// A call to our API that may change the directory.
+/// A call of our API that may change the directory.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// What is to be done.
+    /// The requested change.
     pub action: Action,
-    /// On whose authority.
+    /// The credential of the caller.
     pub authority: Authority,
-    /// Only if the app user's [`View::tag`] is one of these; without a list, in any case.
+    /// The command is refused as stale unless the app user's [`View::tag`] is in this list. Without a list there is
+    /// no such check.
     pub only_if: Option<Vec<String>>,
-    /// The moment, ISO 8601 with ms as JSON text: what `signedUpAt` and `lastSeen` are set to.
+    /// The time of the command, ISO 8601 with ms as JSON text: the new value of `signedUpAt` and `lastSeen`.
     pub at: JsonText,
 }
 
-/// Who asks.
+/// The credential that a caller presented.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
     /// The app itself: a JWT of scope `app` or `account`, or a key.
     App,
     /// The app user with this `userId` (as JSON text), by a JWT of scope `appUser`.
     User(JsonText),
-    /// Whoever holds the app token.
+    /// The app token, which is public.
     Token,
 }
 
 /// See [`Command`].
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// A device starts: `wire` facts §2.3.
+    /// A device starts: Smooch's `POST /v1/init`.
     Init {
         /// The device.
         device: Device,
-        /// Who is logged in on it, as JSON text.
+        /// The `userId` that is logged in on the device, as JSON text.
         user_id: Option<JsonText>,
-        /// The brand in which that is meant; nothing: that of the device.
+        /// The brand of the `userId`. `None`: the brand of the device.
         brand: Option<Box<str>>,
     },
-    /// Makes an app user before Smooch knows it.
+    /// Creates an app user before Smooch reports it.
     Create {
         /// Its `userId`, as JSON text.
         user_id: JsonText,
-        /// Whatever else is known. A `brandId`, or that there is none, says within what the `userId` is to be
-        /// unique; if nothing is said of it, that is all brands.
+        /// Its other fields. A `brandId`, or its explicit null, limits the brands in which the `userId` must be
+        /// unique. Without it the `userId` must be unique in all brands.
         fields: Fields,
-        /// Whether only a JWT may speak for it.
+        /// True if app tokens are refused for it.
         secured: bool,
     },
-    /// Gives fields new values.
+    /// Sets fields.
     Update {
-        /// Whose.
+        /// The app user.
         user: Name,
-        /// Which.
+        /// The new values.
         fields: Fields,
-        /// What the call says besides, and cannot change: it must be so.
+        /// Read-only members that the body repeats. The command is refused if one of them differs.
         repeated: Vec<Repeated>,
     },
-    /// Notes that something happened to an app user.
+    /// Records a custom event of an app user.
     Track {
-        /// To whom.
+        /// The app user.
         user: Name,
-        /// What, as JSON text.
+        /// The name of the event, as JSON text.
         name: JsonText,
-        /// Values given along with it.
+        /// Fields to set at the same time.
         fields: Fields,
     },
-    /// Changes what is known of a device.
+    /// Changes the members of a device.
     UpdateDevice {
-        /// Whose.
+        /// The app user that has the device.
         user: Name,
-        /// The device, without a platform.
+        /// The changes; the platform is not among them.
         device: Device,
     },
-    /// Removes an app user, and everybody merged into it.
+    /// Removes an app user and all `_id`s merged into it.
     Delete {
-        /// Whom.
+        /// The app user.
         user: Name,
     },
-    /// Erases an app user and everybody merged into it, here and in the journal.
+    /// Erases an app user and all `_id`s merged into it, here and in the journal.
     Erase {
-        /// Whom; also an `_id` that was removed.
+        /// The app user; may be an `_id` that was removed.
         user: Name,
-        /// Only the `_id` that was named, with whoever is merged into it, and not the app user it is part of.
+        /// True: only the named `_id` and the `_id`s merged into it. False: the whole app user that it is part of.
         only: bool,
     },
-    /// Clears name, e-mail and properties, and what the clients tell of the person.
+    /// Clears name, e-mail and properties, and the personal members of the clients.
     DeleteProfile {
-        /// Whose.
+        /// The app user.
         user: Name,
     },
-    /// Makes two app users one.
+    /// Merges two app users.
     Merge {
-        /// Who goes on.
+        /// The app user that remains.
         surviving: Name,
-        /// Who becomes part of it.
+        /// The app user that becomes part of it.
         discarded: Name,
     },
     /// Undoes a merge.
     Unmerge {
-        /// Who had taken the other in.
+        /// The app user that the other was merged into.
         surviving: Name,
-        /// The `_id` that stands for itself again.
+        /// The `_id` that becomes separate again.
         discarded: SmoochId,
     },
-    /// A JWT of scope `appUser` was used: from now on only a JWT speaks for its app user.
+    /// A JWT of scope `appUser` was used: from now on app tokens are refused for its app user.
     Secure {
-        /// Whom it named.
+        /// The app user of the JWT.
         user: Name,
     },
 }
 
 impl Action {
-    /// The word for it in the journal.
+    /// The name of the trigger in the journal.
     pub fn trigger(&self) -> &'static str {
         match self {
             Self::Init { .. } => "api:init",
@@ -140,7 +141,7 @@ impl Action {
         }
     }
 
-    /// The app users it names by an `_id` or a `userId`.
+    /// The `_id`s and `userId`s that the command names.
     pub fn names(&self) -> Vec<&str> {
         match self {
             Self::Init { .. } | Self::Create { .. } => Vec::new(),
@@ -156,12 +157,12 @@ impl Action {
         }
     }
 
-    /// Whether it moves whom it names to a brand, in which another may go by the same `userId`.
+    /// True if the command can move its app user to a brand, where another app user may have the same `userId`.
     pub fn gives_brand(&self) -> bool {
         matches!(self, Self::Update { fields, .. } if fields.iter().any(|(field, _)| *field == Field::BrandId))
     }
 
-    /// The `userId` it looks for, as JSON text.
+    /// The `userId` to look up, as JSON text.
     pub fn user_id(&self) -> Option<&JsonText> {
         match self {
             Self::Init { user_id, .. } => user_id.as_ref(),
@@ -170,90 +171,92 @@ impl Action {
         }
     }
 
-    /// The client it makes active.
+    /// The client that the command makes active.
     pub fn client(&self) -> Option<&ClientId> {
         if let Self::Init { device, .. } = self { Some(&device.id) } else { None }
     }
 }
 
-/// What a call says of an app user that it cannot change. Whoever changes what a look-up has shown sends this back
-/// along with the rest; whoever says something else must not believe that it is so now.
+/// A member of a request body that the call cannot change. Clients that read, modify and write back an app user
+/// repeat such members; a different value is refused, because the call would not apply it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repeated {
-    /// Its name in the words of the version.
+    /// The name of the member in the API version of the call.
     pub name: &'static str,
-    /// What it is.
+    /// The member.
     pub what: Fixed,
-    /// What the call says, as JSON text; `None` is that there is nothing.
+    /// The value in the body, as JSON text; `None` is null.
     pub value: Option<JsonText>,
 }
 
 /// See [`Repeated`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fixed {
-    /// One of its `_id`s.
+    /// One of the app user's `_id`s.
     Id,
-    /// Anything else.
+    /// A field.
     Field(Field),
 }
 
-/// What a call says of a device. What it leaves out stays as it is.
+/// The members of a device in a call. A missing member stays unchanged.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// Its id, which is also the client's.
+    /// Its id, which is also the id of the client.
     pub id: ClientId,
-    /// JsonMembers of the client, each as JSON text; `None` takes one away.
+    /// Members of the client, each as JSON text; `None` removes one.
     pub members: BTreeMap<String, Option<JsonText>>,
-    /// JsonMembers of its `info`.
+    /// Members of its `info`.
     pub info: BTreeMap<String, Option<JsonText>>,
 }
 
-/// What became of a command that was carried out.
+/// The result of a command that was applied.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandOutcome {
-    /// The app user afterwards; nothing if it was removed.
+    /// The app user afterwards; `None` if it was removed.
     pub user: Option<View>,
-    /// The app user that a merge took in stands for itself again.
+    /// The app user that an un-merge separated.
     pub other: Option<View>,
-    /// Whether an app user was made.
+    /// True if an app user was created.
     pub created: bool,
 }
 
-/// Why a command was not carried out. Nothing was changed.
+/// The reason for refusing a command. A refused command changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// There is no such app user.
     NoUser,
     /// The app user has no such client.
     NoClient,
-    /// The app user has no such part.
+    /// The app user has no such merged `_id`.
     NoMember,
-    /// The `userId` is taken by this app user.
+    /// This app user has the `userId` already.
     Taken(SmoochId),
-    /// Only a JWT may speak for this app user.
+    /// App tokens are refused for this app user.
     Secured,
-    /// The JWT is another app user's.
+    /// The JWT belongs to another app user.
     NotYours,
-    /// The app user is not, or no longer, what the caller believes.
+    /// The app user differs from the state that the caller requires.
     Stale,
     /// The properties would be larger than [`super::decide::PROPERTIES_BYTES`] bytes.
     TooManyProperties,
-    /// The merge would make one app user of more `_id`s than the settings allow.
+    /// The merged app user would have more `_id`s than the settings allow.
     TooManyMembers,
-    /// The two are one already.
+    /// Both names resolve to the same app user.
     SameUser,
-    /// The `userId` is carried in each of these brands; `None` is by somebody without one.
+    /// App users of these brands have the `userId`; `None` is an app user without a brand.
     SeveralBrands(Vec<Option<String>>),
-    /// Several app users carry the JWT's `userId`: it does not say whose it is.
+    /// Several app users have the `userId` of the JWT, so the JWT identifies none of them.
     SeveralUsers,
-    /// The call says something else of what it cannot change; its name there.
+    /// The body has another value for this read-only member.
     Unchangeable(String),
-    /// The `userId` by which somebody is to end is carried by several: the same call again would end the next.
+    /// Several app users have the `userId` of the app user to remove or erase. A repeated call would remove the next
+    /// one.
     SeveralCarriers,
-    /// The `userId` names somebody who is erased, by an `_id`.
+    /// The `userId` is, or contains, the `_id` of an erased app user.
     NamesErased,
-    /// An app token would begin an app user in a brand of its choice, or beside whoever carries the `userId`.
+    /// With an app token, init would create an app user in a brand of the caller's choice, or with a `userId` that
+    /// another app user has.
     BrandByToken,
-    /// A JWT of scope `appUser` would do so.
+    /// The same with a JWT of scope `appUser`.
     BrandByUser,
 }

@@ -1,4 +1,4 @@
-//! What a command comes to: decided against the directory as it is, into facts.
+//! Decides a command against the directory: the result is the facts to apply.
 
 mod decider;
 mod device;
@@ -14,9 +14,10 @@ use decider::Decided;
 use decider::{Decider, check_repeated};
 pub use decider::{Decision, PROPERTIES_BYTES};
 
-/// Decides a command. `fresh` is an `_id` that nobody has yet.
+/// Decides a command. `fresh` is an unused `_id`.
 ///
-/// The directory must hold whom the command names, by `_id` and `userId`, and whoever holds its client.
+/// The working set must have the app users that the command names, by `_id` and by `userId`, and the holder of its
+/// client.
 pub fn decide(directory: &WorkingSet, app: &AppId, command: &Command, fresh: &SmoochId) -> Decided {
     let scene = Decider { directory, app, command };
     match &command.action {
@@ -55,12 +56,12 @@ pub fn decide(directory: &WorkingSet, app: &AppId, command: &Command, fresh: &Sm
     }
 }
 
-/// Whether the app user of an `_id`, who was shown, may still be shown to whoever asks again. `directory` must hold the
-/// `_id` as [`decide`] needs it.
+/// Checks if an app user that an earlier answer showed may be shown again to the same caller. The working set must
+/// have the `_id`, as for [`decide`].
 ///
 /// # Errors
-/// Why it may not: the `_id` is erased; an app token, where the app user is secured or removed since; a JWT of scope
-/// `appUser`, where it is not, or no longer, the app user of its `userId`.
+/// The `_id` is erased; the caller has an app token, and the app user was secured or removed since; the caller has a
+/// JWT of scope `appUser`, and its `userId` does not, or no longer, belong to the app user.
 pub fn may_be_shown(
     directory: &WorkingSet,
     app: &AppId,

@@ -1,4 +1,4 @@
-//! The vocabulary: everything that can be said about an app user.
+//! Events and facts: every statement that the directory can apply to an app user.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use super::record::Reason;
 use super::record_snapshot::RecordSnapshot;
 use super::value::JsonText;
 
-/// One thing that happened, as it came in: the unit of the journal.
+/// One webhook event, API call or import, as journalled: the unit of the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
-    /// Smooch's word for it, such as `message:appUser` or `user:merge`.
+    /// The trigger, such as `message:appUser` or `user:merge`.
     pub trigger: Box<str>,
-    /// The stamp of all its facts.
+    /// The stamp of all facts of the event.
     pub stamp: Arc<Stamp>,
-    /// What it says. Empty for a trigger that says nothing about users.
+    /// The facts. Empty for a trigger that does not concern app users.
     pub facts: Vec<Fact>,
 }
 
 impl Event {
-    /// The app users it speaks of, each once, the one it is mainly about first.
+    /// The app users that the event concerns, each once, its main subject first.
     pub fn users(&self) -> Vec<&SmoochId> {
         let mut users: Vec<&SmoochId> = Vec::new();
         for user in self.facts.iter().flat_map(Fact::users).flatten() {
@@ -35,8 +35,7 @@ impl Event {
         users
     }
 
-    /// The same event without what it says of those who are erased. What it says of merges stays, since
-    /// others are part of these.
+    /// Removes the personal facts about erased app users. Merges stay, because other app users are part of them.
     pub fn without_erased(mut self, is_erased: impl Fn(&SmoochId) -> bool) -> Self {
         let of_the_erased = |fact: &Fact| fact.users().into_iter().flatten().any(&is_erased);
         self.facts.retain(|fact| !(fact.is_personal() && of_the_erased(fact)));
@@ -44,67 +43,67 @@ impl Event {
     }
 }
 
-/// What the directory can learn. There is no other way to change an app user.
+/// A statement about app users. Facts are the only way to change an app user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fact {
-    /// Smooch mentioned an app user, with whatever it carried.
+    /// Smooch mentioned an app user; the observation has all that the event carried.
     Seen(Observation),
-    /// Our own API made this `_id`, for somebody whom Smooch has not reported yet.
+    /// Our own API created this `_id`, for an app user that Smooch has not reported yet.
     Minted {
         /// The app user's `_id`.
         user: SmoochId,
     },
-    /// A JWT spoke for the app user: from now on only a JWT may.
+    /// A JWT was used for the app user. From now on app tokens are refused for it.
     Secured {
         /// The app user that is secured.
         user: SmoochId,
     },
-    /// The app's own code noted that this happened. It changes nothing of the app user.
+    /// The app's own code recorded a custom event. No field of the app user changes.
     Tracked {
-        /// To whom it happened.
+        /// The app user that the event happened to.
         user: SmoochId,
-        /// What.
+        /// The name of the event.
         name: JsonText,
     },
-    /// Our own API gave a client this state, whatever Smooch said of it before.
+    /// Our own API set the state of a client. It overrides what Smooch reported before.
     ClientSet {
-        /// Whose client it is.
+        /// The app user that has the client.
         user: SmoochId,
-        /// Which client.
+        /// The client.
         client: ClientId,
-        /// The whole of it.
+        /// The complete state of the client.
         value: Client,
     },
-    /// Our own API gave these fields these values, over what Smooch said of them then.
+    /// Our own API set these fields. They override what Smooch reported until then.
     Set {
-        /// The app user they were given to.
+        /// The app user.
         user: SmoochId,
-        /// Each field with its new value and with Smooch's at that moment; `None` is no value.
+        /// Each field with its new value and with Smooch's value at that moment; `None` is no value.
         fields: Vec<(Field, Option<JsonText>, Option<JsonText>)>,
     },
     /// `discarded` is now part of `surviving`.
     Merged {
-        /// The app user that goes on.
+        /// The app user that remains.
         surviving: SmoochId,
-        /// The app user that is now a part of it.
+        /// The app user that becomes part of it.
         discarded: SmoochId,
-        /// Who decided so.
+        /// The cause of the merge.
         reason: Reason,
     },
     /// `discarded` is no longer part of `surviving`.
     Unmerged {
-        /// The app user that had taken the other in.
+        /// The app user that the other was merged into.
         surviving: SmoochId,
-        /// The app user that stands for itself again.
+        /// The app user that is separate again.
         discarded: SmoochId,
     },
     /// A client was added or updated, or, without a value, removed.
     ClientChanged {
-        /// Whose client it is.
+        /// The app user that has the client.
         user: SmoochId,
-        /// Which client.
+        /// The client.
         client: ClientId,
-        /// What is said of it.
+        /// The members reported of the client; `None` removes it.
         value: Option<Mention>,
     },
     /// This client is now active for this app user, and for no other.
@@ -113,40 +112,40 @@ pub enum Fact {
         user: SmoochId,
         /// The client.
         client: ClientId,
-        /// Other ids by which it is known.
+        /// Other ids of the same client.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         also: Vec<ClientId>,
     },
-    /// Smooch deleted the app user, and with it everybody merged into it.
+    /// Smooch deleted the app user and all `_id`s merged into it.
     Removed {
-        /// The app user that is gone.
+        /// The removed app user.
         user: SmoochId,
     },
-    /// Somebody is to be forgotten: this `_id` and everybody merged into it. Nothing is kept of them, here
-    /// or in the journal, but that they were erased.
+    /// The app user is erased: this `_id` and all `_id`s merged into it. Only the tombstones stay, here and in the
+    /// journal.
     Erased {
-        /// The `_id` that is left as a tombstone.
+        /// The `_id` that stays as a tombstone.
         user: SmoochId,
     },
-    /// What another directory knew of an app user. It has stamps of its own.
+    /// The snapshot of a record of another directory. Its assertions have stamps of their own.
     Known(RecordSnapshot),
-    /// What another directory knew of a merge.
+    /// A merge, or an un-merge, of another directory.
     Linked {
-        /// The app user that took the other in.
+        /// The surviving app user.
         surviving: SmoochId,
-        /// The app user that was taken in.
+        /// The discarded app user.
         discarded: SmoochId,
-        /// When that was said.
+        /// The stamp of the merge or un-merge.
         stamp: Arc<Stamp>,
-        /// Whether it was merged, or stands for itself again.
+        /// `true` for a merge, `false` for an un-merge.
         joined: bool,
-        /// Who decided so.
+        /// The cause of the merge.
         reason: Reason,
     },
 }
 
 impl Fact {
-    /// The app users this fact speaks of.
+    /// The app users that the fact concerns.
     pub fn users(&self) -> [Option<&SmoochId>; 2] {
         match self {
             Self::Seen(seen) => [Some(&seen.user), None],
@@ -166,8 +165,7 @@ impl Fact {
         }
     }
 
-    /// Whether it says anything of a person. What it is without that is between `_id`s: who is part of
-    /// whom, who is gone, whose word counts.
+    /// True if the fact contains personal data. The other facts only relate `_id`s: merges, removals, secured flags.
     pub fn is_personal(&self) -> bool {
         match self {
             Self::Seen(_)
@@ -176,7 +174,7 @@ impl Fact {
             | Self::ClientChanged { .. }
             | Self::ClientBound { .. }
             | Self::Tracked { .. } => true,
-            // Of somebody who is gone nothing else is known.
+            // A snapshot of a removed record contains nothing else.
             Self::Known(known) => !known.removed,
             Self::Minted { .. }
             | Self::Secured { .. }
@@ -188,7 +186,7 @@ impl Fact {
         }
     }
 
-    /// Whether it may take back what was said of a client, or whether that is active.
+    /// True if the fact can remove or deactivate a client, or remove a statement about one.
     pub fn may_retract_clients(&self) -> bool {
         match self {
             Self::Seen(seen) => {
@@ -201,7 +199,7 @@ impl Fact {
         }
     }
 
-    /// The clients that this fact gives to its app user, each under every id by which it names it.
+    /// The clients that the fact assigns to its app user, under every id that it has for each of them.
     pub fn claims(&self) -> impl Iterator<Item = ClientId> {
         let (list, one, bound): (&[(ClientId, Mention)], _, &[ClientId]) = match self {
             Self::Seen(seen) => (&seen.clients, None, &[]),
@@ -221,23 +219,23 @@ impl Fact {
     }
 }
 
-/// A sighting: what one event carried of one app user. What it leaves out, it says nothing about.
+/// The content of one event about one app user. A missing member is unknown, not empty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Observation {
     /// The app user's `_id`.
     pub user: SmoochId,
-    /// Each field carried; `None` is an explicit null.
+    /// The fields that the event carried; `None` is an explicit null.
     pub fields: Vec<(Field, Option<JsonText>)>,
-    /// The clients carried.
+    /// The clients that the event carried.
     pub clients: Vec<(ClientId, Mention)>,
-    /// The parts that were carried whole: what such a part lacks is absent from now on.
+    /// The parts carried as a whole: the part has no other members from now on.
     pub complete: Vec<Part>,
     /// The event shows that the conversation has started.
     pub started: bool,
 }
 
 impl Observation {
-    /// A sighting that carries nothing but the `_id`.
+    /// An observation of the `_id` alone.
     pub fn bare(user: SmoochId) -> Self {
         Self { user, fields: Vec::new(), clients: Vec::new(), complete: Vec::new(), started: false }
     }

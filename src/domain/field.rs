@@ -1,4 +1,4 @@
-//! The fields of an app user. [`FIELDS`] is the one table of what a field is called, and what it may be.
+//! The fields of an app user. [`FIELDS`] is the one table of their names, types and properties.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -15,19 +15,19 @@ use super::part::Part;
 pub struct FieldSpec {
     /// The field.
     pub field: Field,
-    /// The member of an app user in v1; absent if v1 does not have it.
+    /// The name of the member in v1; `None` if v1 does not have it.
     pub v1: Option<&'static str>,
-    /// Where v2 has it.
+    /// The location in v2.
     pub v2: Option<V2Path>,
-    /// The column of a CSV table.
+    /// The column in a CSV file.
     pub csv: Option<&'static str>,
-    /// Its words find the app user.
+    /// True if searches use the words of the field.
     pub searched: bool,
-    /// It says who the person is: deleting the personal information clears it.
+    /// True for personal data: deleting the personal information clears the field.
     pub personal: bool,
-    /// What calls may set it to.
+    /// The values that calls may set.
     pub input: Input,
-    /// What v2's answers show of it: only values of this type.
+    /// The type in v2's answers: values of other types are not shown.
     pub shape: Shape,
     /// The form on disk.
     pub stored: StoredForm,
@@ -42,7 +42,7 @@ impl FieldSpec {
         }
     }
 
-    /// The name without what says which version has it.
+    /// The name without the prefix of its version.
     fn plain_name(&self) -> &'static str {
         match self.v2 {
             Some(V2Path::User(name) | V2Path::Profile(name)) => name,
@@ -54,7 +54,7 @@ impl FieldSpec {
 /// Declares [`Field`] and [`FIELDS`]: every member of a row must be given.
 macro_rules! fields {
     ($($(#[$doc:meta])* $variant:ident { $($member:ident: $value:expr,)* })*) => {
-        /// A field of an app user. Those that any code names have a variant of their own.
+        /// A field of an app user. Fields that the code uses have a variant of their own.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Field {
             $($(#[$doc])* $variant,)*
@@ -77,11 +77,11 @@ macro_rules! fields {
                 FieldSpec { field: Field::$variant, $($member: $value,)* };)*
         }
 
-        /// Every field that has a variant of its own.
+        /// Every field with a variant of its own.
         pub static FIELDS: &[&FieldSpec] = &[$(&specs::$variant),*];
 
         impl Field {
-            /// Its row; absent for fields that no code names.
+            /// The row of the field; `None` for fields without a variant of their own.
             pub fn spec(&self) -> Option<&'static FieldSpec> {
                 match self {
                     $(Self::$variant => Some(&specs::$variant),)*
@@ -175,16 +175,16 @@ fields! {
     }
 }
 
-/// Before the name of a member of a v2 user, where names of all versions stand together.
+/// The prefix of a v2 user's members in names that all versions share.
 const V2: &str = "v2.";
-/// Before the name of a member of a v2 profile.
+/// The prefix of a v2 profile's members.
 const PROFILE: &str = "profile.";
 
-/// Members without a variant that say nothing of the person, whichever version has them.
+/// Members without a variant that are not personal, in any version.
 const IMPERSONAL: [&str; 2] = ["hasPaymentInfo", "localeOrigin"];
 
 impl Field {
-    /// The field with a name of an export, which is also a member of an app user in v1.
+    /// The field of a name in an export or of a member in v1.
     pub fn from_name(name: &str) -> Self {
         let tagged = FIELDS.iter().find(|spec| spec.stored == StoredForm::Tag && spec.name() == name);
         tagged.map_or_else(|| Self::from_stored_name(name), |spec| spec.field.clone())
@@ -230,7 +230,7 @@ impl Field {
         }
     }
 
-    /// The name, as a prefix and the rest; of a property its key.
+    /// The name as prefix and rest; for a property, its key.
     fn name_parts(&self) -> (&'static str, &str) {
         match self {
             Self::Other(name) | Self::Property(name) => ("", name),
@@ -240,7 +240,7 @@ impl Field {
         }
     }
 
-    /// Whether v1 has it.
+    /// True if v1 has the field.
     pub fn is_in_v1(&self) -> bool {
         match self {
             Self::Other(_) | Self::Property(_) => true,
@@ -249,12 +249,12 @@ impl Field {
         }
     }
 
-    /// Whether v1 has the member with this name of the change feed or a history.
+    /// True if v1 has the member with this name of the change feed or a history.
     pub fn is_name_in_v1(name: &str) -> bool {
         !name.starts_with(V2) && !name.starts_with(PROFILE)
     }
 
-    /// Whether it says who the person is. An unknown member may say anything.
+    /// True if the field is personal data. An unknown member may be.
     pub fn is_personal(&self) -> bool {
         match self {
             Self::Property(_) => true,
@@ -267,12 +267,12 @@ impl Field {
         }
     }
 
-    /// Whether it is stored as a variant of its own.
+    /// True if the stored form is a variant of its own.
     pub fn is_tagged(&self) -> bool {
         self.spec().is_some_and(|spec| spec.stored == StoredForm::Tag)
     }
 
-    /// The part it belongs to, if it belongs to one.
+    /// The part that the field belongs to.
     pub fn part(&self) -> Option<Part> {
         match self {
             Self::Property(_) => Some(Part::Properties),
@@ -281,7 +281,7 @@ impl Field {
         }
     }
 
-    /// Its place in the order of fields: the tagged ones, the named ones by name, the properties by key.
+    /// The sort rank: first the tagged fields, then the named ones by name, then the properties by key.
     fn rank(&self) -> u8 {
         match self {
             Self::UserId => 0,

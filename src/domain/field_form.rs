@@ -1,6 +1,6 @@
-//! Where a field stands, what it may be set to, and how it is stored.
+//! Location, input and stored form of a field.
 
-/// Where v2 has a field.
+/// The location of a field in v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum V2Path {
     /// A member of the user.
@@ -9,12 +9,12 @@ pub enum V2Path {
     Profile(&'static str),
 }
 
-/// What a call of our own API may set a field to.
+/// The values that a call of our own API may set a field to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A string of at most so many characters.
+    /// A string of at most this many characters.
     Text(usize),
-    /// A string that is not empty and can be stored as it is.
+    /// A string that is not empty and can be stored unchanged.
     Identifier,
     /// A date and time in ISO 8601.
     DateTime,
@@ -40,7 +40,7 @@ pub enum Shape {
 /// The form of a field on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredForm {
-    /// A variant of its own; see `StoredField` in `field.rs`. No field is added here: older programs could not read it.
+    /// A variant of its own; see `StoredField` in `field.rs`. Never add one: older programs could not read it.
     Tag,
     /// `Other` with this name, which is also the name in exports.
     Name(&'static str),

@@ -1,4 +1,4 @@
-//! The names things go by, and the stamp that orders what was said about them.
+//! Identifiers, and the stamp that orders statements about one thing.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -12,7 +12,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name as it was given.
+            /// The identifier as given.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -37,7 +37,7 @@ name! {
     AppId
 }
 name! {
-    /// An app user's `_id`. Smooch's are 24 lower-case hex digits; anything else is taken as it comes.
+    /// An app user's `_id`. Smooch's are 24 lower-case hex digits; other forms are accepted unchanged.
     SmoochId
 }
 name! {
@@ -46,11 +46,11 @@ name! {
 }
 
 impl SmoochId {
-    /// The name under which an app's own record is kept: it remembers the events that speak of
-    /// no app user. No app user has it, because an empty `_id` is none.
+    /// The id of an app's own record, which stores the recent events that concern no app user. No app user has it,
+    /// because an empty `_id` is invalid.
     pub const APP: &'static str = "";
 
-    /// Whether it names an app's own record.
+    /// True for the id of an app's own record.
     pub fn is_app(&self) -> bool {
         self.as_str() == Self::APP
     }
@@ -60,27 +60,28 @@ impl SmoochId {
 /// numbers as written.
 pub type Digest = [u8; 16];
 
-/// Where a statement stands among all statements. Of two about one thing the greater holds.
+/// The position of a statement in the total order of statements. Of two statements about one thing the greater one is
+/// valid.
 ///
-/// A function of the event alone, never of its arrival, so that both deliveries of one event
-/// carry one stamp; the digest decides between different events of one instant.
+/// A stamp is a function of the event alone, never of its arrival, so both deliveries of one event have one stamp.
+/// The digest orders different events of one instant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// Event time in µs since 1970, or [`Stamp::NO_TIME`].
     pub time: i64,
-    /// The sender's id of the event; empty where the sender gives none.
+    /// The sender's event id; empty if there is none.
     pub event: Arc<str>,
-    /// What the event says, in short.
+    /// The digest of the event's content.
     #[serde(with = "serde_bytes")]
     pub digest: Digest,
 }
 
-/// Before every event's: of what only other words can give a time.
+/// A stamp before those of all events: for statements whose time only other statements can give.
 pub static BEFORE_ALL: LazyLock<Arc<Stamp>> =
     LazyLock::new(|| Arc::new(Stamp { time: Stamp::NO_TIME, event: "".into(), digest: Digest::default() }));
 
 impl Stamp {
-    /// The time of an event that carries none: before all others, so that it only fills gaps.
+    /// The time of an event without a time: before all others, so that the event only fills gaps.
     pub const NO_TIME: i64 = i64::MIN;
 
     /// The event time in µs since 1970, if the event has one.

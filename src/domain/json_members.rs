@@ -1,13 +1,13 @@
-//! JSON text in canonical form, read without making values of it: the members of an object, and where a string ends.
+//! Parser for canonical JSON text without building values: members of an object, ends of strings.
 
 use memchr::memchr2;
 
 use super::value::JsonText;
 
-/// A member with its key as it is written, and what ranks it among others with that key.
+/// A member: the key as written, a rank among members with the same key, and the value.
 pub(super) type Ranked<'t, R> = (&'t str, (R, &'t str));
 
-/// An object's canonical text; of several members with one key the greatest.
+/// The canonical text of an object; of several members with one key the greatest stays.
 pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> JsonText {
     members.sort_by(|(one, of_one), (two, of_two)| {
         let escaped = one.contains('\\') || two.contains('\\');
@@ -27,12 +27,12 @@ pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> JsonText {
     out.into()
 }
 
-/// A JSON string as it is meant; what is none as it is written.
+/// The unescaped text of a JSON string; other text is returned unchanged.
 pub(super) fn plain(quoted: &str) -> String {
     serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned())
 }
 
-/// The members of a JSON object without white space, each key and value as it is written.
+/// Iterates over the members of a JSON object without white space; keys and values as written.
 #[derive(Clone)]
 pub(super) struct JsonMembers<'t>(&'t str);
 
@@ -41,9 +41,9 @@ impl<'t> JsonMembers<'t> {
         Self(object.strip_prefix('{').unwrap_or_default())
     }
 
-    /// The next member, unless this one and those behind it come after the key `last`, given as it is written.
+    /// The next member, unless it and all later ones sort after the key `last`, given as written.
     pub(super) fn next_up_to(&mut self, last: &str) -> Option<(&'t str, &'t str)> {
-        // An escaped key is in its place by what it means.
+        // An escaped key is sorted by its unescaped text.
         self.next_if(|key| key <= last || key.contains('\\'))
     }
 
@@ -57,7 +57,7 @@ impl<'t> JsonMembers<'t> {
         Some((key, value))
     }
 
-    /// The value of a member that is a string, as it is written.
+    /// The value of a member as written, if it is a string.
     pub(super) fn string(object: &'t str, key: &str) -> Option<&'t str> {
         Self::value(object, key).filter(|value| value.starts_with('"'))
     }
@@ -79,7 +79,7 @@ impl<'t> Iterator for JsonMembers<'t> {
     }
 }
 
-/// Where a JSON string ends that begins at a place.
+/// The end of the JSON string that starts at `from`.
 fn string_end(text: &[u8], from: usize) -> Option<usize> {
     if *text.get(from)? != b'"' {
         return None;
@@ -94,7 +94,7 @@ fn string_end(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Where a JSON value ends that begins at a place.
+/// The end of the JSON value that starts at `from`.
 fn value_end(text: &[u8], from: usize) -> Option<usize> {
     let (mut at, mut depth) = (from, 0_usize);
     loop {

@@ -1,63 +1,63 @@
-//! Which app users a list shows, and in which order.
+//! Filters and sort orders of lists.
 
 use serde::Serialize;
 
 use super::app_version::AppVersion;
 use super::client::Client;
 
-/// Which app users, in which order.
+/// A list request: filter and order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Query {
-    /// Which.
+    /// The conditions.
     pub filter: Filter,
-    /// By what they are sorted; those of one moment by their `_id`s.
+    /// The sort key; app users with equal keys are sorted by `_id`.
     pub sort: Sort,
-    /// The other way round.
+    /// True for the reverse order.
     pub descending: bool,
 }
 
-/// What an app user must be to be listed: all of it.
+/// The conditions of a list; an app user must satisfy all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Filter {
-    /// Each word of this begins a word of its given name, surname, e-mail address or `userId`.
+    /// Each word of this is the start of a word of the name, e-mail address or `userId`.
     pub q: Option<String>,
-    /// Shows this `userId`.
+    /// The `userId` shown.
     pub user_id: Option<String>,
-    /// Is shown in this brand.
+    /// The brand shown.
     pub brand: Option<String>,
-    /// Shows this e-mail address, letter for letter.
+    /// The e-mail address shown, compared exactly.
     pub email: Option<String>,
-    /// Has this e-mail address among its identities, whatever the case of its letters.
+    /// An e-mail address among the identities, compared without case.
     pub identity_email: Option<String>,
-    /// Has a client that is all of this.
+    /// A client that satisfies all of this exists.
     pub client: ClientFilter,
-    /// Shows a `userId`, or shows none.
+    /// True: a `userId` is shown. False: none is.
     pub identified: Option<bool>,
-    /// Its conversation has started, or has not.
+    /// True: the conversation has started. False: it has not.
     pub started: Option<bool>,
-    /// When its last event was.
+    /// The range of the last event's time.
     pub seen: Span,
-    /// When it signed up.
+    /// The range of the sign-up time.
     pub signed_up: Span,
-    /// Has these properties, each with this value; see [`View::has_property`](super::View::has_property).
+    /// Property keys and values; see [`View::has_property`](super::View::has_property).
     pub properties: Vec<(String, String)>,
 }
 
-/// What one and the same client must be.
+/// The conditions for one client; the same client must satisfy all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ClientFilter {
-    /// Of this platform.
+    /// The platform.
     pub platform: Option<String>,
-    /// Of exactly this version of its app.
+    /// The exact version of the app.
     pub version: Option<String>,
-    /// Of this version or a later one.
+    /// The earliest version.
     pub version_since: Option<AppVersion>,
-    /// Of an earlier version.
+    /// The first version that no longer matches.
     pub version_before: Option<AppVersion>,
 }
 
 impl ClientFilter {
-    /// Whether any version will do.
+    /// True if the filter accepts any version.
     pub fn is_of_any_version(&self) -> bool {
         self.version.is_none() && !self.compares()
     }
@@ -66,7 +66,7 @@ impl ClientFilter {
         self.version_since.is_some() || self.version_before.is_some()
     }
 
-    /// Whether a client is all of it.
+    /// True if a client satisfies all conditions.
     pub fn has(&self, client: &Client) -> bool {
         let traits = client.traits();
         let is = |asked: &Option<String>, told: Option<&str>| asked.is_none() || asked.as_deref() == told;
@@ -83,36 +83,36 @@ impl ClientFilter {
     }
 }
 
-/// A span of time, in µs since 1970.
+/// A range of time, in µs since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// Not earlier than this.
+    /// The start, included.
     pub since: Option<i64>,
-    /// Earlier than this.
+    /// The end, excluded.
     pub before: Option<i64>,
 }
 
 impl Span {
-    /// Whether it is open at both ends.
+    /// True if the range has neither start nor end.
     pub fn is_open(&self) -> bool {
         self.since.is_none() && self.before.is_none()
     }
 
-    /// Whether a moment is in it. Who has no moment is in none that has an end.
+    /// True if the range contains the time. A missing time is only in the open range.
     pub fn has(&self, moment: Option<i64>) -> bool {
         let Some(moment) = moment else { return self.is_open() };
         self.since.is_none_or(|since| moment >= since) && self.before.is_none_or(|before| moment < before)
     }
 }
 
-/// By what app users are sorted.
+/// The sort key of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Sort {
     /// By `_id`.
     #[default]
     Id,
-    /// By when their last event was; who has none is the first.
+    /// By the time of the last event; app users without one come first.
     LastSeen,
-    /// By when they signed up; who has not said is the first.
+    /// By the sign-up time; app users without one come first.
     SignedUp,
 }

@@ -1,4 +1,4 @@
-//! Who is one person: merges are edges, the newest edge of an `_id` is its parent.
+//! Merge groups: merges are edges, and the newest edge of an `_id` points to its parent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,25 +8,25 @@ use super::part::Part;
 use super::record::{Edge, Record};
 use super::value::{JsonText, Register, SmoochValue};
 
-/// A root and every live record under it: one app user as the world sees it.
+/// A root and every live record under it: the records that together are one app user.
 #[derive(Debug)]
 pub struct MergeGroup<'a> {
-    /// The `_id` that stands for all of them.
+    /// The `_id` of the whole group.
     pub root: &'a SmoochId,
     /// The root's own record.
     pub record: &'a Record,
-    /// The others, in the order of their `_id`s.
+    /// The other records, by `_id`.
     pub members: Vec<(&'a SmoochId, &'a Record)>,
-    /// When each of the others became a part of it: the latest word among those that made it one. None where one of
-    /// these has no time, and so is never known to be earlier than anything.
+    /// The merge time of each member: the latest stamp among the edges on its way to the root. `None` if one of these
+    /// edges has no time; it then counts as never earlier than anything.
     joined: Vec<Option<&'a Stamp>>,
-    /// Whether any of them, removed ones included, may only be spoken for with a JWT.
+    /// True if any record of the group, removed ones included, refuses app tokens.
     pub secured: bool,
 }
 
 impl<'a> MergeGroup<'a> {
-    /// The group that `id` belongs to; nothing if `id` is unknown or was removed.
-    /// `find` must know every record that edges connect with `id`.
+    /// The group of `id`; `None` if `id` is unknown or was removed. `find` must return every record that edges
+    /// connect with `id`.
     pub fn of(
         id: &SmoochId,
         find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
@@ -49,14 +49,14 @@ impl<'a> MergeGroup<'a> {
         (!record.removed && !dead).then_some(Self { root, record, members, joined, secured })
     }
 
-    /// Somebody with whom nobody is merged.
+    /// The group of a record without merges.
     pub(super) fn alone(root: &'a SmoochId, record: &'a Record) -> Self {
         let (members, joined) = (Vec::new(), Vec::new());
         Self { root, record, members, joined, secured: record.secured }
     }
 
-    /// Whether a complete picture of the root hides what a member, by its place, said with this stamp: it was taken
-    /// when the two were one, and not before that was said.
+    /// True if the root's complete picture hides a member's statement with this stamp: the picture is later than the
+    /// merge and not older than the statement.
     pub(super) fn hides(&self, part: Option<Part>, member: usize, said: &Stamp) -> bool {
         let floor = self.record.smooch.floor(part).filter(|floor| ***floor >= *said);
         let joined = self.joined.get(member).copied().flatten();
@@ -73,8 +73,8 @@ impl<'a> MergeGroup<'a> {
         std::iter::once(self.root).chain(self.members.iter().map(|(id, _)| *id))
     }
 
-    /// The merges that make `part` a part of it, each an `_id` and what that is merged into: whoever takes
-    /// the two apart undoes these. Nothing if `part` is no part.
+    /// The effective merges that connect `part` with its group: pairs of an `_id` and its parent. An un-merge undoes
+    /// these. `None` if `part` is not a member.
     pub fn bonds(&self, part: &SmoochId) -> Option<Vec<(&'a SmoochId, &'a SmoochId)>> {
         let member = self.members.iter().find(|(id, _)| *id == part)?;
         let bonds = [*member, (self.root, self.record)].into_iter().flat_map(|(id, record)| {
@@ -83,7 +83,7 @@ impl<'a> MergeGroup<'a> {
         Some(bonds.collect())
     }
 
-    /// When the `userId` that this group shows was last said, by whomever of it.
+    /// The latest stamp with which a record of the group got the `userId` shown.
     pub fn user_id_stamp(&self, shown: &JsonText) -> Option<&'a Stamp> {
         let said = self.records().filter_map(|record| record.smooch.fields.get(&Field::UserId));
         let said = said.filter(|said| said.value.as_ref() == Some(shown)).map(|said| &*said.stamp);
@@ -92,13 +92,12 @@ impl<'a> MergeGroup<'a> {
         said.chain(ours).max()
     }
 
-    /// Smooch's word on a field: the root's own, else the newest of the members' that no later picture of the root
-    /// hides.
+    /// Smooch's value of a field: the root's own, else the newest member's that no later picture of the root hides.
     pub(super) fn smooch(&self, field: &Field) -> Option<&'a SmoochValue<JsonText>> {
         self.smooch_by(field).map(|(said, _)| said)
     }
 
-    /// The same, and whose it is.
+    /// The same value, and the `_id` of the record that has it.
     pub(super) fn smooch_by(&self, field: &Field) -> Option<(&'a SmoochValue<JsonText>, &'a SmoochId)> {
         let said = |record: &'a Record| record.smooch.fields.get(field);
         said(self.record).map(|said| (said, self.root)).or_else(|| {
@@ -112,7 +111,7 @@ impl<'a> MergeGroup<'a> {
 
 type Component<'a> = BTreeMap<&'a SmoochId, &'a Record>;
 
-/// Every record connected with `id`, whichever way the edges point.
+/// Every record connected with `id`, in either direction of the edges.
 pub(super) fn component<'a>(
     id: &SmoochId,
     find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
@@ -127,7 +126,7 @@ pub(super) fn component<'a>(
     found
 }
 
-/// The root over `id`, whether or not either was removed: a removed one can still secure its root.
+/// The root over `id`; both may be removed, since a removed record still secures its root.
 pub(super) fn root<'a>(
     id: &SmoochId,
     find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
@@ -141,7 +140,7 @@ pub(super) fn root<'a>(
 
 type Parent<'a> = (&'a Register<Edge>, &'a SmoochId);
 
-/// Each `_id`'s newest edge, with every cycle cut at its oldest.
+/// The newest edge of each `_id`, with every cycle cut at its oldest edge.
 fn parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> {
     let newest = |(id, record): (&&'a SmoochId, &&'a Record)| {
         let joined = record.into.iter().filter(|(_, edge)| edge.value.joined);
@@ -168,7 +167,7 @@ fn parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> 
     parents
 }
 
-/// When `id` became one with its root, if all that made it so has a time.
+/// The merge time of `id`: the latest stamp on its way to the root, if all of them have a time.
 fn joined<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> Option<&'a Stamp> {
     let (mut at, mut latest) = (id, None);
     while let Some((edge, to)) = parents.get(at) {

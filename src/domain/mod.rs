@@ -1,7 +1,7 @@
-//! What a directory of app users is, and how it learns. Pure: no I/O, no clock, no randomness.
+//! The model of the directory: records, merges, views, commands. Pure: no I/O, no clock, no randomness.
 //!
-//! Everything here is a join: a fact contributes the same whatever was learned before or after it,
-//! so any order, repetition and batching of the same facts gives the same directory.
+//! Every fact is a join: its contribution does not depend on the facts applied before or after it. Any order,
+//! repetition and batching of the same facts gives the same directory.
 
 mod app_version;
 pub mod authority;

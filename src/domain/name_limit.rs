@@ -1,4 +1,4 @@
-//! The longest names that are taken: every database can index them.
+//! The limit on the length of identifiers, so that every database can index them.
 
 use std::borrow::Cow;
 
@@ -9,21 +9,22 @@ use super::ids::{ClientId, SmoochId};
 use super::record_snapshot::Assertion;
 use super::value::JsonText;
 
-/// The most bytes of an `_id`, a `userId` or the id of a client. What is stored with longer ones stays readable.
+/// The maximum length of an `_id`, a `userId` or a client id, in bytes. Longer ones that are already stored stay
+/// readable.
 pub const NAME_BYTES: usize = 1024;
 
-/// Why an event with a longer name is refused: the reason in quarantine and in errors of imports.
+/// The reason in quarantine and in import errors for an event with a longer identifier.
 pub const NAME_TOO_LONG: &str = "name_too_long";
 
-/// Whether the string in a JSON text has over so many bytes.
+/// True if the string in a JSON text is longer than `bytes`.
 pub fn is_longer(text: &JsonText, bytes: usize) -> bool {
-    // The text is at least as long as its string and two quotes.
+    // The text is as long as its string and two quotes, or longer.
     text.len() > bytes.saturating_add(2)
         && serde_json::from_str::<Cow<'_, str>>(text).map_or(text.len(), |string| string.len()) > bytes
 }
 
 impl Event {
-    /// Whether it gives an `_id`, a `userId` or the id of a client of over so many bytes.
+    /// True if the event has an `_id`, a `userId` or a client id longer than `bytes`.
     pub fn has_name_over(&self, bytes: usize) -> bool {
         self.facts.iter().any(|fact| fact.has_name_over(bytes))
     }

@@ -1,15 +1,15 @@
-//! Names of enums in text.
+//! Enum values as text.
 
-/// A text that names no value of an enum.
+/// The error for a text that is not the name of a value of an enum.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of {known}")]
 pub struct UnknownName {
-    /// The names that there are.
+    /// The valid names.
     known: String,
 }
 
 impl UnknownName {
-    /// The error where only these names are known.
+    /// The error that lists these valid names.
     pub fn of(known: &[&str]) -> Self {
         Self { known: known.join(", ") }
     }

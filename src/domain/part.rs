@@ -1,4 +1,4 @@
-//! The parts of an app user that Smooch carries as a whole.
+//! The parts of an app user that events carry as a whole.
 
 use std::str::FromStr;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::UnknownName;
 
-/// A part of an app user that Smooch carries either whole or not at all.
+/// A part of an app user that an event carries either completely or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Part {
     /// `properties` in v1, `metadata` in v2.

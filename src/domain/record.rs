@@ -1,4 +1,4 @@
-//! The record of one `_id`: everything that was ever said of it and still counts.
+//! The record of one `_id`: all statements about it that are still valid.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,29 +15,28 @@ use super::names::UnknownName;
 use super::part::Part;
 use super::value::{JsonText, Register, SmoochValue};
 
-/// A value that our own API set, and what Smooch said of the same thing at that moment.
+/// A value set by our own API, with Smooch's value at that moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Override {
-    /// Ours.
+    /// Our value.
     pub value: Option<JsonText>,
-    /// Smooch's, then.
+    /// Smooch's value at that moment.
     pub basis: Option<JsonText>,
 }
 
-/// Everything Smooch said: a register for each thing, and a floor for each part.
+/// The state reported by Smooch: a register for each field and client, a floor for each part.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SmoochState {
-    /// Profile fields, and what belongs to a part, unless it is older than the floor of that.
+    /// Fields. Those of a part are not older than its floor.
     pub fields: BTreeMap<Field, SmoochValue<JsonText>>,
-    /// Clients, of each what is not older than their floor.
+    /// Clients, without mentions older than their floor.
     pub clients: BTreeMap<ClientId, Mentions>,
-    /// The newest complete picture of each part. What is older than it is absent.
+    /// The floor of each part: the stamp of its newest complete picture. Older statements about the part are void.
     pub complete_since: BTreeMap<Part, Arc<Stamp>>,
 }
 
 impl SmoochState {
-    /// Takes a complete picture of a part: what was said of it before is absent for good, so it is
-    /// not kept.
+    /// Applies a complete picture of a part. Deletes earlier statements about the part, which are void permanently.
     pub(super) fn complete(&mut self, part: Part, stamp: &Arc<Stamp>) {
         let floor = self.complete_since.entry(part).or_insert_with(|| stamp.clone());
         *floor = stamp.max(floor).clone();
@@ -47,7 +46,7 @@ impl SmoochState {
         }
     }
 
-    /// Takes what is said of a client; nothing is that it is removed.
+    /// Applies a mention of a client; `None` removes the client.
     pub(super) fn client(&mut self, id: &ClientId, stamp: &Arc<Stamp>, said: Option<&Mention>) {
         if !self.is_current(Some(Part::Clients), stamp) {
             return;
@@ -62,38 +61,38 @@ impl SmoochState {
         }
     }
 
-    /// Whether what is said with this stamp is not older than the complete picture of its part.
+    /// True if a statement with this stamp is not older than the floor of its part.
     pub(super) fn is_current(&self, part: Option<Part>, stamp: &Arc<Stamp>) -> bool {
         self.floor(part).is_none_or(|floor| stamp >= floor)
     }
 
-    /// The newest complete picture of a part.
+    /// The stamp of the newest complete picture of a part.
     pub fn floor(&self, part: Option<Part>) -> Option<&Arc<Stamp>> {
         self.complete_since.get(&part?)
     }
 }
 
-/// A client's pointer to this app user.
+/// A claim of this record on a client; the newest claim of all records is the client's pointer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
-    /// When the client was last called active for this app user, or was bound to it; [`BEFORE_ALL`] where it was only
-    /// spoken of without that. See [`Record::strength`].
+    /// The stamp of the last event that bound the client to this app user or reported it as active; [`BEFORE_ALL`] if
+    /// events only mentioned it without that. See [`Record::strength`].
     ///
     /// [`BEFORE_ALL`]: super::ids::BEFORE_ALL
     pub stamp: Arc<Stamp>,
-    /// Of the ids by which the app user has the client, the first in their order; none where that is one id alone.
-    /// All of them are claimed with one stamp.
+    /// The first, in sort order, of the ids of the client in this record; `None` if the client has one id. All ids of
+    /// the client are claimed with one stamp.
     pub with: Option<ClientId>,
-    /// Another record claims the client too. A hint where to look, never an answer.
+    /// True if another record claims the client too. A hint for loading, never an answer.
     pub shared: bool,
 }
 
-/// Why two app users are one.
+/// The cause of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reason {
-    /// Smooch said so in a webhook.
+    /// A webhook from Smooch.
     Webhook,
-    /// Somebody asked our merge endpoint.
+    /// A call of our merge endpoint.
     Api,
     /// A device of an anonymous app user logged in as a known one.
     Init,
@@ -127,42 +126,41 @@ impl FromStr for Reason {
 /// A merge into another `_id`, or its undoing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Whether the two are one.
+    /// True for a merge, false for an un-merge.
     pub joined: bool,
-    /// Why.
+    /// The cause.
     pub reason: Reason,
 }
 
-/// The events last journalled for an app user, so that a delivery that is repeated within the
-/// sender's retry window is recognised.
+/// The latest journalled events of an app user, to recognise a delivery repeated within the sender's retry window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recent {
-    /// The latest event time last.
+    /// The events by event time, latest last.
     events: Vec<RecentEvent>,
-    /// The latest event time among those dropped to bound the list while they could still be
-    /// repeated, and when that one was received: at or below it, the list alone cannot tell.
+    /// The latest event time among the events dropped for space within the window, and the time when that event was
+    /// received. For events at or before it, the list alone cannot decide.
     horizon: Option<(i64, u32)>,
 }
 
-/// An event that was journalled.
+/// A journalled event.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct RecentEvent {
     #[serde(with = "serde_bytes")]
     digest: Digest,
     /// Event time in µs.
     time: i64,
-    /// When it was received, in s since 1970.
+    /// The time of receipt in s since 1970.
     received: u32,
-    /// The sender's id of it, hashed; 0 for none.
+    /// A hash of the sender's event id; 0 for none.
     id: u32,
 }
 
 impl Recent {
-    /// How long a repetition is expected, in s: Smooch tries for fifteen minutes.
+    /// The window for repetitions, in s. Smooch retries for fifteen minutes.
     pub const WINDOW: u32 = 20 * 60;
     const MOST: usize = 16;
 
-    /// `Some(true)`: journalled within the window. `None`: only the journal knows.
+    /// `Some(true)`: journalled within the window. `None`: only the journal can decide.
     pub fn holds(&self, stamp: &Stamp, now: u32) -> Option<bool> {
         if self.events.iter().any(|heard| heard.digest == stamp.digest && fresh(heard.received, now)) {
             return Some(true);
@@ -173,18 +171,18 @@ impl Recent {
         }
     }
 
-    /// A time in ms since 1970 as it is kept here.
+    /// Converts ms since 1970 into the seconds used here.
     pub fn seconds(ms: i64) -> u32 {
         u32::try_from(ms / 1000).unwrap_or(0)
     }
 
-    /// Whether another event with the sender's id of this one was journalled.
+    /// True if another event with the same sender's event id was journalled.
     pub fn contradicts(&self, stamp: &Stamp) -> bool {
         let id = short(&stamp.event);
         id != 0 && self.events.iter().any(|heard| heard.id == id && heard.digest != stamp.digest)
     }
 
-    /// Remembers an event received at `now`, in s since 1970.
+    /// Records an event received at `now`, in s since 1970.
     pub fn note(&mut self, stamp: &Stamp, now: u32) {
         self.events.retain(|heard| fresh(heard.received, now));
         self.horizon = self.horizon.filter(|(_, received)| fresh(*received, now));
@@ -203,7 +201,7 @@ fn fresh(received: u32, now: u32) -> bool {
     now.saturating_sub(received) <= Recent::WINDOW
 }
 
-/// FNV-1a: enough to tell a handful of ids apart.
+/// FNV-1a, wide enough to distinguish a handful of ids.
 fn short(id: &str) -> u32 {
     if id.is_empty() {
         return 0;
@@ -211,22 +209,22 @@ fn short(id: &str) -> u32 {
     id.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)).max(1)
 }
 
-/// Everything known of one `_id`. A merge leaves it whole; only a removal empties it.
+/// All statements about one `_id`. A merge does not change it; only a removal clears it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    /// What Smooch said.
+    /// The state that Smooch reported.
     pub smooch: SmoochState,
-    /// What our own API set over it.
+    /// The values that our own API set; they override Smooch's.
     pub overrides: BTreeMap<Field, Register<Override>>,
-    /// The state that our own API gave to clients. No picture of Smooch's is complete of these.
+    /// The client states that our own API set. Complete pictures of Smooch's do not remove them.
     pub devices: BTreeMap<ClientId, Register<Client>>,
-    /// The clients that it ever had, each under every id by which it was known then, and when last.
+    /// The clients that the app user ever had, under every id known then, with the time of the last claim.
     pub claims: BTreeMap<ClientId, Claim>,
-    /// The conversation has started. Never falls.
+    /// The conversation has started. Never reset.
     pub started: bool,
-    /// Only a JWT may speak for it. Never falls.
+    /// App tokens are refused. Never reset.
     pub secured: bool,
-    /// Our own API made the `_id`. Never falls.
+    /// Our own API created the `_id`. Never reset.
     pub minted: bool,
     /// Event time of its first event, in µs.
     pub first_seen: Option<i64>,
@@ -236,20 +234,20 @@ pub struct Record {
     pub into: BTreeMap<SmoochId, Register<Edge>>,
     /// The `_id`s with an edge to this one.
     pub from: BTreeSet<SmoochId>,
-    /// Removed, or merged into one that was. Never falls, and nothing is learned any more.
+    /// Removed, or merged into a removed `_id`. Never reset; the record accepts no more statements.
     pub removed: bool,
-    /// Erased, or merged into one that was, and so dead as well. Never falls.
+    /// Erased, or merged into an erased `_id`; implies `removed`. Never reset.
     pub erased: bool,
-    /// Its last journal entry.
+    /// The seq of its last journal entry.
     pub head: Option<u64>,
-    /// Its last events.
+    /// Its latest events.
     pub recent: Recent,
 }
 
 impl Record {
-    /// Notes the journal entry of an event that touched it, received at `received`, in ms since 1970; with the
-    /// event's stamp where it is the first that the event is about. Gives the entry before: none of somebody who
-    /// is erased, since what was before is on its way out.
+    /// Sets the last journal entry to an event received at `received`, in ms since 1970. `stamp` is set if the app
+    /// user is the first of the event. Returns the previous entry; `None` for an erased app user, whose previous
+    /// entries are being deleted.
     pub fn set_journal_head(&mut self, seq: u64, stamp: Option<&Stamp>, received: i64) -> Option<u64> {
         if let Some(stamp) = stamp.filter(|_| !self.erased) {
             self.recent.note(stamp, Recent::seconds(received));
@@ -257,15 +255,15 @@ impl Record {
         self.head.replace(seq).filter(|_| !self.erased)
     }
 
-    /// Takes everything away that a removal takes away: what was said of the person. What is left
-    /// keeps later and late events out, and old `_id`s from being taken for new ones.
+    /// Clears the personal data and marks the record as removed. The tombstone rejects later and late events, and its
+    /// `_id` is never used for a new app user.
     pub fn bury(&mut self) {
         self.clear_personal_data();
         self.removed = true;
     }
 
-    /// Takes away what was said of the person, and leaves what others are part of: who was merged with
-    /// whom, who is gone, whose word counts.
+    /// Clears the personal data. Keeps the relations that other app users depend on: merges, removed, erased and
+    /// secured flags.
     pub fn clear_personal_data(&mut self) {
         *self = Self {
             secured: self.secured,
@@ -280,8 +278,7 @@ impl Record {
         };
     }
 
-    /// The claims on a client under every id by which it has the client, first under this one; none if it never had
-    /// it.
+    /// The claims on a client under all its ids, first under this one; empty if the app user never had it.
     pub fn claims_on<'r>(&'r self, client: &ClientId) -> impl Iterator<Item = (&'r ClientId, &'r Claim)> {
         let claim = self.claims.get_key_value(client);
         let with = claim.and_then(|(_, claim)| claim.with.as_ref());
@@ -291,8 +288,8 @@ impl Record {
         claim.into_iter().chain(others)
     }
 
-    /// When it was last known to have a client: when that was called active for it or was bound to it, or, unless it
-    /// was called inactive since, when it was spoken of. None if it never had it.
+    /// The stamp of the last sign that the app user has a client: of an event that bound it or reported it as active,
+    /// or of a later mention, unless the client was reported as inactive since. `None` if the app user never had it.
     pub fn strength<'r>(&'r self, client: &ClientId) -> Option<&'r Arc<Stamp>> {
         let (mut claimed, mut last, mut told) = (None, None, None);
         for (id, claim) in self.claims_on(client) {
@@ -305,8 +302,8 @@ impl Record {
         claimed.max(last.filter(|_| claimed.is_some() && told.is_none_or(|(_, active)| active)))
     }
 
-    /// The clients, claimed by others too, that it may have by being spoken of alone: what takes such a word away, or
-    /// calls the client inactive, gives it to the newest of the others.
+    /// The clients that other records claim too and that this record may hold by a mere mention. If the mention is
+    /// removed, or the client becomes inactive, the newest of the other claims holds the client.
     pub fn unsure_clients(&self) -> impl Iterator<Item = &ClientId> {
         let spoken_of = |id: &ClientId, claim: &Claim| {
             self.smooch.clients.get(id).and_then(Mentions::last).is_some_and(|last| *last > claim.stamp)
@@ -317,14 +314,14 @@ impl Record {
             .map(|(id, _)| id)
     }
 
-    /// Of the ids by which it has a client, the first in their order; none if it never had it.
+    /// The first, in sort order, of the ids of a client; `None` if the app user never had it.
     pub fn first_client_id<'r>(&'r self, client: &ClientId) -> Option<&'r ClientId> {
         let (id, claim) = self.claims.get_key_value(client)?;
         Some(claim.with.as_ref().unwrap_or(id))
     }
 
-    /// The ids of a client of which it has to be looked up who holds them before it claims the client anew: those
-    /// that others claim too, or the client's own where that is new to it.
+    /// The ids of a client whose holder must be loaded before a new claim: those that other records claim too, or the
+    /// id itself if it is new to this record.
     pub fn contended_ids(&self, client: &ClientId) -> Vec<ClientId> {
         if !self.claims.contains_key(client) {
             return vec![client.clone()];
@@ -333,7 +330,7 @@ impl Record {
         shared.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Every `userId` it carries in either layer, as JSON text: what it can be looked up by.
+    /// Every `userId` of the record, Smooch's and ours, as JSON text: the keys for look-ups.
     pub fn user_ids(&self) -> BTreeSet<&JsonText> {
         let smooch = self.smooch.fields.get(&Field::UserId).and_then(|said| said.value.as_ref());
         let ours = self.overrides.get(&Field::UserId).and_then(|set| set.value.value.as_ref());
@@ -342,7 +339,7 @@ impl Record {
 }
 
 impl Record {
-    /// What is said of its brand: by our own API, else by Smooch.
+    /// The brand: our own API's value, else Smooch's.
     pub(super) fn brand(&self) -> Option<Cow<'_, str>> {
         let text = match self.overrides.get(&Field::BrandId) {
             Some(set) => set.value.value.as_ref(),
@@ -351,17 +348,17 @@ impl Record {
         text.and_then(|text| brand(text))
     }
 
-    /// Whether both are of a brand, each of another.
+    /// True if the two have different brands.
     pub(super) fn is_of_another_brand(&self, other: &Self) -> bool {
         self.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
     }
 
-    /// What Smooch says of its brand, as JSON text.
+    /// Smooch's value of the brand, as JSON text.
     pub(super) fn smooch_brand(&self) -> Option<&JsonText> {
         self.smooch.fields.get(&Field::BrandId).and_then(|said| said.value.as_ref())
     }
 
-    /// Whether Smooch says something else of its brand than `value`: only then can that be news.
+    /// True if `value` differs from Smooch's current value of the brand.
     pub fn is_brand_news(&self, value: Option<&JsonText>) -> bool {
         self.smooch_brand() != value
     }

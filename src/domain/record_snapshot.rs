@@ -1,4 +1,4 @@
-//! What is known of an app user elsewhere, in the words it was told with: learned here, it is known here.
+//! A record as stamped assertions, for export and import. Applying all of them reproduces the record.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,26 +12,26 @@ use super::ids::{ClientId, SmoochId, Stamp};
 use super::part::Part;
 use super::value::JsonText;
 
-/// Everything known of one `_id` but for its merges, each thing with the stamp it was said with.
+/// The snapshot of one record without its merges. Each assertion has its stamp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordSnapshot {
     /// The `_id`.
     pub user: SmoochId,
-    /// What was said, each stamp once.
+    /// The assertions, grouped by stamp.
     pub said: Vec<StampedAssertions>,
-    /// Those with its `userId` of whom it is known that they are not merged: one of the two was made by a
+    /// The `_id`s with the same `userId` that are known not to be merged with it: of each pair one was created by a
     /// rollcall, the other is Smooch's.
     #[serde(default)]
     pub apart: Vec<SmoochId>,
     /// The conversation has started.
     pub started: bool,
-    /// Only a JWT may speak for it.
+    /// App tokens are refused.
     pub secured: bool,
-    /// A rollcall made the `_id`.
+    /// A rollcall created the `_id`.
     pub minted: bool,
-    /// It was removed, and nothing else is known.
+    /// It was removed; the snapshot has no other content.
     pub removed: bool,
-    /// It was erased, and so removed as well.
+    /// It was erased; implies `removed`.
     #[serde(default)]
     pub erased: bool,
     /// Event time of its first event, in µs since 1970.
@@ -40,36 +40,36 @@ pub struct RecordSnapshot {
     pub last_seen: Option<i64>,
 }
 
-/// What was said with one stamp, as far as it still counts.
+/// The assertions with one stamp that are still valid.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StampedAssertions {
     /// The stamp.
     pub stamp: Arc<Stamp>,
-    /// What.
+    /// The assertions.
     pub words: Vec<Assertion>,
 }
 
-/// One thing that was said of an app user.
+/// One statement about an app user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Assertion {
-    /// Smooch gave this field a value; `None` is an explicit null.
+    /// Smooch's value of a field; `None` is an explicit null.
     Field(Field, Option<JsonText>),
-    /// Smooch said this of a client; `None` is that there is none, and what was said before is gone.
+    /// Smooch's mention of a client; `None` is its removal, which voids earlier mentions.
     Client(ClientId, Option<Mention>),
-    /// Smooch's picture of this part was complete.
+    /// A complete picture of this part by Smooch.
     Complete(Part),
-    /// Our own API gave this field a value, over what Smooch said of it then.
+    /// A value of a field set by our own API, and Smooch's value at that moment.
     Set(Field, Option<JsonText>, Option<JsonText>),
-    /// Our own API gave this client this state.
+    /// The state of a client set by our own API.
     Device(ClientId, Client),
-    /// The app user had this client.
+    /// A claim of the app user on a client.
     Claim(ClientId),
-    /// The app user had a client under both of these ids.
+    /// Two ids of one client of the app user.
     OneClient(ClientId, ClientId),
 }
 
 impl RecordSnapshot {
-    /// Somebody of whom nothing is known but the `_id`.
+    /// The snapshot of an app user of which only the `_id` is known.
     pub fn bare(user: SmoochId) -> Self {
         let (first_seen, last_seen) = (None, None);
         let (started, secured, minted, removed, erased) = (false, false, false, false, false);
@@ -77,12 +77,12 @@ impl RecordSnapshot {
         Self { user, said, apart, started, secured, minted, removed, erased, first_seen, last_seen }
     }
 
-    /// What was said, each thing with its stamp.
+    /// The assertions, each with its stamp.
     pub fn assertions(&self) -> impl Iterator<Item = (&Arc<Stamp>, &Assertion)> {
         self.said.iter().flat_map(|told| told.words.iter().map(move |word| (&told.stamp, word)))
     }
 
-    /// The `userId`s that Smooch gave it, as JSON text.
+    /// Smooch's values of the `userId`, as JSON text.
     pub fn reported(&self) -> impl Iterator<Item = &JsonText> {
         self.assertions().filter_map(|(_, word)| match word {
             Assertion::Field(Field::UserId, text) => text.as_ref(),
@@ -90,7 +90,7 @@ impl RecordSnapshot {
         })
     }
 
-    /// What Smooch said of its brand, as JSON text, if it said anything.
+    /// Smooch's value of the brand, as JSON text, if there is an assertion about it.
     pub fn told_brand(&self) -> Option<Option<&JsonText>> {
         self.assertions().find_map(|(_, word)| match word {
             Assertion::Field(field, text) if *field == Field::BrandId => Some(text.as_ref()),
@@ -98,7 +98,7 @@ impl RecordSnapshot {
         })
     }
 
-    /// The brand for which a rollcall made it.
+    /// The brand in which a rollcall created the app user.
     pub fn created_in_brand(&self) -> Option<Cow<'_, str>> {
         let set = self.assertions().find_map(|(_, word)| match word {
             Assertion::Set(field, text, _) if *field == Field::BrandId => Some(text.as_ref()),
@@ -107,7 +107,7 @@ impl RecordSnapshot {
         set.flatten().and_then(|text| brand(text))
     }
 
-    /// The `userId` for which a rollcall made it, as JSON text, and when.
+    /// The `userId` with which a rollcall created the app user, as JSON text, and the stamp.
     pub fn created_for_user_id(&self) -> Option<(&Arc<Stamp>, &JsonText)> {
         let mut set = self.assertions().filter_map(|(stamp, word)| match word {
             Assertion::Set(Field::UserId, Some(text), _) => Some((stamp, text)),
@@ -116,7 +116,7 @@ impl RecordSnapshot {
         set.next().filter(|_| self.minted)
     }
 
-    /// The clients that it had, and when last.
+    /// The clients that the app user had, each with the stamp of the claim.
     pub fn claims(&self) -> impl Iterator<Item = (&Arc<Stamp>, &ClientId)> {
         self.assertions().filter_map(|(stamp, word)| match word {
             Assertion::Claim(client) => Some((stamp, client)),
@@ -124,7 +124,7 @@ impl RecordSnapshot {
         })
     }
 
-    /// The pairs of ids of one client of it.
+    /// The pairs of ids of one client.
     pub(super) fn client_id_pairs(&self) -> impl Iterator<Item = [&ClientId; 2]> {
         self.assertions().filter_map(|(_, word)| match word {
             Assertion::OneClient(one, other) => Some([one, other]),

@@ -1,6 +1,6 @@
-//! Which rules a directory was learned by.
+//! The version of the rules that turn events into the directory.
 
-/// The version of the rules by which a journalled event becomes what the directory shows: what a body is read as, and
-/// what its facts come to. Raised with every change of either. A directory that was learned by older rules is learned
-/// again, from what its journal still has, once the service has started; see `rebuild/background.rs`.
+/// The version of the rules that turn a journalled event into the directory: parsing of bodies, and application of
+/// facts. Raise it with every change of either. After the start, the service rebuilds a directory of older rules from
+/// its journal; see `rebuild/background.rs`.
 pub const RULES_VERSION: i64 = 4;

@@ -1,4 +1,4 @@
-//! What lists and searches go by, of an app user as the world sees it.
+//! Sort keys and search terms of an app user.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,22 +17,22 @@ use super::timestamp;
 use super::value::JsonText;
 use super::view::{View, clients, value};
 
-/// The most words of an app user that are searched.
+/// The maximum number of words indexed for an app user.
 pub const SEARCHED_WORDS: usize = 1000;
 
-/// The fields whose words find an app user, names first.
+/// The searched fields, names first.
 fn searched_fields() -> impl Iterator<Item = &'static Field> {
     let searched = || FIELDS.iter().filter(|spec| spec.searched).map(|spec| &spec.field);
     let names = searched().filter(|field| **field != Field::UserId);
     names.chain(searched().filter(|field| **field == Field::UserId))
 }
 
-/// What an app user is sorted and filtered by.
+/// The sort keys and flags of an app user, for lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SortKeys {
     /// Event time of its last event, in µs since 1970.
     pub last_seen: Option<i64>,
-    /// Its `signedUpAt` in µs since 1970, if that is a moment.
+    /// Its `signedUpAt` in µs since 1970, if it is a valid time.
     pub signed_up: Option<i64>,
     /// It shows a `userId`.
     pub identified: bool,
@@ -40,7 +40,7 @@ pub struct SortKeys {
     pub started: bool,
 }
 
-/// What an app user is searched by.
+/// The search terms of an app user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchTerms {
     /// The words of its names, or else of its display name, of its e-mail address and its `userId`.
@@ -55,7 +55,7 @@ pub struct SearchTerms {
     pub identity_emails: BTreeSet<String>,
 }
 
-/// What a client is listed by: what of it is a string.
+/// The members of a client that lists filter by, if they are strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientTraits<'a> {
     /// Its `platform`.
@@ -65,7 +65,7 @@ pub struct ClientTraits<'a> {
 }
 
 impl SortKeys {
-    /// Of everybody in a group.
+    /// The sort keys of a whole group.
     pub fn of(group: &MergeGroup<'_>) -> Self {
         Self {
             last_seen: group.records().filter_map(|record| record.last_seen).max(),
@@ -78,12 +78,12 @@ impl SortKeys {
 }
 
 impl SearchTerms {
-    /// Of everybody in a group: the first [`SEARCHED_WORDS`] words of its texts.
+    /// The search terms of a whole group: the first [`SEARCHED_WORDS`] words of its texts.
     pub fn of(group: &MergeGroup<'_>) -> Self {
         let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
         let searched = searched_fields().filter(|field| !has_name || **field != Field::DisplayName);
         let texts = searched.filter_map(|field| value(group, field));
-        // A name that is no text is searched for by what it looks like.
+        // A value that is not a string is searched by its JSON text.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
         let (mut platforms, mut app_versions) = (BTreeSet::new(), BTreeSet::new());
@@ -101,8 +101,8 @@ impl SearchTerms {
         }
     }
 
-    /// Whether a record certainly shows what it showed before, all of it but when it was seen and the flags that
-    /// only rise. Cheap, and true of nearly every event.
+    /// True if a record certainly has the same terms and keys as before, except the time last seen and the flags that
+    /// are never reset. Cheap, and true for nearly every event.
     pub fn are_the_same(before: &Record, now: &Record) -> bool {
         let (was, is) = (&before.smooch, &now.smooch);
         let shown = |field: &Field| [was, is].map(|layer| layer.fields.get(field).map(|said| &said.value));
@@ -120,14 +120,14 @@ impl SearchTerms {
 }
 
 impl Client {
-    /// What it is listed by.
+    /// The members that lists filter by.
     pub fn traits(&self) -> ClientTraits<'_> {
         ClientTraits::among(&self.rest)
     }
 }
 
 impl<'a> ClientTraits<'a> {
-    /// What a client with these members is listed by.
+    /// The traits of a client with these members.
     fn among(rest: &'a str) -> Self {
         let (mut traits, mut members) = (Self::default(), JsonMembers::of(rest));
         while let Some((key, value)) = members.next_up_to("\"platform\"") {
@@ -141,7 +141,7 @@ impl<'a> ClientTraits<'a> {
     }
 }
 
-/// A JSON string as it is meant, copied only where it has escapes.
+/// The unescaped text of a JSON string; copied only if it has escapes.
 fn text(quoted: &str) -> Option<Cow<'_, str>> {
     let plain = quoted.strip_prefix('"')?.strip_suffix('"')?;
     if plain.contains('\\') {
@@ -151,7 +151,7 @@ fn text(quoted: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The addresses of the identities of type `email` in a JSON list of identities.
+/// The addresses of all identities of type `email` in a JSON list of identities.
 fn emails(identities: &str) -> BTreeSet<String> {
     #[derive(Deserialize)]
     struct Identity {
@@ -173,14 +173,14 @@ fn emails(identities: &str) -> BTreeSet<String> {
 }
 
 impl View {
-    /// Whether it has a property with this value: a string with these characters, or a number, a boolean or
-    /// anything else that is written like this.
+    /// True if the property has this value: a string with these characters, or a number, boolean or other value
+    /// written like this.
     pub fn has_property(&self, key: &str, value: &str) -> bool {
         let told = self.get(&Field::Property(key.into()));
         told.is_some_and(|told| **told == *value || *told == super::json_text(value))
     }
 
-    /// Whether it has this e-mail address among its identities, whatever the case of its letters.
+    /// True if an identity has this e-mail address, compared without case.
     pub fn has_identity_email(&self, email: &str) -> bool {
         let (identities, email) = (self.get(&Field::Identities), email.to_lowercase());
         identities.is_some_and(|text| emails(text).iter().any(|known| known.to_lowercase() == email))

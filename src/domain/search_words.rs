@@ -1,18 +1,18 @@
-//! The words by which an app user is searched for.
+//! Splits texts into search words.
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The most bytes of a word that count.
+/// The maximum length of a word in bytes; the rest is cut.
 const WORD_BYTES: usize = 255;
 
-/// The words of a text as far as they count; see [`bound_word`].
+/// The words of a text, each cut to the maximum length; see [`bound_word`].
 pub fn split_words(text: &str) -> Vec<String> {
     let mut words = split_long_words(text);
     words.iter_mut().for_each(|word| word.truncate(bound_word(word).len()));
     words
 }
 
-/// A word as far as it counts: up to its 255th byte, without a part of a character.
+/// A word cut after its 255th byte, at a character boundary.
 pub fn bound_word(word: &str) -> &str {
     let mut end = WORD_BYTES.min(word.len());
     while !word.is_char_boundary(end) {
@@ -21,8 +21,8 @@ pub fn bound_word(word: &str) -> &str {
     &word[..end]
 }
 
-/// The words of a text: runs of letters and digits in lower case, without accents. Searched for by how they
-/// begin, so "Zoë" is found by "zoe" and by "ZO", and an e-mail address by any of its parts.
+/// The words of a text: runs of letters and digits in lower case, without accents. Searches match the start of a
+/// word, so "zoe" and "ZO" find "Zoë", and any part of an e-mail address finds it.
 fn split_long_words(text: &str) -> Vec<String> {
     if text.is_ascii() {
         let words = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -33,13 +33,13 @@ fn split_long_words(text: &str) -> Vec<String> {
     words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// What stands over or under a letter that is the same letter without it.
+/// True for an accent: a combining mark without which the letter is the same.
 fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
         | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
-/// What belongs to a letter of a script in which it makes another letter of it.
+/// True for a combining mark that makes another letter, in scripts that have such marks.
 fn is_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c)
 }

@@ -1,4 +1,4 @@
-//! A record as facts, and a record that takes in what is known elsewhere.
+//! Converts a record into facts, and joins a snapshot into a record.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use super::record::{Override, Record};
 use super::record_snapshot::{Assertion, RecordSnapshot, StampedAssertions};
 use super::value::join_register;
 
-/// Everything that a record holds, as facts: learned anywhere, in any order, they make the same record. What
-/// is left out is where its journal is and what was received lately.
+/// A record as facts. Applied to any directory, in any order, they produce the same record. The position in the
+/// journal and the recent events are left out.
 pub fn snapshot_facts(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<Fact> {
     let mut said: BTreeMap<&Arc<Stamp>, Vec<Assertion>> = BTreeMap::new();
     let mut say = |stamp, word| said.entry(stamp).or_default().push(word);
@@ -64,8 +64,8 @@ pub fn snapshot_facts(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) ->
 }
 
 impl Record {
-    /// Takes in what is known elsewhere, but for what others are part of: a removal, and whose the clients
-    /// are.
+    /// Joins a snapshot into the record. Removal and client ownership, which also affect other records, are left to
+    /// the caller.
     pub(super) fn join(&mut self, known: &RecordSnapshot) {
         self.secured |= known.secured;
         self.minted |= known.minted;
@@ -95,7 +95,7 @@ impl Record {
         }
     }
 
-    /// Whether nothing of it is news.
+    /// True if the record contains everything in the snapshot.
     pub(super) fn knows(&self, known: &RecordSnapshot) -> bool {
         if known.removed && !self.removed || known.erased && !self.erased {
             return false;

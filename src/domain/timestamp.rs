@@ -1,9 +1,9 @@
-//! Parser and formatter of times. Times of events are in µs since 1970, all others in ms.
+//! Parses and formats times. Event times are in µs since 1970, all others in ms.
 
 use super::value::JsonText;
 
-/// JSON text of a time in ms: ISO 8601 in UTC with three digits after the second and `Z`, as all of Smooch's examples
-/// have it. A time beyond the years that jiff can write becomes the nearest of these.
+/// Formats a time in ms as JSON text: ISO 8601 in UTC with three digits after the second and `Z`, as in all of
+/// Smooch's examples. A time outside the years that jiff supports becomes the nearest supported one.
 pub fn json_from_ms(ms: i64) -> JsonText {
     format!("\"{}\"", format_ms(ms)).into()
 }
@@ -14,14 +14,14 @@ pub fn format_ms(ms: i64) -> String {
     format!("{:.3}", jiff::Timestamp::from_millisecond(ms).unwrap_or(bound))
 }
 
-/// JSON text of a time in µs, exactly: ISO 8601 with six digits after the second, or a number for a time beyond the
-/// years that jiff can write.
+/// Formats a time in µs exactly: ISO 8601 with six digits after the second, or a number for a time outside the years
+/// that jiff supports.
 pub fn json_from_micros(micros: i64) -> String {
     let time = jiff::Timestamp::from_microsecond(micros);
     time.map_or_else(|_| micros.to_string(), |time| format!("\"{time:.6}\""))
 }
 
-/// ISO 8601 with `Z` or an offset. `None` for anything else.
+/// Parses ISO 8601 with `Z` or an offset; `None` for other text.
 pub fn parse_rfc3339_micros(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
 }
@@ -31,31 +31,31 @@ pub fn parse_rfc3339_ms(text: &str) -> Option<i64> {
     text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_millisecond)
 }
 
-/// A time as a caller writes it in a parameter: ISO 8601 with `Z` or an offset; a date, which is its midnight
-/// in UTC; or a number since 1970, of seconds below 100,000,000,000 and of ms from there on. `None` for anything
-/// else, and for a number that would be a time after the year 9999: it counts something shorter than ms.
+/// Parses a time in a parameter: ISO 8601 with `Z` or an offset; a date, which is its midnight in UTC; or a number
+/// since 1970, of seconds below 100,000,000,000 and of ms from there on. `None` for other text, and for a number that
+/// as ms would be after the year 9999, because its unit is shorter than ms.
 pub fn parse_parameter(text: &str) -> Option<i64> {
     let number =
         text.parse::<f64>().ok().filter(|_| text.bytes().all(|byte| b"0123456789+-.eE".contains(&byte)));
     match number {
         Some(number) if number.abs() < MS => parse_unix_seconds(text.strip_prefix('+').unwrap_or(text)),
-        // Below 2^53, so that no ms is lost.
+        // Below 2^53, so no ms is lost.
         Some(number) if number.abs() < LATEST_MS => {
             Some(number.trunc() as i64 * 1000 + (number.fract() * 1000.0).round() as i64)
         }
         Some(_) => None,
-        // In a query, a plus that was not written as %2B has become a space.
+        // In a query, a plus that was not encoded as %2B arrives as a space.
         None if text.contains('T') && text.contains(' ') => parse_rfc3339_micros(&text.replace(' ', "+")),
         None => parse_rfc3339_micros(text).or_else(|| parse_date(text)),
     }
 }
 
-/// Numbers from here on are of ms: as ms it is March 1973, as seconds the year 5138.
+/// Larger numbers are ms: as ms this is March 1973, as seconds the year 5138.
 const MS: f64 = 1e11;
 /// The end of the year 9999, in ms.
 const LATEST_MS: f64 = 253_402_300_800_000.0;
 
-/// What [`parse_parameter`] reads, for the message about anything else.
+/// The forms that [`parse_parameter`] accepts, for error messages.
 pub const PARAMETER_FORMS: &str =
     "a date, a date and time in ISO 8601 with Z or an offset, or seconds or milliseconds since 1970";
 
@@ -64,7 +64,7 @@ fn parse_date(text: &str) -> Option<i64> {
     Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_microsecond())
 }
 
-/// The time in a JSON text: a string in ISO 8601, or a number of seconds. `None` for anything else.
+/// Parses a time in JSON text: a string in ISO 8601, or a number of seconds. `None` for other JSON.
 pub fn parse_json_timestamp(text: &str) -> Option<i64> {
     match text.bytes().next()? {
         b'"' => parse_rfc3339_micros(&serde_json::from_str::<String>(text).ok()?),
@@ -73,8 +73,8 @@ pub fn parse_json_timestamp(text: &str) -> Option<i64> {
     }
 }
 
-/// Seconds, written as JSON writes a number, into µs, digit by digit: a float would round. What does not
-/// fit is as far away as fits.
+/// Parses seconds, written as a JSON number, into µs. Works digit by digit, because a float would round. A value that
+/// does not fit becomes the largest or smallest that does.
 pub fn parse_unix_seconds(text: &str) -> Option<i64> {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)),
@@ -86,7 +86,7 @@ pub fn parse_unix_seconds(text: &str) -> Option<i64> {
         return Some(0);
     }
     let digits = whole.bytes().chain(fraction.bytes());
-    // How many digits stand before the decimal point once seconds have become µs.
+    // The number of digits before the decimal point, in µs.
     let places = exponent + whole.len() as i64 + 6;
     let mut micros = 0i64;
     for digit in digits.map(Some).chain(std::iter::repeat(None)).take(usize::try_from(places).unwrap_or(0)) {
@@ -99,7 +99,7 @@ pub fn parse_unix_seconds(text: &str) -> Option<i64> {
     Some(sign * micros)
 }
 
-/// An exponent of ten. One that does not fit is as large, or as small, as no digits can outweigh.
+/// Parses an exponent of ten; one that does not fit is clamped beyond any number of digits.
 fn parse_exponent(text: &str) -> i64 {
     const MOST: i64 = i64::MAX / 4;
     let beyond = if text.starts_with('-') { -MOST } else { MOST };

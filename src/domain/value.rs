@@ -1,4 +1,4 @@
-//! Values, and the registers that hold them.
+//! JSON values and registers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,24 +8,24 @@ use super::ids::Stamp;
 /// A JSON value in canonical form: sorted keys, no white space, numbers as written.
 pub type JsonText = Arc<str>;
 
-/// A string as JSON text: the form in which values are kept.
+/// The JSON text of a string, as values are stored.
 pub fn json_text(text: &str) -> JsonText {
     serde_json::Value::from(text).to_string().into()
 }
 
-/// The last word about one thing: only a greater stamp replaces it.
+/// A last-writer-wins register: only a greater stamp replaces the value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Register<T> {
-    /// When it was said.
+    /// The stamp of the value.
     pub stamp: Arc<Stamp>,
-    /// What was said.
+    /// The value.
     pub value: T,
 }
 
-/// What Smooch says of a thing; `None` is an explicit null.
+/// A value reported by Smooch; `None` is an explicit null.
 pub type SmoochValue<T> = Register<Option<T>>;
 
-/// Keeps the greater of two in a map of registers: the join of a register.
+/// Joins a value into a map of registers: the greater register stays.
 pub(super) fn join_register<K: Ord, T: Ord>(
     map: &mut BTreeMap<K, Register<T>>,
     key: K,

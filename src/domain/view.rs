@@ -1,4 +1,4 @@
-//! What the world sees of a group, and what a batch changed of it.
+//! The view of a merge group, as answers show it, and the changes between two views.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,20 +17,20 @@ use super::value::{JsonText, Register};
 
 pub(super) mod clients;
 
-/// One app user, as every answer shows it.
+/// One app user, as all answers show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
-    /// The `_id` it goes by now.
+    /// The current `_id`.
     pub id: SmoochId,
-    /// The `_id`s that were merged into it.
+    /// The merged `_id`s.
     pub aliases: Vec<SmoochId>,
     /// Profile fields and properties.
     pub fields: BTreeMap<Field, JsonText>,
-    /// Its clients; active only where the client's newest pointer is to this user.
+    /// Its clients; active only if the client's newest pointer is to this app user.
     pub clients: BTreeMap<ClientId, Client>,
     /// The conversation has started.
     pub started: bool,
-    /// Only a JWT may speak for it.
+    /// App tokens are refused.
     pub secured: bool,
     /// Event time of its first event, in µs since 1970.
     pub first_seen: Option<i64>,
@@ -39,7 +39,7 @@ pub struct View {
 }
 
 impl View {
-    /// The view over a group; `bound` tells whether a client's newest pointer is to this group.
+    /// The view of a group; `bound` returns true if a client's newest pointer is to this group.
     pub fn of(group: &MergeGroup<'_>, bound: impl Fn(&ClientId) -> bool) -> Self {
         Self {
             id: group.root.clone(),
@@ -53,12 +53,12 @@ impl View {
         }
     }
 
-    /// Every `_id` it goes by, its own first.
+    /// All its `_id`s, the current one first.
     pub fn ids(&self) -> impl Iterator<Item = &SmoochId> {
         std::iter::once(&self.id).chain(&self.aliases)
     }
 
-    /// What a record shows if nobody is merged with it, and nobody else has its clients.
+    /// The view of a record without merges that shares no clients.
     pub fn alone(id: &SmoochId, record: &Record) -> Self {
         Self::of(&MergeGroup::alone(id, record), |_| true)
     }
@@ -68,7 +68,7 @@ impl View {
         self.fields.get(field)
     }
 
-    /// A client by any of its ids: the one it is shown under, or v1.1's `_id`, which is v2's `id`.
+    /// Finds a client by the id shown, or by v1.1's `_id`, which is v2's `id`.
     pub fn client(&self, id: &ClientId) -> Option<(&ClientId, &Client)> {
         let has = |client: &Client| {
             JsonMembers::string(&client.rest, "\"_id\"").is_some_and(|other| plain(other) == id.as_str())
@@ -76,23 +76,23 @@ impl View {
         self.clients.get_key_value(id).or_else(|| self.clients.iter().find(|(_, client)| has(client)))
     }
 
-    /// About the bytes of an answer that shows it.
+    /// The approximate size of an answer that shows it, in bytes.
     pub fn bytes(&self) -> usize {
         let fields = self.fields.values().map(|text| text.len() + 32);
         let clients = self.clients.values().map(|client| client.rest.len() + 64);
         256 + fields.sum::<usize>() + clients.sum::<usize>()
     }
 
-    /// A tag that is another as soon as anything of it is, for conditional requests.
+    /// A tag that changes with every change of the view, for conditional requests.
     pub fn tag(&self) -> String {
-        // Sorted maps of text: they can always be written, and equal views are written alike.
+        // The view has sorted maps of text: it always serialises, and equal views have equal bytes.
         let bytes = postcard::to_stdvec(self).unwrap_or_default();
         let mut number = [0; 16];
         number[4..].copy_from_slice(&Sha256::digest(bytes)[..12]);
         format!("{:024x}", u128::from_be_bytes(number))
     }
 
-    /// The names of what it shows, as the answers use them.
+    /// The names of the members that are set, as in answers.
     fn names(&self) -> Vec<String> {
         let fields = self.fields.keys().map(|field| field.name().into_owned());
         let rest = [
@@ -104,7 +104,7 @@ impl View {
         fields.chain(shown_names(rest)).collect()
     }
 
-    /// What differs between two views, by the names the answers use.
+    /// The names of the members that differ between two views, as in answers.
     fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = Vec::new();
         let fields: BTreeSet<_> = self.fields.keys().chain(other.fields.keys()).collect();
@@ -124,14 +124,14 @@ impl View {
     }
 }
 
-/// The names of those that hold.
+/// The names whose flag is true.
 fn shown_names<const N: usize>(names: [(&str, bool); N]) -> impl Iterator<Item = String> {
     names.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned())
 }
 
 fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
     let mut fields = if group.members.is_empty() && group.record.overrides.is_empty() {
-        // Most app users: nobody else's word has to be weighed.
+        // The usual case: a single record without overrides.
         let said = group.record.smooch.fields.iter();
         said.filter_map(|(field, said)| Some((field.clone(), said.value.clone()?))).collect()
     } else {
@@ -147,15 +147,16 @@ fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
     fields
 }
 
-/// What a group shows for one field.
+/// The value of a field that a group shows.
 pub(super) fn value<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<&'a JsonText> {
     shown(group, field)?.0
 }
 
-/// The place of a member; none is the root.
+/// The index of a member; `None` is the root.
 type MemberIndex = Option<usize>;
 
-/// What a group shows for one field, and, if our own API set it, of whom. Nothing if nobody said anything.
+/// The value of a field that a group shows, and the member whose override it is, if it is one. `None` if no record
+/// has the field.
 pub(super) fn shown<'a>(
     group: &MergeGroup<'a>,
     field: &Field,
@@ -164,12 +165,12 @@ pub(super) fn shown<'a>(
     let current = said.and_then(|said| said.value.as_ref());
     let Some((set, by)) = ours(group, field) else { return said.map(|_| (current, None)) };
     let own = Some((set.value.value.as_ref(), Some(by)));
-    // Ours holds while Smooch only repeats what it said when ours was set.
+    // Our value holds while Smooch repeats its value from the time when ours was set.
     if set.value.basis.as_ref() == current {
         return own;
     }
-    // What a picture lacks was absent when it was taken: that of whose value it is, or the root's, if the two were
-    // one by then.
+    // A field missing from a complete picture was absent when the picture was made. The picture is that of the record
+    // with our value, or the root's, if the two were merged by then.
     let part = field.part();
     let floor = by.map_or(group.record, |n| group.members[n].1).smooch.floor(part);
     let roots = group.record.smooch.floor(part);
@@ -179,7 +180,7 @@ pub(super) fn shown<'a>(
 }
 
 impl<'a> MergeGroup<'a> {
-    /// Who of it says what it shows for a field, and whether our own API set it there.
+    /// The `_id` of the record whose value the group shows for a field, and true if our own API set it.
     pub fn says(&self, field: &Field) -> Option<(&'a SmoochId, bool)> {
         let (shown, ours) = shown(self, field)?;
         let by = match ours {
@@ -191,8 +192,8 @@ impl<'a> MergeGroup<'a> {
     }
 }
 
-/// What our own API set, and of whom: of the root, else, where Smooch says nothing of the root, the newest of the
-/// members', with the place of that one.
+/// The override of a field: the root's, else, if Smooch reported no value for the root, the newest member's, with the
+/// index of the member.
 fn ours<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Override>, MemberIndex)> {
     if let Some(set) = group.record.overrides.get(field) {
         return Some((set, None));
@@ -203,46 +204,45 @@ fn ours<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Overr
 }
 
 impl View {
-    /// The brand it is shown in, if it is shown in one.
+    /// The brand shown, if there is one.
     pub fn brand(&self) -> Option<Cow<'_, str>> {
         self.get(&Field::BrandId).and_then(|text| brand(text))
     }
 }
 
 impl Name {
-    /// Whether it can mean this app user by its `_id`: not one of whom another brand is known.
+    /// True if the name may resolve to this app user by `_id`: the app user has no other brand.
     pub fn can_mean(&self, view: &View) -> bool {
         let Some(asked) = &self.brand else { return true };
         view.brand().is_none_or(|brand| *brand == **asked)
     }
 }
 
-/// The brands of these app users; `None` is of somebody without one.
+/// The brands of these app users; `None` stands for an app user without a brand.
 pub fn brands_of(views: &[View]) -> BTreeSet<Option<String>> {
     views.iter().map(|view| view.brand().map(Cow::into_owned)).collect()
 }
 
-/// What a batch did to one app user, for whoever follows the directory.
+/// A change of one app user by a batch, for the change feed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// The app user, or the `_id` that was one until now.
+    /// The app user, or the `_id` that was an app user until now.
     pub user: SmoochId,
-    /// What happened.
+    /// The kind of change.
     pub kind: ChangeKind,
-    /// The names of what is different now; of an app user that was not listed before, of all that it shows.
+    /// The names of the changed members; for a new app user, of all its members.
     pub fields: Vec<String>,
 }
 
 impl Record {
-    /// Whether nobody else decides what it shows: nobody is merged with it, and no other claims its
-    /// clients.
+    /// True if the view of this record depends on no other record: no merges, no shared clients.
     pub fn is_alone(&self) -> bool {
         let alone = self.into.is_empty() && self.from.is_empty();
         alone && self.claims.values().all(|claim| !claim.shared)
     }
 
-    /// Whether nothing but Smooch's word of it decides what it shows: it is alone and alive, and our own
-    /// API has set nothing over that word.
+    /// True if the view of this record depends only on Smooch's statements about it: alone, not removed, no
+    /// overrides.
     pub(super) fn is_plain(&self) -> bool {
         self.is_alone() && self.overrides.is_empty() && self.devices.is_empty() && !self.removed
     }
@@ -251,25 +251,25 @@ impl Record {
 /// See [`Change`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeKind {
-    /// It was not listed before.
+    /// The app user is new in the directory.
     Created,
-    /// It shows something else now.
+    /// Its view changed.
     Updated,
-    /// It is part of another app user now.
+    /// It became part of another app user.
     Merged {
-        /// That other.
+        /// The other app user.
         surviving: SmoochId,
     },
-    /// It stands for itself again.
+    /// It is separate again.
     Unmerged,
-    /// It is gone.
+    /// It was removed.
     Removed,
-    /// It is gone, and nothing is kept of it, here or in the journal: whoever has a copy deletes it too.
+    /// It was erased, here and in the journal. Followers of the feed must delete their copies.
     Erased,
 }
 
 impl ChangeKind {
-    /// Its name in the feed and in the file.
+    /// The name in the feed and in exports.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -281,7 +281,7 @@ impl ChangeKind {
         }
     }
 
-    /// The kind of this name; `surviving` is that of a merge, which is none without it.
+    /// Parses the name of a kind; a merge needs `surviving`.
     pub fn from_parts(name: &str, surviving: Option<SmoochId>) -> Option<Self> {
         match (name, surviving) {
             ("created", _) => Some(Self::Created),
@@ -301,8 +301,8 @@ impl ChangeKind {
 }
 
 impl Change {
-    /// The change of a record that was plain and is: what [`Change::between`] gives for it, without
-    /// the views. Nearly every change is such a one. `None` if it is not plain.
+    /// The change of a record that was and is plain, as from [`Change::between`], but without building the views.
+    /// Nearly every change is of this kind. `None` if the record is not plain.
     pub(super) fn of_plain(id: &SmoochId, before: &Record, now: &Record) -> Option<Option<Self>> {
         if !before.is_plain() || !now.is_plain() {
             return None;
@@ -332,7 +332,7 @@ impl Change {
         Some((!fields.is_empty()).then(|| Self { user: id.clone(), kind: ChangeKind::Updated, fields }))
     }
 
-    /// The change of `id` between two moments, each seen as the view of the group it is in.
+    /// The change of `id` between two moments, each given as the view of its group.
     pub fn between(id: &SmoochId, before: Option<&View>, now: Option<&View>) -> Option<Self> {
         let change = |kind, fields| Some(Self { user: id.clone(), kind, fields });
         let was_root = before.is_some_and(|view| view.id == *id);

@@ -1,4 +1,4 @@
-//! The working set: the records a batch can touch, and how they learn.
+//! The working set: the records that a batch can touch, and the application of facts to them.
 
 mod clients;
 mod diff;
@@ -21,10 +21,10 @@ use super::record::{Edge, Override, Recent, Record};
 use super::value::{JsonText, join_register};
 use super::view::View;
 
-/// A record's place: nothing of one app is ever found under another.
+/// The key of a record. Records of different apps never share a key.
 pub type RecordKey = (AppId, SmoochId);
 
-/// A place by reference, to look it up without making one.
+/// A borrowed key, for look-ups without cloning.
 #[derive(Hash)]
 struct KeyRef<'a, T>(&'a AppId, &'a T);
 
@@ -37,20 +37,20 @@ impl<T: PartialEq> Equivalent<(AppId, T)> for KeyRef<'_, T> {
 /// A record in the working set.
 #[derive(Debug, Default)]
 pub struct LoadedRecord {
-    /// As it was loaded, if it has been touched since; `Some(None)` if it did not exist.
+    /// The stored state, if the record was touched since; `Some(None)` if it did not exist.
     pub before: Option<Option<Record>>,
-    /// As it is now.
+    /// The current state.
     pub now: Record,
 }
 
-/// A client's pointer: which record's claim on it is the newest.
+/// A client's pointer: the record with the newest claim.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Pointer {
-    /// As it was loaded.
+    /// The stored holder.
     pub before: Option<SmoochId>,
-    /// As it is now.
+    /// The current holder.
     pub now: Option<SmoochId>,
-    /// The records here that claim the client, or did.
+    /// The loaded records that claim the client, or did.
     claimants: BTreeSet<SmoochId>,
 }
 
@@ -68,20 +68,20 @@ pub struct TooLarge {
     limit: usize,
 }
 
-/// Everything a batch works on, in memory.
+/// Everything that a batch works on, in memory.
 ///
-/// Whoever fills it must bring, for each `_id` it is asked about, every record that merges connect
-/// with it; for each `userId` that is new to a record, whoever carries it; for each client that is claimed anew or shared, the pointer and its holder's group; and
-/// for each `_id` that may end, everybody, with their groups, who claims a client it shares.
+/// The loader must insert: for each `_id` asked for, every record that merges connect with it; for each `userId` new
+/// to a record, its carriers; for each client that is newly claimed or shared, its pointer and the holder's group;
+/// for each `_id` that may be removed, all claimants of its shared clients, with their groups.
 #[derive(Debug)]
 pub struct WorkingSet {
     entries: HashMap<RecordKey, LoadedRecord>,
     pointers: HashMap<(AppId, ClientId), Pointer>,
-    /// For each `userId` that somebody asks about: who carries it, or did.
+    /// The carriers, current and former, of each `userId` asked for.
     named: HashMap<(AppId, JsonText), BTreeSet<SmoochId>>,
-    /// Everybody there is was learned here, so nobody has to be brought.
+    /// True if the set contains the whole directory, so nothing has to be loaded.
     whole: bool,
-    /// Whoever was erased here, as they were until then.
+    /// The records erased here, as they were before.
     erased: Vec<(RecordKey, Record)>,
     group_members: usize,
 }
@@ -100,7 +100,7 @@ impl WorkingSet {
         }
     }
 
-    /// A directory that is made by learning alone, from the first event on.
+    /// An empty directory to build from the first event on; nothing is loaded into it.
     pub fn whole(group_members: usize) -> Self {
         Self { whole: true, ..Self::new(group_members) }
     }
@@ -110,8 +110,8 @@ impl WorkingSet {
         self.entries.entry(key).or_insert(LoadedRecord { before: None, now: record });
     }
 
-    /// Adds a client's pointer as it is stored: who holds it, and who else of those here claims it. Of one
-    /// that is here already, only who else claims it.
+    /// Adds a client's stored pointer: its holder and the other claimants loaded here. If the pointer is already
+    /// loaded, only adds the claimants.
     pub fn insert_pointer(
         &mut self,
         app: &AppId,
@@ -124,17 +124,17 @@ impl WorkingSet {
         self.pointers.entry((app.clone(), client.clone())).or_insert_with(new).claimants.extend(rivals);
     }
 
-    /// Whether the pointer of a client is here.
+    /// True if the pointer of a client is loaded.
     pub fn has_pointer(&self, app: &AppId, client: &ClientId) -> bool {
         self.pointers.contains_key(&KeyRef(app, client))
     }
 
-    /// A record as it is now.
+    /// The current state of a record.
     pub fn record(&self, key: &RecordKey) -> Option<&Record> {
         self.entries.get(key).map(|entry| &entry.now)
     }
 
-    /// A record, and what it was when it was loaded.
+    /// A record with its current and its stored state.
     pub fn entry(&self, key: &RecordKey) -> Option<&LoadedRecord> {
         self.entries.get(key)
     }
@@ -144,7 +144,7 @@ impl WorkingSet {
         self.entries.iter()
     }
 
-    /// The records as they are now, at the end of the working set.
+    /// The current states of all records; consumes the working set.
     pub fn into_records(self) -> impl Iterator<Item = (RecordKey, Record)> {
         self.entries.into_iter().map(|(key, entry)| (key, entry.now))
     }
@@ -154,7 +154,7 @@ impl WorkingSet {
         self.pointers.iter()
     }
 
-    /// A record to be written to; made if it does not exist.
+    /// A record to change; created if it does not exist.
     pub fn record_mut(&mut self, app: &AppId, id: &SmoochId) -> &mut Record {
         let new = || LoadedRecord { before: Some(None), now: Record::default() };
         let entry = self.entries.entry((app.clone(), id.clone())).or_insert_with(new);
@@ -164,12 +164,11 @@ impl WorkingSet {
         &mut entry.now
     }
 
-    /// Learns what an event says. Learning it again changes nothing.
+    /// Applies the facts of an event. Applying it again changes nothing.
     pub fn apply_event(&mut self, app: &AppId, event: &Event) -> Result<(), TooLarge> {
         let stamp = &event.stamp;
         for fact in &event.facts {
-            // That two have one userId follows from what was said of them, and what is known elsewhere says itself
-            // when somebody was seen.
+            // A merge by equal userId follows from other facts. Facts of an import carry their own times.
             let said = match fact {
                 Fact::Merged { reason, .. } => *reason != Reason::SameUserId,
                 Fact::Known(_) | Fact::Linked { .. } => false,
@@ -223,17 +222,17 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Whoever was erased here, each as it was until then.
+    /// The records erased here, each as it was before.
     pub fn erased(&self) -> &[(RecordKey, Record)] {
         &self.erased
     }
 
-    /// Whether an `_id` is erased.
+    /// True if an `_id` is erased.
     pub fn is_erased(&self, app: &AppId, id: &SmoochId) -> bool {
         self.find(app, id).is_some_and(|(_, record)| record.erased)
     }
 
-    /// An `_id` with everybody merged into it, however indirectly: whom its end takes along.
+    /// An `_id` and all `_id`s merged into it, directly or indirectly: a removal removes all of them.
     pub fn merged_descendants(&self, app: &AppId, id: &SmoochId) -> BTreeSet<SmoochId> {
         let (mut all, mut todo) = (BTreeSet::new(), vec![id.clone()]);
         while let Some(id) = todo.pop() {
@@ -283,7 +282,7 @@ impl WorkingSet {
             }
         }
         record.started |= seen.started;
-        // What is told late, after a later word, is no news.
+        // A late event, superseded by a later one, does not change the brand.
         if brand.is_some_and(|brand| record.is_brand_news(brand.as_ref())) {
             new = record.user_ids().into_iter().cloned().collect();
         }
@@ -325,7 +324,7 @@ impl WorkingSet {
         Ok(())
     }
 
-    /// Buries a record and everybody merged into it, however indirectly.
+    /// Removes a record and all records merged into it, directly or indirectly.
     fn bury(&mut self, app: &AppId, user: &SmoochId, erase: bool) {
         let mut todo = vec![user.clone()];
         while let Some(id) = todo.pop() {
@@ -366,13 +365,13 @@ impl WorkingSet {
         }
     }
 
-    /// The group an `_id` is in now; nothing if it is unknown or was removed.
+    /// The current group of an `_id`; `None` if it is unknown or was removed.
     pub fn group(&self, app: &AppId, id: &SmoochId) -> Option<MergeGroup<'_>> {
         MergeGroup::of(id, &|id| self.find(app, id))
     }
 
-    /// Event time of the last thing heard of anybody whom these facts speak of, or from whom they take
-    /// a client: what is to hold must be said later.
+    /// The time of the last event of any app user that these facts concern or take a client from. A new command must
+    /// have a later time to take effect.
     pub fn latest_event_time(&self, app: &AppId, facts: &[Fact]) -> Option<i64> {
         let clients = facts.iter().flat_map(Fact::claims);
         let holders = clients.filter_map(|client| self.pointers.get(&KeyRef(app, &client))?.now.as_ref());
@@ -381,7 +380,7 @@ impl WorkingSet {
         groups.filter_map(|group| group.records().filter_map(|record| record.last_seen).max()).max()
     }
 
-    /// The app user an `_id` is, or is part of; nothing if it is unknown or was removed.
+    /// The app user that an `_id` is, or is part of; `None` if it is unknown or was removed.
     pub fn view(&self, app: &AppId, id: &SmoochId) -> Option<View> {
         self.view_by(app, id, &|id| self.find(app, id), |pointer| pointer.now.as_ref())
     }

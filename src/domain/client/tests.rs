@@ -9,7 +9,7 @@ fn said(active: Option<bool>, rest: &str) -> Mention {
     Mention { active, rest: rest.into() }
 }
 
-/// What is kept, the newest first.
+/// The mentions that are stored, newest first.
 fn kept(mentions: &Mentions) -> Vec<(i64, Option<bool>, &str)> {
     mentions.said().map(|said| (said.stamp.time, said.value.active, &*said.value.rest)).collect()
 }

@@ -1,4 +1,4 @@
-//! The directory, a command, and what the parts of a decision have in common.
+//! The context of a decision, and the steps that several decisions share.
 
 use crate::domain::authority::{check_access, refuse_missing};
 use crate::domain::brand::brand;
@@ -13,19 +13,19 @@ use crate::domain::value::json_text;
 use crate::domain::view::{View, value};
 use crate::domain::working_set::WorkingSet;
 
-/// The most bytes that the keys and values of an app user's properties may have together, as in v2.
+/// The limit on the keys and values of an app user's properties together, in bytes, as in v2.
 pub const PROPERTIES_BYTES: usize = 4096;
 
-/// What is to be learned, and who it is about.
+/// The facts to apply, and the app users to show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The facts; none if nothing is to change.
+    /// The facts; empty if nothing changes.
     pub facts: Vec<Fact>,
-    /// The app user to be shown afterwards.
+    /// The app user to show afterwards.
     pub user: SmoochId,
-    /// Another one to be shown.
+    /// A second app user to show.
     pub other: Option<SmoochId>,
-    /// Whether an app user was made.
+    /// True if an app user is created.
     pub created: bool,
 }
 
@@ -37,7 +37,7 @@ impl Decision {
 
 pub(super) type Decided = Result<Decision, Refusal>;
 
-/// What everything is decided by.
+/// The input of a decision.
 pub(super) struct Decider<'a> {
     pub(super) directory: &'a WorkingSet,
     pub(super) app: &'a AppId,
@@ -45,7 +45,7 @@ pub(super) struct Decider<'a> {
 }
 
 impl Decider<'_> {
-    /// Whom a name means, if the caller may speak for it, it means only one, and the caller believes what is so.
+    /// Resolves a name to one app user. Checks access, ambiguity and the caller's precondition.
     pub(super) fn resolve_target(&self, name: &Name) -> Result<View, Refusal> {
         let (authority, found) = (&self.command.authority, self.directory.by_name(self.app, name));
         let target = found.ok_or_else(|| refuse_missing(authority, name))?;
@@ -62,19 +62,20 @@ impl Decider<'_> {
         }
     }
 
-    /// Refuses a `userId` that is carried in several brands: it means somebody else in each.
+    /// Refuses a `userId` that exists in several brands: each brand has another app user with it.
     pub(super) fn check_one_brand(&self, user_id: &JsonText) -> Result<(), Refusal> {
         let brands = self.directory.brands_of_user_id(self.app, user_id);
         if brands.len() > 1 { Err(Refusal::SeveralBrands(brands.into_iter().collect())) } else { Ok(()) }
     }
 
-    /// Refuses a JWT whose `userId` several app users carry: it is one person's, and would reach the others.
+    /// Refuses a JWT whose `userId` several app users have: it was issued for one of them and would reach the others.
     pub(super) fn check_one_user(&self, own: &JsonText) -> Result<(), Refusal> {
         let all = self.directory.all_by_user_id(self.app, own);
         if all.len() > 1 { Err(Refusal::SeveralUsers) } else { Ok(()) }
     }
 
-    /// Refuses to end by a `userId` whom several carry, be it in one brand: called again, it would end the next of them.
+    /// Refuses to remove by a `userId` that several app users have, even within one brand: a repeated call would
+    /// remove the next.
     pub(super) fn check_one_carrier(&self, name: &Name, target: &View) -> Result<(), Refusal> {
         let all = self.directory.all_by_user_id(self.app, &json_text(&name.text));
         let is_meant =
@@ -88,13 +89,14 @@ impl Decider<'_> {
         self.directory.group(self.app, id).ok_or(Refusal::NoUser)
     }
 
-    /// The first JWT that speaks for an app user secures it for good.
+    /// Secures the app user if this is its first JWT.
     pub(super) fn secure(&self, target: &View) -> Vec<Fact> {
         let first = matches!(self.command.authority, Authority::User(_)) && !target.secured;
         first.then(|| Fact::Secured { user: target.id.clone() }).into_iter().collect()
     }
 
-    /// The new values, each beside what Smooch says now, for the app user and for each `_id` of it that has its own.
+    /// The facts that set the fields, each with Smooch's current value, on the app user and on each merged `_id` that
+    /// has a value of its own.
     pub(super) fn set(&self, target: &View, fields: &Fields) -> Result<Vec<Fact>, Refusal> {
         if fields.is_empty() {
             return Ok(Vec::new());
@@ -123,7 +125,7 @@ impl Decider<'_> {
         Ok(std::iter::once(set).chain(member_set_facts(&group, fields)).collect())
     }
 
-    /// Refuses a brand in which another goes by the app user's `userId`.
+    /// Refuses a brand in which another app user has the app user's `userId`.
     pub(super) fn check_brand_is_free(&self, target: &View, new: Option<&JsonText>) -> Result<(), Refusal> {
         let new = new.and_then(|text| brand(text));
         let Some(user_id) = target.get(&Field::UserId).filter(|_| target.brand() != new) else {
@@ -161,7 +163,7 @@ impl Decider<'_> {
         Ok(Decision { created: true, ..Decision::of(fresh, facts) })
     }
 
-    /// The facts of an app user who was not there before.
+    /// The facts that create an app user.
     pub(super) fn create_facts(
         &self,
         fresh: &SmoochId,
@@ -178,7 +180,7 @@ impl Decider<'_> {
         vec![Fact::Minted { user: fresh.clone() }, Fact::Set { user: fresh.clone(), fields: set }]
     }
 
-    /// Everybody is named who goes, since the journal keeps nothing else that tells.
+    /// The facts name every erased `_id`, because the journal stores nothing else that identifies them.
     pub(super) fn erase(&self, user: &Name, only: bool) -> Decided {
         let named = SmoochId::from(&*user.text);
         let (first, stays) = match self.resolve_target(user) {
@@ -187,7 +189,7 @@ impl Decider<'_> {
             }
             Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
             Ok(target) => (target.id, None),
-            // Who was removed can still be erased.
+            // A removed app user can still be erased.
             Err(Refusal::NoUser) if self.directory.is_gone(self.app, &named) => (named, None),
             Err(refusal) => return Err(refusal),
         };
@@ -209,8 +211,8 @@ impl Decider<'_> {
         Ok(Decision::of(&surviving.id, vec![merged(&surviving.id, &discarded.id, Reason::Api)]))
     }
 
-    /// Cuts every edge of the `_id`, so that it stands for itself, and of the root: one of those that a
-    /// cycle made void must not come into force by this.
+    /// Cuts every edge of the `_id`, so that it becomes separate, and every edge of the root: an edge that a cycle
+    /// suppresses must not become effective.
     pub(super) fn unmerge(&self, surviving: &Name, discarded: &SmoochId) -> Decided {
         let target = self.resolve_target(surviving)?;
         let group = self.group(&target.id)?;
@@ -220,7 +222,7 @@ impl Decider<'_> {
     }
 }
 
-/// Refuses what is not as the call says, and cannot be changed by it.
+/// Refuses a body that has another value for a read-only member.
 pub(super) fn check_repeated(repeated: &[Repeated], target: &View) -> Result<(), Refusal> {
     for Repeated { name, what, value } in repeated {
         let is_so = match (what, value) {
@@ -239,7 +241,7 @@ pub(super) fn merged(surviving: &SmoochId, discarded: &SmoochId, reason: Reason)
     Fact::Merged { surviving: surviving.clone(), discarded: discarded.clone(), reason }
 }
 
-/// What counts against [`PROPERTIES_BYTES`]: keys, and values without the quotes of a string.
+/// The size that [`PROPERTIES_BYTES`] limits: keys, and values without the quotes of a string.
 pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f JsonText)>) -> usize {
     let bytes = fields.map(|(field, value)| match field {
         Field::Property(key) => key.len() + value.trim_matches('"').len(),
@@ -248,8 +250,8 @@ pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f Js
     bytes.sum()
 }
 
-/// The same values for each merged `_id` of which something else was said. By which `userId`, and in which brand, an
-/// `_id` goes is its own.
+/// Sets the same values on each merged `_id` that has another value. `userId` and brand of a merged `_id` stay its
+/// own.
 fn member_set_facts(group: &MergeGroup<'_>, fields: &Fields) -> Vec<Fact> {
     let of = |(id, record): &(&SmoochId, &Record)| {
         let alone = MergeGroup::alone(id, record);

@@ -1,4 +1,4 @@
-//! Clients of our own making: devices.
+//! Facts about devices, the clients that our own API creates.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::domain::merge_group::MergeGroup;
 use crate::domain::value::JsonText;
 use crate::domain::view::{View, clients};
 
-/// An object's members, each as it is written.
+/// The members of an object, each as written.
 type RawMembers = BTreeMap<String, Box<RawValue>>;
 
 impl Decider<'_> {
@@ -30,12 +30,12 @@ impl Decider<'_> {
     }
 }
 
-/// A client with this state.
+/// The fact that sets a client's state.
 pub(super) fn set(user: &SmoochId, client: &ClientId, value: Client) -> Fact {
     Fact::ClientSet { user: user.clone(), client: client.clone(), value }
 }
 
-/// What is known of a client once a call has said this of it.
+/// The state of a client after a call changed these members.
 pub(super) fn changed(known: Option<&Client>, device: &Device, active: bool) -> Client {
     let mut members: RawMembers = known.map(|client| read(&client.rest)).unwrap_or_default();
     overlay(&mut members, &device.members);
@@ -47,15 +47,15 @@ pub(super) fn changed(known: Option<&Client>, device: &Device, active: bool) -> 
     Client { active, rest: write(&members) }
 }
 
-/// A client after somebody else has logged in on it: nothing is pushed to it any more.
+/// The state of a client after another app user logged in on it: inactive, and without its push token.
 pub(super) fn left(user: &SmoochId, id: &ClientId, client: &Client) -> Fact {
     let mut members = read(&client.rest);
     members.remove("pushNotificationToken");
     set(user, id, Client { active: false, rest: write(&members) })
 }
 
-/// Every client without what it tells of the person, for each `_id` that knows it: of what an `_id` says of it the
-/// members, with the values that are shown. One that only an `_id` knows, and that is not shown, is removed there.
+/// Removes the personal members of every client, on each `_id` that has the client. Each `_id` keeps its other
+/// members, with the values shown. A client that is not shown is removed from its `_id`.
 pub(super) fn anonymous(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
     let accounts = clients::accounts(group);
     let mut known: BTreeMap<&ClientId, Vec<(&SmoochId, ClientId, RawMembers)>> = BTreeMap::new();
@@ -87,7 +87,7 @@ pub(super) fn anonymous(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
     facts
 }
 
-/// A list of clients, as JSON text, without what they tell of the person.
+/// A JSON list of clients without their personal members.
 pub(super) fn anonymous_list(list: &str) -> JsonText {
     let mut clients: Vec<RawMembers> = serde_json::from_str::<Vec<&RawValue>>(list)
         .unwrap_or_default()
@@ -113,13 +113,13 @@ fn overlay(members: &mut RawMembers, changes: &BTreeMap<String, Option<JsonText>
 }
 
 fn put(members: &mut RawMembers, key: &str, value: &str) {
-    // Every value here was written as JSON.
+    // Every value here is valid JSON text.
     if let Ok(value) = RawValue::from_string(value.to_owned()) {
         members.insert(key.to_owned(), value);
     }
 }
 
-/// Reads an object; what is none has no members.
+/// Parses an object; other JSON has no members.
 fn read(text: &str) -> RawMembers {
     serde_json::from_str(text).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! A device starts: who is using it?
+//! init: decides the app user of a starting device.
 
 use super::decider::{Decided, Decider, Decision, merged};
 use super::device;
@@ -11,15 +11,15 @@ use crate::domain::record::Reason;
 use crate::domain::value::JsonText;
 use crate::domain::view::View;
 
-/// Whom the device is used by from now on.
+/// The app user of the device from now on.
 enum User {
-    /// Somebody who was not there before.
+    /// A new app user.
     New,
-    /// Somebody known.
+    /// An existing app user.
     RecordSnapshot(View),
-    /// The anonymous app user of the device, who now has a name.
+    /// The anonymous app user of the device, which gets the `userId`.
     Named(View),
-    /// Two who turn out to be one: the first goes on, the second becomes part of it.
+    /// Two app users to merge: the first survives, the second is discarded.
     One(View, View),
 }
 
@@ -61,7 +61,7 @@ impl Decider<'_> {
         if matches!(self.command.authority, Authority::User(_)) && known.is_none_or(|view| !view.secured) {
             facts.push(Fact::Secured { user: id.clone() });
         }
-        // What is known of the device goes along with it, whoever uses it and by whichever of its ids.
+        // The members of the device stay with it, for every app user and under every id.
         let mut ids = self.directory.ids_of_client(self.app, &device.id);
         let has = |view: &View| ids.iter().find(|id| view.clients.contains_key(id));
         let used = current.as_ref().and_then(has).unwrap_or(&device.id);
@@ -73,7 +73,7 @@ impl Decider<'_> {
         {
             facts.push(device::left(self.group(&current.id)?.carrier(used), used, before));
         }
-        // Whichever of its `_id`s had the device keeps it, should they be taken apart.
+        // The device stays with the `_id` that had it, so that an un-merge does not move it.
         let owner = self.group(id).map_or(id, |group| group.carrier(&device.id));
         let mut device = device.clone();
         if *used != device.id {
@@ -85,7 +85,8 @@ impl Decider<'_> {
         Ok(Decision { created: known.is_none(), ..Decision::of(id, facts) })
     }
 
-    /// Who uses a device that `current` used until now. In another brand than its own it begins anew.
+    /// The app user of a device that `current` used until now. In a brand other than its own, the device gets a new
+    /// app user.
     fn user(
         &self,
         current: Option<View>,
@@ -96,7 +97,7 @@ impl Decider<'_> {
             |view: &View| brand.is_none_or(|brand| view.brand().is_none_or(|known| *known == *brand));
         let anonymous = current.clone().filter(|view| is_anonymous(view) && is_of_it(view));
         let Some(user_id) = user_id else {
-            // To log out is to start without a name: whoever has one is left.
+            // A start without a `userId` logs out: an identified app user leaves the device.
             return Ok(anonymous.map_or(User::New, User::RecordSnapshot));
         };
         let meant = match brand {
@@ -108,8 +109,8 @@ impl Decider<'_> {
             (None, Some(anonymous)) => User::Named(anonymous),
             (Some(known), None) => User::RecordSnapshot(known),
             (Some(known), Some(anonymous)) if is_elsewhere(&known, &anonymous) => User::RecordSnapshot(known),
-            // The known one goes on, unless it is of our making and the other of Smooch's: Smooch
-            // knows only its own `_id`.
+            // The identified app user survives, unless it was created here and the other is Smooch's: Smooch does not
+            // know our `_id`.
             (Some(known), Some(anonymous)) if self.minted(&known.id) && !self.minted(&anonymous.id) => {
                 User::One(anonymous, known)
             }
@@ -117,8 +118,8 @@ impl Decider<'_> {
         })
     }
 
-    /// Refuses what only the app itself decides: that an app user begins in another brand than its device is of, or
-    /// under a `userId` that somebody carries already. Whoever has the public token could take a name over with that.
+    /// Refuses what only the app itself may do: creating an app user in a brand other than the device's, or with a
+    /// `userId` that exists already. The token is public, so its holder could take over a name.
     fn may_begin(
         &self,
         current: Option<&View>,
@@ -143,9 +144,10 @@ impl Decider<'_> {
         Ok(())
     }
 
-    /// Whom a `userId` means on a device that `current` used until now: the device is of their brand. Where that is
-    /// not known, whoever has the `userId`, if that can only be one, or is the one who has the device. A JWT means
-    /// its one app user on any device.
+    /// Finds the app user of a `userId` on a device that `current` used until now. It is searched in the device's
+    /// brand, then without a brand. If the brand is unknown: the app user with the
+    /// `userId`, if all with it have one brand, else `current`, if it has it. A JWT selects its own app user on any
+    /// device.
     fn meant(&self, current: Option<&View>, user_id: &JsonText) -> Result<Option<View>, Refusal> {
         if matches!(self.command.authority, Authority::User(_)) {
             return Ok(self.directory.by_user_id(self.app, user_id));
@@ -163,7 +165,7 @@ impl Decider<'_> {
         Ok(own.or_else(|| self.directory.in_brand(self.app, user_id, None)))
     }
 
-    /// Gives an app user the name it logs in under, if it has none, and with it the brand that was named.
+    /// The facts that give an app user the `userId` and brand of the login, if it has no `userId`.
     fn named(
         &self,
         view: &View,
@@ -187,7 +189,7 @@ fn is_anonymous(view: &View) -> bool {
     view.get(&Field::UserId).is_none()
 }
 
-/// Whether both are of a brand, each of another: they are two people.
+/// True if the two have different brands: they are two people.
 fn is_elsewhere(one: &View, other: &View) -> bool {
     one.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
 }
@@ -196,7 +198,7 @@ fn in_brand(brand: &str) -> (Field, Option<JsonText>) {
     (Field::BrandId, Some(json_text(brand)))
 }
 
-/// The brand that was named, else the one that a device passes on to its next user.
+/// The named brand, else the brand that the device passes on to its next app user.
 fn brand_of(current: Option<&View>, named: Option<&str>) -> Fields {
     if let Some(brand) = named {
         return vec![in_brand(brand)];

@@ -1,5 +1,5 @@
-//! What a call says of the person, for every `_id` that the app user goes by: whichever of these stands for it later, or
-//! for itself again, it shows nothing that was taken away, or replaced, when they were one.
+//! Deletes personal data on every `_id` of an app user, so that no `_id` shows deleted data after an un-merge or as a
+//! new root.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ impl Decider<'_> {
     }
 }
 
-/// The clients that are being linked, without what they tell of the person, as the `_id` itself says them.
+/// The clients being linked, without personal members, as the `_id` itself reports them.
 fn pending(user: &SmoochId, record: &Record) -> Option<Fact> {
     let field = Field::PendingClients;
     let alone = MergeGroup::alone(user, record);

@@ -1,7 +1,8 @@
-//! Which clients a group shows, and what of each.
+//! The clients that a group shows.
 //!
-//! Events may speak of one client under several ids: v1.1's `_id` is v2's `id`, a device has an id of its own in v2, and
-//! a client without any is known by its integration and what it is there. What is said under one of them is said of all.
+//! Events may use several ids for one client: v1.1's `_id` is v2's `id`, a device has another id in v2, and a client
+//! without an id is identified by integration id and external id. Statements under any of these ids are about the
+//! same client.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -18,7 +19,7 @@ use crate::domain::value::{JsonText, Register};
 
 const PART: Option<Part> = Some(Part::Clients);
 
-/// The clients of a group. `bound` tells whether a client's newest pointer, if there is one, is to the group.
+/// The clients of a group. `bound` returns true if a client's newest pointer, if any, is to the group.
 pub(in crate::domain) fn shown(
     group: &MergeGroup<'_>,
     bound: impl Fn(&ClientId) -> bool,
@@ -37,8 +38,8 @@ pub(in crate::domain) fn shown(
 }
 
 impl<'a> MergeGroup<'a> {
-    /// Which of its `_id`s has a client: the one for which it was active last, else of which it was said last, under
-    /// whichever of its ids.
+    /// The `_id` of the group that has a client: the one with the strongest claim, else the one with the newest
+    /// statement about it, under any of the client's ids.
     pub(in crate::domain) fn carrier(&self, client: &ClientId) -> &'a SmoochId {
         if self.members.is_empty() {
             return self.root;
@@ -61,7 +62,7 @@ impl<'a> MergeGroup<'a> {
     }
 }
 
-/// Every id that is used for a client, by the id that the client is shown under, if it is shown.
+/// All ids of each client, by the id that the client would be shown under.
 pub(in crate::domain) fn accounts<'a>(group: &MergeGroup<'a>) -> Accounts<'a> {
     let ids = ids(group);
     grouped(&links(group, &ids), ids)
@@ -82,10 +83,10 @@ fn ids<'a>(group: &MergeGroup<'a>) -> BTreeSet<&'a ClientId> {
     group.records().flat_map(known).collect()
 }
 
-/// What a client says: whether it is active, and its members as they are kept, those with null among them.
+/// The `active` flag and the stored members of a client, null members included.
 pub(in crate::domain) type ClientValues<'a> = (bool, &'a str);
 
-/// Whether two records of one who is nobody else show the same clients, as far as `same` compares them.
+/// True if two states of a record without merges show the same clients, as far as `same` compares them.
 pub(in crate::domain) fn are_the_same(
     id: &SmoochId,
     before: &Record,
@@ -118,12 +119,12 @@ impl Client {
     }
 }
 
-/// A client of which it is not said whether it is active is not inactive for that.
+/// The `active` flag defaults to true.
 fn said(active: Option<bool>, rest: &str) -> ClientValues<'_> {
     (active.unwrap_or(true), rest)
 }
 
-/// Whether two clients show the same.
+/// True if two clients show the same.
 pub(in crate::domain) fn show_the_same(
     (active, one): ClientValues<'_>,
     (is_active, two): ClientValues<'_>,
@@ -133,7 +134,7 @@ pub(in crate::domain) fn show_the_same(
     active == is_active && (one == two || may_be())
 }
 
-/// Whether a client may be known by two ids: then it matters which of the words on it is the later one.
+/// True if two ids may belong to one client: then the order of the statements about it matters.
 fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
     let names_another = |said: &Register<Mention>| {
         ClientNames::of(&said.value.rest)
@@ -144,7 +145,7 @@ fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
         && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.said().any(names_another))
 }
 
-/// For each id that is another one's second id, that other: of several the smallest.
+/// Each second id of a client with its main id; of several main ids the smallest.
 type Links<'a> = BTreeMap<&'a ClientId, &'a ClientId>;
 
 fn links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
@@ -184,15 +185,15 @@ fn account<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
     }
 }
 
-/// A word on a client. The root's goes before the members', and any of Smooch's that counts before ours.
+/// A statement about a client. The root's outranks the members', and any valid statement of Smooch's outranks ours.
 struct Voice<'a> {
     rank: u8,
     said: &'a Register<Mention>,
-    /// It is an entry of a complete list.
+    /// True if the statement is an entry of a complete list.
     listed: bool,
 }
 
-/// A client as it is shown, whichever of these ids was used for it; nothing if it is gone.
+/// A client as shown, from the statements under all its ids; `None` if it was removed.
 fn one(group: &MergeGroup<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
     let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
     // The client is inactive here if another app user holds one of its ids.
@@ -201,13 +202,13 @@ fn one(group: &MergeGroup<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> b
     Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: without_nulls(rest) })
 }
 
-/// Whether the value of a member may be null.
+/// True if a member may be null.
 fn has_null(rest: &str) -> bool {
     static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":null"));
     NULL.find(rest.as_bytes()).is_some()
 }
 
-/// A member of which the last word is null is not shown.
+/// Removes the members whose last value is null.
 fn without_nulls(rest: JsonText) -> JsonText {
     if !has_null(&rest) {
         return rest;
@@ -220,7 +221,7 @@ fn without_nulls(rest: JsonText) -> JsonText {
     )
 }
 
-/// Nearly every client: of one who is nobody else, known by one id, spoken of by one event or set by ours.
+/// The usual client: its record has no merges, and one id with one mention, or one state set by our own API.
 fn simple(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
     let (true, &[id]) = (group.members.is_empty(), ids) else { return None };
     let (mentions, set) = (group.record.smooch.clients.get(id), group.record.devices.get(id));
@@ -243,7 +244,7 @@ fn united(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
         let removed = if voice.rank == ROOT { &by_root } else { &by_any };
         removed.as_ref().is_none_or(|removed| voice.said.stamp >= *removed)
     });
-    // Ours is the whole of a client. It goes with a removal, and with a list that knows the client.
+    // Our state is a complete client. A removal discards it, and so does a list with the client.
     let sets = || group.records().flat_map(|record| ids.iter().filter_map(|id| record.devices.get(*id)));
     let set = sets().max().filter(|set| {
         let outdated = voices.iter().any(|voice| voice.listed && voice.said.stamp > set.stamp);
@@ -256,7 +257,7 @@ fn united(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
     }
     let mut active = set.map(|set| (OURS, &set.stamp, set.value.active));
     let mut members: Vec<Ranked<'_, (u8, &Arc<Stamp>)>> = Vec::new();
-    // One call may set it for several of the group.
+    // One call may set the client for several records of the group.
     for set in sets().filter(|each| set.is_some_and(|set| each.stamp == set.stamp)) {
         members
             .extend(JsonMembers::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
@@ -272,13 +273,13 @@ fn united(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
     Some(Mention { active: active.map(|(_, _, active)| active), rest })
 }
 
-/// v2 calls every device `sdk`, whatever else is known of it.
+/// v2 reports every device as `sdk`, so any other platform is preferred.
 const VAGUE: u8 = 0;
 const OURS: u8 = 1;
 const MEMBER: u8 = 2;
 const ROOT: u8 = 3;
 
-/// Everything said of a client that no later list of the root hides.
+/// All statements about a client that no later complete list of the root hides.
 fn voices<'a>(group: &MergeGroup<'a>, ids: &[&ClientId]) -> Vec<Voice<'a>> {
     let of = |record: &'a Record, rank: u8| {
         let mentions = ids.iter().filter_map(|id| record.smooch.clients.get(*id));

@@ -1,4 +1,4 @@
-//! Who holds which client: each record claims, and the newest claim of all is the client's pointer.
+//! Client ownership: each record has claims, and the newest claim of all is the client's pointer.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -12,8 +12,8 @@ use crate::domain::record::{Claim, Record};
 use crate::domain::view::View;
 
 impl WorkingSet {
-    /// The app user who has a client: whoever claimed it last, under any of the ids by which the client is known to
-    /// whoever claimed it last under this one.
+    /// The app user that has a client. The pointer of the id leads to a record; of the claims on all ids that this
+    /// record has for the client, the newest decides.
     pub fn holder(&self, app: &AppId, client: &ClientId) -> Option<View> {
         let last = self.pointers.get(&KeyRef(app, client))?.now.as_ref()?;
         let (_, record) = self.find(app, last)?;
@@ -25,7 +25,7 @@ impl WorkingSet {
         self.view(app, id)
     }
 
-    /// The ids by which a client is known to whoever claimed it last under this one, which comes first.
+    /// All ids of a client in the record that holds it under this id, which comes first.
     pub fn ids_of_client(&self, app: &AppId, client: &ClientId) -> Vec<ClientId> {
         let last = self.pointers.get(&KeyRef(app, client)).and_then(|pointer| pointer.now.as_ref());
         let record = last.and_then(|id| self.find(app, id)).map(|(_, record)| record);
@@ -33,7 +33,7 @@ impl WorkingSet {
         std::iter::once(client).chain(others.filter(|id| *id != client)).cloned().collect()
     }
 
-    /// The clients that the app user of an `_id` claims and somebody else has.
+    /// The clients that the app user of an `_id` claims and another app user holds.
     pub fn clients_held_elsewhere(&self, app: &AppId, id: &SmoochId) -> BTreeSet<ClientId> {
         let find = |id: &SmoochId| self.find(app, id);
         let Some(group) = self.group(app, id) else { return BTreeSet::new() };
@@ -44,7 +44,7 @@ impl WorkingSet {
         claimed.into_iter().filter(|client| !is_bound(client)).cloned().collect()
     }
 
-    /// Whether a client's pointer, if there is one, is to a group.
+    /// True if a client's pointer, if any, is to a group.
     pub(super) fn is_bound<'a>(
         &'a self,
         app: &AppId,
@@ -79,8 +79,8 @@ impl WorkingSet {
         self.claim(app, user, id, &others, stamp);
     }
 
-    /// The client is this user's now, under each of these ids and under every other by which the user ever had it:
-    /// the newest claim of all is the client's pointer.
+    /// Assigns the client to the user, under these ids and every other id by which the user ever had it. The newest
+    /// claim of all records becomes the client's pointer.
     pub(super) fn claim(
         &mut self,
         app: &AppId,
@@ -108,7 +108,7 @@ impl WorkingSet {
         ids.iter().for_each(|id| self.update_pointer(app, user, id));
     }
 
-    /// A claim on a client under one of its ids. `with` is the first of them, if they are several.
+    /// Sets a claim on a client under one of its ids. `with` is the first of several ids.
     fn claim_under(
         &mut self,
         app: &AppId,
@@ -128,7 +128,7 @@ impl WorkingSet {
         }
     }
 
-    /// What was said of the clients of an app user may have been taken back: whose they are now.
+    /// Updates the holders of shared clients after a statement about the user's clients may have been withdrawn.
     pub(super) fn settle_shared_claims(&mut self, app: &AppId, user: &SmoochId) {
         let record = self.record_mut(app, user);
         let shared = record.claims.iter().filter(|(_, claim)| claim.shared);
@@ -136,7 +136,7 @@ impl WorkingSet {
         shared.iter().for_each(|client| self.update_pointer(app, user, client));
     }
 
-    /// Whose a client is, now that the claim of one of them is another one.
+    /// Updates the holder of a client after one claim changed.
     fn update_pointer(&mut self, app: &AppId, user: &SmoochId, client: &ClientId) {
         // A claim that is neither new nor shared holds the client already.
         let Some(pointer) = self.pointers.get_mut(&KeyRef(app, client)) else { return };
@@ -157,7 +157,7 @@ impl WorkingSet {
         }
     }
 
-    /// Of two claims on a client the newer is stronger; of two of one event that of the smaller `_id`.
+    /// The strength of a claim: the newer one wins; of two claims of one event, the smaller `_id`.
     fn strength<'a>(
         &self,
         app: &AppId,
@@ -168,7 +168,7 @@ impl WorkingSet {
         record.strength(client).map(|stamp| (stamp.clone(), Reverse(id)))
     }
 
-    /// The newest of the claims that are here is the client's pointer now.
+    /// Sets the client's pointer to the newest of the loaded claims.
     fn elect_holder(&mut self, app: &AppId, client: &ClientId) {
         let Some(pointer) = self.pointers.get(&KeyRef(app, client)) else { return };
         let newest = pointer.claimants.iter().filter_map(|id| self.strength(app, id, client)).max();
@@ -176,8 +176,7 @@ impl WorkingSet {
         self.pointers.entry((app.clone(), client.clone())).or_default().now = newest;
     }
 
-    /// Adds a record to a directory that is made whole of records and what is learned after them. Brings its
-    /// claims and its `userId`s along.
+    /// Adds a stored record, with its claims and `userId`s, to a working set that contains the whole directory.
     pub fn insert_whole(&mut self, key: RecordKey, record: Record) {
         self.adopt_record(key.clone(), record);
         if let Some(entry) = self.entries.get_mut(&key) {
@@ -185,7 +184,7 @@ impl WorkingSet {
         }
     }
 
-    /// Makes a record as it was elsewhere, with its claims and its `userId`s.
+    /// Replaces a record by another state, with its claims and `userId`s.
     pub fn adopt_record(&mut self, (app, id): RecordKey, mut record: Record) {
         let claims = std::mem::take(&mut record.claims);
         record.user_ids().into_iter().for_each(|text| self.index_user_id(&app, &id, text));
@@ -205,7 +204,7 @@ impl WorkingSet {
         }
     }
 
-    /// The holder of a client is gone: the newest of the other claims is its pointer now.
+    /// Passes the client of a removed holder to the newest of the other claims.
     pub(super) fn release_client(&mut self, app: &AppId, gone: &SmoochId, client: &ClientId) {
         let key = (app.clone(), client.clone());
         let unshared =

@@ -1,4 +1,4 @@
-//! What a batch came to: the changes of app users, and of the clients' standings.
+//! The changes of a batch: of app users, and of client ownership.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::domain::record::Record;
 use crate::domain::view::{Change, ChangeKind};
 
 impl WorkingSet {
-    /// What is different from what was loaded, by app and user, in the order of their names.
+    /// The changes since loading, sorted by app and `_id`.
     pub fn changes(&self) -> Vec<(AppId, Change)> {
         let mut plain = Vec::new();
         let mut touched = Vec::new();
@@ -28,7 +28,7 @@ impl WorkingSet {
                 Some(None) => touched.push(key.clone()),
             }
         }
-        // A pointer made anew, or gone with its holder, moves nobody who is not touched already.
+        // A pointer that is new, or whose holder was removed, changes no record that is not touched already.
         let moved = self.pointers.iter().filter(|(_, pointer)| pointer.has_moved());
         let moved = moved.flat_map(|((app, _), pointer)| {
             pointer.before.iter().chain(&pointer.now).map(|id| (app.clone(), id.clone()))
@@ -45,7 +45,7 @@ impl WorkingSet {
             let change = Change::between(&id, before.as_ref(), self.view(&app, &id).as_ref())?;
             Some((app, change))
         };
-        // Every _id that is erased is told, merged ones as well: who follows may have kept it somewhere.
+        // Every erased `_id` is reported, merged ones too: a follower may have stored any of them.
         erased.iter().for_each(|key| _ = ids.remove(*key));
         let erased = erased.into_iter().map(|(app, id)| {
             (app.clone(), Change { user: id.clone(), kind: ChangeKind::Erased, fields: Vec::new() })
@@ -57,14 +57,14 @@ impl WorkingSet {
         changes
     }
 
-    /// Every record that was touched, and every root over one of them, before or now: whose row may be
-    /// another. Nobody else's root can have changed.
+    /// Every touched record, and every root over one of them, before and now: these rows may have changed. No other
+    /// root can have.
     pub fn affected_records(&self) -> BTreeSet<RecordKey> {
         let mut keys = BTreeSet::new();
         for (key, entry) in self.entries.iter().filter(|(_, entry)| entry.before.is_some()) {
             let (app, id) = key;
             keys.insert(key.clone());
-            // An edge stays for good, so who has none now had none before.
+            // Edges are never deleted, so a record without edges had none before.
             if !entry.now.into.is_empty() || !entry.now.from.is_empty() {
                 let now = root(id, &|id| self.find(app, id));
                 let roots = [now, root(id, &|id| self.find_before(app, id))].into_iter().flatten();
@@ -74,8 +74,8 @@ impl WorkingSet {
         keys
     }
 
-    /// Each record whose standing with a client has changed, with its standing before and now:
-    /// `Some(true)` holds it, `Some(false)` claims it in vain.
+    /// The records whose ownership of a client changed, each before and now: `Some(true)` holds the client,
+    /// `Some(false)` claims it without holding it.
     pub fn ownership_changes(&self, app: &AppId, client: &ClientId) -> Vec<(&SmoochId, [Option<bool>; 2])> {
         let Some(pointer) = self.pointers.get(&KeyRef(app, client)) else { return Vec::new() };
         let standing = |found: Option<(&SmoochId, &Record)>, holder: Option<&SmoochId>| {

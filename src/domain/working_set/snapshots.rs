@@ -1,4 +1,4 @@
-//! Learning what is known elsewhere.
+//! Applies the snapshots of an import.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ impl WorkingSet {
         news.iter().try_for_each(|text| self.link_same_user_id(app, user, text, &known.apart))
     }
 
-    /// Those who carry a `userId` of an `_id` and are known not to be merged with it: see [`RecordSnapshot::apart`].
-    /// Whoever carries those must be here.
+    /// The `_id`s that carry a `userId` of `id` and are known not to be merged with it: see
+    /// [`RecordSnapshot::apart`]. The carriers of these `userId`s must be loaded.
     pub fn namesakes(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
         let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.removed) else {
             return Vec::new();
@@ -65,7 +65,7 @@ impl WorkingSet {
         apart.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Whether nothing of what is known elsewhere is news here.
+    /// True if the directory already contains everything in these facts.
     pub fn knows(&self, app: &AppId, facts: &[Fact]) -> bool {
         facts.iter().all(|fact| match fact {
             Fact::Known(known) => self.find(app, &known.user).is_some_and(|(_, record)| record.knows(known)),
@@ -76,7 +76,7 @@ impl WorkingSet {
         })
     }
 
-    /// Whether this was said of the merge of two, or something later.
+    /// True if the record has this edge, or a later one between the two.
     pub(super) fn has_edge(
         &self,
         app: &AppId,

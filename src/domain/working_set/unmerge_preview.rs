@@ -1,4 +1,4 @@
-//! What would be left of an app user without one of its parts.
+//! The views after an un-merge that has not happened.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use crate::domain::record::Record;
 use crate::domain::view::View;
 
 impl WorkingSet {
-    /// The app user that both are part of, and `discarded`, as they would be shown if the two were
-    /// un-merged now; nothing if they are not one, or `discarded` stands for them.
+    /// The app user that both are part of, and `discarded`, as an un-merge would show them now; `None` if they are
+    /// not one app user, or `discarded` is its root.
     pub fn preview_unmerge(
         &self,
         app: &AppId,

@@ -1,4 +1,4 @@
-//! Who goes by which `userId`, as far as somebody asks.
+//! Look-ups by `userId`, for the `userId`s that a batch needs.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::domain::value::{JsonText, json_text};
 use crate::domain::view::{View, brands_of};
 
 impl WorkingSet {
-    /// Adds whoever carries a `userId`, given as JSON text, as it is stored.
+    /// Adds the stored carriers of a `userId`, given as JSON text.
     pub fn insert_carriers(
         &mut self,
         app: &AppId,
@@ -22,25 +22,25 @@ impl WorkingSet {
         self.named.entry((app.clone(), user_id.clone())).or_default().extend(ids);
     }
 
-    /// Whether it is known here who carries a `userId`.
+    /// True if the carriers of a `userId` are loaded.
     pub fn has_carriers(&self, app: &AppId, user_id: &JsonText) -> bool {
         self.named.contains_key(&KeyRef(app, user_id))
     }
 
-    /// The app user who shows this `userId`, given as JSON text: of several, in one brand or in many, the one
-    /// who said so last, and of those the smallest `_id`.
+    /// The app user that shows this `userId`, given as JSON text. Of several, in one brand or in many, the one that
+    /// got it last; of equal stamps, the smallest `_id`.
     pub fn by_user_id(&self, app: &AppId, user_id: &JsonText) -> Option<View> {
         self.newest_with_user_id(app, user_id, |_| true)
     }
 
-    /// The same among those who are shown in a brand, or among those who are shown in none.
+    /// The same among the app users of a brand, or among those without a brand.
     pub fn in_brand(&self, app: &AppId, user_id: &JsonText, brand: Option<&str>) -> Option<View> {
         self.newest_with_user_id(app, user_id, |view| view.brand().as_deref() == brand)
     }
 
-    /// The app user into which one that was made for a `userId` is merged: the one that shows the `userId` in the same
-    /// brand, or, if it was made without a brand, the one that Smooch reported with it last, in any brand. Two that
-    /// were made here, one in a brand and one without, are not merged, in whichever order they are imported.
+    /// The app user into which one created here for a `userId` is merged: the one that shows the `userId` in the same
+    /// brand, or, if it was created without a brand, the one that Smooch reported with it last, in any brand. Two
+    /// created here, one in a brand and one without, are not merged, in either order of import.
     pub fn merge_target_of_created(
         &self,
         app: &AppId,
@@ -66,7 +66,7 @@ impl WorkingSet {
         shown.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, view)| view)
     }
 
-    /// Those who show a `userId`; one of several `_id`s may come several times.
+    /// The app users that show a `userId`; one with several `_id`s may occur several times.
     fn views_with_user_id<'d>(
         &'d self,
         app: &'d AppId,
@@ -77,15 +77,15 @@ impl WorkingSet {
         views.filter(move |view| view.fields.get(&Field::UserId) == Some(user_id))
     }
 
-    /// Everybody who shows a `userId`, given as JSON text, in the order of their `_id`s.
+    /// The app users that show a `userId`, given as JSON text, by `_id`.
     pub fn all_by_user_id(&self, app: &AppId, user_id: &JsonText) -> Vec<View> {
         let all: BTreeMap<_, _> =
             self.views_with_user_id(app, user_id).map(|view| (view.id.clone(), view)).collect();
         all.into_values().collect()
     }
 
-    /// Whether one of those who carry a `userId`, given as JSON text, in any brand, is secured; be it that they show
-    /// another, as part of somebody else.
+    /// True if any carrier of a `userId`, given as JSON text, in any brand, is secured; also if it shows another
+    /// `userId` as part of another app user.
     pub fn is_secured(&self, app: &AppId, user_id: &JsonText) -> bool {
         let ids = self.named.get(&KeyRef(app, user_id)).into_iter().flatten();
         let carrying = ids
@@ -93,18 +93,18 @@ impl WorkingSet {
         carrying.filter_map(|id| self.group(app, id)).any(|group| group.secured)
     }
 
-    /// The brands in which a `userId`, given as JSON text, is shown; `None` is by somebody without one.
+    /// The brands in which a `userId`, given as JSON text, is shown; `None` stands for an app user without a brand.
     pub fn brands_of_user_id(&self, app: &AppId, user_id: &JsonText) -> BTreeSet<Option<String>> {
         brands_of(&self.all_by_user_id(app, user_id))
     }
 
-    /// Whoever carries a `userId`, given as JSON text, or did.
+    /// The carriers, current and former, of a `userId` given as JSON text.
     pub fn carriers(&self, app: &AppId, user_id: &JsonText) -> Vec<SmoochId> {
         self.named.get(&KeyRef(app, user_id)).into_iter().flatten().cloned().collect()
     }
 
-    /// Whether somebody beside `id`, and not known to be of another brand, carried a `userId` before, or came to
-    /// it in the same batch and goes first.
+    /// True if another record than `id`, not known to be of another brand, carried the `userId` before the batch, or
+    /// carries it now and has a smaller `_id`.
     pub fn is_carried_beside(&self, app: &AppId, user_id: &JsonText, id: &SmoochId) -> bool {
         let others = self.named.get(&KeyRef(app, user_id)).into_iter().flatten().filter(|other| *other != id);
         let carries = |found: Option<(&SmoochId, &Record)>| {
@@ -119,8 +119,8 @@ impl WorkingSet {
         others.any(|other| other < id || carries(self.find_before(app, other)))
     }
 
-    /// The app user whom a path or a body names: by its `_id`, also an old one, else by its `userId`. What was the `_id`
-    /// of somebody who is gone stays that, and means nobody else.
+    /// Resolves a name of a path or a body: an `_id`, current or merged, else a `userId`. The `_id` of a removed app
+    /// user resolves to `None`, never to another app user.
     pub fn by_name(&self, app: &AppId, name: &Name) -> Option<View> {
         let id = SmoochId::from(&*name.text);
         match self.view(app, &id) {
@@ -130,12 +130,12 @@ impl WorkingSet {
         }
     }
 
-    /// Whether an `_id` is known and nobody has it any more: its app user was removed or erased.
+    /// True if an `_id` is known but its app user was removed or erased.
     pub fn is_gone(&self, app: &AppId, id: &SmoochId) -> bool {
         !id.is_app() && self.find(app, id).is_some() && self.group(app, id).is_none()
     }
 
-    /// The app user whom a name means, if it is a `userId`.
+    /// Resolves a name as a `userId`.
     pub fn by_user_id_of(&self, app: &AppId, name: &Name) -> Option<View> {
         let user_id = json_text(&name.text);
         match &name.brand {
@@ -144,7 +144,7 @@ impl WorkingSet {
         }
     }
 
-    /// Notes that a record carries a `userId` now, for whoever asks.
+    /// Adds a record to the carriers of a `userId`, if these are loaded.
     pub(super) fn index_user_id(&mut self, app: &AppId, user: &SmoochId, user_id: &JsonText) {
         if self.whole {
             self.named.entry((app.clone(), user_id.clone())).or_default().insert(user.clone());
@@ -153,10 +153,10 @@ impl WorkingSet {
         }
     }
 
-    /// Smooch calls its app user by a `userId` that is new to it, or tells its brand: whoever was made here under
-    /// that `userId`, in the same brand or in none, is that app user. The stamp of the merge is that of the making,
-    /// so that it is the same whichever event tells. What is not news says nothing of whom was made here since, and
-    /// nobody of `apart` is it.
+    /// Merges the app users created here for a `userId`, in the same brand or without one, into Smooch's app user. It
+    /// runs if Smooch reports a `userId` that is new to the record, or its brand. The merge has the stamp of the
+    /// creation, so that it is the same for every event that causes it. A repeated `userId` merges no app user
+    /// created since, and `apart` lists `_id`s that are never merged.
     pub(super) fn link_same_user_id(
         &mut self,
         app: &AppId,
