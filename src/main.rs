@@ -120,7 +120,7 @@ fn below(command: clap::Command, everywhere: &[Arg]) -> clap::Command {
     command.mut_subcommands(|sub| below(sub.args(everywhere), everywhere))
 }
 
-/// Whether `--config` is on this level of the command line, rather than from the environment.
+/// True if `--config` is on this level of the command line, not from the environment.
 fn is_on_the_line(level: &ArgMatches) -> bool {
     level.value_source("config") == Some(ValueSource::CommandLine)
 }

@@ -45,9 +45,9 @@ metrics_table! {
     pub struct Metrics {
         registry: Registry,
         process: Process,
-        // When a batch was last not stored, in s since 1970; 0 once one was again.
+        // The time of the last failed batch, in s since 1970; 0 after a successful one.
         failed: AtomicI64,
-        // When a refusal was last logged, by its reason, in s since 1970.
+        // The time of the last logged refusal of each reason, in s since 1970.
         refusals_logged: Mutex<BTreeMap<&'static str, i64>>,
     }
     received: Family<WebhookLabels, Counter>, "webhook_requests", "Webhook requests by outcome";
@@ -157,8 +157,8 @@ impl Metrics {
         self.turned_away.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// Whether a refusal for this reason may be logged: once a second for each reason, so that a scanner can
-    /// neither fill the log nor hide other lines.
+    /// True if a refusal for this reason may be logged: once a second for each reason, so that a scanner can neither
+    /// fill the log nor hide other lines.
     pub fn may_log_refusal(&self, reason: &'static str) -> bool {
         let now = now_seconds();
         let mut logged = self.refusals_logged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,8 +170,8 @@ impl Metrics {
         self.failed.store(now_seconds(), Ordering::Release);
     }
 
-    /// Whether the last batch was not stored. Expires after a while: only another try shows that storing works
-    /// again.
+    /// True if storing the last batch failed. Expires after a while, because only another attempt shows that storing
+    /// works again.
     pub fn storing_fails(&self) -> bool {
         now_seconds() - self.failed.load(Ordering::Acquire) < TROUBLE_COUNTS
     }

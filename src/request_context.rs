@@ -1,6 +1,6 @@
-//! What a request is called in the log, wherever it is worked on.
+//! The identity of a request in log lines.
 //!
-//! Few requests are logged at all, so its name becomes a span only where a line is written.
+//! Few requests are logged at all, so the span is created only where a line is written.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ tokio::task_local! {
 #[derive(Clone, Debug, Default)]
 pub struct RequestContext {
     id: Bytes,
-    /// Trace and span of whoever called.
+    /// Trace id and span id of the caller.
     caller: Option<Arc<(String, String)>>,
 }
 
 impl RequestContext {
-    /// With its id, which is ASCII, and trace and span of whoever called.
+    /// A context with the request's id, which is ASCII, and the caller's trace id and span id.
     pub fn new(id: Bytes, caller: Option<(&str, &str)>) -> Self {
         let caller = caller.map(|(trace, span)| Arc::new((trace.to_owned(), span.to_owned())));
         Self { id, caller }
@@ -42,7 +42,7 @@ impl RequestContext {
         CURRENT.sync_scope(self, work)
     }
 
-    /// What a log line shows of it.
+    /// The span with the members that a log line shows.
     pub fn span(&self) -> Span {
         let Some(request_id) = std::str::from_utf8(&self.id).ok().filter(|id| !id.is_empty()) else {
             return Span::none();

@@ -134,13 +134,13 @@ impl AdminClient {
         CommandError::Unavailable(format!("{} {}", self.base, foreign(status)))
     }
 
-    /// Whether the service answers.
+    /// True if the service answers.
     pub(super) async fn is_there(&self) -> bool {
         self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
     }
 }
 
-/// Whether an answer has the form of rollcall's: an object, with an error code for a failure.
+/// True if an answer has rollcall's form: an object, with an error code for a failure.
 fn is_own(status: u16, json: &Value) -> bool {
     if status < 300 { json.is_object() } else { json.pointer("/error/code").is_some_and(Value::is_string) }
 }

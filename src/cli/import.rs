@@ -29,7 +29,7 @@ use chunks::{LineChunk, PayloadLocation};
 
 /// Chunks read ahead.
 const AHEAD: usize = 2;
-/// How long an overloaded or restarting service is retried.
+/// The time for which an overloaded or restarting service is retried.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause without a `Retry-After`.
 const PAUSE: Duration = Duration::from_secs(1);

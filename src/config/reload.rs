@@ -1,4 +1,4 @@
-//! Which changes a reload applies, leaves to a restart, or refuses.
+//! Classifies changed settings: applied by a reload, left to a restart, or refused.
 
 use std::net::SocketAddr;
 

@@ -115,7 +115,7 @@ fn unique_so<V: AsRef<str> + Hash + Eq>(
 }
 
 impl Settings {
-    /// Whether a secret of the shipped demo is in use.
+    /// True if a secret of the shipped demo is in use.
     pub fn has_demo_secrets(&self) -> bool {
         !self.demo_secrets().is_empty()
     }
@@ -143,7 +143,7 @@ fn is_demo(secret: &Secret) -> bool {
     DEMO.contains(&secret.expose())
 }
 
-/// Whether a listener is reachable from other machines.
+/// True if a listener is reachable from other machines.
 pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }

@@ -72,7 +72,7 @@ pub struct Settings {
     pub reads: ReadSettings,
     /// The database.
     pub store: StoreSettings,
-    /// How long data is stored.
+    /// The retention of data.
     pub retention: RetentionSettings,
     /// The change feed.
     pub feed: FeedSettings,
@@ -167,7 +167,7 @@ settings_section! {
     answer_within: Duration = duration(), restart;
     /// Difference between the time stamp of a signed delivery and our clock.
     signature_tolerance: Duration = duration(), live;
-    /// How far an event may be dated ahead of our clock.
+    /// The limit for event times ahead of our clock.
     future_tolerance: Duration = duration(), live;
     /// Time without a webhook after which an app is silent; `None` is never.
     silent_after: Option<Duration> = fixed(TEXT, duration_or_never), live;

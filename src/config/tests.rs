@@ -1,4 +1,4 @@
-//! The shipped file, what goes before what, and how every mistake is told.
+//! The shipped file, the precedence of sources, and the message for every mistake.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -140,7 +140,7 @@ fn every_kind_of_value_is_read() {
     assert_eq!((settings.limits.requests_per_second, settings.limits.request_burst), (50, 200));
 }
 
-/// One fault each on the first line of a file: the fault, and how it is told.
+/// One fault each on the first line of a file, with its message.
 const FAULTS: &[(&str, &str)] = &[
     ("server.listen = \"localhost:80\"", "server.listen: not an address: write an IP and a port"),
     ("server.listen = 8787", "server.listen: must be a text in quotes, and is of type integer"),

@@ -25,7 +25,7 @@ struct TrackedApp {
     silent_after: Option<Duration>,
     /// Receive time of the last webhook, in ms since 1970.
     last: AtomicI64,
-    /// When rollcall began to expect webhooks of it, in ms since 1970.
+    /// The time from which webhooks of the app are expected, in ms since 1970.
     from: i64,
     silent: AtomicBool,
 }
@@ -35,7 +35,7 @@ struct TrackedApp {
 pub struct AppStatus {
     /// The app.
     pub app: AppId,
-    /// When its last webhook was stored, in ms since 1970.
+    /// The time when its last webhook was stored, in ms since 1970.
     pub last: Option<i64>,
     /// No webhook came for longer than the settings allow.
     pub silent: bool,

@@ -76,7 +76,7 @@ impl<'w> BatchBuilder<'w> {
         Ok(result)
     }
 
-    /// Separates what a body says of erased app users from the rest; `None` if it names none of them.
+    /// Separates the parts of a body about erased app users from the rest; `None` if it names none of them.
     fn split_erased(&self, txn: &impl Txn, job: &WebhookJob) -> Option<SplitBody> {
         let app = &job.app;
         let is_meant = |event: &Event| self.names_erased_user(app, event);
@@ -102,7 +102,7 @@ impl<'w> BatchBuilder<'w> {
         let since = job.held_since - i64::from(Recent::WINDOW) * 1000;
         let apart = self.split_erased(txn, &job.webhook);
         let mut result = self.apply_events(txn, &job.webhook, apart.as_ref(), Some(since))?;
-        // The erasure removes the erased from a quarantined body, and leaves what it says of others.
+        // The erasure removes the erased app users from a quarantined body and keeps the rest.
         result.set_quarantined(count_unusable(&job.webhook, apart.as_ref()));
         match quarantine_reason(&job.webhook) {
             Some((reason, detail)) if result.quarantined > 0 => {
@@ -124,9 +124,9 @@ impl<'w> BatchBuilder<'w> {
         Ok(self.batch.verdicts.released.len() - before)
     }
 
-    /// Applies and journals the events of a body, except duplicates: events that were journalled within the time in which
-    /// the sender may repeat them or, if given, `since` a time in ms since 1970. Of an event that names an erased app
-    /// user, only what it says of others is journalled, and of its body only the rest.
+    /// Applies and journals the events of a body, except duplicates: events that were journalled within the time in
+    /// which the sender may repeat them or, if given, `since` a time in ms since 1970. If an event names an erased
+    /// app user, only its facts about others, and only the rest of its body, are journalled.
     fn apply_events(
         &mut self,
         txn: &mut impl Txn,
@@ -211,7 +211,7 @@ impl<'w> BatchBuilder<'w> {
         Ok(())
     }
 
-    /// Whether the event was journalled recently, or since the given time.
+    /// True if the event was journalled recently, or since the given time.
     fn is_duplicate(
         &mut self,
         txn: &mut impl Txn,
@@ -231,8 +231,8 @@ impl<'w> BatchBuilder<'w> {
         duplicates.contains((subject, head), &event.stamp.digest, since, read)
     }
 
-    /// Whether the event was journalled within the time in which its sender may repeat it. Applying an older event again
-    /// changes nothing.
+    /// True if the event was journalled within the time in which its sender may repeat it. Applying an older event
+    /// again changes nothing.
     fn is_recent_duplicate(
         &mut self,
         txn: &mut impl Txn,

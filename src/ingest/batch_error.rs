@@ -14,7 +14,7 @@ pub(super) enum BatchError {
 }
 
 impl BatchError {
-    /// Whether one job may be the cause, so that the others of its batch can be committed without it.
+    /// True if one job may be the cause, so that the others of its batch can be committed without it.
     pub(super) fn may_be_of_one_job(&self) -> bool {
         matches!(self, Self::Job(_) | Self::Group(_) | Self::Store(Error::Unreadable { .. }))
     }

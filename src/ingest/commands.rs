@@ -67,7 +67,8 @@ impl BatchBuilder<'_> {
         Ok(known.filter(|known| job.received - known.time < ANSWERS_KEPT))
     }
 
-    /// Whether the caller may still see a stored answer. The authority of now counts, not that of the first call.
+    /// True if the caller may still see a stored answer. The authority of this call counts, not that of the first
+    /// one.
     fn may_still_be_shown(
         &self,
         txn: &mut impl Txn,
@@ -118,7 +119,7 @@ impl BatchBuilder<'_> {
         Ok(Ok(CommandOutcome { user: view(&user), other: other.as_ref().and_then(view), created }))
     }
 
-    /// Whether a `userId` is the `_id` of an app user that is erased, or that this batch erases.
+    /// True if a `userId` is the `_id` of an app user that is erased, or that this batch erases.
     pub(super) fn is_erased_name(&self, txn: &impl Txn, app: &AppId, user_id: &JsonText) -> bool {
         let is_it = |id: &SmoochId| json_text(id.as_str()) == *user_id;
         let here = &self.batch.erasures;

@@ -30,14 +30,14 @@ pub(super) struct JournalIndex {
 struct SubjectIndex {
     /// Receive time, in ms since 1970, and digest of each entry, the oldest first.
     entries: VecDeque<(i64, Digest)>,
-    /// When each event was last received.
+    /// The time of the last receipt of each event.
     last: HashMap<Digest, i64>,
     /// The entry before the oldest, if it is still to be read.
     next: Option<Seq>,
 }
 
 impl JournalIndex {
-    /// Whether the journal of `subject` has this event, received at `since` or later. `head` is the subject's last
+    /// True if the journal of `subject` has this event, received at `since` or later. `head` is the subject's last
     /// committed entry. `read` returns entries backwards from a number: as many as asked for, fewer only at the end.
     pub(super) fn contains(
         &mut self,

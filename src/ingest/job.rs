@@ -57,7 +57,7 @@ impl WebhookResult {
 pub struct CommandJob {
     /// The app it is about.
     pub app: AppId,
-    /// What to do.
+    /// The command.
     pub command: Command,
     /// Receive time, in ms since 1970.
     pub received: i64,
@@ -90,9 +90,9 @@ pub enum CommandResult {
 pub struct RetryJob {
     /// Its number in the quarantine.
     pub seq: Seq,
-    /// When it was quarantined, in ms since 1970. Its usable events were journalled then.
+    /// The time of quarantine, in ms since 1970. Its usable events were journalled then.
     pub held_since: i64,
-    /// What is usable now, as if received now.
+    /// The part that is usable now, as if received now.
     pub webhook: WebhookJob,
 }
 
@@ -137,7 +137,7 @@ impl fmt::Debug for RepairJob {
     }
 }
 
-/// What the worker is to do.
+/// A task of the worker.
 #[derive(Debug)]
 pub enum Task {
     /// Apply and journal a webhook.
@@ -158,7 +158,7 @@ pub enum Task {
     SetRules(i64),
 }
 
-/// What the worker has done, once it is on disk.
+/// The result of a task, once it is on disk.
 #[derive(Debug)]
 pub enum Reply {
     /// Of [`Task::Webhook`].

@@ -1,4 +1,4 @@
-//! Which records a batch needs, found from its jobs before they are applied.
+//! Plans the records to load for a batch, from its jobs, before they are applied.
 
 use super::job::{CommandJob, ImportJob, Task, WebhookJob};
 use crate::domain::command::{Action, Authority};

@@ -29,7 +29,7 @@ impl Maintenance {
         self.due = true;
     }
 
-    /// Whether to take a step while no job waits.
+    /// True if a step is due while no job waits.
     pub(super) fn is_due(&self) -> bool {
         self.due
     }
@@ -61,7 +61,7 @@ impl Maintenance {
     }
 }
 
-/// How the store parses bodies.
+/// The functions with which the store parses bodies.
 pub const READING: BodyReader = BodyReader { event: reparse_event, without };
 
 /// A body without the events whose text `named` accepts; `None` if nothing is left.

@@ -55,7 +55,7 @@ impl SubmitError {
 /// A task, and the request that waits for it.
 #[derive(Debug)]
 pub struct Job {
-    /// What to do.
+    /// The task.
     pub task: Task,
     /// Receives the reply once it is on disk, or why it is not.
     pub done: oneshot::Sender<Result<Reply, SubmitError>>,

@@ -31,7 +31,7 @@ pub struct WorkerOptions {
     pub batch_jobs: usize,
     /// Maximum number of `_id`s in one merged app user.
     pub group_members: usize,
-    /// How long the journal and the quarantine keep their rows.
+    /// The retention of the journal and the quarantine.
     pub retention: Retention,
     /// Notified of every commit.
     pub commits: CommitNotifier,
@@ -39,7 +39,7 @@ pub struct WorkerOptions {
     pub heartbeat: WorkerHeartbeat,
 }
 
-/// What a job came to.
+/// The result of a job.
 type JobResult = Result<Reply, SubmitError>;
 
 /// The single writer of a store.

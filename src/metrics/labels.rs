@@ -2,13 +2,13 @@
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 
-/// What became of a webhook request.
+/// The result of a webhook request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct WebhookLabels {
     pub(super) outcome: WebhookOutcome,
 }
 
-/// What became of a webhook request.
+/// The result of a webhook request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(non_camel_case_types, reason = "the names are the label's values")]
 pub enum WebhookOutcome {

@@ -47,7 +47,7 @@ pub struct ReadLevel {
 pub struct AppLevel {
     /// Its `_id`.
     pub app: String,
-    /// When its last webhook was stored, in ms since 1970.
+    /// The time when its last webhook was stored, in ms since 1970.
     pub last_event: Option<i64>,
     /// No webhook has arrived for longer than `silent_after`.
     pub silent: bool,

@@ -75,8 +75,7 @@ pub(super) fn take_properties(seen: &mut Observation, given: &Json<'_>) {
     }
 }
 
-/// Takes a complete list of clients. An entry without any id is ignored: it
-/// cannot be told from another.
+/// Takes a complete list of clients. Entries without any id are ignored, because they cannot be distinguished.
 pub(super) fn take_clients(seen: &mut Observation, given: &Json<'_>) {
     if let Json::Array(items) = given {
         seen.complete.push(Part::Clients);

@@ -15,7 +15,7 @@ use super::json::Json;
 use super::rest::InvalidInput;
 use crate::domain::{Event, Fact, NAME_TOO_LONG, Stamp};
 
-/// How much deeper a value is nested in a line than in a webhook.
+/// The additional nesting depth of a value in a line, compared with a webhook.
 const DEEPER: usize = 8;
 
 /// A parsed line.

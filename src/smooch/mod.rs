@@ -63,7 +63,7 @@ pub struct Delivery {
     pub version: PayloadVersion,
     /// Its events, each usable or not.
     pub events: Vec<Result<Event, Unusable>>,
-    /// How many keys were given more than once in one object; the last one counts.
+    /// The number of keys that occur more than once in one object; the last value counts.
     pub repeated_keys: usize,
 }
 

@@ -8,7 +8,7 @@ const DEPTH: usize = 512;
 /// A body split by its events.
 #[derive(Debug, Default)]
 pub struct SplitBody {
-    /// Whether each event is to go. Empty for a body that is not JSON.
+    /// For each event, true if it is separated. Empty for a body that is not JSON.
     named: Vec<bool>,
     /// A body with the other events; `None` if there are none, or if the members around them name the app user too.
     pub rest: Option<Vec<u8>>,

@@ -6,17 +6,17 @@
 pub(super) struct Trigger {
     /// `trigger` in v1 and v1.1; empty if they lack it.
     v1: &'static str,
-    /// Whether a v1 payload without `appUser._id` is unusable.
+    /// True if a v1 payload without `appUser._id` is unusable.
     pub needs_app_user: bool,
     /// `type` in v2; empty if it lacks it.
     v2: &'static str,
-    /// What a v2 payload carries.
+    /// The required content of a v2 payload.
     pub carries: Carries,
-    /// What happened.
+    /// The meaning of the event.
     pub meaning: Meaning,
 }
 
-/// What a v2 payload of a trigger carries; it is unusable without it.
+/// The content that a v2 payload of a trigger must have to be usable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Carries {
     /// `user`, and `source` beside it.
@@ -27,7 +27,7 @@ pub(super) enum Carries {
     Anything,
 }
 
-/// What happened.
+/// The meaning of an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Meaning {
     /// The app user is mentioned, nothing else.

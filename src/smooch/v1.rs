@@ -197,7 +197,7 @@ fn without_nulls(text: &str) -> String {
     serde_json::to_string(&members).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Which client is being linked.
+/// The client that is being linked.
 #[derive(Deserialize)]
 struct Pending {
     id: String,

@@ -160,7 +160,7 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
     Some(facts)
 }
 
-/// What a user object says.
+/// The observation from a user object.
 fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
     let mut seen = sighting(user, started);
     let Json::Object(members) = given else { return seen };

@@ -66,7 +66,7 @@ impl Write for Target {
     }
 }
 
-/// Whether this is the beginning of an export: NDJSON, CSV, or the data of one person.
+/// True if this is the start of an export: NDJSON, CSV, or the data of one person.
 fn is_export(head: &[u8]) -> bool {
     head.starts_with(b"{\"rollcall\":")
         || head.starts_with(b"{\"app\":\"")

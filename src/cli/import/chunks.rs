@@ -38,7 +38,8 @@ fn source(file: &Path) -> PayloadSource {
     if file.as_os_str() == "-" { PayloadSource::Stdin } else { PayloadSource::Lines(file.to_owned()) }
 }
 
-/// Reads all files and sends them in chunks. Blocks while enough are read ahead; ends early if the receiver is gone.
+/// Reads all files and sends them in chunks. Blocks while enough are read ahead; ends early if the receiver is
+/// dropped.
 pub(super) fn read(files: &[PathBuf], format: Option<Format>, to: &Sender<LineChunk>) {
     let mut filler = ChunkFiller { piece: LineChunk::default(), to };
     for file in files {

@@ -124,7 +124,7 @@ impl EntryFilter {
         said.into_iter().flatten().collect()
     }
 
-    /// Whether it has a first entry.
+    /// True if there is a first entry.
     pub(in crate::cli) fn has_since(&self) -> bool {
         self.span.since.is_some()
     }

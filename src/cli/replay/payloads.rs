@@ -38,7 +38,7 @@ pub(in crate::cli) struct PayloadLocation {
 }
 
 impl PayloadSource {
-    /// Whether it can be read only once, as a pipe.
+    /// True if it can be read only once, as a pipe.
     pub(in crate::cli) fn is_read_once(&self) -> bool {
         match self {
             Self::Stdin => true,
@@ -88,7 +88,7 @@ pub(in crate::cli) enum NotSent {
 }
 
 impl NotSent {
-    /// Whether a retry cannot help.
+    /// True if a retry cannot help.
     pub(in crate::cli) fn is_final(&self) -> bool {
         matches!(self, Self::NotKept | Self::Damaged | Self::NoWebhook(_))
     }

@@ -21,7 +21,7 @@ use crate::http::QUARANTINED;
 const ANSWER: usize = 16 << 10;
 /// Characters of an answer's description that are shown.
 const DESCRIPTION: usize = 200;
-/// How far a late pacer catches up: more than a timer is ever late, and too little for a burst after a stall.
+/// The most that a late pacer catches up: more than timer jitter, too little for a burst after a stall.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A signed payload.

@@ -34,7 +34,7 @@ pub(in crate::cli) enum SignatureScheme {
 /// Signs payloads for the apps of the settings, each with its first webhook secret.
 pub(in crate::cli) struct Signer {
     keys: Vec<(String, SchemeKey)>,
-    /// Whether the only key signs every payload, whatever app it names.
+    /// True if the only key signs every payload, for any app.
     chosen: bool,
 }
 

@@ -41,7 +41,7 @@ impl PostOutcome {
         }
     }
 
-    /// Whether it needs no further action.
+    /// True if no further action is needed.
     pub(in crate::cli) fn is_well(&self) -> bool {
         match self {
             Self::Answered { status, .. } => status.is_success(),
@@ -94,12 +94,12 @@ impl ReplaySummary {
         (self.failures <= NAMED).then_some(failure)
     }
 
-    /// Whether everything was answered 2xx.
+    /// True if every answer was 2xx.
     pub(in crate::cli) fn all_well(&self) -> bool {
         self.failures == 0
     }
 
-    /// Whether there was no payload at all.
+    /// True if there was no payload at all.
     pub(in crate::cli) fn is_empty(&self) -> bool {
         self.failures == 0 && self.sent() == 0
     }

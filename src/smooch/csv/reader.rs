@@ -24,7 +24,7 @@ pub struct CsvReader<R> {
 pub struct CsvRow {
     /// The line it begins in.
     pub line: u64,
-    /// What is in it.
+    /// The cells of the row.
     pub cells: StringRecord,
 }
 
@@ -39,7 +39,7 @@ pub struct RowError {
     pub wrong: RowErrorKind,
 }
 
-/// What can be wrong with a row.
+/// A fault of a row.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum RowErrorKind {
     /// The file ends within quotes.
@@ -59,7 +59,7 @@ pub enum RowErrorKind {
     NotUtf8,
 }
 
-/// Where in a cell the next byte is.
+/// The position of the next byte within a cell.
 #[derive(Clone, Copy, PartialEq)]
 enum CellState {
     Start,
@@ -225,7 +225,8 @@ mod tests {
 
     type Told = Result<(u64, Vec<String>), (u64, Option<usize>, String)>;
 
-    /// Each row of a text by its line, or the line, cell and fault of it; the same whatever pieces it comes in.
+    /// Parses a text whole and byte by byte, which must agree: the line and cells of each row, or the line, cell and
+    /// fault.
     fn read(text: &[u8], most: usize) -> Vec<Told> {
         let in_pieces = |piece: usize| {
             let mut rows = CsvReader::new(BufReader::with_capacity(piece, text), most);

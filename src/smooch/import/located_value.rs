@@ -78,7 +78,7 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         Ok(extract::value(value))
     }
 
-    /// Whether `key` is there and true.
+    /// True if `key` is present and true.
     pub(super) fn flag(&self, key: &str) -> Result<bool, InvalidInput> {
         match self.get(key) {
             None => Ok(false),

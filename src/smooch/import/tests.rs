@@ -58,7 +58,7 @@ fn a_plain_line_is_stamped_with_when_it_was_last_seen() {
     let told = read("{\"_id\":\"x\",\"lastSeen\":\"2020-01-01T00:00:00Z\",\"clients\":[]}");
     assert_eq!(told.event.stamp.time, 1_577_836_800_000_000);
     assert_eq!(read("{\"_id\":\"x\"}").event.stamp.time, Stamp::NO_TIME);
-    // The order of members and blanks are no part of what a line says.
+    // The order of members and white space have no meaning.
     let (tidy, other) =
         (read("{\"_id\":\"x\",\"email\":\"e\"}"), read(" { \"email\" : \"e\" , \"_id\" : \"x\" } "));
     assert_eq!((tidy.event.facts, tidy.event.stamp), (other.event.facts, other.event.stamp));

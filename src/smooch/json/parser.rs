@@ -22,7 +22,7 @@ pub struct Malformed {
 pub struct Document<'a> {
     /// Its value.
     pub value: Json<'a>,
-    /// How many keys were given more than once in one object.
+    /// The number of keys that occur more than once in one object.
     pub repeated_keys: usize,
 }
 
@@ -34,7 +34,7 @@ pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
 }
 
-/// Whether a text has white space and a byte order mark at most.
+/// True if a text has nothing but white space and a byte order mark.
 pub fn is_blank(text: &[u8]) -> bool {
     without_mark(text).trim_ascii().is_empty()
 }

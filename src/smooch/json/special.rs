@@ -13,7 +13,7 @@ static SPECIAL: [bool; 256] = {
     special
 };
 
-/// Where the first such byte stands.
+/// The position of the first such byte.
 pub(super) fn find_special(bytes: &[u8]) -> Option<usize> {
     bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
 }

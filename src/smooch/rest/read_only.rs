@@ -21,7 +21,7 @@ pub(super) fn repeated(json: &Json<'_>, members: impl Iterator<Item = Member>) -
     .collect()
 }
 
-/// Refuses them of somebody who is to be made: nobody says anything of them yet.
+/// Refuses read-only members in a body that creates an app user: it has none of them yet.
 pub(super) fn none_given(
     json: &Json<'_>,
     mut members: impl Iterator<Item = Member>,
@@ -35,7 +35,7 @@ fn as_kept(value: &Json<'_>) -> Option<JsonText> {
     if matches!(value, Json::Garbled(_)) { extract::name_text(value) } else { extract::value(value) }
 }
 
-/// Whether a value differs from its absence.
+/// True if the value is not equal to an absent one.
 fn something(value: &Json<'_>) -> bool {
     !(matches!(value, Json::Null | Json::Bool(false))
         || matches!(value, Json::Array(list) if list.is_empty()))

@@ -52,16 +52,14 @@ pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
     Ok(UpdateRequest { fields: patch(json)?, repeated })
 }
 
-/// What a body of POST or PATCH gives a user: what is there changes, what is null is
-/// cleared, the rest stays. `profile` and `metadata` alike, member by member; null for the whole of
-/// one is ignored.
+/// Parses the body of POST or PATCH for a user: present members change, null members are cleared, absent members
+/// stay. `profile` and `metadata` follow the same rule for each member; null for all of one is ignored.
 ///
 /// # Errors
 ///
-/// A member of `profile` is no string of as many characters as v2 allows (`givenName`, `surname` and
-/// `email` 1 to 128, `avatarUrl` up to 2,048, `locale` up to 64), `signedUpAt` no moment in ISO 8601,
-/// `metadata` no flat object of strings, numbers and booleans, `toBeRetained` no boolean, or
-/// `brandId` no string.
+/// A member of `profile` is not a string of the length that v2 allows (`givenName`, `surname` and `email` 1 to 128,
+/// `avatarUrl` up to 2,048, `locale` up to 64), `signedUpAt` is not a time in ISO 8601, `metadata` is not a flat
+/// object of strings, numbers and booleans, `toBeRetained` is not a boolean, or `brandId` is not a string.
 pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     object(json, "the body")?;
     let mut fields = Fields::new();

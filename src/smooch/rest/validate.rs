@@ -8,7 +8,7 @@ use crate::domain::{Field, FieldSpec, Input, JsonText, NAME_BYTES, is_longer, ti
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
-/// How many characters a `userId` or `externalId` may have; v2's bounds.
+/// The length of a `userId` or `externalId` in characters; v2's bounds.
 const ID: RangeInclusive<usize> = 1..=1024;
 
 /// The length of a string that must not be empty.

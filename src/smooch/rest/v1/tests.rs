@@ -5,7 +5,7 @@ fn parsed<T>(body: &str, read: impl FnOnce(&Json<'_>) -> T) -> T {
     read(&Json::parse(body.as_bytes(), 8).unwrap().value)
 }
 
-/// What a call makes of a body, in one line.
+/// The result of parsing a body, in one line.
 fn shown<T>(read: Result<T, InvalidInput>, show: impl FnOnce(T) -> String) -> String {
     read.map_or_else(|InvalidInput(problem)| format!("refused: {problem}"), show)
 }
@@ -274,7 +274,7 @@ fn a_channel_names_its_entity_in_its_own_word() {
         let expected =
             format!(r#"{{"channels":[{{"type":"{platform}","{word}":"e1","integrationId":"i"}}]}}"#);
         assert_eq!(told, expected);
-        // It goes before what the client tells elsewhere; where there is none, that is told.
+        // `externalId` takes precedence over the member in `raw`; without it, that one is shown.
         let beside = |id: &str| {
             shown(format!(r#"{{"externalId":{id},"platform":"{platform}","raw":{{"{word}":"r"}}}}"#))
         };

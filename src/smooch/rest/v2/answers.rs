@@ -34,7 +34,7 @@ const SDK: &str = "sdk";
 /// Types of a device in v2.
 const DEVICE_TYPES: [&str; 3] = ["android", "ios", "web"];
 
-/// How a value is recognised as one of a type: by the character its JSON text begins with.
+/// The types of values, by the first character of the JSON text.
 const STRING: &[char] = &['"'];
 const BOOLEAN: &[char] = &['t', 'f'];
 const LIST: &[char] = &['['];
@@ -78,7 +78,7 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
     for (id, client) in &view.clients {
         let told = client_members(&client.rest);
         if let Some(kind) = of_type(&told, &CLIENT_TYPES) {
-            // What v1.1 calls `_id`; its `id` is another.
+            // v1.1's `_id`, which differs from its `id`.
             let id = own(&told, "_id").unwrap_or(id.as_str());
             shown.insert(id.to_owned(), one(id, kind, client, &told));
         }
