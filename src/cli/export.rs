@@ -18,7 +18,7 @@ use crate::config::{Settings, StoreUrl};
 use crate::domain::AppId;
 use crate::domain::brand::Name;
 use crate::domain::list::Query;
-use crate::http::filtered;
+use crate::http::parse_filter;
 use crate::smooch::{csv, export};
 use crate::store::Reader as _;
 use crate::store::export::{Export as _, Kept};
@@ -108,7 +108,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     let query = match args.filter.as_slice() {
         [] => None,
-        filter => Some(filtered(filter).map_err(CommandError::Usage)?),
+        filter => Some(parse_filter(filter).map_err(CommandError::Usage)?),
     };
     let mut all = reader.apps()?;
     if let Some(app) = apps::of_database(args.app.as_deref(), &mut reader, settings)? {

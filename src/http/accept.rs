@@ -9,7 +9,7 @@ pub(super) fn accepted_types(headers: &HeaderMap) -> impl Iterator<Item = String
     kinds.map(|kind| kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
 }
 
-/// Whether `wanted`, in lower case, is among the accepted media types.
+/// True if `wanted`, in lower case, is among the accepted media types.
 pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     accepted_types(headers).any(|kind| kind == wanted)
 }

@@ -1,7 +1,7 @@
-//! Addresses that no route fits as they are written, read as their senders mean them.
+//! Addresses that match no route as written are matched again in the sender's intended form.
 //!
-//! The target of webhooks is found however it is spelled: Smooch never sends a webhook again that is answered
-//! 404. In the REST interface an id is never changed: what may be a part of one stays.
+//! The webhook target is found in every spelling: Smooch never resends a webhook that is answered 404. In
+//! the REST interface an id is never changed: every byte that may be part of one stays.
 
 use std::net::SocketAddr;
 use tower::ServiceExt;
@@ -15,45 +15,45 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use super::not_offered;
 use super::path_segments::PathSegments;
 
-/// The address of a request as its sender wrote it, where no route fitted that.
+/// The address as the sender wrote it, if no route matched that.
 #[derive(Clone)]
-pub(super) struct AsWritten(pub(super) Uri);
+pub(super) struct OriginalAddress(pub(super) Uri);
 
-/// PathSegments behind the id of an app user that are a part of the address and not of the id.
-const BEHIND_AN_ID: [&str; 5] = ["channels", "events", "history", "profile", "unmerge"];
+/// Path segments after an app user's id that belong to the address and not to the id.
+const SUBRESOURCES: [&str; 5] = ["channels", "events", "history", "profile", "unmerge"];
 
 /// The same in v2.
-const BEHIND_AN_ID_OF_V2: [&str; 3] = ["clients", "devices", "personalinformation"];
+const V2_SUBRESOURCES: [&str; 3] = ["clients", "devices", "personalinformation"];
 
-/// What no route fits, once more as the routes have it. A call of Smooch's that is not offered here is answered
-/// as such, whatever else it might be taken for.
+/// Retries an unmatched request with the normalised path. A call of Smooch's that rollcall does not offer
+/// is answered as such first.
 pub(super) async fn retry_normalized_path(routes: Router, request: Request) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let (parts, body) = request.into_parts();
     let mut again = Request::new(body);
-    *again.uri_mut() = as_routed(&method, &parts.uri).unwrap_or_else(|| parts.uri.clone());
-    again.extensions_mut().insert(AsWritten(parts.uri));
+    *again.uri_mut() = normalize(&method, &parts.uri).unwrap_or_else(|| parts.uri.clone());
+    again.extensions_mut().insert(OriginalAddress(parts.uri));
     (*again.method_mut(), *again.headers_mut()) = (parts.method, parts.headers);
     if let Some(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
         again.extensions_mut().insert(*peer);
     }
     let response = routes.oneshot(again).await.into_response();
     match not_offered::find(&method, &path) {
-        // Somebody may be called like that call.
+        // The segment may also be a `userId`.
         Some(call) if response.status().is_client_error() => call.refuse(response),
         _ => response,
     }
 }
 
-/// The address as the routes have it; `None` if there is nothing to change.
-fn as_routed(method: &Method, uri: &Uri) -> Option<Uri> {
+/// The address in the form of the routes; `None` if nothing changes.
+fn normalize(method: &Method, uri: &Uri) -> Option<Uri> {
     let path = routed(method, uri.path()).filter(|path| path != uri.path())?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}{query}").parse().ok()
 }
 
 fn routed(method: &Method, path: &str) -> Option<String> {
-    if let Some(target) = target(path) {
+    if let Some(target) = normalize_target(path) {
         return Some(target);
     }
     let mut words = PathSegments(path);
@@ -67,25 +67,26 @@ fn routed(method: &Method, path: &str) -> Option<String> {
     let rest = words.0;
     match (first, word) {
         ("v1" | "v1.1", word) if word.eq_ignore_ascii_case("appusers") => {
-            Some(format!("{base}/appusers{}", behind_users(method, rest, &BEHIND_AN_ID)))
+            Some(format!("{base}/appusers{}", encode_id_slashes(method, rest, &SUBRESOURCES)))
         }
-        ("v2", "users") => Some(format!("{base}/users{}", behind_users(method, rest, &BEHIND_AN_ID_OF_V2))),
+        ("v2", "users") => Some(format!("{base}/users{}", encode_id_slashes(method, rest, &V2_SUBRESOURCES))),
         ("v1" | "v1.1", "init" | "changes") if is_slashes(rest) => Some(format!("{base}/{word}")),
         _ => None,
     }
 }
 
-/// The target of webhooks, in any case, encoded or not, also its slashes, and with white space around its words.
-fn target(path: &str) -> Option<String> {
-    // What is no UTF-8 stays a word, and no app has its name.
+/// The webhook target, in any case, percent-encoded or not (also its slashes), with white space around
+/// its segments.
+fn normalize_target(path: &str) -> Option<String> {
+    // A segment that is not UTF-8 stays a segment; no app has its name.
     let words = PathSegments(path).map(|word| percent_decode_str(word).decode_utf8_lossy());
-    let mut words = words.map(|word| without_padding(&word).to_owned()).filter(|word| !word.is_empty());
+    let mut words = words.map(|word| trim_padding(&word).to_owned()).filter(|word| !word.is_empty());
     let first = words.next()?;
     let (word, behind) = first.split_once('/').unwrap_or((&first, ""));
     if !word.trim().eq_ignore_ascii_case("webhooks") {
         return None;
     }
-    let behind = Some(without_padding(behind)).filter(|behind| !behind.is_empty()).map(str::to_owned);
+    let behind = Some(trim_padding(behind)).filter(|behind| !behind.is_empty()).map(str::to_owned);
     let mut apps = behind.into_iter().chain(words);
     match (apps.next(), apps.next()) {
         (None, _) => Some("/webhooks".to_owned()),
@@ -94,8 +95,8 @@ fn target(path: &str) -> Option<String> {
     }
 }
 
-/// A word of an address without the slashes and the white space around it, which were copied along with it.
-pub(super) fn without_padding(word: &str) -> &str {
+/// A path segment without the slashes and white space around it that were copied with it.
+pub(super) fn trim_padding(word: &str) -> &str {
     word.trim_matches(|letter: char| letter == '/' || letter.is_whitespace())
 }
 
@@ -103,11 +104,11 @@ fn is_slashes(text: &str) -> bool {
     text.bytes().all(|byte| byte == b'/')
 }
 
-/// What stands behind `appusers`, or v2's `users`, with the id in one segment: newer clients write its slashes as they are.
-/// Every other byte is as it was.
-fn behind_users(method: &Method, rest: &str, words: &[&str]) -> String {
+/// The path after `appusers`, or v2's `users`, with the id in one segment: newer clients do not encode
+/// its slashes. Every other byte stays.
+fn encode_id_slashes(method: &Method, rest: &str, words: &[&str]) -> String {
     if is_slashes(rest) {
-        // Somebody with an empty id is nobody, and least of all everybody.
+        // An empty id names no user; it must not select all of them.
         return rest.to_owned();
     }
     let trimmed = rest.trim_end_matches('/');
@@ -119,7 +120,7 @@ fn behind_users(method: &Method, rest: &str, words: &[&str]) -> String {
     let (id, tail) = match &*behind {
         [_, .., "devices", _] => behind.split_at(behind.len() - 2),
         [_, .., last] if words.contains(last) => behind.split_at(behind.len() - 1),
-        // Nothing is posted to an app user itself: these are words that have no route.
+        // No POST goes to an app user itself, so these segments have no route.
         _ if *method == Method::POST => behind.split_at(behind.len().min(1)),
         _ => (&*behind, &[][..]),
     };

@@ -1,4 +1,4 @@
-//! For whoever runs it: is it alive, is it ready, what has it done.
+//! Health and metrics for the operator: liveness, readiness, counters.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,13 +30,13 @@ struct ReadinessAnswer {
     ready: bool,
 }
 
-/// GET `/livez`: the process runs. Looks at nothing else.
+/// GET `/livez`: the process runs. Checks nothing else.
 pub(super) async fn alive() -> Response {
     answer(StatusCode::OK, &LivenessAnswer { alive: true })
 }
 
-/// GET `/readyz`: webhooks would be stored: not draining, room in the queue, the database answers. With
-/// `?verbose` every check is a line of text, also of what does not keep it from being ready.
+/// GET `/readyz`: 200 if webhooks would be stored: not draining, room in the queue, the database answers.
+/// `?verbose` gives one line of text a check, also for checks that do not affect readiness.
 pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response {
     let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
     let look =
@@ -72,7 +72,7 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
         if left > 0 {
             lines.push_str(&format!("[!]journal: being learned again by newer rules, {left} entries left\n"));
         }
-        shared.app_activity.statuses().iter().for_each(|told| lines.push_str(&heard(told)));
+        shared.app_activity.statuses().iter().for_each(|told| lines.push_str(&format_app_status(told)));
         lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
         let status = if trouble.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
         let mut response = (status, [(header::CACHE_CONTROL, "no-store")], lines).into_response();
@@ -87,9 +87,8 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
     }
 }
 
-/// The line of an app: `[!]` where it is silent, which is a matter for somebody but not for whoever asks
-/// whether to send webhooks here.
-fn heard(told: &AppStatus) -> String {
+/// The line of an app: `[!]` where it is silent. Silence does not affect readiness.
+fn format_app_status(told: &AppStatus) -> String {
     let mark = if told.silent { "[!]" } else { "[+]" };
     let last = told.last.and_then(|last| jiff::Timestamp::from_millisecond(last).ok());
     let last = last.map_or_else(|| "no webhook yet".to_owned(), |last| format!("last webhook {last:.0}"));
@@ -97,14 +96,14 @@ fn heard(told: &AppStatus) -> String {
     format!("{mark}app {}: {silent}{last}\n", told.app)
 }
 
-/// How many rows every derived table lacks that may be filled beside everything else.
-async fn remaking(shared: &HttpState) -> Vec<(&'static str, u64)> {
+/// The rows missing from each derived table that a background task can fill.
+async fn count_missing_rows(shared: &HttpState) -> Vec<(&'static str, u64)> {
     let found = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await.unwrap_or_default();
     let left = |name| found.iter().find(|(of, ..)| *of == name).map_or(0, |(_, done, of)| (of - done).max(1));
     ["seen", "search"].map(|name| (name, left(name))).to_vec()
 }
 
-/// GET `/metrics`: everything counted, as OpenMetrics text.
+/// GET `/metrics`: all metrics, as OpenMetrics text.
 pub(super) async fn metrics(shared: State) -> Response {
     let census = shared.metric_counts.last(&shared.readers).await;
     let feeds = census.iter().flat_map(|census| &census.feeds);
@@ -129,7 +128,7 @@ pub(super) async fn metrics(shared: State) -> Response {
         quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
         apps: shared.app_activity.statuses().into_iter().map(app).collect(),
         reads: reads::levels(&shared.readers),
-        remaking: remaking(&shared).await,
+        remaking: count_missing_rows(&shared).await,
     };
     let mut response = shared.metrics.text(&levels).into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

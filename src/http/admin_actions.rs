@@ -1,5 +1,5 @@
-//! What an operator changes, through the admin listener. Who reaches that is trusted; a web page that an
-//! operator happens to look at is not.
+//! Changes that an operator makes through the admin listener. Callers of it are trusted; a web page open
+//! in the operator's browser is not.
 
 use std::collections::BTreeSet;
 
@@ -23,12 +23,12 @@ use crate::store::archive::Archive as _;
 use crate::store::sqlite::TABLES;
 use crate::store::{Seq, sqlite::SqliteReader};
 
-/// Bytes of a request to put rows right.
+/// The most bytes of a repair request.
 const REBUILD_BYTES: usize = 8 << 20;
 
-/// Refuses whatever a web page can make a browser send: anything with an origin or from a page, and anything that is not
-/// declared as JSON, or as lines of it, which no page may send elsewhere without being asked for first.
-pub(super) async fn no_web_page(request: Request, next: Next) -> Response {
+/// Refuses every request that a web page can make a browser send: with an `Origin`, from a page, or not
+/// declared as JSON or JSON lines (a page needs a preflight for those types).
+pub(super) async fn refuse_web_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let from_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
     if from_page || headers.contains_key(header::ORIGIN) {
@@ -52,9 +52,9 @@ fn not_held() -> ApiError {
     ApiError::not_found("There is no such body in quarantine")
 }
 
-/// POST `/quarantine/{seq}/redrive`: reads a body of the quarantine again, by the bounds of today, and uses
-/// it as if it came now. 200 `{"seq","learned","kept","repeated","unusable","reason"?,"detail"?}`: without
-/// anything unusable it is out of the quarantine. 404 if it is not there.
+/// POST `/quarantine/{seq}/redrive`: parses a quarantined body again, by today's bounds, and applies it
+/// as if it came now. 200 `{"seq","learned","kept","repeated","unusable","reason"?,"detail"?}`; if no
+/// part is unusable, the body leaves the quarantine. 404 if it is not there.
 pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
     let quarantined = move |reader: &mut SqliteReader| reader.quarantined(seq);
@@ -71,7 +71,7 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     let receipt = receipt.ok_or_else(not_held)?;
     let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
     tracing::info!(seq, learned, unusable, erased, "a body was redriven");
-    // What the worker could not apply has no reason here.
+    // A failure in the worker has no reason of its own.
     let unapplied = || ("cannot_apply", "it cannot be applied; the log says why".to_owned());
     let trouble = (unusable > 0).then(|| trouble.unwrap_or_else(unapplied));
     let (reason, detail) = trouble.unzip();
@@ -87,8 +87,11 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     Ok(answer(StatusCode::OK, &answered))
 }
 
-/// DELETE `/quarantine/{seq}`: gives a body of the quarantine up. 200 `{}`; 404 if it is not there.
-pub(super) async fn give_up(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
+/// DELETE `/quarantine/{seq}`: deletes a body from the quarantine. 200 `{}`; 404 if it is not there.
+pub(super) async fn delete_quarantined(
+    shared: State,
+    Path(number): Path<String>,
+) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
     match shared.queue.drop_quarantined(vec![seq]).await? {
         0 => Err(not_held()),
@@ -127,22 +130,22 @@ struct RemakingAnswer<'t> {
     replaced: usize,
 }
 
-/// What [`rebuild`] is asked.
+/// The body of [`rebuild`].
 #[derive(Deserialize)]
 struct RebuildRequest {
-    /// The table of each row, and its key.
+    /// The table and the key of each row.
     rows: Vec<(String, Vec<String>)>,
-    /// Derived tables that are to be made anew.
+    /// Derived tables to rebuild.
     derived: Option<Vec<String>>,
 }
 
-/// POST `/rebuild` `{"rows":[[table,[key,…]],…]}`: makes these rows of the directory what the journal says,
-/// by the fold that `rollcall rebuild` keeps beside the database. The worker folds what is new, and replaces
-/// what differs, in one transaction. 200 `{"replaced"}`; 404 if there is no such fold.
+/// POST `/rebuild` `{"rows":[[table,[key,…]],…]}`: repairs these rows of the directory from the fold of
+/// the journal that `rollcall rebuild` stores beside the database. The worker folds the new entries and
+/// replaces the rows that differ, in one transaction. 200 `{"replaced"}`; 404 if there is no such fold.
 ///
-/// With `"rows":[]` and `"derived":[name,…]` it has these derived tables made anew, in small steps. 200
-/// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: those that are not whole yet, and those that could not be
-/// made anew.
+/// `"rows":[]` with `"derived":[name,…]` rebuilds these derived tables in small steps. 200
+/// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: the tables that are not whole yet, and those
+/// that failed.
 pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
     let bounds = BodyLimits { bytes: REBUILD_BYTES, time: shared.limits.body_timeout };
     let mut share = shared.bodies.share(true);
@@ -155,7 +158,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     };
     let keys: Vec<_> = asked.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(malformed)?;
     if let Some(names) = asked.derived.filter(|_| keys.is_empty()) {
-        return make_anew(&shared, &names).await;
+        return rebuild_derived(&shared, &names).await;
     }
     if keys.is_empty() {
         return Ok(answer(StatusCode::OK, &ReplacedAnswer { replaced: 0 }));
@@ -164,7 +167,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     if !rebuild::rebuild_folder(&database).exists() {
         return Err(ApiError::not_found("There is no fold of the journal beside the database"));
     }
-    // Nearly all of the folding is done here, so that the worker is not held up.
+    // Nearly all folding is done here, so that the worker does not block on it.
     let caught_up = tokio::task::spawn_blocking({
         let database = database.clone();
         move || Comparison::open(&database).map(|mut comparison| comparison.catch_up(&mut |_| ()))
@@ -182,13 +185,13 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     Ok(answer(StatusCode::OK, &ReplacedAnswer { replaced }))
 }
 
-/// Has derived tables made anew; tells which are not whole yet.
-async fn make_anew(shared: &HttpState, names: &[String]) -> Result<Response, ApiError> {
+/// Starts the rebuild of derived tables; answers with those that are not whole yet.
+async fn rebuild_derived(shared: &HttpState, names: &[String]) -> Result<Response, ApiError> {
     if !names.iter().all(|name| shared.damaged_tables.raise(name)) {
         return Err(ApiError::bad_request("There is no such derived table"));
     }
     shared.queue.tick();
-    // Those that are only asked for are looked at first: from there each goes over to the others.
+    // Requested tables are read first: each moves from there to the other sets.
     let asked: Vec<&str> = shared.damaged_tables.raised().collect();
     let begun = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await?;
     let begun = begun.into_iter().map(|(name, ..)| name);

@@ -1,5 +1,5 @@
-//! JSON answers made from types. JSON that is written elsewhere, such as an app user, is a raw member: its digits
-//! stay as they came.
+//! JSON answers made from types. JSON that is written elsewhere, such as an app user, is a raw member:
+//! its digits stay as they came.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::error::json;
 pub(super) use crate::smooch::json::raw;
 
-/// The JSON text of a value. Values are structs, strings, numbers and raw JSON: they can always be written.
+/// The JSON text of a value. Structs, strings, numbers and raw JSON always serialize.
 pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

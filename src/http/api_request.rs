@@ -1,4 +1,4 @@
-//! A call to the REST interface: who asks, about whom, and what.
+//! A call to the REST interface: the caller, the app user it names, and the body.
 
 use crate::store::Reader;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
-use super::addresses::AsWritten;
+use super::addresses::OriginalAddress;
 use super::auth::Caller;
 use super::cors::BrowserAccess;
 use super::error::{ApiError, json, no_user};
@@ -32,17 +32,16 @@ use crate::store::sqlite::SqliteReader;
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
 
-/// See the module.
 pub(super) struct ApiRequest {
     pub(super) shared: Arc<HttpState>,
     pub(super) caller: Caller,
     pub(super) path: PathNames,
     pub(super) query: Vec<(String, String)>,
-    /// When it came, in ms since 1970.
+    /// Arrival, in ms since 1970.
     pub(super) received: i64,
     method: Method,
     uri: Uri,
-    /// The address as its sender wrote it, which no route may have fitted.
+    /// The address as the sender wrote it, before normalisation.
     written: Uri,
     pub(super) headers: HeaderMap,
     body: Bytes,
@@ -51,16 +50,16 @@ pub(super) struct ApiRequest {
 impl FromRequest<Arc<HttpState>> for ApiRequest {
     type Rejection = ApiError;
 
-    /// Knows who asks before it reads what.
+    /// Authorises the caller before it reads the body.
     async fn from_request(request: Request, shared: &Arc<HttpState>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        // The address as it came, not what nesting has left of it.
+        // The full address, without the effect of nested routers.
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
-        let written = parts.extensions.get::<AsWritten>().map_or(&uri, |written| &written.0).clone();
+        let written = parts.extensions.get::<OriginalAddress>().map_or(&uri, |written| &written.0).clone();
         let (path, received) = (PathNames::of(uri.path()), now_ms());
         let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
         if uri.path().starts_with("/v2/") {
-            // App tokens and JWTs of an app user are v1's.
+            // App tokens and JWTs of an app user belong to v1.
             caller.must_be_app()?;
         }
         if let Some(browser) = parts.extensions.get::<BrowserAccess>() {
@@ -70,12 +69,12 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
         let query = query::read(&uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let of_no_use: &[&str] = if ExportFormat::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
-        parameters::of_call(&parts.method, route).check_but_for(of_no_use, &query)?;
+        parameters::of_call(&parts.method, route).check_without(of_no_use, &query)?;
         let bounds = body::BodyLimits { bytes: shared.limits.rest_body, time: shared.limits.body_timeout };
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
         } else {
-            // Some clients send one along with everything.
+            // Some clients send a body with every call.
             body::pass(&parts.headers, body, bounds, |_| Ok(())).await?;
             Bytes::new()
         };
@@ -96,7 +95,7 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
 }
 
 impl ApiRequest {
-    /// Whom the path names, in the brand that the query names.
+    /// The app user named by the path, in the brand named by the query.
     pub(super) fn user(&self) -> Result<Name, ApiError> {
         let user = self.path.user.as_deref();
         let user = user.ok_or_else(|| {
@@ -105,18 +104,18 @@ impl ApiRequest {
         Ok(Name::from(user).in_brand(self.brand()?.as_deref()))
     }
 
-    /// The brand in which a `userId` is looked for, if the query names one.
+    /// The brand in which a `userId` is resolved, if the query names one.
     pub(super) fn brand(&self) -> Result<Option<String>, ApiError> {
         let brand = query::value(&self.query, BRAND_PARAMETER);
         brand.map(|brand| query::text(BRAND_PARAMETER, brand)).transpose()
     }
 
-    /// The path as it was asked for.
-    pub(super) fn path_as_asked(&self) -> &str {
+    /// The path as the sender wrote it.
+    pub(super) fn path_as_written(&self) -> &str {
         self.uri.path()
     }
 
-    /// What stands after the app user's part of the path, such as a device's id.
+    /// The path segment after the app user, such as a device's id.
     pub(super) fn part(&self) -> Result<&str, ApiError> {
         let part = self.path.part.as_deref();
         part.ok_or_else(|| {
@@ -124,7 +123,7 @@ impl ApiRequest {
         })
     }
 
-    /// Reads the body, which is an object; none at all is an empty one.
+    /// Parses the body as an object; an empty body is an empty object.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
@@ -138,13 +137,13 @@ impl ApiRequest {
         read(&document.value).map_err(|InvalidInput(problem)| ApiError::bad_request(problem))
     }
 
-    /// Has something done by the worker; resolves once it is on disk.
+    /// Sends a command to the worker; resolves once it is on disk.
     pub(super) async fn ask(&self, action: Action) -> Result<CommandOutcome, ApiError> {
         let place = brand_place(&action);
         let command = Command {
             action,
             authority: self.caller.authority.clone(),
-            only_if: self.only_if()?,
+            only_if: self.if_match_tags()?,
             at: timestamp::json_from_ms(self.received),
         };
         let asked = CommandJob {
@@ -168,7 +167,7 @@ impl ApiRequest {
         done.map_err(|refused| refusal(refused, place))
     }
 
-    /// The call as the journal keeps it.
+    /// The call as it is journalled.
     fn made(&self) -> CallMade {
         let body = Some(&self.body).filter(|body| !body.is_empty());
         let user_id =
@@ -184,14 +183,14 @@ impl ApiRequest {
         }
     }
 
-    /// Has something done that leaves an app user to be shown.
+    /// Sends a command whose answer shows an app user.
     pub(super) async fn change(&self, action: Action) -> Result<View, ApiError> {
         self.ask(action).await?.user.ok_or_else(no_user)
     }
 
-    /// The tags of `If-Match`: the change is only to be made to what has one of them. `*` is anything, a
-    /// weak one is nothing.
-    fn only_if(&self) -> Result<Option<Vec<String>>, ApiError> {
+    /// The tags of `If-Match`: the change requires one of them. `*` matches any state; a weak tag matches
+    /// none.
+    fn if_match_tags(&self) -> Result<Option<Vec<String>>, ApiError> {
         if ![Method::PUT, Method::PATCH, Method::DELETE].contains(&self.method) {
             return Ok(None);
         }
@@ -213,7 +212,7 @@ impl ApiRequest {
         Ok(Some(IdempotencyKey { key, fingerprint: asked.finalize().into() }))
     }
 
-    /// What `show` makes, where it was read, of the app user whom the path names, if the caller may see them.
+    /// The result of `show` for the app user named by the path, if the caller may see it.
     pub(super) async fn look_up<T: Send + 'static>(
         &self,
         show: impl Fn(&View) -> T + Copy + Send + 'static,
@@ -224,7 +223,9 @@ impl ApiRequest {
             let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(LookUp::Missing) };
             Ok(match check_access(&authority, &view) {
                 Err(refused) => LookUp::Refused(refused),
-                Ok(_) if is_of_several(&authority, reader, &app)? => LookUp::Refused(Refusal::SeveralUsers),
+                Ok(_) if is_shared_user_id(&authority, reader, &app)? => {
+                    LookUp::Refused(Refusal::SeveralUsers)
+                }
                 Ok(Access::FirstJwt) => LookUp::Unsecured(view.id),
                 Ok(Access::Granted) => LookUp::Shown(show(&view)),
             })
@@ -240,14 +241,14 @@ impl ApiRequest {
         }
     }
 
-    /// An answer that shows an app user, with its tag; 304 for whoever has it already.
+    /// An answer that shows an app user, with its ETag; 304 if the caller has it already.
     pub(super) fn show(
         &self,
         status: StatusCode,
         UserRepresentation { tag, text }: UserRepresentation,
     ) -> Response {
         let known = tags(&self.headers, header::IF_NONE_MATCH).ok().flatten().unwrap_or_default();
-        // A proxy that compresses makes a tag weak; it is good enough for whoever only looks.
+        // A proxy that compresses weakens the tag; a weak tag is good enough for a read.
         let is_known =
             |known: &&str| *known == "*" || known.trim_start_matches("W/").trim_matches('"') == tag;
         let looks = [Method::GET, Method::HEAD].contains(&self.method);
@@ -263,7 +264,7 @@ impl ApiRequest {
     }
 }
 
-/// An app user as an answer shows them.
+/// The representation of an app user in an answer.
 pub(super) struct UserRepresentation {
     tag: String,
     text: String,
@@ -285,8 +286,8 @@ enum LookUp<T> {
     Shown(T),
 }
 
-/// Whether a JWT's `userId` is carried by several app users: it must not reach one as if it were another's.
-fn is_of_several(
+/// True if several app users carry a JWT's `userId`: the token must reach none of them then.
+fn is_shared_user_id(
     authority: &Authority,
     reader: &mut SqliteReader,
     app: &AppId,
@@ -296,7 +297,7 @@ fn is_of_several(
     Ok(reader.carriers(app, &own)?.len() > 1)
 }
 
-/// The tags in a header of a conditional request, each as it was written.
+/// The tags in a header of a conditional request, each as written.
 fn tags(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<Vec<&str>>, ApiError> {
     let mut all = None;
     for value in headers.get_all(&name) {

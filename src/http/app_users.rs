@@ -1,4 +1,4 @@
-//! App users in v1 and v1.1: made, looked up, changed, removed, listed.
+//! The app user calls of v1 and v1.1: create, get, update, delete, list.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -55,13 +55,13 @@ struct AppUsersAnswer<'a> {
     links: &'a PageLinks,
 }
 
-/// An app user with its tag.
+/// An app user with its ETag.
 fn one(view: &View) -> UserRepresentation {
     UserRepresentation::new(view, answers::text(&AppUserAnswer::of(view)))
 }
 
-/// POST `…/appusers`: makes an app user before Smooch knows it. 201; 409 for a `userId` that is taken,
-/// with the `_id` of whoever has it.
+/// POST `…/appusers`: creates an app user before Smooch reports it. 201; 409 for a `userId` that is
+/// taken, with the `_id` of its holder.
 pub(super) async fn create(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let rest::CreateRequest { user_id, fields, secured } = request.read(rest::v1::create)?;
@@ -69,9 +69,9 @@ pub(super) async fn create(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(request.show(StatusCode::CREATED, one(&view)))
 }
 
-/// GET `…/appusers/{id}`: the app user with this `_id`, also one that was merged away, or with
-/// this `userId`. 404 if there is none, or if it was removed. With `asOf` or `include=provenance` what
-/// [`history::then`] tells.
+/// GET `…/appusers/{id}`: the app user with this `_id`, also a merged one, or with this `userId`. 404 if
+/// there is none, or if it was removed. With `asOf` or `include=provenance` the answer of
+/// [`history::then`].
 pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
     if let Some(then) = history::PastRequest::asked(&request.query)? {
         return history::then(&request, &then).await;
@@ -80,15 +80,15 @@ pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(request.show(StatusCode::OK, shown))
 }
 
-/// PUT `…/appusers/{id}`: what is given is changed, null clears, the rest stays.
+/// PUT `…/appusers/{id}`: changes the given members; null clears one, the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
     let (user, fields) = (request.user()?, request.read(rest::v1::update)?);
     let view = request.change(Action::Update { user, fields, repeated: Vec::new() }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }
 
-/// DELETE `…/appusers/{id}`: the app user is gone, and whatever is told of it later is not heard. With
-/// `erase=true` what [`erasure::erase`] does.
+/// DELETE `…/appusers/{id}`: removes the app user; later events about it have no effect. With
+/// `erase=true` see [`erasure::erase`].
 pub(super) async fn delete(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     if let erasure::DeleteMode::Erasure { only } = erasure::DeleteMode::read(&request.query)? {
@@ -98,26 +98,26 @@ pub(super) async fn delete(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(answer(StatusCode::OK, &EmptyAnswer {}))
 }
 
-/// DELETE `…/appusers/{id}/profile`: clears name, e-mail, properties and what the clients tell.
+/// DELETE `…/appusers/{id}/profile`: clears name, e-mail, properties and the data of the clients.
 pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let view = request.change(Action::DeleteProfile { user: request.user()? }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }
 
-/// GET `…/appusers/{id}/channels`: the clients on channels of others.
+/// GET `…/appusers/{id}/channels`: the clients on third-party channels.
 pub(super) async fn channels(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(json(StatusCode::OK, request.look_up(rest::v1::channels).await?))
 }
 
-/// POST `…/appusers/{id}/events`: kept in the app user's history. 201.
+/// POST `…/appusers/{id}/events`: stores an event in the app user's history. 201.
 pub(super) async fn track(request: ApiRequest) -> Result<Response, ApiError> {
     let (user, (name, fields)) = (request.user()?, request.read(rest::v1::track)?);
     request.ask(Action::Track { user, name, fields }).await?;
     Ok(answer(StatusCode::CREATED, &TrackAnswer { conversation_updated: false }))
 }
 
-/// POST `…/appusers/merge`: `discarded` is part of `surviving` from now on.
+/// POST `…/appusers/merge`: merges `discarded` into `surviving`.
 pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (surviving, discarded) = request.read(rest::v1::merge)?;
@@ -127,7 +127,7 @@ pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(answer(StatusCode::OK, &EmptyAnswer {}))
 }
 
-/// POST `…/appusers/{id}/unmerge`: `discarded` stands for itself again. Shows both.
+/// POST `…/appusers/{id}/unmerge`: separates `discarded` again. Shows both.
 pub(super) async fn unmerge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (surviving, discarded) = (request.user()?, request.read(rest::v1::unmerge)?);
@@ -137,9 +137,9 @@ pub(super) async fn unmerge(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(answer(StatusCode::OK, &both))
 }
 
-/// GET `…/appusers`: a page of those who fit, in the order asked for; see [`list_request::ListRequest`]. `limit` is 1 to
-/// 1000, by default 25; `after` is what the page before said. All of them
-/// with an [`export::ExportFormat`].
+/// GET `…/appusers`: a page of the matching app users, in the requested order; see
+/// [`list_request::ListRequest`]. `limit` is 1 to 1000, by default 25; `after` is the cursor of the
+/// previous page. A stream of all of them with an [`export::ExportFormat`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     if let Some(form) = ExportFormat::accepted(&request.headers) {

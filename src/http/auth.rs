@@ -1,4 +1,4 @@
-//! Who asks, and for which app.
+//! Authentication: the caller of a request, and its app.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::config::{self, AppSettings, Secret};
 use crate::domain::command::Authority;
 use crate::domain::{AppId, json_text};
 
-/// The credentials of all apps, and the keys that are good for any.
+/// The credentials of all apps, and the keys of the account.
 pub(super) struct Apps {
     apps: HashSet<AppId>,
     keys: HashMap<String, ApiKey>,
@@ -22,28 +22,28 @@ pub(super) struct Apps {
 }
 
 struct ApiKey {
-    /// Nothing for an account's key.
+    /// None for an account's key.
     app: Option<AppId>,
     secret: Secret,
-    /// Of the secret.
+    /// The hash of the secret.
     hash: [u8; 32],
 }
 
-/// Whom a request comes from, and which app it is about.
+/// The caller of a request, and the app it reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) app: AppId,
     pub(super) authority: Authority,
-    /// Which credential it was, without its secret: what may be counted by.
+    /// The name of the credential, without its secret: the key of rate limits.
     pub(super) credential: String,
-    /// The id of the key; nothing of an app token.
+    /// The id of the key; none for an app token.
     pub(super) key: Option<String>,
-    /// The scope that it shows, or `appToken`.
+    /// The scope of the credential, or `appToken`.
     pub(super) scope: &'static str,
 }
 
 impl Caller {
-    /// Refuses whoever may not do what only the app itself may.
+    /// Refuses callers without the app's own authority.
     pub(super) fn must_be_app(&self) -> Result<(), ApiError> {
         match self.authority {
             Authority::App => Ok(()),
@@ -55,8 +55,8 @@ impl Caller {
     }
 }
 
-/// Who signed, before it is known which app they ask about.
-struct Proven {
+/// A verified credential, before the app of the request is known.
+struct VerifiedCredential {
     app: Option<AppId>,
     authority: Authority,
     credential: String,
@@ -81,20 +81,20 @@ impl Apps {
         Self { apps: apps.iter().map(|app| app.id.as_str().into()).collect(), keys, tokens: tokens.collect() }
     }
 
-    /// Who asks, and for which app. `path` is the app that the path names, if it names one.
+    /// Authorises a request; `path` is the app named by the path.
     ///
-    /// A JWT or a key goes before an app token, and one that is invalid is not made good by a token.
+    /// A JWT or a key takes precedence over an app token; a valid token does not rescue an invalid JWT.
     /// Refusals: 401 for a missing, repeated or invalid credential, 403 for one whose scope does not
-    /// reach, 400 if the path names another app, whether that exists or not.
+    /// reach, 400 if the path names another app, existing or not.
     pub(super) fn authorise(
         &self,
         headers: &HeaderMap,
         path: Option<&str>,
         now: i64,
     ) -> Result<Caller, ApiError> {
-        let Proven { app, authority, credential, key, scope } = self.prove(headers, now)?;
+        let VerifiedCredential { app, authority, credential, key, scope } = self.prove(headers, now)?;
         let other =
-            || ApiError::bad_request("AppId in path does not match supplied credentials").about_the_app();
+            || ApiError::bad_request("AppId in path does not match supplied credentials").with_missing_app();
         let app = match (app, path) {
             (Some(app), Some(path)) if path != app.as_str() => return Err(other()),
             (Some(app), _) => app,
@@ -106,7 +106,7 @@ impl Apps {
         Ok(Caller { app, authority, credential, key, scope })
     }
 
-    fn prove(&self, headers: &HeaderMap, now: i64) -> Result<Proven, ApiError> {
+    fn prove(&self, headers: &HeaderMap, now: i64) -> Result<VerifiedCredential, ApiError> {
         let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
         let credential = match (credentials.next(), credentials.next()) {
             (Some(credential), None) => {
@@ -123,8 +123,8 @@ impl Apps {
         }
     }
 
-    /// An app token. It is found by its hash, which tells nothing about how near a guess was.
-    fn token(&self, headers: &HeaderMap) -> Result<Proven, ApiError> {
+    /// Looks up an app token by its hash, so that timing reveals nothing about a guess.
+    fn token(&self, headers: &HeaderMap) -> Result<VerifiedCredential, ApiError> {
         let mut tokens = headers.get_all("app-token").iter();
         let token = match (tokens.next(), tokens.next()) {
             (Some(token), None) => token,
@@ -133,7 +133,7 @@ impl Apps {
         };
         let app = self.tokens.get(&hash(token)).ok_or_else(|| ApiError::unauthorized("Unknown app token"))?;
         let credential = format!("token of {app}");
-        Ok(Proven {
+        Ok(VerifiedCredential {
             app: Some(app.clone()),
             authority: Authority::Token,
             credential,
@@ -142,7 +142,7 @@ impl Apps {
         })
     }
 
-    fn bearer(&self, token: &str, now: i64) -> Result<Proven, ApiError> {
+    fn bearer(&self, token: &str, now: i64) -> Result<VerifiedCredential, ApiError> {
         let refused = |refusal: jwt::TokenError| invalid(refusal.to_string());
         let key_id = jwt::key_id(token).map_err(refused)?;
         let key = self
@@ -151,7 +151,7 @@ impl Apps {
             .ok_or_else(|| invalid("Invalid JWT. Unknown key id (kid) or wrong signature"))?;
         let claims =
             jwt::verify(token, key.secret.expose().as_bytes(), now).map_err(|refusal| match refusal {
-                // Told apart, these two would tell which key ids exist.
+                // Different texts for these two would reveal which key ids exist.
                 jwt::TokenError::Signature => invalid("Invalid JWT. Unknown key id (kid) or wrong signature"),
                 other => refused(other),
             })?;
@@ -169,10 +169,10 @@ impl Apps {
             }
             (_, _, _) => return Err(forbidden("Invalid scope: an account's key claims scope account")),
         };
-        Ok(Proven { app: key.app.clone(), authority, credential, key: shown, scope })
+        Ok(VerifiedCredential { app: key.app.clone(), authority, credential, key: shown, scope })
     }
 
-    fn basic(&self, credential: &str) -> Result<Proven, ApiError> {
+    fn basic(&self, credential: &str) -> Result<VerifiedCredential, ApiError> {
         let decoded = STANDARD.decode(credential).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let decoded = decoded.ok_or_else(|| invalid("The Basic credential is not base64 of keyId:secret"))?;
         let (key_id, secret) =
@@ -182,7 +182,7 @@ impl Apps {
         let fits = bool::from(expected.ct_eq(&hash(secret)));
         let key = key.filter(|_| fits).ok_or_else(|| invalid("Unknown key id or wrong secret"))?;
         let scope = if key.app.is_some() { Scope::App } else { Scope::Account };
-        Ok(Proven {
+        Ok(VerifiedCredential {
             app: key.app.clone(),
             authority: Authority::App,
             credential: key_id.to_owned(),
@@ -197,7 +197,7 @@ fn hash(text: impl AsRef<[u8]>) -> [u8; 32] {
 }
 
 fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description).about_the_credential()
+    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description).with_wrong_credential()
 }
 
 fn forbidden(description: &'static str) -> ApiError {

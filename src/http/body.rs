@@ -13,13 +13,13 @@ use tokio::time::timeout;
 
 use super::error::ApiError;
 
-/// What the bodies that are being received may take together.
+/// The memory budget of all bodies being received.
 pub(super) struct Budget {
     taken: Arc<AtomicUsize>,
     most: usize,
 }
 
-/// What one body takes of it; given back when dropped.
+/// The part of the budget that one body uses; returned on drop.
 pub(super) struct Share<'b> {
     taken: &'b AtomicUsize,
     most: usize,
@@ -31,13 +31,13 @@ impl Budget {
         Self { taken: Arc::default(), most }
     }
 
-    /// The same, of another size: what is taken of one is taken of both.
+    /// The same budget with another size: each share counts against both.
     pub(super) fn resized(&self, most: usize) -> Self {
         Self { taken: self.taken.clone(), most }
     }
 
-    /// For one body. While its sender is not known it may only take what leaves the other half to
-    /// those who are: strangers must not be able to keep Smooch out.
+    /// A share for one body. An unauthenticated sender may use only the first half of the budget:
+    /// strangers must not be able to lock Smooch out.
     pub(super) fn share(&self, known: bool) -> Share<'_> {
         Share { taken: &self.taken, most: if known { self.most } else { self.most / 2 }, bytes: 0 }
     }
@@ -63,22 +63,23 @@ impl Drop for Share<'_> {
     }
 }
 
-/// What a body may cost.
+/// The limits of one body.
 #[derive(Clone, Copy)]
 pub(super) struct BodyLimits {
     pub(super) bytes: usize,
     pub(super) time: Duration,
 }
 
-/// Reads a body and keeps it, in `share`. Refuses as [`pass`] does, and with 503 where there is no room.
+/// Reads a body into memory, accounted in `share`. Refuses as [`pass`] does, and with 503 if the budget
+/// is exhausted.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     bounds: BodyLimits,
     share: &mut Share<'_>,
 ) -> Result<Bytes, ApiError> {
-    // Nearly every body is one part, which is kept as it is. Others are put together as they come: many
-    // small parts would take many times their bytes.
+    // Nearly every body is one part, which is used without a copy. Others are concatenated as they
+    // arrive: many small parts would need many times their bytes.
     let (mut first, mut whole) = (Bytes::new(), Vec::new());
     let read = pass(headers, body, bounds, |part| {
         share.take(part.len())?;
@@ -96,8 +97,8 @@ pub(super) async fn read(
     Ok(if whole.is_empty() { first } else { whole.into() })
 }
 
-/// Shows each part of a body to `look` and keeps none. Refusals: 413 for one that is too large, at once
-/// where it says so itself; 408 for one that is too slow or breaks off; 400 for one that is framed wrongly.
+/// Passes each part of a body to `look` and stores none. Refusals: 413 for a body that is too large, at
+/// once if its header declares it; 408 for one that is too slow or breaks off; 400 for wrong framing.
 pub(super) async fn pass(
     headers: &HeaderMap,
     mut body: Body,
@@ -116,7 +117,7 @@ pub(super) async fn pass(
     let mut left = bounds.bytes;
     let parts = async {
         while let Some(frame) = body.frame().await {
-            let Ok(part) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let Ok(part) = frame.map_err(|error| read_error(&error))?.into_data() else { continue };
             left = left.checked_sub(part.len()).ok_or_else(too_large)?;
             look(part)?;
         }
@@ -127,9 +128,8 @@ pub(super) async fn pass(
     })
 }
 
-/// A body that breaks off says nothing about what its sender wanted to send: Smooch tries again after a
-/// 408, and never after a 400.
-fn broken(error: &(dyn Error + 'static)) -> ApiError {
+/// A broken body is answered 408 and not 400: Smooch retries after a 408, and never after a 400.
+fn read_error(error: &(dyn Error + 'static)) -> ApiError {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
@@ -141,7 +141,7 @@ fn broken(error: &(dyn Error + 'static)) -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "incomplete_body", "The body breaks off")
 }
 
-/// The refusal of a compressed body: inflating is how a small body becomes a large one.
+/// The refusal of a compressed body: inflation is how a small body becomes a large one.
 pub(super) fn refuse_compressed(headers: &HeaderMap) -> Option<ApiError> {
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))?;

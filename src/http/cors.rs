@@ -10,22 +10,22 @@ use axum::response::Response;
 use super::error::json;
 use crate::domain::command::Authority;
 
-/// What a page may send, as Smooch's own SDK needs it.
+/// The methods and headers that Smooch's own SDK sends.
 const CORS_METHODS: &str = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
 const CORS_HEADERS: &str =
     "app-token, authorization, content-type, x-smooch-sdk, idempotency-key, if-match, if-none-match";
 
-/// Whether a page of another origin may read the answer: one with the app's own authority never may.
+/// Read access for pages of other origins; never granted with the app's own authority.
 #[derive(Clone, Default)]
 pub(super) struct BrowserAccess(Arc<AtomicBool>);
 
 impl BrowserAccess {
-    /// Called with whoever asks, once that is known.
+    /// Called once the caller is known.
     pub(super) fn may_read(&self, authority: &Authority) {
         self.0.store(*authority != Authority::App, Ordering::Relaxed);
     }
 
-    /// Marks the answer as readable by `origin`, if the credential allows it.
+    /// Adds the CORS headers for `origin`, if the credential allows it.
     pub(super) fn expose(&self, origin: HeaderValue, response: &mut Response) {
         if !self.0.load(Ordering::Relaxed) {
             return;
@@ -54,7 +54,7 @@ pub(super) fn preflight(browser: &BrowserAccess) -> Response {
     response
 }
 
-/// The origins of the settings whose pages may ask.
+/// The configured origins whose pages may call.
 pub(super) struct AllowedOrigins(Vec<String>);
 
 impl AllowedOrigins {

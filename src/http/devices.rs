@@ -1,4 +1,4 @@
-//! Devices: one starts, or is changed.
+//! The device calls: init and update.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -20,8 +20,8 @@ struct InitAnswer<'a> {
     app_user: Box<RawValue>,
 }
 
-/// POST `…/init`: a device starts. 200 with the app and the app user, made or known; its `_id` may be
-/// another than before.
+/// POST `…/init`: a device starts. 200 with the app and the app user, created or known; its `_id` may
+/// differ from the one before.
 pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
     let rest::v1::InitRequest { device, user_id, brand } =
         request.read(|json| rest::v1::init(json, &timestamp::json_from_ms(request.received)))?;
@@ -42,7 +42,7 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, answers::text(&answer))))
 }
 
-/// PUT `…/devices/{id}`: what is given is changed, also within `info`; the rest stays.
+/// PUT `…/devices/{id}`: changes the given members, also within `info`; the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
     let (user, id) = (request.user()?, request.part()?);
     let device = request.read(|json| rest::v1::device(json, id))?;

@@ -1,4 +1,4 @@
-//! Somebody is erased, and told what was erased where.
+//! Erasure of an app user, answered with its receipt.
 
 use std::time::Duration;
 
@@ -19,39 +19,39 @@ use crate::domain::{SmoochId, timestamp};
 use crate::store::sqlite::{self, SqliteReader};
 use crate::store::{Reader, Receipt};
 
-/// How long a call waits for the end; whoever asks again goes on waiting.
+/// The time that a call waits for completion; a repeated call waits again.
 const WAIT: Duration = Duration::from_secs(4);
-/// How often it looks.
-const LOOK: Duration = Duration::from_millis(20);
+/// The interval between two looks at the receipt.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// What a DELETE asks for.
+/// The mode of a DELETE.
 pub(super) enum DeleteMode {
-    /// That the app user is gone, as at Smooch.
+    /// Removes the app user, as at Smooch.
     Removal,
-    /// That it is erased; `only` the `_id` that is named.
+    /// Erases it; with `only`, just the named `_id`.
     Erasure { only: bool },
 }
 
 impl DeleteMode {
-    /// `erase=true`, and with it `only=true`. What the call does not know was refused before.
+    /// `erase=true`, and with it `only=true`. Unknown parameters were refused before.
     pub(super) fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
         let flag = |name| value(query, name).map(|value| boolean(name, value)).transpose();
         match (flag("erase")?.unwrap_or(false), flag("only")?) {
             (true, only) => Ok(Self::Erasure { only: only.unwrap_or(false) }),
-            // Also `only=false`: the caller means to erase.
+            // Also `only=false`: the caller intends to erase.
             (false, Some(_)) => Err(ApiError::bad_request("only goes with erase=true")),
             (false, None) => Ok(Self::Removal),
         }
     }
 }
 
-/// DELETE `…/appusers/{id}?erase=true`: whoever is one person with `{id}` is forgotten, here and in the journal;
-/// with `only=true` just that `_id` and who is merged into it. 200 with the receipt once nothing is left; 202
-/// with what was erased so far if that takes longer: the same call again tells more.
+/// DELETE `…/appusers/{id}?erase=true`: erases the merge group of `{id}` from the directory and the
+/// journal; with `only=true` just that `_id` and the users merged into it. 200 with the receipt once the
+/// erasure is complete; 202 with the counts so far if it takes longer: repeat the call for the rest.
 pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let user = request.user()?;
-    let id = whom(request, &user, only).await?;
+    let id = resolve_receipt_id(request, &user, only).await?;
     request.ask(Action::Erase { user, only }).await?;
     let until = Instant::now() + WAIT;
     loop {
@@ -72,12 +72,12 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
             let status = if is_complete { StatusCode::OK } else { StatusCode::ACCEPTED };
             return Ok(json(status, report(&receipt, is_complete, &files)));
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// The `_id` by which the receipt is found.
-async fn whom(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
+/// The `_id` that the receipt is stored under.
+async fn resolve_receipt_id(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
     let (app, name) = (request.caller.app.clone(), user.clone());
     let find = move |reader: &mut SqliteReader| {
         let named = SmoochId::from(&*name.text);
@@ -88,17 +88,17 @@ async fn whom(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId,
     reads::APP_USER.run(&request.shared.readers, find).await
 }
 
-/// What lies beside the database, each file by its name.
+/// Files beside the database that may hold erased data, by name.
 #[derive(Default)]
 struct RemainingFiles {
-    /// What unfinished work has left, and why it is still there.
+    /// Files of unfinished work, and why they are still there.
     leftovers: Vec<String>,
-    /// Whole databases that were kept on purpose.
+    /// Complete databases stored on purpose, such as backups.
     copies: Vec<String>,
 }
 
 impl RemainingFiles {
-    /// Removes what unfinished work has left, and looks what is there then.
+    /// Deletes the files of unfinished work; lists those that remain.
     async fn cleared(shared: &HttpState) -> Self {
         let (database, backups) = (shared.files.database.clone(), shared.files.backups.clone());
         let look = move || {

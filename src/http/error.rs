@@ -9,25 +9,25 @@ use crate::clock::now_micros;
 use crate::ingest::queue::SubmitError;
 use crate::store::{self, Epoch};
 
-/// A refusal. Its text is shown to whoever asked, so it never says anything about the inside.
+/// A refusal. Its text is shown to the caller, so it never exposes internals.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     description: Cow<'static, str>,
     beside: Option<ErrorMember>,
-    /// When to come again, in s.
+    /// `Retry-After`, in s.
     after: Option<u64>,
-    /// v2 has a word of its own for it.
+    /// The status and code in v2, where they differ.
     v2: Option<(StatusCode, &'static str)>,
 }
 
 /// A member beside the error.
 #[derive(Clone, Debug)]
 enum ErrorMember {
-    /// Who is meant.
+    /// The `_id` of the app user concerned.
     User(String),
-    /// The oldest change that is kept, and the epoch of the feed.
+    /// The oldest retained change, and the epoch of the feed.
     Oldest(u64, Option<Epoch>),
 }
 
@@ -40,17 +40,17 @@ impl ApiError {
         Self { status, code, description: description.into(), beside: None, after: None, v2: None }
     }
 
-    /// The word for it, in the answer and in the metrics.
+    /// The code, in the answer and in the metrics.
     pub(super) fn code(&self) -> &'static str {
         self.code
     }
 
-    /// The oldest change that is kept, where one is asked for that is not.
+    /// The oldest retained change, if the requested one was deleted.
     pub(super) fn oldest(&self) -> Option<(u64, Option<Epoch>)> {
         if let Some(ErrorMember::Oldest(oldest, epoch)) = self.beside { Some((oldest, epoch)) } else { None }
     }
 
-    /// Whether the same request may be taken in a moment.
+    /// True if the same request may succeed shortly after.
     pub(super) fn is_temporary(&self) -> bool {
         self.status == StatusCode::SERVICE_UNAVAILABLE
     }
@@ -59,7 +59,6 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", description)
     }
 
-    /// 405.
     pub(super) fn method_not_allowed() -> Self {
         let why = "This address does not take that method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", why)
@@ -69,28 +68,28 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", description)
     }
 
-    /// The same refusal, with the time after which to come again, in s.
-    pub(super) fn after(self, seconds: u64) -> Self {
+    /// The same refusal with `Retry-After`, in s.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
         Self { after: Some(seconds), ..self }
     }
 
     /// In v2, an app in the path that is not the credential's is an app that does not exist.
-    pub(super) fn about_the_app(self) -> Self {
+    pub(super) fn with_missing_app(self) -> Self {
         Self { v2: Some((StatusCode::NOT_FOUND, "app_not_found")), ..self }
     }
 
-    /// v2 has one word for whatever is wrong with a credential.
-    pub(super) fn about_the_credential(self) -> Self {
+    /// v2 has one code for every problem with a credential.
+    pub(super) fn with_wrong_credential(self) -> Self {
         Self { v2: Some((StatusCode::UNAUTHORIZED, "unauthorized")), ..self }
     }
 
-    /// In v2, what is not found has a code by its kind.
+    /// In v2, the code of a 404 depends on the kind of the missing object.
     pub(super) fn missing(code: &'static str, description: &'static str) -> Self {
         Self { v2: Some((StatusCode::NOT_FOUND, code)), ..Self::not_found(description) }
     }
 
-    /// In a look-up of the past, what nobody goes by may be a former `userId`.
-    pub(super) fn by_names_of_now(mut self) -> Self {
+    /// A look-up of the past resolves today's names only: an unknown name may be a former `userId`.
+    pub(super) fn mention_former_user_ids(mut self) -> Self {
         if self.status == StatusCode::NOT_FOUND {
             self.description =
                 "There is no app user with this _id or userId. A userId is looked up as it is now, also \
@@ -100,13 +99,13 @@ impl ApiError {
         self
     }
 
-    /// The `userId` is somebody's already.
-    pub(super) fn taken(user: &str) -> Self {
+    /// The `userId` is taken.
+    pub(super) fn user_id_taken(user: &str) -> Self {
         let beside = Some(ErrorMember::User(user.to_owned()));
         Self { beside, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
     }
 
-    /// What was asked for is no longer kept; `oldest` is.
+    /// The requested entry was deleted by retention; `oldest` is the first that remains.
     pub(super) fn gone(description: &'static str, oldest: u64) -> Self {
         Self {
             beside: Some(ErrorMember::Oldest(oldest, None)),
@@ -114,30 +113,29 @@ impl ApiError {
         }
     }
 
-    /// The same with the epoch that the feed has now.
-    pub(super) fn of_epoch(mut self, now: Epoch) -> Self {
+    /// Adds the current epoch of the feed.
+    pub(super) fn with_epoch(mut self, now: Epoch) -> Self {
         if let Some(ErrorMember::Oldest(_, epoch)) = &mut self.beside {
             *epoch = Some(now);
         }
         self
     }
 
-    /// A cursor was kept for too long.
+    /// An expired cursor.
     pub(super) fn expired(description: &'static str) -> Self {
         Self::new(StatusCode::GONE, "gone", description)
     }
 
-    /// No credential, or one that reaches too little.
+    /// No credential, or one with too little authority.
     pub(super) fn unauthorized(description: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)
     }
 
-    /// What it says.
     pub(super) fn description(&self) -> &str {
         &self.description
     }
 
-    /// A temporary trouble: never one of the codes after which Smooch gives up.
+    /// A temporary failure: never one of the codes after which Smooch gives up.
     pub(super) fn unavailable(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, description)
     }
@@ -202,14 +200,14 @@ impl IntoResponse for ApiError {
             None => {}
         }
         let mut response = self.respond(self.status, &answer);
-        // For whoever knows that another version was asked.
+        // Lets the middleware rewrite the refusal for another version.
         response.extensions_mut().insert(self);
         response
     }
 }
 
 impl ApiError {
-    /// The refusal in the shape of v2: `{"errors":[{"code","title"}]}`.
+    /// The refusal in v2's shape: `{"errors":[{"code","title"}]}`.
     pub(super) fn in_v2(&self) -> Response {
         let (status, code) = self.v2.unwrap_or((self.status, self.code));
         let mut answer = serde_json::json!({ "errors": [{ "code": code, "title": self.description }] });
@@ -221,7 +219,7 @@ impl ApiError {
 
     fn respond(&self, status: StatusCode, answer: &serde_json::Value) -> Response {
         let mut response = json(status, answer.to_string());
-        // 1 to 3 s, so that senders who were refused together do not come back together.
+        // 1 to 3 s, so that senders refused together do not return together.
         let soon = || 1 + now_micros().unsigned_abs() % 3;
         if let Some(seconds) = self.after.or_else(|| self.is_temporary().then(soon)) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

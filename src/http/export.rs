@@ -1,7 +1,7 @@
-//! A list as one stream: every app user that fits, a line or a row each.
+//! A list as one stream: every matching app user, one line or row each.
 //!
-//! Whoever reads it pulls: a page is read from the database when the connection has room for it, so a slow
-//! one costs a page of memory, no long look at the database and nobody's time.
+//! The client pulls: a page is read from the database when the connection has room for it. A slow client
+//! costs a page of memory and holds neither a snapshot of the database nor a reader.
 
 use std::io;
 use std::time::Duration;
@@ -24,9 +24,9 @@ use crate::smooch::{csv, v1};
 
 /// App users read at a time.
 const PAGE: usize = 100;
-/// How often a page is asked for again that the database has no time for, and how long after.
-const AGAIN: u32 = 5;
-const PAUSE: Duration = Duration::from_millis(300);
+/// The retries of a page that the database was too busy for, and the pause between them.
+const MOST_RETRIES: u32 = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 impl ExportFormat {
     fn content_type(self) -> &'static str {
@@ -36,9 +36,9 @@ impl ExportFormat {
         }
     }
 
-    /// What a browser saves it as.
+    /// The file name for a browser.
     fn attachment(self, app: &AppId) -> String {
-        // An app's id may be any text, and the name of a file may not.
+        // An app's id may be any text; a file name may not.
         let app: String = app.as_str().chars().filter(char::is_ascii_alphanumeric).collect();
         let ending = if self == Self::Csv { "csv" } else { "ndjson" };
         format!("attachment; filename=\"appusers-{app}.{ending}\"")
@@ -52,12 +52,13 @@ impl ExportFormat {
     }
 }
 
-/// GET `…/appusers` with `Accept: application/x-ndjson` or `text/csv`: everybody who fits. What goes wrong
-/// before the first page has a status; later, the body breaks off, and never ends as if it were complete.
+/// GET `…/appusers` with `Accept: application/x-ndjson` or `text/csv`: all matching app users. An error
+/// before the first page has a status; after it, the body is cut off and never ends as if it were
+/// complete.
 pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Response, ApiError> {
     let attachment = form.attachment(&request.caller.app);
     let mut reading = ExportStream::begin(request, form)?;
-    // Refused while there is still a status to say so with.
+    // A refusal still has a status here.
     let first = reading.page().await?;
     let mut begin = if form == ExportFormat::Csv { csv::header_row() } else { Vec::new() };
     begin.extend(first);
@@ -99,7 +100,7 @@ impl ExportStream {
         Ok(Self { request, form, draining, asked, ended: false })
     }
 
-    /// The next app users as they are sent, perhaps none of a page.
+    /// The next app users as bytes of the stream; empty if no row of the page matched.
     async fn page(&mut self) -> Result<Vec<u8>, ApiError> {
         let form = self.form;
         let page = self.asked.page(&self.request, &reads::EXPORT, move |users| form.text(users)).await?;
@@ -115,15 +116,15 @@ impl ExportStream {
         let mut tries = 0;
         while !self.ended && !*self.draining.borrow() {
             match self.page().await {
-                // Few fit, or nobody was left.
+                // Few rows match, or none is left.
                 Ok(page) if page.is_empty() => tries = 0,
                 Ok(page) => return Some(Ok(page.into())),
-                // As long as it takes: whoever began a stream is not told later that there is no room for it.
-                Err(error) if error.is_temporary() && error.code() == "busy" => sleep(PAUSE).await,
-                Err(_) if tries == AGAIN => break,
+                // Waits without limit: a stream that has begun is not refused for lack of room.
+                Err(error) if error.is_temporary() && error.code() == "busy" => sleep(RETRY_PAUSE).await,
+                Err(_) if tries == MOST_RETRIES => break,
                 Err(_) => {
                     tries += 1;
-                    sleep(PAUSE).await;
+                    sleep(RETRY_PAUSE).await;
                 }
             }
         }
@@ -135,7 +136,7 @@ impl ExportStream {
     }
 }
 
-/// Whom the parameters of a list are for. 400 for those of pages as well.
+/// The query in the parameters of a stream. 400 for the parameters of pages.
 fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
     let of_pages = |(name, _): &&(String, String)| OF_PAGES.contains(&name.as_str());
     if let Some((name, _)) = parameters.iter().find(of_pages) {
@@ -144,12 +145,12 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
     Ok(ListRequest::read(parameters, &V1)?.query)
 }
 
-/// Whom the parameters of a list are for: those of GET `/v1/appusers` but for pages.
+/// The query in the parameters of GET `/v1/appusers`, without those of pages.
 ///
 /// # Errors
 ///
-/// What is wrong with one of them.
-pub fn filtered(given: &[(String, String)]) -> Result<Query, String> {
-    let known = parameters::of_call(&Method::GET, "/appusers").check_but_for(&OF_PAGES, given);
+/// The first wrong parameter.
+pub fn parse_filter(given: &[(String, String)]) -> Result<Query, String> {
+    let known = parameters::of_call(&Method::GET, "/appusers").check_without(&OF_PAGES, given);
     known.and_then(|()| query(given)).map_err(|error| error.description().to_owned())
 }

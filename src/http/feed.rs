@@ -1,15 +1,14 @@
-//! The change feed: everything that happened to the app users of an app, in order, and what a
-//! follower who knows nothing begins with.
+//! The change feed: all changes of an app's users, in order, and a snapshot for new followers.
 //!
-//! The rules of a follower are in `docs/api.md`. An `appUser` is shown as it is when it is read, so it may be
-//! ahead of its change, never behind it: a follower that has applied all changes has the directory.
+//! The protocol of a follower is in `docs/api.md`. An `appUser` is shown in its current state, so it may
+//! be ahead of its change, never behind it: a follower that has applied all changes has the directory.
 //!
-//! The snapshot is read a page at a time while the directory changes. It names the change from which the
-//! follower then goes on, the last one told before its first page: whatever a page shows too late or not at
-//! all is in a later change.
+//! The snapshot is read a page at a time while the directory changes. It names the change that the
+//! follower continues from: the last one before its first page. A change that a page misses or shows
+//! early comes after that.
 //!
-//! Numbers belong to an epoch (`store/epoch.rs`). A follower gets both as one text and gives it back, so a
-//! follower of another epoch is recognised and has to begin again.
+//! Change numbers belong to an epoch (`store/epoch.rs`). A follower receives both as one cursor and sends
+//! it back, so a follower of another epoch is detected and starts again.
 
 mod cursors;
 mod envelope;
@@ -30,14 +29,14 @@ use pages::{SnapshotPage, read_changes};
 use request::{FeedRequest, STREAM};
 use state::FollowerGuard;
 
-/// GET `…/changes`: what changed after the change `since`, by default everything; the next page is that
-/// since `next`. `limit` is 1 to 1000, by default 100, and a page of large app users has fewer. `wait` is
-/// how long to wait for a change if there is none yet: 0 to 60 s. With `snapshot=true` all app users, a
-/// page `after` the other, and in `next` where to go on once they are read. 410 for a `since` that the feed
-/// cannot go on after, with the `oldest` change that is kept and the `epoch`.
+/// GET `…/changes`: the changes after `since`, by default all; the next page is that since `next`.
+/// `limit` is 1 to 1000, by default 100; a page of large app users has fewer. `wait` is the time to wait
+/// for a change if there is none yet: 0 to 60 s. `snapshot=true` gives all app users in pages, each
+/// `after` the one before, and in the last `next` the cursor to continue from. 410 for a `since` that the
+/// feed cannot continue after, with the `oldest` retained change and the `epoch`.
 ///
-/// With `Accept: text/event-stream` the same as a stream; with `Accept: application/cloudevents-batch+json`, or
-/// `envelope=cloudevents`, each change as a CloudEvent.
+/// `Accept: text/event-stream` gives a stream; `Accept: application/cloudevents-batch+json` or
+/// `envelope=cloudevents` gives each change as a CloudEvent.
 pub(super) async fn changes(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let asked = FeedRequest::read(&request)?;

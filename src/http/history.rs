@@ -1,4 +1,4 @@
-//! What happened to an app user, and what was known of it then.
+//! The history of an app user, and its state in the past.
 
 mod as_of;
 mod journal_pages;
@@ -30,14 +30,14 @@ use subject::Subject;
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;
 
-/// Merges of a page of which it is told what un-merging would give: each is a look-up.
-const MOST_APART: usize = 100;
+/// The most merges of a page with a preview of the un-merge: each is a look-up.
+const MOST_PREVIEWS: usize = 100;
 
 /// GET `…/appusers/{id}/history`: every event that touched the app user or a member of its group, the
-/// newest first, each with what it changed, and whom it merged, why, and what un-merging them would give
-/// now. `limit` is 1 to 1000, by default 25; the next page is that `after` what this one says.
-/// Of a call to our own API it is told how it was made. `include=body` adds the bodies as they were received. Where the journal was trimmed, `oldest` is the first
-/// entry that is kept, and `oldestBody` the first whose body is.
+/// newest first, with its changes; for a merge also the other app user, the reason, and a preview of the
+/// un-merge. `limit` is 1 to 1000, by default 25; `after` continues from the previous page. A call to
+/// rollcall's own API is shown with its request. `include=body` adds the bodies as received. If the
+/// journal was trimmed, `oldest` is the first retained entry and `oldestBody` the first one with a body.
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let asked = HistoryRequest::read(&request.query)?;
@@ -50,7 +50,8 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(links.head(answer(StatusCode::OK, &HistoryAnswer { links: Some(&links), ..answered })))
 }
 
-/// The page that is asked for, and where the next one begins. Up to `most` events the journal is read from its beginning.
+/// The requested page, and the start of the next one. A journal of up to `most` events is read from its
+/// beginning.
 fn page(
     reader: &mut SqliteReader,
     app: &AppId,
@@ -85,7 +86,7 @@ fn page(
             fold.apply(event);
         }
     })?;
-    let (mut texts, mut apart) = (Vec::new(), UnmergePreviews { reader, app, left: MOST_APART });
+    let (mut texts, mut apart) = (Vec::new(), UnmergePreviews { reader, app, left: MOST_PREVIEWS });
     for (entry, learned, body) in told.iter().rev() {
         let mut shown = HistoryEntry::of(entry);
         if let Some(learned) = learned {
@@ -109,7 +110,7 @@ fn page(
     Ok((answered, next))
 }
 
-/// What un-merging gives, for as many merges as one answer looks it up.
+/// The previews of un-merges, for as many merges as one answer computes them.
 struct UnmergePreviews<'r> {
     reader: &'r mut SqliteReader,
     app: &'r AppId,

@@ -1,5 +1,6 @@
-//! By which names the admin listener is called. A web page can have a name of its own lead to any address, that of
-//! the admin listener too, and then read it as if it were its own; only the name gives it away.
+//! The host names of the admin listener. A web page can make a name of its own resolve to any address,
+//! the admin listener's too, and then read the answers as its own origin (DNS rebinding); only the `Host`
+//! gives it away.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use crate::config::ServerSettings;
 /// The names of the admin listener.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
-    /// Where it listens, whatever the settings say since.
+    /// The address of the listener; a reload does not change it.
     listen: IpAddr,
-    /// Those of the settings, in lower case.
+    /// The configured names, in lower case.
     names: Arc<[String]>,
 }
 
@@ -29,11 +30,11 @@ impl Hosts {
     }
 
     /// The same with the names of other settings.
-    pub(super) fn again(&self, server: &ServerSettings) -> Self {
+    pub(super) fn with_settings(&self, server: &ServerSettings) -> Self {
         Self { listen: self.listen, names: server.admin_hosts.clone().into() }
     }
 
-    /// Whether a request calls it by one of its names, or, as old clients do, by none.
+    /// True if a request uses one of the names, or none, as old clients do.
     fn admit(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut named = headers.get_all(header::HOST).iter();
         let host = match (named.next(), named.next()) {
@@ -44,14 +45,14 @@ impl Hosts {
             },
             (Some(_), Some(_)) => return false,
         };
-        // A whole address in the request line says it too; then both have to be ours.
+        // An absolute request target repeats the host; then both must match.
         host.iter().chain(uri.authority()).all(|authority: &Authority| self.knows(authority.host()))
     }
 
     fn knows(&self, host: &str) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
         match host.parse::<IpAddr>() {
-            // No page has an address for a name, unless it was served from there.
+            // A page has an address for a host only if it was served from there.
             Ok(ip) => {
                 let ip = ip.to_canonical();
                 ip.is_loopback() || self.listen.is_unspecified() || ip == self.listen.to_canonical()
@@ -64,8 +65,8 @@ impl Hosts {
     }
 }
 
-/// Refuses, with 421, whoever calls the admin listener by a name that is none of its own.
-pub(super) async fn only_own(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+/// Refuses, with 421, requests to the admin listener under a foreign host name.
+pub(super) async fn require_own_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     if hosts.admit(request.uri(), request.headers()) {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let mut response = next.run(request).await;

@@ -1,4 +1,4 @@
-//! What is known elsewhere, told by an operator.
+//! Imports records and app users for an operator.
 
 use std::borrow::Cow;
 
@@ -21,10 +21,10 @@ use crate::ingest::queue::SubmitError;
 use crate::smooch;
 use crate::smooch::json::is_blank;
 
-/// The most bytes of lines that are taken at once, and so of one line.
+/// The most bytes of one piece, and so of one line.
 pub const PIECE: usize = 16 << 20;
 
-/// Lines that wait for the worker at once: enough for a good batch, few beside what the queue holds.
+/// Lines that wait for the worker at once: enough for a full batch, few compared with the queue.
 const WINDOW: usize = 256;
 
 /// The answer of [`receive`].
@@ -35,17 +35,18 @@ struct ImportAnswer {
     wrong: Vec<WrongLine>,
 }
 
-/// A line that cannot be used.
+/// A line that was rejected.
 #[derive(Serialize)]
 struct WrongLine {
     line: u64,
     why: Cow<'static, str>,
 }
 
-/// POST `/import?app=&default=` with lines of JSON, as `rollcall export` writes them or an app user each:
-/// learns them. Lines are of `app`, those that name none of `default` without it. 200 `{"imported","known","wrong":[{"line","why"}]}`, `line`
-/// from 1: how many were new, how many were known, and which say nothing that can be used. 503 if not all is
-/// known to be stored: then the same again, since what is known already is not stored twice.
+/// POST `/import?app=&default=` with JSON lines, as `rollcall export` writes them or one app user each:
+/// imports them. Lines belong to `app`; a line without an app belongs to `default` if `app` is absent.
+/// 200 `{"imported","known","wrong":[{"line","why"}]}`, `line` from 1: the number of new lines, of known
+/// lines, and the rejected ones. 503 if not all lines are known to be stored: send the same again, known
+/// lines are not stored twice.
 pub(super) async fn receive(
     shared: State,
     OriginalUri(uri): OriginalUri,
@@ -71,7 +72,7 @@ pub(super) async fn receive(
     let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
     let (shared, path) = (&shared, &uri.to_string());
     let learn = |(line, number): (Bytes, u64)| async move {
-        let learned = learn(shared, path, (app, default), &line).await;
+        let learned = import_line(shared, path, (app, default), &line).await;
         (number, learned)
     };
     let mut learned = iter(lines).map(learn).buffered(WINDOW);
@@ -95,8 +96,8 @@ pub(super) async fn receive(
     Ok(answer(StatusCode::OK, &ImportAnswer { imported, known, wrong }))
 }
 
-/// Learns a line; what is wrong with it, if it can never be used.
-async fn learn(
+/// Imports one line; returns the reason if it is rejected for good.
+async fn import_line(
     shared: &HttpState,
     path: &str,
     (asked, default): (Option<&str>, Option<&str>),

@@ -1,4 +1,4 @@
-//! The app as init shows it.
+//! The app in the answer to init.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -36,7 +36,7 @@ struct InitWebSettings {
 #[derive(Default, Serialize)]
 struct NoChannels {}
 
-/// An app in the answer to init.
+/// The app as raw JSON.
 pub(super) fn init_app(app: &AppSettings) -> Box<RawValue> {
     let app = InitApp {
         id: &app.id,

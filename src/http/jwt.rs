@@ -1,5 +1,5 @@
-//! The JSON Web Tokens that Smooch's clients sign: HMAC only, and read strictly, because whatever two
-//! readers could understand differently is a way around one of them.
+//! The JSON Web Tokens that Smooch's clients sign: HMAC only, parsed strictly, because any text that two
+//! parsers read differently is a way around one of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,16 +15,16 @@ use sha2::{Sha256, Sha384, Sha512};
 #[cfg(test)]
 mod tests;
 
-/// Bytes of a token; real ones have 150 to 300.
+/// The most bytes of a token; real ones have 150 to 300.
 const LONGEST_TOKEN: usize = 8 << 10;
-/// Characters of a key id.
+/// The most characters of a key id.
 const LONGEST_KEY_ID: usize = 128;
 /// Seconds by which the clocks of signer and server may differ where `exp` or `nbf` limits a token.
 const LEEWAY: f64 = 60.0;
-/// The same for `iat`, which limits nothing and only says what the signer's clock showed.
+/// The same for `iat`, which limits nothing and only records the signer's clock.
 const IAT_LEEWAY: f64 = 300.0;
 
-/// Whom a token speaks for, and so what it reaches.
+/// The scope of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// `app`: the business, for every user of one app.
@@ -36,7 +36,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// As a token claims it.
+    /// The name in a token's claims.
     pub fn name(self) -> &'static str {
         match self {
             Self::App => "app",
@@ -46,25 +46,26 @@ impl Scope {
     }
 }
 
-/// What a token claims. `user_id` is there, and not empty, exactly when the scope is [`Scope::AppUser`].
+/// The claims of a token. `user_id` is present, and not empty, exactly when the scope is
+/// [`Scope::AppUser`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Whom the token speaks for.
+    /// The users that the token speaks for.
     pub scope: Scope,
     /// The userId of the one user.
     pub user_id: Option<String>,
 }
 
-/// Why a token is refused. Its text is meant for the caller: it quotes nothing of the token.
+/// The reason for refusing a token. Its text is shown to the caller: it quotes nothing of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Longer than any honest token.
     #[error("Invalid JWT. It is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
-    /// Not the compact form, or base64url that could be written in another way.
+    /// Not the compact form, or base64url with more than one spelling.
     #[error("Invalid JWT. It must be three parts in unpadded base64url, separated by dots")]
     Shape,
-    /// A header that is no object, or has a member twice.
+    /// The header is not an object, or repeats a member.
     #[error("Invalid JWT header. It must be a JSON object, with each member once")]
     Header,
     /// No `kid`.
@@ -78,16 +79,16 @@ pub enum TokenError {
     /// Another algorithm, or none.
     #[error("Invalid JWT header. The algorithm (alg) must be HS256, HS384 or HS512")]
     Algorithm,
-    /// A header that changes how the token is to be read.
+    /// A header extension that changes the meaning of the token.
     #[error("Invalid JWT header. Extensions (crit, b64) are not supported")]
     Extension,
     /// Signed with another secret, or changed since.
     #[error("Invalid JWT signature")]
     Signature,
-    /// Claims that are no object, or have a member twice.
+    /// The claims are not an object, or repeat a member.
     #[error("Invalid JWT payload. It must be a JSON object, with each member once")]
     Payload,
-    /// A time that is none.
+    /// A time claim that is not a number.
     #[error("Invalid JWT payload. {0} must be a number of seconds, not below zero")]
     Time(&'static str),
     /// `exp` is past.
@@ -99,32 +100,33 @@ pub enum TokenError {
     /// Another scope, or none.
     #[error("Invalid JWT payload. The scope must be app, appUser or account")]
     Scope,
-    /// Whose token it is cannot be told.
+    /// The `userId` is missing or invalid.
     #[error(
         "Invalid JWT payload. With the scope appUser, userId must be a string that is not empty and without NUL"
     )]
     UserId,
 }
 
-/// The key id (`kid`) that the header names, once the header is known to be one we take. Nothing is
-/// verified yet: look the key up, then call [`verify`].
+/// The key id (`kid`) in the header of a token, once that header is acceptable. The token is not verified
+/// yet: look the key up, then call [`verify`].
 ///
 /// # Errors
-/// What is wrong with the token's shape or its header.
+///
+/// The problem with the token's shape or header.
 pub fn key_id(token: &str) -> Result<String, TokenError> {
     Token::read(token).map(|token| token.key_id)
 }
 
-/// What `token` claims at the time `now`, in Unix seconds, if it was signed with `secret`. Keys that a
-/// header carries or points to are never looked at. `exp`, `nbf` and `iat` may be absent, and hold
-/// where they are present.
+/// Verifies `token` with `secret` and returns its claims, at the time `now` in Unix seconds. Keys in the
+/// header, or referenced by it, are ignored. `exp`, `nbf` and `iat` are optional, and checked if present.
 ///
 /// # Errors
-/// The first thing that is wrong; nothing about the claims before the signature was found right.
+///
+/// The first problem; nothing about the claims before the signature is right.
 pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError> {
     let token = Token::read(token)?;
     let signed = token.algorithm.verify(secret, token.message.as_bytes(), &token.signature);
-    // With an empty secret anybody could have signed.
+    // With an empty secret, anyone could have signed.
     if secret.is_empty() || !signed {
         return Err(TokenError::Signature);
     }
@@ -138,7 +140,7 @@ pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError
     };
     let user_id = match (scope, claims.get("userId").and_then(Value::as_str)) {
         (Scope::AppUser, None | Some("")) => return Err(TokenError::UserId),
-        // No app user has NUL in their name.
+        // No `userId` contains NUL.
         (Scope::AppUser, Some(id)) if id.contains('\0') => return Err(TokenError::UserId),
         (Scope::AppUser, Some(id)) => Some(id.to_owned()),
         _ => None,
@@ -162,7 +164,7 @@ pub fn sign(claims: &Claims, key_id: &str, secret: &[u8], iat: Option<i64>, exp:
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
-/// The header of a token that is signed here; its members are written in this order.
+/// The header of a token signed here; its members are written in this order.
 #[derive(Serialize)]
 struct Header<'a> {
     typ: &'static str,
@@ -170,7 +172,7 @@ struct Header<'a> {
     kid: &'a str,
 }
 
-/// A token that has been taken apart, and whose header we take.
+/// A token split into its parts, with an accepted header.
 struct Token<'a> {
     key_id: String,
     algorithm: Algorithm,
@@ -186,7 +188,7 @@ impl<'a> Token<'a> {
         }
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Shape)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::Shape)?;
-        // The engine takes one spelling of each value only, and a dot is none of its letters.
+        // The decoder accepts one spelling of each value only, and a dot is not in its alphabet.
         let bytes = |part| URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Shape);
         let (header, payload, signature) = (bytes(header)?, bytes(payload)?, bytes(signature)?);
 

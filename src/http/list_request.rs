@@ -1,5 +1,4 @@
-//! What a list can be asked for, whichever version asks: read in one place, for pages and for whatever
-//! else goes through a list.
+//! The parameters of a list, in v1 and in v2, for pages and for streams.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,22 +15,23 @@ use crate::domain::{AppVersion, View, timestamp};
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Bounds, Listed, Place, Reader};
 
-/// The most rows that one look-up goes through; a page on which fewer fit than it may have goes on from there.
-const LOOKS: usize = 20_000;
+/// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
+/// there.
+const MOST_ROWS_SCANNED: usize = 20_000;
 
-/// How many such look-ups a count that has a bound may take.
+/// The most such look-ups of a bounded count.
 const COUNT_PIECES: usize = 10;
 
-/// How far is counted with `count=true`, and the highest number that may be asked for instead.
+/// The bound of `count=true`, and the highest bound that a caller may set.
 const DEFAULT_COUNT: u64 = 10_000;
 const MOST_COUNTED: u64 = 1_000_000;
 
-/// How a version writes the parameters that are its own.
+/// The names of a version's own parameters.
 pub(super) struct ParameterNames {
     limit: &'static str,
     after: &'static str,
     before: Option<&'static str>,
-    /// Another word for `userId`.
+    /// An alias of `userId`.
     user_id: Option<&'static str>,
     identity: Option<&'static str>,
     most: usize,
@@ -57,36 +57,35 @@ pub(super) const V2: ParameterNames = ParameterNames {
     most: 100,
 };
 
-/// How many a page has without being told.
+/// The default size of a page.
 const DEFAULT_LIMIT: usize = 25;
 
-/// A list that is asked for.
+/// A requested list.
 #[derive(Debug)]
 pub(super) struct ListRequest {
     pub(super) query: Query,
     pub(super) limit: usize,
     pub(super) from: PageStart,
-    /// How far those who fit are counted beside the page.
+    /// The bound of the count.
     pub(super) count: CountMode,
 }
 
-/// How far those who fit are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CountMode {
-    /// Not at all.
+    /// No count.
     Off,
     /// Up to this many.
     UpTo(u64),
-    /// All of them.
+    /// All matches.
     Exact,
 }
 
-/// How many fit.
+/// The number of matches.
 #[derive(Serialize)]
 pub(super) struct FitCount {
     #[serde(rename = "count")]
     fit: u64,
-    /// It is all of them; else there may be more.
+    /// All matches were counted; else there may be more.
     #[serde(rename = "countExact")]
     exact: bool,
 }
@@ -94,13 +93,13 @@ pub(super) struct FitCount {
 /// A page as it is shown.
 pub(super) struct ShownPage<T> {
     pub(super) users: T,
-    /// The places of the first and of the last of them.
+    /// The places of its first and last row.
     pub(super) ends: Option<[Place; 2]>,
-    /// Where the next page begins; nothing if there is none.
+    /// The start of the next page; none at the end of the list.
     pub(super) next: Option<Place>,
 }
 
-/// Where a page begins.
+/// The start of a page.
 #[derive(Debug, PartialEq)]
 pub(super) enum PageStart {
     Start,
@@ -110,7 +109,7 @@ pub(super) enum PageStart {
 }
 
 impl ListRequest {
-    /// Reads the parameters of a request. 400 names the one that has a value it cannot have.
+    /// Parses the parameters of a request. 400 names the one with an invalid value.
     pub(super) fn read(parameters: &[(String, String)], words: &ParameterNames) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
         let mut asked = Self {
@@ -148,7 +147,7 @@ impl ListRequest {
                 "signedUpBefore" => filter.signed_up.before = Some(time(name, value)?),
                 "sort" => (asked.query.sort, asked.query.descending) = sort(value)?,
                 "count" => asked.count = count(value)?,
-                // What the call does not know was refused before.
+                // Unknown parameters were refused before.
                 name => {
                     let property = name.strip_prefix("property.");
                     filter.properties.extend(property.map(|key| (key.to_owned(), value.clone())));
@@ -159,7 +158,7 @@ impl ListRequest {
             (Some((after, _)), Some((before, _))) => {
                 return Err(ApiError::bad_request(format!("{after} and {before} exclude each other")));
             }
-            // All parameters are known now, and with them the list.
+            // All parameters are parsed now, and with them the query of the list.
             (Some((name, cursor)), _) => PageStart::After(place(&asked.query, name, cursor)?),
             (_, Some((name, cursor))) => PageStart::Before(place(&asked.query, name, cursor)?),
             (None, None) => PageStart::Start,
@@ -167,8 +166,8 @@ impl ListRequest {
         Ok(asked)
     }
 
-    /// The page, as `show` makes it of those who are on it. 410 for a cursor so old that the list cannot be gone
-    /// on with.
+    /// A page, with each app user as `show` makes it. 410 for a cursor so old that the list cannot
+    /// continue from it.
     pub(super) async fn page<T: Send + 'static>(
         &self,
         request: &ApiRequest,
@@ -176,7 +175,7 @@ impl ListRequest {
         show: impl FnOnce(&[View]) -> T + Send + 'static,
     ) -> Result<ShownPage<T>, ApiError> {
         let (mut query, app) = (self.query.clone(), request.caller.app.clone());
-        let bounds = Bounds { limit: self.limit, looks: LOOKS };
+        let bounds = Bounds { limit: self.limit, looks: MOST_ROWS_SCANNED };
         let backwards = matches!(self.from, PageStart::Before(_));
         let from = match &self.from {
             PageStart::Start => None,
@@ -203,7 +202,7 @@ impl ListRequest {
         })
     }
 
-    /// How many fit, if that is asked: a piece at a time, so that other reads get their turn.
+    /// The number of matches, if requested: counted in pieces, so that other reads get their turn.
     pub(super) async fn count(&self, request: &ApiRequest) -> Result<Option<FitCount>, ApiError> {
         let (most, pieces) = match self.count {
             CountMode::Off => return Ok(None),
@@ -214,7 +213,9 @@ impl ListRequest {
         let (mut fit, mut after) = (0, None);
         for _ in 0..pieces {
             let (filter, app): (Filter, _) = (self.query.filter.clone(), request.caller.app.clone());
-            let count = move |reader: &mut SqliteReader| reader.count(&app, &filter, after.as_ref(), LOOKS);
+            let count = move |reader: &mut SqliteReader| {
+                reader.count(&app, &filter, after.as_ref(), MOST_ROWS_SCANNED)
+            };
             let counted = read.run(count).await?;
             fit += counted.fit;
             after = counted.next;
@@ -249,7 +250,7 @@ fn version(name: &str, value: &str) -> Result<AppVersion, ApiError> {
         .ok_or_else(|| ApiError::bad_request(format!("{name} must be a version such as 1.10 or 2.0-beta")))
 }
 
-/// A moment, in µs since 1970.
+/// A time, in µs since 1970.
 fn time(name: &str, value: &str) -> Result<i64, ApiError> {
     timestamp::parse_parameter(value)
         .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
@@ -269,14 +270,14 @@ fn sort(value: &str) -> Result<(Sort, bool), ApiError> {
     Ok((by, descending))
 }
 
-/// What tells the list of a cursor from others.
+/// The hash of a query: it ties a cursor to its list.
 fn fingerprint(query: &Query) -> [u8; 8] {
-    // Options, texts and numbers: they can always be written.
+    // Options, texts and numbers always serialize.
     let digest = Sha256::digest(postcard::to_stdvec(query).unwrap_or_default());
     std::array::from_fn(|n| digest[n])
 }
 
-/// A place as whoever reads a list page by page is told it.
+/// A place as the cursor of the API.
 pub(super) fn cursor(query: &Query, place: &Place) -> String {
     URL_SAFE_NO_PAD.encode(postcard::to_extend(place, fingerprint(query).to_vec()).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
-//! Accepting connections: as many as allowed, none of them for ever.
+//! Accepts connections, limited in number and in time.
 //!
-//! hyper's own header timeout also ends a connection that merely waits for its next request, so
-//! the time is kept here: a short one while a head is coming in, a long one between requests.
+//! hyper's own header timeout also ends a connection that merely waits for its next request, so the
+//! timeouts are here: a short one while a head arrives, a long one between requests.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -35,13 +35,13 @@ use super::request_id::{RequestId, Route};
 use crate::config::ServerSettings;
 use crate::metrics::Metrics;
 
-/// hyper's own bound, and Smooch sends a dozen.
+/// hyper's own bound; Smooch sends a dozen.
 const MOST_HEADERS: usize = 100;
 
-/// For the metrics: a head that is answered 431.
+/// The metric label of a head that is answered 431.
 const HEAD_TOO_LARGE: &str = "head_too_large";
 
-/// What a connection may cost.
+/// The limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     header_timeout: Duration,
@@ -63,7 +63,7 @@ impl From<&ServerSettings> for ConnectionLimits {
     }
 }
 
-/// What a listener serves: what it was given last.
+/// The router of a listener, replaceable while it serves.
 #[derive(Clone)]
 pub struct Routes(Arc<ArcSwap<Router>>);
 
@@ -74,7 +74,7 @@ impl From<Router> for Routes {
 }
 
 impl Routes {
-    /// Serves these from the next request on.
+    /// Serves this router from the next request on.
     pub fn set(&self, router: Router) {
         self.0.store(Arc::new(router));
     }
@@ -84,9 +84,9 @@ impl Routes {
     }
 }
 
-/// Serves until `stop` turns true, then lets the requests under way finish: returns when the last
-/// connection is closed. Drop it to end them all. A connection keeps the limits that it began with, and the
-/// number of connections is that of the start.
+/// Serves until `stop` turns true, then lets active requests finish: returns when the last connection is
+/// closed. Dropping it ends them all. A connection retains the limits it began with; the number of
+/// connections is fixed at the start.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
@@ -104,13 +104,13 @@ pub async fn serve(
         };
         let (accepted, permit) = tokio::select! {
             accepted = accepted => accepted,
-            () = told(&mut stop) => break,
+            () = wait_for_stop(&mut stop) => break,
         };
         while connections.try_join_next().is_some() {}
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // No file handles left, most likely: wait until some are given back.
+                // Most likely no file handles: wait until some are free.
                 tracing::warn!(%error, "cannot accept a connection: {error}");
                 sleep(Duration::from_millis(100)).await;
                 continue;
@@ -133,9 +133,9 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// Resolves once the service is told to stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody is left who could tell, which comes to the same.
+/// Resolves once the service stops.
+async fn wait_for_stop(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is dropped, which is a stop too.
     _ = stop.wait_for(|stop| *stop).await.is_ok();
 }
 
@@ -147,7 +147,7 @@ async fn connection(
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
-    // Answers are one small write each; holding them back for more would only delay them.
+    // An answer is one small write; a delay to collect more would only add latency.
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
     let stream = TokioIo::new(TimedStream::new(stream, limits, requests.clone()));
@@ -178,7 +178,7 @@ async fn connection(
     let mut connection = std::pin::pin!(http.serve_connection(stream, service));
     let served = tokio::select! {
         served = &mut connection => served,
-        () = told(&mut stop) => {
+        () = wait_for_stop(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -192,8 +192,8 @@ async fn connection(
     }
 }
 
-/// The size of a head as it was written, white space at will aside. hyper's own bound is one of its
-/// buffer, which a head that comes in one piece may pass.
+/// The size of a head as written, without optional white space. hyper's own bound applies to its buffer,
+/// which a head that arrives in one piece may exceed.
 fn head_bytes(request: &Request<Incoming>) -> usize {
     let lines = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
@@ -206,8 +206,8 @@ fn head_bytes(request: &Request<Incoming>) -> usize {
 struct Requests {
     begun: AtomicU64,
     finished: AtomicU64,
-    /// The connection, which waits for no byte while it is asked nothing: told of the end of a request,
-    /// so that the time until the next one counts from there.
+    /// The connection reads nothing while idle. This wakes it at the end of a request, so that the time
+    /// until the next request counts from there.
     connection: Mutex<Option<Waker>>,
 }
 
@@ -221,7 +221,7 @@ impl Requests {
 }
 
 impl RequestGuard {
-    /// An answer whose length is not known is a stream: the request is under way until its end.
+    /// A body of unknown length is a stream: the request is active until its end.
     fn until_sent(self, body: Body) -> Body {
         if body.size_hint().exact().is_some() {
             return body;
@@ -241,24 +241,24 @@ impl Drop for RequestGuard {
     }
 }
 
-/// A connection that fails a read once its time is up.
+/// A connection whose reads fail once its time is up.
 struct TimedStream {
     stream: TcpStream,
     limits: ConnectionLimits,
     requests: Arc<Requests>,
     timer: Pin<Box<Sleep>>,
     waiting: Waiting,
-    /// Requests finished when the present wait began.
+    /// Requests finished when the current wait began.
     finished: u64,
-    /// The peer does not take what is written.
+    /// The peer does not read what is written.
     stuck: bool,
 }
 
 #[derive(PartialEq)]
 enum Waiting {
-    /// For the rest of a head.
+    /// Waiting for the rest of a head.
     Head,
-    /// For the next request.
+    /// Waiting for the next request.
     Idle,
 }
 
@@ -311,7 +311,7 @@ impl AsyncRead for TimedStream {
 }
 
 impl TimedStream {
-    /// A peer that takes nothing for as long as a connection may be idle has gone.
+    /// A peer that reads nothing for the idle timeout is treated as disconnected.
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stuck = false;
@@ -354,15 +354,15 @@ impl AsyncWrite for TimedStream {
     }
 }
 
-/// How many connections each address has.
+/// The number of connections of each address.
 #[derive(Default)]
 struct Addresses(Mutex<HashMap<IpAddr, usize>>);
 
-/// An address's place; given back when dropped.
+/// A slot of an address; released on drop.
 struct ConnectionSlot(Option<(Arc<Addresses>, IpAddr)>);
 
 impl Addresses {
-    /// `None` if the address has `most` already. 0 is no bound.
+    /// `None` if the address has `most` connections already. 0 is no bound.
     fn enter(self: &Arc<Self>, peer: SocketAddr, most: usize) -> Option<ConnectionSlot> {
         if most == 0 {
             return Some(ConnectionSlot(None));

@@ -1,4 +1,4 @@
-//! What can only be counted by reading it all, for the metrics.
+//! Metrics that need a scan of the database.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,17 +11,16 @@ use crate::store::readers::Readers;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Reader};
 
-/// Counting may take a twentieth of one processor's time: nobody counts again for so many times as long as
-/// it took.
-const REST: u32 = 19;
+/// The pause after a count, as a multiple of its duration: counting takes at most a twentieth of one
+/// processor.
+const PAUSE_FACTOR: u32 = 19;
 
-/// Whoever asks waits this long for the count; then they are told the last one.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// The time that a scrape waits for the count; after it, the last count is returned.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
-/// See the module.
 pub(super) struct MetricCounts {
     apps: Vec<AppId>,
-    /// When it is counted again, and not before.
+    /// The time of the next count.
     next: Arc<tokio::sync::Mutex<Option<Instant>>>,
     last: Arc<Mutex<Option<store::Census>>>,
 }
@@ -37,13 +36,13 @@ impl MetricCounts {
         Self { apps: apps.collect(), next: self.next.clone(), last: self.last.clone() }
     }
 
-    /// The last count: one of this moment, unless counting takes long. Nothing before the first.
+    /// The last count: a current one unless counting takes long. None before the first.
     pub(super) async fn last(&self, readers: &Readers<SqliteReader>) -> Option<store::Census> {
         if let Ok(mut next) = self.next.clone().try_lock_owned()
             && next.is_none_or(|next| next <= Instant::now())
         {
             let (apps, last, readers) = (self.apps.clone(), self.last.clone(), readers.clone());
-            // Beside this call, so that a count that takes long is good for the next one.
+            // In its own task, so that a slow count is ready for the next call.
             let count = tokio::spawn(async move {
                 let count = move |reader: &mut SqliteReader| {
                     let began = Instant::now();
@@ -52,7 +51,7 @@ impl MetricCounts {
                 match reads::CENSUS.run_beside(&readers, count).await {
                     Ok((census, took)) => {
                         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(census);
-                        *next = Some(Instant::now() + took * REST);
+                        *next = Some(Instant::now() + took * PAUSE_FACTOR);
                     }
                     Err(error) => {
                         let why = error.description();
@@ -60,7 +59,7 @@ impl MetricCounts {
                     }
                 }
             });
-            _ = timeout(PATIENCE, count).await;
+            _ = timeout(LONGEST_WAIT, count).await;
         }
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

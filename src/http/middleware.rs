@@ -1,5 +1,4 @@
-//! What every request to the REST interface goes through: counted, answered in the words of its
-//! version, and, where the settings allow it, readable by pages of other origins.
+//! Middleware of the REST interface: metrics, the error format of the version, and CORS.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::StatusCode;

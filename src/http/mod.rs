@@ -43,7 +43,7 @@ mod stray_webhooks;
 mod users;
 mod webhooks;
 
-pub use export::filtered;
+pub use export::parse_filter;
 pub use import::PIECE;
 pub use router::{admin_router, public_router, starting_admin_router, starting_router};
 pub use state::HttpState;

@@ -1,5 +1,5 @@
-//! The calls of Smooch that are not offered here. Whoever makes one is told so, and not that an app user is
-//! missing or that another credential would do.
+//! Calls of Smooch's API that rollcall does not offer. They are answered as such, not as a missing app
+//! user or a wrong credential.
 
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
@@ -7,15 +7,15 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use super::path_segments::PathSegments;
 
-/// A call, or all calls below an address.
+/// A call, or all calls below a path.
 #[derive(Debug)]
 pub(super) struct NotOffered {
     versions: &'static [&'static str],
-    /// Its methods; none are all.
+    /// Its methods; empty means all.
     methods: &'static [&'static str],
-    /// Where it is, behind the version and the app. It is also everything below where it ends in `/…`.
+    /// Its path after the version and the app. `/…` at the end includes everything below.
     path: &'static str,
-    /// As Smooch's documentation calls it.
+    /// Its name in Smooch's documentation.
     name: &'static str,
 }
 
@@ -31,7 +31,7 @@ const fn call(
     NotOffered { versions, methods, path, name }
 }
 
-/// The table. The first row that fits counts.
+/// The table. The first matching row counts.
 const ALL: &[NotOffered] = &[
     call(V1, &["GET"], "/appusers/{id}/messages", "Get messages"),
     call(V1, &["POST"], "/appusers/{id}/messages", "Post message"),
@@ -86,7 +86,7 @@ const ALL: &[NotOffered] = &[
     call(V2, &[], "/apps", "Apps"),
 ];
 
-/// The call at this address, if it is one of Smooch's that is not offered. Ids may have slashes in them.
+/// The call at this path, if it is one of Smooch's that is not offered. Ids may contain slashes.
 pub(super) fn find(method: &Method, path: &str) -> Option<&'static NotOffered> {
     let mut words = PathSegments(path);
     let version = words.next()?;
@@ -118,7 +118,7 @@ impl NotOffered {
         if below {
             return path.len() >= here.len() && fits(&here, &path[..here.len()]);
         }
-        // All that is between `appusers` and what follows the id is the id.
+        // Everything between `appusers` and the segment after the id is the id.
         let more =
             if let ["appusers", "{id}", ..] = &*here { path.len().saturating_sub(here.len()) } else { 0 };
         match path {
@@ -127,7 +127,7 @@ impl NotOffered {
         }
     }
 
-    /// 404 with the name of the call, in the words of its version, in place of another refusal.
+    /// 404 with the name of the call, in the version's error format, in place of another refusal.
     pub(super) fn refuse(&self, refused: Response) -> Response {
         let methods =
             if self.methods.is_empty() { String::new() } else { format!("{} ", self.methods.join(", ")) };
@@ -138,7 +138,7 @@ impl NotOffered {
         );
         let refusal = ApiError::new(axum::http::StatusCode::NOT_FOUND, "not_found", why);
         let mut response = if self.versions == V2 { refusal.in_v2() } else { refusal.into_response() };
-        // A page of another origin may read it where it could read the other.
+        // A page of another origin may read it if it could read the original answer.
         let of_browsers = refused
             .headers()
             .iter()

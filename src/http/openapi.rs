@@ -1,8 +1,8 @@
-//! What the program tells of itself: `/openapi.json`, and `/docs` for people to read it.
+//! `/openapi.json`, and `/docs` to read it in a browser.
 //!
-//! The document is written by hand in `openapi/`, a file for each area of addresses. What is said once there
-//! is put here wherever it holds: each address under every base, the app in the path, and the answers that
-//! every call of an area may get. Its examples are `openapi/calls.json`, which a test plays.
+//! The document is written by hand in `openapi/`, one file for each area of paths. This module expands
+//! the parts written once: each path under every base, the app in the path, and the answers common to an
+//! area. The examples are the calls of `openapi/calls.json`, which a test runs.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -29,7 +29,7 @@ const AREAS: [&str; 7] = [
     include_str!("../../openapi/about.json"),
 ];
 const CALLS: &str = include_str!("../../openapi/calls.json");
-/// Webhooks that the calls name.
+/// Webhooks that the calls refer to.
 const WEBHOOKS: [(&str, &str); 3] = [
     ("v1/message.appUser-full", include_str!("../../fixtures/webhooks/v1/message.appUser-full.json")),
     ("v1.1/merge.appUser-full", include_str!("../../fixtures/webhooks/v1.1/merge.appUser-full.json")),
@@ -39,13 +39,13 @@ const WEBHOOKS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The member that says of which call another one is the same under another base.
-const SAME: &str = "x-same-as";
+/// The member that names the same call under another base.
+const SAME_AS: &str = "x-same-as";
 
-/// The member that says what a call reads in the database, with which readers, and what bounds it.
+/// The member that describes the database reads of a call: the class of readers and the bound.
 const READS: &str = "x-reads";
 
-/// Nothing from elsewhere: the page asks this listener, and nobody else.
+/// The page loads nothing from elsewhere and calls this listener only.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                            img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -90,17 +90,17 @@ fn file(kind: &'static str, text: &'static str) -> Response {
     response
 }
 
-/// Addresses that have something in common.
+/// Paths with common properties.
 #[derive(Deserialize)]
 struct Area {
     tag: Value,
-    /// Where they are, if not on the public listener.
+    /// Their server, if not the public listener.
     servers: Option<Value>,
     /// The credentials of a call that names none itself.
     security: Value,
-    /// What every call may be answered, by status.
+    /// The answers that every call may get, by status.
     answers: Map<String, Value>,
-    /// Where each path is found, and how the calls there are told apart.
+    /// The base of each path, and the suffix that makes its operation ids unique.
     bases: BTreeMap<String, String>,
     paths: Map<String, Value>,
     #[serde(default)]
@@ -129,10 +129,10 @@ fn assemble() -> serde_json::Result<Value> {
         schemas.extend(area.schemas);
         responses.extend(area.responses);
     }
-    let examples = exemplify(&mut paths, &responses)?;
+    let examples = insert_examples(&mut paths, &responses)?;
     let calls = paths.values_mut().filter_map(Value::as_object_mut).flatten();
     let answers = calls.filter_map(|(_, call)| call.get_mut("responses")?.as_object_mut());
-    answers.chain([&mut responses]).flat_map(Map::values_mut).for_each(name_requests);
+    answers.chain([&mut responses]).flat_map(Map::values_mut).for_each(add_request_id_header);
     let components = &mut document["components"];
     components["schemas"] = schemas.into();
     components["responses"] = responses.into();
@@ -143,7 +143,7 @@ fn assemble() -> serde_json::Result<Value> {
 }
 
 impl Area {
-    /// A path item as it is under a base.
+    /// A path item under a base.
     fn at(&self, base: &str, path: &str, suffix: &str, item: &Value) -> Value {
         let mut item = item.clone();
         if base.contains("{app}") {
@@ -169,28 +169,28 @@ impl Area {
             let name = call["operationId"].as_str().unwrap_or_default().to_owned();
             if !suffix.is_empty() {
                 call.insert("operationId".to_owned(), format!("{name}{suffix}").into());
-                call.insert(SAME.to_owned(), name.into());
+                call.insert(SAME_AS.to_owned(), name.into());
             }
         }
         item
     }
 }
 
-/// A call of `openapi/calls.json`, and what it was answered.
+/// A call of `openapi/calls.json`, and its answer.
 #[derive(Deserialize)]
 struct Example {
     /// Its `operationId`.
     call: String,
     title: String,
-    /// The name of a webhook, which is the body.
+    /// The name of the webhook that is its body.
     webhook: Option<String>,
     body: Option<Value>,
     status: u16,
     answer: Option<Value>,
 }
 
-/// Puts each example where it belongs, under every base. Gives the examples by their names.
-fn exemplify(
+/// Adds each example to its call, under every base. Returns the examples by name.
+fn insert_examples(
     paths: &mut Map<String, Value>,
     responses: &Map<String, Value>,
 ) -> serde_json::Result<Map<String, Value>> {
@@ -200,14 +200,16 @@ fn exemplify(
         let webhook = webhook.map(|(_, text)| serde_json::from_str(text)).transpose()?;
         let (asked, answered) = (format!("{}-{n}", example.call), format!("{}-{n}-answer", example.call));
         let calls = paths.values_mut().filter_map(Value::as_object_mut).flatten().map(|(_, call)| call);
-        for call in calls.filter(|call| call["operationId"] == *example.call || call[SAME] == *example.call) {
-            call.get_mut("requestBody").into_iter().for_each(|body| refer(body, &asked));
+        for call in
+            calls.filter(|call| call["operationId"] == *example.call || call[SAME_AS] == *example.call)
+        {
+            call.get_mut("requestBody").into_iter().for_each(|body| add_example(body, &asked));
             let Some(response) = call["responses"].get_mut(example.status.to_string()) else { continue };
             let shared = response["$ref"].as_str().and_then(|place| responses.get(place.rsplit('/').next()?));
             if let Some(shared) = shared {
                 *response = shared.clone();
             }
-            refer(response, &answered);
+            add_example(response, &answered);
         }
         for (name, value) in [(asked, example.body.or(webhook)), (answered, example.answer)] {
             if let Some(value) = value {
@@ -218,15 +220,15 @@ fn exemplify(
     Ok(examples)
 }
 
-/// Adds what every answer has to one that is written out.
-fn name_requests(response: &mut Value) {
+/// Adds the headers that every answer has.
+fn add_request_id_header(response: &mut Value) {
     if response.get("$ref").is_none() {
         response["headers"]["X-Request-Id"] = json!({ "$ref": "#/components/headers/RequestId" });
     }
 }
 
-/// Adds an example to what is JSON of a body.
-fn refer(body: &mut Value, name: &str) {
+/// Adds an example to a JSON body.
+fn add_example(body: &mut Value, name: &str) {
     if let Some(content) = body.pointer_mut("/content/application~1json") {
         content["examples"][name] = json!({ "$ref": format!("#/components/examples/{name}") });
     }

@@ -1,4 +1,4 @@
-//! Where a paged answer goes on: `links` in its body, and the same in a `Link` header (RFC 8288).
+//! Links of a paged answer: `links` in its body, and the same in a `Link` header (RFC 8288).
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use super::api_request::ApiRequest;
 
-/// A parameter that says where a page begins, and what it says.
+/// The name and the value of a parameter that sets the start of a page.
 pub(super) type CursorParameter<'a> = (&'a str, &'a str);
 
-/// The addresses of the pages before and after one: the path and the query, to be resolved against the address
-/// that was asked.
+/// The addresses of the next and the previous page: path and query, relative to the requested address.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct PageLinks {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,7 +19,8 @@ pub(super) struct PageLinks {
 }
 
 impl PageLinks {
-    /// Those of a page of `call`. They have its parameters, but for those in `cursors`, which say where a page begins.
+    /// The links of a page of `call`, with its parameters except `cursors`, which set the start of a
+    /// page.
     pub(super) fn of(
         request: &ApiRequest,
         cursors: &[&str],
@@ -31,7 +31,7 @@ impl PageLinks {
         Self { prev: prev.map(link), next: next.map(link) }
     }
 
-    /// The link to a next page that has some parameters of `call`'s no more and others instead.
+    /// The link to a next page that replaces the parameters `without` by `with`.
     pub(super) fn next(request: &ApiRequest, without: &[&str], with: &[CursorParameter<'_>]) -> Self {
         Self { prev: None, next: Some(address(request, without, with)) }
     }
@@ -42,7 +42,7 @@ impl PageLinks {
             .filter_map(|(name, link)| Some((name, link.as_ref()?)))
     }
 
-    /// The answer with a `Link` header, if there is anywhere to go.
+    /// The answer with a `Link` header, if there is a link.
     pub(super) fn head(&self, mut response: Response) -> Response {
         let links: Vec<String> =
             self.named().map(|(name, address)| format!("<{address}>; rel=\"{name}\"")).collect();
@@ -58,7 +58,7 @@ impl PageLinks {
 fn address(request: &ApiRequest, without: &[&str], with: &[CursorParameter<'_>]) -> String {
     let kept = request.query.iter().map(|(name, value)| (&**name, &**value));
     let kept = kept.filter(|(name, _)| !without.contains(name));
-    // Pairs of text: they can always be written.
+    // Pairs of text always serialize.
     let query = serde_urlencoded::to_string(kept.chain(with.iter().copied()).collect::<Vec<_>>());
-    format!("{}?{}", request.path_as_asked(), query.unwrap_or_default())
+    format!("{}?{}", request.path_as_written(), query.unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! The parameters in the query of every call. A parameter that a call does not know is refused before the call
-//! does anything: `DELETE …?errase=true` would remove instead of erasing, and the caller would never learn of it.
+//! The query parameters of every call. An unknown parameter is refused before the call has any effect:
+//! `DELETE …?errase=true` would remove instead of erase, unnoticed.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
@@ -9,21 +9,21 @@ use axum::response::{IntoResponse, Response};
 use super::error::ApiError;
 use super::query;
 
-/// The parameter of every call about one app user that says in which brand it is meant.
+/// The parameter that names the brand in every call about one app user.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
 
 /// A row of the table.
 #[derive(Debug)]
 pub(super) struct CallParameters {
-    /// The call, as the OpenAPI document names it but for its base.
+    /// The call, as the OpenAPI document names it, without its base.
     call: &'static str,
     /// The names of its parameters.
     names: &'static [&'static [&'static str]],
-    /// Whether it takes others as well, and ignores them.
+    /// Unknown parameters are ignored instead of refused.
     open: bool,
 }
 
-/// Whom a list is for. `property.KEY` stands for every name that begins so.
+/// The filters of a list. `property.KEY` stands for every name with that prefix.
 const FILTERS: &[&str] = &[
     "q",
     "userId",
@@ -45,9 +45,9 @@ const FILTERS: &[&str] = &[
 ];
 const ANY_PROPERTY: &str = "property.KEY";
 
-/// Where a page of v2 begins, and how many it has.
+/// The cursor and the size of a page in v2.
 const PAGE: &[&str] = &["page[size]", "page[after]", "page[before]"];
-/// In which brand an app user is meant.
+/// The brand of the app user.
 const BRAND: &[&str] = &[BRAND_PARAMETER];
 const END: &[&str] = &["erase", "only"];
 
@@ -55,7 +55,8 @@ const fn only(call: &'static str, names: &'static [&'static [&'static str]]) -> 
     CallParameters { call, names, open: false }
 }
 
-/// For senders, probes and browsers: what others append to an address must not cost them the answer.
+/// For senders, probes and browsers: a parameter that a third party appended must not cost them the
+/// answer.
 const fn open(call: &'static str, names: &'static [&'static [&'static str]]) -> CallParameters {
     CallParameters { call, names, open: true }
 }
@@ -109,26 +110,26 @@ const NONE: CallParameters = only("", &[]);
 /// The longest name that a refusal repeats, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// The row of a call: its method, and its route with or without its base.
+/// The row of a call: its method, and its route with or without the base.
 pub(super) fn of_call(method: &Method, route: &str) -> &'static CallParameters {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     let path = ["/v1.1", "/v1", "/v2"].iter().find_map(|base| route.strip_prefix(base)).unwrap_or(route);
     let path = path.strip_prefix("/apps/{app}").unwrap_or(path);
-    // A `userId` may be this word.
+    // `merge` may also be a `userId`.
     let path = if *method != Method::POST && path == "/appusers/merge" { "/appusers/{id}" } else { path };
     let is_it = |row: &&CallParameters| row.call.split_once(' ') == Some((method.as_str(), path));
     ALL.iter().find(is_it).unwrap_or(&NONE)
 }
 
 impl CallParameters {
-    /// Refuses a parameter that the call does not know, with the names that it knows, and one that is there
-    /// twice: nobody could say which of the two is meant.
+    /// Refuses unknown parameters, with the list of known ones, and repeated ones, which are ambiguous.
     pub(super) fn check(&self, given: &[(String, String)]) -> Result<(), ApiError> {
-        self.check_but_for(&[], given)
+        self.check_without(&[], given)
     }
 
-    /// The same where the names in `unused` are of no use: a refusal does not offer them.
-    pub(super) fn check_but_for(&self, unused: &[&str], given: &[(String, String)]) -> Result<(), ApiError> {
+    /// The same without the names in `unused`: they have no effect here, so a refusal does not offer
+    /// them.
+    pub(super) fn check_without(&self, unused: &[&str], given: &[(String, String)]) -> Result<(), ApiError> {
         for (n, (name, _)) in given.iter().enumerate().filter(|_| !self.open) {
             if !self.knows(name) {
                 let known: Vec<&str> = self.names().filter(|name| !unused.contains(name)).collect();
@@ -160,12 +161,12 @@ fn shown(name: &str) -> String {
     name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect()
 }
 
-/// Refuses what a call of the admin listener does not know.
-pub(super) async fn only_known(request: Request, next: Next) -> Response {
+/// Refuses unknown parameters on the admin listener.
+pub(super) async fn refuse_unknown_parameters(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let call = of_call(request.method(), route);
     match query::read(request.uri()).and_then(|given| call.check(&given)) {
-        // What has no row has no route, and is answered as such.
+        // A call without a row has no route, and is answered as such.
         Err(refusal) if !call.open && !call.call.is_empty() => refusal.into_response(),
         _ => next.run(request).await,
     }

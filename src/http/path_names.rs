@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-/// The names in a path, decoded each on its own: a `%2F` in a `userId` is not a slash of the path.
+/// The names in a path, each decoded separately: a `%2F` in a `userId` is not a slash of the path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct PathNames {
     pub(super) app: Option<String>,
@@ -14,7 +14,7 @@ impl PathNames {
     /// `/v1[/apps/{app}]/appusers[/{user}[/word[/{part}]]]`, and v2's.
     pub(super) fn of(path: &str) -> Self {
         let mut segments = path.split('/').skip(2).peekable();
-        // No name has NUL in it, and what has one is not stored.
+        // No stored name contains NUL.
         let decode = |segment: &str| -> Option<String> {
             let text = percent_decode_str(segment).decode_utf8().ok();
             text.filter(|text| !text.contains('\0')).map(Into::into)

@@ -1,7 +1,7 @@
-//! The path of a request, word by word.
+//! The path of a request as segments.
 
-/// The words of a path, however many slashes are between them. `.0` is what follows the last one that was taken,
-/// as it is written.
+/// The segments of a path, with any number of slashes between them. `.0` is the rest after the last
+/// segment taken, as written.
 pub(super) struct PathSegments<'p>(pub(super) &'p str);
 
 impl<'p> Iterator for PathSegments<'p> {

@@ -28,7 +28,7 @@ pub(super) fn text(name: &str, value: &str) -> Result<String, ApiError> {
     Ok(value.to_owned())
 }
 
-/// How many a page may hold.
+/// The size of a page, up to `most`.
 pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
     let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
     limit.ok_or_else(|| ApiError::bad_request(format!("{name} must be from 1 to {most}")))

@@ -1,4 +1,4 @@
-//! Requests per credential, bounded in time.
+//! Rate limits per credential.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 
 use super::error::ApiError;
 
-/// Credentials remembered before those that have not been used for a while are forgotten.
+/// Above this number, credentials that were not used for a while are dropped.
 const MOST_CREDENTIALS: usize = 10_000;
 
-/// How many requests each credential may make.
+/// The request rates of all credentials.
 pub(super) struct RateLimits {
     per_second: u32,
     burst: u32,
@@ -20,7 +20,7 @@ pub(super) struct RateLimits {
 }
 
 impl RateLimits {
-    /// So many in a second, and so many at once; 0 in a second is no bound.
+    /// The rate and the burst; a rate of 0 is no limit.
     pub(super) fn new(per_second: u32, burst: u32) -> Self {
         let quota = NonZeroU32::new(per_second)
             .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(burst).unwrap_or(rate)));
@@ -28,15 +28,15 @@ impl RateLimits {
         Self { per_second, burst, limiter }
     }
 
-    /// For other settings: where they say the same, nobody's requests are forgotten.
-    pub(super) fn again(&self, per_second: u32, burst: u32) -> Self {
+    /// For other settings; unchanged limits retain their counts.
+    pub(super) fn with_limits(&self, per_second: u32, burst: u32) -> Self {
         if (per_second, burst) != (self.per_second, self.burst) {
             return Self::new(per_second, burst);
         }
         Self { per_second, burst, limiter: self.limiter.clone() }
     }
 
-    /// Takes one of a credential's requests. Refusal: 429 with the time to wait, in s.
+    /// Counts a request of a credential. Refusal: 429 with the time to wait, in s.
     pub(super) fn take(&self, credential: &str) -> Result<(), ApiError> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         if limiter.len() > MOST_CREDENTIALS {
@@ -47,7 +47,7 @@ impl RateLimits {
             let code = "too_many_requests";
             let refusal =
                 ApiError::new(StatusCode::TOO_MANY_REQUESTS, code, "Too many requests with this credential");
-            refusal.after(wait.as_secs() + 1)
+            refusal.retry_after(wait.as_secs() + 1)
         })
     }
 }

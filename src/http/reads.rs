@@ -1,5 +1,5 @@
-//! Every read that the service makes for a caller: which readers it uses, and what bounds it. A handler names
-//! one of these, and gets its answer from the readers of that class.
+//! The table of all database reads made for callers: the class of readers and the bound. A handler names
+//! a row, and its query runs on the readers of that class.
 
 use serde_json::{Value, json};
 
@@ -12,16 +12,16 @@ use crate::store::sqlite::SqliteReader;
 /// A row of the table.
 #[derive(Debug)]
 pub(super) struct ReadKind {
-    /// What is read.
+    /// A description of the read.
     what: &'static str,
     class: ReadClass,
-    /// The calls that read it, as the OpenAPI document names them but for its bases.
+    /// The calls that use it, as the OpenAPI document names them, without their bases.
     calls: &'static [&'static str],
-    /// What bounds it beside the time of its class.
+    /// The bound beside the time limit of its class.
     bound: &'static str,
 }
 
-/// Whether the database answers.
+/// A check that the database answers.
 pub(super) const READINESS: ReadKind = ReadKind {
     what: "whether the database answers",
     class: ReadClass::Probe,
@@ -29,7 +29,7 @@ pub(super) const READINESS: ReadKind = ReadKind {
     bound: "one row; a writer that waits for the disk does not hold it up",
 };
 
-/// Which derived tables are being made anew.
+/// The derived tables that are being rebuilt.
 pub(super) const REMAKING: ReadKind = ReadKind {
     what: "which derived tables are being made anew",
     class: ReadClass::Probe,
@@ -52,7 +52,7 @@ pub(super) const APP_USER: ReadKind = ReadKind {
     bound: "one app user with everybody merged into it (`ingest.group_members`)",
 };
 
-/// What became of an erasure.
+/// The receipt of an erasure.
 pub(super) const RECEIPT: ReadKind = ReadKind {
     what: "the receipt of an erasure",
     class: ReadClass::LookUp,
@@ -92,7 +92,7 @@ pub(super) const PAGE: ReadKind = ReadKind {
     bound: "1,000 app users (v2: 100), 4 MiB of them, 20,000 looked at",
 };
 
-/// How many fit a list.
+/// The count of a list.
 pub(super) const COUNT: ReadKind = ReadKind {
     what: "how many fit (`count`)",
     class: ReadClass::Long,
@@ -100,7 +100,7 @@ pub(super) const COUNT: ReadKind = ReadKind {
     bound: "with a number, so many counted and 200,000 looked at; with `exact`, the time alone. Others get their turn after every 20,000",
 };
 
-/// A page of a list that is streamed.
+/// A page of a streamed list.
 pub(super) const EXPORT: ReadKind = ReadKind {
     what: "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
     class: ReadClass::Long,
@@ -116,7 +116,7 @@ pub(super) const HISTORY: ReadKind = ReadKind {
     bound: "`limits.history_events`",
 };
 
-/// An app user as it was known at a moment.
+/// An app user as of a point in the past.
 pub(super) const THEN: ReadKind = ReadKind {
     what: "an app user as it was (`asOf`), where its values are from (`include=provenance`)",
     class: ReadClass::Long,
@@ -124,7 +124,7 @@ pub(super) const THEN: ReadKind = ReadKind {
     bound: "`limits.history_events`",
 };
 
-/// What the metrics count in the database.
+/// The counts for the metrics.
 pub(super) const CENSUS: ReadKind = ReadKind {
     what: "what the metrics count in the database",
     class: ReadClass::Long,
@@ -132,7 +132,7 @@ pub(super) const CENSUS: ReadKind = ReadKind {
     bound: "a twentieth of one processor; the last count where it takes longer than 250 ms",
 };
 
-/// When the apps were last heard, at the start.
+/// The last webhook of each app, at the start.
 pub(super) const LAST_WEBHOOKS: ReadKind = ReadKind {
     what: "when each app was last heard, at the start",
     class: ReadClass::Long,
@@ -158,7 +158,7 @@ const ALL: [&ReadKind; 14] = [
     &LAST_WEBHOOKS,
 ];
 
-/// What a call reads, for the OpenAPI document; nothing if it reads nothing.
+/// The reads of a call, for the OpenAPI document; none if it reads nothing.
 pub(super) fn of_call(call: &str) -> Option<Value> {
     let rows = ALL.iter().filter(|kind| kind.calls.contains(&call));
     let rows = rows.map(
@@ -168,7 +168,7 @@ pub(super) fn of_call(call: &str) -> Option<Value> {
 }
 
 impl ReadKind {
-    /// Admits a read. 503 where too many of its class wait.
+    /// Admits a read. 503 if too many of its class wait.
     pub(super) fn begin(
         &self,
         readers: &Readers<SqliteReader>,
@@ -176,7 +176,7 @@ impl ReadKind {
         Ok(readers.begin(self.class)?)
     }
 
-    /// Runs a read of the service itself, of which there is one at a time.
+    /// Runs a read of the service itself, one at a time.
     pub(super) async fn run_beside<T: Send + 'static>(
         &self,
         readers: &Readers<SqliteReader>,
@@ -193,7 +193,7 @@ impl ReadKind {
     ) -> Result<T, ApiError> {
         let found = readers.run(self.class, read).await;
         found.map_err(|error| match error {
-            // Nobody can ask for less than one row.
+            // A single row is the smallest read, so a retry cannot ask for less.
             store::Error::Interrupted if self.class == ReadClass::LookUp => {
                 store::Error::Unavailable("the look-up did not end in time".to_owned()).into()
             }
@@ -202,7 +202,7 @@ impl ReadKind {
     }
 }
 
-/// How the readers stand, for the metrics.
+/// The state of the readers, for the metrics.
 pub(super) fn levels(readers: &Readers<SqliteReader>) -> Vec<ReadLevel> {
     let level = |(class, load): (ReadClass, LaneLoad)| {
         let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;

@@ -7,10 +7,10 @@ use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Refusal};
 use crate::domain::decide::PROPERTIES_BYTES;
 
-/// The brand of a request that names it in the query.
+/// The place of the brand in a request that names it in the query.
 pub(crate) const IN_THE_QUERY: &str = "`brandId` in the query";
 
-/// Where a call that changes something takes its brand.
+/// The place of the brand in a call that changes an app user.
 pub(super) fn brand_place(action: &Action) -> &'static str {
     match action {
         Action::Init { .. } => "`brandId` in the body",
@@ -19,13 +19,13 @@ pub(super) fn brand_place(action: &Action) -> &'static str {
     }
 }
 
-/// A refusal as it is answered. `place` is where the call takes a brand.
+/// The answer to a refused command. `place` is where the call takes a brand.
 pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
     match refusal {
         Refusal::NoUser => no_user(),
         Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
         Refusal::NoMember => ApiError::not_found("The app user has no such part; it may be unmerged already"),
-        Refusal::Taken(id) => ApiError::taken(id.as_str()),
+        Refusal::Taken(id) => ApiError::user_id_taken(id.as_str()),
         Refusal::Secured => ApiError::unauthorized(
             "A JWT was used for this app user; an app token does not reach it any more",
         ),

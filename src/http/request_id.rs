@@ -1,4 +1,4 @@
-//! What a request is called in the log: an id of its own, and the trace of whoever called.
+//! The identity of a request in the log: its id, and the trace of its caller.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use crate::request_context::RequestContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Who logs answers.
+/// The log target of answers.
 const ANSWERS: &str = "rollcall::http::listen";
 
-/// The longest id that is taken from a caller, in bytes.
+/// The longest id accepted from a caller, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// The name of a request.
+/// The id of a request, and its context.
 pub(super) struct RequestId {
     id: HeaderValue,
     /// The same for the log.
@@ -26,8 +26,8 @@ pub(super) struct RequestId {
 }
 
 impl RequestId {
-    /// The caller's `X-RequestContext-Id` if it is fit for a log line, else a new one; and trace and span of its
-    /// `traceparent`. Every log line of the request has them.
+    /// The caller's `X-RequestContext-Id` if it fits in a log line, else a new id; with trace and span of
+    /// its `traceparent`. Every log line of the request has them.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(REQUEST_ID).map(HeaderValue::as_bytes).filter(|id| is_fit(id));
         let id = given.map_or_else(
@@ -44,7 +44,7 @@ impl RequestId {
         Self { id, request }
     }
 
-    /// The answer with the request's id.
+    /// Adds the request's id to an answer.
     pub(super) fn name(self, mut response: Response) -> Response {
         response.headers_mut().insert(REQUEST_ID, self.id);
         response
@@ -56,7 +56,7 @@ impl RequestId {
 pub(super) struct Route(Arc<str>);
 
 impl Route {
-    /// Notes the route, never the path, where the log of answers is on. Nothing where no route fitted.
+    /// Notes the route, never the path, if the log of answers is on. None if no route matched.
     pub(super) fn note(response: &mut Response, route: Option<&str>) {
         if tracing::enabled!(target: ANSWERS, Level::DEBUG) {
             response.extensions_mut().insert(Self(route.unwrap_or("none").into()));
@@ -74,8 +74,8 @@ fn is_fit(id: &[u8]) -> bool {
     (1..=LONGEST_ID).contains(&id.len()) && id.iter().all(fit)
 }
 
-/// RequestId and span of a W3C `traceparent`; nothing of one that is malformed. What a later version adds behind
-/// these is not looked at.
+/// Trace and span of a W3C `traceparent`; none if it is malformed. The fields that a later version adds
+/// are ignored.
 fn parent(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');
     let mut hex = |length: usize| {

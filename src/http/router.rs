@@ -1,4 +1,4 @@
-//! Every URL on one screen.
+//! All routes, on one screen.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 
 /// The public listener: webhooks and REST.
 pub fn public_router(shared: Arc<HttpState>) -> Router {
-    let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray_webhooks::other_method);
+    let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray_webhooks::refuse_method);
     let app_users = Router::new()
         .route("/init", post(devices::init))
         .route("/changes", get(feed::changes))
@@ -49,7 +49,7 @@ pub fn public_router(shared: Arc<HttpState>) -> Router {
         .nest("/v1", app_users.clone())
         .nest("/v1.1", app_users)
         .nest("/v2", with_app(&users))
-        // Before the layer, which answers the OPTIONS of browsers.
+        // Before the layer that answers a browser's OPTIONS.
         .method_not_allowed_fallback(no_method)
         .layer(from_fn_with_state(shared.clone(), middleware::process_request));
     let others = Router::new()
@@ -60,7 +60,7 @@ pub fn public_router(shared: Arc<HttpState>) -> Router {
         .merge(rest)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(shared.clone(), stray_webhooks::notice));
+        .layer(from_fn_with_state(shared.clone(), stray_webhooks::detect_stray_webhook));
     let routes = Router::new()
         .route("/webhooks", webhooks())
         .route("/webhooks/{app}", webhooks())
@@ -69,7 +69,7 @@ pub fn public_router(shared: Arc<HttpState>) -> Router {
     routes.clone().fallback(move |request| addresses::retry_normalized_path(routes, request))
 }
 
-/// The public listener before there is a database: whoever asks is told to come again.
+/// The public listener before the database is open: every call is answered 503 with `Retry-After`.
 pub fn starting_router(metrics: Arc<Metrics>) -> Router {
     Router::new().fallback(|uri: Uri| async move {
         metrics.turn_away("starting");
@@ -77,21 +77,21 @@ pub fn starting_router(metrics: Arc<Metrics>) -> Router {
     })
 }
 
-/// The admin listener before there is a database: alive, and not ready.
+/// The admin listener before the database is open: alive, and not ready.
 pub fn starting_admin_router(server: &ServerSettings) -> Router {
-    let own = from_fn_with_state(Hosts::new(server), host::only_own);
+    let own = from_fn_with_state(Hosts::new(server), host::require_own_host);
     starting_router(Arc::default()).route("/livez", get(admin::alive)).layer(own)
 }
 
-/// The admin listener: health, metrics, and what an operator changes.
+/// The admin listener: health, metrics, operator actions.
 pub fn admin_router(shared: Arc<HttpState>) -> Router {
-    let own = from_fn_with_state(shared.hosts.clone(), host::only_own);
+    let own = from_fn_with_state(shared.hosts.clone(), host::require_own_host);
     let changing = Router::new()
         .route("/quarantine/{seq}/redrive", post(admin_actions::redrive))
-        .route("/quarantine/{seq}", delete(admin_actions::give_up))
+        .route("/quarantine/{seq}", delete(admin_actions::delete_quarantined))
         .route("/rebuild", post(admin_actions::rebuild))
         .route("/import", post(import::receive))
-        .layer(from_fn(admin_actions::no_web_page));
+        .layer(from_fn(admin_actions::refuse_web_pages));
     Router::new()
         .merge(changing)
         .route("/livez", get(admin::alive))
@@ -100,7 +100,7 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/metrics", get(admin::metrics))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn(parameters::only_known))
+        .layer(from_fn(parameters::refuse_unknown_parameters))
         .layer(own)
         .with_state(shared)
 }
@@ -109,7 +109,7 @@ async fn no_route(uri: Uri) -> Response {
     in_words_of(&uri, ApiError::not_found("There is nothing at this address"))
 }
 
-/// A refusal in the shape of the version that was asked.
+/// A refusal in the error format of the requested version.
 fn in_words_of(uri: &Uri, refusal: ApiError) -> Response {
     if uri.path().starts_with("/v2/") { refusal.in_v2() } else { refusal.into_response() }
 }

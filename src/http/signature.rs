@@ -1,4 +1,4 @@
-//! Who sent a webhook: Smooch's plain secret, or a relay's HMAC over the body.
+//! Verification of a webhook's sender: Smooch's plain secret, or a relay's HMAC of the body.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ mod tests;
 
 const API_KEY: &str = "x-api-key";
 const HUB: &str = "x-hub-signature-256";
-/// The headers of Standard Webhooks, each under its name there and under the one that Svix gave it before.
+/// The headers of Standard Webhooks, each with Svix's earlier name.
 const STANDARD_ID: [&str; 2] = ["webhook-id", "svix-id"];
 const STANDARD_TIMESTAMP: [&str; 2] = ["webhook-timestamp", "svix-timestamp"];
 const STANDARD_SIGNATURE: [&str; 2] = ["webhook-signature", "svix-signature"];
@@ -28,28 +28,28 @@ pub(super) const CREDENTIALS: [&str; 7] =
 const MOST_SIGNATURES: usize = 10;
 const MOST_SIGNATURE_BYTES: usize = 4096;
 
-/// Whether a request has a header by which a webhook shows who sent it.
+/// True if a request has a header that can authenticate a webhook.
 pub(super) fn has_credential(headers: &HeaderMap) -> bool {
     [API_KEY, HUB].iter().chain(&STANDARD_SIGNATURE).any(|name| headers.contains_key(*name))
 }
 
-/// Why a webhook is not believed.
+/// The reason for rejecting a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum VerifyError {
-    /// Nothing to go by.
+    /// No credential.
     Missing,
-    /// A credential header is there twice, or makes no sense.
+    /// A credential header is repeated or malformed.
     Malformed,
-    /// The secret or signature is of no app here.
+    /// The secret or signature belongs to no app here.
     Wrong,
-    /// The secret or signature is right, and the address or the body names an app that it is not of.
+    /// The secret or signature is right, but the address or the body names another app.
     OtherApp,
-    /// Signed too long ago, or ahead of the clock.
+    /// The timestamp is too old, or ahead of the clock.
     Stale,
 }
 
 impl VerifyError {
-    /// As a metric's label.
+    /// The label in the metrics.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Missing => "no_secret",
@@ -61,13 +61,13 @@ impl VerifyError {
     }
 }
 
-/// What a request carries to show who sent it.
+/// The credential of a webhook.
 pub(super) enum WebhookCredential<'s, 'h> {
     /// The secret of this app.
     Secret(&'s AppId),
-    /// An HMAC over the body.
+    /// An HMAC of the body.
     Hub([u8; 32]),
-    /// HMACs over `id.timestamp.body`, several of them while secrets rotate.
+    /// HMACs of `id.timestamp.body`, several of them while secrets rotate.
     Standard { id: &'h [u8], timestamp: &'h [u8], tags: Vec<[u8; 32]> },
 }
 
@@ -80,9 +80,9 @@ pub(super) struct Secrets {
 struct WebhookSecret {
     app: u32,
     hash: [u8; 32],
-    /// Keyed with the secret as it is written.
+    /// Keyed with the secret as written.
     plain: Hmac<Sha256>,
-    /// Keyed as Standard Webhooks does: `whsec_` and base64, or the secret as it is written.
+    /// Keyed as Standard Webhooks does: `whsec_` and base64, or the secret as written.
     standard: Hmac<Sha256>,
 }
 
@@ -94,25 +94,25 @@ impl Secrets {
         Self { apps: apps.iter().map(|app| app.id.as_str().into()).collect(), secrets: secrets.collect() }
     }
 
-    /// What the headers alone say of the sender, so that no stranger's body has to be kept.
-    pub(super) fn proof<'s, 'h>(
+    /// Checks the headers alone, before the body is read.
+    pub(super) fn find_credential<'s, 'h>(
         &'s self,
         headers: &'h HeaderMap,
         now: i64,
         tolerance: Duration,
     ) -> Result<WebhookCredential<'s, 'h>, VerifyError> {
-        if let Some(key) = only(headers, API_KEY)? {
+        if let Some(key) = single_value(headers, API_KEY)? {
             return self.app_by_key(key).map(WebhookCredential::Secret);
         }
-        if let Some(given) = only_of(headers, STANDARD_SIGNATURE)? {
+        if let Some(given) = single_value_of(headers, STANDARD_SIGNATURE)? {
             return standard(headers, given, now, tolerance);
         }
-        let given = only(headers, HUB)?.ok_or(VerifyError::Missing)?;
+        let given = single_value(headers, HUB)?.ok_or(VerifyError::Missing)?;
         let digits = given.strip_prefix(b"sha256=").ok_or(VerifyError::Malformed)?;
         Ok(WebhookCredential::Hub(unhex(digits).ok_or(VerifyError::Malformed)?))
     }
 
-    /// The app that a request comes from, now that its body is there.
+    /// The app that a request comes from, verified with its body.
     pub(super) fn verify<'s>(
         &'s self,
         proof: &WebhookCredential<'s, '_>,
@@ -130,15 +130,15 @@ impl Secrets {
         }
     }
 
-    /// The app whose secret is this one.
+    /// The app with this secret.
     #[inline(never)] // a test counts its instructions
     fn app_by_key(&self, key: &[u8]) -> Result<&AppId, VerifyError> {
         let hash: [u8; 32] = Sha256::digest(key).into();
         self.app_by(|secret| secret.hash.ct_eq(&hash))
     }
 
-    /// Every secret is tried, whichever fits, and secrets are compared by their hashes: the time taken
-    /// tells nothing about them.
+    /// Tries every secret, also after a match, and compares hashes: the time taken reveals nothing about
+    /// a secret.
     #[inline(never)] // a test counts its instructions
     fn app_by(&self, fits: impl Fn(&WebhookSecret) -> Choice) -> Result<&AppId, VerifyError> {
         let found = self
@@ -171,8 +171,8 @@ fn standard<'h>(
     now: i64,
     tolerance: Duration,
 ) -> Result<WebhookCredential<'static, 'h>, VerifyError> {
-    let id = only_of(headers, STANDARD_ID)?.ok_or(VerifyError::Malformed)?;
-    let timestamp = only_of(headers, STANDARD_TIMESTAMP)?.ok_or(VerifyError::Malformed)?;
+    let id = single_value_of(headers, STANDARD_ID)?.ok_or(VerifyError::Malformed)?;
+    let timestamp = single_value_of(headers, STANDARD_TIMESTAMP)?.ok_or(VerifyError::Malformed)?;
     let digits = !timestamp.is_empty() && timestamp.len() <= 12 && timestamp.iter().all(u8::is_ascii_digit);
     if id.is_empty() || id.contains(&b'.') || !digits || given.len() > MOST_SIGNATURE_BYTES {
         return Err(VerifyError::Malformed);
@@ -212,7 +212,7 @@ fn unhex(digits: &[u8]) -> Option<[u8; 32]> {
 }
 
 /// The only value of a header; none is `None`, two are malformed.
-fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, VerifyError> {
+fn single_value<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, VerifyError> {
     let mut values = headers.get_all(HeaderName::from_static(name)).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value.map(|value| value.as_bytes())),
@@ -220,10 +220,13 @@ fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8
     }
 }
 
-/// The only value of a header that has two names. Under both it must be the same, or it is malformed: nothing
-/// says which of the two was signed.
-fn only_of<'h>(headers: &'h HeaderMap, names: [&'static str; 2]) -> Result<Option<&'h [u8]>, VerifyError> {
-    match (only(headers, names[0])?, only(headers, names[1])?) {
+/// The only value of a header with two names. Under both it must be the same, or it is malformed: it
+/// would be unclear which of the two was signed.
+fn single_value_of<'h>(
+    headers: &'h HeaderMap,
+    names: [&'static str; 2],
+) -> Result<Option<&'h [u8]>, VerifyError> {
+    match (single_value(headers, names[0])?, single_value(headers, names[1])?) {
         (Some(one), Some(other)) if one != other => Err(VerifyError::Malformed),
         (one, other) => Ok(one.or(other)),
     }

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state shared by all handlers.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use crate::store::sqlite::{DamagedTables, Presence, SqliteReader};
 /// The state as axum hands it to a handler.
 pub(super) type State = axum::extract::State<Arc<HttpState>>;
 
-/// What the handlers share.
+/// The state shared by all handlers.
 pub struct HttpState {
     pub(super) apps: Apps,
     pub(super) secrets: Secrets,
@@ -39,7 +39,7 @@ pub struct HttpState {
     pub(super) readers: Readers<SqliteReader>,
     pub(super) commits: CommitNotifier,
     pub(super) feed: FeedState,
-    /// When each app was last heard.
+    /// The last webhook of each app.
     pub app_activity: AppActivity,
     pub(super) metric_counts: MetricCounts,
     pub(super) presence: Presence,
@@ -51,9 +51,9 @@ pub struct HttpState {
     pub(super) rates: RateLimits,
     pub(super) origins: AllowedOrigins,
     pub(super) hosts: Hosts,
-    /// What init tells of each app, as JSON.
+    /// The app member of init's answer for each app, as JSON.
     pub(super) inits: HashMap<AppId, Box<RawValue>>,
-    /// Set once the service is told to stop.
+    /// True once the service stops.
     pub draining: watch::Sender<bool>,
 }
 
@@ -62,16 +62,16 @@ pub struct HttpState {
 pub(super) struct DatabaseFiles {
     pub(super) database: PathBuf,
     pub(super) wal: PathBuf,
-    /// The most bytes that the second may have.
+    /// The size limit of the write-ahead log, in bytes.
     pub(super) wal_limit: u64,
-    /// Where backups are made.
+    /// The backup directory.
     pub(super) backups: Option<PathBuf>,
 }
 
 impl DatabaseFiles {
     fn new(settings: &Settings) -> Self {
         let StoreUrl::Sqlite(path) = &settings.store.url;
-        // Where a link leads to, because the log is beside that.
+        // The target of a symbolic link, because the log is beside that.
         let database = path.canonicalize().unwrap_or_else(|_| path.clone());
         let mut wal = database.clone().into_os_string();
         wal.push("-wal");
@@ -80,7 +80,7 @@ impl DatabaseFiles {
     }
 }
 
-/// What a request may cost.
+/// The limits of a request.
 pub(super) struct RequestLimits {
     pub(super) webhook_body: usize,
     pub(super) rest_body: usize,
@@ -110,7 +110,7 @@ impl HttpState {
             readers,
             commits,
             feed: FeedState::new(&settings.feed),
-            app_activity: AppActivity::new(silences(settings)),
+            app_activity: AppActivity::new(silence_limits(settings)),
             metric_counts: MetricCounts::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
             damaged_tables,
@@ -126,8 +126,8 @@ impl HttpState {
         }
     }
 
-    /// Remembers when each app was last heard before this start.
-    pub async fn recall(&self) {
+    /// Restores the time of each app's last webhook before this start.
+    pub async fn restore_app_activity(&self) {
         let apps: Vec<AppId> = self.app_activity.statuses().into_iter().map(|told| told.app).collect();
         match reads::LAST_WEBHOOKS.run_beside(&self.readers, move |reader| reader.heard(&apps)).await {
             Ok(heard) => heard.iter().for_each(|(app, at)| self.app_activity.record_webhook(app, *at)),
@@ -138,8 +138,8 @@ impl HttpState {
         }
     }
 
-    /// The same with the credentials and limits of other settings. Requests that have begun go on with those
-    /// they began with; both draw on the same queue, readers and room.
+    /// The same with the credentials and limits of other settings. Active requests finish with the old
+    /// ones; both share the queue, the readers and the memory budget.
     pub fn with(&self, settings: &Settings) -> Self {
         let limits = &settings.limits;
         Self {
@@ -148,8 +148,8 @@ impl HttpState {
             queue: self.queue.clone(),
             readers: self.readers.clone(),
             commits: self.commits.clone(),
-            feed: self.feed.again(&settings.feed),
-            app_activity: self.app_activity.with_settings(silences(settings)),
+            feed: self.feed.with_settings(&settings.feed),
+            app_activity: self.app_activity.with_settings(silence_limits(settings)),
             metric_counts: self.metric_counts.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
             damaged_tables: self.damaged_tables.clone(),
@@ -157,9 +157,9 @@ impl HttpState {
             metrics: self.metrics.clone(),
             limits: RequestLimits::from(settings),
             bodies: self.bodies.resized(limits.bodies_in_flight),
-            rates: self.rates.again(limits.requests_per_second, limits.request_burst),
+            rates: self.rates.with_limits(limits.requests_per_second, limits.request_burst),
             origins: AllowedOrigins::new(&settings.server.cors_origins),
-            hosts: self.hosts.again(&settings.server),
+            hosts: self.hosts.with_settings(&settings.server),
             inits: inits(settings),
             draining: self.draining.clone(),
         }
@@ -181,8 +181,8 @@ impl From<&Settings> for RequestLimits {
     }
 }
 
-/// How long each app may be silent.
-fn silences(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Duration>)> {
+/// The silence limit of each app.
+fn silence_limits(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Duration>)> {
     settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))
 }
 

@@ -1,6 +1,6 @@
-//! Webhooks that came to another address than the target, or with another method than POST. Their sender is
-//! answered as everybody is, and an operator learns of it: Smooch sends a webhook that is answered 404 never
-//! again.
+//! Webhooks at another address than the target, or with another method than POST. The sender gets the
+//! usual answer, and the operator a log line and a metric: Smooch never resends a webhook that is
+//! answered 404.
 
 use std::net::SocketAddr;
 
@@ -19,20 +19,21 @@ use crate::clock::now_ms;
 use crate::domain::AppId;
 use crate::metrics::WebhookOutcome;
 
-/// The reason of a webhook that was sent to another address, in the log and in the metrics.
+/// The reason of a webhook at a wrong address, in the log and in the metrics.
 const WRONG_PATH: &str = "wrong_path";
 /// The reason of a webhook that was not posted.
 const WRONG_METHOD: &str = "wrong_method";
 
-/// Whether a request has what only a webhook has: a secret of one, and no credential of the REST interface.
+/// True if only a webhook looks like this request: it has a webhook secret and no credential of the REST
+/// interface.
 fn may_be_a_webhook(headers: &HeaderMap) -> bool {
     signature::has_credential(headers)
         && !headers.contains_key(header::AUTHORIZATION)
         && !headers.contains_key("app-token")
 }
 
-/// What every request goes through that is not the target's.
-pub(super) async fn notice(shared: State, mut request: Request, next: Next) -> Response {
+/// Middleware for every request outside the webhook target.
+pub(super) async fn detect_stray_webhook(shared: State, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let only_looks = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
     let app = if !only_looks && may_be_a_webhook(request.headers()) {
@@ -65,8 +66,8 @@ pub(super) async fn notice(shared: State, mut request: Request, next: Next) -> R
     response
 }
 
-/// A request to the target with a method that it does not take: 405, which Smooch tries again.
-pub(super) async fn other_method(shared: State, request: Request) -> Response {
+/// Refuses another method at the target: 405, which Smooch retries.
+pub(super) async fn refuse_method(shared: State, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     if may_be_a_webhook(&parts.headers) {
         let sent = sender(&shared, &parts.headers, body).await;
@@ -88,14 +89,14 @@ fn peer(extensions: &axum::http::Extensions) -> String {
     extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_string()).unwrap_or_default()
 }
 
-/// The app whose secret a request has, if it has one, and the body. The body is read only where a signature
-/// that makes sense, and is not too old, has to be compared with it.
+/// The app whose secret a request has, if any, and the body. The body is read only to verify a
+/// well-formed, fresh signature.
 async fn sender(
     shared: &HttpState,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Option<AppId>, Body), ApiError> {
-    match shared.secrets.proof(headers, now_ms() / 1000, shared.limits.signature_tolerance) {
+    match shared.secrets.find_credential(headers, now_ms() / 1000, shared.limits.signature_tolerance) {
         Err(_) => Ok((None, body)),
         Ok(WebhookCredential::Secret(app)) => Ok((Some(app.clone()), body)),
         Ok(signature) => {

@@ -1,4 +1,4 @@
-//! App users in v2's words: users, their clients and their devices.
+//! The calls of v2: users, their clients and their devices.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::domain::View;
 use crate::domain::command::Action;
 use crate::smooch::rest;
 
-/// The most items of a page, and how many it has without being told.
+/// The largest page, and the default size.
 const MOST: usize = 100;
 const DEFAULT: usize = 25;
 
@@ -55,7 +55,7 @@ pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(request.show(StatusCode::OK, shown))
 }
 
-/// PATCH `…/users/{id or externalId}`: what is given is changed, null clears, the rest stays.
+/// PATCH `…/users/{id or externalId}`: changes the given members; null clears one, the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
     let (user, rest::UpdateRequest { fields, repeated }) = (request.user()?, request.read(rest::v2::change)?);
     let view = request.change(Action::Update { user, fields, repeated }).await?;
@@ -68,7 +68,7 @@ pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiE
     Ok(request.show(StatusCode::OK, one(&view)))
 }
 
-/// GET `…/users/{id or externalId}/clients`: a page of those whose type v2 knows.
+/// GET `…/users/{id or externalId}/clients`: a page of the clients with a type that v2 has.
 pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
     let page = ItemPage::read(&request.query)?;
     let all = request.look_up(rest::v2::clients).await?;
@@ -90,7 +90,7 @@ pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(paged(&request, PageItems::Clients(clients), &PageEnds { ends, more, backwards, at_start }, None))
 }
 
-/// GET `…/users/{id or externalId}/devices`: those whose type v2 knows, in one answer.
+/// GET `…/users/{id or externalId}/devices`: the devices with a type that v2 has, in one answer.
 pub(super) async fn devices(request: ApiRequest) -> Result<Response, ApiError> {
     let all = request.look_up(rest::v2::devices).await?;
     let devices = raw_array(all.into_iter().map(|(_, text)| text));
@@ -107,7 +107,8 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(answer(StatusCode::OK, &DeviceAnswer { device: raw(text) }))
 }
 
-/// GET `/v2/apps/{app}/users`: a page of those who fit, in the order asked for; see [`list_request::ListRequest`].
+/// GET `/v2/apps/{app}/users`: a page of the matching users, in the requested order; see
+/// [`list_request::ListRequest`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let asked = list_request::ListRequest::read(&request.query, &list_request::V2)?;
     let show = |users: &[View]| raw_array(users.iter().map(rest::v2::user));
@@ -126,18 +127,18 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(paged(&request, PageItems::Users(page.users), &PageEnds { ends, more, backwards, at_start }, count))
 }
 
-/// Where a page of v2 begins and ends.
+/// The ends of a page of v2.
 struct PageEnds {
     /// The cursors of its first and its last item.
     ends: [Option<String>; 2],
-    /// There are more in the direction in which it was read.
+    /// There are more items in the direction of the read.
     more: bool,
     backwards: bool,
     /// It is the first page.
     at_start: bool,
 }
 
-/// A page as it is answered.
+/// The answer with a page.
 #[derive(Serialize)]
 struct PageAnswer<'a> {
     #[serde(flatten)]
@@ -182,7 +183,7 @@ fn paged(request: &ApiRequest, items: PageItems, ends: &PageEnds, count: Option<
     links.head(answer(StatusCode::OK, &PageAnswer { items, meta, links: &links }))
 }
 
-/// A page of a list that is read whole.
+/// A page of a list that is read as a whole.
 struct ItemPage {
     size: usize,
     after: Option<String>,
@@ -197,7 +198,7 @@ impl ItemPage {
                 "page[size]" => page.size = limit(key, value, MOST)?,
                 "page[after]" => page.after = Some(position(key, value)?),
                 "page[before]" => page.before = Some(position(key, value)?),
-                // What the call does not know was refused before.
+                // Unknown parameters were refused before.
                 _ => {}
             }
         }
@@ -208,7 +209,7 @@ impl ItemPage {
     }
 }
 
-/// What begins every cursor of a list that is read whole.
+/// The prefix of the cursors of a list that is read as a whole.
 const BY_ID: &[u8] = b"id\0";
 
 /// The place of an item, by its id.

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::addresses::without_padding;
+use super::addresses::trim_padding;
 use super::body;
 use super::body::{BodyLimits, Share};
 use super::error::{ApiError, json};
@@ -24,24 +24,24 @@ use crate::ingest::queue::SubmitError;
 use crate::metrics::WebhookOutcome;
 use crate::smooch::{self, Unusable};
 
-/// The kind of trouble of a body that is another app's.
+/// The reason of a body that belongs to another app.
 const OTHER_APP: &str = "other_app";
 
-/// How many events of a delivery, or whole bodies, are in quarantine; absent if none is.
+/// The number of quarantined events of a delivery, or bodies; absent if none is.
 pub const QUARANTINED: HeaderName = HeaderName::from_static("x-rollcall-quarantined");
 
-/// Bytes of headers kept with a body in quarantine.
+/// The most bytes of headers stored with a quarantined body.
 const MOST_HEADERS: usize = 4096;
 
-/// GET and HEAD: somebody looks whether the target is there.
+/// GET and HEAD: a check that the target exists.
 pub(super) async fn probe() -> Response {
     let mut response = json(StatusCode::OK, "{}");
     Route::note(&mut response, Some("/webhooks"));
     response
 }
 
-/// POST. Answers as in the table of `docs/architecture.md`: 200 once it is on disk, in the directory
-/// or in quarantine; 401 without the right secret; 503 for whatever may be better in a moment.
+/// POST. Answers as in the table of `docs/architecture.md`: 200 once it is on disk, in the directory or
+/// in quarantine; 401 without the right secret; 503 for a temporary failure.
 pub(super) async fn receive(
     shared: State,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -50,11 +50,9 @@ pub(super) async fn receive(
     body: Body,
 ) -> Response {
     let path = match &path {
-        // Slashes and white space that were copied along with the address are not a part of it.
-        Ok(path) => {
-            path.as_ref().map(|Path(app)| app.as_str()).filter(|app| !without_padding(app).is_empty())
-        }
-        // What cannot be decoded is nobody's app.
+        // Slashes and white space that were copied with the address are not part of it.
+        Ok(path) => path.as_ref().map(|Path(app)| app.as_str()).filter(|app| !trim_padding(app).is_empty()),
+        // An undecodable name belongs to no app.
         Err(_) => Some(""),
     };
     let request = WebhookHead { headers: &headers, path, peer: peer.ip() };
@@ -66,7 +64,8 @@ pub(super) async fn receive(
     response
 }
 
-/// 200. Senders act on the status alone; the header tells people and `rollcall replay` of the quarantine.
+/// 200. Senders act on the status alone; the header reports the quarantine to people and to `rollcall
+/// replay`.
 fn stored(receipt: &WebhookResult) -> Response {
     let mut response = json(StatusCode::OK, "{}");
     if receipt.quarantined > 0 {
@@ -83,10 +82,10 @@ struct WebhookHead<'r> {
 }
 
 impl WebhookHead<'_> {
-    /// An app that is not this secret's is answered as an app that does not exist.
+    /// An app other than the secret's is answered as one that does not exist.
     fn names<'s>(&self, app: &'s AppId) -> Result<&'s AppId, VerifyError> {
         let is_it =
-            |path: &str| path == app.as_str() || without_padding(path).eq_ignore_ascii_case(app.as_str());
+            |path: &str| path == app.as_str() || trim_padding(path).eq_ignore_ascii_case(app.as_str());
         if self.path.is_none_or(is_it) { Ok(app) } else { Err(VerifyError::OtherApp) }
     }
 }
@@ -96,7 +95,8 @@ async fn take(shared: &HttpState, request: &WebhookHead<'_>, body: Body) -> Resu
     body::refuse_compressed(request.headers)
         .map_or(Ok(()), Err)
         .map_err(|error| refused(shared, request, error))?;
-    let proof = shared.secrets.proof(request.headers, now_ms() / 1000, shared.limits.signature_tolerance);
+    let proof =
+        shared.secrets.find_credential(request.headers, now_ms() / 1000, shared.limits.signature_tolerance);
     let proof = proof.and_then(|proof| match proof {
         WebhookCredential::Secret(app) => request.names(app).map(WebhookCredential::Secret),
         signature => Ok(signature),
@@ -140,20 +140,20 @@ async fn accept(
     if trouble.is_some() {
         delivered.headers = masked(request.headers);
     }
-    // From here on the queue counts it.
+    // From here on the queue accounts for it.
     drop(share);
     match shared.queue.submit_webhook(delivered).await {
         Ok(receipt) => {
             shared.app_activity.record_webhook(app, received);
             shared.metrics.accept(outcome(&receipt));
-            tell(app, trouble, &receipt);
+            log_unusable(app, trouble, &receipt);
             Ok(receipt)
         }
         Err(refused) => Err(unavailable(shared, refused)),
     }
 }
 
-/// What became of a delivery that is on disk, or need not be.
+/// The outcome of a delivery that is on disk, or need not be.
 fn outcome(receipt: &WebhookResult) -> WebhookOutcome {
     match receipt {
         WebhookResult { quarantined: 1.., .. } => WebhookOutcome::quarantined,
@@ -163,8 +163,8 @@ fn outcome(receipt: &WebhookResult) -> WebhookOutcome {
     }
 }
 
-/// Logs what became of a body that cannot be used, or of what of it cannot be.
-fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &WebhookResult) {
+/// Logs a body, or a part of one, that cannot be used.
+fn log_unusable(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &WebhookResult) {
     let is_dropped = receipt.quarantined == 0;
     match trouble {
         Some((reason, _)) if is_dropped => {
@@ -172,12 +172,12 @@ fn tell(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &WebhookR
         }
         Some((reason, detail)) => tracing::warn!(app = %app, reason, "a body goes to quarantine: {detail}"),
         None if is_dropped => {}
-        // The worker has logged why.
+        // The worker has logged the reason.
         None => tracing::warn!(app = %app, reason = "cannot_apply", "a body goes to quarantine"),
     }
 }
 
-/// What a body of this app says, by the bounds of the settings.
+/// Parses a body of this app, by the bounds of the settings.
 pub(super) fn read(
     shared: &HttpState,
     app: &AppId,
@@ -199,10 +199,10 @@ pub(super) fn read(
     Ok(delivery.events)
 }
 
-/// An event of a body, or why it cannot be used.
+/// An event of a body, or the reason why it cannot be used.
 type Read = Result<Event, Unusable>;
 
-/// What can be used of a body, and what cannot.
+/// Splits a body into usable and unusable events.
 pub(super) fn split_usable(
     app: &AppId,
     received: i64,
@@ -237,7 +237,8 @@ fn masked(headers: &HeaderMap) -> String {
     text
 }
 
-/// Reads past what a stranger sends, so that a sender who writes it all before it reads gets the answer.
+/// Discards the body of an unauthenticated sender, so that one that writes it all before it reads gets
+/// the answer.
 async fn drain_body(
     shared: &HttpState,
     doubt: VerifyError,
@@ -258,8 +259,8 @@ async fn drain_body(
     }
 }
 
-/// The refusal of a stranger, logged where `hash` is of its body. Nothing of that is kept but its length and
-/// hash: whoever cannot prove to be Smooch must not be able to fill the disk.
+/// Refuses and logs an unauthenticated request; `hash` is that of its body. Only length and hash are
+/// logged, and the body is not stored: a sender without the secret must not be able to fill the disk.
 fn reject(
     shared: &HttpState,
     doubt: VerifyError,

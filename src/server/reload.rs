@@ -128,7 +128,7 @@ impl Runtime {
 fn listen_for_silence(shared: &Arc<HttpState>) -> JoinSet<()> {
     let (shared, mut listening) = (shared.clone(), JoinSet::new());
     listening.spawn(async move {
-        shared.recall().await;
+        shared.restore_app_activity().await;
         shared.app_activity.watch().await;
     });
     listening

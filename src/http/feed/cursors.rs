@@ -1,4 +1,4 @@
-//! Where a follower is in the feed, as the text that it is given and gives back.
+//! The cursor of a follower, as the text that it receives and sends back.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::http::error::ApiError;
 use crate::store::{Changes, Epoch};
 
-/// Where a follower is.
+/// The position of a follower.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FeedCursor {
-    /// It has applied every change up to this one.
+    /// All changes up to this one are applied.
     Change(ChangeCursor),
-    /// It reads the snapshot.
+    /// The snapshot is being read.
     Snapshot(Option<SnapshotCursor>),
 }
 
-/// A change as a follower names it: `3f9a1c0b7d24-15`. A number alone is what programs before epochs gave.
+/// A change as a cursor: `3f9a1c0b7d24-15`. A number alone comes from versions before epochs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct ChangeCursor {
     pub(super) epoch: Option<Epoch>,
@@ -25,12 +25,12 @@ pub(super) struct ChangeCursor {
 }
 
 impl ChangeCursor {
-    /// The change as the feed names it.
+    /// The cursor of a change.
     pub(super) fn name(epoch: Epoch, seq: u64) -> String {
         format!("{epoch}-{seq}")
     }
 
-    /// The change that a follower names.
+    /// Parses a cursor.
     pub(super) fn read(text: &str) -> Result<Self, ApiError> {
         // A number that the database can hold.
         let number = |text: &str| text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
@@ -44,10 +44,10 @@ impl ChangeCursor {
         Ok(Self { epoch, seq })
     }
 
-    /// Whether the feed can go on after this change: every change after it is kept, and it is of this feed.
-    /// 410 where a follower has to begin again.
+    /// Checks that the feed can continue after this change: it belongs to this feed, and every later
+    /// change is retained. 410 where a follower has to start again.
     pub(super) fn check(self, feed: &Changes) -> Result<(), ApiError> {
-        let gone = |why: &'static str| Err(ApiError::gone(why, feed.oldest).of_epoch(feed.epoch.epoch));
+        let gone = |why: &'static str| Err(ApiError::gone(why, feed.oldest).with_epoch(feed.epoch.epoch));
         match self.epoch {
             Some(epoch) if epoch != feed.epoch.epoch => {
                 return gone(
@@ -84,17 +84,17 @@ impl fmt::Display for ChangeCursor {
     }
 }
 
-/// Where a follower is in the snapshot.
+/// The position of a follower in the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SnapshotCursor {
     pub(super) epoch: Epoch,
-    /// The last change given before its first page.
+    /// The last change before its first page.
     pub(super) seq: u64,
-    /// The last app user it was shown; empty before the first.
+    /// The last app user shown; empty before the first.
     pub(super) id: String,
 }
 
-/// How a place in a snapshot begins. The one of programs before epochs had no more than `snapshot`.
+/// The prefix of a snapshot cursor. Versions before epochs wrote `snapshot` alone.
 const SNAPSHOT: &str = "snapshot of\0";
 
 impl SnapshotCursor {
@@ -102,17 +102,17 @@ impl SnapshotCursor {
         URL_SAFE_NO_PAD.encode(format!("{SNAPSHOT}{}\0{}\0{}", self.epoch, self.seq, self.id))
     }
 
-    /// The change after which to follow once the snapshot is read.
+    /// The change to continue from once the snapshot is read.
     pub(super) fn since(&self) -> ChangeCursor {
         ChangeCursor { epoch: Some(self.epoch), seq: self.seq }
     }
 
-    /// The same as a follower names it.
+    /// The cursor as text.
     pub(super) fn next(&self) -> String {
         ChangeCursor::name(self.epoch, self.seq)
     }
 
-    /// The last app user it was shown.
+    /// The last app user shown.
     pub(super) fn id(&self) -> Option<&str> {
         Some(&*self.id).filter(|id| !id.is_empty())
     }

@@ -1,7 +1,7 @@
-//! What a page and an event of the feed look like: in our own words, or as CloudEvents 1.0.
+//! The two formats of a page and an event of the feed: plain, or CloudEvents 1.0.
 //!
-//! A CloudEvent has the same object as its `data`. Its `id` is the change, in a snapshot the place of the app
-//! user; with its `source` that is the same however often it is told.
+//! A CloudEvent has the same object as its `data`. Its `id` is the change, or in a snapshot the position
+//! of the app user; `id` and `source` stay the same however often it is sent.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -46,7 +46,7 @@ struct SnapshotAnswer<'a> {
     links: &'a PageLinks,
 }
 
-/// The event of an app user of the snapshot.
+/// The event of an app user in the snapshot.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotUser {
@@ -63,11 +63,11 @@ struct SnapshotMark {
     next: String,
 }
 
-/// How an event is written.
+/// The format of an event.
 #[derive(Clone)]
 pub(super) enum Envelope {
     Own,
-    /// The feed that the events are of, as a reference from the address of the service.
+    /// The feed as the `source` of the events, a reference from the address of the service.
     CloudEvents(String),
 }
 
@@ -91,20 +91,20 @@ impl Envelope {
         .text(&data)
     }
 
-    /// An app user of the snapshot, at its place.
+    /// An app user of the snapshot, at its position.
     pub(super) fn user(&self, place: &str, user: &View) -> String {
         let data = answers::text(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
         self.of_snapshot(place, "user", Some(user.id.as_str()), data)
     }
 
-    /// The begin of the snapshot: from here on a follower makes a new copy.
+    /// The start of the snapshot: the follower begins a new copy.
     pub(super) fn begin(&self, start: &SnapshotCursor) -> String {
         let (epoch, next) = (start.epoch.to_string(), start.next());
         let data = answers::text(&SnapshotMark { kind: "begin", epoch: Some(epoch), next });
         self.of_snapshot(&start.cursor(), "begin", None, data)
     }
 
-    /// The end of the snapshot, and the change after which to go on.
+    /// The end of the snapshot, with the change to continue from.
     pub(super) fn follow(&self, place: &SnapshotCursor) -> String {
         let next = place.next();
         let data = answers::text(&SnapshotMark { kind: "follow", epoch: None, next: next.clone() });
@@ -160,7 +160,7 @@ impl Envelope {
     }
 }
 
-/// Where the next page is. CloudEvents stay CloudEvents, also where only a header asks for them.
+/// The links to the next page. CloudEvents stay CloudEvents, also if only a header asked for them.
 fn links(request: &ApiRequest, envelope: &Envelope, next: &FeedCursor) -> PageLinks {
     let mut with = Vec::new();
     let place = match next {
@@ -177,7 +177,7 @@ fn links(request: &ApiRequest, envelope: &Envelope, next: &FeedCursor) -> PageLi
     PageLinks::next(request, &["since", "snapshot", "after", "envelope"], &with)
 }
 
-/// A page of CloudEvents, which has no room for where to go on: that is in its `Link`.
+/// A page of CloudEvents. It has no member for the next page: that is in its `Link`.
 fn batch(events: &RawValue, links: &PageLinks) -> Response {
     let mut response = links.head(answer(StatusCode::OK, &events));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH));

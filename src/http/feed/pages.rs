@@ -1,4 +1,4 @@
-//! Pages of the feed, read from the database: of changes, and of the snapshot.
+//! Pages of the feed, read from the database: changes and the snapshot.
 
 use super::cursors::{ChangeCursor, SnapshotCursor};
 use crate::domain::{AppId, View};
@@ -8,7 +8,7 @@ use crate::http::state::HttpState;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{Changes, Reader};
 
-/// The changes after `since`, if the feed can go on after it.
+/// The changes after `since`, if the feed can continue after it.
 pub(super) async fn read_changes(
     shared: &HttpState,
     app: &AppId,
@@ -24,7 +24,7 @@ pub(super) async fn read_changes(
 
 /// A page of the snapshot.
 pub(super) struct SnapshotPage {
-    /// Where it begins.
+    /// The position of its first app user.
     pub(super) from: SnapshotCursor,
     pub(super) users: Vec<View>,
     pub(super) more: bool,
@@ -39,7 +39,7 @@ impl SnapshotPage {
     ) -> Result<Self, ApiError> {
         let app = app.clone();
         let read = move |reader: &mut SqliteReader| {
-            // The number first: what changes between the two is told again, and nothing is missed.
+            // The number first: a change between the two reads is sent again, and none is missed.
             let feed = reader.changes(&app, 0, 0)?;
             let start = || SnapshotCursor { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
             let from = place.unwrap_or_else(start);
@@ -50,16 +50,16 @@ impl SnapshotPage {
         };
         let (page, feed) = reads::SNAPSHOT.run(&shared.readers, read).await?;
         shared.presence.mark_told();
-        // A follower that reads so slowly that what follows is not kept any more need not read on.
+        // A follower so slow that the changes after its snapshot are gone from the feed stops here.
         page.from.since().check(&feed).map(|()| page)
     }
 
-    /// The place after an app user of the page.
+    /// The position after an app user of the page.
     pub(super) fn after(&self, user: &View) -> SnapshotCursor {
         SnapshotCursor { id: user.id.as_str().to_owned(), ..self.from.clone() }
     }
 
-    /// Where the next page begins, if there is one.
+    /// The position of the next page, if there is one.
     pub(super) fn next(&self) -> Option<SnapshotCursor> {
         self.users.last().filter(|_| self.more).map(|last| self.after(last))
     }

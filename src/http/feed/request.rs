@@ -16,7 +16,7 @@ pub(super) const STREAM: &str = "text/event-stream";
 /// The longest wait for a change, in s.
 const LONGEST_WAIT: u64 = 60;
 
-/// What a follower asks for.
+/// The parsed parameters of a follower.
 pub(super) struct FeedRequest {
     pub(super) from: FeedCursor,
     pub(super) limit: usize,
@@ -41,7 +41,7 @@ impl FeedRequest {
                 "envelope" if value == "cloudevents" => envelope = true,
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
                 "after" => after = Some(SnapshotCursor::read(value).ok_or_else(not_a_cursor)?),
-                // What the call does not know was refused before.
+                // Unknown parameters were refused before.
                 _ => {}
             }
         }
@@ -51,7 +51,7 @@ impl FeedRequest {
             (Some(_), true, _) => return Err(ApiError::bad_request("since and snapshot exclude each other")),
             (_, false, Some(_)) => return Err(ApiError::bad_request("after is for snapshot=true")),
         };
-        // What would have no effect is refused: its caller believes that it has.
+        // A parameter without effect is refused: its caller relies on it.
         if types.is_some() && !accepts(&request.headers, STREAM) {
             return Err(ApiError::bad_request(format!("types is for a stream: ask with Accept: {STREAM}")));
         }

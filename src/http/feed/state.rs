@@ -1,4 +1,4 @@
-//! What all followers share.
+//! The state shared by all followers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::throttle::Throttle;
 use crate::metrics::Metrics;
 
-/// What all followers share.
 pub(in crate::http) struct FeedState {
     pub(super) pace: Arc<Throttle>,
     pub(super) heartbeat: Duration,
@@ -18,13 +17,13 @@ impl FeedState {
         Self { pace: Arc::default(), heartbeat: settings.heartbeat, stream_life: settings.stream_life }
     }
 
-    /// The same with other settings, for followers that begin from now on.
-    pub(in crate::http) fn again(&self, settings: &crate::config::FeedSettings) -> Self {
+    /// The same with other settings, for followers that start from now on.
+    pub(in crate::http) fn with_settings(&self, settings: &crate::config::FeedSettings) -> Self {
         Self { pace: self.pace.clone(), ..Self::new(settings) }
     }
 }
 
-/// A follower, counted while it is there.
+/// Counts a follower for as long as it is connected.
 pub(super) struct FollowerGuard(Arc<Metrics>);
 
 impl FollowerGuard {

@@ -1,7 +1,7 @@
 //! The change feed as server-sent events.
 //!
-//! A follower pulls: a page is read from the database when the connection has room for it, so a slow one
-//! costs a page of memory and nobody's time. Nothing is queued for it.
+//! A follower pulls: a page is read from the database when the connection has room for it. A slow
+//! follower costs a page of memory and no queue.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,27 +28,27 @@ use crate::http::error::{ApiError, json};
 use crate::http::state::HttpState;
 use crate::store::Changed;
 
-/// What goes out when nothing else has for a while, so that nobody in between gives up.
+/// The heartbeat of a silent stream, so that no proxy closes it.
 const HEARTBEAT: &str = ":\n\n";
 
-/// What a stream begins with: how long to wait before a broken one is taken up again, in ms.
+/// The first bytes of a stream: the wait before a reconnect, in ms.
 const BEGIN: &str = "retry: 2000\n\n";
 
-/// What a stream ends with when the service stops.
-const GOODBYE: &str = ": shutting down; come again\n\n";
+/// The last bytes of a stream when the service stops.
+const STOP_COMMENT: &str = ": shutting down; come again\n\n";
 
-/// What a stream ends with when it has lived long enough.
-const PARTING: &str = ": come again\n\n";
+/// The last bytes of a stream at the end of its lifetime.
+const END_COMMENT: &str = ": come again\n\n";
 
-/// Answers with the stream. `Last-Event-ID`, which a browser sends when it comes again, goes before the
-/// query: it is a change, or a place in the snapshot.
+/// Answers with the stream. `Last-Event-ID`, which a browser sends on reconnect, takes precedence over
+/// the query: it is a change or a position in the snapshot.
 pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Response, ApiError> {
     let from = match request.headers.get("last-event-id") {
         Some(id) => place(id)?,
         None => asked.from,
     };
     let (shared, app) = (request.shared, request.caller.app);
-    // Refused while there is still a status to say so with.
+    // A refusal still has a status here.
     match &from {
         FeedCursor::Change(since) => drop(read_changes(&shared, &app, *since, 0).await?),
         FeedCursor::Snapshot(place) => drop(SnapshotPage::read(&shared, &app, place.clone(), 0).await?),
@@ -59,7 +59,7 @@ pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Resp
         draining: shared.draining.subscribe(),
         begun: false,
         at: Some(from),
-        until: Instant::now() + life(shared.feed.stream_life),
+        until: Instant::now() + stream_lifetime(shared.feed.stream_life),
         limit: asked.limit,
         envelope: asked.envelope,
         types: asked.types,
@@ -86,8 +86,9 @@ fn place(id: &HeaderValue) -> Result<FeedCursor, ApiError> {
     }
 }
 
-/// Up to a tenth less than the longest life, so that streams which began together do not end together.
-fn life(longest: Duration) -> Duration {
+/// The lifetime, up to a tenth below the longest, so that streams that began together do not end
+/// together.
+fn stream_lifetime(longest: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or_default() % 100;
     longest - longest / 1000 * random
 }
@@ -99,10 +100,9 @@ struct Follower {
     commits: watch::Receiver<u64>,
     draining: watch::Receiver<bool>,
     begun: bool,
-    /// Nowhere once the stream has ended.
+    /// None once the stream has ended.
     at: Option<FeedCursor>,
-    /// When it ends, to be taken up again: by then its credential may not be good any more, and there may
-    /// be a better way to it.
+    /// The end of its lifetime. A reconnect checks the credential again and may take a better route.
     until: Instant,
     limit: usize,
     envelope: Envelope,
@@ -111,17 +111,17 @@ struct Follower {
 }
 
 impl Follower {
-    /// What is to be sent next, as soon as there is something; nothing at the end of the stream.
+    /// The next bytes, once there are some; none at the end of the stream.
     async fn next(&mut self) -> Option<String> {
         let at = self.at.clone()?;
         if !std::mem::replace(&mut self.begun, true) {
             return Some(BEGIN.to_owned());
         }
         if *self.draining.borrow() {
-            return self.end(GOODBYE.to_owned());
+            return self.end(STOP_COMMENT.to_owned());
         }
         if Instant::now() >= self.until {
-            return self.end(PARTING.to_owned());
+            return self.end(END_COMMENT.to_owned());
         }
         match at {
             FeedCursor::Snapshot(place) => self.snapshot(place).await,
@@ -171,12 +171,12 @@ impl Follower {
                 self.at = Some(next);
                 Some(text)
             }
-            Err(error) => self.broken(&error),
+            Err(error) => self.end_with_error(&error),
         }
     }
 
     async fn changes(&mut self, since: ChangeCursor) -> Option<String> {
-        // However often other apps wake it meanwhile.
+        // The deadline holds however often other apps wake the stream.
         let heartbeat = Instant::now() + self.shared.feed.heartbeat;
         loop {
             self.commits.mark_unchanged();
@@ -198,7 +198,7 @@ impl Follower {
                     return Some(text);
                 }
                 Ok(None) => {}
-                Err(error) => return self.broken(&error),
+                Err(error) => return self.end_with_error(&error),
             }
             tokio::select! {
                 _ = self.commits.changed() => {}
@@ -207,17 +207,17 @@ impl Follower {
                 () = sleep_until(self.until) => {}
             }
             if *self.draining.borrow() {
-                return self.end(GOODBYE.to_owned());
+                return self.end(STOP_COMMENT.to_owned());
             }
             if Instant::now() >= self.until {
-                return self.end(PARTING.to_owned());
+                return self.end(END_COMMENT.to_owned());
             }
         }
     }
 
-    /// The stream ends with what went wrong: `gone` for whoever was so slow that the changes to go on from
-    /// are not kept any more. Whoever comes again is told the same with its status.
-    fn broken(&mut self, error: &ApiError) -> Option<String> {
+    /// Ends the stream with the error: `gone` if the follower was so slow that the changes after its
+    /// cursor are deleted. A reconnect gets the same error with its status.
+    fn end_with_error(&mut self, error: &ApiError) -> Option<String> {
         let last = match error.oldest() {
             Some((oldest, epoch)) => {
                 let epoch = epoch.map(|epoch| epoch.to_string());
@@ -225,7 +225,7 @@ impl Follower {
             }
             None => LastEvent { kind: "end", oldest: None, epoch: None, code: Some(error.code()) },
         };
-        // Without an id: the cursor of the follower stays as it was.
+        // Without an id: the follower's cursor stays.
         let typed = if self.types { format!("event: {}\n", last.kind) } else { String::new() };
         self.end(format!("{typed}data: {}\n\n", answers::text(&last)))
     }

@@ -1,8 +1,8 @@
-//! Webhooks go first: their sender gives up after a while, a follower does not.
+//! Gives webhooks priority over followers: a sender gives up after a while, a follower does not.
 //!
-//! Each page costs the processor about the same whoever reads it, so a hundred followers at the heels of a
-//! directory that changes all the time could take most of it. Streams therefore read one page at a time,
-//! all together, and rest between two as long as something is being stored.
+//! A page costs about the same processor time for every follower, so a hundred followers of a busy
+//! directory could take most of it. Streams therefore read one page at a time, all together, and pause
+//! between two while commits are under way.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,30 +10,30 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// So many times as long as a page took, no other is read while something is being stored.
-const REST: u32 = 9;
+/// The pause after a page while commits are under way, as a multiple of the time that the page took.
+const PAUSE_FACTOR: u32 = 9;
 
-/// The longest rest, so that a page that took long on a busy machine does not hold up the next for long.
-const LONGEST_REST: Duration = Duration::from_millis(20);
+/// The longest pause, so that one slow page does not delay the next for long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
-/// The turns of the streams, in the order in which they ask.
+/// The queue of the streams, first come, first served.
 #[derive(Default)]
 pub(super) struct Throttle(Mutex<LastPage>);
 
 /// The page that was read last.
 #[derive(Default)]
 struct LastPage {
-    /// Until when to rest after it.
+    /// The end of the pause after it.
     rest: Option<Instant>,
-    /// The commits before it.
+    /// The number of commits before it.
     commits: u64,
 }
 
-/// What is being stored.
+/// The load of the writer.
 pub(super) struct WriteLoad {
-    /// How many commits there were.
+    /// The number of commits so far.
     pub(super) commits: u64,
-    /// Something waits for one.
+    /// A job waits for its commit.
     pub(super) waiting: bool,
 }
 
@@ -42,13 +42,16 @@ impl Throttle {
     pub(super) async fn page<T>(&self, storing: impl Fn() -> WriteLoad, read: impl Future<Output = T>) -> T {
         let mut last = self.0.lock().await;
         let now = storing();
-        // Everybody who is woken by one commit reads at once.
+        // Streams woken by the same commit read without a pause.
         if let Some(rest) = last.rest.filter(|_| now.waiting || now.commits != last.commits) {
             sleep_until(rest).await;
         }
         let (began, commits) = (Instant::now(), storing().commits);
         let page = read.await;
-        *last = LastPage { rest: Some(Instant::now() + (began.elapsed() * REST).min(LONGEST_REST)), commits };
+        *last = LastPage {
+            rest: Some(Instant::now() + (began.elapsed() * PAUSE_FACTOR).min(LONGEST_PAUSE)),
+            commits,
+        };
         page
     }
 }

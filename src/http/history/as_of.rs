@@ -1,4 +1,4 @@
-//! An app user as it was at a moment of the past.
+//! An app user as of a point in the past.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::store::archive::Archive as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{CompactionPoint, Entry, Reader, Seq};
 
-/// A moment of the past, and whether it is asked where each value is from.
+/// A point in the past, and whether provenance is requested.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct PastRequest {
     moment: AsOf,
     provenance: bool,
 }
 
-/// Up to where the journal counts.
+/// The end of the journal for this answer.
 #[derive(Clone, Copy)]
 enum AsOf {
     Now,
@@ -41,7 +41,7 @@ enum AsOf {
 }
 
 impl PastRequest {
-    /// Nothing if the app user is asked for as it is. What the call does not know was refused before.
+    /// None if the current app user is requested. Unknown parameters were refused before.
     pub(in crate::http) fn asked(query: &[(String, String)]) -> Result<Option<Self>, ApiError> {
         let mut then = Self { moment: AsOf::Now, provenance: false };
         for (key, value) in query {
@@ -64,7 +64,8 @@ fn journal_number(value: &str) -> Option<Seq> {
 impl AsOf {
     fn read(value: &str) -> Result<Self, ApiError> {
         let time = || timestamp::parse_parameter(value).map(|time| Self::Received(time.div_euclid(1000)));
-        // No journal and no clock of Smooch's is below zero: as a moment it would silently be before everything.
+        // Journal numbers and Smooch's times are not negative: a negative value would silently mean
+        // before everything.
         let is_below_zero = value.starts_with('-');
         let moment = journal_number(value).map(Self::Entry).or_else(time).filter(|_| !is_below_zero);
         let expected = || {
@@ -73,7 +74,7 @@ impl AsOf {
         moment.ok_or_else(expected)
     }
 
-    /// Whether the journal does not go on from there any more.
+    /// True if the journal was compacted beyond this point.
     fn is_before(self, horizon: CompactionPoint) -> bool {
         match self {
             Self::Now => false,
@@ -91,15 +92,14 @@ impl AsOf {
     }
 }
 
-/// GET `…/appusers/{id}?asOf=`: the app user as it was known after that entry of the journal, or at that
-/// time: what was told later is not in it, whatever time it was told of. 404 if it was not known yet, or
-/// had been removed. With `include=provenance`, for each member that is shown the event that said so first; a
-/// merge says nothing, it only shows what was said before.
+/// GET `…/appusers/{id}?asOf=`: the app user as known after that entry of the journal, or at that time.
+/// Later entries do not count, even if they are about an earlier time. 404 if it was not known yet, or
+/// was removed. `include=provenance` adds to each shown member the first event that set it; a merge sets
+/// none.
 ///
-/// A client that two app users claim is active for the one who claimed it last, as far as both still
-/// exist now: the claims of somebody who was removed are forgotten. 410 for a moment from which the journal
-/// does not reach on any more, with the `oldest` number for which it does; of a value that is older, nobody
-/// knows the event.
+/// A client claimed by two app users is active for the latest claimant, as far as both exist now: removal
+/// deletes claims. 410 for a point that the journal no longer reaches, with the `oldest` number it
+/// reaches; a value older than that has no event.
 pub(in crate::http) async fn then(request: &ApiRequest, then: &PastRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (app, name, most) =
@@ -109,7 +109,7 @@ pub(in crate::http) async fn then(request: &ApiRequest, then: &PastRequest) -> R
     Ok(json(StatusCode::OK, reads::THEN.run(&request.shared.readers, read).await??))
 }
 
-/// What [`then`] answers, as text.
+/// The answer of [`then`], as text.
 fn as_of(
     reader: &mut SqliteReader,
     app: &AppId,
@@ -118,7 +118,7 @@ fn as_of(
     then: &PastRequest,
 ) -> Result<String, ApiError> {
     if let AsOf::Entry(number) = then.moment {
-        // A time in seconds, most likely: it would silently mean now.
+        // Most likely a time in seconds: it would silently mean now.
         let last = reader.last()?;
         if number > last {
             let why = format!(
@@ -127,7 +127,7 @@ fn as_of(
             return Err(ApiError::bad_request(why));
         }
     }
-    let subject = Subject::find(reader, app, name).map_err(ApiError::by_names_of_now)?;
+    let subject = Subject::find(reader, app, name).map_err(ApiError::mention_former_user_ids)?;
     if subject.erased {
         return Err(no_user());
     }

@@ -1,4 +1,4 @@
-//! The journal of app users, read a piece at a time.
+//! The journal of app users, read in pieces.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use crate::rebuild;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{CompactionPoint, Entry, Heads, Reader, Seq};
 
-/// Entries read at a time, so that no moment of the database is held for long.
+/// Entries read at a time, so that no snapshot of the database is held for long.
 const PIECE: usize = 200;
 
-/// The journal of some app users, as far back as it was read: the numbers of its entries, since the
-/// entries themselves may be many.
+/// The journal of some app users, as far back as it was read: only entry numbers, since entries may be
+/// many.
 pub(super) struct JournalPages<'r> {
     reader: &'r mut SqliteReader,
     app: AppId,
@@ -23,12 +23,12 @@ pub(super) struct JournalPages<'r> {
     group: BTreeSet<SmoochId>,
     /// The entries found.
     pub(super) seqs: BTreeSet<Seq>,
-    /// Those of them that touched one of the group.
+    /// The entries that touched a member of the group.
     pub(super) touching: BTreeSet<Seq>,
 }
 
 impl<'r> JournalPages<'r> {
-    /// The journal of all in `heads`, of whom those in `group` are looked for.
+    /// The journal of all in `heads`; `touching` collects the entries of `group`.
     pub(super) fn of(
         reader: &'r mut SqliteReader,
         app: &AppId,
@@ -40,7 +40,7 @@ impl<'r> JournalPages<'r> {
         Self { reader, app: app.clone(), of, from, group: group.clone(), seqs, touching }
     }
 
-    /// Reads a piece further back; whether there was any.
+    /// Reads one piece further back; false if there was none.
     pub(super) fn more(&mut self) -> Result<bool, ApiError> {
         if self.from.is_empty() {
             return Ok(false);
@@ -57,14 +57,14 @@ impl<'r> JournalPages<'r> {
         Ok(true)
     }
 
-    /// Reads back to the beginning, unless that is more than `most` entries away: whether it is all.
+    /// Reads back to the beginning, at most `most` entries; true if it reached the beginning.
     pub(super) fn read(&mut self, most: usize) -> Result<bool, ApiError> {
         while self.seqs.len() < most && self.more()? {}
         Ok(self.from.is_empty())
     }
 
-    /// What the journal came to as far as it was trimmed: of these app users, and of `others`. An entry after
-    /// it that is read later may have been trimmed meanwhile: [`each`] sees to that.
+    /// The state of these app users, and of `others`, at the compaction point. A later entry may be
+    /// trimmed before it is read: [`each`] detects that.
     pub(super) fn base(
         &mut self,
         others: &BTreeSet<SmoochId>,
@@ -74,10 +74,10 @@ impl<'r> JournalPages<'r> {
     }
 }
 
-/// Shows the entries with these numbers, in their order, each with the body it came in, which may be empty
-/// up to the horizon, and behind that with its event. An error that names the entry where the body is not the one
-/// that it came in. No more than a piece of them is in memory. 503 where the journal was trimmed
-/// meanwhile beyond the horizon.
+/// Passes the entries with these numbers, in order, to a callback: with their body, which may be empty up
+/// to the horizon, and after the horizon with their event. A body that does not match its entry is an
+/// error that names the entry. At most one piece is in memory. 503 if the journal was trimmed beyond the
+/// horizon meanwhile.
 pub(super) fn each(
     reader: &mut SqliteReader,
     app: &AppId,
@@ -92,7 +92,7 @@ pub(super) fn each(
             return Ok(());
         }
         let asked = piece.clone();
-        // Of nobody, so that it leads no further back.
+        // For no app user, so that the walk goes no further back.
         let (entries, _) = reader.walk(app, &BTreeSet::new(), piece, PIECE)?;
         let found: BTreeSet<Seq> =
             entries.iter().filter(|(_, body)| !body.is_empty()).map(|(entry, _)| entry.seq).collect();

