@@ -9,7 +9,7 @@ mod filter;
 
 use std::collections::BTreeSet;
 
-use crate::domain::list::{Filter, Query, Sort, Span};
+use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::NONE;
 use crate::format::search_words::Wanted;
@@ -267,9 +267,9 @@ fn is_past(query: &Query, at: i64) -> bool {
 }
 
 /// The part of the order in which the filter can match.
-fn span(query: &Query) -> Span {
+fn span(query: &Query) -> TimeRange {
     match query.sort {
-        Sort::Id => Span::default(),
+        Sort::Id => TimeRange::default(),
         Sort::LastSeen => query.filter.seen,
         Sort::SignedUp => query.filter.signed_up,
     }

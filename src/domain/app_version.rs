@@ -28,11 +28,11 @@ impl AppVersion {
         }
         let (numbers, prerelease) =
             text.split_once('-').map_or((text, None), |(numbers, rest)| (numbers, Some(rest)));
-        let mut numbers: Vec<String> = numbers.split('.').map(number).collect::<Option<_>>()?;
+        let mut numbers: Vec<String> = numbers.split('.').map(parse_number).collect::<Option<_>>()?;
         while numbers.last().is_some_and(String::is_empty) {
             numbers.pop();
         }
-        let identifier = |text: &str| match number(text) {
+        let identifier = |text: &str| match parse_number(text) {
             Some(number) => Some(PrereleaseIdentifier::Number(number)),
             None => is_identifier(text).then(|| PrereleaseIdentifier::Word(text.to_owned())),
         };
@@ -43,7 +43,7 @@ impl AppVersion {
 }
 
 /// The digits of a number without leading zeros.
-fn number(text: &str) -> Option<String> {
+fn parse_number(text: &str) -> Option<String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.trim_start_matches('0').to_owned())
 }
@@ -53,14 +53,14 @@ fn is_identifier(text: &str) -> bool {
 }
 
 /// Compares two numbers of any length.
-fn by_value(one: &str, other: &str) -> Ordering {
+fn compare_numbers(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 impl Ord for PrereleaseIdentifier {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Number(one), Self::Number(other)) => by_value(one, other),
+            (Self::Number(one), Self::Number(other)) => compare_numbers(one, other),
             (Self::Number(_), Self::Word(_)) => Ordering::Less,
             (Self::Word(_), Self::Number(_)) => Ordering::Greater,
             (Self::Word(one), Self::Word(other)) => one.cmp(other),
@@ -78,7 +78,7 @@ impl Ord for AppVersion {
     /// Compares the numbers; a pre-release sorts before its release, as in Semantic Versioning 2.0.
     fn cmp(&self, other: &Self) -> Ordering {
         let both = self.numbers.iter().zip(&other.numbers);
-        let numbers = both.map(|(one, other)| by_value(one, other)).find(|order| order.is_ne());
+        let numbers = both.map(|(one, other)| compare_numbers(one, other)).find(|order| order.is_ne());
         let numbers = numbers.unwrap_or_else(|| self.numbers.len().cmp(&other.numbers.len()));
         numbers.then_with(|| match (&self.prerelease, &other.prerelease) {
             (None, None) => Ordering::Equal,

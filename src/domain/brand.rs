@@ -44,7 +44,7 @@ pub fn several_brands(brands: &[Option<String>], parameter: &str) -> String {
 }
 
 /// Parses a brand from JSON text: a string that is not empty, or a number as written.
-pub fn brand(text: &str) -> Option<Cow<'_, str>> {
+pub fn parse_brand(text: &str) -> Option<Cow<'_, str>> {
     match text.as_bytes().first()? {
         b'"' => serde_json::from_str::<String>(text).ok().filter(|brand| !brand.is_empty()).map(Cow::Owned),
         b'-' | b'0'..=b'9' => Some(Cow::Borrowed(text)),
@@ -68,7 +68,7 @@ mod tests {
             ("{}", None),
             ("", None),
         ] {
-            assert_eq!(brand(text).as_deref(), expected, "{text}");
+            assert_eq!(parse_brand(text).as_deref(), expected, "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ClientId, Stamp};
-use super::json_members::{JsonMembers, object, plain};
+use super::json_members::{JsonMembers, unescape, write_object};
 use super::value::{JsonText, Register};
 
 /// The complete state of a client: as shown, or as our own API set it.
@@ -52,7 +52,7 @@ impl Mention {
     /// integration id and external id.
     pub fn other_ids<'m>(&'m self, id: &'m ClientId) -> impl Iterator<Item = ClientId> + 'm {
         let named = ClientNames::of(&self.rest);
-        let by_id = named.own_ids().map(plain);
+        let by_id = named.own_ids().map(unescape);
         let others = by_id.chain(named.by_integration());
         others.filter(move |other| !other.is_empty() && other != id.as_str()).map(|other| (&*other).into())
     }
@@ -62,7 +62,7 @@ impl Mention {
         if self != other {
             let own = JsonMembers::of(&self.rest).map(|(key, value)| (key, ((), value)));
             let both = own.chain(JsonMembers::of(&other.rest).map(|(key, value)| (key, ((), value))));
-            let (active, rest) = (self.active.max(other.active), object(both.collect()));
+            let (active, rest) = (self.active.max(other.active), write_object(both.collect()));
             *self = Self { active, rest };
         }
     }
@@ -85,7 +85,7 @@ impl Mention {
             if left.is_empty() {
                 self.rest = "{}".into();
             } else if left.len() < JsonMembers::of(&self.rest).count() {
-                self.rest = object(left.into_iter().map(|(key, value)| (key, ((), value))).collect());
+                self.rest = write_object(left.into_iter().map(|(key, value)| (key, ((), value))).collect());
             }
             return self.active.is_some() || self.rest.len() > 2;
         }
@@ -114,7 +114,7 @@ impl Mentions {
     }
 
     /// The mentions, newest first.
-    pub fn said(&self) -> impl Iterator<Item = &Register<Mention>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Register<Mention>> {
         self.latest.iter().chain(&self.older)
     }
 
@@ -130,7 +130,7 @@ impl Mentions {
 
     /// The last `active` flag and its stamp.
     pub(super) fn last_active(&self) -> Option<(&Arc<Stamp>, bool)> {
-        self.said().find_map(|said| Some((&said.stamp, said.value.active?)))
+        self.iter().find_map(|said| Some((&said.stamp, said.value.active?)))
     }
 
     /// The stamp of the last removal, if it is still valid.
@@ -140,10 +140,10 @@ impl Mentions {
 
     /// The approximate size of the mentions in bytes.
     pub fn bytes(&self) -> usize {
-        self.said().map(|said| said.value.rest.len() + 32).sum()
+        self.iter().map(|said| said.value.rest.len() + 32).sum()
     }
 
-    pub(super) fn say(&mut self, stamp: &Arc<Stamp>, said: &Mention) {
+    pub(super) fn add(&mut self, stamp: &Arc<Stamp>, said: &Mention) {
         if self.removed.as_ref().is_some_and(|removed| stamp < removed) {
             return;
         }
@@ -244,7 +244,7 @@ impl<'t> ClientNames<'t> {
     pub(super) fn by_integration(&self) -> Option<String> {
         let is_name = |first: char| first == '"' || first == '-' || first.is_ascii_digit();
         let [integration, external] = self.there.map(|value| value.filter(|text| text.starts_with(is_name)));
-        Some(Client::id_without_one(&plain(integration?), &plain(external?)))
+        Some(Client::id_without_one(&unescape(integration?), &unescape(external?)))
     }
 }
 

@@ -19,39 +19,39 @@ pub use decider::{Decision, PROPERTIES_BYTES};
 /// The working set must have the app users that the command names, by `_id` and by `userId`, and the holder of its
 /// client.
 pub fn decide(directory: &WorkingSet, app: &AppId, command: &Command, fresh: &SmoochId) -> Decided {
-    let scene = Decider { directory, app, command };
+    let decider = Decider { directory, app, command };
     match &command.action {
         Action::Init { device, user_id, brand } => {
-            scene.init(device, user_id.as_ref(), brand.as_deref(), fresh)
+            decider.init(device, user_id.as_ref(), brand.as_deref(), fresh)
         }
-        Action::Create { user_id, fields, secured } => scene.create(user_id, fields, *secured, fresh),
+        Action::Create { user_id, fields, secured } => decider.create(user_id, fields, *secured, fresh),
         Action::Update { user, fields, repeated } => {
-            let target = scene.resolve_target(user)?;
+            let target = decider.resolve_target(user)?;
             check_repeated(repeated, &target)?;
-            let mut facts = scene.secure(&target);
-            facts.extend(scene.set(&target, fields)?);
+            let mut facts = decider.secure(&target);
+            facts.extend(decider.set(&target, fields)?);
             Ok(Decision::of(&target.id, facts))
         }
         Action::Track { user, name, fields } => {
-            let target = scene.resolve_target(user)?;
+            let target = decider.resolve_target(user)?;
             let mut facts = vec![Fact::Tracked { user: target.id.clone(), name: name.clone() }];
-            facts.extend(scene.secure(&target));
-            facts.extend(scene.set(&target, fields)?);
+            facts.extend(decider.secure(&target));
+            facts.extend(decider.set(&target, fields)?);
             Ok(Decision::of(&target.id, facts))
         }
-        Action::UpdateDevice { user, device } => scene.update_device(user, device),
+        Action::UpdateDevice { user, device } => decider.update_device(user, device),
         Action::Delete { user } => {
-            let target = scene.resolve_target(user)?;
-            scene.check_one_carrier(user, &target)?;
+            let target = decider.resolve_target(user)?;
+            decider.check_one_carrier(user, &target)?;
             Ok(Decision::of(&target.id, vec![Fact::Removed { user: target.id.clone() }]))
         }
-        Action::Erase { user, only } => scene.erase(user, *only),
-        Action::DeleteProfile { user } => scene.delete_profile(user),
-        Action::Merge { surviving, discarded } => scene.merge(surviving, discarded),
-        Action::Unmerge { surviving, discarded } => scene.unmerge(surviving, discarded),
+        Action::Erase { user, only } => decider.erase(user, *only),
+        Action::DeleteProfile { user } => decider.delete_profile(user),
+        Action::Merge { surviving, discarded } => decider.merge(surviving, discarded),
+        Action::Unmerge { surviving, discarded } => decider.unmerge(surviving, discarded),
         Action::Secure { user } => {
-            let target = scene.resolve_target(user)?;
-            Ok(Decision::of(&target.id, scene.secure(&target)))
+            let target = decider.resolve_target(user)?;
+            Ok(Decision::of(&target.id, decider.secure(&target)))
         }
     }
 }

@@ -8,10 +8,10 @@ use super::value::JsonText;
 pub(super) type Ranked<'t, R> = (&'t str, (R, &'t str));
 
 /// The canonical text of an object; of several members with one key the greatest stays.
-pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> JsonText {
+pub(super) fn write_object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> JsonText {
     members.sort_by(|(one, of_one), (two, of_two)| {
         let escaped = one.contains('\\') || two.contains('\\');
-        let keys = if escaped { plain(one).cmp(&plain(two)) } else { one.cmp(two) };
+        let keys = if escaped { unescape(one).cmp(&unescape(two)) } else { one.cmp(two) };
         keys.then_with(|| of_two.cmp(of_one))
     });
     members.dedup_by(|(later, _), (first, _)| later == first);
@@ -28,7 +28,7 @@ pub(super) fn object<'t, R: Ord>(mut members: Vec<Ranked<'t, R>>) -> JsonText {
 }
 
 /// The unescaped text of a JSON string; other text is returned unchanged.
-pub(super) fn plain(quoted: &str) -> String {
+pub(super) fn unescape(quoted: &str) -> String {
     serde_json::from_str(quoted).unwrap_or_else(|_| quoted.to_owned())
 }
 
@@ -137,8 +137,8 @@ mod tests {
     fn an_object_has_its_keys_in_the_order_of_what_they_mean() {
         let members =
             vec![("\"b\"", (1, "1")), ("\"\\u0001\"", (1, "2")), ("\"a\"", (1, "3")), ("\"b\"", (2, "0"))];
-        assert_eq!(&*object(members), r#"{"\u0001":2,"a":3,"b":0}"#);
-        assert_eq!(&*object(Vec::<(&str, ((), &str))>::new()), "{}");
+        assert_eq!(&*write_object(members), r#"{"\u0001":2,"a":3,"b":0}"#);
+        assert_eq!(&*write_object(Vec::<(&str, ((), &str))>::new()), "{}");
     }
 
     #[test]

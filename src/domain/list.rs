@@ -36,9 +36,9 @@ pub struct Filter {
     /// True: the conversation has started. False: it has not.
     pub started: Option<bool>,
     /// The range of the last event's time.
-    pub seen: Span,
+    pub seen: TimeRange,
     /// The range of the sign-up time.
-    pub signed_up: Span,
+    pub signed_up: TimeRange,
     /// Property keys and values; see [`View::has_property`](super::View::has_property).
     pub properties: Vec<(String, String)>,
 }
@@ -85,14 +85,14 @@ impl ClientFilter {
 
 /// A range of time, in µs since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub struct TimeRange {
     /// The start, included.
     pub since: Option<i64>,
     /// The end, excluded.
     pub before: Option<i64>,
 }
 
-impl Span {
+impl TimeRange {
     /// True if the range has neither start nor end.
     pub fn is_open(&self) -> bool {
         self.since.is_none() && self.before.is_none()

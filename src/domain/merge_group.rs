@@ -35,9 +35,9 @@ impl<'a> MergeGroup<'a> {
         if record.into.is_empty() && record.from.is_empty() {
             return (!record.removed).then(|| Self::alone(id, record));
         }
-        let dead = record.removed;
-        let component = component(id, find);
-        let parents = parents(&component);
+        let is_removed = record.removed;
+        let component = connected_records(id, find);
+        let parents = find_parents(&component);
         let root = root_of(id, &parents);
         let (root, record) = find(root)?;
         let under = component.iter().filter(|(id, _)| **id != root && root_of(id, &parents) == root);
@@ -45,8 +45,8 @@ impl<'a> MergeGroup<'a> {
         let secured = record.secured || all.iter().any(|(_, member)| member.secured);
         let members: Vec<_> =
             all.into_iter().filter(|(_, member)| !member.removed).map(|(id, m)| (*id, *m)).collect();
-        let joined = members.iter().map(|(id, _)| joined(id, &parents)).collect();
-        (!record.removed && !dead).then_some(Self { root, record, members, joined, secured })
+        let joined = members.iter().map(|(id, _)| merge_time(id, &parents)).collect();
+        (!record.removed && !is_removed).then_some(Self { root, record, members, joined, secured })
     }
 
     /// The group of a record without merges.
@@ -112,7 +112,7 @@ impl<'a> MergeGroup<'a> {
 type Component<'a> = BTreeMap<&'a SmoochId, &'a Record>;
 
 /// Every record connected with `id`, in either direction of the edges.
-pub(super) fn component<'a>(
+pub(super) fn connected_records<'a>(
     id: &SmoochId,
     find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
 ) -> Component<'a> {
@@ -127,7 +127,7 @@ pub(super) fn component<'a>(
 }
 
 /// The root over `id`; both may be removed, since a removed record still secures its root.
-pub(super) fn root<'a>(
+pub(super) fn find_root<'a>(
     id: &SmoochId,
     find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
 ) -> Option<&'a SmoochId> {
@@ -135,13 +135,13 @@ pub(super) fn root<'a>(
     if record.into.is_empty() && record.from.is_empty() {
         return Some(id);
     }
-    Some(root_of(id, &parents(&component(id, find))))
+    Some(root_of(id, &find_parents(&connected_records(id, find))))
 }
 
 type Parent<'a> = (&'a Register<Edge>, &'a SmoochId);
 
 /// The newest edge of each `_id`, with every cycle cut at its oldest edge.
-fn parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> {
+fn find_parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> {
     let newest = |(id, record): (&&'a SmoochId, &&'a Record)| {
         let joined = record.into.iter().filter(|(_, edge)| edge.value.joined);
         let parent = joined.map(|(to, edge)| (edge, to)).max_by_key(|(edge, to)| (&edge.stamp, *to))?;
@@ -168,7 +168,7 @@ fn parents<'a>(component: &Component<'a>) -> BTreeMap<&'a SmoochId, Parent<'a>> 
 }
 
 /// The merge time of `id`: the latest stamp on its way to the root, if all of them have a time.
-fn joined<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> Option<&'a Stamp> {
+fn merge_time<'a>(id: &'a SmoochId, parents: &BTreeMap<&'a SmoochId, Parent<'a>>) -> Option<&'a Stamp> {
     let (mut at, mut latest) = (id, None);
     while let Some((edge, to)) = parents.get(at) {
         edge.stamp.known_time()?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::brand::brand;
+use super::brand::parse_brand;
 use super::client::{Client, Mention, Mentions};
 use super::field::Field;
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
@@ -56,7 +56,7 @@ impl SmoochState {
             None => self.clients.entry(id.clone()).or_default(),
         };
         match said {
-            Some(said) => mentions.say(stamp, said),
+            Some(said) => mentions.add(stamp, said),
             None => mentions.remove(stamp),
         }
     }
@@ -162,11 +162,11 @@ impl Recent {
 
     /// `Some(true)`: journalled within the window. `None`: only the journal can decide.
     pub fn holds(&self, stamp: &Stamp, now: u32) -> Option<bool> {
-        if self.events.iter().any(|heard| heard.digest == stamp.digest && fresh(heard.received, now)) {
+        if self.events.iter().any(|event| event.digest == stamp.digest && is_in_window(event.received, now)) {
             return Some(true);
         }
         match self.horizon {
-            Some((time, received)) if stamp.time <= time && fresh(received, now) => None,
+            Some((time, received)) if stamp.time <= time && is_in_window(received, now) => None,
             _ => Some(false),
         }
     }
@@ -178,16 +178,16 @@ impl Recent {
 
     /// True if another event with the same sender's event id was journalled.
     pub fn contradicts(&self, stamp: &Stamp) -> bool {
-        let id = short(&stamp.event);
-        id != 0 && self.events.iter().any(|heard| heard.id == id && heard.digest != stamp.digest)
+        let id = hash_event_id(&stamp.event);
+        id != 0 && self.events.iter().any(|event| event.id == id && event.digest != stamp.digest)
     }
 
     /// Records an event received at `now`, in s since 1970.
     pub fn note(&mut self, stamp: &Stamp, now: u32) {
-        self.events.retain(|heard| fresh(heard.received, now));
-        self.horizon = self.horizon.filter(|(_, received)| fresh(*received, now));
-        let at = self.events.partition_point(|heard| heard.time <= stamp.time);
-        let id = short(&stamp.event);
+        self.events.retain(|event| is_in_window(event.received, now));
+        self.horizon = self.horizon.filter(|(_, received)| is_in_window(*received, now));
+        let at = self.events.partition_point(|event| event.time <= stamp.time);
+        let id = hash_event_id(&stamp.event);
         self.events.insert(at, RecentEvent { digest: stamp.digest, time: stamp.time, received: now, id });
         if self.events.len() > Self::MOST {
             let RecentEvent { time, received, .. } = self.events.remove(0);
@@ -197,12 +197,12 @@ impl Recent {
     }
 }
 
-fn fresh(received: u32, now: u32) -> bool {
+fn is_in_window(received: u32, now: u32) -> bool {
     now.saturating_sub(received) <= Recent::WINDOW
 }
 
 /// FNV-1a, wide enough to distinguish a handful of ids.
-fn short(id: &str) -> u32 {
+fn hash_event_id(id: &str) -> u32 {
     if id.is_empty() {
         return 0;
     }
@@ -257,7 +257,7 @@ impl Record {
 
     /// Clears the personal data and marks the record as removed. The tombstone rejects later and late events, and its
     /// `_id` is never used for a new app user.
-    pub fn bury(&mut self) {
+    pub fn mark_removed(&mut self) {
         self.clear_personal_data();
         self.removed = true;
     }
@@ -345,7 +345,7 @@ impl Record {
             Some(set) => set.value.value.as_ref(),
             None => self.smooch_brand(),
         };
-        text.and_then(|text| brand(text))
+        text.and_then(|text| parse_brand(text))
     }
 
     /// True if the two have different brands.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::brand::brand;
+use super::brand::parse_brand;
 use super::client::{Client, Mention};
 use super::field::Field;
 use super::ids::{ClientId, SmoochId, Stamp};
@@ -83,7 +83,7 @@ impl RecordSnapshot {
     }
 
     /// Smooch's values of the `userId`, as JSON text.
-    pub fn reported(&self) -> impl Iterator<Item = &JsonText> {
+    pub fn reported_user_ids(&self) -> impl Iterator<Item = &JsonText> {
         self.assertions().filter_map(|(_, word)| match word {
             Assertion::Field(Field::UserId, text) => text.as_ref(),
             _ => None,
@@ -91,7 +91,7 @@ impl RecordSnapshot {
     }
 
     /// Smooch's value of the brand, as JSON text, if there is an assertion about it.
-    pub fn told_brand(&self) -> Option<Option<&JsonText>> {
+    pub fn reported_brand(&self) -> Option<Option<&JsonText>> {
         self.assertions().find_map(|(_, word)| match word {
             Assertion::Field(field, text) if *field == Field::BrandId => Some(text.as_ref()),
             _ => None,
@@ -104,7 +104,7 @@ impl RecordSnapshot {
             Assertion::Set(field, text, _) if *field == Field::BrandId => Some(text.as_ref()),
             _ => None,
         });
-        set.flatten().and_then(|text| brand(text))
+        set.flatten().and_then(|text| parse_brand(text))
     }
 
     /// The `userId` with which a rollcall created the app user, as JSON text, and the stamp.

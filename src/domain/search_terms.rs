@@ -15,7 +15,7 @@ use super::record::Record;
 use super::search_words::split_words;
 use super::timestamp;
 use super::value::JsonText;
-use super::view::{View, clients, value};
+use super::view::{View, clients, shown_value};
 
 /// The maximum number of words indexed for an app user.
 pub const SEARCHED_WORDS: usize = 1000;
@@ -69,9 +69,9 @@ impl SortKeys {
     pub fn of(group: &MergeGroup<'_>) -> Self {
         Self {
             last_seen: group.records().filter_map(|record| record.last_seen).max(),
-            signed_up: value(group, &Field::SignedUpAt)
+            signed_up: shown_value(group, &Field::SignedUpAt)
                 .and_then(|text| timestamp::parse_json_timestamp(text)),
-            identified: value(group, &Field::UserId).is_some(),
+            identified: shown_value(group, &Field::UserId).is_some(),
             started: group.records().any(|record| record.started),
         }
     }
@@ -80,24 +80,27 @@ impl SortKeys {
 impl SearchTerms {
     /// The search terms of a whole group: the first [`SEARCHED_WORDS`] words of its texts.
     pub fn of(group: &MergeGroup<'_>) -> Self {
-        let has_name = [Field::GivenName, Field::Surname].iter().any(|field| value(group, field).is_some());
+        let has_name =
+            [Field::GivenName, Field::Surname].iter().any(|field| shown_value(group, field).is_some());
         let searched = searched_fields().filter(|field| !has_name || **field != Field::DisplayName);
-        let texts = searched.filter_map(|field| value(group, field));
+        let texts = searched.filter_map(|field| shown_value(group, field));
         // A value that is not a string is searched by its JSON text.
         let texts =
             texts.map(|text| serde_json::from_str::<Cow<'_, str>>(text).unwrap_or(Cow::Borrowed(text)));
         let (mut platforms, mut app_versions) = (BTreeSet::new(), BTreeSet::new());
-        for client in clients::shown(group, |_| true).values() {
+        for client in clients::shown_clients(group, |_| true).values() {
             let ClientTraits { platform, app_version } = client.traits();
             platforms.extend(platform.map(Cow::into_owned));
             app_versions.extend(app_version.map(Cow::into_owned));
         }
         Self {
             words: texts.flat_map(|text| split_words(&text)).take(SEARCHED_WORDS).collect(),
-            email: value(group, &Field::Email).cloned(),
+            email: shown_value(group, &Field::Email).cloned(),
             platforms,
             app_versions,
-            identity_emails: value(group, &Field::Identities).map(|text| emails(text)).unwrap_or_default(),
+            identity_emails: shown_value(group, &Field::Identities)
+                .map(|text| parse_emails(text))
+                .unwrap_or_default(),
         }
     }
 
@@ -132,8 +135,8 @@ impl<'a> ClientTraits<'a> {
         let (mut traits, mut members) = (Self::default(), JsonMembers::of(rest));
         while let Some((key, value)) = members.next_up_to("\"platform\"") {
             match key {
-                "\"platform\"" => traits.platform = text(value),
-                "\"appVersion\"" => traits.app_version = text(value),
+                "\"platform\"" => traits.platform = unescape_text(value),
+                "\"appVersion\"" => traits.app_version = unescape_text(value),
                 _ => {}
             }
         }
@@ -142,7 +145,7 @@ impl<'a> ClientTraits<'a> {
 }
 
 /// The unescaped text of a JSON string; copied only if it has escapes.
-fn text(quoted: &str) -> Option<Cow<'_, str>> {
+fn unescape_text(quoted: &str) -> Option<Cow<'_, str>> {
     let plain = quoted.strip_prefix('"')?.strip_suffix('"')?;
     if plain.contains('\\') {
         serde_json::from_str(quoted).ok().map(Cow::Owned)
@@ -152,7 +155,7 @@ fn text(quoted: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The addresses of all identities of type `email` in a JSON list of identities.
-fn emails(identities: &str) -> BTreeSet<String> {
+fn parse_emails(identities: &str) -> BTreeSet<String> {
     #[derive(Deserialize)]
     struct Identity {
         #[serde(default)]
@@ -183,7 +186,7 @@ impl View {
     /// True if an identity has this e-mail address, compared without case.
     pub fn has_identity_email(&self, email: &str) -> bool {
         let (identities, email) = (self.get(&Field::Identities), email.to_lowercase());
-        identities.is_some_and(|text| emails(text).iter().any(|known| known.to_lowercase() == email))
+        identities.is_some_and(|text| parse_emails(text).iter().any(|known| known.to_lowercase() == email))
     }
 }
 
@@ -226,7 +229,7 @@ mod tests {
             ("null", &[]),
             (r#"{"type":"email","value":"a@x"}"#, &[]),
         ] {
-            let found = emails(identities);
+            let found = parse_emails(identities);
             assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{identities}");
         }
     }

@@ -20,7 +20,7 @@ pub fn snapshot_facts(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) ->
         say(&register.stamp, Assertion::Field(field.clone(), register.value.clone()));
     }
     for (id, mentions) in &smooch.clients {
-        for said in mentions.said() {
+        for said in mentions.iter() {
             say(&said.stamp, Assertion::Client(id.clone(), Some(said.value.clone())));
         }
         if let Some(removed) = mentions.removed() {
@@ -66,7 +66,7 @@ pub fn snapshot_facts(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) ->
 impl Record {
     /// Joins a snapshot into the record. Removal and client ownership, which also affect other records, are left to
     /// the caller.
-    pub(super) fn join(&mut self, known: &RecordSnapshot) {
+    pub(super) fn join_snapshot(&mut self, known: &RecordSnapshot) {
         self.secured |= known.secured;
         self.minted |= known.minted;
         if self.removed {
@@ -96,7 +96,7 @@ impl Record {
     }
 
     /// True if the record contains everything in the snapshot.
-    pub(super) fn knows(&self, known: &RecordSnapshot) -> bool {
+    pub(super) fn contains_snapshot(&self, known: &RecordSnapshot) -> bool {
         if known.removed && !self.removed || known.erased && !self.erased {
             return false;
         }
@@ -112,7 +112,7 @@ impl Record {
             return false;
         }
         let mut joined = self.clone();
-        joined.join(known);
+        joined.join_snapshot(known);
         joined == *self
     }
 }

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::brand::{Name, brand};
+use super::brand::{Name, parse_brand};
 use super::client::Client;
 use super::field::Field;
 use super::ids::{ClientId, SmoochId};
-use super::json_members::{JsonMembers, plain};
+use super::json_members::{JsonMembers, unescape};
 use super::merge_group::MergeGroup;
 use super::record::{Override, Record, SmoochState};
 use super::value::{JsonText, Register};
@@ -44,8 +44,8 @@ impl View {
         Self {
             id: group.root.clone(),
             aliases: group.members.iter().map(|(id, _)| (*id).clone()).collect(),
-            fields: fields(group),
-            clients: clients::shown(group, bound),
+            fields: shown_fields(group),
+            clients: clients::shown_clients(group, bound),
             started: group.records().any(|record| record.started),
             secured: group.secured,
             first_seen: group.records().filter_map(|record| record.first_seen).min(),
@@ -71,7 +71,7 @@ impl View {
     /// Finds a client by the id shown, or by v1.1's `_id`, which is v2's `id`.
     pub fn client(&self, id: &ClientId) -> Option<(&ClientId, &Client)> {
         let has = |client: &Client| {
-            JsonMembers::string(&client.rest, "\"_id\"").is_some_and(|other| plain(other) == id.as_str())
+            JsonMembers::string(&client.rest, "\"_id\"").is_some_and(|other| unescape(other) == id.as_str())
         };
         self.clients.get_key_value(id).or_else(|| self.clients.iter().find(|(_, client)| has(client)))
     }
@@ -129,7 +129,7 @@ fn shown_names<const N: usize>(names: [(&str, bool); N]) -> impl Iterator<Item =
     names.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned())
 }
 
-fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
+fn shown_fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
     let mut fields = if group.members.is_empty() && group.record.overrides.is_empty() {
         // The usual case: a single record without overrides.
         let said = group.record.smooch.fields.iter();
@@ -138,7 +138,7 @@ fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
         let keys =
             group.records().flat_map(|record| record.smooch.fields.keys().chain(record.overrides.keys()));
         let keys: BTreeSet<&Field> = keys.collect();
-        let shown = |field: &Field| Some((field.clone(), value(group, field)?.clone()));
+        let shown = |field: &Field| Some((field.clone(), shown_value(group, field)?.clone()));
         keys.into_iter().filter_map(shown).collect::<BTreeMap<_, _>>()
     };
     if [Field::GivenName, Field::Surname].iter().any(|name| fields.contains_key(name)) {
@@ -148,8 +148,8 @@ fn fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
 }
 
 /// The value of a field that a group shows.
-pub(super) fn value<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<&'a JsonText> {
-    shown(group, field)?.0
+pub(super) fn shown_value<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<&'a JsonText> {
+    shown_with_source(group, field)?.0
 }
 
 /// The index of a member; `None` is the root.
@@ -157,13 +157,13 @@ type MemberIndex = Option<usize>;
 
 /// The value of a field that a group shows, and the member whose override it is, if it is one. `None` if no record
 /// has the field.
-pub(super) fn shown<'a>(
+pub(super) fn shown_with_source<'a>(
     group: &MergeGroup<'a>,
     field: &Field,
 ) -> Option<(Option<&'a JsonText>, Option<MemberIndex>)> {
     let said = group.smooch(field);
     let current = said.and_then(|said| said.value.as_ref());
-    let Some((set, by)) = ours(group, field) else { return said.map(|_| (current, None)) };
+    let Some((set, by)) = find_override(group, field) else { return said.map(|_| (current, None)) };
     let own = Some((set.value.value.as_ref(), Some(by)));
     // Our value holds while Smooch repeats its value from the time when ours was set.
     if set.value.basis.as_ref() == current {
@@ -181,8 +181,8 @@ pub(super) fn shown<'a>(
 
 impl<'a> MergeGroup<'a> {
     /// The `_id` of the record whose value the group shows for a field, and true if our own API set it.
-    pub fn says(&self, field: &Field) -> Option<(&'a SmoochId, bool)> {
-        let (shown, ours) = shown(self, field)?;
+    pub fn find_source(&self, field: &Field) -> Option<(&'a SmoochId, bool)> {
+        let (shown, ours) = shown_with_source(self, field)?;
         let by = match ours {
             Some(None) => self.root,
             Some(Some(n)) => self.members.get(n)?.0,
@@ -194,7 +194,7 @@ impl<'a> MergeGroup<'a> {
 
 /// The override of a field: the root's, else, if Smooch reported no value for the root, the newest member's, with the
 /// index of the member.
-fn ours<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Override>, MemberIndex)> {
+fn find_override<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Override>, MemberIndex)> {
     if let Some(set) = group.record.overrides.get(field) {
         return Some((set, None));
     }
@@ -206,7 +206,7 @@ fn ours<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<(&'a Register<Overr
 impl View {
     /// The brand shown, if there is one.
     pub fn brand(&self) -> Option<Cow<'_, str>> {
-        self.get(&Field::BrandId).and_then(|text| brand(text))
+        self.get(&Field::BrandId).and_then(|text| parse_brand(text))
     }
 }
 

@@ -14,7 +14,7 @@ use hashbrown::{Equivalent, HashMap};
 use super::fact::{Event, Fact, Observation};
 use super::field::Field;
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
-use super::merge_group::{MergeGroup, component};
+use super::merge_group::{MergeGroup, connected_records};
 use super::part::Part;
 use super::record::Reason;
 use super::record::{Edge, Override, Recent, Record};
@@ -211,8 +211,8 @@ impl WorkingSet {
                     self.client(app, user, client, value.as_ref(), stamp);
                 }
                 Fact::ClientBound { user, client, also } => self.claim(app, user, client, also, stamp),
-                Fact::Removed { user } => self.bury(app, user, false),
-                Fact::Erased { user } => self.bury(app, user, true),
+                Fact::Removed { user } => self.remove_with_descendants(app, user, false),
+                Fact::Erased { user } => self.remove_with_descendants(app, user, true),
                 Fact::Known(known) => self.apply_snapshot(app, known)?,
                 Fact::Linked { surviving, discarded, stamp, joined, reason } => {
                     self.edge(app, surviving, discarded, stamp, Edge { joined: *joined, reason: *reason })?;
@@ -311,7 +311,7 @@ impl WorkingSet {
         }
         join_register(&mut self.record_mut(app, discarded).into, surviving.clone(), stamp, edge);
         self.record_mut(app, surviving).from.insert(discarded.clone());
-        let members = component(discarded, &|id| self.find(app, id)).len();
+        let members = connected_records(discarded, &|id| self.find(app, id)).len();
         if members > self.group_members {
             return Err(TooLarge { members, limit: self.group_members });
         }
@@ -319,13 +319,13 @@ impl WorkingSet {
         let (dead, erased) =
             self.find(app, surviving).map_or((false, false), |(_, record)| (record.removed, record.erased));
         if dead && self.find(app, discarded).is_some_and(|(_, record)| joined(record)) {
-            self.bury(app, discarded, erased);
+            self.remove_with_descendants(app, discarded, erased);
         }
         Ok(())
     }
 
     /// Removes a record and all records merged into it, directly or indirectly.
-    fn bury(&mut self, app: &AppId, user: &SmoochId, erase: bool) {
+    fn remove_with_descendants(&mut self, app: &AppId, user: &SmoochId, erase: bool) {
         let mut todo = vec![user.clone()];
         while let Some(id) = todo.pop() {
             let record = self.record_mut(app, &id);
@@ -334,7 +334,7 @@ impl WorkingSet {
             }
             let claims: Vec<ClientId> = record.claims.keys().cloned().collect();
             let known = erase.then(|| record.clone());
-            record.bury();
+            record.mark_removed();
             if let Some(known) = known {
                 record.erased = true;
                 record.recent = Recent::default();

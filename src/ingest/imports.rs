@@ -13,9 +13,9 @@ use crate::store::{Outcome, Source, Txn};
 /// The `userId`s in an imported record.
 fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
     let known = if let Fact::Known(known) = fact { Some(known) } else { None };
-    known
-        .into_iter()
-        .flat_map(|known| known.reported().chain(known.created_for_user_id().map(|(_, user_id)| user_id)))
+    known.into_iter().flat_map(|known| {
+        known.reported_user_ids().chain(known.created_for_user_id().map(|(_, user_id)| user_id))
+    })
 }
 
 impl BatchBuilder<'_> {
@@ -28,7 +28,7 @@ impl BatchBuilder<'_> {
         }
         let same: Vec<Fact> = event.facts.iter().filter_map(|fact| self.same_person(app, fact)).collect();
         event.facts.extend(same);
-        if self.batch.directory.knows(app, &event.facts) {
+        if self.batch.directory.contains_facts(app, &event.facts) {
             return Ok(ImportResult::AlreadyKnown);
         }
         self.apply(app, &event)?;

@@ -38,13 +38,13 @@ pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
                 keys.ends.extend(users.into_iter().flatten().map(key));
             }
             Fact::Seen(seen) => {
-                keys.reported.extend(reported(app, seen));
+                keys.reported.extend(reported_user_ids(app, seen));
             }
             Fact::Known(known) => {
                 keys.ends.extend(known.removed.then(|| key(&known.user)));
-                let brand = known.told_brand().map(Option::<&JsonText>::cloned);
+                let brand = known.reported_brand().map(Option::<&JsonText>::cloned);
                 let said = |user_id| Reported { key: key(&known.user), user_id, brand: brand.clone() };
-                keys.reported.extend(known.reported().map(|text| said(Some(text.clone()))));
+                keys.reported.extend(known.reported_user_ids().map(|text| said(Some(text.clone()))));
                 keys.reported.extend(brand.is_some().then(|| said(None)));
             }
             _ => {}
@@ -53,7 +53,7 @@ pub(super) fn add_event(app: &AppId, event: &Event, keys: &mut Keys) {
 }
 
 /// The `userId` and brand that an observation reports, if any.
-fn reported(app: &AppId, seen: &Observation) -> Option<Reported> {
+fn reported_user_ids(app: &AppId, seen: &Observation) -> Option<Reported> {
     let (mut user_id, mut brand) = (None, None);
     for (field, value) in &seen.fields {
         match field {

@@ -88,7 +88,7 @@ impl<S: Clone> Sources<S> {
             return BTreeMap::new();
         };
         let fields = view.fields.keys().filter_map(|field| {
-            let (id, ours) = group.says(field)?;
+            let (id, ours) = group.find_source(field)?;
             let word = if ours { ValueKey::Ours(field.clone()) } else { ValueKey::Smooch(field.clone()) };
             Some((field.to_string(), self.said.get(&(id.clone(), word))?.clone()))
         });

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::domain::command::{CommandOutcome, Refusal};
-use crate::domain::list::{ClientFilter, Filter, Query, Sort, Span};
+use crate::domain::list::{ClientFilter, Filter, Query, Sort, TimeRange};
 use crate::domain::{
     AppVersion, Assertion, CallMade, Claim, Client, ClientId, Edge, Event, Fact, Field, JsonText, Mention,
     Mentions, Observation, Override, Part, Reason, Record, RecordSnapshot, Register, Stamp,
@@ -186,7 +186,7 @@ fn facts() -> Vec<Fact> {
 }
 
 fn queries() -> Vec<Query> {
-    let span = Span { since: Some(1), before: None };
+    let span = TimeRange { since: Some(1), before: None };
     let client = ClientFilter {
         platform: text("p").map(|text| text.to_string()),
         version: Some("1".to_owned()),

@@ -208,7 +208,8 @@ fn compare(history: &[Event], order: &Order) -> Result<(), TestCaseError> {
     prop_assert_eq!(pointers(&shuffled), pointers(&straight));
     let expected = picture.by_user_id.iter().map(|(value, root)| (translate::text(*value), id(root)));
     prop_assert_eq!(by_user_id(&straight), expected.collect());
-    let brand = |value: Value| domain::brand::brand(&translate::text(value)).map(|brand| brand.into_owned());
+    let brand =
+        |value: Value| domain::brand::parse_brand(&translate::text(value)).map(|brand| brand.into_owned());
     let expected = picture
         .in_brand
         .iter()

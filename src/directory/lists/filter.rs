@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::directory::load::Loader;
 use crate::directory::reader::show;
-use crate::domain::list::{Filter, Query, Sort, Span};
+use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::format::list_columns::{IDENTIFIED, NONE, STARTED};
 use crate::format::search_words::Wanted;
@@ -122,7 +122,7 @@ impl Matcher<'_> {
         {
             return Ok(Some(found));
         }
-        let in_range = |sort, span: &Span| {
+        let in_range = |sort, span: &TimeRange| {
             let (since, before) = (span.since.unwrap_or(NONE + 1), span.before.unwrap_or(i64::MAX));
             Ok(few(rows.rows_in_range(app, sort, since, before, FEW + 1)?))
         };

@@ -11,7 +11,7 @@ fn said(active: Option<bool>, rest: &str) -> Mention {
 
 /// The mentions that are stored, newest first.
 fn kept(mentions: &Mentions) -> Vec<(i64, Option<bool>, &str)> {
-    mentions.said().map(|said| (said.stamp.time, said.value.active, &*said.value.rest)).collect()
+    mentions.iter().map(|said| (said.stamp.time, said.value.active, &*said.value.rest)).collect()
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn of_each_member_the_last_word_is_kept_in_any_order() {
         let mut mentions = Mentions::default();
         for n in order.into_iter().chain(order) {
             let (time, active, rest) = words[n];
-            mentions.say(&stamp(time), &said(active, rest));
+            mentions.add(&stamp(time), &said(active, rest));
         }
         assert_eq!(kept(&mentions), expected, "{order:?}");
     }
@@ -36,12 +36,12 @@ fn of_each_member_the_last_word_is_kept_in_any_order() {
 #[test]
 fn a_removal_and_a_list_take_away_what_was_said_before() {
     let mut mentions = Mentions::default();
-    mentions.say(&stamp(1), &said(None, r#"{"a":1}"#));
+    mentions.add(&stamp(1), &said(None, r#"{"a":1}"#));
     mentions.remove(&stamp(2));
     assert_eq!((kept(&mentions).len(), mentions.removed()), (0, Some(&stamp(2))));
-    mentions.say(&stamp(1), &said(None, r#"{"a":1}"#));
+    mentions.add(&stamp(1), &said(None, r#"{"a":1}"#));
     assert_eq!(kept(&mentions).len(), 0, "late");
-    mentions.say(&stamp(3), &said(None, "{}"));
+    mentions.add(&stamp(3), &said(None, "{}"));
     mentions.remove(&stamp(1));
     assert_eq!(kept(&mentions), [(3, None, "{}")]);
     assert!(mentions.complete(&stamp(3)));

@@ -1,7 +1,7 @@
 //! The context of a decision, and the steps that several decisions share.
 
 use crate::domain::authority::{check_access, refuse_missing};
-use crate::domain::brand::brand;
+use crate::domain::brand::parse_brand;
 use crate::domain::command::{Authority, Command, Fields, Fixed, Name, Refusal, Repeated};
 use crate::domain::fact::Fact;
 use crate::domain::field::Field;
@@ -10,7 +10,7 @@ use crate::domain::merge_group::MergeGroup;
 use crate::domain::record::{Reason, Record};
 use crate::domain::value::JsonText;
 use crate::domain::value::json_text;
-use crate::domain::view::{View, value};
+use crate::domain::view::{View, shown_value};
 use crate::domain::working_set::WorkingSet;
 
 /// The limit on the keys and values of an app user's properties together, in bytes, as in v2.
@@ -127,7 +127,7 @@ impl Decider<'_> {
 
     /// Refuses a brand in which another app user has the app user's `userId`.
     pub(super) fn check_brand_is_free(&self, target: &View, new: Option<&JsonText>) -> Result<(), Refusal> {
-        let new = new.and_then(|text| brand(text));
+        let new = new.and_then(|text| parse_brand(text));
         let Some(user_id) = target.get(&Field::UserId).filter(|_| target.brand() != new) else {
             return Ok(());
         };
@@ -146,7 +146,7 @@ impl Decider<'_> {
     ) -> Decided {
         let known = match fields.iter().find(|(field, _)| *field == Field::BrandId) {
             Some((_, text)) => {
-                let brand = text.as_ref().and_then(|text| brand(text));
+                let brand = text.as_ref().and_then(|text| parse_brand(text));
                 self.directory.in_brand(self.app, user_id, brand.as_deref())
             }
             None => self.directory.by_user_id(self.app, user_id),
@@ -208,7 +208,7 @@ impl Decider<'_> {
         if surviving.id == discarded.id {
             return Err(Refusal::SameUser);
         }
-        Ok(Decision::of(&surviving.id, vec![merged(&surviving.id, &discarded.id, Reason::Api)]))
+        Ok(Decision::of(&surviving.id, vec![merge_fact(&surviving.id, &discarded.id, Reason::Api)]))
     }
 
     /// Cuts every edge of the `_id`, so that it becomes separate, and every edge of the root: an edge that a cycle
@@ -237,7 +237,7 @@ pub(super) fn check_repeated(repeated: &[Repeated], target: &View) -> Result<(),
     Ok(())
 }
 
-pub(super) fn merged(surviving: &SmoochId, discarded: &SmoochId, reason: Reason) -> Fact {
+pub(super) fn merge_fact(surviving: &SmoochId, discarded: &SmoochId, reason: Reason) -> Fact {
     Fact::Merged { surviving: surviving.clone(), discarded: discarded.clone(), reason }
 }
 
@@ -259,7 +259,7 @@ fn member_set_facts(group: &MergeGroup<'_>, fields: &Fields) -> Vec<Fact> {
             |field: &Field| record.smooch.fields.contains_key(field) || record.overrides.contains_key(field);
         let differs = fields.iter().filter(|(field, new)| {
             let is_name = *field == Field::UserId || *field == Field::BrandId;
-            !is_name && says(field) && value(&alone, field) != new.as_ref()
+            !is_name && says(field) && shown_value(&alone, field) != new.as_ref()
         });
         let beside = differs.map(|(field, new)| {
             let said = record.smooch.fields.get(field).and_then(|said| said.value.clone());

@@ -24,95 +24,96 @@ impl Decider<'_> {
         let mut facts = self.secure(&target);
         if !device.members.is_empty() || !device.info.is_empty() {
             let carrier = self.group(&target.id)?.carrier(id);
-            facts.push(set(carrier, id, changed(Some(known), device, known.active)));
+            facts.push(client_set_fact(carrier, id, change_client(Some(known), device, known.active)));
         }
         Ok(Decision::of(&target.id, facts))
     }
 }
 
 /// The fact that sets a client's state.
-pub(super) fn set(user: &SmoochId, client: &ClientId, value: Client) -> Fact {
+pub(super) fn client_set_fact(user: &SmoochId, client: &ClientId, value: Client) -> Fact {
     Fact::ClientSet { user: user.clone(), client: client.clone(), value }
 }
 
 /// The state of a client after a call changed these members.
-pub(super) fn changed(known: Option<&Client>, device: &Device, active: bool) -> Client {
-    let mut members: RawMembers = known.map(|client| read(&client.rest)).unwrap_or_default();
-    overlay(&mut members, &device.members);
+pub(super) fn change_client(known: Option<&Client>, device: &Device, active: bool) -> Client {
+    let mut members: RawMembers = known.map(|client| parse_members(&client.rest)).unwrap_or_default();
+    apply_changes(&mut members, &device.members);
     if !device.info.is_empty() {
-        let mut info: RawMembers = members.get("info").map(|info| read(info.get())).unwrap_or_default();
-        overlay(&mut info, &device.info);
-        put(&mut members, "info", &write(&info));
+        let mut info: RawMembers =
+            members.get("info").map(|info| parse_members(info.get())).unwrap_or_default();
+        apply_changes(&mut info, &device.info);
+        insert_json(&mut members, "info", &write_members(&info));
     }
-    Client { active, rest: write(&members) }
+    Client { active, rest: write_members(&members) }
 }
 
 /// The state of a client after another app user logged in on it: inactive, and without its push token.
-pub(super) fn left(user: &SmoochId, id: &ClientId, client: &Client) -> Fact {
-    let mut members = read(&client.rest);
+pub(super) fn sign_out_fact(user: &SmoochId, id: &ClientId, client: &Client) -> Fact {
+    let mut members = parse_members(&client.rest);
     members.remove("pushNotificationToken");
-    set(user, id, Client { active: false, rest: write(&members) })
+    client_set_fact(user, id, Client { active: false, rest: write_members(&members) })
 }
 
 /// Removes the personal members of every client, on each `_id` that has the client. Each `_id` keeps its other
 /// members, with the values shown. A client that is not shown is removed from its `_id`.
-pub(super) fn anonymous(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
-    let accounts = clients::accounts(group);
+pub(super) fn anonymize_clients(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
+    let accounts = clients::ids_by_client(group);
     let mut known: BTreeMap<&ClientId, Vec<(&SmoochId, ClientId, RawMembers)>> = BTreeMap::new();
     for (user, record) in group.ids().zip(group.records()) {
-        for (id, client) in clients::shown(&MergeGroup::alone(user, record), |_| true) {
+        for (id, client) in clients::shown_clients(&MergeGroup::alone(user, record), |_| true) {
             let Some((account, _)) = accounts.iter().find(|(_, ids)| ids.contains(&&id)) else { continue };
-            known.entry(account).or_default().push((user, id, read(&client.rest)));
+            known.entry(account).or_default().push((user, id, parse_members(&client.rest)));
         }
     }
     let mut facts = Vec::new();
     for (account, all) in known {
-        if !all.iter().any(|(.., members)| members.keys().any(|key| is_of_the_person(key))) {
+        if !all.iter().any(|(.., members)| members.keys().any(|key| is_personal_member(key))) {
             continue;
         }
-        let shown = target.clients.get(account).map(|client| (client.active, read(&client.rest)));
+        let shown = target.clients.get(account).map(|client| (client.active, parse_members(&client.rest)));
         facts.extend(all.into_iter().map(|(user, id, mut members)| {
             let Some((active, shown)) = &shown else {
                 return Fact::ClientChanged { user: user.clone(), client: id, value: None };
             };
-            members.retain(|key, _| !is_of_the_person(key));
+            members.retain(|key, _| !is_personal_member(key));
             for (key, value) in &mut members {
                 if let Some(shown) = shown.get(key) {
                     value.clone_from(shown);
                 }
             }
-            set(user, &id, Client { active: *active, rest: write(&members) })
+            client_set_fact(user, &id, Client { active: *active, rest: write_members(&members) })
         }));
     }
     facts
 }
 
 /// A JSON list of clients without their personal members.
-pub(super) fn anonymous_list(list: &str) -> JsonText {
+pub(super) fn anonymize_list(list: &str) -> JsonText {
     let mut clients: Vec<RawMembers> = serde_json::from_str::<Vec<&RawValue>>(list)
         .unwrap_or_default()
         .into_iter()
         .filter(|client| client.get().starts_with('{'))
-        .map(|client| read(client.get()))
+        .map(|client| parse_members(client.get()))
         .collect();
-    clients.iter_mut().for_each(|members| members.retain(|key, _| !is_of_the_person(key)));
+    clients.iter_mut().for_each(|members| members.retain(|key, _| !is_personal_member(key)));
     serde_json::to_string(&clients).unwrap_or_else(|_| "[]".to_owned()).into()
 }
 
-fn is_of_the_person(member: &str) -> bool {
+fn is_personal_member(member: &str) -> bool {
     ["displayName", "avatarUrl", "info", "raw"].contains(&member)
 }
 
-fn overlay(members: &mut RawMembers, changes: &BTreeMap<String, Option<JsonText>>) {
+fn apply_changes(members: &mut RawMembers, changes: &BTreeMap<String, Option<JsonText>>) {
     for (key, value) in changes {
         match value {
-            Some(value) => put(members, key, value),
+            Some(value) => insert_json(members, key, value),
             None => _ = members.remove(key),
         }
     }
 }
 
-fn put(members: &mut RawMembers, key: &str, value: &str) {
+fn insert_json(members: &mut RawMembers, key: &str, value: &str) {
     // Every value here is valid JSON text.
     if let Ok(value) = RawValue::from_string(value.to_owned()) {
         members.insert(key.to_owned(), value);
@@ -120,10 +121,10 @@ fn put(members: &mut RawMembers, key: &str, value: &str) {
 }
 
 /// Parses an object; other JSON has no members.
-fn read(text: &str) -> RawMembers {
+fn parse_members(text: &str) -> RawMembers {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-fn write(members: &RawMembers) -> JsonText {
+fn write_members(members: &RawMembers) -> JsonText {
     serde_json::to_string(members).unwrap_or_else(|_| "{}".to_owned()).into()
 }

@@ -1,6 +1,6 @@
 //! init: decides the app user of a starting device.
 
-use super::decider::{Decided, Decider, Decision, merged};
+use super::decider::{Decided, Decider, Decision, merge_fact};
 use super::device;
 use crate::domain::command::{Authority, Device, Fields, Refusal};
 use crate::domain::fact::Fact;
@@ -12,15 +12,15 @@ use crate::domain::value::JsonText;
 use crate::domain::view::View;
 
 /// The app user of the device from now on.
-enum User {
+enum InitUser {
     /// A new app user.
     New,
     /// An existing app user.
-    RecordSnapshot(View),
+    Existing(View),
     /// The anonymous app user of the device, which gets the `userId`.
-    Named(View),
+    Identified(View),
     /// Two app users to merge: the first survives, the second is discarded.
-    One(View, View),
+    Merge(View, View),
 }
 
 impl Decider<'_> {
@@ -35,26 +35,28 @@ impl Decider<'_> {
             self.check_one_user(own)?;
         }
         let current = self.directory.holder(self.app, &device.id);
-        let user = self.user(current.clone(), user_id, brand)?;
-        if matches!(user, User::New | User::Named(_)) {
-            self.may_begin(current.as_ref(), user_id, brand)?;
+        let user = self.select_user(current.clone(), user_id, brand)?;
+        if matches!(user, InitUser::New | InitUser::Identified(_)) {
+            self.check_may_create(current.as_ref(), user_id, brand)?;
         }
         let (id, known) = match &user {
-            User::New => (fresh, None),
-            User::RecordSnapshot(view) | User::Named(view) | User::One(view, _) => (&view.id, Some(view)),
+            InitUser::New => (fresh, None),
+            InitUser::Existing(view) | InitUser::Identified(view) | InitUser::Merge(view, _) => {
+                (&view.id, Some(view))
+            }
         };
-        let speaks_for = |view: &View| view.secured && self.command.authority == Authority::Token;
-        let both = [known, if let User::One(_, other) = &user { Some(other) } else { None }];
-        if both.into_iter().flatten().any(speaks_for) {
+        let is_refused = |view: &View| view.secured && self.command.authority == Authority::Token;
+        let both = [known, if let InitUser::Merge(_, other) = &user { Some(other) } else { None }];
+        if both.into_iter().flatten().any(is_refused) {
             return Err(Refusal::Secured);
         }
         let mut facts = match &user {
-            User::New => self.create_facts(fresh, user_id, &brand_of(current.as_ref(), brand)),
-            User::RecordSnapshot(_) => Vec::new(),
-            User::Named(view) => self.named(view, user_id, brand)?,
-            User::One(view, other) => {
-                let mut facts = vec![merged(&view.id, &other.id, Reason::Init)];
-                facts.extend(self.named(view, user_id, brand)?);
+            InitUser::New => self.create_facts(fresh, user_id, &brand_fields(current.as_ref(), brand)),
+            InitUser::Existing(_) => Vec::new(),
+            InitUser::Identified(view) => self.set_user_id_facts(view, user_id, brand)?,
+            InitUser::Merge(view, other) => {
+                let mut facts = vec![merge_fact(&view.id, &other.id, Reason::Init)];
+                facts.extend(self.set_user_id_facts(view, user_id, brand)?);
                 facts
             }
         };
@@ -69,9 +71,9 @@ impl Decider<'_> {
         let before = before.or_else(|| known.and_then(|view| view.clients.get(has(view)?)));
         if let (Some(current), Some(before)) = (&current, before)
             && current.id != *id
-            && !matches!(user, User::One(..))
+            && !matches!(user, InitUser::Merge(..))
         {
-            facts.push(device::left(self.group(&current.id)?.carrier(used), used, before));
+            facts.push(device::sign_out_fact(self.group(&current.id)?.carrier(used), used, before));
         }
         // The device stays with the `_id` that had it, so that an un-merge does not move it.
         let owner = self.group(id).map_or(id, |group| group.carrier(&device.id));
@@ -79,7 +81,7 @@ impl Decider<'_> {
         if *used != device.id {
             device.members.insert("_id".to_owned(), Some(json_text(used.as_str())));
         }
-        facts.push(device::set(owner, &device.id, device::changed(before, &device, true)));
+        facts.push(device::client_set_fact(owner, &device.id, device::change_client(before, &device, true)));
         ids.retain(|id| *id != device.id);
         facts.push(Fact::ClientBound { user: owner.clone(), client: device.id, also: ids });
         Ok(Decision { created: known.is_none(), ..Decision::of(id, facts) })
@@ -87,40 +89,42 @@ impl Decider<'_> {
 
     /// The app user of a device that `current` used until now. In a brand other than its own, the device gets a new
     /// app user.
-    fn user(
+    fn select_user(
         &self,
         current: Option<View>,
         user_id: Option<&JsonText>,
         brand: Option<&str>,
-    ) -> Result<User, Refusal> {
+    ) -> Result<InitUser, Refusal> {
         let is_of_it =
             |view: &View| brand.is_none_or(|brand| view.brand().is_none_or(|known| *known == *brand));
         let anonymous = current.clone().filter(|view| is_anonymous(view) && is_of_it(view));
         let Some(user_id) = user_id else {
             // A start without a `userId` logs out: an identified app user leaves the device.
-            return Ok(anonymous.map_or(User::New, User::RecordSnapshot));
+            return Ok(anonymous.map_or(InitUser::New, InitUser::Existing));
         };
         let meant = match brand {
             Some(brand) => self.directory.in_brand(self.app, user_id, Some(brand)),
-            None => self.meant(current.as_ref(), user_id)?,
+            None => self.find_by_user_id(current.as_ref(), user_id)?,
         };
         Ok(match (meant, anonymous) {
-            (None, None) => User::New,
-            (None, Some(anonymous)) => User::Named(anonymous),
-            (Some(known), None) => User::RecordSnapshot(known),
-            (Some(known), Some(anonymous)) if is_elsewhere(&known, &anonymous) => User::RecordSnapshot(known),
+            (None, None) => InitUser::New,
+            (None, Some(anonymous)) => InitUser::Identified(anonymous),
+            (Some(known), None) => InitUser::Existing(known),
+            (Some(known), Some(anonymous)) if have_different_brands(&known, &anonymous) => {
+                InitUser::Existing(known)
+            }
             // The identified app user survives, unless it was created here and the other is Smooch's: Smooch does not
             // know our `_id`.
             (Some(known), Some(anonymous)) if self.minted(&known.id) && !self.minted(&anonymous.id) => {
-                User::One(anonymous, known)
+                InitUser::Merge(anonymous, known)
             }
-            (Some(known), Some(anonymous)) => User::One(known, anonymous),
+            (Some(known), Some(anonymous)) => InitUser::Merge(known, anonymous),
         })
     }
 
     /// Refuses what only the app itself may do: creating an app user in a brand other than the device's, or with a
     /// `userId` that exists already. The token is public, so its holder could take over a name.
-    fn may_begin(
+    fn check_may_create(
         &self,
         current: Option<&View>,
         user_id: Option<&JsonText>,
@@ -148,7 +152,7 @@ impl Decider<'_> {
     /// brand, then without a brand. If the brand is unknown: the app user with the
     /// `userId`, if all with it have one brand, else `current`, if it has it. A JWT selects its own app user on any
     /// device.
-    fn meant(&self, current: Option<&View>, user_id: &JsonText) -> Result<Option<View>, Refusal> {
+    fn find_by_user_id(&self, current: Option<&View>, user_id: &JsonText) -> Result<Option<View>, Refusal> {
         if matches!(self.command.authority, Authority::User(_)) {
             return Ok(self.directory.by_user_id(self.app, user_id));
         }
@@ -166,7 +170,7 @@ impl Decider<'_> {
     }
 
     /// The facts that give an app user the `userId` and brand of the login, if it has no `userId`.
-    fn named(
+    fn set_user_id_facts(
         &self,
         view: &View,
         user_id: Option<&JsonText>,
@@ -176,7 +180,7 @@ impl Decider<'_> {
             return Ok(Vec::new());
         }
         let mut fields = vec![(Field::UserId, user_id.cloned())];
-        fields.extend(brand.filter(|_| view.brand().is_none()).map(in_brand));
+        fields.extend(brand.filter(|_| view.brand().is_none()).map(brand_field));
         Ok(self.set(view, &fields)?.into_iter().collect())
     }
 
@@ -190,18 +194,18 @@ fn is_anonymous(view: &View) -> bool {
 }
 
 /// True if the two have different brands: they are two people.
-fn is_elsewhere(one: &View, other: &View) -> bool {
+fn have_different_brands(one: &View, other: &View) -> bool {
     one.brand().zip(other.brand()).is_some_and(|(one, other)| one != other)
 }
 
-fn in_brand(brand: &str) -> (Field, Option<JsonText>) {
+fn brand_field(brand: &str) -> (Field, Option<JsonText>) {
     (Field::BrandId, Some(json_text(brand)))
 }
 
 /// The named brand, else the brand that the device passes on to its next app user.
-fn brand_of(current: Option<&View>, named: Option<&str>) -> Fields {
+fn brand_fields(current: Option<&View>, named: Option<&str>) -> Fields {
     if let Some(brand) = named {
-        return vec![in_brand(brand)];
+        return vec![brand_field(brand)];
     }
     let brand = current.and_then(|view| view.get(&Field::BrandId));
     brand.map(|brand| (Field::BrandId, Some(brand.clone()))).into_iter().collect()

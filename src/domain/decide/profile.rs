@@ -11,7 +11,7 @@ use crate::domain::field::Field;
 use crate::domain::ids::SmoochId;
 use crate::domain::merge_group::MergeGroup;
 use crate::domain::record::Record;
-use crate::domain::view::value;
+use crate::domain::view::shown_value;
 
 impl Decider<'_> {
     pub(super) fn delete_profile(&self, user: &Name) -> Decided {
@@ -22,23 +22,25 @@ impl Decider<'_> {
         let fields: BTreeSet<&Field> = fields.filter(|field| field.is_personal()).collect();
         let alone = || group.ids().zip(group.records()).map(|(id, record)| MergeGroup::alone(id, record));
         let is_known = |field: &&Field| {
-            value(&group, field).is_some() || alone().any(|alone| value(&alone, field).is_some())
+            shown_value(&group, field).is_some() || alone().any(|alone| shown_value(&alone, field).is_some())
         };
         let cleared: Fields =
             fields.into_iter().filter(is_known).map(|field| (field.clone(), None)).collect();
         let mut facts = self.set(&target, &cleared)?;
-        facts.extend(group.ids().zip(group.records()).filter_map(|(id, record)| pending(id, record)));
-        facts.extend(device::anonymous(&group, &target));
+        facts.extend(
+            group.ids().zip(group.records()).filter_map(|(id, record)| pending_clients_fact(id, record)),
+        );
+        facts.extend(device::anonymize_clients(&group, &target));
         Ok(Decision::of(&target.id, facts))
     }
 }
 
 /// The clients being linked, without personal members, as the `_id` itself reports them.
-fn pending(user: &SmoochId, record: &Record) -> Option<Fact> {
+fn pending_clients_fact(user: &SmoochId, record: &Record) -> Option<Fact> {
     let field = Field::PendingClients;
     let alone = MergeGroup::alone(user, record);
-    let shown = value(&alone, &field)?;
-    let left = device::anonymous_list(shown);
+    let shown = shown_value(&alone, &field)?;
+    let left = device::anonymize_list(shown);
     let said = record.smooch.fields.get(&field).and_then(|said| said.value.clone());
     (left != *shown).then(|| Fact::Set { user: user.clone(), fields: vec![(field, Some(left), said)] })
 }

@@ -11,7 +11,7 @@ use memchr::memmem::Finder;
 
 use crate::domain::client::{Client, ClientNames, Mention, Mentions};
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
-use crate::domain::json_members::{JsonMembers, Ranked, object, plain};
+use crate::domain::json_members::{JsonMembers, Ranked, unescape, write_object};
 use crate::domain::merge_group::MergeGroup;
 use crate::domain::part::Part;
 use crate::domain::record::Record;
@@ -20,20 +20,20 @@ use crate::domain::value::{JsonText, Register};
 const PART: Option<Part> = Some(Part::Clients);
 
 /// The clients of a group. `bound` returns true if a client's newest pointer, if any, is to the group.
-pub(in crate::domain) fn shown(
+pub(in crate::domain) fn shown_clients(
     group: &MergeGroup<'_>,
     bound: impl Fn(&ClientId) -> bool,
 ) -> BTreeMap<ClientId, Client> {
     let mut clients = BTreeMap::new();
-    let ids = ids(group);
-    let links = if ids.len() > 1 { links(group, &ids) } else { BTreeMap::new() };
+    let ids = client_ids(group);
+    let links = if ids.len() > 1 { find_links(group, &ids) } else { BTreeMap::new() };
     if links.is_empty() {
-        let each = ids.into_iter().filter_map(|id| Some((id.clone(), one(group, &[id], &bound)?)));
+        let each = ids.into_iter().filter_map(|id| Some((id.clone(), shown_client(group, &[id], &bound)?)));
         clients.extend(each);
         return clients;
     }
-    let accounts = grouped(&links, ids).into_iter();
-    clients.extend(accounts.filter_map(|(id, ids)| Some((id.clone(), one(group, &ids, &bound)?))));
+    let accounts = group_ids(&links, ids).into_iter();
+    clients.extend(accounts.filter_map(|(id, ids)| Some((id.clone(), shown_client(group, &ids, &bound)?))));
     clients
 }
 
@@ -44,7 +44,7 @@ impl<'a> MergeGroup<'a> {
         if self.members.is_empty() {
             return self.root;
         }
-        let ids = accounts(self).into_values().find(|ids| ids.contains(&client));
+        let ids = ids_by_client(self).into_values().find(|ids| ids.contains(&client));
         let ids = ids.unwrap_or_else(|| vec![client]);
         let newest = |of: &dyn Fn(&'a Record, &ClientId) -> Option<&'a Stamp>| {
             let all = self.ids().zip(self.records());
@@ -54,7 +54,7 @@ impl<'a> MergeGroup<'a> {
         };
         let claimed = |record: &'a Record, id: &ClientId| record.strength(id).map(|stamp| &**stamp);
         let told = |record: &'a Record, id: &ClientId| {
-            let said = record.smooch.clients.get(id).and_then(|said| said.said().next());
+            let said = record.smooch.clients.get(id).and_then(|said| said.iter().next());
             let set = record.devices.get(id).map(|set| &*set.stamp);
             said.map(|said| &*said.stamp).max(set)
         };
@@ -63,22 +63,22 @@ impl<'a> MergeGroup<'a> {
 }
 
 /// All ids of each client, by the id that the client would be shown under.
-pub(in crate::domain) fn accounts<'a>(group: &MergeGroup<'a>) -> Accounts<'a> {
-    let ids = ids(group);
-    grouped(&links(group, &ids), ids)
+pub(in crate::domain) fn ids_by_client<'a>(group: &MergeGroup<'a>) -> IdsByClient<'a> {
+    let ids = client_ids(group);
+    group_ids(&find_links(group, &ids), ids)
 }
 
-type Accounts<'a> = BTreeMap<&'a ClientId, Vec<&'a ClientId>>;
+type IdsByClient<'a> = BTreeMap<&'a ClientId, Vec<&'a ClientId>>;
 
-fn grouped<'a>(links: &Links<'a>, ids: BTreeSet<&'a ClientId>) -> Accounts<'a> {
-    let mut accounts = Accounts::new();
+fn group_ids<'a>(links: &Links<'a>, ids: BTreeSet<&'a ClientId>) -> IdsByClient<'a> {
+    let mut accounts = IdsByClient::new();
     for id in ids {
-        accounts.entry(account(links, id)).or_default().push(id);
+        accounts.entry(main_id(links, id)).or_default().push(id);
     }
     accounts
 }
 
-fn ids<'a>(group: &MergeGroup<'a>) -> BTreeSet<&'a ClientId> {
+fn client_ids<'a>(group: &MergeGroup<'a>) -> BTreeSet<&'a ClientId> {
     let known = |record: &'a Record| record.smooch.clients.keys().chain(record.devices.keys());
     group.records().flat_map(known).collect()
 }
@@ -100,27 +100,27 @@ pub(in crate::domain) fn are_the_same(
         let mut all = was.iter().zip(is.values());
         return all.all(|((client, was), is)| {
             if let (Some(was), Some(is)) = (was.only(), is.only()) {
-                return same(said(was.active, &was.rest), said(is.active, &is.rest));
+                return same(client_values(was.active, &was.rest), client_values(is.active, &is.rest));
             }
             was.is_equivalent(is) || {
-                let [was, is] = alone.each_ref().map(|group| one(group, &[client], |_| true));
+                let [was, is] = alone.each_ref().map(|group| shown_client(group, &[client], |_| true));
                 was.is_some() == is.is_some()
-                    && was.iter().zip(&is).all(|(was, is)| same(was.said(), is.said()))
+                    && was.iter().zip(&is).all(|(was, is)| same(was.values(), is.values()))
             }
         });
     }
-    let [was, is] = alone.each_ref().map(|group| shown(group, |_| true));
-    was.keys().eq(is.keys()) && was.values().zip(is.values()).all(|(was, is)| same(was.said(), is.said()))
+    let [was, is] = alone.each_ref().map(|group| shown_clients(group, |_| true));
+    was.keys().eq(is.keys()) && was.values().zip(is.values()).all(|(was, is)| same(was.values(), is.values()))
 }
 
 impl Client {
-    fn said(&self) -> ClientValues<'_> {
-        said(Some(self.active), &self.rest)
+    fn values(&self) -> ClientValues<'_> {
+        client_values(Some(self.active), &self.rest)
     }
 }
 
 /// The `active` flag defaults to true.
-fn said(active: Option<bool>, rest: &str) -> ClientValues<'_> {
+fn client_values(active: Option<bool>, rest: &str) -> ClientValues<'_> {
     (active.unwrap_or(true), rest)
 }
 
@@ -139,16 +139,16 @@ fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
     let names_another = |said: &Register<Mention>| {
         ClientNames::of(&said.value.rest)
             .own_ids()
-            .any(|other| clients.contains_key(&ClientId::from(&*plain(other))))
+            .any(|other| clients.contains_key(&ClientId::from(&*unescape(other))))
     };
     clients.len() > 1
-        && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.said().any(names_another))
+        && clients.iter().any(|(id, of)| id.as_str().contains(':') || of.iter().any(names_another))
 }
 
 /// Each second id of a client with its main id; of several main ids the smallest.
 type Links<'a> = BTreeMap<&'a ClientId, &'a ClientId>;
 
-fn links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
+fn find_links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> {
     let mut links = Links::new();
     let nameless = ids.iter().any(|id| id.as_str().contains(':'));
     let mut link = |by: &'a ClientId, other: &str| {
@@ -159,12 +159,12 @@ fn links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> 
     };
     let said = group.records().flat_map(|record| {
         let said = record.smooch.clients.iter();
-        let said = said.flat_map(|(id, said)| said.said().map(move |said| (id, &said.value.rest)));
+        let said = said.flat_map(|(id, said)| said.iter().map(move |said| (id, &said.value.rest)));
         said.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
     });
     for (id, rest) in said {
         let named = ClientNames::of(rest);
-        named.own_ids().for_each(|other| link(id, &plain(other)));
+        named.own_ids().for_each(|other| link(id, &unescape(other)));
         if let Some(other) = nameless.then(|| named.by_integration()).flatten() {
             link(id, &other);
         }
@@ -173,7 +173,7 @@ fn links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links<'a> 
 }
 
 /// The id that a client is shown under.
-fn account<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
+fn main_id<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
     let (mut path, mut at) = (Vec::new(), id);
     loop {
         path.push(at);
@@ -186,7 +186,7 @@ fn account<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
 }
 
 /// A statement about a client. The root's outranks the members', and any valid statement of Smooch's outranks ours.
-struct Voice<'a> {
+struct Statement<'a> {
     rank: u8,
     said: &'a Register<Mention>,
     /// True if the statement is an entry of a complete list.
@@ -194,12 +194,17 @@ struct Voice<'a> {
 }
 
 /// A client as shown, from the statements under all its ids; `None` if it was removed.
-fn one(group: &MergeGroup<'_>, ids: &[&ClientId], bound: impl Fn(&ClientId) -> bool) -> Option<Client> {
-    let Mention { active, rest } = simple(group, ids).unwrap_or_else(|| united(group, ids))?;
+fn shown_client(
+    group: &MergeGroup<'_>,
+    ids: &[&ClientId],
+    bound: impl Fn(&ClientId) -> bool,
+) -> Option<Client> {
+    let Mention { active, rest } =
+        single_statement(group, ids).unwrap_or_else(|| join_statements(group, ids))?;
     // The client is inactive here if another app user holds one of its ids.
     let mut claims = ids.iter().flat_map(|id| group.records().flat_map(move |record| record.claims_on(id)));
-    let (active, _) = said(active, &rest);
-    Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: without_nulls(rest) })
+    let (active, _) = client_values(active, &rest);
+    Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: remove_nulls(rest) })
 }
 
 /// True if a member may be null.
@@ -209,11 +214,11 @@ fn has_null(rest: &str) -> bool {
 }
 
 /// Removes the members whose last value is null.
-fn without_nulls(rest: JsonText) -> JsonText {
+fn remove_nulls(rest: JsonText) -> JsonText {
     if !has_null(&rest) {
         return rest;
     }
-    object(
+    write_object(
         JsonMembers::of(&rest)
             .filter(|(_, value)| *value != "null")
             .map(|(key, value)| (key, ((), value)))
@@ -222,7 +227,7 @@ fn without_nulls(rest: JsonText) -> JsonText {
 }
 
 /// The usual client: its record has no merges, and one id with one mention, or one state set by our own API.
-fn simple(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
+fn single_statement(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> {
     let (true, &[id]) = (group.members.is_empty(), ids) else { return None };
     let (mentions, set) = (group.record.smooch.clients.get(id), group.record.devices.get(id));
     match (mentions, set) {
@@ -233,26 +238,27 @@ fn simple(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Option<Mention>> 
     }
 }
 
-fn united(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
+fn join_statements(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
     let removed = |record: &Record| {
         ids.iter().filter_map(|id| record.smooch.clients.get(*id)?.removed().cloned()).max()
     };
     let by_root = removed(group.record);
     let by_any = group.records().filter_map(removed).max();
-    let mut voices = voices(group, ids);
-    voices.retain(|voice| {
-        let removed = if voice.rank == ROOT { &by_root } else { &by_any };
-        removed.as_ref().is_none_or(|removed| voice.said.stamp >= *removed)
+    let mut statements = find_statements(group, ids);
+    statements.retain(|statement| {
+        let removed = if statement.rank == ROOT { &by_root } else { &by_any };
+        removed.as_ref().is_none_or(|removed| statement.said.stamp >= *removed)
     });
     // Our state is a complete client. A removal discards it, and so does a list with the client.
     let sets = || group.records().flat_map(|record| ids.iter().filter_map(|id| record.devices.get(*id)));
     let set = sets().max().filter(|set| {
-        let outdated = voices.iter().any(|voice| voice.listed && voice.said.stamp > set.stamp);
+        let outdated =
+            statements.iter().any(|statement| statement.listed && statement.said.stamp > set.stamp);
         !outdated && by_any.as_ref().is_none_or(|removed| *removed <= set.stamp)
     });
     if let Some(set) = set {
-        voices.retain(|voice| voice.said.stamp > set.stamp);
-    } else if voices.is_empty() {
+        statements.retain(|statement| statement.said.stamp > set.stamp);
+    } else if statements.is_empty() {
         return None;
     }
     let mut active = set.map(|set| (OURS, &set.stamp, set.value.active));
@@ -262,38 +268,38 @@ fn united(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention> {
         members
             .extend(JsonMembers::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
     }
-    for Voice { rank, said, .. } in &voices {
+    for Statement { rank, said, .. } in &statements {
         active = active.max(said.value.active.map(|active| (*rank, &said.stamp, active)));
         members.extend(JsonMembers::of(&said.value.rest).map(|(key, value)| {
-            let vague = (key, value) == ("\"platform\"", "\"sdk\"");
-            (key, ((if vague { VAGUE } else { *rank }, &said.stamp), value))
+            let is_generic = (key, value) == ("\"platform\"", "\"sdk\"");
+            (key, ((if is_generic { GENERIC } else { *rank }, &said.stamp), value))
         }));
     }
-    let rest: JsonText = object(members);
+    let rest: JsonText = write_object(members);
     Some(Mention { active: active.map(|(_, _, active)| active), rest })
 }
 
 /// v2 reports every device as `sdk`, so any other platform is preferred.
-const VAGUE: u8 = 0;
+const GENERIC: u8 = 0;
 const OURS: u8 = 1;
 const MEMBER: u8 = 2;
 const ROOT: u8 = 3;
 
 /// All statements about a client that no later complete list of the root hides.
-fn voices<'a>(group: &MergeGroup<'a>, ids: &[&ClientId]) -> Vec<Voice<'a>> {
+fn find_statements<'a>(group: &MergeGroup<'a>, ids: &[&ClientId]) -> Vec<Statement<'a>> {
     let of = |record: &'a Record, rank: u8| {
         let mentions = ids.iter().filter_map(|id| record.smooch.clients.get(*id));
         let floor = record.smooch.floor(PART);
-        let said: Vec<Voice<'a>> = mentions
-            .flat_map(Mentions::said)
-            .map(|said| Voice { rank, said, listed: floor == Some(&said.stamp) })
+        let said: Vec<Statement<'a>> = mentions
+            .flat_map(Mentions::iter)
+            .map(|said| Statement { rank, said, listed: floor == Some(&said.stamp) })
             .collect();
         said
     };
-    let mut voices = of(group.record, ROOT);
+    let mut statements = of(group.record, ROOT);
     for (n, (_, record)) in group.members.iter().enumerate() {
         let said = of(record, MEMBER).into_iter();
-        voices.extend(said.filter(|voice| !group.hides(PART, n, &voice.said.stamp)));
+        statements.extend(said.filter(|statement| !group.hides(PART, n, &statement.said.stamp)));
     }
-    voices
+    statements
 }

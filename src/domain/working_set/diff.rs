@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{KeyRef, RecordKey, WorkingSet};
 use crate::domain::ids::{AppId, ClientId, SmoochId};
-use crate::domain::merge_group::root;
+use crate::domain::merge_group::find_root;
 use crate::domain::record::Record;
 use crate::domain::view::{Change, ChangeKind};
 
@@ -35,7 +35,8 @@ impl WorkingSet {
         });
         let mut ids: BTreeSet<RecordKey> = BTreeSet::new();
         for (app, id) in touched.into_iter().chain(moved) {
-            let roots = [root(&id, &|id| self.find(&app, id)), root(&id, &|id| self.find_before(&app, id))];
+            let roots =
+                [find_root(&id, &|id| self.find(&app, id)), find_root(&id, &|id| self.find_before(&app, id))];
             ids.extend(roots.into_iter().flatten().map(|root| (app.clone(), root.clone())));
             ids.insert((app, id));
         }
@@ -66,8 +67,8 @@ impl WorkingSet {
             keys.insert(key.clone());
             // Edges are never deleted, so a record without edges had none before.
             if !entry.now.into.is_empty() || !entry.now.from.is_empty() {
-                let now = root(id, &|id| self.find(app, id));
-                let roots = [now, root(id, &|id| self.find_before(app, id))].into_iter().flatten();
+                let now = find_root(id, &|id| self.find(app, id));
+                let roots = [now, find_root(id, &|id| self.find_before(app, id))].into_iter().flatten();
                 keys.extend(roots.map(|root| (app.clone(), root.clone())));
             }
         }

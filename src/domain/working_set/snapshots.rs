@@ -16,14 +16,14 @@ impl WorkingSet {
         let user = &known.user;
         let record = self.record_mut(app, user);
         let mut news: Vec<JsonText> =
-            known.reported().filter(|text| !record.user_ids().contains(text)).cloned().collect();
+            known.reported_user_ids().filter(|text| !record.user_ids().contains(text)).cloned().collect();
         let brand = record.smooch_brand().cloned();
-        record.join(known);
+        record.join_snapshot(known);
         if record.is_brand_news(brand.as_ref()) {
             news = record.user_ids().into_iter().cloned().collect();
         }
         if known.removed || record.removed {
-            self.bury(app, user, known.erased);
+            self.remove_with_descendants(app, user, known.erased);
             return Ok(());
         }
         for (stamp, client) in known.claims() {
@@ -66,9 +66,11 @@ impl WorkingSet {
     }
 
     /// True if the directory already contains everything in these facts.
-    pub fn knows(&self, app: &AppId, facts: &[Fact]) -> bool {
+    pub fn contains_facts(&self, app: &AppId, facts: &[Fact]) -> bool {
         facts.iter().all(|fact| match fact {
-            Fact::Known(known) => self.find(app, &known.user).is_some_and(|(_, record)| record.knows(known)),
+            Fact::Known(known) => {
+                self.find(app, &known.user).is_some_and(|(_, record)| record.contains_snapshot(known))
+            }
             Fact::Linked { surviving, discarded, stamp, joined, reason } => {
                 self.has_edge(app, surviving, discarded, stamp, &Edge { joined: *joined, reason: *reason })
             }

@@ -23,7 +23,7 @@ pub(super) fn rows(clients: &Clients, mut at: impl FnMut(&Arc<Stamp>) -> At) -> 
     for (id, mentions) in clients {
         let mut first = true;
         let mut id = || if std::mem::replace(&mut first, false) { id.clone() } else { "".into() };
-        for Register { stamp, value } in mentions.said() {
+        for Register { stamp, value } in mentions.iter() {
             let kind = match value.active {
                 None => SILENT,
                 Some(false) => INACTIVE,

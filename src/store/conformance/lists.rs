@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::list::{Filter, Query, Sort, Span};
+use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::store::{Bounds, Listed, Page, Place};
 
 fn query(sort: Sort, descending: bool) -> Query {
@@ -65,7 +65,7 @@ pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
         (Filter { q: Some("kim@example.com".to_owned()), ..Filter::default() }, |_| true),
         (Filter { q: Some("*".to_owned()), ..Filter::default() }, |_| false),
         (Filter { identified: Some(false), ..Filter::default() }, |n| n % 2 == 1),
-        (Filter { seen: Span { since: Some(103), before: Some(107) }, ..Filter::default() }, |n| {
+        (Filter { seen: TimeRange { since: Some(103), before: Some(107) }, ..Filter::default() }, |n| {
             (3..7).contains(&n)
         }),
         (Filter { properties: vec![("plan".to_owned(), "pro".to_owned())], ..Filter::default() }, |_| false),
@@ -165,7 +165,7 @@ pub(super) fn a_list_of_one_app_is_no_others(mut store: impl Store, mut reader: 
         Filter::default(),
         Filter { q: Some("kim".to_owned()), ..Filter::default() },
         Filter { user_id: Some("kim".to_owned()), ..Filter::default() },
-        Filter { seen: Span { since: Some(0), before: None }, ..Filter::default() },
+        Filter { seen: TimeRange { since: Some(0), before: None }, ..Filter::default() },
     ];
     for filter in filters {
         for sort in SORTS {
