@@ -1,8 +1,7 @@
-//! Who writes, and what: webhook bodies of 1 to 2 KB as Smooch sends them.
+//! The writers and their webhook bodies of 1 to 2 KB, as Smooch sends them.
 //!
-//! Everything about an app user follows from its number, so that a later event says of it what an
-//! earlier one said; texts, message ids and times are new with every event, so that what is
-//! compressed is not the same thing over and over.
+//! All data of an app user follows from its number, so later events repeat what earlier ones carried. Texts, message
+//! ids and times are new with every event, so compression does not see the same bytes repeatedly.
 
 use std::collections::HashMap;
 
@@ -280,7 +279,7 @@ pub fn user_id(out: &mut Vec<u8>, user: u64) {
     hex(out, user, 10);
 }
 
-/// When an app user signed up, in ms since 1970: as its `_id` says, whose first eight digits are the second.
+/// The time an app user signed up, in ms since 1970: the second in the first eight digits of its `_id`.
 fn signed_up(user: u64) -> u64 {
     (FIRST_ID + user / 16) * 1000 + user % 16 * 62
 }

@@ -1,5 +1,5 @@
-//! What followers of the change feed cost those who write: the same load on the program with and without
-//! a hundred streams, in turn, in the same run.
+//! The cost of followers of the change feed for writers: the same load on the program with and without a hundred
+//! streams, in turn, in the same run.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -37,7 +37,7 @@ pub fn run(args: &Args, folder: &Path) -> Result<()> {
         let home = folder.join("feed");
         prepare::fresh(&home)?;
         let program = Server::program(&args.program, &home)?;
-        // Nobody is new when it counts.
+        // No app user is new in the measured part.
         write(&program, args, 90 + u64::from(round))?;
         let mut rates = [0.0; 2];
         for turn in 0..2 {
@@ -75,7 +75,7 @@ fn write(program: &Server, args: &Args, seed: u64) -> Result<f64> {
     Ok(outcome.latencies.total() as f64 / time.as_secs_f64())
 }
 
-/// What the readers of the streams come to.
+/// The result of the readers of the streams.
 #[derive(Default)]
 struct Readers {
     end: AtomicBool,

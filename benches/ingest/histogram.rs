@@ -34,7 +34,7 @@ impl Histogram {
         self.total += other.total;
     }
 
-    /// How many were counted.
+    /// The number of values counted.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -52,7 +52,7 @@ impl Histogram {
         0.0
     }
 
-    /// How many took longer than this, in ms.
+    /// The number of values above this, in ms.
     pub fn beyond(&self, ms: f64) -> u64 {
         let beyond = self.counts.iter().enumerate().filter(|(n, _)| upper(*n) as f64 / 1e6 > ms);
         beyond.map(|(_, count)| count).sum()

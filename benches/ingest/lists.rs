@@ -1,5 +1,5 @@
-//! Lists among known users, each beside the same rows read straight out of the database file: by the same
-//! index, without HTTP, JSON or whoever is merged with whom.
+//! Lists among known users, each beside the same rows read directly from the database file: by the same index,
+//! without HTTP, JSON or merges.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -18,10 +18,10 @@ use crate::reads::BASIC;
 use crate::server::{Server, database};
 
 const PAGE: usize = 100;
-/// What a page that is far from the first may take, as a multiple of the first.
+/// The time limit for a page far from the first, as a multiple of the first.
 const FAR: f64 = 1.5;
 
-/// What is measured: its name, the list, and the same in SQL.
+/// A measured case: its name, the list, and the same in SQL.
 struct Case {
     name: &'static str,
     list: String,
@@ -154,7 +154,7 @@ pub fn run(args: &Args, cache: &Cache, folder: &Path) -> Result<()> {
             }
             Ok(began.elapsed())
         })?;
-        // A page that looks at as many rows as it may is shorter, and goes on.
+        // A page that reaches its limit of rows is shorter, and has a cursor.
         ensure!((1..=straight).contains(&found), "{name}: {found} found, {straight} in SQLite");
         println!("{name:<34}{ours:>10.2}{theirs:>12.2}{:>10.1}", ours / theirs);
     }
@@ -167,7 +167,7 @@ pub fn run(args: &Args, cache: &Cache, folder: &Path) -> Result<()> {
     program.stop()
 }
 
-/// Everybody as lines of JSON, beside every record read straight.
+/// All app users as lines of JSON, beside every record read directly.
 fn export(sql: &Connection, client: &Client) -> Result<()> {
     let began = Instant::now();
     let mut stream = TcpStream::connect(client.address)?;

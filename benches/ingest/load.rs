@@ -1,4 +1,4 @@
-//! The load: signed bodies over kept-alive connections, each waiting for its answer before the next.
+//! The load: signed bodies over keep-alive connections, each waiting for its answer before the next.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -18,12 +18,12 @@ use crate::histogram::Histogram;
 /// Bodies have from 1,000 to 9,999 bytes, so that the length has its place in the head.
 const LENGTH_DIGITS: usize = 4;
 
-/// Whose events are sent.
+/// The app users of the events.
 #[derive(Clone, Copy, Debug)]
 pub enum Users {
-    /// Each event somebody new: from this number on.
+    /// Each event is about a new app user: from this number on.
     New(u64),
-    /// Anybody of so many, all as often.
+    /// Any of this many, with equal probability.
     Among(u64),
 }
 
@@ -79,7 +79,7 @@ impl Requests for Source {
     }
 }
 
-/// How much load, and for how long.
+/// The amount of load, and its duration.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub address: SocketAddr,
@@ -89,7 +89,7 @@ pub struct Plan {
     pub time: Duration,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Default)]
 pub struct Outcome {
     /// Answers of 200, those of the warm-up among them.
@@ -104,7 +104,7 @@ pub struct Outcome {
     pub latencies: Histogram,
     /// Bytes of the bodies sent.
     pub bytes: u64,
-    /// What the first refusal or break was.
+    /// The first refusal or broken connection.
     pub trouble: Option<String>,
 }
 

@@ -15,14 +15,14 @@ use crate::prepare::{self, Cache};
 use crate::reads::{Ask, BASIC, measure};
 use crate::server::Server;
 
-/// How many long reads are asked for at once.
+/// The number of concurrent long reads.
 const LONG: usize = 64;
 /// Connections of look-ups: fewer than take all of a small machine by themselves.
 const CONNECTIONS: usize = 4;
-/// What the median beside long reads may be, as a multiple of that alone.
+/// The limit of the median beside long reads, as a multiple of the median without them.
 const FAR: f64 = 5.0;
 
-/// What is asked for, in turn.
+/// The requests, in turn.
 const ASKED: [&str; 6] = [
     "/v1/appusers?count=exact&limit=1&property.plan=gold",
     "/v1/appusers?limit=1000&property.plan=nobody-has-this",
@@ -46,7 +46,7 @@ fn status(address: SocketAddr, path: &str) -> Result<u16> {
     status.with_context(|| format!("no answer to {path}"))
 }
 
-/// How the long reads, and the probes beside them, were answered.
+/// The answers of the long reads, and of the probes beside them.
 #[derive(Default)]
 struct Answers {
     answered: AtomicU64,

@@ -1,11 +1,11 @@
-//! What the machine was doing: processor time by process, memory, and how long the disk takes.
+//! The state of the machine: processor time by process, memory, and latency of the disk.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a tick of `/proc` is: 10 ms on every Linux that Rust runs on.
+/// The length of a tick of `/proc`: 10 ms on every Linux that Rust runs on.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Processor time used since the process began; children that have ended are not in it.

@@ -1,7 +1,7 @@
-//! How fast: the program beside a handler that does nothing, in turn and under the same load, and
-//! whether everything it acknowledged is stored. `cargo bench --bench ingest -- --help`
+//! Measures the program beside a handler that does nothing, in turn and under the same load, and checks that
+//! everything acknowledged is stored. `cargo bench --bench ingest -- --help`
 //!
-//! Both servers and the load share this machine, so it is the ratio that tells, not the rate.
+//! Both servers and the load share this machine, so only the ratio is meaningful, not the rate.
 
 #![expect(unreachable_pub, reason = "nobody can import from a program")]
 
@@ -37,13 +37,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures how fast webhooks are stored
 #[derive(Parser)]
 struct Args {
-    /// How long each load lasts in each round
+    /// Duration of each load in each round
     #[arg(long, default_value_t = 4.0)]
     seconds: f64,
-    /// How often everything is measured
+    /// Number of repetitions of the whole measurement
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// How many users are known in the workload of known users
+    /// Number of known users in the workload of known users
     #[arg(long, default_value_t = 1_000_000)]
     users: u64,
     /// Only this workload; may be repeated
@@ -76,7 +76,7 @@ struct Args {
     /// Writes the figures to this file as well
     #[arg(long, value_name = "PATH")]
     json: Option<PathBuf>,
-    /// What cargo says when it runs benches
+    /// Passed by cargo when it runs benches
     #[arg(long, hide = true)]
     bench: bool,
     /// Is the handler that does nothing, on this port
@@ -110,7 +110,7 @@ fn measure(args: &Args) -> Result<Option<Report>> {
     let cache = Cache::open(&folder.join("prepared"), &args.program)?;
     let home = folder.join(format!("run-{}", std::process::id()));
     let measured = in_folder(args, &cache, &home);
-    // What is left of a run is large, and of no use.
+    // The remains of a run are large and useless.
     _ = std::fs::remove_dir_all(&home);
     measured
 }

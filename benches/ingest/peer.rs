@@ -1,4 +1,4 @@
-//! What people would write instead: Node with fastify and better-sqlite3, one transaction a request.
+//! The usual alternative: Node with fastify and better-sqlite3, one transaction a request.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::bodies::user_id;
 use crate::server::Server;
 
-/// What a known user has stored before the first request.
+/// The stored data of a known user before the first request.
 const KNOWN: &str = r#"{"givenName":"Ulrik","surname":"Delacroix","email":"ulrik.delacroix@example.org","properties":{"plan":"studio","orders":13},"signedUpAt":"2015-10-07T19:16:27.371Z","clients":[{"id":"9660892272239d8f6f358e377822d6b8","platform":"web","active":true,"lastSeen":"2016-02-11T09:13:26.786Z"}]}"#;
 
 /// Installs the peer, unless that was done before. An error is why it cannot be compared with.
@@ -62,7 +62,7 @@ pub fn prepare(home: &Path, users: u64) -> Result<()> {
     Ok(())
 }
 
-/// How many events it has stored.
+/// The number of events it has stored.
 pub fn stored(home: &Path) -> Result<u64> {
     let conn = Connection::open(home.join("peer.db"))?;
     let events: i64 = conn.query_row("SELECT count(*) FROM events", [], |row| row.get(0))?;

@@ -19,7 +19,7 @@ const SENDERS: u64 = 4;
 const EVENTS: u64 = 1000;
 /// `limits.webhook_body` of the shipped settings, less the longest event.
 const BODY: usize = (1 << 20) - 4096;
-/// What the stored bytes depend on, beside the program that is measured.
+/// The sources that determine the stored bytes, beside the measured program.
 const SOURCES: [&str; 10] = [
     "src/domain/record.rs",
     "src/domain/fact.rs",
@@ -159,7 +159,7 @@ fn sender(address: SocketAddr, seed: u64, next: &AtomicU64, users: u64, began: &
     }
 }
 
-/// Whether it was stored; if not it is to be sent again.
+/// True if it was stored; otherwise it must be sent again.
 fn post(stream: &mut TcpStream, body: &[u8]) -> Result<bool> {
     let length = body.len();
     write!(

@@ -19,7 +19,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// `app_demo` and its secret, as Basic.
 pub const BASIC: &str = "YXBwX2RlbW86ZGVtby1rZXktc2VjcmV0LWNoYW5nZS1tZQ==";
 
-/// What is asked.
+/// The kind of request.
 #[derive(Clone, Copy)]
 pub enum Ask {
     ById,

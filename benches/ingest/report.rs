@@ -30,7 +30,7 @@ fn least_ratio(workload: Workload) -> f64 {
     }
 }
 
-/// How many times the peer's rate ours must be.
+/// The minimum ratio of our rate to the peer's.
 const LEAST_TIMES: f64 = 7.0;
 
 fn at_least(value: f64, goal: f64) -> String {
@@ -61,7 +61,7 @@ fn ratio(cell: &Cell) -> f64 {
     median(&ratios)
 }
 
-/// How many times the peer's rate ours is; nothing without a peer.
+/// The ratio of our rate to the peer's; `None` without a peer.
 fn times(cell: &Cell) -> Option<f64> {
     let peer = median(&cell.peer.rates);
     (peer > 0.0).then(|| median(&cell.program.rates) / peer)

@@ -1,6 +1,6 @@
-//! What letting go of old entries costs those who write: the same load with retention and without, in turn,
-//! in the same run. Each request waits for one commit, so a commit that is held up by a step shows here. Some
-//! are slow without retention as well, whenever the disk is: there must not be more of them.
+//! The cost of retention for writers: the same load with retention and without, in turn, in the same run. Each
+//! request waits for one commit, so a commit delayed by a step shows here. Some are slow without retention as well,
+//! whenever the disk is: there must not be more of them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 const BUSY: u64 = 1000;
 /// So many times the median is the most that a request should take.
 const MOST: f64 = 10.0;
-/// So little is kept that everything that comes has to go as well.
+/// So little is retained that every new entry displaces an old one.
 const KEEP: [&str; 3] = [
     "--set=retention.history_entries=1000",
     "--set=retention.bodies_bytes=100KB",

@@ -15,12 +15,12 @@ use crate::server::{Server, journalled};
 use crate::{Args, peer};
 
 const WARM_UP: Duration = Duration::from_millis(500);
-/// How many users the busy ones are.
+/// The number of busy users.
 const BUSY: u64 = 1000;
 /// Load before the program is killed.
 const KILL_AFTER: Duration = Duration::from_millis(1500);
 
-/// Whose events come.
+/// The app users of the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Workload {
     /// Every event of a user never seen before
@@ -40,7 +40,7 @@ impl Workload {
         }
     }
 
-    /// How many users there are before the first event.
+    /// The number of users before the first event.
     fn known(self, args: &Args) -> u64 {
         match self {
             Self::New => 0,
@@ -59,7 +59,7 @@ impl Workload {
     }
 }
 
-/// What one server did under one load, a figure for each round.
+/// The figures of one server under one load, one for each round.
 #[derive(Default)]
 pub struct Figures {
     /// Requests a second.

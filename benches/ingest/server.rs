@@ -40,7 +40,7 @@ impl Server {
         })
     }
 
-    /// Whatever `command` makes of a port. It is ready once `GET /webhooks` is answered.
+    /// Starts the server that `command` makes for a port. It is ready once `GET /webhooks` is answered.
     pub fn start(home: &Path, command: impl FnOnce(u16) -> Command) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -120,7 +120,7 @@ impl Drop for Server {
     }
 }
 
-/// Whether `GET /webhooks` is answered 200.
+/// True if `GET /webhooks` is answered 200.
 fn answers(address: SocketAddr) -> bool {
     let ask = || -> io::Result<bool> {
         let mut stream = TcpStream::connect(address)?;
@@ -146,7 +146,7 @@ pub fn number(home: &Path, sql: &str) -> Result<u64> {
     Ok(number as u64)
 }
 
-/// How many events are in the journal of a folder.
+/// The number of events in the journal of a folder.
 pub fn journalled(home: &Path) -> Result<u64> {
     number(home, "SELECT count(*) FROM journal")
 }

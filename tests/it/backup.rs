@@ -22,7 +22,7 @@ pub fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
 }
 
-/// What a command of this home printed as JSON; it must succeed.
+/// The JSON output of a command of this home, which must succeed.
 pub fn printed(home: &Home, args: &[&str]) -> Value {
     let output = home.command(args).arg("--json").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -31,7 +31,7 @@ pub fn printed(home: &Home, args: &[&str]) -> Value {
     serde_json::from_str(text.lines().next().unwrap()).unwrap()
 }
 
-/// The exit code of a command, and what it said on stderr.
+/// The exit code of a command and its output on stderr.
 pub fn refused(home: &Home, args: &[&str]) -> (Option<i32>, String) {
     let output = home.command(args).output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -109,7 +109,7 @@ fn restored_after_a_backup_under_load_it_is_the_directory_at_that_seq() {
     }
     let seqs: Vec<u64> = backups.iter().map(|made| made["seq"].as_u64().unwrap()).collect();
     println!("backups at {seqs:?} of {}", home.rows("journal"));
-    // What is restored is served as it is, and goes on.
+    // The restored database is served unchanged and accepts new events.
     let mut home = home;
     let before = printed(&home, &["verify", "restored-1.db"]);
     home.settings = "[store]\nurl = \"sqlite://restored-1.db\"".to_owned();
@@ -174,7 +174,7 @@ fn a_backup_is_for_its_owner_alone_and_nothing_is_overwritten_unless_told() {
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("partial")), "{left:?}");
 }
 
-/// Writes as fast as it can until told to stop; every answer must be 200.
+/// Sends events without a pause until `done`; every answer must be 200.
 fn write_on(program: &Program, part: u64, done: &AtomicBool) {
     let mut rng = Rng(part);
     let mut line = Connection::open(program.listen);

@@ -1,5 +1,5 @@
-//! Smooch's own clients, unmodified, from npm. Each script in `tests/clients` drives one of them, checks
-//! what it makes of our answers, and says in a line what it reported where we refuse. A browser is a client too.
+//! Smooch's own clients, unmodified, from npm. Each script in `tests/clients` drives one of them, checks how it
+//! handles our answers, and prints in a line the error it reported where we refuse. A browser is a client too.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -47,7 +47,7 @@ proptest! {
 proptest! {
     #![proptest_config(cases(10))]
 
-    /// I1, where nobody is removed but merges are undone: the undoing is an event like the others.
+    /// I1 without removals but with un-merges: an un-merge is an event like the others.
     #[test]
     fn merges_and_their_undoing_come_in_any_order(history in unmerging_history(10), order in order()) {
         compare(&history, &order)?;
@@ -133,7 +133,7 @@ proptest! {
                 prop_assert!(is == value || carried.is_some(), "{} was {:?}", client, value);
                 let left = members(value).into_iter().filter(|(member, _)| !members(is).contains_key(member));
                 prop_assert_eq!(left.count(), 0, "{} was {:?}", client, value);
-                // Whoever it is spoken of has it from then on, unless it is called inactive.
+                // Every mention assigns the client to its app user, unless it marks the client inactive.
                 let is_right = match carried {
                     None => is.active == value.active,
                     Some(Device { active: Some(_), .. }) => true,
@@ -146,7 +146,7 @@ proptest! {
         }
     }
 
-    /// I7. What an old event says of a root counts before what its members show: there it fills a gap.
+    /// I7. An old event about a root precedes the values of its members: it only fills a gap.
     #[test]
     fn old_news_only_fills_gaps(history in history_between(1, 9), event in old_sighting()) {
         let history: Vec<Event> = history.into_iter().map(generate::by_one_id).collect();
@@ -236,7 +236,7 @@ fn one_root_each(history: &[Event]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The removed, and whoever was merged into one who is gone.
+/// The removed users, and all users merged into one.
 fn gone(history: &[Event]) -> BTreeSet<User> {
     let says = || history.iter().flat_map(|event| &event.says);
     let removed = says().filter_map(|say| match say {
@@ -259,7 +259,7 @@ fn sets_null(event: &Event) -> bool {
     event.says.iter().any(|say| matches!(say, Say::Set { value: None, .. }))
 }
 
-/// What an event said of a client.
+/// The client in an observation.
 fn carried<'s>(seen: &'s Sighting, client: &ClientId) -> Option<&'s Device> {
     seen.clients.iter().find(|(carried, _)| *carried == client.as_str()).map(|(_, device)| device)
 }
@@ -277,7 +277,7 @@ fn before_and_after(
     (directory_of(&before), directory_of(&after))
 }
 
-/// A value that is nobody's in particular.
+/// A value without an owner.
 fn plain(text: &'static str) -> Value {
     Value { text, of: "" }
 }

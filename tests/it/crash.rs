@@ -18,7 +18,7 @@ use ledger::Ledger;
 use traffic::{Rng, Sender, Sent};
 
 const SENDERS: u64 = 16;
-/// What a start may take on a busy machine; the goal is 2 s.
+/// The time limit for a start on a busy machine; the goal is 2 s.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
 pub fn number(name: &str, otherwise: u64) -> u64 {
@@ -33,15 +33,15 @@ pub fn seed(of: &str) -> Rng {
     Rng(seed)
 }
 
-/// How a round ends.
+/// The end of a round.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum End {
     Killed,
     Told,
 }
 
-/// Lets the senders send until `acks` more are acknowledged, and notes every answer so far; then
-/// `end` ends the program while they go on, and notes the rest.
+/// Runs the senders until `acks` more are acknowledged, and records every answer so far; then `end` ends the program
+/// under load, and the rest is recorded.
 pub fn send_until(
     to: SocketAddr,
     senders: &mut [Sender],
@@ -130,7 +130,7 @@ fn killed_at_any_instant_it_has_everything_it_acknowledged() {
     rounds(&mut home, number("ROLLCALL_CRASH_ROUNDS", 50), seed("crash"));
 }
 
-/// What a busy program leaves when it is killed between two checkpoints is read back at the start.
+/// The log of a busy program that is killed between two checkpoints is read at the next start.
 #[test]
 fn a_start_on_a_log_of_tens_of_mebibytes_has_everything_that_was_acknowledged() {
     const BODIES: usize = 1600;

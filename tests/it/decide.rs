@@ -19,14 +19,14 @@ use rollcall::domain::{
     WorkingSet, json_text,
 };
 
-/// When every command here is given.
+/// The time of every command here.
 const NOW: &str = "\"2026-01-02T03:04:05.678Z\"";
 
 fn app() -> AppId {
     "5698edbf2a43bd081be982f1".into()
 }
 
-/// A directory that is asked and told things, and the journal of what it learned.
+/// A directory that decides commands and applies webhooks, with the journal of both.
 struct Live {
     directory: WorkingSet,
     journal: Vec<Event>,
@@ -54,13 +54,13 @@ impl Live {
         self.give(&Command { action, authority, only_if: None, at: NOW.into() })
     }
 
-    /// Asks on the app's own authority; gives the app user whom the answer shows.
+    /// Decides a command with the app's own authority and returns the app user in the answer.
     fn ask(&mut self, action: Action) -> Result<View, Refusal> {
         let decision = self.ask_as(Authority::App, action)?;
         Ok(self.view(decision.user.as_str()).expect("an app user that is shown"))
     }
 
-    /// Learns what a webhook says; gives the event.
+    /// Applies the facts of a webhook and returns the event.
     fn learn(&mut self, time: i64, facts: Vec<Fact>) -> Event {
         let mut digest = [0; 16];
         digest[..8].copy_from_slice(&(self.journal.len() as u64).to_be_bytes());
@@ -102,7 +102,7 @@ fn update(user: &str, fields: Fields) -> Action {
     Action::Update { user: user.into(), fields, repeated: Vec::new() }
 }
 
-/// A device that says this of itself.
+/// A device with these members.
 fn device(id: &str, members: &[(&str, &str)]) -> Device {
     let member = |(key, text): &(&str, &str)| ((*key).to_owned(), Some(json_text(text)));
     Device { id: id.into(), members: members.iter().map(member).collect(), info: BTreeMap::new() }
@@ -124,7 +124,7 @@ fn shown(view: &View, field: &Field) -> Option<String> {
     view.get(field).map(|text| serde_json::from_str(text).unwrap())
 }
 
-/// Whether a client is active, and what else is known of it.
+/// The `active` flag of a client and its other members.
 fn client(view: &View, id: &str) -> Option<(bool, String)> {
     let client = view.clients.get(&ClientId::from(id))?;
     Some((client.active, client.rest.to_string()))
@@ -134,7 +134,7 @@ fn user_id(view: &View) -> Option<String> {
     shown(view, &Field::UserId)
 }
 
-/// What Smooch says of an app user in passing.
+/// An observation of an app user with these fields.
 fn seen(user: &str, fields: Fields) -> Observation {
     Observation { fields, ..Observation::bare(user.into()) }
 }

@@ -47,7 +47,7 @@ impl Example {
         self.file.with_extension("log")
     }
 
-    /// What the consumer started last has printed.
+    /// The output of the consumer that was started last.
     fn printed(&self) -> String {
         std::fs::read_to_string(self.log()).unwrap()
     }

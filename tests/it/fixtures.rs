@@ -1,5 +1,4 @@
-//! Whether the fixtures are complete: every trigger of every version, with a full and with a
-//! truncated app user.
+//! The fixtures are complete: every trigger of every version, with a full and with a truncated app user.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -98,8 +97,8 @@ fn wanted() -> BTreeSet<(String, String, String)> {
     rows.map(|row| row.map(str::to_owned).into()).collect()
 }
 
-/// The trigger a file is of, and the form it is in, by what is in it: full and truncated tell how
-/// much of its first app user a body carries.
+/// The trigger of a file and its form, from its content: full and truncated describe how much of its first app user a
+/// body carries.
 fn read(path: &Path) -> (String, String, String) {
     let version = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
     let body: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Erasure removes a person from every file, for good, and nothing of anybody else.
+//! Erasure removes all data of a person from every file, permanently, and no data of others.
 
 mod afterwards;
 mod between;
@@ -21,10 +21,10 @@ use crate::rebuild::Rebuilt;
 use crate::support::{APP, Answer, Home, Program, encoded};
 use traces::Traces;
 
-/// Everything of the person, and of nobody else, has this in it.
+/// All data of the person, and no data of others, contains this.
 pub const CANARY: &str = "kanarie";
 
-/// A message of an app user, with whatever is known of them.
+/// A message of an app user, with all its known members.
 pub fn message(id: &str, received: f64, user: &Value, text: &str) -> String {
     let mut app_user = json!({ "_id": id });
     app_user.as_object_mut().unwrap().extend(user.as_object().unwrap().clone());
@@ -38,7 +38,7 @@ pub fn message(id: &str, received: f64, user: &Value, text: &str) -> String {
     .to_string()
 }
 
-/// What is known of the person.
+/// The data of the person.
 fn person(n: usize) -> Value {
     let of = |what: &str| format!("{CANARY}-{what}-{n}");
     json!({
@@ -61,7 +61,7 @@ fn merge(surviving: &str, discarded: &str) -> String {
     .to_string()
 }
 
-/// One body that speaks of the person and of somebody else.
+/// One body about the person and another app user.
 fn both() -> String {
     let event = |id: &str, of: &str, text: &str| {
         json!({ "id": format!("e-{id}"), "type": "conversation:message", "createdAt": "2020-09-13T12:28:00.000Z",
@@ -98,7 +98,7 @@ fn ok(answer: Answer) -> Answer {
     answer
 }
 
-/// Somebody is made here, reported by Smooch, merged, changed and followed, beside others.
+/// The person is created here, reported by Smooch, merged, changed and followed, beside others.
 fn live(program: &Program) {
     let user_id = format!("{CANARY}/é-user");
     let made = json!({ "userId": user_id, "givenName": format!("{CANARY}-made") }).to_string();
@@ -127,7 +127,7 @@ fn live(program: &Program) {
     ok(api(program, "POST", &format!("{path}/events"), &json!({ "name": format!("{CANARY}-event") })));
 }
 
-/// What others show, and the history of one of them.
+/// The views of the others, and the history of one of them.
 fn others(program: &Program) -> Vec<Value> {
     let all = program.everybody().into_iter();
     all.filter(|user| user["_id"].as_str().is_some_and(|id| id.starts_with("other"))).collect()
@@ -150,7 +150,7 @@ fn is_rebuilt(home: &Home) {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
-/// Whatever the journal kept of them: all of it, its last entries, or entries without bodies.
+/// The settings of retention: the whole journal, its last entries, or entries without bodies.
 const SETTINGS: [&str; 3] =
     ["", "[retention]\nhistory_entries = 12\n", "[retention]\nbodies_bytes = 1\nfeed_changes = 5\n"];
 
@@ -254,7 +254,7 @@ fn an_erasure_that_was_broken_off_is_finished_by_the_next_start() {
     let home = Home::new();
     let program = home.start();
     live(&program);
-    // As long as somebody reads what is in the log, it cannot be emptied.
+    // While a reader uses the log, the log cannot be truncated.
     let reader = home.sql();
     reader.execute_batch("BEGIN; SELECT count(*) FROM journal").unwrap();
     ok(program.webhook(message("other", 1_600_000_099.0, &json!({}), "Hi")));

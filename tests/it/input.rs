@@ -98,7 +98,7 @@ fn a_delivery_is_recognised_after_hundreds_of_others_of_the_same_user_and_of_nob
     }
 }
 
-/// What speaks of no app user has all of an app's traffic for its neighbours.
+/// Events without an app user share the record of the app with all its traffic.
 #[test]
 fn tens_of_thousands_of_events_of_no_app_user_are_each_recognised_late_backwards_and_after_a_restart() {
     const BODIES: usize = 30;
@@ -145,7 +145,7 @@ fn the_same_event_id_with_another_content_is_learned_too_and_gives_the_same_in_e
     assert_eq!(shown[0], shown[1]);
 }
 
-/// A small generator, so that a failure can be told again by its seed.
+/// A small generator, so that its seed reproduces a failure.
 struct Dice(u64);
 
 impl Dice {
@@ -216,7 +216,7 @@ fn sixteen_clients_at_once_end_where_one_ends_who_tells_it_in_order() {
                 });
             }
         });
-        // u0 to u4 are asked for by name whether or not anybody is left.
+        // u0 to u4 are looked up by name even if none of them remains.
         assert_eq!(picture(&many, &parallel), picture(&one, &serial), "seed {seed}");
         assert_eq!(many.rows("journal"), one.rows("journal"), "seed {seed}");
         assert_eq!((one.rows("quarantine"), many.rows("quarantine")), (0, 0));

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::input::malformed::judge;
 use crate::support::{APP, Home, Missing, Program, npm_package, require};
 
-/// What parsers may do as they like, and what becomes of it here.
+/// The inputs for which parsers have a choice, and rollcall's choice.
 const FREE: [(&str, &str); 35] = [
     ("number_double_huge_neg_exp", "kept"),
     ("number_huge_exp", "kept"),
@@ -78,8 +78,8 @@ fn cases() -> Result<Vec<Case>, Missing> {
     Ok(cases)
 }
 
-/// Posts a body, which must be answered with 200 and be on disk in one place: `kept` for the journal, or
-/// the reason why it is in quarantine.
+/// Posts a body, which must be answered with 200 and be on disk in one place: `kept` for the journal, or the reason
+/// for its quarantine.
 fn outcome(home: &Home, program: &Program, name: &str, body: &[u8]) -> String {
     let before = (home.rows("journal"), home.rows("quarantine"));
     let answer = program.webhook(body);
@@ -94,7 +94,7 @@ fn outcome(home: &Home, program: &Program, name: &str, body: &[u8]) -> String {
     home.find("SELECT reason FROM quarantine ORDER BY seq DESC LIMIT 1")
 }
 
-/// That serde_json says the same of a body, as far as it was read.
+/// Checks that serde_json agrees about a body, as far as it was parsed.
 fn agrees(name: &str, outcome: &str, body: &[u8]) {
     assert!(outcome == "too_deep" || judge(body) == (outcome != "not_json"), "{name}: {outcome}");
 }
@@ -147,7 +147,7 @@ fn each_case_of_the_suite_inside_a_webhook_is_learned_or_in_quarantine_and_none_
     assert_eq!(home.rows("journal") + home.rows("quarantine"), 318);
     let free: Vec<(&str, &str)> = free.iter().map(|(name, outcome)| (*name, &**outcome)).collect();
     assert_eq!(free, FREE);
-    // What was kept can be read again.
+    // The stored body can be read again.
     program.stop();
     let journal = home.rows("journal");
     let program = home.start();

@@ -1,4 +1,4 @@
-//! Which module may import which, and the length of files.
+//! The imports allowed between modules, and the length of files.
 
 mod circles;
 

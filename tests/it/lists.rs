@@ -73,7 +73,7 @@ fn joined_in_v2(program: &Program, question: &Question, size: u64) -> [Vec<Strin
     [forwards, backwards]
 }
 
-/// The model: whatever is asked is answered as a plain list, filtered and sorted, would have it.
+/// The model: every answer equals a plain list, filtered and sorted.
 #[test]
 fn a_list_is_what_a_plain_list_would_be() {
     let home = Home::new();
@@ -84,7 +84,7 @@ fn a_list_is_what_a_plain_list_would_be() {
             people.step(&program);
         }
         if round == 2 {
-            // What is on disk, and nothing else.
+            // Only the data on disk.
             program.kill();
             program = home.start();
         }
@@ -221,7 +221,7 @@ fn a_cursor_is_good_for_its_own_list_only() {
                 "{answer:?}"
             );
         }
-        // How many a page has, and whether they are counted, is no other list.
+        // The page size, and the count, do not make it another list.
         let answer = program.get(&format!("/v1/appusers?after={cursor}{from}&limit=3&count=exact"));
         assert_eq!((page(&answer).0.len(), &answer.json()["count"]), (3, &4.into()), "{from}");
     }

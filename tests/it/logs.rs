@@ -1,7 +1,7 @@
-//! C5, C6: nothing about a person, and no secret, is in a log, a metric or a refusal; and a log line is
-//! one JSON object, whatever is in what it tells of.
+//! C5, C6: no personal data and no secret is in a log, a metric or a refusal; and a log line is one JSON object, for
+//! any content.
 //!
-//! Everything that is sent carries a canary of its own, and the program logs all it can.
+//! Everything sent carries its own canary, and the program logs all it can.
 
 mod routes;
 mod unwritable;
@@ -30,7 +30,7 @@ id = "other"
 webhook_secrets = ["canary-secret-of-the-other"]
 "#;
 
-/// What control characters and escapes could do to a terminal or to a reader of lines.
+/// Control characters and escapes that could harm a terminal or a parser of lines.
 const NASTY: &str = "\u{1b}[2J\r\n{\"level\":\"ERROR\"}\u{2028}\u{7f}\u{0}\"\\";
 
 /// A program that logs all it can, and the refusals it gave.

@@ -153,7 +153,7 @@ fn a_user_is_shown_in_smoochs_shape_and_nothing_in_it_is_null() {
     assert_eq!(shown.header("cache-control"), Some("no-store"));
 }
 
-/// What pages of a list hold, and the cursor after each but the last.
+/// The content of the pages of a list, and the cursor after each but the last.
 fn pages(program: &Program, limit: usize) -> (Vec<Vec<String>>, Vec<String>) {
     let (mut pages, mut cursors) = (Vec::new(), Vec::<String>::new());
     loop {

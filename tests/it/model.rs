@@ -18,7 +18,7 @@ pub(crate) use picture::{Picture, Shown};
 pub(crate) type User = &'static str;
 pub(crate) type ClientName = &'static str;
 
-/// A text, and, where a test follows whose it is, the user it was said of.
+/// A text, and, where a test follows its owner, the user it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Value {
     pub text: &'static str,
@@ -39,7 +39,7 @@ pub(crate) enum Field {
     Brand,
     Name,
     Email,
-    /// Shown of somebody without a name.
+    /// Shown for users without a name.
     Display,
     Plan,
     City,
@@ -74,7 +74,7 @@ enum Part {
     Clients,
 }
 
-/// What one event carried of one user.
+/// The content of one event about one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Sighting {
     pub user: User,
@@ -165,14 +165,14 @@ struct Stamp(Option<i64>, &'static str, [u8; 16]);
 /// Before the stamp of every event.
 const BEFORE_ALL: Stamp = Stamp(None, "", [0; 16]);
 
-/// What our own API set: when, what, over what.
+/// A value that our own API set: stamp, value, Smooch's value then.
 type Set = (Stamp, Option<Value>, Option<Value>);
 
 /// A point of the lattice.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct State {
     fields: BTreeMap<(User, Field), (Stamp, Option<Value>)>,
-    /// When a client was last spoken of, and when it was last removed.
+    /// The last mention of a client, and its last removal.
     mentions: BTreeMap<(User, ClientName), Stamp>,
     removals: BTreeMap<(User, ClientName), Stamp>,
     /// A register for each member of a client.
@@ -182,7 +182,7 @@ pub(crate) struct State {
     device_ids: BTreeMap<(User, ClientName), (Stamp, ClientName)>,
     floors: BTreeMap<(User, Part), Stamp>,
     sets: BTreeMap<(User, Field), Set>,
-    /// When a client was last called active, by each of the names it had then; spoken of without that, before all.
+    /// The last time a client was active, by each of its names at that time; mere mentions come before all.
     claims: BTreeMap<(User, ClientName), Stamp>,
     /// Two names that a client had then.
     links: BTreeSet<(User, ClientName, ClientName)>,
@@ -202,7 +202,7 @@ impl State {
         events.into_iter().fold(Self::default(), |state, event| state.join(Self::delta(event)))
     }
 
-    /// What one event says, on its own.
+    /// The delta of one event.
     fn delta(event: &Event) -> Self {
         let (mut state, stamp) = (Self::default(), event.stamp());
         for say in &event.says {
@@ -333,7 +333,7 @@ impl State {
         self.erased()
     }
 
-    /// Everybody who reaches a tombstone over any edge.
+    /// All users that reach a tombstone over any edges.
     fn dead(&self) -> BTreeSet<User> {
         let mut dead = self.tombs.clone();
         loop {

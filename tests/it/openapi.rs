@@ -20,7 +20,7 @@ fn calls() -> impl Iterator<Item = (&'static str, &'static str, &'static Value, 
     })
 }
 
-/// What is asked along with a call.
+/// The parameters of a call.
 fn parameters(call: &'static Value, item: &'static Value) -> Vec<&'static Value> {
     let both = [&item["parameters"], &call["parameters"]].into_iter();
     both.flat_map(|list| list.as_array().into_iter().flatten()).map(resolve).collect()
@@ -98,7 +98,7 @@ fn every_reference_leads_somewhere_and_everything_shared_is_used() {
 #[test]
 fn every_schema_can_be_checked_against() {
     for (name, schema) in DOCUMENT["components"]["schemas"].as_object().unwrap() {
-        // Whether it fits does not matter here: a schema that is none panics.
+        // The result does not matter here: an invalid schema panics.
         _ = valid(schema, &Value::Null);
         assert!(schema.is_object(), "{name}");
     }

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::support::{Home, KEY_ID, KEY_SECRET, Program, basic, first_message};
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,

@@ -24,7 +24,7 @@ fn commands<'t>(target: &'t str, listen: &'t str) -> Vec<Vec<&'t str>> {
     ]
 }
 
-/// What there is to write over, by its name. Some need another process that has it open.
+/// The existing files to write over, by name. Some are open in another process.
 fn targets(home: &Home) -> Vec<String> {
     let at = |name: &str| home.path().join(name);
     let database = at("rollcall.db");
@@ -70,7 +70,7 @@ fn targets(home: &Home) -> Vec<String> {
     named.into_iter().map(str::to_owned).chain([absolute]).collect()
 }
 
-/// What every file of a home is: its inode, and the bytes of those that nobody writes meanwhile.
+/// The state of every file of a home: its inode, and its bytes unless a process writes to it meanwhile.
 fn state(home: &Home) -> Vec<(PathBuf, u64, Option<Vec<u8>>)> {
     let mut files: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     // Locks are made where there are none, and say nothing.
@@ -94,7 +94,7 @@ struct Scene {
     stored: usize,
 }
 
-/// Two services, each with its database in one folder; a database of somebody else, in use; and a backup.
+/// Two services, each with its database in one folder; a foreign database, in use; and a backup.
 fn scene() -> Scene {
     let mut home = Home::with("[limits]\njson_depth = 50\n");
     let program = home.start();
@@ -154,7 +154,7 @@ fn no_command_writes_over_what_is_in_use_or_of_another_kind() {
         let set = format!("store.url={url}");
         scene.refuses(&["--set", &set, "backup", "--overwrite", "rollcall.db"]);
     }
-    // What a process left half-written is overwritten, but not if that is a name of something else.
+    // A partial file of a stopped process is overwritten, unless its name belongs to another kind of file.
     for taken in ["taken-1", "taken-2"] {
         for args in [["backup", taken], ["backup", "--overwrite"], ["export", "-o"]] {
             let args = if args[1] == taken { args.to_vec() } else { [&args[..], &[taken]].concat() };
@@ -180,7 +180,7 @@ fn no_command_writes_over_what_is_in_use_or_of_another_kind() {
     scene.ends_well();
 }
 
-/// What is finished must not be taken for unfinished work by the next start, or the next erasure.
+/// The next start, or the next erasure, must not mistake a finished file for a partial one.
 #[test]
 fn nothing_is_written_under_a_name_of_unfinished_work() {
     let mut home = Home::new();
@@ -209,7 +209,7 @@ fn nothing_is_written_under_a_name_of_unfinished_work() {
         printed(&home, &["backup", name]);
     }
     program.stop();
-    // Nor is a database served from there, nor a folder kept.
+    // Nor is a database served from there, nor a folder created.
     for (command, exit) in [("check-config", 78), ("serve", 74)] {
         let (code, said) = refused(&home, &["--set", "store.url=sqlite://mine.partial", command]);
         assert!(code == Some(exit) && said.contains("choose another name"), "{command}, {code:?}: {said}");
@@ -271,7 +271,7 @@ fn what_each_command_wrote_itself_it_may_replace() {
             if path.parent().unwrap().is_dir() {
                 fs::write(format!("{}.partial", path.display()), &own[..own.len().div_ceil(2)]).unwrap();
             }
-            // An export of nobody is empty; a backup never is.
+            // An export without app users is empty; a backup never is.
             if begun == "empty" && args[0] != "backup" {
                 fs::write(&path, "").unwrap();
             }
@@ -315,7 +315,7 @@ fn a_service_that_starts_on_the_target_meanwhile_keeps_its_database() {
     program.stop();
 }
 
-/// The database is kept among the backups, under a name like theirs and older than all of them.
+/// The database is in the folder of the backups, with a name like theirs and older than all of them.
 #[test]
 fn backups_by_the_clock_never_remove_the_database() {
     let url = "sqlite://kept/rollcall-2020-01-01T00-00-00.000Z.db";

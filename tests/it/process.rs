@@ -1,4 +1,4 @@
-//! What can happen to the process: signals, panics, hang-ups, no files left, a wrong start (F16 to F20).
+//! Events of the process: signals, panics, hang-ups, no file descriptors left, a failed start (F16 to F20).
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -46,7 +46,7 @@ fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
         stream.write_all(&last).unwrap();
         let mut answer = String::new();
         _ = stream.read_to_string(&mut answer);
-        // Whole before the drain was seen, or after it: stored or told to come again, never left out.
+        // Complete before the drain was seen, or after it: stored or refused with a retry, never ignored.
         let stored = answer.starts_with("HTTP/1.1 200");
         assert!(stored || answer.starts_with("HTTP/1.1 503"), "{signal}: {answer:?}");
         let (status, log) = program.wait();
@@ -148,7 +148,7 @@ fn frozen_and_thawed_it_goes_on_and_a_retry_is_a_repetition() {
     let program = home.start();
     assert_eq!(program.webhook(message(1)).status, 200);
     program.signal("STOP");
-    // The kernel takes the connections and the bytes; nobody answers, and the senders give up.
+    // The kernel accepts the connections and the bytes; the program does not answer, and the senders give up.
     for n in [2, 2, 3] {
         let mut stream = TcpStream::connect(program.listen).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -164,7 +164,7 @@ fn frozen_and_thawed_it_goes_on_and_a_retry_is_a_repetition() {
     assert_eq!(home.rows("journal"), 3);
 }
 
-/// The sender has gone before it was answered: what it said is stored, and its retry is a repetition.
+/// The sender disconnected before the answer: its event is stored, and its retry is a repetition.
 #[test]
 fn senders_who_hang_up_before_the_answer_lose_nothing_and_double_nothing() {
     const SENDERS: usize = 2000;
@@ -264,7 +264,7 @@ fn without_file_handles_it_waits_for_one_without_spinning_and_recovers() {
     let (used, took) = (ticks(&program) - before, began.elapsed());
     assert!(took > Duration::from_millis(500), "ten tries took {took:?}");
     assert!(used * 10 * 4 < took.as_millis() as u64, "{used} ticks in {took:?}");
-    // Who is connected is served.
+    // Open connections are still served.
     held[0].write_all(&webhook(&message(2))).unwrap();
     let mut answer = [0; 12];
     held[0].read_exact(&mut answer).unwrap();

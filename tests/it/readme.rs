@@ -32,7 +32,7 @@ fn blocks<'t>(part: &'t str, kind: &str) -> Vec<(usize, &'t str)> {
     starts.map(|at| (at, part[at..].split("```").next().unwrap())).collect()
 }
 
-/// The commands of a block of shell, each with the lines it goes on in.
+/// The commands of a block of shell, each with its continuation lines.
 fn commands(block: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in block.lines().filter(|line| !line.starts_with('#')) {
@@ -44,7 +44,7 @@ fn commands(block: &str) -> Vec<String> {
     found
 }
 
-/// What is typed in a shell in the folder of the project, against this program in place of the demo's addresses.
+/// A shell command in the project's folder, with this program in place of the demo's addresses.
 fn typed(program: &Program, command: &str) -> Command {
     let target = program.listen.to_string();
     let ours = format!("{} --set server.listen={target} ", env!("CARGO_BIN_EXE_rollcall"));
@@ -108,7 +108,7 @@ fn the_first_session_of_the_readme_goes_as_it_says() {
     assert_eq!(streams, 1);
     let expected: Value = serde_json::from_str(json[0].1).unwrap();
     assert_eq!(shown, [expected.clone(), expected], "by either of his names");
-    // What stands in a sentence.
+    // The commands in sentences.
     for line in session.split('`').filter(|span| span.starts_with("curl http")) {
         assert!(!done(&program, line).is_empty(), "{line}");
     }
@@ -156,7 +156,7 @@ fn the_installation_makes_the_group_before_it_is_used() {
     }
 }
 
-/// What stands in a page as something to type: the lines of its blocks, and spans within a line.
+/// The commands of a page: the lines of its blocks, and spans within a line.
 fn typed_in(page: &str) -> Vec<&str> {
     let (mut fenced, mut found) = (false, Vec::new());
     for line in page.lines() {
@@ -171,14 +171,14 @@ fn typed_in(page: &str) -> Vec<&str> {
     found
 }
 
-/// Commands, options and their values: whatever stands before `--help` is parsed.
+/// Commands, options and their values: everything before `--help` is parsed.
 #[test]
 fn every_command_on_the_pages_is_one_that_the_program_takes() {
     let home = Home::new();
     let mut count = 0;
     for (page, content) in PAGES {
         for line in typed_in(content).iter().filter_map(|line| line.strip_prefix("rollcall ")) {
-            // What is described beside it, and where its output goes.
+            // Descriptions beside a command, and redirections, are cut.
             let line = line.split("  ").next().unwrap().split(" > ").next().unwrap();
             if line.contains(['…', '|'])
                 || line.split(' ').any(|word| ["COMMAND", "help"].contains(&word))

@@ -1,5 +1,5 @@
-//! Reads of many rows: they take no reader from a look-up or a probe, wait in a queue that has an end, and end
-//! themselves when nobody waits for them any more or their time is over.
+//! Reads of many rows: they take no reader from a look-up or a probe, wait in a bounded queue, and stop when the
+//! caller disconnects or their time is over.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, until};
 
-/// Whoever counts these looks at every one of them, which takes many seconds.
+/// A count over all of these reads every one of them, which takes many seconds.
 const CROWD: usize = 400_000;
 const COUNT_ALL: &str = "/v1/appusers?limit=1&property.plan=gold&count=exact";
 
@@ -51,7 +51,7 @@ fn running(program: &Program) -> f64 {
     program.metric("rollcall_reads_running{class=\"long\"}")
 }
 
-/// Everything that is no long read goes on.
+/// All reads other than long reads still work.
 fn goes_on(program: &Program) {
     for path in [
         "/v1/appusers/the-first",

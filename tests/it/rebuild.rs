@@ -39,8 +39,8 @@ impl Rebuilt {
         rebuilt
     }
 
-    /// Learns what the journal has gained; gives whom that was about. Each entry must hold the event
-    /// it names, and lead back to the entry before it of each of its app users.
+    /// Applies the new entries of the journal and returns the app users concerned. Each entry must contain the event
+    /// it names, and point to the previous entry of each of its app users.
     pub fn follow(&mut self, reader: &mut impl Reader) -> BTreeSet<RecordKey> {
         let mut touched = BTreeSet::new();
         loop {
@@ -65,7 +65,7 @@ impl Rebuilt {
                 for (user, previous) in entry.users {
                     let key = (entry.app.clone(), user);
                     let known = self.heads.insert(key.clone(), entry.seq);
-                    // What was before it may be trimmed, or gone with somebody who was erased.
+                    // The previous entry may be trimmed, or deleted with an erased app user.
                     let gone = known.is_none() && previous <= Some(reader.horizon().unwrap().folded);
                     let mut erased = || reader.receipt(&key.0, &key.1).unwrap().is_some();
                     let linked = known == previous || gone || previous.is_none() && erased();
@@ -76,7 +76,7 @@ impl Rebuilt {
         }
     }
 
-    /// What the live directory must show of these app users is what it shows.
+    /// The live directory shows these app users as expected.
     pub fn compare<'k>(&self, reader: &mut impl Reader, keys: impl IntoIterator<Item = &'k RecordKey>) {
         for (app, id) in keys.into_iter().filter(|(_, id)| !id.is_app()) {
             assert_eq!(reader.by_id(app, id).unwrap(), self.directory.view(app, id), "{app} {id}");
@@ -84,7 +84,7 @@ impl Rebuilt {
         }
     }
 
-    /// Every `_id`, every `userId` and the list show what the journal says, and nothing else.
+    /// Every `_id`, every `userId` and the list show the content of the journal, and nothing else.
     pub fn compare_all(&self, reader: &mut impl Reader) -> usize {
         let keys: BTreeSet<RecordKey> = self.directory.entries().map(|(key, _)| key.clone()).collect();
         self.compare(reader, &keys);
@@ -128,7 +128,7 @@ fn listed(reader: &mut impl Reader, app: &AppId) -> Vec<SmoochId> {
     }
 }
 
-/// What a GET of this app user must answer, by the journal alone.
+/// The answer to a GET of this app user, from the journal alone.
 pub fn expected(directory: &WorkingSet, id: &str) -> Option<String> {
     let view = directory.view(&AppId::from(APP), &SmoochId::from(id))?;
     Some(format!("{{\"appUser\":{}}}", v1::app_user(&view)))

@@ -1,4 +1,4 @@
-//! The fixtures: each is answered, accounted for, and leads to what `fixtures/README.md` says.
+//! The fixtures: each is answered and accounted for, and leads to the state in `fixtures/README.md`.
 
 mod cli;
 mod stories;
@@ -24,7 +24,7 @@ fn all_bodies() -> Vec<String> {
     whole.chain(stories).collect()
 }
 
-/// How many events a body holds.
+/// The number of events in a body.
 fn events(body: &str) -> i64 {
     let events = serde_json::from_str::<Value>(&body.replace("\\ud", "")).unwrap_or_default();
     events["events"].as_array().map_or(1, |events| i64::try_from(events.len()).unwrap())

@@ -30,19 +30,19 @@ use crate::support::{
     APP, Answer, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, encoded, request, signed_with,
 };
 
-/// The headers by which somebody asks.
+/// The headers of a caller.
 type Who = Vec<(&'static str, String)>;
 
 fn nobody() -> Who {
     Vec::new()
 }
 
-/// Whoever holds the demo app's token.
+/// The holder of the demo app's token.
 fn token() -> Who {
     vec![("app-token", "demo-app-token".to_owned())]
 }
 
-/// Whoever holds the demo app's key.
+/// The holder of the demo app's key.
 fn key() -> Who {
     vec![("authorization", basic(KEY_ID, KEY_SECRET))]
 }
@@ -92,7 +92,7 @@ fn done(program: &Program, line: &str, body: Value) -> Value {
     answer.json()
 }
 
-/// Whom a name means, as the app sees it.
+/// The app user that a name resolves to, as the app sees it.
 fn look_up(program: &Program, name: &str) -> Value {
     done(program, &format!("GET /v1/appusers/{}", encoded(name)), Value::Null)["appUser"].clone()
 }
@@ -134,7 +134,7 @@ fn refused(answer: &Answer, status: u16, code: &str) {
     assert!(description.as_str().is_some_and(|text| !text.is_empty()), "{answer:?}");
 }
 
-/// A v1 message of an app user as Smooch tells it, with whatever is told of them.
+/// A v1 message of an app user as Smooch sends it, with these members.
 fn message(id: &str, received: f64, mut told: Value) -> String {
     told["_id"] = id.into();
     json!({
@@ -147,7 +147,7 @@ fn message(id: &str, received: f64, mut told: Value) -> String {
     .to_string()
 }
 
-/// Smooch tells something.
+/// Smooch sends a webhook.
 fn told(program: &Program, body: &str) {
     let answer = program.request("POST", "/webhooks", &[("x-api-key", SECRET)], body.as_bytes());
     assert_eq!((answer.status, answer.text.as_str()), (200, "{}"));

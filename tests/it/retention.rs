@@ -34,8 +34,7 @@ fn is_rebuilt(home: &Home) {
     );
 }
 
-/// What a histogram says of the time that something takes: how often it was, and below how many ms half of
-/// it and all of it stayed.
+/// A histogram of durations: the count, and the bounds in ms below which half and all of them are.
 fn times(program: &Program, name: &str) -> (f64, [f64; 2]) {
     let text = program.admin("/metrics").text;
     let bucket = format!("rollcall_{name}_bucket{{le=\"");

@@ -29,7 +29,7 @@ fn post(id: &str, more: &str) -> String {
     )
 }
 
-/// The same without the length: `framing` says how the body is framed, and `body` is sent after it.
+/// The same without the length: `framing` describes the body, and `body` is sent after it.
 fn framed(framing: &str, body: &str) -> String {
     format!("POST /webhooks HTTP/1.1\r\nhost: x\r\nx-api-key: {SECRET}\r\n{framing}\r\n{body}")
 }

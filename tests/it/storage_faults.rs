@@ -36,7 +36,7 @@ pub fn strace(home: &Home, trace: &str, inject: &str, paths: &[&str]) -> Vec<Str
     line
 }
 
-/// What was traced.
+/// The traced system calls.
 pub fn traced(home: &Home) -> String {
     std::fs::read_to_string(home.path().join("strace.log")).unwrap()
 }
@@ -50,8 +50,8 @@ fn used(settings: &str) -> Home {
     home
 }
 
-/// Sends with as many senders as there are until nobody listens any more, or `enough` is answered
-/// 200; gives the time of the first answer that was another.
+/// Sends with all senders until no server listens any more, or `enough` is answered 200; returns the time of the
+/// first other answer.
 fn send(program: &Program, senders: &mut [Sender], ledger: &mut Ledger, enough: u64) -> Option<Instant> {
     let to = program.listen;
     let mut refused = None;
@@ -72,7 +72,7 @@ fn send(program: &Program, senders: &mut [Sender], ledger: &mut Ledger, enough: 
     refused
 }
 
-/// A file system of its own inside a home. Gone when dropped.
+/// A separate file system inside a home. Unmounted when dropped.
 struct Mounted(PathBuf);
 
 impl Mounted {

@@ -116,7 +116,7 @@ fn a_database_of_a_newer_program_is_refused_untouched() {
     assert_eq!(home.start().app_user(&format!("{:024x}", 1)).status, 200);
 }
 
-/// What a program that was killed left in its log belongs to the file as much as the file itself.
+/// The log of a killed program belongs to the file as much as the file itself.
 #[test]
 fn a_refused_database_keeps_the_log_that_a_killed_program_left() {
     let known: i64 = {
@@ -159,7 +159,7 @@ fn a_file_of_something_else_is_refused_untouched() {
         format!("PRAGMA application_id = 77; {foreign}"),
         // Its number looks like one of ours.
         format!("PRAGMA user_version = 1; {foreign}"),
-        // Nothing in it yet, but somebody's all the same.
+        // Empty, but owned by another program.
         "PRAGMA application_id = 77; VACUUM".to_owned(),
     ] {
         let home = Home::new();
@@ -235,7 +235,7 @@ fn under_load_the_log_stays_within_its_limit_while_others_read() {
                 }
             });
         }
-        // Somebody else holds one moment of the database for a while, again and again.
+        // Another process repeatedly holds a snapshot of the database for a while.
         scope.spawn(move || {
             while !done.load(Ordering::Relaxed) {
                 let sql = home_sql(wal);

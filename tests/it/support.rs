@@ -29,7 +29,7 @@ pub const SECRET: &str = "demo-webhook-secret";
 pub const KEY_ID: &str = "app_demo";
 pub const KEY_SECRET: &str = "demo-key-secret-change-me";
 
-/// How long anything may take before a test fails: far more than it needs on a busy machine.
+/// The time limit of every wait in a test: far more than it needs on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with a database; programs are started in it one after the other.
@@ -85,7 +85,7 @@ impl Home {
         self.start_until("\"ready on ")
     }
 
-    /// The service once it has said where it listens, in a line with this text.
+    /// The service, after it printed a line with this text and its addresses.
     pub fn start_until(&self, said: &str) -> Result<Program, (ExitStatus, String)> {
         self.start_with(
             &["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0"],
@@ -93,7 +93,7 @@ impl Home {
         )
     }
 
-    /// The service with this command line, once it has said where it listens, in a line with this text.
+    /// The service with this command line, after it printed a line with this text and its addresses.
     pub fn start_with(&self, args: &[&str], said: &str) -> Result<Program, (ExitStatus, String)> {
         let child = self.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         Program::started(child, self.dir.clone(), said)
@@ -106,7 +106,7 @@ pub struct Program {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
     log: Arc<Log>,
-    /// It would not go on without its folder.
+    /// It needs its folder.
     _home: Arc<TempDir>,
 }
 
@@ -292,19 +292,19 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 impl Home {
-    /// The database, on a connection that writes nothing unless it is told to.
+    /// The database, on a connection that writes only if asked to.
     pub fn sql(&self) -> rusqlite::Connection {
         let conn = rusqlite::Connection::open(self.database()).unwrap();
         conn.busy_timeout(PATIENCE).unwrap();
         conn
     }
 
-    /// What a query for one number or one text finds.
+    /// The result of a query for one number or one text.
     pub fn find<T: rusqlite::types::FromSql>(&self, sql: &str) -> T {
         self.sql().query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
-    /// How many rows a table has.
+    /// The number of rows of a table.
     pub fn rows(&self, table: &str) -> i64 {
         self.find(&format!("SELECT count(*) FROM {table}"))
     }

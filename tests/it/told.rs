@@ -40,14 +40,14 @@ fn v2(day: u32, kind: &str, payload: Value) -> Value {
     json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
 }
 
-/// A v2 message of somebody, through this.
+/// A v2 message of a user, through this source.
 fn wrote_v2(day: u32, user: &str, source: Value) -> Value {
     let author = json!({ "type": "user", "userId": user, "user": { "id": user } });
     v2(day, "conversation:message", json!({ "message": { "author": author, "source": source } }))
 }
 
-/// Posts the bodies in every order, and twice over, each time about others: `$` in them stands for whom. Then
-/// looks at what the program shows, with the same sign put in place of `$`.
+/// Posts the bodies in every order, and twice over, each time about other app users: `$` in the bodies stands for
+/// them. Then reads the result, with the same sign put in place of `$`.
 fn in_every_order(program: &Program, bodies: &[Value], mut look: impl FnMut(&dyn Fn(&str) -> String)) {
     for (n, order) in orders(bodies.len()).into_iter().enumerate() {
         let sign = format!("-{n}");
@@ -59,8 +59,8 @@ fn in_every_order(program: &Program, bodies: &[Value], mut look: impl FnMut(&dyn
     assert_eq!(program.metric("rollcall_quarantined_total"), 0.0);
 }
 
-/// Tells each case in every order, of app users of its own, and looks at it. Then the journal is folded once more, to the
-/// same.
+/// Posts each case in every order, about its own app users, and reads the result. Then the journal is folded once
+/// more, with the same result.
 fn each_in_every_order<T>(
     rows: &[(&str, Vec<Value>, T)],
     look: impl Fn(&Program, &dyn Fn(&str) -> String, &str, &T),
@@ -91,7 +91,7 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
     orders(last).into_iter().flat_map(insert).collect()
 }
 
-/// What v1 shows of an app user.
+/// The v1 view of an app user.
 fn shown(program: &Program, id: &str) -> Value {
     let answer = program.app_user(id);
     assert_eq!(answer.status, 200, "{id}: {answer:?}");

@@ -57,7 +57,7 @@ fn no_walk_of_an_operator_loses_an_event_or_shows_what_is_erased() {
     assert!(failed.is_empty(), "{} of {walks} walks failed; ROLLCALL_WALK_SEED={failed:?}", failed.len());
 }
 
-/// What an operator has, and what it must be like.
+/// The state of an operator's installation, and its expected state.
 struct Walk {
     rng: Rng,
     home: Home,
@@ -69,11 +69,11 @@ struct Walk {
     export: Option<Person>,
     person: Person,
     persons: u64,
-    /// Entries may have gone from the journal.
+    /// Entries may have been deleted from the journal.
     is_trimmed: bool,
 }
 
-/// One walk. What failed is printed, and its home is kept.
+/// One walk. A failure is printed, and its home is not deleted.
 fn walk(seed: u64) {
     let mut rng = Rng(seed);
     let steps = steps::choose(&mut rng);
@@ -97,7 +97,7 @@ fn walk(seed: u64) {
             }));
             end.store(true, Ordering::Release);
             if walked.is_err() {
-                // Nobody answers any more, so that the follower waits for nobody.
+                // No server answers any more, so the follower need not wait.
                 drop(walk.program.take());
             }
             _ = following.join();
@@ -116,7 +116,7 @@ fn walk(seed: u64) {
     }
 }
 
-/// Follows until it is told to end; the rest is read after that.
+/// Follows until `end`; the rest is read after that.
 fn follow(follower: &mut Follower, to: &Mutex<SocketAddr>, end: &AtomicBool) {
     while !end.load(Ordering::Acquire) {
         let address = *to.lock().unwrap();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The file of the run that this process starts, or is started by. Cargo starts every test target, so its
-/// process stands for the run. The start time tells it from an older process with the same number.
+/// The file of the run that this process starts, or that started it. Cargo starts every test target, so its process
+/// stands for the run. The start time distinguishes it from an older process with the same number.
 pub fn file_of_run(pid: u32) -> PathBuf {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name of the program, which may have blanks in it, ends with the last parenthesis.
@@ -13,7 +13,7 @@ pub fn file_of_run(pid: u32) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped").join(format!("{pid}-{started}"))
 }
 
-/// What a run skipped: each reason, and the tests it holds for. Empty if nothing was skipped.
+/// The skipped tests of a run: each reason, with its tests. Empty if nothing was skipped.
 pub fn summary(file: &Path) -> String {
     let notes = std::fs::read_to_string(file).unwrap_or_default();
     let mut by_reason: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

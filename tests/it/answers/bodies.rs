@@ -71,7 +71,7 @@ fn bodies_beyond_what_all_may_take_together_are_503_and_the_room_is_given_back()
     };
     let mut first = begin(&known);
     held(79_999.0);
-    // Somebody who may be a stranger leaves room for those who are none.
+    // Bodies of unverified senders leave room for those of verified ones.
     busy(begin(&signed));
     held(79_999.0);
     let mut second = begin(&known);

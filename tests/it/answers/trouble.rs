@@ -104,7 +104,7 @@ fn a_look_up_that_hangs_is_503_within_answer_within() {
     let program = home.start();
     let hang = Hang::on(&home, &program, "pread64");
     let began = Instant::now();
-    // There are two readers: the third question is one that none of them even hears.
+    // There are two readers, so no reader takes the third request.
     for _ in 0..3 {
         unavailable(&program.app_user("a"), "unavailable");
     }

@@ -28,7 +28,7 @@ fn a_database_in_use_or_in_place_is_not_replaced_unless_told() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("in use by another process"), "{said}");
     assert_eq!(program.webhook(message(5)).status, 200);
-    // What is only in the log of a program that was killed is kept aside with the rest.
+    // Changes that are only in the log of a killed program are saved with the rest.
     program.kill();
     assert!(std::fs::metadata(home.path().join("rollcall.db-wal")).unwrap().len() > 0);
     let back = printed(&home, &["restore", "--replace", "backup.db"]);
@@ -94,7 +94,7 @@ fn killed_at(call: &str, at: usize, source: &Home) -> (bool, usize) {
     let users = program.everybody().len();
     program.stop();
     if killed {
-        // Whoever tries again gets there.
+        // A second attempt succeeds.
         printed(&home, &["restore", "--replace", "b.db"]);
         assert_eq!(home.find::<i64>("SELECT count(*) FROM app_users WHERE listed"), 3);
     }
@@ -124,7 +124,7 @@ fn killed_at_any_call_a_restore_leaves_the_old_database_or_the_new_one() {
     assert!(old > 40 && new > 0, "{old} {new}");
 }
 
-/// Too damaged to take its log, the old file is kept with it, for whoever wants to look.
+/// A file too damaged for its log to be applied is saved together with the log, for inspection.
 #[test]
 fn a_damaged_database_is_replaced_and_kept_with_its_log() {
     let (home, made) = backed_up(3);

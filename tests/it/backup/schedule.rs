@@ -62,7 +62,7 @@ fn the_age_of_the_newest_survives_a_restart_and_the_next_is_made_when_it_is_due(
     program.stop();
 }
 
-/// A clock was ahead once. Nothing tells when the next one is due but what this process made itself.
+/// The clock was ahead for a while. Only the backups of this process decide when the next one is due.
 #[test]
 fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
     let mut home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"30m\"\nkeep = 3");
@@ -106,7 +106,7 @@ fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
         );
         assert!(said.contains(&says), "{said}");
     }
-    // However many are made, none of these counts among those that are kept, nor is deleted.
+    // However many backups are made, these files do not count as backups and are not deleted.
     home.settings = home.settings.replace("30m", "50ms");
     let program = home.start();
     until("all that were older are gone", || program.metric(MADE) > 4.0);
@@ -151,7 +151,7 @@ fn a_backup_that_is_not_whole_is_named_and_does_not_count() {
             assert_eq!(code, Some(1), "{says}: {said}");
         }
     }
-    // So the next one is made at once; what is not whole neither counts among those that are kept, nor is deleted.
+    // So the next one is made at once. Incomplete files do not count as backups and are not deleted.
     let program = home.start();
     let log = program.wait_for_log("backup file ignored");
     assert!(log.contains(name) && log.contains(&half), "{log}");

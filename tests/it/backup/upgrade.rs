@@ -27,7 +27,7 @@ fn earlier(version: i64, empty: bool) -> Home {
     sql.pragma_update(None, "application_id", application).unwrap();
     sql.pragma_update(None, "user_version", version).unwrap();
     if !empty {
-        // What 0001 had, which every later one has as well.
+        // The content of 0001, which every later version has too.
         sql.execute("ATTACH ?1 AS fresh", [fresh.database().to_str().unwrap()]).unwrap();
         for (table, columns) in [
             (

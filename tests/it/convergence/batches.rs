@@ -1,4 +1,4 @@
-//! I2 and I9: batches, each of which loads only what the working set says it needs.
+//! I2 and I9: batches, each of which loads only the records that the working set requires.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,13 +65,13 @@ fn compare(history: &[Event], order: &Order, ends: &[bool]) -> Result<(), TestCa
     Ok(())
 }
 
-/// One batch ends after each event for which `ends` says so.
+/// Batches that end after each event for which `ends` is true.
 fn batches<'a>(arrivals: &'a [&'a Event], ends: &'a [bool]) -> impl Iterator<Item = &'a [&'a Event]> {
     let mut ends = ends.iter();
     arrivals.split_inclusive(move |_| ends.next().is_some_and(|end| *end))
 }
 
-/// What follows the directory reads each user that a change names, as it is after the batch.
+/// A follower reads each user named by a change, in its state after the batch.
 fn follow(feed: &mut BTreeMap<SmoochId, View>, batch: &WorkingSet, now: &WorkingSet) {
     for (app, change) in batch.changes() {
         match change.kind {
@@ -115,7 +115,7 @@ impl Memory {
             };
             clients.extend(fact.claims().flat_map(contended));
         }
-        // Of several ids that are one client's, what was said under one counts for the others.
+        // For several ids of one client, a statement under one id counts for the others.
         let may_link = |fact: &&Fact| fact.may_retract_clients() || fact.claims().nth(1).is_some();
         let takes_back = facts().filter(may_link).filter_map(|fact| fact.users()[0]);
         let unsure = takes_back.filter_map(|user| self.records.get(user)).flat_map(Record::unsure_clients);

@@ -17,7 +17,7 @@ pub(super) fn history(most: usize) -> BoxedStrategy<Vec<Event>> {
     vec(event(maybe_time(), any_say()), 0..=most).boxed()
 }
 
-/// Up to `most` events, merges undone, nobody removed.
+/// Up to `most` events, with un-merges, without removals.
 pub(super) fn unmerging_history(most: usize) -> BoxedStrategy<Vec<Event>> {
     let undo = (user(), user()).prop_map(|(surviving, discarded)| Say::Unmerge { surviving, discarded });
     let says =
@@ -165,7 +165,7 @@ impl Order {
         Self { keys: (0..=u8::MAX).rev().take(count).collect(), repeats: Vec::new() }
     }
 
-    /// Where something else comes.
+    /// The positions where another text follows.
     pub(super) fn key(&self, text: &str) -> u8 {
         let sum: usize = text.bytes().map(usize::from).sum();
         self.keys[sum % self.keys.len()]
@@ -213,7 +213,7 @@ pub(super) fn users(event: &Event) -> Vec<User> {
     event.says.iter().flat_map(of).collect()
 }
 
-/// The same event, every value marked with whom it was said of.
+/// The same event, with every value marked with its user.
 pub(super) fn tagged(event: &Event) -> Event {
     let mut event = event.clone();
     let device = |device: &mut Device, of| device.members.values_mut().for_each(|value| value.of = of);

@@ -28,8 +28,7 @@ proptest! {
     }
 }
 
-/// A directory that knew something itself learns what another knows, in some order, and goes on as one that
-/// was told all of it.
+/// A directory with events of its own imports another, in some order, and then equals one that applied all events.
 fn compare(
     before: &[model::Event],
     later: &[model::Event],

@@ -78,7 +78,7 @@ fn of_two_names_the_later_said_is_shown_not_the_later_arrived() {
 fn an_empty_picture_and_a_value_of_the_same_time_are_two_words_not_one_version() {
     let events = [at(0, whole("A", &[])), at(0, says("A", &[(Field::Name, "p")]))];
     assert_eq!(shown(&in_every_order(&events), "A", Field::Name).as_deref(), Some("p"));
-    // In a part that is carried whole, the greater digest of the two says whether the value is there.
+    // For a part carried as a whole, the greater digest of the two decides if the value is present.
     let events = [at(0, whole("A", &[])), at(0, whole("A", &[(Field::Plan, "p")]))];
     let fuller = events[1].digest() > events[0].digest();
     assert_eq!(shown(&in_every_order(&events), "A", Field::Plan).is_some(), fuller);
@@ -174,7 +174,7 @@ fn a_property_set_before_the_first_webhook_survives_it() {
     assert_eq!(shown(&in_every_order(&changed), "A", Field::Plan).as_deref(), Some("theirs"));
 }
 
-/// What one batch after another says of a user in its changes.
+/// The changes of a user in one batch after another.
 fn changes_of(user: User, batches: &[&[Event]]) -> Vec<Option<ChangeKind>> {
     let mut stored = empty();
     let mut kinds = Vec::new();
@@ -188,7 +188,7 @@ fn changes_of(user: User, batches: &[&[Event]]) -> Vec<Option<ChangeKind>> {
     kinds
 }
 
-/// The same records and pointers, as a later batch is brought them.
+/// The same records and pointers, as loaded for a later batch.
 fn stored_again(directory: &WorkingSet) -> WorkingSet {
     let mut again = empty();
     for (key, entry) in directory.entries() {

@@ -26,7 +26,8 @@ fn merge(time: Option<i64>, surviving: User, discarded: User) -> Event {
 
 #[test]
 fn a_merge_may_be_at_any_place_between_pictures() {
-    // Pictures at 2, 4, 6 and 8 of whom `pictured` says; a merge before, between, after and at the time of each.
+    // Complete pictures at 2, 4, 6 and 8 of the users in `pictured`; a merge before, between, after and at the time
+    // of each.
     let times: Vec<Option<i64>> = std::iter::once(None).chain((1..=9).map(Some)).collect();
     let mut compared = 0;
     for pictured in 0..16_u8 {

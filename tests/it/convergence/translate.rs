@@ -109,7 +109,7 @@ fn sighting(seen: &Sighting) -> Observation {
     }
 }
 
-/// What the model shows of a root, as the domain would say it.
+/// The view of a root in the model, as a view of the domain.
 pub(super) fn view_of(root: User, shown: &Shown) -> View {
     View {
         id: id(root),
@@ -160,7 +160,7 @@ pub(super) fn bodies(directory: &WorkingSet) -> BTreeMap<SmoochId, Record> {
     own.map(|((_, id), entry)| (id.clone(), body(&entry.now))).collect()
 }
 
-/// Who holds each client of the app.
+/// The holder of each client of the app.
 pub(super) fn pointers(directory: &WorkingSet) -> BTreeMap<ClientId, SmoochId> {
     let own = directory.pointers().filter(|((of, _), _)| *of == app());
     own.filter_map(|((_, client), pointer)| Some((client.clone(), pointer.now.clone()?))).collect()

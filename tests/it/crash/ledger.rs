@@ -11,7 +11,7 @@ use super::traffic::{Delivery, Rng, Sent};
 use crate::rebuild::{Rebuilt, expected};
 use crate::support::{Connection as Line, KEY_ID, KEY_SECRET, Program, basic};
 
-/// How many app users of earlier rounds are looked up again in each round.
+/// The number of app users of earlier rounds that each round looks up again.
 const SAMPLE: usize = 100;
 
 #[derive(Clone, Default)]
@@ -64,8 +64,7 @@ impl Ledger {
         }
     }
 
-    /// The database is what a backup was that was begun when the ledger was `then`: what was acknowledged
-    /// since may be gone.
+    /// The database is a backup started when the ledger was `then`: events acknowledged since may be missing.
     pub fn restored(&mut self, then: &Self) {
         self.acknowledged.clone_from(&then.acknowledged);
         self.stored.clone_from(&then.stored);
@@ -78,7 +77,7 @@ impl Ledger {
         self.users.union(&self.new_users)
     }
 
-    /// What is wrong with the events that were sent, whatever else is in the journal.
+    /// The fault in the events that were sent; other events in the journal do not matter.
     pub fn lost(&self, conn: &Connection) -> Option<String> {
         let journal = journal(conn);
         let lost = self.acknowledged.iter().filter(|digest| !journal.contains_key(*digest)).count();
@@ -87,7 +86,7 @@ impl Ledger {
         ([lost, doubled] != [0; 2]).then(|| format!("{lost} acknowledged events lost, {doubled} doubled"))
     }
 
-    /// What is wrong with the database, if anything is.
+    /// The fault of the database, if any.
     pub fn trouble(&self, conn: &Connection) -> Option<String> {
         let integrity: String = conn.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         if integrity != "ok" {
@@ -112,8 +111,8 @@ impl Ledger {
         (gaps > 0).then(|| "a feed has a gap".to_owned())
     }
 
-    /// Everybody who was acknowledged since the last call, and some others (or all of them), are
-    /// found over HTTP, and look as the journal says.
+    /// All app users acknowledged since the last call, and some others (or all of them), are found over HTTP with the
+    /// content of the journal.
     pub fn look_up(&mut self, program: &Program, rebuilt: &Rebuilt, rng: &mut Rng, all: bool) {
         let mut ids = std::mem::take(&mut self.new_users);
         self.users.extend(ids.iter().cloned());
@@ -134,7 +133,7 @@ impl Ledger {
     }
 }
 
-/// How often each event is in the journal.
+/// The number of journal entries of each event.
 fn journal(conn: &Connection) -> HashMap<Digest, i64> {
     let mut select = conn.prepare("SELECT digest, count(*) FROM journal GROUP BY digest").unwrap();
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();

@@ -39,7 +39,7 @@ impl Rng {
     }
 }
 
-/// A body with what it says: its events, and app users that must be found once it is stored.
+/// A body with its content: its events, and the app users that must be found once it is stored.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub body: String,
@@ -68,7 +68,7 @@ const EVERYBODYS: u64 = 24;
 /// 2023-11-14; every event has a second of its own after it.
 const START: u64 = 1_700_000_000;
 
-/// One sender. Its number is part of everything it says.
+/// One sender. Its number is in all its events.
 pub struct Sender {
     number: u64,
     made: u64,
@@ -84,12 +84,12 @@ impl Sender {
         Self { number, made: 0, rng, users: Vec::new(), doubtful: Vec::new(), last: None }
     }
 
-    /// Sends until nobody listens any more.
+    /// Sends until no server listens any more.
     pub fn run(&mut self, to: SocketAddr, sent: &mpsc::Sender<Sent>) {
         self.run_until(to, sent, u64::MAX);
     }
 
-    /// Sends until `enough` is acknowledged, or nobody listens any more.
+    /// Sends until `enough` is acknowledged, or no server listens any more.
     pub fn run_until(&mut self, to: SocketAddr, sent: &mpsc::Sender<Sent>, enough: u64) {
         let mut left = enough;
         while let Ok(mut line) = Connection::try_open(to) {

@@ -1,4 +1,4 @@
-//! Which app user a `userId` means in a brand, in any order of events.
+//! The app user that a `userId` resolves to in a brand, in any order of events.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ const NAMES: [&str; 2] = ["ann", "bob"];
 const BRANDS: [Option<&str>; 3] = [None, Some("b1"), Some("b2")];
 const USERS: [&str; 4] = ["s1", "s2", "s3", "s4"];
 
-/// Who each of Smooch's app users is.
+/// Smooch's app users, each with name and brand.
 type People = Vec<(&'static str, Option<&'static str>)>;
 
-/// Whom an event is of; whether it tells the name, and whether the brand.
+/// The app user of an event, and flags: it carries the name, it carries the brand.
 type Told = (usize, bool, bool);
 
 fn people() -> impl Strategy<Value = People> {
@@ -33,7 +33,7 @@ fn event(n: usize, (who, name, brand): Told, people: &People) -> (i64, Vec<Fact>
     (n as i64, vec![Fact::Seen(seen(USERS[who], fields))])
 }
 
-/// Some of ours, made before Smooch says anything, and then what it says.
+/// Creates some app users before Smooch reports any, and then applies Smooch's events.
 fn live(made: &[(&str, Option<&str>)], events: &[(i64, Vec<Fact>)]) -> Live {
     let mut live = Live::new();
     for (name, brand) in made {
@@ -46,7 +46,7 @@ fn live(made: &[(&str, Option<&str>)], events: &[(i64, Vec<Fact>)]) -> Live {
     live
 }
 
-/// Whom each name means in each brand.
+/// The app user that each name resolves to in each brand.
 fn meant(live: &Live) -> Vec<Option<SmoochId>> {
     let all = NAMES.iter().flat_map(|name| BRANDS.iter().map(move |brand| (json_text(name), brand)));
     all.map(|(name, brand)| live.directory.in_brand(&app(), &name, *brand).map(|view| view.id)).collect()

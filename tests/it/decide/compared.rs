@@ -1,5 +1,5 @@
-//! Row by row: whatever is asked, told, merged, removed and erased, in batches of any size, the rows that are stored
-//! mean what a fold of the journal beside them means. This is the comparison that `rollcall rebuild` makes.
+//! Row by row: after commands, webhooks, merges, removals and erasures in batches of any size, the stored rows equal
+//! a fold of the journal beside them. `rollcall rebuild` makes the same comparison.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use super::random::{Step, Verb, steps};
 use super::stored::{Sender, round};
 use super::*;
 
-/// The rows that are not what the journal says.
+/// The rows that differ from the journal.
 pub fn differing(database: &std::path::Path) -> Vec<Row> {
     let _scratch = RebuildFolder::take(database).unwrap();
     let mut comparison = Comparison::open(database).unwrap();
@@ -116,7 +116,7 @@ fn whoever_is_merged_into_the_erased_later_is_no_difference() {
     }
 }
 
-/// Few app users who are erased, removed, merged and told of again and again.
+/// A few app users that are erased, removed, merged and mentioned repeatedly.
 fn ends() -> impl Strategy<Value = Vec<Step>> {
     let user = || select(&["s1", "s2", "s3"][..]);
     let place = || 0..3_usize;

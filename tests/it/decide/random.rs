@@ -20,7 +20,7 @@ const LATEST: i64 = 30;
 pub enum Step {
     /// A device starts.
     Init(&'static str, Option<&'static str>),
-    /// Somebody is made: by v1, or by v2 in a brand or in none.
+    /// Creates an app user: by v1, or by v2 in a brand or in none.
     Create(&'static str, Option<Brand>),
     /// Any other command.
     Command(Verb, usize, usize),
@@ -95,7 +95,7 @@ fn brand() -> impl Strategy<Value = Brand> + Clone {
     select(vec![None, Some("b1"), Some("b2")])
 }
 
-/// What is said of a brand.
+/// The field value for a brand.
 fn of_brand(brand: Brand) -> (Field, Option<JsonText>) {
     (Field::BrandId, brand.map(json_text))
 }
@@ -207,7 +207,7 @@ pub fn live(steps: &[Step]) -> Result<(Live, Vec<SmoochId>), TestCaseError> {
     Ok((live, known))
 }
 
-/// What was asked for is so.
+/// The command took effect.
 fn carried_out(live: &Live, command: &Command, decision: &Decision) -> Result<(), TestCaseError> {
     let user = live.view(decision.user.as_str());
     let root = user.as_ref().map(|view| &view.id);
@@ -276,7 +276,7 @@ fn one_of_each(directory: &WorkingSet) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Whether an `_id`, or one that it was ever merged into, was removed.
+/// True if an `_id`, or one that it was ever merged into, was removed.
 fn was_removed(live: &Live, id: &SmoochId) -> bool {
     let removed: BTreeSet<&SmoochId> = live
         .journal

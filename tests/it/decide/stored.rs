@@ -1,5 +1,4 @@
-//! The same through the queue, the worker and SQLite, in batches of any size: what is stored shows what
-//! the journal says.
+//! The same through the queue, the worker and SQLite, in batches of any size: the stored state equals the journal.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -60,7 +59,7 @@ impl Store for Lent<'_> {
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Option<CommandResult>, SubmitError>>>>;
 
-/// What is sent: the clock of whoever receives it, in s, goes on by one with everything sent.
+/// The input. The receiver's clock, in s, advances by one with each item.
 #[derive(Default)]
 pub struct Sender {
     now: i64,
@@ -102,7 +101,7 @@ impl Sender {
     }
 }
 
-/// A webhook of v2 that says who an app user is.
+/// A v2 webhook with the fields of an app user.
 fn of_brand(time: i64, seen: &Observation) -> Vec<u8> {
     let mut user = json!({ "id": seen.user.as_str() });
     for (field, value) in &seen.fields {
@@ -120,7 +119,7 @@ fn of_brand(time: i64, seen: &Observation) -> Vec<u8> {
     serde_json::to_vec(&json!({ "app": { "id": app().as_str() }, "events": [event] })).unwrap()
 }
 
-/// A webhook that says so, as far as one can: of v1 but for brands.
+/// A webhook with this fact, if there is one: v1 except for brands.
 fn body(time: i64, fact: &Fact) -> Vec<u8> {
     if let Fact::Seen(seen) = fact
         && seen.fields.iter().any(|(field, _)| *field == Field::BrandId)

@@ -5,7 +5,7 @@ use rollcall::domain::command::Action;
 
 use super::*;
 
-/// Smooch's first word of bob, with more or less of it.
+/// Smooch's first report of bob, with more or less content.
 fn reports() -> [Fact; 3] {
     let named = || given(Field::UserId, "bob");
     [

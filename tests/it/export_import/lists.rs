@@ -6,7 +6,7 @@ use super::*;
 use crate::operator_commands::{messages, post, run_alone};
 use crate::support::{APP, request};
 
-/// A webhook that tells an app user's name at a moment.
+/// A webhook with an app user's name, received at a given time.
 fn named(id: &str, user_id: Option<&str>, name: &str, at: f64) -> String {
     let mut user = json!({ "_id": id, "givenName": name, "properties": {}, "clients": [] });
     if let Some(user_id) = user_id {
@@ -111,7 +111,7 @@ fn a_newer_webhook_wins_over_a_list_and_an_older_one_does_not() {
          timeless,listed,,gold\r\n",
     );
     let list = list.to_str().unwrap();
-    // Of the one told of later all is known, but that it was seen at that time already.
+    // Everything about the app user reported later is known; only its earlier time seen is new.
     assert_eq!(counts(&import(&home, &program, &[list]).well()), [4, 0, 0]);
     assert_eq!((name(&program, "old"), name(&program, "new")), (json!("listed"), json!("told")));
     for (id, at) in [("later", 1_700_000_000.0), ("timeless", 1.0)] {

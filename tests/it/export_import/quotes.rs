@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::*;
 
-/// A line, and what is said of it.
+/// A line, and the error reported for it.
 type Said = (u64, &'static str);
 
-/// A name, what is below the header, which rows of it are taken, and what is said of the others.
+/// A name, the text below the header, the rows imported from it, and the errors for the other rows.
 const TABLES: [(&str, &str, &[&str], &[Said]); 8] = [
     (
         "open",

@@ -117,7 +117,7 @@ fn whoever_does_not_read_is_read_nothing_for_and_a_stop_breaks_the_stream_off() 
     for _ in 0..300 {
         assert_eq!(program.app_user("u0000").status, 200, "others are answered");
     }
-    // What the connection itself holds is a few MiB, as is a page.
+    // The connection itself buffers a few MiB, and so does a page.
     let ahead = pages();
     assert!(ahead <= 6, "{ahead} pages were read for somebody who reads nothing");
     let (mut all, mut buffer) = (head.to_vec(), vec![0; 1 << 20]);

@@ -74,7 +74,7 @@ fn an_export_imported_into_an_empty_database_is_the_same_directory() {
     }
     assert_eq!(rows(), before);
 
-    // What is told afterwards leads to the same; who was removed stays so.
+    // Later events give the same result in both; removed app users stay removed.
     for program in [&program, &copy] {
         for (id, received) in
             [("a", 1_500_000_000.0), ("c", 1_700_000_000.0), ("d", 1_700_000_001.0), ("e", 1.0)]

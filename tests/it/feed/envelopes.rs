@@ -16,13 +16,13 @@ fn batch(program: &Program, path: &str) -> Answer {
     program.request("GET", path, &[("authorization", &key), ("accept", BATCH)], b"")
 }
 
-/// The address that a page says the next one has.
+/// The address of the next page, as a page gives it.
 fn next(page: &Answer) -> String {
     let link = page.header("link").unwrap();
     link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\"")).unwrap().to_owned()
 }
 
-/// Every attribute is one that CloudEvents 1.0 knows, and says what it is to say.
+/// Every attribute is one of CloudEvents 1.0 and has the right value.
 fn is_a_cloud_event(event: &Value, names: &mut BTreeSet<(String, String)>) {
     let attributes = ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "data"];
     assert!(event.as_object().unwrap().keys().all(|key| attributes.contains(&key.as_str())), "{event}");

@@ -24,7 +24,7 @@ fn epoch(program: &Program) -> String {
     page.json()["epoch"].as_str().unwrap().to_owned()
 }
 
-/// A home that was backed up at change 5, and has told fifteen when it ends.
+/// A home with a backup at change 5 and fifteen changes at the end.
 fn backed_up_at_five() -> Home {
     let home = Home::new();
     let program = home.start();
@@ -101,7 +101,7 @@ fn nothing_that_a_follower_holds_deceives_it_after_a_restore() {
             assert_eq!(Stream::open(program.listen, "/v1/changes", Some(id)).unwrap().status(), 410, "{id}");
         }
     }
-    // Everything, a list by `_id`, and what this epoch told are good.
+    // Everything, a list by `_id`, and the numbers of this epoch are valid.
     assert_eq!(program.get("/v1/changes?since=0").status, 200);
     let mut copy = Copy::default();
     copy.begin(&program, 3, || {});
@@ -130,7 +130,7 @@ fn a_follower_of_any_way_survives_a_restore() {
     }
 }
 
-/// The number was told, and the process killed at once: whatever is put in the place of the file is another epoch.
+/// A number was reported and the process killed at once: any file put in the place of the database is another epoch.
 #[test]
 fn who_was_told_a_number_right_before_a_kill_is_not_deceived() {
     let ways: [fn(&Program) -> String; 3] = [
@@ -173,7 +173,7 @@ fn who_was_told_a_number_right_before_a_kill_is_not_deceived() {
     }
 }
 
-/// What is in a folder: a database without a log, and what lies beside it.
+/// Copies a database without a log, and the files beside it.
 fn copy_file(home: &Home, from: &str, to: &str) {
     fs::copy(home.path().join(from), home.path().join(to)).unwrap();
 }
@@ -248,7 +248,7 @@ fn numbers_of_a_program_before_epochs_are_good_until_a_restore() {
     let program = home.start();
     live(&program);
     program.stop();
-    // As that program left it, once the schema is brought up to date.
+    // The state of that program's file after the schema is upgraded.
     home.sql().execute("DELETE FROM epochs", []).unwrap();
     fs::write(home.path().join("rollcall.db.lock"), "").unwrap();
     let program = home.start();

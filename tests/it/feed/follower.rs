@@ -1,5 +1,5 @@
-//! A follower as one would write it: a copy of the directory, kept by what the feed tells. [`Follower`] is
-//! written from the rules in `docs/api.md`, and from nothing else.
+//! A follower as a consumer would write it: a copy of the directory, maintained from the feed. [`Follower`] is
+//! written from the rules in `docs/api.md` alone.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -95,7 +95,7 @@ pub struct Copy {
     pub users: BTreeMap<String, Value>,
     /// The number of the last change applied.
     pub seq: u64,
-    /// Where it goes on, once it was told.
+    /// The position at which it resumes, once known.
     pub next: Option<String>,
 }
 
@@ -128,12 +128,12 @@ impl Copy {
         self.users.insert(user["_id"].as_str().unwrap().to_owned(), user.clone());
     }
 
-    /// What to ask after.
+    /// The query for the next request.
     pub fn since(&self) -> String {
         self.next.clone().unwrap_or_else(|| self.seq.to_string())
     }
 
-    /// Where a page or an event says to go on.
+    /// Takes the resume position from a page or an event.
     pub fn go_on(&mut self, told: &Value) {
         self.seq = number(&told["next"]);
         self.next = told["next"].as_str().map(str::to_owned);

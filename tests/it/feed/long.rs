@@ -29,7 +29,7 @@ fn follow(follower: &mut Follower, to: &Mutex<SocketAddr>, end: &AtomicBool) {
     follower.catch_up(address);
 }
 
-/// What happens to the program and its database between two rounds of webhooks and calls.
+/// An action on the program and its database between two rounds of webhooks and calls.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Killed,
@@ -159,7 +159,7 @@ fn followers_end_with_the_directory_whatever_happens_meanwhile() {
             *to.lock().unwrap() = program.listen;
         }
         end.store(true, Ordering::Release);
-        // Whoever waits at the end of the feed is woken, and sees that it is the end.
+        // A reader that waits at the end of the feed is woken and sees that it is the end.
         api(life.as_ref().unwrap(), "POST", "/v1/appusers", &json!({ "userId": "the last" }));
     });
     let program = life.unwrap();

@@ -9,7 +9,7 @@ use super::follower::{Event, Stream};
 use crate::crash::traffic::Rng;
 use crate::support::{KEY_ID, KEY_SECRET, basic, request};
 
-/// How a follower reads.
+/// The way in which a follower reads.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     /// Pages, each held back for so many seconds.
@@ -29,14 +29,14 @@ pub const WAYS: [Way; 5] = [
     Way::CloudEvents,
 ];
 
-/// What came of one step.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
     /// Something was read, or the follower begins again.
     Moved,
     /// There was nothing new.
     Nothing,
-    /// Nobody answered, or not now.
+    /// No answer, or a temporary failure.
     Failed,
 }
 
@@ -46,9 +46,9 @@ pub struct Follower {
     pub way: Way,
     rng: Rng,
     pub copy: BTreeMap<String, Value>,
-    /// Where it goes on: a query, or the id of an event; nothing if it is to begin.
+    /// The position to resume at: a query, or the id of an event; `None` to start from the beginning.
     place: Option<String>,
-    /// How often it began.
+    /// The number of starts from the beginning.
     pub begun: u64,
 }
 
@@ -191,7 +191,7 @@ impl Follower {
         }
         let mut step = Step::Failed;
         for _ in 0..1 + self.rng.below(80) {
-            // Whether it is at the end can only be seen by asking: a stream waits there.
+            // Only a request can show that it is at the end: a stream waits there.
             if self.is_at_the_end(to) {
                 return Step::Nothing;
             }

@@ -51,7 +51,7 @@ fn a_body_that_names_the_erased_is_logged_and_counted_as_dropped() {
     };
     let dropped = "was dropped: it names an erased app user";
     let held = "a body goes to quarantine";
-    // The body, a header of it, what the log says, what becomes of the request, and of events: held, dropped.
+    // The body, a header of it, the log line, the outcome of the request, and of its events: held, dropped.
     let cases = [
         (format!("{{no JSON of {person}"), "", dropped, "erased", (0, 1)),
         (message(person, 9_600_000_000.0, &json!({}), "Hi"), "", dropped, "erased", (0, 1)),

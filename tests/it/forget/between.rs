@@ -1,4 +1,4 @@
-//! What SQLite leaves between the rows of a page when it moves them to another.
+//! The remains that SQLite leaves between the rows of a page when it moves them to another page.
 
 use std::ops::Range;
 

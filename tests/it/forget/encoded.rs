@@ -1,4 +1,5 @@
-//! Bodies in other encodings than UTF-8: in them, too, an erased `_id` is found, and what cannot be searched is not kept.
+//! Bodies in encodings other than UTF-8: an erased `_id` is found in them too, and bodies that cannot be searched are
+//! not stored.
 
 use super::{CANARY, erase, message, ok};
 use crate::support::{Home, Program};
@@ -28,7 +29,7 @@ fn every_way(text: &str) -> Vec<(String, Vec<u8>)> {
 fn naming(id: &str) -> Vec<(String, Vec<u8>)> {
     let body = json!({ "trigger": "ticket:opened", "who": id, "is": CANARY });
     let mut all = every_way(&body.to_string());
-    // What compresses is no text in any encoding.
+    // Incompressible data is not text in any encoding.
     let mut seed = 7_u64;
     let noise = (0..900).map(|_| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -48,7 +49,7 @@ fn held(home: &Home) -> i64 {
     home.find("SELECT count(*) FROM quarantine")
 }
 
-/// Whether any file of the database has the canary in any of the encodings.
+/// True if any file of the database has the canary in any of the encodings.
 fn has_traces(home: &Home) -> bool {
     let all: Vec<u8> = ["", "-wal"]
         .iter()

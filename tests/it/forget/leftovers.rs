@@ -138,7 +138,7 @@ fn what_cannot_be_removed_is_named() {
     if folder.exists() {
         mode(&folder.join("inner"), 0o700);
     }
-    // Whoever may do anything may remove it.
+    // The superuser may remove it.
     if folder.exists() {
         assert_eq!(erased.status.code(), Some(1), "{erased:?}");
         let receipt: Value = serde_json::from_slice(&erased.stdout).unwrap();

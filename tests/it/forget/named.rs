@@ -1,4 +1,4 @@
-//! Bodies that name an erased `_id`, in whatever way: none is kept as it came, before the erasure or after it.
+//! Bodies that name an erased `_id`, in any form: none is stored as received, before the erasure or after it.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ fn wrote(id: &str, metadata: &Value, text: &str) -> Value {
                          "content": { "type": "text", "text": text } } })
 }
 
-/// Each names the person in another way, and says something of them.
+/// Each names the person in another way, and has data about them.
 fn bodies() -> Vec<(&'static str, String)> {
     let about_another = json!({
         "appUser": { "_id": OTHER, "properties": { "plan": "gold" } },
@@ -242,7 +242,7 @@ fn many_who_are_erased_at_once_are_searched_for_together() {
     assert_eq!(home.find::<i64>("SELECT count(*) FROM receipts WHERE done IS NULL"), 0);
 }
 
-/// An `_id` has a case, and a number in a header says nothing of anybody.
+/// An `_id` is case-sensitive, and a number in a header is not personal data.
 #[test]
 fn whoever_is_called_almost_so_loses_nothing() {
     let home = Home::new();

@@ -10,7 +10,7 @@ use super::{CANARY, is_rebuilt, ok};
 use crate::feed::api;
 use crate::support::{APP, Home, Program, files, fixtures};
 
-/// Texts that tell nothing of a person, by their names.
+/// Texts without personal data, by their names.
 const PLAIN: [&str; 20] = [
     "trigger",
     "event",
@@ -54,7 +54,7 @@ fn with(body: &Value, name: &str, value: Value) -> Value {
     body
 }
 
-/// Whom a body is about; nothing of one about several.
+/// The app user of a body; `None` for a body about several.
 fn user(body: &Value) -> Option<String> {
     let payload = &body["events"][0]["payload"];
     if body.get("discarded").is_some() || payload.get("mergedUsers").is_some() {
@@ -72,7 +72,7 @@ fn user(body: &Value) -> Option<String> {
     ids.into_iter().find_map(Value::as_str).map(str::to_owned)
 }
 
-/// The same with this in every text that may tell something of the user, but for their id.
+/// The same body with this mark in every text that may be personal data, except the id.
 fn told(value: &Value, user: &str, mark: &str) -> Value {
     match value {
         Value::String(text) if text != user => format!("{text}{mark}").into(),
@@ -120,7 +120,7 @@ fn body(events: &[(Value, String)], step: &Step) -> String {
     let (id, mark) = if step.person { (PERSON, CANARY) } else { ("another-user", "") };
     let mut changed = told(event, user, mark);
     if event["events"].is_array() {
-        // It orders what an event says, and is Smooch's.
+        // It orders the statements of an event, and is Smooch's.
         changed["events"][0]["id"] = event["events"][0]["id"].clone();
     }
     let mut event = changed;
@@ -172,7 +172,7 @@ fn after_any_history_no_byte_of_the_erased_is_left() {
         }
         let known = others(&program);
         let answer = api(&program, "DELETE", &format!("/v1/appusers/{PERSON}?erase=true"), &json!({}));
-        // Nobody is erased of whom nothing that could be read was told.
+        // App users without any readable data cannot be erased.
         if answer.status == 404 {
             return Ok(());
         }

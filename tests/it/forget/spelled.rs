@@ -77,7 +77,7 @@ fn v2(text: &str) -> String {
     json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] }).to_string()
 }
 
-/// Bodies that have the text in them: those that are journalled, and those that nobody can read.
+/// Bodies with the text in them: some are journalled, some are unreadable.
 fn bodies(text: &str) -> Vec<String> {
     let by_another = message(OTHER, 1_709_258_400.0, &json!({}), &format!("{text}, {CANARY}"));
     let whole = v1(&json!({ "text": text }));
@@ -94,7 +94,7 @@ fn bodies(text: &str) -> Vec<String> {
     ]
 }
 
-/// Bodies of somebody else, called almost so.
+/// Bodies of another app user with a similar id.
 fn of_neighbours() -> Vec<String> {
     let ids = [
         format!("{PERSON}0"),
@@ -172,7 +172,7 @@ fn an_erased_id_is_found_in_every_spelling_before_the_erasure_and_after_it() {
     is_rebuilt(&home);
 }
 
-/// A person whose `_id` has an erased one in it is somebody else, whatever is searched.
+/// A person whose `_id` contains an erased one is another app user, in every search.
 #[test]
 fn whoever_has_an_erased_id_within_their_own_stays() {
     let home = Home::new();

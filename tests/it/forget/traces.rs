@@ -1,4 +1,4 @@
-//! Traces of the person in the files of a database: as they are, and in whatever was compressed.
+//! Traces of the person in the files of a database: in plain bytes, and in compressed frames.
 
 use rollcall::store::Reader;
 use rollcall::store::sqlite::SqliteReader;
@@ -8,10 +8,10 @@ use super::CANARY;
 use crate::support::Home;
 
 const DICTIONARY: &[u8] = include_bytes!("../../../src/format/bodies.dictionary");
-/// How every compressed frame begins.
+/// The start of every compressed frame.
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Where traces were found.
+/// The places where traces were found.
 pub struct Traces(Vec<String>);
 
 impl Traces {

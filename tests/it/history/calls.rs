@@ -15,7 +15,7 @@ fn jwt(claims: Value) -> String {
     format!("Bearer {}", signed_with(&header, &claims.to_string(), KEY_SECRET))
 }
 
-/// The credentials, each with its key and its scope as they are told.
+/// The credentials, each with its key and its scope as shown in histories.
 fn credentials() -> [(&'static str, String, Option<&'static str>, &'static str); 4] {
     [
         ("authorization", basic(KEY_ID, KEY_SECRET), Some(KEY_ID), "app"),
@@ -38,7 +38,7 @@ fn newest(program: &Program, name: &str, include: &str) -> Value {
     program.get(&format!("/v1/appusers/{name}/history?limit=1{include}")).json()["history"][0].clone()
 }
 
-/// That the newest entry of an app user is this call, wherever it is told of; its number.
+/// Checks that the newest entry of an app user is this call, wherever it is shown; returns its number.
 fn is_told(
     home: &Home,
     program: &Program,
@@ -142,7 +142,7 @@ fn every_credential_is_told_of_by_its_key_and_scope_and_never_by_its_secret() {
     let line = format!("PUT /v1/apps/{APP}/appusers/bob");
     send(&program, &line, ("authorization", &account), r#"{"surname":"X"}"#);
     is_told(&home, &program, "bob", &line, r#"{"surname":"X"}"#, Some("acc_1"), "account");
-    // To look at somebody may be a call that changes something.
+    // A read of an app user may be a call that changes it.
     send(
         &program,
         "POST /v1/appusers",
@@ -199,7 +199,7 @@ fn what_an_earlier_version_journalled_is_told_as_far_as_it_is_known() {
     assert_eq!(run_alone(&home, &["rebuild", "--verify"]).code, Some(0));
 }
 
-/// Makes the bodies of the journal what a version wrote that kept no calls.
+/// Replaces the bodies of the journal with those of a version that stored no calls.
 fn without_calls(home: &Home) {
     let sql = home.sql();
     let dictionary = include_bytes!("../../../src/format/bodies.dictionary");
@@ -221,7 +221,7 @@ fn without_calls(home: &Home) {
     }
 }
 
-/// Every kind of call about the person, and one by them; the `_id`s of the person and of somebody else.
+/// Every kind of call about the person, and one by them; returns the `_id`s of the person and of another app user.
 fn live(program: &Program) -> (String, String) {
     let key = ("authorization", &*basic(KEY_ID, KEY_SECRET));
     let name = format!("{CANARY}/user@example.org");
@@ -254,7 +254,7 @@ fn live(program: &Program) -> (String, String) {
     );
     let id = |name: &str| program.app_user(name).json()["appUser"]["_id"].as_str().unwrap().to_owned();
     let (person, other) = (id(&name), id("other"));
-    // Somebody else is told of in the same call, and stays.
+    // Another app user of the same call stays.
     let both = format!(r#"{{"surviving":{{"_id":"other"}},"discarded":{{"_id":"{name}"}}}}"#);
     send(program, "POST /v1/appusers/merge", key, &both);
     send(
@@ -302,7 +302,7 @@ fn who_is_erased_is_in_no_call_that_is_kept() {
         assert_eq!(make["body"], r#"{"userId":"other"}"#, "of others nothing is lost: {make}");
         let friend = calls.iter().find(|entry| entry["trigger"] == "api:update").unwrap();
         assert_eq!((friend.get("body"), &friend["call"]["erased"]), (None, &json!(true)), "{friend}");
-        // What comes later and names them is not kept as it came either.
+        // A later body that names them is not stored as received either.
         send(
             &program,
             "PUT /v1/appusers/other",

@@ -64,7 +64,7 @@ fn a_merge_tells_what_unmerging_would_give_and_unmerging_gives_that() {
 fn a_merge_tells_why_whoever_decided_it() {
     let home = Home::new();
     let program = home.start();
-    // Smooch says so.
+    // Smooch reports it.
     seen(&program, "ann", 1_444_348_338.0, "Ann");
     seen(&program, "bob", 1_444_348_339.0, "Bob");
     let told = json!({ "trigger": "merge:appUser", "app": { "_id": APP }, "timestamp": 1_444_348_350.0,

@@ -13,7 +13,7 @@ use sha2::Sha256;
 use super::{TWO_APPS, hmac};
 use crate::support::{Home, SECRET, first_message, installed, require};
 
-/// How often each request is made.
+/// The number of times that each request is made.
 const ROUNDS: usize = 4;
 const TARGET: &str = "/webhooks";
 const NOBODYS: &str = "/webhooks/nobodys";

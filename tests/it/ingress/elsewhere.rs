@@ -100,7 +100,7 @@ fn the_app_in_the_path_counts_in_every_spelling() {
     for path in ["/webhooks/other/", "//webhooks//other", "/Webhooks/other", "/webhooks/nobodys/"] {
         assert_eq!(program.request("POST", path, &KEY, body.as_bytes()).status, 401, "{path}");
     }
-    // The secret is right, so this is not somebody who guesses: it is counted apart.
+    // The secret is valid, so this is not guessing: it is counted separately.
     assert_eq!((rejected(&program, "wrong_app"), rejected(&program, "wrong_secret")), (4.0, 0.0));
     let none = body.replace(APP, "other");
     assert_eq!(program.request("POST", "/webhooks", &KEY, none.as_bytes()).status, 401);

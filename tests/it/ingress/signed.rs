@@ -192,7 +192,7 @@ fn each_header_of_the_standard_has_the_name_that_svix_gave_it_too() {
     let stale = [("svix-id", "m1"), ("svix-timestamp", &old), ("svix-signature", &*signature)];
     assert_eq!(post(&program, &stale, &body).status, 401);
     assert_eq!(program.metric("rollcall_webhook_rejected_total{reason=\"stale_signature\"}"), 1.0);
-    // In quarantine no signature is kept.
+    // The quarantine stores no signature.
     let broken = "{";
     let signature = sign("m1", &time, broken);
     let headers = [("svix-id", "m1"), ("svix-timestamp", &*time), ("svix-signature", &*signature)];

@@ -143,7 +143,7 @@ const VALUES: &[(&[u8], bool)] = &[
     (b" ", false),
 ];
 
-/// Whether serde_json takes a body, a byte order mark before it aside.
+/// True if serde_json accepts a body, apart from a byte order mark before it.
 pub fn judge(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
@@ -297,7 +297,7 @@ proptest! {
         let canonical = document.value.exact(str::to_owned);
         let again = Json::parse(canonical.as_bytes(), 10_000);
         prop_assert!(again.is_ok_and(|again| again.value == document.value && again.repeated_keys == 0));
-        // Where serde_json can hold the value at all, and nothing had to be replaced, it is the same value.
+        // Where serde_json can represent the value at all, and no text had to be replaced, both values are equal.
         let text = String::from_utf8(body).unwrap();
         if let Ok(theirs) = serde_json::from_str::<Value>(&text)
             && !text.contains("\\u0000")
@@ -306,7 +306,7 @@ proptest! {
         }
     }
 
-    /// Whatever comes, reading it ends, and what it cannot use has one of a few reasons.
+    /// Parsing ends for every input, and unusable input has one of a few reasons.
     #[test]
     fn no_body_makes_the_reader_panic(body in mutated()) {
         let bounds = ParseLimits { depth: 64, events: 1_000, latest: 4_000_000_000_000_000, name_bytes: 1024 };

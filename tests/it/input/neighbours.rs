@@ -67,7 +67,7 @@ fn a_merge_too_large_among_63_others_goes_to_quarantine_alone() {
     for id in ["x", "y", "z"] {
         assert_eq!(program.app_user(id).status, 404, "nothing of it is half done: {id}");
     }
-    // Sent again it is again in quarantine, and whoever is merged within bounds still can be.
+    // Sent again it goes to quarantine again, and merges within bounds still work.
     assert_eq!(program.webhook(&poison).status, 200);
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (64, 2));
     assert_eq!(program.webhook(merge("x", &["y"])).status, 200);
@@ -110,7 +110,7 @@ fn a_body_over_which_the_worker_panics_goes_to_quarantine_alone_and_the_worker_g
     assert_eq!(program.webhook(first_message("after", 1.0)).status, 200);
     assert_eq!(program.admin("/readyz").status, 200);
     program.stop();
-    // The next version can: what is kept in quarantine is the body as it came.
+    // The next version can: the quarantine stores the body as received.
     home.env.clear();
     let program = home.start();
     assert_eq!(program.webhook(home.find::<Vec<u8>>("SELECT body FROM quarantine")).status, 200);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 type Names = BTreeSet<String>;
 
-/// What is read of a source file.
+/// The parsed content of a source file.
 #[derive(Default)]
 struct Source {
     /// Items that it defines, at its outermost level.
@@ -216,7 +216,7 @@ impl Tree {
             return Some(known);
         }
         let is_module = self.0.contains_key(&join(&module, name));
-        // What no import binds is made by a macro of the module.
+        // A name that no import binds is made by a macro of the module.
         self.of_import(&module, rest, bound).or_else(|| Some(known.as_str()).filter(|_| !is_module))
     }
 

@@ -1,5 +1,5 @@
-//! What is made of records is never trusted, and never a reason to lose an event: damaged in any way, it is noticed by
-//! every command that looks, made anew by `rebuild`, and at a start where writing would fail.
+//! Tables derived from records are never trusted, and never a reason to lose an event. Any damage is found by every
+//! command that checks them, and mended by `rebuild`, and at a start where writing would fail.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::feed::api;
 use crate::operator_commands::{Ran, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
-/// A table, what somebody did to it, and whether the next start makes it anew without being asked.
+/// A table, the damage to it, and true if the next start repairs it by itself.
 pub const DAMAGES: [(&str, &str, bool); 51] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
@@ -82,7 +82,7 @@ pub fn lived() -> (Home, Vec<Vec<String>>) {
     (home, expected)
 }
 
-/// What lists and searches show of everybody.
+/// The content of lists and searches over all app users.
 pub fn lists(program: &Program) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for sort in ["_id", "lastSeen", "-lastSeen", "signedUpAt"] {
@@ -104,7 +104,7 @@ pub fn copy_of(home: &Home) -> Home {
 }
 
 pub fn damage(home: &Home, sql: &str) {
-    // A part of them, whatever their numbers.
+    // A part of them, for any numbers.
     let sql = sql.replace("rowid_of", "length(value || id)");
     home.sql().execute_batch(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
@@ -124,8 +124,7 @@ pub fn is_whole(home: &Home, program: Option<&Program>, how: &str) {
     assert_eq!(found["state"], "fine", "{how}: {found}");
 }
 
-/// What the doctor says of the database.
-/// The index of words folds letters, and takes signs for gaps between words.
+/// The doctor's report on the database. The index of words folds letters, and treats signs as gaps between words.
 #[test]
 fn a_database_is_whole_whatever_its_texts_are() {
     let home = Home::new();
@@ -202,7 +201,7 @@ fn a_start_with_any_damage_takes_webhooks_and_a_running_service_mends_the_rest()
         let home = copy_of(&home);
         damage(&home, sql);
         let program = home.start();
-        // Each is stored, whatever is damaged.
+        // Each is stored, for any damage.
         messages(&program, &["new", "newer", "new", "newest"]);
         if at_start {
             is_whole(&home, Some(&program), sql);
@@ -215,7 +214,7 @@ fn a_start_with_any_damage_takes_webhooks_and_a_running_service_mends_the_rest()
         }
         let stopped = lists(&program);
         program.stop();
-        // What is made anew is what another start shows.
+        // The repaired state equals that after another start.
         assert_eq!(lists(&home.start()), stopped, "{sql}");
     }
 }

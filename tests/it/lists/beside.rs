@@ -9,13 +9,13 @@ use crate::support::{Home, Program, first_message, until};
 /// More rows than a start makes anew before it is ready.
 const MANY: i64 = 30_000;
 
-/// A database with many app users, each found by a word of its own.
+/// A database with many app users, each found by its own word.
 fn large() -> Home {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["somebody"]);
     program.stop();
-    // Rows beside those of the program: their words are what they would be, their records those of somebody.
+    // Rows beside those of the program: their words are as usual, their records those of another app user.
     let copies = format!(
         "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MANY})
          INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
@@ -58,7 +58,7 @@ fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
                 sent.fetch_add(1, Ordering::Relaxed);
             }
         });
-        // What is not in the index yet is found by walking.
+        // A user who is not in the index yet is found by a scan.
         let question = vec![("q".to_owned(), "quirin".to_owned())];
         assert_eq!(joined(&program, &question, 100), ["late"]);
         let verbose = program.admin("/readyz?verbose");

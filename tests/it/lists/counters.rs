@@ -1,4 +1,4 @@
-//! What has one row, or counts what was given, is lost under a service that runs: it remembers, and writes it again.
+//! Single rows and counters that are lost under a running service: it has them in memory and writes them again.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::feed::follower::Copy;
 use crate::operator_commands::{messages, run};
 use crate::support::{Home, Program, first_message, until};
 
-/// What of `DAMAGES` is about what is remembered.
+/// The damages of `DAMAGES` that concern data in memory.
 fn damages() -> impl Iterator<Item = &'static str> {
     let about = DAMAGES.iter().filter(|(table, ..)| ["counters", "answers"].contains(table));
     about.map(|(_, sql, _)| *sql)

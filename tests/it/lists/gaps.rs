@@ -8,7 +8,7 @@ use crate::feed::follower::Copy;
 use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{Home, Program, first_message, until};
 
-/// What is lost of the feed.
+/// The lost parts of the feed.
 const LOST: [&str; 7] = [
     "DELETE FROM changes WHERE seq = 20",
     "DELETE FROM changes WHERE seq BETWEEN 20 AND 30",

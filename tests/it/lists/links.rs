@@ -90,7 +90,7 @@ fn a_history_and_the_feed_have_links_too() {
     };
     let pages = followed(&program, "/v1/appusers/u/history?limit=3&include=body", "next", seqs);
     assert_eq!(pages.concat(), ["7", "6", "5", "4", "3", "2", "1"]);
-    // A feed has no end: its last page says where to ask again.
+    // A feed has no end: its last page has the address for the next request.
     let mut address = "/v1/changes?snapshot=true&limit=1".to_owned();
     for _ in 0..3 {
         let answer = program.get(&address);

@@ -16,14 +16,14 @@ const VERSIONS: [&str; 5] = ["1.9", "1.10", "2.0-beta", "2.0", "nightly"];
 const PLANS: [&str; 5] = ["\"pro\"", "true", "\"true\"", "7", "\"\""];
 /// The time of the first event, in s; each later one is a second later, so the model knows the order.
 const FIRST: i64 = 1_500_000_000;
-/// What our own API says is of today, later than all events, and in the order in which it was asked.
+/// Calls of our own API have the current time, later than all events, in the order of the calls.
 const OURS: i64 = 4_000_000_000;
 
-/// Everybody who was ever made, and when each `_id` was last spoken of.
+/// All app users ever created, and the time of the last event of each `_id`.
 pub(super) struct People {
     pub(super) rng: Rng,
     seen: BTreeMap<String, i64>,
-    /// Whom each was merged into.
+    /// The `_id` that each was merged into.
     into: BTreeMap<String, String>,
     gone: BTreeSet<String>,
     now: i64,
@@ -50,7 +50,7 @@ impl People {
         self.into.get(id).map_or_else(|| id.to_owned(), |into| self.root(into))
     }
 
-    /// Somebody who is known and stands for themselves.
+    /// An app user that is known and is not merged.
     fn known(&mut self) -> Option<String> {
         let roots: Vec<&String> =
             self.seen.keys().filter(|id| !self.into.contains_key(*id) && !self.gone.contains(*id)).collect();
@@ -97,7 +97,7 @@ impl People {
                 self.gone.insert(id);
             }
             (5..=7, Some(_)) => {
-                // Anybody, those who were merged away among them, and perhaps late.
+                // Any app user, merged ones included, perhaps late.
                 let all: Vec<String> = self.seen.keys().cloned().collect();
                 let id = all[self.rng.below(all.len() as u64) as usize].clone();
                 let time = FIRST + now - self.rng.below(50) as i64;
@@ -110,7 +110,7 @@ impl People {
         }
     }
 
-    /// Somebody writes, new or known.
+    /// A message of a new or a known app user.
     fn message(&mut self, program: &Program, now: i64) {
         let id = match self.known() {
             Some(id) if self.rng.below(3) == 0 => id,
@@ -147,7 +147,7 @@ impl People {
         self.note(&id, FIRST + now);
     }
 
-    /// Everybody as they are shown now, each looked up alone.
+    /// All app users as shown now, each from its own look-up.
     pub(super) fn shown(&self, program: &Program) -> Vec<Person> {
         let mut groups: BTreeMap<String, i64> = BTreeMap::new();
         for (id, seen) in &self.seen {
@@ -189,7 +189,7 @@ impl Person {
         self.text("signedUpAt").parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
     }
 
-    /// Whether one parameter fits.
+    /// True if the person satisfies one parameter.
     fn fits(&self, name: &str, value: &str) -> bool {
         let words = || ["givenName", "surname", "email", "userId"].map(|key| plain(self.text(key))).concat();
         let time = || match value.parse::<i64>() {
@@ -218,7 +218,7 @@ impl Person {
 }
 
 impl Person {
-    /// Whether one of its clients is all that is asked of a client.
+    /// True if one of its clients satisfies all conditions for a client.
     fn has_client(&self, question: &Question) -> bool {
         let place = |version: &Value| {
             let known = VERSIONS[..4].iter().position(|known| *known == version.as_str().unwrap_or(""));

@@ -18,7 +18,7 @@ fn named() -> (Home, Program) {
     (home, program)
 }
 
-/// What can be wrong with a record.
+/// The faults of a record.
 const UNREADABLE: [&str; 4] = ["x''", "x'ff'", "x'02ffffffffffffffff'", "zeroblob(20)"];
 
 fn spoil(home: &Home, id: &str, record: &str) -> i64 {
@@ -56,7 +56,7 @@ fn a_record_that_cannot_be_read_ends_no_service_which_learns_it_again() {
         program.stop();
         let program = home.start();
         let row = spoil(&home, "bob", record);
-        // A webhook that is about both is not stored in part; whoever else one is about is served on.
+        // A webhook about both is not stored in part; others about one of them are still accepted.
         assert_eq!(program.webhook(first_message("bob", 1_600_000_001.0)).status, 503, "{}", program.log());
         assert_eq!(program.webhook(first_message("ann", 1_600_000_002.0)).status, 200);
         assert_eq!(program.webhook(first_message("new", 1_600_000_003.0)).status, 200);
@@ -94,7 +94,7 @@ fn records_that_are_lost_are_learned_again() {
     let (lived, _) = lived();
     let before = lists(&copy_of(&lived).start());
     for sql in ["DROP TABLE app_users", "DELETE FROM app_users"] {
-        // While nothing runs: every command says so, and rebuild mends it.
+        // While no service runs: every command reports it, and rebuild mends it.
         let home = copy_of(&lived);
         damage(&home, sql);
         names(&run_alone(&home, &["verify"]), "records", sql);

@@ -7,12 +7,12 @@ use super::anew::{copy_of, damage, doctor, is_whole, lived, names};
 use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{Home, first_message, until};
 
-/// What becomes of a table that is lost.
+/// The consequence of a lost table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
     /// It is made anew, and called so.
     Anew(&'static str),
-    /// It is the truth: dropped, it is named, and nothing goes on without it.
+    /// A source of truth: if dropped, the error names it, and nothing works without it.
     Truth,
 }
 use Fate::{Anew, Truth};
@@ -40,7 +40,7 @@ const TABLES: [(&str, Fate); 20] = [
     ("answers", Anew("answers")),
 ];
 
-/// Emptied, these say nothing: moves and kept answers may all have gone.
+/// Empty tables are not suspicious here: moves and stored answers may all have been deleted.
 const MAY_BE_EMPTY: [&str; 2] = ["answers", "moves"];
 
 /// Tables that are the truth, emptied: what the others say of them `verify` and `rebuild` find entry by entry.

@@ -6,7 +6,7 @@ use super::{joined, joined_in_v2};
 use crate::operator_commands::run;
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, basic, encoded};
 
-/// Everybody who fits, asked for in every way there is; all ways agree.
+/// All matching app users, queried in every possible way; all ways agree.
 fn found(home: &Home, program: &Program, query: &[(&str, &str)]) -> Vec<String> {
     let question = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let ids = joined(program, &question, 2);

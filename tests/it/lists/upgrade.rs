@@ -6,7 +6,7 @@ use super::joined;
 use super::people::People;
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, SECRET};
 
-/// What the lists of a program show.
+/// The lists of a program.
 fn lists(program: &Program) -> Vec<Vec<String>> {
     let sorts = ["_id", "lastSeen", "-lastSeen", "signedUpAt"];
     let filters = [
@@ -67,14 +67,14 @@ fn a_database_of_the_first_program_has_the_lists_that_it_would_have_had() {
     let program = old.start();
     assert_eq!(lists(&program), expected);
     assert_eq!(old.find::<Option<i64>>("SELECT filled FROM upkeep"), None);
-    // It goes on from there, as every database does.
+    // It proceeds from there, as every database does.
     for _ in 0..50 {
         people.step(&program);
     }
     let expected = lists(&program);
     program.stop();
 
-    // Broken off half-way, it is gone on with.
+    // After an interruption half-way, it resumes.
     old.sql()
         .execute_batch(
             "CREATE TEMP TABLE half AS SELECT max(rowid) / 2 AS n FROM app_users;

@@ -26,8 +26,8 @@ fn made(program: &Program) {
     }
 }
 
-/// Reads a list to its end, with somebody else at work between and beside the pages; everybody who was there
-/// must be on it once.
+/// Reads a list to its end, with other writers at work between and beside the pages; all app users that existed
+/// throughout must be on it once.
 fn reads_everybody_once(program: &Program, list: &str, limit: usize) {
     let (mut seen, mut after, mut pages) = (Vec::new(), String::new(), 0);
     loop {
@@ -152,8 +152,8 @@ fn a_list_that_was_left_for_too_long_is_410() {
     assert_eq!(program.get(&format!("/v1/appusers?after={by_id}")).status, 200);
 }
 
-/// Rows that are outdated, and moves that nobody needs any more, go while the program writes; and what was
-/// left of them when it ended goes after the next start.
+/// Outdated rows and unneeded moves are deleted while the program writes; any left over when it ends are deleted
+/// after the next start.
 #[test]
 fn what_lists_do_not_need_any_more_is_cleared_away() {
     let home = Home::new();

@@ -6,7 +6,7 @@ use super::{has_no_canary, talkative};
 use crate::feed::follower::Stream;
 use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, request};
 
-/// What a request can carry beside its address and its body.
+/// The headers that a request can carry.
 const HEADERS: [(&str, &str); 9] = [
     ("content-type", "application/json; charset=canary"),
     ("x-request-id", "canary of a request / that is unfit"),

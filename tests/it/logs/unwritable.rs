@@ -101,7 +101,7 @@ fn without_a_reader_lines_are_lost_and_nothing_else() {
     silent.stop();
 }
 
-/// Its pipe is full after some hundred lines; whoever holds the other end is there, and reads nothing.
+/// Its pipe is full after some hundred lines; the process at the other end does not read.
 #[test]
 fn a_reader_that_reads_nothing_holds_nothing_up() {
     let home = home();
@@ -129,7 +129,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up() {
     rest.join().unwrap();
 }
 
-/// Every command that prints, and what it ends with where its reader has gone: what it found, or 0.
+/// Every command that prints, and its exit code when its reader is closed: that of its result, or 0.
 #[test]
 fn a_command_whose_output_nobody_takes_ends_quietly() {
     let (home, _) = backed_up(300);
@@ -185,7 +185,7 @@ fn the_first_lines_are_enough_for_whoever_asks_for_them() {
     }
 }
 
-/// Settings that are wrong, and nobody to tell: the exit code still says so.
+/// Invalid settings without a readable stderr: the exit code still reports it.
 #[test]
 fn the_exit_code_is_the_same_without_a_stderr() {
     let home = Home::with("no_such_key = 1");

@@ -1,4 +1,4 @@
-//! Which clients a state shows, and what of each. Events may speak of one client under several ids.
+//! The clients that a state shows. Events may use several ids for one client.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use super::{ClientName, Part, Stamp, State, User, Value};
 
 const PART: Option<Part> = Some(Part::Clients);
 
-/// What is said of a client; what is left out, nothing is said of.
+/// The members of a client in an event; a missing member is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Device {
     pub active: Option<bool>,
@@ -53,7 +53,7 @@ impl State {
             let here = |id: &'static str| {
                 self.pointer(id).is_some_and(|holder| resolves.get(holder) == Some(&family.root))
             };
-            // Who says nothing of being active is not inactive for that, unless somebody else has it.
+            // The flag defaults to active, unless another user holds the client.
             device.active = Some(device.active.unwrap_or(true) && known.all(here));
             Some((name, device))
         });
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// When a client was a user's last: it was called active, or was spoken of and not called inactive before.
+    /// The last time a client was a user's: it was active, or was mentioned and not inactive before.
     pub(super) fn strength(&self, user: User, client: ClientName) -> Option<Stamp> {
         let names = self.names_of(user, client);
         let claimed = names.iter().filter_map(|name| self.claims.get(&(user, *name))).max().copied()?;
@@ -87,7 +87,7 @@ impl State {
         Some(claimed).max(said.filter(|_| !called_inactive))
     }
 
-    /// Every id that something is said of.
+    /// Every id with a statement about it.
     fn client_names(&self, family: &Family) -> BTreeSet<ClientName> {
         let said = self.mentions.iter().chain(&self.removals);
         let counts = |user: User, stamp: &Stamp| {
@@ -96,7 +96,7 @@ impl State {
         said.filter(|((user, _), stamp)| counts(user, stamp)).map(|((_, name), _)| *name).collect()
     }
 
-    /// The id that an account is shown under: whoever says that this is its other id, and so on. Of several the
+    /// The id that an account is shown under: the client that has this as its other id, and so on. Of several the
     /// smallest.
     fn account(&self, family: &Family, names: &BTreeSet<ClientName>, name: ClientName) -> ClientName {
         let says = |by: ClientName, name: ClientName| {

@@ -1,4 +1,4 @@
-//! What a state shows: a pure function of it.
+//! The view of a state: a pure function of it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ pub(crate) struct Shown {
     pub last_seen: Option<i64>,
 }
 
-/// A live root with its live members, and those under it who are gone.
+/// A live root with its live members, and the removed members under it.
 pub(super) struct Family {
     pub(super) root: User,
     pub(super) members: Vec<User>,
@@ -92,8 +92,8 @@ impl State {
         self.floors.get(&(user, part?)).copied()
     }
 
-    /// Whether a complete picture of the root hides what a member said: it was taken when the two were one, and not
-    /// before that was said.
+    /// True if a complete picture of the root hides a member's statement: the picture is later than the merge and not
+    /// older than the statement.
     pub(super) fn hides(&self, family: &Family, part: Option<Part>, member: User, said: Stamp) -> bool {
         let floor = self.floor(family.root, part).filter(|floor| *floor >= said);
         floor.is_some_and(|floor| family.joined[member].is_some_and(|joined| floor > joined))
@@ -142,7 +142,7 @@ impl State {
         let silent = self.own(&self.fields, (family.root, field, part)).is_none();
         let newest = || family.members.iter().copied().filter_map(set).max().filter(|_| silent);
         let Some(((stamp, value, basis), by)) = set(family.root).or_else(newest) else { return smooch };
-        // Where Smooch says nothing, a picture that lacks the field says when it was last absent.
+        // Where Smooch reported no value, a picture without the field gives the time when it was last absent.
         let of_root = self.floor(family.root, part);
         let of_root = of_root.filter(|floor| by == family.root || self.hides(family, part, by, *floor));
         let absent = of_root.max(self.floor(by, part));
@@ -151,8 +151,8 @@ impl State {
         if ours { value } else { smooch }
     }
 
-    /// Whose client it is now: the newest claim of all, by any of the names by which whoever claims has it; of two of
-    /// one event that of the smaller `_id`.
+    /// The holder of a client: the newest claim of all, by any of the names that the claimant has for it; of two of
+    /// one event, the smaller `_id`.
     pub(super) fn pointer(&self, client: ClientName) -> Option<User> {
         let users: BTreeSet<User> = self.claims.keys().map(|(user, _)| *user).collect();
         let strongest =
@@ -207,7 +207,7 @@ fn parents(state: &State) -> BTreeMap<User, (Stamp, User)> {
     parents
 }
 
-/// When a user became one with its root.
+/// The time when a user was merged with its root.
 fn joined(parents: &BTreeMap<User, (Stamp, User)>, user: User) -> Option<Stamp> {
     let (mut at, mut stamps) = (user, Vec::new());
     while let Some((stamp, to)) = parents.get(at) {

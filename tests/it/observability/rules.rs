@@ -36,7 +36,7 @@ impl ExprVisitor for Selectors {
     }
 }
 
-/// Every selector of an expression finds a series in the text, whatever Prometheus itself adds.
+/// Every selector of an expression finds a series in the text, apart from Prometheus's own.
 fn finds_something(expr: &str, text: &str) {
     let parsed = parse(expr).unwrap_or_else(|error| panic!("{expr}: {error}"));
     let mut selectors = Selectors::default();
@@ -93,7 +93,7 @@ fn panels() -> Vec<String> {
         assert!(at("x") + at("w") <= 24, "{panel}: beyond the edge");
         for target in panel["targets"].as_array().unwrap() {
             let expr = target["expr"].as_str().unwrap();
-            // What Grafana puts in.
+            // The values that Grafana inserts.
             found.push(expr.replace("$__rate_interval", "5m").replace("$job", "rollcall"));
         }
     }

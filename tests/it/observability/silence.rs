@@ -53,7 +53,7 @@ fn an_app_that_falls_silent_is_told_of_once_and_once_when_it_is_heard_again() {
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!((&line["level"], &line["app"]), (&"WARN".into(), &"other".into()));
 
-    // What was heard before a start is remembered, and so is the silence since.
+    // The time of the last webhook is stored across a start, and so is the silence since.
     let program = home.start();
     until("it is known when it was heard", || {
         program.metric("rollcall_last_event_timestamp_seconds{app=\"other\"}") > 1e9

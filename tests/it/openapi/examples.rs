@@ -51,7 +51,7 @@ fn play(program: &Program, example: &Value) -> (u16, Value) {
 /// Members that hold the epoch of a database, which is random.
 const OF_AN_EPOCH: [&str; 3] = ["epoch", "next", "after"];
 
-/// Whether two answers are the same but for times of ours, epochs, and ids that were made for them.
+/// True if two answers are equal except for our times, epochs and generated ids.
 fn alike(expected: &Value, given: &Value, ids: &mut HashMap<String, String>) -> bool {
     let is_id = |text: &str| text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_time = |text: &str| text.len() == 24 && text.parse::<jiff::Timestamp>().is_ok();

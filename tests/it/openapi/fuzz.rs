@@ -1,5 +1,5 @@
-//! Schemathesis, from PyPI, asks the real program whatever the document allows and much that it does not.
-//! No answer may be a fault, of a status that the document does not know, or of another shape.
+//! Schemathesis, from PyPI, sends the real program requests that the document allows and many that it does not. No
+//! answer may be a fault, have a status that the document does not list, or another shape.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -81,7 +81,7 @@ fn whatever_it_is_asked_it_answers_as_the_document_says() {
     let mut asked = public(&app, &key, "25");
     asked.push(apart);
     asked.extend(public(&["--include-operation-id", "deleteUser"], &key, "5"));
-    // Somebody else by the names of those who are gone.
+    // Another app user by the names of removed ones.
     for name in ["cust-070087", "cust-316861"] {
         let body = serde_json::json!({ "userId": name }).to_string();
         let made = program.request(

@@ -18,7 +18,7 @@ fn given(function: &str) -> BTreeSet<String> {
     found.collect()
 }
 
-/// Where routes may be: on their own, and nested once or twice.
+/// The prefixes of routes: none, and one or two levels.
 fn bases() -> BTreeSet<String> {
     let nests = given("nest");
     let twice = nests.iter().flat_map(|outer| nests.iter().map(move |inner| format!("{outer}{inner}")));
@@ -38,8 +38,8 @@ fn address(template: &str) -> String {
 
 type Routes = BTreeMap<(bool, String), BTreeSet<String>>;
 
-/// The routes of both listeners: whatever the sources name that the program does not answer with 404,
-/// each with the methods it takes. `true` is the admin listener.
+/// The routes of both listeners: the paths named in the sources that the program does not answer with 404, each with
+/// its methods. `true` is the admin listener.
 fn of_the_program() -> Routes {
     let program = Home::new().start();
     let mut found = Routes::new();
@@ -58,7 +58,7 @@ fn of_the_program() -> Routes {
             assert_eq!(answer.status, 405, "{template}: {answer:?}");
             let methods =
                 answer.header("allow").unwrap().split(',').map(|method| method.trim().to_lowercase());
-            // HEAD is wherever GET is, and says the same.
+            // HEAD exists wherever GET does, with the same answer.
             let methods = methods.filter(|method| method != "head").collect();
             found.insert((admin, template.replace("{*", "{")), methods);
         }

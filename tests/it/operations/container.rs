@@ -1,4 +1,5 @@
-//! `ops/Dockerfile`. No test here can build an image: they check what the file says, and that the program does it.
+//! `ops/Dockerfile`. No test here can build an image: they check the text of the file, and that the program behaves
+//! accordingly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
@@ -13,7 +14,7 @@ use crate::support::{Home, Missing, files, parse, raw, require};
 /// Settings of an app with a secret that is not public.
 const OWN_APP: &str = "[[apps]]\nid = \"a\"\nwebhook_secrets = [\"a secret of my own\"]\n";
 
-/// The instructions of each stage, each with its arguments; lines that go on are one.
+/// The instructions of each stage, each with its arguments; continued lines are joined.
 fn stages() -> Vec<Vec<(String, String)>> {
     let text = shipped("Dockerfile");
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -141,7 +142,7 @@ fn the_images_user_reads_settings_that_its_group_may_read() {
     }
 }
 
-/// What is copied into the build is what the build needs, and no more.
+/// The files copied into the build are those that the build needs, and no others.
 #[test]
 fn the_build_has_every_file_that_is_compiled_in() {
     let ignored = shipped("Dockerfile.dockerignore");

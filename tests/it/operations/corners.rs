@@ -1,5 +1,5 @@
-//! Corners of the command line: an output that nothing fits in, a file of the wrong kind, a name that is nobody's, and
-//! another program where the service should be.
+//! Corner cases of the command line: an output too small for anything, a file of the wrong kind, a name without an
+//! app user, and another program in the place of the service.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -29,7 +29,7 @@ fn scene() -> (Home, Program) {
     (home, program)
 }
 
-/// Every command that prints something, with what it is told.
+/// Every command that prints something, with its arguments.
 const PRINTING: [(&str, &[&str]); 29] = [
     ("replay", &["payload.json"]),
     ("replay", &["--json", "payload.json"]),
@@ -268,7 +268,7 @@ fn a_tail_of_nobody_says_so() {
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");
     assert!(ran.err.contains("no app user with that _id or userId"), "{ran:?}");
     run(&home, &program, &["tail", "--user", "somebody", "--since", "1", "--until", "1"]).well();
-    // Somebody may be called so soon.
+    // The request may come this early.
     let mut waits = command(&home, &program, &["tail", "--user", "late", "--count", "1"]);
     let mut waits = waits.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
@@ -334,7 +334,7 @@ fn another_program_where_the_service_should_be_is_no_service() {
             &["erase", "--to", &to, "somebody"],
             &["erase", "somebody"],
         ] {
-            // What a body that is given up is answered says no more than this.
+            // The answer for a deleted body has no other content.
             if args[1..].first() == Some(&"drop") && body == "{}" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! The doctor finds each fault that is planted, names it, and says what to do.
+//! The doctor finds each fault that is planted, names it, and gives a remedy.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::support::{Home, Missing, Program, first_message, require};
 
 const MINE: &str = "[[apps]]\nid = \"one\"\nwebhook_secrets = [\"first\"]\n";
 
-/// A service that is well, and what the doctor is told to find it.
+/// A healthy service, and the arguments with which the doctor finds it.
 struct Patient {
     home: Home,
     program: Option<Program>,
@@ -101,7 +101,7 @@ fn of_a_service_that_is_well_nothing_is_wrong() {
             "admin listen"
         ]
     );
-    // Where the test runs may be the layers of a container, and its disk may be nearly full.
+    // The test may run in the layers of a container, on a disk that is nearly full.
     let here = ["disk space", "file system"];
     let others = found.iter().filter(|finding| !here.contains(&finding["check"].as_str().unwrap()));
     for finding in others {
@@ -313,7 +313,7 @@ fn somebody_elses_web_server_is_not_taken_for_ours() {
     patient.has("admin listen", "wrong", "answers, but not as rollcall does");
 }
 
-/// A web server that shows everybody the same page.
+/// A web server that gives the same page to all requests.
 fn stranger() -> std::net::SocketAddr {
     use std::io::{Read as _, Write as _};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -3,7 +3,7 @@
 use crate::backup::refused;
 use crate::support::Home;
 
-/// Every command, each word of its name first, and the rest that it must be told.
+/// Every command, first the words of its name, then its required arguments.
 const COMMANDS: [(&[&str], &[&str]); 24] = [
     (&["serve"], &[]),
     (&["replay"], &["payload.json"]),
@@ -43,7 +43,7 @@ fn listed(home: &Home, of: &[&str]) -> Vec<String> {
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// What a command is called with when each of its words has one of these in front, and the last also behind it.
+/// A command line with one of these values before each of its words, and after the last.
 fn line<'a>((words, rest): (&[&'a str], &[&'a str]), flag: &'a str, values: &[&'a str]) -> Vec<&'a str> {
     let mut line = vec![flag, values[0]];
     for (word, value) in words.iter().zip(&values[1..]) {

@@ -1,5 +1,4 @@
-//! What each way to fail ends with, as `design.md` has it: 0 fine, 1 failed, 2 usage, 69 unavailable, 74 input
-//! or output, 78 settings.
+//! The exit code of each kind of failure: 0 fine, 1 failed, 2 usage, 69 unavailable, 74 input or output, 78 settings.
 
 use std::net::TcpListener;
 

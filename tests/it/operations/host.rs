@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::{Answer, Home, Program, first_message, raw, until};
 
-/// What the admin listener answers to a request with this `Host`, if any.
+/// The admin listener's answer to a request with this `Host`, if any.
 fn asked(program: &Program, line: &str, hosts: &[&str], more: &str) -> (u16, String) {
     let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
     let request = format!("{line}\r\n{hosts}{more}connection: close\r\ncontent-length: 0\r\n\r\n");
@@ -78,7 +78,7 @@ fn only_its_own_names_are_answered_on_every_address() {
     assert_eq!(asked(&program, "GET http://localhost/livez HTTP/1.1", &["localhost"], "").0, 200);
     // No browser leaves it out.
     assert_eq!(asked(&program, "GET /livez HTTP/1.0", &[], "").0, 200);
-    // Webhooks and the REST interface are reached by whatever name the world knows.
+    // Webhooks and the REST interface accept every host name.
     let answer =
         raw(program.listen, b"GET /webhooks HTTP/1.1\r\nhost: hooks.example\r\nconnection: close\r\n\r\n");
     assert!(answer.unwrap().starts_with(b"HTTP/1.1 200"));
@@ -102,7 +102,7 @@ fn a_listener_on_every_address_is_probed_by_any_of_them_and_names_are_reloaded()
     program.stop();
 }
 
-/// A page of another name on the same machine, or one whose browser says only where it comes from.
+/// A page of another host name on the same machine, or one whose browser sends only its origin.
 #[test]
 fn nothing_is_changed_for_a_web_page_whatever_it_says_of_itself() {
     let home = Home::new();

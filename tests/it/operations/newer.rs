@@ -1,13 +1,13 @@
-//! A database of another program: every command, as the command line itself lists them, refuses one that is newer
-//! than it knows, and says what one that is older needs.
+//! Databases of another version: every command, as the command line itself lists them, refuses a newer one, and
+//! reports the steps that an older one needs.
 
 use std::collections::BTreeSet;
 
 use crate::operator_commands::{Ran, messages, run_alone};
 use crate::support::Home;
 
-/// How each command is called so that it would use the database of the settings, and what it ends with where that is
-/// newer; nothing for those that open none. A command that is missing here fails the test.
+/// The arguments with which each command would open the database of the settings, and its exit code if that is newer;
+/// `None` for commands that open no database. A missing command fails the test.
 const COMMANDS: [(&str, &[&str], Option<i32>); 23] = [
     ("serve", &[], Some(1)),
     ("replay", &["payload.json"], None),

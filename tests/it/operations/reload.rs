@@ -121,7 +121,7 @@ fn keys_tokens_origins_and_limits_change_and_what_cannot_is_said() {
     program.stop();
 }
 
-/// It began with the secret that has gone since, and the bytes that were allowed.
+/// It started with the secret that was removed since, and with the old body limit.
 #[test]
 fn a_request_under_way_ends_with_the_settings_it_began_with() {
     let mut home = Home::with(&settings("\"first\"", ""));

@@ -1,4 +1,4 @@
-//! SIGHUP with a file that was emptied, cut off or removed: what is in force stays in force, and it is said.
+//! SIGHUP with a file that was emptied, truncated or removed: the settings in force stay, and the log reports it.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -15,7 +15,7 @@ fn own(id: &str) -> String {
     format!("[server]\nidle_timeout = \"50s\"\n[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"first\"]\n")
 }
 
-/// A file that nobody is writing any more.
+/// A file that is completely written.
 fn write(path: &Path, text: impl AsRef<[u8]>) {
     fs::write(path, text).unwrap();
     let before = SystemTime::now() - Duration::from_secs(60);
@@ -92,7 +92,7 @@ fn what_a_start_would_refuse_or_a_damaged_file_leads_to_changes_nothing() {
     program.stop();
 }
 
-/// The app has the id of the demo, so that only its secrets tell them apart.
+/// The app has the id of the demo, so only its secrets differ.
 #[test]
 fn cut_off_anywhere_a_file_never_turns_a_sender_away() {
     for app in ["one", APP] {
@@ -170,7 +170,7 @@ fn a_file_that_is_being_written_is_read_once_it_is_complete() {
     drop(file);
     until("it was read", || program.metric(APPLIED) == 1.0);
     assert_eq!((post(&program, "one", "first"), post(&program, "two", "other")), (200, 200));
-    // One app of several that goes is said.
+    // One removed app of several is reported.
     home.settings = own("one");
     home.command(&["check-config"]).output().unwrap();
     assert!(reload(&program));
@@ -202,12 +202,12 @@ fn a_named_file_that_is_empty_is_no_reason_to_run_the_demo() {
         assert_eq!(output.status.code(), Some(78), "{command}: {said}");
         assert!(said.contains("mine.toml: is empty"), "{command}: {said}");
     }
-    // What is no file on a disk may say nothing.
+    // A path that is not a regular file may be empty.
     let output = home.command(&["--config", "/dev/null", "check-config"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// A file that was cut off before its apps would put the demo in force, and every sender is told 401 for good.
+/// A file truncated before its apps would enable the demo, and every sender would get a permanent 401.
 #[test]
 fn a_start_without_the_apps_of_the_database_is_refused() {
     let mut home = Home::with(&own("one"));

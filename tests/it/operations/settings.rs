@@ -39,7 +39,7 @@ fn a_list_is_read_from_a_flag_and_from_a_variable_however_it_is_written() {
         ("[]", &[]),
         ("", &[]),
     ] {
-        // What the file has is replaced as a whole, and not item by item.
+        // A list in the file is replaced as a whole, not item by item.
         let in_file =
             "[server]\ncors_origins = [\"https://c.example\", \"https://c.example\", \"https://c.example\"]";
         let mut home = Home::with(in_file);
@@ -99,7 +99,7 @@ fn a_list_that_is_wrong_is_told_how_to_be_written() {
     }
     let (code, said) = refused(&Home::with("[server]\ncors_origins = \"*\""), &["check-config"]);
     assert!(code == Some(78) && said.contains("such as [\"a\", \"b\"]"), "{said}");
-    // What begins like a list need not be one.
+    // A value that starts like a list need not be one.
     let home = Home::new();
     let (code, said) = refused(&home, &["--set", "server.listen=[::1]:8787", "check-config"]);
     assert_eq!(code, Some(0), "{said}");

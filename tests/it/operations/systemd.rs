@@ -66,7 +66,7 @@ fn it_is_told_of_the_start_each_reload_and_the_stop() {
     assert_eq!(program.wait().0.code(), Some(0));
 }
 
-/// Somebody else holds the database for writing: the worker hangs in its batch, as it would on a dead disk.
+/// Another process holds the write lock of the database: the worker hangs in its batch, as on a dead disk.
 #[test]
 fn the_watchdog_hears_from_it_unless_the_worker_hangs() {
     let mut home = Home::new();
@@ -82,7 +82,7 @@ fn the_watchdog_hears_from_it_unless_the_worker_hangs() {
     std::thread::scope(|scope| {
         let sent = scope.spawn(|| program.webhook(first_message("user-1", 1_600_000_000.0)).status);
         systemd.until("STATUS=stuck");
-        // Not a word more until it goes on, which it does by itself after a while.
+        // No further message until the batch proceeds, which it does by itself after a while.
         let heard = systemd.until("STATUS=ready");
         assert_eq!(heard.len(), 1, "{heard:?}");
         assert!(heard[0].contains("WATCHDOG=1"));

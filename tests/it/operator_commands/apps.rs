@@ -1,4 +1,4 @@
-//! An app that does not exist is a wrong command line, whatever the command; the apps there are are named.
+//! An app that does not exist is a usage error of every command; the message lists the existing apps.
 
 use super::{messages, run, run_alone};
 use crate::support::Home;

@@ -1,4 +1,4 @@
-//! Entries and bodies that do not exist, or no longer: each command says so and exits with an error.
+//! Entries and bodies that do not exist, or no longer: each command reports it and exits with an error.
 
 use serde_json::{Value, json};
 

@@ -30,14 +30,14 @@ fn live(program: &Program) {
     said("eve", 11, json!({ "givenName": "Eve" }));
 }
 
-/// Everything that is shown, by whatever name.
+/// Everything that is shown, under every name.
 fn shown(program: &Program) -> (Vec<Value>, Vec<(u16, String)>) {
     let names = ["ann", "bob", "cem", "dan", "eve", "u-ann", "u-bob", "made%20here"];
     let found = names.map(|name| program.app_user(name)).map(|answer| (answer.status, answer.text));
     (program.everybody(), found.to_vec())
 }
 
-/// What is done to the file, and what is said of it.
+/// The damage to the file, and the message about it.
 const DAMAGE: [(&str, &str); 24] = [
     ("DELETE FROM journal WHERE seq = 1", "journal entry 1 is missing"),
     ("DELETE FROM journal WHERE seq = 3", "journal entry 3 is missing"),
@@ -163,7 +163,7 @@ fn retention_makes_nobody_poorer_by_a_hole() {
     }
 }
 
-/// What an erasure and retention take out of the journal is no hole.
+/// Entries deleted by an erasure or by retention are not holes.
 #[test]
 fn what_was_erased_or_let_go_is_no_hole() {
     let home = Home::new();
@@ -187,7 +187,7 @@ fn what_was_erased_or_let_go_is_no_hole() {
     assert_eq!(home.rows("gaps"), 1, "one gap, from the first entry on");
 }
 
-/// What is done to a body, and to which entry of whom.
+/// The damage to a body, the number of the entry, and its app user.
 const OTHER_BODIES: [(&str, u64, &str); 7] = [
     ("DELETE FROM bodies WHERE first_seq = 1", 1, "ann"),
     ("DELETE FROM bodies WHERE first_seq = 3", 3, "ann"),
@@ -202,7 +202,8 @@ const OTHER_BODIES: [(&str, u64, &str); 7] = [
     ("UPDATE journal SET place = 4 WHERE seq = 9", 9, "ann"),
 ];
 
-/// Whoever asks for the body of an entry, or for what depends on it, is told which entry has lost it, and gets no other.
+/// A request for the body of a damaged entry, or for data that depends on it, is answered with the number of that
+/// entry, never with another body.
 #[test]
 fn no_entry_is_shown_or_sent_with_the_body_of_another() {
     for (damage, seq, name) in OTHER_BODIES {
@@ -256,7 +257,7 @@ fn gone(program: &Program, id: &str, query: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// The rows of everybody who is gone, and of those with whom merges connect them.
+/// The rows of all removed app users, and of those connected with them by merges.
 fn rows_of(home: &Home) -> Vec<String> {
     let sql = "SELECT app || ' ' || id || ' ' || hex(record) FROM app_users WHERE id IN ('w', 'w2')
                UNION ALL SELECT 'erased ' || app || ' ' || id FROM erasures ORDER BY 1";
@@ -265,7 +266,7 @@ fn rows_of(home: &Home) -> Vec<String> {
     select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
-/// How somebody goes, and what the journal loses then.
+/// The ways to remove an app user, and the entries that the journal loses then.
 const GONE: [(&str, &[&str], &str); 10] = [
     ("single", &["erase w"], "trigger = 'api:erase'"),
     ("single", &["erase w"], "1"),
@@ -279,7 +280,7 @@ const GONE: [(&str, &[&str], &str); 10] = [
     ("pair", &["erase w", "erase w2", "merge"], "1"),
 ];
 
-/// A program with somebody who is gone, once every erasure is done.
+/// A program with a removed app user, after all erasures are done.
 fn with_gone(home: &Home, who: &str, steps: &[&str]) -> Program {
     let program = home.start();
     let of = if who == "pair" { &["w", "w2", "ann"][..] } else { &["w", "ann"] };
@@ -300,7 +301,7 @@ fn with_gone(home: &Home, who: &str, steps: &[&str]) -> Program {
     program
 }
 
-/// An entry that erased or removed somebody, or merged some who are erased, may be lost: they stay gone.
+/// An entry that erased or removed an app user, or merged erased ones, may be lost: they stay removed.
 #[test]
 fn nobody_who_is_gone_comes_back_by_a_hole() {
     for (who, steps, lost) in GONE {

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::{messages, run_alone};
 use crate::support::{Home, installed, require};
 
-/// What a command line writes to a terminal, as the terminal gets it.
+/// The output of a command line on a terminal, as the terminal receives it.
 fn on_a_terminal(home: &Home, line: &str) -> String {
     let program = env!("CARGO_BIN_EXE_rollcall");
     let mut command = Command::new("script");

@@ -62,7 +62,7 @@ fn what_another_limit_kept_out_is_used_once_and_leaves_the_quarantine() {
         let seq = held["seq"].to_string();
         assert_eq!(&run(&home, &program, &["quarantine", "show", &seq, "--body"]).well().out, body);
         let shown = run(&home, &program, &["quarantine", "show", &seq]).well().out;
-        // Of what only the worker finds unusable no headers are kept.
+        // If only the worker finds a body unusable, no headers are stored.
         let masked = shown.contains("header    x-api-key: ***");
         assert!(masked || held["reason"] == "cannot_apply", "{shown}");
     }

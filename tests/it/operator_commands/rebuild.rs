@@ -87,7 +87,7 @@ fn load(program: &Program, part: usize, n: usize) {
     assert_eq!(program.webhook(body.to_string()).status, 200);
 }
 
-/// What somebody did to the file while no service was running.
+/// The changes to the file while no service was running.
 const TAMPERED: &str = "
     UPDATE app_users SET record = (SELECT record FROM app_users WHERE id = 'bob') WHERE id = 'ann';
     UPDATE app_users SET record = x'00' WHERE id = 'cem';

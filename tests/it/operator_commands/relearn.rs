@@ -53,8 +53,8 @@ fn unknown(id: &str, name: &str) -> String {
     .to_string()
 }
 
-/// What the program before knew: `trimmed` came to be from entries that are gone, and of a trigger that it did not know
-/// it learned nothing.
+/// The state of the previous program: `trimmed` was created by entries that are deleted, and events of a trigger
+/// unknown to it had no effect.
 fn of_the_program_before(version: i64, people: usize) -> Home {
     let home = Home::new();
     let program = home.start();

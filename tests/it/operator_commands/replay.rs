@@ -60,7 +60,7 @@ fn another_directory_learns_the_same_and_a_filter_sends_only_what_it_means() {
     assert_eq!(backwards.code, Some(2), "{backwards:?}");
 }
 
-/// A target that takes so many requests, and refuses whatever comes then.
+/// A target that accepts this many requests and refuses all later ones.
 fn takes(good: usize, requests: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -101,7 +101,7 @@ fn a_replay_that_broke_off_goes_on_with_what_was_not_taken() {
     let copy = other.start();
     let target = format!("http://{}/webhooks", copy.listen);
     assert_eq!(args(&target).code, Some(2), "the first two were taken by another target");
-    // Whoever knows that it is the same system under another address keeps the number alone.
+    // An operator who knows that it is the same system under another address leaves only the number in the file.
     std::fs::write(&state, "3\n").unwrap();
     assert_eq!(args(&target).well().lines()[0]["sent"], 3);
     assert_eq!(copy.everybody().len(), 3, "the first two were taken elsewhere");

@@ -29,7 +29,7 @@ fn it_prints_what_comes_from_now_on_and_ends_after_as_many_as_asked() {
     let program = home.start();
     messages(&program, &["before"]);
     let mut tail = tail(&home, &program, &["--count", "3"]);
-    // It begins with whatever comes first once it is there.
+    // It starts with the first event after it is connected.
     let mut n = 0;
     until("three entries were told", || {
         n += 1;

@@ -1,12 +1,12 @@
-//! Each sequence ends as the table in `fixtures/README.md` says, in any order and with any repetition.
+//! Each sequence ends as in the table in `fixtures/README.md`, in any order and with any repetition.
 
 use serde_json::{Value, json};
 
 use super::{lines, picture};
 use crate::support::{Home, Program, files, fixtures};
 
-/// A sequence; who is in the list afterwards, each with every name that resolves to it; and the names
-/// that resolve to nobody.
+/// A sequence; the final list, each app user with every name that resolves to it; and the names that resolve to
+/// `None`.
 type Story = (&'static str, &'static [(&'static [&'static str], &'static str)], &'static [&'static str]);
 
 const STORIES: [Story; 16] = [
@@ -164,7 +164,7 @@ const STORIES: [Story; 16] = [
     ),
 ];
 
-/// What the table speaks of, in its words.
+/// A user in the terms of the table.
 fn in_words(user: &Value) -> Value {
     let mut words = json!({ "properties": user["properties"] });
     let name: Vec<&str> = ["givenName", "surname"].iter().filter_map(|key| user[*key].as_str()).collect();
@@ -213,7 +213,7 @@ fn story(name: &str) -> Vec<String> {
     lines(&fixtures().join(format!("sequences/{name}.jsonl")))
 }
 
-/// Tells every story in an order of its own and checks how it ends.
+/// Plays every story in its own order and checks the end.
 fn tell(how: &str, order: impl Fn(Vec<String>) -> Vec<String>) {
     for entry in &STORIES {
         let home = Home::new();

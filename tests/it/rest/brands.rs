@@ -1,4 +1,4 @@
-//! One `externalId` in several brands: it is somebody else's in each (Smooch's specification 17.12.0).
+//! One `externalId` in several brands: a different app user in each (Smooch's specification 17.12.0).
 
 mod beside;
 mod named;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{APP, Answer, Home, Program, app, ask, start_as, token};
 
-/// A v2 message of a user, as Smooch tells it at that minute.
+/// A v2 message of a user, as Smooch sends it at that minute.
 pub(super) fn said(program: &Program, minute: u32, id: &str, mut user: Value) {
     user["id"] = id.into();
     let author = json!({ "type": "user", "userId": id, "user": user });
@@ -24,13 +24,13 @@ fn v2(program: &Program, line: &str, body: &Value) -> Answer {
     ask(program, &app(), &format!("{method} /v2/apps/{APP}{path}"), body)
 }
 
-/// x in 811, and, told of later, y in 812.
+/// x in 811, and, reported later, y in 812.
 fn two(program: &Program) {
     said(program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
     said(program, 1, "y", json!({ "externalId": "shop-7", "brandId": "812" }));
 }
 
-/// The `_id`s of everybody there is, each as it is shown.
+/// The `_id`s of all app users, each as shown.
 fn everybody(program: &Program) -> Vec<Value> {
     program.everybody()
 }
@@ -78,7 +78,7 @@ fn a_name_with_a_brand_means_the_one_in_that_brand() {
     let gone = v2(&program, "DELETE /users/shop-7?brandId=811", &Value::Null);
     assert_eq!(gone.status, 200, "{gone:?}");
     assert_eq!(everybody(&program).iter().map(|user| user["_id"].clone()).collect::<Vec<_>>(), ["y"]);
-    // Nobody is left in that brand; the name alone means the other again.
+    // No app user is left in that brand; the name alone resolves to the other again.
     assert_eq!(v2(&program, "DELETE /users/shop-7?brandId=811", &Value::Null).status, 404);
     assert_eq!(v2(&program, "PATCH /users/shop-7", &json!({})).json()["user"]["id"], "y");
 }
@@ -147,10 +147,10 @@ fn one_is_made_in_each_brand_and_none_twice() {
     let alone = make(json!({ "externalId": "shop-7" }));
     assert_eq!((alone.status, alone.json()["user"].get("brandId")), (201, None), "{alone:?}");
     assert_eq!(make(json!({ "externalId": "shop-7", "brandId": null })).status, 409);
-    // v1 without a brand makes nobody by a name that anybody has.
+    // v1 without a brand creates no app user with a name that any app user has.
     let v1 = ask(&program, &app(), "POST /v1/appusers", &json!({ "userId": "shop-7" }));
     assert_eq!(v1.status, 409, "{v1:?}");
-    // Nobody is moved to a brand that has the name already.
+    // No app user is moved to a brand that has the name already.
     for (line, body, status) in [
         (format!("PATCH /users/{}", ids[0].as_str().unwrap()), json!({ "brandId": "812" }), 409),
         (format!("PATCH /users/{}", ids[0].as_str().unwrap()), json!({ "brandId": null }), 409),
@@ -207,7 +207,7 @@ fn who_is_made_here_becomes_whom_smooch_reports_in_the_same_brand() {
         said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": reported }));
         let found = program.app_user(&ours).json()["appUser"]["_id"].clone();
         assert_eq!(found == "x", is_one, "{made:?} {reported:?}: {found}");
-        // The brand may be told later than the name, or before it.
+        // The brand may be reported after the name, or before it.
         for (first, second) in [("externalId", "brandId"), ("brandId", "externalId")] {
             let program = Home::new().start();
             let ours = v2(&program, "POST /users", &json!({ "externalId": "shop-7", "brandId": made }));

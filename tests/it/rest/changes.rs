@@ -1,4 +1,4 @@
-//! What is changed through the API: fields, properties, devices, events, channels, merges.
+//! Changes through the API: fields, properties, devices, events, channels, merges.
 
 use std::thread;
 
@@ -28,7 +28,7 @@ fn what_is_given_is_changed_null_clears_and_the_rest_stays() {
     assert_eq!(same, now, "no properties at all say nothing");
     let moved = put(json!({ "signedUpAt": "2016-01-02T03:04:05+01:00" }));
     assert_eq!(moved["signedUpAt"], "2016-01-02T02:04:05.000Z");
-    // What is not the caller's to say is passed over.
+    // Members that the caller may not set are ignored.
     let sent = json!({
         "_id": "x", "userId": "eve", "conversationStarted": true, "credentialRequired": true, "unknown": 1,
         "clients": [{ "id": "d1", "platform": "ios" }], "app": "other", "__proto__": { "x": 1 },
@@ -203,7 +203,7 @@ fn channels_are_the_clients_of_others() {
         { "type": "telegram", "chatId": "5550105", "username": "bob" },
     ]);
     assert_eq!(channels, json!({ "channels": expected }));
-    // v2 tells of clients in its own words; a channel is the same.
+    // v2 has its own names for clients; a channel is the same.
     let client = json!({ "id": "c5", "type": "whatsapp", "status": "active", "externalId": "15145555555" });
     let event = json!({ "id": "e", "type": "client:add", "createdAt": "2024-03-01T10:00:00.000Z",
         "payload": { "user": { "id": bob }, "client": client } });

@@ -1,4 +1,4 @@
-//! v2 where its own clients notice a difference: devices that are clients, what a profile is, the word of a refusal.
+//! v2 where its own clients notice a difference: devices as clients, the form of a profile, the text of a refusal.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn v2(program: &Program, line: &str) -> Value {
     answer.json()
 }
 
-/// Smooch tells of bob with a v2 event.
+/// Smooch reports bob in a v2 event.
 fn event(program: &Program, kind: &str, minute: u32, payload: &Value) {
     let event = json!({ "id": format!("e{minute}"), "type": kind, "createdAt": format!("2024-03-01T10:{minute:02}:00.000Z"),
         "payload": payload });
@@ -40,7 +40,7 @@ fn what_tells_of_the_person_is_cleared_and_the_language_stays() {
         let clients = v2(&program, "GET /users/bob/clients")["clients"].clone();
         let left = json!([{ "id": "c1", "type": "twilio", "status": "active", "externalId": "+1514" }]);
         assert_eq!(clients, left, "{call}");
-        // What our own API set is cleared as well.
+        // Values set by our own API are cleared too.
         let given = json!({ "profile": { "avatarUrl": picture, "locale": "fr" } });
         let line = format!("PATCH /v2/apps/{APP}/users/bob");
         assert_eq!(ask(&program, &app(), &line, &given).status, 200);
@@ -80,7 +80,7 @@ fn a_device_is_a_client_as_well_whoever_told_of_it() {
     told(&program, &body.to_string());
     let [devices, clients] = both(&program);
     assert_eq!((devices.len(), clients.len()), (3, 4), "{devices:?} {clients:?}");
-    // v2 tells of both, the device and its client.
+    // v2 reports both, the device and its client.
     let source = json!({ "type": "web",
         "client": { "id": "C1", "type": "sdk", "status": "active", "integrationId": "i" },
         "device": { "id": "D1", "type": "web", "guid": "G1", "clientId": "C1", "status": "active", "lastSeen": "2024-03-01T09:00:00.000Z" } });
@@ -91,7 +91,7 @@ fn a_device_is_a_client_as_well_whoever_told_of_it() {
     assert_eq!((devices.len(), clients.len()), (4, 5), "{devices:?} {clients:?}");
     let own = clients.iter().find(|client| client["id"] == "C1").unwrap();
     assert_eq!(own["integrationId"], "i", "Smooch's own word of the client goes first");
-    // Whoever uses the device next takes it along.
+    // The next app user of the device takes it over.
     start(&program, "by-init", Some("eve"));
     let clients = both(&program)[1].clone();
     let left = clients.iter().find(|client| client["id"] == "by-init").unwrap();

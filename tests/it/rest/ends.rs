@@ -74,7 +74,7 @@ fn removing_a_profile_clears_the_person_and_keeps_the_user() {
                     { "id": "d1", "platform": "ios", "active": true, "appVersion": "1", "lastSeen": seen }],
     });
     assert_eq!(scrubbed["appUser"], expected);
-    // Smooch telling once more what it told before brings nothing back.
+    // A repeated webhook of Smooch restores nothing.
     told(&program, &message(smooch, 1.0, sent));
     assert_eq!(look_up(&program, "bob"), expected);
     let again = done(&program, "DELETE /v1/appusers/bob/profile", Value::Null);

@@ -1,15 +1,15 @@
-//! An `_id` stays that `_id` when its app user is gone, whoever else is called so.
+//! The `_id` of a removed app user stays reserved, even if another app user has it as `userId`.
 
 use serde_json::{Value, json};
 
 use super::{APP, Home, Program, app, ask, done, id, look_up, message, refused, start_as, token, told, user};
 use crate::operator_commands::run;
 
-/// Somebody who will be gone, and whose `_id` is the name of somebody else.
+/// The app user to remove; its `_id` is the `userId` of another.
 const X: &str = "5d7c0b3f0000000000000005";
 const Y: &str = "5d7c0b3f0000000000000006";
 
-/// What makes X gone, as method and path.
+/// The ways to remove X, as method and path.
 const ENDS: [&str; 3] =
     ["DELETE /v1/appusers/", "DELETE /v1/appusers/?erase=true", "DELETE /v1/appusers/?erase=true&only=true"];
 
@@ -21,7 +21,7 @@ fn at(line: &str, name: &str) -> String {
     )
 }
 
-/// X is ended; before that, as the case may be, X was merged into somebody.
+/// X is removed; in some cases X was merged into another app user before.
 fn world(program: &Program, end: &str, merged: bool) -> Value {
     told(program, &message(X, 1_700_000_000.0, json!({ "userId": "of-x" })));
     told(program, &message(Y, 1_700_000_001.0, json!({ "userId": X, "givenName": "Y" })));
@@ -38,7 +38,7 @@ fn world(program: &Program, end: &str, merged: bool) -> Value {
     look_up(program, Y)
 }
 
-/// Every call that names an app user, and what it comes to for one who is gone.
+/// Every call that names an app user, with its outcome for a removed one.
 fn calls() -> Vec<(String, Value)> {
     let lines = [
         ("GET /v1/appusers/", json!(null)),
@@ -135,7 +135,7 @@ fn the_id_of_somebody_erased_is_nobodys_name() {
         assert_eq!(program.everybody(), everybody, "{name}");
     }
     assert_eq!(look_up(&program, Y), before);
-    // Who is called so since before goes on being them.
+    // An app user that got the name since stays that app user.
     let started = start_as(&program, &user(X), "d", Some(X));
     assert_eq!((started.status, id(&started.json())), (200, Y.to_owned()), "{started:?}");
     assert_eq!(ask(&program, &app(), &format!("DELETE /v1/appusers/{Y}"), &Value::Null).status, 200);

@@ -227,7 +227,7 @@ fn a_device_that_is_none_is_400_and_the_member_is_named() {
     assert_eq!(client(&answer["appUser"], "d1")["info"], flat);
 }
 
-/// Whether the app token still reaches an app user.
+/// True if the app token still reaches an app user.
 fn token_reaches(program: &super::Program, name: &str) -> bool {
     let answer = ask(program, &token(), &format!("GET /v1/appusers/{name}"), &Value::Null);
     if answer.status != 200 {

@@ -9,13 +9,13 @@ fn start(program: &Program, who: &Who, device: &str, name: Option<&str>) -> Answ
     start_as(program, &with(who.clone(), "idempotency-key", format!("key-{device}")), device, name)
 }
 
-/// Notes an event of somebody, with a key; an app token may do that too.
+/// Records an event of an app user, with an idempotency key; an app token may do that too.
 fn track(program: &Program, who: &Who, name: &str) -> Answer {
     let who = with(who.clone(), "idempotency-key", format!("key-{name}"));
     ask(program, &who, &format!("POST /v1/appusers/{name}/events"), &json!({ "name": "seen" }))
 }
 
-/// Who somebody is, as the app sees them.
+/// The status of a look-up of an app user by the app.
 fn own(program: &Program, name: &str) -> u16 {
     ask(program, &user(name), &format!("GET /v1/appusers/{name}"), &Value::Null).status
 }
@@ -33,7 +33,7 @@ fn an_app_token_is_not_shown_again_whom_a_jwt_has_secured_since() {
     program.kill();
     let program = home.start();
     refused(&start(&program, &token(), "d9", Some("ann")), 401, "unauthorized");
-    // Whoever may see them now, had another key, or none.
+    // For a caller that may see them now, with another key or without one.
     assert_eq!(start(&program, &app(), "d9", Some("ann")).status, 200);
 }
 
@@ -47,7 +47,7 @@ fn nor_who_has_become_part_of_a_secured_one_or_has_left_it() {
     let merge = json!({ "surviving": { "_id": "ann" }, "discarded": { "_id": visitor } });
     done(&program, "POST /v1/appusers/merge", merge);
     refused(&start(&program, &token(), "d1", None), 401, "unauthorized");
-    // Two who were one when they were shown, of whom one is secured now.
+    // Two app users that were merged when they were shown; one of them is secured now.
     let [one, other] = ["one", "other"].map(|name| create(&program, name));
     let merge = json!({ "surviving": { "_id": one }, "discarded": { "_id": other } });
     done(&program, "POST /v1/appusers/merge", merge);

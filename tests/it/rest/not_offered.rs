@@ -1,4 +1,4 @@
-//! Calls of Smooch that are not offered say so, to everybody; and addresses with a slash too many.
+//! Calls of Smooch that are not offered are answered as such, for all credentials; and addresses with an extra slash.
 
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn a_slash_too_many_is_passed_over_where_it_is_no_part_of_an_id() {
     ] {
         done(&program, line, Value::Null);
     }
-    // Behind an id, and in one, it is a part of it: nobody else is shown, changed or removed for it.
+    // After an id, and within one, it is a part of it: no other app user is shown, changed or removed.
     let other = create(&program, "bob/");
     let slash = create(&program, "/bob");
     assert_eq!(id(&done(&program, "GET /v1/appusers/bob/", Value::Null)), other);

@@ -55,7 +55,7 @@ fn ask(program: &Program, call: &Called, query: &str) -> Answer {
     request(to, &call.method, &format!("{}?{query}", call.path), &headers, b"{}").unwrap()
 }
 
-/// What a refusal says, in either shape.
+/// The text of a refusal, in either shape.
 fn said(answer: &Answer) -> String {
     let answer = answer.json();
     let text = answer["error"]["description"].as_str().or(answer["errors"][0]["title"].as_str());
@@ -68,7 +68,7 @@ fn every_call_refuses_what_it_does_not_know_and_does_nothing() {
     create(&program, "bob");
     let before = look_up(&program, "bob");
     for call in calls() {
-        // A name that is nobody's, those of other calls, and its own in another spelling.
+        // An unknown name, those of other calls, and its own in another spelling.
         let mut strangers: Vec<String> =
             ["errase", "asof", "includes", "ersae", "_", "page[Size]", "property"].map(str::to_owned).into();
         strangers.extend(["asOf", "erase", "include", "limit", "since", "app"].map(str::to_owned));

@@ -19,7 +19,7 @@ fn delete(program: &Program, call: &str) {
     assert_eq!(ask(program, &app(), &line, &Value::Null).status, 200, "{line}");
 }
 
-/// What v2 tells of bob, at a minute of a day that is past.
+/// A v2 report of bob, at a minute of a past day.
 fn v2(minute: usize, user: &Value) -> String {
     let at = format!("2024-03-01T{:02}:{:02}:00.000Z", minute / 60, minute % 60);
     let event = json!({ "id": at, "type": "user:update", "createdAt": at, "payload": { "user": user } });
@@ -115,7 +115,7 @@ fn who_is_reached_and_how_stays() {
         let left = look_up(&program, "bob");
         assert_eq!(left["pendingClients"], json!([{ "id": "p", "platform": "twilio" }]), "{call}");
         assert_eq!(left["clients"], json!([{ "id": "c", "platform": "twilio", "active": true }]), "{call}");
-        // Whatever is new at Smooch is shown again, and nothing more.
+        // New values from Smooch are shown again, and nothing more.
         let pending = json!([{ "id": "q", "platform": "telegram", "displayName": "new" }]);
         let now = jiff::Timestamp::now().as_second() as f64;
         told(&program, &message(BOB, now + 60.0, json!({ "clients": [], "pendingClients": pending })));

@@ -54,7 +54,7 @@ fn a_key_is_of_one_request_and_of_one_credential() {
     let event = json!({ "userId": "bob", "name": "seen" });
     refused(&ask(&program, &who, "POST /v1/appusers/bob/events", &event), 422, "idempotency_key_reused");
     assert_eq!(number(&program), 1);
-    // Whoever else uses the same word means something else.
+    // The same key of another caller is a different key.
     let device = json!({ "device": { "id": "d1", "platform": "ios" } });
     for other in [super::token(), super::user("bob"), super::user("eve")] {
         let answer = ask(&program, &keyed(other, "order-1"), "POST /v1/init", &device);

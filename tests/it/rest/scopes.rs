@@ -8,8 +8,8 @@ use crate::support::basic;
 /// A key that is good for every app.
 const ACCOUNT: &str = r#"account_keys = [{ id = "act_demo", secret = "the-key-of-the-account" }]"#;
 
-/// What is answered to nobody, the app token, the app user, another app user, the app, and its key. The
-/// account is the app where the path names one.
+/// The status for no credential, the app token, the app user, another app user, the app, and its key. The account
+/// equals the app where the path names one.
 type Row = (&'static str, &'static str, [u16; 6]);
 
 const APP_ONLY: [u16; 6] = [401, 401, 403, 403, 200, 200];

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Home, Program};
 
-/// What a page says, to the letter but for its links, and how the program is asked whether it is so.
+/// A sentence of a page, verbatim except for its links, and a check of the program against it.
 type Sentence = (&'static str, fn(&Program));
 
 /// A service whose app has everything that a page mentions.

@@ -10,9 +10,9 @@ use crate::support::Program;
 /// Something that happens to one of two devices.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Smooch tells that an app user uses a device, by one id or by both, and whether it is active.
+    /// Smooch reports that an app user uses a device, by one id or by both, perhaps with its `active` flag.
     Told { user: u8, device: u8, by_both: bool, active: Option<bool>, time: u16 },
-    /// A device starts, by the one id or the other, as an app user or as nobody.
+    /// A device starts, by one of its ids, with an app user or without one.
     Started { device: u8, by_other: bool, user: Option<u8> },
 }
 

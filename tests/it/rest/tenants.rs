@@ -62,7 +62,7 @@ fn equal_names_are_different_people() {
         let list = ok(&program, &who, "GET /v1/appusers", Value::Null);
         assert_eq!(list["appUsers"].as_array().unwrap().len(), 2, "bob, and who wrote: {list}");
     }
-    // What one app does to its bob is nothing to the other's.
+    // Changes of one app's bob do not affect the other's.
     let before = ok(&program, &other(), "GET /v1/appusers/bob", Value::Null);
     ok(&program, &app(), "PUT /v1/appusers/bob", json!({ "properties": { "secret": 1 } }));
     ok(&program, &super::user("bob"), "GET /v1/appusers/bob", Value::Null);

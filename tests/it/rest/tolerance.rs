@@ -1,4 +1,4 @@
-//! What real clients send and cannot stand, line by line.
+//! The requests that real clients send, and the answers that they cannot handle, line by line.
 
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use super::{Home, Program, client, create, done, look_up, message, start, told};
 const SMOOCH: &str = "c7f6e6d6c3a637261bd9656f";
 const BEFORE: f64 = 1_444_348_338.0;
 
-/// Both ids and the `userId` mean one app user, whom Smooch's `_id` names.
+/// Both ids and the `userId` resolve to one app user, shown under Smooch's `_id`.
 fn is_one(program: &Program, ours: &str, when: &str) -> Value {
     let bob = look_up(program, "bob");
     assert_eq!((&bob["_id"], &bob["userId"]), (&json!(SMOOCH), &json!("bob")), "{when}");

@@ -116,7 +116,7 @@ fn what_no_call_changes_is_refused_unless_it_is_so_already() {
             .to_string(),
     );
     let before = done(&program, "GET /users/bob", Value::Null);
-    // Whoever changes what a look-up has shown sends all of it.
+    // Clients that modify the result of a look-up send all of it back.
     assert_eq!(done(&program, "PATCH /users/bob", before["user"].clone()), before);
     let others = json!([{ "type": "email", "value": "other@x.example" }]);
     for (name, value) in [

@@ -66,8 +66,8 @@ fn ambiguous_framing_is_400_and_the_connection_ends_before_another_request() {
     }
 }
 
-/// RFC 9112, 6.3, leaves the choice: hyper goes by the chunks alone and closes. The length is what a
-/// proxy before it could have gone by, so what matters is that nothing after the chunks is a request.
+/// RFC 9112, 6.3, leaves the choice: hyper uses the chunks alone and closes. A proxy before it could have used the
+/// length, so the test is that nothing after the chunks is parsed as a request.
 #[test]
 fn a_length_beside_chunks_counts_for_nothing_and_the_connection_ends_with_that_request() {
     let smuggled = post("smuggled", "");

@@ -108,7 +108,7 @@ fn an_idle_connection_ends_with_idle_timeout_however_many_requests_it_had() {
         let took = idle.elapsed();
         assert!((IDLE - SHORT / 3..3 * IDLE).contains(&took), "{pauses:?}: {took:?}");
     };
-    // Whether a timer of the head before still runs must not matter: ask at once, and after a while.
+    // A running timer of the previous head must not matter: the request comes at once, or after a while.
     let asked: [&[u64]; 6] = [&[], &[1], &[1, 1, 1], &[200, 1], &[400, 400], &[400, 400, 400]];
     std::thread::scope(|scope| {
         for pauses in asked {
@@ -195,10 +195,11 @@ fn connections_of_one_address_beyond_its_own_most_are_closed() {
     });
 }
 
-/// How many of `most` connections this process may hold open beside what it has, having asked for more.
+/// The number, up to `most`, of connections that this process may open beside its present ones, after raising its
+/// limit.
 fn room_for(most: usize) -> usize {
     let pid = std::process::id().to_string();
-    // Where the hard bound is lower, it stays as it was.
+    // If the hard limit is lower, it stays unchanged.
     _ = Command::new("prlimit").args(["--pid", &pid, "--nofile=8192:"]).stderr(Stdio::null()).status();
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();

@@ -33,7 +33,7 @@ fn journal() -> Vec<u8> {
     journal
 }
 
-/// What opens the database, and the code with which it ends where it must not.
+/// The commands that open the database, each with the exit code for a refusal.
 const OPENING: [(&[&str], i32); 10] = [
     (&SERVE, 74),
     (&["verify"], 74),
@@ -131,7 +131,7 @@ fn no_command_and_no_start_opens_a_file_that_was_copied_over_the_database_of_a_l
     }
 }
 
-/// The way out that the message names loses nothing: the log is kept aside.
+/// The remedy in the message loses nothing: the log is set aside.
 #[test]
 fn a_restore_in_place_of_a_lone_log_keeps_it_aside() {
     let (home, log) = killed();

@@ -9,7 +9,7 @@ use super::*;
 use crate::backup::{message, printed};
 use crate::support::{Hang, SECRET, installed, request, require, until};
 
-/// What happens to the files in the folder `data`, how it is undone, and whether a commit sees it at once.
+/// A fault of the files in the folder `data`, its undoing, and true if a commit sees it at once.
 struct Loss {
     name: &'static str,
     happens: fn(&Path),
@@ -142,7 +142,7 @@ fn what_becomes_of_a_file_is_noticed_and_nothing_is_acknowledged_into_it() {
         let (data, name) = (home.path().join("data"), loss.name);
         (loss.happens)(&data);
         let (mut acknowledged, mut not_ready) = (3, None);
-        // Until nobody listens any more.
+        // Until no server listens any more.
         for n in 3.. {
             let sent =
                 request(program.listen, "POST", "/webhooks", &[("x-api-key", SECRET)], message(n).as_bytes());
@@ -176,7 +176,7 @@ fn an_idle_service_notices_it_as_well_and_the_next_start_makes_no_empty_director
         let (home, program) = served();
         let data = home.path().join("data");
         let program = if emptied {
-            // The log is empty, so that only the mark tells.
+            // The log is empty, so only the mark shows it.
             program.stop();
             home.start()
         } else {
@@ -257,7 +257,7 @@ fn shared_memory_that_is_cut_off_ends_the_process_and_loses_nothing_acknowledged
     program.stop();
 }
 
-/// The lock is on the file, whatever is in it. What is in it tells that the database is the one of before.
+/// The lock is on the file, with any content. The content shows that the database is the previous one.
 #[test]
 fn a_lock_that_is_emptied_still_locks_and_costs_the_feed_its_epoch_at_most() {
     for after in [0, 2] {
@@ -300,7 +300,7 @@ fn an_unmounted_disk_is_noticed() {
     assert_eq!(status.code(), Some(74), "{log}");
 }
 
-/// Writes over the log as somebody would who makes room.
+/// Writes over the log, as an attempt to free space might.
 fn cut(log: &Path, how: &str) {
     match how {
         "emptied" => drop(File::create(log).unwrap()),

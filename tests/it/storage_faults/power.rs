@@ -1,7 +1,7 @@
-//! F2: a power cut. The file system is shut down under the program: what no sync has secured is gone.
+//! F2: a power cut. The file system is shut down under the program: data without a sync is lost.
 //!
-//! Needs root, a loop device and `xfs_io`; `ROLLCALL_POWER_CUTS` sets how often. A disk that says it
-//! has synced and has not cannot be had here.
+//! Needs root, a loop device and `xfs_io`; `ROLLCALL_POWER_CUTS` sets the number of cuts. A disk that falsely reports
+//! a sync as done is not available here.
 
 use super::*;
 use crate::crash::{number, seed, send_until};
@@ -39,7 +39,7 @@ fn life(home: &Home, disk: Mounted, senders: &mut [Sender], ledger: &mut Ledger,
     std::mem::drop(disk);
 }
 
-/// Cuts the power `cuts` times; gives how often something acknowledged was gone.
+/// Cuts the power `cuts` times; returns how often an acknowledged event was lost.
 fn losses(kind: &str, cuts: u64, lies: bool) -> Result<u64, Missing> {
     let mut home = Home::with(ON_DISK);
     let image = image(&home, kind)?;

@@ -28,7 +28,7 @@ fn resident_kib(program: &Program) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// What an answer may take beyond what it should, on a busy machine.
+/// The slack of an answer on a busy machine.
 const SLACK: Duration = Duration::from_millis(1500);
 
 #[test]
@@ -37,7 +37,7 @@ fn on_a_slow_disk_every_answer_comes_in_time_and_the_queue_does_not_grow() {
     let mut home = used("[ingest]\nqueue_jobs = 8\nbatch_jobs = 4\nanswer_within = \"1500ms\"");
     home.wrapper =
         strace(&home, "fsync,fdatasync", "fsync,fdatasync:delay_enter=3000000", &["rollcall.db-wal"]);
-    // What is free is given back at once, so that memory shows what is held.
+    // Free memory is returned at once, so that the resident size shows memory in use.
     home.env.push(("MIMALLOC_PURGE_DELAY".to_owned(), "0".to_owned()));
     let program = home.start();
     let mut before = 0;
@@ -65,7 +65,7 @@ fn on_a_slow_disk_every_answer_comes_in_time_and_the_queue_does_not_grow() {
     }
     assert!(busy >= 40 && late > 0, "{busy} too busy, {late} late");
     let grown = resident_kib(&program).saturating_sub(before);
-    // What is refused is let go of at once: what the program counts says so to the byte.
+    // A refused body is released at once: the program's counter is exact to the byte.
     assert_eq!(program.metric("rollcall_bodies_bytes"), 0.0, "every body was answered");
     assert!(program.metric("rollcall_queue_depth") <= 8.0, "the queue is bounded");
     assert!(grown < 16 * 1024, "{grown} KiB more after three more waves");

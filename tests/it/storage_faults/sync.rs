@@ -1,9 +1,9 @@
-//! F4: a sync that fails. What it should have made safe may be lost, whatever a later one says.
+//! F4: a failed sync. The data that it should have secured may be lost, even if a later sync succeeds.
 
 use super::*;
 
 const FAILED: &str = "fsync,fdatasync";
-/// What each sender would have acknowledged if the program went on: then it is not waited for.
+/// The acknowledgements of each sender if the program continued: then the test does not wait for it.
 const ENOUGH: u64 = 2000;
 
 fn failing(home: &mut Home, when: &str, path: &str) {

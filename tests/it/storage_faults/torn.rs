@@ -1,5 +1,5 @@
-//! F3: whatever of the unsynced tail reaches the disk: nothing, a part, in any order, damaged. What
-//! was acknowledged is there, and of the rest only whole deliveries.
+//! F3: any part of the unsynced tail reaches the disk: nothing, a part, in any order, damaged. Acknowledged events
+//! are there, and of the rest only complete deliveries.
 
 use rollcall::domain::Digest;
 use rollcall::store::Reader;
@@ -9,7 +9,7 @@ use super::*;
 use crate::crash::seed;
 use crate::crash::traffic::{Delivery, Rng};
 
-/// What was acknowledged one after the other, and how long the WAL was then.
+/// The acknowledged events in order, and the length of the WAL at each.
 struct Recorded {
     database: Vec<u8>,
     wal: Vec<u8>,
@@ -40,7 +40,7 @@ fn record(rng: &mut Rng) -> Recorded {
 }
 
 impl Recorded {
-    /// How many deliveries were acknowledged when the WAL was so long.
+    /// The number of deliveries acknowledged at a length of the WAL.
     fn acknowledged(&self, length: usize) -> usize {
         self.deliveries.partition_point(|(_, end)| *end <= length)
     }
@@ -119,7 +119,7 @@ fn a_damaged_or_reordered_tail_takes_away_nothing_that_was_acknowledged() {
     let recorded = record(&mut rng);
     let mut lost = 0;
     for n in 0..120 {
-        // What is beyond this acknowledgement had not been synced.
+        // Data after this acknowledgement had not been synced.
         let known = rng.below(recorded.deliveries.len() as u64) as usize;
         let from = recorded.deliveries[known].1;
         let mut wal = recorded.wal.clone();
@@ -148,7 +148,7 @@ fn a_database_torn_in_the_middle_of_a_checkpoint_has_everything_that_was_acknowl
     let copied = recorded.checkpointed();
     let (sectors, mut differing) = (copied.len() / 512, 0);
     for n in 0..60 {
-        // What of the file's new length is there, and which of its sectors; one may be half written.
+        // The part of the file's new length that is there, and its sectors; one may be half written.
         let length = recorded.database.len() / 512 + rng.below((sectors + 1) as u64) as usize;
         let length = length.min(sectors);
         let mut database = recorded.database.clone();

@@ -20,7 +20,7 @@ pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The admin listeners of the programs that run; every other address is a public one.
 static ADMIN: LazyLock<Mutex<HashSet<SocketAddr>>> = LazyLock::new(Mutex::default);
 
-/// Tells the listeners of a program apart.
+/// Registers the listeners of a program.
 pub fn listeners(public: SocketAddr, admin: SocketAddr) {
     let mut known = ADMIN.lock().unwrap();
     // A port may have been another program's.
@@ -32,7 +32,7 @@ pub fn listeners(public: SocketAddr, admin: SocketAddr) {
 const OF_MESSAGES: [&str; 7] =
     ["content-type", "content-length", "transfer-encoding", "connection", "date", "cache-control", "vary"];
 
-/// Fails unless the document says that this may be answered.
+/// Fails unless the document describes this answer.
 pub fn check(to: SocketAddr, method: &str, target: &str, answer: &Answer) {
     let path = target.split('?').next().unwrap_or_default();
     let length = answer.header("content-length").and_then(|length| length.parse().ok());
@@ -46,11 +46,11 @@ pub fn check(to: SocketAddr, method: &str, target: &str, answer: &Answer) {
     }
 }
 
-/// What the document says of an answer.
+/// The document's description of an answer.
 fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'static Value> {
     let method = if method == "HEAD" { "GET" } else { method };
     let trimmed = path.trim_end_matches('/');
-    // Behind these words no id goes on.
+    // No id follows these words.
     let path =
         if ["channels", "history"].iter().any(|word| trimmed.ends_with(word)) { trimmed } else { path };
     let items = templates(path, ADMIN.lock().unwrap().contains(&to));
@@ -63,7 +63,7 @@ fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'
         // Also where an id with slashes would fit, had it such a method.
         (_, 404) => "NotFound",
         (false, 405) => "MethodNotAllowed",
-        // What a browser asks first.
+        // The preflight request of a browser.
         (false, 200) if method == "OPTIONS" => return DOCUMENT.pointer("/components/responses/Empty"),
         (_, 415) => "UnsupportedMediaType",
         (_, 503) => "Unavailable",
@@ -73,7 +73,7 @@ fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'
     DOCUMENT.pointer(&format!("/components/responses/{version}{name}"))
 }
 
-/// What stands in the document for an address of a listener, the closest first.
+/// The document's templates for an address of a listener, the closest first.
 fn templates(path: &str, admin: bool) -> Vec<&'static Value> {
     // At the target a slash may be encoded; in an id it is no slash.
     let lower = path.to_lowercase();
@@ -109,13 +109,13 @@ fn templates_as_written(path: &[&str], admin: bool) -> Vec<&'static Value> {
     if exact.is_empty() { fitting(fits_with_slashes) } else { exact }
 }
 
-/// Whether a path of the document fits an address, word by word.
+/// True if a path of the document matches an address, segment by segment.
 pub fn fits(template: &[&str], path: &[&str]) -> bool {
     let same = |(word, given): (&&str, &&str)| word == given || word.starts_with('{') && !given.is_empty();
     template.len() == path.len() && template.iter().zip(path).all(same)
 }
 
-/// Whether it does if the id of an app user has its slashes as they are.
+/// True if it matches when the id of an app user contains unescaped slashes.
 fn fits_with_slashes(template: &[&str], path: &[&str]) -> bool {
     let Some(at) = template.iter().position(|word| *word == "appusers").map(|at| at + 1) else {
         return false;
@@ -128,7 +128,7 @@ fn fits_with_slashes(template: &[&str], path: &[&str]) -> bool {
     fits(template, &[&path[..at], &[&id], &path[at + more + 1..]].concat())
 }
 
-/// What a `$ref` stands for.
+/// The target of a `$ref`.
 pub fn resolve(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
         Some(place) => resolve(DOCUMENT.pointer(&place[1..]).unwrap_or_else(|| panic!("{place} is nowhere"))),

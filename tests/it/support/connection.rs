@@ -68,7 +68,7 @@ impl Connection {
         answer
     }
 
-    /// Whether the other side closes without another byte.
+    /// True if the other side closes without another byte.
     pub fn closes(&mut self) -> bool {
         let ended = match self.stream.read(&mut [0; 1]) {
             Ok(read) => read == 0,

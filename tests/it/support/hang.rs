@@ -4,8 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::{Home, Program, until};
 
-/// A disk that hangs on these system calls, for far longer than anybody waits, until this is dropped.
-/// It takes strace.
+/// A disk that hangs on these system calls, for far longer than any time limit, until this is dropped. Needs strace.
 pub struct Hang(Child);
 
 impl Hang {

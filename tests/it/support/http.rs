@@ -98,7 +98,7 @@ pub fn base64(bytes: impl AsRef<[u8]>) -> String {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A token of these very bytes, signed with HS256 whatever the header says.
+/// A token of exactly these bytes, signed with HS256 regardless of the header.
 pub fn signed_with(header: &str, claims: &str, secret: &str) -> String {
     let message = format!("{}.{}", base64(header), base64(claims));
     format!("{message}.{}", base64(hmac::<sha2::Sha256>(64, secret.as_bytes(), message.as_bytes())))

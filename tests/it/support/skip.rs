@@ -1,7 +1,8 @@
-//! What a test needs beyond rollcall itself: a program, an npm package, a right.
+//! The requirements of tests beyond rollcall itself: a program, an npm package, a right.
 //!
-//! A test asks for it with `require!`. If it is missing, the test ends there and is *skipped*: a line on stderr says so
-//! at once, and `tests/skipped`, the last target of `cargo test`, lists it again. With `CI=true` the test fails.
+//! A test states one with `require!`. If it is missing, the test ends there and is *skipped*: a line on stderr
+//! reports it at once, and `tests/skipped`, the last target of `cargo test`, lists it again. With `CI=true` the test
+//! fails.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

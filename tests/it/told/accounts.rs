@@ -9,7 +9,7 @@ fn full(day: u32, clients: Value) -> Value {
     wrote(day, json!({ "_id": "x$", "properties": {}, "clients": clients }))
 }
 
-/// A v1.1 event of a user of whom nothing else is said.
+/// A v1.1 event of a user without other data.
 fn with_client(day: u32, trigger: &str, client: Value) -> Value {
     let rest = json!({ "version": "v1.1", "timestamp": received(day), "appUser": { "_id": "x$" }, "client": client });
     v1(trigger, rest)
@@ -31,7 +31,7 @@ fn clients(program: &Program, sign: &dyn Fn(&str) -> String) -> Value {
     Value::Object(clients.collect())
 }
 
-/// Each case is told in every order, of users of its own, and ends with these clients.
+/// Each case is posted in every order, about its own users, and ends with these clients.
 fn table(rows: &[(&str, Vec<Value>, Value)]) {
     let program = Home::new().start();
     for (n, (case, bodies, expected)) in rows.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! A device, which v2 tells of as two: the device, and the client that this is of.
+//! A device, which v2 reports as two things: the device, and its client.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn device(status: &str) -> Value {
     json!({ "id": "D$", "guid": "g$", "clientId": "b$", "type": "ios", "status": status })
 }
 
-/// A device that is told of with this instead of some of its members; what is null is left out.
+/// A device with these members replaced; null members are removed.
 fn with(mut of: Value, members: Value) -> Value {
     of.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     of.as_object_mut().unwrap().retain(|_, value| !value.is_null());
@@ -42,7 +42,7 @@ fn told(day: u32, kind: &str, client: Value) -> Value {
     v2(day, kind, json!({ "user": { "id": "x$" }, "client": client, "reason": "api" }))
 }
 
-/// What `x$` is shown to have: v1's clients, and the ids and statuses of v2's clients and devices.
+/// The shown clients of `x$`: v1's clients, and the ids and statuses of v2's clients and devices.
 fn has(program: &Program, sign: &dyn Fn(&str) -> String) -> [Value; 3] {
     let user = sign("x$");
     let of_v2 = |what: &str| -> Value {

@@ -1,16 +1,16 @@
-//! Clients that change hands, by whichever of their ids, and whether or not it is said that they are active.
+//! Clients that change their app user, by any of their ids, with or without an `active` flag.
 
 use serde_json::{Value, json};
 
 use super::{each_in_every_order, received, shown, v1, v2, wrote, wrote_v2};
 use crate::support::Program;
 
-/// A complete v1 picture of somebody with this client.
+/// A complete v1 picture of a user with this client.
 fn lists(day: u32, user: &str, client: Value) -> Value {
     wrote(day, json!({ "_id": user, "properties": {}, "clients": [client] }))
 }
 
-/// A v1.1 event of somebody, through this client.
+/// A v1.1 event of a user, through this client.
 fn through(day: u32, trigger: &str, user: &str, client: Value) -> Value {
     let rest = json!({ "version": "v1.1", "timestamp": received(day), "appUser": { "_id": user }, "client": client });
     v1(trigger, rest)
@@ -20,7 +20,7 @@ fn added_v2(day: u32, kind: &str, user: &str, client: Value) -> Value {
     v2(day, kind, json!({ "user": { "id": user }, "client": client }))
 }
 
-/// The ids of the clients that are active for somebody, and of those that are not.
+/// The ids of a user's active clients, and of the inactive ones.
 fn hands(program: &Program, user: &str) -> [Vec<String>; 2] {
     let user = shown(program, user);
     [true, false].map(|active| {
@@ -30,7 +30,7 @@ fn hands(program: &Program, user: &str) -> [Vec<String>; 2] {
     })
 }
 
-/// What is told, and for whom of `a$`, `b$` and `c$` what they have is active.
+/// The events, and which of `a$`, `b$` and `c$` have an active client afterwards.
 type Case<'c> = (&'c str, Vec<Value>, &'c [(&'c str, &'c str, bool)]);
 
 fn table(rows: &[Case<'_>]) {

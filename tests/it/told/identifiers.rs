@@ -1,4 +1,4 @@
-//! An externalId can be cleared, and can be somebody else's afterwards.
+//! An externalId can be cleared, and can belong to another user afterwards.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn called(day: u32, id: &str, name: &Value) -> Value {
     v2(day, "user:update", json!({ "user": { "id": id, "externalId": name } }))
 }
 
-/// Whom a name leads to, at each of the routes.
+/// The app user that a name resolves to, at each of the routes.
 fn found(program: &Program, name: &str) -> [Option<String>; 2] {
     let v1 = program.app_user(name);
     let v2 = program.get(&format!("/v2/apps/{APP}/users/{}", encoded(name)));
@@ -32,7 +32,7 @@ fn a_null_in_an_update_clears_and_the_name_is_the_new_holders_alone() {
         assert!(page.status == 400 || !page.text.contains(&format!("\"{x}\"")), "{page:?}");
         assert_eq!(found(&program, &name), [Some(y.clone()), Some(y)]);
     });
-    // And back again, by way of somebody else.
+    // And back again, via another app user.
     let bodies = [
         called(1, "v$", &json!("back$")),
         called(2, "v$", &null),

@@ -1,4 +1,4 @@
-//! A merged app user brings its data along.
+//! A merged app user adds its data to the survivor.
 
 use serde_json::{Value, json};
 
@@ -32,14 +32,14 @@ fn a_picture_of_the_survivor_hides_only_what_is_older_than_it_and_was_there() {
     let program = Home::new().start();
     let x = |day| full(day, "x$", json!({ "p": 1 }), client("sms$", "twilio"));
     let y = |day| full(day, "y$", json!({}), client("ios$", "ios"));
-    // What is told, and whether Y shows what X had.
+    // The events, and true if Y shows the value of X.
     let table: [(&str, Vec<Value>, bool); 10] = [
         ("pictures, then a merge without a time", vec![x(1), y(2), merge(None, "y$", "x$")], true),
         ("pictures, then a merge", vec![x(1), y(2), v2_merge(3, "y$", "x$")], true),
         ("a picture of the survivor before", vec![y(1), x(2), v2_merge(3, "y$", "x$")], true),
         ("a picture after the merge", vec![x(1), v2_merge(2, "y$", "x$"), y(3)], false),
         ("a picture after a relayed merge", vec![x(1), merge(Some(2), "y$", "x$"), y(3)], false),
-        // When that was, is not known.
+        // The time of the merge is unknown.
         ("a picture, perhaps after the merge", vec![x(1), merge(None, "y$", "x$"), y(3)], true),
         ("what was told after the picture", vec![v2_merge(1, "y$", "x$"), y(2), x(3)], true),
         ("by way of another", vec![x(1), v2_merge(2, "z$", "x$"), y(3), v2_merge(4, "y$", "z$")], true),
@@ -113,7 +113,7 @@ fn a_value_is_from_the_event_that_said_it_and_never_from_a_merge() {
         assert_eq!(sources(&program, &sign("b$")), expected);
         assert_eq!(sources(&program, &sign("a$")), expected);
     });
-    // What is shown of the survivor is from whoever said that, and said again it is from the first who did.
+    // The values shown of the survivor have their sender as source; a repeated value has the first sender.
     let bodies = [
         named(1, "c$", profile("Cat")),
         named(2, "d$", profile("Dan")),
@@ -130,7 +130,7 @@ fn clients_that_a_merge_told_again_shows_are_from_whoever_said_them() {
     let program = Home::new().start();
     let x = |day| full(day, "x$", json!({ "p": 1 }), client("sms$", "twilio"));
     let y = |day, clients| full(day, "y$", json!({}), clients);
-    // What is told, and from what of it the clients are.
+    // The events, and the one that the clients come from.
     let table: [(&str, Vec<Value>, &str); 6] = [
         (
             "told again after a picture that hid them",

@@ -1,4 +1,4 @@
-//! Every app user in a webhook counts as seen, whatever the trigger.
+//! Every app user in a webhook counts as seen, for any trigger.
 
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ fn who_has_no_name_goes_by_the_display_name_of_an_author() {
     let update = |profile: Value| v2(3, "user:update", json!({ "user": { "id": "x$", "profile": profile } }));
     let typing =
         json!({ "activity": { "author": { "type": "user", "userId": "x$", "displayName": "Quiet$" } } });
-    // What was told, the name that is shown, and whether that is the display name.
+    // The events, the name that is shown, and true if that is the display name.
     let table: [(&str, Vec<Value>, &str, bool); 8] = [
         ("an author", vec![wrote(1, "Panda$", nobody())], "Panda$", true),
         ("who is typing", vec![v2(1, "conversation:typing", typing)], "Quiet$", true),

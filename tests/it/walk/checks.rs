@@ -9,7 +9,7 @@ use crate::feed::rules::Follower;
 const SAMPLE: usize = 10;
 
 impl Walk {
-    /// The service is well and says so, and has everything that it acknowledged.
+    /// The service is healthy and reports so, and has everything that it acknowledged.
     pub fn check(&mut self, step: Step) {
         let ready = self.program().admin("/readyz");
         assert_eq!(ready.status, 200, "{step:?}: {ready:?}");

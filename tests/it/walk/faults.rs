@@ -19,7 +19,7 @@ impl Walk {
         assert!(done.status.success(), "{done:?}");
     }
 
-    /// No file may grow: every write is refused, reads go on, and the service says so; then there is room again.
+    /// No file may grow: every write is refused, reads work, and the service reports it; then there is room again.
     pub fn full(&mut self) {
         self.file_size("1:unlimited");
         self.persons += 1;
@@ -34,13 +34,13 @@ impl Walk {
         assert_eq!(self.program().admin("/readyz").status, 200);
     }
 
-    /// What a verification beside the service comes to, whatever of the journal is trimmed under it.
+    /// The result of a verification beside the service, while retention trims the journal.
     pub fn verified(&self, code: i32, about: &str) {
         let verified = self.command(&["rebuild", "--verify"]);
         assert_eq!(verified.code, Some(code), "{about}: {verified:?}");
     }
 
-    /// A directory that is not what the journal says is never called whole, and is repaired.
+    /// A directory that differs from the journal is never reported as whole, and is repaired.
     pub fn damaged(&mut self, running: bool) {
         self.message("to-be-damaged");
         self.stop();
@@ -59,8 +59,8 @@ impl Walk {
         }
     }
 
-    /// A service whose file is gone from its place acknowledges nothing for long, and ends; with the file back
-    /// in its place nothing is lost.
+    /// A service whose file is moved away soon stops acknowledging, and ends; with the file back in its place nothing
+    /// is lost.
     pub fn moved(&mut self) {
         let (from, to) = (self.home.database(), self.home.path().join("moved.db"));
         std::fs::rename(&from, &to).unwrap();

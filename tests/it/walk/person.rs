@@ -8,10 +8,10 @@ use crate::forget::traces::Traces;
 use crate::forget::{CANARY, message};
 use crate::support::{APP, KEY_ID, KEY_SECRET, basic};
 
-/// What became of the person.
+/// The fate of the person.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Person {
-    /// Nobody of that kind is in the database.
+    /// The database has no such person.
     Nobody,
     /// The one with this number.
     Known(u64),
@@ -19,7 +19,7 @@ pub enum Person {
     Erased(u64),
 }
 
-/// A text tells of nobody.
+/// A text has no personal data.
 pub fn is_not_in(text: &str, what: &str) {
     let lines: Vec<&str> = text.lines().filter(|line| line.contains(CANARY)).collect();
     assert!(lines.is_empty(), "{what}: {lines:?}");
@@ -47,7 +47,7 @@ impl Walk {
         let received = 1_500_000_000.0 + number as f64;
         let merge = json!({ "trigger": "merge:appUser", "app": { "_id": APP }, "timestamp": received,
                             "surviving": { "_id": one }, "discarded": [{ "_id": other }] });
-        // It names the person and can be used by nobody.
+        // It names the person and is unusable.
         let unusable =
             json!({ "trigger": "message:appUser", "app": { "_id": APP }, "appUser": [one, about("lost")] });
         for body in [
@@ -68,7 +68,7 @@ impl Walk {
         self.person = Person::Known(number);
     }
 
-    /// The person is erased, and stays so whatever comes late.
+    /// The person is erased, and stays so after any late event.
     pub fn erase(&mut self) {
         let Person::Known(number) = self.person else { return };
         let to = format!("http://{}", self.listen());
@@ -81,7 +81,7 @@ impl Walk {
         self.is_erased();
     }
 
-    /// Whoever is erased is found nowhere.
+    /// Erased app users are found nowhere.
     pub fn is_erased(&self) {
         let Person::Erased(number) = self.person else { return };
         let program = self.program();

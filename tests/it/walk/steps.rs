@@ -17,7 +17,7 @@ webhook_secrets = [\"demo-webhook-secret\"]
 keys = [{ id = \"app_demo\", secret = \"demo-key-secret-change-me\" }]
 ";
 
-/// What a reload finds.
+/// The state that a reload finds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Settings {
     Good,
@@ -34,9 +34,9 @@ pub enum Step {
     Restore {
         killed: bool,
     },
-    /// What must be refused while the service runs: a restore over it, a backup over it, a second service.
+    /// Actions that must be refused while the service runs: a restore over it, a backup over it, a second service.
     Forbidden,
-    /// A person comes, in journal, quarantine, merges and kept answers.
+    /// A person in the journal, quarantine, merges and stored answers.
     Person,
     /// That person is erased.
     Erase,
@@ -143,7 +143,7 @@ impl Walk {
         self.program = Some(self.home.start());
     }
 
-    /// SIGTERM; whatever was logged tells of nobody.
+    /// SIGTERM; the log has no personal data.
     pub fn stop(&mut self) {
         let log = self.program.take().unwrap().stop();
         super::person::is_not_in(&log, "the log");
@@ -174,7 +174,7 @@ impl Walk {
         } else {
             self.stop();
         }
-        // What was answered until now goes with the old database.
+        // The events answered until now are lost with the old database.
         answers.iter().for_each(|sent| self.ledger.note(sent));
         let at = self.rng.below(self.backups.len() as u64) as usize;
         let backup = &self.backups[at];
@@ -245,7 +245,7 @@ impl Walk {
         self.home.command(&["check-config"]).output().unwrap();
     }
 
-    /// What verifies this home without a service to ask.
+    /// Verifies this home without a running service.
     pub fn alone(&self, args: &[&str]) -> Ran {
         run_alone(&self.home, args)
     }

@@ -21,7 +21,7 @@ fn a_device_is_of_the_brand_of_whoever_has_it() {
     let program = Home::new().start();
     two(&program);
     said(&program, 2, "z", json!({ "externalId": "shop-8", "brandId": "812" }));
-    // Smooch tells of visitors without a name, each with a device of a brand.
+    // Smooch reports visitors without a name, each with a device of a brand.
     for (minute, visitor, brand) in [(3, "v1", "811"), (4, "v2", "812"), (5, "v3", "811"), (6, "v4", "811")] {
         let device = json!({ "id": format!("D{visitor}"), "guid": format!("d-{visitor}"), "type": "web", "status": "active" });
         let author =
@@ -39,14 +39,14 @@ fn a_device_is_of_the_brand_of_whoever_has_it() {
         assert_eq!(user["_id"], id, "{visitor}: {user}");
         assert_eq!(program.app_user(visitor).json()["appUser"]["_id"], id, "{visitor} is part of them");
     }
-    // Nobody in that brand is called so: the visitor is, and the one in the other brand stays alone.
-    // The app says so: a stranger with its token is not to go by a name that somebody has.
+    // No app user in that brand has the name: the visitor gets it, and the one in the other brand stays separate.
+    // Only the app may do this: a stranger with its token must not take a name in use.
     super::super::refused(&start_as(&program, &token(), "d-v3", Some("shop-8")), 401, "unauthorized");
     let named = start_as(&program, &app(), "d-v3", Some("shop-8")).json()["appUser"].clone();
     assert_eq!((&named["_id"], &named["userId"]), (&json!("v3"), &json!("shop-8")));
     assert_eq!(v2(&program, "GET /users/shop-8?brandId=812", &Value::Null).json()["user"]["id"], "z");
     assert_eq!(v2(&program, "GET /users/shop-8?brandId=811", &Value::Null).json()["user"]["id"], "v3");
-    // Whoever logs in or out there next is of the brand too.
+    // The next app users of the device are of the brand too.
     for name in [Some("shop-9"), None, Some("shop-7")] {
         let user = begin("v3", name);
         let brand =

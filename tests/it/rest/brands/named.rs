@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{create, refused, start, start_as, token, user};
 use super::{Answer, Home, Program, app, ask, everybody, said, two, v2};
 
-/// Everything that a JWT of an app user reaches, as it would name somebody.
+/// Every call that accepts a JWT of an app user, naming another app user.
 const CALLS: [(&str, &str); 7] = [
     ("GET /v1/appusers/WHO", ""),
     ("GET /v1.1/appusers/WHO", ""),
@@ -29,7 +29,7 @@ fn every_call(program: &Program, names: &[&str], check: impl Fn(&Answer, &str)) 
 #[test]
 fn a_jwt_speaks_for_nobody_while_several_carry_its_user_id() {
     let brands: [[Value; 2]; 2] = [
-        // Two people in two brands, and one name that one of them is not yet told to have lost.
+        // Two people in two brands, and a name whose loss by one of them is not yet reported.
         [
             json!({ "externalId": "shop-7", "brandId": "811" }),
             json!({ "externalId": "shop-7", "brandId": "812" }),
@@ -90,7 +90,7 @@ fn a_device_starts_in_the_brand_that_its_body_names() {
     assert_eq!(begin(&program, "d", Some("shop-7"), "811"), "x");
     assert_eq!(begin(&program, "d", Some("shop-7"), "812"), "y");
     assert_eq!(begin(&program, "new", Some("shop-7"), "812"), "y");
-    // Nobody has the name in that brand: somebody new has it now, in no other.
+    // No app user has the name in that brand: a new one has it now, in no other.
     let third = begin(&program, "e", Some("shop-7"), "813");
     assert_eq!(
         (&brand_of(&third)["brandId"], &brand_of(&third)["externalId"]),
@@ -104,7 +104,7 @@ fn a_device_starts_in_the_brand_that_its_body_names() {
     let visitor = start(&program, "g", None)["_id"].clone();
     assert_eq!(begin(&program, "g", Some("shop-7"), "811"), "x");
     assert_eq!(brand_of(&visitor)["id"], "x");
-    // A visitor of one brand is nobody in another.
+    // A visitor of one brand is unknown in another.
     let visitor = begin(&program, "h", None, "811");
     assert_eq!(brand_of(&visitor)["brandId"], "811");
     assert_eq!(begin(&program, "h", Some("shop-7"), "812"), "y");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::{refused, start, token, user};
 use super::{APP, Answer, Home, Program, app, ask, said, v2};
 
-/// Smooch tells of a visitor without a name, on a device of a brand.
+/// Smooch reports a visitor without a name, on a device of a brand.
 fn visitor(program: &Program, id: &str, brand: &str) {
     let device =
         json!({ "id": format!("D{id}"), "guid": format!("d-{id}"), "type": "web", "status": "active" });
@@ -17,7 +17,7 @@ fn visitor(program: &Program, id: &str, brand: &str) {
     assert_eq!(program.webhook(body.to_string()).status, 200);
 }
 
-/// Somebody to be taken over: x, called ann, in this brand or in none; and what a stranger may know or have.
+/// The target: x, called ann, in this brand or in none; and all that a stranger may know or have.
 fn world(brand: Option<&str>) -> (Home, Program) {
     let home = Home::new();
     let program = home.start();
@@ -59,7 +59,7 @@ fn ways() -> Vec<Vec<(&'static str, Value)>> {
             ("d-v", json!({ "userId": "ann", "brandId": "78" })),
         ],
     ];
-    // Without a brand they mean the one whom they name; where that has another brand than the device, nobody.
+    // Without a brand they resolve to the app user with the name; if its brand differs from the device's, to none.
     ways.extend([vec![("d-v", ann.clone())], vec![("d-v", json!({ "userId": "new" })), ("d-v", ann)]]);
     ways
 }
@@ -128,7 +128,7 @@ fn only_the_app_begins_somebody_in_a_brand_of_its_choice() {
         );
         assert_eq!(program.everybody(), before, "{body}");
     }
-    // The brand that the device is of is no choice, nor is that of whoever is named.
+    // The brand of the device is not a choice of the caller, nor is that of the named app user.
     let same = init(&program, &token(), "/v1/init", ("d-v", json!({ "userId": "new", "brandId": "78" })));
     assert_eq!((same.status, &same.json()["appUser"]["_id"]), (200, &json!("v")), "{same:?}");
     let known = init(&program, &token(), "/v1/init", ("d", json!({ "userId": "foo", "brandId": "77" })));

@@ -104,7 +104,7 @@ fn many_to_many(program: &Program) {
     assert_eq!([clients("bob"), clients("eve"), clients("ann")], [2, 2, 1]);
 }
 
-/// Whose client a device is now, of these app users.
+/// The holders of a device, among these app users.
 fn active(program: &Program, device: &str, names: &[&'static str]) -> Vec<&'static str> {
     let is_active = |name: &&&str| client(&look_up(program, name), device)["active"] == true;
     names.iter().filter(is_active).copied().collect()
@@ -250,7 +250,7 @@ fn web_info(program: &Program) {
 
 fn the_conversation_api(program: &Program) {
     let name = start(program, "d", Some("bob"))["_id"].as_str().unwrap().to_owned();
-    // That API stays Smooch's, and what is asked of it here says so.
+    // Smooch keeps that API, and requests for it here are answered accordingly.
     for (line, called) in [("GET", "Get messages"), ("POST", "Post message")] {
         let answer = ask(program, &user("bob"), &format!("{line} /v1/appusers/{name}/messages"), &json!({}));
         refused(&answer, 404, "not_found");

@@ -87,7 +87,7 @@ fn by_the_api(program: &Program) {
     );
 }
 
-/// What a payload carries of somebody.
+/// The user information in a payload.
 fn information(plan: &str) -> Value {
     json!({
         "userId": "bob@example.com", "givenName": "Bob", "surname": "Doe", "email": "bob@example.com",
