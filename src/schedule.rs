@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_called_like_a_backup_is_one() {
+    fn only_files_named_like_a_backup_are_backups() {
         let moment = sqlite::file_timestamp();
         let name = format!("rollcall-{moment}.db");
         let ago = Timestamp::now().duration_since(taken(&name).unwrap());
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_one_is_due_when_the_newest_is_old_or_cannot_be_told() {
+    fn the_next_one_is_due_when_the_newest_is_old_or_of_unknown_age() {
         let hour = Duration::from_secs(3600);
         assert_eq!(due_in(None, hour), Duration::ZERO);
         let now = Timestamp::now();

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_exit_code_tells_fine_from_wrong() {
+    fn the_exit_code_distinguishes_valid_from_invalid_settings() {
         let load = |text| Settings::parse(text, "config.toml", &BTreeMap::new(), &[]);
         let shipped = load("");
         assert_eq!(

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn left_out_options_are_what_smooch_does() {
+    fn default_options_behave_as_smooch() {
         let args = args("fixtures -").unwrap();
         assert_eq!(args.posting.timeout, Duration::from_secs(20));
         assert_eq!(args.posting.sign, sign::SignatureScheme::ApiKey);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn nonsensical_options_are_refused() {
         for (line, said) in [
             ("", "<PATH>..."),
             ("--rate 0 x", "--rate"),

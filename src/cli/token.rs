@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_signed_is_refused_in_plain_words() {
+    fn impossible_claims_are_refused_with_a_plain_message() {
         for (line, text, said) in [
             ("", TWO_APPS, "name one with --app (one, two)"),
             ("--app three", TWO_APPS, "no app \"three\"; the settings have one, two"),

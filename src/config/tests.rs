@@ -36,7 +36,7 @@ webhook_secrets = ["second secret", "second secret"]
 }
 
 #[test]
-fn the_shipped_file_is_right_by_itself_and_says_what_the_defaults_are() {
+fn the_shipped_file_is_valid_alone_and_has_the_defaults() {
     let shipped = parse("").unwrap();
     let named = parse(SHIPPED).unwrap();
     assert_eq!(format!("{shipped:?}"), format!("{named:?}"));
@@ -276,7 +276,7 @@ const FAULTS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_fault_is_told_alone_with_its_line_and_without_its_value() {
+fn every_fault_is_reported_alone_with_its_line_and_without_its_value() {
     for (fault, told) in FAULTS {
         let said = parse(&format!("# a comment\n{fault}")).unwrap_err();
         assert!(said.starts_with(&format!("config.toml:2: {told}")), "{fault}\n{said}");
@@ -286,7 +286,7 @@ fn every_fault_is_told_alone_with_its_line_and_without_its_value() {
 }
 
 #[test]
-fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
     let text = with_apps("server.listen = \"nowhere\"\nlimits.json_depth = 0\nlog.levle = \"info\"");
     let text =
         text.replace("\"second secret\", ", "\"first secret\", ").replace("sixteen bytes or more", "short");
@@ -316,7 +316,7 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_with_every_line_and_without_its_text() {
+fn invalid_toml_is_reported_with_every_line_and_without_its_text() {
     let said =
         parse("[server\nlisten = \"a\"\n[[apps]]\napp_token = hush hush\nkeys = [{ secret = \"hush }]\n")
             .unwrap_err();
@@ -351,7 +351,7 @@ fn the_demo_stays_on_loopback() {
 }
 
 #[test]
-fn variables_that_contradict_each_other_or_leave_a_gap_are_told() {
+fn contradictory_or_incomplete_variables_are_reported() {
     let env = [("ROLLCALL__LOG__LEVEL", "info"), ("ROLLCALL__LOG__level", "warn")];
     let said = parse_with("", &env, &[]).unwrap_err();
     assert_eq!(said, "environment ROLLCALL__LOG__level: another variable sets the same key");
@@ -384,7 +384,7 @@ fn a_secret_is_not_shown() {
 }
 
 #[test]
-fn an_app_may_be_silent_for_as_long_as_it_says_itself_else_as_all_may() {
+fn the_silence_limit_of_an_app_overrides_the_common_one() {
     let silent =
         |text: &str| parse(text).map(|settings| settings.apps[0].silent_after.map(|time| time.as_secs()));
     let app = |own: &str| format!("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"secret\"]\n{own}");

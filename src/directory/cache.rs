@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_long_counts() {
+    fn every_long_value_counts() {
         let long = || "x".repeat(1000);
         let mut record = Record::default();
         let none = about_bytes(&record);

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_otherwise_is_the_same_version() {
+    fn other_spellings_of_a_version_are_equal() {
         for (one, other) in [
             ("1", "1.0"),
             ("1.0", "1.0.0.0"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_none() {
+    fn an_invalid_version_is_none() {
         for text in [
             "", " ", "v1.0", "1.", ".1", "1..2", "1.x", "1.0-", "1.0-a..b", "1.0+", "1.0 (7)", " 1.0", "1,0",
             "-1", "beta", "1.0-ä", "١.٢", "1.0-a_b",

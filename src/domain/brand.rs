@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_brand_is_a_text_that_says_something_or_a_number() {
+    fn a_brand_is_a_text_that_is_not_empty_or_a_number() {
         for (text, expected) in [
             (r#""811""#, Some("811")),
             ("811", Some("811")),

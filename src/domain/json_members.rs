@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_has_its_keys_in_the_order_of_what_they_mean() {
+    fn the_keys_of_an_object_are_sorted_by_their_unescaped_text() {
         let members =
             vec![("\"b\"", (1, "1")), ("\"\\u0001\"", (1, "2")), ("\"a\"", (1, "3")), ("\"b\"", (2, "0"))];
         assert_eq!(&*write_object(members), r#"{"\u0001":2,"a":3,"b":0}"#);

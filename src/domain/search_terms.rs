@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_has_the_platform_and_the_version_that_it_says() {
+    fn a_client_has_the_platform_and_version_of_its_members() {
         for (rest, platform, version) in [
             (r#"{"lastSeen":1,"platform":"ios"}"#, Some("ios"), None),
             (r#"{"appVersion":"1.10","platform":"a\"b"}"#, Some("a\"b"), Some("1.10")),

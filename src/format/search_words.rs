@@ -128,7 +128,7 @@ mod tests {
     use crate::domain::list::ClientFilter;
 
     #[test]
-    fn a_word_never_stands_for_another_apps_or_for_a_whole() {
+    fn a_word_never_matches_another_apps_or_a_whole_word() {
         let (one, two) = (AppId::from("one"), AppId::from("two"));
         let traits = SearchTerms {
             words: ["ann".to_owned()].into(),

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_what_the_document_says() {
+    fn the_table_equals_the_document() {
         let mut used = BTreeSet::new();
         for (call, documented) in documented() {
             let (method, path) = call.split_once(' ').unwrap();

@@ -232,7 +232,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_call_that_reads_says_what_bounds_it() {
+    fn every_read_states_its_bounds() {
         let document: Value = serde_json::from_str(openapi::document()).unwrap();
         let mut named = std::collections::BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_events_that_name_somebody_go_and_the_others_stay_with_what_is_around_them() {
+    fn events_that_name_an_erased_user_are_separated_and_the_others_stay_with_their_context() {
         let body =
             r#"{"webhook":{"id":"w"},"events":[{"x":1.0},{"x":"her"},{"b":2,"a":3}],"app":{"id":"a"}}"#;
         let found = apart(body);

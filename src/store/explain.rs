@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_says_is_said_in_words_and_what_we_say_stays() {
+    fn errors_of_the_system_are_explained_and_our_own_stay() {
         let missing = std::fs::File::open("/nowhere/at/all").unwrap_err();
         assert_eq!(explain(&missing), "there is no such file or folder (os error 2)");
         assert_eq!(

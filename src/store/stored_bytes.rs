@@ -228,7 +228,7 @@ fn unpacked<T: DeserializeOwned>(name: &str) -> T {
 }
 
 #[test]
-fn what_is_stored_is_written_as_before() {
+fn stored_bytes_are_written_as_before() {
     let mut lines = vec![("record".to_owned(), hex(&record::encode(&full()).unwrap()))];
     lines.push(("view".to_owned(), packed(&view())));
     lines.extend(answers().iter().enumerate().map(|(n, answer)| (format!("answer.{n}"), packed(answer))));
@@ -257,7 +257,7 @@ fn what_is_stored_is_written_as_before() {
 }
 
 #[test]
-fn what_was_stored_is_read() {
+fn stored_bytes_of_before_are_read() {
     assert_eq!(record::decode(&unhex(golden("record"))).unwrap(), full());
     assert_eq!(unpacked::<View>("view"), view());
     for (n, answer) in answers().into_iter().enumerate() {

@@ -38,7 +38,7 @@ fn message_of(app: &str, id: &str) -> String {
 }
 
 #[test]
-fn what_is_stored_is_answered_200_with_an_empty_object() {
+fn a_stored_event_is_answered_200_with_an_empty_object() {
     let home = Home::new();
     let program = home.start();
     let answer = program.webhook(first_message("a", 1.0));
@@ -49,7 +49,7 @@ fn what_is_stored_is_answered_200_with_an_empty_object() {
 }
 
 #[test]
-fn what_was_stored_before_is_answered_200_and_not_stored_again() {
+fn a_repeated_event_is_answered_200_and_not_stored_again() {
     let home = Home::new();
     let program = home.start();
     for _ in 0..3 {
@@ -60,7 +60,7 @@ fn what_was_stored_before_is_answered_200_and_not_stored_again() {
 }
 
 #[test]
-fn a_trigger_that_nobody_acts_on_is_answered_200_and_kept() {
+fn a_trigger_without_effect_is_answered_200_and_journalled() {
     let home = Home::new();
     let program = home.start();
     let v1 = json!({ "trigger": "weather:changed", "app": { "_id": APP }, "weather": { "_id": "a" } });
@@ -83,7 +83,7 @@ fn a_v2_body_without_events_is_answered_200_and_changes_nothing() {
 }
 
 #[test]
-fn what_cannot_be_used_is_answered_200_and_kept_in_quarantine_as_it_came() {
+fn an_unusable_body_is_answered_200_and_quarantined_as_received() {
     let deep = format!("{{\"trigger\":\"x\",\"a\":{}{}}}", "[".repeat(64), "]".repeat(64));
     let many: Vec<_> = (0..3).map(|n| json!({ "id": n, "type": "user:update" })).collect();
     for (reason, body) in [
@@ -131,7 +131,7 @@ fn one_bad_event_of_a_v2_body_goes_to_quarantine_and_the_others_are_stored() {
 }
 
 #[test]
-fn a_body_full_of_bad_events_goes_to_quarantine_once_with_what_is_wrong_in_short() {
+fn a_body_full_of_bad_events_goes_to_quarantine_once_with_a_short_reason() {
     let home = Home::new();
     let program = home.start();
     let bad = |n: usize| json!({ "id": format!("e{n}"), "type": "user:update", "payload": {} });
@@ -147,7 +147,7 @@ fn a_body_full_of_bad_events_goes_to_quarantine_once_with_what_is_wrong_in_short
 }
 
 #[test]
-fn a_wrong_or_missing_secret_is_401_counted_by_reason_and_nothing_of_the_body_is_kept() {
+fn a_wrong_or_missing_secret_is_401_counted_by_reason_and_the_body_is_not_stored() {
     let home = Home::new();
     let program = home.start();
     let body = first_message("stranger-7f3a", 1.0);

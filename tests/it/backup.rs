@@ -122,7 +122,7 @@ fn restored_after_a_backup_under_load_it_is_the_directory_at_that_seq() {
 }
 
 #[test]
-fn a_backup_at_rest_has_the_checksum_of_the_database_whoever_writes_it() {
+fn a_backup_at_rest_has_the_checksum_of_the_database_from_command_and_schedule() {
     let (home, made) = backed_up(40);
     for path in ["rollcall.db", "backup.db"] {
         let found = printed(&home, &["verify", path]);
@@ -151,7 +151,7 @@ fn the_checksum_of_a_known_directory_is_known() {
 }
 
 #[test]
-fn a_backup_is_for_its_owner_alone_and_nothing_is_overwritten_unless_told() {
+fn a_backup_is_private_and_overwrites_files_only_when_asked() {
     use std::os::unix::fs::PermissionsExt;
     let (home, made) = backed_up(3);
     let path = home.path().join("backup.db");
@@ -192,7 +192,7 @@ fn write_on(program: &Program, part: u64, done: &AtomicBool) {
 
 /// Each write of the copy takes a while, as on a slow disk far away: much longer than the log has room for.
 #[test]
-fn a_copy_that_takes_too_long_lets_go_of_the_log_before_the_worker_waits_for_it() {
+fn a_slow_copy_releases_the_log_before_the_worker_waits_for_it() {
     const LIMIT: u64 = 16 << 20;
     require!(installed("strace"));
     let mut home = Home::with("[store]\nwal_checkpoint = \"1MiB\"\nwal_limit = \"16MiB\"");

@@ -37,7 +37,7 @@ proptest! {
 
     /// Laws 2 and 3, I1.
     #[test]
-    fn any_order_with_any_repetition_shows_what_the_model_shows(
+    fn any_order_with_any_repetition_equals_the_model(
         history in history(10), order in order(),
     ) {
         compare(&history, &order)?;
@@ -55,7 +55,7 @@ proptest! {
 
     /// I3.
     #[test]
-    fn secured_and_gone_never_fall_and_no_id_is_forgotten(history in history(10)) {
+    fn secured_and_removed_are_never_reset_and_no_id_is_lost(history in history(10)) {
         let mut directory = directory_of(&[]);
         let (mut gone, mut secured, mut known) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for event in &history {
@@ -89,7 +89,7 @@ proptest! {
 
     /// I5, stated on the events alone.
     #[test]
-    fn nothing_is_left_of_anybody_who_is_gone(history in history(10), order in order()) {
+    fn nothing_is_left_of_a_removed_user(history in history(10), order in order()) {
         let tagged: Vec<Event> = history.iter().map(generate::tagged).collect();
         let directory = directory_of(&order.of(&tagged));
         for gone in gone(&tagged) {

@@ -155,7 +155,7 @@ fn a_long_poll_is_answered_by_the_change_or_after_the_wait() {
 }
 
 #[test]
-fn a_stream_goes_on_where_its_last_event_was() {
+fn a_stream_resumes_after_its_last_event() {
     let home = Home::with("[server]\nidle_timeout = \"1s\"");
     let program = home.start();
     live(&program);
@@ -188,7 +188,7 @@ fn a_stream_goes_on_where_its_last_event_was() {
 }
 
 #[test]
-fn a_snapshot_and_what_follows_is_the_directory() {
+fn a_snapshot_and_the_changes_after_it_are_the_directory() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -234,7 +234,7 @@ fn a_snapshot_and_what_follows_is_the_directory() {
 }
 
 #[test]
-fn whoever_gets_a_client_back_is_told_of() {
+fn the_user_that_gets_a_client_back_has_a_change() {
     let home = Home::new();
     let program = home.start();
     for (n, id) in ["ann", "bob", "cat"].into_iter().enumerate() {

@@ -212,7 +212,7 @@ fn nothing_of_a_person_is_left_in_any_file_and_nothing_comes_back() {
 }
 
 #[test]
-fn the_feed_tells_every_id_that_is_erased_and_no_number_is_missing() {
+fn the_feed_has_every_erased_id_and_no_number_is_missing() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -292,7 +292,7 @@ fn a_file_that_was_written_before_is_made_anew_once() {
 }
 
 #[test]
-fn a_persons_whole_file_is_everything_and_of_nobody_else() {
+fn the_export_of_a_person_is_complete_and_has_no_data_of_others() {
     let home = Home::new();
     let program = home.start();
     live(&program);

@@ -43,7 +43,7 @@ fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
 }
 
 #[test]
-fn as_of_every_number_of_every_story_an_app_user_is_what_a_fresh_fold_gives() {
+fn as_of_every_number_of_every_story_an_app_user_equals_a_fresh_fold() {
     for story in files(&fixtures().join("sequences"), "jsonl") {
         let home = Home::new();
         let program = home.start();
@@ -78,7 +78,7 @@ fn live(program: &Program) {
 }
 
 #[test]
-fn as_of_every_number_also_what_our_own_api_did_is_what_a_fresh_fold_gives() {
+fn as_of_every_number_calls_of_our_own_api_equal_a_fresh_fold() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -91,7 +91,7 @@ fn as_of_every_number_also_what_our_own_api_did_is_what_a_fresh_fold_gives() {
 }
 
 #[test]
-fn a_history_tells_every_event_of_the_group_and_what_it_changed() {
+fn a_history_has_every_event_of_the_group_and_its_changes() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -176,7 +176,7 @@ fn provenance_names_the_event_that_each_value_is_from() {
 }
 
 #[test]
-fn a_user_id_of_then_is_looked_up_as_one_of_now_and_the_answer_says_so() {
+fn a_past_user_id_is_looked_up_as_a_present_one_and_the_answer_shows_it() {
     let home = Home::new();
     let program = home.start();
     for (n, user_id) in ["before", "after"].into_iter().enumerate() {

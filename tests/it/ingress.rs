@@ -143,7 +143,7 @@ fn unknown_app_wrong_secret_and_another_apps_secret_are_answered_byte_for_byte_a
 
 /// W2.
 #[test]
-fn two_secrets_are_taken_while_they_rotate_and_the_old_one_is_refused_when_it_is_gone() {
+fn two_secrets_are_accepted_while_they_rotate_and_the_removed_one_is_refused() {
     let with = |secrets: &str| format!("[[apps]]\nid = \"{APP}\"\nwebhook_secrets = [{secrets}]\n");
     let mut home = Home::with(&with("\"the-old-secret\""));
     for (secrets, old, new) in [

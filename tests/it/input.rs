@@ -83,7 +83,7 @@ fn an_event_twice_in_one_body_is_one_journal_entry() {
 }
 
 #[test]
-fn a_delivery_is_recognised_after_hundreds_of_others_of_the_same_user_and_of_nobody() {
+fn a_delivery_is_recognised_after_hundreds_of_others_of_the_same_user_and_of_none() {
     let home = Home::new();
     let read = |n: i64| json!({ "trigger": "conversation:read", "app": { "_id": APP }, "timestamp": n, "appUser": { "_id": "a" } });
     let of_nobody = |n: i64| json!({ "trigger": "weather:changed", "app": { "_id": APP }, "n": n });
@@ -196,7 +196,7 @@ fn event(dice: &mut Dice) -> Value {
 
 /// F23, F24.
 #[test]
-fn sixteen_clients_at_once_end_where_one_ends_who_tells_it_in_order() {
+fn sixteen_concurrent_clients_end_like_one_that_sends_in_order() {
     for seed in 1..=6 {
         let history = history(seed, 160);
         let (one, many) = (Home::new(), Home::new());
@@ -230,7 +230,7 @@ fn sixteen_clients_at_once_end_where_one_ends_who_tells_it_in_order() {
 
 /// F23: late by hours and backwards.
 #[test]
-fn a_history_told_backwards_shows_the_same() {
+fn a_history_sent_backwards_shows_the_same() {
     for seed in 11..=14 {
         let history = history(seed, 120);
         let pictures = [false, true].map(|backwards| {

@@ -75,7 +75,7 @@ fn joined_in_v2(program: &Program, question: &Question, size: u64) -> [Vec<Strin
 
 /// The model: every answer equals a plain list, filtered and sorted.
 #[test]
-fn a_list_is_what_a_plain_list_would_be() {
+fn a_list_equals_a_plain_filtered_and_sorted_list() {
     let home = Home::new();
     let mut program = home.start();
     let (mut people, mut asked, mut found) = (People::new(7), 0, 0);
@@ -114,7 +114,7 @@ fn a_list_is_what_a_plain_list_would_be() {
 }
 
 #[test]
-fn what_a_list_cannot_be_asked_is_400_and_says_what_would_do() {
+fn an_invalid_list_parameter_is_400_and_names_the_valid_ones() {
     let program = Home::new().start();
     for (query, expected) in [
         ("colour=red", "Unknown parameter: colour"),

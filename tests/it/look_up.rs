@@ -174,7 +174,7 @@ fn pages(program: &Program, limit: usize) -> (Vec<Vec<String>>, Vec<String>) {
 }
 
 #[test]
-fn a_list_has_everybody_once_in_the_order_of_ids_whatever_the_size_of_a_page() {
+fn a_list_has_every_user_once_in_the_order_of_ids_for_any_page_size() {
     let program = Home::new().start();
     assert_eq!(pages(&program, 10), (vec![vec![]], vec![]), "nobody yet");
     let mut ids: Vec<String> = (0..60).map(|n| format!("{:024x}", n * 7919 % 1009)).collect();
@@ -202,7 +202,7 @@ fn a_list_has_everybody_once_in_the_order_of_ids_whatever_the_size_of_a_page() {
 }
 
 #[test]
-fn a_user_added_between_two_pages_moves_nobody() {
+fn a_user_added_between_two_pages_moves_no_other() {
     let program = Home::new().start();
     for id in ["b", "d", "f", "h"] {
         assert_eq!(program.webhook(first_message(id, 1.0)).status, 200);
@@ -219,7 +219,7 @@ fn a_user_added_between_two_pages_moves_nobody() {
 }
 
 #[test]
-fn what_a_list_does_not_understand_is_400_and_named() {
+fn an_unknown_list_parameter_is_400_and_named() {
     let program = Home::new().start();
     assert_eq!(program.webhook(first_message("a", 1.0)).status, 200);
     for (query, named) in [

@@ -30,7 +30,7 @@ pub fn seen_much(home: &Home) -> Program {
 }
 
 #[test]
-fn the_metrics_tell_how_everything_stands() {
+fn the_metrics_show_all_levels() {
     let home = Home::new();
     let program = seen_much(&home);
     until("the users are counted", || program.metric("rollcall_users{}") == 1.0);

@@ -27,7 +27,7 @@ fn parameters(call: &'static Value, item: &'static Value) -> Vec<&'static Value>
 }
 
 #[test]
-fn the_document_is_served_and_says_what_it_is() {
+fn the_document_is_served_with_its_title_and_version() {
     let program = Home::new().start();
     let answer = program.request("GET", "/openapi.json", &[], b"");
     assert_eq!((answer.status, &answer.json()), (200, &*DOCUMENT));

@@ -141,7 +141,7 @@ impl Scene {
 }
 
 #[test]
-fn no_command_writes_over_what_is_in_use_or_of_another_kind() {
+fn no_command_overwrites_a_file_in_use_or_of_another_kind() {
     let mut scene = scene();
     let listen = format!("http://{}/webhooks", scene.second.listen);
     for target in targets(&scene.home) {
@@ -228,7 +228,7 @@ fn nothing_is_written_under_a_name_of_unfinished_work() {
 }
 
 #[test]
-fn somebody_elses_file_with_the_name_of_an_unfinished_one_is_left_alone() {
+fn a_foreign_file_with_the_name_of_a_partial_one_is_left_alone() {
     let home = Home::new();
     let program = home.start();
     assert_eq!(program.webhook(message(1)).status, 200);
@@ -249,7 +249,7 @@ fn somebody_elses_file_with_the_name_of_an_unfinished_one_is_left_alone() {
 }
 
 #[test]
-fn what_each_command_wrote_itself_it_may_replace() {
+fn each_command_may_replace_its_own_output() {
     let home = Home::new();
     let program = home.start();
     for n in 0..3 {

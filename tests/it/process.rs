@@ -32,7 +32,7 @@ fn begun(program: &Program, n: usize) -> (TcpStream, Vec<u8>) {
 }
 
 #[test]
-fn told_to_stop_it_answers_what_is_under_way_takes_nothing_new_and_exits_0() {
+fn on_a_stop_signal_it_answers_requests_in_progress_accepts_no_others_and_exits_0() {
     for signal in ["TERM", "INT"] {
         let home = Home::new();
         let program = home.start();
@@ -83,7 +83,7 @@ fn while_the_database_is_being_opened_it_is_503_and_a_stop_ends_that() {
 }
 
 #[test]
-fn told_twice_it_stops_at_once_and_what_it_acknowledged_is_there() {
+fn on_a_second_stop_signal_it_stops_at_once_and_loses_nothing_acknowledged() {
     for second in ["TERM", "INT"] {
         let home = Home::new();
         let program = home.start();
@@ -143,7 +143,7 @@ fn hang_ups_and_broken_pipes_do_not_end_it() {
 }
 
 #[test]
-fn frozen_and_thawed_it_goes_on_and_a_retry_is_a_repetition() {
+fn after_a_freeze_it_works_and_a_retry_is_a_repetition() {
     let home = Home::new();
     let program = home.start();
     assert_eq!(program.webhook(message(1)).status, 200);
@@ -166,7 +166,7 @@ fn frozen_and_thawed_it_goes_on_and_a_retry_is_a_repetition() {
 
 /// The sender disconnected before the answer: its event is stored, and its retry is a repetition.
 #[test]
-fn senders_who_hang_up_before_the_answer_lose_nothing_and_double_nothing() {
+fn senders_that_disconnect_before_the_answer_lose_nothing_and_duplicate_nothing() {
     const SENDERS: usize = 2000;
     let home = Home::new();
     let program = home.start();
@@ -276,7 +276,7 @@ fn without_file_handles_it_waits_for_one_without_spinning_and_recovers() {
 }
 
 #[test]
-fn a_second_process_on_one_database_is_refused_and_the_first_goes_on() {
+fn a_second_process_on_one_database_is_refused_and_the_first_keeps_running() {
     let home = Home::new();
     let first = home.start();
     assert_eq!(first.webhook(message(1)).status, 200);
@@ -325,7 +325,7 @@ fn a_second_process_under_another_name_of_the_database_is_refused() {
 
 /// By a hard link SQLite finds no log, and this program no lock, of who has the file by its other name.
 #[test]
-fn a_database_with_a_hard_link_is_refused_by_both_names_until_one_is_gone() {
+fn a_database_with_a_hard_link_is_refused_by_both_names_until_one_is_removed() {
     let mut home = Home::new();
     let holder = home.start();
     assert_eq!(holder.webhook(message(1)).status, 200);

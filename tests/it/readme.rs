@@ -70,7 +70,7 @@ fn done(program: &Program, command: &str) -> String {
 }
 
 #[test]
-fn the_first_session_of_the_readme_goes_as_it_says() {
+fn the_first_session_of_the_readme_works_as_printed() {
     require!(installed("curl"));
     let program = Home::new().start();
     let session = section(README, "A first session");

@@ -70,7 +70,7 @@ fn goes_on(program: &Program) {
 }
 
 #[test]
-fn long_reads_take_nothing_from_anybody_else() {
+fn long_reads_delay_no_other_requests() {
     let home = crowd("[reads]\nlong_readers = 2\nlong_waiting = 2\nlong_within = \"10m\"\n");
     let program = home.start();
     let asking: Vec<TcpStream> = (0..4).map(|_| ask(&program, COUNT_ALL)).collect();

@@ -76,7 +76,7 @@ fn every_fixture_is_answered_200_and_is_in_the_journal_or_in_quarantine() {
 }
 
 #[test]
-fn the_forms_that_are_easy_to_get_wrong_show_what_the_table_says() {
+fn the_difficult_forms_show_the_values_of_the_table() {
     let home = Home::new();
     let program = home.start();
     for path in files(&fixtures().join("webhooks"), "json") {

@@ -103,7 +103,7 @@ fn the_journal_the_bodies_and_the_feed_are_trimmed_under_load_and_the_directory_
 }
 
 #[test]
-fn what_is_too_old_goes_although_nothing_comes() {
+fn expired_data_is_deleted_without_new_events() {
     let settings = "[retention]\nhistory_age = \"1s\"\nfeed_age = \"1s\"\nquarantine_age = \"1s\"\n[ingest]\nquarantine_rows = 5\n";
     let home = Home::with(settings);
     let program = home.start();

@@ -41,7 +41,7 @@ fn run_without_programs(tests: &[String], ci: Option<&str>) -> Output {
 }
 
 #[test]
-fn what_is_skipped_is_printed_past_the_capture_and_listed_at_the_end() {
+fn skipped_tests_are_printed_past_the_capture_and_listed_at_the_end() {
     let tests = demanding();
     assert!(tests.len() > 25, "{tests:?}");
     let run = run_without_programs(&tests, None);
@@ -61,7 +61,7 @@ fn what_is_skipped_is_printed_past_the_capture_and_listed_at_the_end() {
 }
 
 #[test]
-fn under_ci_what_would_be_skipped_fails() {
+fn under_ci_skipped_tests_fail() {
     let tests = demanding();
     let run = run_without_programs(&tests, Some("true"));
     let stdout = String::from_utf8_lossy(&run.stdout);

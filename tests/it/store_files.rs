@@ -80,7 +80,7 @@ fn a_first_start_killed_at_any_write_leaves_a_file_that_the_next_start_completes
 }
 
 #[test]
-fn every_earlier_schema_is_brought_up_to_date() {
+fn every_earlier_schema_is_upgraded() {
     let whole = fresh();
     let steps = migrations();
     let number = |step: &PathBuf| step.file_name().unwrap().to_str().unwrap()[..4].parse::<i64>().unwrap();

@@ -46,7 +46,7 @@ fn now() -> i64 {
 }
 
 #[test]
-fn the_three_algorithms_of_hmac_are_taken_and_the_words_of_the_scheme_in_any_case() {
+fn the_three_algorithms_of_hmac_are_accepted_and_the_scheme_in_any_case() {
     let program = Home::new().start();
     let tag = |alg: &str, message: &str| match alg {
         "HS256" => hmac::<Sha256>(64, KEY_SECRET.as_bytes(), message.as_bytes()),

@@ -116,7 +116,7 @@ fn every_trigger_of_v1_becomes_its_facts() {
 }
 
 #[test]
-fn what_v1_says_of_a_user_in_passing_becomes_a_sighting() {
+fn every_user_mentioned_in_v1_becomes_an_observation() {
     for trigger in [
         "conversation:read",
         "conversation:referral",
@@ -389,7 +389,7 @@ fn the_digest_is_of_the_content_not_of_its_spelling() {
 }
 
 #[test]
-fn the_versions_are_told_apart_by_shape() {
+fn the_versions_are_distinguished_by_shape() {
     for (body, expected) in [
         (v1("postback", json!({ "appUser": { "_id": "u" } })), PayloadVersion::V1),
         (v1("postback", json!({ "appUser": { "_id": "u" }, "version": "v1.1" })), PayloadVersion::V1_1),

@@ -33,7 +33,7 @@ const AT_A_TIME: u64 = 6;
 const BESIDE: u64 = 12;
 
 #[test]
-fn no_walk_of_an_operator_loses_an_event_or_shows_what_is_erased() {
+fn no_walk_of_an_operator_loses_an_event_or_shows_erased_data() {
     let one = std::env::var("ROLLCALL_WALK_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
     let (first, walks) = one.map_or((FIRST_SEED, number("ROLLCALL_WALKS", 200)), |seed| (seed, 1));
     let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));

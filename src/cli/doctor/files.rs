@@ -218,7 +218,7 @@ mod tests {
     use crate::cli::doctor::finding::Severity;
 
     #[test]
-    fn file_systems_that_do_not_keep_their_word_are_known() {
+    fn unreliable_file_systems_are_recognised() {
         for (magic, state, said) in [
             (0xEF53, Severity::Fine, "on a disk"),
             (0x9123_683E, Severity::Fine, "on a disk"),

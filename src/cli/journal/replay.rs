@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_to_go_on_is_behind_nothing_that_is_not_done() {
+    fn the_resume_position_is_never_behind_an_unfinished_entry() {
         let outcome = |seq, well: bool| {
             let place = PayloadLocation { file: "journal".into(), line: Some(seq) };
             let status =

@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_the_rest_is_read() {
+    fn missing_files_are_named_and_the_rest_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["lost.json", "lost.jsonl", "here.json"].map(|name| folder.path().join(name));
         fs::write(&paths[2], "1").unwrap();

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_only_app_signs_what_names_none_and_a_chosen_one_signs_all() {
+    fn the_only_app_signs_payloads_without_an_app_and_a_chosen_one_signs_all() {
         let only = Signer::new(SignatureScheme::ApiKey, None, &apps("")).unwrap();
         assert_eq!(secret(&only, "{}").unwrap(), "demo-webhook-secret");
         assert_eq!(secret(&only, r#"{"app":{"_id":"one"}}"#).unwrap_err().reason(), "unknown app");

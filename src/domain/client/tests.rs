@@ -15,7 +15,7 @@ fn kept(mentions: &Mentions) -> Vec<(i64, Option<bool>, &str)> {
 }
 
 #[test]
-fn of_each_member_the_last_word_is_kept_in_any_order() {
+fn the_last_value_of_each_member_is_stored_in_any_order() {
     let words = [
         (1, Some(true), r#"{"a":1,"b":1,"c":1}"#),
         (2, None, r#"{"b":2}"#),
@@ -34,7 +34,7 @@ fn of_each_member_the_last_word_is_kept_in_any_order() {
 }
 
 #[test]
-fn a_removal_and_a_list_take_away_what_was_said_before() {
+fn a_removal_and_a_list_discard_earlier_mentions() {
     let mut mentions = Mentions::default();
     mentions.add(&stamp(1), &said(None, r#"{"a":1}"#));
     mentions.remove(&stamp(2));

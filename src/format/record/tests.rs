@@ -95,7 +95,7 @@ fn a_record_that_an_earlier_program_stored_is_read() {
 }
 
 #[test]
-fn every_word_of_a_client_is_kept() {
+fn every_mention_of_a_client_is_stored() {
     let words =
         vec![said(9, None, "{\"lastSeen\":9}"), said(8, Some(false), "{\"a\":8}"), said(7, Some(true), "{}")];
     for (words, removed) in
@@ -113,7 +113,7 @@ fn every_word_of_a_client_is_kept() {
 }
 
 #[test]
-fn what_is_no_record_is_refused() {
+fn an_invalid_record_is_refused() {
     for text in ["", "00", "03", "02", "02ff", "01", "63"] {
         assert!(decode(&bytes(text)).is_err(), "{text}");
     }

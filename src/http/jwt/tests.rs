@@ -27,7 +27,7 @@ fn claim(claims: &str) -> Result<Claims, TokenError> {
 }
 
 #[test]
-fn what_real_clients_sign_is_taken() {
+fn tokens_of_real_clients_are_accepted() {
     let user = Claims { scope: Scope::AppUser, user_id: Some("u1".to_owned()) };
     let app = Claims { scope: Scope::App, user_id: None };
     assert_eq!(claim(r#"{"scope":"appUser","userId":"u1","iat":1700000000}"#), Ok(user.clone()));

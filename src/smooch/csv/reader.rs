@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_what_rfc_4180_says() {
+    fn rows_follow_rfc_4180() {
         let text = b"a,b\r\n\"x\ny\",\"q\"\"q\"\n\n,\r\"\"\n\"a,b\",\" \"\r\n\r\nlast,\"\r\"";
         let expected = [
             row(1, &["a", "b"]),

@@ -10,7 +10,7 @@ fn problem(text: &str) -> String {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place() {
+fn errors_are_named_with_their_place() {
     let record = |record: &str| format!("{{\"rollcall\":1,\"app\":\"a\",\"records\":[{record}]}}");
     for (text, said) in [
         ("{".to_owned(), "not JSON"),
@@ -67,7 +67,7 @@ fn a_plain_line_is_stamped_with_when_it_was_last_seen() {
 }
 
 #[test]
-fn whoever_has_no_id_gets_the_same_one_everywhere() {
+fn a_line_without_an_id_gets_the_same_id_everywhere() {
     let read = |text: &str| parse_line(text.as_bytes(), &BOUNDS).unwrap();
     let (one, other) = (read("{\"userId\":\"bob\"}"), read("{\"userId\":\"bob\",\"email\":\"b@x.y\"}"));
     assert_eq!(one.event.users(), other.event.users());
@@ -75,7 +75,7 @@ fn whoever_has_no_id_gets_the_same_one_everywhere() {
 }
 
 #[test]
-fn extremes_of_time_are_told_exactly() {
+fn extreme_times_are_exact() {
     let app = "a".into();
     for time in [i64::MIN + 1, -62_135_596_800_000_001, -1, 0, 1_582_653_997_547_123, 1_999_999_999_999_999] {
         let mut directory = WorkingSet::whole(9);

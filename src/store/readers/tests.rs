@@ -81,7 +81,7 @@ async fn a_full_lane_refuses_and_holds_up_no_other() {
 }
 
 #[tokio::test]
-async fn a_read_whose_caller_has_gone_is_told_to_end_and_gives_its_place_back() {
+async fn a_read_whose_caller_disconnects_is_stopped_and_frees_its_place() {
     let readers = readers(0, LONG);
     let (ended, end) = oneshot::channel();
     let reading = readers.begin(ReadClass::Long).unwrap();

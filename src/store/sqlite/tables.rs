@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_not_there_is_named_whatever_the_statement() {
+    fn a_missing_table_is_named_for_every_statement() {
         let conn = Connection::open_in_memory().unwrap();
         let message = |sql: &str| Error::from(conn.prepare(sql).unwrap_err());
         for sql in

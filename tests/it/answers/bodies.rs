@@ -18,7 +18,7 @@ fn peak_kib(program: &Program) -> u64 {
 }
 
 #[test]
-fn the_bodies_of_strangers_are_not_kept_and_their_length_and_hash_are_told() {
+fn unverified_bodies_are_not_stored_and_their_length_and_hash_are_logged() {
     const SIZE: usize = 1 << 20;
     let home = Home::new();
     let program = home.start();
@@ -46,7 +46,7 @@ fn the_bodies_of_strangers_are_not_kept_and_their_length_and_hash_are_told() {
 }
 
 #[test]
-fn bodies_beyond_what_all_may_take_together_are_503_and_the_room_is_given_back() {
+fn bodies_beyond_the_common_limit_are_503_and_the_room_is_freed() {
     let home =
         Home::with("[limits]\nwebhook_body = \"100KB\"\nrest_body = \"1KB\"\nbodies_in_flight = \"200KB\"");
     let program = home.start();

@@ -231,7 +231,7 @@ fn an_unknown_address_is_404_in_smoochs_shape() {
 }
 
 #[test]
-fn the_admin_listener_takes_no_webhooks_and_the_public_one_tells_no_metrics() {
+fn the_admin_listener_takes_no_webhooks_and_the_public_one_has_no_metrics() {
     let home = Home::new();
     let program = home.start();
     for path in ["/webhooks", "/v1/appusers"] {

@@ -38,7 +38,7 @@ fn post<'s>(
 }
 
 #[test]
-fn a_full_queue_is_503_at_once_and_what_waits_is_stored_when_the_disk_answers_again() {
+fn a_full_queue_is_503_at_once_and_waiting_jobs_are_stored_when_the_disk_answers_again() {
     require!(installed("strace"));
     let home = Home::with("[ingest]\nqueue_jobs = 1\nbatch_jobs = 1\nanswer_within = \"30s\"");
     let program = home.start();
@@ -114,7 +114,7 @@ fn a_look_up_that_hangs_is_503_within_answer_within() {
 }
 
 #[test]
-fn while_draining_a_late_body_is_503_and_not_ready_is_said() {
+fn while_draining_a_late_body_is_503_and_readiness_fails() {
     let home = Home::new();
     let program = home.start();
     let body = first_message("late", 1.0);
@@ -138,7 +138,7 @@ fn while_draining_a_late_body_is_503_and_not_ready_is_said() {
 }
 
 #[test]
-fn a_delivery_under_way_when_the_service_is_told_to_stop_is_stored_and_answered() {
+fn a_delivery_in_progress_at_a_stop_is_stored_and_answered() {
     require!(installed("strace"));
     let home = Home::with("[ingest]\nanswer_within = \"30s\"");
     let program = home.start();

@@ -29,7 +29,7 @@ fn one_bit_in_any_page_of_a_backup_is_found() {
 }
 
 #[test]
-fn what_is_cut_off_or_no_backup_at_all_is_named() {
+fn truncated_backups_and_other_files_are_named() {
     let (home, _) = backed_up(30);
     let whole = std::fs::read(home.path().join("backup.db")).unwrap();
     for (what, bytes, code, says) in [
@@ -49,7 +49,7 @@ fn what_is_cut_off_or_no_backup_at_all_is_named() {
 
 /// Each leaves a file in which SQLite itself finds nothing wrong.
 #[test]
-fn a_backup_that_somebody_has_changed_is_not_what_it_was() {
+fn a_modified_backup_fails_its_checksum() {
     for change in [
         "UPDATE app_users SET listed = 0 WHERE id LIKE '%3'",
         "DELETE FROM journal WHERE seq = (SELECT max(seq) FROM journal)",

@@ -40,7 +40,7 @@ fn its_tables_are_none_of_ours_whenever_they_come() {
 
 /// A replica is what the log held since the last look: a log that was emptied meanwhile costs a new one.
 #[test]
-fn the_log_is_never_emptied_behind_its_back_and_nobody_waits_for_it() {
+fn the_log_is_not_truncated_under_litestream_and_no_writer_waits_for_it() {
     let home = Home::with("[store]\nwal_checkpoint = \"64KiB\"\nwal_limit = \"128KiB\"");
     home.start().stop();
     home.sql().execute_batch(TABLES).unwrap();

@@ -18,7 +18,7 @@ fn aside(home: &Home) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_database_in_use_or_in_place_is_not_replaced_unless_told() {
+fn a_database_in_use_or_in_place_is_replaced_only_when_asked() {
     let (home, made) = backed_up(5);
     let (code, said) = refused(&home, &["restore", "backup.db"]);
     assert_eq!(code, Some(1), "{said}");
@@ -55,7 +55,7 @@ fn a_database_in_use_or_in_place_is_not_replaced_unless_told() {
 }
 
 #[test]
-fn on_an_empty_machine_a_backup_alone_brings_everything_back() {
+fn a_backup_alone_restores_everything_on_an_empty_machine() {
     let (there, made) = backed_up(5);
     let home = Home::new();
     std::fs::copy(there.path().join("backup.db"), home.path().join("b.db")).unwrap();
@@ -126,7 +126,7 @@ fn killed_at_any_call_a_restore_leaves_the_old_database_or_the_new_one() {
 
 /// A file too damaged for its log to be applied is saved together with the log, for inspection.
 #[test]
-fn a_damaged_database_is_replaced_and_kept_with_its_log() {
+fn a_damaged_database_is_replaced_and_saved_with_its_log() {
     let (home, made) = backed_up(3);
     let program = home.start();
     assert_eq!(program.webhook(message(3)).status, 200);

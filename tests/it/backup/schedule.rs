@@ -17,7 +17,7 @@ fn in_folder(home: &Home) -> Vec<PathBuf> {
 }
 
 #[test]
-fn so_many_are_kept_as_the_settings_say_each_of_them_whole() {
+fn the_configured_number_of_whole_backups_is_retained() {
     let home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"50ms\"\nkeep = 3");
     std::fs::create_dir(home.path().join("kept")).unwrap();
     let (mine, left) = (home.path().join("kept/mine.db"), "rollcall-2020-01-01T00-00-00.000Z.db.partial");
@@ -64,7 +64,7 @@ fn the_age_of_the_newest_survives_a_restart_and_the_next_is_made_when_it_is_due(
 
 /// The clock was ahead for a while. Only the backups of this process decide when the next one is due.
 #[test]
-fn a_name_of_the_future_neither_counts_nor_displaces_what_is_good() {
+fn a_backup_dated_in_the_future_neither_counts_nor_displaces_a_good_one() {
     let mut home = Home::with("[backup]\nfolder = \"kept\"\nevery = \"30m\"\nkeep = 3");
     home.start().stop();
     std::fs::create_dir_all(home.path().join("kept")).unwrap();
@@ -162,7 +162,7 @@ fn a_backup_that_is_not_whole_is_named_and_does_not_count() {
 }
 
 #[test]
-fn a_backup_that_fails_is_logged_and_counted_and_the_service_goes_on() {
+fn a_failed_backup_is_logged_and_counted_and_the_service_runs() {
     let mut home = Home::with("[backup]\nfolder = \"no/such/disk\"\nevery = \"50ms\"");
     let program = home.start();
     until("it is tried again", || program.metric(FAILED) >= 2.0);

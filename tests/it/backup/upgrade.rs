@@ -55,7 +55,7 @@ fn kept(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn a_database_of_any_earlier_schema_is_kept_before_it_is_brought_up_to_date() {
+fn a_database_of_any_earlier_schema_is_saved_before_its_upgrade() {
     let versions: Vec<i64> = migrations().into_iter().map(|(number, _)| number).collect();
     for (at, &version) in versions.iter().enumerate() {
         let home = earlier(version, false);

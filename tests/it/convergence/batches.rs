@@ -16,7 +16,7 @@ proptest! {
     #![proptest_config(cases(1))]
 
     #[test]
-    fn any_split_into_batches_gives_what_one_batch_gives(
+    fn any_split_into_batches_equals_one_batch(
         history in history(10), order in order(), ends in vec(any::<bool>(), 24),
     ) {
         compare(&history, &order, &ends)?;

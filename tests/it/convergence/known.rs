@@ -14,14 +14,14 @@ proptest! {
     #![proptest_config(cases(5))]
 
     #[test]
-    fn what_is_known_elsewhere_is_known_here(
+    fn an_imported_directory_equals_its_source(
         before in history(10), later in history(5), own in history(4), order in order(),
     ) {
         compare(&before, &later, &own, &order)?;
     }
 
     #[test]
-    fn what_is_known_of_undone_merges_is_known_here(
+    fn imported_unmerges_equal_their_source(
         before in unmerging_history(10), later in unmerging_history(5), order in order(),
     ) {
         compare(&before, &later, &[], &order)?;

@@ -69,13 +69,13 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 }
 
 #[test]
-fn of_two_names_the_later_said_is_shown_not_the_later_arrived() {
+fn of_two_names_the_one_with_the_later_stamp_is_shown() {
     let events = [at(1, says("A", &[(Field::Name, "p")])), at(2, says("A", &[(Field::Name, "q")]))];
     assert_eq!(shown(&in_every_order(&events), "A", Field::Name).as_deref(), Some("q"));
 }
 
 #[test]
-fn an_empty_picture_and_a_value_of_the_same_time_are_two_words_not_one_version() {
+fn an_empty_picture_and_a_value_of_the_same_time_are_two_statements() {
     let events = [at(0, whole("A", &[])), at(0, says("A", &[(Field::Name, "p")]))];
     assert_eq!(shown(&in_every_order(&events), "A", Field::Name).as_deref(), Some("p"));
     // For a part carried as a whole, the greater digest of the two decides if the value is present.
@@ -85,7 +85,7 @@ fn an_empty_picture_and_a_value_of_the_same_time_are_two_words_not_one_version()
 }
 
 #[test]
-fn a_tie_in_time_is_broken_by_what_is_said() {
+fn a_tie_in_time_is_broken_by_the_content() {
     let events = [at(3, says("C", &[(Field::Name, "p")])), at(3, says("C", &[(Field::Name, "q")]))];
     let expected = if events[0].digest() > events[1].digest() { "p" } else { "q" };
     assert_eq!(shown(&in_every_order(&events), "C", Field::Name).as_deref(), Some(expected));
@@ -101,7 +101,7 @@ fn two_bodies_under_one_event_id_are_both_learned() {
 }
 
 #[test]
-fn two_merges_that_contradict_each_other_lose_nobody_and_the_later_holds() {
+fn of_two_contradictory_merges_the_later_holds_and_no_user_is_lost() {
     let names = [at(0, says("A", &[(Field::Name, "p")])), at(0, says("B", &[(Field::Email, "q")]))];
     let events = [&names[..], &[at(1, merge("A", "B")), at(2, merge("B", "A"))]].concat();
     let directory = in_every_order(&events);
@@ -113,7 +113,7 @@ fn two_merges_that_contradict_each_other_lose_nobody_and_the_later_holds() {
 }
 
 #[test]
-fn who_was_removed_does_not_come_back_with_a_late_or_repeated_picture() {
+fn a_late_or_repeated_picture_does_not_restore_a_removed_user() {
     let events = [at(1, says("A", &[(Field::Name, "p")])), at(2, Say::Remove { user: "A" })];
     assert_eq!(view(&in_every_order(&events), "A"), None);
     let later = [&events[..], &[at(3, says("A", &[(Field::Name, "q")]))]].concat();
@@ -121,7 +121,7 @@ fn who_was_removed_does_not_come_back_with_a_late_or_repeated_picture() {
 }
 
 #[test]
-fn two_users_with_one_user_id_are_both_kept_and_the_newest_is_found() {
+fn two_users_with_one_user_id_both_stay_and_the_newest_is_found() {
     let claims = |time, user| at(time, says(user, &[(Field::UserId, "bob")]));
     let found = |events: &[Event]| by_user_id(&in_every_order(events)).remove(&text(plain("bob")));
     assert_eq!(found(&[claims(1, "A"), claims(2, "B")]), Some(id("B")));
@@ -140,7 +140,7 @@ fn an_alias_of_an_erased_id_does_not_resolve() {
 }
 
 #[test]
-fn whoever_was_merged_into_one_who_is_gone_is_gone_too() {
+fn a_user_merged_into_a_removed_one_is_removed_too() {
     let events = [
         at(1, says("C", &[(Field::Name, "p")])),
         at(1, merge("B", "C")),
@@ -152,7 +152,7 @@ fn whoever_was_merged_into_one_who_is_gone_is_gone_too() {
 }
 
 #[test]
-fn a_merge_does_not_bring_back_what_smooch_cleared() {
+fn a_merge_does_not_restore_fields_that_smooch_cleared() {
     let events = [
         at(1, whole("D", &[(Field::Plan, "p")])),
         at(2, set("D", Field::Plan, "ours", Some("p"))),

@@ -54,7 +54,7 @@ fn a_late_duplicate_of_an_undone_merge_changes_nothing() {
 }
 
 #[test]
-fn what_was_learned_while_they_were_one_stays_with_whom_it_was_said_of() {
+fn facts_of_a_merged_id_stay_with_that_id_after_an_unmerge() {
     let then = [
         at(1, merge("A", "B")),
         at(2, says("B", &[(Field::Email, "b@example.org")])),
@@ -69,7 +69,7 @@ fn what_was_learned_while_they_were_one_stays_with_whom_it_was_said_of() {
 }
 
 #[test]
-fn who_is_taken_out_of_a_chain_takes_its_own_members_along() {
+fn an_unmerged_id_of_a_chain_keeps_its_own_members() {
     let chain = [at(1, merge("B", "C")), at(2, merge("A", "B")), at(3, unmerge("A", "B"))];
     let directory = in_every_order(&told(&chain));
     assert_eq!(view(&directory, "A").map(|view| view.aliases), Some(Vec::new()));
@@ -83,7 +83,7 @@ fn the_merge_before_the_undone_one_counts_again() {
 }
 
 #[test]
-fn who_was_taken_out_in_time_outlives_a_removal() {
+fn an_id_unmerged_before_a_removal_stays() {
     let then = [at(1, merge("A", "B")), at(2, unmerge("A", "B")), at(3, Say::Remove { user: "A" })];
     let events = told(&then);
     let directory = super::translate::directory_of(&events.iter().collect::<Vec<_>>());

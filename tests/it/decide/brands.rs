@@ -56,7 +56,7 @@ proptest! {
     #![proptest_config(crate::convergence::cases(20))]
 
     #[test]
-    fn whom_a_name_means_does_not_depend_on_the_order(
+    fn a_name_resolves_the_same_in_any_order(
         people in people(),
         made in proptest::collection::btree_set((select(&NAMES[..]), select(&BRANDS[..])), 0..4),
         told in told(),

@@ -24,7 +24,7 @@ fn a_user_id_is_made_once() {
 }
 
 #[test]
-fn an_update_changes_what_it_names_and_null_clears() {
+fn an_update_changes_the_named_fields_and_null_clears() {
     let mut live = Live::new();
     live.learn(
         5,
@@ -103,7 +103,7 @@ fn a_deleted_profile_leaves_the_app_user_and_nothing_of_the_person() {
 }
 
 #[test]
-fn whom_a_delete_removed_no_late_webhook_brings_back() {
+fn no_late_webhook_restores_a_deleted_user() {
     let mut live = Live::new();
     live.learn(10, vec![picture("u", vec![given(Field::UserId, "bob")], &["phone"]), merged("u", "old")]);
     let decision = live.ask_as(Authority::App, Action::Delete { user: "bob".into() }).unwrap();
@@ -141,7 +141,7 @@ fn a_merge_and_its_undoing() {
 }
 
 #[test]
-fn an_undone_merge_leaves_two_who_stand_for_themselves() {
+fn an_unmerge_leaves_two_separate_users() {
     let mut live = Live::new();
     live.learn(5, vec![merged("z", "b")]);
     live.learn(8, vec![merged("b", "a")]);
@@ -155,7 +155,7 @@ fn an_undone_merge_leaves_two_who_stand_for_themselves() {
 }
 
 #[test]
-fn a_merge_holds_whatever_smooch_dated_in_the_future() {
+fn a_merge_holds_against_events_dated_in_the_future() {
     let mut live = Live::new();
     live.learn(1000, vec![merged("b", "a")]);
     live.learn(1001, vec![merged("a", "b"), Fact::Seen(seen("c", Vec::new()))]);
@@ -195,7 +195,7 @@ fn a_device_is_changed_only_where_it_is() {
 }
 
 #[test]
-fn who_believes_what_is_no_longer_so_is_refused() {
+fn a_command_on_a_stale_view_is_refused() {
     let mut live = Live::new();
     let bob = live.ask(create("bob", Vec::new())).unwrap();
     let give = |live: &mut Live, tags: Vec<String>| {
@@ -208,7 +208,7 @@ fn who_believes_what_is_no_longer_so_is_refused() {
 }
 
 #[test]
-fn a_jwt_speaks_for_its_own_app_user_and_tells_nothing_of_others() {
+fn a_jwt_reaches_its_own_app_user_and_reveals_nothing_of_others() {
     let mut live = Live::new();
     let ann = live.ask(create("ann", Vec::new())).unwrap();
     let bob = live.ask(create("bob", Vec::new())).unwrap();

@@ -67,7 +67,7 @@ fn merged_at(time: i64, surviving: &'static str, discarded: &'static str) -> Ste
 const ERASE_S1: Step = Step::Command(Verb::Erase { only: false }, 0, 0);
 
 #[test]
-fn whoever_is_merged_into_the_erased_later_is_no_difference() {
+fn a_later_merge_into_an_erased_user_is_no_difference() {
     let histories = [
         vec![
             seen_at(1, "s1"),
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(crate::convergence::cases(100))]
 
     #[test]
-    fn whatever_is_stored_means_row_by_row_what_the_journal_says(
+    fn every_stored_row_equals_the_fold_of_the_journal(
         rounds in vec((steps(12), 1..8_usize), 1..5),
         keep in proptest::option::of(0..12_u64),
     ) {
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_is_erased_removed_and_merged_in_any_order_means_what_the_journal_says(
+    fn erasures_removals_and_merges_in_any_order_equal_the_fold_of_the_journal(
         rounds in vec((ends(), 1..5_usize), 1..5),
         keep in proptest::option::of(0..6_u64),
     ) {

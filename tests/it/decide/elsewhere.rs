@@ -47,7 +47,7 @@ proptest! {
     #![proptest_config(crate::convergence::cases(4))]
 
     #[test]
-    fn what_is_exported_and_imported_is_the_same_directory(
+    fn an_export_and_its_import_are_the_same_directory(
         before in steps(14), later in steps(6), backwards in any::<bool>(),
     ) {
         let (mut live, _) = live(&before)?;
@@ -80,7 +80,7 @@ fn learn(directory: &mut WorkingSet, line: &str) {
 }
 
 #[test]
-fn a_plain_line_is_what_smooch_said_when_the_app_user_was_last_seen() {
+fn a_plain_line_counts_as_smoochs_report_of_the_time_last_seen() {
     let old =
         r#"{"_id":"u","lastSeen":"1970-01-01T00:00:00.000050Z","email":"old","properties":{"plan":"old"}}"#;
     let timeless = r#"{"_id":"u","email":"any","surname":"gap","conversationStarted":true}"#;

@@ -29,7 +29,7 @@ fn a_device_never_seen_gets_an_app_user_of_its_own() {
 }
 
 #[test]
-fn an_anonymous_device_that_returns_is_the_same_app_user_with_what_is_new() {
+fn a_returning_anonymous_device_is_the_same_app_user_with_new_members() {
     let mut live = Live::new();
     let first = token(&mut live, device("phone", &[("platform", "ios"), ("appVersion", "1")]), None).unwrap();
     let decision =
@@ -55,7 +55,7 @@ fn to_start_without_a_name_is_to_log_out() {
 }
 
 #[test]
-fn an_anonymous_app_user_who_logs_in_under_a_new_name_stays_who_it_is() {
+fn an_anonymous_app_user_that_logs_in_with_a_new_name_stays_the_same() {
     let mut live = Live::new();
     let anonymous = token(&mut live, phone(), None).unwrap();
     let bob = token(&mut live, phone(), Some("bob")).unwrap();
@@ -69,7 +69,7 @@ fn an_anonymous_app_user_who_logs_in_under_a_new_name_stays_who_it_is() {
 }
 
 #[test]
-fn an_anonymous_app_user_who_logs_in_as_somebody_known_becomes_part_of_them() {
+fn an_anonymous_app_user_that_logs_in_as_a_known_one_is_merged_into_it() {
     let mut live = Live::new();
     let bob = token(&mut live, device("tablet", &[]), Some("bob")).unwrap();
     let anonymous = token(&mut live, phone(), None).unwrap();
@@ -82,7 +82,7 @@ fn an_anonymous_app_user_who_logs_in_as_somebody_known_becomes_part_of_them() {
 }
 
 #[test]
-fn of_one_made_here_and_one_of_smoochs_smoochs_goes_on() {
+fn of_one_created_here_and_one_of_smoochs_smoochs_survives() {
     let mut live = Live::new();
     let bob = live.ask(create("bob", Vec::new())).unwrap();
     live.learn(5, vec![picture("smooch", Vec::new(), &["phone"])]);
@@ -92,7 +92,7 @@ fn of_one_made_here_and_one_of_smoochs_smoochs_goes_on() {
 }
 
 #[test]
-fn whoever_else_is_part_of_them_the_name_is_the_one_of_the_log_in() {
+fn after_a_login_the_name_is_that_of_the_login_for_all_members() {
     let mut live = Live::new();
     for name in ["bob", "eve"] {
         live.ask(create(name, Vec::new())).unwrap();
@@ -103,7 +103,7 @@ fn whoever_else_is_part_of_them_the_name_is_the_one_of_the_log_in() {
 }
 
 #[test]
-fn who_was_made_before_keeps_its_id_and_its_properties() {
+fn a_pre_created_user_keeps_its_id_and_its_properties() {
     let mut live = Live::new();
     let made = live.ask(create("bob", vec![given(property("plan"), "gold")])).unwrap();
     let bob = token(&mut live, phone(), Some("bob")).unwrap();

@@ -304,7 +304,7 @@ proptest! {
     #![proptest_config(crate::convergence::cases(1))]
 
     #[test]
-    fn whatever_is_asked_and_told_every_answer_holds(steps in steps(14)) {
+    fn random_commands_and_webhooks_are_answered_consistently(steps in steps(14)) {
         let (live, known) = live(&steps)?;
         for id in &known {
             prop_assert!(live.view(id.as_str()).is_some() || was_removed(&live, id), "{} is lost", id);

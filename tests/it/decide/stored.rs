@@ -269,7 +269,7 @@ proptest! {
     #![proptest_config(crate::convergence::cases(50))]
 
     #[test]
-    fn whatever_is_asked_and_told_in_batches_of_any_size_is_stored_as_the_journal_has_it(
+    fn random_commands_and_webhooks_in_batches_of_any_size_are_stored_as_journalled(
         rounds in vec((linked_steps(12), 1..8_usize), 1..5),
         keep in proptest::option::of(0..12_u64),
     ) {

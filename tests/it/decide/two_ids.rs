@@ -32,7 +32,7 @@ fn one_person(live: &Live, ours: &SmoochId, told: &Fact) {
 }
 
 #[test]
-fn who_was_made_here_is_whom_smooch_reports_later_under_the_user_id() {
+fn a_user_created_here_is_the_one_that_smooch_reports_later_with_its_user_id() {
     for time in [Stamp::NO_TIME, 0, 1000] {
         for told in reports() {
             let mut live = Live::new();
@@ -53,7 +53,7 @@ fn who_was_made_here_is_whom_smooch_reports_later_under_the_user_id() {
 }
 
 #[test]
-fn so_is_who_came_by_a_device_first() {
+fn a_user_that_started_a_device_first_is_too() {
     for (before, told) in [(false, 0), (true, 0), (false, 1), (true, 1), (false, 2), (true, 2)] {
         let mut live = Live::new();
         let told = reports()[told].clone();
@@ -73,7 +73,7 @@ fn so_is_who_came_by_a_device_first() {
 }
 
 #[test]
-fn whom_smooch_reported_first_is_not_made_again() {
+fn a_user_that_smooch_reported_first_is_not_created_again() {
     let mut live = Live::new();
     let told = reports()[1].clone();
     live.learn(7, vec![told.clone()]);
@@ -104,7 +104,7 @@ fn of_two_of_smoochs_neither_becomes_the_other() {
 }
 
 #[test]
-fn what_is_told_again_of_one_who_was_merged_away_takes_nobody_along() {
+fn a_repeated_report_of_a_merged_user_merges_no_other() {
     let mut live = Live::new();
     let old = live.learn(1, vec![Fact::Seen(seen("b", vec![given(Field::UserId, "bob")]))]);
     live.learn(2, vec![Fact::Seen(seen("t", vec![given(Field::UserId, "tom")])), merged("t", "b")]);
@@ -116,7 +116,7 @@ fn what_is_told_again_of_one_who_was_merged_away_takes_nobody_along() {
 }
 
 #[test]
-fn who_was_taken_out_again_stays_out() {
+fn an_unmerged_user_stays_separate() {
     let mut live = Live::new();
     let ours = live.ask(create("bob", Vec::new())).unwrap().id;
     let told = live.learn(7, vec![reports()[0].clone()]);

@@ -152,7 +152,7 @@ fn a_list_without_ids_makes_the_app_users_of_its_user_ids() {
 }
 
 #[test]
-fn a_bad_line_is_named_and_the_others_go_on() {
+fn a_bad_line_is_named_and_the_others_are_imported() {
     let home = Home::new();
     let program = home.start();
     let lines = [

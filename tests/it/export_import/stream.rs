@@ -106,7 +106,7 @@ fn open(program: &Program) -> TcpStream {
 }
 
 #[test]
-fn whoever_does_not_read_is_read_nothing_for_and_a_stop_breaks_the_stream_off() {
+fn a_stream_without_a_reader_reads_nothing_and_a_stop_ends_it() {
     let home = Home::new();
     let program = home.start();
     large(&program);

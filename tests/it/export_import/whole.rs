@@ -98,7 +98,7 @@ fn an_export_imported_into_an_empty_database_is_the_same_directory() {
 }
 
 #[test]
-fn lines_of_one_app_user_are_taken_with_everybody_merged_into_it() {
+fn the_lines_of_one_app_user_include_all_merged_ids() {
     let (home, empty) = (Home::new(), Home::new());
     let program = home.start();
     story(&home, &program);
@@ -140,7 +140,7 @@ fn an_export_needs_no_service_and_leaves_no_half_file() {
 }
 
 #[test]
-fn whoever_was_erased_is_so_wherever_the_directory_goes() {
+fn an_erased_user_stays_erased_in_every_copy_of_the_directory() {
     let (home, other) = (Home::new(), Home::new());
     let (program, copy) = (home.start(), other.start());
     messages(&program, &["a", "gone"]);
@@ -174,7 +174,7 @@ fn whoever_was_erased_is_so_wherever_the_directory_goes() {
 }
 
 #[test]
-fn two_who_were_made_for_one_user_id_and_one_of_them_in_a_brand_stay_two_in_any_order() {
+fn two_users_created_for_one_user_id_one_in_a_brand_stay_two_in_any_order() {
     let home = Home::new();
     let program = home.start();
     for n in 0..8 {

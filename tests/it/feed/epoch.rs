@@ -132,7 +132,7 @@ fn a_follower_of_any_way_survives_a_restore() {
 
 /// A number was reported and the process killed at once: any file put in the place of the database is another epoch.
 #[test]
-fn who_was_told_a_number_right_before_a_kill_is_not_deceived() {
+fn a_number_reported_right_before_a_kill_is_not_given_twice() {
     let ways: [fn(&Program) -> String; 3] = [
         |program| {
             let page = program.get("/v1/changes?since=0&limit=1000").json();

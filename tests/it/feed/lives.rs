@@ -72,7 +72,7 @@ fn a_stream_that_is_old_ends_and_is_taken_up_where_it_was() {
 }
 
 #[test]
-fn a_reader_who_takes_nothing_is_cut_off() {
+fn a_reader_that_reads_nothing_is_disconnected() {
     let home = Home::with("[server]\nidle_timeout = \"1s\"");
     let program = home.start();
     let deaf = Stream::open(program.listen, "/v1/changes", None).unwrap();
@@ -83,7 +83,7 @@ fn a_reader_who_takes_nothing_is_cut_off() {
 }
 
 #[test]
-fn a_reader_who_is_overtaken_is_told_what_is_left() {
+fn a_reader_overtaken_by_retention_is_told_the_first_available_change() {
     let home = Home::new();
     let program = home.start();
     let mut slow = Stream::open(program.listen, "/v1/changes?limit=1", None).unwrap();

@@ -119,7 +119,7 @@ fn calls(program: &Program, ids: &[String], rng: &mut Rng) {
 }
 
 #[test]
-fn followers_end_with_the_directory_whatever_happens_meanwhile() {
+fn followers_end_with_the_directory_after_any_events() {
     let (mut home, mut rng) = (Home::new(), seed("followers"));
     let mut senders: Vec<Sender> = (0..4).map(|n| Sender::new(n, rng.next())).collect();
     let mut life = Some(home.start());
@@ -213,7 +213,7 @@ fn memory(program: &Program) -> usize {
 }
 
 #[test]
-fn followers_who_read_nothing_cost_the_worker_no_time_and_the_process_no_memory() {
+fn followers_that_read_nothing_cost_the_worker_no_time_and_the_process_no_memory() {
     let home = Home::new();
     let program = home.start();
     let slow: Vec<Stream> =
@@ -240,7 +240,7 @@ fn followers_who_read_nothing_cost_the_worker_no_time_and_the_process_no_memory(
 }
 
 #[test]
-fn the_end_of_the_service_ends_streams_and_polls_with_a_word() {
+fn the_end_of_the_service_ends_streams_and_polls_with_a_last_message() {
     let home = Home::new();
     let program = home.start();
     assert_eq!(program.webhook(first_message("ann", 1_444_348_338.0)).status, 200);

@@ -13,7 +13,7 @@ fn merge(surviving: &str, discarded: &str) -> String {
 }
 
 #[test]
-fn a_merge_into_the_erased_of_whom_others_were_merged_into_is_no_difference() {
+fn a_merge_of_a_user_with_members_into_an_erased_one_is_no_difference() {
     let home = Home::new();
     let program = home.start();
     let hi = |id: &str| message(id, 1_600_000_000.0, &json!({}), "Hi");

@@ -56,7 +56,7 @@ fn settings(home: &mut Home) {
 }
 
 #[test]
-fn what_was_left_goes_with_the_next_start_and_with_an_erasure_and_doctor_finds_it() {
+fn leftovers_are_removed_by_a_start_and_by_an_erasure_and_found_by_doctor() {
     let mut home = Home::new();
     settings(&mut home);
     let program = live(&home);
@@ -125,7 +125,7 @@ fn a_real_rebuild_that_is_killed_is_cleared_away() {
 }
 
 #[test]
-fn what_cannot_be_removed_is_named() {
+fn files_that_cannot_be_removed_are_named() {
     let home = Home::new();
     let program = live(&home);
     let folder = home.path().join("rollcall.db.rebuild");

@@ -106,7 +106,7 @@ fn others(program: &Program) -> Vec<Value> {
 }
 
 #[test]
-fn no_body_that_names_an_erased_id_is_kept_as_it_came() {
+fn no_body_that_names_an_erased_id_is_stored_as_received() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -152,7 +152,7 @@ fn no_body_that_names_an_erased_id_is_kept_as_it_came() {
 }
 
 #[test]
-fn bodies_that_an_older_program_kept_are_found_by_the_upgrade() {
+fn bodies_stored_by_an_older_program_are_found_by_the_upgrade() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -180,7 +180,7 @@ fn bodies_that_an_older_program_kept_are_found_by_the_upgrade() {
 }
 
 #[test]
-fn what_a_caller_puts_into_an_idempotency_key_is_not_stored() {
+fn the_text_of_an_idempotency_key_is_not_stored() {
     let home = Home::new();
     let program = home.start();
     let key = crate::support::basic(crate::support::KEY_ID, crate::support::KEY_SECRET);
@@ -206,7 +206,7 @@ fn what_a_caller_puts_into_an_idempotency_key_is_not_stored() {
 }
 
 #[test]
-fn a_user_id_that_somebody_else_carries_takes_no_body_from_them() {
+fn a_user_id_shared_with_another_user_deletes_none_of_their_bodies() {
     let home = Home::new();
     let program = home.start();
     let shared = json!({ "userId": "shop-number-7" });
@@ -219,7 +219,7 @@ fn a_user_id_that_somebody_else_carries_takes_no_body_from_them() {
 }
 
 #[test]
-fn many_who_are_erased_at_once_are_searched_for_together() {
+fn many_erased_users_are_searched_for_together() {
     let home = Home::new();
     let program = home.start();
     for n in 0..20 {
@@ -244,7 +244,7 @@ fn many_who_are_erased_at_once_are_searched_for_together() {
 
 /// An `_id` is case-sensitive, and a number in a header is not personal data.
 #[test]
-fn whoever_is_called_almost_so_loses_nothing() {
+fn a_user_with_a_similar_name_loses_nothing() {
     let home = Home::new();
     let program = home.start();
     for id in ["abc", "1"] {

@@ -174,7 +174,7 @@ fn an_erased_id_is_found_in_every_spelling_before_the_erasure_and_after_it() {
 
 /// A person whose `_id` contains an erased one is another app user, in every search.
 #[test]
-fn whoever_has_an_erased_id_within_their_own_stays() {
+fn a_user_whose_id_contains_an_erased_one_stays() {
     let home = Home::new();
     let program = home.start();
     ok(program.webhook(message(PERSON, 1_600_000_000.0, &json!({}), "Hi")));

@@ -92,7 +92,7 @@ fn is_told(
 }
 
 #[test]
-fn every_kind_of_call_is_told_of_as_it_was_made() {
+fn every_kind_of_call_is_shown_as_made() {
     let home = Home::new();
     let program = home.start();
     let key = ("authorization", &*basic(KEY_ID, KEY_SECRET));
@@ -124,7 +124,7 @@ fn every_kind_of_call_is_told_of_as_it_was_made() {
 }
 
 #[test]
-fn every_credential_is_told_of_by_its_key_and_scope_and_never_by_its_secret() {
+fn every_credential_is_shown_by_its_key_and_scope_and_never_by_its_secret() {
     let settings = "account_keys = [{ id = \"acc_1\", secret = \"an-account-secret-of-some-length\" }]\n";
     let home = Home::with(settings);
     let program = home.start();
@@ -155,7 +155,7 @@ fn every_credential_is_told_of_by_its_key_and_scope_and_never_by_its_secret() {
 }
 
 #[test]
-fn an_imported_line_is_told_of() {
+fn an_imported_line_is_shown() {
     let home = Home::new();
     let program = home.start();
     let line = r#"{"_id": "5a7b1c2d3e4f5a6b7c8d9e0f", "givenName":"Ann"}"#;
@@ -169,7 +169,7 @@ fn an_imported_line_is_told_of() {
 }
 
 #[test]
-fn what_an_earlier_version_journalled_is_told_as_far_as_it_is_known() {
+fn entries_of_an_earlier_version_are_shown_as_far_as_known() {
     let home = Home::new();
     let program = home.start();
     let key = ("authorization", &*basic(KEY_ID, KEY_SECRET));
@@ -268,7 +268,7 @@ fn live(program: &Program) -> (String, String) {
 }
 
 #[test]
-fn who_is_erased_is_in_no_call_that_is_kept() {
+fn an_erased_user_is_in_no_stored_call() {
     for by_name in [false, true] {
         let home = Home::new();
         let program = home.start();

@@ -31,7 +31,7 @@ fn merge(program: &Program, surviving: &str, discarded: &str) {
 }
 
 #[test]
-fn a_merge_tells_what_unmerging_would_give_and_unmerging_gives_that() {
+fn a_merge_shows_the_result_of_an_unmerge_and_the_unmerge_has_it() {
     let home = Home::new();
     let program = home.start();
     seen(&program, "ann", 1_444_348_338.0, "Ann");
@@ -61,7 +61,7 @@ fn a_merge_tells_what_unmerging_would_give_and_unmerging_gives_that() {
 }
 
 #[test]
-fn a_merge_tells_why_whoever_decided_it() {
+fn every_merge_shows_its_reason() {
     let home = Home::new();
     let program = home.start();
     // Smooch reports it.
@@ -116,7 +116,7 @@ fn of_a_page_with_very_many_merges_the_newest_hundred_are_looked_up() {
 }
 
 #[test]
-fn a_journal_longer_than_the_settings_allow_has_a_history_without_what_changed() {
+fn a_journal_longer_than_the_settings_allow_has_a_history_without_changes() {
     let home = Home::with("[limits]\nhistory_events = 450");
     let program = home.start();
     let told = |n: usize| {

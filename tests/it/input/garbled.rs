@@ -36,7 +36,7 @@ fn webhooks() -> Vec<String> {
 }
 
 #[test]
-fn names_that_differ_in_what_cannot_be_held_are_different_names() {
+fn names_that_differ_in_unstorable_characters_are_different_names() {
     let mut shown: Vec<Value> = Vec::new();
     for backwards in [false, true] {
         let home = Home::new();
@@ -89,7 +89,7 @@ fn keys_of_one_object_that_differ_so_are_two_keys() {
 }
 
 #[test]
-fn the_api_refuses_a_name_that_cannot_be_held_and_says_which() {
+fn the_api_refuses_an_unstorable_name_and_shows_it() {
     let home = Home::new();
     let program = home.start();
     let user = json!({ "userId": "whole" });

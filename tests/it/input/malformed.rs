@@ -243,7 +243,7 @@ fn nesting_is_bounded_by_json_depth_to_the_level() {
 }
 
 #[test]
-fn half_a_pair_and_nul_are_replaced_wherever_they_stand_and_the_body_is_kept_as_it_came() {
+fn lone_surrogates_and_nul_are_replaced_everywhere_and_the_body_is_stored_as_received() {
     let home = Home::new();
     let program = home.start();
     let body = format!(
@@ -290,7 +290,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn our_parser_takes_what_serde_json_takes_and_reads_the_same_in_it(body in mutated()) {
+    fn our_parser_accepts_the_same_texts_as_serde_json_with_the_same_values(body in mutated()) {
         let ours = Json::parse(&body, 10_000);
         prop_assert_eq!(ours.is_ok(), judge(&body), "{:?} {}", ours, String::from_utf8_lossy(&body));
         let Ok(document) = ours else { return Ok(()) };

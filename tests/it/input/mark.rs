@@ -118,7 +118,7 @@ fn files_with_a_mark_are_imported_and_replayed() {
 }
 
 #[test]
-fn who_was_told_of_with_a_mark_can_be_erased() {
+fn a_user_of_a_body_with_a_mark_can_be_erased() {
     let home = Home::new();
     let program = home.start();
     let told = |id: &str, told: Value| {

@@ -126,7 +126,7 @@ pub fn is_whole(home: &Home, program: Option<&Program>, how: &str) {
 
 /// The doctor's report on the database. The index of words folds letters, and treats signs as gaps between words.
 #[test]
-fn a_database_is_whole_whatever_its_texts_are() {
+fn a_database_is_whole_with_any_texts() {
     let home = Home::new();
     let program = home.start();
     for (n, text) in [
@@ -173,7 +173,7 @@ pub fn doctor(home: &Home) -> Value {
 }
 
 #[test]
-fn whatever_is_damaged_is_noticed_by_every_command_and_made_anew_by_rebuild() {
+fn every_damage_is_noticed_by_every_command_and_mended_by_rebuild() {
     let (home, expected) = lived();
     is_whole(&home, None, "as it is");
     for (table, sql, _) in DAMAGES {
@@ -245,7 +245,7 @@ fn damage_under_a_running_service_costs_no_webhook() {
 }
 
 #[test]
-fn what_is_damaged_is_no_reason_not_to_make_a_backup_which_says_so() {
+fn a_backup_of_damaged_tables_is_made_and_reports_the_damage() {
     let (home, ..) = lived();
     damage(&home, "DELETE FROM search_data");
     let made = run_alone(&home, &["backup", "copy.db"]).well();

@@ -77,7 +77,7 @@ fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
 }
 
 #[test]
-fn killed_at_any_place_the_index_goes_on_where_it_was() {
+fn killed_at_any_place_the_backfill_of_the_index_resumes() {
     let home = large();
     for _ in 0..3 {
         let program = home.start();

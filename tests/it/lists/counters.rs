@@ -79,7 +79,7 @@ fn a_service_that_only_reads_finds_a_lost_counter_by_itself() {
 }
 
 #[test]
-fn rebuild_beside_a_service_ends_whatever_counter_is_lost() {
+fn rebuild_beside_a_service_ends_with_any_lost_counter() {
     let (lived, _) = lived();
     for sql in damages() {
         let home = copy_of(&lived);
@@ -91,7 +91,7 @@ fn rebuild_beside_a_service_ends_whatever_counter_is_lost() {
 }
 
 #[test]
-fn numbers_of_changes_that_are_kept_no_longer_are_never_given_twice() {
+fn numbers_of_deleted_changes_are_never_given_twice() {
     let home = Home::with("[retention]\nfeed_age = \"1s\"\n");
     let program = home.start();
     messages(&program, &["a", "b", "c"]);
@@ -113,7 +113,7 @@ fn numbers_of_changes_that_are_kept_no_longer_are_never_given_twice() {
 }
 
 #[test]
-fn numbers_that_somebody_else_has_given_are_passed_over() {
+fn numbers_given_by_another_process_are_skipped() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["a", "b"]);

@@ -73,7 +73,7 @@ fn no_follower_of_a_running_service_reads_on_across_a_gap() {
 }
 
 #[test]
-fn a_gap_that_nobody_reads_across_is_named_and_mended_beside_a_running_service() {
+fn a_gap_before_every_follower_is_named_and_mended_beside_a_running_service() {
     let (lived, _) = lived();
     for sql in LOST {
         let home = copy_of(&lived);

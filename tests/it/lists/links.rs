@@ -44,7 +44,7 @@ fn named(list: &'static str, id: &'static str) -> impl Fn(&Value) -> Vec<String>
 }
 
 #[test]
-fn every_page_says_where_the_next_one_is() {
+fn every_page_has_the_link_of_the_next_one() {
     let program = Home::new().start();
     let odd = "a b&c=d+é/?#[x]";
     for n in 0..7 {

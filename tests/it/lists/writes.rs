@@ -55,7 +55,7 @@ const LISTS: [&str; 7] = [
 ];
 
 #[test]
-fn everybody_is_on_a_list_once_while_they_are_seen_again_and_again() {
+fn every_user_is_on_a_list_once_while_new_events_arrive() {
     let program = Home::new().start();
     made(&program);
     let (done, clock) = (AtomicBool::new(false), AtomicU64::new(1_600_000_000));
@@ -89,7 +89,7 @@ fn everybody_is_on_a_list_once_while_they_are_seen_again_and_again() {
 }
 
 #[test]
-fn who_moves_to_what_was_read_already_is_told_of_at_once() {
+fn a_user_that_moves_into_the_part_already_read_is_returned_next() {
     let program = Home::new().start();
     made(&program);
     for (list, to) in
@@ -111,7 +111,7 @@ fn who_moves_to_what_was_read_already_is_told_of_at_once() {
 
 /// A list reads what was committed before it was asked for.
 #[test]
-fn a_list_shows_what_was_just_answered() {
+fn a_list_shows_a_change_answered_just_before() {
     let program = Home::new().start();
     for n in 0..50 {
         let (id, name) = (user(n), format!("Name{n}"));
@@ -155,7 +155,7 @@ fn a_list_that_was_left_for_too_long_is_410() {
 /// Outdated rows and unneeded moves are deleted while the program writes; any left over when it ends are deleted
 /// after the next start.
 #[test]
-fn what_lists_do_not_need_any_more_is_cleared_away() {
+fn rows_that_lists_no_longer_need_are_deleted() {
     let home = Home::new();
     let mut time = 1_600_000_000;
     let mut write = |program: &Program, events: i64| {

@@ -131,7 +131,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up() {
 
 /// Every command that prints, and its exit code when its reader is closed: that of its result, or 0.
 #[test]
-fn a_command_whose_output_nobody_takes_ends_quietly() {
+fn a_command_whose_output_is_closed_ends_quietly() {
     let (home, _) = backed_up(300);
     for args in [
         &["export"][..],
@@ -170,7 +170,7 @@ fn a_command_whose_output_nobody_takes_ends_quietly() {
 }
 
 #[test]
-fn the_first_lines_are_enough_for_whoever_asks_for_them() {
+fn a_reader_may_take_only_the_first_lines() {
     let (home, _) = backed_up(600);
     for args in [&["export"][..], &["journal", "list"], &["export", "--format", "csv"]] {
         let mut command = home.command(args);

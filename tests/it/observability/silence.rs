@@ -28,7 +28,7 @@ fn said(program: &Program, text: &str) -> usize {
 }
 
 #[test]
-fn an_app_that_falls_silent_is_told_of_once_and_once_when_it_is_heard_again() {
+fn a_silent_app_is_logged_once_and_once_at_its_next_webhook() {
     let home = Home::with(TWO);
     let program = home.start();
     let (falls, again) = ("app other is silent: no webhook for", "app other sends webhooks again");
@@ -74,7 +74,7 @@ fn the_time_of_all_apps_counts_where_an_app_has_none() {
 }
 
 #[test]
-fn by_default_nobody_is_called_silent() {
+fn by_default_no_app_is_silent() {
     let program = Home::new().start();
     let ready = program.admin("/readyz?verbose");
     assert_eq!((ready.status, ready.header("cache-control")), (200, Some("no-store")));

@@ -79,7 +79,7 @@ fn alike(expected: &Value, given: &Value, ids: &mut HashMap<String, String>) -> 
 }
 
 #[test]
-fn the_examples_are_what_the_program_answers() {
+fn the_examples_equal_the_answers_of_the_program() {
     let file = file();
     let mut examples: Vec<Value> = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let record = std::env::var_os("ROLLCALL_RECORD").is_some();

@@ -50,7 +50,7 @@ fn fuzz(
 }
 
 #[test]
-fn whatever_it_is_asked_it_answers_as_the_document_says() {
+fn every_request_is_answered_as_documented() {
     require!(installed("schemathesis"));
     let home = Home::new();
     let program = home.start();

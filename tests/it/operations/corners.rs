@@ -145,7 +145,7 @@ fn fifo(home: &Home, name: &str) {
 }
 
 #[test]
-fn an_import_reads_whatever_can_be_read_and_says_what_cannot() {
+fn an_import_reads_all_readable_lines_and_names_the_others() {
     let (home, program) = scene();
     fs::create_dir(home.path().join("folder")).unwrap();
     drop(UnixListener::bind(home.path().join("socket")).unwrap());
@@ -262,7 +262,7 @@ fn settings_without_apps_beside_a_database_of_others_are_wrong_as_they_are_for_t
 }
 
 #[test]
-fn a_tail_of_nobody_says_so() {
+fn a_tail_of_an_unknown_user_reports_it() {
     let (home, program) = scene();
     let ran = run(&home, &program, &["tail", "--user", "nosuch", "--until", "1"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran:?}");

@@ -221,7 +221,7 @@ fn backups_that_stopped_or_never_were_are_found() {
 }
 
 #[test]
-fn listeners_that_do_not_answer_or_are_somebody_elses_are_found() {
+fn listeners_that_do_not_answer_or_belong_to_another_program_are_found() {
     let mut patient = Patient::well();
     let program = patient.program.take().unwrap();
     let (listen, admin) = (program.listen, program.admin);
@@ -266,7 +266,7 @@ fn an_app_that_is_silent_is_found_however_busy_our_own_api_is() {
 }
 
 #[test]
-fn what_waits_in_the_database_is_told() {
+fn pending_work_in_the_database_is_reported() {
     let patient = Patient::well();
     patient.has_fine("quarantine", "is empty");
     patient.has_fine("feed", "app one: 1 change, all kept");
@@ -285,7 +285,7 @@ fn what_waits_in_the_database_is_told() {
 }
 
 #[test]
-fn bytes_are_told_in_units_for_people() {
+fn bytes_are_shown_in_readable_units() {
     let patient = Patient::well();
     let (found, _) = patient.examine();
     for check in ["disk space", "last backup"] {
@@ -305,7 +305,7 @@ fn a_backup_that_is_none_is_found() {
 }
 
 #[test]
-fn somebody_elses_web_server_is_not_taken_for_ours() {
+fn another_web_server_is_not_mistaken_for_ours() {
     let mut patient = Patient::well();
     patient.set(&format!("server.listen={}", stranger()));
     patient.set(&format!("server.admin_listen={}", stranger()));

@@ -6,7 +6,7 @@ use crate::backup::backed_up;
 use crate::support::Home;
 
 #[test]
-fn every_command_ends_with_the_code_that_says_why() {
+fn every_command_ends_with_the_exit_code_of_its_failure() {
     let (home, _) = backed_up(2);
     std::fs::write(home.path().join("wrong.toml"), "no_such_key = 1").unwrap();
     std::fs::write(home.path().join("letter"), "A letter to somebody.\n".repeat(400)).unwrap();
@@ -79,7 +79,7 @@ fn health_is_0_while_it_is_ready_and_69_while_it_is_not() {
 }
 
 #[test]
-fn a_file_that_is_named_as_a_folder_is_said_to_be_none() {
+fn a_file_named_as_a_folder_is_reported() {
     let home = Home::new();
     std::fs::write(home.path().join("letter"), "A letter.").unwrap();
     for to in ["letter", "letter/below", "letter/further/below"] {

@@ -104,7 +104,7 @@ fn a_listener_on_every_address_is_probed_by_any_of_them_and_names_are_reloaded()
 
 /// A page of another host name on the same machine, or one whose browser sends only its origin.
 #[test]
-fn nothing_is_changed_for_a_web_page_whatever_it_says_of_itself() {
+fn a_web_page_changes_nothing_with_any_headers() {
     let home = Home::new();
     let program = home.start();
     assert_eq!(program.webhook("no JSON").status, 200);

@@ -108,7 +108,7 @@ pub(super) fn every_command_that_opens_a_database_refuses_one_that_is_newer_than
 }
 
 #[test]
-fn what_reads_the_database_says_what_an_older_one_needs() {
+fn every_command_reports_the_steps_that_an_older_database_needs() {
     for name in
         ["journal list", "journal show", "journal replay", "quarantine list", "tail", "export", "rebuild"]
     {
@@ -131,7 +131,7 @@ fn what_reads_the_database_says_what_an_older_one_needs() {
 }
 
 #[test]
-fn what_is_no_database_of_rollcall_is_refused_as_such() {
+fn a_foreign_database_is_refused_as_such() {
     let home = Home::new();
     home.sql().execute_batch("CREATE TABLE notes (a); INSERT INTO notes VALUES (1)").unwrap();
     std::fs::write(home.path().join("people.ndjson"), "{\"_id\":\"x\"}\n").unwrap();

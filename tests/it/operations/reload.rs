@@ -87,7 +87,7 @@ fn with_anything_wrong_in_the_settings_nothing_changes_and_every_problem_is_logg
 }
 
 #[test]
-fn keys_tokens_origins_and_limits_change_and_what_cannot_is_said() {
+fn keys_tokens_origins_and_limits_change_and_other_changes_are_named() {
     let mut home = Home::with(&settings("\"first\"", ""));
     let program = home.start();
     let get = |secret: &str| {

@@ -44,7 +44,7 @@ fn reload(program: &Program) -> bool {
 }
 
 #[test]
-fn what_a_start_would_refuse_or_a_damaged_file_leads_to_changes_nothing() {
+fn settings_that_a_start_would_refuse_change_nothing() {
     let listen = "[server]\nlisten = \"0.0.0.0:0\"\n";
     let own = format!("{listen}[[apps]]\nid = \"one\"\nwebhook_secrets = [\"first\"]\n");
     let secret = |app: &str| format!("[[apps]]\nid = \"{app}\"\nwebhook_secrets = [\"first\"]\n");

@@ -84,7 +84,7 @@ fn apps_secrets_and_keys_are_lists_as_well() {
 }
 
 #[test]
-fn a_list_that_is_wrong_is_told_how_to_be_written() {
+fn the_error_for_an_invalid_list_shows_its_form() {
     for (set, says) in [
         ("server.cors_origins=[\"*\"", "such as [\"a\", \"b\"]"),
         ("server.cors_origins=[*]", "such as [\"a\", \"b\"]"),
@@ -106,7 +106,7 @@ fn a_list_that_is_wrong_is_told_how_to_be_written() {
 }
 
 #[test]
-fn apps_that_an_address_cannot_tell_apart_are_refused() {
+fn apps_that_an_address_cannot_distinguish_are_refused() {
     let app = |id: &str| format!("[[apps]]\nid = \"{id}\"\nwebhook_secrets = [\"secret of {id}\"]\n");
     for (one, other, code) in [("Shop-1", "shop-1", 78), ("shop-1", "shop-1", 78), ("shop-1", "shop-2", 0)] {
         let home = Home::with(&format!("{}{}", app(one), app(other)));
@@ -118,7 +118,7 @@ fn apps_that_an_address_cannot_tell_apart_are_refused() {
 }
 
 #[test]
-fn a_place_that_cannot_hold_the_database_is_told_as_what_it_is() {
+fn an_impossible_path_of_the_database_is_reported_with_its_kind() {
     let home = Home::new();
     fs::write(home.path().join("file"), "").unwrap();
     fs::create_dir(home.path().join("folder")).unwrap();
@@ -155,7 +155,7 @@ fn a_place_that_cannot_hold_the_database_is_told_as_what_it_is() {
 }
 
 #[test]
-fn a_place_that_cannot_hold_backups_is_told_by_check_config_and_by_doctor() {
+fn an_impossible_path_of_backups_is_reported_by_check_config_and_by_doctor() {
     let home = Home::new();
     home.start().stop();
     fs::write(home.path().join("file"), "").unwrap();

@@ -28,7 +28,7 @@ fn unit(text: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn the_unit_says_what_the_program_does() {
+fn the_unit_matches_the_program() {
     let keys = unit(&shipped("rollcall.service"));
     let of = |key: &str| keys.get(key).unwrap_or_else(|| panic!("{key} is missing")).join(" ");
     for (key, value) in [

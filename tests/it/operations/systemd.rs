@@ -43,7 +43,7 @@ impl Systemd {
 }
 
 #[test]
-fn it_is_told_of_the_start_each_reload_and_the_stop() {
+fn systemd_is_notified_of_the_start_each_reload_and_the_stop() {
     let mut home = Home::new();
     let systemd = Systemd::new(&mut home);
     let program = home.start();
@@ -68,7 +68,7 @@ fn it_is_told_of_the_start_each_reload_and_the_stop() {
 
 /// Another process holds the write lock of the database: the worker hangs in its batch, as on a dead disk.
 #[test]
-fn the_watchdog_hears_from_it_unless_the_worker_hangs() {
+fn the_watchdog_is_notified_unless_the_worker_hangs() {
     let mut home = Home::new();
     let systemd = Systemd::new(&mut home);
     home.env.push(("WATCHDOG_USEC".to_owned(), "400000".to_owned()));
@@ -97,7 +97,7 @@ fn the_watchdog_hears_from_it_unless_the_worker_hangs() {
 
 /// The worker looks every second whether something is to be done; between two of these looks it is in no batch.
 #[test]
-fn an_idle_service_is_never_called_stuck_however_often_it_is_to_be_heard() {
+fn an_idle_service_is_never_reported_as_stuck_at_any_interval() {
     for usec in ["1000000", "2000000"] {
         let mut home = Home::new();
         let systemd = Systemd::new(&mut home);
@@ -115,7 +115,7 @@ fn an_idle_service_is_never_called_stuck_however_often_it_is_to_be_heard() {
 }
 
 #[test]
-fn without_it_nothing_is_told_to_anybody() {
+fn without_systemd_no_notification_is_sent() {
     let mut home = Home::new();
     home.env.push(("NOTIFY_SOCKET".to_owned(), home.path().join("nobody").to_str().unwrap().to_owned()));
     let program = home.start();

@@ -20,7 +20,7 @@ fn replay(home: &Home, program: &Program, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_body_that_is_no_longer_kept_is_named_and_counted() {
+fn a_deleted_body_is_named_and_counted() {
     let home = Home::with("[retention]\nbodies_age = \"1ms\"\n");
     let program = trimmed(&home);
     until("all bodies are trimmed", || home.find::<i64>("SELECT seq FROM horizon") >= 4);
@@ -68,7 +68,7 @@ fn an_entry_that_was_named_and_is_no_webhook_any_more_was_not_sent() {
 }
 
 #[test]
-fn what_is_not_there_is_an_error() {
+fn a_missing_entry_is_an_error() {
     let home = Home::new();
     let empty = home.start();
     let ran = replay(&home, &empty, &[".."]);
@@ -102,7 +102,7 @@ fn what_is_not_there_is_an_error() {
 }
 
 #[test]
-fn entries_that_are_no_longer_kept_are_not_passed_over_in_silence() {
+fn deleted_entries_are_not_skipped_silently() {
     let home = Home::with("[retention]\nhistory_entries = 2\n");
     let program = home.start();
     messages(&program, &["ann", "bob", "cem", "dan", "eve"]);

@@ -80,7 +80,7 @@ fn is_named(ran: &Ran, said: &str, what: &str) {
 }
 
 #[test]
-fn every_hole_is_named_by_every_command_and_nobody_is_made_poorer() {
+fn every_hole_is_named_by_every_command_and_no_user_loses_data() {
     for (damage, said) in DAMAGE {
         for running in [true, false] {
             let home = Home::new();
@@ -116,7 +116,7 @@ fn every_hole_is_named_by_every_command_and_nobody_is_made_poorer() {
 
 /// The journal and the directory are damaged at once: what is not there is taken from the journal as far as that goes.
 #[test]
-fn a_record_that_is_gone_comes_back_as_far_as_the_journal_goes() {
+fn a_lost_record_is_restored_as_far_as_the_journal_reaches() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -142,7 +142,7 @@ fn keeping(home: &Home, entries: usize) -> Program {
 
 /// Retention folds the journal into the base, hole and all, and afterwards the hole cannot be seen any more.
 #[test]
-fn retention_makes_nobody_poorer_by_a_hole() {
+fn retention_with_a_hole_loses_no_users_data() {
     for (damage, _) in DAMAGE.into_iter().filter(|(damage, _)| !damage.contains("seq > 7")) {
         let home = Home::new();
         let program = home.start();
@@ -165,7 +165,7 @@ fn retention_makes_nobody_poorer_by_a_hole() {
 
 /// Entries deleted by an erasure or by retention are not holes.
 #[test]
-fn what_was_erased_or_let_go_is_no_hole() {
+fn erased_and_expired_entries_are_no_holes() {
     let home = Home::new();
     let program = home.start();
     live(&program);
@@ -303,7 +303,7 @@ fn with_gone(home: &Home, who: &str, steps: &[&str]) -> Program {
 
 /// An entry that erased or removed an app user, or merged erased ones, may be lost: they stay removed.
 #[test]
-fn nobody_who_is_gone_comes_back_by_a_hole() {
+fn a_hole_restores_no_removed_user() {
     for (who, steps, lost) in GONE {
         for running in [true, false] {
             let what = format!("{who} {steps:?} {lost} {running}");
@@ -344,7 +344,7 @@ fn nobody_who_is_gone_comes_back_by_a_hole() {
 
 /// Retention passes the hole: who was erased by what is lost stays erased.
 #[test]
-fn who_is_erased_stays_erased_once_retention_has_passed_the_hole() {
+fn an_erased_user_stays_erased_after_retention_has_passed_the_hole() {
     for (who, steps, lost) in GONE {
         let what = format!("{who} {steps:?} {lost}");
         let home = Home::new();

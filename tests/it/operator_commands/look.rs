@@ -59,7 +59,7 @@ fn the_journal_is_listed_by_app_user_trigger_number_and_time() {
 }
 
 #[test]
-fn an_entry_is_shown_with_its_body_as_received_or_with_what_was_decided() {
+fn an_entry_is_shown_with_its_body_as_received_or_with_the_decided_facts() {
     let home = Home::new();
     let program = home.start();
     let body = first_message("ann", 1.0).replace('{', "{ ");

@@ -62,7 +62,7 @@ fn a_bar_names_its_steps_and_never_counts_beyond_its_end() {
 }
 
 #[test]
-fn verify_ends_with_its_verdict_and_an_export_with_what_is_in_it() {
+fn verify_ends_with_its_verdict_and_an_export_with_its_counts() {
     let home = home(3);
     let ran = run_alone(&home, &["verify"]).well();
     assert_eq!(ran.out.lines().last(), Some("verdict whole"), "{ran:?}");
@@ -85,7 +85,7 @@ fn verify_ends_with_its_verdict_and_an_export_with_what_is_in_it() {
 
 /// Each names what it could not use, and in words.
 #[test]
-fn a_file_that_cannot_be_used_is_named_with_what_is_wrong() {
+fn an_unusable_file_is_named_with_its_fault() {
     let home = home(1);
     std::fs::create_dir(home.path().join("folder")).unwrap();
     std::fs::write(home.path().join("letter"), "Dear Sir").unwrap();

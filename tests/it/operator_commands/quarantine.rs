@@ -41,7 +41,7 @@ fn there(program: &Program, id: &str) -> bool {
 }
 
 #[test]
-fn what_another_limit_kept_out_is_used_once_and_leaves_the_quarantine() {
+fn a_body_refused_by_another_limit_is_applied_once_and_leaves_the_quarantine() {
     let mut home = Home::with(STRICT);
     let program = home.start();
     let soon = (jiff::Timestamp::now() + std::time::Duration::from_secs(3 * 3600)).to_string();
@@ -98,7 +98,7 @@ fn what_another_limit_kept_out_is_used_once_and_leaves_the_quarantine() {
 /// Its good half was journalled longer ago than a repetition is looked for: redriven, it is known all the
 /// same.
 #[test]
-fn what_was_good_of_a_body_long_ago_is_not_journalled_again() {
+fn the_usable_part_of_an_old_body_is_not_journalled_again() {
     let mut home = Home::with(STRICT);
     let program = home.start();
     let soon = (jiff::Timestamp::now() + std::time::Duration::from_secs(3 * 3600)).to_string();
@@ -119,7 +119,7 @@ fn what_was_good_of_a_body_long_ago_is_not_journalled_again() {
 }
 
 #[test]
-fn what_cannot_be_used_stays_with_what_is_wrong_now_and_can_be_given_up() {
+fn an_unusable_body_stays_with_its_current_reason_and_can_be_dropped() {
     let mut home = Home::with(STRICT);
     let program = home.start();
     let mut nobody: Value = serde_json::from_str(&deep("x")).unwrap();

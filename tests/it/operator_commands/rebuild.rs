@@ -11,7 +11,7 @@ use crate::support::{APP, Home, Program, first_message, until};
 const EQUAL: &str = "the directory is what the journal says";
 
 #[test]
-fn the_directory_of_all_fixtures_is_what_the_journal_says() {
+fn the_directory_of_all_fixtures_equals_the_fold_of_the_journal() {
     let home = Home::new();
     let program = home.start();
     let bodies = fixture_bodies();
@@ -119,7 +119,7 @@ fn differing(out: &str) -> Vec<&str> {
 const ALL: [&str; 7] = ["ann", "cem", "dan", "eve", "fay", "gil", "hal"];
 
 #[test]
-fn a_running_service_puts_right_what_was_planted_and_tells_the_feed() {
+fn a_running_service_repairs_planted_faults_and_writes_changes() {
     let home = Home::new();
     let before = planted(&home);
     let program = home.start();

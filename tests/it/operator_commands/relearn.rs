@@ -100,7 +100,7 @@ fn changes(program: &Program, since: i64, id: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_the_journal_has_is_learned_by_the_new_rules_and_the_rest_stays() {
+fn journalled_events_are_applied_by_the_new_rules_and_the_rest_stays() {
     for version in [2, 3] {
         let home = of_the_program_before(version, 20);
         let last: i64 = home.find("SELECT seq FROM feeds");

@@ -39,7 +39,7 @@ fn a_range_replayed_twice_changes_nothing() {
 }
 
 #[test]
-fn another_directory_learns_the_same_and_a_filter_sends_only_what_it_means() {
+fn another_directory_gets_the_same_events_and_a_filter_limits_them() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["ann", "bob", "cem", "ann"]);
@@ -83,7 +83,7 @@ fn takes(good: usize, requests: usize) -> String {
 }
 
 #[test]
-fn a_replay_that_broke_off_goes_on_with_what_was_not_taken() {
+fn an_interrupted_replay_resumes_with_the_events_not_accepted() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["ann", "bob", "cem", "dan", "eve"]);
@@ -115,7 +115,7 @@ fn a_replay_that_broke_off_goes_on_with_what_was_not_taken() {
 }
 
 #[test]
-fn without_a_service_to_replay_to_it_says_so() {
+fn a_replay_without_a_service_reports_it() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["ann"]);
@@ -127,7 +127,7 @@ fn without_a_service_to_replay_to_it_says_so() {
 }
 
 #[test]
-fn interrupted_it_ends_with_what_is_under_way_and_says_where_to_go_on() {
+fn an_interrupted_replay_finishes_requests_in_progress_and_prints_the_position() {
     let home = Home::new();
     let program = home.start();
     let names: Vec<String> = (0..50).map(|n| format!("user {n:02}")).collect();

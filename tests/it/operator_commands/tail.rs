@@ -24,7 +24,7 @@ fn end(mut tail: Child) -> Vec<Value> {
 }
 
 #[test]
-fn it_prints_what_comes_from_now_on_and_ends_after_as_many_as_asked() {
+fn tail_prints_new_events_and_ends_after_the_given_count() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["before"]);
@@ -42,7 +42,7 @@ fn it_prints_what_comes_from_now_on_and_ends_after_as_many_as_asked() {
 }
 
 #[test]
-fn it_follows_an_app_user_who_is_still_to_come_and_ends_with_an_interrupt() {
+fn tail_follows_a_future_app_user_and_ends_with_an_interrupt() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["ann", "bob"]);
@@ -61,7 +61,7 @@ fn it_follows_an_app_user_who_is_still_to_come_and_ends_with_an_interrupt() {
 }
 
 #[test]
-fn it_ends_with_a_word_when_the_database_is_replaced() {
+fn tail_ends_with_a_message_when_the_database_is_replaced() {
     let home = Home::new();
     let program = home.start();
     messages(&program, &["ann"]);

@@ -112,7 +112,7 @@ fn files_that_are_missing_or_no_json_are_named_and_counted_and_the_others_are_se
 }
 
 #[test]
-fn a_folder_is_taken_whatever_the_case_of_its_names_and_what_is_passed_over_is_counted() {
+fn a_folder_is_read_with_names_in_any_case_and_skipped_files_are_counted() {
     let home = Home::new();
     let program = home.start();
     let folder = home.path().join("recorded");

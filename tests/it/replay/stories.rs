@@ -238,22 +238,22 @@ fn the_table_has_a_line_for_every_sequence() {
 }
 
 #[test]
-fn every_sequence_ends_as_the_table_says() {
+fn every_sequence_ends_as_in_the_table() {
     tell("forwards", |lines| lines);
 }
 
 #[test]
-fn every_sequence_told_backwards_ends_as_the_table_says() {
+fn every_sequence_sent_backwards_ends_as_in_the_table() {
     tell("backwards", |lines| lines.into_iter().rev().collect());
 }
 
 #[test]
-fn every_sequence_with_each_line_doubled_ends_as_the_table_says() {
+fn every_sequence_with_each_line_doubled_ends_as_in_the_table() {
     tell("doubled", |lines| lines.into_iter().flat_map(|line| [line.clone(), line]).collect());
 }
 
 #[test]
-fn all_sequences_at_once_on_eight_connections_show_what_they_show_one_after_the_other() {
+fn all_sequences_on_eight_concurrent_connections_show_the_same_as_in_sequence() {
     let all: Vec<String> = STORIES.iter().flat_map(|entry| story(entry.0)).collect();
     let (one, many) = (Home::new(), Home::new());
     let (serial, parallel) = (one.start(), many.start());

@@ -54,7 +54,7 @@ fn says_nothing_of_the_person(user: &Value) {
 }
 
 #[test]
-fn a_deleted_profile_stays_deleted_whoever_stands_for_it_later() {
+fn a_deleted_profile_stays_deleted_under_any_later_root() {
     let program = Home::new().start();
     let v2 = format!("/v2/apps/{APP}/users/$/personalinformation");
     let mut n = 0;
@@ -81,7 +81,7 @@ fn unmerge_of_the_other(program: &Program, discarded: &str, surviving: &str) {
 }
 
 #[test]
-fn what_only_a_merged_id_says_and_is_not_shown_is_deleted_too() {
+fn hidden_values_of_a_merged_id_are_deleted_too() {
     let program = Home::new().start();
     let [x, y] = ["xh", "yh"];
     let fields = json!({ "properties": { "p": 1 }, "clients": [of_the_person("wh")] });
@@ -104,7 +104,7 @@ fn what_only_a_merged_id_says_and_is_not_shown_is_deleted_too() {
 }
 
 #[test]
-fn what_is_cleared_or_set_is_so_whoever_stands_for_it_later() {
+fn cleared_and_set_fields_stay_so_under_any_later_root() {
     let program = Home::new().start();
     let mut n = 100;
     for (body, given, email) in [

@@ -166,7 +166,7 @@ fn one_is_made_in_each_brand_and_none_twice() {
 }
 
 #[test]
-fn an_id_is_meant_whatever_the_brand_unless_it_is_known_to_be_of_another() {
+fn an_id_resolves_in_any_brand_unless_known_to_be_of_another() {
     let program = Home::new().start();
     two(&program);
     said(&program, 2, "n", json!({}));
@@ -193,7 +193,7 @@ fn an_id_is_meant_whatever_the_brand_unless_it_is_known_to_be_of_another() {
 }
 
 #[test]
-fn who_is_made_here_becomes_whom_smooch_reports_in_the_same_brand() {
+fn a_user_created_here_is_merged_into_smoochs_in_the_same_brand() {
     for (made, reported, is_one) in [
         (Some("811"), Some("811"), true),
         (Some("811"), Some("812"), false),
@@ -240,7 +240,7 @@ fn a_brand_that_is_a_number_is_its_text() {
 }
 
 #[test]
-fn a_list_is_of_all_who_carry_a_name_or_of_one_brand() {
+fn a_list_has_all_carriers_of_a_name_or_those_of_one_brand() {
     let program = Home::new().start();
     two(&program);
     said(&program, 2, "n", json!({ "externalId": "shop-7" }));

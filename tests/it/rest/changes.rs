@@ -8,7 +8,7 @@ use super::{Home, app, ask, client, create, done, id, look_up, message, refused,
 use crate::support::Connection;
 
 #[test]
-fn what_is_given_is_changed_null_clears_and_the_rest_stays() {
+fn given_fields_change_null_clears_and_the_rest_stays() {
     let program = Home::new().start();
     let bob = create(&program, "bob");
     let put = |body: Value| done(&program, "PUT /v1/appusers/bob", body)["appUser"].clone();
@@ -38,7 +38,7 @@ fn what_is_given_is_changed_null_clears_and_the_rest_stays() {
 }
 
 #[test]
-fn what_has_the_wrong_shape_is_400_and_changes_nothing() {
+fn a_value_of_the_wrong_shape_is_400_and_changes_nothing() {
     let program = Home::new().start();
     create(&program, "bob");
     let before = look_up(&program, "bob");
@@ -84,7 +84,7 @@ fn properties_fill_four_kilobytes_and_no_more() {
 }
 
 #[test]
-fn whoever_is_unknown_is_404_and_a_change_makes_nobody() {
+fn an_unknown_user_is_404_and_a_change_creates_none() {
     let program = Home::new().start();
     let from = start(&program, "d1", None);
     let known = from["_id"].as_str().unwrap();
@@ -159,7 +159,7 @@ fn a_device_is_changed_member_by_member() {
 }
 
 #[test]
-fn an_event_is_kept_in_the_journal_and_brings_what_is_told_along() {
+fn an_event_is_journalled_and_sets_its_fields() {
     let home = Home::new();
     let program = home.start();
     create(&program, "bob");

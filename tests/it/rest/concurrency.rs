@@ -36,7 +36,7 @@ fn creating_and_starting_one_name_at_once_ends_with_one_user() {
 }
 
 #[test]
-fn of_many_who_create_one_name_one_succeeds() {
+fn of_many_concurrent_creations_of_one_name_one_succeeds() {
     let program = Home::new().start();
     let ready = Barrier::new(64);
     let mut statuses: Vec<u16> = thread::scope(|scope| {

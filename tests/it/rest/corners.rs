@@ -22,7 +22,7 @@ fn event(program: &Program, kind: &str, minute: u32, payload: &Value) {
 }
 
 #[test]
-fn what_tells_of_the_person_is_cleared_and_the_language_stays() {
+fn personal_fields_are_cleared_and_the_language_stays() {
     for call in ["/v2/apps/APP/users/bob/personalinformation", "/v1/appusers/bob/profile"] {
         let program = Home::new().start();
         let picture = "https://x.example/a.png";
@@ -62,7 +62,7 @@ fn both(program: &Program) -> [Vec<Value>; 2] {
 }
 
 #[test]
-fn a_device_is_a_client_as_well_whoever_told_of_it() {
+fn a_device_is_also_a_client_from_any_source() {
     let program = Home::new().start();
     start(&program, "by-init", Some("bob"));
     let [devices, clients] = both(&program);
@@ -99,7 +99,7 @@ fn a_device_is_a_client_as_well_whoever_told_of_it() {
 }
 
 #[test]
-fn whatever_is_wrong_with_a_credential_has_one_word_in_v2() {
+fn every_invalid_credential_has_one_code_in_v2() {
     let program = Home::new().start();
     let basic = |key: &str, secret: &str| crate::support::basic(key, secret);
     let expired = super::jwt(json!({ "scope": "app", "exp": 1 })).remove(0).1;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Home, app, ask, create, done, id, look_up, message, refused, start, told};
 
 #[test]
-fn a_removed_user_is_gone_and_no_late_webhook_brings_them_back() {
+fn no_late_webhook_restores_a_removed_user() {
     let home = Home::new();
     let program = home.start();
     let smooch = "c7f6e6d6c3a637261bd9656f";

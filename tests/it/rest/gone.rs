@@ -69,7 +69,7 @@ fn calls() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn no_call_by_the_id_of_one_who_is_gone_means_somebody_who_is_called_so() {
+fn no_call_by_the_id_of_a_removed_user_reaches_one_with_that_user_id() {
     for end in ENDS {
         for merged in [false, true] {
             let home = Home::new();
@@ -111,7 +111,7 @@ fn no_call_by_the_id_of_one_who_is_gone_means_somebody_who_is_called_so() {
 }
 
 #[test]
-fn the_id_of_somebody_erased_is_nobodys_name() {
+fn the_id_of_an_erased_user_is_refused_as_a_user_id() {
     let home = Home::new();
     let program = home.start();
     let before = world(&program, "DELETE /v1/appusers/?erase=true", false);
@@ -160,7 +160,7 @@ fn a_removed_id_may_be_a_name_that_a_list_finds() {
 }
 
 #[test]
-fn nobody_ends_by_a_name_that_several_carry_in_one_brand() {
+fn no_user_is_removed_by_a_name_that_several_carry_in_one_brand() {
     for brand in [json!({}), json!({ "brandId": "811" })] {
         let program = Home::new().start();
         for (minute, id) in [(0, "one"), (1, "two")] {

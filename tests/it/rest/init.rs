@@ -45,7 +45,7 @@ fn a_known_name_is_that_user_with_one_more_client() {
 }
 
 #[test]
-fn an_anonymous_user_who_gets_an_unknown_name_stays_the_same_user() {
+fn an_anonymous_user_with_a_new_name_stays_the_same_user() {
     let program = Home::new().start();
     let anonymous = start(&program, "d1", None);
     let at = format!("PUT /v1/appusers/{}", anonymous["_id"].as_str().unwrap());
@@ -56,7 +56,7 @@ fn an_anonymous_user_who_gets_an_unknown_name_stays_the_same_user() {
 }
 
 #[test]
-fn an_anonymous_user_who_gets_a_known_name_becomes_part_of_that_user() {
+fn an_anonymous_user_with_a_known_name_is_merged_into_that_user() {
     let program = Home::new().start();
     let made = create(&program, "bob");
     done(&program, "PUT /v1/appusers/bob", json!({ "properties": { "plan": "gold", "both": "his" } }));
@@ -90,7 +90,7 @@ fn without_a_name_a_named_user_is_logged_out() {
 }
 
 #[test]
-fn who_logs_in_on_a_device_is_the_only_one_active_there() {
+fn the_last_login_is_the_only_active_user_of_a_device() {
     let program = Home::new().start();
     let body = |user_id: &str| json!({ "device": { "id": "d1", "platform": "ios", "pushNotificationToken": "push-1" }, "userId": user_id });
     let bob = done(&program, "POST /v1/init", body("bob"));
@@ -106,7 +106,7 @@ fn who_logs_in_on_a_device_is_the_only_one_active_there() {
 }
 
 #[test]
-fn a_device_known_by_two_ids_is_that_of_whoever_starts_it_by_both() {
+fn a_device_with_two_ids_belongs_to_the_last_user_by_both() {
     let program = Home::new().start();
     let both = json!({ "_id": "H", "id": "uuid", "platform": "ios", "active": true });
     let one = json!({ "id": "H", "type": "ios", "status": "active" });
@@ -127,7 +127,7 @@ fn a_device_known_by_two_ids_is_that_of_whoever_starts_it_by_both() {
 }
 
 #[test]
-fn a_push_token_is_replaced_when_sent_and_kept_when_not() {
+fn a_push_token_is_replaced_when_sent_and_stays_when_not() {
     let program = Home::new().start();
     let init = |token: Option<Value>| {
         let mut device = json!({ "id": "d1", "platform": "ios" });
@@ -148,7 +148,7 @@ fn a_push_token_is_replaced_when_sent_and_kept_when_not() {
 }
 
 #[test]
-fn the_app_is_told_as_every_client_expects_it() {
+fn the_app_is_described_as_every_client_expects() {
     let program = Home::new().start();
     let plain = done(&program, "POST /v1/init", json!({ "device": { "id": "d1", "platform": "other" } }));
     let app = json!({

@@ -21,7 +21,7 @@ fn own(program: &Program, name: &str) -> u16 {
 }
 
 #[test]
-fn an_app_token_is_not_shown_again_whom_a_jwt_has_secured_since() {
+fn a_stored_answer_is_refused_to_an_app_token_after_the_user_is_secured() {
     let home = Home::new();
     let program = home.start();
     let first = start(&program, &token(), "d9", Some("ann"));
@@ -38,7 +38,7 @@ fn an_app_token_is_not_shown_again_whom_a_jwt_has_secured_since() {
 }
 
 #[test]
-fn nor_who_has_become_part_of_a_secured_one_or_has_left_it() {
+fn a_stored_answer_is_refused_to_an_app_token_after_a_merge_with_a_secured_user() {
     let program = Home::new().start();
     let visitor = start(&program, &token(), "d1", None);
     let visitor = super::id(&visitor.json());
@@ -59,7 +59,7 @@ fn nor_who_has_become_part_of_a_secured_one_or_has_left_it() {
 }
 
 #[test]
-fn who_is_gone_is_shown_again_to_the_app_alone_and_who_is_erased_to_nobody() {
+fn a_stored_answer_about_a_removed_user_is_for_the_app_alone_and_about_an_erased_one_for_none() {
     let program = Home::new().start();
     for (n, line) in ["DELETE /v1/appusers/ID", "DELETE /v1/appusers/ID?erase=true"].into_iter().enumerate() {
         let names = [format!("a{n}"), format!("b{n}"), format!("c{n}")];
@@ -77,7 +77,7 @@ fn who_is_gone_is_shown_again_to_the_app_alone_and_who_is_erased_to_nobody() {
 }
 
 #[test]
-fn a_jwt_is_shown_again_only_whom_it_speaks_for_now() {
+fn a_stored_answer_is_for_a_jwt_only_while_the_user_is_its_own() {
     let program = Home::new().start();
     assert_eq!(start(&program, &user("ann"), "d1", None).status, 200);
     assert_eq!(start(&program, &user("ann"), "d1", None).status, 200);
@@ -93,7 +93,7 @@ fn a_jwt_is_shown_again_only_whom_it_speaks_for_now() {
 }
 
 #[test]
-fn a_credential_that_is_no_longer_good_is_told_nothing() {
+fn a_stored_answer_is_refused_to_an_expired_credential() {
     let home = Home::new();
     let program = home.start();
     let make = |program: &Program, who: Who| {

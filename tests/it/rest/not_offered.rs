@@ -39,7 +39,7 @@ fn everybody() -> Vec<(&'static str, Who)> {
 }
 
 #[test]
-fn a_call_that_is_not_offered_is_404_with_its_name_for_everybody() {
+fn a_call_that_is_not_offered_is_404_with_its_name_for_all_credentials() {
     let program = Home::new().start();
     create(&program, "bob");
     for (line, name, place) in CALLS {
@@ -73,7 +73,7 @@ fn a_call_that_is_not_offered_is_404_with_its_name_for_everybody() {
 }
 
 #[test]
-fn who_is_called_like_a_call_is_found() {
+fn a_user_named_like_a_call_is_found() {
     let program = Home::new().start();
     let made = create(&program, "bob/messages");
     for path in ["/v1/appusers/bob/messages", "/v1/appusers/bob%2Fmessages"] {

@@ -63,7 +63,7 @@ fn said(answer: &Answer) -> String {
 }
 
 #[test]
-fn every_call_refuses_what_it_does_not_know_and_does_nothing() {
+fn every_call_refuses_unknown_parameters_and_does_nothing() {
     let program = Home::new().start();
     create(&program, "bob");
     let before = look_up(&program, "bob");
@@ -105,7 +105,7 @@ fn a_wrong_credential_goes_before_a_wrong_parameter() {
 }
 
 #[test]
-fn what_a_refusal_repeats_is_short_and_printable() {
+fn a_refusal_repeats_only_short_printable_text() {
     let program = Home::new().start();
     let name = format!("{}%00%0A{}", "x".repeat(20), "y".repeat(5000));
     let said = said(&program.get(&format!("/v1/appusers/bob?{name}=1")));
@@ -113,7 +113,7 @@ fn what_a_refusal_repeats_is_short_and_printable() {
 }
 
 #[test]
-fn senders_and_probes_may_append_what_they_like() {
+fn senders_and_probes_may_append_any_parameters() {
     let program = Home::new().start();
     let body = crate::support::first_message("5a7b1c2d3e4f5a6b7c8d9e0f", 1.5e9);
     for path in ["/webhooks?token=x&token=y", &format!("/webhooks/{APP}?a=%FF&b")] {

@@ -34,7 +34,7 @@ fn shown(program: &Program) -> String {
 }
 
 #[test]
-fn each_member_that_may_say_who_somebody_is_goes_and_the_others_stay() {
+fn each_personal_member_is_deleted_and_the_others_stay() {
     let secret = "tell-tale";
     let identities = json!([{ "type": "email", "value": secret, "primary": true }]);
     let v2_goes = [
@@ -100,7 +100,7 @@ fn each_member_that_may_say_who_somebody_is_goes_and_the_others_stay() {
 }
 
 #[test]
-fn who_is_reached_and_how_stays() {
+fn clients_and_channels_stay() {
     for call in CALLS {
         let program = Home::new().start();
         let kept = json!({ "id": BOB, "externalId": "bob", "brandId": "811", "zendeskId": "7", "authenticated": true,
@@ -126,7 +126,7 @@ fn who_is_reached_and_how_stays() {
 }
 
 #[test]
-fn who_was_merged_in_shows_nothing_of_the_person_either_when_it_stands_for_itself_again() {
+fn a_merged_id_shows_no_deleted_data_after_an_unmerge() {
     let program = Home::new().start();
     let other = "d7f6e6d6c3a637261bd9656f";
     let pending = |id: &str| json!([{ "id": id, "platform": "twilio", "displayName": format!("+{id}") }]);

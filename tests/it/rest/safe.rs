@@ -109,7 +109,7 @@ fn tag(program: &Program, name: &str) -> String {
 }
 
 #[test]
-fn a_change_is_only_made_to_what_its_caller_has_seen() {
+fn a_conditional_change_needs_the_current_tag() {
     let program = Home::new().start();
     create(&program, "bob");
     let put = |tag: &str, name: &str| {
@@ -146,7 +146,7 @@ fn a_change_is_only_made_to_what_its_caller_has_seen() {
 }
 
 #[test]
-fn what_its_caller_has_already_is_not_sent_again() {
+fn an_unchanged_view_is_not_sent_again() {
     let program = Home::new().start();
     create(&program, "bob");
     let tag = tag(&program, "bob");

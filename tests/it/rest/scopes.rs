@@ -100,17 +100,17 @@ fn check(program: &Program, base: &str, rows: &[Row]) {
 }
 
 #[test]
-fn every_call_of_v1_by_everybody() {
+fn every_call_of_v1_by_every_credential() {
     check(&Home::with(ACCOUNT).start(), "/v1", &V1);
 }
 
 #[test]
-fn every_call_of_v1_1_by_everybody() {
+fn every_call_of_v1_1_by_every_credential() {
     check(&Home::with(ACCOUNT).start(), "/v1.1", &V1);
 }
 
 #[test]
-fn every_call_with_the_app_in_the_path_by_everybody() {
+fn every_call_with_the_app_in_the_path_by_every_credential() {
     let home = Home::with(ACCOUNT);
     let program = home.start();
     check(&program, &format!("/v1/apps/{APP}"), &V1);
@@ -118,7 +118,7 @@ fn every_call_with_the_app_in_the_path_by_everybody() {
 }
 
 #[test]
-fn every_call_of_v2_by_everybody() {
+fn every_call_of_v2_by_every_credential() {
     check(&Home::with(ACCOUNT).start(), &format!("/v2/apps/{APP}"), &V2);
 }
 

@@ -79,7 +79,7 @@ fn play(steps: &[Step]) {
 }
 
 #[test]
-fn a_device_with_two_ids_that_starts_as_somebody_else_is_theirs_by_both() {
+fn a_device_with_two_ids_that_starts_as_another_user_is_theirs_by_both() {
     let told = |user, active, time| Step::Told { user, device: 0, by_both: true, active, time };
     let start = |user| Step::Started { device: 0, by_other: false, user: Some(user) };
     play(&[told(0, Some(true), 1), start(1)]);

@@ -73,7 +73,7 @@ fn equal_names_are_different_people() {
 }
 
 #[test]
-fn an_id_of_another_app_is_nobody() {
+fn an_id_of_another_app_is_unknown() {
     let home = Home::with(TWO_APPS);
     let program = home.start();
     let [ours, theirs] = mirrored(&program);
@@ -115,7 +115,7 @@ fn a_key_of_idempotency_is_of_one_app() {
 }
 
 #[test]
-fn another_app_in_the_path_is_refused_in_the_words_of_the_version() {
+fn another_app_in_the_path_is_refused_in_the_form_of_the_version() {
     let home = Home::with(TWO_APPS);
     let program = home.start();
     mirrored(&program);

@@ -6,7 +6,7 @@ use super::{APP, Home, app, ask, client, create, done, id, look_up, send, start,
 use crate::support::{Connection, encoded};
 
 #[test]
-fn app_users_are_found_however_the_word_is_written() {
+fn app_users_are_found_with_the_path_in_any_case() {
     let program = Home::new().start();
     let bob = create(&program, "bob");
     start(&program, "d1", Some("bob"));
@@ -155,7 +155,7 @@ fn a_token_without_times_is_taken_and_a_connection_is_closed_when_asked() {
 }
 
 #[test]
-fn an_empty_user_id_is_nobody_and_unknown_members_are_passed_over() {
+fn an_empty_user_id_is_none_and_unknown_members_are_ignored() {
     let program = Home::new().start();
     let anonymous = start_as(&program, &token(), "d1", Some("")).json()["appUser"].clone();
     assert!(anonymous.get("userId").is_none(), "{anonymous}");

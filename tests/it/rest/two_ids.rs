@@ -76,7 +76,7 @@ fn a_device_started_here_and_then_reported() {
 }
 
 #[test]
-fn reported_first_nobody_is_made() {
+fn a_user_reported_first_is_not_created() {
     let program = Home::new().start();
     told(&program, &webhook());
     let taken = super::ask(&program, &super::app(), "POST /v1/appusers", &json!({ "userId": "bob" }));

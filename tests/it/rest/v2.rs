@@ -75,7 +75,7 @@ fn a_user_is_made_shown_changed_and_removed() {
 }
 
 #[test]
-fn what_has_the_wrong_shape_is_400_and_named() {
+fn a_value_of_the_wrong_shape_is_400_and_named() {
     let program = Home::new().start();
     done(&program, "POST /users", json!({ "externalId": "bob" }));
     for body in [
@@ -105,7 +105,7 @@ fn what_has_the_wrong_shape_is_400_and_named() {
 }
 
 #[test]
-fn what_no_call_changes_is_refused_unless_it_is_so_already() {
+fn read_only_members_are_refused_unless_unchanged() {
     let program = Home::new().start();
     let identities = json!([{ "value": "b@x.example", "type": "email" }]);
     let user = json!({ "id": BOB, "externalId": "bob", "zendeskId": "7", "authenticated": true, "identities": identities });

@@ -93,7 +93,7 @@ fn a_length_beside_chunks_counts_for_nothing_and_the_connection_ends_with_that_r
 }
 
 #[test]
-fn what_is_framed_oddly_but_in_one_way_only_is_one_request() {
+fn odd_but_unambiguous_framing_is_one_request() {
     let body = first_message("outer", 1.0);
     let (length, whole) = (body.len(), chunked(&body));
     let te = "transfer-encoding: chunked\r\n";

@@ -56,7 +56,7 @@ fn a_head_that_comes_a_byte_at_a_time_does_not_outlast_header_timeout() {
 }
 
 #[test]
-fn a_second_head_on_a_kept_connection_has_no_longer_than_the_first() {
+fn a_second_head_on_a_connection_has_the_same_time_limit() {
     let (_home, program) = impatient(IDLE);
     let (answer, took) =
         trickle(&program, &format!("{}POST /webhooks HTTP/1.1\r\nx-slow: ", post("a", "")), "s");
@@ -78,7 +78,7 @@ fn a_body_that_comes_a_byte_at_a_time_does_not_outlast_body_timeout() {
 }
 
 #[test]
-fn a_kept_connection_outlasts_header_timeout_and_ends_with_idle_timeout() {
+fn a_keep_alive_connection_outlasts_header_timeout_and_ends_with_idle_timeout() {
     let (_home, program) = impatient(IDLE);
     let mut connection = Connection::open(program.listen);
     for _ in 0..2 {

@@ -136,7 +136,7 @@ fn served() -> (Home, Program) {
 }
 
 #[test]
-fn what_becomes_of_a_file_is_noticed_and_nothing_is_acknowledged_into_it() {
+fn a_lost_file_is_noticed_and_nothing_is_acknowledged_into_it() {
     for loss in &LOSSES {
         let (home, program) = served();
         let (data, name) = (home.path().join("data"), loss.name);

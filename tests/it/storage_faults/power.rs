@@ -87,7 +87,7 @@ fn after_a_power_cut_it_has_everything_it_acknowledged_before() {
 
 /// With syncs that only pretend, the same test must find losses: else it would be blind.
 #[test]
-fn without_syncs_a_power_cut_takes_what_was_acknowledged() {
+fn without_syncs_a_power_cut_loses_acknowledged_events() {
     require!(installed("xfs_io"));
     require!(installed("strace"));
     assert_ne!(require!(losses("ext4", 3, true)), 0);

@@ -67,7 +67,7 @@ fn mentioned(day: u32, client: Value) -> Value {
 }
 
 #[test]
-fn what_is_mentioned_with_less_keeps_the_rest() {
+fn a_mention_with_fewer_members_leaves_the_others() {
     let phone = phone();
     let less = json!({ "_id": "H$", "id": "k$", "platform": "ios", "lastSeen": "2020-09-13T12:28:20.000Z" });
     let with_less = known(json!({ "_id": "H$", "lastSeen": "2020-09-13T12:28:20.000Z" }));
@@ -121,7 +121,7 @@ fn what_is_mentioned_with_less_keeps_the_rest() {
 }
 
 #[test]
-fn each_member_is_what_was_said_of_it_last() {
+fn each_member_has_its_last_value() {
     let phone = phone();
     table(&[
         (
@@ -272,7 +272,7 @@ fn a_client_of_both_versions_is_found_by_either_id_and_listed_once() {
 }
 
 #[test]
-fn a_client_without_an_id_is_its_integration_and_what_it_is_there() {
+fn a_client_without_an_id_is_identified_by_integration_and_external_id() {
     let used = |day: u32, client: Value| through(day, json!({ "client": client }));
     let shown = |integration: Value, external: Value| json!({ "active": true, "platform": "line", "integrationId": integration, "externalId": external });
     let v2 = |integration: Value, external: Value| json!({ "type": "line", "integrationId": integration, "externalId": external });

@@ -106,7 +106,7 @@ fn a_device_and_its_client_are_one() {
 }
 
 #[test]
-fn what_is_said_of_either_is_said_of_the_device() {
+fn statements_about_a_device_or_its_client_are_about_both() {
     let off = |status: &str| json!({ "active": false, "status": status });
     table(&[
         (

@@ -49,7 +49,7 @@ fn table(rows: &[Case<'_>]) {
 }
 
 #[test]
-fn one_device_by_two_ids_is_active_for_whoever_had_it_last() {
+fn one_device_by_two_ids_is_active_for_its_last_user() {
     let both = || json!({ "_id": "H$", "id": "uuid$", "platform": "ios", "active": true });
     let v1 = || json!({ "id": "uuid$", "platform": "ios", "active": true });
     let v2 = || json!({ "client": { "id": "H$", "type": "ios", "status": "active" } });
@@ -108,7 +108,7 @@ fn one_device_by_two_ids_is_active_for_whoever_had_it_last() {
 }
 
 #[test]
-fn one_account_on_a_channel_is_active_for_whoever_had_it_last() {
+fn one_account_on_a_channel_is_active_for_its_last_user() {
     let named = |id: &str| json!({ "id": id, "type": "line", "integrationId": "I$", "externalId": "77$", "status": "active" });
     let v1 =
         json!({ "_id": "H$", "id": "uuid$", "platform": "line", "integrationId": "I$", "externalId": "77$" });
@@ -181,7 +181,7 @@ fn a_client_goes_back_to_its_first_user_also_without_active() {
 }
 
 #[test]
-fn who_was_called_inactive_or_has_it_no_more_takes_a_client_from_nobody() {
+fn an_inactive_or_former_claim_takes_a_client_from_no_user() {
     let active = || json!({ "id": "k$", "platform": "ios", "active": true });
     let silent = || json!({ "id": "k$", "platform": "ios" });
     let inactive = || json!({ "id": "k$", "platform": "ios", "active": false });

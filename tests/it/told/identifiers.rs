@@ -70,7 +70,7 @@ fn an_older_null_clears_nothing_and_no_other_null_does() {
 }
 
 #[test]
-fn a_null_of_the_survivor_clears_what_a_merged_one_was_called() {
+fn a_null_of_the_survivor_clears_the_name_of_a_merged_user() {
     let program = Home::new().start();
     let merge = json!({ "mergedUsers": { "surviving": { "id": "x$" }, "discarded": { "id": "y$" } } });
     let bodies = [called(1, "y$", &json!("old$")), v2(2, "user:merge", merge), called(3, "x$", &Value::Null)];

@@ -28,7 +28,7 @@ fn v2_merge(day: u32, surviving: &str, discarded: &str) -> Value {
 }
 
 #[test]
-fn a_picture_of_the_survivor_hides_only_what_is_older_than_it_and_was_there() {
+fn a_picture_of_the_survivor_hides_only_older_values_merged_before() {
     let program = Home::new().start();
     let x = |day| full(day, "x$", json!({ "p": 1 }), client("sms$", "twilio"));
     let y = |day| full(day, "y$", json!({}), client("ios$", "ios"));
@@ -88,7 +88,7 @@ fn sources(program: &Program, id: &str) -> Value {
 }
 
 #[test]
-fn a_value_is_from_the_event_that_said_it_and_never_from_a_merge() {
+fn the_source_of_a_value_is_its_event_and_never_a_merge() {
     let program = Home::new().start();
     let named = |day: u32, id: &str, fields: Value| {
         let mut user = json!({ "id": id });
@@ -126,7 +126,7 @@ fn a_value_is_from_the_event_that_said_it_and_never_from_a_merge() {
 }
 
 #[test]
-fn clients_that_a_merge_told_again_shows_are_from_whoever_said_them() {
+fn the_source_of_clients_repeated_by_a_merge_is_their_first_event() {
     let program = Home::new().start();
     let x = |day| full(day, "x$", json!({ "p": 1 }), client("sms$", "twilio"));
     let y = |day, clients| full(day, "y$", json!({}), clients);
@@ -173,7 +173,7 @@ fn clients_that_a_merge_told_again_shows_are_from_whoever_said_them() {
 }
 
 #[test]
-fn what_our_own_api_set_is_from_that_call_wherever_it_is_shown() {
+fn the_source_of_a_value_set_by_our_api_is_that_call() {
     let program = Home::new().start();
     for id in ["a", "b"] {
         assert_eq!(program.webhook(full(1, id, json!({}), json!([])).to_string()).status, 200);

@@ -12,7 +12,7 @@ fn user(rest: Value) -> Value {
 }
 
 #[test]
-fn who_is_linked_is_pending_no_more() {
+fn a_linked_client_is_no_longer_pending() {
     let program = Home::new().start();
     let pending = json!([{ "id": "k$", "platform": "twilio", "displayName": "+1514" }]);
     let k = json!({ "id": "k$", "platform": "twilio", "active": true });
@@ -81,7 +81,7 @@ fn who_is_linked_is_pending_no_more() {
 }
 
 #[test]
-fn what_is_null_in_a_list_of_pending_clients_is_not_shown() {
+fn null_members_of_pending_clients_are_not_shown() {
     let program = Home::new().start();
     let pending = json!([null, { "id": "p$", "platform": "twilio", "lastSeen": null }]);
     let bodies = [wrote(1, json!({ "_id": "x$", "pendingClients": pending }))];

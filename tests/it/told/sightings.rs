@@ -6,7 +6,7 @@ use super::{in_every_order, listed, received, shown, v1, v2};
 use crate::support::{APP, Home};
 
 #[test]
-fn a_trigger_that_is_not_known_has_seen_whom_it_carries() {
+fn an_unknown_trigger_counts_its_app_user_as_seen() {
     let program = Home::new().start();
     let business = json!({ "type": "business", "userId": "maker" });
     let v1_user = json!({ "_id": "x$", "givenName": "Ann", "properties": { "plan": "gold" } });
@@ -74,7 +74,7 @@ fn a_trigger_that_is_not_known_has_seen_whom_it_carries() {
 }
 
 #[test]
-fn a_trigger_that_is_not_known_may_be_about_nobody() {
+fn an_unknown_trigger_may_have_no_app_user() {
     let program = Home::new().start();
     let business = json!({ "author": { "type": "business", "userId": "maker" } });
     let bodies = [
@@ -93,7 +93,7 @@ fn a_trigger_that_is_not_known_may_be_about_nobody() {
 }
 
 #[test]
-fn who_has_no_name_goes_by_the_display_name_of_an_author() {
+fn a_user_without_a_name_has_the_display_name_of_an_author() {
     let program = Home::new().start();
     let wrote = |day: u32, name: &str, user: Value| {
         let author = json!({ "type": "user", "userId": "x$", "displayName": name, "user": user });
@@ -155,7 +155,7 @@ fn who_has_no_name_goes_by_the_display_name_of_an_author() {
 }
 
 #[test]
-fn a_message_of_v1_tells_the_display_name_of_its_author() {
+fn a_message_of_v1_carries_the_display_name_of_its_author() {
     let program = Home::new().start();
     let wrote = |day: u32, of: Value, user: Value| {
         let mut message = json!({ "_id": "m", "role": "appUser", "authorId": "x$", "name": "Steve$" });

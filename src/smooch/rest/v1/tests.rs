@@ -24,7 +24,7 @@ fn device_line(device: &Device) -> String {
 }
 
 #[test]
-fn init_reads_a_device_and_who_is_on_it() {
+fn init_reads_a_device_and_its_user() {
     let now: JsonText = "\"now\"".into();
     let minimal = r#"d lastSeen="now" platform="ios" [] None"#;
     let platform = "refused: device.platform must be ios, android, web or other";
@@ -98,7 +98,7 @@ fn create_needs_a_user_id() {
 }
 
 #[test]
-fn update_takes_what_is_there() {
+fn update_takes_present_members() {
     let moment = "refused: signedUpAt must be an ISO 8601 date and time in UTC or with an offset";
     for (body, expected) in [
         ("{}", ""),
@@ -129,7 +129,7 @@ fn update_takes_what_is_there() {
 }
 
 #[test]
-fn an_event_has_a_name_and_may_bring_values() {
+fn an_event_has_a_name_and_may_carry_values() {
     let empty = "refused: name must be a string that is not empty";
     for (body, expected) in [
         (r#"{"name":"won"}"#, r#""won" "#),
@@ -251,7 +251,7 @@ fn channels_are_the_clients_that_are_no_devices() {
 }
 
 #[test]
-fn a_channel_names_its_entity_in_its_own_word() {
+fn each_channel_has_its_own_name_for_its_entity() {
     for (platform, word) in [
         ("twilio", "phoneNumber"),
         ("messagebird", "phoneNumber"),

@@ -34,7 +34,7 @@ fn create_needs_an_external_id() {
 }
 
 #[test]
-fn patch_takes_what_is_there() {
+fn patch_takes_present_members() {
     for (body, expected) in [
         ("{}", ""),
         (r#"{"externalId":7,"profile":null,"metadata":null,"identities":{}}"#, ""),

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_before_a_step_is_whole_its_log_included_and_is_kept_once() {
+    fn the_copy_before_a_step_is_whole_with_its_log_and_is_made_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rollcall.db");
         let conn = Connection::open(&path).unwrap();

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_goes_and_nothing_else() {
+    fn leftovers_are_removed_and_nothing_else() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().canonicalize().unwrap();
         let (at, database) = (|name: &str| folder.join(name), folder.join("rollcall.db"));
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_begun_elsewhere_is_found_by_a_note() {
+    fn files_begun_elsewhere_are_found_by_a_note() {
         let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let database = home.path().canonicalize().unwrap().join("rollcall.db");
         fs::write(&database, ours()).unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rebuild_under_way_is_told_and_left_alone() {
+    fn a_running_rebuild_is_reported_and_left_alone() {
         let home = tempfile::tempdir().unwrap();
         let database = home.path().canonicalize().unwrap().join("rollcall.db");
         let folder = with_suffix(&database, REBUILD);

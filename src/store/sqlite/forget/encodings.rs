@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_text_has_no_other_reading_and_what_is_no_text_is_opaque() {
+    fn plain_text_has_no_other_reading_and_other_bytes_are_opaque() {
         for text in ["", "{\"a\":\n\t\"zoë\"}\r\n", "日本"] {
             assert!(readings(text.as_bytes()).is_empty(), "{text}");
         }

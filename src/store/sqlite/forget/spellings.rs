@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_are_read_and_whatever_is_none_stays() {
+    fn escapes_are_decoded_and_other_text_stays() {
         let read = |text: &str| String::from_utf8(unescaped(text.as_bytes()).unwrap()).unwrap();
         assert_eq!(read("a\\u00e9\\/\\n\\\"\\ud83d\\ude00."), "a\u{e9}/\n\"\u{1f600}.");
         assert_eq!(read("\\ud83d \\u12 \\x \\"), "\u{fffd} \\u12 \\x \\");

@@ -7,7 +7,7 @@ use super::{APP, Home, app, conflict, everybody, said, two, v2};
 use crate::operator_commands::run;
 
 #[test]
-fn a_device_that_one_of_them_has_says_whom_it_means() {
+fn a_device_selects_the_carrier_that_has_it() {
     let program = Home::new().start();
     said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
     assert_eq!(start(&program, "d", Some("shop-7"))["_id"], "x");
@@ -17,7 +17,7 @@ fn a_device_that_one_of_them_has_says_whom_it_means() {
 }
 
 #[test]
-fn a_device_is_of_the_brand_of_whoever_has_it() {
+fn a_device_is_of_the_brand_of_its_app_user() {
     let program = Home::new().start();
     two(&program);
     said(&program, 2, "z", json!({ "externalId": "shop-8", "brandId": "812" }));
@@ -83,7 +83,7 @@ fn commands_name_a_brand_as_well() {
 }
 
 #[test]
-fn a_list_that_is_imported_tells_the_brands_apart() {
+fn an_imported_list_distinguishes_brands() {
     let home = Home::new();
     let program = home.start();
     said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
@@ -114,7 +114,7 @@ fn a_list_that_is_imported_tells_the_brands_apart() {
 }
 
 #[test]
-fn a_persons_file_has_nothing_of_who_has_the_name_in_another_brand() {
+fn the_export_of_a_person_has_no_data_of_the_namesake_in_another_brand() {
     let home = Home::new();
     let program = home.start();
     two(&program);

@@ -27,7 +27,7 @@ fn every_call(program: &Program, names: &[&str], check: impl Fn(&Answer, &str)) 
 }
 
 #[test]
-fn a_jwt_speaks_for_nobody_while_several_carry_its_user_id() {
+fn a_jwt_reaches_no_user_while_several_carry_its_user_id() {
     let brands: [[Value; 2]; 2] = [
         // Two people in two brands, and a name whose loss by one of them is not yet reported.
         [
@@ -136,7 +136,7 @@ fn v1_makes_one_in_each_brand() {
 }
 
 #[test]
-fn a_refusal_says_where_its_call_takes_the_brand() {
+fn a_refusal_names_the_brand_parameter_of_its_call() {
     let program = Home::new().start();
     two(&program);
     let says = |answer: &Answer, place: &str| {

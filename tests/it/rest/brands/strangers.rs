@@ -84,7 +84,7 @@ fn no_app_token_takes_over_the_name_of_a_secured_user() {
 }
 
 #[test]
-fn nor_does_it_stand_beside_one_who_is_not_secured() {
+fn no_app_token_creates_a_second_carrier_of_an_unsecured_users_name() {
     for brand in [None, Some("5")] {
         for (n, way) in ways().into_iter().enumerate() {
             let (_home, program) = world(brand);
@@ -115,7 +115,7 @@ fn nor_does_it_stand_beside_one_who_is_not_secured() {
 }
 
 #[test]
-fn only_the_app_begins_somebody_in_a_brand_of_its_choice() {
+fn only_the_app_creates_users_in_a_brand_of_its_choice() {
     let (_home, program) = world(None);
     let before = program.everybody();
     for body in [json!({ "userId": "new", "brandId": "77" }), json!({ "brandId": "77" })] {
@@ -138,7 +138,7 @@ fn only_the_app_begins_somebody_in_a_brand_of_its_choice() {
 }
 
 #[test]
-fn a_jwt_goes_on_speaking_for_whom_it_has_secured_whatever_the_device_or_the_brand() {
+fn a_jwt_still_reaches_the_user_it_secured_on_any_device_and_in_any_brand() {
     for brand in [None, Some("5")] {
         let (_home, program) = world(brand);
         let own = |call| init(&program, &user("ann"), "/v1/init", call);
