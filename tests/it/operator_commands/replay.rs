@@ -122,7 +122,7 @@ fn a_replay_without_a_service_reports_it() {
     program.stop();
     let alone = super::run_alone(&home, &["journal", "replay", ".."]);
     assert_eq!(alone.code, Some(69), "{alone:?}");
-    assert!(alone.err.contains("is the service running?"), "{alone:?}");
+    assert!(alone.err.contains("(server.listen): is it running?"), "{alone:?}");
     super::run_alone(&home, &["journal", "replay", "..", "--dry-run"]).well();
 }
 
