@@ -122,7 +122,7 @@ mod tests {
                 &[("\"a\"", r#"{"b":[1,"}]"],"c":"\"},"}"#), ("\"d\"", r#""é,\\""#), ("\"e\"", "null")],
             ),
             (r#"{"a\"b":[],"":true}"#, &[(r#""a\"b""#, "[]"), ("\"\"", "true")]),
-            // What is no object has none, and what is broken off no more than was whole.
+            // Other JSON has no members; a truncated object has its complete ones.
             ("", &[]),
             ("[1]", &[]),
             (r#"{"a":1,"b":"#, &[("\"a\"", "1")]),

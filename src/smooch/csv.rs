@@ -19,7 +19,7 @@ pub static COLUMNS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     before.chain(fields(false).filter_map(|spec| spec.csv)).collect()
 });
 
-/// The columns that are no field. Fields with a tag of their own stand before them, the others after.
+/// The columns that are not fields. Fields with a tag of their own come before them, the others after.
 const OTHER_COLUMNS: [&str; 7] = [
     "conversationStarted",
     "credentialRequired",
@@ -147,7 +147,7 @@ impl CsvHeader {
             match name.as_str() {
                 "aliases" => {}
                 "properties" => {
-                    // The text stays as it is: a number must not be rounded.
+                    // The text stays unchanged: a number must not be rounded.
                     let is_object = serde_json::from_str::<Map<String, Value>>(cell).is_ok();
                     let inner = cell.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
                     match inner.filter(|_| is_object) {

@@ -8,7 +8,7 @@ use crate::domain::{
 };
 
 /// An identifier: a string that is not empty, or, in some old payloads, a number. Different strings are different
-/// identifiers, also where no database can hold them as they are.
+/// identifiers, even if no database can store them unchanged.
 pub(super) fn name(value: &Json<'_>) -> Option<String> {
     match value {
         Json::String(text) if !text.is_empty() => Some(text.to_string()),
@@ -83,7 +83,7 @@ pub(super) fn take_clients(seen: &mut Observation, given: &Json<'_>) {
     }
 }
 
-/// A client as v1 and v1.1 write it. One without `id` goes by its `_id`, which is its `id` in v2.
+/// A client in the form of v1 and v1.1. Without `id` its id is its `_id`, which is its `id` in v2.
 pub(super) fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let Json::Object(members) = given else { return None };
     let id = ["id", "_id"].iter().find_map(|key| given.get(key).and_then(name));
@@ -97,7 +97,7 @@ pub(super) fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     Some((id.as_str().into(), Mention { active, rest: object(rest) }))
 }
 
-/// The id of a client that has none: its integration, and what it is called there.
+/// The substitute id of a client without one: integration id and external id.
 pub(super) fn id_without_one(given: &Json<'_>) -> Option<String> {
     let text = |key| given.get(key).and_then(name);
     Some(Client::id_without_one(&text("integrationId")?, &text("externalId")?))

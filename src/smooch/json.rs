@@ -1,10 +1,10 @@
-//! One pass over a body: a JSON tree that borrows from it.
+//! Parses a body in one pass into a JSON tree that borrows from it.
 //!
-//! Not `serde_json::Value`, because four things are needed that it cannot give together: numbers
-//! as they were written, a bound on the depth, strings with half a surrogate pair (chat clients cut emoji in
-//! two), and a count of repeated keys. What is valid is what `serde_json` calls valid, tested side
-//! by side. Half a pair and NUL become U+FFFD, since not every database can hold them; in keys and names,
-//! the code unit follows as four hexadecimal digits, so that different names stay different.
+//! Not `serde_json::Value`, because four things are needed that it does not offer together: numbers as written, a
+//! limit on the depth, strings with half a surrogate pair (chat clients cut emoji in two), and a count of repeated
+//! keys. The accepted texts are those of `serde_json`, which a test compares. Half a pair and NUL become U+FFFD,
+//! because not every database can store them; in keys and names, the code unit follows as four hexadecimal digits, so
+//! different names stay different.
 
 mod object;
 mod parser;

@@ -164,8 +164,8 @@ pub fn app_user(view: &View) -> String {
     user.end()
 }
 
-/// An app user as a line of a list: as [`app_user`] shows it, and its `brandId`, which v1 never had, if it has one. A
-/// `userId` alone does not say who it is, and an import takes both.
+/// Writes an app user as a line of a list: as [`app_user`] does, with its `brandId`, if any, which v1 never had. A
+/// `userId` alone does not identify an app user, and an import takes both.
 pub fn line(view: &View) -> String {
     let mut out = app_user(view);
     if let Some(brand) = view.get(&Field::BrandId) {
@@ -189,7 +189,7 @@ fn still_pending(list: &str, view: &View) -> String {
     format!("[{}]", left.join(","))
 }
 
-/// An object without the members that are null; anything else as it is.
+/// An object without its null members; other JSON unchanged.
 fn without_nulls(text: &str) -> String {
     let members: Result<BTreeMap<String, Option<&RawValue>>, _> = serde_json::from_str(text);
     let Ok(mut members) = members else { return text.to_owned() };

@@ -114,7 +114,7 @@ fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact
     Some(with_source(seen, act.get("source")))
 }
 
-/// The user that a payload carries beside what happened, and the client it came through.
+/// The user of a payload beside the event, and the client that the event came through.
 fn beside(payload: &Json<'_>) -> Vec<Fact> {
     let user = payload.get("user").and_then(|given| Some(user_seen(given, id(given, "id")?, false)));
     user.map_or_else(Vec::new, |user| with_source(user, payload.get("source")))

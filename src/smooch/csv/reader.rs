@@ -70,7 +70,7 @@ enum CellState {
     Quote(u64),
 }
 
-/// A row as far as it was read.
+/// The part of a row that is read so far.
 struct PartialRow {
     line: u64,
     at: CellState,

@@ -46,7 +46,7 @@ impl<S: BorrowMut<String>> ObjectWriter<S> {
         out
     }
 
-    /// A member whose value is JSON text already.
+    /// Writes a member whose value is JSON text already.
     pub fn raw(&mut self, key: &str, json: &str) {
         self.key(key).push_str(json);
     }
@@ -66,17 +66,17 @@ impl<S: BorrowMut<String>> ObjectWriter<S> {
         out.push_str(members);
     }
 
-    /// A member whose value is a string.
+    /// Writes a member whose value is a string.
     pub fn string(&mut self, key: &str, text: &str) {
         write_string(text, self.key(key));
     }
 
-    /// A member whose value is a boolean.
+    /// Writes a member whose value is a boolean.
     pub fn bool(&mut self, key: &str, value: bool) {
         self.raw(key, if value { "true" } else { "false" });
     }
 
-    /// A member whose value is an array; `write` writes each item.
+    /// Writes a member whose value is an array; `write` writes each item.
     pub fn array<T>(
         &mut self,
         key: &str,

@@ -255,7 +255,7 @@ impl<'a> JsonParser<'a> {
 
     /// The string that began at `start` and has a backslash here.
     fn string_with_escapes(&mut self, start: usize) -> Result<ParsedString<'a>, Malformed> {
-        // Behind which places of what is shown a name has the code unit that could not be held.
+        // For a name, the positions in the shown text after which a replaced code unit belongs, and these code units.
         let (mut shown, mut bad) = (String::new(), Vec::new());
         let mut from = start;
         while self.end_of_plain()? == b'\\' {
@@ -282,7 +282,7 @@ impl<'a> JsonParser<'a> {
         Ok(ParsedString::Garbled(Box::new(Garbled { shown, name, raw })))
     }
 
-    /// The character that an escape means, or the code unit that is none.
+    /// The character of an escape, or the code unit that is not one.
     fn escape(&mut self) -> Result<Result<char, u32>, Malformed> {
         let Some(byte) = self.peek() else { return Err(self.wrong("the body ends inside a string")) };
         self.at += 1;

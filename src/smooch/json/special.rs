@@ -1,6 +1,6 @@
-//! The bytes that a JSON string cannot hold as they are.
+//! Finds the bytes that a JSON string must escape.
 
-/// The bytes that a string cannot hold as they are: control characters, quote and backslash.
+/// The bytes that a string must escape: control characters, quote and backslash.
 static SPECIAL: [bool; 256] = {
     let mut special = [false; 256];
     let mut control = 0;

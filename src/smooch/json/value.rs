@@ -25,7 +25,7 @@ pub enum Json<'a> {
 /// A string that no database can hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Garbled<'a> {
-    /// With U+FFFD for what cannot be stored.
+    /// With U+FFFD for unstorable characters.
     pub shown: String,
     /// With the code unit behind each U+FFFD, so that different texts stay different.
     pub name: String,
@@ -46,7 +46,7 @@ impl Json<'_> {
         if let Self::Array(items) = self { items } else { &[] }
     }
 
-    /// The text of a string, as it is shown.
+    /// The text of a string, as shown.
     pub fn str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),

@@ -9,7 +9,7 @@ use super::special::find_special;
 use super::value::Json;
 
 impl<'a> Json<'a> {
-    /// Writes the value with sorted keys, no white space and numbers as they came, and texts as they are shown.
+    /// Writes the value with sorted keys, no white space, numbers as received, and texts as shown.
     pub fn write(&self, out: &mut String) {
         self.write_as(false, out);
     }
@@ -47,14 +47,14 @@ impl<'a> Json<'a> {
         with_buffer(|out| self.write(out), reader)
     }
 
-    /// As [`Self::canonical`], with every text as it came: two values that differ are written differently, and what is
-    /// written is read as the same value again.
+    /// As [`Self::canonical`], with every text as received: different values are written differently, and parsing the
+    /// result gives the same value.
     pub fn exact<T>(&self, reader: impl FnOnce(&str) -> T) -> T {
         with_buffer(|out| self.write_as(true, out), reader)
     }
 }
 
-/// Lets `writer` write into the thread's buffer, and gives what it wrote to `reader`.
+/// Lets `writer` write into the thread's buffer, and passes the result to `reader`.
 pub fn with_buffer<T>(writer: impl FnOnce(&mut String), reader: impl FnOnce(&str) -> T) -> T {
     thread_local! {
         static BUFFER: RefCell<String> = const { RefCell::new(String::new()) };
@@ -113,7 +113,7 @@ pub fn raw(text: impl Into<String>) -> Box<RawValue> {
     RawValue::from_string(text.into()).unwrap_or_default()
 }
 
-/// Writes a JSON string, escaping only what must be.
+/// Writes a JSON string with the fewest possible escapes.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;

@@ -7,7 +7,7 @@ use crate::domain::command::{Fixed, Repeated};
 use crate::smooch::extract;
 use crate::smooch::json::Json;
 
-/// Such a member: its name in a version, and what it is.
+/// A read-only member: its name in a version, and its field.
 pub(super) type Member = (&'static str, Fixed);
 
 /// Those that a body has.

@@ -25,15 +25,14 @@ pub struct InitRequest {
     pub brand: Option<Box<str>>,
 }
 
-/// POST `/v1/init`: the device, seen at `now` (ISO 8601 as JSON text), and the `userId` logged in on
-/// it as JSON text. A `userId` that is null or `""` is none: that is what the browser SDK sends for
-/// an anonymous visitor. So is every other member that is null.
-/// With a `brandId` the `userId` is meant in that brand.
+/// Parses POST `/v1/init`: the device, seen at `now` (ISO 8601 as JSON text), and the `userId` logged in on it as
+/// JSON text. A `userId` that is null or `""` counts as absent, because the browser SDK sends that for an anonymous
+/// visitor. Every other null member counts as absent too. With a `brandId` the `userId` is looked up in that brand.
 ///
 /// # Errors
 ///
-/// `device` is no object, its `id` no string or empty, its `platform` none of the four,
-/// its `info` not flat; or another member is no string.
+/// `device` is not an object, its `id` is not a string or is empty, its `platform` is not one of the four, its `info`
+/// is not flat; or another member is not a string.
 pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput> {
     object(json, "the body")?;
     let given_device = required(json, "device")?;
@@ -54,13 +53,13 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
     Ok(InitRequest { device, user_id, brand: brand_in(json, "")?.map(Into::into) })
 }
 
-/// POST `…/appusers`. `userId` is required; `credentialRequired` counts as false when it is left out. `brandId` is
-/// the brand within which the `userId` is to be unique, null is none, and without it that is all brands.
+/// Parses POST `…/appusers`. `userId` is required; the default of `credentialRequired` is false. The `userId` must be
+/// unique within `brandId`; null is no brand, and without the member it must be unique in all brands.
 ///
 /// # Errors
 ///
-/// As for [`update`]; `userId` is missing, no string, or not 1 to 1,024 characters long;
-/// `credentialRequired` is no boolean, `brandId` no string or empty.
+/// As for [`update`]; `userId` is missing, not a string, or not 1 to 1,024 characters long; `credentialRequired` is
+/// not a boolean, `brandId` not a string or empty.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
     let user_id = validate::identifier("userId", required(json, "userId")?)?;
@@ -74,25 +73,25 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     Ok(CreateRequest { user_id, fields, secured: secured.is_some_and(|secured| *secured == *"true") })
 }
 
-/// PUT `…/appusers/{id}`: what is there changes, what is null is cleared, the rest stays. `properties`
-/// alike, key by key, and `properties: null` is ignored. A `userId` is ignored: no version of
-/// Smooch's lets it change.
+/// Parses PUT `…/appusers/{id}`: present members change, null members are cleared, absent members stay. `properties`
+/// follows the same rule key by key, and `properties: null` is ignored. A `userId` is ignored: no version of Smooch's
+/// can change it.
 ///
 /// # Errors
 ///
-/// `givenName`, `surname` or `email` is no string of at most 128 characters, `signedUpAt` no moment
-/// in ISO 8601, `properties` no flat object of strings, numbers and booleans.
+/// `givenName`, `surname` or `email` is not a string of at most 128 characters, `signedUpAt` is not a time in ISO
+/// 8601, `properties` is not a flat object of strings, numbers and booleans.
 pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     object(json, "the body")?;
     app_user(json, "")
 }
 
-/// POST `…/appusers/{id}/events`: what happened, as JSON text, and the values that smooch-core gives
-/// along with it as `appUser`.
+/// Parses POST `…/appusers/{id}/events`: the name of the event, as JSON text, and the values that smooch-core sends
+/// with it as `appUser`.
 ///
 /// # Errors
 ///
-/// `name` is no string or empty; `appUser` is no object, or as for [`update`].
+/// `name` is not a string or is empty; `appUser` is not an object, or as for [`update`].
 pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
     object(json, "the body")?;
     let name = string("name", required(json, "name")?, SOME)?;

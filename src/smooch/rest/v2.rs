@@ -21,13 +21,13 @@ fn read_only_members() -> impl Iterator<Item = Member> {
     std::iter::once(("id", Fixed::Id)).chain(members)
 }
 
-/// POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It is to be unique
-/// within the `brandId`; without one, among users without one.
+/// Parses POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It must be
+/// unique within the `brandId`; without one, among users without a brand.
 ///
 /// # Errors
 ///
-/// As for [`patch`]; `externalId` is missing, no string, or not 1 to 1,024 characters long; an `id`, `identities`, a
-/// `zendeskId` or `authenticated` is given, which Smooch alone sets.
+/// As for [`patch`]; `externalId` is missing, not a string, or not 1 to 1,024 characters long; an `id`, `identities`,
+/// a `zendeskId` or `authenticated` is given, which Smooch alone sets.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     object(json, "the body")?;
     let user_id = validate::identifier("externalId", required(json, "externalId")?)?;

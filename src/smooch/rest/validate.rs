@@ -17,7 +17,7 @@ pub(super) const SOME: RangeInclusive<usize> = 1..=usize::MAX;
 /// The length of a string that may be empty.
 pub(super) const ANY: RangeInclusive<usize> = 0..=usize::MAX;
 
-/// Refuses what is not an object.
+/// Refuses values other than objects.
 pub(super) fn object(json: &Json<'_>, name: &str) -> Result<(), InvalidInput> {
     if matches!(json, Json::Object(_)) {
         Ok(())
@@ -37,7 +37,7 @@ pub(super) fn given<'j, 'a>(json: &'j Json<'a>, key: &str) -> Option<&'j Json<'a
     json.get(key).filter(|value| **value != Json::Null)
 }
 
-/// A string of so many characters, as JSON text.
+/// A string with a length in this range, in characters, as JSON text.
 pub(super) fn string(
     name: &str,
     value: &Json<'_>,
@@ -55,8 +55,8 @@ pub(super) fn string(
     }))
 }
 
-/// An identifier of so many characters, as JSON text. One that no database can hold is refused: its replacement might
-/// be another identifier.
+/// An identifier with a length in this range, as JSON text. One that no database can store is refused: its
+/// replacement might be another identifier.
 pub(super) fn name(
     name: &str,
     value: &Json<'_>,
@@ -96,7 +96,7 @@ pub(super) fn moment(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidIn
     Ok(timestamp::json_from_ms(moment))
 }
 
-/// A string, a number or a boolean, as JSON text: what properties and `info` are made of.
+/// A string, a number or a boolean, as JSON text: a value of properties or `info`.
 pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
     match value {
         Json::String(_) | Json::Garbled(_) | Json::Number(_) | Json::Bool(_) => Ok(text(value)),
@@ -104,7 +104,7 @@ pub(super) fn scalar(name: &str, value: &Json<'_>) -> Result<JsonText, InvalidIn
     }
 }
 
-/// Takes the member `key` as `field`, if it is there; null clears. `at` is where the member stands.
+/// Takes the member `key` as `field`, if present; null clears. `at` is the path of the object.
 pub(super) fn take(
     fields: &mut Fields,
     json: &Json<'_>,

@@ -40,9 +40,9 @@ const BOOLEAN: &[char] = &['t', 'f'];
 const LIST: &[char] = &['['];
 const OBJECT: &[char] = &['{'];
 
-/// A user: `id`, `externalId`, `signedUpAt`, `profile`, `metadata`, and its other members in v2.
-/// `profile` and `metadata` are always there; nothing is null, no string of the profile is empty.
-/// What only v1 has is left out.
+/// Writes a user: `id`, `externalId`, `signedUpAt`, `profile`, `metadata`, and its other members in v2. `profile` and
+/// `metadata` are always present; no member is null, no string of the profile is empty. Members of v1 alone are left
+/// out.
 pub fn user(view: &View) -> String {
     let [mut user, mut profile, mut metadata] = std::array::from_fn(|_| ObjectWriter::new());
     user.string("id", view.id.as_str());
@@ -70,9 +70,9 @@ pub fn user(view: &View) -> String {
     user.end()
 }
 
-/// The clients of a user, in the order of their ids, each with its id. What v2 has no type for is
-/// left out, such as v1's `frontendEmail`. v1 calls one thing what is two in v2: each of [`devices`] is a client of
-/// type `sdk` too, unless Smooch reported that client itself.
+/// Writes the clients of a user, by id. Clients without a type in v2, such as v1's `frontendEmail`, are left out. One
+/// client of v1 can be two things in v2: each of [`devices`] is a client of type `sdk` too, unless Smooch reported
+/// that client itself.
 pub fn clients(view: &View) -> Vec<(String, String)> {
     let mut shown = BTreeMap::new();
     for (id, client) in &view.clients {
