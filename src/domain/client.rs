@@ -108,9 +108,9 @@ pub struct Mentions {
 
 impl Mentions {
     /// Builds the mentions from their stored form: mentions, newest first, and stamp of the removal.
-    pub fn from_stored(said: Vec<Register<Mention>>, removed: Option<Arc<Stamp>>) -> Self {
-        let mut said = said.into_iter();
-        Self { latest: said.next(), older: said.collect(), removed }
+    pub fn from_stored(mentions: Vec<Register<Mention>>, removed: Option<Arc<Stamp>>) -> Self {
+        let mut mentions = mentions.into_iter();
+        Self { latest: mentions.next(), older: mentions.collect(), removed }
     }
 
     /// The mentions, newest first.
@@ -120,17 +120,17 @@ impl Mentions {
 
     /// The mention, if only one event is still valid.
     pub(super) fn only(&self) -> Option<&Mention> {
-        self.latest.as_ref().filter(|_| self.older.is_empty()).map(|said| &said.value)
+        self.latest.as_ref().filter(|_| self.older.is_empty()).map(|mention| &mention.value)
     }
 
     /// The stamp of the last mention.
     pub(super) fn last(&self) -> Option<&Arc<Stamp>> {
-        self.latest.as_ref().map(|said| &said.stamp)
+        self.latest.as_ref().map(|mention| &mention.stamp)
     }
 
     /// The last `active` flag and its stamp.
     pub(super) fn last_active(&self) -> Option<(&Arc<Stamp>, bool)> {
-        self.iter().find_map(|said| Some((&said.stamp, said.value.active?)))
+        self.iter().find_map(|mention| Some((&mention.stamp, mention.value.active?)))
     }
 
     /// The stamp of the last removal, if it is still valid.
@@ -140,14 +140,14 @@ impl Mentions {
 
     /// The approximate size of the mentions in bytes.
     pub fn bytes(&self) -> usize {
-        self.iter().map(|said| said.value.rest.len() + 32).sum()
+        self.iter().map(|mention| mention.value.rest.len() + 32).sum()
     }
 
-    pub(super) fn add(&mut self, stamp: &Arc<Stamp>, said: &Mention) {
+    pub(super) fn add(&mut self, stamp: &Arc<Stamp>, mention: &Mention) {
         if self.removed.as_ref().is_some_and(|removed| stamp < removed) {
             return;
         }
-        let new = Register { stamp: stamp.clone(), value: said.clone() };
+        let new = Register { stamp: stamp.clone(), value: mention.clone() };
         match &mut self.latest {
             None => return self.latest = Some(new),
             Some(latest) if latest.stamp == new.stamp => latest.value.join(&new.value),
@@ -166,18 +166,18 @@ impl Mentions {
     /// Keeps only the last value of each member.
     fn remove_superseded(&mut self) {
         let Some(latest) = &self.latest else { return };
-        let mut kept: usize = 0;
+        let mut retained: usize = 0;
         for n in 0..self.older.len() {
             let (later, rest) = self.older.split_at_mut(n);
-            let Some(word) = rest.first_mut() else { break };
-            let later = std::iter::once(latest).chain(&later[..kept]);
-            let left = later.map(|later| &later.value).all(|later| word.value.retain_unsuperseded(later));
+            let Some(mention) = rest.first_mut() else { break };
+            let later = std::iter::once(latest).chain(&later[..retained]);
+            let left = later.map(|later| &later.value).all(|later| mention.value.retain_unsuperseded(later));
             if left {
-                self.older.swap(kept, n);
-                kept += 1;
+                self.older.swap(retained, n);
+                retained += 1;
             }
         }
-        self.older.truncate(kept);
+        self.older.truncate(retained);
     }
 
     pub(super) fn remove(&mut self, stamp: &Arc<Stamp>) {
@@ -195,16 +195,16 @@ impl Mentions {
     }
 
     fn remove_before(&mut self, stamp: &Arc<Stamp>) {
-        self.latest.take_if(|said| said.stamp < *stamp);
-        self.older.retain(|said| said.stamp >= *stamp);
+        self.latest.take_if(|mention| mention.stamp < *stamp);
+        self.older.retain(|mention| mention.stamp >= *stamp);
     }
 
     /// True if both certainly have the same content; stamps are not compared.
     pub(super) fn is_equivalent(&self, other: &Self) -> bool {
-        let [one, two] = [self, other].map(|of| of.latest.as_ref().map(|said| &said.value));
+        let [one, two] = [self, other].map(|of| of.latest.as_ref().map(|mention| &mention.value));
         // A removal also discards earlier mentions under another id of the client.
-        let gone = self.removed == other.removed;
-        one == two && gone && self.older.is_empty() && other.older.is_empty()
+        let same_removal = self.removed == other.removed;
+        one == two && same_removal && self.older.is_empty() && other.older.is_empty()
     }
 }
 

@@ -190,10 +190,10 @@ impl Fact {
     pub fn may_retract_clients(&self) -> bool {
         match self {
             Self::Seen(seen) => {
-                let inactive = |(_, said): &(ClientId, Mention)| !said.is_in_use();
+                let inactive = |(_, mention): &(ClientId, Mention)| !mention.is_in_use();
                 seen.complete.contains(&Part::Clients) || seen.clients.iter().any(inactive)
             }
-            Self::ClientChanged { value, .. } => value.as_ref().is_none_or(|said| !said.is_in_use()),
+            Self::ClientChanged { value, .. } => value.as_ref().is_none_or(|mention| !mention.is_in_use()),
             Self::ClientSet { .. } | Self::Known(_) => true,
             _ => false,
         }
@@ -203,19 +203,22 @@ impl Fact {
     pub fn claims(&self) -> impl Iterator<Item = ClientId> {
         let (list, one, bound): (&[(ClientId, Mention)], _, &[ClientId]) = match self {
             Self::Seen(seen) => (&seen.clients, None, &[]),
-            Self::ClientChanged { client, value: Some(said), .. } => (&[], Some((client, Some(said))), &[]),
+            Self::ClientChanged { client, value: Some(mention), .. } => {
+                (&[], Some((client, Some(mention))), &[])
+            }
             Self::ClientBound { client, also, .. } => (&[], Some((client, None)), also),
             _ => (&[], None, &[]),
         };
         let known = if let Self::Known(known) = self { Some(known) } else { None };
         let known = known.into_iter().flat_map(RecordSnapshot::claims).map(|(_, client)| client);
-        let said = list.iter().map(|(id, said)| (id, Some(said))).chain(one);
-        let said = said.filter(|(_, said)| said.is_none_or(Mention::is_in_use));
-        said.flat_map(|(id, said)| {
-            let others = said.into_iter().flat_map(|said| said.other_ids(id));
-            std::iter::once(id.clone()).chain(others)
-        })
-        .chain(bound.iter().chain(known).cloned())
+        let mentions = list.iter().map(|(id, mention)| (id, Some(mention))).chain(one);
+        let mentions = mentions.filter(|(_, mention)| mention.is_none_or(Mention::is_in_use));
+        mentions
+            .flat_map(|(id, mention)| {
+                let others = mention.into_iter().flat_map(|mention| mention.other_ids(id));
+                std::iter::once(id.clone()).chain(others)
+            })
+            .chain(bound.iter().chain(known).cloned())
     }
 }
 

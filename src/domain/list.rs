@@ -69,7 +69,8 @@ impl ClientFilter {
     /// True if a client satisfies all conditions.
     pub fn has(&self, client: &Client) -> bool {
         let traits = client.traits();
-        let is = |asked: &Option<String>, told: Option<&str>| asked.is_none() || asked.as_deref() == told;
+        let is =
+            |wanted: &Option<String>, value: Option<&str>| wanted.is_none() || wanted.as_deref() == value;
         let in_span = || {
             let version = traits.app_version.as_deref().and_then(AppVersion::read);
             version.is_some_and(|version| {

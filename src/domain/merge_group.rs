@@ -57,8 +57,8 @@ impl<'a> MergeGroup<'a> {
 
     /// True if the root's complete picture hides a member's statement with this stamp: the picture is later than the
     /// merge and not older than the statement.
-    pub(super) fn hides(&self, part: Option<Part>, member: usize, said: &Stamp) -> bool {
-        let floor = self.record.smooch.floor(part).filter(|floor| ***floor >= *said);
+    pub(super) fn hides(&self, part: Option<Part>, member: usize, stamp: &Stamp) -> bool {
+        let floor = self.record.smooch.floor(part).filter(|floor| ***floor >= *stamp);
         let joined = self.joined.get(member).copied().flatten();
         floor.zip(joined).is_some_and(|(floor, joined)| **floor > *joined)
     }
@@ -85,26 +85,28 @@ impl<'a> MergeGroup<'a> {
 
     /// The latest stamp with which a record of the group got the `userId` shown.
     pub fn user_id_stamp(&self, shown: &JsonText) -> Option<&'a Stamp> {
-        let said = self.records().filter_map(|record| record.smooch.fields.get(&Field::UserId));
-        let said = said.filter(|said| said.value.as_ref() == Some(shown)).map(|said| &*said.stamp);
+        let reported = self.records().filter_map(|record| record.smooch.fields.get(&Field::UserId));
+        let reported = reported
+            .filter(|reported| reported.value.as_ref() == Some(shown))
+            .map(|reported| &*reported.stamp);
         let ours = self.records().filter_map(|record| record.overrides.get(&Field::UserId));
         let ours = ours.filter(|set| set.value.value.as_ref() == Some(shown)).map(|set| &*set.stamp);
-        said.chain(ours).max()
+        reported.chain(ours).max()
     }
 
     /// Smooch's value of a field: the root's own, else the newest member's that no later picture of the root hides.
     pub(super) fn smooch(&self, field: &Field) -> Option<&'a SmoochValue<JsonText>> {
-        self.smooch_by(field).map(|(said, _)| said)
+        self.smooch_by(field).map(|(reported, _)| reported)
     }
 
     /// The same value, and the `_id` of the record that has it.
     pub(super) fn smooch_by(&self, field: &Field) -> Option<(&'a SmoochValue<JsonText>, &'a SmoochId)> {
-        let said = |record: &'a Record| record.smooch.fields.get(field);
-        said(self.record).map(|said| (said, self.root)).or_else(|| {
+        let reported = |record: &'a Record| record.smooch.fields.get(field);
+        reported(self.record).map(|reported| (reported, self.root)).or_else(|| {
             let members = self.members.iter().enumerate();
-            let members = members.filter_map(|(n, (id, record))| Some((n, said(record)?, *id)));
-            let members = members.filter(|(n, said, _)| !self.hides(field.part(), *n, &said.stamp));
-            members.map(|(_, said, id)| (said, id)).max()
+            let members = members.filter_map(|(n, (id, record))| Some((n, reported(record)?, *id)));
+            let members = members.filter(|(n, reported, _)| !self.hides(field.part(), *n, &reported.stamp));
+            members.map(|(_, reported, id)| (reported, id)).max()
         })
     }
 }

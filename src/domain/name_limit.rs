@@ -37,10 +37,11 @@ impl Fact {
         let user_id = |field: &Field, text: &Option<JsonText>| {
             *field == Field::UserId && text.as_ref().is_some_and(|text| is_longer(text, bytes))
         };
-        let said = |id: &ClientId, said: Option<&Mention>| {
+        let mentioned = |id: &ClientId, mention: Option<&Mention>| {
             client(id)
-                || said
-                    .is_some_and(|said| said.rest.len() > bytes && said.other_ids(id).any(|id| client(&id)))
+                || mention.is_some_and(|mention| {
+                    mention.rest.len() > bytes && mention.other_ids(id).any(|id| client(&id))
+                })
         };
         if self.users().into_iter().flatten().any(user) {
             return true;
@@ -48,19 +49,19 @@ impl Fact {
         match self {
             Self::Seen(seen) => {
                 seen.fields.iter().any(|(field, text)| user_id(field, text))
-                    || seen.clients.iter().any(|(id, mention)| said(id, Some(mention)))
+                    || seen.clients.iter().any(|(id, mention)| mentioned(id, Some(mention)))
             }
             Self::Set { fields, .. } => fields.iter().any(|(field, text, _)| user_id(field, text)),
-            Self::ClientChanged { client, value, .. } => said(client, value.as_ref()),
+            Self::ClientChanged { client, value, .. } => mentioned(client, value.as_ref()),
             Self::ClientSet { client: id, .. } => client(id),
             Self::ClientBound { client: id, also, .. } => client(id) || also.iter().any(client),
             Self::Known(known) => {
-                known.apart.iter().any(user)
+                known.not_merged_with.iter().any(user)
                     || known.assertions().any(|(_, assertion)| match assertion {
                         Assertion::Field(field, text) | Assertion::Set(field, text, _) => {
                             user_id(field, text)
                         }
-                        Assertion::Client(id, mention) => said(id, mention.as_ref()),
+                        Assertion::Client(id, mention) => mentioned(id, mention.as_ref()),
                         Assertion::Device(id, _) | Assertion::Claim(id) => client(id),
                         Assertion::OneClient(one, other) => client(one) || client(other),
                         Assertion::Complete(_) => false,

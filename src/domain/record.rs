@@ -40,14 +40,14 @@ impl SmoochState {
     pub(super) fn complete(&mut self, part: Part, stamp: &Arc<Stamp>) {
         let floor = self.complete_since.entry(part).or_insert_with(|| stamp.clone());
         *floor = stamp.max(floor).clone();
-        self.fields.retain(|field, said| field.part() != Some(part) || said.stamp >= *floor);
+        self.fields.retain(|field, reported| field.part() != Some(part) || reported.stamp >= *floor);
         if part == Part::Clients {
-            self.clients.retain(|_, said| said.complete(floor));
+            self.clients.retain(|_, mentions| mentions.complete(floor));
         }
     }
 
     /// Applies a mention of a client; `None` removes the client.
-    pub(super) fn client(&mut self, id: &ClientId, stamp: &Arc<Stamp>, said: Option<&Mention>) {
+    pub(super) fn client(&mut self, id: &ClientId, stamp: &Arc<Stamp>, mention: Option<&Mention>) {
         if !self.is_current(Some(Part::Clients), stamp) {
             return;
         }
@@ -55,8 +55,8 @@ impl SmoochState {
             Some(mentions) => mentions,
             None => self.clients.entry(id.clone()).or_default(),
         };
-        match said {
-            Some(said) => mentions.add(stamp, said),
+        match mention {
+            Some(mention) => mentions.add(stamp, mention),
             None => mentions.remove(stamp),
         }
     }
@@ -291,15 +291,15 @@ impl Record {
     /// The stamp of the last sign that the app user has a client: of an event that bound it or reported it as active,
     /// or of a later mention, unless the client was reported as inactive since. `None` if the app user never had it.
     pub fn strength<'r>(&'r self, client: &ClientId) -> Option<&'r Arc<Stamp>> {
-        let (mut claimed, mut last, mut told) = (None, None, None);
+        let (mut claimed, mut last, mut active) = (None, None, None);
         for (id, claim) in self.claims_on(client) {
             claimed = claimed.max(Some(&claim.stamp));
-            let said = self.smooch.clients.get(id);
-            last = last.max(said.and_then(Mentions::last));
+            let reported = self.smooch.clients.get(id);
+            last = last.max(reported.and_then(Mentions::last));
             let set = self.devices.get(id).map(|set| (&set.stamp, set.value.active));
-            told = told.max(said.and_then(Mentions::last_active)).max(set);
+            active = active.max(reported.and_then(Mentions::last_active)).max(set);
         }
-        claimed.max(last.filter(|_| claimed.is_some() && told.is_none_or(|(_, active)| active)))
+        claimed.max(last.filter(|_| claimed.is_some() && active.is_none_or(|(_, is_active)| is_active)))
     }
 
     /// The clients that other records claim too and that this record may hold by a mere mention. If the mention is
@@ -332,7 +332,7 @@ impl Record {
 
     /// Every `userId` of the record, Smooch's and ours, as JSON text: the keys for look-ups.
     pub fn user_ids(&self) -> BTreeSet<&JsonText> {
-        let smooch = self.smooch.fields.get(&Field::UserId).and_then(|said| said.value.as_ref());
+        let smooch = self.smooch.fields.get(&Field::UserId).and_then(|reported| reported.value.as_ref());
         let ours = self.overrides.get(&Field::UserId).and_then(|set| set.value.value.as_ref());
         smooch.into_iter().chain(ours).collect()
     }
@@ -355,7 +355,7 @@ impl Record {
 
     /// Smooch's value of the brand, as JSON text.
     pub(super) fn smooch_brand(&self) -> Option<&JsonText> {
-        self.smooch.fields.get(&Field::BrandId).and_then(|said| said.value.as_ref())
+        self.smooch.fields.get(&Field::BrandId).and_then(|reported| reported.value.as_ref())
     }
 
     /// True if `value` differs from Smooch's current value of the brand.

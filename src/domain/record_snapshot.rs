@@ -18,11 +18,12 @@ pub struct RecordSnapshot {
     /// The `_id`.
     pub user: SmoochId,
     /// The assertions, grouped by stamp.
-    pub said: Vec<StampedAssertions>,
+    #[serde(rename = "said")]
+    pub stamped: Vec<StampedAssertions>,
     /// The `_id`s with the same `userId` that are known not to be merged with it: of each pair one was created by a
     /// rollcall, the other is Smooch's.
-    #[serde(default)]
-    pub apart: Vec<SmoochId>,
+    #[serde(rename = "apart", default)]
+    pub not_merged_with: Vec<SmoochId>,
     /// The conversation has started.
     pub started: bool,
     /// App tokens are refused.
@@ -46,7 +47,8 @@ pub struct StampedAssertions {
     /// The stamp.
     pub stamp: Arc<Stamp>,
     /// The assertions.
-    pub words: Vec<Assertion>,
+    #[serde(rename = "words")]
+    pub assertions: Vec<Assertion>,
 }
 
 /// One statement about an app user.
@@ -73,18 +75,31 @@ impl RecordSnapshot {
     pub fn bare(user: SmoochId) -> Self {
         let (first_seen, last_seen) = (None, None);
         let (started, secured, minted, removed, erased) = (false, false, false, false, false);
-        let (said, apart) = (Vec::new(), Vec::new());
-        Self { user, said, apart, started, secured, minted, removed, erased, first_seen, last_seen }
+        let (stamped, not_merged_with) = (Vec::new(), Vec::new());
+        Self {
+            user,
+            stamped,
+            not_merged_with,
+            started,
+            secured,
+            minted,
+            removed,
+            erased,
+            first_seen,
+            last_seen,
+        }
     }
 
     /// The assertions, each with its stamp.
     pub fn assertions(&self) -> impl Iterator<Item = (&Arc<Stamp>, &Assertion)> {
-        self.said.iter().flat_map(|told| told.words.iter().map(move |word| (&told.stamp, word)))
+        self.stamped
+            .iter()
+            .flat_map(|one| one.assertions.iter().map(move |assertion| (&one.stamp, assertion)))
     }
 
     /// Smooch's values of the `userId`, as JSON text.
     pub fn reported_user_ids(&self) -> impl Iterator<Item = &JsonText> {
-        self.assertions().filter_map(|(_, word)| match word {
+        self.assertions().filter_map(|(_, assertion)| match assertion {
             Assertion::Field(Field::UserId, text) => text.as_ref(),
             _ => None,
         })
@@ -92,7 +107,7 @@ impl RecordSnapshot {
 
     /// Smooch's value of the brand, as JSON text, if there is an assertion about it.
     pub fn reported_brand(&self) -> Option<Option<&JsonText>> {
-        self.assertions().find_map(|(_, word)| match word {
+        self.assertions().find_map(|(_, assertion)| match assertion {
             Assertion::Field(field, text) if *field == Field::BrandId => Some(text.as_ref()),
             _ => None,
         })
@@ -100,7 +115,7 @@ impl RecordSnapshot {
 
     /// The brand in which a rollcall created the app user.
     pub fn created_in_brand(&self) -> Option<Cow<'_, str>> {
-        let set = self.assertions().find_map(|(_, word)| match word {
+        let set = self.assertions().find_map(|(_, assertion)| match assertion {
             Assertion::Set(field, text, _) if *field == Field::BrandId => Some(text.as_ref()),
             _ => None,
         });
@@ -109,7 +124,7 @@ impl RecordSnapshot {
 
     /// The `userId` with which a rollcall created the app user, as JSON text, and the stamp.
     pub fn created_for_user_id(&self) -> Option<(&Arc<Stamp>, &JsonText)> {
-        let mut set = self.assertions().filter_map(|(stamp, word)| match word {
+        let mut set = self.assertions().filter_map(|(stamp, assertion)| match assertion {
             Assertion::Set(Field::UserId, Some(text), _) => Some((stamp, text)),
             _ => None,
         });
@@ -118,7 +133,7 @@ impl RecordSnapshot {
 
     /// The clients that the app user had, each with the stamp of the claim.
     pub fn claims(&self) -> impl Iterator<Item = (&Arc<Stamp>, &ClientId)> {
-        self.assertions().filter_map(|(stamp, word)| match word {
+        self.assertions().filter_map(|(stamp, assertion)| match assertion {
             Assertion::Claim(client) => Some((stamp, client)),
             _ => None,
         })
@@ -126,7 +141,7 @@ impl RecordSnapshot {
 
     /// The pairs of ids of one client.
     pub(super) fn client_id_pairs(&self) -> impl Iterator<Item = [&ClientId; 2]> {
-        self.assertions().filter_map(|(_, word)| match word {
+        self.assertions().filter_map(|(_, assertion)| match assertion {
             Assertion::OneClient(one, other) => Some([one, other]),
             _ => None,
         })

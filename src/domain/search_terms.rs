@@ -108,7 +108,8 @@ impl SearchTerms {
     /// are never reset. Cheap, and true for nearly every event.
     pub fn are_the_same(before: &Record, now: &Record) -> bool {
         let (was, is) = (&before.smooch, &now.smooch);
-        let shown = |field: &Field| [was, is].map(|layer| layer.fields.get(field).map(|said| &said.value));
+        let shown =
+            |field: &Field| [was, is].map(|layer| layer.fields.get(field).map(|reported| &reported.value));
         let same = |field: &Field| {
             let [was, is] = shown(field);
             was == is
@@ -179,8 +180,8 @@ impl View {
     /// True if the property has this value: a string with these characters, or a number, boolean or other value
     /// written like this.
     pub fn has_property(&self, key: &str, value: &str) -> bool {
-        let told = self.get(&Field::Property(key.into()));
-        told.is_some_and(|told| **told == *value || *told == super::json_text(value))
+        let shown = self.get(&Field::Property(key.into()));
+        shown.is_some_and(|shown| **shown == *value || *shown == super::json_text(value))
     }
 
     /// True if an identity has this e-mail address, compared without case.

@@ -11,40 +11,41 @@ use super::value::join_register;
 
 /// A record as facts. Applied to any directory, in any order, they produce the same record. The position in the
 /// journal and the recent events are left out.
-pub fn snapshot_facts(user: &SmoochId, record: &Record, apart: Vec<SmoochId>) -> Vec<Fact> {
-    let mut said: BTreeMap<&Arc<Stamp>, Vec<Assertion>> = BTreeMap::new();
-    let mut say = |stamp, word| said.entry(stamp).or_default().push(word);
+pub fn snapshot_facts(user: &SmoochId, record: &Record, not_merged_with: Vec<SmoochId>) -> Vec<Fact> {
+    let mut stamped: BTreeMap<&Arc<Stamp>, Vec<Assertion>> = BTreeMap::new();
+    let mut add = |stamp, assertion| stamped.entry(stamp).or_default().push(assertion);
     let smooch = &record.smooch;
-    smooch.complete_since.iter().for_each(|(part, stamp)| say(stamp, Assertion::Complete(*part)));
+    smooch.complete_since.iter().for_each(|(part, stamp)| add(stamp, Assertion::Complete(*part)));
     for (field, register) in &smooch.fields {
-        say(&register.stamp, Assertion::Field(field.clone(), register.value.clone()));
+        add(&register.stamp, Assertion::Field(field.clone(), register.value.clone()));
     }
     for (id, mentions) in &smooch.clients {
-        for said in mentions.iter() {
-            say(&said.stamp, Assertion::Client(id.clone(), Some(said.value.clone())));
+        for mention in mentions.iter() {
+            add(&mention.stamp, Assertion::Client(id.clone(), Some(mention.value.clone())));
         }
         if let Some(removed) = mentions.removed() {
-            say(removed, Assertion::Client(id.clone(), None));
+            add(removed, Assertion::Client(id.clone(), None));
         }
     }
     for (field, register) in &record.overrides {
         let Override { value, basis } = &register.value;
-        say(&register.stamp, Assertion::Set(field.clone(), value.clone(), basis.clone()));
+        add(&register.stamp, Assertion::Set(field.clone(), value.clone(), basis.clone()));
     }
     for (id, register) in &record.devices {
-        say(&register.stamp, Assertion::Device(id.clone(), register.value.clone()));
+        add(&register.stamp, Assertion::Device(id.clone(), register.value.clone()));
     }
     for (id, claim) in &record.claims {
-        say(&claim.stamp, Assertion::Claim(id.clone()));
+        add(&claim.stamp, Assertion::Claim(id.clone()));
         if let Some(with) = claim.with.as_ref().filter(|with| *with != id) {
-            say(&claim.stamp, Assertion::OneClient(with.clone(), id.clone()));
+            add(&claim.stamp, Assertion::OneClient(with.clone(), id.clone()));
         }
     }
-    let said = said.into_iter().map(|(stamp, words)| StampedAssertions { stamp: stamp.clone(), words });
+    let stamped =
+        stamped.into_iter().map(|(stamp, assertions)| StampedAssertions { stamp: stamp.clone(), assertions });
     let known = RecordSnapshot {
         user: user.clone(),
-        said: said.collect(),
-        apart,
+        stamped: stamped.collect(),
+        not_merged_with,
         started: record.started,
         secured: record.secured,
         minted: record.minted,
@@ -76,13 +77,13 @@ impl Record {
         self.first_seen = self.first_seen.into_iter().chain(known.first_seen).min();
         self.last_seen = self.last_seen.max(known.last_seen);
         let smooch = &mut self.smooch;
-        for (stamp, word) in known.assertions() {
-            match word {
+        for (stamp, assertion) in known.assertions() {
+            match assertion {
                 Assertion::Complete(part) => smooch.complete(*part, stamp),
                 Assertion::Field(field, value) if smooch.is_current(field.part(), stamp) => {
                     join_register(&mut smooch.fields, field.clone(), stamp, value.clone());
                 }
-                Assertion::Client(id, said) => smooch.client(id, stamp, said.as_ref()),
+                Assertion::Client(id, mention) => smooch.client(id, stamp, mention.as_ref()),
                 Assertion::Set(field, value, basis) => {
                     let set = Override { value: value.clone(), basis: basis.clone() };
                     join_register(&mut self.overrides, field.clone(), stamp, set);

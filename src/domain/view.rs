@@ -132,8 +132,8 @@ fn shown_names<const N: usize>(names: [(&str, bool); N]) -> impl Iterator<Item =
 fn shown_fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
     let mut fields = if group.members.is_empty() && group.record.overrides.is_empty() {
         // The usual case: a single record without overrides.
-        let said = group.record.smooch.fields.iter();
-        said.filter_map(|(field, said)| Some((field.clone(), said.value.clone()?))).collect()
+        let reported = group.record.smooch.fields.iter();
+        reported.filter_map(|(field, reported)| Some((field.clone(), reported.value.clone()?))).collect()
     } else {
         let keys =
             group.records().flat_map(|record| record.smooch.fields.keys().chain(record.overrides.keys()));
@@ -161,9 +161,9 @@ pub(super) fn shown_with_source<'a>(
     group: &MergeGroup<'a>,
     field: &Field,
 ) -> Option<(Option<&'a JsonText>, Option<MemberIndex>)> {
-    let said = group.smooch(field);
-    let current = said.and_then(|said| said.value.as_ref());
-    let Some((set, by)) = find_override(group, field) else { return said.map(|_| (current, None)) };
+    let reported = group.smooch(field);
+    let current = reported.and_then(|reported| reported.value.as_ref());
+    let Some((set, by)) = find_override(group, field) else { return reported.map(|_| (current, None)) };
     let own = Some((set.value.value.as_ref(), Some(by)));
     // Our value holds while Smooch repeats its value from the time when ours was set.
     if set.value.basis.as_ref() == current {
@@ -175,7 +175,7 @@ pub(super) fn shown_with_source<'a>(
     let floor = by.map_or(group.record, |n| group.members[n].1).smooch.floor(part);
     let roots = group.record.smooch.floor(part);
     let roots = roots.filter(|floor| by.is_some_and(|n| group.hides(part, n, floor)));
-    let newer = said.map(|said| &said.stamp).or(floor.max(roots)) > Some(&set.stamp);
+    let newer = reported.map(|reported| &reported.stamp).or(floor.max(roots)) > Some(&set.stamp);
     if newer { Some((current, None)) } else { own }
 }
 
@@ -308,18 +308,20 @@ impl Change {
             return None;
         }
         let (was, is) = (&before.smooch, &now.smooch);
-        let said =
-            |layer: &SmoochState, field: &Field| layer.fields.get(field).and_then(|said| said.value.clone());
-        let has_name = [was, is]
-            .map(|layer| [Field::GivenName, Field::Surname].iter().any(|name| said(layer, name).is_some()));
-        let shown = |layer: &SmoochState, has_name: bool, field: &Field| {
-            said(layer, field).filter(|_| !(has_name && matches!(field, Field::DisplayName)))
+        let reported = |layer: &SmoochState, field: &Field| {
+            layer.fields.get(field).and_then(|reported| reported.value.clone())
         };
-        let gone = was.fields.keys().filter(|field| !is.fields.contains_key(field));
+        let has_name = [was, is].map(|layer| {
+            [Field::GivenName, Field::Surname].iter().any(|name| reported(layer, name).is_some())
+        });
+        let shown = |layer: &SmoochState, has_name: bool, field: &Field| {
+            reported(layer, field).filter(|_| !(has_name && matches!(field, Field::DisplayName)))
+        };
+        let removed = was.fields.keys().filter(|field| !is.fields.contains_key(field));
         let differing = is
             .fields
             .keys()
-            .chain(gone)
+            .chain(removed)
             .filter(|field| shown(was, has_name[0], field) != shown(is, has_name[1], field));
         let fields: BTreeSet<&Field> = differing.collect();
         let fields = fields.into_iter().map(|field| field.name().into_owned());
@@ -339,8 +341,10 @@ impl Change {
         match now {
             None => was_root.then(|| change(ChangeKind::Removed, Vec::new())).flatten(),
             Some(view) if view.id != *id => {
-                let news = before.is_none_or(|before| before.id != view.id);
-                news.then(|| change(ChangeKind::Merged { surviving: view.id.clone() }, Vec::new())).flatten()
+                let is_new = before.is_none_or(|before| before.id != view.id);
+                is_new
+                    .then(|| change(ChangeKind::Merged { surviving: view.id.clone() }, Vec::new()))
+                    .flatten()
             }
             Some(view) => match before {
                 Some(before) if was_root => {

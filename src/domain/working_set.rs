@@ -169,12 +169,12 @@ impl WorkingSet {
         let stamp = &event.stamp;
         for fact in &event.facts {
             // A merge by equal userId follows from other facts. Facts of an import carry their own times.
-            let said = match fact {
+            let is_observation = match fact {
                 Fact::Merged { reason, .. } => *reason != Reason::SameUserId,
                 Fact::Known(_) | Fact::Linked { .. } => false,
                 _ => true,
             };
-            for user in fact.users().into_iter().flatten().filter(|_| said) {
+            for user in fact.users().into_iter().flatten().filter(|_| is_observation) {
                 self.update_seen_times(app, user, stamp);
             }
             match fact {

@@ -51,7 +51,7 @@ impl BatchBuilder<'_> {
         let holder = directory.merge_target_of_created(app, user_id, made.created_in_brand().as_deref())?;
         let is_one = holder.id == made.user || holder.aliases.contains(&made.user);
         let known = directory.record(&(app.clone(), made.user.clone())).is_some();
-        (!is_one && !known && !made.apart.contains(&holder.id)).then(|| Fact::Linked {
+        (!is_one && !known && !made.not_merged_with.contains(&holder.id)).then(|| Fact::Linked {
             surviving: holder.id,
             discarded: made.user.clone(),
             stamp: stamp.clone(),

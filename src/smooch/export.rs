@@ -84,20 +84,20 @@ fn write_snapshot(known: &RecordSnapshot, object: &mut ObjectWriter<&mut String>
             object.raw(key, &timestamp::json_from_micros(time));
         }
     }
-    write_list(object, "apart", known.apart.iter().map(SmoochId::as_str));
-    if !known.said.is_empty() {
-        object.array("said", &known.said, write_assertions);
+    write_list(object, "apart", known.not_merged_with.iter().map(SmoochId::as_str));
+    if !known.stamped.is_empty() {
+        object.array("said", &known.stamped, write_assertions);
     }
 }
 
-fn write_assertions(told: &StampedAssertions, out: &mut String) {
+fn write_assertions(stamped: &StampedAssertions, out: &mut String) {
     let mut object = ObjectWriter::begin(out);
-    write_stamp(&told.stamp, &mut object);
+    write_stamp(&stamped.stamp, &mut object);
     let fields = [("fields", false, false), ("properties", true, false)];
     for (key, property, set) in
         fields.into_iter().chain([("set", false, true), ("setProperties", true, true)])
     {
-        let members = told.words.iter().filter_map(|word| match word {
+        let members = stamped.assertions.iter().filter_map(|assertion| match assertion {
             Assertion::Field(field, value) if !set => Some((field, text(value.as_deref()).to_owned())),
             Assertion::Set(field, value, basis) if set => {
                 Some((field, format!("[{},{}]", text(value.as_deref()), text(basis.as_deref()))))
@@ -111,27 +111,27 @@ fn write_assertions(told: &StampedAssertions, out: &mut String) {
         };
         write_members(&mut object, key, members.map(|(field, value)| (name(field), value)));
     }
-    let clients = told.words.iter().filter_map(|word| match word {
+    let clients = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::Client(id, Some(said)) => Some((id.to_string(), client(said.active, &said.rest))),
         _ => None,
     });
     write_members(&mut object, "clients", clients);
-    let removed = told.words.iter().filter_map(|word| match word {
+    let removed = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::Client(id, None) => Some(id.as_str()),
         _ => None,
     });
     write_list(&mut object, "removed", removed);
-    let devices = told.words.iter().filter_map(|word| match word {
+    let devices = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::Device(id, set) => Some((id.to_string(), client(Some(set.active), &set.rest))),
         _ => None,
     });
     write_members(&mut object, "devices", devices);
-    let claims = told.words.iter().filter_map(|word| match word {
+    let claims = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::Claim(id) => Some(id.as_str()),
         _ => None,
     });
     write_list(&mut object, "active", claims);
-    let pairs = told.words.iter().filter_map(|word| match word {
+    let pairs = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::OneClient(one, other) => Some([one.as_str(), other.as_str()]),
         _ => None,
     });
@@ -145,7 +145,7 @@ fn write_assertions(told: &StampedAssertions, out: &mut String) {
             out.push(']');
         });
     }
-    let complete = told.words.iter().filter_map(|word| match word {
+    let complete = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::Complete(part) => Some(part.as_str()),
         _ => None,
     });

@@ -67,7 +67,7 @@ pub fn parse_line(line: &[u8], bounds: &ParseLimits) -> Result<ImportLine, Inval
 fn times_of(fact: &Fact) -> Vec<i64> {
     match fact {
         Fact::Known(known) => {
-            let said = known.said.iter().map(|told| told.stamp.time);
+            let said = known.stamped.iter().map(|one| one.stamp.time);
             said.chain(known.last_seen).chain(known.first_seen).collect()
         }
         Fact::Linked { stamp, .. } => vec![stamp.time],

@@ -143,8 +143,8 @@ fn facts() -> Vec<Fact> {
         Assertion::OneClient(client_id(), "d".into()),
     ];
     let known = RecordSnapshot {
-        said: vec![StampedAssertions { stamp: stamp(1), words }],
-        apart: vec!["x".into()],
+        stamped: vec![StampedAssertions { stamp: stamp(1), assertions: words }],
+        not_merged_with: vec!["x".into()],
         ..RecordSnapshot::bare(user())
     };
     let seen = Observation {

@@ -5,13 +5,13 @@ fn stamp(time: i64) -> Arc<Stamp> {
     Arc::new(Stamp { time, event: "".into(), digest: Digest::default() })
 }
 
-fn said(active: Option<bool>, rest: &str) -> Mention {
+fn mention(active: Option<bool>, rest: &str) -> Mention {
     Mention { active, rest: rest.into() }
 }
 
 /// The mentions that are stored, newest first.
-fn kept(mentions: &Mentions) -> Vec<(i64, Option<bool>, &str)> {
-    mentions.iter().map(|said| (said.stamp.time, said.value.active, &*said.value.rest)).collect()
+fn stored(mentions: &Mentions) -> Vec<(i64, Option<bool>, &str)> {
+    mentions.iter().map(|mention| (mention.stamp.time, mention.value.active, &*mention.value.rest)).collect()
 }
 
 #[test]
@@ -27,24 +27,24 @@ fn the_last_value_of_each_member_is_stored_in_any_order() {
         let mut mentions = Mentions::default();
         for n in order.into_iter().chain(order) {
             let (time, active, rest) = words[n];
-            mentions.add(&stamp(time), &said(active, rest));
+            mentions.add(&stamp(time), &mention(active, rest));
         }
-        assert_eq!(kept(&mentions), expected, "{order:?}");
+        assert_eq!(stored(&mentions), expected, "{order:?}");
     }
 }
 
 #[test]
 fn a_removal_and_a_list_discard_earlier_mentions() {
     let mut mentions = Mentions::default();
-    mentions.add(&stamp(1), &said(None, r#"{"a":1}"#));
+    mentions.add(&stamp(1), &mention(None, r#"{"a":1}"#));
     mentions.remove(&stamp(2));
-    assert_eq!((kept(&mentions).len(), mentions.removed()), (0, Some(&stamp(2))));
-    mentions.add(&stamp(1), &said(None, r#"{"a":1}"#));
-    assert_eq!(kept(&mentions).len(), 0, "late");
-    mentions.add(&stamp(3), &said(None, "{}"));
+    assert_eq!((stored(&mentions).len(), mentions.removed()), (0, Some(&stamp(2))));
+    mentions.add(&stamp(1), &mention(None, r#"{"a":1}"#));
+    assert_eq!(stored(&mentions).len(), 0, "late");
+    mentions.add(&stamp(3), &mention(None, "{}"));
     mentions.remove(&stamp(1));
-    assert_eq!(kept(&mentions), [(3, None, "{}")]);
+    assert_eq!(stored(&mentions), [(3, None, "{}")]);
     assert!(mentions.complete(&stamp(3)));
-    assert_eq!((kept(&mentions).len(), mentions.removed()), (1, None));
+    assert_eq!((stored(&mentions).len(), mentions.removed()), (1, None));
     assert!(!mentions.complete(&stamp(4)));
 }

@@ -118,8 +118,8 @@ impl Decider<'_> {
         }
         let group = self.group(&target.id)?;
         let beside = |(field, value): &(Field, Option<JsonText>)| {
-            let said = group.smooch(field).and_then(|said| said.value.clone());
-            (field.clone(), value.clone(), said)
+            let reported = group.smooch(field).and_then(|reported| reported.value.clone());
+            (field.clone(), value.clone(), reported)
         };
         let set = Fact::Set { user: target.id.clone(), fields: fields.iter().map(beside).collect() };
         Ok(std::iter::once(set).chain(member_set_facts(&group, fields)).collect())
@@ -255,15 +255,15 @@ pub(super) fn property_bytes<'f>(fields: impl Iterator<Item = (&'f Field, &'f Js
 fn member_set_facts(group: &MergeGroup<'_>, fields: &Fields) -> Vec<Fact> {
     let of = |(id, record): &(&SmoochId, &Record)| {
         let alone = MergeGroup::alone(id, record);
-        let says =
+        let has =
             |field: &Field| record.smooch.fields.contains_key(field) || record.overrides.contains_key(field);
         let differs = fields.iter().filter(|(field, new)| {
             let is_name = *field == Field::UserId || *field == Field::BrandId;
-            !is_name && says(field) && shown_value(&alone, field) != new.as_ref()
+            !is_name && has(field) && shown_value(&alone, field) != new.as_ref()
         });
         let beside = differs.map(|(field, new)| {
-            let said = record.smooch.fields.get(field).and_then(|said| said.value.clone());
-            (field.clone(), new.clone(), said)
+            let reported = record.smooch.fields.get(field).and_then(|reported| reported.value.clone());
+            (field.clone(), new.clone(), reported)
         });
         let fields: Vec<_> = beside.collect();
         (!fields.is_empty()).then(|| Fact::Set { user: (*id).clone(), fields })

@@ -41,6 +41,6 @@ fn pending_clients_fact(user: &SmoochId, record: &Record) -> Option<Fact> {
     let alone = MergeGroup::alone(user, record);
     let shown = shown_value(&alone, &field)?;
     let left = device::anonymize_list(shown);
-    let said = record.smooch.fields.get(&field).and_then(|said| said.value.clone());
-    (left != *shown).then(|| Fact::Set { user: user.clone(), fields: vec![(field, Some(left), said)] })
+    let reported = record.smooch.fields.get(&field).and_then(|reported| reported.value.clone());
+    (left != *shown).then(|| Fact::Set { user: user.clone(), fields: vec![(field, Some(left), reported)] })
 }

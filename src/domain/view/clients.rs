@@ -53,12 +53,12 @@ impl<'a> MergeGroup<'a> {
             all.max().map(|(_, id)| id)
         };
         let claimed = |record: &'a Record, id: &ClientId| record.strength(id).map(|stamp| &**stamp);
-        let told = |record: &'a Record, id: &ClientId| {
-            let said = record.smooch.clients.get(id).and_then(|said| said.iter().next());
+        let mentioned = |record: &'a Record, id: &ClientId| {
+            let mention = record.smooch.clients.get(id).and_then(|mentions| mentions.iter().next());
             let set = record.devices.get(id).map(|set| &*set.stamp);
-            said.map(|said| &*said.stamp).max(set)
+            mention.map(|mention| &*mention.stamp).max(set)
         };
-        newest(&claimed).or_else(|| newest(&told)).unwrap_or(self.root)
+        newest(&claimed).or_else(|| newest(&mentioned)).unwrap_or(self.root)
     }
 }
 
@@ -136,8 +136,8 @@ pub(in crate::domain) fn show_the_same(
 
 /// True if two ids may belong to one client: then the order of the statements about it matters.
 fn may_be_linked(clients: &BTreeMap<ClientId, Mentions>) -> bool {
-    let names_another = |said: &Register<Mention>| {
-        ClientNames::of(&said.value.rest)
+    let names_another = |mention: &Register<Mention>| {
+        ClientNames::of(&mention.value.rest)
             .own_ids()
             .any(|other| clients.contains_key(&ClientId::from(&*unescape(other))))
     };
@@ -157,12 +157,13 @@ fn find_links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links
             *known = by.min(known);
         }
     };
-    let said = group.records().flat_map(|record| {
-        let said = record.smooch.clients.iter();
-        let said = said.flat_map(|(id, said)| said.iter().map(move |said| (id, &said.value.rest)));
-        said.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
+    let texts = group.records().flat_map(|record| {
+        let mentions = record.smooch.clients.iter();
+        let texts =
+            mentions.flat_map(|(id, mentions)| mentions.iter().map(move |mention| (id, &mention.value.rest)));
+        texts.chain(record.devices.iter().map(|(id, set)| (id, &set.value.rest)))
     });
-    for (id, rest) in said {
+    for (id, rest) in texts {
         let named = ClientNames::of(rest);
         named.own_ids().for_each(|other| link(id, &unescape(other)));
         if let Some(other) = nameless.then(|| named.by_integration()).flatten() {
@@ -188,7 +189,7 @@ fn main_id<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
 /// A statement about a client. The root's outranks the members', and any valid statement of Smooch's outranks ours.
 struct Statement<'a> {
     rank: u8,
-    said: &'a Register<Mention>,
+    mention: &'a Register<Mention>,
     /// True if the statement is an entry of a complete list.
     listed: bool,
 }
@@ -247,17 +248,17 @@ fn join_statements(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention>
     let mut statements = find_statements(group, ids);
     statements.retain(|statement| {
         let removed = if statement.rank == ROOT { &by_root } else { &by_any };
-        removed.as_ref().is_none_or(|removed| statement.said.stamp >= *removed)
+        removed.as_ref().is_none_or(|removed| statement.mention.stamp >= *removed)
     });
     // Our state is a complete client. A removal discards it, and so does a list with the client.
     let sets = || group.records().flat_map(|record| ids.iter().filter_map(|id| record.devices.get(*id)));
     let set = sets().max().filter(|set| {
         let outdated =
-            statements.iter().any(|statement| statement.listed && statement.said.stamp > set.stamp);
+            statements.iter().any(|statement| statement.listed && statement.mention.stamp > set.stamp);
         !outdated && by_any.as_ref().is_none_or(|removed| *removed <= set.stamp)
     });
     if let Some(set) = set {
-        statements.retain(|statement| statement.said.stamp > set.stamp);
+        statements.retain(|statement| statement.mention.stamp > set.stamp);
     } else if statements.is_empty() {
         return None;
     }
@@ -268,11 +269,11 @@ fn join_statements(group: &MergeGroup<'_>, ids: &[&ClientId]) -> Option<Mention>
         members
             .extend(JsonMembers::of(&set.value.rest).map(|(key, value)| (key, ((OURS, &set.stamp), value))));
     }
-    for Statement { rank, said, .. } in &statements {
-        active = active.max(said.value.active.map(|active| (*rank, &said.stamp, active)));
-        members.extend(JsonMembers::of(&said.value.rest).map(|(key, value)| {
+    for Statement { rank, mention, .. } in &statements {
+        active = active.max(mention.value.active.map(|active| (*rank, &mention.stamp, active)));
+        members.extend(JsonMembers::of(&mention.value.rest).map(|(key, value)| {
             let is_generic = (key, value) == ("\"platform\"", "\"sdk\"");
-            (key, ((if is_generic { GENERIC } else { *rank }, &said.stamp), value))
+            (key, ((if is_generic { GENERIC } else { *rank }, &mention.stamp), value))
         }));
     }
     let rest: JsonText = write_object(members);
@@ -290,16 +291,17 @@ fn find_statements<'a>(group: &MergeGroup<'a>, ids: &[&ClientId]) -> Vec<Stateme
     let of = |record: &'a Record, rank: u8| {
         let mentions = ids.iter().filter_map(|id| record.smooch.clients.get(*id));
         let floor = record.smooch.floor(PART);
-        let said: Vec<Statement<'a>> = mentions
+        let statements: Vec<Statement<'a>> = mentions
             .flat_map(Mentions::iter)
-            .map(|said| Statement { rank, said, listed: floor == Some(&said.stamp) })
+            .map(|mention| Statement { rank, mention, listed: floor == Some(&mention.stamp) })
             .collect();
-        said
+        statements
     };
     let mut statements = of(group.record, ROOT);
     for (n, (_, record)) in group.members.iter().enumerate() {
-        let said = of(record, MEMBER).into_iter();
-        statements.extend(said.filter(|statement| !group.hides(PART, n, &statement.said.stamp)));
+        let statements_of_member = of(record, MEMBER).into_iter();
+        statements
+            .extend(statements_of_member.filter(|statement| !group.hides(PART, n, &statement.mention.stamp)));
     }
     statements
 }

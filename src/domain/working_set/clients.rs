@@ -63,19 +63,19 @@ impl WorkingSet {
         app: &AppId,
         user: &SmoochId,
         id: &ClientId,
-        said: Option<&Mention>,
+        mention: Option<&Mention>,
         stamp: &Arc<Stamp>,
     ) {
         let record = self.record_mut(app, user);
         if record.removed {
             return;
         }
-        record.smooch.client(id, stamp, said);
-        let Some(said) = said.filter(|said| said.is_in_use()) else {
+        record.smooch.client(id, stamp, mention);
+        let Some(mention) = mention.filter(|mention| mention.is_in_use()) else {
             return self.settle_shared_claims(app, user);
         };
-        let others: Vec<ClientId> = said.other_ids(id).collect();
-        let stamp = if said.active.is_some() { stamp } else { &*BEFORE_ALL };
+        let others: Vec<ClientId> = mention.other_ids(id).collect();
+        let stamp = if mention.active.is_some() { stamp } else { &*BEFORE_ALL };
         self.claim(app, user, id, &others, stamp);
     }
 

@@ -29,8 +29,8 @@ impl WorkingSet {
         for (stamp, client) in known.claims() {
             self.claim(app, user, client, &[], stamp);
         }
-        for (stamp, word) in known.assertions() {
-            match word {
+        for (stamp, assertion) in known.assertions() {
+            match assertion {
                 Assertion::Set(Field::UserId, Some(text), _) => self.index_user_id(app, user, text),
                 Assertion::OneClient(one, other) => {
                     self.claim(app, user, one, std::slice::from_ref(other), stamp);
@@ -39,11 +39,11 @@ impl WorkingSet {
             }
         }
         self.settle_shared_claims(app, user);
-        news.iter().try_for_each(|text| self.link_same_user_id(app, user, text, &known.apart))
+        news.iter().try_for_each(|text| self.link_same_user_id(app, user, text, &known.not_merged_with))
     }
 
     /// The `_id`s that carry a `userId` of `id` and are known not to be merged with it: see
-    /// [`RecordSnapshot::apart`]. The carriers of these `userId`s must be loaded.
+    /// [`RecordSnapshot::not_merged_with`]. The carriers of these `userId`s must be loaded.
     pub fn namesakes(&self, app: &AppId, id: &SmoochId) -> Vec<SmoochId> {
         let Some((_, record)) = self.find(app, id).filter(|(_, record)| !record.removed) else {
             return Vec::new();

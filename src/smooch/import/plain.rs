@@ -35,9 +35,9 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
     let seen = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
     let seen = seen.flatten().filter_map(|at| extract::read_time(at.json)).max();
     let time = at.moment("lastSeen")?.or(seen);
-    let mut words = Vec::new();
+    let mut assertions = Vec::new();
     for (field, value) in fields(at)? {
-        words.push(match made_for {
+        assertions.push(match made_for {
             Some(_) => Assertion::Set(field, Some(value), None),
             None => Assertion::Field(field, Some(value)),
         });
@@ -46,19 +46,22 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
         let (id, value) =
             extract::client(client.json).ok_or_else(|| client.wrong("must be an object with an id"))?;
         if value.is_in_use() {
-            words.push(Assertion::Claim(id.clone()));
+            assertions.push(Assertion::Claim(id.clone()));
             let others = value
                 .other_ids(&id)
                 .flat_map(|other| [Assertion::Claim(other.clone()), Assertion::OneClient(id.clone(), other)]);
-            words.extend(others);
+            assertions.extend(others);
         }
-        words.push(Assertion::Client(id, Some(value)));
+        assertions.push(Assertion::Client(id, Some(value)));
     }
     let stamp = Stamp { time: time.unwrap_or(Stamp::NO_TIME), event: "".into(), digest };
-    let said =
-        if words.is_empty() { Vec::new() } else { vec![StampedAssertions { stamp: Arc::new(stamp), words }] };
+    let stamped = if assertions.is_empty() {
+        Vec::new()
+    } else {
+        vec![StampedAssertions { stamp: Arc::new(stamp), assertions }]
+    };
     let known = RecordSnapshot {
-        said,
+        stamped,
         started: at.flag("conversationStarted")?,
         secured: at.flag("credentialRequired")?,
         minted: made_for.is_some(),

@@ -47,8 +47,11 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
     }
     facts.push(Fact::Known(RecordSnapshot {
         user: user.clone(),
-        said: at.items("said")?.iter().map(told).collect::<Result<_, _>>()?,
-        apart: apart.iter().map(|id| Ok(id.name()?.as_str().into())).collect::<Result<_, InvalidInput>>()?,
+        stamped: at.items("said")?.iter().map(read_assertions).collect::<Result<_, _>>()?,
+        not_merged_with: apart
+            .iter()
+            .map(|id| Ok(id.name()?.as_str().into()))
+            .collect::<Result<_, InvalidInput>>()?,
         started: at.flag("conversationStarted")?,
         secured: at.flag("credentialRequired")?,
         minted: at.flag("minted")?,
@@ -67,7 +70,7 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
     Ok(())
 }
 
-fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
+fn read_assertions(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
     at.only(&[
         "time",
         "event",
@@ -83,23 +86,23 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
         "oneClient",
         "complete",
     ])?;
-    let mut words = Vec::new();
+    let mut assertions = Vec::new();
     for part in at.items("complete")? {
-        words.push(Assertion::Complete(one_of(&part)?));
+        assertions.push(Assertion::Complete(one_of(&part)?));
     }
     for (key, property) in [("fields", false), ("properties", true)] {
         for (name, at) in at.members(key)? {
             let field = field(name, property);
             let value = at.field(&field, at.json)?;
-            words.push(Assertion::Field(field, value));
+            assertions.push(Assertion::Field(field, value));
         }
     }
     for (id, at) in at.members("clients")? {
         let value = if *at.json == Json::Null { None } else { Some(mention(&at)?) };
-        words.push(Assertion::Client(id.into(), value));
+        assertions.push(Assertion::Client(id.into(), value));
     }
     for at in at.items("removed")? {
-        words.push(Assertion::Client(at.name()?.as_str().into(), None));
+        assertions.push(Assertion::Client(at.name()?.as_str().into(), None));
     }
     for (key, property) in [("set", false), ("setProperties", true)] {
         for (name, at) in at.members(key)? {
@@ -109,14 +112,14 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
             };
             let field = field(name, property);
             let (value, basis) = (at.field(&field, value)?, at.field(&field, basis)?);
-            words.push(Assertion::Set(field, value, basis));
+            assertions.push(Assertion::Set(field, value, basis));
         }
     }
     for (id, at) in at.members("devices")? {
-        words.push(Assertion::Device(id.into(), client(&at)?));
+        assertions.push(Assertion::Device(id.into(), client(&at)?));
     }
     for at in at.items("active")? {
-        words.push(Assertion::Claim(at.name()?.as_str().into()));
+        assertions.push(Assertion::Claim(at.name()?.as_str().into()));
     }
     for at in at.items("oneClient")? {
         let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
@@ -124,11 +127,11 @@ fn told(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, InvalidInput> {
             return Err(at.wrong("must be two ids of one client"));
         };
         let ids = [one, other].map(|id| ClientId::from(&*id));
-        words.extend(ids.iter().cloned().map(Assertion::Claim));
+        assertions.extend(ids.iter().cloned().map(Assertion::Claim));
         let [one, other] = ids;
-        words.push(Assertion::OneClient(one, other));
+        assertions.push(Assertion::OneClient(one, other));
     }
-    Ok(StampedAssertions { stamp: stamp(at)?, words })
+    Ok(StampedAssertions { stamp: stamp(at)?, assertions })
 }
 
 /// A field by the name that answers use.
