@@ -289,7 +289,7 @@ fn named(user: u64) -> bool {
     user.is_multiple_of(2)
 }
 
-/// The `userId` of an app user, or of one near by who has one.
+/// The `userId` of an app user, or of the nearest one with a `userId`.
 pub fn name_of(user: u64) -> String {
     format!("cust-{:07}", user - user % 2)
 }

@@ -22,7 +22,7 @@ use crate::server::Server;
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Streams, as many as the goal names.
 const READERS: usize = 100;
-/// Users that write, so that every event is a change of one who is known.
+/// Existing users that write, so that every event is a change.
 const BUSY: u64 = 1000;
 /// The least that may be left of the rate.
 const LEAST: f64 = 0.8;
@@ -100,7 +100,7 @@ fn followed(program: &Server, args: &Args, seed: u64) -> Result<(f64, f64)> {
     rate.map(|rate| (rate, told))
 }
 
-/// Reads all streams on one thread, and does nothing with what they say but count its bytes.
+/// Reads all streams on one thread, and only counts the bytes.
 fn read(address: SocketAddr, from: u64, readers: &Arc<Readers>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -135,7 +135,7 @@ async fn stream(address: SocketAddr, from: u64, readers: Arc<Readers>) -> Result
             ensure!(buffer.starts_with(b"HTTP/1.0 200"), "a stream was refused");
             readers.open.fetch_add(1, Ordering::AcqRel);
         }
-        // No look at what they are: this thread takes as little as it can of the machine.
+        // No parsing: this thread uses as little of the machine as it can.
         readers.bytes.fetch_add(read as u64, Ordering::Relaxed);
     }
     Ok(())
@@ -144,7 +144,7 @@ async fn stream(address: SocketAddr, from: u64, readers: Arc<Readers>) -> Result
 /// The number of the last change.
 fn last(address: SocketAddr) -> Result<u64> {
     let mut stream = TcpStream::connect(address)?;
-    // A number that is beyond it is refused with what it is.
+    // A position beyond the end is refused with its reason.
     write!(
         stream,
         "GET /v1/changes?since=999999999999 HTTP/1.0\r\nhost: {address}\r\nauthorization: Basic {BASIC}\r\n\r\n"

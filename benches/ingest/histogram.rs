@@ -1,4 +1,4 @@
-//! Latencies in buckets that are never wider than a sixty-fourth of what they hold.
+//! Latencies in buckets whose width is at most a sixty-fourth of their values.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Histogram {
         self.total += 1;
     }
 
-    /// Adds what another has counted.
+    /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine += theirs;

@@ -43,7 +43,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// `seed` keeps the message ids of several sources apart.
+    /// `seed` makes the message ids of several sources different.
     pub fn new(users: Users, address: SocketAddr, seed: u64) -> Self {
         let head = format!(
             "POST /webhooks HTTP/1.1\r\nhost: {address}\r\nuser-agent: smooch-load/1\r\naccept: application/json\r\n\

@@ -58,10 +58,10 @@ struct Args {
     /// Measures look-ups and init instead of webhooks
     #[arg(long)]
     reads: bool,
-    /// Measures what a hundred followers of the change feed cost instead
+    /// Measures the cost of a hundred followers of the change feed instead
     #[arg(long)]
     feed: bool,
-    /// Measures what letting go of old entries costs those who write instead
+    /// Measures the cost of retention for writers instead
     #[arg(long)]
     retention: bool,
     /// Measures lists and searches instead of webhooks

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::server::Server;
 
-/// Starts this very program anew, as the yardstick.
+/// Starts this program again as the baseline.
 pub fn start(home: &Path) -> Result<Server> {
     let program = std::env::current_exe()?;
     Server::start(home, |port| {
@@ -49,7 +49,7 @@ async fn nothing(body: Bytes) -> impl IntoResponse {
     probe().await
 }
 
-/// As large as what the program answers of an app user.
+/// As large as the program's answer for an app user.
 async fn user() -> impl IntoResponse {
     static TEXT: &str = include_str!("user.json");
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], TEXT)

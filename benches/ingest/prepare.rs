@@ -41,7 +41,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// A database made by another program is not used. One made by other sources goes.
+    /// A database made by another program is not used. One made by other sources is deleted.
     pub fn open(folder: &Path, program: &Path) -> Result<Self> {
         let (mut sources, mut binary) = (Sha256::new(), Sha256::new());
         for source in SOURCES {

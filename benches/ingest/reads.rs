@@ -120,7 +120,7 @@ pub fn run(args: &Args, cache: &Cache, folder: &Path, noop: &Server) -> Result<(
         }
         print(what, middle(&ours), &format!("{:.2} >= 0.5", median(&ratios)));
     }
-    // Afterwards, because what they leave in the log is read from there.
+    // Afterwards, because the content they leave in the log is read from there.
     for (ask, what) in ASKS {
         let (mut ours, mut ratios, mut writes) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..u64::from(args.rounds) {

@@ -1,4 +1,4 @@
-//! The rounds: the program and the yardstick in turn, and what is stored afterwards.
+//! The rounds: the program and the baseline in turn, then a count of the stored events.
 
 use std::path::Path;
 use std::thread;
@@ -84,7 +84,7 @@ pub struct Cell {
     pub peer: Figures,
 }
 
-/// A run of the program and what it left.
+/// A run of the program and its home.
 pub struct Kept {
     /// Events answered 200, and those stored before.
     pub accepted: u64,
@@ -153,7 +153,7 @@ pub fn run(workload: Workload, args: &Args, cache: &Cache, folder: &Path, noop: 
     Ok(measured)
 }
 
-/// Loads a server once, and adds what came of it to its figures.
+/// Loads a server once, and adds the result to its figures.
 fn measure(
     server: &Server,
     source: &mut Option<Source>,
@@ -188,7 +188,7 @@ fn measure(
     Ok(outcome)
 }
 
-/// Counts what is stored. Less than was acknowledged is the end of it all.
+/// Counts the stored events. Fewer than acknowledged ends the bench.
 fn check(home: &Path, accepted: u64, unanswered: u64) -> Result<Kept> {
     let stored = journalled(home)?;
     ensure!(
@@ -209,7 +209,7 @@ pub fn first_answers(program: &Path, home: &Path, times: usize) -> Result<Vec<f6
     (0..times).map(start).collect()
 }
 
-/// Kills the program under load, and counts what is stored.
+/// Kills the program under load, and counts the stored events.
 pub fn kill(args: &Args, cache: &Cache, folder: &Path) -> Result<Kept> {
     eprintln!("kill -9 under load");
     let home = folder.join("killed");

@@ -101,12 +101,12 @@ impl Server {
         self.child.wait().map(drop)
     }
 
-    /// Lets it finish what it does between requests.
+    /// Waits until it has finished its work between requests.
     pub fn settle(&self) {
         machine::settle(self.pid());
     }
 
-    /// The end of what it logged.
+    /// The end of its log.
     pub fn log(&self) -> String {
         let text = std::fs::read_to_string(self.home.join("log")).unwrap_or_default();
         let lines: Vec<&str> = text.lines().rev().take(10).collect();

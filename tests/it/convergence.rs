@@ -1,7 +1,7 @@
-//! Random histories: in any order of events, the directory shows what the model shows.
+//! Random histories: in any order of events, the directory equals the model.
 //!
-//! Few users, clients, values and times, so that everything collides with everything. The first
-//! property and the batches run over `ROLLCALL_HISTORIES` histories (20,000), the others over a tenth.
+//! Few users, clients, values and times, so that conflicts are frequent. The first property and the batches run over
+//! `ROLLCALL_HISTORIES` histories (20,000), the others over a tenth.
 
 mod batches;
 mod generate;

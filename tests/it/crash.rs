@@ -82,7 +82,7 @@ fn round(program: Program, senders: &mut [Sender], ledger: &mut Ledger, acks: u6
     });
 }
 
-/// Rounds in one home: the file grows, and each start recovers what the round before left.
+/// Rounds in one home: the file grows, and each start recovers from the end of the round before.
 fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
     let mut senders: Vec<Sender> = (0..SENDERS).map(|n| Sender::new(n, rng.next())).collect();
     let (mut ledger, mut rebuilt) = (Ledger::default(), Rebuilt::new());
@@ -110,7 +110,7 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
         if (n + 1).is_multiple_of(50) {
             println!("{} of {rounds} rounds", n + 1);
         }
-        // Half of the rounds begin with what a kill left, not with what this start made of it.
+        // Half of the rounds begin with the state after a kill, not with the one after a clean stop.
         if rng.below(2) == 0 { program.kill() } else { drop(program.stop()) }
     }
     let program = home.start();

@@ -38,7 +38,7 @@ impl Live {
         Self { directory: WorkingSet::whole(usize::MAX), journal: Vec::new(), clock: 0 }
     }
 
-    /// Decides a command, and learns what was decided, later than all it was decided by.
+    /// Decides a command and applies the facts, with a time later than all events considered.
     fn give(&mut self, command: &Command) -> Result<Decision, Refusal> {
         let fresh = format!("made{}", self.journal.len());
         let decision = decide(&self.directory, &app(), command, &fresh.as_str().into())?;

@@ -1,5 +1,5 @@
-//! The consumers of the change feed in `examples/`: each keeps a copy that equals the directory, also when it is
-//! killed, and when another database serves.
+//! The consumers of the change feed in `examples/`: the copy of each equals the directory, also after a kill, and
+//! after another database is served.
 
 use std::collections::BTreeMap;
 use std::fs::File;

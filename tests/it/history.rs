@@ -13,8 +13,8 @@ use crate::feed::api;
 use crate::rebuild::expected;
 use crate::support::{APP, Home, Program, encoded, files, first_message, fixtures};
 
-/// Every `_id` of the journal, asked for as of every number of it, is what a fresh fold up to there shows.
-/// Gives how many answers were compared.
+/// Checks that every `_id` of the journal, as of every number, equals a fresh fold up to there. Returns the number of
+/// compared answers.
 fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
     let mut reader = SqliteReader::open(&home.database()).unwrap();
     let journal = reader.journal(0, 10_000).unwrap();

@@ -1,7 +1,7 @@
-//! W1 to W9: who may post webhooks.
+//! W1 to W9: the authentication of webhooks.
 //!
-//! W3, the time that comparing takes, is counted in instructions. What can be seen from outside is: unknown
-//! app, wrong secret and another app's secret have answers that are equal byte for byte.
+//! W3, the time of comparisons, is measured in instructions. From outside, an unknown app, a wrong secret and another
+//! app's secret have answers that are equal byte for byte.
 
 mod counted;
 mod elsewhere;
@@ -21,7 +21,7 @@ id = "other"
 webhook_secrets = ["the-secret-of-the-other-app"]
 "#;
 
-/// HMAC as RFC 2104 writes it, so that nothing here shares code with what it tests.
+/// HMAC as in RFC 2104, so that the test shares no code with the program.
 pub fn hmac<D: Digest>(block: usize, key: &[u8], message: &[u8]) -> Vec<u8> {
     let mut key = if key.len() > block { D::digest(key).to_vec() } else { key.to_vec() };
     key.resize(block, 0);

@@ -1,4 +1,4 @@
-//! F21 to F28: the same again, something else under the same name, any order, and what is no JSON.
+//! F21 to F28: repetition, other content under the same id, any order, and invalid JSON.
 
 mod garbled;
 pub mod malformed;

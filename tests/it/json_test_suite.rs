@@ -1,7 +1,7 @@
-//! JSONTestSuite, every case as a webhook: alone, and inside one that is well formed.
+//! JSONTestSuite, every case as a webhook: alone, and inside a well-formed one.
 //!
-//! The package keeps its cases as text, so where the original has bytes that are no UTF-8, these have
-//! U+FFFD, which is. Such bytes are in the table of `input/malformed.rs`.
+//! The package stores its cases as text, so bytes of the original that are not UTF-8 are U+FFFD here. Such bytes are
+//! in the table of `input/malformed.rs`.
 
 use std::collections::BTreeMap;
 use std::process::Command;

@@ -256,7 +256,7 @@ fn no_canary_gets_out_of_the_database_into_a_log_a_metric_or_a_refusal() {
     refused_webhooks(&mut watched);
     look_ups(&mut watched);
     let own = basic(KEY_ID, KEY_SECRET);
-    // A refusal may name the parameter that it does not know: it is what the one who asks wrote.
+    // A refusal may name the unknown parameter: the caller wrote it.
     let named = watched.program.request(
         "GET",
         "/v1/appusers?canary-parameter=canary",

@@ -319,7 +319,7 @@ fn two_apps_with_equal_ids_see_only_their_own() {
     assert_eq!(look("one", "/a").json()["appUser"]["clients"][0]["active"], false);
     assert_eq!(look("two", "/a").json()["appUser"]["clients"][0]["active"], true);
     not_found(&look("two", "/d"), "known in one only");
-    // A cursor is a place in a list, whichever app it came from.
+    // A cursor is a position in a list, for any app.
     let cursor = look("one", "?limit=1").json()["after"].as_str().unwrap().to_owned();
     assert!(!look("two", &format!("?after={cursor}")).text.contains("of one"));
 }

@@ -1,8 +1,8 @@
-//! The oracle: what the directory must show, worked out a second time and the plain way.
+//! The oracle: the expected directory, computed a second time in a plain way.
 //!
-//! The join model of `reliability.md` §5 with `design.md` §5: every event is a delta, the state is
-//! the join of all deltas, the picture ([`picture`]) is a function of the state. It shares nothing
-//! with `rollcall::domain` but the ideas, so that neither can hide the mistakes of the other.
+//! The join model of `reliability.md` §5 with `design.md` §5: every event is a delta, the state is the join of all
+//! deltas, the picture ([`picture`]) is a function of the state. It shares nothing with `rollcall::domain` but the
+//! ideas, so neither can hide the mistakes of the other.
 
 mod accounts;
 mod picture;
@@ -118,7 +118,7 @@ pub(crate) enum Say {
     Remove {
         user: User,
     },
-    /// Shows what a removal shows.
+    /// Has the view of a removal.
     Erase {
         user: User,
     },
@@ -141,7 +141,7 @@ impl fmt::Debug for Event {
 }
 
 impl Event {
-    /// Stands for the SHA-256 of the event: it is a function of the content, and of all of it.
+    /// Replaces the SHA-256 of the event: a function of all of its content.
     pub(crate) fn digest(&self) -> [u8; 16] {
         let half = |salt: u8| {
             let mut hasher = DefaultHasher::new();

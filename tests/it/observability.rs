@@ -22,7 +22,7 @@ pub fn seen_much(home: &Home) -> Program {
     let merge = json!({ "surviving": { "_id": "ann" }, "discarded": { "_id": "bob" } });
     assert_eq!(api(&program, "POST", "/v1/appusers/merge", &merge).status, 200);
     assert_eq!(api(&program, "DELETE", "/v1/appusers/cat", &json!({})).status, 200);
-    // A head that is no request is turned away before a route is looked for.
+    // A malformed head is refused before the route look-up.
     let mut broken = crate::support::Connection::open(program.listen);
     assert!(broken.send("no request at all\r\n\r\n"));
     assert_eq!(broken.answer().unwrap().status, 400);

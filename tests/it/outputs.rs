@@ -1,4 +1,4 @@
-//! No command writes over a database in use, or over what is not of the kind that it writes.
+//! No command overwrites a database in use, or a file of another kind than its own output.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -73,7 +73,7 @@ fn targets(home: &Home) -> Vec<String> {
 /// The state of every file of a home: its inode, and its bytes unless a process writes to it meanwhile.
 fn state(home: &Home) -> Vec<(PathBuf, u64, Option<Vec<u8>>)> {
     let mut files: Vec<_> = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    // Locks are made where there are none, and say nothing.
+    // Locks are created where there are none, which does not matter.
     files.retain(|path| !path.ends_with("taken-3.lock"));
     files.sort();
     let steady = |path: &Path| {

@@ -323,7 +323,8 @@ fn a_second_process_under_another_name_of_the_database_is_refused() {
     }
 }
 
-/// By a hard link SQLite finds no log, and this program no lock, of who has the file by its other name.
+/// Through a hard link SQLite finds no log, and this program no lock, of the process that opened the file by its
+/// other name.
 #[test]
 fn a_database_with_a_hard_link_is_refused_by_both_names_until_one_is_removed() {
     let mut home = Home::new();

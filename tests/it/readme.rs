@@ -1,4 +1,4 @@
-//! The commands in README and docs do what the text claims.
+//! The commands in README and docs work as described.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -138,7 +138,7 @@ fn the_settings_that_the_pages_show_are_good() {
     }
 }
 
-/// Every step of the installation needs only what an earlier one made.
+/// Every step of the installation needs only the results of earlier ones.
 #[test]
 fn the_installation_makes_the_group_before_it_is_used() {
     let steps: String =

@@ -30,7 +30,7 @@ fn events(body: &str) -> i64 {
     events["events"].as_array().map_or(1, |events| i64::try_from(events.len()).unwrap())
 }
 
-/// Everything that look-ups show: the list, and who every `_id` ever seen and every userId resolves to.
+/// Everything that look-ups show: the list, and the result for every `_id` ever seen and every userId.
 pub fn picture(home: &Home, program: &Program) -> Vec<String> {
     let conn = home.sql();
     let sql = "SELECT id FROM app_users WHERE id <> ''

@@ -1,4 +1,4 @@
-//! Smooch's users API from outside: what is asked in whose name, and what is answered.
+//! Smooch's users API from outside: requests by credential, and their answers.
 
 mod account;
 mod apart;

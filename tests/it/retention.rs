@@ -22,7 +22,7 @@ fn write(program: &Program, from: usize, to: usize) {
     });
 }
 
-/// The base and what is left of the journal are the directory.
+/// The compacted records and the rest of the journal are the directory.
 fn is_rebuilt(home: &Home) {
     let mut reader = SqliteReader::open(&home.database()).unwrap();
     assert!(Rebuilt::afresh(&mut reader).compare_all(&mut reader) >= 40);

@@ -69,7 +69,7 @@ fn under_ci_skipped_tests_fail() {
     assert!(stdout.contains(&format!(" 0 passed; {} failed;", tests.len())), "{stdout}");
 }
 
-/// `require!` is the only way out of a test before its end, and the only place that asks what is installed.
+/// `require!` is the only way to leave a test before its end, and the only place that checks for installed programs.
 #[test]
 fn no_test_can_do_nothing_in_silence() {
     for (name, source) in tests() {

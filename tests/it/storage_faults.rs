@@ -18,8 +18,8 @@ use crate::crash::ledger::Ledger;
 use crate::crash::traffic::{Sender, Sent};
 use crate::support::{APP, Home, Missing, Program, first_message, installed, require};
 
-/// A command line that traces the program and tampers with its system calls, to be put before it.
-/// The program keeps the process id that the test knows. What was done is in `strace.log`.
+/// The start of a command line that traces the program and tampers with its system calls. The program keeps the
+/// process id that the test knows. `strace.log` has the calls.
 pub fn strace(home: &Home, trace: &str, inject: &str, paths: &[&str]) -> Vec<String> {
     let mut line: Vec<String> = ["strace", "-D", "-f", "-qq"].map(String::from).into();
     // With this, calls of no interest cost nothing; and no signal is delivered.

@@ -1,4 +1,4 @@
-//! The database file: its schema, what it is not, and how large its log may grow (F13).
+//! The database file: its schema, foreign files, and the limit of its log (F13).
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -80,7 +80,7 @@ impl Home {
         self.try_start().unwrap_or_else(|(status, log)| panic!("did not get ready: {status}\n{log}"))
     }
 
-    /// The service, or how it ended and what it logged.
+    /// The service, or its exit status and log.
     pub fn try_start(&self) -> Result<Program, (ExitStatus, String)> {
         self.start_until("\"ready on ")
     }

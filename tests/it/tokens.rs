@@ -1,4 +1,4 @@
-//! J1 to J4: who may look app users up, from outside. The tables of `src/http/jwt/tests.rs` are finer.
+//! J1 to J4: the credentials for look-ups, from outside. The tables of `src/http/jwt/tests.rs` are finer.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};

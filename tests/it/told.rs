@@ -1,4 +1,4 @@
-//! Webhooks in every order in which they can arrive, and what a running service shows of them.
+//! Webhooks in every order in which they can arrive, and the views of a running service.
 
 mod accounts;
 mod devices;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::operator_commands::run_alone;
 use crate::support::{APP, Home, Program};
 
-/// One v1 body: a trigger, and what comes with it.
+/// One v1 body: a trigger, and the other members.
 fn v1(trigger: &str, rest: Value) -> Value {
     let mut body = json!({ "trigger": trigger, "app": { "_id": APP } });
     body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());

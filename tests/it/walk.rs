@@ -65,7 +65,7 @@ struct Walk {
     program: Option<Program>,
     ledger: Ledger,
     backups: Vec<Backup>,
-    /// An export, and who was in it.
+    /// An export, and the fate of the person in it.
     export: Option<Person>,
     person: Person,
     persons: u64,
@@ -162,7 +162,7 @@ impl Walk {
         self.program().listen
     }
 
-    /// Takes a step while the senders send, and looks at what came of it.
+    /// Takes a step while the senders send, and checks the result.
     fn round(&mut self, step: Step, senders: &mut [Sender]) {
         let to = self.listen();
         let answers = std::thread::scope(|scope| {

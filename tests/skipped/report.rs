@@ -1,4 +1,4 @@
-//! The file in which the tests of one `cargo test` note what they skipped, for the summary at its end.
+//! The file in which the tests of one `cargo test` record skipped tests, for the summary at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -27,7 +27,7 @@ fn unverified_bodies_are_not_stored_and_their_length_and_hash_are_logged() {
     let mut open: Vec<Connection> = (0..150).map(|_| Connection::open(program.listen)).collect();
     let body = vec![b'x'; SIZE];
     for (n, connection) in open.iter_mut().enumerate() {
-        // None of them is complete before the last has sent nearly all of its own.
+        // No body is complete before the last connection has sent nearly all of its own.
         assert!(connection.send(head(credentials[n % 3], SIZE)) && connection.send(&body[1..]));
     }
     for connection in &mut open {

@@ -1,5 +1,5 @@
-//! Beside Litestream. The program itself is not to be had here: what it does to a database is done by hand, which
-//! is tables of its own, a moment that it holds, and checkpoints.
+//! Beside Litestream. The program itself is not available here, so the test does by hand what Litestream does to a
+//! database: tables of its own, an open snapshot, and checkpoints.
 
 use rusqlite::Connection as Sql;
 
@@ -38,7 +38,8 @@ fn its_tables_are_none_of_ours_whenever_they_come() {
     }
 }
 
-/// A replica is what the log held since the last look: a log that was emptied meanwhile costs a new one.
+/// Litestream copies the growth of the log since its last poll: a log that was truncated meanwhile costs a new
+/// replica.
 #[test]
 fn the_log_is_not_truncated_under_litestream_and_no_writer_waits_for_it() {
     let home = Home::with("[store]\nwal_checkpoint = \"64KiB\"\nwal_limit = \"128KiB\"");

@@ -1,4 +1,4 @@
-//! A backup put in place: never over what is in use, and at any moment the old database or the new one.
+//! Restores a backup: never over a database in use, and with the old or the new database in place at every moment.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use super::{backed_up, message, printed, refused};
 use crate::storage_faults::{strace, traced};
 use crate::support::{Home, installed, require};
 
-/// The databases that were put aside here.
+/// The databases that were set aside here.
 fn aside(home: &Home) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path());
     entries

@@ -86,12 +86,12 @@ fn follow(feed: &mut BTreeMap<SmoochId, View>, batch: &WorkingSet, now: &Working
     }
 }
 
-/// A view without the times of its events: they move with every event, and that is no change.
+/// A view without the times of its events: these change with every event, and that is not a change of the feed.
 fn timeless(view: View) -> View {
     View { first_seen: None, last_seen: None, ..view }
 }
 
-/// The least store: records, and who claims which client and holds it.
+/// A minimal store: records, and the claimants and the holder of each client.
 #[derive(Default)]
 struct Memory {
     records: BTreeMap<SmoochId, Record>,

@@ -53,7 +53,7 @@ fn event(
     time: impl Strategy<Value = Option<i64>>,
     say: impl Strategy<Value = Say>,
 ) -> impl Strategy<Value = Event> {
-    // One event may speak of two users, so that two things can have one stamp.
+    // One event may concern two users, so two statements can have one stamp.
     let second = prop_oneof![sighting().prop_map(Say::Seen), bind()];
     let also = prop_oneof![3 => Just(None), 1 => second.prop_map(Some)];
     (time, select(vec!["", "x", "y"]), say, also).prop_map(|(time, id, say, also)| {

@@ -45,7 +45,7 @@ pub(super) fn shown(directory: &WorkingSet, user: User, of: Field) -> Option<Str
     view(directory, user)?.fields.get(&field(of)).map(|value| value.trim_matches('"').to_owned())
 }
 
-/// Learns the events in every order, each twice over, finds the same every time, and gives it.
+/// Applies the events in every order, each twice over, checks that the result is always the same, and returns it.
 pub(super) fn in_every_order(events: &[Event]) -> WorkingSet {
     let straight = directory_of(&events.iter().collect::<Vec<_>>());
     for order in orders(events.len()) {

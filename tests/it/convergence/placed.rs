@@ -1,4 +1,4 @@
-//! Merges at every place between complete pictures, and what the model shows then.
+//! Merges at every position between complete pictures, compared with the model.
 
 use super::compare;
 use super::generate::Order;

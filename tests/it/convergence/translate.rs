@@ -1,4 +1,4 @@
-//! Translates the model's events to the domain's, and views back to what can be compared.
+//! Translates the model's events to the domain's, and views back to comparable forms.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ pub(super) fn view_of(root: User, shown: &Shown) -> View {
     }
 }
 
-/// Learns one event; what secures a user has no fact of its own yet.
+/// Applies one event; securing a user is not in the model.
 pub(super) fn learn(directory: &mut WorkingSet, app: &AppId, said: &Event) {
     directory.apply_event(app, &event(said)).unwrap();
     for say in &said.says {
@@ -145,7 +145,7 @@ pub(super) fn directory_of(events: &[&Event]) -> WorkingSet {
     directory
 }
 
-/// A record without what may depend on the order: the hint that a claim is shared.
+/// A record without its only member that may depend on the order: the hint that a claim is shared.
 pub(super) fn body(record: &Record) -> Record {
     let mut record = record.clone();
     for Claim { shared, .. } in record.claims.values_mut() {

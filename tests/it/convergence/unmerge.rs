@@ -8,7 +8,7 @@ fn unmerge(surviving: User, discarded: User) -> Say {
     Say::Unmerge { surviving, discarded }
 }
 
-/// A and B with a name each, then what happens to them.
+/// A and B with a name each, and then these events.
 fn told(then: &[Event]) -> Vec<Event> {
     let names = [at(0, says("A", &[(Field::Name, "ann")])), at(0, says("B", &[(Field::Name, "bea")]))];
     [&names[..], then].concat()

@@ -1,4 +1,4 @@
-//! Senders as Smooch is one: they wait for each answer, and send again what was not answered 200.
+//! Senders that behave like Smooch: they wait for each answer, and retry bodies that were not answered 200.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -63,7 +63,7 @@ pub struct Sent {
     pub acknowledged: bool,
 }
 
-/// App users that all senders speak of, so that their events meet in one batch.
+/// App users of all senders, so that their events meet in one batch.
 const EVERYBODYS: u64 = 24;
 /// 2023-11-14; every event has a second of its own after it.
 const START: u64 = 1_700_000_000;

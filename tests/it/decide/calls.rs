@@ -1,4 +1,4 @@
-//! Every other call: what it changes, and what it refuses.
+//! Every other call: its changes and its refusals.
 
 use rollcall::domain::Fact;
 use rollcall::domain::command::{Action, Authority, Command, Refusal};

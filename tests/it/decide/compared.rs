@@ -26,7 +26,7 @@ pub fn differing(database: &std::path::Path) -> Vec<Row> {
     all
 }
 
-/// The journal keeps its last `keep` entries, and all of them where there is no bound.
+/// Retention leaves the journal's last `keep` entries; `None` is no limit.
 fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
     let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();

@@ -73,7 +73,7 @@ proptest! {
     }
 }
 
-/// The plain lines of a list, learned.
+/// Applies the plain lines of a list.
 fn learn(directory: &mut WorkingSet, line: &str) {
     let line = import::parse_line(line.as_bytes(), &BOUNDS).unwrap();
     directory.apply_event(&app(), &line.event).unwrap();

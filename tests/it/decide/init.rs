@@ -1,4 +1,4 @@
-//! A device starts: every row of the table of what that means.
+//! A device starts: every row of the table of init.
 
 use rollcall::domain::Fact;
 use rollcall::domain::command::{Authority, Refusal};

@@ -183,7 +183,7 @@ fn of_verb(verb: Verb, one: SmoochId, discarded: SmoochId, name: &str) -> Action
     }
 }
 
-/// Goes through the steps; gives the directory, and every `_id` that a command gave.
+/// Runs the steps; returns the directory, and every `_id` that a command created.
 pub fn live(steps: &[Step]) -> Result<(Live, Vec<SmoochId>), TestCaseError> {
     let (mut live, mut known, mut told) = (Live::new(), Vec::new(), Vec::new());
     for step in steps {
@@ -251,7 +251,7 @@ pub fn everything(directory: &WorkingSet) -> BTreeMap<SmoochId, Option<View>> {
     ids.map(|id| (id.clone(), directory.view(&app(), &id))).collect()
 }
 
-/// No client is active for two, no `userId` leads to one who does not show it.
+/// No client is active for two app users, no `userId` resolves to one that does not show it.
 fn one_of_each(directory: &WorkingSet) -> Result<(), TestCaseError> {
     let views = everything(directory);
     let roots = views.iter().filter_map(|(id, view)| view.as_ref().filter(|view| view.id == *id));

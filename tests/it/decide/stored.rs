@@ -175,8 +175,8 @@ fn client(id: &ClientId, said: &Mention) -> Value {
     client
 }
 
-/// Puts all of these into the queue, lets a worker do them in batches of at most `batch_jobs`, and
-/// gives what the last of them was answered, if it is a command.
+/// Puts all of these into the queue, lets a worker do them in batches of at most `batch_jobs`, and returns the answer
+/// of the last one, if it is a command.
 pub fn round(
     store: &mut Sqlite,
     sender: &mut Sender,
@@ -216,7 +216,7 @@ pub fn round(
     })
 }
 
-/// The journal keeps its last `keep` entries, and all of them where there is no bound.
+/// Retention leaves the journal's last `keep` entries; `None` is no limit.
 fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
     let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();

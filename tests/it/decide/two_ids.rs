@@ -18,7 +18,7 @@ fn reports() -> [Fact; 3] {
     ]
 }
 
-/// One app user, Smooch's: ours leads to it, and nothing of either is lost.
+/// One app user, Smooch's: our `_id` resolves to it, and no data of either is lost.
 fn one_person(live: &Live, ours: &SmoochId, told: &Fact) {
     let bob = live.by_user_id("bob").expect("bob");
     assert_eq!((bob.id.as_str(), &bob.aliases), ("smooch", &vec![ours.clone()]));

@@ -1,4 +1,4 @@
-//! Import of CSV and other lists: what is accepted, and the report of what is not.
+//! Import of CSV and other lists: accepted lines, and the report of the others.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! CSV with a quote too many or too few: the row is named, and nothing of it or of rows that it swallows is imported.
+//! CSV with a quote too many or too few: the row is named, and neither it nor the rows that it swallows are imported.
 
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ fn a_header_with_an_open_quote_takes_nothing() {
     assert_eq!(program.app_user("t1").json()["appUser"]["givenName"], "Al, \"A\"\r\nB");
 }
 
-/// A row of more than a piece, in a stream: what is behind it is read all the same.
+/// A row longer than one chunk, in a stream: the rows after it are read.
 #[test]
 fn a_row_that_is_too_large_is_named_and_the_next_one_is_taken() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! Numbers mean what they say only within an epoch: no restore deceives a follower.
+//! Numbers are valid only within an epoch: no restore deceives a follower.
 
 use std::fs;
 
@@ -83,7 +83,7 @@ fn nothing_that_a_follower_holds_deceives_it_after_a_restore() {
     printed(&home, &["restore", "--replace", "b.db"]);
     let program = home.start();
     assert_ne!(epoch(&program), before);
-    // Beyond and, later, within what a follower has.
+    // Beyond the follower's position and, later, within it.
     for users in [0, 20] {
         write(&program, "after", users);
         for path in &pages {

@@ -171,7 +171,7 @@ impl Copy {
         }
     }
 
-    /// The copy is what a list shows.
+    /// Checks that the copy equals a list.
     pub fn is_the_directory(&self, program: &Program) {
         let mut listed = BTreeMap::new();
         for user in program.everybody() {

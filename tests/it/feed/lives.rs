@@ -7,7 +7,7 @@ use super::follower::{Copy, Stream, number};
 use super::{LAST, live, refused};
 use crate::support::{APP, Home, Program, first_message, until};
 
-/// More than fits between the program and a reader who reads nothing.
+/// Fills the feed with more than the buffers between the program and an idle reader hold.
 fn fill(program: &Program, users: usize) {
     let name = "x".repeat(50_000);
     for n in 0..users {

@@ -15,7 +15,7 @@ use crate::crash::{number, seed};
 use crate::operator_commands::run;
 use crate::support::{APP, Home, Program, basic, first_message, request, until};
 
-/// Reads from wherever the program is now, until the end is set and nothing is left.
+/// Reads from the program at its current address, until the end is set and nothing is left.
 fn follow(follower: &mut Follower, to: &Mutex<SocketAddr>, end: &AtomicBool) {
     while !end.load(Ordering::Acquire) {
         let address = *to.lock().unwrap();
@@ -71,7 +71,7 @@ impl Event {
                 let file = home.path().join("export.ndjson");
                 let file = file.to_str().unwrap();
                 run(home, &program, &["export", "-o", file]).well();
-                // Some of it is news to what was restored.
+                // Some of it is new to the restored database.
                 program.stop();
                 restore(home);
                 let program = home.start();
@@ -153,7 +153,7 @@ fn followers_end_with_the_directory_after_any_events() {
                 calls(&program, &ids, &mut rng);
             });
             let event = EVENTS[(round as usize) % EVENTS.len()];
-            // The last backup, or the first: what is lost is little or much.
+            // The last backup or the first: little or much is lost.
             let backup = if rng.below(2) == 0 { "b0.db" } else { &backup };
             let program = life.insert(event.happen(&mut home, program, backup));
             *to.lock().unwrap() = program.listen;

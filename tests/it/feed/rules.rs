@@ -40,7 +40,7 @@ pub enum Step {
     Failed,
 }
 
-/// A follower. What it would store is `copy` and `place`, together.
+/// A follower. Its stored state is `copy` and `place` together.
 #[derive(Debug)]
 pub struct Follower {
     pub way: Way,
@@ -107,7 +107,7 @@ impl Follower {
         }
     }
 
-    /// The answer to a GET; nothing if it is to be asked again later.
+    /// The answer to a GET; `None` if the request must be repeated later.
     fn get(&self, to: SocketAddr, path: &str, accept: &str) -> Option<crate::support::Answer> {
         let key = basic(KEY_ID, KEY_SECRET);
         let answer = request(to, "GET", path, &[("authorization", &key), ("accept", accept)], b"").ok()?;

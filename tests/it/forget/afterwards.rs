@@ -25,14 +25,14 @@ fn a_merge_of_a_user_with_members_into_an_erased_one_is_no_difference() {
     }
     assert_eq!(program.app_user("b").status, 404, "gone with whom it was merged into");
     is_rebuilt(&home);
-    // Erasing is what comes last at any place of the same history.
+    // Erasing comes last, at every position of the same history.
     for id in ["a", "b"] {
         _ = api(&program, "DELETE", &format!("/v1/appusers/{id}?erase=true"), &json!({}));
         is_rebuilt(&home);
     }
 }
 
-/// The log and the metrics say of each what became of it.
+/// The log and the metrics show the outcome of each.
 #[test]
 fn a_body_that_names_the_erased_is_logged_and_counted_as_dropped() {
     let mut home = Home::new();

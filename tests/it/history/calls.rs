@@ -33,7 +33,7 @@ fn send(program: &Program, line: &str, (name, value): (&str, &str), body: &str) 
     answer.json()
 }
 
-/// The newest entry of a history, whose page is one.
+/// The newest entry of a history, from a page of one.
 fn newest(program: &Program, name: &str, include: &str) -> Value {
     program.get(&format!("/v1/appusers/{name}/history?limit=1{include}")).json()["history"][0].clone()
 }

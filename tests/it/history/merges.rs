@@ -1,4 +1,4 @@
-//! The merges of a history: which, why, and what unmerging gives.
+//! The merges in a history: their users, reasons, and the results of un-merging.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ fn a_merge_shows_the_result_of_an_unmerge_and_the_unmerge_has_it() {
     seen(&program, "ann", 1_444_348_338.0, "Ann");
     seen(&program, "bob", 1_444_348_339.0, "Bob");
     seen(&program, "cat", 1_444_348_340.0, "Cat");
-    // A chain, so that who is taken out takes others along; and a phone that they share.
+    // A chain, so that an un-merge takes others along; and a phone that they share.
     merge(&program, "bob", "cat");
     merge(&program, "ann", "bob");
     assert_eq!(api(&program, "PUT", "/v1/appusers/ann", &json!({ "surname": "Lee" })).status, 200);

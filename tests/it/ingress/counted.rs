@@ -1,8 +1,8 @@
-//! W3: the instructions that comparing a secret takes, counted by callgrind in the real program.
+//! W3: the instructions for comparing a secret, counted by callgrind in the real program.
 //!
-//! Only what compares is counted: looking headers up is no secret's business, and how many instructions
-//! that takes depends on where in memory they lie. What was sent may make a difference by its length, which
-//! its sender knows: the lengths here are of one block of SHA-256, and of one way through `memcpy`.
+//! Only the comparison is counted: looking headers up has nothing to do with secrets, and its number of instructions
+//! depends on addresses in memory. The length of the input may make a difference, because its sender knows it: the
+//! lengths here are within one block of SHA-256, and one path through `memcpy`.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const ROUNDS: usize = 4;
 const TARGET: &str = "/webhooks";
 const NOBODYS: &str = "/webhooks/nobodys";
 
-/// A request that is refused: what it is, its path, its headers.
+/// A refused request: its kind, its path, its headers.
 type Wrong<'a> = (&'a str, &'a str, Vec<(&'a str, String)>);
 
 /// Makes the requests with this body, again and again, and gives the instructions of each in a function.

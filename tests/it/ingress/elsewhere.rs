@@ -1,4 +1,4 @@
-//! Webhooks whose address is not written as the target is: Smooch never sends one again that is answered 404.
+//! Webhooks sent to another spelling of the target's address: Smooch never retries one that is answered 404.
 
 use serde_json::Value;
 use sha2::Sha256;

@@ -136,7 +136,7 @@ fn the_id_and_the_time_of_a_standard_signature_are_read_strictly() {
     ] {
         assert_eq!(deliver(&program, id, &time, &sign(id, &time, &body), &body), status, "{what}");
     }
-    // A dot moved between id and time, or time and body, leaves what is signed the same.
+    // A dot moved between id and time, or time and body, leaves the signed text the same.
     let shifted = sign("m1.5", &ok, &body);
     assert_eq!(deliver(&program, "m1", &format!("5.{ok}"), &shifted, &body), 401);
     let good = sign("m1", &ok, &body);

@@ -1,5 +1,5 @@
-//! F26: what is JSON and what is not. The judge is serde_json, in the way that looks at the syntax alone:
-//! it takes half a surrogate pair, a NUL that is escaped, and a number of any size.
+//! F26: valid and invalid JSON. The reference is serde_json, in its mode that checks the syntax alone: it accepts
+//! half a surrogate pair, an escaped NUL, and a number of any size.
 
 use std::sync::LazyLock;
 

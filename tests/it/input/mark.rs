@@ -1,4 +1,4 @@
-//! A byte order mark before a text is no part of it (RFC 8259, section 8.1): wherever JSON is read, and in files.
+//! A byte order mark before a text is ignored (RFC 8259, section 8.1): everywhere that JSON is read, and in files.
 
 use serde_json::{Value, json};
 

@@ -132,7 +132,7 @@ fn of_equal_keys_the_last_wins_at_every_depth_and_they_are_counted() {
     let home = Home::new();
     let program = home.start();
     let app = format!(r#""app":{{"_id":"{APP}"}}"#);
-    // The body, how many keys are repeated in it, and what must be shown of `a`.
+    // The body, the number of repeated keys in it, and the expected value of `a`.
     for (n, (body, repeated, expected)) in [
         (r#"{"trigger":"x","trigger":"message:appUser",APP,"appUser":{"_id":"ID"}}"#, 1, "\"conversationStarted\":true"),
         (r#"{"trigger":"message:appUser",APP,"appUser":{"_id":"wrong"},"appUser":{"_id":"ID","givenName":"n"}}"#, 1, "\"givenName\":\"n\""),

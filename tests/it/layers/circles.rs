@@ -191,7 +191,7 @@ impl Tree {
         Self(modules)
     }
 
-    /// The module that defines what a path names in a module. Nothing of another crate, or of a whole module.
+    /// The module that defines a path's item, seen from a module. `None` for another crate, or for a whole module.
     fn definer(&self, from: &str, path: &[String], bound: usize) -> Option<&str> {
         let (mut module, mut rest) = (from.to_owned(), path);
         match path.first()?.as_str() {

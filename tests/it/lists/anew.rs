@@ -64,7 +64,7 @@ pub const DAMAGES: [(&str, &str, bool); 51] = [
     ("seen", "DROP TABLE upkeep; DROP TABLE seen", true),
 ];
 
-/// A database in which much has happened, and what its lists show.
+/// A database with a long history, and its lists.
 pub fn lived() -> (Home, Vec<Vec<String>>) {
     let home = Home::new();
     let program = home.start();

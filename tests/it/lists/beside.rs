@@ -6,7 +6,7 @@ use super::joined;
 use crate::operator_commands::{messages, run};
 use crate::support::{Home, Program, first_message, until};
 
-/// More rows than a start makes anew before it is ready.
+/// More rows than a start rebuilds before it is ready.
 const MANY: i64 = 30_000;
 
 /// A database with many app users, each found by its own word.

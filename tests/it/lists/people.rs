@@ -1,5 +1,5 @@
-//! People who write, are changed, merged and removed at random; and what a list of them must show, worked
-//! out from a plain list. Their answers come from GETs of each alone; when they were seen, from what was sent.
+//! People who write, are changed, merged and removed at random; and the expected lists of them, computed from a plain
+//! list. Their members come from a GET of each; the times seen from the events sent.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,7 +170,7 @@ pub(super) fn call(program: &Program, method: &str, path: &str, body: &Value) ->
     program.request(method, path, &headers, body.as_bytes()).status
 }
 
-/// Lower case, without the accents that the names here have, at every sign that is none.
+/// Lower case, without the accents of the names here, split at every character that is not a letter or digit.
 fn plain(text: &str) -> Vec<String> {
     let accents = [("ë", "e"), ("å", "a"), ("ö", "o"), ("á", "a")];
     let text = accents.iter().fold(text.to_lowercase(), |text, (with, without)| text.replace(with, without));
@@ -199,7 +199,7 @@ impl Person {
         match name {
             "q" => plain(value).iter().all(|typed| words().iter().any(|word| word.starts_with(&**typed))),
             "userId" | "email" => self.text(name) == value,
-            // They are asked of one client together, by `has_client`.
+            // `has_client` checks these for one client together.
             "platform" | "appVersion" | "appVersionSince" | "appVersionBefore" => true,
             "identified" => self.shown["userId"].is_string() == (value == "true"),
             "conversationStarted" => self.shown[name] == (value == "true"),
@@ -261,7 +261,7 @@ pub(super) fn expected(people: &[Person], question: &Question) -> Vec<String> {
     fitting.into_iter().map(|one| one.id.clone()).collect()
 }
 
-/// Something to ask, of what there is and of what there is not.
+/// A random list request, for existing and missing values.
 pub(super) fn question(people: &mut People, shown: &[Person]) -> Question {
     let mut asked = Question::new();
     let someone = &shown[people.rng.below(shown.len() as u64) as usize];

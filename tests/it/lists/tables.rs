@@ -1,5 +1,5 @@
-//! Every table of the schema, emptied and dropped, under a service that runs and while none does: each is made anew, or
-//! named as damaged. Nothing is answered wrongly for ever, no command and no start waits without end.
+//! Every table of the schema, emptied and dropped, under a running service and without one: each is rebuilt, or named
+//! as damaged. No answer stays wrong, no command and no start waits without end.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::support::{Home, first_message, until};
 /// The consequence of a lost table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fate {
-    /// It is made anew, and called so.
+    /// It is rebuilt, and reported under this name.
     Anew(&'static str),
     /// A source of truth: if dropped, the error names it, and nothing works without it.
     Truth,
@@ -43,7 +43,7 @@ const TABLES: [(&str, Fate); 20] = [
 /// Empty tables are not suspicious here: moves and stored answers may all have been deleted.
 const MAY_BE_EMPTY: [&str; 2] = ["answers", "moves"];
 
-/// Tables that are the truth, emptied: what the others say of them `verify` and `rebuild` find entry by entry.
+/// Emptied tables that are a source of truth: `verify` and `rebuild` find each entry that the others still refer to.
 fn is_told_when_emptied(table: &str) -> bool {
     TABLES.iter().any(|(name, fate)| *name == table && *fate != Truth) && !MAY_BE_EMPTY.contains(&table)
 }

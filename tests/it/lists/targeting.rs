@@ -34,7 +34,7 @@ fn found(home: &Home, program: &Program, query: &[(&str, &str)]) -> Vec<String> 
     ids
 }
 
-/// A webhook of v1 with an app user who has these clients: platform, version, whether it is active.
+/// A v1 webhook with an app user with these clients: platform, version, `active` flag.
 fn with_clients(program: &Program, id: &str, clients: &[(&str, Option<&str>, bool)]) {
     let client = |(n, (platform, version, active)): (usize, &(&str, Option<&str>, bool))| {
         let mut client = json!({ "id": format!("{id}-{n}"), "platform": platform, "active": active });
@@ -174,7 +174,7 @@ fn an_identity_is_found_by_its_address_and_nothing_else_is() {
             exported.lines().iter().map(|line| line["appUser"]["_id"].clone()).collect();
         assert_eq!(json!(exported), json!(expected), "{filter}");
     }
-    // The profile's address is another thing, in both versions.
+    // The profile's address is different, in both versions.
     assert_eq!(ids(&program, "email=idn@mail.example"), ["y"]);
     let v1 = program.get("/v1/appusers?email=idn@mail.example").json();
     assert_eq!((v1["appUsers"].as_array().unwrap().len(), &v1["appUsers"][0]["_id"]), (1, &json!("y")));

@@ -97,7 +97,7 @@ fn a_database_of_the_first_program_has_the_lists_that_it_would_have_had() {
 /// The index and `seen` point at rows by their number, which a compacted file must keep.
 #[test]
 fn a_compacted_database_finds_the_same() {
-    // Named, since the app that is planted below is none of the settings.
+    // Named, because the app planted below is not in the settings.
     let settings = format!(
         "[[apps]]\nid = {APP:?}\napp_token = \"demo-app-token\"\nwebhook_secrets = [{SECRET:?}]\n\
          keys = [{{ id = {KEY_ID:?}, secret = {KEY_SECRET:?} }}]\n"
@@ -114,7 +114,7 @@ fn a_compacted_database_finds_the_same() {
     }
     let expected = lists(&program);
     program.stop();
-    // The rows do not begin with the first, so that counting them anew would give others.
+    // The rows do not begin with the first, so renumbering them would give others.
     home.sql().execute_batch("DELETE FROM app_users WHERE app = 'x'").unwrap();
     let copy = Home::with(&settings);
     home.sql().execute("VACUUM INTO ?1", [copy.database().to_str().unwrap()]).unwrap();

@@ -109,7 +109,7 @@ fn a_user_that_moves_into_the_part_already_read_is_returned_next() {
     }
 }
 
-/// A list reads what was committed before it was asked for.
+/// A list reads everything committed before its request.
 #[test]
 fn a_list_shows_a_change_answered_just_before() {
     let program = Home::new().start();

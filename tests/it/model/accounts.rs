@@ -31,7 +31,7 @@ pub(crate) enum Member {
     Token,
 }
 
-/// A word on a client: the root's goes before the members', then the later before the earlier.
+/// A statement about a client: the root's comes before the members', then the later before the earlier.
 type Word<V> = (bool, Stamp, V);
 
 impl State {

@@ -8,13 +8,13 @@ use super::{ClientName, Device, Field, Part, Stamp, State, User, Value};
 /// Everything the world can ask.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Picture {
-    /// Each live root, and what it shows.
+    /// Each live root with its view.
     pub users: BTreeMap<User, Shown>,
     /// Each live `_id`, and the root it is part of.
     pub resolves: BTreeMap<User, User>,
     /// Each `userId` shown, and the root it leads to.
     pub by_user_id: BTreeMap<Value, User>,
-    /// The same within each brand, and among those who show none.
+    /// The same within each brand, and among those without one.
     pub in_brand: BTreeMap<(Value, Option<Value>), User>,
 }
 
@@ -99,7 +99,7 @@ impl State {
         floor.is_some_and(|floor| family.joined[member].is_some_and(|joined| floor > joined))
     }
 
-    /// Of one record: what counts at or above its own floor.
+    /// For one record: the values at or above its own floor.
     fn own<K: Ord + Copy, V: Copy>(
         &self,
         registers: &BTreeMap<(User, K), (Stamp, V)>,

@@ -1,4 +1,4 @@
-//! The alert rules and the dashboard name only what is there.
+//! The alert rules and the dashboard use only existing metrics.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Apps that send no webhooks, and what `/readyz` shows of them.
+//! Apps without webhooks, as `/readyz` shows them.
 
 use crate::support::{APP, Home, Program, first_message, until};
 

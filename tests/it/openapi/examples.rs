@@ -1,5 +1,5 @@
-//! The examples of the document are calls that were made: `openapi/calls.json`, played once more. With
-//! `ROLLCALL_RECORD=1` the answers there are written anew.
+//! The examples of the document are real calls: `openapi/calls.json` is played again. `ROLLCALL_RECORD=1` records the
+//! answers.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

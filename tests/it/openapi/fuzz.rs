@@ -12,7 +12,7 @@ use crate::support::{
     APP, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, installed, require,
 };
 
-/// A method, a path, and what was answered.
+/// A method, a path, and the status of the answer.
 type Asked = (String, String, u64);
 
 /// Asks a listener about the calls that `chosen` picks, with a header.
@@ -34,7 +34,7 @@ fn fuzz(
         .args(chosen);
     let report = home.path().join("asked.har");
     command.args(["--header", header]).arg("--report-har-path").arg(&report);
-    // It keeps what it found where it runs.
+    // It writes its findings to its working directory.
     let run = command.current_dir(home.path()).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&run.stdout);
     let wrong = String::from_utf8_lossy(&run.stderr);

@@ -26,7 +26,7 @@ fn bases() -> BTreeSet<String> {
     once.chain(twice.collect::<Vec<_>>()).chain([String::new()]).collect()
 }
 
-/// An address that a path of the document stands for.
+/// An address that matches a path of the document.
 fn address(template: &str) -> String {
     let words = template.split('/').map(|word| match word {
         "{app}" => APP,
@@ -70,7 +70,7 @@ fn of_the_document() -> Routes {
     let paths = DOCUMENT["paths"].as_object().unwrap();
     let words = |path: &'static str| path.split('/').collect::<Vec<_>>();
     let methods = |path: &'static String| {
-        // A word may stand where an id can: then what the id takes, the word takes.
+        // A word may be in the place of an id: then the methods of the id's route apply to it too.
         let items = paths.iter().filter(|(template, _)| fits(&words(template), &words(path)));
         let items: Vec<_> = items.map(|(_, item)| item).collect();
         let methods = METHODS.iter().filter(|method| items.iter().any(|item| item.get(method).is_some()));

@@ -61,7 +61,7 @@ fn a_change_of_the_code_compiles_no_dependency_again() {
         last.starts_with("touch src/main.rs src/lib.rs &&")
             && last.ends_with("cargo build --release --locked")
     );
-    // The settings of cargo are part of what the dependencies are built with.
+    // The dependencies are built with the settings of cargo.
     assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo/config.toml").exists());
 }
 
@@ -80,7 +80,7 @@ fn the_image_runs_as_a_user_that_can_read_its_settings_and_knows_certificates() 
     assert_eq!(all(image, "VOLUME"), ["/var/lib/rollcall"]);
     assert_eq!(all(image, "STOPSIGNAL"), ["SIGTERM"]);
     assert!(all(image, "HEALTHCHECK")[0].ends_with("CMD [\"/usr/local/bin/rollcall\", \"check-health\"]"));
-    // `docker run -P` publishes what is exposed: never the admin listener.
+    // `docker run -P` publishes the exposed ports: never the admin listener.
     assert_eq!(all(image, "EXPOSE"), ["8787"]);
     let guide = include_str!("../../../docs/operations.md");
     for said in ["chown root:10001 config.toml", "chmod 640 config.toml"] {

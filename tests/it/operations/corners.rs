@@ -279,7 +279,7 @@ fn a_tail_of_an_unknown_user_reports_it() {
     assert!(ran.out.contains("late"), "{ran:?}");
 }
 
-/// Something else that speaks HTTP, and answers everything with this.
+/// Another HTTP server, which answers everything with this.
 fn foreign(status: &'static str, body: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();

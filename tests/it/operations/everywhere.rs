@@ -1,4 +1,4 @@
-//! `--set` and `--config` hold wherever they stand: before the command, behind it, and between its words.
+//! `--set` and `--config` are valid at every position: before the command, after it, and between its words.
 
 use crate::backup::refused;
 use crate::support::Home;
@@ -112,7 +112,7 @@ fn one_file_of_settings_is_taken_anywhere_and_two_are_refused() {
             assert!(said.contains("'--config <PATH>' cannot be used multiple times"), "{two:?}: {said}");
         }
     }
-    // The environment names one as well; the command line goes before it.
+    // The environment names one as well; the command line overrides it.
     home.env.push(("ROLLCALL_CONFIG".to_owned(), "three.toml".to_owned()));
     for (args, key) in [
         (&["--config", "one.toml", "verify"][..], "one"),

@@ -122,7 +122,7 @@ fn every_command_reports_the_steps_that_an_older_database_needs() {
         );
         assert_eq!(home.find::<i64>("PRAGMA user_version"), 3, "{name} changes nothing");
     }
-    // These can do with it as it is, and say what becomes of it.
+    // These can use it unchanged, and report the consequences.
     let home = with_schema(3);
     for args in [&["verify"][..], &["backup", "copy.db"], &["doctor"]] {
         let ran = run_alone(&home, args);

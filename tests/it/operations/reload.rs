@@ -52,7 +52,7 @@ fn a_secret_is_swapped_under_load_without_a_refused_delivery() {
         };
         for (at, pair) in secrets.windows(2).enumerate() {
             more();
-            // Both are good, then the sender changes, then the old one goes.
+            // Both are valid, then the sender changes, then the old one is removed.
             let both = format!("\"{}\", \"{}\"", pair[0], pair[1]);
             reload(&mut home, &program, settings(&both, ""), TAKEN);
             more();

@@ -47,7 +47,7 @@ fn a_list_is_read_from_a_flag_and_from_a_variable_however_it_is_written() {
         assert_eq!(origins(&home, &["--set", &flag]), expected, "{flag}");
         home.env.push(("ROLLCALL__SERVER__CORS_ORIGINS".to_owned(), text.to_owned()));
         assert_eq!(origins(&home, &[]), expected, "variable {text:?}");
-        // A flag goes before the variable, and an item of a flag before the list of the variable.
+        // A flag overrides the variable, and an item of a flag overrides the list of the variable.
         assert_eq!(origins(&home, &["--set", "server.cors_origins=https://b.example"]), [B], "{text:?}");
         if expected == [A, B] {
             assert_eq!(

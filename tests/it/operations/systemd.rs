@@ -95,7 +95,7 @@ fn the_watchdog_is_notified_unless_the_worker_hangs() {
     program.stop();
 }
 
-/// The worker looks every second whether something is to be done; between two of these looks it is in no batch.
+/// The worker checks for work every second; between two checks it is in no batch.
 #[test]
 fn an_idle_service_is_never_reported_as_stuck_at_any_interval() {
     for usec in ["1000000", "2000000"] {

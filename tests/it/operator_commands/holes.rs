@@ -114,7 +114,7 @@ fn every_hole_is_named_by_every_command_and_no_user_loses_data() {
     }
 }
 
-/// The journal and the directory are damaged at once: what is not there is taken from the journal as far as that goes.
+/// The journal and the directory are damaged at once: missing rows are restored as far as the journal reaches.
 #[test]
 fn a_lost_record_is_restored_as_far_as_the_journal_reaches() {
     let home = Home::new();
@@ -132,7 +132,7 @@ fn a_lost_record_is_restored_as_far_as_the_journal_reaches() {
     assert_eq!(["bob", "dan"].map(|id| program.app_user(id).text)[1], others[1]);
 }
 
-/// A service that keeps so many entries.
+/// A service whose retention leaves this many entries.
 fn keeping(home: &Home, entries: usize) -> Program {
     let entries = format!("retention.history_entries={entries}");
     let args = ["server.listen=127.0.0.1:0", "server.admin_listen=127.0.0.1:0", &entries];
@@ -342,7 +342,7 @@ fn a_hole_restores_no_removed_user() {
     }
 }
 
-/// Retention passes the hole: who was erased by what is lost stays erased.
+/// Retention passes the hole: app users erased by a lost entry stay erased.
 #[test]
 fn an_erased_user_stays_erased_after_retention_has_passed_the_hole() {
     for (who, steps, lost) in GONE {

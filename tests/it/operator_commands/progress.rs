@@ -83,7 +83,7 @@ fn verify_ends_with_its_verdict_and_an_export_with_its_counts() {
     assert!(size > 0 && ran.err.ends_with(" s to all.ndjson\n"), "{ran:?}");
 }
 
-/// Each names what it could not use, and in words.
+/// Each names the unusable file, in words.
 #[test]
 fn an_unusable_file_is_named_with_its_fault() {
     let home = home(1);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{messages, run};
 use crate::support::{APP, Home, Program, files, first_message, until};
 
-/// A database as the program of an earlier schema left it: its tables, with what they have in common with this home's.
+/// A database as the program of an earlier schema wrote it: its tables, with the columns in common with this home's.
 fn earlier(home: &Home, version: i64) -> Home {
     let old = Home::new();
     let sql = old.sql();

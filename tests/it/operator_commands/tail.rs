@@ -13,7 +13,7 @@ fn tail(home: &Home, program: &Program, args: &[&str]) -> Child {
     command(home, program, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Waits for the end, which must be well; gives the rest of what was printed.
+/// Waits for the end, which must be a success; returns the rest of the output.
 fn end(mut tail: Child) -> Vec<Value> {
     until("the end of tail", || tail.try_wait().unwrap().is_some());
     let (mut out, mut err) = (String::new(), String::new());

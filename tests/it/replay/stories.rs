@@ -284,7 +284,7 @@ fn a_retry_is_one_journal_entry_and_so_is_an_event_in_two_batches() {
     }
 }
 
-/// The finer points of the table: what a client and a user show besides.
+/// The details of the table: further members of clients and users.
 #[test]
 fn clients_show_when_they_were_last_seen_and_by_which_name() {
     let home = Home::new();

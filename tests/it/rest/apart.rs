@@ -33,7 +33,7 @@ fn of_the_person(id: &str) -> Value {
     json!({ "id": id, "platform": "line", "displayName": "Ann B", "avatarUrl": "http://a/b", "raw": { "n": "Ann" } })
 }
 
-/// Y with X in it. Both say who they are, and X more than is shown.
+/// Y with X merged into it. Both have personal data, and X has more than is shown.
 fn merged(program: &Program, n: usize) -> [String; 2] {
     let [x, y] = ["x", "y"].map(|id| format!("{id}{n}"));
     let fields = json!({ "givenName": "Ann", "email": "ann@example.org", "properties": { "p": 1 }, "avatarUrl": "http://a/x",

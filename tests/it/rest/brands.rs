@@ -18,7 +18,7 @@ pub(super) fn said(program: &Program, minute: u32, id: &str, mut user: Value) {
     assert_eq!(program.webhook(body.to_string()).status, 200);
 }
 
-/// Asks v2; `line` is a method and what stands behind the app.
+/// Calls v2; `line` is a method and the path after the app.
 fn v2(program: &Program, line: &str, body: &Value) -> Answer {
     let (method, path) = line.split_once(' ').unwrap();
     ask(program, &app(), &format!("{method} /v2/apps/{APP}{path}"), body)

@@ -98,7 +98,7 @@ fn no_call_by_the_id_of_a_removed_user_reaches_one_with_that_user_id() {
             let erased = run(&home, &program, &["erase", X, "--to", &format!("http://{}", program.listen)]);
             assert!(!erased.well().lines()[0]["erasure"]["_ids"].to_string().contains(Y));
             assert_eq!(look_up(&program, Y), before, "{end} {merged}");
-            // They are found by what they are called in a list, and by their own `_id`.
+            // They are found by their `userId` in a list, and by their own `_id`.
             let list = done(&program, &format!("GET /v1/appusers?userId={X}"), Value::Null);
             assert_eq!(
                 (list["appUsers"].as_array().unwrap().len(), &list["appUsers"][0]["_id"]),

@@ -1,4 +1,4 @@
-//! A device starts: each row of the table of what init means, and what a device may say.
+//! A device starts: each row of the table of init, and the valid members of a device.
 
 use serde_json::{Value, json};
 

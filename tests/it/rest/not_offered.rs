@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{APP, Home, Who, app, ask, create, done, id, jwt, key, nobody, refused, token, user};
 
-/// A call, what it is called, and where it is.
+/// A call, its name, and its address.
 const CALLS: [(&str, &str, &str); 14] = [
     ("GET /v1/appusers/bob/messages", "Get messages", "/appusers/{id}/messages"),
     ("GET /v1/appusers/bob/messages?before=1471995721", "Get messages", "/appusers/{id}/messages"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Answer, create, done, look_up};
 use crate::support::{APP, DOCUMENT, Home, METHODS, Program, encoded, request, resolve};
 
-/// Calls whose address others write: senders, probes, browsers. They take what they do not know.
+/// Calls whose addresses others write: senders, probes, browsers. They ignore unknown parameters.
 const OPEN: [&str; 9] = [
     "/webhooks",
     "/webhooks/{app}",

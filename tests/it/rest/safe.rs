@@ -60,7 +60,7 @@ fn a_key_is_of_one_request_and_of_one_credential() {
         let answer = ask(&program, &keyed(other, "order-1"), "POST /v1/init", &device);
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    // One key of the settings is one credential, however it is shown.
+    // One key of the settings is one credential, in both forms.
     let same = ask(&program, &keyed(key(), "order-1"), CREATE, &json!({ "userId": "bob" }));
     assert_eq!(same.status, 201, "{same:?}");
 }

@@ -1,5 +1,5 @@
-//! The two pages that say what init and pre-creation are, sentence by sentence, each tried on the running program:
-//! Smooch's guide on creating users, and its reference of init.
+//! The two pages about init and pre-creation, sentence by sentence, each tried on the running program: Smooch's guide
+//! on creating users, and its reference of init.
 
 mod devices;
 mod guide;

@@ -1,5 +1,5 @@
-//! Devices that go from hand to hand, each known by two ids: v1.1's own and the one that v2 gives. What is looked up,
-//! listed and followed is one, and so is what the journal comes to.
+//! Devices that change their app user, each with two ids: v1.1's own and v2's. Look-ups, lists and the feed agree,
+//! and so does the fold of the journal.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use super::{APP, Answer, Home, Program, app, ask, message, start, told};
 
 const BOB: &str = "c7f6e6d6c3a637261bd9656f";
 
-/// Asks v2; `line` is a method and what stands behind the app.
+/// Calls v2; `line` is a method and the path after the app.
 fn v2(program: &Program, line: &str, body: &Value) -> Answer {
     let (method, path) = line.split_once(' ').unwrap();
     ask(program, &app(), &format!("{method} /v2/apps/{APP}{path}"), body)

@@ -24,7 +24,7 @@ fn impatient(idle: Duration) -> (Home, Program) {
     (home, program)
 }
 
-/// Sends a byte whenever nothing has come back for a moment, until the other side closes; gives what came.
+/// Sends a byte whenever no answer has arrived for a moment, until the other side closes; returns the answer.
 fn trickle(program: &Program, begin: &str, drop: &str) -> (String, Duration) {
     let began = Instant::now();
     let mut connection = Connection::open(program.listen);

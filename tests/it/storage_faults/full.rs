@@ -103,7 +103,7 @@ fn a_file_grown_to_its_limit_is_a_refusal_and_does_not_end_the_program() {
     assert_eq!(program.webhook(large(stored, 20_000)).status, 200);
 }
 
-/// F7: what cannot be read is not known to be absent.
+/// F7: unreadable data is not reported as absent.
 #[test]
 fn a_read_that_fails_is_503_and_never_404() {
     require!(installed("strace"));
@@ -126,8 +126,8 @@ fn a_read_that_fails_is_503_and_never_404() {
     assert!(refused > 20, "{refused}: {}", traced(&home).len());
     let list = program.get("/v1/appusers?limit=1000");
     assert_eq!(list.status, 503, "{list:?}");
-    // The probe's own row is in memory. A webhook that meets the disk is refused, and then the program is not ready,
-    // or has ended because it no longer knows what is on the disk.
+    // The probe's own row is in memory. A webhook that needs the disk is refused, and then the program is not ready,
+    // or has ended because it no longer knows the state of the disk.
     let refused = (1..400).any(|n| program.webhook(large(n, 2001)).status == 503);
     assert!(refused, "webhooks were stored without reading: {}", traced(&home).len());
     until("not ready", || {

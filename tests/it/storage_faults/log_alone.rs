@@ -1,4 +1,4 @@
-//! A log whose database is missing or empty: nothing opens it, since SQLite would drop the log.
+//! A log whose database is missing or empty: no command opens it, because SQLite would delete the log.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::backup::{message, printed, refused};
 const SERVE: [&str; 5] =
     ["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=127.0.0.1:0", "serve"];
 
-/// A killed service's home: what was acknowledged last is in the log.
+/// A killed service's home: the latest acknowledged events are in the log.
 fn killed() -> (Home, PathBuf) {
     let home = Home::new();
     let program = home.start();
@@ -153,7 +153,7 @@ fn a_restore_in_place_of_a_lone_log_keeps_it_aside() {
     program.stop();
 }
 
-/// A link is what the settings name; the log lies beside what it leads to.
+/// The settings name a link; the log is beside the link's target.
 #[test]
 fn beside_a_link_that_leads_nowhere_the_log_is_found_too() {
     let (mut home, log) = killed();

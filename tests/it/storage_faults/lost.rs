@@ -120,7 +120,7 @@ const LOSSES: [Loss; 12] = [
     },
 ];
 
-/// A service whose database is called by a link in the folder `data`, with a backup of it beside that.
+/// A service whose database is a link in the folder `data`, with a backup of it beside that.
 fn served() -> (Home, Program) {
     let home = Home::with("[store]\nurl = \"sqlite://data/link.db\"");
     let data = home.path().join("data");

@@ -23,15 +23,15 @@ fn image(home: &Home, kind: &str) -> Result<String, Missing> {
     Ok(path.to_str().unwrap().to_owned())
 }
 
-/// One life of the program on the disk, with a power cut at its end. What was acknowledged before
-/// the cut is in the ledger as that.
+/// One run of the program on the disk, with a power cut at its end. The ledger marks events acknowledged before the
+/// cut.
 fn life(home: &Home, disk: Mounted, senders: &mut [Sender], ledger: &mut Ledger, acks: u64) {
     let program = home.start();
     send_until(program.listen, senders, ledger, acks, |ledger, answers| {
         answers.try_iter().for_each(|sent| ledger.note(sent));
         let cut = Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&disk.0).output().unwrap();
         assert!(cut.status.success(), "{cut:?}");
-        // A real cut stops the processor as well: what is acknowledged from here on does not count.
+        // A real cut stops the processor as well: later acknowledgements do not count.
         program.kill();
         answers.into_iter().for_each(|sent| ledger.note(Sent { acknowledged: false, ..sent }));
     });

@@ -1,4 +1,4 @@
-//! F8 and F19: a disk that takes seconds for a sync. What cannot be stored in time is refused at once.
+//! F8 and F19: a disk that takes seconds for a sync. Events that cannot be stored in time are refused at once.
 
 use super::*;
 use crate::support::Answer;

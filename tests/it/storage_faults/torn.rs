@@ -139,8 +139,8 @@ fn a_damaged_or_reordered_tail_takes_away_nothing_that_was_acknowledged() {
     assert!(lost > 60, "the damage did some: {lost}");
 }
 
-/// While a checkpoint copies the log into the database, any part of what it writes may be on disk: the
-/// log is not given up before all of it is.
+/// While a checkpoint copies the log into the database, any part of its writes may be on disk: the log is not
+/// truncated before all of them are.
 #[test]
 fn a_database_torn_in_the_middle_of_a_checkpoint_has_everything_that_was_acknowledged() {
     let mut rng = seed("checkpoint");
@@ -169,7 +169,7 @@ fn a_database_torn_in_the_middle_of_a_checkpoint_has_everything_that_was_acknowl
     }
     println!("{differing} sectors of {sectors} times 60 written");
     assert!(differing > 1000, "{differing}");
-    // Without the log, what a torn checkpoint leaves is not enough: this test would see a loss.
+    // Without the log, the result of a torn checkpoint is not enough: this test would see a loss.
     assert_eq!(recorded.recover_with(&recorded.database, &[], "no log"), 0);
 }
 

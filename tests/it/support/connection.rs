@@ -1,4 +1,4 @@
-//! A connection that a test keeps.
+//! A connection that stays open for a test.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

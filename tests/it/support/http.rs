@@ -1,4 +1,4 @@
-//! HTTP by hand, so that a test can send what no client would.
+//! Hand-written HTTP, so that a test can send requests that no client would.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -31,7 +31,8 @@ impl Answer {
     }
 }
 
-/// A request to the program, on a connection of its own; what it is answered must be in its document. An error is a connection that failed or broke off.
+/// Sends a request to the program on a separate connection; the answer must be in the document. An error is a failed
+/// or broken connection.
 pub fn request(
     to: SocketAddr,
     method: &str,
@@ -72,7 +73,7 @@ pub fn raw(to: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     }
 }
 
-/// The first answer in what came back.
+/// The first answer in the received bytes.
 pub fn parse(answer: &[u8]) -> Option<Answer> {
     let text = String::from_utf8_lossy(answer);
     let (head, text) = text.split_once("\r\n\r\n")?;

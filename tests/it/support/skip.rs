@@ -63,7 +63,7 @@ pub fn npm_package(name: &str) -> Result<PathBuf, Missing> {
 /// Prints and records that a test is skipped; called by `require!`, with the name of a function in the test.
 pub fn note_skipped(inside: &str, missing: &Missing) {
     let test = inside.trim_start_matches("it::").trim_end_matches("::here");
-    // One line. libtest captures what macros print, not what is written to stderr itself.
+    // One line. libtest captures the output of macros, not direct writes to stderr.
     let reason = missing.0.split_whitespace().collect::<Vec<_>>().join(" ");
     _ = std::io::stderr().write_all(format!("skipped: {test}: {reason}\n").as_bytes());
     let file = report::file_of_run(std::os::unix::process::parent_id());

@@ -1,4 +1,4 @@
-//! The person who is erased: planted in every possible place, and searched for afterwards.
+//! The person to erase: planted in every possible place, and searched for afterwards.
 
 use serde_json::json;
 

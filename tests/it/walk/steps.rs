@@ -90,7 +90,7 @@ pub fn choose(rng: &mut Rng) -> Vec<Step> {
     (0..count).map(|_| STEPS[rng.below(STEPS.len() as u64) as usize]).collect()
 }
 
-/// A backup, and what was so when it was begun.
+/// A backup, and the state when it was begun.
 pub struct Backup {
     pub path: String,
     pub ledger: Ledger,

@@ -97,7 +97,7 @@ fn a_device_starts_in_the_brand_that_its_body_names() {
         (&json!("813"), &json!("shop-7"))
     );
     assert_eq!(begin(&program, "e", Some("shop-7"), "813"), third);
-    // A visitor without a brand gets a name and a brand at once, or becomes part of the one who has both.
+    // A visitor without a brand gets a name and a brand at once, or is merged into the app user with both.
     let visitor = start(&program, "f", None)["_id"].clone();
     assert_eq!(begin(&program, "f", Some("shop-9"), "811"), visitor);
     assert_eq!(brand_of(&visitor)["brandId"], "811");

@@ -38,7 +38,7 @@ fn in_turn(program: &Program, at: &str, way: Vec<(&str, Value)>) -> Answer {
     answers.into_iter().next_back().unwrap()
 }
 
-/// The `_id`s of all who carry a name.
+/// The `_id`s of all carriers of a name.
 fn carriers(program: &Program, name: &str) -> Value {
     let users = v2(program, &format!("GET /users?externalId={name}"), &Value::Null).json()["users"].clone();
     users.as_array().unwrap().iter().map(|user| user["id"].clone()).collect()
@@ -154,7 +154,7 @@ fn a_jwt_still_reaches_the_user_it_secured_on_any_device_and_in_any_brand() {
             );
         }
         assert_eq!(carriers(&program, "ann"), json!(["x"]));
-        // A visitor of another brand is left alone; one whose brand may be the same is the same person.
+        // A visitor of another brand stays separate; one whose brand may be the same is the same person.
         let left = program.app_user("v").json()["appUser"]["_id"].clone();
         assert_eq!(left == "v", brand.is_some(), "{brand:?}: {left}");
     }

@@ -1,4 +1,4 @@
-//! The reference of init: its device, and what it answers.
+//! The reference of init: its device and its answer.
 
 use serde_json::{Value, json};
 
