@@ -4,10 +4,10 @@
 //! `ROLLCALL_HISTORIES` histories (20,000), the others over a tenth.
 
 mod batches;
+mod examples;
 mod generate;
-mod known;
-mod named;
-mod placed;
+mod imports;
+mod merge_positions;
 mod translate;
 mod unmerge;
 

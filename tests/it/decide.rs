@@ -3,7 +3,7 @@
 mod brands;
 mod calls;
 mod compared;
-mod elsewhere;
+mod imports;
 mod init;
 mod random;
 mod stored;

@@ -4,9 +4,9 @@ mod envelopes;
 mod epoch;
 mod fields;
 pub mod follower;
-mod lives;
-mod long;
+mod long_runs;
 pub mod rules;
+mod streams;
 
 use rusqlite::params;
 use serde_json::{Value, json};

@@ -3,8 +3,8 @@
 //! W3, the time of comparisons, is measured in instructions. From outside, an unknown app, a wrong secret and another
 //! app's secret have answers that are equal byte for byte.
 
-mod counted;
-mod elsewhere;
+mod addresses;
+mod constant_time;
 mod signed;
 
 use serde_json::json;

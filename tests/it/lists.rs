@@ -1,21 +1,21 @@
 //! Lists: their content and order, also while others write.
 
-mod anew;
-mod beside;
 mod counters;
+mod damage_repair;
+mod damaged_records;
 mod gaps;
+mod index_rebuild;
 mod links;
-mod people;
-mod records;
 mod tables;
 mod targeting;
 mod upgrade;
+mod users;
 mod writes;
 
 use serde_json::Value;
 
 use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, encoded, first_message};
-use people::{People, Question, expected, question};
+use users::{People, Question, expected, question};
 
 /// The parameters of a question in an address.
 fn written(question: &Question) -> String {

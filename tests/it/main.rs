@@ -3,17 +3,18 @@
 #![allow(unreachable_pub, reason = "one program, whose modules share freely")]
 
 mod answers;
+mod arrival_orders;
 mod backup;
 mod bounds;
 mod clients;
 mod convergence;
 mod crash;
 mod decide;
+mod erasure;
 mod examples;
 mod export_import;
 mod feed;
 mod fixtures;
-mod forget;
 mod history;
 mod ingress;
 mod input;
@@ -41,6 +42,5 @@ mod storage_faults;
 mod store_files;
 mod support;
 mod tokens;
-mod told;
 mod triggers;
 mod walk;

@@ -1,13 +1,13 @@
 //! Commands on the journal and the quarantine: show, replay, retry, tail and rebuild.
 
 mod apps;
-mod gone;
 mod holes;
-mod look;
+mod journal;
+mod missing;
 mod progress;
 mod quarantine;
+mod reapply;
 mod rebuild;
-mod relearn;
 mod replay;
 mod tail;
 

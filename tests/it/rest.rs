@@ -1,27 +1,27 @@
 //! Smooch's users API from outside: requests by credential, and their answers.
 
 mod account;
-mod apart;
 mod brands;
 mod browsers;
 mod changes;
 mod concurrency;
+mod conditional;
 mod corners;
 mod documents;
-mod ends;
-mod gone;
 mod init;
-mod kept;
 mod not_offered;
 mod parameters;
 mod person;
-mod safe;
+mod removal;
+mod removed_ids;
 mod scopes;
 mod sentences;
 mod shared_devices;
+mod stored_answers;
 mod tenants;
 mod tolerance;
 mod two_ids;
+mod unmerge;
 mod v2;
 
 use serde_json::{Value, json};

@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rollcall::domain::{ChangeKind, ClientId, Event as Told, Fact, Record, SmoochId, View, WorkingSet};
 
+use super::examples::at;
 use super::generate::{Order, history, order, unmerging_history};
-use super::named::at;
 use super::translate::{body, directory_of, empty, event, learn, listed, pointers};
 use super::{app, cases};
 use crate::model::{Device, Event, Say};

@@ -1,6 +1,6 @@
 //! A merge can be undone: the state of each app user afterwards.
 
-use super::named::{at, in_every_order, merge, says, shown, view};
+use super::examples::{at, in_every_order, merge, says, shown, view};
 use super::translate::id;
 use crate::model::{Event, Field, Say, User};
 

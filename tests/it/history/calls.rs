@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::forget::CANARY;
-use crate::forget::traces::Traces;
+use crate::erasure::CANARY;
+use crate::erasure::traces::Traces;
 use crate::operator_commands::{run, run_alone};
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, basic, first_message, signed_with};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::anew::{DAMAGES, copy_of, damage, is_whole, lived};
+use super::damage_repair::{DAMAGES, copy_of, damage, is_whole, lived};
 use crate::feed::api;
 use crate::feed::follower::Copy;
 use crate::operator_commands::{messages, run};

@@ -1,8 +1,8 @@
 //! Changes that are lost in the middle or at the end of the feed: no follower reads on across the gap, every command that
 //! checks names it, and nothing that rightly happens to a database leaves one.
 
-use super::anew::{copy_of, damage, is_whole, lived, names};
-use super::people::People;
+use super::damage_repair::{copy_of, damage, is_whole, lived, names};
+use super::users::People;
 use crate::feed::api;
 use crate::feed::follower::Copy;
 use crate::operator_commands::{messages, run, run_alone};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::anew::{copy_of, damage, doctor, is_whole, lived, names};
+use super::damage_repair::{copy_of, damage, doctor, is_whole, lived, names};
 use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{Home, first_message, until};
 

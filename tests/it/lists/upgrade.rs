@@ -3,7 +3,7 @@
 use rusqlite::Connection as Sql;
 
 use super::joined;
-use super::people::People;
+use super::users::People;
 use crate::support::{APP, Home, KEY_ID, KEY_SECRET, Program, SECRET};
 
 /// The lists of a program.

@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::json;
 
 use super::page;
-use super::people::call;
+use super::users::call;
 use crate::crash::traffic::{Rng, webhook};
 use crate::support::{Connection, Home, Program, first_message};
 

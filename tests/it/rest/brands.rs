@@ -1,8 +1,8 @@
 //! One `externalId` in several brands: a different app user in each (Smooch's specification 17.12.0).
 
-mod beside;
-mod named;
-mod strangers;
+mod app_tokens;
+mod devices;
+mod selection;
 
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::Walk;
+use crate::erasure::traces::Traces;
+use crate::erasure::{CANARY, message};
 use crate::feed::api;
-use crate::forget::traces::Traces;
-use crate::forget::{CANARY, message};
 use crate::support::{APP, KEY_ID, KEY_SECRET, basic};
 
 /// The fate of the person.

@@ -1,12 +1,12 @@
 //! Webhooks in every order in which they can arrive, and the views of a running service.
 
 mod accounts;
+mod client_owners;
 mod devices;
-mod hands;
 mod identifiers;
-mod merged;
-mod pending;
-mod sightings;
+mod merges;
+mod observations;
+mod pending_clients;
 
 use serde_json::{Value, json};
 

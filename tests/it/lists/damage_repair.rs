@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::joined;
-use super::people::People;
+use super::users::People;
 use crate::feed::api;
 use crate::operator_commands::{Ran, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
-use super::named::PERSON;
+use super::bodies::PERSON;
 use super::traces::Traces;
 use super::{CANARY, is_rebuilt, ok};
 use crate::feed::api;

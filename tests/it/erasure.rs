@@ -1,12 +1,12 @@
 //! Erasure removes all data of a person from every file, permanently, and no data of others.
 
-mod afterwards;
-mod between;
-mod encoded;
+mod bodies;
+mod encodings;
+mod later_events;
 mod leftovers;
-mod named;
-mod only;
+mod page_remains;
 mod random;
+mod single_id;
 mod spelled;
 pub mod traces;
 

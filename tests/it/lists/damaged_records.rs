@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::anew::{copy_of, damage, doctor, is_whole, lists, lived, names};
+use super::damage_repair::{copy_of, damage, doctor, is_whole, lists, lived, names};
 use crate::operator_commands::{messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 

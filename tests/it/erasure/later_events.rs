@@ -38,7 +38,7 @@ fn a_body_that_names_the_erased_is_logged_and_counted_as_dropped() {
     let mut home = Home::new();
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "panic".to_owned()));
     let program = home.start();
-    let person = super::named::PERSON;
+    let person = super::bodies::PERSON;
     let known = json!({ "_id": "other" });
     ok(program.webhook(message(person, 1_600_000_000.0, &json!({}), "Hi")));
     ok(program.webhook(message("other", 1_600_000_000.0, &json!({}), "Hi")));
