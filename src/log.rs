@@ -3,18 +3,20 @@
 //! A thread writes the lines. Logging never blocks and never fails: lines that cannot be written, or that no reader
 //! takes, are dropped and counted.
 
-use std::fmt;
 use std::io::{self, IsTerminal, Write, stderr};
 use std::panic;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, MakeWriter};
+use tracing_subscriber::fmt::{self, FmtContext, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogFormat, LogSettings};
 use crate::metrics::LOG_LINES_LOST;
@@ -32,30 +34,38 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Only the location of a panic is logged: its text may hold personal data. Keep the result until the last line is
 /// logged.
 pub fn start(settings: &LogSettings) -> LastLines {
-    let level = settings.level.to_string();
-    let filter = EnvFilter::builder().try_from_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let levels = std::env::var("RUST_LOG").ok().and_then(|levels| levels_of(&levels).ok());
+    let levels = levels.unwrap_or_else(|| Targets::new().with_default(settings.level));
     let (to_write, waiting) = sync_channel(WAITING);
     // Without a thread every line is dropped, and counted.
     _ = thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&waiting));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .log_internal_errors(false)
-        .with_writer(Lines(to_write.clone()));
+    let lines = fmt::layer().log_internal_errors(false).with_writer(Lines(to_write.clone()));
     let text = match settings.format {
         LogFormat::Auto => stderr().is_terminal(),
         LogFormat::Json => false,
         LogFormat::Text => true,
     };
+    let filtered = tracing_subscriber::registry().with(levels);
     if text {
-        lines.with_target(false).map_event_format(WithRequest).init();
+        filtered.with(lines.with_target(false).map_event_format(WithRequest)).init();
     } else {
-        lines.json().flatten_event(true).with_span_list(false).map_event_format(WithRequest).init();
+        let lines = lines.json().flatten_event(true).with_span_list(false);
+        filtered.with(lines.map_event_format(WithRequest)).init();
     }
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic at {place}");
     }));
     LastLines(to_write)
+}
+
+/// Reads levels such as `warn,rollcall::http=debug`. Without any, errors are logged.
+fn levels_of(text: &str) -> Result<Targets, ParseError> {
+    let levels: Vec<&str> = text.split(',').map(str::trim).filter(|level| !level.is_empty()).collect();
+    if levels.is_empty() {
+        return Ok(Targets::new().with_default(LevelFilter::ERROR));
+    }
+    levels.join(",").parse()
 }
 
 /// A message to the thread that writes.
@@ -143,7 +153,7 @@ where
         context: &FmtContext<'_, S, N>,
         line: Writer<'_>,
         event: &Event<'_>,
-    ) -> fmt::Result {
+    ) -> std::fmt::Result {
         let _request = RequestContext::current().span().entered();
         self.0.format_event(context, line, event)
     }
