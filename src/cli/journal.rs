@@ -95,7 +95,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let body = reader.bodies(&found, reparse_event)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
-        let body = match text::told(entry, &body) {
+        let body = match text::original_content(entry, &body) {
             EntryContent::Nothing(why) => anyhow::bail!("entry {}: {why}", args.seq),
             EntryContent::Body(body) => body.to_vec(),
             EntryContent::Call(call) => call.body.unwrap_or_default().into_bytes(),
@@ -108,18 +108,18 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             Source::Webhook => text::put_body(&mut value, &body),
             source => {
                 let is_call = source == Source::Api;
-                let told =
+                let content =
                     [journal_entry::content(&body, is_call), ("decided", journal_entry::decided(&body))];
-                for (name, text) in journal_entry::about(&body, is_call).into_iter().chain(told) {
+                for (name, text) in journal_entry::about(&body, is_call).into_iter().chain(content) {
                     value[name] = serde_json::from_str(&text).context("reading what was decided")?;
                 }
             }
         }
         writeln!(out, "{value}")?;
     } else {
-        let told = text::told(entry, &body);
+        let content = text::original_content(entry, &body);
         print_members(&mut out, entry)?;
-        match told {
+        match content {
             EntryContent::Call(call) => {
                 writeln!(out, "call      {}", text::call(&call))?;
                 writeln!(out, "key       {}", text::key(&call))?;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::database;
-use super::journal::filter::{EntryFilter, FutureEntries, nobody};
+use super::journal::filter::{EntryFilter, FutureEntries, unknown_user};
 use super::listing::{ListedItem as _, PAGE};
 use crate::clock::now_ms;
 use crate::config::Settings;
@@ -90,9 +90,9 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
             wanted.go_on(behind);
         }
         match unknown {
-            Some(app) if is_through => return Err(nobody(&app)),
+            Some(app) if is_through => return Err(unknown_user(&app)),
             Some(app) if !std::mem::replace(&mut said, true) => {
-                _ = writeln!(io::stderr(), "{}; waiting for one", nobody(&app));
+                _ = writeln!(io::stderr(), "{}; waiting for one", unknown_user(&app));
             }
             _ if is_through => return Ok(ExitCode::SUCCESS),
             _ => {}

@@ -133,7 +133,7 @@ fn fact(fact: &Fact) -> String {
         }
         Fact::Removed { user } => ("removed", vec![of(user)]),
         Fact::Erased { user } => ("erased", vec![of(user)]),
-        Fact::Known(known) => ("known", vec![of(&known.user), ("fields", told(known))]),
+        Fact::Known(known) => ("known", vec![of(&known.user), ("fields", last_values(known))]),
         Fact::Linked { surviving, discarded, joined, reason, .. } => {
             let mut members = two(surviving, discarded);
             members.push(("reason", quoted(reason.as_str())));
@@ -145,7 +145,7 @@ fn fact(fact: &Fact) -> String {
 }
 
 /// The fields of a snapshot, each with its last value.
-fn told(known: &RecordSnapshot) -> String {
+fn last_values(known: &RecordSnapshot) -> String {
     let said = known.assertions().filter_map(|(_, word)| match word {
         Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),
         _ => None,

@@ -115,7 +115,7 @@ fn an_unusable_body_is_answered_200_and_quarantined_as_received() {
         assert_eq!(home.rows("journal"), 0, "{reason}: {body}");
         assert_eq!(requests(&program, "quarantined"), 1.0);
         assert_eq!(program.metric("rollcall_events_total{outcome=\"quarantined\"}"), 1.0);
-        assert!(program.everybody().is_empty());
+        assert!(program.all_app_users().is_empty());
     }
 }
 
@@ -127,7 +127,7 @@ fn one_bad_event_of_a_v2_body_goes_to_quarantine_and_the_others_are_stored() {
     let bad = json!({ "id": "x", "type": "user:update", "payload": {} });
     let body = json!({ "app": { "id": APP }, "events": [user("a"), bad, user("b")] });
     assert!(stored(&program.webhook(body.to_string())));
-    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.everybody().len()), (2, 1, 2));
+    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.all_app_users().len()), (2, 1, 2));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_body_full_of_bad_events_goes_to_quarantine_once_with_a_short_reason() {
     let mut events: Vec<_> = (0..900).map(bad).collect();
     events.push(json!({ "id": "x", "type": "user:update", "payload": { "user": { "id": "a" } } }));
     assert!(stored(&program.webhook(json!({ "app": { "id": APP }, "events": events }).to_string())));
-    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.everybody().len()), (1, 1, 1));
+    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.all_app_users().len()), (1, 1, 1));
     assert_eq!(home.find::<String>("SELECT reason FROM quarantine"), "no_app_user");
     let detail: String = home.find("SELECT detail FROM quarantine");
     assert!(detail.contains("events[0]: ") && detail.contains("; events[1]: "), "{detail}");

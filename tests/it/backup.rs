@@ -114,7 +114,7 @@ fn restored_after_a_backup_under_load_it_is_the_directory_at_that_seq() {
     let before = printed(&home, &["verify", "restored-1.db"]);
     home.settings = "[store]\nurl = \"sqlite://restored-1.db\"".to_owned();
     let program = home.start();
-    assert_eq!(program.everybody().len() as u64, before["users"].as_u64().unwrap());
+    assert_eq!(program.all_app_users().len() as u64, before["users"].as_u64().unwrap());
     assert_eq!(printed(&home, &["verify"])["checksum"], before["checksum"], "served, and untouched");
     assert_eq!(program.webhook(message(1)).status, 200);
     assert_ne!(printed(&home, &["verify"])["checksum"], before["checksum"]);

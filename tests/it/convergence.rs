@@ -92,7 +92,7 @@ proptest! {
     fn nothing_is_left_of_a_removed_user(history in history(10), order in order()) {
         let tagged: Vec<Event> = history.iter().map(generate::tagged).collect();
         let directory = directory_of(&order.of(&tagged));
-        for gone in gone(&tagged) {
+        for gone in removed_users(&tagged) {
             let record = directory.record(&(app(), id(gone))).expect("a tombstone");
             prop_assert!(record.removed && record.claims.is_empty() && record.last_seen.is_none());
             prop_assert_eq!(directory.view(&app(), &id(gone)), None);
@@ -222,7 +222,7 @@ fn compare(history: &[Event], order: &Order) -> Result<(), TestCaseError> {
 fn one_root_each(history: &[Event]) -> Result<(), TestCaseError> {
     let directory = directory_of(&history.iter().collect::<Vec<_>>());
     let named: BTreeSet<User> = history.iter().flat_map(generate::users).collect();
-    let gone = gone(history);
+    let gone = removed_users(history);
     for user in named.difference(&gone) {
         let view = directory.view(&app(), &id(user)).expect("resolves");
         let of_root = directory.view(&app(), &view.id);
@@ -237,7 +237,7 @@ fn one_root_each(history: &[Event]) -> Result<(), TestCaseError> {
 }
 
 /// The removed users, and all users merged into one.
-fn gone(history: &[Event]) -> BTreeSet<User> {
+fn removed_users(history: &[Event]) -> BTreeSet<User> {
     let says = || history.iter().flat_map(|event| &event.says);
     let removed = says().filter_map(|say| match say {
         Say::Remove { user } | Say::Erase { user } => Some(*user),

@@ -129,7 +129,7 @@ fn live(program: &Program) {
 
 /// The views of the others, and the history of one of them.
 fn others(program: &Program) -> Vec<Value> {
-    let all = program.everybody().into_iter();
+    let all = program.all_app_users().into_iter();
     all.filter(|user| user["_id"].as_str().is_some_and(|id| id.starts_with("other"))).collect()
 }
 

@@ -54,7 +54,7 @@ impl Example {
 
     fn equals(&self, program: &Program) {
         let of_id = |user: Value| (user["_id"].as_str().unwrap().to_owned(), user);
-        let directory = program.everybody().into_iter().map(of_id).collect();
+        let directory = program.all_app_users().into_iter().map(of_id).collect();
         until("a copy that equals the directory", || (self.read)(&self.file).as_ref() == Some(&directory));
     }
 

@@ -225,7 +225,7 @@ fn a_snapshot_and_the_changes_after_it_are_the_directory() {
         }
     };
     copy.is_the_directory(&program);
-    copy.go_on(&followed.json());
+    copy.resume_from(&followed.json());
     assert_eq!(followed.id, copy.since());
     assert_eq!(program.webhook(first_message("late", 1_444_348_339.0)).status, 200);
     let mut stream = Stream::open(program.listen, "/v1/changes?snapshot=true", last.as_deref()).unwrap();

@@ -151,5 +151,5 @@ fn each_case_of_the_suite_inside_a_webhook_is_learned_or_in_quarantine_and_none_
     program.stop();
     let journal = home.rows("journal");
     let program = home.start();
-    assert_eq!(program.everybody().len() as i64, journal);
+    assert_eq!(program.all_app_users().len() as i64, journal);
 }

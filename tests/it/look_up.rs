@@ -107,7 +107,7 @@ fn a_merged_away_id_is_its_survivor_and_a_removed_user_is_404() {
     for gone in ["a", "b", "user-a", "user-b"] {
         not_found(&program.app_user(gone), gone);
     }
-    assert_eq!(program.everybody().len(), 1, "only c is left");
+    assert_eq!(program.all_app_users().len(), 1, "only c is left");
     let program = {
         program.stop();
         home.start()

@@ -136,7 +136,7 @@ impl Scene {
         for link in ["hard.db", "taken-1.partial", "taken-3.restoring"] {
             _ = fs::remove_file(self.home.path().join(link));
         }
-        assert_eq!(self.home.start().everybody().len(), self.stored);
+        assert_eq!(self.home.start().all_app_users().len(), self.stored);
     }
 }
 
@@ -310,7 +310,7 @@ fn a_service_that_starts_on_the_target_meanwhile_keeps_its_database() {
     assert_eq!(served.webhook(message(3)).status, 200);
     served.kill();
     let served = home.start();
-    assert_eq!(served.everybody().len(), 3);
+    assert_eq!(served.all_app_users().len(), 3);
     served.stop();
     program.stop();
 }
@@ -331,7 +331,7 @@ fn backups_by_the_clock_never_remove_the_database() {
     assert_eq!(program.metric("rollcall_backups_total{outcome=\"failed\"}"), 0.0);
     program.kill();
     let program = home.start();
-    assert_eq!(program.everybody().len(), 4);
+    assert_eq!(program.all_app_users().len(), 4);
     program.stop();
     let names = fs::read_dir(home.path().join("kept")).unwrap().map(|entry| entry.unwrap().file_name());
     let backups = names.filter(|name| name.to_string_lossy().ends_with(".db")).count();

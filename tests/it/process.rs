@@ -126,7 +126,7 @@ fn peers_that_neither_end_nor_take_anything_hold_no_stop_up() {
     assert!(log.contains("everything acknowledged is on disk"), "{log}");
     let wal = std::fs::metadata(home.path().join("rollcall.db-wal")).map_or(0, |wal| wal.len());
     assert_eq!(wal, 0, "the log is checkpointed");
-    assert_eq!(home.start().everybody().len(), 24);
+    assert_eq!(home.start().all_app_users().len(), 24);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn running(program: &Program) -> f64 {
 }
 
 /// All reads other than long reads still work.
-fn goes_on(program: &Program) {
+fn check_other_reads(program: &Program) {
     for path in [
         "/v1/appusers/the-first",
         "/v1/appusers/the-first/channels",
@@ -80,7 +80,7 @@ fn long_reads_delay_no_other_requests() {
             .iter()
             .all(|how| text.contains(&format!("rollcall_reads_{how}{{class=\"long\"}} 2\n")))
     });
-    goes_on(&program);
+    check_other_reads(&program);
     let refusals = || program.metric("rollcall_reads_total{class=\"long\",outcome=\"refused\"}");
     let before = refusals();
     for path in [
@@ -123,7 +123,7 @@ fn a_long_read_ends_when_its_time_is_over_and_a_bounded_one_is_answered() {
     refused(&program.get(COUNT_ALL), "too_slow");
     assert!(program.metric("rollcall_reads_total{class=\"long\",outcome=\"timed_out\"}") >= 1.0);
     until("it does not run on", || running(&program) == 0.0);
-    goes_on(&program);
+    check_other_reads(&program);
     program.stop();
 }
 

@@ -44,7 +44,7 @@ pub fn picture(home: &Home, program: &Program) -> Vec<String> {
         assert!(matches!(status, 200 | 404), "{name}: {status}");
         format!("{name}: {status} {text}")
     });
-    shown.chain(program.everybody().iter().map(Value::to_string)).collect()
+    shown.chain(program.all_app_users().iter().map(Value::to_string)).collect()
 }
 
 #[test]
@@ -56,13 +56,13 @@ fn every_fixture_is_answered_200_and_is_in_the_journal_or_in_quarantine() {
     for path in fixtures {
         let (name, text) = (path.display(), body(&path));
         let odd = path.parent().unwrap().ends_with("odd");
-        let before = program.everybody().len();
+        let before = program.all_app_users().len();
         let answer = program.webhook(&text);
         assert_eq!((answer.status, &*answer.text), (200, "{}"), "{name}");
         assert_eq!(answer.header("x-rollcall-quarantined"), odd.then_some("1"), "{name}");
         if odd {
             quarantined += 1;
-            assert_eq!(program.everybody().len(), before, "{name}: no user comes of it");
+            assert_eq!(program.all_app_users().len(), before, "{name}: no user comes of it");
         } else {
             journalled += events(&text);
         }
@@ -91,7 +91,7 @@ fn the_difficult_forms_show_the_values_of_the_table() {
         );
         assert_eq!(user(user_id)["_id"], id);
     }
-    let everybody = program.everybody();
+    let everybody = program.all_app_users();
     let named = |key: &str, value: &str| everybody.iter().filter(|user| user[key] == value).count();
     for name in ["Pilar \u{fffd}", "Beatriz \u{fffd}", "Odil\u{fffd}e"] {
         assert_eq!(named("givenName", name), 1, "{name}: broken halves and NUL are replaced");

@@ -33,7 +33,7 @@ use crate::support::{
 /// The headers of a caller.
 type Who = Vec<(&'static str, String)>;
 
-fn nobody() -> Who {
+fn no_credential() -> Who {
     Vec::new()
 }
 
@@ -148,7 +148,7 @@ fn message(id: &str, received: f64, mut told: Value) -> String {
 }
 
 /// Smooch sends a webhook.
-fn told(program: &Program, body: &str) {
+fn deliver(program: &Program, body: &str) {
     let answer = program.request("POST", "/webhooks", &[("x-api-key", SECRET)], body.as_bytes());
     assert_eq!((answer.status, answer.text.as_str()), (200, "{}"));
 }

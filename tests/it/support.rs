@@ -312,7 +312,7 @@ impl Home {
 
 impl Program {
     /// Every app user that a list shows, a page at a time.
-    pub fn everybody(&self) -> Vec<Value> {
+    pub fn all_app_users(&self) -> Vec<Value> {
         let (mut found, mut after) = (Vec::new(), String::new());
         loop {
             let page = self.get(&format!("/v1/appusers?limit=100{after}"));

@@ -106,7 +106,7 @@ impl EntryFilter {
     }
 
     /// A description that identifies the filter. Times are left out, since "ago" changes with every run.
-    pub(in crate::cli) fn told(&self) -> String {
+    pub(in crate::cli) fn describe(&self) -> String {
         let moment = |moment: EntryBound| match moment {
             EntryBound::Entry(seq) => format!("entry {seq}"),
             EntryBound::Received(_) => "a time".to_owned(),
@@ -143,7 +143,7 @@ impl EntryFilter {
         if let Some((app, name)) = self.user(reader, settings)? {
             let ids = reader.whom(&app, &name)?;
             if ids.is_empty() {
-                return Err(nobody(&app));
+                return Err(unknown_user(&app));
             }
             wanted.among = Some(reader.numbers(&app, &ids)?);
             wanted.app = Some(app);
@@ -195,7 +195,7 @@ pub(in crate::cli) struct FutureEntries {
 }
 
 /// The error for an unknown app user.
-pub(in crate::cli) fn nobody(app: &AppId) -> anyhow::Error {
+pub(in crate::cli) fn unknown_user(app: &AppId) -> anyhow::Error {
     anyhow!("the app {app} has no app user with that _id or userId")
 }
 

@@ -335,7 +335,7 @@ fn selection(args: &JournalReplayArgs) -> String {
         target.to_string()
     });
     let target = target.unwrap_or_else(|| "the service of the settings".to_owned());
-    format!("{entries}{}, to {target}\n", args.filter.told())
+    format!("{entries}{}, to {target}\n", args.filter.describe())
 }
 
 /// Sets `stop` on the first Ctrl-C; the second ends the process.

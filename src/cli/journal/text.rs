@@ -79,7 +79,7 @@ pub(in crate::cli) enum EntryContent<'b> {
 }
 
 /// The original content of an entry with this body.
-pub(in crate::cli) fn told<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
+pub(in crate::cli) fn original_content<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
     if body.is_empty() {
         return EntryContent::Nothing(NOT_KEPT.to_owned());
     }

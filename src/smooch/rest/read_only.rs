@@ -16,7 +16,7 @@ pub(super) fn repeated(json: &Json<'_>, members: impl Iterator<Item = Member>) -
     said.map(|(name, what, value)| Repeated {
         name,
         what,
-        value: something(value).then(|| as_kept(value)).flatten(),
+        value: something(value).then(|| as_stored(value)).flatten(),
     })
     .collect()
 }
@@ -31,7 +31,7 @@ pub(super) fn none_given(
 }
 
 /// As stored from a webhook: two texts that no database can hold differ even if they are shown alike.
-fn as_kept(value: &Json<'_>) -> Option<JsonText> {
+fn as_stored(value: &Json<'_>) -> Option<JsonText> {
     if matches!(value, Json::Garbled(_)) { extract::name_text(value) } else { extract::value(value) }
 }
 

@@ -39,7 +39,7 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
     object(given_device, "device")?;
     let id = given_device.get("id").unwrap_or(&Json::Null);
     validate::identifier("device.id", id)?;
-    let mut device = told(given_device, "device.", id.str().unwrap_or_default())?;
+    let mut device = read_device(given_device, "device.", id.str().unwrap_or_default())?;
     device.members.retain(|_, value| value.is_some());
     device.info.retain(|_, value| value.is_some());
     let platform = given(given_device, "platform")
@@ -108,7 +108,7 @@ pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
 /// A member is no string, `info` no flat object.
 pub fn device(json: &Json<'_>, id: &str) -> Result<Device, InvalidInput> {
     object(json, "the body")?;
-    told(json, "", id)
+    read_device(json, "", id)
 }
 
 /// POST `…/appusers/merge`: `surviving._id` and `discarded._id`, each a `userId` as well, and then with the
@@ -161,7 +161,7 @@ fn app_user(json: &Json<'_>, at: &str) -> Result<Fields, InvalidInput> {
 }
 
 /// The members of a device, nulls included. `at` is the prefix of their names in errors.
-fn told(json: &Json<'_>, at: &str, id: &str) -> Result<Device, InvalidInput> {
+fn read_device(json: &Json<'_>, at: &str, id: &str) -> Result<Device, InvalidInput> {
     let mut device = Device { id: ClientId::from(id), members: BTreeMap::new(), info: BTreeMap::new() };
     let checked = |value: &Json<'_>, check: &dyn Fn() -> Result<JsonText, InvalidInput>| match value {
         Json::Null => Ok(None),

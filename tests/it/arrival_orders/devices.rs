@@ -38,7 +38,7 @@ fn both() -> Value {
     source(client("active"), device("active"))
 }
 
-fn told(day: u32, kind: &str, client: Value) -> Value {
+fn client_event(day: u32, kind: &str, client: Value) -> Value {
     v2(day, kind, json!({ "user": { "id": "x$" }, "client": client, "reason": "api" }))
 }
 
@@ -80,24 +80,24 @@ fn a_device_and_its_client_are_one() {
         ("v1.1, then v2", vec![v1_1(1), wrote_v2(2, "x$", both())], active()),
         (
             "and removed",
-            vec![v1_1(1), wrote_v2(2, "x$", both()), told(3, "client:remove", client("active"))],
+            vec![v1_1(1), wrote_v2(2, "x$", both()), client_event(3, "client:remove", client("active"))],
             gone(),
         ),
         ("v2 only", vec![wrote_v2(1, "x$", both())], active()),
         (
             "v2 only, and removed",
-            vec![wrote_v2(1, "x$", both()), told(2, "client:removed", client("x"))],
+            vec![wrote_v2(1, "x$", both()), client_event(2, "client:removed", client("x"))],
             gone(),
         ),
         (
             "a client added",
-            vec![told(1, "client:add", client("active")), wrote_v2(2, "x$", both())],
+            vec![client_event(1, "client:add", client("active")), wrote_v2(2, "x$", both())],
             active(),
         ),
         (
             "a client added, and a device alone",
             vec![
-                told(1, "client:add", client("active")),
+                client_event(1, "client:add", client("active")),
                 wrote_v2(2, "x$", json!({ "device": device("active") })),
             ],
             active(),
@@ -113,7 +113,7 @@ fn statements_about_a_device_or_its_client_are_about_both() {
             "a device alone, and its client blocked",
             vec![
                 wrote_v2(1, "x$", json!({ "device": device("active") })),
-                told(2, "client:update", client("blocked")),
+                client_event(2, "client:update", client("blocked")),
             ],
             phone(off("blocked"), ["blocked", "inactive"]),
         ),
@@ -131,7 +131,7 @@ fn statements_about_a_device_or_its_client_are_about_both() {
             "removed, and there again",
             vec![
                 wrote_v2(1, "x$", both()),
-                told(2, "client:remove", client("active")),
+                client_event(2, "client:remove", client("active")),
                 wrote_v2(3, "x$", json!({ "device": device("active") })),
             ],
             active(),

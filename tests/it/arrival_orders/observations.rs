@@ -88,7 +88,7 @@ fn an_unknown_trigger_may_have_no_app_user() {
         v2(1, "conversation:message", json!({ "message": business, "user": {} })),
     ];
     for body in bodies {
-        in_every_order(&program, &[body], |_| assert!(program.everybody().is_empty()));
+        in_every_order(&program, &[body], |_| assert!(program.all_app_users().is_empty()));
     }
 }
 

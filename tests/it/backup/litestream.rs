@@ -33,7 +33,7 @@ fn its_tables_are_none_of_ours_whenever_they_come() {
         program.stop();
         printed(&home, &["restore", "--replace", "b.db"]);
         let program = home.start();
-        assert_eq!(program.everybody().len(), 1);
+        assert_eq!(program.all_app_users().len(), 1);
         program.stop();
     }
 }
@@ -67,5 +67,5 @@ fn the_log_is_not_truncated_under_litestream_and_no_writer_waits_for_it() {
     let log = program.stop();
     assert!(!log.contains("writing waited"), "{log}");
     assert!(length() > 0, "a stop leaves it as well");
-    assert_eq!(home.start().everybody().len(), 400);
+    assert_eq!(home.start().all_app_users().len(), 400);
 }

@@ -38,7 +38,7 @@ fn a_database_in_use_or_in_place_is_replaced_only_when_asked() {
     let old = printed(&home, &["verify", aside[0].to_str().unwrap()]);
     assert_eq!((old["users"].as_u64(), back["users"].as_u64()), (Some(6), Some(5)));
     let program = home.start();
-    assert_eq!(program.everybody().len(), 5);
+    assert_eq!(program.all_app_users().len(), 5);
     program.stop();
     let (code, said) = refused(&home, &["restore", "--replace", "rollcall.db"]);
     assert_eq!(code, Some(1), "onto itself: {said}");
@@ -62,7 +62,7 @@ fn a_backup_alone_restores_everything_on_an_empty_machine() {
     let back = printed(&home, &["restore", "b.db"]);
     assert_eq!(back["checksum"], made["checksum"]);
     let program = home.start();
-    assert_eq!(program.everybody().len(), 5);
+    assert_eq!(program.all_app_users().len(), 5);
     assert_eq!(program.webhook(message(4)).status, 200, "it knows what it was told before");
     assert_eq!(home.rows("journal"), 5);
     program.stop();
@@ -91,7 +91,7 @@ fn killed_at(call: &str, at: usize, source: &Home) -> (bool, usize) {
     assert!(killed || output.status.success(), "{call} {at}: {}", String::from_utf8_lossy(&output.stderr));
     home.wrapper.clear();
     let program = home.start();
-    let users = program.everybody().len();
+    let users = program.all_app_users().len();
     program.stop();
     if killed {
         // A second attempt succeeds.
@@ -142,5 +142,5 @@ fn a_damaged_database_is_replaced_and_saved_with_its_log() {
     if log.exists() {
         assert_eq!(std::fs::read(log).unwrap(), wal);
     }
-    assert_eq!(home.start().everybody().len(), 3);
+    assert_eq!(home.start().all_app_users().len(), 3);
 }

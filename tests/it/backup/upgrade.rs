@@ -48,7 +48,7 @@ fn earlier(version: i64, empty: bool) -> Home {
     home
 }
 
-fn kept(home: &Home) -> Vec<String> {
+fn saved_copy(home: &Home) -> Vec<String> {
     let entries = std::fs::read_dir(home.path()).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.contains(".before-") || name.contains(".partial")).collect()
@@ -60,15 +60,15 @@ fn a_database_of_any_earlier_schema_is_saved_before_its_upgrade() {
     for (at, &version) in versions.iter().enumerate() {
         let home = earlier(version, false);
         let program = home.start();
-        assert_eq!(program.everybody().len(), 1, "from schema {version}");
+        assert_eq!(program.all_app_users().len(), 1, "from schema {version}");
         assert_eq!(program.webhook(message(2)).status, 200);
         let log = program.stop();
         let Some(next) = versions.get(at + 1) else {
-            assert_eq!(kept(&home), Vec::<String>::new(), "nothing changes, nothing is kept");
+            assert_eq!(saved_copy(&home), Vec::<String>::new(), "nothing changes, nothing is kept");
             continue;
         };
         let name = format!("rollcall.db.before-{next:04}");
-        assert_eq!(kept(&home), std::slice::from_ref(&name));
+        assert_eq!(saved_copy(&home), std::slice::from_ref(&name));
         assert!(log.contains("copied before the migration") && log.contains(&name), "{log}");
         let before = rusqlite::Connection::open(home.path().join(&name)).unwrap();
         let number = |sql: &str| before.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -79,6 +79,6 @@ fn a_database_of_any_earlier_schema_is_saved_before_its_upgrade() {
         printed(&home, &["restore", "--to", "old.db", &name]);
         let empty = earlier(version, true);
         empty.start().stop();
-        assert_eq!(kept(&empty), Vec::<String>::new(), "an empty one is not worth it");
+        assert_eq!(saved_copy(&empty), Vec::<String>::new(), "an empty one is not worth it");
     }
 }

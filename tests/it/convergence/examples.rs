@@ -12,14 +12,14 @@ pub(super) fn at(time: i64, say: Say) -> Event {
     Event { time: Some(time), id: "", says: vec![say] }
 }
 
-pub(super) fn says(user: User, fields: &[(Field, &'static str)]) -> Say {
+pub(super) fn sees(user: User, fields: &[(Field, &'static str)]) -> Say {
     let fields = fields.iter().map(|(field, text)| (*field, Some(plain(text)))).collect();
     Say::Seen(Sighting { user, fields, ..Sighting::default() })
 }
 
 /// A complete picture of the properties.
 fn whole(user: User, properties: &[(Field, &'static str)]) -> Say {
-    let Say::Seen(seen) = says(user, properties) else { unreachable!() };
+    let Say::Seen(seen) = sees(user, properties) else { unreachable!() };
     Say::Seen(Sighting { properties_whole: true, ..seen })
 }
 
@@ -70,13 +70,13 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 
 #[test]
 fn of_two_names_the_one_with_the_later_stamp_is_shown() {
-    let events = [at(1, says("A", &[(Field::Name, "p")])), at(2, says("A", &[(Field::Name, "q")]))];
+    let events = [at(1, sees("A", &[(Field::Name, "p")])), at(2, sees("A", &[(Field::Name, "q")]))];
     assert_eq!(shown(&in_every_order(&events), "A", Field::Name).as_deref(), Some("q"));
 }
 
 #[test]
 fn an_empty_picture_and_a_value_of_the_same_time_are_two_statements() {
-    let events = [at(0, whole("A", &[])), at(0, says("A", &[(Field::Name, "p")]))];
+    let events = [at(0, whole("A", &[])), at(0, sees("A", &[(Field::Name, "p")]))];
     assert_eq!(shown(&in_every_order(&events), "A", Field::Name).as_deref(), Some("p"));
     // For a part carried as a whole, the greater digest of the two decides if the value is present.
     let events = [at(0, whole("A", &[])), at(0, whole("A", &[(Field::Plan, "p")]))];
@@ -86,7 +86,7 @@ fn an_empty_picture_and_a_value_of_the_same_time_are_two_statements() {
 
 #[test]
 fn a_tie_in_time_is_broken_by_the_content() {
-    let events = [at(3, says("C", &[(Field::Name, "p")])), at(3, says("C", &[(Field::Name, "q")]))];
+    let events = [at(3, sees("C", &[(Field::Name, "p")])), at(3, sees("C", &[(Field::Name, "q")]))];
     let expected = if events[0].digest() > events[1].digest() { "p" } else { "q" };
     assert_eq!(shown(&in_every_order(&events), "C", Field::Name).as_deref(), Some(expected));
 }
@@ -94,7 +94,7 @@ fn a_tie_in_time_is_broken_by_the_content() {
 #[test]
 fn two_bodies_under_one_event_id_are_both_learned() {
     let under_x = |say| Event { time: None, id: "x", says: vec![say] };
-    let events = [under_x(says("A", &[(Field::Name, "p")])), under_x(says("A", &[(Field::Email, "q")]))];
+    let events = [under_x(sees("A", &[(Field::Name, "p")])), under_x(sees("A", &[(Field::Email, "q")]))];
     let directory = in_every_order(&events);
     assert_eq!(shown(&directory, "A", Field::Name).as_deref(), Some("p"));
     assert_eq!(shown(&directory, "A", Field::Email).as_deref(), Some("q"));
@@ -102,7 +102,7 @@ fn two_bodies_under_one_event_id_are_both_learned() {
 
 #[test]
 fn of_two_contradictory_merges_the_later_holds_and_no_user_is_lost() {
-    let names = [at(0, says("A", &[(Field::Name, "p")])), at(0, says("B", &[(Field::Email, "q")]))];
+    let names = [at(0, sees("A", &[(Field::Name, "p")])), at(0, sees("B", &[(Field::Email, "q")]))];
     let events = [&names[..], &[at(1, merge("A", "B")), at(2, merge("B", "A"))]].concat();
     let directory = in_every_order(&events);
     for user in ["A", "B"] {
@@ -114,19 +114,19 @@ fn of_two_contradictory_merges_the_later_holds_and_no_user_is_lost() {
 
 #[test]
 fn a_late_or_repeated_picture_does_not_restore_a_removed_user() {
-    let events = [at(1, says("A", &[(Field::Name, "p")])), at(2, Say::Remove { user: "A" })];
+    let events = [at(1, sees("A", &[(Field::Name, "p")])), at(2, Say::Remove { user: "A" })];
     assert_eq!(view(&in_every_order(&events), "A"), None);
-    let later = [&events[..], &[at(3, says("A", &[(Field::Name, "q")]))]].concat();
+    let later = [&events[..], &[at(3, sees("A", &[(Field::Name, "q")]))]].concat();
     assert_eq!(view(&in_every_order(&later), "A"), None);
 }
 
 #[test]
 fn two_users_with_one_user_id_both_stay_and_the_newest_is_found() {
-    let claims = |time, user| at(time, says(user, &[(Field::UserId, "bob")]));
+    let claims = |time, user| at(time, sees(user, &[(Field::UserId, "bob")]));
     let found = |events: &[Event]| by_user_id(&in_every_order(events)).remove(&text(plain("bob")));
     assert_eq!(found(&[claims(1, "A"), claims(2, "B")]), Some(id("B")));
     assert_eq!(found(&[claims(2, "A"), claims(1, "B")]), Some(id("A")));
-    let both = ["B", "A"].map(|user| says(user, &[(Field::UserId, "bob")]));
+    let both = ["B", "A"].map(|user| sees(user, &[(Field::UserId, "bob")]));
     let one_event = Event { time: Some(1), id: "", says: both.to_vec() };
     assert_eq!(found(&[one_event]), Some(id("A")), "of one event, the smaller");
 }
@@ -142,7 +142,7 @@ fn an_alias_of_an_erased_id_does_not_resolve() {
 #[test]
 fn a_user_merged_into_a_removed_one_is_removed_too() {
     let events = [
-        at(1, says("C", &[(Field::Name, "p")])),
+        at(1, sees("C", &[(Field::Name, "p")])),
         at(1, merge("B", "C")),
         at(2, merge("A", "B")),
         at(0, Say::Remove { user: "A" }),

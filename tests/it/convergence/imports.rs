@@ -41,7 +41,7 @@ fn compare(
         theirs.entries().map(|((_, id), entry)| snapshot_facts(id, &entry.now, Vec::new())).collect();
     facts.sort_by_cached_key(|facts| order.key(&format!("{facts:?}")));
     for facts in facts.iter().chain(&facts) {
-        tell(&mut copy, facts);
+        apply_facts(&mut copy, facts);
         prop_assert!(copy.contains_facts(&app(), facts));
     }
     let mut told = empty();
@@ -60,7 +60,7 @@ fn compare(
     Ok(())
 }
 
-fn tell(directory: &mut WorkingSet, facts: &[Fact]) {
+fn apply_facts(directory: &mut WorkingSet, facts: &[Fact]) {
     let written = serde_json::to_vec(facts).unwrap();
     let facts = serde_json::from_slice(&written).unwrap();
     let stamp = Arc::new(Stamp { time: 99, event: "".into(), digest: [9; 16] });

@@ -1,6 +1,6 @@
 //! A merge can be undone: the state of each app user afterwards.
 
-use super::examples::{at, in_every_order, merge, says, shown, view};
+use super::examples::{at, in_every_order, merge, sees, shown, view};
 use super::translate::id;
 use crate::model::{Event, Field, Say, User};
 
@@ -9,8 +9,8 @@ fn unmerge(surviving: User, discarded: User) -> Say {
 }
 
 /// A and B with a name each, and then these events.
-fn told(then: &[Event]) -> Vec<Event> {
-    let names = [at(0, says("A", &[(Field::Name, "ann")])), at(0, says("B", &[(Field::Name, "bea")]))];
+fn events_with_names(then: &[Event]) -> Vec<Event> {
+    let names = [at(0, sees("A", &[(Field::Name, "ann")])), at(0, sees("B", &[(Field::Name, "bea")]))];
     [&names[..], then].concat()
 }
 
@@ -32,7 +32,7 @@ fn an_undone_merge_leaves_both_as_they_were() {
         ("another merge undone", &[at(1, merge("A", "B")), at(2, unmerge("C", "B"))], true),
     ];
     for (case, then, joined) in table {
-        let directory = in_every_order(&told(then));
+        let directory = in_every_order(&events_with_names(then));
         let b = view(&directory, "B").expect(case);
         assert_eq!(b.id, id(if joined { "A" } else { "B" }), "{case}");
         assert_eq!(
@@ -49,7 +49,7 @@ fn an_undone_merge_leaves_both_as_they_were() {
 #[test]
 fn a_late_duplicate_of_an_undone_merge_changes_nothing() {
     let (merged, undone) = (at(1, merge("A", "B")), at(2, unmerge("A", "B")));
-    let directory = in_every_order(&told(&[merged.clone(), undone, merged]));
+    let directory = in_every_order(&events_with_names(&[merged.clone(), undone, merged]));
     assert_eq!(view(&directory, "B").map(|view| view.id), Some(id("B")));
 }
 
@@ -57,11 +57,11 @@ fn a_late_duplicate_of_an_undone_merge_changes_nothing() {
 fn facts_of_a_merged_id_stay_with_that_id_after_an_unmerge() {
     let then = [
         at(1, merge("A", "B")),
-        at(2, says("B", &[(Field::Email, "b@example.org")])),
-        at(3, says("A", &[(Field::Name, "anna")])),
+        at(2, sees("B", &[(Field::Email, "b@example.org")])),
+        at(3, sees("A", &[(Field::Name, "anna")])),
         at(4, unmerge("A", "B")),
     ];
-    let directory = in_every_order(&told(&then));
+    let directory = in_every_order(&events_with_names(&then));
     assert_eq!(shown(&directory, "A", Field::Email), None);
     assert_eq!(shown(&directory, "A", Field::Name).as_deref(), Some("anna"));
     assert_eq!(shown(&directory, "B", Field::Email).as_deref(), Some("b@example.org"));
@@ -71,7 +71,7 @@ fn facts_of_a_merged_id_stay_with_that_id_after_an_unmerge() {
 #[test]
 fn an_unmerged_id_of_a_chain_keeps_its_own_members() {
     let chain = [at(1, merge("B", "C")), at(2, merge("A", "B")), at(3, unmerge("A", "B"))];
-    let directory = in_every_order(&told(&chain));
+    let directory = in_every_order(&events_with_names(&chain));
     assert_eq!(view(&directory, "A").map(|view| view.aliases), Some(Vec::new()));
     assert_eq!(view(&directory, "C").map(|view| view.id), Some(id("B")));
 }
@@ -79,13 +79,13 @@ fn an_unmerged_id_of_a_chain_keeps_its_own_members() {
 #[test]
 fn the_merge_before_the_undone_one_counts_again() {
     let then = [at(1, merge("C", "B")), at(2, merge("A", "B")), at(3, unmerge("A", "B"))];
-    assert_eq!(view(&in_every_order(&told(&then)), "B").map(|view| view.id), Some(id("C")));
+    assert_eq!(view(&in_every_order(&events_with_names(&then)), "B").map(|view| view.id), Some(id("C")));
 }
 
 #[test]
 fn an_id_unmerged_before_a_removal_stays() {
     let then = [at(1, merge("A", "B")), at(2, unmerge("A", "B")), at(3, Say::Remove { user: "A" })];
-    let events = told(&then);
+    let events = events_with_names(&then);
     let directory = super::translate::directory_of(&events.iter().collect::<Vec<_>>());
     assert_eq!(view(&directory, "A"), None);
     assert_eq!(shown(&directory, "B", Field::Name).as_deref(), Some("bea"));

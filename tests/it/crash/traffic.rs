@@ -64,7 +64,7 @@ pub struct Sent {
 }
 
 /// App users of all senders, so that their events meet in one batch.
-const EVERYBODYS: u64 = 24;
+const SHARED_USERS: u64 = 24;
 /// 2023-11-14; every event has a second of its own after it.
 const START: u64 = 1_700_000_000;
 
@@ -146,7 +146,7 @@ impl Sender {
 
     fn who(&mut self) -> String {
         match self.rng.below(10) {
-            0 => format!("{:024x}", 0xe0e0 + self.rng.below(EVERYBODYS)),
+            0 => format!("{:024x}", 0xe0e0 + self.rng.below(SHARED_USERS)),
             1..4 if !self.users.is_empty() => {
                 let at = self.rng.below(self.users.len() as u64) as usize;
                 self.users[at].clone()

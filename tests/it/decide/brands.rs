@@ -22,7 +22,7 @@ fn people() -> impl Strategy<Value = People> {
     proptest::collection::vec((select(&NAMES[..]), select(&BRANDS[..])), USERS.len())
 }
 
-fn told() -> impl Strategy<Value = Vec<Told>> {
+fn events_of() -> impl Strategy<Value = Vec<Told>> {
     proptest::collection::vec((0..USERS.len(), any::<bool>(), any::<bool>()), 1..10)
 }
 
@@ -47,7 +47,7 @@ fn live(made: &[(&str, Option<&str>)], events: &[(i64, Vec<Fact>)]) -> Live {
 }
 
 /// The app user that each name resolves to in each brand.
-fn meant(live: &Live) -> Vec<Option<SmoochId>> {
+fn resolved(live: &Live) -> Vec<Option<SmoochId>> {
     let all = NAMES.iter().flat_map(|name| BRANDS.iter().map(move |brand| (json_text(name), brand)));
     all.map(|(name, brand)| live.directory.in_brand(&app(), &name, *brand).map(|view| view.id)).collect()
 }
@@ -59,7 +59,7 @@ proptest! {
     fn a_name_resolves_the_same_in_any_order(
         people in people(),
         made in proptest::collection::btree_set((select(&NAMES[..]), select(&BRANDS[..])), 0..4),
-        told in told(),
+        told in events_of(),
         order in proptest::collection::vec(any::<Index>(), 10),
     ) {
         let made: Vec<_> = made.into_iter().collect();
@@ -72,7 +72,7 @@ proptest! {
         }
         shuffled.extend(left);
         let (one, other) = (live(&made, &events), live(&made, &shuffled));
-        prop_assert_eq!(meant(&one), meant(&other));
+        prop_assert_eq!(resolved(&one), resolved(&other));
         let united = |live: &Live| -> BTreeSet<_> {
             let views = everything(&live.directory).into_values().flatten();
             views.map(|view| view.ids().cloned().collect::<BTreeSet<_>>()).collect()

@@ -56,7 +56,7 @@ fn a_row_that_was_moved_to_another_page_leaves_nothing_behind() {
     }
     assert!(!found.is_empty(), "SQLite leaves something");
     let program = home.start();
-    let others = program.everybody().iter().filter(|user| !user.to_string().contains(CANARY)).count();
+    let others = program.all_app_users().iter().filter(|user| !user.to_string().contains(CANARY)).count();
     for who in (0..40).step_by(4).filter(|who| program.app_user(&format!("p{who}")).status == 200) {
         let erased = erase(&home, &program, &["--only", &format!("p{who}")]);
         assert!(erased.status.success(), "{erased:?}");
@@ -68,5 +68,5 @@ fn a_row_that_was_moved_to_another_page_leaves_nothing_behind() {
     let integrity: String = home.find("PRAGMA integrity_check");
     assert_eq!(integrity, "ok");
     let program = home.start();
-    assert_eq!(program.everybody().len(), others);
+    assert_eq!(program.all_app_users().len(), others);
 }

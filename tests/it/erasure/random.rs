@@ -73,14 +73,14 @@ fn user(body: &Value) -> Option<String> {
 }
 
 /// The same body with this mark in every text that may be personal data, except the id.
-fn told(value: &Value, user: &str, mark: &str) -> Value {
+fn marked(value: &Value, user: &str, mark: &str) -> Value {
     match value {
         Value::String(text) if text != user => format!("{text}{mark}").into(),
-        Value::Array(items) => items.iter().map(|item| told(item, user, mark)).collect(),
+        Value::Array(items) => items.iter().map(|item| marked(item, user, mark)).collect(),
         Value::Object(members) => {
             let member = |(name, value): (&String, &Value)| {
                 let is_plain = PLAIN.contains(&name.as_str()) && (name != "source" || !value.is_object());
-                (name.clone(), if is_plain { value.clone() } else { told(value, user, mark) })
+                (name.clone(), if is_plain { value.clone() } else { marked(value, user, mark) })
             };
             Value::Object(members.iter().map(member).collect())
         }
@@ -118,7 +118,7 @@ fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
 fn body(events: &[(Value, String)], step: &Step) -> String {
     let (event, user) = &events[step.event % events.len()];
     let (id, mark) = if step.person { (PERSON, CANARY) } else { ("another-user", "") };
-    let mut changed = told(event, user, mark);
+    let mut changed = marked(event, user, mark);
     if event["events"].is_array() {
         // It orders the statements of an event, and is Smooch's.
         changed["events"][0]["id"] = event["events"][0]["id"].clone();
@@ -153,7 +153,7 @@ fn body(events: &[(Value, String)], step: &Step) -> String {
 }
 
 fn others(program: &Program) -> Vec<Value> {
-    let all = program.everybody().into_iter();
+    let all = program.all_app_users().into_iter();
     all.filter(|user| user["_id"] != PERSON).collect()
 }
 

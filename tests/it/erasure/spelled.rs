@@ -123,7 +123,7 @@ fn held(home: &Home) -> i64 {
     home.rows("quarantine")
 }
 
-fn neighbours_are_kept(home: &Home, program: &Program) {
+fn neighbours_stay(home: &Home, program: &Program) {
     let before = (journalled(home, "ticket:opened"), held(home));
     let bodies = of_neighbours();
     for body in &bodies {
@@ -168,7 +168,7 @@ fn an_erased_id_is_found_in_every_spelling_before_the_erasure_and_after_it() {
     }
     Traces::of(&home).nothing_in("what came later");
     assert_eq!(ok(program.app_user(OTHER)).json()["appUser"]["conversationStarted"], true);
-    neighbours_are_kept(&home, &program);
+    neighbours_stay(&home, &program);
     is_rebuilt(&home);
 }
 
@@ -179,7 +179,7 @@ fn a_user_whose_id_contains_an_erased_one_stays() {
     let program = home.start();
     ok(program.webhook(message(PERSON, 1_600_000_000.0, &json!({}), "Hi")));
     ok(program.webhook(message(&format!("{PERSON}0"), 1_600_000_000.0, &json!({}), "Hi")));
-    neighbours_are_kept(&home, &program);
+    neighbours_stay(&home, &program);
     let before = (journalled(&home, "ticket:opened"), held(&home));
     assert!(erase(&home, &program, &[PERSON]).status.success());
     assert_eq!((journalled(&home, "ticket:opened"), held(&home)), before, "stored bodies stay as they came");

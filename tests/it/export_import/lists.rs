@@ -41,7 +41,7 @@ fn the_list_of_one_service_is_taken_by_another() {
     let ndjson = unchunked(&accept("application/x-ndjson").text);
     let lines = file(&empty, "list.ndjson", &ndjson);
     assert_eq!(counts(&import(&empty, &copy, &[lines.to_str().unwrap()]).well()), [3, 0, 0]);
-    assert_eq!(copy.everybody(), program.everybody());
+    assert_eq!(copy.all_app_users(), program.all_app_users());
 
     let other = Home::new();
     let third = other.start();
@@ -51,7 +51,7 @@ fn the_list_of_one_service_is_taken_by_another() {
     assert!(table.contains("\"Ann, \"\"A\"\"\""), "{table}");
     let table = file(&other, "list.csv", &table);
     assert_eq!(counts(&import(&other, &third, &[table.to_str().unwrap()]).well()), [3, 0, 0]);
-    assert_eq!(third.everybody(), program.everybody());
+    assert_eq!(third.all_app_users(), program.all_app_users());
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_line_has_the_brand_and_an_import_keeps_brands_apart() {
         lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["brandId"].clone()).collect();
     assert_eq!(brands, [json!("811"), json!("812"), Value::Null], "{lines}");
     assert!(
-        program.everybody().iter().all(|user| user.get("brandId").is_none()),
+        program.all_app_users().iter().all(|user| user.get("brandId").is_none()),
         "v1 has no brands elsewhere"
     );
     let file = file(&empty, "list.ndjson", &lines);
@@ -137,7 +137,7 @@ fn a_list_without_ids_makes_the_app_users_of_its_user_ids() {
     let list = list.to_str().unwrap();
     assert_eq!(counts(&import(&home, &program, &[list]).well()), [3, 0, 0]);
     assert_eq!(counts(&import(&home, &program, &[list]).well()), [0, 3, 0]);
-    assert_eq!(program.everybody().len(), 3);
+    assert_eq!(program.all_app_users().len(), 3);
     for user in ["known", "made", "new"] {
         let user = program.app_user(user).json()["appUser"].clone();
         assert_eq!(user["properties"], json!({ "plan": "gold" }), "{user}");
@@ -148,7 +148,7 @@ fn a_list_without_ids_makes_the_app_users_of_its_user_ids() {
     let user = program.app_user(&before).json()["appUser"].clone();
     assert_eq!(user["_id"], json!("5f0000000000000000000002"));
     assert_eq!((&user["email"], &user["properties"]["plan"]), (&json!("n@x.y"), &json!("gold")));
-    assert_eq!(program.everybody().len(), 3);
+    assert_eq!(program.all_app_users().len(), 3);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_bad_line_is_named_and_the_others_are_imported() {
     let named = ["l.ndjson", "t.csv", "b.csv"].map(|name| home.path().join(name).display().to_string());
     let args = [&list, &table, &broken].map(|path| path.to_str().unwrap());
     let dry = import(&home, &program, &[&["--dry-run"], &args[..]].concat());
-    assert!(program.everybody().is_empty());
+    assert!(program.all_app_users().is_empty());
     let ran = import(&home, &program, &args);
     assert_eq!((ran.code, counts(&ran)), (Some(1), [3, 0, 8]), "{ran:?}");
     assert_eq!((dry.code, counts(&dry)), (Some(1), [3, 0, 8]), "{dry:?}");
@@ -193,7 +193,7 @@ fn a_bad_line_is_named_and_the_others_are_imported() {
         }
         assert!(!ran.err.contains("secret"), "{}", ran.err);
     }
-    let ids: Vec<Value> = program.everybody().into_iter().map(|user| user["_id"].clone()).collect();
+    let ids: Vec<Value> = program.all_app_users().into_iter().map(|user| user["_id"].clone()).collect();
     assert_eq!(ids, ["best", "fine", "good"]);
     assert!(!program.log().contains("secret"));
 }

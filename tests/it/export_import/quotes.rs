@@ -65,7 +65,7 @@ fn a_row_with_a_stray_or_open_quote_is_named_and_nothing_of_it_is_taken() {
                 assert!(line.starts_with(&format!("{table}:{number}: {why}")), "{name}: {line}");
             }
         }
-        let users: Vec<Value> = program.everybody();
+        let users: Vec<Value> = program.all_app_users();
         let mut users: Vec<&str> = users.iter().map(|user| user["userId"].as_str().unwrap()).collect();
         users.sort_unstable();
         assert_eq!(users, taken, "{name}");
@@ -80,7 +80,7 @@ fn a_header_with_an_open_quote_takes_nothing() {
     let ran = import(&home, &program, &[table.to_str().unwrap()]);
     assert_eq!((ran.code, counts(&ran)), (Some(1), [0, 0, 1]), "{ran:?}");
     assert!(ran.err.contains("t.csv:1: column 2: a quote opens here"), "{ran:?}");
-    assert!(program.everybody().is_empty());
+    assert!(program.all_app_users().is_empty());
     let marked =
         file(&home, "marked.csv", "\u{feff}\"userId\",\"givenName\"\r\n\"t1\",\"Al, \"\"A\"\"\r\nB\"\r\n");
     assert_eq!(counts(&import(&home, &program, &[marked.to_str().unwrap()]).well()), [1, 0, 0]);

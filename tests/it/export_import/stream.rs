@@ -50,7 +50,7 @@ fn a_list_is_streamed_in_the_form_that_is_accepted() {
     for path in ["/v1/appusers", "/v1.1/appusers", &format!("/v1/apps/{APP}/appusers")] {
         let text = unchunked(&accepting(&program, path, "application/x-ndjson;q=0.9, */*").text);
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines, program.everybody());
+        assert_eq!(lines, program.all_app_users());
     }
     let some = "/v1/appusers?seenSince=1600000100&sort=-lastSeen";
     let text = unchunked(&accepting(&program, some, "application/x-ndjson").text);

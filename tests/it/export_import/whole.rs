@@ -31,7 +31,7 @@ fn story(home: &Home, program: &Program) {
 
 /// Each `_id` ever seen, and each `userId`, leads to the same in both.
 fn look_alike(home: &Home, one: &Program, other: &Program) {
-    assert_eq!(one.everybody(), other.everybody());
+    assert_eq!(one.all_app_users(), other.all_app_users());
     let sql = home.sql();
     let mut select = sql.prepare("SELECT id FROM app_users WHERE id <> '' UNION SELECT value FROM identifiers WHERE kind = 'userId'").unwrap();
     let names: Vec<String> = select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -205,6 +205,6 @@ fn two_users_created_for_one_user_id_one_in_a_brand_stay_two_in_any_order() {
                 file(&empty, "table.csv", &format!("userId,brandId,givenName\n{}", rows(0..4, brand)));
             import(&empty, &copy, &["--format", "csv", table.to_str().unwrap()]).well();
         }
-        assert_eq!(copy.everybody().len(), 8, "{brands:?}");
+        assert_eq!(copy.all_app_users().len(), 8, "{brands:?}");
     }
 }

@@ -95,7 +95,7 @@ fn a_snapshot_of_cloud_events_leads_to_the_changes() {
                     assert_eq!(event["subject"], event["data"]["appUser"]["_id"]);
                     copy.show(&event["data"]["appUser"]);
                 }
-                "rollcall.snapshot.follow" => copy.go_on(&event["data"]),
+                "rollcall.snapshot.follow" => copy.resume_from(&event["data"]),
                 other => panic!("{other}"),
             }
         }

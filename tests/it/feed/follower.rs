@@ -134,7 +134,7 @@ impl Copy {
     }
 
     /// Takes the resume position from a page or an event.
-    pub fn go_on(&mut self, told: &Value) {
+    pub fn resume_from(&mut self, told: &Value) {
         self.seq = number(&told["next"]);
         self.next = told["next"].as_str().map(str::to_owned);
     }
@@ -147,7 +147,7 @@ impl Copy {
             let page = page.json();
             page["changes"].as_array().unwrap().iter().for_each(|change| self.apply(change));
             assert_eq!(number(&page["next"]), self.seq);
-            self.go_on(&page);
+            self.resume_from(&page);
             if page["hasMore"] == false {
                 return;
             }
@@ -162,7 +162,7 @@ impl Copy {
             assert_eq!(page.status, 200, "{page:?}");
             let page = page.json();
             page["appUsers"].as_array().unwrap().iter().for_each(|user| self.show(user));
-            self.go_on(&page);
+            self.resume_from(&page);
             if page["hasMore"] == false {
                 return;
             }
@@ -174,7 +174,7 @@ impl Copy {
     /// Checks that the copy equals a list.
     pub fn is_the_directory(&self, program: &Program) {
         let mut listed = BTreeMap::new();
-        for user in program.everybody() {
+        for user in program.all_app_users() {
             listed.insert(user["_id"].as_str().unwrap().to_owned(), user);
         }
         for (id, user) in &self.users {

@@ -159,7 +159,7 @@ impl Follower {
         let events = answer.json();
         let events = events.as_array().unwrap();
         for event in events {
-            self.told(&event["data"]);
+            self.apply(&event["data"]);
         }
         let link = answer.header("link").unwrap();
         self.place =
@@ -168,7 +168,7 @@ impl Follower {
     }
 
     /// Applies the data of an event.
-    fn told(&mut self, data: &Value) {
+    fn apply(&mut self, data: &Value) {
         match data["kind"].as_str().unwrap() {
             "begin" => self.begin(),
             "user" => self.show(&data["appUser"]),
@@ -207,7 +207,7 @@ impl Follower {
         match data["kind"].as_str().unwrap() {
             "gone" => return self.begin_again(),
             "end" => return Step::Failed,
-            _ => self.told(&data),
+            _ => self.apply(&data),
         }
         self.place = Some(event.id.clone());
         Step::Moved

@@ -39,7 +39,7 @@ fn newest(program: &Program, name: &str, include: &str) -> Value {
 }
 
 /// Checks that the newest entry of an app user is this call, wherever it is shown; returns its number.
-fn is_told(
+fn check_newest(
     home: &Home,
     program: &Program,
     name: &str,
@@ -100,7 +100,7 @@ fn every_kind_of_call_is_shown_as_made() {
     let with_app = format!("/v1.1/apps/{APP}/appUsers");
     let did = |name: &str, line: &str, body: &str| {
         send(&program, line, key, body);
-        is_told(&home, &program, name, line, body, Some(KEY_ID), "app")
+        check_newest(&home, &program, name, line, body, Some(KEY_ID), "app")
     };
     did("bob", "POST /v1/appusers", r#"{ "userId": "bob", "givenName":"Bob" }"#);
     did("eve", &format!("POST {v2}"), r#"{"externalId":"eve","metadata":{"a":1.0}}"#);
@@ -134,14 +134,14 @@ fn every_credential_is_shown_by_its_key_and_scope_and_never_by_its_secret() {
         let body = if scope == "appToken" { body.replace("bob", "ann") } else { body };
         send(&program, "POST /v1/init", (name, &value), &body);
         let whom = if scope == "appToken" { "ann" } else { "bob" };
-        is_told(&home, &program, whom, "POST /v1/init", &body, key, scope);
+        check_newest(&home, &program, whom, "POST /v1/init", &body, key, scope);
         let told = newest(&program, whom, "");
         assert_eq!(told["call"].get("userId"), (scope == "appUser").then(|| json!("bob")).as_ref(), "{told}");
     }
     let account = basic("acc_1", "an-account-secret-of-some-length");
     let line = format!("PUT /v1/apps/{APP}/appusers/bob");
     send(&program, &line, ("authorization", &account), r#"{"surname":"X"}"#);
-    is_told(&home, &program, "bob", &line, r#"{"surname":"X"}"#, Some("acc_1"), "account");
+    check_newest(&home, &program, "bob", &line, r#"{"surname":"X"}"#, Some("acc_1"), "account");
     // A read of an app user may be a call that changes it.
     send(
         &program,
@@ -151,7 +151,7 @@ fn every_credential_is_shown_by_its_key_and_scope_and_never_by_its_secret() {
     );
     let cat = jwt(json!({ "scope": "appUser", "userId": "cat" }));
     send(&program, "GET /v1/appusers/cat", ("authorization", &cat), "");
-    is_told(&home, &program, "cat", "GET /v1/appusers/cat", "", Some(KEY_ID), "appUser");
+    check_newest(&home, &program, "cat", "GET /v1/appusers/cat", "", Some(KEY_ID), "appUser");
 }
 
 #[test]

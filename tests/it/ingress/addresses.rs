@@ -89,7 +89,7 @@ fn the_target_is_the_target_however_it_is_spelled() {
     }
     let count = spellings().len();
     assert!(count > 90, "{count}");
-    assert_eq!(program.everybody().len(), 2 * count);
+    assert_eq!(program.all_app_users().len(), 2 * count);
     assert_eq!((rejected(&program, "wrong_path"), rejected(&program, "wrong_secret")), (0.0, count as f64));
 }
 

@@ -69,7 +69,7 @@ fn names_that_differ_in_unstorable_characters_are_different_names() {
             let path = format!("/v1/appusers/shared?brandId={}", encoded(name));
             assert_eq!(program.get(&path).json()["appUser"]["_id"], format!("b{n}"), "{path}");
         }
-        shown.push(program.everybody().len().into());
+        shown.push(program.all_app_users().len().into());
         program.stop();
         let folded = run_alone(&home, &["rebuild", "--verify"]);
         assert_eq!(folded.code, Some(0), "{folded:?}");
@@ -138,5 +138,5 @@ fn the_api_refuses_an_unstorable_name_and_shows_it() {
     ] {
         assert_eq!(api(&program, method, path, &json!({})).status, 400, "{method} {path}");
     }
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
 }

@@ -211,9 +211,9 @@ fn a_body_that_is_no_json_as_a_whole_goes_to_quarantine_byte_for_byte() {
         assert_eq!(kept, body, "{what}");
     }
     assert_eq!(home.find::<i64>("SELECT count(*) FROM quarantine WHERE reason <> 'not_json'"), 0);
-    assert!(program.everybody().is_empty());
+    assert!(program.all_app_users().is_empty());
     assert_eq!(program.webhook(format!(" \r\n{good}\t\n")).status, 200);
-    assert_eq!(program.everybody().len(), 1, "white space around it is no harm");
+    assert_eq!(program.all_app_users().len(), 1, "white space around it is no harm");
 }
 
 #[test]

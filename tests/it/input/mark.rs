@@ -36,7 +36,7 @@ fn a_webhook_with_a_mark_is_the_webhook_without_it() {
             (0, 4),
             "each is repeated, whichever came first"
         );
-        assert_eq!(program.everybody().len(), 4);
+        assert_eq!(program.all_app_users().len(), 4);
         program.stop();
         let folded = run_alone(&home, &["rebuild", "--verify"]);
         assert_eq!(folded.code, Some(0), "what is journalled with a mark is read again: {folded:?}");
@@ -53,7 +53,7 @@ fn one_mark_and_only_at_the_beginning() {
         assert_eq!((answer.status, answer.header("x-rollcall-quarantined")), (200, Some("1")), "{bad:?}");
     }
     let reasons: i64 = home.find("SELECT count(*) FROM quarantine WHERE reason = 'not_json'");
-    assert_eq!((reasons, program.everybody().len()), (4, 0));
+    assert_eq!((reasons, program.all_app_users().len()), (4, 0));
 }
 
 fn ask(program: &Program, line: &str, body: &str) -> Value {
@@ -114,7 +114,7 @@ fn files_with_a_mark_are_imported_and_replayed() {
         let ran = run(&home, &program, &["replay", "--sign", scheme, &whole, &many]).well();
         assert!(!ran.err.contains("not JSON"), "{ran:?}");
     }
-    assert_eq!((program.everybody().len(), home.rows("quarantine")), (5, 0));
+    assert_eq!((program.all_app_users().len(), home.rows("quarantine")), (5, 0));
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn many_poisons_in_one_batch_go_to_quarantine_each_by_itself() {
         .collect();
     in_one_batch(&home, &program, &bodies);
     assert_eq!((home.rows("journal"), home.rows("quarantine")), (17, 8));
-    assert_eq!(program.everybody().len(), 17);
+    assert_eq!(program.all_app_users().len(), 17);
 }
 
 #[test]
@@ -145,5 +145,5 @@ fn an_event_that_cannot_be_applied_takes_the_other_events_of_its_own_body_along(
     let body = json!({ "app": { "id": APP }, "events": [user("a"), merge("d1"), merge("d2"), user("b")] });
     assert_eq!(program.webhook(body.to_string()).status, 200);
     // R2: a body is one savepoint, never half of it.
-    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.everybody().len()), (0, 1, 0));
+    assert_eq!((home.rows("journal"), home.rows("quarantine"), program.all_app_users().len()), (0, 1, 0));
 }

@@ -29,7 +29,7 @@ fn spoil(home: &Home, id: &str, record: &str) -> i64 {
 #[test]
 fn a_record_that_cannot_be_read_is_named_by_every_command_and_mended_by_rebuild() {
     let (home, program) = named();
-    let before = program.everybody();
+    let before = program.all_app_users();
     program.stop();
     for record in UNREADABLE {
         let home = copy_of(&home);
@@ -45,7 +45,7 @@ fn a_record_that_cannot_be_read_is_named_by_every_command_and_mended_by_rebuild(
         }
         run_alone(&home, &["rebuild"]).well();
         is_whole(&home, None, record);
-        assert_eq!(home.start().everybody(), before, "{record}");
+        assert_eq!(home.start().all_app_users(), before, "{record}");
     }
 }
 
@@ -123,6 +123,6 @@ fn records_that_are_lost_are_learned_again() {
         for id in ["new", "newer"] {
             assert_eq!(program.get(&format!("/v1/appusers/{id}")).status, 200, "{sql}");
         }
-        assert!(program.everybody().len() > 20, "{sql}");
+        assert!(program.all_app_users().len() > 20, "{sql}");
     }
 }

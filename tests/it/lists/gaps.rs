@@ -30,7 +30,7 @@ fn follow(program: &Program, copy: &mut Copy, how: &str) -> bool {
                 let page = page.json();
                 // Fails if one is passed over.
                 page["changes"].as_array().unwrap().iter().for_each(|change| copy.apply(change));
-                copy.go_on(&page);
+                copy.resume_from(&page);
                 page["hasMore"] == false
             }
             503 => false,
@@ -58,7 +58,7 @@ fn no_follower_of_a_running_service_reads_on_across_a_gap() {
         let (mut behind, mut beyond) = (Copy::default(), Copy::default());
         let first = program.get("/v1/changes?since=0&limit=15").json();
         first["changes"].as_array().unwrap().iter().for_each(|change| behind.apply(change));
-        behind.go_on(&first);
+        behind.resume_from(&first);
         beyond.poll(&program, 1000);
         damage(&home, sql);
         assert!(follow(&program, &mut behind, sql), "{sql}: it is sent to the snapshot");
@@ -102,7 +102,7 @@ fn a_gap_that_came_while_nothing_ran_is_named_by_every_command_and_no_follower_r
         let mut copy = Copy::default();
         let first = program.get("/v1/changes?since=0&limit=15").json();
         first["changes"].as_array().unwrap().iter().for_each(|change| copy.apply(change));
-        copy.go_on(&first);
+        copy.resume_from(&first);
         program.stop();
         damage(&home, sql);
         names(&run_alone(&home, &["verify"]), "feed", sql);

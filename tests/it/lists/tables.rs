@@ -44,7 +44,7 @@ const TABLES: [(&str, Fate); 20] = [
 const MAY_BE_EMPTY: [&str; 2] = ["answers", "moves"];
 
 /// Emptied tables that are a source of truth: `verify` and `rebuild` find each entry that the others still refer to.
-fn is_told_when_emptied(table: &str) -> bool {
+fn is_reported_when_emptied(table: &str) -> bool {
     TABLES.iter().any(|(name, fate)| *name == table && *fate != Truth) && !MAY_BE_EMPTY.contains(&table)
 }
 
@@ -82,7 +82,7 @@ fn a_lost_table_is_named_while_nothing_runs_and_made_anew_where_it_can_be() {
             let home = copy_of(&home);
             damage(&home, &sql);
             match fate {
-                Anew(name) if dropped || is_told_when_emptied(table) => {
+                Anew(name) if dropped || is_reported_when_emptied(table) => {
                     names(&run_alone(&home, &["verify"]), name, &sql);
                     names(&run_alone(&home, &["rebuild", "--verify"]), name, &sql);
                     let found = doctor(&home);

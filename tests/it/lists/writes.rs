@@ -28,7 +28,7 @@ fn made(program: &Program) {
 
 /// Reads a list to its end, with other writers at work between and beside the pages; all app users that existed
 /// throughout must be on it once.
-fn reads_everybody_once(program: &Program, list: &str, limit: usize) {
+fn reads_each_user_once(program: &Program, list: &str, limit: usize) {
     let (mut seen, mut after, mut pages) = (Vec::new(), String::new(), 0);
     loop {
         let (ids, next) = page(&program.get(&format!("/v1/appusers?limit={limit}{list}{after}")));
@@ -78,7 +78,7 @@ fn every_user_is_on_a_list_once_while_new_events_arrive() {
         let read = thread::scope(|scope| {
             let program = &program;
             let readers = LISTS.iter().map(|list| {
-                scope.spawn(move || [5, 23].map(|limit| reads_everybody_once(program, list, limit)))
+                scope.spawn(move || [5, 23].map(|limit| reads_each_user_once(program, list, limit)))
             });
             let readers: Vec<_> = readers.collect();
             readers.into_iter().map(thread::ScopedJoinHandle::join).all(|read| read.is_ok())

@@ -61,7 +61,7 @@ impl Drop for Silent {
 }
 
 /// Webhooks that are logged of, among them one over which the worker panics, are answered as ever.
-fn goes_on(silent: &Silent) {
+fn check_service_works(silent: &Silent) {
     for n in 0..20 {
         assert_eq!(silent.webhook(&message(n)).status, 200, "{n}");
         assert_eq!(silent.webhook("no JSON").status, 200, "quarantined, with a line");
@@ -84,7 +84,7 @@ fn home() -> Home {
 fn on_a_full_device_lines_are_lost_and_nothing_else() {
     let home = home();
     let silent = Silent::start(&home, File::options().write(true).open("/dev/full").unwrap(), "debug");
-    goes_on(&silent);
+    check_service_works(&silent);
     until("lines are counted", || silent.lost() >= 20.0);
     silent.stop();
     assert_eq!(home.rows("quarantine"), 21);
@@ -96,7 +96,7 @@ fn without_a_reader_lines_are_lost_and_nothing_else() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let silent = Silent::start(&home, writer, "debug");
-    goes_on(&silent);
+    check_service_works(&silent);
     until("lines are counted", || silent.lost() >= 20.0);
     silent.stop();
 }
@@ -107,7 +107,7 @@ fn a_reader_that_reads_nothing_holds_nothing_up() {
     let home = home();
     let (reader, writer) = std::io::pipe().unwrap();
     let silent = Silent::start(&home, writer, "trace");
-    goes_on(&silent);
+    check_service_works(&silent);
     let auth = basic(KEY_ID, KEY_SECRET);
     let mut line = Connection::open(silent.listen);
     until("more is lost than waits", || {

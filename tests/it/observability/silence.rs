@@ -23,7 +23,7 @@ fn send(program: &Program, n: u32) {
     assert_eq!(program.request("POST", "/webhooks", &secret, body.as_bytes()).status, 200);
 }
 
-fn said(program: &Program, text: &str) -> usize {
+fn lines_with(program: &Program, text: &str) -> usize {
     program.log().matches(text).count()
 }
 
@@ -33,12 +33,12 @@ fn a_silent_app_is_logged_once_and_once_at_its_next_webhook() {
     let program = home.start();
     let (falls, again) = ("app other is silent: no webhook for", "app other sends webhooks again");
     until("it is silent from the start", || silent(&program, "other"));
-    until("and that is said", || said(&program, falls) == 1);
-    assert_eq!(said(&program, again), 0);
+    until("and that is said", || lines_with(&program, falls) == 1);
+    assert_eq!(lines_with(&program, again), 0);
     for round in 1..=2 {
         send(&program, round);
-        until("it sends webhooks again", || said(&program, again) == round as usize);
-        until("it falls silent again", || said(&program, falls) == 1 + round as usize);
+        until("it sends webhooks again", || lines_with(&program, again) == round as usize);
+        until("it falls silent again", || lines_with(&program, falls) == 1 + round as usize);
         until("the metric says so", || silent(&program, "other"));
     }
     let ready = program.admin("/readyz?verbose");
@@ -47,7 +47,7 @@ fn a_silent_app_is_logged_once_and_once_at_its_next_webhook() {
     assert!(lines.iter().any(|line| line.starts_with("[!]app other: silent, last webhook 2")), "{lines:?}");
     assert!(lines.contains(&format!("[+]app {APP}: no webhook yet").as_str()), "{lines:?}");
     assert_eq!(program.admin("/readyz").text, "{\"ready\":true}");
-    assert!(!silent(&program, APP) && said(&program, &format!("app {APP} is silent")) == 0);
+    assert!(!silent(&program, APP) && lines_with(&program, &format!("app {APP} is silent")) == 0);
     let log = program.stop();
     let line = log.lines().find(|line| line.contains(falls)).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -68,7 +68,7 @@ fn the_time_of_all_apps_counts_where_an_app_has_none() {
     until("it is silent", || silent(&program, APP));
     assert_eq!(program.webhook("no JSON at all").status, 200);
     until("also what cannot be understood is heard", || {
-        said(&program, &format!("app {APP} sends webhooks again")) == 1
+        lines_with(&program, &format!("app {APP} sends webhooks again")) == 1
     });
     assert!(!silent(&program, "other"));
 }

@@ -34,7 +34,7 @@ fn live(program: &Program) {
 fn shown(program: &Program) -> (Vec<Value>, Vec<(u16, String)>) {
     let names = ["ann", "bob", "cem", "dan", "eve", "u-ann", "u-bob", "made%20here"];
     let found = names.map(|name| program.app_user(name)).map(|answer| (answer.status, answer.text));
-    (program.everybody(), found.to_vec())
+    (program.all_app_users(), found.to_vec())
 }
 
 /// The damage to the file, and the message about it.
@@ -250,7 +250,7 @@ fn no_entry_is_shown_or_sent_with_the_body_of_another() {
 }
 
 /// DELETEs an app user with this query.
-fn gone(program: &Program, id: &str, query: &str) {
+fn removed(program: &Program, id: &str, query: &str) {
     let auth = basic(KEY_ID, KEY_SECRET);
     let path = format!("/v1/appusers/{id}{query}");
     let answer = program.request("DELETE", &path, &[("authorization", auth.as_str())], b"");
@@ -281,14 +281,14 @@ const GONE: [(&str, &[&str], &str); 10] = [
 ];
 
 /// A program with a removed app user, after all erasures are done.
-fn with_gone(home: &Home, who: &str, steps: &[&str]) -> Program {
+fn with_removed(home: &Home, who: &str, steps: &[&str]) -> Program {
     let program = home.start();
     let of = if who == "pair" { &["w", "w2", "ann"][..] } else { &["w", "ann"] };
     super::messages(&program, of);
     for step in steps {
         match step.split_once(' ') {
-            Some(("erase", id)) => gone(&program, id, "?erase=true"),
-            Some((_, id)) => gone(&program, id, ""),
+            Some(("erase", id)) => removed(&program, id, "?erase=true"),
+            Some((_, id)) => removed(&program, id, ""),
             None => {
                 let merge = json!({ "trigger": "merge:appUser", "app": { "_id": APP }, "timestamp": 1_600_000_005,
                                     "surviving": { "_id": "w" }, "discarded": [{ "_id": "w2" }] });
@@ -308,9 +308,9 @@ fn a_hole_restores_no_removed_user() {
         for running in [true, false] {
             let what = format!("{who} {steps:?} {lost} {running}");
             let home = Home::new();
-            let mut program = with_gone(&home, who, steps);
+            let mut program = with_removed(&home, who, steps);
             let before = rows_of(&home);
-            let everybody = program.everybody();
+            let everybody = program.all_app_users();
             let damage = format!("DELETE FROM journal WHERE {lost}");
             let rebuilt = if running {
                 home.sql().execute_batch(&damage).unwrap();
@@ -330,14 +330,14 @@ fn a_hole_restores_no_removed_user() {
                 is_named(&ran, "missing", &what);
                 assert!(!format!("{ran:?}").contains("tombstones"), "{what}: {ran:?}");
             }
-            assert_eq!((rows_of(&home), program.everybody()), (before, everybody.clone()), "{what}");
+            assert_eq!((rows_of(&home), program.all_app_users()), (before, everybody.clone()), "{what}");
             // Smooch delivers late.
             for id in ["w", "w2"].into_iter().take(if who == "pair" { 2 } else { 1 }) {
                 let was = program.app_user(id).text;
                 assert_eq!(program.webhook(first_message(id, 1_600_000_100.0)).status, 200, "{what}");
                 assert_eq!(program.app_user(id).text, was, "{what}");
             }
-            assert_eq!(program.everybody(), everybody, "{what}");
+            assert_eq!(program.all_app_users(), everybody, "{what}");
         }
     }
 }
@@ -348,7 +348,7 @@ fn an_erased_user_stays_erased_after_retention_has_passed_the_hole() {
     for (who, steps, lost) in GONE {
         let what = format!("{who} {steps:?} {lost}");
         let home = Home::new();
-        let program = with_gone(&home, who, steps);
+        let program = with_removed(&home, who, steps);
         let before = rows_of(&home);
         program.stop();
         home.sql().execute_batch(&format!("DELETE FROM journal WHERE {lost}")).unwrap();

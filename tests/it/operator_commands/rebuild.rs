@@ -105,7 +105,7 @@ fn planted(home: &Home) -> Vec<Value> {
                            "appUser": { "_id": id, "userId": format!("u-{id}"), "givenName": id } });
         assert_eq!(program.webhook(body.to_string()).status, 200);
     }
-    let before = program.everybody();
+    let before = program.all_app_users();
     assert_eq!(before.len(), 8);
     program.stop();
     home.sql().execute_batch(TAMPERED).unwrap();
@@ -133,7 +133,7 @@ fn a_running_service_repairs_planted_faults_and_writes_changes() {
     let last: i64 = home.find("SELECT max(seq) FROM changes");
     let mended = run(&home, &program, &["rebuild"]).well();
     assert!(mended.out.contains("7 app users were put right"), "{mended:?}");
-    assert_eq!(program.everybody(), before);
+    assert_eq!(program.all_app_users(), before);
     for id in ["ann", "bob", "cem", "dan", "fay", "gil", "hal", "ivy"] {
         assert_eq!(program.app_user(id).text, program.app_user(&format!("u-{id}")).text);
     }
@@ -170,7 +170,7 @@ fn without_a_service_the_command_puts_it_right_itself() {
     let mended = run_alone(&home, &["rebuild"]).well();
     assert!(mended.out.contains("7 app users were put right"), "{mended:?}");
     let program = home.start();
-    assert_eq!(program.everybody(), before);
+    assert_eq!(program.all_app_users(), before);
     assert!(run(&home, &program, &["rebuild", "--verify"]).well().out.starts_with(EQUAL));
     let unreachable = run_alone(&home, &["rebuild"]);
     assert_eq!(unreachable.code, Some(69), "a service, but not where the settings say: {unreachable:?}");

@@ -51,9 +51,9 @@ fn another_directory_gets_the_same_events_and_a_filter_limits_them() {
     let copy = other.start();
     let target = format!("http://{}/webhooks", copy.listen);
     assert_eq!(replay(&target, &["--user", "ann"]), 2);
-    assert_eq!(copy.everybody().len(), 1);
+    assert_eq!(copy.all_app_users().len(), 1);
     assert_eq!(replay(&target, &["2..3", "--trigger", "message:appUser"]), 2);
-    assert_eq!(copy.everybody(), program.everybody());
+    assert_eq!(copy.all_app_users(), program.all_app_users());
     let nothing = run(&home, &program, &["journal", "replay"]);
     assert_eq!(nothing.code, Some(2), "which entries is not said: {nothing:?}");
     let backwards = run(&home, &program, &["journal", "replay", "3..2"]);
@@ -104,7 +104,7 @@ fn an_interrupted_replay_resumes_with_the_events_not_accepted() {
     // An operator who knows that it is the same system under another address leaves only the number in the file.
     std::fs::write(&state, "3\n").unwrap();
     assert_eq!(args(&target).well().lines()[0]["sent"], 3);
-    assert_eq!(copy.everybody().len(), 3, "the first two were taken elsewhere");
+    assert_eq!(copy.all_app_users().len(), 3, "the first two were taken elsewhere");
     assert_eq!(args(&target).well().lines()[0]["sent"], 0, "nothing is left");
     messages(&program, &["fay"]);
     assert_eq!(args(&target).well().lines()[0]["sent"], 1, "what has come since");
@@ -138,11 +138,11 @@ fn an_interrupted_replay_finishes_requests_in_progress_and_prints_the_position()
     let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "1", "--to", &target];
     let mut replay = command(&home, &program, &args);
     let replay = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("something was taken", || copy.everybody().len() > 1);
+    until("something was taken", || copy.all_app_users().len() > 1);
     let interrupted = Command::new("kill").args(["-INT", &replay.id().to_string()]).status();
     assert!(interrupted.unwrap().success());
     let ran = super::Ran::from(replay.wait_with_output().unwrap());
-    let taken = copy.everybody().len();
+    let taken = copy.all_app_users().len();
     assert!(ran.code == Some(1) && taken < 50, "{ran:?}");
     assert!(ran.err.contains(&format!("continue with --from {}\n", taken + 1)), "{taken}: {ran:?}");
 }

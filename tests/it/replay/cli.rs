@@ -107,7 +107,7 @@ fn files_that_are_missing_or_no_json_are_named_and_counted_and_the_others_are_se
     for line in ["sent 3 in ", "200: 3", "not sent, not JSON: 2", "not sent, unreadable: 1"] {
         assert!(out.contains(line), "{line}\n{out}");
     }
-    assert_eq!(program.everybody().len(), 3);
+    assert_eq!(program.all_app_users().len(), 3);
     assert!(!format!("{out}{err}").contains(crate::support::SECRET));
 }
 
@@ -136,7 +136,7 @@ fn a_folder_is_read_with_names_in_any_case_and_skipped_files_are_counted() {
     let summary: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let passed_over = serde_json::json!({ "hidden": 1, "neither .json nor .jsonl": 2 });
     assert_eq!((&summary["sent"], &summary["passedOver"]), (&10.into(), &passed_over), "{summary}");
-    assert_eq!(program.everybody().len(), 3);
+    assert_eq!(program.all_app_users().len(), 3);
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn check(program: &Program, (name, users, nobody): &Story, how: &str) {
     }
     ids.sort();
     let listed: Vec<String> =
-        program.everybody().iter().map(|user| user["_id"].as_str().unwrap().to_owned()).collect();
+        program.all_app_users().iter().map(|user| user["_id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(listed, ids, "{name}, {how}: nobody else is in the list");
 }
 
@@ -214,7 +214,7 @@ fn story(name: &str) -> Vec<String> {
 }
 
 /// Plays every story in its own order and checks the end.
-fn tell(how: &str, order: impl Fn(Vec<String>) -> Vec<String>) {
+fn play(how: &str, order: impl Fn(Vec<String>) -> Vec<String>) {
     for entry in &STORIES {
         let home = Home::new();
         let program = home.start();
@@ -239,17 +239,17 @@ fn the_table_has_a_line_for_every_sequence() {
 
 #[test]
 fn every_sequence_ends_as_in_the_table() {
-    tell("forwards", |lines| lines);
+    play("forwards", |lines| lines);
 }
 
 #[test]
 fn every_sequence_sent_backwards_ends_as_in_the_table() {
-    tell("backwards", |lines| lines.into_iter().rev().collect());
+    play("backwards", |lines| lines.into_iter().rev().collect());
 }
 
 #[test]
 fn every_sequence_with_each_line_doubled_ends_as_in_the_table() {
-    tell("doubled", |lines| lines.into_iter().flat_map(|line| [line.clone(), line]).collect());
+    play("doubled", |lines| lines.into_iter().flat_map(|line| [line.clone(), line]).collect());
 }
 
 #[test]

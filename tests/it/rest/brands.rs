@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{APP, Answer, Home, Program, app, ask, start_as, token};
 
 /// A v2 message of a user, as Smooch sends it at that minute.
-pub(super) fn said(program: &Program, minute: u32, id: &str, mut user: Value) {
+pub(super) fn report(program: &Program, minute: u32, id: &str, mut user: Value) {
     user["id"] = id.into();
     let author = json!({ "type": "user", "userId": id, "user": user });
     let event = json!({ "id": format!("{id}-{minute}"), "type": "conversation:message",
@@ -26,13 +26,13 @@ fn v2(program: &Program, line: &str, body: &Value) -> Answer {
 
 /// x in 811, and, reported later, y in 812.
 fn two(program: &Program) {
-    said(program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
-    said(program, 1, "y", json!({ "externalId": "shop-7", "brandId": "812" }));
+    report(program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
+    report(program, 1, "y", json!({ "externalId": "shop-7", "brandId": "812" }));
 }
 
 /// The `_id`s of all app users, each as shown.
-fn everybody(program: &Program) -> Vec<Value> {
-    program.everybody()
+fn all_users(program: &Program) -> Vec<Value> {
+    program.all_app_users()
 }
 
 fn conflict(answer: &Answer, line: &str) {
@@ -71,13 +71,13 @@ fn a_name_with_a_brand_means_the_one_in_that_brand() {
         assert_eq!(then.json()["appUser"]["_id"], id, "{then:?}");
     }
     assert_eq!(v2(&program, "GET /users/shop-7", &Value::Null).json()["user"]["id"], "y", "the newest");
-    let surnames: Vec<Value> = everybody(&program).iter().map(|user| user["surname"].clone()).collect();
+    let surnames: Vec<Value> = all_users(&program).iter().map(|user| user["surname"].clone()).collect();
     assert_eq!(surnames, ["811", "812"]);
     let cleared = v2(&program, "DELETE /users/shop-7/personalinformation?brandId=811", &Value::Null);
     assert_eq!((cleared.status, &cleared.json()["user"]["id"]), (200, &json!("x")), "{cleared:?}");
     let gone = v2(&program, "DELETE /users/shop-7?brandId=811", &Value::Null);
     assert_eq!(gone.status, 200, "{gone:?}");
-    assert_eq!(everybody(&program).iter().map(|user| user["_id"].clone()).collect::<Vec<_>>(), ["y"]);
+    assert_eq!(all_users(&program).iter().map(|user| user["_id"].clone()).collect::<Vec<_>>(), ["y"]);
     // No app user is left in that brand; the name alone resolves to the other again.
     assert_eq!(v2(&program, "DELETE /users/shop-7?brandId=811", &Value::Null).status, 404);
     assert_eq!(v2(&program, "PATCH /users/shop-7", &json!({})).json()["user"]["id"], "y");
@@ -87,7 +87,7 @@ fn a_name_with_a_brand_means_the_one_in_that_brand() {
 fn a_change_of_a_name_that_several_brands_have_does_nothing() {
     let program = Home::new().start();
     two(&program);
-    let before = everybody(&program);
+    let before = all_users(&program);
     for line in [
         "PATCH /users/shop-7",
         "DELETE /users/shop-7",
@@ -113,7 +113,7 @@ fn a_change_of_a_name_that_several_brands_have_does_nothing() {
         conflict(&ask(&program, &app(), line, &body), line);
     }
     conflict(&start_as(&program, &token(), "d", Some("shop-7")), "init");
-    assert_eq!(everybody(&program), before);
+    assert_eq!(all_users(&program), before);
 }
 
 fn conflict_v2(answer: &Answer, line: &str) {
@@ -169,7 +169,7 @@ fn one_is_made_in_each_brand_and_none_twice() {
 fn an_id_resolves_in_any_brand_unless_known_to_be_of_another() {
     let program = Home::new().start();
     two(&program);
-    said(&program, 2, "n", json!({}));
+    report(&program, 2, "n", json!({}));
     for (path, status) in [
         ("/users/x?brandId=811", 200),
         ("/users/x?brandId=812", 404),
@@ -181,13 +181,13 @@ fn an_id_resolves_in_any_brand_unless_known_to_be_of_another() {
         let answer = v2(&program, &format!("GET {path}"), &Value::Null);
         assert_eq!(answer.status, status, "{path}: {answer:?}");
     }
-    let before = everybody(&program);
+    let before = all_users(&program);
     for line in ["DELETE /users/x?brandId=812", "DELETE /users/x?brandId=812&erase=true"] {
         assert_eq!(v2(&program, line, &Value::Null).status, 404, "{line}");
     }
-    assert_eq!(everybody(&program), before);
+    assert_eq!(all_users(&program), before);
     // An `_id` of one may be the name of another in a brand.
-    said(&program, 3, "z", json!({ "externalId": "x", "brandId": "812" }));
+    report(&program, 3, "z", json!({ "externalId": "x", "brandId": "812" }));
     assert_eq!(v2(&program, "GET /users/x?brandId=812", &Value::Null).json()["user"]["id"], "z");
     assert_eq!(v2(&program, "GET /users/x", &Value::Null).json()["user"]["id"], "x");
 }
@@ -204,7 +204,7 @@ fn a_user_created_here_is_merged_into_smoochs_in_the_same_brand() {
         let program = Home::new().start();
         let ours = v2(&program, "POST /users", &json!({ "externalId": "shop-7", "brandId": made }));
         let ours = ours.json()["user"]["id"].as_str().unwrap().to_owned();
-        said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": reported }));
+        report(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": reported }));
         let found = program.app_user(&ours).json()["appUser"]["_id"].clone();
         assert_eq!(found == "x", is_one, "{made:?} {reported:?}: {found}");
         // The brand may be reported after the name, or before it.
@@ -214,7 +214,7 @@ fn a_user_created_here_is_merged_into_smoochs_in_the_same_brand() {
             let ours = ours.json()["user"]["id"].as_str().unwrap().to_owned();
             let all = json!({ "externalId": "shop-7", "brandId": reported });
             for (minute, member) in [(0, first), (1, second)] {
-                said(&program, minute, "x", json!({ member: all[member] }));
+                report(&program, minute, "x", json!({ member: all[member] }));
             }
             let found = program.app_user(&ours).json()["appUser"]["_id"].clone();
             assert_eq!(found == "x", is_one, "{made:?} {reported:?} {first} first: {found}");
@@ -227,14 +227,14 @@ fn two_carriers_in_two_brands_are_no_conflict() {
     let program = Home::new().start();
     two(&program);
     assert_eq!(program.metric("rollcall_identity_conflicts_total"), 0.0);
-    said(&program, 2, "z", json!({ "externalId": "shop-7", "brandId": "812" }));
+    report(&program, 2, "z", json!({ "externalId": "shop-7", "brandId": "812" }));
     assert_eq!(program.metric("rollcall_identity_conflicts_total"), 1.0);
 }
 
 #[test]
 fn a_brand_that_is_a_number_is_its_text() {
     let program = Home::new().start();
-    said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": 811 }));
+    report(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": 811 }));
     let found = v2(&program, "GET /users/shop-7?brandId=811", &Value::Null);
     assert_eq!(found.json()["user"]["brandId"], "811", "{found:?}");
 }
@@ -243,8 +243,8 @@ fn a_brand_that_is_a_number_is_its_text() {
 fn a_list_has_all_carriers_of_a_name_or_those_of_one_brand() {
     let program = Home::new().start();
     two(&program);
-    said(&program, 2, "n", json!({ "externalId": "shop-7" }));
-    said(&program, 3, "other", json!({ "externalId": "shop-8", "brandId": "811" }));
+    report(&program, 2, "n", json!({ "externalId": "shop-7" }));
+    report(&program, 3, "other", json!({ "externalId": "shop-8", "brandId": "811" }));
     for (query, expected) in [
         ("userId=shop-7", vec!["n", "x", "y"]),
         ("userId=shop-7&brandId=811", vec!["x"]),

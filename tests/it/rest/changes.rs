@@ -4,7 +4,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::{Home, app, ask, client, create, done, id, look_up, message, refused, send, start, token, told};
+use super::{
+    Home, app, ask, client, create, deliver, done, id, look_up, message, refused, send, start, token,
+};
 use crate::support::Connection;
 
 #[test]
@@ -104,7 +106,7 @@ fn an_unknown_user_is_404_and_a_change_creates_none() {
     ] {
         refused(&ask(&program, &app(), line, &body), 404, "not_found");
     }
-    assert_eq!(program.everybody(), [from]);
+    assert_eq!(program.all_app_users(), [from]);
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn an_event_is_journalled_and_sets_its_fields() {
 fn channels_are_the_clients_of_others() {
     let program = Home::new().start();
     let bob = "c7f6e6d6c3a637261bd9656f";
-    told(
+    deliver(
         &program,
         &message(
             bob,
@@ -239,7 +241,7 @@ fn two_users_are_merged_and_are_two_again() {
     assert_eq!(one["properties"], json!({ "both": "bob", "bobs": 1, "eves": 1 }));
     assert_eq!(one["email"], "e@example.com");
     refused(&merge(&bob, &eve), 400, "bad_request");
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
     let two = done(&program, "POST /v1/appusers/bob/unmerge", json!({ "discarded": { "_id": eve } }));
     assert_eq!(two["appUser"]["properties"], json!({ "both": "bob", "bobs": 1 }));
     assert_eq!(two["discarded"]["properties"], json!({ "both": "eve", "eves": 1 }));

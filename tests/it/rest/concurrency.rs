@@ -31,7 +31,7 @@ fn creating_and_starting_one_name_at_once_ends_with_one_user() {
         assert_eq!(status, if *create { answer.status } else { 200 }, "{answer:?}");
         assert_eq!(id(&answer.json()), bob["_id"].as_str().unwrap(), "{answer:?}");
     }
-    assert_eq!(program.everybody(), std::slice::from_ref(&bob));
+    assert_eq!(program.all_app_users(), std::slice::from_ref(&bob));
     assert_eq!(bob["clients"].as_array().unwrap().len(), threads / 2, "and every device is theirs");
 }
 
@@ -49,7 +49,7 @@ fn of_many_concurrent_creations_of_one_name_one_succeeds() {
     });
     statuses.sort_unstable();
     assert_eq!((statuses[0], &statuses[1..]), (201, &[409; 63][..]));
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
 }
 
 #[test]
@@ -66,5 +66,5 @@ fn a_device_that_starts_many_times_at_once_is_one_client_of_one_user() {
     });
     ids.dedup();
     assert_eq!(ids.len(), 1, "{ids:?}");
-    assert_eq!(program.everybody()[0]["clients"].as_array().unwrap().len(), 1);
+    assert_eq!(program.all_app_users()[0]["clients"].as_array().unwrap().len(), 1);
 }

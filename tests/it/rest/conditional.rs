@@ -14,7 +14,7 @@ fn keyed(who: Who, key: &str) -> Who {
 }
 
 fn number(program: &Program) -> usize {
-    program.everybody().len()
+    program.all_app_users().len()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Home, Program, app, ask, message, start, told};
+use super::{APP, Home, Program, app, ask, deliver, message, start};
 
 const BOB: &str = "c7f6e6d6c3a637261bd9656f";
 
@@ -71,13 +71,13 @@ fn a_device_is_also_a_client_from_any_source() {
     // By a v1 webhook, in a list.
     let client = |id: &str, platform: &str| json!({ "id": id, "platform": platform, "active": true });
     let list = json!([client("by-v1", "android"), client("sms", "twilio"), client("odd", "other")]);
-    told(&program, &message(BOB, 1.0, json!({ "userId": "bob", "clients": list })));
+    deliver(&program, &message(BOB, 1.0, json!({ "userId": "bob", "clients": list })));
     let [devices, clients] = both(&program);
     assert_eq!((devices.len(), clients.len()), (2, 3), "{devices:?} {clients:?}");
     // One that v1 calls by two ids.
     let body = json!({ "trigger": "client:add", "version": "v1.1", "app": { "_id": APP }, "timestamp": 2.0,
         "appUser": { "_id": BOB }, "client": { "_id": "5e0", "id": "by-v11", "platform": "web", "active": true } });
-    told(&program, &body.to_string());
+    deliver(&program, &body.to_string());
     let [devices, clients] = both(&program);
     assert_eq!((devices.len(), clients.len()), (3, 4), "{devices:?} {clients:?}");
     // v2 reports both, the device and its client.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Home, Program, app, ask, client, done, id, look_up, message, told, user};
+use super::{Home, Program, app, ask, client, deliver, done, id, look_up, message, user};
 
 /// The body of the request in the reference of init, to the letter.
 const INIT: &str = r#"{"device": {"id": "03f70682b7f5b21536a3674f38b3e220", "platform": "ios", "appVersion": "1.0"}, "userId": "bob@example.com"}"#;
@@ -28,7 +28,7 @@ fn a_first_message_creates_its_sender_and_the_id_of_the_payload_is_good_in_calls
         "properties": { "plan": "gold" }, "signedUpAt": "2015-10-06T03:38:02.346Z",
         "clients": [{ "id": "c1", "platform": "messenger", "active": true, "lastSeen": "2016-03-09T19:09:01.431Z" }],
     });
-    told(&program, &message(first, 1_444_348_338.704, sent.clone()));
+    deliver(&program, &message(first, 1_444_348_338.704, sent.clone()));
     let shown = look_up(&program, first);
     for (member, value) in sent.as_object().unwrap() {
         assert_eq!(&shown[member], value, "all that the payload told is here: {shown}");

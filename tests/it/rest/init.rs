@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    APP, Home, Who, app, ask, client, create, done, id, look_up, refused, start, start_as, token, told, user,
+    APP, Home, Who, app, ask, client, create, deliver, done, id, look_up, refused, start, start_as, token,
+    user,
 };
 
 #[test]
@@ -68,7 +69,7 @@ fn an_anonymous_user_with_a_known_name_is_merged_into_that_user() {
     assert_eq!(bob["properties"], json!({ "plan": "gold", "both": "his", "cart": 3 }));
     assert_eq!(client(&bob, "d1")["active"], true);
     assert_eq!(look_up(&program, &anonymous), bob, "the old _id still means them");
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
 }
 
 #[test]
@@ -114,7 +115,7 @@ fn a_device_with_two_ids_belongs_to_the_last_user_by_both() {
         "appUser": { "_id": "ann", "userId": "ann" }, "client": both });
     let bob = json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [{ "id": "e",
         "type": "client:add", "createdAt": "2016-01-01T12:00:00.000Z", "payload": { "user": { "id": "bob" }, "client": one } }] });
-    [ann, bob].iter().for_each(|body| told(&program, &body.to_string()));
+    [ann, bob].iter().for_each(|body| deliver(&program, &body.to_string()));
     let active = |name: &str, id: &str| client(&look_up(&program, name), id)["active"].clone();
     assert_eq!((active("ann", "uuid"), active("bob", "H")), (json!(false), json!(true)), "told");
     assert_eq!(start(&program, "uuid", None)["_id"], "bob", "who has it under its other id, and has no name");
@@ -217,7 +218,7 @@ fn a_device_that_is_none_is_400_and_the_member_is_named() {
             "{body}: {answer:?}"
         );
     }
-    assert_eq!(program.everybody(), Vec::<Value>::new(), "and nobody is made");
+    assert_eq!(program.all_app_users(), Vec::<Value>::new(), "and nobody is made");
     let flat = json!({ "currentTittle": "Welcome", "wifi": true, "buildNumber": 7, "unknown": "kept" });
     let answer = done(
         &program,
@@ -287,7 +288,7 @@ fn a_user_speaks_for_themselves_alone() {
     let program = Home::new().start();
     let bob: Who = user("bob");
     refused(&start_as(&program, &bob, "d1", Some("eve")), 403, "forbidden");
-    assert_eq!(program.everybody(), Vec::<Value>::new());
+    assert_eq!(program.all_app_users(), Vec::<Value>::new());
     for absent in [None, Some("")] {
         let answer = start_as(&program, &bob, "d1", absent).json();
         assert_eq!(answer["appUser"]["userId"], "bob", "without a userId it is the JWT's: {answer}");
@@ -297,5 +298,5 @@ fn a_user_speaks_for_themselves_alone() {
     let eve = start_as(&program, &user("eve"), "d2", Some("eve")).json();
     assert_eq!(id(&eve), anonymous["_id"].as_str().unwrap());
     assert!(!token_reaches(&program, "eve"));
-    refused(&ask(&program, &super::nobody(), "POST /v1/init", &json!({})), 401, "unauthorized");
+    refused(&ask(&program, &super::no_credential(), "POST /v1/init", &json!({})), 401, "unauthorized");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Home, Who, app, ask, create, done, id, jwt, key, nobody, refused, token, user};
+use super::{APP, Home, Who, app, ask, create, done, id, jwt, key, no_credential, refused, token, user};
 
 /// A call, its name, and its address.
 const CALLS: [(&str, &str, &str); 14] = [
@@ -26,9 +26,9 @@ const CALLS: [(&str, &str, &str); 14] = [
     ("GET //v1//appusers/bob/authcode/", "Get auth code", "/appusers/{id}/authcode"),
 ];
 
-fn everybody() -> Vec<(&'static str, Who)> {
+fn all_credentials() -> Vec<(&'static str, Who)> {
     vec![
-        ("nobody", nobody()),
+        ("nobody", no_credential()),
         ("token", token()),
         ("key", key()),
         ("app", app()),
@@ -46,7 +46,7 @@ fn a_call_that_is_not_offered_is_404_with_its_name_for_all_credentials() {
         let (method, path) = line.split_once(' ').unwrap();
         let with_app = path.replacen("/v1/", &format!("/v1/apps/{APP}/"), 1);
         for path in if path == "/v1/apps" { vec![path.to_owned()] } else { vec![path.to_owned(), with_app] } {
-            for (who, credential) in everybody() {
+            for (who, credential) in all_credentials() {
                 let answer = ask(&program, &credential, &format!("{method} {path}"), &json!({}));
                 refused(&answer, 404, "not_found");
                 let said = answer.json()["error"]["description"].as_str().unwrap().to_owned();

@@ -56,7 +56,7 @@ fn ask(program: &Program, call: &Called, query: &str) -> Answer {
 }
 
 /// The text of a refusal, in either shape.
-fn said(answer: &Answer) -> String {
+fn refusal_text(answer: &Answer) -> String {
     let answer = answer.json();
     let text = answer["error"]["description"].as_str().or(answer["errors"][0]["title"].as_str());
     text.unwrap_or_else(|| panic!("{answer}")).to_owned()
@@ -78,7 +78,7 @@ fn every_call_refuses_unknown_parameters_and_does_nothing() {
             let answer = ask(&program, &call, &format!("{}=true", encoded(&name)));
             let line = format!("{} {}?{name}", call.method, call.path);
             assert_eq!(answer.status, 400, "{line}: {answer:?}");
-            let said = said(&answer);
+            let said = refusal_text(&answer);
             assert!(
                 said.starts_with(&format!("Unknown parameter: {name}; this call knows ")),
                 "{line}: {said}"
@@ -90,11 +90,11 @@ fn every_call_refuses_unknown_parameters_and_does_nothing() {
             let name = encoded(&name.replace("KEY", "k"));
             let answer = ask(&program, &call, &format!("{name}=true&{name}=true"));
             assert_eq!(answer.status, 400, "{} {}?{name}, twice: {answer:?}", call.method, call.path);
-            assert!(said(&answer).starts_with("Repeated parameter: "), "{answer:?}");
+            assert!(refusal_text(&answer).starts_with("Repeated parameter: "), "{answer:?}");
         }
     }
     assert_eq!(look_up(&program, "bob"), before);
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_wrong_credential_goes_before_a_wrong_parameter() {
 fn a_refusal_repeats_only_short_printable_text() {
     let program = Home::new().start();
     let name = format!("{}%00%0A{}", "x".repeat(20), "y".repeat(5000));
-    let said = said(&program.get(&format!("/v1/appusers/bob?{name}=1")));
+    let said = refusal_text(&program.get(&format!("/v1/appusers/bob?{name}=1")));
     assert!(said.len() < 200 && said.chars().all(|char| !char.is_control()), "{said}");
 }
 

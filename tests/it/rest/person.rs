@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Home, Program, app, ask, create, done, look_up, message, told};
+use super::{APP, Home, Program, app, ask, create, deliver, done, look_up, message};
 
 const BOB: &str = "c7f6e6d6c3a637261bd9656f";
 
@@ -73,7 +73,7 @@ fn each_personal_member_is_deleted_and_the_others_stay() {
     ];
     for call in CALLS {
         let program = Home::new().start();
-        told(&program, &v2(0, &json!({ "id": BOB, "externalId": "bob" })));
+        deliver(&program, &v2(0, &json!({ "id": BOB, "externalId": "bob" })));
         let v2_goes = v2_goes.iter().map(|member| (true, member));
         let v1_goes = v1_goes.iter().map(|member| (false, member));
         for (n, (is_v2, (key, value))) in v2_goes.chain(v1_goes).enumerate() {
@@ -83,7 +83,7 @@ fn each_personal_member_is_deleted_and_the_others_stay() {
                 } else {
                     message(BOB, 1_709_300_000.0 + 60.0 * minute as f64, json!({ (*key): value }))
                 };
-                told(&program, &body);
+                deliver(&program, &body);
             };
             tell(2 * n + 1);
             delete(&program, call);
@@ -105,10 +105,10 @@ fn clients_and_channels_stay() {
         let program = Home::new().start();
         let kept = json!({ "id": BOB, "externalId": "bob", "brandId": "811", "zendeskId": "7", "authenticated": true,
             "toBeRetained": true, "signedUpAt": "2020-01-01T00:00:00.000Z", "profile": { "locale": "de" }, "metadata": {} });
-        told(&program, &v2(0, &kept));
+        deliver(&program, &v2(0, &kept));
         let pending = json!([{ "id": "p", "platform": "twilio", "displayName": "+1514", "info": {} }, null]);
         let clients = json!([{ "id": "c", "platform": "twilio", "active": true, "displayName": "+1514" }]);
-        told(&program, &message(BOB, 1.0, json!({ "clients": clients, "pendingClients": pending })));
+        deliver(&program, &message(BOB, 1.0, json!({ "clients": clients, "pendingClients": pending })));
         delete(&program, call);
         let left = done(&program, &format!("GET /v2/apps/{APP}/users/bob"), Value::Null)["user"].clone();
         assert_eq!(left, kept, "{call}");
@@ -118,9 +118,9 @@ fn clients_and_channels_stay() {
         // New values from Smooch are shown again, and nothing more.
         let pending = json!([{ "id": "q", "platform": "telegram", "displayName": "new" }]);
         let now = jiff::Timestamp::now().as_second() as f64;
-        told(&program, &message(BOB, now + 60.0, json!({ "clients": [], "pendingClients": pending })));
+        deliver(&program, &message(BOB, now + 60.0, json!({ "clients": [], "pendingClients": pending })));
         assert_eq!(look_up(&program, "bob")["pendingClients"], pending, "{call}");
-        told(&program, &message(BOB, now + 120.0, json!({ "clients": [] })));
+        deliver(&program, &message(BOB, now + 120.0, json!({ "clients": [] })));
         assert!(look_up(&program, "bob").get("pendingClients").is_none(), "{call}");
     }
 }
@@ -131,16 +131,16 @@ fn a_merged_id_shows_no_deleted_data_after_an_unmerge() {
     let other = "d7f6e6d6c3a637261bd9656f";
     let pending = |id: &str| json!([{ "id": id, "platform": "twilio", "displayName": format!("+{id}") }]);
     let identities = json!([{ "type": "email", "value": "tell-tale" }]);
-    told(
+    deliver(
         &program,
         &message(BOB, 1.0, json!({ "userId": "bob", "clients": [], "pendingClients": pending("1") })),
     );
-    told(
+    deliver(
         &program,
         &message(other, 1.0, json!({ "userId": "eve", "clients": [], "pendingClients": pending("2") })),
     );
     for id in [BOB, other] {
-        told(&program, &v2(0, &json!({ "id": id, "identities": identities })));
+        deliver(&program, &v2(0, &json!({ "id": id, "identities": identities })));
     }
     let both = json!({ "surviving": { "_id": BOB }, "discarded": { "_id": other } });
     done(&program, "POST /v1/appusers/merge", both);

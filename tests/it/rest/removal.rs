@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Home, app, ask, create, done, id, look_up, message, refused, start, told};
+use super::{Home, app, ask, create, deliver, done, id, look_up, message, refused, start};
 
 #[test]
 fn no_late_webhook_restores_a_removed_user() {
@@ -10,9 +10,9 @@ fn no_late_webhook_restores_a_removed_user() {
     let program = home.start();
     let smooch = "c7f6e6d6c3a637261bd9656f";
     let ours = create(&program, "bob");
-    told(&program, &message(smooch, 1.0, json!({ "userId": "bob", "clients": [] })));
+    deliver(&program, &message(smooch, 1.0, json!({ "userId": "bob", "clients": [] })));
     let alone = "aaaaaaaaaaaaaaaaaaaaaaaa";
-    told(&program, &message(alone, 1.0, json!({ "clients": [] })));
+    deliver(&program, &message(alone, 1.0, json!({ "clients": [] })));
     for name in ["bob", alone] {
         let line = format!("DELETE /v1/appusers/{name}");
         assert_eq!(done(&program, &line, Value::Null), json!({}));
@@ -23,12 +23,12 @@ fn no_late_webhook_restores_a_removed_user() {
             let answer = ask(program, &app(), &format!("GET /v1/appusers/{name}"), &Value::Null);
             assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{name} {when}");
         }
-        assert_eq!(program.everybody(), Vec::<Value>::new(), "{when}");
+        assert_eq!(program.all_app_users(), Vec::<Value>::new(), "{when}");
     };
     gone(&program, "once removed");
     for received in [0.5, 1.0, 1_700_000_000.0] {
-        told(&program, &message(smooch, received, json!({ "userId": "bob", "clients": [] })));
-        told(&program, &message(alone, received, json!({ "clients": [] })));
+        deliver(&program, &message(smooch, received, json!({ "userId": "bob", "clients": [] })));
+        deliver(&program, &message(alone, received, json!({ "clients": [] })));
     }
     gone(&program, "after late webhooks");
     program.kill();
@@ -61,7 +61,7 @@ fn removing_a_profile_clears_the_person_and_keeps_the_user() {
         "clients": [{ "id": "c1", "platform": "twilio", "active": true, "displayName": "+1514", "avatarUrl": "x",
                       "info": { "city": "M" }, "raw": { "From": "+1514" } }],
     });
-    told(&program, &message(smooch, 1.0, sent.clone()));
+    deliver(&program, &message(smooch, 1.0, sent.clone()));
     let device = json!({ "id": "d1", "platform": "ios", "appVersion": "1", "info": { "os": "iPhone OS" } });
     done(&program, "POST /v1/init", json!({ "device": device, "userId": "bob" }));
     done(&program, "PUT /v1/appusers/bob", json!({ "properties": { "b": 2 } }));
@@ -75,7 +75,7 @@ fn removing_a_profile_clears_the_person_and_keeps_the_user() {
     });
     assert_eq!(scrubbed["appUser"], expected);
     // A repeated webhook of Smooch restores nothing.
-    told(&program, &message(smooch, 1.0, sent));
+    deliver(&program, &message(smooch, 1.0, sent));
     assert_eq!(look_up(&program, "bob"), expected);
     let again = done(&program, "DELETE /v1/appusers/bob/profile", Value::Null);
     assert_eq!((&again["appUser"], id(&again).as_str()), (&expected, smooch));

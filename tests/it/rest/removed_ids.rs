@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Home, Program, app, ask, done, id, look_up, message, refused, start_as, token, told, user};
+use super::{
+    APP, Home, Program, app, ask, deliver, done, id, look_up, message, refused, start_as, token, user,
+};
 use crate::operator_commands::run;
 
 /// The app user to remove; its `_id` is the `userId` of another.
@@ -23,10 +25,10 @@ fn at(line: &str, name: &str) -> String {
 
 /// X is removed; in some cases X was merged into another app user before.
 fn world(program: &Program, end: &str, merged: bool) -> Value {
-    told(program, &message(X, 1_700_000_000.0, json!({ "userId": "of-x" })));
-    told(program, &message(Y, 1_700_000_001.0, json!({ "userId": X, "givenName": "Y" })));
+    deliver(program, &message(X, 1_700_000_000.0, json!({ "userId": "of-x" })));
+    deliver(program, &message(Y, 1_700_000_001.0, json!({ "userId": X, "givenName": "Y" })));
     if merged {
-        told(program, &message("survivor", 1_700_000_002.0, json!({})));
+        deliver(program, &message("survivor", 1_700_000_002.0, json!({})));
         let merge = json!({ "surviving": { "_id": "survivor" }, "discarded": { "_id": X } });
         done(program, "POST /v1/appusers/merge", merge);
     }
@@ -75,7 +77,7 @@ fn no_call_by_the_id_of_a_removed_user_reaches_one_with_that_user_id() {
             let home = Home::new();
             let program = home.start();
             let before = world(&program, end, merged);
-            told(&program, &message("other", 1_700_000_003.0, json!({})));
+            deliver(&program, &message("other", 1_700_000_003.0, json!({})));
             for (line, body) in calls() {
                 let answer = ask(&program, &app(), &line, &body);
                 assert_eq!(answer.status, 404, "{end} {merged} {line}: {answer:?}");
@@ -115,7 +117,7 @@ fn the_id_of_an_erased_user_is_refused_as_a_user_id() {
     let home = Home::new();
     let program = home.start();
     let before = world(&program, "DELETE /v1/appusers/?erase=true", false);
-    let everybody = program.everybody();
+    let everybody = program.all_app_users();
     for name in [X.to_owned(), X.to_uppercase(), format!("shop-{X}")] {
         for (line, member) in [("POST /v1/appusers", "userId"), ("POST /v2/apps/A/users", "externalId")] {
             let answer =
@@ -132,7 +134,7 @@ fn the_id_of_an_erased_user_is_refused_as_a_user_id() {
         let list = home.path().join("list.csv");
         std::fs::write(&list, format!("userId,surname\n{name},S\n")).unwrap();
         run(&home, &program, &["import", list.to_str().unwrap()]);
-        assert_eq!(program.everybody(), everybody, "{name}");
+        assert_eq!(program.all_app_users(), everybody, "{name}");
     }
     assert_eq!(look_up(&program, Y), before);
     // An app user that got the name since stays that app user.
@@ -148,7 +150,7 @@ fn the_id_of_an_erased_user_is_refused_as_a_user_id() {
 #[test]
 fn a_removed_id_may_be_a_name_that_a_list_finds() {
     let program = Home::new().start();
-    told(&program, &message(X, 1_700_000_000.0, json!({})));
+    deliver(&program, &message(X, 1_700_000_000.0, json!({})));
     done(&program, &at("DELETE /v1/appusers/", X), Value::Null);
     let made = id(&done(&program, "POST /v1/appusers", json!({ "userId": X })));
     assert_eq!(ask(&program, &app(), &format!("GET /v1/appusers/{X}"), &Value::Null).status, 404);
@@ -166,9 +168,9 @@ fn no_user_is_removed_by_a_name_that_several_carry_in_one_brand() {
         for (minute, id) in [(0, "one"), (1, "two")] {
             let mut told = brand.clone();
             told["externalId"] = "dup".into();
-            super::brands::said(&program, minute, id, told);
+            super::brands::report(&program, minute, id, told);
         }
-        let before = program.everybody();
+        let before = program.all_app_users();
         for query in ["", "?erase=true", "?brandId=811", "?brandId=811&erase=true"] {
             let is_nobody = query.contains("brandId") && brand.get("brandId").is_none();
             for line in
@@ -176,11 +178,11 @@ fn no_user_is_removed_by_a_name_that_several_carry_in_one_brand() {
             {
                 let answer = ask(&program, &app(), &line, &Value::Null);
                 assert_eq!(answer.status, if is_nobody { 404 } else { 409 }, "{line}: {answer:?}");
-                assert_eq!(program.everybody(), before, "{line}");
+                assert_eq!(program.all_app_users(), before, "{line}");
             }
         }
         assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/two", &Value::Null).status, 200);
         assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/dup", &Value::Null).status, 200);
-        assert_eq!(program.everybody(), Vec::<Value>::new());
+        assert_eq!(program.all_app_users(), Vec::<Value>::new());
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{APP, Home, Program, Who, app, ask, done, jwt_of, key, nobody, start, token, user};
+use super::{APP, Home, Program, Who, app, ask, done, jwt_of, key, no_credential, start, token, user};
 use crate::support::basic;
 
 /// A key that is good for every app.
@@ -49,9 +49,9 @@ fn account() -> Who {
     jwt_of("act_demo", "the-key-of-the-account", &serde_json::json!({ "scope": "account" }))
 }
 
-fn everybody(me: &str) -> [(&'static str, Who); 8] {
+fn all_credentials(me: &str) -> [(&'static str, Who); 8] {
     [
-        ("nobody", nobody()),
+        ("nobody", no_credential()),
         ("the app token", token()),
         ("the app user", user(me)),
         ("another app user", user("somebody-else")),
@@ -78,7 +78,7 @@ fn check(program: &Program, base: &str, rows: &[Row]) {
         for column in 0..8 {
             let me = format!("u{place}-{n}-{column}");
             let part = prepare(program, &me);
-            let (name, who) = &everybody(&me)[column];
+            let (name, who) = &all_credentials(&me)[column];
             let named = base.contains("/apps/");
             let expected = *expected.get(column).unwrap_or(if named { &expected[4] } else { &403 });
             let fill = |text: &str| text.replace("ME", &me).replace("PART", &part);

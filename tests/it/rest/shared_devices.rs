@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{APP, Home, done, told};
+use super::{APP, Home, deliver, done};
 use crate::support::Program;
 
 /// Something that happens to one of two devices.
@@ -39,7 +39,7 @@ fn take(program: &Program, n: usize, step: &Step) {
             let body = json!({ "trigger": "message:appUser", "version": "v1.1", "app": { "_id": APP },
                 "messages": [{ "_id": format!("m{n}"), "received": 1_500_000_000.0 + f64::from(*time) }],
                 "appUser": { "_id": format!("id-{user}"), "userId": format!("user-{user}") }, "client": client });
-            told(program, &body.to_string());
+            deliver(program, &body.to_string());
         }
         Step::Started { device, by_other, user } => {
             let id = if *by_other { format!("other-{device}") } else { format!("device-{device}") };
@@ -80,11 +80,11 @@ fn play(steps: &[Step]) {
 
 #[test]
 fn a_device_with_two_ids_that_starts_as_another_user_is_theirs_by_both() {
-    let told = |user, active, time| Step::Told { user, device: 0, by_both: true, active, time };
+    let reported = |user, active, time| Step::Told { user, device: 0, by_both: true, active, time };
     let start = |user| Step::Started { device: 0, by_other: false, user: Some(user) };
-    play(&[told(0, Some(true), 1), start(1)]);
-    play(&[told(0, Some(true), 7), start(1), told(2, Some(true), 25)]);
-    play(&[told(0, Some(true), 29), start(1), told(2, None, 26)]);
+    play(&[reported(0, Some(true), 1), start(1)]);
+    play(&[reported(0, Some(true), 7), start(1), reported(2, Some(true), 25)]);
+    play(&[reported(0, Some(true), 29), start(1), reported(2, None, 26)]);
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Home, Program, client, create, done, look_up, message, start, told};
+use super::{Home, Program, client, create, deliver, done, look_up, message, start};
 
 const SMOOCH: &str = "c7f6e6d6c3a637261bd9656f";
 const BEFORE: f64 = 1_444_348_338.0;
@@ -14,7 +14,7 @@ fn is_one(program: &Program, ours: &str, when: &str) -> Value {
     for name in [SMOOCH, ours] {
         assert_eq!(look_up(program, name), bob, "{name} {when}");
     }
-    assert_eq!(program.everybody(), std::slice::from_ref(&bob), "{when}");
+    assert_eq!(program.all_app_users(), std::slice::from_ref(&bob), "{when}");
     bob
 }
 
@@ -35,7 +35,7 @@ fn made_here_and_then_reported() {
         "PUT /v1/appusers/bob",
         json!({ "givenName": "Bob", "properties": { "plan": "gold", "smooch": 0 } }),
     );
-    told(&program, &webhook());
+    deliver(&program, &webhook());
     let bob = is_one(&program, &ours, "once reported");
     assert_eq!((&bob["givenName"], &bob["surname"]), (&json!("Bob"), &json!("Doe")));
     assert_eq!(bob["properties"]["plan"], "gold", "what was set here survives the first full report");
@@ -51,7 +51,7 @@ fn made_here_and_then_reported() {
         (&changed["appUser"]["_id"], &changed["appUser"]["properties"]["plan"]),
         (&json!(SMOOCH), &json!("blue"))
     );
-    told(&program, &webhook());
+    deliver(&program, &webhook());
     assert_eq!(is_one(&program, &ours, "reported again")["properties"]["plan"], "blue");
 }
 
@@ -60,7 +60,7 @@ fn a_device_started_here_and_then_reported() {
     let home = Home::new();
     let program = home.start();
     let ours = start(&program, "d1", Some("bob"))["_id"].as_str().unwrap().to_owned();
-    told(&program, &webhook());
+    deliver(&program, &webhook());
     let bob = is_one(&program, &ours, "once reported");
     for device in ["c1", "d1"] {
         assert_eq!(client(&bob, device)["active"], true, "{device}");
@@ -78,7 +78,7 @@ fn a_device_started_here_and_then_reported() {
 #[test]
 fn a_user_reported_first_is_not_created() {
     let program = Home::new().start();
-    told(&program, &webhook());
+    deliver(&program, &webhook());
     let taken = super::ask(&program, &super::app(), "POST /v1/appusers", &json!({ "userId": "bob" }));
     super::refused(&taken, 409, "conflict");
     assert_eq!(taken.json()["appUser"]["_id"], SMOOCH);
@@ -89,11 +89,11 @@ fn a_user_reported_first_is_not_created() {
 #[test]
 fn reported_without_a_name_and_named_later() {
     let program = Home::new().start();
-    told(&program, &message(SMOOCH, BEFORE, json!({ "clients": [] })));
+    deliver(&program, &message(SMOOCH, BEFORE, json!({ "clients": [] })));
     let ours = create(&program, "bob");
     done(&program, "PUT /v1/appusers/bob", json!({ "properties": { "plan": "gold" } }));
-    assert_eq!(program.everybody().len(), 2, "nothing says yet that they are one");
-    told(
+    assert_eq!(program.all_app_users().len(), 2, "nothing says yet that they are one");
+    deliver(
         &program,
         &message(SMOOCH, BEFORE + 1.0, json!({ "userId": "bob", "properties": {}, "clients": [] })),
     );

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Home, Program, client, done, look_up, message, told};
+use super::{APP, Home, Program, client, deliver, done, look_up, message};
 
 const TOLD: f64 = 1_700_000_000.0;
 
 fn merge(program: &Program, surviving: &str, discarded: &str) {
     let body = json!({ "trigger": "merge:appUser", "app": { "_id": APP },
         "surviving": { "_id": surviving }, "discarded": [{ "_id": discarded }] });
-    told(program, &body.to_string());
+    deliver(program, &body.to_string());
 }
 
 /// Smooch merges the two the other way round, later than everything.
@@ -17,7 +17,7 @@ fn flip(program: &Program, surviving: &str, discarded: &str) {
     let users = json!({ "surviving": { "id": surviving }, "discarded": { "id": discarded } });
     let event = json!({ "id": format!("flip-{surviving}"), "type": "user:merge",
         "createdAt": "2026-04-01T00:00:00.000Z", "payload": { "mergedUsers": users } });
-    told(
+    deliver(
         program,
         &json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
             .to_string(),
@@ -38,10 +38,10 @@ fn merged(program: &Program, n: usize) -> [String; 2] {
     let [x, y] = ["x", "y"].map(|id| format!("{id}{n}"));
     let fields = json!({ "givenName": "Ann", "email": "ann@example.org", "properties": { "p": 1 }, "avatarUrl": "http://a/x",
         "clients": [of_the_person(&format!("w{n}")), of_the_person(&format!("s{n}"))] });
-    told(program, &message(&x, TOLD, fields));
+    deliver(program, &message(&x, TOLD, fields));
     let fields = json!({ "givenName": "Yve", "properties": { "q": 2 },
         "clients": [{ "id": format!("v{n}"), "platform": "ios" }, { "id": format!("s{n}"), "platform": "line", "lastSeen": "now" }] });
-    told(program, &message(&y, TOLD + 1.0, fields));
+    deliver(program, &message(&y, TOLD + 1.0, fields));
     merge(program, &y, &x);
     [x, y]
 }
@@ -85,16 +85,16 @@ fn hidden_values_of_a_merged_id_are_deleted_too() {
     let program = Home::new().start();
     let [x, y] = ["xh", "yh"];
     let fields = json!({ "properties": { "p": 1 }, "clients": [of_the_person("wh")] });
-    told(&program, &message(x, TOLD, fields));
+    deliver(&program, &message(x, TOLD, fields));
     let users = json!({ "surviving": { "id": y }, "discarded": { "id": x } });
     let event = json!({ "id": "early", "type": "user:merge", "createdAt": "2023-11-14T23:00:00.000Z",
         "payload": { "mergedUsers": users } });
-    told(
+    deliver(
         &program,
         &json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
             .to_string(),
     );
-    told(&program, &message(y, TOLD + 86_400.0, json!({ "properties": {}, "clients": [] })));
+    deliver(&program, &message(y, TOLD + 86_400.0, json!({ "properties": {}, "clients": [] })));
     let before = look_up(&program, x);
     assert_eq!((&before["properties"], &before["clients"]), (&json!({}), &json!([])));
     done(&program, &format!("DELETE /v1/appusers/{y}/profile"), Value::Null);

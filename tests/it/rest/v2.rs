@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{APP, Answer, Home, Program, app, ask, message, start, told};
+use super::{APP, Answer, Home, Program, app, ask, deliver, message, start};
 
 const BOB: &str = "c7f6e6d6c3a637261bd9656f";
 
@@ -110,7 +110,7 @@ fn read_only_members_are_refused_unless_unchanged() {
     let identities = json!([{ "value": "b@x.example", "type": "email" }]);
     let user = json!({ "id": BOB, "externalId": "bob", "zendeskId": "7", "authenticated": true, "identities": identities });
     let event = json!({ "id": "e", "type": "user:update", "createdAt": "2024-03-01T10:00:00.000Z", "payload": { "user": user } });
-    told(
+    deliver(
         &program,
         &json!({ "app": { "id": APP }, "webhook": { "id": "w", "version": "v2" }, "events": [event] })
             .to_string(),
@@ -159,7 +159,7 @@ fn with_clients(program: &Program) {
     clients.push(
         json!({ "id": "p1", "platform": "ios", "active": true, "lastSeen": "2016-03-09T19:09:01.431Z" }),
     );
-    told(program, &message(BOB, 1.0, json!({ "userId": "bob", "clients": clients })));
+    deliver(program, &message(BOB, 1.0, json!({ "userId": "bob", "clients": clients })));
     start(program, "p2", Some("bob"));
 }
 

@@ -181,7 +181,7 @@ fn pipelined_requests_are_answered_in_their_order() {
     connection.send(bytes);
     let answered: Vec<u16> = expected.iter().map(|_| connection.answer().unwrap().status).collect();
     assert_eq!(answered, expected);
-    assert_eq!(program.everybody().len(), 20);
+    assert_eq!(program.all_app_users().len(), 20);
 }
 
 #[test]

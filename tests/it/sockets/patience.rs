@@ -250,7 +250,7 @@ fn a_sender_that_hangs_up_before_the_answer_has_its_delivery_stored_and_may_repe
     for n in 0..50 {
         assert_eq!(program.webhook(first_message(&format!("user-{n}"), 1.0)).status, 200);
     }
-    assert_eq!((home.rows("journal"), program.everybody().len()), (50, 50));
+    assert_eq!((home.rows("journal"), program.all_app_users().len()), (50, 50));
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn no_command_and_no_start_opens_a_database_that_is_not_there_beside_its_log() {
             continue;
         }
         fs::rename(&kept, home.database()).unwrap();
-        assert_eq!(home.start().everybody().len(), 3, "{what}: put back");
+        assert_eq!(home.start().all_app_users().len(), 3, "{what}: put back");
     }
 }
 
@@ -123,11 +123,11 @@ fn no_command_and_no_start_opens_a_file_that_was_copied_over_the_database_of_a_l
         }
         if what == "a backup" {
             printed(&home, &["restore", "--replace", "backup.db"]);
-            assert_eq!(home.start().everybody().len(), 1, "{what}: restored");
+            assert_eq!(home.start().all_app_users().len(), 1, "{what}: restored");
             continue;
         }
         fs::write(home.database(), kept).unwrap();
-        assert_eq!(home.start().everybody().len(), 3, "{what}: put back");
+        assert_eq!(home.start().all_app_users().len(), 3, "{what}: put back");
     }
 }
 
@@ -148,7 +148,7 @@ fn a_restore_in_place_of_a_lone_log_keeps_it_aside() {
     assert_eq!(aside.len(), 1, "{aside:?}");
     assert!(before == fs::read(&aside[0]).unwrap());
     let program = home.start();
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
     assert_eq!(program.webhook(message(1)).status, 200);
     program.stop();
 }

@@ -192,7 +192,7 @@ fn an_idle_service_notices_it_as_well_and_the_next_start_makes_no_empty_director
         assert_eq!(status.code(), Some(74), "{log}");
         assert!(log.contains("is missing or empty") && !data.join("rollcall.db").exists(), "{log}");
         fs::rename(data.join("moved.db"), data.join("rollcall.db")).unwrap();
-        assert_eq!(home.start().everybody().len(), 3);
+        assert_eq!(home.start().all_app_users().len(), 3);
     }
 }
 
@@ -211,7 +211,7 @@ fn a_start_on_a_link_that_was_put_in_the_place_of_the_database_is_refused() {
     let (status, log) = home.try_start().map(|_| ()).unwrap_err();
     assert!(status.code() == Some(74) && log.contains("rollcall.db-wal"), "{status}: {log}");
     rename(home.path(), "big/rollcall.db", "rollcall.db");
-    assert_eq!(home.start().everybody().len(), 3);
+    assert_eq!(home.start().all_app_users().len(), 3);
 }
 
 /// Nothing was copied into the database yet: without its log it is empty.
@@ -228,7 +228,7 @@ fn a_start_without_the_log_that_had_everything_is_refused() {
         let (status, log) = home.try_start().map(|_| ()).unwrap_err();
         assert!(status.code() == Some(74) && log.contains("its feeds had 1 changes: its log is missing or was emptied. Put the log back, or run `rollcall restore"), "{status}: {log}");
         fs::remove_file(home.database()).unwrap();
-        assert_eq!(home.start().everybody().len(), 0, "that was somebody's will");
+        assert_eq!(home.start().all_app_users().len(), 0, "that was somebody's will");
     }
 }
 
@@ -276,7 +276,7 @@ fn a_lock_that_is_emptied_still_locks_and_costs_the_feed_its_epoch_at_most() {
         assert_eq!(epoch(&program), before);
         program.stop();
         let program = home.start();
-        assert_eq!(program.everybody().len(), 3 + after);
+        assert_eq!(program.all_app_users().len(), 3 + after);
         assert_ne!(epoch(&program), before);
         assert_eq!(program.get(&format!("/v1/changes?since={before}-1")).status, 410);
         program.stop();

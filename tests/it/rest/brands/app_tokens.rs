@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{refused, start, token, user};
-use super::{APP, Answer, Home, Program, app, ask, said, v2};
+use super::{APP, Answer, Home, Program, app, ask, report, v2};
 
 /// Smooch reports a visitor without a name, on a device of a brand.
 fn visitor(program: &Program, id: &str, brand: &str) {
@@ -21,8 +21,8 @@ fn visitor(program: &Program, id: &str, brand: &str) {
 fn world(brand: Option<&str>) -> (Home, Program) {
     let home = Home::new();
     let program = home.start();
-    said(&program, 0, "x", json!({ "externalId": "ann", "brandId": brand }));
-    said(&program, 1, "f", json!({ "externalId": "foo", "brandId": "77" }));
+    report(&program, 0, "x", json!({ "externalId": "ann", "brandId": brand }));
+    report(&program, 1, "f", json!({ "externalId": "foo", "brandId": "77" }));
     visitor(&program, "v", "78");
     (home, program)
 }
@@ -117,16 +117,16 @@ fn no_app_token_creates_a_second_carrier_of_an_unsecured_users_name() {
 #[test]
 fn only_the_app_creates_users_in_a_brand_of_its_choice() {
     let (_home, program) = world(None);
-    let before = program.everybody();
+    let before = program.all_app_users();
     for body in [json!({ "userId": "new", "brandId": "77" }), json!({ "brandId": "77" })] {
         refused(&init(&program, &token(), "/v1/init", ("d", body.clone())), 401, "unauthorized");
-        assert_eq!(program.everybody(), before, "{body}");
+        assert_eq!(program.all_app_users(), before, "{body}");
         refused(
             &init(&program, &user("new"), "/v1/init", ("d", json!({ "brandId": "77" }))),
             403,
             "forbidden",
         );
-        assert_eq!(program.everybody(), before, "{body}");
+        assert_eq!(program.all_app_users(), before, "{body}");
     }
     // The brand of the device is not a choice of the caller, nor is that of the named app user.
     let same = init(&program, &token(), "/v1/init", ("d-v", json!({ "userId": "new", "brandId": "78" })));

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 
 use super::super::{start, start_as, token};
-use super::{APP, Home, app, conflict, everybody, said, two, v2};
+use super::{APP, Home, all_users, app, conflict, report, two, v2};
 use crate::operator_commands::run;
 
 #[test]
 fn a_device_selects_the_carrier_that_has_it() {
     let program = Home::new().start();
-    said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
+    report(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
     assert_eq!(start(&program, "d", Some("shop-7"))["_id"], "x");
-    said(&program, 1, "y", json!({ "externalId": "shop-7", "brandId": "812" }));
+    report(&program, 1, "y", json!({ "externalId": "shop-7", "brandId": "812" }));
     assert_eq!(start(&program, "d", Some("shop-7"))["_id"], "x");
     conflict(&start_as(&program, &token(), "other", Some("shop-7")), "another device");
 }
@@ -20,7 +20,7 @@ fn a_device_selects_the_carrier_that_has_it() {
 fn a_device_is_of_the_brand_of_its_app_user() {
     let program = Home::new().start();
     two(&program);
-    said(&program, 2, "z", json!({ "externalId": "shop-8", "brandId": "812" }));
+    report(&program, 2, "z", json!({ "externalId": "shop-8", "brandId": "812" }));
     // Smooch reports visitors without a name, each with a device of a brand.
     for (minute, visitor, brand) in [(3, "v1", "811"), (4, "v2", "812"), (5, "v3", "811"), (6, "v4", "811")] {
         let device = json!({ "id": format!("D{visitor}"), "guid": format!("d-{visitor}"), "type": "web", "status": "active" });
@@ -61,12 +61,12 @@ fn commands_name_a_brand_as_well() {
     let home = Home::new();
     let program = home.start();
     two(&program);
-    let told = |args: &[&str]| {
+    let exported = |args: &[&str]| {
         run(&home, &program, &[&["journal", "list", "--json", "--user", "shop-7"], args].concat())
     };
-    assert_eq!(told(&[]).well().lines().len(), 2, "everybody who carries it");
+    assert_eq!(exported(&[]).well().lines().len(), 2, "everybody who carries it");
     for (brand, id) in [("811", "x"), ("812", "y")] {
-        let lines = told(&["--brand", brand]).well().lines();
+        let lines = exported(&["--brand", brand]).well().lines();
         assert!(lines.len() == 1 && lines[0].to_string().contains(id), "{lines:?}");
     }
     let person = |args: &[&str]| run(&home, &program, &[&["export", "--user", "shop-7"], args].concat());
@@ -77,16 +77,16 @@ fn commands_name_a_brand_as_well() {
     let erase = |args: &[&str]| run(&home, &program, &[&["erase", "shop-7", "--to", &listen], args].concat());
     let refused = erase(&[]);
     assert!(refused.code == Some(1) && refused.err.contains("--brand"), "{refused:?}");
-    assert_eq!(everybody(&program).len(), 2);
+    assert_eq!(all_users(&program).len(), 2);
     assert_eq!(erase(&["--brand", "811"]).well().lines()[0]["erasure"]["_ids"], json!(["x"]));
-    assert_eq!(everybody(&program).len(), 1);
+    assert_eq!(all_users(&program).len(), 1);
 }
 
 #[test]
 fn an_imported_list_distinguishes_brands() {
     let home = Home::new();
     let program = home.start();
-    said(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
+    report(&program, 0, "x", json!({ "externalId": "shop-7", "brandId": "811" }));
     let list = home.path().join("list.csv");
     std::fs::write(&list, "userId,brandId,surname\nshop-7,811,S\nshop-7,812,T\nshop-8,811,U\nshop-8,812,V\n")
         .unwrap();
@@ -101,10 +101,10 @@ fn an_imported_list_distinguishes_brands() {
             assert_eq!(user["profile"]["surname"], surname, "{name} {brand}: {user}");
             assert_eq!(user["id"] == "x", (name, brand) == ("shop-7", "811"), "{user}");
         }
-        assert_eq!(everybody(&program).len(), 4);
+        assert_eq!(all_users(&program).len(), 4);
     }
     // Smooch's word joins the one of the same brand.
-    said(&program, 1, "y", json!({ "externalId": "shop-8", "brandId": "812" }));
+    report(&program, 1, "y", json!({ "externalId": "shop-8", "brandId": "812" }));
     let found = v2(&program, "GET /users/shop-8?brandId=812", &Value::Null).json()["user"].clone();
     assert_eq!((&found["id"], &found["profile"]["surname"]), (&json!("y"), &json!("V")));
     let table = run(&home, &program, &["export", "--format", "csv"]).well().out;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{create, refused, start, start_as, token, user};
-use super::{Answer, Home, Program, app, ask, everybody, said, two, v2};
+use super::{Answer, Home, Program, all_users, app, ask, report, two, v2};
 
 /// Every call that accepts a JWT of an app user, naming another app user.
 const CALLS: [(&str, &str); 7] = [
@@ -38,11 +38,11 @@ fn a_jwt_reaches_no_user_while_several_carry_its_user_id() {
     ];
     for [one, other] in brands {
         let program = Home::new().start();
-        said(&program, 0, "x", one);
-        said(&program, 1, "y", other);
-        said(&program, 2, "z", json!({ "externalId": "shop-8" }));
+        report(&program, 0, "x", one);
+        report(&program, 1, "y", other);
+        report(&program, 2, "z", json!({ "externalId": "shop-8" }));
         start(&program, "d", None);
-        let before = everybody(&program);
+        let before = all_users(&program);
         every_call(&program, &["shop-7", "x", "y", "x?brandId=811"], |answer, line| {
             // A query stands at the end of an address.
             if !line.contains("?brandId=811/") {
@@ -51,7 +51,7 @@ fn a_jwt_reaches_no_user_while_several_carry_its_user_id() {
             }
         });
         refused(&ask(&program, &user("shop-7"), "GET /v1/appusers/z", &Value::Null), 403, "forbidden");
-        assert_eq!(everybody(&program), before, "nobody is changed, and nobody secured");
+        assert_eq!(all_users(&program), before, "nobody is changed, and nobody secured");
         assert_eq!(ask(&program, &token(), "GET /v1/appusers/x", &Value::Null).status, 200);
         // As soon as it means one, it is that one's.
         assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/y", &Value::Null).status, 200);
@@ -65,7 +65,7 @@ fn a_jwt_reaches_no_user_while_several_carry_its_user_id() {
 fn a_jwt_speaks_for_one_app_user_of_several_ids() {
     let program = Home::new().start();
     let one = create(&program, "shop-7");
-    said(&program, 0, "x", json!({ "externalId": "shop-7" }));
+    report(&program, 0, "x", json!({ "externalId": "shop-7" }));
     for id in ["shop-7", "x", &one] {
         let own = ask(&program, &user("shop-7"), &format!("GET /v1/appusers/{id}"), &Value::Null);
         assert_eq!((own.status, &own.json()["appUser"]["_id"]), (200, &json!("x")), "{own:?}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{ask, client, done, look_up, message, refused, start, told, user};
+use super::super::{ask, client, deliver, done, look_up, message, refused, start, user};
 use super::Sentence;
 use super::init::{boot, with_device};
 use crate::support::Program;
@@ -78,7 +78,7 @@ pub(super) const SENTENCES: [Sentence; 20] = [
 
 fn devices_are_clients(program: &Program) {
     let messenger = json!({ "id": "m", "platform": "messenger", "active": true });
-    told(
+    deliver(
         program,
         &message("c7f6e6d6c3a637261bd9656f", 1.5e9, json!({ "userId": "bob", "clients": [messenger] })),
     );
@@ -275,7 +275,7 @@ fn the_id_may_change(program: &Program) {
     let login = start(program, "site", Some("bob"));
     assert_ne!(login["_id"], anonymous["_id"], "the device's app user was another before");
     assert_eq!(login["_id"], known["_id"]);
-    assert_eq!(program.everybody().len(), 1, "the two have merged");
+    assert_eq!(program.all_app_users().len(), 1, "the two have merged");
 }
 
 fn the_old_id_leads_on(program: &Program) {

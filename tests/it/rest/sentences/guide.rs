@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::{
-    app, ask, client, create, done, encoded, id, look_up, message, refused, send, told, user,
+    app, ask, client, create, deliver, done, encoded, id, look_up, message, refused, send, user,
 };
 use super::Sentence;
 use crate::support::Program;
@@ -59,10 +59,10 @@ fn now() -> f64 {
 }
 
 fn two_ways(program: &Program) {
-    told(program, &message(SMOOCHS, 1.5e9, json!({})));
+    deliver(program, &message(SMOOCHS, 1.5e9, json!({})));
     create(program, "some-user-id");
     let started: Vec<Value> =
-        program.everybody().iter().map(|user| user["conversationStarted"].clone()).collect();
+        program.all_app_users().iter().map(|user| user["conversationStarted"].clone()).collect();
     assert!(
         started.len() == 2 && started.contains(&json!(true)) && started.contains(&json!(false)),
         "{started:?}"
@@ -72,11 +72,11 @@ fn two_ways(program: &Program) {
 fn by_a_first_message(program: &Program) {
     assert_eq!(program.app_user(SMOOCHS).status, 404);
     for _ in 0..2 {
-        told(program, &message(SMOOCHS, 1.5e9, json!({})));
+        deliver(program, &message(SMOOCHS, 1.5e9, json!({})));
     }
-    assert_eq!(program.everybody().len(), 1, "their first message, however often it is sent");
-    told(program, &message(SMOOCHS, 1.6e9, json!({})));
-    assert_eq!(program.everybody().len(), 1, "the second makes nobody");
+    assert_eq!(program.all_app_users().len(), 1, "their first message, however often it is sent");
+    deliver(program, &message(SMOOCHS, 1.6e9, json!({})));
+    assert_eq!(program.all_app_users().len(), 1, "the second makes nobody");
 }
 
 fn by_the_api(program: &Program) {
@@ -100,7 +100,7 @@ fn information(plan: &str) -> Value {
 fn all_of_their_information(program: &Program) {
     for (n, plan) in ["free", "gold"].iter().enumerate() {
         let sent = information(plan);
-        told(program, &message(SMOOCHS, 1.5e9 + n as f64, sent.clone()));
+        deliver(program, &message(SMOOCHS, 1.5e9 + n as f64, sent.clone()));
         let shown = look_up(program, SMOOCHS);
         for (member, value) in sent.as_object().unwrap() {
             assert_eq!(&shown[member], value, "{member} of payload {n}");
@@ -109,7 +109,7 @@ fn all_of_their_information(program: &Program) {
 }
 
 fn the_canonical_id(program: &Program) {
-    told(program, &message(SMOOCHS, 1.5e9, json!({ "userId": "bob" })));
+    deliver(program, &message(SMOOCHS, 1.5e9, json!({ "userId": "bob" })));
     assert_eq!(
         (&look_up(program, SMOOCHS)["_id"], &look_up(program, "bob")["_id"]),
         (&json!(SMOOCHS), &json!(SMOOCHS))
@@ -119,14 +119,14 @@ fn the_canonical_id(program: &Program) {
 fn before_a_message(program: &Program) {
     create(program, "bob");
     assert_eq!(look_up(program, "bob")["conversationStarted"], false);
-    told(program, &message(SMOOCHS, now(), json!({ "userId": "bob" })));
+    deliver(program, &message(SMOOCHS, now(), json!({ "userId": "bob" })));
     let one = look_up(program, "bob");
     assert_eq!(
         (&one["_id"], &one["conversationStarted"]),
         (&json!(SMOOCHS), &json!(true)),
         "one person: {one}"
     );
-    assert_eq!(program.everybody().len(), 1);
+    assert_eq!(program.all_app_users().len(), 1);
 }
 
 fn a_mobile_number(program: &Program) {
@@ -140,7 +140,7 @@ fn a_mobile_number(program: &Program) {
     // They answer by text message, and Smooch reports them under the userId they were made with.
     let phone =
         json!({ "id": "sms", "platform": "twilio", "active": true, "displayName": "+1 514-555-5555" });
-    told(program, &message(SMOOCHS, now(), json!({ "userId": "bob", "clients": [phone] })));
+    deliver(program, &message(SMOOCHS, now(), json!({ "userId": "bob", "clients": [phone] })));
     let bob = look_up(program, "bob");
     assert_eq!((&bob["properties"]["mobile"], &bob["_id"]), (&json!("+15145555555"), &json!(SMOOCHS)));
     assert_eq!(client(&bob, "sms")["displayName"], "+1 514-555-5555");
@@ -178,7 +178,7 @@ fn no_pre_contact(program: &Program) {
     assert!(link.text.contains("Link app user to channel"), "no call pretends to reach them: {link:?}");
     assert_eq!(done(program, "GET /v1/appusers/bob/channels", Value::Null), json!({ "channels": [] }));
     let own = json!({ "id": "m", "platform": "messenger", "active": true, "externalId": "1234" });
-    told(program, &message(SMOOCHS, now(), json!({ "userId": "bob", "clients": [own] })));
+    deliver(program, &message(SMOOCHS, now(), json!({ "userId": "bob", "clients": [own] })));
     let channels = done(program, "GET /v1/appusers/bob/channels", Value::Null);
     assert_eq!(channels["channels"][0]["type"], "messenger", "once they wrote: {channels}");
 }
@@ -195,7 +195,7 @@ fn a_user_id_is_needed(program: &Program) {
         refused(&answer, 400, "bad_request");
         assert!(answer.text.contains("userId"), "{body}: {answer:?}");
     }
-    assert!(program.everybody().is_empty());
+    assert!(program.all_app_users().is_empty());
 }
 
 fn interchangeable(program: &Program) {

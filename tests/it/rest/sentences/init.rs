@@ -110,9 +110,9 @@ fn from_apps_and_browsers(program: &Program) {
 }
 
 fn makes_both(program: &Program) {
-    assert!(program.everybody().is_empty());
+    assert!(program.all_app_users().is_empty());
     let made = start(program, "d1", None);
-    assert_eq!((program.everybody().len(), &client(&made, "d1")["platform"]), (1, &json!("ios")));
+    assert_eq!((program.all_app_users().len(), &client(&made, "d1")["platform"]), (1, &json!("ios")));
 }
 
 fn updates(program: &Program) {
@@ -155,7 +155,7 @@ fn needs_a_device(program: &Program) {
         refused(&answer, 400, "bad_request");
         assert!(answer.text.contains("device"), "{body}: {answer:?}");
     }
-    assert!(program.everybody().is_empty());
+    assert!(program.all_app_users().is_empty());
     assert_eq!(
         boot(program, with_device(json!({ "id": "d", "platform": "ios" }))).status,
         200,
@@ -198,7 +198,7 @@ fn existing_ones_are_returned(program: &Program) {
     assert_eq!(start(program, "d1", Some("bob"))["_id"], bob["_id"]);
     assert_eq!(start(program, "d3", Some("bob"))["_id"], bob["_id"]);
     assert_eq!(start(program, "d2", None)["_id"], anonymous["_id"]);
-    assert_eq!(program.everybody().len(), 2);
+    assert_eq!(program.all_app_users().len(), 2);
 }
 
 fn answers_an_app(program: &Program) {
@@ -214,7 +214,7 @@ fn chosen_by_the_consumer(program: &Program) {
         let generated = made["_id"].as_str().unwrap();
         assert!(generated.len() == 24 && generated != *chosen, "{made}");
     }
-    assert_eq!(program.everybody().len(), 4);
+    assert_eq!(program.all_app_users().len(), 4);
 }
 
 fn authenticated_users_are_private(program: &Program) {
