@@ -190,7 +190,7 @@ impl Decider<'_> {
             Ok(target) if only && target.aliases.contains(&named) => (named, Some(target.id)),
             Ok(target) => (target.id, None),
             // A removed app user can still be erased.
-            Err(Refusal::NoUser) if self.directory.is_gone(self.app, &named) => (named, None),
+            Err(Refusal::NoUser) if self.directory.is_removed_id(self.app, &named) => (named, None),
             Err(refusal) => return Err(refusal),
         };
         let all = self.directory.merged_descendants(self.app, &first);

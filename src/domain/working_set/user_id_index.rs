@@ -125,13 +125,13 @@ impl WorkingSet {
         let id = SmoochId::from(&*name.text);
         match self.view(app, &id) {
             Some(view) if name.can_mean(&view) => Some(view),
-            None if self.is_gone(app, &id) => None,
+            None if self.is_removed_id(app, &id) => None,
             _ => self.by_user_id_of(app, name),
         }
     }
 
     /// True if an `_id` is known but its app user was removed or erased.
-    pub fn is_gone(&self, app: &AppId, id: &SmoochId) -> bool {
+    pub fn is_removed_id(&self, app: &AppId, id: &SmoochId) -> bool {
         !id.is_app() && self.find(app, id).is_some() && self.group(app, id).is_none()
     }
 

@@ -96,7 +96,7 @@ fn a_body_that_the_database_does_not_take_goes_to_quarantine_alone() {
 
 #[test]
 #[cfg(debug_assertions)]
-fn a_body_over_which_the_worker_panics_goes_to_quarantine_alone_and_the_worker_goes_on() {
+fn a_body_over_which_the_worker_panics_goes_to_quarantine_alone_and_the_worker_lives() {
     require!(installed("strace"));
     let mut home = Home::with("[ingest]\nanswer_within = \"30s\"");
     home.env.push(("ROLLCALL_PANIC_ON".to_owned(), "link:match".to_owned()));

@@ -69,7 +69,7 @@ fn finds_something(expr: &str, text: &str) {
 }
 
 #[test]
-fn selectors_are_told_from_functions_and_labels() {
+fn selectors_are_distinguished_from_functions_and_labels() {
     let expr = r#"histogram_quantile(0.9, sum by (le) (rate(a_bucket{job="x", le="1"}[5m]))) > 2 * b or c"#;
     assert_eq!(
         selectors(expr),
