@@ -106,7 +106,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
         for key in affected_users(&found) {
             if differing.insert(key.clone()) {
                 let (app, id) = &key;
-                let id = if id.is_app() { "(what belongs to no app user)" } else { id.as_str() };
+                let id = if id.is_app() { "(events without an app user)" } else { id.as_str() };
                 progress.print(&format!("{app} {id}"))?;
             }
         }
@@ -130,7 +130,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
         damaged.extend(&left);
         hand.make_anew(&left).await?;
         if let Some(DerivedFault { name, what }) = faults(settings)?.first() {
-            bail!("{name} is damaged still: {what}");
+            bail!("{name} is still damaged: {what}");
         }
     }
     let found = RebuildReport { seq, count, replaced, damaged, holes: holes.len(), kept: kept.len() };
@@ -169,11 +169,11 @@ impl RebuildReport<'_> {
             (0, _) if *kept > 0 => {
                 writeln!(
                     out,
-                    "the directory is what is left of the journal, up to entry {seq}, and what is kept"
+                    "the directory equals the rest of the journal, up to entry {seq}, and the users of lost entries"
                 )?;
             }
-            (0, _) => writeln!(out, "the directory is what the journal says, up to entry {seq}")?,
-            (_, true) => writeln!(out, "{count} app users are not what the journal says, up to entry {seq}")?,
+            (0, _) => writeln!(out, "the directory equals the journal, up to entry {seq}")?,
+            (_, true) => writeln!(out, "{count} app users differ from the journal, up to entry {seq}")?,
             (_, false) => {
                 writeln!(out, "{count} app users were put right, {replaced} rows, up to entry {seq}")?;
             }
@@ -187,8 +187,8 @@ impl RebuildReport<'_> {
         if self.holes > 0 {
             writeln!(
                 out,
-                "the journal is damaged: {kept} app users are kept as the directory has them, because the journal has \
-                 lost something of them; only a backup made before brings that back into the journal"
+                "the journal is damaged: {kept} app users are kept as the directory has them, because entries of \
+                 them are lost; only an earlier backup restores those"
             )?;
         }
         let fine = self.holes == 0 && (*count == 0 && damaged.is_empty() || !only_verified);

@@ -67,7 +67,7 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
     let numbered = || apps.iter().enumerate();
     // App ids in paths are case-insensitive.
     let app_ids = numbered().map(|(n, app)| (format!("apps.{n}.id"), app.id.to_ascii_lowercase()));
-    unique_so(reader, app_ids, ", in whatever case");
+    unique_so(reader, app_ids, ", in any case");
     unique(
         reader,
         numbered()

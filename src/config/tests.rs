@@ -259,7 +259,7 @@ const FAULTS: &[(&str, &str)] = &[
     ),
     (
         "apps = [{ id = \"App\", webhook_secrets = [\"b\"] }, { id = \"aPP\", webhook_secrets = [\"c\"] }]",
-        "apps.1.id: must not be the same as apps.0.id, in whatever case",
+        "apps.1.id: must not be the same as apps.0.id, in any case",
     ),
     (
         "apps = [{ id = \"a\", webhook_secrets = [\"hush\"] }, { id = \"b\", webhook_secrets = [\"c\", \"hush\"] }]",

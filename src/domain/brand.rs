@@ -35,7 +35,7 @@ impl From<&str> for Name {
 /// brand.
 pub fn several_brands(brands: &[Option<String>], parameter: &str) -> String {
     let named: Vec<&str> = brands.iter().flatten().map(String::as_str).collect();
-    let beside = if brands.contains(&None) { ", and somebody without a brand" } else { "" };
+    let beside = if brands.contains(&None) { ", and by an app user without a brand" } else { "" };
     format!(
         "The userId is carried in several brands: {}{beside}. Nothing was done: name one with {parameter}, or name \
          the app user by its _id",

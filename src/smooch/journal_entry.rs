@@ -8,11 +8,11 @@ use super::v1::write_mention;
 use crate::domain::{Assertion, CallMade, ClientId, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
 
 /// The note of a call that an earlier version journalled.
-const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call and did not keep it as it was made: \
-                            `trigger` says which call it was, `decided` what it came to";
+const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call without its original: `trigger` is the \
+                            call, `decided` its resulting facts";
 /// The note of a reduced entry.
-const REDUCED: &str = "Somebody whom this spoke of was erased, so it is not kept as it came: `decided` is what it says \
-                       of others";
+const REDUCED: &str = "An app user of this entry was erased, so the original is not stored: `decided` has the facts \
+                       about others";
 
 /// The members that are always shown, as JSON text: `call` without its body, and `note` where the body is not stored
 /// as received. `is_call` for a call to our own API.

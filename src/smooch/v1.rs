@@ -17,7 +17,7 @@ use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, S
 pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     let trigger = body.get("trigger").or_else(|| body.get("event")).and_then(Json::str);
     let Some(name) = trigger else {
-        return Err(Unusable::new("wrong_shape", "neither `trigger` nor `events` tells what happened"));
+        return Err(Unusable::new("wrong_shape", "has neither `trigger` nor `events`"));
     };
     let trigger = Trigger::in_v1(name);
     let facts = match trigger.meaning {

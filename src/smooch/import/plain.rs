@@ -30,7 +30,7 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
     };
     let clients = clients(at)?;
     if made_for.is_some() && !clients.is_empty() {
-        return Err(at.wrong("lacks _id: clients are of somebody whom Smooch knows"));
+        return Err(at.wrong("lacks _id: clients need an app user that Smooch knows"));
     }
     let seen = clients.iter().flat_map(|client| [client.get("lastSeen"), client.get("linkedAt")]);
     let seen = seen.flatten().filter_map(|at| extract::read_time(at.json)).max();

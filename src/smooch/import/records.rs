@@ -43,7 +43,7 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
     let (removed, erased) = (at.flag("removed")?, at.flag("erased")?);
     let left = ["said", "firstSeen", "lastSeen", "apart"].into_iter().find(|key| at.get(key).is_some());
     if let Some(left) = left.filter(|_| removed || erased) {
-        return Err(at.wrong(&format!("is of somebody who is gone, so it cannot have {left}")));
+        return Err(at.wrong(&format!("is of a removed app user, so it cannot have {left}")));
     }
     facts.push(Fact::Known(RecordSnapshot {
         user: user.clone(),
@@ -108,7 +108,7 @@ fn read_assertions(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, Inval
         for (name, at) in at.members(key)? {
             let Json::Array(pair) = at.json else { return Err(at.wrong("must be an array")) };
             let [value, basis] = pair.as_slice() else {
-                return Err(at.wrong("must be the value and what Smooch said when it was set"));
+                return Err(at.wrong("must be the value and Smooch's value when it was set"));
             };
             let field = field(name, property);
             let (value, basis) = (at.field(&field, value)?, at.field(&field, basis)?);

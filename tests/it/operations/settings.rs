@@ -112,7 +112,7 @@ fn apps_that_an_address_cannot_distinguish_are_refused() {
         let home = Home::with(&format!("{}{}", app(one), app(other)));
         let (said_code, said) = refused(&home, &["check-config"]);
         assert_eq!(said_code, Some(code), "{one} {other}: {said}");
-        let told = "config.toml:5: apps.1.id: must not be the same as apps.0.id, in whatever case";
+        let told = "config.toml:5: apps.1.id: must not be the same as apps.0.id, in any case";
         assert_eq!(said.contains(told), code == 78, "{one} {other}: {said}");
     }
 }

@@ -8,7 +8,7 @@ use super::{messages, post, run, run_alone};
 use crate::rebuild::fixture_bodies;
 use crate::support::{APP, Home, Program, first_message, until};
 
-const EQUAL: &str = "the directory is what the journal says";
+const EQUAL: &str = "the directory equals the journal";
 
 #[test]
 fn the_directory_of_all_fixtures_equals_the_fold_of_the_journal() {
