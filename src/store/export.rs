@@ -20,7 +20,7 @@ pub struct One {
     pub id: SmoochId,
     /// The record.
     pub record: Record,
-    /// Those with its `userId` who are not merged with it: see [`crate::domain::RecordSnapshot::apart`].
+    /// Those with its `userId` who are not merged with it: see [`crate::domain::RecordSnapshot::not_merged_with`].
     pub apart: Vec<SmoochId>,
 }
 
