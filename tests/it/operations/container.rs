@@ -52,15 +52,17 @@ fn a_change_of_the_code_compiles_no_dependency_again() {
         found.unwrap_or_else(|| panic!("{what}: {build:?}"))
     };
     let placeholder = place("echo 'fn main() {}' > src/main.rs");
-    assert!(build[placeholder].1.contains("cargo build --release --locked"));
+    assert!(build[placeholder].1.contains("cargo build --profile dist --locked"));
     assert!(place("COPY Cargo.toml Cargo.lock") < placeholder && place("COPY .cargo") < placeholder);
     let sources = place("COPY . .");
     assert!(placeholder < sources, "the sources come after the layer of the dependencies");
     let (_, last) = build.last().unwrap();
     assert!(
         last.starts_with("touch src/main.rs src/lib.rs &&")
-            && last.ends_with("cargo build --release --locked")
+            && last.ends_with("cargo build --profile dist --locked")
     );
+    let program = all(stages.last().unwrap(), "COPY").join(" ");
+    assert!(program.contains("/src/target/dist/rollcall "), "the profile that was built: {program}");
     // The dependencies are built with the settings of cargo.
     assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo/config.toml").exists());
 }
