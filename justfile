@@ -1,0 +1,39 @@
+# `just ci` is what CI runs, step by step. `.ci/run` installs what the steps need, and calls it.
+
+set positional-arguments
+
+# Lists the recipes
+default:
+    @just --list --unsorted
+
+# Every step that a change must pass
+ci: format lint document dependencies test
+
+# The sources are formatted
+format:
+    cargo fmt --check
+
+# Clippy and the compiler have no warning
+lint:
+    cargo clippy --locked --all-targets --quiet -- -D warnings
+
+# The documentation has no warning
+document:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+# Licences, sources and versions of the dependencies are those allowed in deny.toml, and each is used
+dependencies:
+    cargo deny --locked --log-level error check bans licenses sources
+    cargo machete --skip-target-dir
+
+# All tests, or those whose names contain a word: `just test feed::`
+test *words:
+    cargo test --locked "$@"
+
+# A benchmark: `just bench --reads`
+bench *options:
+    cargo bench --bench ingest -- "$@"
+
+# The program as it is published, in target/dist
+dist:
+    cargo build --locked --profile dist
