@@ -197,3 +197,14 @@ fn every_command_on_the_pages_is_one_that_the_program_takes() {
     }
     assert!(count > 30, "{count}");
 }
+
+#[test]
+fn every_path_for_contributors_exists() {
+    let page = include_str!("../../CONTRIBUTING.md");
+    let spans = page.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> = spans.filter(|span| span.contains('/') && !span.contains(' ')).collect();
+    assert!(paths.len() > 30, "{paths:?}");
+    for path in paths {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "{path}");
+    }
+}
