@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::reparse_event;
-use crate::store::archive::{Archive as _, Row};
+use crate::store::archive::Row;
 use crate::store::sqlite::{
     Examination, Hole, OpenError, REBUILD, REBUILD_LOCK, ReadSnapshot, SqliteReader, TABLES,
 };
@@ -133,7 +133,7 @@ impl Comparison {
 
     /// The work left: journal entries to replay, and rows of the live directory to compare.
     pub fn size(&mut self) -> Result<(u64, u64)> {
-        let entries = self.live.last()?.saturating_sub(self.replay.last());
+        let entries = self.live.last_entry_seq()?.saturating_sub(self.replay.last());
         let rows = (0..TABLES.len()).map(|table| self.live.count_rows(table)).sum::<Result<u64>>()?;
         Ok((entries, rows))
     }

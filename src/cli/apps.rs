@@ -2,11 +2,9 @@
 
 use super::CommandError;
 use crate::config::{AppSettings, Settings};
+use crate::directory::DirectoryReader;
 use crate::domain::brand::{Name, several_brands};
 use crate::domain::{AppId, View, brands_of};
-use crate::store::Reader as _;
-use crate::store::export::Export as _;
-use crate::store::sqlite::SqliteReader;
 
 /// The app of the settings with this id, or their only one.
 ///
@@ -32,12 +30,12 @@ pub(super) fn of_settings<'a>(
 /// Neither has it, or the database cannot be read.
 pub(super) fn of_database(
     wanted: Option<&str>,
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     settings: &Settings,
 ) -> anyhow::Result<Option<AppId>> {
     let Some(id) = wanted else { return Ok(None) };
     let mut known: Vec<String> = settings.apps.iter().map(|app| app.id.clone()).collect();
-    known.extend(reader.apps()?.iter().map(|app| app.as_str().to_owned()));
+    known.extend(reader.list_apps()?.iter().map(|app| app.as_str().to_owned()));
     known.sort();
     known.dedup();
     if !known.iter().any(|app| app == id) {
@@ -53,7 +51,7 @@ pub(super) fn of_database(
 /// As [`of_database`]; or there are several apps and none is named.
 pub(super) fn one_of_database(
     wanted: Option<&str>,
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     settings: &Settings,
 ) -> anyhow::Result<AppId> {
     match of_database(wanted, reader, settings)? {
@@ -67,14 +65,14 @@ pub(super) fn one_of_database(
 /// # Errors
 /// The name is a `userId` of several brands, or the database cannot be read.
 pub(super) fn find_app_user(
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     app: &AppId,
     name: &Name,
 ) -> anyhow::Result<Option<View>> {
-    let Some(found) = reader.by_name(app, name)? else { return Ok(None) };
+    let Some(found) = reader.find_by_name(app, name)? else { return Ok(None) };
     let is_id = found.ids().any(|id| *id.as_str() == *name.text);
     if name.brand.is_none() && !is_id {
-        let brands = brands_of(&reader.carriers(app, &name.text)?);
+        let brands = brands_of(&reader.find_carriers(app, &name.text)?);
         if brands.len() > 1 {
             let why = several_brands(&brands.into_iter().collect::<Vec<_>>(), "--brand");
             return Err(CommandError::Usage(why).into());

@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use super::database;
 use crate::config::{Settings, SettingsProblems};
 use crate::exit;
-use crate::store::export::Export as _;
 
 /// Checks the settings, the paths of the database and its backups, and the apps of the database. Prints a summary on
 /// stdout, or the problems on stderr, one a line. Returns the exit code: 0, or [`exit::SETTINGS`].
@@ -45,7 +44,7 @@ fn stored_apps(settings: &Settings) -> Vec<String> {
     if !settings.origin.demo_app {
         return Vec::new();
     }
-    let stored = database::open(settings).ok().and_then(|mut reader| reader.apps().ok());
+    let stored = database::open(settings).ok().and_then(|reader| reader.list_apps().ok());
     stored.unwrap_or_default().iter().map(|app| app.as_str().to_owned()).collect()
 }
 

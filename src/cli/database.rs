@@ -5,20 +5,21 @@ use std::path::Path;
 
 use super::CommandError;
 use crate::config::{Settings, StoreUrl};
-use crate::store::sqlite::{self, OpenError, SqliteReader};
+use crate::directory::{DirectoryReader, open_reader};
+use crate::store::sqlite::{self, OpenError};
 
 /// Opens the file for reading.
 ///
 /// # Errors
 /// There is no such file, its schema is newer or older than the one of this program, or it cannot be read.
-pub(super) fn open(settings: &Settings) -> Result<SqliteReader, OpenError> {
+pub(super) fn open(settings: &Settings) -> Result<DirectoryReader, OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::check_log(path)?;
     sqlite::check_replaced(path)?;
     if !path.exists() {
         return Err(OpenError::Missing(path.clone()));
     }
-    SqliteReader::open(path)
+    open_reader(path)
 }
 
 /// Refuses a file of a newer program, for commands that use the service rather than the file.
@@ -27,7 +28,7 @@ pub(super) fn open(settings: &Settings) -> Result<SqliteReader, OpenError> {
 /// A newer program wrote the file.
 pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
-    SqliteReader::refuse_newer(path)
+    sqlite::refuse_newer_schema(path)
 }
 
 /// The device and inode of the file.

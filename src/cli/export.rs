@@ -15,14 +15,14 @@ use indicatif::{HumanBytes, HumanCount};
 use super::progress::Progress;
 use super::{CommandError, apps, database};
 use crate::config::{Settings, StoreUrl};
+use crate::directory::DirectoryReader;
+use crate::directory::export::UserExport;
 use crate::domain::AppId;
 use crate::domain::brand::Name;
 use crate::domain::list::Query;
 use crate::http::parse_filter;
 use crate::smooch::{csv, export};
-use crate::store::Reader as _;
-use crate::store::export::{Export as _, Kept};
-use crate::store::sqlite::{Note, PARTIAL, SqliteReader};
+use crate::store::sqlite::{Note, PARTIAL};
 use file::Target;
 use pages::ExportPages;
 
@@ -110,7 +110,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         [] => None,
         filter => Some(parse_filter(filter).map_err(CommandError::Usage)?),
     };
-    let mut all = reader.apps()?;
+    let mut all = reader.list_apps()?;
     if let Some(app) = apps::of_database(args.app.as_deref(), &mut reader, settings)? {
         all.retain(|known| *known == app);
     }
@@ -119,7 +119,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         return Err(CommandError::Usage(why.to_owned()).into());
     }
     let whole = args.app.is_none() && query.is_none();
-    let count = || reader.counts().ok().filter(|_| whole).map(|counts| counts.users);
+    let count = || reader.count_contents().ok().filter(|_| whole).map(|counts| counts.users);
     let mut progress = match &args.output {
         Some(_) => Progress::new(count, "app users")?,
         None => Progress::beside_data(count, "app users")?,
@@ -145,7 +145,7 @@ fn summary(args: &ExportArgs, what: &str, bytes: u64, took: Duration) {
 fn write(
     args: &ExportArgs,
     mut target: Target,
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     apps: &[AppId],
     query: Option<&Query>,
     progress: &mut Progress,
@@ -171,7 +171,7 @@ fn write(
     Ok((users, bytes))
 }
 
-fn text(format: Format, app: &AppId, kept: &[Kept]) -> Vec<u8> {
+fn text(format: Format, app: &AppId, kept: &[UserExport]) -> Vec<u8> {
     match format {
         Format::Csv => csv::write_rows(kept.iter().filter_map(|kept| kept.user.as_ref())),
         Format::Ndjson => {

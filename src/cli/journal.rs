@@ -16,7 +16,7 @@ use super::listing::{ListedItem as _, ShowArgs, print_list, print_members};
 use crate::config::Settings;
 use crate::ingest::maintenance::reparse_event;
 use crate::smooch::journal_entry;
-use crate::store::archive::{Archive, Wanted};
+use crate::store::rows::RowFilter;
 use crate::store::{Entry, Source};
 use filter::EntryFilter;
 use text::EntryContent;
@@ -82,17 +82,18 @@ pub async fn run(command: &JournalCommand, settings: &Settings) -> anyhow::Resul
 fn list(args: &JournalListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
-    let wanted = Wanted { newest_first: !args.oldest_first, ..wanted };
+    let wanted = RowFilter { newest_first: !args.oldest_first, ..wanted };
     print_list::<Entry>(&mut reader, wanted, args.limit, args.json)
 }
 
 fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let mut reader = database::open(settings)?;
-    let found = reader.entries(&Wanted { from: args.seq, to: args.seq, ..Wanted::default() }, 1)?;
-    let last = reader.last()?;
+    let reader = database::open(settings)?;
+    let found =
+        reader.find_entries(&RowFilter { from: args.seq, to: args.seq, ..RowFilter::default() }, 1)?;
+    let last = reader.last_entry_seq()?;
     let has = || format!("the journal has no entry {} (its last one is {last})", args.seq);
     let entry = found.first().with_context(has)?;
-    let body = reader.bodies(&found, reparse_event)?.swap_remove(0).1;
+    let body = reader.read_bodies(&found, reparse_event)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
         let body = match text::original_content(entry, &body) {

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::store::archive::Wanted;
-use crate::store::sqlite::SqliteReader;
+use crate::directory::DirectoryReader;
+use crate::store::rows::RowFilter;
 use crate::store::{self, Seq};
 
 /// Items read at a time.
@@ -19,7 +19,7 @@ pub(super) trait ListedItem: Sized {
     /// The message for an empty list.
     const NO_MATCH: &'static str;
 
-    fn read_page(reader: &mut SqliteReader, wanted: &Wanted, limit: usize) -> store::Result<Vec<Self>>;
+    fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>>;
 
     fn seq(&self) -> Seq;
 
@@ -46,8 +46,8 @@ pub struct ShowArgs {
 /// # Errors
 /// The database cannot be read, or stdout cannot be written.
 pub(super) fn print_list<I: ListedItem>(
-    reader: &mut SqliteReader,
-    mut wanted: Wanted,
+    reader: &mut DirectoryReader,
+    mut wanted: RowFilter,
     limit: usize,
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
@@ -76,7 +76,7 @@ pub(super) fn print_list<I: ListedItem>(
             let _ = writeln!(io::stderr(), "there are more; --limit 0 shows all");
             break;
         }
-        wanted.go_on(last.seq());
+        wanted.continue_after(last.seq());
     }
     out.flush()?;
     if printed == 0 {

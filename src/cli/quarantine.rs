@@ -15,8 +15,8 @@ use super::listing::{ListedItem, PAGE, ShowArgs, print_list, print_members};
 use super::progress::Progress;
 use super::{CommandError, apps, database};
 use crate::config::Settings;
-use crate::store::archive::{Archive as _, Held, Wanted};
-use crate::store::sqlite::SqliteReader;
+use crate::directory::DirectoryReader;
+use crate::store::rows::{QuarantinedSummary, RowFilter};
 use crate::store::{self, Seq};
 
 const LIST_HELP: &str = "\
@@ -120,21 +120,21 @@ impl QuarantineFilter {
         self.app.is_none() && self.reason.is_none() && self.span.is_empty()
     }
 
-    fn wanted(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Wanted> {
+    fn wanted(&self, reader: &mut DirectoryReader, settings: &Settings) -> anyhow::Result<RowFilter> {
         let app = apps::of_database(self.app.as_deref(), reader, settings)?;
-        let mut wanted = Wanted { app, word: self.reason.clone(), ..Wanted::default() };
+        let mut wanted = RowFilter { app, label: self.reason.clone(), ..RowFilter::default() };
         self.span.narrow(&mut wanted)?;
         Ok(wanted)
     }
 }
 
-impl ListedItem for Held {
+impl ListedItem for QuarantinedSummary {
     const HEADING: &'static str =
         "     SEQ  RECEIVED                     BYTES  REASON            APP  DETAIL";
     const NO_MATCH: &'static str = "no body in quarantine matches";
 
-    fn read_page(reader: &mut SqliteReader, wanted: &Wanted, limit: usize) -> store::Result<Vec<Self>> {
-        reader.held(wanted, limit)
+    fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>> {
+        reader.list_quarantined(wanted, limit)
     }
 
     fn seq(&self) -> Seq {
@@ -156,14 +156,19 @@ impl ListedItem for Held {
 fn list(args: &QuarantineListArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
-    print_list::<Held>(&mut reader, Wanted { newest_first: true, ..wanted }, args.limit, args.json)
+    print_list::<QuarantinedSummary>(
+        &mut reader,
+        RowFilter { newest_first: true, ..wanted },
+        args.limit,
+        args.json,
+    )
 }
 
 fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
-    let mut reader = database::open(settings)?;
-    let wanted = Wanted { from: args.seq, to: args.seq, ..Wanted::default() };
-    let held = reader.held(&wanted, 1)?.pop();
-    let found = held.zip(reader.quarantined(args.seq)?);
+    let reader = database::open(settings)?;
+    let wanted = RowFilter { from: args.seq, to: args.seq, ..RowFilter::default() };
+    let held = reader.list_quarantined(&wanted, 1)?.pop();
+    let found = held.zip(reader.find_quarantined(args.seq)?);
     let (held, found) = found.with_context(|| format!("there is no body {} in quarantine", args.seq))?;
     let mut out = io::stdout().lock();
     if args.body {
@@ -267,9 +272,9 @@ fn chosen(choice: &QuarantineSelection, settings: &Settings) -> anyhow::Result<V
     let mut wanted = choice.filter.wanted(&mut reader, settings)?;
     let mut seqs = Vec::new();
     loop {
-        let page = reader.held(&wanted, PAGE)?;
+        let page = reader.list_quarantined(&wanted, PAGE)?;
         let Some(last) = page.last() else { break };
-        wanted.go_on(last.seq);
+        wanted.continue_after(last.seq);
         seqs.extend(page.iter().map(|held| held.seq));
     }
     anyhow::ensure!(choice.all || !seqs.is_empty(), "no body in quarantine matches");

@@ -22,7 +22,7 @@ use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, affected_users};
 use crate::store::archive::Row;
 use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions, TABLES};
-use crate::store::{Reader as _, Retention, Seq, Store as _, Txn as _};
+use crate::store::{Retention, Seq, Store as _, Txn as _};
 
 /// Between two checks of a table that is being rebuilt.
 const LOOK: Duration = Duration::from_millis(100);
@@ -79,7 +79,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
         damaged.insert(name);
         writeln!(io::stdout(), "{name} is damaged: {what}")?;
     }
-    if args.verify && (damaged.contains("gaps") || database::open(settings)?.horizon().is_err()) {
+    if args.verify && (damaged.contains("gaps") || database::open(settings)?.compaction_point().is_err()) {
         return not_compared(&damaged);
     }
     let mut hand = if args.verify { RepairTarget::Nobody } else { RepairTarget::of(settings).await? };

@@ -12,7 +12,6 @@ use super::journal::filter::{EntryFilter, FutureEntries, unknown_user};
 use super::listing::{ListedItem as _, PAGE};
 use crate::clock::now_ms;
 use crate::config::Settings;
-use crate::store::archive::Archive as _;
 
 /// Between two checks for a commit; each reads shared memory only.
 const LOOK: Duration = Duration::from_millis(100);
@@ -53,22 +52,22 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
     let opened = found?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut version = reader.version()?;
-    let mut after = if args.filter.has_since() { 0 } else { reader.last()? };
+    let mut version = reader.data_version()?;
+    let mut after = if args.filter.has_since() { 0 } else { reader.last_entry_seq()? };
     let (mut left, mut said) = (args.count.unwrap_or(u64::MAX), false);
     loop {
         let FutureEntries { mut wanted, users, unknown } = args.filter.coming(&mut reader, settings)?;
         wanted.from = wanted.from.max(after + 1);
         let (until, now) = (wanted.to, now_ms());
         // Read before the query, so that no entry is skipped.
-        let last = reader.last()?;
+        let last = reader.last_entry_seq()?;
         wanted.to = wanted.to.min(last);
         // An entry is stored at most this long after it was received.
         let late = i64::try_from(settings.ingest.answer_within.as_millis()).unwrap_or(i64::MAX);
         let ends = wanted.until.map_or(i64::MAX, |time| time.saturating_add(late));
         let is_through = last >= until || ends < now;
         loop {
-            let page = reader.entries(&wanted, PAGE)?;
+            let page = reader.find_entries(&wanted, PAGE)?;
             let Some(behind) = page.last().map(|entry| entry.seq) else { break };
             let touched = page.iter().filter(|entry| {
                 users.as_ref().is_none_or(|users| entry.users.iter().any(|(id, _)| users.contains(id)))
@@ -87,7 +86,7 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
                 }
             }
             out.flush()?;
-            wanted.go_on(behind);
+            wanted.continue_after(behind);
         }
         match unknown {
             Some(app) if is_through => return Err(unknown_user(&app)),
@@ -107,7 +106,7 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
             if database::file(settings).ok() != Some(opened) {
                 bail!("the database was replaced or moved: start tail again");
             }
-            let now = reader.version()?;
+            let now = reader.data_version()?;
             if std::mem::replace(&mut version, now) != now || ends < now_ms() {
                 break;
             }

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use super::load::Loader;
-use super::reader::show;
+use super::users::show;
 use crate::domain::{AppId, Record, SmoochId, View};
-use crate::store::export::{Kept, One, Part};
 use crate::store::rows::Rows;
 use crate::store::{Error, Result, Seq};
 
@@ -14,12 +13,46 @@ const ROWS: usize = 256;
 /// Bytes of records, roughly, beyond which a part takes no further row.
 const BYTES: usize = 1 << 20;
 
+/// The records of one app user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserExport {
+    /// The app user; absent if it was removed, or was exported already.
+    pub user: Option<View>,
+    /// The records, that of the app user's `_id` first.
+    pub records: Vec<RecordExport>,
+}
+
+/// A record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordExport {
+    /// Its `_id`.
+    pub id: SmoochId,
+    /// The record.
+    pub record: Record,
+    /// The records with its `userId` that are not merged with it: see [`crate::domain::RecordSnapshot::apart`].
+    pub apart: Vec<SmoochId>,
+}
+
+/// A part of an app's records, of one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExportPart {
+    /// In the order of their first `_id`s.
+    pub kept: Vec<UserExport>,
+    /// The `_id` after which the next part begins; absent at the end.
+    pub next: Option<SmoochId>,
+}
+
 /// The next records of an app after an `_id`: each app user with the records merged into it, and each removed `_id`. A
 /// part has at most `ROWS` rows, fewer if they are large.
 ///
 /// `begun` is the last journal entry before the first part. A record that was merged later may be missing from
 /// both parts, so it is exported by itself.
-pub fn export_part(rows: &dyn Rows, app: &AppId, behind: Option<&SmoochId>, begun: Seq) -> Result<Part> {
+pub fn export_part(
+    rows: &dyn Rows,
+    app: &AppId,
+    behind: Option<&SmoochId>,
+    begun: Seq,
+) -> Result<ExportPart> {
     let found = rows.ids_after(app, behind.map_or(SmoochId::APP, SmoochId::as_str), ROWS)?;
     let mut all = found.len() < ROWS;
     let mut reading = Reading { loader: Loader::new(rows), app, begun };
@@ -34,11 +67,11 @@ pub fn export_part(rows: &dyn Rows, app: &AppId, behind: Option<&SmoochId>, begu
         kept.extend(one);
         next = Some(id);
     }
-    Ok(Part { kept, next: next.filter(|_| !all) })
+    Ok(ExportPart { kept, next: next.filter(|_| !all) })
 }
 
 /// The records of these app users.
-pub fn export_users(rows: &dyn Rows, app: &AppId, users: &[View]) -> Result<Vec<Kept>> {
+pub fn export_users(rows: &dyn Rows, app: &AppId, users: &[View]) -> Result<Vec<UserExport>> {
     let mut reading = Reading { loader: Loader::new(rows), app, begun: 0 };
     let kept = users.iter().map(|user| reading.user(&user.id));
     kept.filter_map(Result::transpose).collect()
@@ -52,16 +85,16 @@ struct Reading<'c> {
 
 impl Reading<'_> {
     /// An app user, with the records merged into it.
-    fn user(&mut self, id: &SmoochId) -> Result<Option<Kept>> {
+    fn user(&mut self, id: &SmoochId) -> Result<Option<UserExport>> {
         let Some(view) = show(&mut self.loader, self.app, id)? else { return Ok(None) };
         let ids = [view.id.clone()].into_iter().chain(view.aliases.iter().cloned());
         let records = ids.map(|id| self.record(id)).collect::<Result<_>>()?;
-        Ok(Some(Kept { user: Some(view), records }))
+        Ok(Some(UserExport { user: Some(view), records }))
     }
 
     /// A removed record, or one that is merged into another. The latter is exported with its root, unless it was merged
     /// after the export began: `moved` remembers of which records that holds.
-    fn unlisted(&mut self, id: &SmoochId, moved: &mut HashMap<SmoochId, bool>) -> Result<Option<Kept>> {
+    fn unlisted(&mut self, id: &SmoochId, moved: &mut HashMap<SmoochId, bool>) -> Result<Option<UserExport>> {
         self.loader.group(self.app, id)?;
         if !moved.contains_key(id) {
             let group = self.loader.directory.group(self.app, id);
@@ -73,17 +106,17 @@ impl Reading<'_> {
         if !moved[id] {
             return Ok(None);
         }
-        Ok(Some(Kept { user: None, records: vec![self.record(id.clone())?] }))
+        Ok(Some(UserExport { user: None, records: vec![self.record(id.clone())?] }))
     }
 
-    fn record(&mut self, id: SmoochId) -> Result<One> {
+    fn record(&mut self, id: SmoochId) -> Result<RecordExport> {
         let record = self.loader.directory.record(&(self.app.clone(), id.clone())).cloned();
         let record = record.ok_or_else(|| Error::Damaged("a record is missing".to_owned()))?;
         for user_id in record.user_ids() {
             self.loader.named(self.app, user_id)?;
         }
         let apart = self.loader.directory.namesakes(self.app, &id);
-        Ok(One { id, record, apart })
+        Ok(RecordExport { id, record, apart })
     }
 }
 

@@ -1,20 +1,47 @@
 //! Pages of the change feed.
 
 use super::load::Loader;
-use super::reader::show;
-use crate::domain::{AppId, ChangeKind};
-use crate::store::rows::{Rows, StoredChange};
-use crate::store::{Changed, Changes, Error, Result};
+use super::users::show;
+use crate::domain::{AppId, Change, ChangeKind, View};
+use crate::store::rows::{FeedRange, Rows, StoredChange};
+use crate::store::{Error, FeedEpoch, Result};
 
 /// Bytes of app users beyond which a page takes no further change.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// Changes that are read at once.
+/// FeedPage that are read at once.
 const STEP: usize = 128;
 
-/// Reads a page of changes. Every app user is shown as of the snapshot, so never older than its change: a follower
+/// A change in a feed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedChange {
+    /// Its number. The numbers of an app rise by one.
+    pub seq: u64,
+    /// When it was committed, in ms since 1970.
+    pub time: i64,
+    /// The change.
+    pub change: Change,
+    /// The app user at the moment of reading, so perhaps after later changes; absent if it is merged into another
+    /// or removed by then.
+    pub user: Option<View>,
+}
+
+/// A page of a feed, of one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedPage {
+    /// What the numbers count from.
+    pub epoch: FeedEpoch,
+    /// In the order of their numbers.
+    pub changes: Vec<FeedChange>,
+    /// The oldest stored number; the next one to be given if there is none.
+    pub oldest: u64,
+    /// The last number given; 0 before the first.
+    pub last: u64,
+}
+
+/// Reads a page of changes: at most `limit`, fewer if the app users are large, but none only at the end. Every app user is shown as of the snapshot, so never older than its change: a follower
 /// that has applied an app user's last change has it as it is.
-pub fn read_changes(rows: &dyn Rows, app: &AppId, after: u64, limit: usize) -> Result<Changes> {
+pub fn read_changes(rows: &dyn Rows, app: &AppId, after: u64, limit: usize) -> Result<FeedPage> {
     let mut loader = Loader::new(rows);
     let (mut changes, mut bytes, mut at) = (Vec::new(), 0, after);
     while changes.len() < limit && bytes < PAGE_BYTES {
@@ -30,21 +57,21 @@ pub fn read_changes(rows: &dyn Rows, app: &AppId, after: u64, limit: usize) -> R
             let user = if is_shown { show(&mut loader, app, &change.user)? } else { None };
             let user = user.filter(|view| view.id == change.user);
             bytes += user.as_ref().map_or(0, |view| view.bytes());
-            changes.push(Changed { seq, time, change, user });
+            changes.push(FeedChange { seq, time, change, user });
         }
     }
-    let (oldest, last) = rows.feed_range(app)?;
+    let range = rows.feed_ranges(std::slice::from_ref(app))?.pop();
+    let FeedRange { oldest, last } = range.unwrap_or(FeedRange { oldest: 1, last: 0 });
     let epoch = rows.feed_epoch()?;
-    let oldest = oldest.unwrap_or(last + 1);
     let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
     let after = after.min(i64::MAX as u64).max(oldest.saturating_sub(1));
     check_numbers(&changes, after, is_to_the_end.then_some(last))?;
-    Ok(Changes { epoch, changes, oldest, last })
+    Ok(FeedPage { epoch, changes, oldest, last })
 }
 
 /// Fails if a change is missing from a page: a follower would never see it. `last` is the last change of the app, if
 /// the page should reach it.
-fn check_numbers(changes: &[Changed], after: u64, last: Option<u64>) -> Result<()> {
+fn check_numbers(changes: &[FeedChange], after: u64, last: Option<u64>) -> Result<()> {
     let mut to = after;
     let has_no_gap = changes.iter().all(|changed| {
         to += 1;

@@ -1,27 +1,56 @@
 //! The journal of app users, read backwards from the last entry of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
 
 use super::journal::bodies_of;
 use super::load::Loader;
 use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
 use crate::store::rows::{IdentifierKind, Rows};
-use crate::store::{Heads, Piece, Result, Seq};
+use crate::store::{Entry, Result, Seq};
 
-/// Every `_id` that merges connect with one of these, with its last entry.
-pub fn connected(rows: &dyn Rows, app: &AppId, ids: &[SmoochId]) -> Result<Heads> {
+/// App users, each with its last journal entry.
+pub type JournalHeads = BTreeMap<SmoochId, Option<Seq>>;
+
+/// Journal entries, each with its body, and the entries to continue from.
+pub type JournalPiece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
+
+/// Every `_id` that merges, undone ones included, connect with one of these, with its last entry.
+pub fn find_connected(rows: &dyn Rows, app: &AppId, ids: &[SmoochId]) -> Result<JournalHeads> {
     let mut loader = Loader::new(rows);
     loader.groups(ids.iter().map(|id| (app.clone(), id.clone())).collect::<Vec<RecordKey>>())?;
     let found = loader.directory.entries();
     Ok(found.map(|((_, id), entry)| (id.clone(), entry.now.head)).collect())
 }
 
-/// The claimants of these clients, and every `_id` that merges connect with them, with its last entry.
-pub fn claimants(rows: &dyn Rows, app: &AppId, clients: &[ClientId]) -> Result<Heads> {
+/// The find_claimants of these clients, and every `_id` that merges connect with them, with its last entry.
+pub fn find_claimants(rows: &dyn Rows, app: &AppId, clients: &[ClientId]) -> Result<JournalHeads> {
     let kinds = [IdentifierKind::Client, IdentifierKind::Claim];
     let asked = clients.iter().flat_map(|client| kinds.map(|kind| (app, kind, client.as_str())));
     let ids = rows.holders(&asked.collect::<Vec<_>>())?.concat();
-    connected(rows, app, &ids)
+    find_connected(rows, app, &ids)
+}
+
+/// The numbers of all entries about these app users.
+pub fn find_entry_numbers(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>> {
+    let list: Vec<SmoochId> = ids.iter().cloned().collect();
+    let heads = find_connected(rows, app, &list)?;
+    let mut wave: BTreeSet<Seq> =
+        heads.into_iter().filter(|(id, _)| ids.contains(id)).filter_map(|(_, head)| head).collect();
+    let mut numbers = BTreeSet::new();
+    while !wave.is_empty() {
+        let seqs: Vec<Seq> = wave.into_iter().collect();
+        let found = rows.users_of_entries(app, &seqs)?.into_iter().zip(seqs);
+        let mut next = BTreeSet::new();
+        for (users, seq) in found.filter_map(|(users, seq)| Some((users?, seq))) {
+            numbers.insert(seq);
+            let users = users.into_iter().filter(|(id, _)| ids.contains(id));
+            next.extend(users.filter_map(|(_, previous)| previous));
+        }
+        wave = &next - &numbers;
+    }
+    Ok(numbers)
 }
 
 /// Reads at most `limit` entries of these app users, newest first. Each entry names the one before it of each of its
@@ -32,7 +61,7 @@ pub fn walk_back(
     of: &BTreeSet<SmoochId>,
     mut from: BTreeSet<Seq>,
     limit: usize,
-) -> Result<Piece> {
+) -> Result<JournalPiece> {
     let mut entries = Vec::new();
     while entries.len() < limit
         && let Some(seq) = from.pop_last()

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 
 use crate::format::bodies::unpack;
-use crate::store::archive::BatchBody;
 use crate::store::rows::Rows;
-use crate::store::{Entry, Error, Result, Seq};
+use crate::store::{Entry, Error, ReadEvent, Result, Seq, event};
+
+/// A body of the journal, and the first entry of its batch: with [`Entry::body`], that identifies the body.
+pub type BatchBody = (Seq, Bytes);
 
 /// Bytes of bodies beyond which a page takes no further entry.
 const PAGE_BYTES: usize = 16 << 20;
@@ -48,7 +50,7 @@ pub struct UnpackedBatch(Option<(Seq, Vec<Bytes>)>);
 
 impl UnpackedBatch {
     /// The body that an entry came in, with the first number of its batch; empty if the bodies are deleted. If the row
-    /// of the batch is lost, the body may be that of an earlier one: [`crate::store::event`] notices.
+    /// of the batch is lost, the body may be that of an earlier one: [`event`] notices.
     ///
     /// # Errors
     /// [`Error::Hole`] if the body is missing or damaged.
@@ -79,4 +81,16 @@ impl UnpackedBatch {
 pub fn bodies_of(rows: &dyn Rows, entries: &[Entry]) -> Result<Vec<BatchBody>> {
     let mut batch = UnpackedBatch::default();
     entries.iter().map(|entry| batch.body(rows, entry)).collect()
+}
+
+/// The same, after a check that each body still holds its event.
+///
+/// # Errors
+/// [`Error::Hole`] if a body is missing or damaged, or is that of another entry.
+pub fn checked_bodies_of(rows: &dyn Rows, entries: &[Entry], read: ReadEvent) -> Result<Vec<BatchBody>> {
+    let bodies = bodies_of(rows, entries)?;
+    for (entry, (_, body)) in entries.iter().zip(&bodies).filter(|(_, (_, body))| !body.is_empty()) {
+        event(entry, body, read)?;
+    }
+    Ok(bodies)
 }

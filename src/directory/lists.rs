@@ -9,12 +9,13 @@ mod filter;
 
 use std::collections::BTreeSet;
 
+use super::list_page::{CountResult, ListCursor, ListPage, ListResult, ScanLimits};
 use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::NONE;
 use crate::format::search_words::Wanted;
 use crate::store::rows::{ListIndexes, ListOrder, Rows};
-use crate::store::{Bounds, Counted, Epoch, Error, Listed, Page, Place, Result};
+use crate::store::{Epoch, Error, Result};
 use filter::{Match, Matcher, key};
 
 /// How many moves cost what reading one row does.
@@ -34,10 +35,10 @@ pub fn read_list(
     rows: &dyn Rows,
     app: &AppId,
     query: &Query,
-    after: Option<&Place>,
-    bounds: Bounds,
+    after: Option<&ListCursor>,
+    limits: ScanLimits,
     search: bool,
-) -> Result<Listed> {
+) -> Result<ListResult> {
     let indexes = usable(rows, search)?;
     if query.sort == Sort::LastSeen && !indexes.has_last_seen {
         return Err(Error::Remaking("seen"));
@@ -51,7 +52,7 @@ pub fn read_list(
             || (after.moves > moves && after.moves != i64::MAX)
             || oldest.is_some_and(|oldest| after.moves < oldest - 1))
     {
-        return Ok(Listed::Expired);
+        return Ok(ListResult::Expired);
     }
     let upto = match after {
         Some(after) => after.upto,
@@ -59,17 +60,17 @@ pub fn read_list(
         None => i64::MAX,
     };
     let matcher = Matcher { rows, app, query, wanted: Wanted::of(app, &query.filter), indexes };
-    let mut reading = PageRead { matcher, page: Page::default(), bytes: 0, bounds, upto, moves, epoch };
+    let mut reading = PageRead { matcher, page: ListPage::default(), bytes: 0, limits, upto, moves, epoch };
     if let Some(after) = after.filter(|_| by_time)
         && reading.moved(after)?
     {
-        return Ok(Listed::Page(reading.page));
+        return Ok(ListResult::Page(reading.page));
     }
     match reading.matcher.candidates()? {
         Some(few) => reading.sort(&few, after)?,
         None => reading.walk(after)?,
     }
-    Ok(Listed::Page(reading.page))
+    Ok(ListResult::Page(reading.page))
 }
 
 /// Counts the matching app users among the next `looks` after `after`, in the order of their `_id`s.
@@ -80,9 +81,9 @@ pub fn count_list(
     after: Option<&SmoochId>,
     looks: usize,
     search: bool,
-) -> Result<Counted> {
+) -> Result<CountResult> {
     if *filter == Filter::default() {
-        return Ok(Counted { fit: rows.count_listed_of(app)?, next: None });
+        return Ok(CountResult { fit: rows.count_listed_of(app)?, next: None });
     }
     let query = Query { filter: filter.clone(), ..Query::default() };
     let indexes = usable(rows, search)?;
@@ -94,7 +95,7 @@ pub fn count_list(
         for user in few {
             fit += u64::from(matcher.by_row(user)?.is_some());
         }
-        return Ok(Counted { fit, next: None });
+        return Ok(CountResult { fit, next: None });
     }
     let order = ListOrder { sort: Sort::Id, descending: false };
     let (mut fit, mut looked) = (0, 0);
@@ -109,7 +110,7 @@ pub fn count_list(
             fit += u64::from(fits);
         }
     }
-    Ok(Counted { fit, next: Some(last).filter(|_| looked == looks) })
+    Ok(CountResult { fit, next: Some(last).filter(|_| looked == looks) })
 }
 
 /// Which indexes may be used.
@@ -121,22 +122,22 @@ fn usable(rows: &dyn Rows, search: bool) -> Result<ListIndexes> {
 /// A page that is being read.
 struct PageRead<'c> {
     matcher: Matcher<'c>,
-    page: Page,
+    page: ListPage,
     /// The bytes of an answer that shows it, roughly.
     bytes: usize,
-    bounds: Bounds,
+    limits: ScanLimits,
     upto: i64,
     moves: i64,
     epoch: Option<Epoch>,
 }
 
 impl PageRead<'_> {
-    fn place(&self, key: i64, id: &SmoochId) -> Place {
-        Place { key, id: id.clone(), upto: self.upto, moves: self.moves, epoch: self.epoch }
+    fn place(&self, key: i64, id: &SmoochId) -> ListCursor {
+        ListCursor { key, id: id.clone(), upto: self.upto, moves: self.moves, epoch: self.epoch }
     }
 
     fn is_full(&self) -> bool {
-        self.page.users.len() >= self.bounds.limit || self.bytes >= PAGE_BYTES
+        self.page.users.len() >= self.limits.limit || self.bytes >= PAGE_BYTES
     }
 
     /// Adds an app user to the page, if there is room.
@@ -154,15 +155,15 @@ impl PageRead<'_> {
     }
 
     /// Whether an app user comes after a cursor.
-    fn is_behind(&self, key: i64, id: &SmoochId, place: &Place) -> bool {
+    fn is_behind(&self, key: i64, id: &SmoochId, place: &ListCursor) -> bool {
         let (one, other) = ((key, id), (place.key, &place.id));
         if self.matcher.query.descending { one < other } else { one > other && key <= self.upto }
     }
 
     /// Returns the app users that moved past the cursor; whether the page ends with them.
-    fn moved(&mut self, after: &Place) -> Result<bool> {
+    fn moved(&mut self, after: &ListCursor) -> Result<bool> {
         let (rows, app, sort) = (self.matcher.rows, self.matcher.app, self.matcher.query.sort);
-        let mut looks = self.bounds.looks.saturating_mul(MOVES);
+        let mut looks = self.limits.looks.saturating_mul(MOVES);
         let mut at = after.moves;
         loop {
             let moves = rows.moves_after(app, sort, at, MOVES_STEP.min(looks))?;
@@ -173,21 +174,21 @@ impl PageRead<'_> {
                     self.take(found);
                 }
                 if self.is_full() {
-                    self.page.next = Some(Place { moves: moved.n, ..after.clone() });
+                    self.page.next = Some(ListCursor { moves: moved.n, ..after.clone() });
                     return Ok(true);
                 }
             }
             let Some(last) = moves.last else { return Ok(false) };
             (at, looks) = (last, looks - moves.read);
             if looks == 0 {
-                self.page.next = Some(Place { moves: at, ..after.clone() });
+                self.page.next = Some(ListCursor { moves: at, ..after.clone() });
                 return Ok(true);
             }
         }
     }
 
     /// Goes on with the candidates, in the order of the list.
-    fn sort(&mut self, users: &BTreeSet<i64>, after: Option<&Place>) -> Result<()> {
+    fn sort(&mut self, users: &BTreeSet<i64>, after: Option<&ListCursor>) -> Result<()> {
         let mut all = Vec::new();
         for user in users {
             let Some(found) = self.matcher.by_row(*user)? else { continue };
@@ -209,7 +210,7 @@ impl PageRead<'_> {
     }
 
     /// Goes on along the order.
-    fn walk(&mut self, after: Option<&Place>) -> Result<()> {
+    fn walk(&mut self, after: Option<&ListCursor>) -> Result<()> {
         let (query, rows) = (self.matcher.query, self.matcher.rows);
         let order = ListOrder { sort: query.sort, descending: query.descending };
         let mut at = match after {
@@ -218,10 +219,10 @@ impl PageRead<'_> {
             None => Some(start(query)),
         };
         let (mut looked, mut last) = (0, None);
-        let mut step = self.bounds.limit.saturating_add(1);
-        while looked < self.bounds.looks {
+        let mut step = self.limits.limit.saturating_add(1);
+        while looked < self.limits.looks {
             let behind = at.as_ref().map(|(key, id)| (*key, id.as_str()));
-            let limit = step.min(self.bounds.looks - looked);
+            let limit = step.min(self.limits.looks - looked);
             let found = rows.walk_order(self.matcher.app, order, behind, limit)?;
             let is_end = found.len() < limit;
             looked += found.len();

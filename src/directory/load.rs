@@ -6,7 +6,7 @@ use super::cache::Cache;
 use crate::domain::{AppId, ClientId, Field, JsonText, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::decode;
 use crate::store::rows::{Identifier, IdentifierKind, Rows, StoredRecord};
-use crate::store::{Error, Keys, Reported, Result};
+use crate::store::{Keys, Reported, Result};
 
 /// Loads records into a working set, each once. It asks in waves: for everything that is known to be needed at once,
 /// then for what the answers lead to.
@@ -154,7 +154,7 @@ impl<'c> Loader<'c> {
                     if let Some(cache) = &mut self.cache {
                         cache.note(&key, stored.row);
                     }
-                    self.add(key, read_record(&stored, "app_users")?, &mut next);
+                    self.add(key, stored.decode("app_users")?, &mut next);
                 }
             }
             wave = next;
@@ -331,11 +331,10 @@ pub fn records(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result
     let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
     let stored = rows.records(&keys)?;
     let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));
-    found.map(|(key, stored)| Ok((key, read_record(&stored, "app_users")?))).collect()
+    found.map(|(key, stored)| Ok((key, stored.decode("app_users")?))).collect()
 }
 
 /// Reads a stored record of a table.
 pub fn read_record(stored: &StoredRecord, table: &'static str) -> Result<Record> {
-    let unreadable = |why: String| Error::Unreadable { table, row: stored.row, why };
-    decode(&stored.bytes).map_err(|error| unreadable(error.to_string()))
+    stored.decode(table)
 }

@@ -2,10 +2,19 @@
 //! delete, whatever the database.
 
 pub mod cache;
+pub mod census;
+pub mod compacted;
+pub mod erasures;
 pub mod export;
 pub mod feed;
 pub mod history;
 pub mod journal;
+pub mod list_page;
 pub mod lists;
 pub mod load;
-pub mod reader;
+mod open;
+mod reader;
+pub mod users;
+
+pub use open::open_reader;
+pub use reader::{DirectoryReader, ReadSnapshot};

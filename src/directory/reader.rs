@@ -1,63 +1,94 @@
-//! One app user, as lists and look-ups show it.
+//! A reader of the directory: whatever is read over HTTP, by commands and by a rebuild goes through it.
 
-use super::load::Loader;
-use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId, View, json_text};
-use crate::store::Result;
+mod journal;
+mod operators;
+mod users;
+
+use std::ops::Deref;
+
+use crate::store::reader::StoreReader;
+use crate::store::readers::{LaneReader, StopSignal};
 use crate::store::rows::Rows;
+use crate::store::{Error, Result};
 
-/// The app user that an `_id` is, or is part of.
-pub fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-    loader.shown(app, id)?;
-    Ok(loader.directory.view(app, id))
+/// Reads the directory. Each read sees every commit that was made before it began.
+pub struct DirectoryReader {
+    store: Box<dyn StoreReader>,
+    stop: Option<StopSignal>,
 }
 
-/// The app user that a name means: an `_id`, else a `userId`, in the name's brand if it has one.
-pub fn show_named(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<Option<View>> {
-    let mut loader = Loader::new(rows);
-    let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
-    loader.meant(app, &id, &text)?;
-    loader.holders(app, &id)?;
-    // The owner of the `_id` is loaded, or, if it was never given, the carriers of the `userId`.
-    if loader.directory.view(app, &id).is_some_and(|view| !name.can_mean(&view)) {
-        loader.named(app, &text)?;
+impl DirectoryReader {
+    /// Reads over a connection.
+    pub fn new(store: impl StoreReader) -> Self {
+        Self { store: Box::new(store), stop: None }
     }
-    Ok(loader.directory.by_name(app, name))
+
+    /// Opens a snapshot, or continues that of [`LaneReader::in_one_snapshot`].
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if the read is to end, or the database cannot be read.
+    pub fn snapshot(&self) -> Result<ReadSnapshot<'_>> {
+        if self.stop.as_ref().is_some_and(StopSignal::is_raised) {
+            return Err(Error::Interrupted);
+        }
+        let ends = self.store.begin()?;
+        Ok(ReadSnapshot { store: &*self.store, ends })
+    }
+
+    /// Reads with every index at first, and without the search index if that is damaged, which takes longer.
+    fn with_indexes<T>(&self, read: impl Fn(bool) -> Result<T>) -> Result<T> {
+        match read(self.store.is_intact("search")) {
+            Err(error @ Error::Derived { .. }) => {
+                self.store.note_error(&error);
+                match error {
+                    Error::Derived { name: "search", .. } => read(false),
+                    Error::Derived { name, .. } => Err(Error::Remaking(name)),
+                    error => Err(error),
+                }
+            }
+            found => found,
+        }
+    }
 }
 
-/// The app users who show a `userId`, in the order of their `_id`s: in each brand it is another one.
-pub fn show_carriers(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Vec<View>> {
-    let mut loader = Loader::new(rows);
-    let text = json_text(user_id);
-    loader.named(app, &text)?;
-    Ok(loader.directory.all_by_user_id(app, &text))
+impl LaneReader for DirectoryReader {
+    fn in_one_snapshot(&mut self, reads: impl FnOnce(&mut Self)) {
+        let began = self.store.begin().unwrap_or_default();
+        reads(self);
+        if began {
+            self.store.end();
+        }
+    }
+
+    fn obey(&mut self, stop: StopSignal) {
+        self.store.obey(stop.clone());
+        self.stop = Some(stop);
+    }
+
+    fn note_error(&mut self, error: &Error) {
+        self.store.note_error(error);
+    }
 }
 
-/// The app user who shows a `userId`: of several the one who said so last.
-pub fn show_by_user_id(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Option<View>> {
-    let mut loader = Loader::new(rows);
-    let text = json_text(user_id);
-    loader.named(app, &text)?;
-    Ok(loader.directory.by_user_id(app, &text))
+/// A snapshot of the rows.
+pub struct ReadSnapshot<'r> {
+    store: &'r dyn StoreReader,
+    /// Whether the snapshot of the store ends with this one.
+    ends: bool,
 }
 
-/// At most `limit` app users after an `_id`, in the order of their `_id`s.
-pub fn show_after(rows: &dyn Rows, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
-    let ids = rows.listed_ids_after(app, after.unwrap_or(SmoochId::APP), limit)?;
-    let mut loader = Loader::new(rows);
-    let views = ids.iter().map(|id| show(&mut loader, app, id));
-    views.filter_map(Result::transpose).collect()
+impl<'r> Deref for ReadSnapshot<'r> {
+    type Target = dyn Rows + 'r;
+
+    fn deref(&self) -> &Self::Target {
+        self.store.rows()
+    }
 }
 
-/// The surviving app user and the discarded one, as they would be shown if the two were un-merged now; nothing if they
-/// are not merged.
-pub fn show_unmerged(
-    rows: &dyn Rows,
-    app: &AppId,
-    surviving: &SmoochId,
-    discarded: &SmoochId,
-) -> Result<Option<(View, View)>> {
-    let mut loader = Loader::new(rows);
-    loader.shown(app, discarded)?;
-    Ok(loader.directory.preview_unmerge(app, surviving, discarded))
+impl Drop for ReadSnapshot<'_> {
+    fn drop(&mut self) {
+        if self.ends {
+            self.store.end();
+        }
+    }
 }

@@ -17,8 +17,7 @@ use super::state::{HttpState, State};
 use crate::domain::{AppId, SmoochId};
 use crate::ingest::app_activity::AppStatus;
 use crate::metrics::{AppLevel, Levels};
-use crate::store::Reader;
-use crate::store::sqlite::SqliteReader;
+use crate::store::rows::RemakingProgress;
 
 #[derive(Serialize)]
 struct LivenessAnswer {
@@ -39,8 +38,8 @@ pub(super) async fn alive() -> Response {
 /// `?verbose` gives one line of text a check, also for checks that do not affect readiness.
 pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response {
     let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
-    let look =
-        reads::READINESS.run(&shared.readers, |reader| reader.by_id(&AppId::from(""), &SmoochId::from("")));
+    let look = reads::READINESS
+        .run(&shared.readers, |reader| reader.find_by_id(&AppId::from(""), &SmoochId::from("")));
     let answers = matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_)));
     let not_stored = match shared.presence.lost() {
         Some(_) => Some("a file of the database was moved, removed or replaced"),
@@ -64,9 +63,10 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
             });
         }
         lines.push_str(&format!("    {depth} of {capacity} deliveries wait\n"));
-        let remaking = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await.unwrap_or_default();
-        for (name, done, of) in remaking {
-            lines.push_str(&format!("[!]{name}: being made anew, {done} of {of}\n"));
+        let remaking =
+            reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await.unwrap_or_default();
+        for RemakingProgress { table, done, total } in remaking {
+            lines.push_str(&format!("[!]{table}: being made anew, {done} of {total}\n"));
         }
         let left = shared.metrics.to_relearn.get();
         if left > 0 {
@@ -98,8 +98,12 @@ fn format_app_status(told: &AppStatus) -> String {
 
 /// The rows missing from each derived table that a background task can fill.
 async fn count_missing_rows(shared: &HttpState) -> Vec<(&'static str, u64)> {
-    let found = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await.unwrap_or_default();
-    let left = |name| found.iter().find(|(of, ..)| *of == name).map_or(0, |(_, done, of)| (of - done).max(1));
+    let found =
+        reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await.unwrap_or_default();
+    let left = |name| {
+        let progress = found.iter().find(|progress| progress.table == name);
+        progress.map_or(0, |progress| (progress.total - progress.done).max(1))
+    };
     ["seen", "search"].map(|name| (name, left(name))).to_vec()
 }
 
@@ -108,7 +112,7 @@ pub(super) async fn metrics(shared: State) -> Response {
     let census = shared.metric_counts.last(&shared.readers).await;
     let feeds = census.iter().flat_map(|census| &census.feeds);
     let feeds: BTreeMap<&AppId, (u64, u64)> =
-        feeds.map(|(app, oldest, last)| (app, (*oldest, *last))).collect();
+        feeds.map(|(app, range)| (app, (range.oldest, range.last))).collect();
     let app = |told: AppStatus| AppLevel {
         feed: feeds.get(&told.app).copied(),
         app: told.app.as_str().to_owned(),

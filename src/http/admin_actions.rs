@@ -16,12 +16,12 @@ use super::error::ApiError;
 use super::state::{HttpState, State};
 use super::{reads, webhooks};
 use crate::clock::now_ms;
+use crate::directory::DirectoryReader;
 use crate::ingest::job::RetryJob;
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
-use crate::store::archive::Archive as _;
+use crate::store::Seq;
 use crate::store::sqlite::TABLES;
-use crate::store::{Seq, sqlite::SqliteReader};
 
 /// The most bytes of a repair request.
 const REBUILD_BYTES: usize = 8 << 20;
@@ -57,7 +57,7 @@ fn not_held() -> ApiError {
 /// part is unusable, the body leaves the quarantine. 404 if it is not there.
 pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
-    let quarantined = move |reader: &mut SqliteReader| reader.quarantined(seq);
+    let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
     let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
     let held = held.ok_or_else(not_held)?;
     let now = now_ms();
@@ -193,8 +193,8 @@ async fn rebuild_derived(shared: &HttpState, names: &[String]) -> Result<Respons
     shared.queue.tick();
     // Requested tables are read first: each moves from there to the other sets.
     let asked: Vec<&str> = shared.damaged_tables.raised().collect();
-    let begun = reads::REMAKING.run(&shared.readers, SqliteReader::remaking).await?;
-    let begun = begun.into_iter().map(|(name, ..)| name);
+    let begun = reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await?;
+    let begun = begun.into_iter().map(|progress| progress.table);
     let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
     let failed: Vec<&str> = shared.damaged_tables.failed().collect();
     Ok(answer(StatusCode::OK, &RemakingAnswer { failed, remaking: all, replaced: 0 }))

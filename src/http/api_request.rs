@@ -1,6 +1,5 @@
 //! A call to the REST interface: the caller, the app user it names, and the body.
 
-use crate::store::Reader;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -21,13 +20,13 @@ use super::refusals::{IN_THE_QUERY, brand_place, refusal};
 use super::state::HttpState;
 use super::{body, parameters, query, reads};
 use crate::clock::now_ms;
+use crate::directory::DirectoryReader;
 use crate::domain::authority::{Access, check_access, refuse_missing};
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
 use crate::domain::{AppId, CallMade, SmoochId, View, timestamp};
 use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
-use crate::store::sqlite::SqliteReader;
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
@@ -220,7 +219,7 @@ impl ApiRequest {
         let (app, name) = (self.caller.app.clone(), self.user()?);
         let (wanted, authority) = (name.clone(), self.caller.authority.clone());
         let found = reads::APP_USER.run(&self.shared.readers, move |reader| {
-            let Some(view) = reader.by_name(&app, &wanted)? else { return Ok(LookUp::Missing) };
+            let Some(view) = reader.find_by_name(&app, &wanted)? else { return Ok(LookUp::Missing) };
             Ok(match check_access(&authority, &view) {
                 Err(refused) => LookUp::Refused(refused),
                 Ok(_) if is_shared_user_id(&authority, reader, &app)? => {
@@ -289,12 +288,12 @@ enum LookUp<T> {
 /// True if several app users carry a JWT's `userId`: the token must reach none of them then.
 fn is_shared_user_id(
     authority: &Authority,
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     app: &AppId,
 ) -> crate::store::Result<bool> {
     let Authority::User(own) = authority else { return Ok(false) };
     let own: String = serde_json::from_str(own).unwrap_or_default();
-    Ok(reader.carriers(app, &own)?.len() > 1)
+    Ok(reader.find_carriers(app, &own)?.len() > 1)
 }
 
 /// The tags in a header of a conditional request, each as written.

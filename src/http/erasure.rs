@@ -14,10 +14,11 @@ use super::error::{ApiError, json};
 use super::query::{boolean, value};
 use super::reads;
 use super::state::HttpState;
+use crate::directory::DirectoryReader;
 use crate::domain::command::{Action, Name};
 use crate::domain::{SmoochId, timestamp};
-use crate::store::sqlite::{self, SqliteReader};
-use crate::store::{Reader, Receipt};
+use crate::store::Receipt;
+use crate::store::sqlite;
 
 /// The time that a call waits for completion; a repeated call waits again.
 const WAIT: Duration = Duration::from_secs(4);
@@ -57,7 +58,7 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
     loop {
         request.shared.queue.tick();
         let (app, erased) = (request.caller.app.clone(), id.clone());
-        let look = move |reader: &mut SqliteReader| reader.receipt(&app, &erased);
+        let look = move |reader: &mut DirectoryReader| reader.find_receipt(&app, &erased);
         let receipt = reads::RECEIPT.run(&request.shared.readers, look).await?;
         let is_done = receipt.as_ref().is_some_and(|receipt| receipt.done.is_some());
         if is_done || Instant::now() >= until {
@@ -79,9 +80,9 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
 /// The `_id` that the receipt is stored under.
 async fn resolve_receipt_id(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
     let (app, name) = (request.caller.app.clone(), user.clone());
-    let find = move |reader: &mut SqliteReader| {
+    let find = move |reader: &mut DirectoryReader| {
         let named = SmoochId::from(&*name.text);
-        let view = reader.by_name(&app, &name)?;
+        let view = reader.find_by_name(&app, &name)?;
         let is_id = view.as_ref().is_some_and(|view| view.ids().any(|id| *id == named));
         Ok(view.filter(|_| !(only && is_id)).map_or(named, |view| view.id))
     };

@@ -17,12 +17,12 @@ use super::error::ApiError;
 use super::page_links::PageLinks;
 use super::query::limit;
 use super::reads;
+use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::domain::command::Name;
 use crate::rebuild::history_entry::HistoryEntry;
 use crate::rebuild::history_replay::{HistoryReplay, Merge};
-use crate::store::sqlite::SqliteReader;
-use crate::store::{Reader, Seq, Source};
+use crate::store::{Seq, Source};
 pub(super) use as_of::{PastRequest, then};
 use journal_pages::{JournalPages, each};
 use subject::Subject;
@@ -43,7 +43,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let asked = HistoryRequest::read(&request.query)?;
     let (app, name, most) =
         (request.caller.app.clone(), request.user()?, request.shared.limits.history_events);
-    let read = move |reader: &mut SqliteReader| Ok(page(reader, &app, &name, most, &asked));
+    let read = move |reader: &mut DirectoryReader| Ok(page(reader, &app, &name, most, &asked));
     let (answered, after) = reads::HISTORY.run(&request.shared.readers, read).await??;
     let after = after.map(|after| after.to_string());
     let links = PageLinks::of(&request, &["after"], None, after.as_deref().map(|after| ("after", after)));
@@ -53,7 +53,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
 /// The requested page, and the start of the next one. A journal of up to `most` events is read from its
 /// beginning.
 fn page(
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     app: &AppId,
     name: &Name,
     most: usize,
@@ -112,7 +112,7 @@ fn page(
 
 /// The previews of un-merges, for as many merges as one answer computes them.
 struct UnmergePreviews<'r> {
-    reader: &'r mut SqliteReader,
+    reader: &'r mut DirectoryReader,
     app: &'r AppId,
     left: usize,
 }
@@ -126,7 +126,7 @@ impl UnmergePreviews<'_> {
                 continue;
             };
             self.left = left;
-            let apart = self.reader.apart(self.app, &merge.surviving, &merge.discarded)?;
+            let apart = self.reader.preview_unmerge(self.app, &merge.surviving, &merge.discarded)?;
             texts.push(merge.text(Some(&apart)));
         }
         Ok(texts)

@@ -10,10 +10,10 @@ use super::error::ApiError;
 use super::parameters::BRAND_PARAMETER;
 use super::query::{boolean, limit, text};
 use super::reads::{self, ReadKind};
+use crate::directory::DirectoryReader;
+use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::list::{Filter, Query, Sort};
 use crate::domain::{AppVersion, View, timestamp};
-use crate::store::sqlite::SqliteReader;
-use crate::store::{Bounds, Listed, Place, Reader};
 
 /// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
 /// there.
@@ -94,18 +94,18 @@ pub(super) struct FitCount {
 pub(super) struct ShownPage<T> {
     pub(super) users: T,
     /// The places of its first and last row.
-    pub(super) ends: Option<[Place; 2]>,
+    pub(super) ends: Option<[ListCursor; 2]>,
     /// The start of the next page; none at the end of the list.
-    pub(super) next: Option<Place>,
+    pub(super) next: Option<ListCursor>,
 }
 
 /// The start of a page.
 #[derive(Debug, PartialEq)]
 pub(super) enum PageStart {
     Start,
-    After(Place),
+    After(ListCursor),
     /// The page ends there.
-    Before(Place),
+    Before(ListCursor),
 }
 
 impl ListRequest {
@@ -175,7 +175,7 @@ impl ListRequest {
         show: impl FnOnce(&[View]) -> T + Send + 'static,
     ) -> Result<ShownPage<T>, ApiError> {
         let (mut query, app) = (self.query.clone(), request.caller.app.clone());
-        let bounds = Bounds { limit: self.limit, looks: MOST_ROWS_SCANNED };
+        let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED };
         let backwards = matches!(self.from, PageStart::Before(_));
         let from = match &self.from {
             PageStart::Start => None,
@@ -183,8 +183,8 @@ impl ListRequest {
             PageStart::Before(place) => Some(place.clone().backwards()),
         };
         query.descending ^= backwards;
-        let read = move |reader: &mut SqliteReader| {
-            let Listed::Page(mut page) = reader.page(&app, &query, from.as_ref(), bounds)? else {
+        let read = move |reader: &mut DirectoryReader| {
+            let ListResult::Page(mut page) = reader.read_list(&app, &query, from.as_ref(), bounds)? else {
                 return Ok(None);
             };
             if backwards {
@@ -213,8 +213,8 @@ impl ListRequest {
         let (mut fit, mut after) = (0, None);
         for _ in 0..pieces {
             let (filter, app): (Filter, _) = (self.query.filter.clone(), request.caller.app.clone());
-            let count = move |reader: &mut SqliteReader| {
-                reader.count(&app, &filter, after.as_ref(), MOST_ROWS_SCANNED)
+            let count = move |reader: &mut DirectoryReader| {
+                reader.count_list(&app, &filter, after.as_ref(), MOST_ROWS_SCANNED)
             };
             let counted = read.run(count).await?;
             fit += counted.fit;
@@ -278,12 +278,12 @@ fn fingerprint(query: &Query) -> [u8; 8] {
 }
 
 /// A place as the cursor of the API.
-pub(super) fn cursor(query: &Query, place: &Place) -> String {
+pub(super) fn cursor(query: &Query, place: &ListCursor) -> String {
     URL_SAFE_NO_PAD.encode(postcard::to_extend(place, fingerprint(query).to_vec()).unwrap_or_default())
 }
 
 /// The place in a cursor. A cursor of another list is refused.
-fn place(query: &Query, name: &str, cursor: &str) -> Result<Place, ApiError> {
+fn place(query: &Query, name: &str, cursor: &str) -> Result<ListCursor, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
     let read = bytes.split_at_checked(8).and_then(|(of, place)| match postcard::take_from_bytes(place) {
         Ok((place, [])) => Some((of, place)),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::reads;
+use crate::directory::DirectoryReader;
+use crate::directory::census::Census;
 use crate::domain::AppId;
 use crate::store::readers::Readers;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{self, Reader};
 
 /// The pause after a count, as a multiple of its duration: counting takes at most a twentieth of one
 /// processor.
@@ -22,7 +22,7 @@ pub(super) struct MetricCounts {
     apps: Vec<AppId>,
     /// The time of the next count.
     next: Arc<tokio::sync::Mutex<Option<Instant>>>,
-    last: Arc<Mutex<Option<store::Census>>>,
+    last: Arc<Mutex<Option<Census>>>,
 }
 
 impl MetricCounts {
@@ -37,16 +37,16 @@ impl MetricCounts {
     }
 
     /// The last count: a current one unless counting takes long. None before the first.
-    pub(super) async fn last(&self, readers: &Readers<SqliteReader>) -> Option<store::Census> {
+    pub(super) async fn last(&self, readers: &Readers<DirectoryReader>) -> Option<Census> {
         if let Ok(mut next) = self.next.clone().try_lock_owned()
             && next.is_none_or(|next| next <= Instant::now())
         {
             let (apps, last, readers) = (self.apps.clone(), self.last.clone(), readers.clone());
             // In its own task, so that a slow count is ready for the next call.
             let count = tokio::spawn(async move {
-                let count = move |reader: &mut SqliteReader| {
+                let count = move |reader: &mut DirectoryReader| {
                     let began = Instant::now();
-                    Ok((reader.census(&apps)?, began.elapsed()))
+                    Ok((reader.take_census(&apps)?, began.elapsed()))
                 };
                 match reads::CENSUS.run_beside(&readers, count).await {
                     Ok((census, took)) => {

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::error::ApiError;
+use crate::directory::DirectoryReader;
 use crate::metrics::ReadLevel;
 use crate::store;
 use crate::store::readers::{ActiveRead, LaneLoad, ReadClass, Readers};
-use crate::store::sqlite::SqliteReader;
 
 /// A row of the table.
 #[derive(Debug)]
@@ -171,16 +171,16 @@ impl ReadKind {
     /// Admits a read. 503 if too many of its class wait.
     pub(super) fn begin(
         &self,
-        readers: &Readers<SqliteReader>,
-    ) -> Result<ActiveRead<SqliteReader>, ApiError> {
+        readers: &Readers<DirectoryReader>,
+    ) -> Result<ActiveRead<DirectoryReader>, ApiError> {
         Ok(readers.begin(self.class)?)
     }
 
     /// Runs a read of the service itself, one at a time.
     pub(super) async fn run_beside<T: Send + 'static>(
         &self,
-        readers: &Readers<SqliteReader>,
-        read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
+        readers: &Readers<DirectoryReader>,
+        read: impl FnOnce(&mut DirectoryReader) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
         Ok(readers.run_beside(self.class, read).await?)
     }
@@ -188,8 +188,8 @@ impl ReadKind {
     /// Admits a read, and runs it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        readers: &Readers<SqliteReader>,
-        read: impl FnOnce(&mut SqliteReader) -> store::Result<T> + Send + 'static,
+        readers: &Readers<DirectoryReader>,
+        read: impl FnOnce(&mut DirectoryReader) -> store::Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
         let found = readers.run(self.class, read).await;
         found.map_err(|error| match error {
@@ -203,7 +203,7 @@ impl ReadKind {
 }
 
 /// The state of the readers, for the metrics.
-pub(super) fn levels(readers: &Readers<SqliteReader>) -> Vec<ReadLevel> {
+pub(super) fn levels(readers: &Readers<DirectoryReader>) -> Vec<ReadLevel> {
     let level = |(class, load): (ReadClass, LaneLoad)| {
         let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;
         let ended =

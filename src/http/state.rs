@@ -19,14 +19,14 @@ use super::rate_limits::RateLimits;
 use super::reads;
 use super::signature::Secrets;
 use crate::config::{Settings, StoreUrl};
+use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::ingest::app_activity::AppActivity;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
-use crate::store::Reader;
 use crate::store::readers::Readers;
-use crate::store::sqlite::{DamagedTables, Presence, SqliteReader};
+use crate::store::sqlite::{DamagedTables, Presence};
 
 /// The state as axum hands it to a handler.
 pub(super) type State = axum::extract::State<Arc<HttpState>>;
@@ -36,7 +36,7 @@ pub struct HttpState {
     pub(super) apps: Apps,
     pub(super) secrets: Secrets,
     pub(super) queue: Queue,
-    pub(super) readers: Readers<SqliteReader>,
+    pub(super) readers: Readers<DirectoryReader>,
     pub(super) commits: CommitNotifier,
     pub(super) feed: FeedState,
     /// The last webhook of each app.
@@ -97,7 +97,7 @@ impl HttpState {
     pub fn new(
         settings: &Settings,
         queue: Queue,
-        readers: Readers<SqliteReader>,
+        readers: Readers<DirectoryReader>,
         commits: CommitNotifier,
         presence: Presence,
         damaged_tables: DamagedTables,
@@ -129,7 +129,10 @@ impl HttpState {
     /// Restores the time of each app's last webhook before this start.
     pub async fn restore_app_activity(&self) {
         let apps: Vec<AppId> = self.app_activity.statuses().into_iter().map(|told| told.app).collect();
-        match reads::LAST_WEBHOOKS.run_beside(&self.readers, move |reader| reader.heard(&apps)).await {
+        match reads::LAST_WEBHOOKS
+            .run_beside(&self.readers, move |reader| reader.find_last_webhooks(&apps))
+            .await
+        {
             Ok(heard) => heard.iter().for_each(|(app, at)| self.app_activity.record_webhook(app, *at)),
             Err(error) => {
                 let why = error.description();

@@ -15,13 +15,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::{Comparison, ComparisonCursor, RebuildFolder, find_differing_rows};
+use crate::directory::{DirectoryReader, open_reader};
 use crate::domain::RULES_VERSION;
 use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
-use crate::store::archive::{Archive as _, Row};
+use crate::store::Error;
+use crate::store::archive::Row;
 use crate::store::readers::give_way;
-use crate::store::sqlite::{DamagedTables, OpenError, SqliteReader, describe_holes};
-use crate::store::{Error, Reader as _};
+use crate::store::sqlite::{DamagedTables, OpenError, describe_holes};
 
 /// Rows replaced in one transaction.
 const ROWS_PER_JOB: usize = 512;
@@ -128,7 +129,7 @@ impl RebuildTask {
     }
 
     /// Checks the records that were unreadable: those that are readable now are no longer damaged.
-    fn recheck_unreadable(&self, reader: &mut SqliteReader) -> Result<(), Error> {
+    fn recheck_unreadable(&self, reader: &mut DirectoryReader) -> Result<(), Error> {
         for row in self.damaged_tables.unreadable_rows() {
             if reader.is_readable(row)? {
                 self.damaged_tables.is_readable(row);
@@ -152,12 +153,12 @@ impl RebuildTask {
 
     /// Rebuilds the directory, if it was built by older rules or is damaged.
     fn rebuild_if_needed(&self, is_damaged: bool, stop: &Arc<AtomicBool>) -> Result<(), Unfinished> {
-        let mut reader = SqliteReader::open(&self.database)?;
-        let found = reader.rules()?;
+        let reader = open_reader(&self.database)?;
+        let found = reader.rules_version()?;
         if found >= RULES_VERSION && !is_damaged {
             return Ok(());
         }
-        let entries = reader.last()?.saturating_sub(reader.horizon()?.folded);
+        let entries = reader.last_entry_seq()?.saturating_sub(reader.compaction_point()?.folded);
         drop(reader);
         // Older rules built the same compacted records; only damaged records may be in them alone.
         if entries > 0 || found == 0 {
@@ -178,7 +179,7 @@ impl RebuildTask {
             );
         }
         self.runtime.block_on(self.queue.set_rules(RULES_VERSION))?;
-        self.recheck_unreadable(&mut SqliteReader::open(&self.database)?)?;
+        self.recheck_unreadable(&mut open_reader(&self.database)?)?;
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{ServerError, io};
 use crate::config::{Settings, StoreUrl};
-use crate::store::export::Export as _;
+use crate::directory::{DirectoryReader, open_reader};
 use crate::store::readers::{LaneBounds, Readers};
-use crate::store::sqlite::{self, Sqlite, SqliteReader, StoreOptions};
+use crate::store::sqlite::{self, OpenError, Sqlite, SqliteReader, StoreOptions};
 
 /// Threads for the change feed: one large page does not block the others.
 const FEED_READERS: usize = 2;
@@ -19,7 +19,7 @@ const WAITING: usize = 4096;
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Opens the database: one writer, several readers.
-pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>), ServerError> {
+pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<DirectoryReader>), ServerError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&StoreOptions {
         path: path.clone(),
@@ -29,14 +29,17 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>
         quarantine_bytes: settings.ingest.quarantine_bytes,
     })?;
     if settings.origin.demo_app {
-        no_other_apps(settings, &mut SqliteReader::open(path)?)?;
+        no_other_apps(settings, &open_reader(path)?)?;
     }
     clear_leftovers(settings, path);
     let damaged_tables = store.damaged_tables();
     let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
     let lane = |readers: usize, waiting: usize, within: Duration| {
-        let readers: Result<Vec<_>, _> = (0..readers)
-            .map(|_| SqliteReader::open(path).map(|reader| reader.doubting(damaged_tables.clone())))
+        let readers: Result<Vec<_>, OpenError> = (0..readers)
+            .map(|_| {
+                let reader = SqliteReader::open(path)?.doubting(damaged_tables.clone());
+                Ok(DirectoryReader::new(reader))
+            })
             .collect();
         readers.map(|readers| (readers, LaneBounds { waiting, within }))
     };
@@ -50,8 +53,8 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<SqliteReader>
 }
 
 /// Refuses the demo app on a database of other apps: their webhooks would be answered 401, which is final.
-fn no_other_apps(settings: &Settings, reader: &mut SqliteReader) -> Result<(), ServerError> {
-    let stored: Vec<String> = reader.apps()?.iter().map(|app| app.as_str().to_owned()).collect();
+fn no_other_apps(settings: &Settings, reader: &DirectoryReader) -> Result<(), ServerError> {
+    let stored: Vec<String> = reader.list_apps()?.iter().map(|app| app.as_str().to_owned()).collect();
     Ok(settings.check_apps(&stored)?)
 }
 

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::archive::Verdicts;
-use super::{
-    Batch, Entry, Keys, Link, Outcome, Quarantined, Reader, Reported, Saved, Seq, Source, Store, Txn,
-};
+use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reported, Saved, Seq, Source, Store, Txn};
+use crate::directory::DirectoryReader;
 use crate::domain::{
     AppId, ClientId, Digest, Event, Fact, Field, Mention, Observation, Reason, RecordKey, SmoochId, Stamp,
     WorkingSet,
@@ -22,8 +21,8 @@ use crate::domain::{
 pub(super) const QUARANTINE: (u64, u64) = (5, 1000);
 
 /// `place` makes room for an empty store; `open` opens the store that is there, and a reader of it.
-pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn(&P) -> (S, R)) {
-    let fresh = |test: fn(S, R)| {
+pub(super) fn check<P, S: Store>(place: impl Fn() -> P, open: impl Fn(&P) -> (S, DirectoryReader)) {
+    let fresh = |test: fn(S, DirectoryReader)| {
         let place = place();
         let (store, reader) = open(&place);
         test(store, reader);
@@ -49,7 +48,7 @@ pub(super) fn check<P, S: Store, R: Reader>(place: impl Fn() -> P, open: impl Fn
     fresh(reads::a_name_means_an_id_else_a_user_id);
     fresh(reads::changes_are_numbered_for_each_app_and_read_in_pages);
     fresh(reads::a_history_is_of_everybody_whom_merges_connect);
-    let again = |test: fn(&dyn Fn() -> (S, R))| {
+    let again = |test: fn(&dyn Fn() -> (S, DirectoryReader))| {
         let place = place();
         test(&|| open(&place));
     };
@@ -173,23 +172,23 @@ fn ids(directory: &WorkingSet) -> BTreeSet<&str> {
     directory.entries().map(|((_, id), _)| id.as_str()).collect()
 }
 
-fn uncommitted_writes_vanish(mut store: impl Store, mut reader: impl Reader) {
+fn uncommitted_writes_vanish(mut store: impl Store, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a"), bound("ann", "phone")])];
     let mut txn = store.begin().unwrap();
     let mut batch = batch(&mut txn, APP, &events);
     batch.quarantined.push(quarantined(10));
     txn.save(&batch).unwrap();
-    assert_eq!(reader.by_id(&APP.into(), &"ann".into()).unwrap(), None, "not before the commit");
+    assert_eq!(reader.find_by_id(&APP.into(), &"ann".into()).unwrap(), None, "not before the commit");
     drop(txn);
     assert_eq!(ids(&load(&mut store, &keys(APP, &events))), BTreeSet::new());
     assert_eq!(store.begin().unwrap().next_seq(), 1);
-    assert_eq!(reader.by_id(&APP.into(), &"ann".into()).unwrap(), None);
-    assert_eq!(reader.by_user_id(&APP.into(), "a").unwrap(), None);
-    assert_eq!(reader.journal(0, 10).unwrap(), []);
-    assert_eq!(reader.counts().unwrap(), super::Counts::default());
+    assert_eq!(reader.find_by_id(&APP.into(), &"ann".into()).unwrap(), None);
+    assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap(), None);
+    assert_eq!(reader.read_journal(0, 10).unwrap(), []);
+    assert_eq!(reader.count_contents().unwrap(), super::rows::ContentCounts::default());
 }
 
-fn a_transaction_sees_its_own_writes(mut store: impl Store, mut reader: impl Reader) {
+fn a_transaction_sees_its_own_writes(mut store: impl Store, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a")])];
     let mut txn = store.begin().unwrap();
     let batch = batch(&mut txn, APP, &events);
@@ -200,16 +199,16 @@ fn a_transaction_sees_its_own_writes(mut store: impl Store, mut reader: impl Rea
     assert_eq!(txn.journalled(&key(APP, "ann"), 1, 0, 9).unwrap()[0].digest, events[0].stamp.digest);
     txn.commit().unwrap();
     assert_eq!(
-        reader.by_id(&APP.into(), &"ann".into()).unwrap(),
+        reader.find_by_id(&APP.into(), &"ann".into()).unwrap(),
         batch.directory.view(&APP.into(), &"ann".into())
     );
 }
 
-fn numbers_rise_and_survive_reopening<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+fn numbers_rise_and_survive_reopening<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
     let mut known: Vec<(Entry, Bytes)> = Vec::new();
     for round in 0..3_i64 {
-        let (mut store, mut reader) = open();
-        assert_eq!(reader.journal(0, 100).unwrap(), known, "round {round}");
+        let (mut store, reader) = open();
+        assert_eq!(reader.read_journal(0, 100).unwrap(), known, "round {round}");
         for n in 0..2_i64 {
             let mut txn = store.begin().unwrap();
             assert_eq!(txn.next_seq(), known.len() as Seq + 1, "round {round}");
@@ -221,14 +220,14 @@ fn numbers_rise_and_survive_reopening<S: Store, R: Reader>(open: &dyn Fn() -> (S
             txn.commit().unwrap();
             known.extend(batch.entries.into_iter().zip(batch.bodies));
         }
-        assert_eq!(reader.journal(0, 100).unwrap(), known, "round {round}");
-        assert_eq!(reader.journal(2, 3).unwrap(), known[2..5], "a page out of the middle of a batch");
-        assert_eq!(reader.counts().unwrap().events, known.len() as u64);
+        assert_eq!(reader.read_journal(0, 100).unwrap(), known, "round {round}");
+        assert_eq!(reader.read_journal(2, 3).unwrap(), known[2..5], "a page out of the middle of a batch");
+        assert_eq!(reader.count_contents().unwrap().events, known.len() as u64);
     }
     assert!(known.is_sorted_by(|(one, _), (next, _)| one.seq < next.seq));
 }
 
-fn a_load_brings_everybody_whom_merges_connect(mut store: impl Store, _: impl Reader) {
+fn a_load_brings_everybody_whom_merges_connect(mut store: impl Store, _: DirectoryReader) {
     let events = [event(1, vec![merged("b", "a")]), event(2, vec![merged("c", "b"), seen("d")])];
     self::store(&mut store, APP, &events);
     for id in ["a", "b", "c"] {
@@ -240,7 +239,7 @@ fn a_load_brings_everybody_whom_merges_connect(mut store: impl Store, _: impl Re
     assert_eq!(ids(&found), ["d"].into());
 }
 
-fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: impl Store, mut reader: impl Reader) {
+fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: impl Store, reader: DirectoryReader) {
     self::store(&mut store, APP, &[event(1, vec![bound("a", "phone")]), event(2, vec![merged("b", "a")])]);
     let phone = ClientId::from("phone");
     let claim = |id: &str| Keys {
@@ -256,13 +255,13 @@ fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: impl Store, mu
     let active = |reader: &mut dyn FnMut(&str) -> Option<crate::domain::View>, id: &str| {
         reader(id).unwrap().clients[&phone].active
     };
-    let mut look = |id: &str| reader.by_id(&APP.into(), &id.into()).unwrap();
+    let mut look = |id: &str| reader.find_by_id(&APP.into(), &id.into()).unwrap();
     assert!(active(&mut look, "x") && !active(&mut look, "a"), "the newest claim holds it");
     self::store(&mut store, APP, &[event(2, vec![bound("y", "phone")])]);
     assert!(active(&mut look, "x") && !active(&mut look, "y"), "an older one does not");
 }
 
-fn a_load_brings_who_may_hold_a_client_next(mut store: impl Store, mut reader: impl Reader) {
+fn a_load_brings_who_may_hold_a_client_next(mut store: impl Store, reader: DirectoryReader) {
     let claims = [
         event(1, vec![bound("a", "tv")]),
         event(2, vec![bound("b", "tv")]),
@@ -275,18 +274,18 @@ fn a_load_brings_who_may_hold_a_client_next(mut store: impl Store, mut reader: i
     assert_eq!(ids(&load(&mut store, &ends)), ["a", "b", "c"].into());
     for (gone, next) in [("c", "b"), ("b", "a")] {
         self::store(&mut store, APP, &[event(9, vec![removed(gone)])]);
-        let view = reader.by_id(&APP.into(), &next.into()).unwrap().unwrap();
+        let view = reader.find_by_id(&APP.into(), &next.into()).unwrap().unwrap();
         assert!(view.clients[&ClientId::from("tv")].active, "{next} after {gone}");
-        assert_eq!(reader.by_id(&APP.into(), &gone.into()).unwrap(), None);
+        assert_eq!(reader.find_by_id(&APP.into(), &gone.into()).unwrap(), None);
     }
 }
 
-fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, mut reader: impl Reader) {
+fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, reader: DirectoryReader) {
     self::store(&mut store, APP, &[event(1, ["d", "b", "e", "a", "c", "B"].map(seen).into())]);
     self::store(&mut store, APP, &[event(2, vec![merged("d", "c")]), event(3, vec![removed("b")])]);
     self::store(&mut store, APP, &[event(4, vec![seen(SmoochId::APP)])]);
-    let mut list = |after: Option<&str>, limit| -> Vec<String> {
-        let views = reader.list(&APP.into(), after, limit).unwrap();
+    let list = |after: Option<&str>, limit| -> Vec<String> {
+        let views = reader.list_users(&APP.into(), after, limit).unwrap();
         views.into_iter().map(|view| view.id.to_string()).collect()
     };
     assert_eq!(list(None, 10), ["B", "a", "d", "e"]);
@@ -294,12 +293,12 @@ fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, mut reade
     assert_eq!(list(Some("a"), 2), ["d", "e"]);
     assert_eq!(list(Some("c"), 1), ["d"], "after somebody who is not listed");
     assert_eq!(list(Some("e"), 5), [""; 0]);
-    assert_eq!(reader.counts().unwrap().users, 4);
+    assert_eq!(reader.count_contents().unwrap().users, 4);
 }
 
-fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, mut reader: impl Reader) {
-    let mut who =
-        |user_id: &str| reader.by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
+fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, reader: DirectoryReader) {
+    let who =
+        |user_id: &str| reader.find_by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
     self::store(&mut store, APP, &[event(5, vec![named("a", "kim")])]);
     self::store(&mut store, APP, &[event(3, vec![named("b", "kim")])]);
     assert_eq!(who("kim").as_deref(), Some("a"), "an older word does not count");
@@ -311,7 +310,7 @@ fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, mut reader: imp
     assert_eq!((who("kim"), who("KIM"), who("")), (None, None, None));
 }
 
-fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _: impl Reader) {
+fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _: DirectoryReader) {
     for time in 1..=20 {
         let id = if time % 2 == 0 { "even" } else { "odd" };
         self::store(&mut store, APP, &[event(time, vec![seen(id)])]);
@@ -336,7 +335,7 @@ fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _:
     assert_eq!(walk(22, 0, 99), [], "an entry that is not there");
 }
 
-fn what_a_batch_came_to_is_counted(mut store: impl Store, _: impl Reader) {
+fn what_a_batch_came_to_is_counted(mut store: impl Store, _: DirectoryReader) {
     let mut saved = |events: &[Event]| self::store(&mut store, APP, events);
     let none = Saved::default();
     assert_eq!(
@@ -352,7 +351,7 @@ fn what_a_batch_came_to_is_counted(mut store: impl Store, _: impl Reader) {
     );
 }
 
-fn apps_are_walls(mut store: impl Store, mut reader: impl Reader) {
+fn apps_are_walls(mut store: impl Store, reader: DirectoryReader) {
     self::store(
         &mut store,
         "one",
@@ -361,12 +360,12 @@ fn apps_are_walls(mut store: impl Store, mut reader: impl Reader) {
     self::store(&mut store, "two", &[event(2, vec![named("b", "kim"), bound("b", "phone"), seen("z")])]);
     for (app, id, other, alone) in [("one", "a", "b", false), ("two", "b", "a", true)] {
         let app = AppId::from(app);
-        assert_eq!(reader.by_user_id(&app, "kim").unwrap().unwrap().id, id.into());
-        assert_eq!(reader.by_id(&app, &other.into()).unwrap(), None);
-        let view = reader.by_id(&app, &id.into()).unwrap().unwrap();
+        assert_eq!(reader.find_by_user_id(&app, "kim").unwrap().unwrap().id, id.into());
+        assert_eq!(reader.find_by_id(&app, &other.into()).unwrap(), None);
+        let view = reader.find_by_id(&app, &id.into()).unwrap().unwrap();
         assert!(view.clients[&ClientId::from("phone")].active, "each app has a phone of its own");
-        assert_eq!(reader.by_id(&app, &"z".into()).unwrap().unwrap().id == "z".into(), alone);
-        assert_eq!(reader.list(&app, None, 9).unwrap().len(), 1 + usize::from(alone));
+        assert_eq!(reader.find_by_id(&app, &"z".into()).unwrap().unwrap().id == "z".into(), alone);
+        assert_eq!(reader.list_users(&app, None, 9).unwrap().len(), 1 + usize::from(alone));
     }
     let found = load(&mut store, &Keys { users: vec![key("two", "a"), key("two", "z")], ..Keys::default() });
     assert_eq!(ids(&found), ["z"].into());
@@ -378,15 +377,15 @@ fn quarantined(bytes: usize) -> Quarantined {
     Quarantined { app, received: 1, reason: text(), detail: text(), headers: text(), body }
 }
 
-fn the_quarantine_keeps_the_newest_within_its_bounds<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+fn the_quarantine_keeps_the_newest_within_its_bounds<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
     let keep = |bodies: &[usize]| {
-        let (mut store, mut reader) = open();
+        let (mut store, reader) = open();
         let mut txn = store.begin().unwrap();
         let mut batch = batch(&mut txn, APP, &[]);
         batch.quarantined = bodies.iter().map(|bytes| quarantined(*bytes)).collect();
         let dropped = txn.save(&batch).unwrap().quarantine_dropped;
         txn.commit().unwrap();
-        (dropped, reader.counts().unwrap().quarantined)
+        (dropped, reader.count_contents().unwrap().quarantined)
     };
     assert_eq!(keep(&[10, 10, 10]), (0, 3));
     assert_eq!(keep(&[10, 10, 10]), (1, QUARANTINE.0), "as many as allowed, over reopening");

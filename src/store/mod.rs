@@ -10,10 +10,8 @@ mod entry;
 mod epoch;
 mod error;
 mod explain;
-pub mod export;
-mod list;
+pub mod reader;
 pub mod readers;
-mod reading;
 pub mod rows;
 pub mod sqlite;
 #[cfg(test)]
@@ -30,8 +28,6 @@ pub use entry::{Entry, Outcome, Quarantined, Seq, Source};
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use error::{Error, Result};
 pub use explain::explain;
-pub use list::{Bounds, Counted, Listed, Page, Place};
-pub use reading::{Census, Changed, Changes, Counts, Heads, Piece, Reader};
 pub use upkeep::{
     BodyReader, CompactionPoint, Erasure, ErasureCounts, ReadEvent, Receipt, Retention, WithoutEvents, event,
 };

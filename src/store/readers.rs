@@ -53,15 +53,15 @@ impl ReadClass {
 }
 
 /// A database connection that reads.
-pub trait LooksUp: Send + 'static {
+pub trait LaneReader: Send + 'static {
     /// Runs look-ups so that all of them see one moment, which is not before this call.
-    fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self));
+    fn in_one_snapshot(&mut self, reads: impl FnOnce(&mut Self));
 
     /// From now on a read fails with [`Error::Interrupted`] soon after `stop` is raised.
     fn obey(&mut self, stop: StopSignal);
 
     /// A read failed with this error.
-    fn failed(&mut self, _error: &Error) {}
+    fn note_error(&mut self, _error: &Error) {}
 }
 
 /// Whether a read is to end.
@@ -140,7 +140,7 @@ impl<R> Clone for Lane<R> {
     }
 }
 
-impl<R: LooksUp> Lane<R> {
+impl<R: LaneReader> Lane<R> {
     fn start(class: ReadClass, readers: Vec<R>, bounds: LaneBounds) -> std::io::Result<Self> {
         // A read has at most one task, so the channel never holds more than there are places.
         let (tasks, waiting) = async_channel::unbounded::<ReadStep<R>>();
@@ -162,7 +162,7 @@ impl<R: LooksUp> Lane<R> {
                     reader.obey(first.stop.clone());
                     let tasks: Vec<ReadStep<R>> =
                         std::iter::once(first).chain(more.take(TOGETHER - 1)).collect();
-                    reader.at_one_moment(|reader| tasks.into_iter().for_each(|task| run(reader, task)));
+                    reader.in_one_snapshot(|reader| tasks.into_iter().for_each(|task| run(reader, task)));
                 }
             };
             thread::Builder::new().name(format!("read {}", class.name())).spawn(run)?;
@@ -176,7 +176,7 @@ impl<R: LooksUp> Lane<R> {
     }
 }
 
-fn run<R: LooksUp>(reader: &mut R, task: ReadStep<R>) {
+fn run<R: LaneReader>(reader: &mut R, task: ReadStep<R>) {
     reader.obey(task.stop);
     // The caller learns of a panic, because the task takes its sender with it; the thread stays.
     _ = catch_unwind(AssertUnwindSafe(|| (task.run)(reader)));
@@ -191,7 +191,7 @@ impl<R> Clone for Readers<R> {
     }
 }
 
-impl<R: LooksUp> Readers<R> {
+impl<R: LaneReader> Readers<R> {
     /// Starts a thread for each reader, of the lanes in the order of [`ReadClass::ALL`]. They end with the last
     /// clone.
     pub fn start(lanes: [(Vec<R>, LaneBounds); 4]) -> std::io::Result<Self> {
@@ -272,7 +272,7 @@ impl<R> Drop for ActiveRead<R> {
     }
 }
 
-impl<R: LooksUp> ActiveRead<R> {
+impl<R: LaneReader> ActiveRead<R> {
     /// Runs a step. [`Error::Interrupted`] at the time limit.
     pub async fn run<T: Send + 'static>(
         &self,
@@ -284,7 +284,7 @@ impl<R: LooksUp> ActiveRead<R> {
             // Nobody waits any more for what was asked too long ago.
             if !done.is_closed() {
                 let running = RunningRead::begin(counters);
-                let found = step(reader).inspect_err(|error| reader.failed(error));
+                let found = step(reader).inspect_err(|error| reader.note_error(error));
                 // Before the caller knows the answer, so that the metrics it looks at then agree with it.
                 drop(running);
                 _ = done.send(found);

@@ -4,13 +4,23 @@
 //! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. JsonText is ordered
 //! by its bytes. A row that is not there is left out, or absent, and never an error.
 
+mod erasures;
+mod filter;
+mod quarantine;
+mod status;
+
 use super::entry::{Entry, Seq};
 use super::epoch::FeedEpoch;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::upkeep::CompactionPoint;
 use crate::domain::list::Sort;
-use crate::domain::{AppId, Change, RecordKey, SmoochId};
+use crate::domain::{AppId, Change, Record, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
+use crate::format::record::decode;
+pub use erasures::{ErasureRows, ReceiptState};
+pub use filter::RowFilter;
+pub use quarantine::{QuarantineRows, QuarantinedSummary};
+pub use status::{RemakingProgress, StatusRows};
 
 /// A stored record.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +29,17 @@ pub struct StoredRecord {
     pub row: i64,
     /// The record, as [`crate::format::record`] writes it.
     pub bytes: Vec<u8>,
+}
+
+impl StoredRecord {
+    /// Decodes the record of a table.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if it is damaged.
+    pub fn decode(&self, table: &'static str) -> Result<Record> {
+        let unreadable = |why: String| Error::Unreadable { table, row: self.row, why };
+        decode(&self.bytes).map_err(|error| unreadable(error.to_string()))
+    }
 }
 
 /// By what app users are found.
@@ -64,6 +85,9 @@ pub trait UserRows {
         let records = carriers.into_iter().zip(self.records(&keys)?);
         Ok(records.filter_map(|(id, record)| Some((id, record?.bytes))).collect())
     }
+
+    /// The record in this row.
+    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>>;
 
     /// The `_id`s of the app users with each of these identifiers, in the order of the identifiers.
     fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>>;
@@ -193,6 +217,9 @@ pub struct PackedBodies {
     pub bytes: Vec<u8>,
 }
 
+/// The app users of a journal entry, each with its entry before.
+pub type EntryUsers = Vec<(SmoochId, Option<Seq>)>;
+
 /// The journal.
 pub trait JournalRows {
     /// The entries with these numbers, in their order.
@@ -200,6 +227,15 @@ pub trait JournalRows {
 
     /// At most `limit` entries after this number.
     fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>>;
+
+    /// At most `limit` matching entries.
+    fn entries_matching(&self, filter: &RowFilter, limit: usize) -> Result<Vec<Entry>>;
+
+    /// The app users of each of these entries of an app, in their order, each with its entry before.
+    fn users_of_entries(&self, app: &AppId, seqs: &[Seq]) -> Result<Vec<Option<EntryUsers>>>;
+
+    /// The number of the last entry, existing or compacted; 0 if there is none.
+    fn last_entry_seq(&self) -> Result<Seq>;
 
     /// The first entry of the batch that this entry was committed in; absent if its bodies are deleted.
     fn first_of_batch(&self, seq: Seq) -> Result<Option<Seq>>;
@@ -228,16 +264,25 @@ pub struct StoredChange {
     pub change: Change,
 }
 
+/// The stored part of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRange {
+    /// The oldest stored change; the next number to be given if there is none.
+    pub oldest: u64,
+    /// The last number given; 0 before the first.
+    pub last: u64,
+}
+
 /// The change feed.
 pub trait FeedRows {
     /// At most `limit` changes of an app after this number.
     fn changes_after(&self, app: &AppId, after: u64, limit: usize) -> Result<Vec<StoredChange>>;
 
-    /// The oldest stored change of an app, and the last number given, 0 if none was.
-    fn feed_range(&self, app: &AppId) -> Result<(Option<u64>, u64)>;
+    /// The stored part of the feed of each app.
+    fn feed_ranges(&self, apps: &[AppId]) -> Result<Vec<FeedRange>>;
 
-    /// The time of the last change of an app, in ms since 1970.
-    fn last_change_time(&self, app: &AppId) -> Result<Option<i64>>;
+    /// The time of the last change of each app, in ms since 1970.
+    fn last_change_times(&self, apps: &[AppId]) -> Result<Vec<Option<i64>>>;
 
     /// What the numbers of all feeds count from.
     fn feed_epoch(&self) -> Result<FeedEpoch>;
@@ -257,6 +302,38 @@ pub trait CompactedRows {
 }
 
 /// All rows.
-pub trait Rows: UserRows + ListRows + JournalRows + FeedRows + CompactedRows {}
+pub trait Rows:
+    UserRows + ListRows + JournalRows + FeedRows + CompactedRows + QuarantineRows + ErasureRows + StatusRows
+{
+}
 
-impl<T: UserRows + ListRows + JournalRows + FeedRows + CompactedRows> Rows for T {}
+impl<T> Rows for T where
+    T: UserRows
+        + ListRows
+        + JournalRows
+        + FeedRows
+        + CompactedRows
+        + QuarantineRows
+        + ErasureRows
+        + StatusRows
+{
+}
+
+/// The contents of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContentCounts {
+    /// App users that lists show, over all apps.
+    pub users: u64,
+    /// Journal entries.
+    pub events: u64,
+    /// Quarantined bodies.
+    pub quarantined: u64,
+}
+
+impl ContentCounts {
+    /// Counts the rows.
+    pub fn read(rows: &dyn Rows) -> Result<Self> {
+        let (users, events) = (rows.count_listed()?, rows.count_entries()?);
+        Ok(Self { users, events, quarantined: rows.count_quarantined()? })
+    }
+}

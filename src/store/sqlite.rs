@@ -2,10 +2,8 @@
 
 mod answer_key;
 mod answers;
-mod archive;
 mod backup;
 mod base;
-mod census;
 mod check;
 mod checkpoint;
 mod clearing;
@@ -13,6 +11,7 @@ mod compacted;
 mod connection;
 mod derived;
 mod epoch_marker;
+mod erasure_reads;
 mod errors;
 mod file_errors;
 mod files;
@@ -23,8 +22,10 @@ mod keep;
 mod kept;
 mod list_rows;
 mod listing;
+mod matching;
 mod migrate;
 mod quarantine;
+mod quarantine_reads;
 mod reader;
 mod repair;
 mod rows;
@@ -70,8 +71,9 @@ pub use files::open::{check_log, check_replaced};
 pub use files::output::{Output, OutputError, OutputKind, check_folder, make_folder, may_remove};
 pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
+pub(crate) use forget::quarantined_of;
 use kept::Kept;
-pub use reader::SqliteReader;
+pub use reader::{SqliteReader, refuse_newer_schema};
 pub use repair::{ReadSnapshot, TABLES};
 use state::State;
 pub use task::{FileTask, TaskStage};
@@ -299,6 +301,7 @@ impl Store for Sqlite {
 mod tests {
     use super::super::conformance::{QUARANTINE, check};
     use super::*;
+    use crate::directory::open_reader;
 
     #[test]
     fn it_does_what_every_store_must() {
@@ -309,7 +312,7 @@ mod tests {
                 let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
                 let options =
                     StoreOptions { path, wal_checkpoint, wal_limit, quarantine_rows, quarantine_bytes };
-                (Sqlite::open(&options).unwrap(), SqliteReader::open(&options.path).unwrap())
+                (Sqlite::open(&options).unwrap(), open_reader(&options.path).unwrap())
             },
         );
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::directory::list_page::ListCursor;
 use crate::domain::command::{CommandOutcome, Refusal};
 use crate::domain::list::{ClientFilter, Filter, Query, Sort, TimeRange};
 use crate::domain::{
@@ -16,7 +17,7 @@ use crate::domain::{
     StampedAssertions, View, entry_body,
 };
 use crate::format::{bodies, record};
-use crate::store::{ErasureCounts, Place};
+use crate::store::ErasureCounts;
 
 const GOLDEN: &str = include_str!("golden.txt");
 
@@ -266,7 +267,7 @@ fn stored_bytes_of_before_are_read() {
     let event: Event = serde_json::from_str(golden("event")).unwrap();
     assert_eq!(event.facts, facts());
     assert!(CallMade::of(golden("event").as_bytes()).is_some());
-    let place: Place = unpacked("cursor");
+    let place: ListCursor = unpacked("cursor");
     assert_eq!(packed(&place), golden("cursor"));
 }
 

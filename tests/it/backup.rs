@@ -6,11 +6,11 @@ mod restore;
 mod schedule;
 mod upgrade;
 
+use rollcall::directory::open_reader;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 
-use rollcall::store::sqlite::SqliteReader;
 use serde_json::Value;
 
 use crate::crash::traffic::{Rng, Sender, webhook};
@@ -65,10 +65,10 @@ fn is_the_original_at(copy: &Path, original: &Path, seq: u64) -> usize {
         }
     }
     drop(sql);
-    let mut reader = SqliteReader::open(copy).unwrap();
+    let reader = open_reader(copy).unwrap();
     let mut rebuilt = Rebuilt::new();
-    rebuilt.follow(&mut reader);
-    rebuilt.compare_all(&mut reader)
+    rebuilt.follow(&reader);
+    rebuilt.compare_all(&reader)
 }
 
 #[test]

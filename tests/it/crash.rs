@@ -5,11 +5,10 @@
 pub mod ledger;
 pub mod traffic;
 
+use rollcall::directory::open_reader;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-use rollcall::store::sqlite::SqliteReader;
 
 use crate::rebuild::Rebuilt;
 use crate::storage_faults::large;
@@ -103,9 +102,9 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
         slowest = slowest.max(took);
         assert!(took < READY_WITHIN, "round {n}: ready after {took:?}");
         ledger.verify(&home.database(), &format!("round {n}, {end:?} after {acks}"));
-        let mut reader = SqliteReader::open(&home.database()).unwrap();
-        let touched = rebuilt.follow(&mut reader);
-        rebuilt.compare(&mut reader, &touched);
+        let reader = open_reader(&home.database()).unwrap();
+        let touched = rebuilt.follow(&reader);
+        rebuilt.compare(&reader, &touched);
         ledger.look_up(&program, &rebuilt, &mut rng, n + 1 == rounds);
         if (n + 1).is_multiple_of(50) {
             println!("{} of {rounds} rounds", n + 1);
@@ -114,10 +113,10 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
         if rng.below(2) == 0 { program.kill() } else { drop(program.stop()) }
     }
     let program = home.start();
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
+    let reader = open_reader(&home.database()).unwrap();
     let mut afresh = Rebuilt::new();
-    afresh.follow(&mut reader);
-    let records = afresh.compare_all(&mut reader);
+    afresh.follow(&reader);
+    let records = afresh.compare_all(&reader);
     drop(program.stop());
     println!(
         "{rounds} rounds, {told} of them with SIGTERM; {ledger}; {records} records; ready within {slowest:?}"

@@ -12,8 +12,9 @@ pub mod traces;
 
 use std::process::Output;
 
-use rollcall::store::readers::LooksUp as _;
-use rollcall::store::sqlite::SqliteReader;
+use rollcall::directory::open_reader;
+use rollcall::store::readers::LaneReader as _;
+
 use serde_json::{Value, json};
 
 use crate::feed::api;
@@ -140,9 +141,9 @@ fn erase(home: &Home, program: &Program, args: &[&str]) -> Output {
 }
 
 fn is_rebuilt(home: &Home) {
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
+    let mut reader = open_reader(&home.database()).unwrap();
     // The journal may be trimmed meanwhile.
-    reader.at_one_moment(|reader| {
+    reader.in_one_snapshot(|reader| {
         Rebuilt::afresh(reader).compare_all(reader);
     });
     let verified = home.command(&["rebuild", "--verify"]).output().unwrap();

@@ -3,10 +3,10 @@
 mod calls;
 mod merges;
 
+use rollcall::directory::open_reader;
 use rollcall::domain::{AppId, Event, WorkingSet};
 use rollcall::smooch::history::event_at;
-use rollcall::store::sqlite::SqliteReader;
-use rollcall::store::{Reader, Source};
+use rollcall::store::Source;
 use serde_json::{Value, json};
 
 use crate::feed::api;
@@ -16,8 +16,8 @@ use crate::support::{APP, Home, Program, encoded, files, first_message, fixtures
 /// Checks that every `_id` of the journal, as of every number, equals a fresh fold up to there. Returns the number of
 /// compared answers.
 fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
-    let journal = reader.journal(0, 10_000).unwrap();
+    let reader = open_reader(&home.database()).unwrap();
+    let journal = reader.read_journal(0, 10_000).unwrap();
     let mut ids: Vec<&str> =
         journal.iter().flat_map(|(e, _)| e.users.iter().map(|(id, _)| id.as_str())).collect();
     ids.sort_unstable();

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rollcall::directory::{DirectoryReader, open_reader};
 use rollcall::domain::{AppId, Event, Field, RecordKey, SmoochId, View, WorkingSet};
 use rollcall::smooch::{self, ParseLimits, v1};
-use rollcall::store::sqlite::SqliteReader;
-use rollcall::store::{Reader, Seq, Source};
+use rollcall::store::{Seq, Source};
 
 use crate::support::{APP, Home, Program, SECRET, files, fixtures};
 
@@ -26,11 +26,11 @@ impl Rebuilt {
     }
 
     /// A directory made of the base, and of every entry after it.
-    pub fn afresh(reader: &mut impl Reader) -> Self {
-        let mut rebuilt = Self { last: reader.horizon().unwrap().folded, ..Self::new() };
+    pub fn afresh(reader: &DirectoryReader) -> Self {
+        let mut rebuilt = Self { last: reader.compaction_point().unwrap().folded, ..Self::new() };
         let mut after: Option<RecordKey> = None;
         loop {
-            let page = reader.base(after.as_ref(), 3).unwrap();
+            let page = reader.read_compacted(after.as_ref(), 3).unwrap();
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             page.into_iter().for_each(|(key, record)| rebuilt.directory.insert_whole(key, record));
@@ -41,10 +41,10 @@ impl Rebuilt {
 
     /// Applies the new entries of the journal and returns the app users concerned. Each entry must contain the event
     /// it names, and point to the previous entry of each of its app users.
-    pub fn follow(&mut self, reader: &mut impl Reader) -> BTreeSet<RecordKey> {
+    pub fn follow(&mut self, reader: &DirectoryReader) -> BTreeSet<RecordKey> {
         let mut touched = BTreeSet::new();
         loop {
-            let page = reader.journal(self.last, PAGE).unwrap();
+            let page = reader.read_journal(self.last, PAGE).unwrap();
             if page.is_empty() {
                 return touched;
             }
@@ -66,8 +66,8 @@ impl Rebuilt {
                     let key = (entry.app.clone(), user);
                     let known = self.heads.insert(key.clone(), entry.seq);
                     // The previous entry may be trimmed, or deleted with an erased app user.
-                    let gone = known.is_none() && previous <= Some(reader.horizon().unwrap().folded);
-                    let mut erased = || reader.receipt(&key.0, &key.1).unwrap().is_some();
+                    let gone = known.is_none() && previous <= Some(reader.compaction_point().unwrap().folded);
+                    let erased = || reader.find_receipt(&key.0, &key.1).unwrap().is_some();
                     let linked = known == previous || gone || previous.is_none() && erased();
                     assert!(linked, "entry {} of {key:?}: {known:?}, {previous:?}", entry.seq);
                     touched.insert(key);
@@ -77,15 +77,15 @@ impl Rebuilt {
     }
 
     /// The live directory shows these app users as expected.
-    pub fn compare<'k>(&self, reader: &mut impl Reader, keys: impl IntoIterator<Item = &'k RecordKey>) {
+    pub fn compare<'k>(&self, reader: &DirectoryReader, keys: impl IntoIterator<Item = &'k RecordKey>) {
         for (app, id) in keys.into_iter().filter(|(_, id)| !id.is_app()) {
-            assert_eq!(reader.by_id(app, id).unwrap(), self.directory.view(app, id), "{app} {id}");
+            assert_eq!(reader.find_by_id(app, id).unwrap(), self.directory.view(app, id), "{app} {id}");
             means(reader, app, id.as_str());
         }
     }
 
     /// Every `_id`, every `userId` and the list show the content of the journal, and nothing else.
-    pub fn compare_all(&self, reader: &mut impl Reader) -> usize {
+    pub fn compare_all(&self, reader: &DirectoryReader) -> usize {
         let keys: BTreeSet<RecordKey> = self.directory.entries().map(|(key, _)| key.clone()).collect();
         self.compare(reader, &keys);
         let mut roots: BTreeMap<AppId, Vec<SmoochId>> = BTreeMap::new();
@@ -104,7 +104,7 @@ impl Rebuilt {
             }
         }
         for ((app, user_id), id) in &named {
-            let found = reader.by_user_id(app, user_id).unwrap().map(|view| view.id);
+            let found = reader.find_by_user_id(app, user_id).unwrap().map(|view| view.id);
             assert_eq!(found.as_ref(), Some(id), "userId {user_id}");
             means(reader, app, user_id);
         }
@@ -116,11 +116,11 @@ impl Rebuilt {
 }
 
 /// The whole list of an app, page by page.
-fn listed(reader: &mut impl Reader, app: &AppId) -> Vec<SmoochId> {
+fn listed(reader: &DirectoryReader, app: &AppId) -> Vec<SmoochId> {
     let mut ids: Vec<SmoochId> = Vec::new();
     loop {
         let after = ids.last().map(|id| id.as_str().to_owned());
-        let page: Vec<View> = reader.list(app, after.as_deref(), PAGE).unwrap();
+        let page: Vec<View> = reader.list_users(app, after.as_deref(), PAGE).unwrap();
         if page.is_empty() {
             return ids;
         }
@@ -135,9 +135,9 @@ pub fn expected(directory: &WorkingSet, id: &str) -> Option<String> {
 }
 
 fn matches_the_live_one(home: &Home, program: &Program) -> usize {
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
+    let reader = open_reader(&home.database()).unwrap();
     let mut rebuilt = Rebuilt::new();
-    rebuilt.follow(&mut reader);
+    rebuilt.follow(&reader);
     for (_, id) in rebuilt.directory.entries().map(|(key, _)| key).filter(|(_, id)| !id.is_app()) {
         let live = program.app_user(id.as_str());
         match expected(&rebuilt.directory, id.as_str()) {
@@ -145,7 +145,7 @@ fn matches_the_live_one(home: &Home, program: &Program) -> usize {
             None => assert_eq!(live.status, 404, "{id}: {live:?}"),
         }
     }
-    rebuilt.compare_all(&mut reader)
+    rebuilt.compare_all(&reader)
 }
 
 pub fn fixture_bodies() -> Vec<Vec<u8>> {
@@ -199,8 +199,8 @@ fn rebuilt_from_the_journal_the_directory_of_one_large_batch_is_the_live_one() {
 }
 
 /// A name means an `_id`, else a `userId`.
-fn means(reader: &mut impl Reader, app: &AppId, name: &str) {
-    let by_id = reader.by_id(app, &name.into()).unwrap();
-    let expected = by_id.or_else(|| reader.by_user_id(app, name).unwrap());
-    assert_eq!(reader.by_name(app, &name.into()).unwrap(), expected, "{app} {name}");
+fn means(reader: &DirectoryReader, app: &AppId, name: &str) {
+    let by_id = reader.find_by_id(app, &name.into()).unwrap();
+    let expected = by_id.or_else(|| reader.find_by_user_id(app, name).unwrap());
+    assert_eq!(reader.find_by_name(app, &name.into()).unwrap(), expected, "{app} {name}");
 }

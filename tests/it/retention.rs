@@ -1,7 +1,6 @@
 //! Retention deletes old rows in small steps, and the directory stays the same.
 
-use rollcall::store::Reader;
-use rollcall::store::sqlite::SqliteReader;
+use rollcall::directory::open_reader;
 use serde_json::json;
 
 use crate::feed::api;
@@ -24,8 +23,8 @@ fn write(program: &Program, from: usize, to: usize) {
 
 /// The compacted records and the rest of the journal are the directory.
 fn is_rebuilt(home: &Home) {
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
-    assert!(Rebuilt::afresh(&mut reader).compare_all(&mut reader) >= 40);
+    let reader = open_reader(&home.database()).unwrap();
+    assert!(Rebuilt::afresh(&reader).compare_all(&reader) >= 40);
     let verified = home.command(&["rebuild", "--verify"]).output().unwrap();
     assert!(
         verified.status.success(),
@@ -121,6 +120,6 @@ fn expired_data_is_deleted_without_new_events() {
     let program = home.start();
     assert_eq!(after(&program), seen);
     write(&program, 0, 1);
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
-    assert!(reader.horizon().unwrap().oldest > 100, "no number is given twice");
+    let reader = open_reader(&home.database()).unwrap();
+    assert!(reader.compaction_point().unwrap().oldest > 100, "no number is given twice");
 }

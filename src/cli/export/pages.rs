@@ -2,13 +2,13 @@
 
 use anyhow::anyhow;
 
+use crate::directory::DirectoryReader;
+use crate::directory::export::UserExport;
+use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::list::Query;
 use crate::domain::{AppId, SmoochId};
-use crate::store::archive::Archive as _;
-use crate::store::export::{Export as _, Kept};
-use crate::store::readers::LooksUp as _;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{Bounds, Listed, Place, Reader as _, Seq};
+use crate::store::Seq;
+use crate::store::readers::LaneReader as _;
 
 /// App users of a filtered page, and rows read for one.
 const PAGE: usize = 200;
@@ -28,30 +28,30 @@ enum ExportPosition<'a> {
     },
     Filtered {
         query: &'a Query,
-        after: Option<Place>,
+        after: Option<ListCursor>,
     },
     End,
 }
 
 impl<'a> ExportPages<'a> {
     pub(super) fn of(
-        reader: &mut SqliteReader,
+        reader: &mut DirectoryReader,
         app: &'a AppId,
         query: Option<&'a Query>,
     ) -> anyhow::Result<Self> {
         let at = match query {
             Some(query) => ExportPosition::Filtered { query, after: None },
-            None => ExportPosition::All { begun: reader.last()?, behind: None },
+            None => ExportPosition::All { begun: reader.last_entry_seq()?, behind: None },
         };
         Ok(Self { app, at })
     }
 
     /// The next page, possibly empty; `None` at the end.
-    pub(super) fn next(&mut self, reader: &mut SqliteReader) -> anyhow::Result<Option<Vec<Kept>>> {
+    pub(super) fn next(&mut self, reader: &mut DirectoryReader) -> anyhow::Result<Option<Vec<UserExport>>> {
         let kept = match &mut self.at {
             ExportPosition::End => return Ok(None),
             ExportPosition::All { begun, behind } => {
-                let part = reader.part(self.app, behind.as_ref(), *begun)?;
+                let part = reader.export_part(self.app, behind.as_ref(), *begun)?;
                 *behind = part.next;
                 if behind.is_none() {
                     self.at = ExportPosition::End;
@@ -73,21 +73,21 @@ impl<'a> ExportPages<'a> {
 
 /// A page of matching app users and their records, from one snapshot.
 fn filtered(
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     app: &AppId,
     query: &Query,
-    after: Option<&Place>,
-) -> anyhow::Result<(Vec<Kept>, Option<Place>)> {
-    let bounds = Bounds { limit: PAGE, looks: LOOKS };
+    after: Option<&ListCursor>,
+) -> anyhow::Result<(Vec<UserExport>, Option<ListCursor>)> {
+    let bounds = ScanLimits { limit: PAGE, looks: LOOKS };
     let mut read = Err(anyhow!("the database was not read"));
-    reader.at_one_moment(|reader| {
-        read = reader.page(app, query, after, bounds).map_err(anyhow::Error::from).and_then(|listed| {
-            let Listed::Page(page) = listed else {
+    reader.in_one_snapshot(|reader| {
+        read = reader.read_list(app, query, after, bounds).map_err(anyhow::Error::from).and_then(|listed| {
+            let ListResult::Page(page) = listed else {
                 return Err(anyhow!(
                     "too many changes during the export to continue in this order; start again"
                 ));
             };
-            Ok((reader.kept(app, page.users)?, page.next))
+            Ok((reader.export_users(app, &page.users)?, page.next))
         });
     });
     read

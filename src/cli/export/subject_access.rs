@@ -1,5 +1,6 @@
 //! All data of one person (subject access).
 
+use crate::directory::DirectoryReader;
 use crate::rebuild::sources::Sources;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +16,7 @@ use crate::rebuild;
 use crate::rebuild::history_entry::{EventRef, HistoryEntry};
 use crate::rebuild::history_replay::HistoryReplay;
 use crate::smooch::v1;
-use crate::store::archive::Archive as _;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{CompactionPoint, Entry, Reader};
+use crate::store::{CompactionPoint, Entry};
 
 /// Entries read at a time.
 const PIECE: usize = 500;
@@ -26,14 +25,14 @@ const PIECE: usize = 500;
 ///
 /// # Errors
 /// There is no such app user, the journal has lost one of its bodies, or the database cannot be read.
-pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
+pub(super) fn file(reader: &mut DirectoryReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
     let Some(view) = apps::find_app_user(reader, app, user)? else {
         bail!("there is no app user with this _id or userId in the app {app}")
     };
     let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();
     let entries = journal(reader, app, &view)?;
     // Read last: every entry after this point was read before retention could remove it.
-    let (horizon, base) = reader.base_of(app, &reader_ids(&entries, &ids))?;
+    let (horizon, base) = reader.read_compacted_of(app, &reader_ids(&entries, &ids))?;
     let mut fold = HistoryReplay::new(app, base);
     let mut sources = Sources::of(&view.id);
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
@@ -42,7 +41,7 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
     let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
     let history =
         entries.values().filter(|(entry, _)| own(entry)).map(|(entry, body)| with_body(entry, body));
-    let quarantine = reader.quarantined_of(app, &ids)?.into_iter().map(|(seq, kept)| {
+    let quarantine = reader.find_quarantined_of(app, &ids)?.into_iter().map(|(seq, kept)| {
         json!({ "seq": seq, "received": text(timestamp::json_from_ms(kept.received)), "reason": kept.reason, "detail": kept.detail,
                 "headers": kept.headers, "body": String::from_utf8_lossy(&kept.body) })
     });
@@ -61,13 +60,13 @@ pub(super) fn file(reader: &mut SqliteReader, app: &AppId, user: &Name) -> anyho
 type Entries = BTreeMap<u64, (Entry, bytes::Bytes)>;
 
 /// The journal of all app users connected with the person by merges.
-fn journal(reader: &mut SqliteReader, app: &AppId, view: &View) -> anyhow::Result<Entries> {
-    let connected = reader.connected(app, std::slice::from_ref(&view.id))?;
+fn journal(reader: &mut DirectoryReader, app: &AppId, view: &View) -> anyhow::Result<Entries> {
+    let connected = reader.find_connected(app, std::slice::from_ref(&view.id))?;
     let of: BTreeSet<SmoochId> = connected.keys().cloned().collect();
     let mut from = connected.into_values().flatten().collect::<BTreeSet<_>>();
     let mut entries = Entries::new();
     while !from.is_empty() {
-        let (piece, next) = reader.walk(app, &of, from, PIECE)?;
+        let (piece, next) = reader.walk_back(app, &of, from, PIECE)?;
         entries.extend(piece.into_iter().map(|(entry, body)| (entry.seq, (entry, body))));
         from = next;
     }
@@ -80,9 +79,13 @@ fn reader_ids(entries: &Entries, ids: &BTreeSet<SmoochId>) -> BTreeSet<SmoochId>
 }
 
 /// The record of each `_id` alone.
-fn records(reader: &mut SqliteReader, app: &AppId, ids: &BTreeSet<SmoochId>) -> anyhow::Result<Vec<Value>> {
+fn records(
+    reader: &mut DirectoryReader,
+    app: &AppId,
+    ids: &BTreeSet<SmoochId>,
+) -> anyhow::Result<Vec<Value>> {
     let mut found = Vec::new();
-    for (key, mut record) in reader.records(app, ids)? {
+    for (key, mut record) in reader.read_records(app, ids)? {
         record.into.clear();
         record.from.clear();
         let id = key.1.clone();

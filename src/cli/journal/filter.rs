@@ -7,11 +7,11 @@ use anyhow::{Context as _, anyhow};
 use crate::cli::{CommandError, apps};
 use crate::clock::now_ms;
 use crate::config::{self, Settings};
+use crate::directory::DirectoryReader;
 use crate::domain::brand::Name;
 use crate::domain::{self, AppId, SmoochId};
 use crate::store::Seq;
-use crate::store::archive::{Archive as _, Wanted};
-use crate::store::sqlite::SqliteReader;
+use crate::store::rows::RowFilter;
 
 /// The common filters of commands on journal entries. An entry must match all.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -77,7 +77,7 @@ impl EntryRange {
     ///
     /// # Errors
     /// It ends before it begins.
-    pub(in crate::cli) fn narrow(&self, wanted: &mut Wanted) -> Result<(), CommandError> {
+    pub(in crate::cli) fn narrow(&self, wanted: &mut RowFilter) -> Result<(), CommandError> {
         let backwards = match (self.since, self.until) {
             (Some(EntryBound::Entry(since)), Some(EntryBound::Entry(until))) => since > until,
             (Some(EntryBound::Received(since)), Some(EntryBound::Received(until))) => since > until,
@@ -135,29 +135,33 @@ impl EntryFilter {
     /// The app of the app user is ambiguous, there is no such app user, or the file cannot be read.
     pub(in crate::cli) fn wanted(
         &self,
-        reader: &mut SqliteReader,
+        reader: &mut DirectoryReader,
         settings: &Settings,
-    ) -> anyhow::Result<Wanted> {
+    ) -> anyhow::Result<RowFilter> {
         let mut wanted = self.of_app(reader, settings)?;
         self.span.narrow(&mut wanted)?;
         if let Some((app, name)) = self.user(reader, settings)? {
-            let ids = reader.whom(&app, &name)?;
+            let ids = reader.resolve_ids(&app, &name)?;
             if ids.is_empty() {
                 return Err(unknown_user(&app));
             }
-            wanted.among = Some(reader.numbers(&app, &ids)?);
+            wanted.seqs = Some(reader.find_entry_numbers(&app, &ids)?);
             wanted.app = Some(app);
         }
         Ok(wanted)
     }
 
-    fn of_app(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Wanted> {
+    fn of_app(&self, reader: &mut DirectoryReader, settings: &Settings) -> anyhow::Result<RowFilter> {
         let app = apps::of_database(self.app.as_deref(), reader, settings)?;
-        Ok(Wanted { app, word: self.trigger.clone(), ..Wanted::default() })
+        Ok(RowFilter { app, label: self.trigger.clone(), ..RowFilter::default() })
     }
 
     /// The app and the name of the app user.
-    fn user(&self, reader: &mut SqliteReader, settings: &Settings) -> anyhow::Result<Option<(AppId, Name)>> {
+    fn user(
+        &self,
+        reader: &mut DirectoryReader,
+        settings: &Settings,
+    ) -> anyhow::Result<Option<(AppId, Name)>> {
         let Some(name) = self.user.as_deref() else { return Ok(None) };
         let name = Name::from(name).in_brand(self.brand.as_deref());
         Ok(Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name)))
@@ -167,7 +171,7 @@ impl EntryFilter {
     /// is still unknown.
     pub(in crate::cli) fn coming(
         &self,
-        reader: &mut SqliteReader,
+        reader: &mut DirectoryReader,
         settings: &Settings,
     ) -> anyhow::Result<FutureEntries> {
         let mut wanted = self.of_app(reader, settings)?;
@@ -175,7 +179,7 @@ impl EntryFilter {
         let Some((app, name)) = self.user(reader, settings)? else {
             return Ok(FutureEntries { wanted, users: None, unknown: None });
         };
-        let ids = reader.whom(&app, &name).context("looking up the app user")?;
+        let ids = reader.resolve_ids(&app, &name).context("looking up the app user")?;
         wanted.app = Some(app.clone());
         if ids.is_empty() {
             let users = Some(BTreeSet::from([SmoochId::from(&*name.text)]));
@@ -187,7 +191,7 @@ impl EntryFilter {
 
 /// A query for future entries.
 pub(in crate::cli) struct FutureEntries {
-    pub(in crate::cli) wanted: Wanted,
+    pub(in crate::cli) wanted: RowFilter,
     /// Only entries about one of these.
     pub(in crate::cli) users: Option<BTreeSet<SmoochId>>,
     /// The app, if the app user is still unknown.

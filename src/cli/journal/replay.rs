@@ -24,10 +24,10 @@ use crate::cli::replay::summary::{PostOutcome, ReplaySummary};
 use crate::cli::replay::{PayloadSink, PostArgs, post_all};
 use crate::cli::{CommandError, admin_client, database};
 use crate::config::{Settings, StoreUrl};
+use crate::directory::{DirectoryReader, journal::BatchBody};
 use crate::ingest::maintenance::reparse_event;
-use crate::store::archive::{Archive as _, BatchBody, Wanted};
-use crate::store::sqlite::SqliteReader;
-use crate::store::{self, Entry, Reader as _, Seq, Source};
+use crate::store::rows::RowFilter;
+use crate::store::{self, Entry, Seq, Source};
 
 /// Between two writes of the resume file.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -153,8 +153,8 @@ fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<Ex
 
 /// The bodies of the selected entries, by number.
 struct JournalBodies {
-    reader: SqliteReader,
-    wanted: Wanted,
+    reader: DirectoryReader,
+    wanted: RowFilter,
     signer: Signer,
     /// One entry was selected by its number.
     is_named: bool,
@@ -178,7 +178,7 @@ impl JournalBodies {
         let (from, to) = args.range.unwrap_or((0, Seq::MAX));
         wanted.from = wanted.from.max(from);
         // Entries that the replay itself adds are left out.
-        wanted.to = wanted.to.min(to).min(reader.last()?);
+        wanted.to = wanted.to.min(to).min(reader.last_entry_seq()?);
         let first = wanted.from;
         wanted.from = first.max(args.from.unwrap_or(0));
         is_there(&mut reader, &wanted, from)?;
@@ -194,9 +194,9 @@ impl JournalBodies {
     fn read(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>)) -> store::Result<bool> {
         let mut before = None;
         loop {
-            let page = self.reader.entries(&self.wanted, PAGE)?;
+            let page = self.reader.find_entries(&self.wanted, PAGE)?;
             let Some(last) = page.last() else { return Ok(false) };
-            self.wanted.go_on(last.seq);
+            self.wanted.continue_after(last.seq);
             for few in page.chunks(AT_ONCE) {
                 for (entry, body) in few.iter().zip(self.bodies(few)?) {
                     if self.stop.load(Ordering::Relaxed) {
@@ -222,7 +222,7 @@ impl JournalBodies {
 
     /// The bodies of these entries; `None` for a missing or damaged one.
     fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
-        match self.reader.bodies(few, reparse_event) {
+        match self.reader.read_bodies(few, reparse_event) {
             Err(store::Error::Hole(_)) if few.len() > 1 => {
                 few.chunks(1).map(|one| Ok(self.bodies(one)?.pop().flatten())).collect()
             }
@@ -262,13 +262,13 @@ fn no_webhook(entry: &Entry) -> Option<&'static str> {
 
 /// # Errors
 /// The journal has no selected entry, or retention removed the first one.
-fn is_there(reader: &mut SqliteReader, wanted: &Wanted, from: Seq) -> anyhow::Result<()> {
-    let (oldest, last) = (reader.horizon()?.oldest, reader.last()?);
+fn is_there(reader: &mut DirectoryReader, wanted: &RowFilter, from: Seq) -> anyhow::Result<()> {
+    let (oldest, last) = (reader.compaction_point()?.oldest, reader.last_entry_seq()?);
     let has = match last {
         0 => "the journal is empty".to_owned(),
         _ => format!("the journal has entries from {oldest} to {last}"),
     };
-    let is_empty = wanted.from > wanted.to || reader.entries(wanted, 1)?.is_empty();
+    let is_empty = wanted.from > wanted.to || reader.find_entries(wanted, 1)?.is_empty();
     anyhow::ensure!(!is_empty, "no entry matches: {has}");
     anyhow::ensure!(from == 0 || from >= oldest, "entry {from} was removed: {has}");
     Ok(())

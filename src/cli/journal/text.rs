@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::cli::listing::ListedItem;
+use crate::directory::DirectoryReader;
 use crate::domain::{CallMade, SmoochId, timestamp};
 use crate::smooch::journal_entry;
-use crate::store::archive::{Archive as _, Wanted};
-use crate::store::sqlite::SqliteReader;
+use crate::store::rows::RowFilter;
 use crate::store::{self, Entry, Seq, Source};
 
 /// Stands for a body that retention removed.
@@ -22,8 +22,8 @@ impl ListedItem for Entry {
         "     SEQ  RECEIVED                  SOURCE   TRIGGER                         OUTCOME  APP  USERS";
     const NO_MATCH: &'static str = "no entry matches";
 
-    fn read_page(reader: &mut SqliteReader, wanted: &Wanted, limit: usize) -> store::Result<Vec<Self>> {
-        reader.entries(wanted, limit)
+    fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>> {
+        reader.find_entries(wanted, limit)
     }
 
     fn seq(&self) -> Seq {

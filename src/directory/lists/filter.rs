@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::directory::load::Loader;
-use crate::directory::reader::show;
+use crate::directory::users::show;
 use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::format::list_columns::{IDENTIFIED, NONE, STARTED};

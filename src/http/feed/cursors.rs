@@ -5,8 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::directory::feed::FeedPage;
 use crate::http::error::ApiError;
-use crate::store::{Changes, Epoch};
+use crate::store::Epoch;
 
 /// The position of a follower.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl ChangeCursor {
 
     /// Checks that the feed can continue after this change: it belongs to this feed, and every later
     /// change is retained. 410 where a follower has to start again.
-    pub(super) fn check(self, feed: &Changes) -> Result<(), ApiError> {
+    pub(super) fn check(self, feed: &FeedPage) -> Result<(), ApiError> {
         let gone = |why: &'static str| Err(ApiError::gone(why, feed.oldest).with_epoch(feed.epoch.epoch));
         match self.epoch {
             Some(epoch) if epoch != feed.epoch.epoch => {

@@ -11,13 +11,14 @@ use serde_json::value::RawValue;
 
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::pages::SnapshotPage;
+use crate::directory::feed::{FeedChange, FeedPage};
 use crate::domain::{AppId, View};
 use crate::http::answers::{self, answer, raw, raw_array};
 use crate::http::api_request::ApiRequest;
 use crate::http::page_links::PageLinks;
 use crate::smooch::feed::{CloudEvent, change};
 use crate::smooch::v1;
-use crate::store::{Changed, Changes, Epoch};
+use crate::store::Epoch;
 
 /// A page of CloudEvents.
 pub(super) const BATCH: &str = "application/cloudevents-batch+json";
@@ -78,7 +79,7 @@ impl Envelope {
     }
 
     /// A change.
-    pub(super) fn change(&self, epoch: Epoch, changed: &Changed) -> String {
+    pub(super) fn change(&self, epoch: Epoch, changed: &FeedChange) -> String {
         let data = change(changed.seq, changed.time, &changed.change, changed.user.as_ref());
         let Self::CloudEvents(source) = self else { return data };
         CloudEvent {
@@ -118,7 +119,7 @@ impl Envelope {
     }
 
     /// A page of the changes after `since`.
-    pub(super) fn page(&self, request: &ApiRequest, since: u64, page: &Changes) -> Response {
+    pub(super) fn page(&self, request: &ApiRequest, since: u64, page: &FeedPage) -> Response {
         let epoch = page.epoch.epoch;
         let last = page.changes.last().map_or(since, |last| last.seq);
         let changes = raw_array(page.changes.iter().map(|changed| self.change(epoch, changed)));

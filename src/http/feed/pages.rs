@@ -1,12 +1,12 @@
 //! Pages of the feed, read from the database: changes and the snapshot.
 
 use super::cursors::{ChangeCursor, SnapshotCursor};
+use crate::directory::DirectoryReader;
+use crate::directory::feed::FeedPage;
 use crate::domain::{AppId, View};
 use crate::http::error::ApiError;
 use crate::http::reads;
 use crate::http::state::HttpState;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{Changes, Reader};
 
 /// The changes after `since`, if the feed can continue after it.
 pub(super) async fn read_changes(
@@ -14,10 +14,10 @@ pub(super) async fn read_changes(
     app: &AppId,
     since: ChangeCursor,
     limit: usize,
-) -> Result<Changes, ApiError> {
+) -> Result<FeedPage, ApiError> {
     let of = app.clone();
     let page =
-        reads::CHANGES.run(&shared.readers, move |reader| reader.changes(&of, since.seq, limit)).await?;
+        reads::CHANGES.run(&shared.readers, move |reader| reader.read_changes(&of, since.seq, limit)).await?;
     shared.presence.mark_told();
     since.check(&page).map(|()| page)
 }
@@ -38,12 +38,12 @@ impl SnapshotPage {
         limit: usize,
     ) -> Result<Self, ApiError> {
         let app = app.clone();
-        let read = move |reader: &mut SqliteReader| {
+        let read = move |reader: &mut DirectoryReader| {
             // The number first: a change between the two reads is sent again, and none is missed.
-            let feed = reader.changes(&app, 0, 0)?;
+            let feed = reader.read_changes(&app, 0, 0)?;
             let start = || SnapshotCursor { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
             let from = place.unwrap_or_else(start);
-            let mut users = reader.list(&app, from.id(), limit + 1)?;
+            let mut users = reader.list_users(&app, from.id(), limit + 1)?;
             let more = users.len() > limit;
             users.truncate(limit);
             Ok((Self { from, users, more }, feed))

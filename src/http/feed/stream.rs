@@ -21,12 +21,12 @@ use super::pages::{SnapshotPage, read_changes};
 use super::request::FeedRequest;
 use super::state::FollowerGuard;
 use super::throttle::WriteLoad;
+use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
 use crate::http::answers;
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, json};
 use crate::http::state::HttpState;
-use crate::store::Changed;
 
 /// The heartbeat of a silent stream, so that no proxy closes it.
 const HEARTBEAT: &str = ":\n\n";
@@ -183,13 +183,13 @@ impl Follower {
             let told = async {
                 let page = read_changes(&self.shared, &self.app, since, self.limit).await?;
                 let epoch = page.epoch.epoch;
-                let event = |changed: &Changed| {
+                let event = |changed: &FeedChange| {
                     let kind = changed.change.kind.as_str();
                     let data = self.envelope.change(epoch, changed);
                     self.event(&ChangeCursor::name(epoch, changed.seq), kind, &data)
                 };
                 let text: String = page.changes.iter().map(event).collect();
-                let since = |last: &Changed| ChangeCursor { epoch: Some(epoch), seq: last.seq };
+                let since = |last: &FeedChange| ChangeCursor { epoch: Some(epoch), seq: last.seq };
                 Ok(page.changes.last().map(|last| (text, since(last))))
             };
             match self.shared.feed.pace.page(|| self.storing(), told).await {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::journal_pages::{JournalPages, each};
 use super::subject::Subject;
+use crate::directory::DirectoryReader;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, Field, timestamp};
 use crate::http::answers::{self, raw};
@@ -20,9 +21,7 @@ use crate::rebuild::history_entry::EventRef;
 use crate::rebuild::history_replay::HistoryReplay;
 use crate::rebuild::sources::Sources;
 use crate::smooch::v1;
-use crate::store::archive::Archive as _;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{CompactionPoint, Entry, Reader, Seq};
+use crate::store::{CompactionPoint, Entry, Seq};
 
 /// A point in the past, and whether provenance is requested.
 #[derive(Clone, Copy)]
@@ -105,13 +104,13 @@ pub(in crate::http) async fn then(request: &ApiRequest, then: &PastRequest) -> R
     let (app, name, most) =
         (request.caller.app.clone(), request.user()?, request.shared.limits.history_events);
     let then = *then;
-    let read = move |reader: &mut SqliteReader| Ok(as_of(reader, &app, &name, most, &then));
+    let read = move |reader: &mut DirectoryReader| Ok(as_of(reader, &app, &name, most, &then));
     Ok(json(StatusCode::OK, reads::THEN.run(&request.shared.readers, read).await??))
 }
 
 /// The answer of [`then`], as text.
 fn as_of(
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     app: &AppId,
     name: &Name,
     most: usize,
@@ -119,7 +118,7 @@ fn as_of(
 ) -> Result<String, ApiError> {
     if let AsOf::Entry(number) = then.moment {
         // Most likely a time in seconds: it would silently mean now.
-        let last = reader.last()?;
+        let last = reader.last_entry_seq()?;
         if number > last {
             let why = format!(
                 "asOf is beyond the last entry of the journal, {last}; a time is written in ISO 8601 or in ms"
@@ -145,7 +144,7 @@ fn as_of(
         })?;
     }
     let clients: Vec<ClientId> = fold.claimed();
-    let rivals = reader.claimants(app, &clients)?;
+    let rivals = reader.find_claimants(app, &clients)?;
     let mut others = JournalPages::of(reader, app, &rivals, &nobody);
     whole = whole && others.read(most)?;
     if !whole {

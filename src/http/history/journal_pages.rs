@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
+use crate::directory::DirectoryReader;
+use crate::directory::history::JournalHeads;
 use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::http::error::ApiError;
 use crate::rebuild;
-use crate::store::sqlite::SqliteReader;
-use crate::store::{CompactionPoint, Entry, Heads, Reader, Seq};
+use crate::store::{CompactionPoint, Entry, Seq};
 
 /// Entries read at a time, so that no snapshot of the database is held for long.
 const PIECE: usize = 200;
@@ -16,7 +17,7 @@ const PIECE: usize = 200;
 /// The journal of some app users, as far back as it was read: only entry numbers, since entries may be
 /// many.
 pub(super) struct JournalPages<'r> {
-    reader: &'r mut SqliteReader,
+    reader: &'r mut DirectoryReader,
     app: AppId,
     of: BTreeSet<SmoochId>,
     from: BTreeSet<Seq>,
@@ -30,9 +31,9 @@ pub(super) struct JournalPages<'r> {
 impl<'r> JournalPages<'r> {
     /// The journal of all in `heads`; `touching` collects the entries of `group`.
     pub(super) fn of(
-        reader: &'r mut SqliteReader,
+        reader: &'r mut DirectoryReader,
         app: &AppId,
-        heads: &Heads,
+        heads: &JournalHeads,
         group: &BTreeSet<SmoochId>,
     ) -> Self {
         let (of, from) = (heads.keys().cloned().collect(), heads.values().filter_map(|head| *head).collect());
@@ -46,7 +47,7 @@ impl<'r> JournalPages<'r> {
             return Ok(false);
         }
         let from = std::mem::take(&mut self.from);
-        let (entries, from) = self.reader.walk(&self.app, &self.of, from, PIECE)?;
+        let (entries, from) = self.reader.walk_back(&self.app, &self.of, from, PIECE)?;
         self.from = from;
         for (entry, _) in entries {
             self.seqs.insert(entry.seq);
@@ -70,7 +71,7 @@ impl<'r> JournalPages<'r> {
         others: &BTreeSet<SmoochId>,
     ) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>), ApiError> {
         let ids = self.of.union(others).cloned().collect();
-        Ok(self.reader.base_of(&self.app, &ids)?)
+        Ok(self.reader.read_compacted_of(&self.app, &ids)?)
     }
 }
 
@@ -79,7 +80,7 @@ impl<'r> JournalPages<'r> {
 /// error that names the entry. At most one piece is in memory. 503 if the journal was trimmed beyond the
 /// horizon meanwhile.
 pub(super) fn each(
-    reader: &mut SqliteReader,
+    reader: &mut DirectoryReader,
     app: &AppId,
     seqs: impl IntoIterator<Item = Seq>,
     horizon: CompactionPoint,
@@ -93,7 +94,7 @@ pub(super) fn each(
         }
         let asked = piece.clone();
         // For no app user, so that the walk goes no further back.
-        let (entries, _) = reader.walk(app, &BTreeSet::new(), piece, PIECE)?;
+        let (entries, _) = reader.walk_back(app, &BTreeSet::new(), piece, PIECE)?;
         let found: BTreeSet<Seq> =
             entries.iter().filter(|(_, body)| !body.is_empty()).map(|(entry, _)| entry.seq).collect();
         if asked.range(horizon.folded + 1..).any(|seq| !found.contains(seq)) {

@@ -1,9 +1,10 @@
 //! What every store must do for the commands of our own API.
 
 use super::{APP, Event, batch, bound, event, ids, key, load, named};
+use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::store::archive::Verdicts;
-use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reader, Reported, Source, Store, Txn};
+use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reported, Source, Store, Txn};
 
 /// Ann, Bob and Cat claim one television, Bob last.
 pub(super) fn three(store: &mut impl Store) {
@@ -17,7 +18,7 @@ pub(super) fn three(store: &mut impl Store) {
 
 pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients(
     mut store: impl Store,
-    _: impl Reader,
+    _: DirectoryReader,
 ) {
     three(&mut store);
     let (app, text) = (AppId::from(APP), "\"a\"".into());
@@ -41,7 +42,7 @@ pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients
 
 pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
     mut store: impl Store,
-    _: impl Reader,
+    _: DirectoryReader,
 ) {
     three(&mut store);
     let mut found = |id: &str| {
@@ -52,7 +53,7 @@ pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
     assert_eq!((found("new"), found("cat")), (vec!["ann".to_owned()], vec!["ann".into(), "cat".into()]));
 }
 
-pub(super) fn an_answer_is_kept_for_a_day<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+pub(super) fn an_answer_is_kept_for_a_day<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
     let answer = |key: &str, time| Answered {
         app: APP.into(),
         key: key.to_owned(),
@@ -80,7 +81,7 @@ pub(super) fn an_answer_is_kept_for_a_day<S: Store, R: Reader>(open: &dyn Fn() -
     assert!(known("three").is_some() && known("four").is_some());
 }
 
-pub(super) fn the_clock_never_runs_back<S: Store, R: Reader>(open: &dyn Fn() -> (S, R)) {
+pub(super) fn the_clock_never_runs_back<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
     for (set, clock) in [(0, 0), (500, 500), (20, 500), (501, 501)] {
         let (mut store, _) = open();
         let mut txn = store.begin().unwrap();
@@ -99,19 +100,20 @@ pub(super) fn the_clock_never_runs_back<S: Store, R: Reader>(open: &dyn Fn() -> 
     }
 }
 
-pub(super) fn the_journal_says_who_told(mut store: impl Store, mut reader: impl Reader) {
+pub(super) fn the_journal_says_who_told(mut store: impl Store, reader: DirectoryReader) {
     let mut txn = store.begin().unwrap();
     let mut batch = batch(&mut txn, APP, &[event(1, vec![named("ann", "a")]), event(2, Vec::new())]);
     batch.entries[1].source = Source::Api;
     txn.save(&batch).unwrap();
     txn.commit().unwrap();
-    let sources: Vec<_> = reader.journal(0, 9).unwrap().into_iter().map(|(entry, _)| entry.source).collect();
+    let sources: Vec<_> =
+        reader.read_journal(0, 9).unwrap().into_iter().map(|(entry, _)| entry.source).collect();
     assert_eq!(sources, [Source::Webhook, Source::Api]);
 }
 
 pub(super) fn a_body_that_is_released_makes_room_in_quarantine(
     mut store: impl Store,
-    mut reader: impl Reader,
+    reader: DirectoryReader,
 ) {
     let mut save = |new: usize, verdicts: Verdicts| {
         let mut txn = store.begin().unwrap();
@@ -124,7 +126,7 @@ pub(super) fn a_body_that_is_released_makes_room_in_quarantine(
     assert_eq!(save(5, Verdicts::default()), 0);
     let kept = vec![(3, "too_deep".to_owned(), "still".to_owned())];
     assert_eq!(save(0, Verdicts { released: vec![1, 2, 2, 99], kept }), 0);
-    assert_eq!(reader.counts().unwrap().quarantined, 3);
+    assert_eq!(reader.count_contents().unwrap().quarantined, 3);
     assert_eq!(save(2, Verdicts::default()), 0, "there is room for as many");
     assert_eq!(save(1, Verdicts { released: vec![4], ..Verdicts::default() }), 0);
     assert_eq!(save(1, Verdicts::default()), 1);

@@ -3,22 +3,29 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::directory::DirectoryReader;
+use crate::directory::list_page::{ListCursor, ListPage, ListResult, ScanLimits};
 use crate::domain::list::{Filter, Query, Sort, TimeRange};
-use crate::store::{Bounds, Listed, Page, Place};
 
 fn query(sort: Sort, descending: bool) -> Query {
     Query { filter: Filter::default(), sort, descending }
 }
 
-fn page(reader: &mut impl Reader, app: &str, query: &Query, after: Option<&Place>, bounds: Bounds) -> Page {
-    match reader.page(&app.into(), query, after, bounds).unwrap() {
-        Listed::Page(page) => page,
-        Listed::Expired => panic!("expired: {query:?}"),
+fn page(
+    reader: &DirectoryReader,
+    app: &str,
+    query: &Query,
+    after: Option<&ListCursor>,
+    bounds: ScanLimits,
+) -> ListPage {
+    match reader.read_list(&app.into(), query, after, bounds).unwrap() {
+        ListResult::Page(page) => page,
+        ListResult::Expired => panic!("expired: {query:?}"),
     }
 }
 
 /// All pages of a list, joined.
-fn all(reader: &mut impl Reader, app: &str, query: &Query, bounds: Bounds) -> Vec<String> {
+fn all(reader: &DirectoryReader, app: &str, query: &Query, bounds: ScanLimits) -> Vec<String> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
         let page = page(reader, app, query, after.as_ref(), bounds);
@@ -32,7 +39,7 @@ fn all(reader: &mut impl Reader, app: &str, query: &Query, bounds: Bounds) -> Ve
 }
 
 const SORTS: [Sort; 3] = [Sort::Id, Sort::LastSeen, Sort::SignedUp];
-const WIDE: Bounds = Bounds { limit: 100, looks: 1000 };
+const WIDE: ScanLimits = ScanLimits { limit: 100, looks: 1000 };
 
 fn told(id: &str, fields: &[(Field, &str)]) -> Fact {
     let fields = fields.iter().map(|(field, value)| (field.clone(), Some(Arc::from(*value)))).collect();
@@ -56,7 +63,7 @@ type Fits = fn(i64) -> bool;
 
 pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
     mut store: impl Store,
-    mut reader: impl Reader,
+    reader: DirectoryReader,
 ) {
     ten(&mut store, APP);
     let filters: [(Filter, Fits); 8] = [
@@ -83,14 +90,14 @@ pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
             }
             let query = Query { filter: filter.clone(), sort, descending };
             for (limit, looks) in [(1, 1), (1, 3), (3, 2), (3, 100), (10, 100), (100, 7)] {
-                let found = all(&mut reader, APP, &query, Bounds { limit, looks });
+                let found = all(&reader, APP, &query, ScanLimits { limit, looks });
                 assert_eq!(found, expected, "{query:?}, {limit} of {looks}");
             }
         }
         for looks in [1, 3, 100] {
             let (mut sum, mut after) = (0, None);
             loop {
-                let counted = reader.count(&APP.into(), &filter, after.as_ref(), looks).unwrap();
+                let counted = reader.count_list(&APP.into(), &filter, after.as_ref(), looks).unwrap();
                 sum += counted.fit;
                 after = counted.next;
                 if after.is_none() {
@@ -102,7 +109,7 @@ pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
     }
 }
 
-pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(mut store: impl Store, mut reader: impl Reader) {
+pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(mut store: impl Store, reader: DirectoryReader) {
     ten(&mut store, APP);
     let mut time = 1000;
     for (descending, limit, looks) in
@@ -111,7 +118,7 @@ pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(mut store: impl Sto
         let query = query(Sort::LastSeen, descending);
         let (mut ids, mut after) = (Vec::new(), None);
         loop {
-            let page = page(&mut reader, APP, &query, after.as_ref(), Bounds { limit, looks });
+            let page = page(&reader, APP, &query, after.as_ref(), ScanLimits { limit, looks });
             ids.extend(page.users.iter().map(|view| view.id.to_string()));
             after = page.next;
             if after.is_none() {
@@ -130,14 +137,14 @@ pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(mut store: impl Sto
     }
 }
 
-pub(super) fn a_row_follows_the_group_it_stands_for(mut store: impl Store, mut reader: impl Reader) {
+pub(super) fn a_row_follows_the_group_it_stands_for(mut store: impl Store, reader: DirectoryReader) {
     ten(&mut store, APP);
     let latest = query(Sort::LastSeen, true);
     let q = |q: &str| {
         let filter = Filter { q: Some(q.to_owned()), ..Filter::default() };
         Query { filter, ..Query::default() }
     };
-    let mut find = |query: &Query| all(&mut reader, APP, query, WIDE);
+    let find = |query: &Query| all(&reader, APP, query, WIDE);
     self::store(&mut store, APP, &[event(200, vec![merged("u0", "u9")])]);
     assert_eq!(find(&latest)[..2], ["u0", "u8"]);
     // Only the record of the one that was merged away changes.
@@ -158,7 +165,7 @@ pub(super) fn a_row_follows_the_group_it_stands_for(mut store: impl Store, mut r
     assert_eq!(find(&q("kim")), ["u0", "u2", "u3", "u4", "u5", "u6", "u7", "u8"]);
 }
 
-pub(super) fn a_list_of_one_app_is_no_others(mut store: impl Store, mut reader: impl Reader) {
+pub(super) fn a_list_of_one_app_is_no_others(mut store: impl Store, reader: DirectoryReader) {
     ten(&mut store, "one");
     self::store(&mut store, "two", &[event(7, vec![named("x", "kim"), seen("u3")])]);
     let filters = [
@@ -170,11 +177,11 @@ pub(super) fn a_list_of_one_app_is_no_others(mut store: impl Store, mut reader: 
     for filter in filters {
         for sort in SORTS {
             let query = Query { filter: filter.clone(), sort, descending: false };
-            let found = all(&mut reader, "two", &query, WIDE);
+            let found = all(&reader, "two", &query, WIDE);
             assert!(found.iter().all(|id| ["x", "u3"].contains(&&**id)) && !found.is_empty(), "{query:?}");
-            assert_eq!(all(&mut reader, "three", &query, WIDE), [""; 0]);
+            assert_eq!(all(&reader, "three", &query, WIDE), [""; 0]);
         }
-        let counted = reader.count(&"two".into(), &filter, None, 100).unwrap().fit;
+        let counted = reader.count_list(&"two".into(), &filter, None, 100).unwrap().fit;
         assert!((1..=2).contains(&counted), "{filter:?}: {counted}");
     }
 }

@@ -7,9 +7,9 @@ struct Counting {
     stop: StopSignal,
 }
 
-impl LooksUp for Counting {
-    fn at_one_moment(&mut self, look_ups: impl FnOnce(&mut Self)) {
-        look_ups(self);
+impl LaneReader for Counting {
+    fn in_one_snapshot(&mut self, reads: impl FnOnce(&mut Self)) {
+        reads(self);
     }
 
     fn obey(&mut self, stop: StopSignal) {

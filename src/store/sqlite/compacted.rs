@@ -1,15 +1,11 @@
 //! Compacted records, in the table `base`: the state after the entries whose bodies are dropped.
 
-use std::collections::BTreeSet;
-
 use rusqlite::{Connection, params};
 
 use super::derived::Tell;
 use super::{Error, Result};
-use crate::directory::load;
-use crate::domain::{AppId, Record, RecordKey, SmoochId};
+use crate::domain::{Record, RecordKey};
 use crate::format::record::encode;
-use crate::store::CompactionPoint;
 use crate::store::rows::{CompactedRows as _, JournalRows as _};
 
 /// The table, as errors name it.
@@ -17,7 +13,7 @@ const TABLE: &str = "base";
 
 pub(crate) fn read_record(conn: &Connection, key: &RecordKey) -> Result<Option<Record>> {
     let stored = conn.compacted(std::slice::from_ref(key))?.pop().flatten();
-    stored.map(|stored| load::read_record(&stored, TABLE)).transpose()
+    stored.map(|stored| stored.decode(TABLE)).transpose()
 }
 
 /// Reads all records. Fails if one is unreadable, or if there are none though the journal was trimmed.
@@ -47,19 +43,6 @@ pub(crate) fn save_record(conn: &Connection, (app, id): &RecordKey, record: &Rec
     Ok(())
 }
 
-/// The records of these app users, and the compaction point.
-pub(crate) fn records_of(
-    conn: &Connection,
-    app: &AppId,
-    ids: &BTreeSet<SmoochId>,
-) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
-    let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
-    let stored = conn.compacted(&keys)?;
-    let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));
-    let records = found.map(|(key, stored)| Ok((key, load::read_record(&stored, TABLE)?)));
-    Ok((conn.compaction_point()?, records.collect::<Result<_>>()?))
-}
-
 /// A page of records, in key order.
 pub(crate) fn read_page(
     conn: &Connection,
@@ -67,5 +50,5 @@ pub(crate) fn read_page(
     limit: usize,
 ) -> Result<Vec<(RecordKey, Record)>> {
     let page = conn.compacted_after(after, limit)?.into_iter();
-    page.map(|(key, stored)| Ok((key, load::read_record(&stored, TABLE)?))).collect()
+    page.map(|(key, stored)| Ok((key, stored.decode(TABLE)?))).collect()
 }

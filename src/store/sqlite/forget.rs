@@ -27,7 +27,7 @@ use crate::store::rows::UserRows as _;
 use crate::store::{BodyReader, Erasure, ErasureCounts, Seq};
 pub(super) use ids::Tombstones;
 use needles::Needles;
-pub(super) use receipts::{quarantined_of, receipt};
+pub(crate) use receipts::quarantined_of;
 pub(super) use remade::{lost_receipts, remake_receipts};
 pub(super) use work::Step;
 use work::{Forget, MadeOne, Stage, Work, from_json, json};

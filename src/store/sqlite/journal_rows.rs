@@ -1,13 +1,98 @@
-//! Reads rows of the journal.
+//! Reads rows of the journal; see [`crate::store::rows::JournalRows`].
 
-use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
 
-use crate::domain::SmoochId;
-use crate::store::{Entry, Error, Outcome, Result, Seq, Source};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::matching::select_matching;
+use crate::domain::AppId;
+use crate::store::rows::{EntryUsers, JournalRows, PackedBodies, RowFilter};
+use crate::store::{CompactionPoint, Entry, Error, Outcome, Result, Seq, Source};
 
 /// The columns that [`entry`] reads.
 pub(crate) const ENTRY: &str =
     "seq, app, source, received, event_time, trigger, outcome, digest, users, body, place";
+
+impl JournalRows for Connection {
+    fn entries(&self, seqs: &[Seq]) -> Result<Vec<Option<Entry>>> {
+        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq = ?1");
+        let mut select = self.prepare_cached(&sql)?;
+        let entries = seqs.iter().map(|seq| {
+            let found = select.query_row([*seq as i64], |row| Ok(entry(row)));
+            found.optional()?.transpose()
+        });
+        entries.collect()
+    }
+
+    fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>> {
+        let sql = format!("SELECT {ENTRY} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+        let mut select = self.prepare_cached(&sql)?;
+        let rows = select.query_map(params![after as i64, limit as i64], |row| Ok(entry(row)));
+        rows?.map(|entry| entry?).collect()
+    }
+
+    fn entries_matching(&self, filter: &RowFilter, limit: usize) -> Result<Vec<Entry>> {
+        select_matching(self, ENTRY, "journal", "trigger", filter, limit, entry)
+    }
+
+    fn users_of_entries(&self, app: &AppId, seqs: &[Seq]) -> Result<Vec<Option<EntryUsers>>> {
+        let sql = "SELECT users FROM journal WHERE seq = ?1 AND app = ?2";
+        let mut select = self.prepare_cached(sql)?;
+        let users = seqs.iter().map(|seq| {
+            let users = select.query_row(params![*seq as i64, app.as_str()], |row| row.get::<_, String>(0));
+            users.optional()?.map(|users| users_of(&users)).transpose()
+        });
+        users.collect()
+    }
+
+    fn last_entry_seq(&self) -> Result<Seq> {
+        let sql = "SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq) FROM horizon";
+        let last: i64 = self.query_row(sql, [], |row| row.get(0))?;
+        Ok(last as Seq)
+    }
+
+    fn first_of_batch(&self, seq: Seq) -> Result<Option<Seq>> {
+        let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
+        let mut select = self.prepare_cached(sql)?;
+        let first: Option<i64> = select.query_row([seq as i64], |row| row.get(0))?;
+        Ok(first.map(|first| first as Seq))
+    }
+
+    fn packed_bodies(&self, first: Seq) -> Result<Option<PackedBodies>> {
+        let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
+        let mut select = self.prepare_cached(sql)?;
+        let packed = select.query_row([first as i64], |row| {
+            Ok(PackedBodies { first, dictionary: row.get(0)?, bytes: row.get(1)? })
+        });
+        Ok(packed.optional()?)
+    }
+
+    fn compaction_point(&self) -> Result<CompactionPoint> {
+        let sql = "SELECT seq, received, coalesce((SELECT min(seq) FROM journal), seq + 1) FROM horizon";
+        let mut select = self.prepare_cached(sql)?;
+        let read = |row: &Row<'_>| {
+            let (folded, oldest): (i64, i64) = (row.get(0)?, row.get(2)?);
+            Ok(CompactionPoint { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
+        };
+        Ok(select.query_row([], read)?)
+    }
+
+    fn last_webhooks(&self, limit: usize) -> Result<Vec<(AppId, i64)>> {
+        let sql = "SELECT app, max(received) FROM
+                       (SELECT app, source, received FROM journal ORDER BY seq DESC LIMIT ?1)
+                   WHERE source = 'webhook' GROUP BY app";
+        let mut select = self.prepare_cached(sql)?;
+        let recent =
+            select.query_map([limit as i64], |row| Ok((row.get_ref(0)?.as_str()?.into(), row.get(1)?)));
+        let recent: BTreeMap<AppId, i64> = recent?.collect::<rusqlite::Result<_>>()?;
+        Ok(recent.into_iter().collect())
+    }
+
+    fn count_entries(&self) -> Result<u64> {
+        let count: i64 = self.query_row("SELECT count(*) FROM journal", [], |row| row.get(0))?;
+        Ok(count as u64)
+    }
+}
 
 pub(crate) fn entry(row: &Row<'_>) -> Result<Entry> {
     let (entry, users) = entry_alone(row)?;
@@ -34,7 +119,7 @@ pub(crate) fn entry_alone(row: &Row<'_>) -> Result<(Entry, String)> {
 }
 
 /// Reads the `users` of a journal entry.
-pub(crate) fn users_of(text: &str) -> Result<Vec<(SmoochId, Option<Seq>)>> {
+pub(crate) fn users_of(text: &str) -> Result<EntryUsers> {
     let users: Vec<(&str, Option<Seq>)> =
         serde_json::from_str(text).map_err(|error| Error::Damaged(format!("journal.users: {error}")))?;
     Ok(users.into_iter().map(|(id, prev)| (id.into(), prev)).collect())

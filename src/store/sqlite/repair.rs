@@ -11,14 +11,15 @@ use super::reader::{Snapshot, SqliteReader};
 use super::txn::SqliteTxn;
 use super::{Error, Result};
 use crate::directory::cache::Cache;
+use crate::directory::history::{JournalHeads, find_claimants, find_connected};
 use crate::directory::load::Loader;
-use crate::directory::reader::show;
+use crate::directory::users::show;
 use crate::domain::{AppId, Change, ClientId, Event, Record, RecordKey, SmoochId, View};
 use crate::format::record::decode;
 use crate::format::search_words::are_unbounded;
 use crate::store::archive::Row;
 use crate::store::rows::JournalRows as _;
-use crate::store::{CompactionPoint, Entry, Heads, ReadEvent};
+use crate::store::{CompactionPoint, Entry, ReadEvent, Seq};
 
 /// The tables that are rebuilt from the journal, each with its key columns: text, the app first, the `_id` last. A
 /// new table of the directory belongs here, or it is neither compared nor repaired.
@@ -98,9 +99,9 @@ impl SqliteReader {
         }
     }
 
-    /// A number that changes with every commit of another connection. Reads shared memory only.
-    pub fn version(&mut self) -> Result<i64> {
-        Ok(self.snapshot()?.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+    /// The number of the last entry; 0 if there is none.
+    pub fn last_entry_seq(&self) -> Result<Seq> {
+        self.snapshot()?.last_entry_seq()
     }
 
     /// Begins a snapshot. Hold it only briefly: the WAL cannot restart meanwhile.
@@ -148,14 +149,17 @@ impl ReadSnapshot<'_> {
         clients: &[ClientId],
         sought: &BTreeSet<RecordKey>,
     ) -> Result<bool> {
-        let found = |heads: Heads| heads.into_iter().any(|(id, _)| sought.contains(&(app.clone(), id)));
+        let found =
+            |heads: JournalHeads| heads.into_iter().any(|(id, _)| sought.contains(&(app.clone(), id)));
         // Unreadable records reach no one.
-        let read = |heads: Result<Heads>| match heads {
-            Err(Error::Damaged(_) | Error::Derived { .. } | Error::Unreadable { .. }) => Ok(Heads::default()),
+        let read = |heads: Result<JournalHeads>| match heads {
+            Err(Error::Damaged(_) | Error::Derived { .. } | Error::Unreadable { .. }) => {
+                Ok(JournalHeads::default())
+            }
             heads => heads,
         };
-        Ok(found(read(crate::directory::history::connected(&*self.0, app, ids))?)
-            || found(read(crate::directory::history::claimants(&*self.0, app, clients))?))
+        Ok(found(read(find_connected(&*self.0, app, ids))?)
+            || found(read(find_claimants(&*self.0, app, clients))?))
     }
 
     /// The compaction point of the journal.
@@ -163,7 +167,7 @@ impl ReadSnapshot<'_> {
         self.0.compaction_point()
     }
 
-    /// A page of compacted records, as [`crate::store::Reader::base`] returns it.
+    /// A page of compacted records, as [`crate::directory::compacted::read_compacted`] returns it.
     pub fn base(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
         super::compacted::read_page(&self.0, after, limit)
     }

@@ -1,15 +1,15 @@
 //! The rows of the SQLite store; see [`crate::store::rows`].
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Error, Result, epoch_marker, journal_rows};
+use super::derived::{DERIVED, Derived, Remaking, last_user_row};
+use super::{Error, Result, epoch_marker};
 use crate::domain::{AppId, Change, ChangeKind, RecordKey, SmoochId};
+use crate::store::FeedEpoch;
 use crate::store::rows::{
-    CompactedRows, FeedRows, Identifier, JournalRows, PackedBodies, StoredChange, StoredRecord, UserRows,
+    CompactedRows, FeedRange, FeedRows, Identifier, RemakingProgress, StatusRows, StoredChange, StoredRecord,
+    UserRows,
 };
-use crate::store::{CompactionPoint, Entry, FeedEpoch, Seq};
 
 impl UserRows for Connection {
     fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
@@ -35,6 +35,11 @@ impl UserRows for Connection {
             }
         }
         Ok(found)
+    }
+
+    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>> {
+        let mut select = self.prepare("SELECT record FROM app_users WHERE rowid = ?1")?;
+        Ok(select.query_row([row], |row| Ok(row.get_ref(0)?.as_blob()?.to_vec())).optional()?)
     }
 
     fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>> {
@@ -81,66 +86,6 @@ impl UserRows for Connection {
     }
 }
 
-impl JournalRows for Connection {
-    fn entries(&self, seqs: &[Seq]) -> Result<Vec<Option<Entry>>> {
-        let sql = format!("SELECT {} FROM journal WHERE seq = ?1", journal_rows::ENTRY);
-        let mut select = self.prepare_cached(&sql)?;
-        let entries = seqs.iter().map(|seq| {
-            let found = select.query_row([*seq as i64], |row| Ok(journal_rows::entry(row)));
-            found.optional()?.transpose()
-        });
-        entries.collect()
-    }
-
-    fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>> {
-        let sql = format!("SELECT {} FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2", journal_rows::ENTRY);
-        let mut select = self.prepare_cached(&sql)?;
-        let rows = select.query_map(params![after as i64, limit as i64], |row| Ok(journal_rows::entry(row)));
-        rows?.map(|entry| entry?).collect()
-    }
-
-    fn first_of_batch(&self, seq: Seq) -> Result<Option<Seq>> {
-        let sql = "SELECT max(first_seq) FROM bodies WHERE first_seq <= ?1";
-        let mut select = self.prepare_cached(sql)?;
-        let first: Option<i64> = select.query_row([seq as i64], |row| row.get(0))?;
-        Ok(first.map(|first| first as Seq))
-    }
-
-    fn packed_bodies(&self, first: Seq) -> Result<Option<PackedBodies>> {
-        let sql = "SELECT dictionary, bodies FROM bodies WHERE first_seq = ?1";
-        let mut select = self.prepare_cached(sql)?;
-        let packed = select.query_row([first as i64], |row| {
-            Ok(PackedBodies { first, dictionary: row.get(0)?, bytes: row.get(1)? })
-        });
-        Ok(packed.optional()?)
-    }
-
-    fn compaction_point(&self) -> Result<CompactionPoint> {
-        let sql = "SELECT seq, received, coalesce((SELECT min(seq) FROM journal), seq + 1) FROM horizon";
-        let mut select = self.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| {
-            let (folded, oldest): (i64, i64) = (row.get(0)?, row.get(2)?);
-            Ok(CompactionPoint { folded: folded as Seq, received: row.get(1)?, oldest: oldest as Seq })
-        };
-        Ok(select.query_row([], read)?)
-    }
-
-    fn last_webhooks(&self, limit: usize) -> Result<Vec<(AppId, i64)>> {
-        let sql = "SELECT app, max(received) FROM
-                       (SELECT app, source, received FROM journal ORDER BY seq DESC LIMIT ?1)
-                   WHERE source = 'webhook' GROUP BY app";
-        let mut select = self.prepare_cached(sql)?;
-        let recent =
-            select.query_map([limit as i64], |row| Ok((row.get_ref(0)?.as_str()?.into(), row.get(1)?)));
-        let recent: BTreeMap<AppId, i64> = recent?.collect::<rusqlite::Result<_>>()?;
-        Ok(recent.into_iter().collect())
-    }
-
-    fn count_entries(&self) -> Result<u64> {
-        count(self, "SELECT count(*) FROM journal")
-    }
-}
-
 impl FeedRows for Connection {
     fn changes_after(&self, app: &AppId, after: u64, limit: usize) -> Result<Vec<StoredChange>> {
         let sql = "SELECT seq, time, kind, user, surviving, fields
@@ -151,23 +96,26 @@ impl FeedRows for Connection {
         rows?.map(|change| change?).collect()
     }
 
-    fn feed_range(&self, app: &AppId) -> Result<(Option<u64>, u64)> {
+    fn feed_ranges(&self, apps: &[AppId]) -> Result<Vec<FeedRange>> {
         // The row that counts them may be lost.
         let sql = "SELECT (SELECT seq FROM changes WHERE app = ?1 ORDER BY seq LIMIT 1),
                           max(coalesce((SELECT seq FROM feeds WHERE app = ?1), 0),
                               coalesce((SELECT max(seq) FROM changes WHERE app = ?1), 0))";
         let mut select = self.prepare_cached(sql)?;
-        let range = select.query_row([app.as_str()], |row| {
-            let (oldest, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
-            Ok((oldest.map(|seq| seq as u64), last as u64))
+        let ranges = apps.iter().map(|app| {
+            let range = select.query_row([app.as_str()], |row| {
+                let (oldest, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
+                Ok(FeedRange { oldest: oldest.unwrap_or(last + 1) as u64, last: last as u64 })
+            });
+            Ok(range?)
         });
-        Ok(range?)
+        ranges.collect()
     }
 
-    fn last_change_time(&self, app: &AppId) -> Result<Option<i64>> {
+    fn last_change_times(&self, apps: &[AppId]) -> Result<Vec<Option<i64>>> {
         let sql = "SELECT time FROM changes WHERE app = ?1 ORDER BY seq DESC LIMIT 1";
         let mut select = self.prepare_cached(sql)?;
-        Ok(select.query_row([app.as_str()], |row| row.get(0)).optional()?)
+        apps.iter().map(|app| Ok(select.query_row([app.as_str()], |row| row.get(0)).optional()?)).collect()
     }
 
     fn feed_epoch(&self) -> Result<FeedEpoch> {
@@ -194,6 +142,25 @@ impl CompactedRows for Connection {
             Ok((key, StoredRecord { row: row.get(3)?, bytes: row.get_ref(2)?.as_blob()?.to_vec() }))
         });
         Ok(rows?.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+impl StatusRows for Connection {
+    fn rules_version(&self) -> Result<i64> {
+        Ok(self.query_row("SELECT rules FROM upkeep", [], |row| row.get(0))?)
+    }
+
+    fn data_version(&self) -> Result<i64> {
+        Ok(self.query_row("PRAGMA data_version", [], |row| row.get(0))?)
+    }
+
+    fn remaking(&self) -> Result<Vec<RemakingProgress>> {
+        let (remaking, total) = (Remaking::read(self)?, last_user_row(self)?.unsigned_abs());
+        let progress = |table: &Derived| {
+            let done = remaking.done(table.name)?.max(0).unsigned_abs();
+            Some(RemakingProgress { table: table.name, done, total })
+        };
+        Ok(DERIVED.iter().filter_map(progress).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rollcall::directory::open_reader;
 use rollcall::domain::command::{CommandOutcome, Refusal};
 use rollcall::ingest::commit_notifier::CommitNotifier;
 use rollcall::ingest::heartbeat::WorkerHeartbeat;
@@ -15,8 +16,8 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, Queue, SubmitError};
 use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
-use rollcall::store::sqlite::{Sqlite, SqliteReader, SqliteTxn, StoreOptions};
-use rollcall::store::{BodyReader, Error, Reader, Retention, Store};
+use rollcall::store::sqlite::{Sqlite, SqliteTxn, StoreOptions};
+use rollcall::store::{BodyReader, Error, Retention, Store};
 use serde_json::{Value, json};
 
 use super::random::{Step, command, linked_steps};
@@ -228,23 +229,23 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
         quarantine_bytes: 1 << 20,
     };
     let mut store = Sqlite::open(&options).unwrap();
-    let mut reader = SqliteReader::open(&options.path).unwrap();
+    let reader = open_reader(&options.path).unwrap();
     let mut sender = Sender::default();
     for (steps, batch_jobs) in rounds {
         let last = round(&mut store, &mut sender, steps, *batch_jobs, retention);
-        Rebuilt::afresh(&mut reader).compare_all(&mut reader);
+        Rebuilt::afresh(&reader).compare_all(&reader);
         while store.let_go(&retention, 0, &READING).unwrap() {}
-        let rebuilt = Rebuilt::afresh(&mut reader);
-        rebuilt.compare_all(&mut reader);
-        let kept = reader.journal(0, usize::MAX >> 1).unwrap().len() as u64;
+        let rebuilt = Rebuilt::afresh(&reader);
+        rebuilt.compare_all(&reader);
+        let kept = reader.read_journal(0, usize::MAX >> 1).unwrap().len() as u64;
         prop_assert!(keep.is_none_or(|keep| kept <= keep), "{} entries", kept);
         for name in super::random::NAMES {
-            let live = reader.by_user_id(&app(), name).unwrap();
+            let live = reader.find_by_user_id(&app(), name).unwrap();
             prop_assert_eq!(live, rebuilt.directory.by_user_id(&app(), &json_text(name)), "{}", name);
         }
         if let Some(Ok(CommandOutcome { user, other, .. })) = last {
             for view in user.iter().chain(&other) {
-                let live = reader.by_id(&app(), &view.id).unwrap();
+                let live = reader.find_by_id(&app(), &view.id).unwrap();
                 prop_assert_eq!(live.as_ref(), Some(view), "the last answer");
             }
         }

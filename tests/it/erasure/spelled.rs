@@ -1,7 +1,6 @@
 //! Spellings of an erased `_id`: in each of them it is found in every kind of body, before the erasure and after it.
 
-use rollcall::store::Reader;
-use rollcall::store::sqlite::SqliteReader;
+use rollcall::directory::open_reader;
 use serde_json::{Value, json};
 
 use super::traces::Traces;
@@ -114,8 +113,8 @@ fn of_neighbours() -> Vec<String> {
 }
 
 fn journalled(home: &Home, text: &str) -> usize {
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
-    let all = reader.journal(0, 100_000).unwrap();
+    let reader = open_reader(&home.database()).unwrap();
+    let all = reader.read_journal(0, 100_000).unwrap();
     all.iter().filter(|(_, body)| memchr::memmem::find(body, text.as_bytes()).is_some()).count()
 }
 
@@ -150,8 +149,8 @@ fn an_erased_id_is_found_in_every_spelling_before_the_erasure_and_after_it() {
         let erased = erase(&home, &program, &[id]);
         assert!(erased.status.success(), "{erased:?}");
     }
-    let mut reader = SqliteReader::open(&home.database()).unwrap();
-    for (entry, body) in reader.journal(0, 100_000).unwrap() {
+    let reader = open_reader(&home.database()).unwrap();
+    for (entry, body) in reader.read_journal(0, 100_000).unwrap() {
         let body = String::from_utf8_lossy(&body);
         assert!(!body.contains(CANARY), "entry {}: {body}", entry.seq);
     }

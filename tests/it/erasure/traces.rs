@@ -1,7 +1,6 @@
 //! Traces of the person in the files of a database: in plain bytes, and in compressed frames.
 
-use rollcall::store::Reader;
-use rollcall::store::sqlite::SqliteReader;
+use rollcall::directory::open_reader;
 use zstd::dict::DecoderDictionary;
 
 use super::CANARY;
@@ -23,8 +22,8 @@ impl Traces {
             found.extend(places(&bytes).map(|at| format!("rollcall.db{suffix} at {at}")));
             found.extend(frames(&bytes).map(|at| format!("compressed in rollcall.db{suffix} at {at}")));
         }
-        let mut reader = SqliteReader::open(&home.database()).unwrap();
-        for (entry, body) in reader.journal(0, 100_000).unwrap() {
+        let reader = open_reader(&home.database()).unwrap();
+        for (entry, body) in reader.read_journal(0, 100_000).unwrap() {
             found.extend(places(&body).map(|_| format!("the body of journal entry {}", entry.seq)));
         }
         Self(found)

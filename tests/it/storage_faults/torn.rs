@@ -1,9 +1,9 @@
 //! F3: any part of the unsynced tail reaches the disk: nothing, a part, in any order, damaged. Acknowledged events
 //! are there, and of the rest only complete deliveries.
 
+use rollcall::directory::open_reader;
 use rollcall::domain::Digest;
-use rollcall::store::Reader;
-use rollcall::store::sqlite::{Sqlite, SqliteReader, StoreOptions};
+use rollcall::store::sqlite::{Sqlite, StoreOptions};
 
 use super::*;
 use crate::crash::seed;
@@ -75,7 +75,7 @@ impl Recorded {
             quarantine_bytes: 1 << 20,
         };
         let store = Sqlite::open(&options).unwrap();
-        let entries = SqliteReader::open(&path).unwrap().journal(1, 10_000).unwrap();
+        let entries = open_reader(&path).unwrap().read_journal(1, 10_000).unwrap();
         let integrity: String = rusqlite::Connection::open(&path)
             .unwrap()
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))

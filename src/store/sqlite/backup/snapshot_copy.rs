@@ -7,10 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use crate::store::Counts;
+use crate::store::rows::ContentCounts;
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::partial_file::PartialFile;
-use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::{FileTask, TaskStage};
@@ -30,7 +29,7 @@ pub(crate) fn copy_snapshot(
     source: &Path,
     part: &PartialFile,
     task: &mut FileTask<'_>,
-) -> Result<Counts, CopyError> {
+) -> Result<ContentCounts, CopyError> {
     let from = SnapshotConn::open(source, task)?;
     let mut attempt = 1;
     loop {
@@ -50,7 +49,7 @@ fn copy_moment(
     from: &SnapshotConn,
     part: &PartialFile,
     task: &mut FileTask<'_>,
-) -> Result<Counts, CopyError> {
+) -> Result<ContentCounts, CopyError> {
     let to_sql = CopyError::sql(&part.path);
     part.empty()?;
     let mut to =
@@ -89,9 +88,9 @@ fn copy_moment(
     }
     drop(copying);
     let counts = if from.schema == newest_schema() {
-        counts(&moment).map_err(|error| from.error_of(task, error))?
+        ContentCounts::read(&*moment).map_err(|error| from.error_of(task, error))?
     } else {
-        Counts::default()
+        ContentCounts::default()
     };
     drop(moment);
     to.execute_batch("PRAGMA journal_mode = DELETE").map_err(&to_sql)?;

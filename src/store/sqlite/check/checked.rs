@@ -1,6 +1,7 @@
 //! The result of a check.
 
-use crate::store::{Counts, Seq};
+use crate::store::Seq;
+use crate::store::rows::ContentCounts;
 
 /// Version of the checksum. A change to the checksum of an equal directory needs a new number; a test notices.
 pub(crate) const FORMAT: i64 = 1;
@@ -11,7 +12,7 @@ pub struct Checked {
     /// The last journal entry.
     pub seq: Seq,
     /// Rows of each kind.
-    pub counts: Counts,
+    pub counts: ContentCounts,
     /// SHA-256, in hex, over every app user as it is shown, in key order. `None` for a schema older than this
     /// program's.
     pub checksum: Option<String>,

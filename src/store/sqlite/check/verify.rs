@@ -13,16 +13,16 @@ use super::checked::{Checked, FORMAT};
 use super::hole::Hole;
 use super::journal_holes::{Examination, PAGE_BYTES};
 use crate::directory::load::Loader;
-use crate::directory::reader::show;
+use crate::directory::users::show;
+use crate::store::ReadEvent;
+use crate::store::rows::ContentCounts;
 use crate::store::sqlite::backup::backup_checksum;
 use crate::store::sqlite::derived::DerivedFault;
 use crate::store::sqlite::file_errors::CopyError;
-use crate::store::sqlite::reader::counts;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::{FileTask, TaskStage};
 use crate::store::sqlite::{Error, compacted, derived};
-use crate::store::{Counts, ReadEvent};
 
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
@@ -138,10 +138,11 @@ pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError>
     }
     let bytes = path.metadata().map_err(CopyError::io(path))?.len();
     let seq = file.query_number("SELECT coalesce(max(seq), 0) FROM journal")? as u64;
-    let mut checked = Checked { seq, counts: Counts::default(), checksum: None, schema, bytes, taken: None };
+    let mut checked =
+        Checked { seq, counts: ContentCounts::default(), checksum: None, schema, bytes, taken: None };
     if schema == known {
         derived::check_source_tables(&moment).map_err(|error| file.error_of(task, error))?;
-        checked.counts = counts(&moment).map_err(|error| file.error_of(task, error))?;
+        checked.counts = ContentCounts::read(&*moment).map_err(|error| file.error_of(task, error))?;
         checked.checksum = Some(checksum_users(&file, &moment, checked.counts.users, task)?);
     }
     let Some(stored) = stored else { return Ok(checked) };

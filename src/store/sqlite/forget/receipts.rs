@@ -1,25 +1,25 @@
-//! What is looked up of erasures, and of those who may be erased.
+//! Quarantined bodies that mention app users.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
-
 use super::ids::IdSet;
 use super::needles::Needles;
-use super::work::from_json;
 use crate::directory::load::Loader;
 use crate::domain::{AppId, SmoochId};
-use crate::store::rows::IdentifierKind;
+use crate::store::rows::{IdentifierKind, Rows};
 use crate::store::sqlite::Result;
-use crate::store::{Quarantined, Receipt, Seq};
+use crate::store::{Quarantined, Seq};
 
-/// What the quarantine holds of these app users.
-pub(in crate::store::sqlite) fn quarantined_of(
-    conn: &Connection,
+/// Bodies that are read at once.
+const PAGE: usize = 16;
+
+/// The quarantined bodies that mention one of these app users, each with its number.
+pub(crate) fn quarantined_of(
+    rows: &dyn Rows,
     app: &AppId,
     ids: &BTreeSet<SmoochId>,
-) -> Result<Vec<(u64, Quarantined)>> {
-    let mut loader = Loader::new(conn);
+) -> Result<Vec<(Seq, Quarantined)>> {
+    let mut loader = Loader::new(rows);
     ids.iter().try_for_each(|id| loader.group(app, id))?;
     let records =
         ids.iter().filter_map(|id| Some((id, loader.directory.record(&(app.clone(), id.clone()))?)));
@@ -33,40 +33,12 @@ pub(in crate::store::sqlite) fn quarantined_of(
             }
         }
     }
-    let sql =
-        "SELECT seq, received, reason, detail, headers, body FROM quarantine WHERE app = ?1 ORDER BY seq";
-    let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query([app.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let body = row.get_ref(5)?.as_blob()?;
-        if !named.read_in(body) && !needles.mentioned_in(body) {
-            continue;
-        }
-        let (received, body) = (row.get(1)?, bytes::Bytes::copy_from_slice(body));
-        let (reason, detail, headers) = (row.get(2)?, row.get(3)?, row.get(4)?);
-        let kept = Quarantined { app: app.clone(), received, reason, detail, headers, body };
-        found.push((row.get::<_, i64>(0)? as u64, kept));
+    let (mut after, mut found) = (0, Vec::new());
+    loop {
+        let page = rows.quarantined_of_app(app, after, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        after = *last;
+        let mentions = |body: &[u8]| named.read_in(body) || needles.mentioned_in(body);
+        found.extend(page.into_iter().filter(|(_, kept)| mentions(&kept.body)));
     }
-    Ok(found)
-}
-
-pub(in crate::store::sqlite) fn receipt(
-    conn: &Connection,
-    app: &AppId,
-    id: &SmoochId,
-) -> Result<Option<Receipt>> {
-    let sql = "SELECT r.seq, r.time, r.done, r.counts FROM erasures e JOIN receipts r ON r.seq = e.receipt
-                   WHERE e.app = ?1 AND e.id = ?2";
-    let mut select = conn.prepare_cached(sql)?;
-    let found = select.query_row(params![app.as_str(), id.as_str()], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?))
-    });
-    let Some((seq, time, done, counts)) = found.optional()? else { return Ok(None) };
-    let sql = "SELECT id FROM erasures WHERE app = ?1 AND receipt = ?2 ORDER BY id";
-    let mut select = conn.prepare_cached(sql)?;
-    let ids =
-        select.query_map(params![app.as_str(), seq], |row| Ok(SmoochId::from(row.get_ref(0)?.as_str()?)))?;
-    let ids = ids.collect::<rusqlite::Result<_>>()?;
-    Ok(Some(Receipt { seq: seq as Seq, time, done, ids, counts: from_json(&counts)? }))
 }

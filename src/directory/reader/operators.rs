@@ -1,0 +1,74 @@
+//! Reads of the quarantine, of erasures, and of the state of the database.
+
+use std::collections::BTreeSet;
+
+use super::DirectoryReader;
+use crate::directory::census::{Census, find_last_webhooks};
+use crate::directory::erasures::find_receipt;
+use crate::domain::{AppId, SmoochId};
+use crate::format::record::decode;
+use crate::store::rows::{ContentCounts, QuarantinedSummary, RemakingProgress, RowFilter};
+use crate::store::sqlite::quarantined_of;
+use crate::store::{Quarantined, Receipt, Result, Seq};
+
+impl DirectoryReader {
+    /// At most `limit` matching bodies of the quarantine, without the bodies themselves.
+    pub fn list_quarantined(&self, filter: &RowFilter, limit: usize) -> Result<Vec<QuarantinedSummary>> {
+        self.snapshot()?.quarantined_matching(filter, limit)
+    }
+
+    /// A quarantined body.
+    pub fn find_quarantined(&self, seq: Seq) -> Result<Option<Quarantined>> {
+        self.snapshot()?.quarantined(seq)
+    }
+
+    /// The quarantined bodies that mention one of these app users by an `_id`, a `userId`, a client or an e-mail
+    /// address, each with its number.
+    pub fn find_quarantined_of(
+        &self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+    ) -> Result<Vec<(Seq, Quarantined)>> {
+        quarantined_of(&*self.snapshot()?, app, ids)
+    }
+
+    /// The receipt of the erasure of an `_id`; `None` if it was not erased.
+    pub fn find_receipt(&self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
+        find_receipt(&*self.snapshot()?, app, id)
+    }
+
+    /// Numbers for the metrics.
+    pub fn take_census(&self, apps: &[AppId]) -> Result<Census> {
+        Census::take(&*self.snapshot()?, apps)
+    }
+
+    /// The time of the last webhook of each app; see [`find_last_webhooks`].
+    pub fn find_last_webhooks(&self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
+        find_last_webhooks(&*self.snapshot()?, apps)
+    }
+
+    /// Counts the contents.
+    pub fn count_contents(&self) -> Result<ContentCounts> {
+        ContentCounts::read(&*self.snapshot()?)
+    }
+
+    /// The derived tables that are being remade.
+    pub fn read_remaking(&self) -> Result<Vec<RemakingProgress>> {
+        self.snapshot()?.remaking()
+    }
+
+    /// The version of the rules by which the directory was built.
+    pub fn rules_version(&self) -> Result<i64> {
+        self.snapshot()?.rules_version()
+    }
+
+    /// A number that changes with every commit of another connection. Reads shared memory only.
+    pub fn data_version(&self) -> Result<i64> {
+        self.snapshot()?.data_version()
+    }
+
+    /// Whether the record in this row is readable, or gone.
+    pub fn is_readable(&self, row: i64) -> Result<bool> {
+        Ok(self.snapshot()?.record_in_row(row)?.is_none_or(|record| decode(&record).is_ok()))
+    }
+}

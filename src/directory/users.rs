@@ -1,0 +1,80 @@
+//! One app user, as lists and look-ups show it.
+
+use std::collections::BTreeSet;
+
+use super::history::find_connected;
+use super::load::Loader;
+use crate::domain::brand::Name;
+use crate::domain::{AppId, SmoochId, View, json_text};
+use crate::store::Result;
+use crate::store::rows::Rows;
+
+/// The app user that an `_id` is, or is part of.
+pub fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+    loader.shown(app, id)?;
+    Ok(loader.directory.view(app, id))
+}
+
+/// The app user that a name means: an `_id`, else a `userId`, in the name's brand if it has one.
+pub fn show_named(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<Option<View>> {
+    let mut loader = Loader::new(rows);
+    let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
+    loader.meant(app, &id, &text)?;
+    loader.holders(app, &id)?;
+    // The owner of the `_id` is loaded, or, if it was never given, the carriers of the `userId`.
+    if loader.directory.view(app, &id).is_some_and(|view| !name.can_mean(&view)) {
+        loader.named(app, &text)?;
+    }
+    Ok(loader.directory.by_name(app, name))
+}
+
+/// The app users who show a `userId`, in the order of their `_id`s: in each brand it is another one.
+pub fn show_carriers(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Vec<View>> {
+    let mut loader = Loader::new(rows);
+    let text = json_text(user_id);
+    loader.named(app, &text)?;
+    Ok(loader.directory.all_by_user_id(app, &text))
+}
+
+/// The app user who shows a `userId`: of several the one who said so last.
+pub fn show_by_user_id(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Option<View>> {
+    let mut loader = Loader::new(rows);
+    let text = json_text(user_id);
+    loader.named(app, &text)?;
+    Ok(loader.directory.by_user_id(app, &text))
+}
+
+/// Every `_id` of the app user that a name means: an `_id`, also one that was merged away or removed, else a `userId`; if
+/// the name has no brand, of all app users with that `userId`. Empty if there is none.
+pub fn resolve_ids(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<BTreeSet<SmoochId>> {
+    let named = SmoochId::from(&*name.text);
+    let Some(view) = show_named(rows, app, name)? else {
+        let may_be_gone = name.brand.is_none() && !named.is_app();
+        let is_gone = may_be_gone && !find_connected(rows, app, std::slice::from_ref(&named))?.is_empty();
+        return Ok(is_gone.then_some(named).into_iter().collect());
+    };
+    let is_alone = name.brand.is_some() || view.ids().any(|id| *id == named);
+    let views = if is_alone { vec![view] } else { show_carriers(rows, app, &name.text)? };
+    Ok(views.iter().flat_map(View::ids).cloned().collect())
+}
+
+/// At most `limit` app users after an `_id`, in the order of their `_id`s.
+pub fn show_after(rows: &dyn Rows, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
+    let ids = rows.listed_ids_after(app, after.unwrap_or(SmoochId::APP), limit)?;
+    let mut loader = Loader::new(rows);
+    let views = ids.iter().map(|id| show(&mut loader, app, id));
+    views.filter_map(Result::transpose).collect()
+}
+
+/// The surviving app user and the discarded one, as they would be shown if the two were un-merged now; nothing if they
+/// are not merged.
+pub fn show_unmerged(
+    rows: &dyn Rows,
+    app: &AppId,
+    surviving: &SmoochId,
+    discarded: &SmoochId,
+) -> Result<Option<(View, View)>> {
+    let mut loader = Loader::new(rows);
+    loader.shown(app, discarded)?;
+    Ok(loader.directory.preview_unmerge(app, surviving, discarded))
+}
