@@ -71,7 +71,7 @@ impl Settings {
             let text = "is empty: write settings into it, or name no file to run the demo";
             return Err(SettingsProblem::of_file(&name, text).into());
         }
-        let mut settings = Self::parse(&text, &name, &environment()?, overrides)?;
+        let mut settings = Self::parse(&text, &name, &read_environment()?, overrides)?;
         settings.origin.exists = exists;
         Ok(settings)
     }
@@ -96,7 +96,7 @@ impl Settings {
 }
 
 /// The variables of this process that begin with the prefix of the settings.
-fn environment() -> Result<BTreeMap<String, String>, SettingsProblem> {
+fn read_environment() -> Result<BTreeMap<String, String>, SettingsProblem> {
     let ours = |name: &std::ffi::OsString| name.as_encoded_bytes().starts_with(ENVIRONMENT.as_bytes());
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         let name = name.to_string_lossy().into_owned();

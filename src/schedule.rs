@@ -138,7 +138,7 @@ impl BackupThread {
     fn make(&self, folder: &Path) -> bool {
         let path = folder.join(format!("rollcall-{}.db", sqlite::file_timestamp()));
         let made = || {
-            prepare(folder, &self.database)?;
+            prepare_folder(folder, &self.database)?;
             let mut told = |_, _, _| {};
             let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
             sqlite::backup(
@@ -177,7 +177,7 @@ fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
 }
 
 /// Creates the folder if needed, and removes the partial files of killed processes.
-fn prepare(folder: &Path, database: &Path) -> Result<(), CopyError> {
+fn prepare_folder(folder: &Path, database: &Path) -> Result<(), CopyError> {
     let io = |error| CopyError::Io { path: folder.to_owned(), error };
     sqlite::check_folder(folder, Some(database))?;
     match DirBuilder::new().mode(0o700).create(folder) {

@@ -163,7 +163,7 @@ async fn tick(queue: queue::Queue) {
 }
 
 /// The retention bounds of the settings, in ms.
-fn retention(settings: &Settings) -> Retention {
+fn retention_bounds(settings: &Settings) -> Retention {
     let kept = &settings.retention;
     let ms = |age: Option<Duration>| age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     Retention {
@@ -182,7 +182,7 @@ type Ended = Result<Stored, oneshot::error::RecvError>;
 
 fn worker_options(settings: &Settings, commits: CommitNotifier, heartbeat: WorkerHeartbeat) -> WorkerOptions {
     let (batch_jobs, group_members) = (settings.ingest.batch_jobs, settings.ingest.group_members);
-    WorkerOptions { batch_jobs, group_members, retention: retention(settings), commits, heartbeat }
+    WorkerOptions { batch_jobs, group_members, retention: retention_bounds(settings), commits, heartbeat }
 }
 
 /// Starts the worker's thread. Resolves when it has ended and the store is closed.

@@ -13,32 +13,35 @@ const STUCK: &str = "STATUS=stuck: a batch does not finish";
 
 /// The service is ready.
 pub fn ready() {
-    tell(&[NotifyState::Ready, NotifyState::Status("ready")]);
+    notify(&[NotifyState::Ready, NotifyState::Status("ready")]);
 }
 
 /// The reload was refused; the previous settings stay in force.
 pub fn reload_refused() {
-    tell(&[NotifyState::Ready, NotifyState::Status("ready; the last reload was refused, the log says why")]);
+    notify(&[
+        NotifyState::Ready,
+        NotifyState::Status("ready; the last reload was refused, the log says why"),
+    ]);
 }
 
 /// The settings are being read again; [`ready`] or [`reload_refused`] follows.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
         Err(error) => tracing::warn!(%error, "cannot read the monotonic clock: {error}"),
     }
 }
 
 /// The service is shutting down.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("finishing requests in progress")]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("finishing requests in progress")]);
 }
 
 /// Extends the start timeout until it is dropped.
 pub async fn opening() {
     let more = u32::try_from((STILL_OPENING * 3).as_micros()).unwrap_or(u32::MAX);
     loop {
-        tell(&[NotifyState::Status("opening the database"), NotifyState::ExtendTimeoutUsec(more)]);
+        notify(&[NotifyState::Status("opening the database"), NotifyState::ExtendTimeoutUsec(more)]);
         tokio::time::sleep(STILL_OPENING).await;
     }
 }
@@ -61,16 +64,16 @@ pub async fn watch(heartbeat: WorkerHeartbeat) {
         match (was_stuck, stuck) {
             (false, true) => {
                 tracing::error!("the worker is stuck in a batch; watchdog notifications stop");
-                tell(&[NotifyState::Custom(STUCK)]);
+                notify(&[NotifyState::Custom(STUCK)]);
             }
             (true, true) => {}
-            (true, false) => tell(&[NotifyState::Watchdog, NotifyState::Status("ready")]),
-            (false, false) => tell(&[NotifyState::Watchdog]),
+            (true, false) => notify(&[NotifyState::Watchdog, NotifyState::Status("ready")]),
+            (false, false) => notify(&[NotifyState::Watchdog]),
         }
     }
 }
 
-fn tell(states: &[NotifyState<'_>]) {
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "cannot notify systemd: {error}");
     }

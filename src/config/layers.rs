@@ -49,14 +49,16 @@ impl Layers {
         env: &BTreeMap<String, String>,
         overrides: &[(String, String)],
     ) -> Result<Self, SettingsProblems> {
-        let line_of =
-            |span: Range<usize>| SettingLocation::File(file_name.to_owned(), Some(line(text, span.start)));
+        let line_of = |span: Range<usize>| {
+            SettingLocation::File(file_name.to_owned(), Some(line_number(text, span.start)))
+        };
         let file = Tree::parse(without_mark(text), &line_of)?;
         let shipped = Tree::parse(SHIPPED, &|_| SettingLocation::Shipped)?.values;
         let mut problems = Vec::new();
-        let variables = variables(env, &mut problems);
-        let flags =
-            overrides.iter().map(|(key, value)| (key.clone(), untyped(value, SettingLocation::CommandLine)));
+        let variables = read_variables(env, &mut problems);
+        let flags = overrides
+            .iter()
+            .map(|(key, value)| (key.clone(), untyped_leaf(value, SettingLocation::CommandLine)));
 
         let mut above = file.values;
         let keys = above.len();
@@ -110,7 +112,8 @@ impl Layers {
         }
         let place = leaf.place.clone();
         let items = leaf.text.split(',').enumerate();
-        let items = items.map(|(n, item)| (n.to_string(), untyped(item.trim(), place.clone()))).collect();
+        let items =
+            items.map(|(n, item)| (n.to_string(), untyped_leaf(item.trim(), place.clone()))).collect();
         self.replace(list, &place, items);
     }
 
@@ -125,16 +128,19 @@ impl Layers {
 }
 
 /// The line that byte `at` is on, counted from 1.
-fn line(text: &str, at: usize) -> usize {
+fn line_number(text: &str, at: usize) -> usize {
     text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
-fn untyped(value: &str, place: SettingLocation) -> Leaf {
+fn untyped_leaf(value: &str, place: SettingLocation) -> Leaf {
     Leaf { kind: UNTYPED, text: value.to_owned(), place }
 }
 
 /// Our variables by key, those whose value is in a file included.
-fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<SettingsProblem>) -> BTreeMap<String, Leaf> {
+fn read_variables(
+    env: &BTreeMap<String, String>,
+    problems: &mut Vec<SettingsProblem>,
+) -> BTreeMap<String, Leaf> {
     let mut leaves = BTreeMap::new();
     for (name, value) in env {
         let Some(path) = name.strip_prefix(ENVIRONMENT) else { continue };
@@ -156,7 +162,7 @@ fn variables(env: &BTreeMap<String, String>, problems: &mut Vec<SettingsProblem>
             problems.push(SettingsProblem::of_variable(name, "its file is empty"));
             continue;
         }
-        let leaf = untyped(without_newline(value), SettingLocation::Environment(name.clone()));
+        let leaf = untyped_leaf(without_newline(value), SettingLocation::Environment(name.clone()));
         if leaves.insert(key, leaf).is_some() {
             problems.push(SettingsProblem::of_variable(name, "another variable sets the same key"));
         }

@@ -57,7 +57,7 @@ impl Settings {
             return Some(format!("{} is no folder", folder.display()));
         }
         // The folder is created.
-        wrong_with_folder(above(folder)).or_else(|| refused(folder))
+        wrong_with_folder(parent_folder(folder)).or_else(|| refused(folder))
     }
 
     /// Refuses the demo app for a database of other apps: a settings file that lost its apps would have their webhooks
@@ -79,7 +79,7 @@ impl Settings {
     }
 }
 
-fn above(path: &Path) -> &Path {
+fn parent_folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -99,7 +99,7 @@ fn wrong_with_folder(folder: &Path) -> Option<String> {
 }
 
 fn wrong_with(database: &Path) -> Option<String> {
-    if let Some(wrong) = wrong_with_folder(above(database)) {
+    if let Some(wrong) = wrong_with_folder(parent_folder(database)) {
         return Some(wrong);
     }
     let name = database.display();

@@ -205,7 +205,7 @@ impl SettingsReader {
     /// Reports every problem, unknown keys included.
     pub(super) fn finish(mut self) -> Result<(), SettingsProblems> {
         let asked = self.single.iter().chain(&self.lists);
-        let known: BTreeSet<&str> = asked.flat_map(|key| prefixes(key)).collect();
+        let known: BTreeSet<&str> = asked.flat_map(|key| key_prefixes(key)).collect();
         let unasked: Vec<SettingsProblem> = self
             .layers
             .values
@@ -227,7 +227,7 @@ impl SettingsReader {
         if known.contains(key) {
             return problem(self.place(key), key, "must be a table");
         }
-        let unknown = prefixes(key).find(|prefix| !known.contains(prefix))?;
+        let unknown = key_prefixes(key).find(|prefix| !known.contains(prefix))?;
         let place = self.place(unknown);
         match unknown.rsplit_once('.') {
             Some((parent, _)) if self.single.contains(parent) => {
@@ -238,7 +238,7 @@ impl SettingsReader {
             }
             _ => {}
         }
-        match known.iter().map(|known| (distance(known, unknown), known)).min() {
+        match known.iter().map(|known| (edit_distance(known, unknown), known)).min() {
             Some((1..=2, known)) => problem(place, unknown, &format!("unknown key; did you mean {known}?")),
             _ => problem(place, unknown, "unknown key"),
         }
@@ -246,14 +246,14 @@ impl SettingsReader {
 }
 
 /// `a`, `a.b` and `a.b.c` of `a.b.c`. A dot between quotes is no separator.
-fn prefixes(key: &str) -> impl Iterator<Item = &str> {
+fn key_prefixes(key: &str) -> impl Iterator<Item = &str> {
     let outside = |at: usize| key[..at].matches('"').count().is_multiple_of(2);
     let dots = key.match_indices('.').map(|(at, _)| at).filter(move |at| outside(*at));
     dots.chain([key.len()]).map(|at| &key[..at])
 }
 
 /// The edit distance between two texts.
-fn distance(from: &str, to: &str) -> usize {
+fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {

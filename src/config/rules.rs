@@ -11,13 +11,13 @@ use super::settings::{Secret, Settings, SigningKey};
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
 
 pub(super) fn check(settings: &Settings, reader: &mut SettingsReader) {
-    sizes(settings, reader);
-    listeners(settings, reader);
-    apps(settings, reader);
-    demo(settings, reader);
+    check_sizes(settings, reader);
+    check_listeners(settings, reader);
+    check_apps(settings, reader);
+    check_demo(settings, reader);
 }
 
-fn sizes(settings: &Settings, reader: &mut SettingsReader) {
+fn check_sizes(settings: &Settings, reader: &mut SettingsReader) {
     let Settings { server, limits, ingest, store, .. } = settings;
     reader.rule(
         &["server.header_bytes"],
@@ -49,7 +49,7 @@ fn sizes(settings: &Settings, reader: &mut SettingsReader) {
     );
 }
 
-fn listeners(settings: &Settings, reader: &mut SettingsReader) {
+fn check_listeners(settings: &Settings, reader: &mut SettingsReader) {
     let (public, admin) = (settings.server.listen, settings.server.admin_listen);
     reader.rule(
         &["server.listen", "server.admin_listen"],
@@ -58,7 +58,7 @@ fn listeners(settings: &Settings, reader: &mut SettingsReader) {
     );
 }
 
-fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsReader) {
+fn check_apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsReader) {
     reader.rule(&["apps"], !apps.is_empty(), "there must be at least one app");
     for (number, app) in apps.iter().enumerate() {
         let key = format!("apps.{number}.webhook_secrets");
@@ -68,7 +68,7 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
     // App ids in paths are case-insensitive.
     let app_ids = numbered().map(|(n, app)| (format!("apps.{n}.id"), app.id.to_ascii_lowercase()));
     unique_so(reader, app_ids, ", in any case");
-    unique(
+    check_unique(
         reader,
         numbered()
             .filter_map(|(n, app)| Some((format!("apps.{n}.app_token"), app.app_token.as_ref()?.expose()))),
@@ -79,9 +79,9 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
     let mut key_ids: Vec<_> =
         numbered().flat_map(|(n, app)| ids(format!("apps.{n}.keys"), &app.keys)).collect();
     key_ids.extend(ids("account_keys".to_owned(), account_keys));
-    unique(reader, key_ids.iter().map(|(key, id)| (key.clone(), id.as_str())));
+    check_unique(reader, key_ids.iter().map(|(key, id)| (key.clone(), id.as_str())));
     // One app may list a secret twice, as templates do outside a rotation; the secret still identifies the app.
-    unique(
+    check_unique(
         reader,
         numbered().flat_map(|(n, app)| {
             let mut own = HashSet::new();
@@ -94,7 +94,7 @@ fn apps(Settings { apps, account_keys, .. }: &Settings, reader: &mut SettingsRea
 }
 
 /// Refuses a value under a second key. Missing and wrong values are reported elsewhere.
-fn unique<'a>(reader: &mut SettingsReader, values: impl Iterator<Item = (String, &'a str)>) {
+fn check_unique<'a>(reader: &mut SettingsReader, values: impl Iterator<Item = (String, &'a str)>) {
     unique_so(reader, values, "");
 }
 
@@ -148,7 +148,7 @@ pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }
 
-fn demo(settings: &Settings, reader: &mut SettingsReader) {
+fn check_demo(settings: &Settings, reader: &mut SettingsReader) {
     let listener = match (&settings.server.listen, &settings.server.admin_listen) {
         (public, _) if is_beyond_loopback(*public) => "server.listen",
         (_, admin) if is_beyond_loopback(*admin) => "server.admin_listen",

@@ -62,10 +62,10 @@ impl Maintenance {
 }
 
 /// The functions with which the store parses bodies.
-pub const READING: BodyReader = BodyReader { event: reparse_event, without };
+pub const READING: BodyReader = BodyReader { event: reparse_event, without: remove_events };
 
 /// A body without the events whose text `named` accepts; `None` if nothing is left.
-fn without(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+fn remove_events(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     SplitBody::of(body, |_, text| named(text)).rest
 }
 

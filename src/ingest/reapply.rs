@@ -20,7 +20,7 @@ pub fn reapply_events(store: &mut impl Store, events: &[(&Entry, Option<Event>)]
         let learned = entry.learn_again(&mut directory, event.as_ref());
         learned.map_err(|error| Error::Unfit(error.to_string()))?;
     }
-    let directory = save(txn, directory, last as i64)?;
+    let directory = commit_working_set(txn, directory, last as i64)?;
     store.remember(directory);
     Ok(())
 }
@@ -37,13 +37,13 @@ pub fn load_compacted(store: &mut impl Store, records: Vec<(RecordKey, Record)>)
     let mut txn = store.begin()?;
     let mut directory = txn.load(&keys, usize::MAX)?;
     records.into_iter().for_each(|(key, record)| directory.adopt_record(key, record));
-    let directory = save(txn, directory, 0)?;
+    let directory = commit_working_set(txn, directory, 0)?;
     store.remember(directory);
     Ok(())
 }
 
 /// Commits a directory without journal entries, and returns it.
-fn save(mut txn: impl Txn, directory: WorkingSet, clock: i64) -> Result<WorkingSet> {
+fn commit_working_set(mut txn: impl Txn, directory: WorkingSet, clock: i64) -> Result<WorkingSet> {
     let batch = Batch {
         directory,
         entries: Vec::new(),

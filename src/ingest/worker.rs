@@ -159,12 +159,12 @@ impl<S: Store> Worker<S> {
     fn handle_failed_job(&mut self, task: &Task, error: BatchError) -> Result<Vec<JobResult>, BatchError> {
         match (task, error) {
             (Task::Webhook(job), error) => {
-                let job = unusable(job, error.about_the_job()?);
+                let job = as_unusable(job, error.about_the_job()?);
                 self.commit_or_remake(&[&Task::Webhook(job)])
             }
             (Task::Retry(job), error) => {
                 let (seq, held_since) = (job.seq, job.held_since);
-                let webhook = unusable(&job.webhook, error.about_the_job()?);
+                let webhook = as_unusable(&job.webhook, error.about_the_job()?);
                 self.commit_or_remake(&[&Task::Retry(RetryJob { seq, held_since, webhook })])
             }
             (Task::Import(_), BatchError::Group(_)) => Ok(vec![Ok(Reply::Imported(ImportResult::TooLarge))]),
@@ -327,7 +327,7 @@ fn warn_unless_fatal(done: Result<(), Error>, failed: &str) -> Result<(), Error>
 }
 
 /// The same webhook without its events: its body goes to quarantine.
-fn unusable(job: &WebhookJob, detail: String) -> WebhookJob {
+fn as_unusable(job: &WebhookJob, detail: String) -> WebhookJob {
     tracing::warn!(detail, "a webhook cannot be applied: {detail}");
     WebhookJob {
         app: job.app.clone(),

@@ -37,7 +37,7 @@ pub fn header_row() -> Vec<u8> {
 
 /// A row for each app user.
 pub fn write_rows<'v>(views: impl IntoIterator<Item = &'v View>) -> Vec<u8> {
-    write_table(views.into_iter().map(cells))
+    write_table(views.into_iter().map(write_cells))
 }
 
 fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
@@ -49,10 +49,10 @@ fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-fn cells(view: &View) -> Vec<String> {
+fn write_cells(view: &View) -> Vec<String> {
     let field = |spec: &&FieldSpec| match spec.field {
         Field::BrandId => view.brand().unwrap_or_default().into_owned(),
-        _ => view.get(&spec.field).map(plain).unwrap_or_default(),
+        _ => view.get(&spec.field).map(plain_text).unwrap_or_default(),
     };
     let fields = |tagged: bool| {
         FIELDS.iter().filter(move |spec| spec.csv.is_some() && spec.field.is_tagged() == tagged)
@@ -61,7 +61,7 @@ fn cells(view: &View) -> Vec<String> {
         time.map(|time| timestamp::json_from_micros(time).trim_matches('"').to_owned()).unwrap_or_default()
     };
     let properties: Vec<String> =
-        view.fields.iter().filter_map(|(field, value)| property(field, value)).collect();
+        view.fields.iter().filter_map(|(field, value)| property_cell(field, value)).collect();
     let clients = view.clients.iter().map(|(id, client)| {
         let mut text = String::new();
         write_client(id, client, &mut text);
@@ -82,7 +82,7 @@ fn cells(view: &View) -> Vec<String> {
     before.chain(fields(false).map(field)).collect()
 }
 
-fn property(field: &Field, value: &JsonText) -> Option<String> {
+fn property_cell(field: &Field, value: &JsonText) -> Option<String> {
     let Field::Property(key) = field else { return None };
     let mut text = String::new();
     super::json::write_string(key, &mut text);
@@ -90,7 +90,7 @@ fn property(field: &Field, value: &JsonText) -> Option<String> {
 }
 
 /// The text of a string, and any other value as JSON.
-fn plain(text: &JsonText) -> String {
+fn plain_text(text: &JsonText) -> String {
     serde_json::from_str(text).unwrap_or_else(|_| text.to_string())
 }
 

@@ -112,7 +112,7 @@ fn write_assertions(stamped: &StampedAssertions, out: &mut String) {
         write_members(&mut object, key, members.map(|(field, value)| (name(field), value)));
     }
     let clients = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Client(id, Some(said)) => Some((id.to_string(), client(said.active, &said.rest))),
+        Assertion::Client(id, Some(said)) => Some((id.to_string(), write_client(said.active, &said.rest))),
         _ => None,
     });
     write_members(&mut object, "clients", clients);
@@ -122,7 +122,7 @@ fn write_assertions(stamped: &StampedAssertions, out: &mut String) {
     });
     write_list(&mut object, "removed", removed);
     let devices = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Device(id, set) => Some((id.to_string(), client(Some(set.active), &set.rest))),
+        Assertion::Device(id, set) => Some((id.to_string(), write_client(Some(set.active), &set.rest))),
         _ => None,
     });
     write_members(&mut object, "devices", devices);
@@ -185,7 +185,7 @@ fn write_list<'t>(object: &mut ObjectWriter<&mut String>, key: &str, texts: impl
 }
 
 /// A client without its id, which is its key.
-fn client(active: Option<bool>, rest: &str) -> String {
+fn write_client(active: Option<bool>, rest: &str) -> String {
     let mut client = ObjectWriter::new();
     if let Some(active) = active {
         client.bool("active", active);

@@ -38,7 +38,7 @@ pub(super) fn value(value: &Json<'_>) -> Option<JsonText> {
 }
 
 /// An observation of `user` without members.
-pub(super) fn sighting(user: SmoochId, started: bool) -> Observation {
+pub(super) fn bare_observation(user: SmoochId, started: bool) -> Observation {
     Observation { started, ..Observation::bare(user) }
 }
 
@@ -127,12 +127,16 @@ pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Jso
 }
 
 /// A client that `user` used, added or updated.
-pub(super) fn changed(user: &SmoochId, (client, said): (ClientId, Mention)) -> Fact {
+pub(super) fn client_changed(user: &SmoochId, (client, said): (ClientId, Mention)) -> Fact {
     Fact::ClientChanged { user: user.clone(), client, value: Some(said) }
 }
 
 /// The removal of a client under each of its ids.
-pub(super) fn removed(user: &SmoochId, given: &Json<'_>, client: ClientId) -> impl Iterator<Item = Fact> {
+pub(super) fn client_removed(
+    user: &SmoochId,
+    given: &Json<'_>,
+    client: ClientId,
+) -> impl Iterator<Item = Fact> {
     let other = given.get("_id").and_then(name).map(|other| ClientId::from(other.as_str()));
     let other = other.filter(|other| *other != client);
     let gone = |client| Fact::ClientChanged { user: user.clone(), client, value: None };

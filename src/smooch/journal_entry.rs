@@ -21,7 +21,7 @@ pub fn about(body: &[u8], is_call: bool) -> Vec<(&'static str, String)> {
     let is_whole = call.as_ref().is_some_and(|call| !call.erased);
     let call = call.map(|call| CallMade { body: None, ..call });
     let call = call.map(|call| ("call", serde_json::to_string(&call).unwrap_or_default()));
-    let note = (!is_whole).then(|| ("note", quoted(note(body, is_call))));
+    let note = (!is_whole).then(|| ("note", quote_text(note(body, is_call))));
     call.into_iter().chain(note).collect()
 }
 
@@ -29,7 +29,7 @@ pub fn about(body: &[u8], is_call: bool) -> Vec<(&'static str, String)> {
 /// the facts that the entry was `decided` into.
 pub fn content(body: &[u8], is_call: bool) -> (&'static str, String) {
     match CallMade::of(body).filter(|call| is_call && !call.erased) {
-        Some(call) => ("body", quoted(&call.body.unwrap_or_default())),
+        Some(call) => ("body", quote_text(&call.body.unwrap_or_default())),
         None => ("decided", decided(body)),
     }
 }
@@ -42,13 +42,13 @@ pub fn note(body: &[u8], is_call: bool) -> &'static str {
 /// The facts in the body of an entry that is no webhook: `{"facts":[…]}`.
 pub fn decided(body: &[u8]) -> String {
     let facts = serde_json::from_slice::<Event>(body).map(|event| event.facts).unwrap_or_default();
-    format!("{{\"facts\":[{}]}}", facts.iter().map(fact).collect::<Vec<_>>().join(","))
+    format!("{{\"facts\":[{}]}}", facts.iter().map(write_fact).collect::<Vec<_>>().join(","))
 }
 
 type Members = Vec<(&'static str, String)>;
 
 /// An object of members, each with its JSON text.
-fn object<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
+fn write_object<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
     let mut out = String::from("{");
     for (name, text) in members {
         if out.len() > 1 {
@@ -62,7 +62,7 @@ fn object<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
     out
 }
 
-fn quoted(text: &str) -> String {
+fn quote_text(text: &str) -> String {
     let mut out = String::new();
     write_string(text, &mut out);
     out
@@ -72,76 +72,76 @@ fn or_null(text: Option<&JsonText>) -> String {
     text.map_or_else(|| "null".to_owned(), ToString::to_string)
 }
 
-fn values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f JsonText>)>) -> String {
+fn write_values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f JsonText>)>) -> String {
     // The last value of a field counts.
     let members: BTreeMap<String, String> =
         fields.map(|(field, value)| (field.to_string(), or_null(value))).collect();
-    object(members.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    write_object(members.iter().map(|(name, text)| (name.as_str(), text.as_str())))
 }
 
-fn client(id: &ClientId, active: Option<bool>, rest: &str) -> String {
+fn write_client(id: &ClientId, active: Option<bool>, rest: &str) -> String {
     let mut out = String::new();
     write_mention(id, active, rest, &mut out);
     out
 }
 
-fn of(user: &SmoochId) -> (&'static str, String) {
-    ("_id", quoted(user.as_str()))
+fn user_member(user: &SmoochId) -> (&'static str, String) {
+    ("_id", quote_text(user.as_str()))
 }
 
-fn two(surviving: &SmoochId, discarded: &SmoochId) -> Members {
-    vec![("surviving", quoted(surviving.as_str())), ("discarded", quoted(discarded.as_str()))]
+fn merge_members(surviving: &SmoochId, discarded: &SmoochId) -> Members {
+    vec![("surviving", quote_text(surviving.as_str())), ("discarded", quote_text(discarded.as_str()))]
 }
 
 /// A fact as an object; its member `fact` is the kind.
-fn fact(fact: &Fact) -> String {
+fn write_fact(fact: &Fact) -> String {
     let (word, members) = match fact {
         Fact::Seen(seen) => {
-            let mut members = vec![of(&seen.user)];
+            let mut members = vec![user_member(&seen.user)];
             let fields = seen.fields.iter().map(|(field, value)| (field, value.as_ref()));
-            members.push(("fields", values(fields)));
+            members.push(("fields", write_values(fields)));
             let clients: Vec<String> =
-                seen.clients.iter().map(|(id, said)| client(id, said.active, &said.rest)).collect();
+                seen.clients.iter().map(|(id, said)| write_client(id, said.active, &said.rest)).collect();
             members.push(("clients", format!("[{}]", clients.join(","))));
             members.push(("conversationStarted", seen.started.to_string()));
             ("seen", members)
         }
-        Fact::Minted { user } => ("made", vec![of(user)]),
-        Fact::Secured { user } => ("secured", vec![of(user)]),
-        Fact::Tracked { user, name } => ("event", vec![of(user), ("name", name.to_string())]),
+        Fact::Minted { user } => ("made", vec![user_member(user)]),
+        Fact::Secured { user } => ("secured", vec![user_member(user)]),
+        Fact::Tracked { user, name } => ("event", vec![user_member(user), ("name", name.to_string())]),
         Fact::ClientSet { user, client: id, value } => {
-            ("client", vec![of(user), ("client", client(id, Some(value.active), &value.rest))])
+            ("client", vec![user_member(user), ("client", write_client(id, Some(value.active), &value.rest))])
         }
         Fact::Set { user, fields } => {
             let fields = fields.iter().map(|(field, value, _)| (field, value.as_ref()));
-            ("set", vec![of(user), ("fields", values(fields))])
+            ("set", vec![user_member(user), ("fields", write_values(fields))])
         }
         Fact::Merged { surviving, discarded, reason } => {
-            let mut members = two(surviving, discarded);
-            members.push(("reason", quoted(reason.as_str())));
+            let mut members = merge_members(surviving, discarded);
+            members.push(("reason", quote_text(reason.as_str())));
             ("merged", members)
         }
-        Fact::Unmerged { surviving, discarded } => ("unmerged", two(surviving, discarded)),
+        Fact::Unmerged { surviving, discarded } => ("unmerged", merge_members(surviving, discarded)),
         Fact::ClientChanged { user, client: id, value: Some(said) } => {
-            ("client", vec![of(user), ("client", client(id, said.active, &said.rest))])
+            ("client", vec![user_member(user), ("client", write_client(id, said.active, &said.rest))])
         }
         Fact::ClientChanged { user, client: id, value: None } => {
-            ("clientRemoved", vec![of(user), ("clientId", quoted(id.as_str()))])
+            ("clientRemoved", vec![user_member(user), ("clientId", quote_text(id.as_str()))])
         }
         Fact::ClientBound { user, client: id, .. } => {
-            ("clientActive", vec![of(user), ("clientId", quoted(id.as_str()))])
+            ("clientActive", vec![user_member(user), ("clientId", quote_text(id.as_str()))])
         }
-        Fact::Removed { user } => ("removed", vec![of(user)]),
-        Fact::Erased { user } => ("erased", vec![of(user)]),
-        Fact::Known(known) => ("known", vec![of(&known.user), ("fields", last_values(known))]),
+        Fact::Removed { user } => ("removed", vec![user_member(user)]),
+        Fact::Erased { user } => ("erased", vec![user_member(user)]),
+        Fact::Known(known) => ("known", vec![user_member(&known.user), ("fields", last_values(known))]),
         Fact::Linked { surviving, discarded, joined, reason, .. } => {
-            let mut members = two(surviving, discarded);
-            members.push(("reason", quoted(reason.as_str())));
+            let mut members = merge_members(surviving, discarded);
+            members.push(("reason", quote_text(reason.as_str())));
             (if *joined { "merged" } else { "unmerged" }, members)
         }
     };
-    let members = [vec![("fact", quoted(word))], members].concat();
-    object(members.iter().map(|(name, text)| (*name, text.as_str())))
+    let members = [vec![("fact", quote_text(word))], members].concat();
+    write_object(members.iter().map(|(name, text)| (*name, text.as_str())))
 }
 
 /// The fields of a snapshot, each with its last value.
@@ -150,5 +150,5 @@ fn last_values(known: &RecordSnapshot) -> String {
         Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),
         _ => None,
     });
-    values(said)
+    write_values(said)
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::event::{Unusable, event_of};
 use super::extract::read_time;
-use super::extract::{self, client, id, sighting, take_clients, take_properties, take_user_id};
+use super::extract::{self, bare_observation, client, id, take_clients, take_properties, take_user_id};
 use super::json::{Json, ObjectWriter};
 use super::triggers::{Meaning, Trigger};
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
@@ -21,7 +21,7 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     };
     let trigger = Trigger::in_v1(name);
     let facts = match trigger.meaning {
-        Meaning::UsersMerged => merge(body)?,
+        Meaning::UsersMerged => merge_facts(body)?,
         _ => of_a_user(body, name, trigger)?,
     };
     let received = body
@@ -66,10 +66,10 @@ fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>
     let given = body.get("client").unwrap_or(&Json::Null);
     let Some((client, said)) = client(given) else { return Ok(facts) };
     if trigger.meaning == Meaning::ClientRemoved {
-        facts.extend(extract::removed(&user, given, client));
+        facts.extend(extract::client_removed(&user, given, client));
         return Ok(facts);
     }
-    facts.push(extract::changed(&user, (client.clone(), said)));
+    facts.push(extract::client_changed(&user, (client.clone(), said)));
     facts.extend((trigger.meaning == Meaning::ClientAdded).then_some(Fact::ClientBound {
         user,
         client,
@@ -79,7 +79,7 @@ fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>
 }
 
 /// `surviving`, and one or more `discarded`: a list in webhooks, one object in the merge API.
-fn merge(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
+fn merge_facts(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
     let missing = |what: &str| Unusable::new("no_app_user", format!("merge:appUser without {what}._id"));
     let seen = |app_user: &Json<'_>| id(app_user, "_id").map(|user| app_user_seen(app_user, user, false));
     let surviving = body.get("surviving").and_then(seen).ok_or_else(|| missing("surviving"))?;
@@ -104,7 +104,7 @@ pub(super) fn merged(surviving: Observation, discarded: Vec<Observation>) -> Vec
 }
 
 fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
-    let mut seen = sighting(user, started);
+    let mut seen = bare_observation(user, started);
     let Json::Object(members) = given else { return seen };
     for (key, given) in members {
         let field = match &**key {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::event::{Unusable, event_of};
 use super::extract::read_time;
 use super::extract::{
-    self, active_by_status, changed, id, id_without_one, name, name_text, object, sighting, take_properties,
-    take_user_id,
+    self, active_by_status, bare_observation, client_changed, id, id_without_one, name, name_text, object,
+    take_properties, take_user_id,
 };
 use super::json::Json;
 use super::triggers::{Carries, Meaning, Trigger};
@@ -19,7 +19,7 @@ pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
         return Err(Unusable::new("wrong_shape", format!("events[{n}] has no type")));
     };
     let payload = event.get("payload").unwrap_or(&Json::Null);
-    let facts = facts(kind, payload).ok_or_else(|| {
+    let facts = read_facts(kind, payload).ok_or_else(|| {
         Unusable::new("no_app_user", format!("events[{n}]: {kind} without the app user it is about"))
     })?;
     let id = event.get("id").and_then(name).unwrap_or_default();
@@ -28,15 +28,15 @@ pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
 }
 
 /// The facts of an event; `None` if it is about an app user and does not name it.
-fn facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
+fn read_facts(kind: &str, payload: &Json<'_>) -> Option<Vec<Fact>> {
     let trigger = Trigger::in_v2(kind);
     match (trigger.meaning, trigger.carries) {
-        (Meaning::UsersMerged, _) => merge(payload),
+        (Meaning::UsersMerged, _) => merge_facts(payload),
         (Meaning::UserRemoved, _) => Some(vec![Fact::Removed { user: user_in(payload)?.0 }]),
         (meaning @ (Meaning::ClientAdded | Meaning::ClientUpdated | Meaning::ClientRemoved), _) => {
             of_a_client(payload, meaning)
         }
-        (meaning, Carries::Author(member)) => authored(payload, member, meaning == Meaning::Message),
+        (meaning, Carries::Author(member)) => author_facts(payload, member, meaning == Meaning::Message),
         (meaning, Carries::User) => of_a_user(payload, meaning),
         (_, Carries::Anything) => Some(of_any(payload)),
     }
@@ -62,12 +62,12 @@ fn of_a_user(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
 fn of_a_client(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
     let (user, given) = user_in(payload)?;
     let mut facts = vec![Fact::Seen(user_seen(given, user.clone(), false))];
-    let Some((client, said)) = payload.get("client").and_then(client) else { return Some(facts) };
+    let Some((client, said)) = payload.get("client").and_then(read_client) else { return Some(facts) };
     if meaning == Meaning::ClientRemoved {
         facts.push(Fact::ClientChanged { user, client, value: None });
         return Some(facts);
     }
-    facts.push(changed(&user, (client.clone(), said)));
+    facts.push(client_changed(&user, (client.clone(), said)));
     facts.extend((meaning == Meaning::ClientAdded).then_some(Fact::ClientBound {
         user,
         client,
@@ -81,18 +81,18 @@ fn of_any(payload: &Json<'_>) -> Vec<Fact> {
     let author =
         ["message", "activity"].into_iter().find_map(|member| by_user(payload.get(member)?, payload, false));
     let mut facts = author.unwrap_or_default();
-    facts.extend(beside(payload));
-    if let (Some((user, _)), Some(used)) = (user_in(payload), payload.get("client").and_then(client)) {
-        facts.push(changed(&user, used));
+    facts.extend(user_facts(payload));
+    if let (Some((user, _)), Some(used)) = (user_in(payload), payload.get("client").and_then(read_client)) {
+        facts.push(client_changed(&user, used));
     }
     facts
 }
 
 /// The author of a message or an activity, and the user beside it.
-fn authored(payload: &Json<'_>, act: &str, started: bool) -> Option<Vec<Fact>> {
+fn author_facts(payload: &Json<'_>, act: &str, started: bool) -> Option<Vec<Fact>> {
     let act = payload.get(act).filter(|act| is_by_user(act));
     let mut facts = act.map_or_else(|| Some(Vec::new()), |act| by_user(act, payload, started))?;
-    facts.extend(beside(payload));
+    facts.extend(user_facts(payload));
     Some(facts)
 }
 
@@ -115,7 +115,7 @@ fn by_user(act: &Json<'_>, payload: &Json<'_>, started: bool) -> Option<Vec<Fact
 }
 
 /// The user of a payload beside the event, and the client that the event came through.
-fn beside(payload: &Json<'_>) -> Vec<Fact> {
+fn user_facts(payload: &Json<'_>) -> Vec<Fact> {
     let user = payload.get("user").and_then(|given| Some(user_seen(given, id(given, "id")?, false)));
     user.map_or_else(Vec::new, |user| with_source(user, payload.get("source")))
 }
@@ -126,15 +126,15 @@ fn with_source(seen: Observation, source: Option<&Json<'_>>) -> Vec<Fact> {
     let one = of_client.zip(of_device).and_then(|(of_client, of_device)| with_device(of_client, of_device));
     let through = match one {
         Some(one) => [Some(one), None],
-        None => [of_client.and_then(client), of_device.and_then(device)],
+        None => [of_client.and_then(read_client), of_device.and_then(read_device)],
     };
     let user = seen.user.clone();
-    let through = through.into_iter().flatten().map(|used| changed(&user, used));
+    let through = through.into_iter().flatten().map(|used| client_changed(&user, used));
     let through: Vec<Fact> = through.collect();
     std::iter::once(Fact::Seen(seen)).chain(through).collect()
 }
 
-fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
+fn merge_facts(payload: &Json<'_>) -> Option<Vec<Fact>> {
     let seen = |given: &Json<'_>| id(given, "id").map(|user| user_seen(given, user, false));
     let users = payload.get("mergedUsers")?;
     let surviving = users.get("surviving").and_then(seen)?;
@@ -149,9 +149,9 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
         let given = payload.get("mergedClients").and_then(|clients| clients.get(which));
         let list = given
             .map(|given| if given.items().is_empty() { vec![given] } else { given.items().iter().collect() });
-        list.unwrap_or_default().into_iter().filter_map(client).collect()
+        list.unwrap_or_default().into_iter().filter_map(read_client).collect()
     };
-    facts.extend(clients("surviving").into_iter().map(|kept| changed(&everybody[0], kept)));
+    facts.extend(clients("surviving").into_iter().map(|kept| client_changed(&everybody[0], kept)));
     for (client, _) in clients("discarded") {
         let removed =
             |user: &SmoochId| Fact::ClientChanged { user: user.clone(), client: client.clone(), value: None };
@@ -162,7 +162,7 @@ fn merge(payload: &Json<'_>) -> Option<Vec<Fact>> {
 
 /// The observation from a user object.
 fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
-    let mut seen = sighting(user, started);
+    let mut seen = bare_observation(user, started);
     let Json::Object(members) = given else { return seen };
     for (key, given) in members {
         match &**key {
@@ -186,14 +186,14 @@ fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
 }
 
 /// A client with the names of v1: `type` is its platform; `active` follows from `status`.
-fn client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
+fn read_client(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let id = given.get("id").and_then(name).or_else(|| id_without_one(given))?;
     let rest = in_words_of_v1(given, "id", &[("type", "platform")])?;
     Some((id.as_str().into(), Mention { active: active_by_status(given), rest: object(rest.into_iter()) }))
 }
 
 /// A device with the names of v1.
-fn device(given: &Json<'_>) -> Option<(ClientId, Mention)> {
+fn read_device(given: &Json<'_>) -> Option<(ClientId, Mention)> {
     let (id, rest) = device_in_words_of_v1(given)?;
     Some((id, Mention { active: active_by_status(given), rest: object(rest.into_iter()) }))
 }

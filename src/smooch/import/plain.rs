@@ -25,10 +25,10 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
     let made_for = if at.get("_id").is_some() { None } else { user_id.as_deref() };
     let user = match (at.get("_id"), made_for) {
         (Some(id), _) => SmoochId::from(id.name()?.as_str()),
-        (None, Some(user_id)) => minted(user_id, brand.as_deref()),
+        (None, Some(user_id)) => derive_id(user_id, brand.as_deref()),
         (None, None) => return Err(at.wrong("lacks _id, or at least userId")),
     };
-    let clients = clients(at)?;
+    let clients = read_clients(at)?;
     if made_for.is_some() && !clients.is_empty() {
         return Err(at.wrong("lacks _id: clients need an app user that Smooch knows"));
     }
@@ -36,7 +36,7 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
     let seen = seen.flatten().filter_map(|at| extract::read_time(at.json)).max();
     let time = at.moment("lastSeen")?.or(seen);
     let mut assertions = Vec::new();
-    for (field, value) in fields(at)? {
+    for (field, value) in read_fields(at)? {
         assertions.push(match made_for {
             Some(_) => Assertion::Set(field, Some(value), None),
             None => Assertion::Field(field, Some(value)),
@@ -73,20 +73,20 @@ pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fa
 }
 
 /// The `_id` that is made for a `userId`, in a brand or without one: the same whenever, and wherever, it is made.
-fn minted(user_id: &str, brand: Option<&str>) -> SmoochId {
+fn derive_id(user_id: &str, brand: Option<&str>) -> SmoochId {
     let in_brand = brand.map(|brand| format!("\0{brand}")).unwrap_or_default();
     let digest = Sha256::digest(format!("rollcall import\0{user_id}{in_brand}"));
     let hex: String = digest[..12].iter().map(|byte| format!("{byte:02x}")).collect();
     hex.as_str().into()
 }
 
-fn clients<'j, 'a>(at: &LocatedValue<'j, 'a>) -> Result<Vec<LocatedValue<'j, 'a>>, InvalidInput> {
+fn read_clients<'j, 'a>(at: &LocatedValue<'j, 'a>) -> Result<Vec<LocatedValue<'j, 'a>>, InvalidInput> {
     let key = if at.get("clients").is_some() { "clients" } else { "devices" };
     at.items(key)
 }
 
 /// The fields that have a value. A null is ignored.
-fn fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, InvalidInput> {
+fn read_fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, InvalidInput> {
     const OTHERWISE: [&str; 11] = [
         "_id",
         "app",

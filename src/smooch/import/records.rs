@@ -64,7 +64,7 @@ fn read_record(at: &LocatedValue<'_, '_>, facts: &mut Vec<Fact>) -> Result<(), I
         merge.only(&["into", "time", "event", "digest", "reason", "undone"])?;
         let surviving = SmoochId::from(merge.need("into")?.name()?.as_str());
         let reason = one_of(&merge.need("reason")?)?;
-        let (stamp, joined) = (stamp(&merge)?, !merge.flag("undone")?);
+        let (stamp, joined) = (read_stamp(&merge)?, !merge.flag("undone")?);
         facts.push(Fact::Linked { surviving, discarded: user.clone(), stamp, joined, reason });
     }
     Ok(())
@@ -98,7 +98,7 @@ fn read_assertions(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, Inval
         }
     }
     for (id, at) in at.members("clients")? {
-        let value = if *at.json == Json::Null { None } else { Some(mention(&at)?) };
+        let value = if *at.json == Json::Null { None } else { Some(read_mention(&at)?) };
         assertions.push(Assertion::Client(id.into(), value));
     }
     for at in at.items("removed")? {
@@ -116,7 +116,7 @@ fn read_assertions(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, Inval
         }
     }
     for (id, at) in at.members("devices")? {
-        assertions.push(Assertion::Device(id.into(), client(&at)?));
+        assertions.push(Assertion::Device(id.into(), read_client(&at)?));
     }
     for at in at.items("active")? {
         assertions.push(Assertion::Claim(at.name()?.as_str().into()));
@@ -131,7 +131,7 @@ fn read_assertions(at: &LocatedValue<'_, '_>) -> Result<StampedAssertions, Inval
         let [one, other] = ids;
         assertions.push(Assertion::OneClient(one, other));
     }
-    Ok(StampedAssertions { stamp: stamp(at)?, assertions })
+    Ok(StampedAssertions { stamp: read_stamp(at)?, assertions })
 }
 
 /// A field by the name that answers use.
@@ -140,20 +140,20 @@ pub(super) fn field(name: &str, property: bool) -> Field {
 }
 
 /// The whole of a client, without its id.
-fn client(at: &LocatedValue<'_, '_>) -> Result<Client, InvalidInput> {
-    let Mention { active, rest } = mention(at)?;
+fn read_client(at: &LocatedValue<'_, '_>) -> Result<Client, InvalidInput> {
+    let Mention { active, rest } = read_mention(at)?;
     Ok(Client { active: active == Some(true), rest })
 }
 
 /// The members of a client without its id.
-fn mention(at: &LocatedValue<'_, '_>) -> Result<Mention, InvalidInput> {
+fn read_mention(at: &LocatedValue<'_, '_>) -> Result<Mention, InvalidInput> {
     let active = at.get("active").map(|_| at.flag("active")).transpose()?;
     let Json::Object(members) = at.json else { return Err(at.wrong("must be an object")) };
     let rest = members.iter().map(|(key, value)| (&**key, value)).filter(|(key, _)| *key != "active");
     Ok(Mention { active, rest: extract::object(rest) })
 }
 
-fn stamp(at: &LocatedValue<'_, '_>) -> Result<Arc<Stamp>, InvalidInput> {
+fn read_stamp(at: &LocatedValue<'_, '_>) -> Result<Arc<Stamp>, InvalidInput> {
     let time = at.moment("time")?.unwrap_or(Stamp::NO_TIME);
     let event = at.get("event").map(|event| event.name()).transpose()?.unwrap_or_default();
     let hex = at.need("digest")?;

@@ -16,7 +16,7 @@ pub(super) fn repeated(json: &Json<'_>, members: impl Iterator<Item = Member>) -
     said.map(|(name, what, value)| Repeated {
         name,
         what,
-        value: something(value).then(|| as_stored(value)).flatten(),
+        value: is_set(value).then(|| as_stored(value)).flatten(),
     })
     .collect()
 }
@@ -26,7 +26,7 @@ pub(super) fn none_given(
     json: &Json<'_>,
     mut members: impl Iterator<Item = Member>,
 ) -> Result<(), InvalidInput> {
-    let given = members.find(|(name, _)| json.get(name).is_some_and(something));
+    let given = members.find(|(name, _)| json.get(name).is_some_and(is_set));
     given.map_or(Ok(()), |(name, _)| Err(InvalidInput(format!("{name} cannot be set by this call"))))
 }
 
@@ -36,7 +36,7 @@ fn as_stored(value: &Json<'_>) -> Option<JsonText> {
 }
 
 /// True if the value is not equal to an absent one.
-fn something(value: &Json<'_>) -> bool {
+fn is_set(value: &Json<'_>) -> bool {
     !(matches!(value, Json::Null | Json::Bool(false))
         || matches!(value, Json::Array(list) if list.is_empty()))
 }

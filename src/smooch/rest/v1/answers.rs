@@ -25,7 +25,7 @@ const WORDS: [(&str, &str); 8] = [
 ];
 
 /// The identifier of a channel.
-fn word(platform: &str) -> &'static str {
+fn entity_member(platform: &str) -> &'static str {
     WORDS.iter().find(|(known, _)| *known == platform).map_or("userId", |(_, word)| word)
 }
 
@@ -49,7 +49,7 @@ pub fn channels(view: &View) -> String {
         })?;
         let mut channel = ObjectWriter::new();
         channel.json("type", platform);
-        let word = platform.str().map(word);
+        let word = platform.str().map(entity_member);
         let places = [Some(&client), client.get("info"), client.get("raw")];
         for key in ENTITIES {
             let is_told = |id: &&Json<'_>| word == Some(key) && id.str() != Some("");

@@ -79,8 +79,8 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
         let told = client_members(&client.rest);
         if let Some(kind) = of_type(&told, &CLIENT_TYPES) {
             // v1.1's `_id`, which differs from its `id`.
-            let id = own(&told, "_id").unwrap_or(id.as_str());
-            shown.insert(id.to_owned(), one(id, kind, client, &told));
+            let id = string_member(&told, "_id").unwrap_or(id.as_str());
+            shown.insert(id.to_owned(), write_client(id, kind, client, &told));
         }
     }
     // Several devices may be of one client, which is active if any of them is.
@@ -89,21 +89,21 @@ pub fn clients(view: &View) -> Vec<(String, String)> {
         let told = client_members(&client.rest);
         if of_type(&told, &DEVICE_TYPES).is_some() {
             let id = client_id(guid, &told).to_owned();
-            let text = || one(&id, &Json::String(SDK.into()), client, &told);
+            let text = || write_client(&id, &Json::String(SDK.into()), client, &told);
             shown.entry(id.clone()).or_insert_with(text);
         }
     }
     shown.into_iter().collect()
 }
 
-fn one(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
+fn write_client(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
     let mut out = ObjectWriter::new();
     out.string("id", id);
     out.json("type", kind);
-    out.string("status", status(client, told, &["active", "blocked", "inactive", "pending"]));
+    out.string("status", status_name(client, told, &["active", "blocked", "inactive", "pending"]));
     let texts = ["integrationId", "externalId", "lastSeen", "linkedAt", "displayName", "avatarUrl"];
-    copy(&mut out, told, &texts, STRING);
-    copy(&mut out, told, &["info", "raw"], OBJECT);
+    copy_members(&mut out, told, &texts, STRING);
+    copy_members(&mut out, told, &["info", "raw"], OBJECT);
     out.end()
 }
 
@@ -111,11 +111,14 @@ fn one(id: &str, kind: &Json<'_>, client: &Client, told: &Json<'_>) -> String {
 /// id that both have in v1.
 fn client_id<'a>(guid: &'a ClientId, told: &'a Json<'_>) -> &'a str {
     // An import, or a record of which the journal has no more, may still say `clientId`.
-    ["clientId", "_id", "deviceId"].into_iter().find_map(|key| own(told, key)).unwrap_or(guid.as_str())
+    ["clientId", "_id", "deviceId"]
+        .into_iter()
+        .find_map(|key| string_member(told, key))
+        .unwrap_or(guid.as_str())
 }
 
 /// An id of a client beside its key.
-fn own<'a>(told: &'a Json<'_>, key: &str) -> Option<&'a str> {
+fn string_member<'a>(told: &'a Json<'_>, key: &str) -> Option<&'a str> {
     told.get(key).and_then(Json::str).filter(|id| !id.is_empty())
 }
 
@@ -123,24 +126,27 @@ fn own<'a>(told: &'a Json<'_>, key: &str) -> Option<&'a str> {
 /// has in v1; `id` is the same, unless Smooch reported another. `clientId` is one of [`clients`]. `lastSeen` is the
 /// user's where the device has none.
 pub fn devices(view: &View) -> Vec<(String, String)> {
-    view.clients.iter().filter_map(|(id, client)| device(view, id, client)).collect()
+    view.clients.iter().filter_map(|(id, client)| write_device(view, id, client)).collect()
 }
 
-fn device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, String)> {
+fn write_device(view: &View, guid: &ClientId, client: &Client) -> Option<(String, String)> {
     let told = client_members(&client.rest);
-    let id = own(&told, "deviceId").or_else(|| own(&told, "_id")).unwrap_or(guid.as_str()).to_owned();
+    let id = string_member(&told, "deviceId")
+        .or_else(|| string_member(&told, "_id"))
+        .unwrap_or(guid.as_str())
+        .to_owned();
     let mut out = ObjectWriter::new();
     out.string("id", &id);
     out.json("type", of_type(&told, &DEVICE_TYPES)?);
     out.string("guid", guid.as_str());
     out.string("clientId", client_id(guid, &told));
-    out.string("status", status(client, &told, &["active", "inactive"]));
+    out.string("status", status_name(client, &told, &["active", "inactive"]));
     match told.get("lastSeen") {
         Some(seen @ Json::String(_)) => out.json("lastSeen", seen),
         _ => out.raw("lastSeen", &timestamp::json_from_ms(view.last_seen.unwrap_or_default() / 1000)),
     }
-    copy(&mut out, &told, &["integrationId", "pushNotificationToken", "appVersion"], STRING);
-    copy(&mut out, &told, &["info"], OBJECT);
+    copy_members(&mut out, &told, &["integrationId", "pushNotificationToken", "appVersion"], STRING);
+    copy_members(&mut out, &told, &["info"], OBJECT);
     Some((id, out.end()))
 }
 
@@ -150,14 +156,14 @@ fn of_type<'j, 'a>(told: &'j Json<'a>, types: &[&str]) -> Option<&'j Json<'a>> {
 }
 
 /// The status that Smooch reported, if v2 has it and it still holds; else by whether the client is active.
-fn status(client: &Client, told: &Json<'_>, words: &[&'static str]) -> &'static str {
+fn status_name(client: &Client, told: &Json<'_>, words: &[&'static str]) -> &'static str {
     let told = told.get("status").and_then(Json::str);
     let own = words.iter().find(|word| Some(**word) == told && (**word != "active" || client.active));
     own.unwrap_or(if client.active { &"active" } else { &"inactive" })
 }
 
 /// Copies those of a client's members that are of the expected type.
-fn copy(out: &mut ObjectWriter, told: &Json<'_>, keys: &[&str], kind: &[char]) {
+fn copy_members(out: &mut ObjectWriter, told: &Json<'_>, keys: &[&str], kind: &[char]) {
     for key in keys {
         let value = told.get(key).map(|value| value.canonical(str::to_owned));
         if let Some(value) = value.filter(|value| value.starts_with(kind)) {
