@@ -16,12 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::directory::examination::Examination;
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::reparse_event;
 use crate::store::archive::Row;
-use crate::store::sqlite::{
-    Examination, Hole, OpenError, REBUILD, REBUILD_LOCK, ReadSnapshot, SqliteReader, TABLES,
-};
+use crate::store::sqlite::{Hole, OpenError, REBUILD, REBUILD_LOCK, ReadSnapshot, SqliteReader, TABLES};
 use crate::store::{Error, Result, Seq};
 pub use journal_replay::{JournalReplay, event};
 

@@ -16,23 +16,23 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Settings, SettingsProblems, StoreUrl};
+use crate::directory::DirectoryWriter;
 use crate::http::HttpState;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
 use crate::ingest::queue;
 use crate::ingest::queue::Queue;
-use crate::ingest::worker::{Worker, WorkerOptions};
+use crate::ingest::worker::{WorkerOptions, run_worker};
 use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::store;
 use crate::store::Retention;
-use crate::store::sqlite::Sqlite;
 use crate::supervisor;
 pub use error::ServerError;
 use error::io;
 use listeners::Listeners;
-use open::open;
+use open::{Opened, open};
 use reload::Runtime;
 
 /// Between two maintenance steps of an idle worker.
@@ -58,7 +58,7 @@ pub async fn run(
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
     let owned = settings.clone();
-    let (store, readers) = tokio::select! {
+    let Opened { directory, readers, presence, damaged_tables } = tokio::select! {
         opened = tokio::task::spawn_blocking(move || open(&owned)) => {
             opened.map_err(|error| io("opening the database")(error.into()))??
         }
@@ -68,12 +68,11 @@ pub async fn run(
             return Ok(());
         }
     };
-    let (presence, damaged_tables) = (store.presence(), store.damaged_tables());
     let ingest = &settings.ingest;
     let (queue, jobs) = queue::bounded(ingest.queue_jobs, ingest.queue_bytes, ingest.answer_within);
     let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
     let options = worker_options(settings, commits.clone(), heartbeat.clone());
-    let mut worker = start_worker(store, jobs, options, metrics.clone())?;
+    let mut worker = start_worker(directory, jobs, options, metrics.clone())?;
     tokio::spawn(tick(queue.clone()));
     let wake = queue.clone();
     presence.watch(move || _ = wake.tick()).map_err(io("watching the database"))?;
@@ -187,7 +186,7 @@ fn worker_options(settings: &Settings, commits: CommitNotifier, heartbeat: Worke
 
 /// Starts the worker's thread. Resolves when it has ended and the store is closed.
 fn start_worker(
-    store: Sqlite,
+    directory: DirectoryWriter,
     jobs: async_channel::Receiver<queue::Job>,
     options: WorkerOptions,
     metrics: Arc<Metrics>,
@@ -197,7 +196,7 @@ fn start_worker(
         // For tests of the shutdown after a panic.
         #[cfg(debug_assertions)]
         assert!(std::env::var("ROLLCALL_PANIC_ON").as_deref() != Ok("worker"), "provoked");
-        let result = Worker::new(store, options, metrics).run(&jobs);
+        let result = run_worker(directory, options, metrics, &jobs);
         _ = done.send(result);
     };
     thread::Builder::new().name("worker".to_owned()).spawn(run).map_err(io("the worker's thread"))?;

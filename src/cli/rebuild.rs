@@ -17,12 +17,13 @@ use super::task_progress::watched;
 use super::{CommandError, database};
 use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
+use crate::directory::{DirectoryWriter, QuarantineLimits};
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, affected_users};
 use crate::store::archive::Row;
 use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions, TABLES};
-use crate::store::{Retention, Seq, Store as _, Txn as _};
+use crate::store::{Retention, Seq};
 
 /// Between two checks of a table that is being rebuilt.
 const LOOK: Duration = Duration::from_millis(100);
@@ -64,7 +65,7 @@ pub struct RebuildArgs {
 enum RepairTarget {
     Nobody,
     Service(AdminClient),
-    Own(Box<Sqlite>),
+    Own(Box<DirectoryWriter>),
 }
 
 /// Compares the directory with its journal and repairs differences, unless it only verifies. Returns the exit code.
@@ -213,11 +214,13 @@ impl RepairTarget {
             path: path.clone(),
             wal_checkpoint: settings.store.wal_checkpoint,
             wal_limit: settings.store.wal_limit,
-            quarantine_rows: settings.ingest.quarantine_rows as u64,
-            quarantine_bytes: settings.ingest.quarantine_bytes,
         });
         match opened {
-            Ok(store) => Ok(Self::Own(Box::new(store))),
+            Ok(store) => {
+                let bodies = settings.ingest.quarantine_rows as u64;
+                let limits = QuarantineLimits { bodies, bytes: settings.ingest.quarantine_bytes };
+                Ok(Self::Own(Box::new(DirectoryWriter::open(Box::new(store), limits)?)))
+            }
             Err(error @ OpenError::InUse(_)) => {
                 let why = "and no service answers at server.admin_listen of these settings";
                 Err(CommandError::Unavailable(format!("{error}; {why}")).into())
@@ -248,10 +251,10 @@ impl RepairTarget {
                     tokio::time::sleep(LOOK).await;
                 }
             }
-            Self::Own(store) => {
-                names.iter().try_for_each(|name| store.make_anew(name))?;
+            Self::Own(writer) => {
+                names.iter().try_for_each(|name| writer.remake_table(name))?;
                 let now = now_ms();
-                while store.let_go(&Retention::default(), now, &READING)? {}
+                while writer.maintenance_step(&Retention::default(), now, &READING)? {}
             }
         }
         Ok(())
@@ -269,11 +272,9 @@ impl RepairTarget {
                 }
                 Ok(answer.json["replaced"].as_u64().ok_or_else(|| service.foreign(200))?)
             }
-            Self::Own(store) => {
-                let mut txn = store.begin()?;
-                txn.replace(rows, now_ms())?;
-                txn.commit().context("writing the database")?;
-                store.rest()?;
+            Self::Own(writer) => {
+                writer.replace_rows(rows, now_ms()).context("writing the database")?;
+                writer.after_commit()?;
                 Ok(rows.len() as u64)
             }
         }

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::batch::{Keys, Reported};
 use super::cache::Cache;
 use crate::domain::{AppId, ClientId, Field, JsonText, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::decode;
-use crate::store::rows::{Identifier, IdentifierKind, Rows, StoredRecord};
-use crate::store::{Keys, Reported, Result};
+use crate::store::Result;
+use crate::store::rows::{Identifier, IdentifierKind, RecordRows, StoredRecord};
 
 /// Loads records into a working set, each once. It asks in waves: for everything that is known to be needed at once,
 /// then for what the answers lead to.
 pub struct Loader<'c> {
-    rows: &'c dyn Rows,
+    rows: &'c dyn RecordRows,
     /// The worker's; readers have none.
     cache: Option<&'c mut Cache>,
     asked: HashSet<RecordKey>,
@@ -23,12 +24,12 @@ pub struct Loader<'c> {
 
 impl<'c> Loader<'c> {
     /// Loads from these rows. Groups are as large as they are.
-    pub fn new(rows: &'c dyn Rows) -> Self {
+    pub fn new(rows: &'c dyn RecordRows) -> Self {
         Self::bounded(rows, None, usize::MAX)
     }
 
     /// Loads for a batch: from the cache, and else from these rows, groups of at most `group_members` records.
-    pub fn bounded(rows: &'c dyn Rows, cache: Option<&'c mut Cache>, group_members: usize) -> Self {
+    pub fn bounded(rows: &'c dyn RecordRows, cache: Option<&'c mut Cache>, group_members: usize) -> Self {
         let (asked, contested) = (HashSet::new(), HashSet::new());
         Self { rows, cache, asked, contested, directory: WorkingSet::new(group_members) }
     }
@@ -327,7 +328,11 @@ pub fn reported_user_ids(directory: &WorkingSet, reported: &Reported) -> Vec<Jso
 }
 
 /// The records of these app users, each as it is stored.
-pub fn records(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(RecordKey, Record)>> {
+pub fn records(
+    rows: &dyn RecordRows,
+    app: &AppId,
+    ids: &BTreeSet<SmoochId>,
+) -> Result<Vec<(RecordKey, Record)>> {
     let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
     let stored = rows.records(&keys)?;
     let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));

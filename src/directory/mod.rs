@@ -1,10 +1,14 @@
-//! The directory above its store: how records are loaded, lists and histories read, and what retention and erasure
-//! delete, whatever the database.
+//! The directory above its store: how records are loaded, lists and histories read, what a batch writes, and what retention
+//! and erasure delete, whatever the database.
 
+pub mod batch;
+mod body_bytes;
 pub mod cache;
 pub mod census;
 pub mod compacted;
-pub mod erasures;
+mod compaction;
+pub mod erasure;
+pub mod examination;
 pub mod export;
 pub mod feed;
 pub mod history;
@@ -13,8 +17,18 @@ pub mod list_page;
 pub mod lists;
 pub mod load;
 mod open;
+pub mod overlay;
 mod reader;
+mod repair;
+mod retention;
+mod save;
+mod transaction;
 pub mod users;
+mod writer;
+mod writer_state;
 
 pub use open::open_reader;
 pub use reader::{DirectoryReader, ReadSnapshot};
+pub use transaction::DirectoryTransaction;
+pub use writer::DirectoryWriter;
+pub use writer_state::QuarantineLimits;

@@ -10,10 +10,11 @@ use super::duplicate_check::JournalIndex;
 use super::job::{RetryJob, WebhookJob, WebhookResult};
 use super::load_plan::subjects;
 use crate::clock::now_ms;
+use crate::directory::DirectoryTransaction;
+use crate::directory::batch::{Batch, Erasure};
 use crate::domain::{AppId, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet};
 use crate::smooch::split_body::SplitBody;
-use crate::store::archive::Verdicts;
-use crate::store::{Batch, Entry, Erasure, Error, Outcome, Quarantined, Seq, Source, Txn};
+use crate::store::{Entry, Error, Outcome, Quarantined, Seq, Source};
 
 /// Maximum length of the detail stored with a quarantined body, in bytes.
 const MOST_DETAIL: usize = 2048;
@@ -40,24 +41,18 @@ pub(super) struct BatchBuilder<'w> {
 }
 
 impl<'w> BatchBuilder<'w> {
-    pub(super) fn new(directory: WorkingSet, txn: &impl Txn, duplicates: &'w mut JournalIndex) -> Self {
-        let batch = Batch {
-            directory,
-            entries: Vec::new(),
-            bodies: Vec::new(),
-            quarantined: Vec::new(),
-            erasures: Vec::new(),
-            verdicts: Verdicts::default(),
-            answers: Vec::new(),
-            clock: txn.clock(),
-            now: now_ms(),
-        };
-        Self { batch, next_seq: txn.next_seq(), digests: HashSet::new(), duplicates }
+    pub(super) fn new(
+        directory: WorkingSet,
+        txn: &DirectoryTransaction<'_>,
+        duplicates: &'w mut JournalIndex,
+    ) -> Self {
+        let batch = Batch::of_directory(directory, txn.clock(), now_ms());
+        Self { batch, next_seq: txn.next_entry(), digests: HashSet::new(), duplicates }
     }
 
     pub(super) fn add_webhook(
         &mut self,
-        txn: &mut impl Txn,
+        txn: &DirectoryTransaction<'_>,
         job: &WebhookJob,
     ) -> Result<WebhookResult, BatchError> {
         let apart = self.split_erased(txn, job);
@@ -77,7 +72,7 @@ impl<'w> BatchBuilder<'w> {
     }
 
     /// Separates the parts of a body about erased app users from the rest; `None` if it names none of them.
-    fn split_erased(&self, txn: &impl Txn, job: &WebhookJob) -> Option<SplitBody> {
+    fn split_erased(&self, txn: &DirectoryTransaction<'_>, job: &WebhookJob) -> Option<SplitBody> {
         let app = &job.app;
         let is_meant = |event: &Event| self.names_erased_user(app, event);
         let meant = job.events.iter().any(|(_, event)| is_meant(event));
@@ -93,10 +88,10 @@ impl<'w> BatchBuilder<'w> {
     /// reaches back to that time.
     pub(super) fn add_retry(
         &mut self,
-        txn: &mut impl Txn,
+        txn: &DirectoryTransaction<'_>,
         job: &RetryJob,
     ) -> Result<Option<WebhookResult>, BatchError> {
-        if self.batch.verdicts.released.contains(&job.seq) || !txn.holds(job.seq)? {
+        if self.batch.verdicts.released.contains(&job.seq) || !txn.is_quarantined(job.seq)? {
             return Ok(None);
         }
         let since = job.held_since - i64::from(Recent::WINDOW) * 1000;
@@ -114,10 +109,14 @@ impl<'w> BatchBuilder<'w> {
     }
 
     /// Deletes bodies from the quarantine, and returns how many of them existed.
-    pub(super) fn add_drop(&mut self, txn: &mut impl Txn, seqs: &[Seq]) -> Result<usize, BatchError> {
+    pub(super) fn add_drop(
+        &mut self,
+        txn: &DirectoryTransaction<'_>,
+        seqs: &[Seq],
+    ) -> Result<usize, BatchError> {
         let before = self.batch.verdicts.released.len();
         for seq in seqs {
-            if !self.batch.verdicts.released.contains(seq) && txn.holds(*seq)? {
+            if !self.batch.verdicts.released.contains(seq) && txn.is_quarantined(*seq)? {
                 self.batch.verdicts.released.push(*seq);
             }
         }
@@ -129,7 +128,7 @@ impl<'w> BatchBuilder<'w> {
     /// app user, only its facts about others, and only the rest of its body, are journalled.
     fn apply_events(
         &mut self,
-        txn: &mut impl Txn,
+        txn: &DirectoryTransaction<'_>,
         job: &WebhookJob,
         apart: Option<&SplitBody>,
         since: Option<i64>,
@@ -201,12 +200,8 @@ impl<'w> BatchBuilder<'w> {
         let before = self.batch.directory.erased().len();
         self.batch.directory.apply_event(app, event)?;
         let seq = self.next_seq;
-        let erased = self.batch.directory.erased()[before..].iter().map(|((app, id), known)| Erasure {
-            seq,
-            app: app.clone(),
-            id: id.clone(),
-            known: known.clone(),
-        });
+        let erased = self.batch.directory.erased()[before..].iter();
+        let erased = erased.map(|(key, known)| Erasure { seq, key: key.clone(), known: known.clone() });
         self.batch.erasures.extend(erased);
         Ok(())
     }
@@ -214,7 +209,7 @@ impl<'w> BatchBuilder<'w> {
     /// True if the event was journalled recently, or since the given time.
     fn is_duplicate(
         &mut self,
-        txn: &mut impl Txn,
+        txn: &DirectoryTransaction<'_>,
         app: &AppId,
         event: &Event,
         received: i64,
@@ -227,7 +222,7 @@ impl<'w> BatchBuilder<'w> {
         }
         let Some(since) = since else { return Ok(false) };
         let head = self.stored_head(subject);
-        let read = |from, most| txn.journalled(subject, from, since, most);
+        let read = |from, most| txn.read_links(subject, from, since, most);
         duplicates.contains((subject, head), &event.stamp.digest, since, read)
     }
 
@@ -235,7 +230,7 @@ impl<'w> BatchBuilder<'w> {
     /// again changes nothing.
     fn is_recent_duplicate(
         &mut self,
-        txn: &mut impl Txn,
+        txn: &DirectoryTransaction<'_>,
         subject: &RecordKey,
         event: &Event,
         received: i64,
@@ -249,7 +244,7 @@ impl<'w> BatchBuilder<'w> {
                     return Ok(true);
                 }
                 let head = self.stored_head(subject);
-                let read = |from, most| txn.journalled(subject, from, since, most);
+                let read = |from, most| txn.read_links(subject, from, since, most);
                 self.duplicates.contains((subject, head), &event.stamp.digest, since, read)
             }
         }

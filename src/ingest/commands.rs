@@ -10,18 +10,20 @@ use super::batch_error::BatchError;
 use super::id_generator::generate_id;
 use super::job::{CommandJob, CommandResult, IdempotencyKey};
 use super::load_plan::subjects;
+use crate::directory::DirectoryTransaction;
+use crate::directory::batch::{Answered, Keys};
 use crate::domain::command::{Authority, CommandOutcome, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
 use crate::domain::{
     AppId, CallMade, Event, Fact, Field, JsonText, SmoochId, Stamp, View, entry_body, json_text,
 };
-use crate::store::{ANSWERS_KEPT, Answered, Error, Keys, Outcome, Source, Txn};
+use crate::store::{ANSWERS_KEPT, Error, Outcome, Source};
 
 impl BatchBuilder<'_> {
     /// Executes a command. A repeated idempotency key gets the stored answer instead.
     pub(super) fn add_command(
         &mut self,
-        txn: &mut impl Txn,
+        txn: &mut DirectoryTransaction<'_>,
         job: &CommandJob,
         call: Option<&CallMade>,
     ) -> Result<CommandResult, BatchError> {
@@ -55,14 +57,14 @@ impl BatchBuilder<'_> {
 
     fn find_answer(
         &self,
-        txn: &mut impl Txn,
+        txn: &mut DirectoryTransaction<'_>,
         job: &CommandJob,
         once: &IdempotencyKey,
     ) -> Result<Option<Answered>, Error> {
         let here = self.batch.answers.iter().find(|known| known.app == job.app && known.key == once.key);
         let known = match here {
             Some(known) => Some(known.clone()),
-            None => txn.answered(&job.app, &once.key)?,
+            None => txn.find_answer(&job.app, &once.key)?,
         };
         Ok(known.filter(|known| job.received - known.time < ANSWERS_KEPT))
     }
@@ -71,7 +73,7 @@ impl BatchBuilder<'_> {
     /// one.
     fn may_still_be_shown(
         &self,
-        txn: &mut impl Txn,
+        txn: &mut DirectoryTransaction<'_>,
         job: &CommandJob,
         done: &CommandOutcome,
     ) -> Result<Result<(), Refusal>, Error> {
@@ -100,7 +102,7 @@ impl BatchBuilder<'_> {
 
     fn execute(
         &mut self,
-        txn: &impl Txn,
+        txn: &DirectoryTransaction<'_>,
         job: &CommandJob,
         call: Option<&CallMade>,
     ) -> Result<Result<CommandOutcome, Refusal>, BatchError> {
@@ -120,11 +122,16 @@ impl BatchBuilder<'_> {
     }
 
     /// True if a `userId` is the `_id` of an app user that is erased, or that this batch erases.
-    pub(super) fn is_erased_name(&self, txn: &impl Txn, app: &AppId, user_id: &JsonText) -> bool {
+    pub(super) fn is_erased_name(
+        &self,
+        txn: &DirectoryTransaction<'_>,
+        app: &AppId,
+        user_id: &JsonText,
+    ) -> bool {
         let is_it = |id: &SmoochId| json_text(id.as_str()) == *user_id;
         let here = &self.batch.erasures;
         txn.names_erased(app, user_id.as_bytes())
-            || here.iter().any(|erased| erased.app == *app && is_it(&erased.id))
+            || here.iter().any(|erased| erased.key.0 == *app && is_it(&erased.key.1))
     }
 
     fn append_decision(
@@ -157,7 +164,7 @@ fn given_name(fact: &Fact) -> Option<&JsonText> {
 }
 
 /// The call as the journal stores it. If it names an erased app user, everything that identifies them is left out.
-pub(super) fn redact_call(txn: &impl Txn, app: &AppId, call: &CallMade) -> CallMade {
+pub(super) fn redact_call(txn: &DirectoryTransaction<'_>, app: &AppId, call: &CallMade) -> CallMade {
     let said = [&call.path, &call.body, &call.user_id].into_iter().flatten();
     let names_erased = said.into_iter().any(|text| txn.names_erased(app, text.as_bytes()));
     if names_erased { call.clone().without_the_erased() } else { call.clone() }

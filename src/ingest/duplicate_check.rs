@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
+use crate::directory::batch::Link;
 use crate::domain::{Digest, RecordKey};
-use crate::store::{Entry, Link, Result, Seq};
+use crate::store::{Entry, Result, Seq};
 
 /// Maximum number of entries in memory of one subject. A duplicate of an older event is applied again.
 const MAX_PER_SUBJECT: usize = 1 << 18;

@@ -7,8 +7,9 @@ use super::batch_error::BatchError;
 use super::commands::{encoded, redact_call};
 use super::job::{ImportJob, ImportResult};
 use super::load_plan::subjects;
+use crate::directory::DirectoryTransaction;
 use crate::domain::{AppId, Fact, JsonText, Reason, entry_body};
-use crate::store::{Outcome, Source, Txn};
+use crate::store::{Outcome, Source};
 
 /// The `userId`s in an imported record.
 fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
@@ -20,7 +21,11 @@ fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
 
 impl BatchBuilder<'_> {
     /// Applies and journals what is new. Writes nothing if all is known, and nothing of erased app users.
-    pub(super) fn add_import(&mut self, txn: &impl Txn, job: &ImportJob) -> Result<ImportResult, BatchError> {
+    pub(super) fn add_import(
+        &mut self,
+        txn: &DirectoryTransaction<'_>,
+        job: &ImportJob,
+    ) -> Result<ImportResult, BatchError> {
         let app = &job.app;
         let mut event = self.without_the_erased(app, &job.event);
         if event.facts.iter().flat_map(user_ids).any(|user_id| self.is_erased_name(txn, app, user_id)) {

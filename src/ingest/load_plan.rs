@@ -1,9 +1,9 @@
 //! Plans the records to load for a batch, from its jobs, before they are applied.
 
 use super::job::{CommandJob, ImportJob, Task, WebhookJob};
+use crate::directory::batch::{Keys, Reported};
 use crate::domain::command::{Action, Authority};
 use crate::domain::{AppId, Event, Fact, Field, JsonText, Observation, RecordKey, SmoochId, json_text};
-use crate::store::{Keys, Reported};
 
 /// The keys of every record that a batch can read or change.
 pub(super) fn plan_load(batch: &[&Task]) -> Keys {

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use crate::clock::now_ms;
+use crate::directory::DirectoryWriter;
 use crate::domain::Event;
 use crate::metrics::Metrics;
 use crate::smooch::{self, split_body::SplitBody};
-use crate::store::{BodyReader, Error, Retention, Source, Store};
+use crate::store::{BodyReader, Error, Retention, Source};
 
 /// Batches between two steps if there is no pause.
 const BATCHES: usize = 4;
@@ -35,16 +36,20 @@ impl Maintenance {
     }
 
     /// Counts a batch, and takes a step after every few of them.
-    pub(super) fn after_batch(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
+    pub(super) fn after_batch(
+        &mut self,
+        directory: &mut DirectoryWriter,
+        metrics: &Metrics,
+    ) -> Result<(), Error> {
         self.batches += 1;
-        if self.due && self.batches >= BATCHES { self.step(store, metrics) } else { Ok(()) }
+        if self.due && self.batches >= BATCHES { self.step(directory, metrics) } else { Ok(()) }
     }
 
     /// Takes one step. A step that failed is tried again at the next tick.
-    pub(super) fn step(&mut self, store: &mut impl Store, metrics: &Metrics) -> Result<(), Error> {
+    pub(super) fn step(&mut self, directory: &mut DirectoryWriter, metrics: &Metrics) -> Result<(), Error> {
         self.batches = 0;
         let began = Instant::now();
-        self.due = match store.let_go(&self.retention, now_ms(), &READING) {
+        self.due = match directory.maintenance_step(&self.retention, now_ms(), &READING) {
             Ok(more) => {
                 if more {
                     metrics.upkeep_seconds.observe(began.elapsed().as_secs_f64());

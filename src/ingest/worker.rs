@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use async_channel::{Receiver, TryRecvError};
 
@@ -16,10 +15,12 @@ use super::load_plan::plan_load;
 use super::maintenance::Maintenance;
 use super::queue::{Job, SubmitError};
 use crate::clock::now_ms;
+use crate::directory::DirectoryWriter;
+use crate::directory::batch::Saved;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
 use crate::request_context::RequestContext;
-use crate::store::{Error, Retention, Saved, Store, Txn};
+use crate::store::{Error, Retention};
 
 /// A batch of this many bytes takes no further job.
 const BATCH_BYTES: usize = 8 << 20;
@@ -42,38 +43,50 @@ pub struct WorkerOptions {
 /// The result of a job.
 type JobResult = Result<Reply, SubmitError>;
 
-/// The single writer of a store.
-pub struct Worker<S> {
-    store: S,
+/// Commits jobs until the queue is closed and empty, then closes the directory. See [`Worker::run`].
+///
+/// # Errors
+/// A fatal error: the store is abandoned, nothing more may be acknowledged, and the process must end.
+pub fn run_worker(
+    mut directory: DirectoryWriter,
+    options: WorkerOptions,
+    metrics: Arc<Metrics>,
+    jobs: &Receiver<Job>,
+) -> Result<(), Error> {
+    let ended = Worker::new(&mut directory, options, metrics).run(jobs);
+    let ended = ended.and_then(|()| {
+        warn_unless_fatal(directory.finish(), "the last checkpoint failed; the next start repeats it")
+    });
+    if ended.is_err() {
+        directory.abandon();
+        // Dropping the jobs answers their requests; a channel would keep them.
+        jobs.close();
+        while jobs.try_recv().is_ok() {}
+    }
+    ended
+}
+
+/// Takes jobs from the queue and commits them in batches.
+pub struct Worker<'d> {
+    directory: &'d mut DirectoryWriter,
     duplicates: JournalIndex,
     maintenance: Maintenance,
     options: WorkerOptions,
     metrics: Arc<Metrics>,
 }
 
-impl<S: Store> Worker<S> {
-    /// A worker that owns `store`.
-    pub fn new(store: S, options: WorkerOptions, metrics: Arc<Metrics>) -> Self {
+impl<'d> Worker<'d> {
+    /// A worker that writes this directory.
+    pub fn new(directory: &'d mut DirectoryWriter, options: WorkerOptions, metrics: Arc<Metrics>) -> Self {
         let maintenance = Maintenance::new(options.retention);
-        Self { store, duplicates: JournalIndex::default(), maintenance, options, metrics }
+        Self { directory, duplicates: JournalIndex::default(), maintenance, options, metrics }
     }
 
-    /// Commits jobs until the queue is closed and empty, then closes the store.
+    /// Commits jobs until the queue is closed and empty.
     ///
     /// # Errors
-    /// A fatal error: the store is abandoned, nothing more may be acknowledged, and the process must end.
-    pub fn run(mut self, jobs: &Receiver<Job>) -> Result<(), Error> {
-        let ended = self.commit_all(jobs);
-        if ended.is_err() {
-            self.store.abandon();
-            // Dropping the jobs answers their requests; a channel would keep them.
-            jobs.close();
-            while jobs.try_recv().is_ok() {}
-        }
-        ended
-    }
-
-    fn commit_all(&mut self, jobs: &Receiver<Job>) -> Result<(), Error> {
+    /// A fatal error: nothing more may be acknowledged.
+    pub fn run(&mut self, jobs: &Receiver<Job>) -> Result<(), Error> {
         while let Some(first) = self.next_job(jobs)? {
             self.options.heartbeat.begin();
             let batch = self.next_batch(first, jobs);
@@ -82,14 +95,13 @@ impl<S: Store> Worker<S> {
                 self.metrics.batch_jobs.observe(batch.len() as f64);
                 self.commit_or_split(batch)?;
             }
-            self.rest()?;
+            self.after_commit()?;
             if !is_tick {
-                self.maintenance.after_batch(&mut self.store, &self.metrics)?;
+                self.maintenance.after_batch(self.directory, &self.metrics)?;
             }
             self.options.heartbeat.end();
         }
-        self.rest()?;
-        warn_unless_fatal(self.store.finish(), "the last checkpoint failed; the next start repeats it")
+        self.after_commit()
     }
 
     /// Waits for a job, and runs maintenance while there is none. `None` once the queue is closed and empty.
@@ -98,7 +110,7 @@ impl<S: Store> Worker<S> {
             match jobs.try_recv() {
                 Err(TryRecvError::Empty) if self.maintenance.is_due() => {
                     self.options.heartbeat.begin();
-                    self.maintenance.step(&mut self.store, &self.metrics)?;
+                    self.maintenance.step(self.directory, &self.metrics)?;
                     self.options.heartbeat.end();
                 }
                 Err(TryRecvError::Empty) => return Ok(jobs.recv_blocking().ok()),
@@ -127,8 +139,8 @@ impl<S: Store> Worker<S> {
     }
 
     /// Work of the store between two batches.
-    fn rest(&mut self) -> Result<(), Error> {
-        warn_unless_fatal(self.store.rest(), "maintenance of the database failed")
+    fn after_commit(&mut self) -> Result<(), Error> {
+        warn_unless_fatal(self.directory.after_commit(), "maintenance of the database failed")
     }
 
     /// Commits a batch and answers its jobs; if a job of it cannot be applied, commits each job alone. Log lines about
@@ -188,7 +200,7 @@ impl<S: Store> Worker<S> {
                     self.remake(&mut remade, name, &why)?;
                 }
                 Err(BatchError::Store(error)) => {
-                    self.store.note(&error);
+                    self.directory.report_error(&error);
                     return Err(error.into());
                 }
                 committed => return committed,
@@ -208,10 +220,10 @@ impl<S: Store> Worker<S> {
         }
         tracing::error!(table, why, "{table} is damaged, and is made anew: {why}");
         remade.push(table);
-        match self.store.make_anew(table) {
+        match self.directory.remake_table(table) {
             Err(Error::Derived { name, why }) => {
                 self.remake(remade, name, &why)?;
-                self.store.make_anew(table)
+                self.directory.remake_table(table)
             }
             made => made,
         }
@@ -229,21 +241,21 @@ impl<S: Store> Worker<S> {
             return Ok(vec![Ok(Reply::Repaired(self.repair(job)?))]);
         }
         if let [Task::SetRules(rules)] = tasks {
-            self.store.learned(*rules)?;
+            self.directory.set_rules(*rules)?;
             return Ok(vec![Ok(Reply::Ticked)]);
         }
-        let mut txn = self.store.begin()?;
+        let mut txn = self.directory.begin()?;
         let directory = txn.load(&plan_load(tasks), self.options.group_members)?;
         let mut builder = BatchBuilder::new(directory, &txn, &mut self.duplicates);
         let mut results = Vec::with_capacity(tasks.len());
         for task in tasks {
             results.push(Ok(match task {
-                Task::Webhook(job) => Reply::Stored(builder.add_webhook(&mut txn, job)?),
+                Task::Webhook(job) => Reply::Stored(builder.add_webhook(&txn, job)?),
                 Task::Command(job, call) => {
                     Reply::Answered(builder.add_command(&mut txn, job, call.as_deref())?)
                 }
-                Task::Retry(job) => Reply::Retried(builder.add_retry(&mut txn, job)?),
-                Task::Drop(seqs) => Reply::Dropped(builder.add_drop(&mut txn, seqs)?),
+                Task::Retry(job) => Reply::Retried(builder.add_retry(&txn, job)?),
+                Task::Drop(seqs) => Reply::Dropped(builder.add_drop(&txn, seqs)?),
                 Task::Import(job) => Reply::Imported(builder.add_import(&txn, job)?),
                 // These never share a batch.
                 Task::Repair(_) => Reply::Repaired(0),
@@ -254,13 +266,12 @@ impl<S: Store> Worker<S> {
         let mut saved = Saved::default();
         // An empty batch repeats what is stored, or changes nothing.
         if !batch.is_empty() {
-            saved = txn.save(&batch)?;
-            let began = Instant::now();
-            txn.commit()?;
+            let committed;
+            (saved, committed) = txn.commit(&batch)?;
             self.duplicates.add_committed(&batch.entries);
-            self.metrics.commit_seconds.observe(began.elapsed().as_secs_f64());
+            self.metrics.commit_seconds.observe(committed.sync_time.as_secs_f64());
             self.metrics.stored();
-            self.store.remember(batch.directory);
+            self.directory.cache_records(batch.directory);
             self.options.commits.notify();
         }
         count_events(&self.metrics, &saved, &results);
@@ -278,9 +289,7 @@ impl<S: Store> Worker<S> {
         if rows.is_empty() {
             return Ok(0);
         }
-        let mut txn = self.store.begin()?;
-        txn.replace(&rows, now_ms())?;
-        txn.commit()?;
+        self.directory.replace_rows(&rows, now_ms())?;
         self.options.commits.notify();
         Ok(rows.len())
     }

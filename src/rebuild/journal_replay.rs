@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::directory::{DirectoryWriter, QuarantineLimits};
 use crate::domain::{Event, RecordKey};
 use crate::ingest::maintenance::reparse_event;
 use crate::ingest::reapply::{load_compacted, reapply_events};
 use crate::store::sqlite::{OpenError, ReadSnapshot, Sqlite, SqliteReader, StoreOptions};
-use crate::store::{self, Entry, Error, Result, Seq, Store as _, Txn as _};
+use crate::store::{self, Entry, Error, Result, Seq};
 
 /// Compacted records loaded in one transaction.
 const PAGE: usize = 1024;
@@ -26,7 +27,7 @@ pub fn event(entry: &Entry, body: &[u8]) -> Result<Event> {
 
 /// A directory without a journal, built from the journal of another. Its clock is the number of the last entry.
 pub struct JournalReplay {
-    store: Sqlite,
+    writer: DirectoryWriter,
     path: PathBuf,
     last: Seq,
 }
@@ -35,18 +36,13 @@ impl JournalReplay {
     /// Opens the replay of a live database in a folder. An existing one continues where it ended.
     pub fn open(folder: &Path, live: &mut SqliteReader) -> std::result::Result<Self, OpenError> {
         let path = folder.join("directory.db");
-        let (quarantine_rows, quarantine_bytes) = (0, 0);
         let (wal_checkpoint, wal_limit) = (64 << 20, 1 << 30);
-        let mut store = Sqlite::open(&StoreOptions {
-            path: path.clone(),
-            wal_checkpoint,
-            wal_limit,
-            quarantine_rows,
-            quarantine_bytes,
-        })?;
+        let store = Sqlite::open(&StoreOptions { path: path.clone(), wal_checkpoint, wal_limit })?;
         let failed = |error| OpenError::Store { path: path.clone(), error };
-        let last = store.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
-        let mut replay = Self { store, path: path.clone(), last };
+        let no_quarantine = QuarantineLimits { bodies: 0, bytes: 0 };
+        let mut writer = DirectoryWriter::open(Box::new(store), no_quarantine).map_err(failed)?;
+        let last = writer.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
+        let mut replay = Self { writer, path: path.clone(), last };
         live.read_snapshot().and_then(|moment| replay.take_base(&moment)).map_err(failed)?;
         Ok(replay)
     }
@@ -63,8 +59,8 @@ impl JournalReplay {
             let page = moment.base(after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            load_compacted(&mut self.store, page)?;
-            self.store.rest()?;
+            load_compacted(&mut self.writer, page)?;
+            self.writer.after_commit()?;
         }
         self.last = self.last.max(compacted);
         Ok(())
@@ -85,9 +81,9 @@ impl JournalReplay {
         let Some((last, _)) = entries.last() else { return Ok(()) };
         let last = last.seq;
         let events: Vec<_> = entries.iter_mut().map(|(entry, event)| (&*entry, event.take())).collect();
-        reapply_events(&mut self.store, &events, last)?;
+        reapply_events(&mut self.writer, &events, last)?;
         self.last = last;
-        self.store.rest()
+        self.writer.after_commit()
     }
 
     /// The app users whose journal has holes, if stored.

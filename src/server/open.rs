@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{ServerError, io};
 use crate::config::{Settings, StoreUrl};
-use crate::directory::{DirectoryReader, open_reader};
+use crate::directory::{DirectoryReader, DirectoryWriter, QuarantineLimits, open_reader};
 use crate::store::readers::{LaneBounds, Readers};
-use crate::store::sqlite::{self, OpenError, Sqlite, SqliteReader, StoreOptions};
+use crate::store::sqlite::{self, DamagedTables, OpenError, Presence, Sqlite, SqliteReader, StoreOptions};
 
 /// Threads for the change feed: one large page does not block the others.
 const FEED_READERS: usize = 2;
@@ -18,21 +18,30 @@ const WAITING: usize = 4096;
 /// Time limit of a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 
+/// An open database.
+pub(super) struct Opened {
+    pub(super) directory: DirectoryWriter,
+    pub(super) readers: Readers<DirectoryReader>,
+    pub(super) presence: Presence,
+    pub(super) damaged_tables: DamagedTables,
+}
+
 /// Opens the database: one writer, several readers.
-pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<DirectoryReader>), ServerError> {
+pub(super) fn open(settings: &Settings) -> Result<Opened, ServerError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let store = Sqlite::open(&StoreOptions {
         path: path.clone(),
         wal_checkpoint: settings.store.wal_checkpoint,
         wal_limit: settings.store.wal_limit,
-        quarantine_rows: settings.ingest.quarantine_rows as u64,
-        quarantine_bytes: settings.ingest.quarantine_bytes,
     })?;
     if settings.origin.demo_app {
         no_other_apps(settings, &open_reader(path)?)?;
     }
     clear_leftovers(settings, path);
-    let damaged_tables = store.damaged_tables();
+    let (presence, damaged_tables) = (store.presence(), store.damaged_tables());
+    let bodies = settings.ingest.quarantine_rows as u64;
+    let limits = QuarantineLimits { bodies, bytes: settings.ingest.quarantine_bytes };
+    let directory = DirectoryWriter::open(Box::new(store), limits)?;
     let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
     let lane = |readers: usize, waiting: usize, within: Duration| {
         let readers: Result<Vec<_>, OpenError> = (0..readers)
@@ -49,7 +58,8 @@ pub(super) fn open(settings: &Settings) -> Result<(Sqlite, Readers<DirectoryRead
         lane(FEED_READERS, WAITING, answer_within)?,
         lane(reads.long_readers, reads.long_waiting, reads.long_within)?,
     ]);
-    Ok((store, readers.map_err(io("reader threads"))?))
+    let readers = readers.map_err(io("reader threads"))?;
+    Ok(Opened { directory, readers, presence, damaged_tables })
 }
 
 /// Refuses the demo app on a database of other apps: their webhooks would be answered 401, which is final.

@@ -1,23 +1,5 @@
 //! Bodies that leave the quarantine, and rows that are repaired.
 
-use super::entry::Seq;
-
-/// What becomes of bodies in quarantine.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Verdicts {
-    /// Those that are not needed there any more.
-    pub released: Vec<Seq>,
-    /// Those that still cannot be used, each with the kind of trouble, and what is wrong and where.
-    pub kept: Vec<(Seq, String, String)>,
-}
-
-impl Verdicts {
-    /// Whether none was passed.
-    pub fn is_empty(&self) -> bool {
-        self.released.is_empty() && self.kept.is_empty()
-    }
-}
-
 /// A row of the directory as the database keeps it: what is to be compared and replaced as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {

@@ -9,26 +9,28 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::archive::Verdicts;
-use super::{Batch, Entry, Keys, Link, Outcome, Quarantined, Reported, Saved, Seq, Source, Store, Txn};
+use super::{Entry, Outcome, Quarantined, Seq, Source};
 use crate::directory::DirectoryReader;
+use crate::directory::DirectoryTransaction;
+use crate::directory::batch::{Batch, Keys, Link, Reported, Saved};
+use crate::directory::{DirectoryWriter, QuarantineLimits};
 use crate::domain::{
     AppId, ClientId, Digest, Event, Fact, Field, Mention, Observation, Reason, RecordKey, SmoochId, Stamp,
     WorkingSet,
 };
 
 /// The bounds of the quarantine that [`check`] expects: bodies, and their bytes.
-pub(super) const QUARANTINE: (u64, u64) = (5, 1000);
+pub(super) const QUARANTINE: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
 
 /// `place` makes room for an empty store; `open` opens the store that is there, and a reader of it.
-pub(super) fn check<P, S: Store>(place: impl Fn() -> P, open: impl Fn(&P) -> (S, DirectoryReader)) {
-    let fresh = |test: fn(S, DirectoryReader)| {
+pub(super) fn check<P>(place: impl Fn() -> P, open: impl Fn(&P) -> (DirectoryWriter, DirectoryReader)) {
+    let fresh = |test: fn(DirectoryWriter, DirectoryReader)| {
         let place = place();
         let (store, reader) = open(&place);
         test(store, reader);
     };
     fresh(uncommitted_writes_vanish);
-    fresh(a_transaction_sees_its_own_writes);
+    fresh(a_commit_is_seen_by_the_next_transaction);
     fresh(a_load_brings_everybody_whom_merges_connect);
     fresh(a_load_brings_the_holder_of_a_client_with_its_group);
     fresh(a_load_brings_who_may_hold_a_client_next);
@@ -48,7 +50,7 @@ pub(super) fn check<P, S: Store>(place: impl Fn() -> P, open: impl Fn(&P) -> (S,
     fresh(reads::a_name_means_an_id_else_a_user_id);
     fresh(reads::changes_are_numbered_for_each_app_and_read_in_pages);
     fresh(reads::a_history_is_of_everybody_whom_merges_connect);
-    let again = |test: fn(&dyn Fn() -> (S, DirectoryReader))| {
+    let again = |test: fn(&dyn Fn() -> (DirectoryWriter, DirectoryReader))| {
         let place = place();
         test(&|| open(&place));
     };
@@ -117,12 +119,12 @@ fn keys(app: &str, events: &[Event]) -> Keys {
 }
 
 /// A batch of these events, received at their own time, as the worker makes one.
-fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
+fn batch(txn: &mut DirectoryTransaction<'_>, app: &str, events: &[Event]) -> Batch {
     let mut directory = txn.load(&keys(app, events), 100).unwrap();
     let mut entries: Vec<Entry> = Vec::new();
     for (n, event) in events.iter().enumerate() {
         directory.apply_event(&app.into(), event).unwrap();
-        let seq = txn.next_seq() + n as Seq;
+        let seq = txn.next_entry() + n as Seq;
         let users = event
             .users()
             .into_iter()
@@ -146,25 +148,22 @@ fn batch(txn: &mut impl Txn, app: &str, events: &[Event]) -> Batch {
         });
     }
     let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    let (quarantined, erasures, answers, verdicts) =
-        (Vec::new(), Vec::new(), Vec::new(), Verdicts::default());
-    Batch { directory, entries, bodies, quarantined, erasures, verdicts, answers, clock: 0, now: 0 }
+    Batch { entries, bodies, ..Batch::of_directory(directory, 0, 0) }
 }
 
 fn body(time: i64) -> Bytes {
     Bytes::from(format!("the body of {time}").repeat(usize::try_from(time % 7).unwrap()))
 }
 
-fn store(store: &mut impl Store, app: &str, events: &[Event]) -> Saved {
+fn store(store: &mut DirectoryWriter, app: &str, events: &[Event]) -> Saved {
     let mut txn = store.begin().unwrap();
     let batch = batch(&mut txn, app, events);
-    let saved = txn.save(&batch).unwrap();
-    txn.commit().unwrap();
-    store.rest().unwrap();
+    let (saved, _) = txn.commit(&batch).unwrap();
+    store.after_commit().unwrap();
     saved
 }
 
-fn load(store: &mut impl Store, keys: &Keys) -> WorkingSet {
+fn load(store: &mut DirectoryWriter, keys: &Keys) -> WorkingSet {
     store.begin().unwrap().load(keys, 100).unwrap()
 }
 
@@ -172,52 +171,49 @@ fn ids(directory: &WorkingSet) -> BTreeSet<&str> {
     directory.entries().map(|((_, id), _)| id.as_str()).collect()
 }
 
-fn uncommitted_writes_vanish(mut store: impl Store, reader: DirectoryReader) {
+fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a"), bound("ann", "phone")])];
     let mut txn = store.begin().unwrap();
-    let mut batch = batch(&mut txn, APP, &events);
-    batch.quarantined.push(quarantined(10));
-    txn.save(&batch).unwrap();
+    batch(&mut txn, APP, &events);
     assert_eq!(reader.find_by_id(&APP.into(), &"ann".into()).unwrap(), None, "not before the commit");
     drop(txn);
     assert_eq!(ids(&load(&mut store, &keys(APP, &events))), BTreeSet::new());
-    assert_eq!(store.begin().unwrap().next_seq(), 1);
+    assert_eq!(store.begin().unwrap().next_entry(), 1);
     assert_eq!(reader.find_by_id(&APP.into(), &"ann".into()).unwrap(), None);
     assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap(), None);
     assert_eq!(reader.read_journal(0, 10).unwrap(), []);
     assert_eq!(reader.count_contents().unwrap(), super::rows::ContentCounts::default());
 }
 
-fn a_transaction_sees_its_own_writes(mut store: impl Store, reader: DirectoryReader) {
+fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a")])];
     let mut txn = store.begin().unwrap();
     let batch = batch(&mut txn, APP, &events);
-    txn.save(&batch).unwrap();
+    txn.commit(&batch).unwrap();
+    let mut txn = store.begin().unwrap();
     let seen = txn.load(&keys(APP, &events), 100).unwrap();
     let (written, saved) = (batch.directory.record(&key(APP, "ann")), seen.record(&key(APP, "ann")));
     assert!(saved.is_some() && saved == written);
-    assert_eq!(txn.journalled(&key(APP, "ann"), 1, 0, 9).unwrap()[0].digest, events[0].stamp.digest);
-    txn.commit().unwrap();
+    assert_eq!(txn.read_links(&key(APP, "ann"), 1, 0, 9).unwrap()[0].digest, events[0].stamp.digest);
     assert_eq!(
         reader.find_by_id(&APP.into(), &"ann".into()).unwrap(),
         batch.directory.view(&APP.into(), &"ann".into())
     );
 }
 
-fn numbers_rise_and_survive_reopening<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
+fn numbers_rise_and_survive_reopening(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     let mut known: Vec<(Entry, Bytes)> = Vec::new();
     for round in 0..3_i64 {
         let (mut store, reader) = open();
         assert_eq!(reader.read_journal(0, 100).unwrap(), known, "round {round}");
         for n in 0..2_i64 {
             let mut txn = store.begin().unwrap();
-            assert_eq!(txn.next_seq(), known.len() as Seq + 1, "round {round}");
+            assert_eq!(txn.next_entry(), known.len() as Seq + 1, "round {round}");
             let first = round * 10 + n * 3 + 1;
             let events: Vec<Event> =
                 (first..first + 3).map(|time| event(time, vec![seen("ann"), seen("bob")])).collect();
             let batch = batch(&mut txn, APP, &events);
-            txn.save(&batch).unwrap();
-            txn.commit().unwrap();
+            txn.commit(&batch).unwrap();
             known.extend(batch.entries.into_iter().zip(batch.bodies));
         }
         assert_eq!(reader.read_journal(0, 100).unwrap(), known, "round {round}");
@@ -227,7 +223,7 @@ fn numbers_rise_and_survive_reopening<S: Store>(open: &dyn Fn() -> (S, Directory
     assert!(known.is_sorted_by(|(one, _), (next, _)| one.seq < next.seq));
 }
 
-fn a_load_brings_everybody_whom_merges_connect(mut store: impl Store, _: DirectoryReader) {
+fn a_load_brings_everybody_whom_merges_connect(mut store: DirectoryWriter, _: DirectoryReader) {
     let events = [event(1, vec![merged("b", "a")]), event(2, vec![merged("c", "b"), seen("d")])];
     self::store(&mut store, APP, &events);
     for id in ["a", "b", "c"] {
@@ -239,7 +235,7 @@ fn a_load_brings_everybody_whom_merges_connect(mut store: impl Store, _: Directo
     assert_eq!(ids(&found), ["d"].into());
 }
 
-fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: impl Store, reader: DirectoryReader) {
+fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(&mut store, APP, &[event(1, vec![bound("a", "phone")]), event(2, vec![merged("b", "a")])]);
     let phone = ClientId::from("phone");
     let claim = |id: &str| Keys {
@@ -261,7 +257,7 @@ fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: impl Store, re
     assert!(active(&mut look, "x") && !active(&mut look, "y"), "an older one does not");
 }
 
-fn a_load_brings_who_may_hold_a_client_next(mut store: impl Store, reader: DirectoryReader) {
+fn a_load_brings_who_may_hold_a_client_next(mut store: DirectoryWriter, reader: DirectoryReader) {
     let claims = [
         event(1, vec![bound("a", "tv")]),
         event(2, vec![bound("b", "tv")]),
@@ -280,7 +276,7 @@ fn a_load_brings_who_may_hold_a_client_next(mut store: impl Store, reader: Direc
     }
 }
 
-fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, reader: DirectoryReader) {
+fn a_list_shows_roots_in_the_order_of_their_ids(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(&mut store, APP, &[event(1, ["d", "b", "e", "a", "c", "B"].map(seen).into())]);
     self::store(&mut store, APP, &[event(2, vec![merged("d", "c")]), event(3, vec![removed("b")])]);
     self::store(&mut store, APP, &[event(4, vec![seen(SmoochId::APP)])]);
@@ -296,7 +292,7 @@ fn a_list_shows_roots_in_the_order_of_their_ids(mut store: impl Store, reader: D
     assert_eq!(reader.count_contents().unwrap().users, 4);
 }
 
-fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, reader: DirectoryReader) {
+fn a_user_id_resolves_to_who_said_it_last(mut store: DirectoryWriter, reader: DirectoryReader) {
     let who =
         |user_id: &str| reader.find_by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
     self::store(&mut store, APP, &[event(5, vec![named("a", "kim")])]);
@@ -310,7 +306,7 @@ fn a_user_id_resolves_to_who_said_it_last(mut store: impl Store, reader: Directo
     assert_eq!((who("kim"), who("KIM"), who("")), (None, None, None));
 }
 
-fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _: DirectoryReader) {
+fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: DirectoryWriter, _: DirectoryReader) {
     for time in 1..=20 {
         let id = if time % 2 == 0 { "even" } else { "odd" };
         self::store(&mut store, APP, &[event(time, vec![seen(id)])]);
@@ -320,8 +316,8 @@ fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _:
     let head = txn.load(&Keys { users: vec![even.clone()], ..Keys::default() }, 100).unwrap();
     let head = head.record(&even).unwrap().head;
     assert_eq!(head, Some(20));
-    let mut walk = |from, since, most| -> Vec<(i64, Option<Seq>)> {
-        let links = txn.journalled(&even, from, since, most).unwrap();
+    let walk = |from, since, most| -> Vec<(i64, Option<Seq>)> {
+        let links = txn.read_links(&even, from, since, most).unwrap();
         let known = |link: &Link| event(link.received, Vec::new()).stamp.digest == link.digest;
         assert!(links.iter().all(known));
         links.into_iter().map(|link| (link.received, link.previous)).collect()
@@ -335,7 +331,7 @@ fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: impl Store, _:
     assert_eq!(walk(22, 0, 99), [], "an entry that is not there");
 }
 
-fn what_a_batch_came_to_is_counted(mut store: impl Store, _: DirectoryReader) {
+fn what_a_batch_came_to_is_counted(mut store: DirectoryWriter, _: DirectoryReader) {
     let mut saved = |events: &[Event]| self::store(&mut store, APP, events);
     let none = Saved::default();
     assert_eq!(
@@ -351,7 +347,7 @@ fn what_a_batch_came_to_is_counted(mut store: impl Store, _: DirectoryReader) {
     );
 }
 
-fn apps_are_walls(mut store: impl Store, reader: DirectoryReader) {
+fn apps_are_walls(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(
         &mut store,
         "one",
@@ -377,19 +373,18 @@ fn quarantined(bytes: usize) -> Quarantined {
     Quarantined { app, received: 1, reason: text(), detail: text(), headers: text(), body }
 }
 
-fn the_quarantine_keeps_the_newest_within_its_bounds<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
+fn the_quarantine_keeps_the_newest_within_its_bounds(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     let keep = |bodies: &[usize]| {
         let (mut store, reader) = open();
         let mut txn = store.begin().unwrap();
         let mut batch = batch(&mut txn, APP, &[]);
         batch.quarantined = bodies.iter().map(|bytes| quarantined(*bytes)).collect();
-        let dropped = txn.save(&batch).unwrap().quarantine_dropped;
-        txn.commit().unwrap();
+        let dropped = txn.commit(&batch).unwrap().0.quarantine_dropped;
         (dropped, reader.count_contents().unwrap().quarantined)
     };
     assert_eq!(keep(&[10, 10, 10]), (0, 3));
-    assert_eq!(keep(&[10, 10, 10]), (1, QUARANTINE.0), "as many as allowed, over reopening");
-    assert_eq!(keep(&[400, 400]), (2, QUARANTINE.0));
+    assert_eq!(keep(&[10, 10, 10]), (1, QUARANTINE.bodies), "as many as allowed, over reopening");
+    assert_eq!(keep(&[400, 400]), (2, QUARANTINE.bodies));
     assert_eq!(keep(&[400]), (4, 2), "as many bytes as allowed: the oldest go");
     assert_eq!(keep(&[2000]), (2, 1), "the last one stays, whatever its size");
     assert_eq!(keep(&[1]), (1, 1));

@@ -34,7 +34,7 @@ pub enum Error {
     /// came in. Everything else is served on.
     #[error("the body of journal entry {0} is missing or damaged; `rollcall verify` lists all such entries")]
     Hole(Seq),
-    /// A derived table is damaged. Nothing was written; [`super::Store::make_anew`] makes it whole.
+    /// A derived table is damaged. Nothing was written; [`super::Store::remake_table`] remakes it.
     #[error("{name} is damaged ({why}), and can be made anew")]
     Derived {
         /// The table, by its name in [`super::sqlite::DERIVED`].

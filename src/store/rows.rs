@@ -12,6 +12,7 @@ mod status;
 use super::entry::{Entry, Seq};
 use super::epoch::FeedEpoch;
 use super::error::{Error, Result};
+use super::maintenance_rows::{AnswerRows, ExaminationRows, ReceiptRows, RetentionRows};
 use super::upkeep::CompactionPoint;
 use crate::domain::list::Sort;
 use crate::domain::{AppId, Change, Record, RecordKey, SmoochId};
@@ -67,13 +68,13 @@ impl IdentifierKind {
 /// An identifier of an app: its kind and its value.
 pub type Identifier<'a> = (&'a AppId, IdentifierKind, &'a str);
 
-/// App users and what they are found by.
-pub trait UserRows {
+/// Records, and the identifiers by which they are found.
+pub trait RecordRows {
     /// The records of these app users, in the order of the keys.
     fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>>;
 
     /// The record with this `_id`, or, if there is none, those of the carriers of this `userId` (JSON text), each with
-    /// its `_id` and its bytes. Provided by [`UserRows::records`] and [`UserRows::holders`]; a store may have one
+    /// its `_id` and its bytes. Provided by [`RecordRows::records`] and [`RecordRows::holders`]; a store may have one
     /// statement for both.
     fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, Vec<u8>)>> {
         let by_id = self.records(&[(app.clone(), id.clone())])?.pop().flatten();
@@ -86,11 +87,14 @@ pub trait UserRows {
         Ok(records.filter_map(|(id, record)| Some((id, record?.bytes))).collect())
     }
 
-    /// The record in this row.
-    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>>;
-
     /// The `_id`s of the app users with each of these identifiers, in the order of the identifiers.
     fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>>;
+}
+
+/// App users in order.
+pub trait UserRows {
+    /// The record in this row.
+    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>>;
 
     /// At most `limit` `_id`s of an app after `after`, the app's own left out, each with whether lists show it.
     fn ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<(SmoochId, bool)>>;
@@ -303,16 +307,33 @@ pub trait CompactedRows {
 
 /// All rows.
 pub trait Rows:
-    UserRows + ListRows + JournalRows + FeedRows + CompactedRows + QuarantineRows + ErasureRows + StatusRows
+    RecordRows
+    + UserRows
+    + ListRows
+    + JournalRows
+    + FeedRows
+    + CompactedRows
+    + AnswerRows
+    + RetentionRows
+    + ReceiptRows
+    + ExaminationRows
+    + QuarantineRows
+    + ErasureRows
+    + StatusRows
 {
 }
 
 impl<T> Rows for T where
-    T: UserRows
+    T: RecordRows
+        + UserRows
         + ListRows
         + JournalRows
         + FeedRows
         + CompactedRows
+        + AnswerRows
+        + RetentionRows
+        + ReceiptRows
+        + ExaminationRows
         + QuarantineRows
         + ErasureRows
         + StatusRows

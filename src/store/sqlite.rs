@@ -1,41 +1,38 @@
 //! A store in one SQLite file: one connection writes, one checkpoints, several read.
 
-mod answer_key;
-mod answers;
+mod answer_rows;
 mod backup;
-mod base;
 mod check;
 mod checkpoint;
 mod clearing;
-mod compacted;
+mod compacted_rows;
 mod connection;
 mod derived;
 mod epoch_marker;
-mod erasure_reads;
+mod erasure_rows;
 mod errors;
+mod feed_rows;
 mod file_errors;
 mod files;
-mod forget;
-mod gaps;
+mod identifier_rows;
 mod journal_rows;
-mod keep;
-mod kept;
 mod list_rows;
 mod listing;
+mod maintenance_rows;
 mod matching;
 mod migrate;
-mod quarantine;
-mod quarantine_reads;
+mod quarantine_rows;
 mod reader;
 mod repair;
 mod rows;
 mod schema;
+mod scrub;
 mod snapshot_conn;
 mod state;
 mod tables;
 mod task;
 mod transaction;
-mod txn;
+mod write_transaction;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -44,15 +41,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::{BodyReader, Error, Result, Retention, Seq, Store};
-use crate::domain::WorkingSet;
+use super::{Error, Maintained, Result, Scrubbed, Store, Transaction};
+pub use super::{Hole, Lost};
 pub use backup::backup_checksum::{find_file_damage, find_file_flaw};
 pub use backup::create::backup;
 pub use backup::restore::{Restored, file_timestamp, restore};
 pub use check::checked::Checked;
 pub use check::health::{Health, health, sqlite_version};
-pub use check::hole::{Hole, Lost};
-pub use check::journal_holes::Examination;
 pub use check::verify::{check, derived_faults, journal_holes, verify};
 use checkpoint::Checkpointer;
 pub use connection::StoreOptions;
@@ -71,14 +66,12 @@ pub use files::open::{check_log, check_replaced};
 pub use files::output::{Output, OutputError, OutputKind, check_folder, make_folder, may_remove};
 pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
-pub(crate) use forget::quarantined_of;
-use kept::Kept;
 pub use reader::{SqliteReader, refuse_newer_schema};
 pub use repair::{ReadSnapshot, TABLES};
 use state::State;
 pub use task::{FileTask, TaskStage};
-use transaction::WriteTransaction;
-pub use txn::SqliteTxn;
+use transaction::SqliteTransaction;
+use write_transaction::WriteTransaction;
 
 /// Interval of the worker's probes of derived tables.
 const LOOK: Duration = Duration::from_secs(5);
@@ -145,14 +138,8 @@ impl Sqlite {
         self.state.damaged_tables.clone()
     }
 
-    /// Takes a step to remake a derived table. Returns whether there was one to remake.
-    fn remake(&mut self) -> Result<bool> {
-        let doubted = self.state.damaged_tables.raised().next();
-        if let Some(name) = doubted {
-            tracing::error!(table = name, "{name} is damaged; remaking it");
-            self.make_anew(name).inspect_err(|_| self.state.damaged_tables.give_up(name))?;
-            return Ok(true);
-        }
+    /// Continues to remake a derived table. Returns whether there was one.
+    fn continue_remake(&mut self) -> Result<bool> {
         let remaking = self.state.remaking;
         let Some(name) = derived::pending_table(remaking) else { return Ok(false) };
         let next = derived::remake_step(&mut self.conn, remaking, &mut self.state.remaking_told);
@@ -162,46 +149,13 @@ impl Sqlite {
     }
 
     /// Probes the derived tables at intervals. Returns whether one has to be remade.
-    fn look(&mut self) -> Result<bool> {
+    fn probe_tables(&mut self) -> Result<bool> {
         if self.state.looked.elapsed() < LOOK {
             return Ok(false);
         }
         self.state.looked = Instant::now();
         let found = derived::probe_tables(&self.conn, &self.state.known(), self.state.remaking)?;
         Ok(found.into_iter().fold(false, |_, name| self.state.damaged_tables.raise(name)))
-    }
-
-    fn let_go_step(&mut self, retention: &Retention, now: i64, reading: &BodyReader) -> Result<bool> {
-        if self.remake()? || self.look()? {
-            return Ok(true);
-        }
-        let mut kept = self.state.kept;
-        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let more = match forget::step(&txn, &mut kept, reading)? {
-            forget::Step::Some => true,
-            forget::Step::Nothing => keep::step(&txn, &mut kept, retention, now, reading.event)?,
-            forget::Step::Swept(receipt) => {
-                drop(txn);
-                if self.checkpointer.empty(&self.conn)? {
-                    let txn = self.conn.transaction()?;
-                    forget::finish(&txn, &mut kept, receipt, now)?;
-                    txn.commit()?;
-                    self.state.kept = kept;
-                    return Ok(true);
-                }
-                // A reader still uses the WAL.
-                let txn = self.conn.transaction()?;
-                let more = keep::step(&txn, &mut kept, retention, now, reading.event)?;
-                txn.commit()?;
-                self.state.kept = kept;
-                return Ok(more);
-            }
-        };
-        if more {
-            txn.commit()?;
-            self.state.kept = kept;
-        }
-        Ok(more)
     }
 }
 
@@ -214,24 +168,43 @@ impl Drop for Sqlite {
 }
 
 impl Store for Sqlite {
-    type Txn<'a> = SqliteTxn<'a>;
-
-    fn begin(&mut self) -> Result<SqliteTxn<'_>> {
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         self.state.presence.check_log()?;
         let txn = WriteTransaction::begin(&mut self.conn)?;
-        self.state.cache.begin();
-        Ok(SqliteTxn::new(txn, &mut self.state))
+        Ok(Box::new(SqliteTransaction::new(txn, &mut self.state)))
     }
 
-    fn remember(&mut self, committed: WorkingSet) {
-        self.state.cache.keep(committed);
-    }
-
-    fn rest(&mut self) -> Result<()> {
+    fn after_commit(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.state.checked) {
             self.state.presence.check()?;
         }
         self.checkpointer.after_commit(&self.conn)
+    }
+
+    fn maintenance_step(&mut self) -> Result<Maintained> {
+        let raised = self.state.damaged_tables.raised().next();
+        if let Some(name) = raised {
+            tracing::error!(table = name, "{name} is damaged; remaking it");
+            self.remake_table(name).inspect_err(|_| self.state.damaged_tables.give_up(name))?;
+            return Ok(Maintained::Remade);
+        }
+        Ok(if self.continue_remake()? || self.probe_tables()? {
+            Maintained::Step
+        } else {
+            Maintained::Nothing
+        })
+    }
+
+    fn scrub_step(&mut self, after: u32) -> Result<Scrubbed> {
+        let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (scrubbed, can_write) = scrub::scrub_pages(&txn, after)?;
+        txn.commit()?;
+        self.state.clean &= can_write;
+        Ok(scrubbed)
+    }
+
+    fn empty_log(&mut self) -> Result<bool> {
+        self.checkpointer.empty(&self.conn)
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -243,44 +216,25 @@ impl Store for Sqlite {
         checkpoint::finish(&self.conn).map(drop)
     }
 
-    fn make_anew(&mut self, derived: &str) -> Result<()> {
-        if derived == "counters" {
+    fn remake_table(&mut self, name: &str) -> Result<()> {
+        if name == "counters" {
             // The store knows the counters better than the file.
             let known = self.state.known();
             let txn = self.conn.transaction()?;
             known.put_back(&txn)?;
             txn.commit()?;
         }
-        derived::make_anew(&mut self.conn, derived)?;
+        derived::make_anew(&mut self.conn, name)?;
         self.state.read_again(&self.conn)?;
-        self.state.damaged_tables.settle(derived);
+        self.state.damaged_tables.settle(name);
         Ok(())
     }
 
-    fn note(&mut self, error: &Error) {
+    fn report_error(&mut self, error: &Error) {
         self.state.damaged_tables.note(error);
     }
 
-    fn learned(&mut self, rules: i64) -> Result<()> {
-        let rows = self.conn.execute("UPDATE upkeep SET rules = ?1", [rules])?;
-        derived::require_row(rows)?;
-        self.state.rules = rules;
-        Ok(())
-    }
-
-    fn let_go(&mut self, retention: &Retention, now: i64, reading: &BodyReader) -> Result<bool> {
-        match self.let_go_step(retention, now, reading) {
-            Err(Error::Derived { name, why }) => {
-                // The next step remakes it. That step is not taken at once, in case it does not help.
-                tracing::error!(table = name, why, "{name} is damaged: {why}");
-                self.state.damaged_tables.raise(name);
-                Ok(false)
-            }
-            more => more.inspect_err(|error| self.state.damaged_tables.note(error)),
-        }
-    }
-
-    fn abandon(mut self) {
+    fn abandon(mut self: Box<Self>) {
         self.ended = true;
         if self.state.presence.lost().is_some() && self.state.presence.has_only_lost_its_log() {
             // The deleted WAL lasts only as long as this process, but its content can be saved.
@@ -301,6 +255,7 @@ impl Store for Sqlite {
 mod tests {
     use super::super::conformance::{QUARANTINE, check};
     use super::*;
+    use crate::directory::DirectoryWriter;
     use crate::directory::open_reader;
 
     #[test]
@@ -308,11 +263,11 @@ mod tests {
         check(
             || tempfile::tempdir().unwrap(),
             |dir| {
-                let (path, (quarantine_rows, quarantine_bytes)) = (dir.path().join("store.db"), QUARANTINE);
                 let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
-                let options =
-                    StoreOptions { path, wal_checkpoint, wal_limit, quarantine_rows, quarantine_bytes };
-                (Sqlite::open(&options).unwrap(), open_reader(&options.path).unwrap())
+                let options = StoreOptions { path: dir.path().join("store.db"), wal_checkpoint, wal_limit };
+                let store = Box::new(Sqlite::open(&options).unwrap());
+                let reader = open_reader(&options.path).unwrap();
+                (DirectoryWriter::open(store, QUARANTINE).unwrap(), reader)
             },
         );
     }

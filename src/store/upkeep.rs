@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Seq, Source};
 use super::error::{Error, Result};
-use crate::domain::{AppId, Event, Record, SmoochId};
+use crate::domain::{Event, SmoochId};
 
 /// Reads the event at an index of a body again; `None` if it is unreadable.
 pub type ReadEvent = fn(Source, &[u8], usize) -> Option<Event>;
@@ -59,19 +59,6 @@ pub struct CompactionPoint {
     pub received: i64,
     /// The oldest existing entry; the next one to be written if there is none.
     pub oldest: Seq,
-}
-
-/// An app user that an entry of a batch erases.
-#[derive(Clone, Debug)]
-pub struct Erasure {
-    /// The entry.
-    pub seq: Seq,
-    /// The app.
-    pub app: AppId,
-    /// The `_id`.
-    pub id: SmoochId,
-    /// The record until then.
-    pub known: Record,
 }
 
 /// The state of an erasure.

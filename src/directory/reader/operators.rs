@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use super::DirectoryReader;
 use crate::directory::census::{Census, find_last_webhooks};
-use crate::directory::erasures::find_receipt;
+use crate::directory::erasure::{find_receipt, read_quarantined_of};
 use crate::domain::{AppId, SmoochId};
 use crate::format::record::decode;
 use crate::store::rows::{ContentCounts, QuarantinedSummary, RemakingProgress, RowFilter};
-use crate::store::sqlite::quarantined_of;
 use crate::store::{Quarantined, Receipt, Result, Seq};
 
 impl DirectoryReader {
@@ -29,7 +28,7 @@ impl DirectoryReader {
         app: &AppId,
         ids: &BTreeSet<SmoochId>,
     ) -> Result<Vec<(Seq, Quarantined)>> {
-        quarantined_of(&*self.snapshot()?, app, ids)
+        read_quarantined_of(&*self.snapshot()?, app, ids)
     }
 
     /// The receipt of the erasure of an `_id`; `None` if it was not erased.

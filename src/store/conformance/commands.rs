@@ -2,12 +2,13 @@
 
 use super::{APP, Event, batch, bound, event, ids, key, load, named};
 use crate::directory::DirectoryReader;
+use crate::directory::DirectoryWriter;
+use crate::directory::batch::{Answered, Batch, Keys, Reported, Verdicts};
 use crate::domain::AppId;
-use crate::store::archive::Verdicts;
-use crate::store::{ANSWERS_KEPT, Answered, Batch, Keys, Reported, Source, Store, Txn};
+use crate::store::{ANSWERS_KEPT, Source};
 
 /// Ann, Bob and Cat claim one television, Bob last.
-pub(super) fn three(store: &mut impl Store) {
+pub(super) fn three(store: &mut DirectoryWriter) {
     let claims: [Event; 3] = [
         event(1, vec![named("cat", "c"), bound("cat", "tv")]),
         event(2, vec![named("ann", "a"), bound("ann", "tv")]),
@@ -17,7 +18,7 @@ pub(super) fn three(store: &mut impl Store) {
 }
 
 pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients(
-    mut store: impl Store,
+    mut store: DirectoryWriter,
     _: DirectoryReader,
 ) {
     three(&mut store);
@@ -41,7 +42,7 @@ pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients
 }
 
 pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
-    mut store: impl Store,
+    mut store: DirectoryWriter,
     _: DirectoryReader,
 ) {
     three(&mut store);
@@ -53,7 +54,7 @@ pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
     assert_eq!((found("new"), found("cat")), (vec!["ann".to_owned()], vec!["ann".into(), "cat".into()]));
 }
 
-pub(super) fn an_answer_is_kept_for_a_day<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
+pub(super) fn an_answer_is_kept_for_a_day(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     let answer = |key: &str, time| Answered {
         app: APP.into(),
         key: key.to_owned(),
@@ -61,18 +62,17 @@ pub(super) fn an_answer_is_kept_for_a_day<S: Store>(open: &dyn Fn() -> (S, Direc
         time,
         answer: key.as_bytes().to_vec(),
     };
-    let known = |key: &str| open().0.begin().unwrap().answered(&APP.into(), key).unwrap();
+    let known = |key: &str| open().0.begin().unwrap().find_answer(&APP.into(), key).unwrap();
     let keep = |answers: Vec<Answered>, now| {
         let (mut store, _) = open();
         let mut txn = store.begin().unwrap();
         let mut batch = batch(&mut txn, APP, &[]);
         (batch.answers, batch.now) = (answers, now);
-        txn.save(&batch).unwrap();
-        txn.commit().unwrap();
+        txn.commit(&batch).unwrap();
     };
     keep(vec![answer("one", 1), answer("two", 2)], 2);
     assert_eq!(known("one"), Some(answer("one", 1)));
-    assert_eq!(open().0.begin().unwrap().answered(&"other".into(), "one").unwrap(), None);
+    assert_eq!(open().0.begin().unwrap().find_answer(&"other".into(), "one").unwrap(), None);
     keep(vec![answer("three", ANSWERS_KEPT)], ANSWERS_KEPT + 1);
     assert!(known("one").is_some() && known("two").is_some() && known("three").is_some());
     keep(vec![answer("two", ANSWERS_KEPT + 2), answer("four", ANSWERS_KEPT + 2)], ANSWERS_KEPT + 2);
@@ -81,47 +81,38 @@ pub(super) fn an_answer_is_kept_for_a_day<S: Store>(open: &dyn Fn() -> (S, Direc
     assert!(known("three").is_some() && known("four").is_some());
 }
 
-pub(super) fn the_clock_never_runs_back<S: Store>(open: &dyn Fn() -> (S, DirectoryReader)) {
+pub(super) fn the_clock_never_runs_back(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     for (set, clock) in [(0, 0), (500, 500), (20, 500), (501, 501)] {
         let (mut store, _) = open();
         let mut txn = store.begin().unwrap();
         let mut batch = batch(&mut txn, APP, &[]);
         batch.clock = set;
-        txn.save(&batch).unwrap();
-        txn.commit().unwrap();
+        txn.commit(&batch).unwrap();
         assert_eq!(store.begin().unwrap().clock(), clock);
-        let mut txn = store.begin().unwrap();
-        batch.clock = 10_000;
-        txn.save(&batch).unwrap();
-        drop(txn);
-        assert_eq!(store.begin().unwrap().clock(), clock, "what was not committed");
         drop(store);
         assert_eq!(open().0.begin().unwrap().clock(), clock, "reopened");
     }
 }
 
-pub(super) fn the_journal_says_who_told(mut store: impl Store, reader: DirectoryReader) {
+pub(super) fn the_journal_says_who_told(mut store: DirectoryWriter, reader: DirectoryReader) {
     let mut txn = store.begin().unwrap();
     let mut batch = batch(&mut txn, APP, &[event(1, vec![named("ann", "a")]), event(2, Vec::new())]);
     batch.entries[1].source = Source::Api;
-    txn.save(&batch).unwrap();
-    txn.commit().unwrap();
+    txn.commit(&batch).unwrap();
     let sources: Vec<_> =
         reader.read_journal(0, 9).unwrap().into_iter().map(|(entry, _)| entry.source).collect();
     assert_eq!(sources, [Source::Webhook, Source::Api]);
 }
 
 pub(super) fn a_body_that_is_released_makes_room_in_quarantine(
-    mut store: impl Store,
+    mut store: DirectoryWriter,
     reader: DirectoryReader,
 ) {
     let mut save = |new: usize, verdicts: Verdicts| {
         let mut txn = store.begin().unwrap();
         let quarantined = (0..new).map(|_| super::quarantined(10)).collect();
         let batch = Batch { quarantined, verdicts, ..batch(&mut txn, APP, &[]) };
-        let dropped = txn.save(&batch).unwrap().quarantine_dropped;
-        txn.commit().unwrap();
-        dropped
+        txn.commit(&batch).unwrap().0.quarantine_dropped
     };
     assert_eq!(save(5, Verdicts::default()), 0);
     let kept = vec![(3, "too_deep".to_owned(), "still".to_owned())];
@@ -130,7 +121,7 @@ pub(super) fn a_body_that_is_released_makes_room_in_quarantine(
     assert_eq!(save(2, Verdicts::default()), 0, "there is room for as many");
     assert_eq!(save(1, Verdicts { released: vec![4], ..Verdicts::default() }), 0);
     assert_eq!(save(1, Verdicts::default()), 1);
-    let mut txn = store.begin().unwrap();
-    let held: Vec<bool> = [2, 3, 5, 8].map(|seq| txn.holds(seq).unwrap()).into();
+    let txn = store.begin().unwrap();
+    let held: Vec<bool> = [2, 3, 5, 8].map(|seq| txn.is_quarantined(seq).unwrap()).into();
     assert_eq!(held, [false, false, true, true], "released, given up as the oldest, and there");
 }

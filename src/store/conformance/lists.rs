@@ -47,7 +47,7 @@ fn told(id: &str, fields: &[(Field, &str)]) -> Fact {
 }
 
 /// Ten app users: seen the later the greater their `_id`, signed up the other way round, every other named.
-fn ten(store: &mut impl Store, app: &str) {
+fn ten(store: &mut DirectoryWriter, app: &str) {
     for n in 0..10_i64 {
         let id = format!("u{n}");
         let signed_up = format!("\"2020-01-{:02}T00:00:00.000Z\"", 20 - n);
@@ -62,7 +62,7 @@ fn ten(store: &mut impl Store, app: &str) {
 type Fits = fn(i64) -> bool;
 
 pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
-    mut store: impl Store,
+    mut store: DirectoryWriter,
     reader: DirectoryReader,
 ) {
     ten(&mut store, APP);
@@ -109,7 +109,10 @@ pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
     }
 }
 
-pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(mut store: impl Store, reader: DirectoryReader) {
+pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(
+    mut store: DirectoryWriter,
+    reader: DirectoryReader,
+) {
     ten(&mut store, APP);
     let mut time = 1000;
     for (descending, limit, looks) in
@@ -137,7 +140,7 @@ pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(mut store: impl Sto
     }
 }
 
-pub(super) fn a_row_follows_the_group_it_stands_for(mut store: impl Store, reader: DirectoryReader) {
+pub(super) fn a_row_follows_the_group_it_stands_for(mut store: DirectoryWriter, reader: DirectoryReader) {
     ten(&mut store, APP);
     let latest = query(Sort::LastSeen, true);
     let q = |q: &str| {
@@ -165,7 +168,7 @@ pub(super) fn a_row_follows_the_group_it_stands_for(mut store: impl Store, reade
     assert_eq!(find(&q("kim")), ["u0", "u2", "u3", "u4", "u5", "u6", "u7", "u8"]);
 }
 
-pub(super) fn a_list_of_one_app_is_no_others(mut store: impl Store, reader: DirectoryReader) {
+pub(super) fn a_list_of_one_app_is_no_others(mut store: DirectoryWriter, reader: DirectoryReader) {
     ten(&mut store, "one");
     self::store(&mut store, "two", &[event(7, vec![named("x", "kim"), seen("u3")])]);
     let filters = [

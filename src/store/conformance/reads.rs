@@ -5,7 +5,7 @@ use crate::directory::DirectoryReader;
 use crate::domain::ChangeKind;
 
 pub(super) fn changes_are_numbered_for_each_app_and_read_in_pages(
-    mut store: impl Store,
+    mut store: DirectoryWriter,
     reader: DirectoryReader,
 ) {
     let none = reader.read_changes(&APP.into(), 0, 9).unwrap();
@@ -28,7 +28,10 @@ pub(super) fn changes_are_numbered_for_each_app_and_read_in_pages(
     assert_eq!((other.changes.len(), other.last), (1, 1));
 }
 
-pub(super) fn a_history_is_of_everybody_whom_merges_connect(mut store: impl Store, reader: DirectoryReader) {
+pub(super) fn a_history_is_of_everybody_whom_merges_connect(
+    mut store: DirectoryWriter,
+    reader: DirectoryReader,
+) {
     self::store(&mut store, APP, &[event(1, vec![bound("a", "phone")]), event(2, vec![bound("b", "phone")])]);
     self::store(&mut store, APP, &[event(3, vec![merged("c", "a")]), event(4, vec![seen("d")])]);
     self::store(&mut store, "other", &[event(5, vec![bound("a", "phone")])]);
@@ -51,7 +54,7 @@ pub(super) fn a_history_is_of_everybody_whom_merges_connect(mut store: impl Stor
     assert_eq!(seqs, [3, 2, 1], "newest first, nothing twice, nobody else's");
 }
 
-pub(super) fn a_name_means_an_id_else_a_user_id(mut store: impl Store, reader: DirectoryReader) {
+pub(super) fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: DirectoryReader) {
     super::commands::three(&mut store);
     let app = AppId::from(APP);
     let means = |name: &str| {

@@ -21,10 +21,6 @@ pub struct StoreOptions {
     pub wal_checkpoint: u64,
     /// Size of the WAL, in bytes, beyond which the worker waits for a checkpoint.
     pub wal_limit: u64,
-    /// Maximum number of quarantined bodies.
-    pub quarantine_rows: u64,
-    /// Maximum bytes of quarantined bodies.
-    pub quarantine_bytes: u64,
 }
 
 /// Disables SQLite's checkpoint on close: the store checkpoints itself, and only if its files are in order.

@@ -8,6 +8,7 @@ pub(super) mod kind;
 pub(super) mod list;
 pub(super) mod numbers;
 mod orders;
+mod receipts;
 mod records;
 pub(super) mod remake;
 pub(super) mod remaking;

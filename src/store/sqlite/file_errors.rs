@@ -3,10 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::check::hole::Hole;
 use super::derived::DerivedFault;
 use super::files::output::OutputError;
-use crate::store::{Error, explain};
+use crate::store::{Error, Hole, explain};
 
 /// Why a file cannot be opened.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,11 @@
-//! Reads rows of the journal; see [`crate::store::rows::JournalRows`].
+//! The tables `journal`, `bodies` and `gaps`. A gap is a range of numbers that rightly have no entry: deleted by retention,
+//! from the first one on, or by erasures. Any other number without an entry is a hole.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::derived::number_error;
 use super::matching::select_matching;
 use crate::domain::AppId;
 use crate::store::rows::{EntryUsers, JournalRows, PackedBodies, RowFilter};
@@ -125,10 +127,75 @@ pub(crate) fn users_of(text: &str) -> Result<EntryUsers> {
     Ok(users.into_iter().map(|(id, prev)| (id.into(), prev)).collect())
 }
 
+fn users_to_json(entry: &Entry) -> Result<String> {
+    let users: Vec<(&str, Option<Seq>)> =
+        entry.users.iter().map(|(id, before)| (id.as_str(), *before)).collect();
+    serde_json::to_string(&users).map_err(|error| Error::Unavailable(error.to_string()))
+}
+
+pub(super) fn append_entries(conn: &Connection, entries: &[Entry]) -> Result<()> {
+    let sql = "INSERT INTO journal
+                   (seq, app, source, received, event_time, trigger, outcome, digest, users, body, place)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let mut insert = conn.prepare_cached(sql)?;
+    for entry in entries {
+        let row = params![
+            entry.seq as i64,
+            entry.app.as_str(),
+            entry.source.as_str(),
+            entry.received,
+            entry.event_time,
+            &*entry.trigger,
+            entry.outcome.as_str(),
+            entry.digest,
+            users_to_json(entry)?,
+            entry.body as i64,
+            entry.place as i64
+        ];
+        insert.execute(row).map_err(number_error)?;
+    }
+    Ok(())
+}
+
+pub(super) fn replace_entry(conn: &Connection, entry: &Entry) -> Result<()> {
+    let sql = "UPDATE journal SET source = ?2, users = ?3, body = ?4, place = ?5 WHERE seq = ?1";
+    let (source, users) = (entry.source.as_str(), users_to_json(entry)?);
+    let row = params![entry.seq as i64, source, users, entry.body as i64, entry.place as i64];
+    conn.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+pub(super) fn delete_entry(conn: &Connection, seq: Seq) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO gaps (first, last) VALUES (?1, ?1)";
+    conn.prepare_cached(sql)?.execute([seq as i64])?;
+    conn.prepare_cached("DELETE FROM journal WHERE seq = ?1")?.execute([seq as i64])?;
+    Ok(())
+}
+
+pub(super) fn delete_entries_up_to(conn: &Connection, seq: Seq) -> Result<()> {
+    conn.prepare_cached("DELETE FROM gaps WHERE last <= ?1")?.execute([seq as i64])?;
+    let sql = "INSERT INTO gaps (first, last) VALUES (1, ?1) ON CONFLICT (first) DO UPDATE SET last = ?1";
+    conn.prepare_cached(sql)?.execute([seq as i64])?;
+    conn.prepare_cached("DELETE FROM journal WHERE seq <= ?1")?.execute([seq as i64])?;
+    Ok(())
+}
+
+pub(super) fn put_bodies(conn: &Connection, packed: &PackedBodies) -> Result<()> {
+    let sql = "INSERT INTO bodies (first_seq, dictionary, bodies) VALUES (?1, ?2, ?3)
+               ON CONFLICT (first_seq) DO UPDATE SET dictionary = excluded.dictionary, bodies = excluded.bodies";
+    let PackedBodies { first, dictionary, bytes } = packed;
+    conn.prepare_cached(sql)?.execute(params![*first as i64, dictionary, bytes])?;
+    Ok(())
+}
+
+pub(super) fn delete_bodies(conn: &Connection, first: Seq) -> Result<()> {
+    conn.prepare_cached("DELETE FROM bodies WHERE first_seq = ?1")?.execute([first as i64])?;
+    Ok(())
+}
+
 /// The first entry behind a batch.
-pub(crate) fn end_of_batch(conn: &Connection, first: i64) -> Result<i64> {
-    let sql = "SELECT min(first_seq) FROM bodies WHERE first_seq > ?1";
-    let mut select = conn.prepare_cached(sql)?;
-    let next: Option<i64> = select.query_row([first], |row| row.get(0))?;
+pub(super) fn end_of_batch(conn: &Connection, first: Seq) -> Result<i64> {
+    let mut select = conn.prepare_cached("SELECT min(first_seq) FROM bodies WHERE first_seq > ?1")?;
+    let next: Option<i64> = select.query_row([first as i64], |row| row.get(0))?;
     Ok(next.unwrap_or(i64::MAX))
 }

@@ -5,20 +5,20 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, pa
 
 use super::derived::{Remaking, derived_error};
 use super::{Error, Result};
-use crate::domain::{AppId, LoadedRecord, Record, RecordKey, WorkingSet};
-use crate::format::list_columns::{Columns, moment};
-use crate::format::record::encode;
+use crate::domain::{AppId, RecordKey};
+use crate::format::list_columns::Columns;
+use crate::store::UserWrite;
 
 /// A row of `seen` that is not the app user's any more: its app, its `last_seen`, the app user's rowid.
 pub(super) type Outdated = (AppId, i64, i64);
 
 /// Writes the rows of one transaction.
-pub(super) struct Listing<'c> {
+pub(super) struct Listing<'c, 'w> {
     conn: &'c Connection,
     remaking: Remaking,
     /// Rows with the words they had and those they have now. They are written last, in one go: FTS5 gathers
     /// what comes without anything between.
-    reworded: Vec<(i64, String, String)>,
+    reworded: Vec<(i64, String, &'w str)>,
     outdated: Vec<Outdated>,
 }
 
@@ -31,7 +31,7 @@ struct Before {
     words: String,
 }
 
-impl<'c> Listing<'c> {
+impl<'c, 'w> Listing<'c, 'w> {
     pub(super) fn new(conn: &'c Connection, remaking: Remaking) -> Self {
         Self { conn, remaking, reworded: Vec::new(), outdated: Vec::new() }
     }
@@ -41,45 +41,33 @@ impl<'c> Listing<'c> {
     }
 
     /// Adds a row; gives its number.
-    pub(super) fn add(
-        &mut self,
-        directory: &WorkingSet,
-        key: &RecordKey,
-        entry: &LoadedRecord,
-    ) -> Result<i64> {
-        let Columns { listed, last_seen, signed_up, flags, words } = Columns::of(directory, key, entry);
-        let words = words.unwrap_or_default();
+    pub(super) fn add(&mut self, user: &'w UserWrite<'_>) -> Result<i64> {
+        let Columns { listed, last_seen, signed_up, flags, ref words } = user.columns;
+        let words = words.as_deref().unwrap_or_default();
         let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let (app, id, record) = (key.0.as_str(), key.1.as_str(), record(&entry.now)?);
-        let row = params![app, id, listed, record, last_seen, signed_up, flags, words];
+        let (app, id) = (user.key.0.as_str(), user.key.1.as_str());
+        let row = params![app, id, listed, user.record, last_seen, signed_up, flags, words];
         self.prepare(sql)?.execute(row)?;
         let rowid = self.conn.last_insert_rowid();
         if listed {
-            self.seen(key, last_seen, rowid)?;
+            self.seen(user.key, last_seen, rowid)?;
         }
         self.reword(rowid, String::new(), words);
         Ok(rowid)
     }
 
     /// Changes a row.
-    pub(super) fn change(
-        &mut self,
-        directory: &WorkingSet,
-        key: &RecordKey,
-        entry: &LoadedRecord,
-        rowid: i64,
-    ) -> Result<()> {
-        let columns = Columns::of(directory, key, entry);
-        let record = record(&entry.now)?;
-        if let (None, Some(Some(before))) = (&columns.words, &entry.before) {
+    pub(super) fn change(&mut self, user: &'w UserWrite<'_>, rowid: i64) -> Result<()> {
+        let columns = &user.columns;
+        if columns.words.is_none() {
             let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4 WHERE rowid = ?1";
-            let row = params![rowid, record, columns.last_seen, columns.flags];
+            let row = params![rowid, user.record, columns.last_seen, columns.flags];
             there(self.prepare(sql)?.execute(row)? > 0)?;
-            return self.moved(key, rowid, "lastSeen", moment(before.last_seen), Some(columns.last_seen));
+            return self.moved(user.key, rowid, "lastSeen", user.last_seen_before, Some(columns.last_seen));
         }
         let before = self.before(rowid)?;
-        self.list(key, rowid, columns, before, record)
+        self.list(user, rowid, before)
     }
 
     fn before(&self, rowid: i64) -> Result<Before> {
@@ -93,19 +81,12 @@ impl<'c> Listing<'c> {
         Ok(before.unwrap_or_default())
     }
 
-    fn list(
-        &mut self,
-        key: &RecordKey,
-        rowid: i64,
-        columns: Columns,
-        before: Before,
-        record: Vec<u8>,
-    ) -> Result<()> {
-        let Columns { listed, last_seen, signed_up, flags, words } = columns;
-        let words = words.unwrap_or_else(|| before.words.clone());
+    fn list(&mut self, user: &'w UserWrite<'_>, rowid: i64, before: Before) -> Result<()> {
+        let Columns { listed, last_seen, signed_up, flags, ref words } = user.columns;
+        let (key, words) = (user.key, words.as_deref().unwrap_or_default());
         let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4, words = ?5
                    WHERE rowid = ?1";
-        self.prepare(sql)?.execute(params![rowid, record, last_seen, flags, words])?;
+        self.prepare(sql)?.execute(params![rowid, user.record, last_seen, flags, words])?;
         // To name a column of an index, changed or not, costs a random page.
         if (before.listed, before.signed_up) != (listed, signed_up) {
             let sql = "UPDATE app_users SET listed = ?2, signed_up = ?3 WHERE rowid = ?1";
@@ -157,7 +138,7 @@ impl<'c> Listing<'c> {
         Ok(())
     }
 
-    fn reword(&mut self, rowid: i64, before: String, now: String) {
+    fn reword(&mut self, rowid: i64, before: String, now: &'w str) {
         // What the index does not have yet, it gets with the words as they are then.
         if before != now && self.remaking.has_words_of(rowid) {
             self.reworded.push((rowid, before, now));
@@ -188,10 +169,6 @@ impl<'c> Listing<'c> {
 fn there(is_there: bool) -> Result<()> {
     let lost = || Error::Derived { name: "records", why: "a row of app_users is lost".to_owned() };
     is_there.then_some(()).ok_or_else(lost)
-}
-
-fn record(record: &Record) -> Result<Vec<u8>> {
-    encode(record).map_err(|error| Error::Unavailable(error.to_string()))
 }
 
 /// Puts a row in place of the one with its key, with all of its columns as they are given; or takes it away.

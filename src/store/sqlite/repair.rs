@@ -1,20 +1,17 @@
 //! Reads the directory's tables row by row, compares rows, and repairs them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 
-use super::check::journal_holes::{Examination, PAGE_BYTES};
 use super::derived::{Remaking, derived_error};
 use super::reader::{Snapshot, SqliteReader};
-use super::txn::SqliteTxn;
 use super::{Error, Result};
-use crate::directory::cache::Cache;
+use crate::directory::compacted::read_compacted_page;
+use crate::directory::examination::{Examination, PAGE_BYTES};
 use crate::directory::history::{JournalHeads, find_claimants, find_connected};
-use crate::directory::load::Loader;
-use crate::directory::users::show;
-use crate::domain::{AppId, Change, ClientId, Event, Record, RecordKey, SmoochId, View};
+use crate::domain::{AppId, ClientId, Event, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::format::search_words::are_unbounded;
 use crate::store::archive::Row;
@@ -122,12 +119,12 @@ impl ReadSnapshot<'_> {
         limit: usize,
         read: ReadEvent,
     ) -> Result<Vec<(Entry, Option<Event>)>> {
-        examination.page(&self.0, (limit, PAGE_BYTES), read, |_| true)
+        examination.page(&*self.0, (limit, PAGE_BYTES), read, |_| true)
     }
 
     /// Examines the end of the journal, once all entries of this snapshot are examined.
     pub fn examine_end(&self, examination: &mut Examination) -> Result<()> {
-        examination.end(&self.0)
+        examination.end(&*self.0)
     }
 
     /// Examines the next records, up to `limit`, once all entries are examined. Returns how many there were.
@@ -137,7 +134,7 @@ impl ReadSnapshot<'_> {
         limit: usize,
         read: ReadEvent,
     ) -> Result<usize> {
-        examination.records(&self.0, limit, read)
+        examination.records(&*self.0, limit, read)
     }
 
     /// Whether `sought` contains any of these app users, one connected with them by merges, or one that ever held
@@ -169,7 +166,7 @@ impl ReadSnapshot<'_> {
 
     /// A page of compacted records, as [`crate::directory::compacted::read_compacted`] returns it.
     pub fn base(&self, after: Option<&RecordKey>, limit: usize) -> Result<Vec<(RecordKey, Record)>> {
-        super::compacted::read_page(&self.0, after, limit)
+        read_compacted_page(&*self.0, after, limit)
     }
 
     /// The row with this key; without cells if there is none.
@@ -202,43 +199,9 @@ fn read(conn: &Connection, sql: &str, table: usize, params: &[String]) -> Result
     Ok(rows?.collect::<rusqlite::Result<_>>()?)
 }
 
-impl SqliteTxn<'_> {
-    /// Replaces the rows. Returns the changes of the app users.
-    pub(super) fn put_right(&mut self, rows: &[Row]) -> Result<Vec<(AppId, Change)>> {
-        // The cache holds the records as they were before.
-        self.state.cache = Cache::default();
-        let conn = &*self.txn;
-        let mut keys: BTreeSet<RecordKey> = rows.iter().filter_map(Row::user).collect();
-        let remaking = self.state.remaking;
-        let put_all = || rows.iter().try_for_each(|row| put(conn, remaking, row));
-        // App users that are merged with a changed one, before or after, change as well: a first run finds them.
-        let then = roots(&views(conn, &keys));
-        conn.execute_batch("SAVEPOINT put_right")?;
-        put_all()?;
-        keys.extend(then.into_iter().chain(roots(&views(conn, &keys))));
-        conn.execute_batch("ROLLBACK TO put_right; RELEASE put_right")?;
-        let before = views(conn, &keys);
-        put_all()?;
-        let after = views(conn, &keys);
-        let changes = keys.iter().filter(|(_, id)| !id.is_app()).filter_map(|key| {
-            let change = Change::between(&key.1, before.get(key), after.get(key))?;
-            Some((key.0.clone(), change))
-        });
-        Ok(changes.collect())
-    }
-}
-
-fn roots(views: &BTreeMap<RecordKey, View>) -> BTreeSet<RecordKey> {
-    views.iter().map(|((app, _), view)| (app.clone(), view.id.clone())).collect()
-}
-
-/// The views of app users, except those with an unreadable record.
-fn views(conn: &Connection, keys: &BTreeSet<RecordKey>) -> BTreeMap<RecordKey, View> {
-    let view = |key: &RecordKey| {
-        let view = show(&mut Loader::new(conn), &key.0, &key.1);
-        Some((key.clone(), view.ok().flatten()?))
-    };
-    keys.iter().filter_map(view).collect()
+/// Puts these rows in place of those with their keys.
+pub(super) fn replace_rows(conn: &Connection, remaking: Remaking, rows: &[Row]) -> Result<()> {
+    rows.iter().try_for_each(|row| put(conn, remaking, row))
 }
 
 fn put(conn: &Connection, remaking: Remaking, row: &Row) -> Result<()> {

@@ -7,11 +7,11 @@ use super::{Error, Result, epoch_marker};
 use crate::domain::{AppId, Change, ChangeKind, RecordKey, SmoochId};
 use crate::store::FeedEpoch;
 use crate::store::rows::{
-    CompactedRows, FeedRange, FeedRows, Identifier, RemakingProgress, StatusRows, StoredChange, StoredRecord,
-    UserRows,
+    CompactedRows, FeedRange, FeedRows, Identifier, RecordRows, RemakingProgress, StatusRows, StoredChange,
+    StoredRecord, UserRows,
 };
 
-impl UserRows for Connection {
+impl RecordRows for Connection {
     fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
         by_key(self, "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2", keys)
     }
@@ -37,11 +37,6 @@ impl UserRows for Connection {
         Ok(found)
     }
 
-    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>> {
-        let mut select = self.prepare("SELECT record FROM app_users WHERE rowid = ?1")?;
-        Ok(select.query_row([row], |row| Ok(row.get_ref(0)?.as_blob()?.to_vec())).optional()?)
-    }
-
     fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>> {
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3";
         let mut select = self.prepare_cached(sql)?;
@@ -50,6 +45,13 @@ impl UserRows for Connection {
             Ok(ids?.collect::<rusqlite::Result<_>>()?)
         });
         holders.collect()
+    }
+}
+
+impl UserRows for Connection {
+    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>> {
+        let mut select = self.prepare("SELECT record FROM app_users WHERE rowid = ?1")?;
+        Ok(select.query_row([row], |row| Ok(row.get_ref(0)?.as_blob()?.to_vec())).optional()?)
     }
 
     fn ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<(SmoochId, bool)>> {

@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::ingest::maintenance::READING;
 use rollcall::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
+use rollcall::store::Retention;
 use rollcall::store::archive::Row;
-use rollcall::store::sqlite::{FileTask, Sqlite, StoreOptions, derived_faults};
-use rollcall::store::{Retention, Store as _};
+use rollcall::store::sqlite::{FileTask, derived_faults};
 
 use super::random::{Step, Verb, steps};
-use super::stored::{Sender, round};
+use super::stored::{Sender, open_directory, round};
 use super::*;
 
 /// The rows that differ from the journal.
@@ -30,23 +30,17 @@ pub fn differing(database: &std::path::Path) -> Vec<Row> {
 fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
     let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();
-    let options = StoreOptions {
-        path: folder.path().join("store.db"),
-        wal_checkpoint: 1 << 20,
-        wal_limit: 1 << 22,
-        quarantine_rows: 10,
-        quarantine_bytes: 1 << 20,
-    };
-    let mut store = Sqlite::open(&options).unwrap();
+    let path = folder.path().join("store.db");
+    let mut directory = open_directory(&path);
     let mut sender = Sender::default();
     for (steps, batch_jobs) in rounds {
-        round(&mut store, &mut sender, steps, *batch_jobs, retention);
-        while store.let_go(&retention, 0, &READING).unwrap() {}
+        round(&mut directory, &mut sender, steps, *batch_jobs, retention);
+        while directory.maintenance_step(&retention, 0, &READING).unwrap() {}
     }
-    prop_assert_eq!(differing(&options.path), vec![]);
+    prop_assert_eq!(differing(&path), vec![]);
     let mut told = |_, _, _| {};
     let mut work = FileTask { progress: &mut told, stop: Default::default(), wal_limit: u64::MAX };
-    prop_assert_eq!(derived_faults(&options.path, &mut work).unwrap(), vec![]);
+    prop_assert_eq!(derived_faults(&path, &mut work).unwrap(), vec![]);
     Ok(())
 }
 

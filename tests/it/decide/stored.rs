@@ -1,13 +1,14 @@
 //! The same through the queue, the worker and SQLite, in batches of any size: the stored state equals the journal.
 
 use std::future::{Future, poll_fn};
+use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rollcall::directory::open_reader;
+use rollcall::directory::{DirectoryWriter, QuarantineLimits, open_reader};
 use rollcall::domain::command::{CommandOutcome, Refusal};
 use rollcall::ingest::commit_notifier::CommitNotifier;
 use rollcall::ingest::heartbeat::WorkerHeartbeat;
@@ -16,47 +17,13 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, Queue, SubmitError};
 use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
-use rollcall::store::sqlite::{Sqlite, SqliteTxn, StoreOptions};
-use rollcall::store::{BodyReader, Error, Retention, Store};
+use rollcall::store::Retention;
+use rollcall::store::sqlite::{Sqlite, StoreOptions};
 use serde_json::{Value, json};
 
 use super::random::{Step, command, linked_steps};
 use super::*;
 use crate::rebuild::{ANYTHING, Rebuilt};
-
-/// A store that outlives its worker.
-struct Lent<'s>(&'s mut Sqlite);
-
-impl Store for Lent<'_> {
-    type Txn<'a>
-        = SqliteTxn<'a>
-    where
-        Self: 'a;
-
-    fn begin(&mut self) -> Result<SqliteTxn<'_>, Error> {
-        self.0.begin()
-    }
-
-    fn remember(&mut self, committed: WorkingSet) {
-        self.0.remember(committed);
-    }
-
-    fn finish(&mut self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn rest(&mut self) -> Result<(), Error> {
-        self.0.rest()
-    }
-
-    fn let_go(&mut self, retention: &Retention, now: i64, read: &BodyReader) -> Result<bool, Error> {
-        self.0.let_go(retention, now, read)
-    }
-
-    fn abandon(self) {
-        panic!("nothing goes wrong here");
-    }
-}
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Option<CommandResult>, SubmitError>>>>;
 
@@ -179,7 +146,7 @@ fn client(id: &ClientId, said: &Mention) -> Value {
 /// Puts all of these into the queue, lets a worker do them in batches of at most `batch_jobs`, and returns the answer
 /// of the last one, if it is a command.
 pub fn round(
-    store: &mut Sqlite,
+    directory: &mut DirectoryWriter,
     sender: &mut Sender,
     steps: &[Step],
     batch_jobs: usize,
@@ -199,7 +166,7 @@ pub fn round(
         let (commits, heartbeat) = (CommitNotifier::default(), WorkerHeartbeat::default());
         let options = WorkerOptions { batch_jobs, group_members: 100, retention, commits, heartbeat };
         std::thread::scope(|scope| {
-            let run = move || Worker::new(Lent(store), options, Arc::default()).run(&jobs);
+            let run = move || Worker::new(directory, options, Arc::default()).run(&jobs);
             scope.spawn(run).join().unwrap().unwrap();
         });
         let mut last = None;
@@ -217,24 +184,26 @@ pub fn round(
     })
 }
 
+/// Opens the directory in this file.
+pub fn open_directory(path: &Path) -> DirectoryWriter {
+    let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
+    let store = Sqlite::open(&StoreOptions { path: path.to_owned(), wal_checkpoint, wal_limit }).unwrap();
+    let limits = QuarantineLimits { bodies: 10, bytes: 1 << 20 };
+    DirectoryWriter::open(Box::new(store), limits).unwrap()
+}
+
 /// Retention leaves the journal's last `keep` entries; `None` is no limit.
 fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
     let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();
-    let options = StoreOptions {
-        path: folder.path().join("store.db"),
-        wal_checkpoint: 1 << 20,
-        wal_limit: 1 << 22,
-        quarantine_rows: 10,
-        quarantine_bytes: 1 << 20,
-    };
-    let mut store = Sqlite::open(&options).unwrap();
-    let reader = open_reader(&options.path).unwrap();
+    let path = folder.path().join("store.db");
+    let mut directory = open_directory(&path);
+    let reader = open_reader(&path).unwrap();
     let mut sender = Sender::default();
     for (steps, batch_jobs) in rounds {
-        let last = round(&mut store, &mut sender, steps, *batch_jobs, retention);
+        let last = round(&mut directory, &mut sender, steps, *batch_jobs, retention);
         Rebuilt::afresh(&reader).compare_all(&reader);
-        while store.let_go(&retention, 0, &READING).unwrap() {}
+        while directory.maintenance_step(&retention, 0, &READING).unwrap() {}
         let rebuilt = Rebuilt::afresh(&reader);
         rebuilt.compare_all(&reader);
         let kept = reader.read_journal(0, usize::MAX >> 1).unwrap().len() as u64;

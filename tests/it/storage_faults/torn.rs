@@ -67,13 +67,7 @@ impl Recorded {
         let path = dir.path().join("rollcall.db");
         std::fs::write(&path, database).unwrap();
         std::fs::write(dir.path().join("rollcall.db-wal"), wal).unwrap();
-        let options = StoreOptions {
-            path: path.clone(),
-            wal_checkpoint: 1 << 20,
-            wal_limit: 1 << 22,
-            quarantine_rows: 10,
-            quarantine_bytes: 1 << 20,
-        };
+        let options = StoreOptions { path: path.clone(), wal_checkpoint: 1 << 20, wal_limit: 1 << 22 };
         let store = Sqlite::open(&options).unwrap();
         let entries = open_reader(&path).unwrap().read_journal(1, 10_000).unwrap();
         let integrity: String = rusqlite::Connection::open(&path)

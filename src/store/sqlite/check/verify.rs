@@ -10,11 +10,9 @@ use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 
 use super::checked::{Checked, FORMAT};
-use super::hole::Hole;
-use super::journal_holes::{Examination, PAGE_BYTES};
+use crate::directory::examination::{Examination, PAGE_BYTES};
 use crate::directory::load::Loader;
 use crate::directory::users::show;
-use crate::store::ReadEvent;
 use crate::store::rows::ContentCounts;
 use crate::store::sqlite::backup::backup_checksum;
 use crate::store::sqlite::derived::DerivedFault;
@@ -22,7 +20,8 @@ use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::{FileTask, TaskStage};
-use crate::store::sqlite::{Error, compacted, derived};
+use crate::store::sqlite::{Error, compacted_rows, derived};
+use crate::store::{Hole, ReadEvent};
 
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
@@ -69,11 +68,11 @@ pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> R
     while !is_over {
         // One snapshot a page: entries do not change, except through retention and erasures.
         let moment = file.begin_snapshot()?;
-        let page = examination.page(&moment, (PAGE, PAGE_BYTES), read, |_| true);
+        let page = examination.page(&*moment, (PAGE, PAGE_BYTES), read, |_| true);
         let page = page.map_err(|error| file.error_of(task, error))?;
         is_over = page.is_empty();
         if is_over {
-            examination.end(&moment).map_err(|error| file.error_of(task, error))?;
+            examination.end(&*moment).map_err(|error| file.error_of(task, error))?;
         }
         done += page.len() as u64;
         (task.progress)(TaskStage::Comparing, done, 0);
@@ -81,7 +80,8 @@ pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> R
     }
     loop {
         let moment = file.begin_snapshot()?;
-        let records = examination.records(&moment, PAGE, read).map_err(|error| file.error_of(task, error))?;
+        let records =
+            examination.records(&*moment, PAGE, read).map_err(|error| file.error_of(task, error))?;
         if records == 0 {
             return Ok(examination.holes());
         }
@@ -110,7 +110,7 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
     });
     let found = found.map_err(|error| file.error_of(task, error))?;
     let whole =
-        compacted::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
+        compacted_rows::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
         // Already among the faults found.
         Err(Error::Derived { .. }) => {}

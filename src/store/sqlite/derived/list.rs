@@ -5,8 +5,10 @@ use rusqlite::Connection;
 
 use super::kind::{Derived, DerivedFault, Make, Tell, is_of_the_table};
 use super::remaking::Remaking;
-use super::{columns, feed, identifiers, numbers, orders, records, schema, search, tombstones, unneeded};
-use crate::store::sqlite::{Error, Result, forget};
+use super::{
+    columns, feed, identifiers, numbers, orders, receipts, records, schema, search, tombstones, unneeded,
+};
+use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.
 pub const DERIVED: [Derived; 13] = [
@@ -71,14 +73,14 @@ pub const DERIVED: [Derived; 13] = [
         name: "receipts",
         of: "the tombstones; remade, all stored data is searched for them once more",
         serves: "the receipts and the progress of erasures",
-        check: |conn, _| forget::lost_receipts(conn),
-        probe: |conn| Ok(forget::lost_receipts(conn)?.is_none()),
+        check: |conn, _| receipts::lost_receipts(conn),
+        probe: |conn| Ok(receipts::lost_receipts(conn)?.is_none()),
         make: Make::AtOnce(|conn| {
             if !schema::is_there(conn, "receipts")? {
                 schema::recreate(conn, "TABLE", "receipts", &[])?;
                 orders::make_indexes(conn)?;
             }
-            forget::remake_receipts(conn)
+            receipts::remake_receipts(conn)
         }),
     },
     Derived {

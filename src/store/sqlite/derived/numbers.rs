@@ -9,7 +9,7 @@ use super::kind::{Tell, query_bool};
 use super::remaking::Remaking;
 use super::schema::{is_there, recreate};
 use crate::domain::AppId;
-use crate::store::sqlite::{Result, compacted};
+use crate::store::sqlite::{Result, compacted_rows};
 use crate::store::{FeedEpoch, Seq};
 
 /// Their tables.
@@ -106,18 +106,13 @@ fn make_tables(conn: &Connection) -> Result<()> {
 /// The horizon is the last entry that a compacted record knows; bodies before it are dropped. Clears the `clean`
 /// flag, so that the next start vacuums the file.
 fn make_horizon(conn: &Connection) -> Result<()> {
-    let (mut last, mut after) = (0, None);
-    loop {
-        let page = compacted::read_page(conn, after.as_ref(), 1000)?;
-        let Some((key, _)) = page.last() else { break };
-        after = Some(key.clone());
-        last = page.iter().filter_map(|(_, record)| record.head).max().unwrap_or(0).max(last);
-    }
+    let last_of_records = compacted_rows::each_head(conn, &mut |_| Ok(()))?;
+    let mut last = last_of_records.unwrap_or(0);
     let number = |sql: &str, seq: Seq| {
         let found = conn.query_row(sql, [seq as i64], |row| row.get::<_, Option<i64>>(0)).optional();
         found.map(Option::flatten)
     };
-    if after.is_some() {
+    if last_of_records.is_some() {
         let sql =
             "SELECT coalesce((SELECT min(first_seq) - 1 FROM bodies), (SELECT max(seq) FROM journal), ?1)";
         last = last.max(number(sql, last)?.unwrap_or(0) as Seq);

@@ -4,9 +4,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::work::Step;
-use crate::store::sqlite::{Kept, Result, derived};
-use crate::store::{Error, Seq};
+use super::derived;
+use crate::store::{Error, Result, Scrubbed};
 
 /// Pages that one step looks at.
 const LOOKS: u32 = 256;
@@ -17,17 +16,22 @@ const TOO_MANY: u32 = 0x0200_0000;
 /// How a program is built that can write pages.
 const NEEDED: &str = "SQLITE_ENABLE_DBPAGE_VTAB";
 
-/// A step of a receipt that has looked at the pages up to `after`. At the end only the log is left.
-pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> Result<Step> {
-    let after = if kept.searched.0 == seq { kept.searched.1 as u32 } else { after };
+/// Statistics of the query planner hold samples of stored texts.
+const STATISTICS: &str = "sqlite_stat4";
+
+/// A step of [`crate::store::Store::scrub_step`]: pages after this one. Returns also whether pages can be written.
+pub(super) fn scrub_pages(conn: &Connection, after: u32) -> Result<(Scrubbed, bool)> {
+    if after == 0 && conn.table_exists(None, STATISTICS)? {
+        // They are made anew when they are needed.
+        conn.execute(&format!("DELETE FROM {STATISTICS}"), [])?;
+    }
     let file = Layout::read(conn)?;
     let Some(mut pages) = Pages::open(conn, file)? else {
         tracing::warn!(
             "SQLite is built without {NEEDED}: the next start makes the database file anew instead"
         );
         derived::require_row(conn.execute("UPDATE horizon SET clean = 0", [])?)?;
-        kept.clean = false;
-        return end(conn, kept, seq);
+        return Ok((Scrubbed { next: None, wrote: true }, false));
     };
     let last = file.pages.min(after.saturating_add(LOOKS));
     let (mut at, mut written) = (after, 0);
@@ -35,22 +39,8 @@ pub(super) fn step(conn: &Connection, kept: &mut Kept, seq: Seq, after: u32) -> 
         at += 1;
         written += usize::from(pages.clean(at)?);
     }
-    if at == file.pages {
-        return end(conn, kept, seq);
-    }
-    kept.searched = (seq, i64::from(at));
-    if written > 0 {
-        let sql = "UPDATE receipts SET work = json_set(work, '$.stage.Pages', ?2) WHERE seq = ?1";
-        conn.execute(sql, params![seq as i64, at])?;
-    }
-    Ok(Step::Some)
-}
-
-fn end(conn: &Connection, kept: &mut Kept, seq: Seq) -> Result<Step> {
-    kept.searched = (0, 0);
-    let sql = "UPDATE receipts SET work = json_set(work, '$.stage', 'Sweep') WHERE seq = ?1";
-    conn.execute(sql, [seq as i64])?;
-    Ok(Step::Some)
+    let next = (at < file.pages).then_some(at);
+    Ok((Scrubbed { next, wrote: written > 0 }, true))
 }
 
 /// How a file is divided into pages.

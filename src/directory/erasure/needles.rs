@@ -1,28 +1,17 @@
-//! What a person is looked for by, in bodies that nobody has read.
+//! Finds erased app users in unparsed bodies by the texts that they are known by.
 
 use std::collections::BTreeSet;
 
 use memchr::memmem;
-use serde::{Deserialize, Serialize};
 
 use super::encodings::readings;
 use super::ids::LONG;
 use super::spellings::any_spelling;
 use crate::domain::{Field, Record, SmoochId};
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Needles {
-    /// `userId`s.
-    names: BTreeSet<String>,
-    /// Client ids and e-mail addresses.
-    reached: BTreeSet<String>,
-    /// The names of properties, as the feed has them.
-    pub(super) fields: BTreeSet<String>,
-    /// Everybody whom merges connected with them.
-    pub(super) kin: BTreeSet<SmoochId>,
-}
+use crate::format::erasure_work::Needles;
 
 impl Needles {
+    /// The texts of these app users.
     pub(super) fn of<'r>(erased: impl Iterator<Item = (&'r SmoochId, &'r Record)>) -> Self {
         let mut needles = Self::default();
         for (_, record) in erased {

@@ -9,46 +9,56 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use memchr::memchr_iter;
-use rusqlite::Connection;
 
 use super::encodings::{is_opaque, readings};
 use super::spellings::any_spelling;
 use crate::domain::{AppId, SmoochId};
-use crate::store::sqlite::Result;
+use crate::store::Result;
+use crate::store::rows::Rows;
 
 /// A shorter `_id` counts only as the whole of a string, or as a number.
 pub(super) const LONG: usize = 8;
 /// A hexadecimal number of so many digits is part of a longer word only if that word names it.
 const SURE: usize = 16;
+/// Tombstones that are read at once.
+const PAGE: usize = 4096;
 /// Longer texts are no `_id`s.
 const LONGEST: usize = 256;
 
 /// Every erased `_id` of the database.
 #[derive(Debug, Default)]
-pub(in crate::store::sqlite) struct Tombstones(HashMap<AppId, IdSet>);
+pub struct Tombstones(HashMap<AppId, IdSet>);
 
 impl Tombstones {
-    pub(in crate::store::sqlite) fn read(conn: &Connection) -> Result<Self> {
+    /// Reads all tombstones.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn read(rows: &dyn Rows) -> Result<Self> {
         let mut all = Self::default();
-        let mut select = conn.prepare("SELECT app, id FROM erasures")?;
-        let mut rows = select.query([])?;
-        while let Some(row) = rows.next()? {
-            all.add(&row.get_ref(0)?.as_str()?.into(), &row.get_ref(1)?.as_str()?.into());
+        let mut after = None;
+        loop {
+            let page = rows.tombstones_after(after.as_ref(), PAGE)?;
+            page.iter().for_each(|(app, id)| all.add(app, id));
+            match page.into_iter().next_back() {
+                Some(last) => after = Some(last),
+                None => return Ok(all),
+            }
         }
-        Ok(all)
     }
 
-    pub(in crate::store::sqlite) fn add(&mut self, app: &AppId, id: &SmoochId) {
+    /// Adds an erased app user.
+    pub fn add(&mut self, app: &AppId, id: &SmoochId) {
         self.0.entry(app.clone()).or_default().add(id.as_str());
     }
 
     /// Whether a text names an erased `_id` of the app.
-    pub(in crate::store::sqlite) fn named_in(&self, app: &AppId, text: &[u8]) -> bool {
+    pub fn named_in(&self, app: &AppId, text: &[u8]) -> bool {
         self.0.get(app).is_some_and(|ids| ids.named_in(text))
     }
 
     /// Whether an `_id` is an erased one of the app, however it is written.
-    pub(in crate::store::sqlite) fn mean(&self, app: &AppId, id: &SmoochId) -> bool {
+    pub fn mean(&self, app: &AppId, id: &SmoochId) -> bool {
         self.0.get(app).is_some_and(|ids| ids.mean(id.as_str().as_bytes()))
     }
 }

@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
-use super::needles::Needles;
-use super::work::{Stage, Work, from_json, json};
 use crate::domain::{AppId, SmoochId};
-use crate::store::sqlite::Result;
-use crate::store::{ErasureCounts, Seq};
+use crate::format::erasure_work::ErasureWork;
+use crate::store::{ErasureCounts, Error, Result, Seq};
 
 /// What is wrong with the receipts, if anything is.
-pub(in crate::store::sqlite) fn lost_receipts(conn: &Connection) -> Result<Option<String>> {
+pub(super) fn lost_receipts(conn: &Connection) -> Result<Option<String>> {
     let (lost, unreadable) = (lost(conn)?, unreadable(conn)?);
     Ok(match (lost.len(), unreadable.len()) {
         (0, 0) => None,
@@ -34,8 +32,9 @@ fn unreadable(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<Smooc
     while let Some(row) = rows.next()? {
         let (seq, counts, done, work): (i64, String, Option<i64>, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let is_counted = from_json::<ErasureCounts>(&counts).is_ok();
-        let is_open = done.is_some() || work.is_some_and(|work| from_json::<Work>(&work).is_ok());
+        let is_counted = serde_json::from_str::<ErasureCounts>(&counts).is_ok();
+        let is_open =
+            done.is_some() || work.is_some_and(|work| serde_json::from_str::<ErasureWork>(&work).is_ok());
         if !is_counted || !is_open {
             found.extend(erased(conn, &format!("e.receipt = {seq}"))?);
         }
@@ -57,7 +56,7 @@ fn erased(conn: &Connection, which: &str) -> Result<BTreeMap<(AppId, Seq), BTree
 }
 
 /// See the module. The time of one that is lost is that of the entry that erased, if that is there.
-pub(in crate::store::sqlite) fn remake_receipts(conn: &Connection) -> Result<()> {
+pub(super) fn remake_receipts(conn: &Connection) -> Result<()> {
     let mut all = lost(conn)?;
     all.extend(unreadable(conn)?);
     let sql = "INSERT INTO receipts (seq, app, time, done, counts, work) VALUES (?1, ?2,
@@ -66,8 +65,11 @@ pub(in crate::store::sqlite) fn remake_receipts(conn: &Connection) -> Result<()>
     let mut write = conn.prepare(sql)?;
     for ((app, seq), ids) in all {
         let counts = ErasureCounts { records: ids.len() as u64, ..ErasureCounts::default() };
-        let work = Work { needles: Needles::default(), ids, stage: Stage::Bodies(0) };
-        write.execute(params![seq as i64, app.as_str(), json(&counts)?, json(&work)?])?;
+        let work = ErasureWork::of_lost_receipt(ids);
+        let json =
+            |value: serde_json::Result<String>| value.map_err(|error| Error::Unavailable(error.to_string()));
+        let (counts, work) = (json(serde_json::to_string(&counts))?, json(serde_json::to_string(&work))?);
+        write.execute(params![seq as i64, app.as_str(), counts, work])?;
     }
     Ok(())
 }

@@ -1,0 +1,68 @@
+//! Redacts the feed, the stored answers and the quarantine.
+
+use super::ErasurePass;
+use super::ids::IdSet;
+use crate::domain::command::{CommandOutcome, Refusal};
+use crate::store::{Error, Result, Write};
+
+/// Changes, answers and bodies that one step looks at.
+const CHANGES: usize = 256;
+const ANSWERS: usize = 64;
+const QUARANTINED: usize = 2;
+
+impl ErasurePass<'_> {
+    /// Changes stay, since their numbers have no gap; the names of their fields go. Returns where to continue.
+    pub(super) fn redact_changes(&mut self, after: u64) -> Result<Option<u64>> {
+        let changes = self.rows.changes_after(self.app, after, CHANGES)?;
+        for stored in &changes {
+            let (user, fields) = (&stored.change.user, &stored.change.fields);
+            let left: Vec<String> = if self.work.ids.contains(user) {
+                Vec::new()
+            } else if self.work.needles.kin.contains(user) {
+                fields.iter().filter(|name| !self.work.needles.fields.contains(*name)).cloned().collect()
+            } else {
+                continue;
+            };
+            if left.len() < fields.len() {
+                self.writes.push(Write::SetChangeFields(self.app.clone(), stored.seq, left));
+                self.counts.changes += 1;
+            }
+        }
+        Ok(changes.last().map(|stored| stored.seq))
+    }
+
+    /// A call that is repeated is answered that there is no such app user: carried out again, it would bring it back.
+    /// Returns where to continue.
+    pub(super) fn redact_answers(&mut self, after: i64) -> Result<Option<i64>> {
+        let no_user: Result<CommandOutcome, Refusal> = Err(Refusal::NoUser);
+        let no_user = postcard::to_stdvec(&no_user).map_err(|error| Error::Unavailable(error.to_string()))?;
+        let answers = self.rows.answers_after(self.app, after, ANSWERS)?;
+        for (row, answer) in &answers {
+            if self.work.needles.shown_in(&self.work.ids, answer) {
+                self.writes.push(Write::SetAnswer(*row, no_user.clone()));
+                self.counts.answers += 1;
+            }
+        }
+        Ok(answers.last().map(|(row, _)| *row))
+    }
+
+    /// Of a body that mentions the erased, the events that do not may stay. Returns where to continue.
+    pub(super) fn redact_quarantine(&mut self, after: u64) -> Result<Option<u64>> {
+        let ids = IdSet::of(&self.work.ids);
+        let is_named = |text: &[u8]| ids.named_in(text) || self.work.needles.mentioned_in(text);
+        let found = self.rows.quarantined_after(after, QUARANTINED)?;
+        for (seq, stored) in found.iter().filter(|(_, stored)| stored.app == *self.app) {
+            let is_in_headers = is_named(stored.headers.as_bytes());
+            if !is_in_headers && !is_named(&stored.body) {
+                continue;
+            }
+            let others = || (self.reading.without)(&stored.body, &|text| is_named(text));
+            self.writes.push(match others().filter(|_| !is_in_headers) {
+                Some(others) => Write::SetQuarantinedBody(*seq, others),
+                None => Write::DeleteQuarantined(vec![*seq]),
+            });
+            self.counts.quarantine += 1;
+        }
+        Ok(found.last().map(|(seq, _)| *seq))
+    }
+}

@@ -1,0 +1,91 @@
+//! Records and identifiers as they will be after writes that are not committed yet.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::domain::{AppId, RecordKey, SmoochId};
+use crate::store::rows::{Identifier, IdentifierKind, RecordRows, StoredRecord};
+use crate::store::{IdentifierRow, Result, Write};
+
+type IdentifierKey = (AppId, &'static str, String);
+
+/// Stored records and identifiers beneath uncommitted writes of both.
+pub struct Overlay<'r> {
+    rows: &'r dyn RecordRows,
+    records: HashMap<RecordKey, Option<Vec<u8>>>,
+    added: HashMap<IdentifierKey, BTreeSet<SmoochId>>,
+    deleted: HashMap<IdentifierKey, BTreeSet<SmoochId>>,
+}
+
+impl<'r> Overlay<'r> {
+    /// Nothing above these rows.
+    pub fn new(rows: &'r dyn RecordRows) -> Self {
+        Self { rows, records: HashMap::new(), added: HashMap::new(), deleted: HashMap::new() }
+    }
+
+    /// The writes of a batch above these rows.
+    pub fn of_writes(rows: &'r dyn RecordRows, writes: &[Write<'_>]) -> Self {
+        let mut overlay = Self::new(rows);
+        for write in writes {
+            match write {
+                Write::PutUsers(users) => {
+                    for user in users {
+                        overlay.put_record(user.key.clone(), Some(user.record.clone()));
+                    }
+                }
+                Write::PutIdentifiers(rows) => rows.iter().for_each(|row| overlay.put_identifier(*row, true)),
+                Write::DeleteIdentifiers(rows) => {
+                    rows.iter().for_each(|row| overlay.put_identifier(*row, false));
+                }
+                _ => {}
+            }
+        }
+        overlay
+    }
+
+    /// Puts a record above the stored one; none if it is deleted.
+    pub fn put_record(&mut self, key: RecordKey, record: Option<Vec<u8>>) {
+        self.records.insert(key, record);
+    }
+
+    /// Adds an identifier, or deletes it.
+    pub fn put_identifier(&mut self, row: IdentifierRow<'_>, is_there: bool) {
+        let key = || (row.app.clone(), row.kind.as_str(), row.value.to_owned());
+        let (to, from) = match is_there {
+            true => (&mut self.added, &mut self.deleted),
+            false => (&mut self.deleted, &mut self.added),
+        };
+        to.entry(key()).or_default().insert(row.id.clone());
+        if let Some(ids) = from.get_mut(&key()) {
+            ids.remove(row.id);
+        }
+    }
+}
+
+impl RecordRows for Overlay<'_> {
+    fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
+        let stored = self.rows.records(keys)?;
+        let over = keys.iter().zip(stored).map(|(key, stored)| match self.records.get(key) {
+            // A new record has no row yet.
+            Some(bytes) => {
+                let row = stored.map_or(0, |stored| stored.row);
+                bytes.clone().map(|bytes| StoredRecord { row, bytes })
+            }
+            None => stored,
+        });
+        Ok(over.collect())
+    }
+
+    fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>> {
+        let stored = self.rows.holders(identifiers)?;
+        let over = identifiers.iter().zip(stored).map(|((app, kind, value), stored)| {
+            let key = ((*app).clone(), IdentifierKind::as_str(*kind), (*value).to_owned());
+            let mut ids: BTreeSet<SmoochId> = stored.into_iter().collect();
+            if let Some(deleted) = self.deleted.get(&key) {
+                ids.retain(|id| !deleted.contains(id));
+            }
+            ids.extend(self.added.get(&key).into_iter().flatten().cloned());
+            ids.into_iter().collect()
+        });
+        Ok(over.collect())
+    }
+}

@@ -1,0 +1,119 @@
+//! Retention: deletes what is old enough, the oldest first, a little at a time.
+
+use super::body_bytes::BodyBytes;
+use super::compaction::compact_entries;
+use crate::store::rows::Rows;
+use crate::store::{ANSWERS_KEPT, Entry, JournalState, ReadEvent, Result, Retention, Seq, Write};
+
+/// Rows that one step deletes.
+const STEP: usize = 64;
+/// Bodies in quarantine that one step deletes: each can be as large as a webhook.
+const QUARANTINED: usize = 2;
+
+/// A step of retention.
+pub(super) struct RetentionStep<'a> {
+    /// The rows of the transaction.
+    pub rows: &'a dyn Rows,
+    /// Where the journal stands.
+    pub journal: JournalState,
+    /// The limits.
+    pub retention: &'a Retention,
+    /// The time, in ms since 1970.
+    pub now: i64,
+    /// Reads events out of bodies.
+    pub read: ReadEvent,
+}
+
+impl RetentionStep<'_> {
+    /// The writes of the step, and whether there may be more to do at once.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) fn plan(&self, body_bytes: &mut BodyBytes) -> Result<(Vec<Write<'static>>, bool)> {
+        let (writes, is_measuring) = self.compact(body_bytes)?;
+        if is_measuring || !writes.is_empty() {
+            return Ok((writes, true));
+        }
+        let parts =
+            [Self::delete_entries, Self::delete_changes, Self::delete_quarantined, Self::delete_answers];
+        for part in parts {
+            if let Some(write) = part(self)? {
+                return Ok((vec![write], true));
+            }
+        }
+        Ok((Vec::new(), false))
+    }
+
+    /// Compacts entries that reach a limit, or whose bodies do. Returns whether bodies are left to be measured.
+    fn compact(&self, body_bytes: &mut BodyBytes) -> Result<(Vec<Write<'static>>, bool)> {
+        let Retention { history_age, history_entries, bodies_age, bodies_bytes, .. } = *self.retention;
+        if [history_age, bodies_age].iter().all(Option::is_none) && history_entries.or(bodies_bytes).is_none()
+        {
+            return Ok((Vec::new(), false));
+        }
+        let is_measuring = bodies_bytes.is_some() && body_bytes.measure(self.rows)?;
+        let is_too_large = bodies_bytes.is_some_and(|most| body_bytes.bytes() > most);
+        let last = self.rows.last_entry()?;
+        let may_go = |entry: &Entry| {
+            let is_too_old = |age: Option<i64>| age.is_some_and(|age| entry.received < self.now - age);
+            let are_too_many = history_entries.is_some_and(|most| last - entry.seq >= most);
+            is_too_large || are_too_many || is_too_old(history_age) || is_too_old(bodies_age)
+        };
+        let writes = compact_entries(self.rows, self.journal.compacted.0, body_bytes, self.read, may_go)?;
+        Ok((writes, is_measuring))
+    }
+
+    /// Deletes compacted entries.
+    fn delete_entries(&self) -> Result<Option<Write<'static>>> {
+        let Retention { history_age, history_entries, .. } = *self.retention;
+        if history_age.is_none() && history_entries.is_none() {
+            return Ok(None);
+        }
+        let last = self.rows.last_entry()?;
+        let oldest = self.rows.oldest_entries(self.journal.compacted.0, STEP)?;
+        let up_to = last_to_go(&oldest, |seq, received| {
+            history_age.is_some_and(|age| received < self.now - age)
+                || history_entries.is_some_and(|most| last - seq >= most)
+        });
+        Ok(up_to.map(Write::DeleteEntriesUpTo))
+    }
+
+    fn delete_changes(&self) -> Result<Option<Write<'static>>> {
+        let Retention { feed_age, feed_changes, .. } = *self.retention;
+        if feed_age.is_none() && feed_changes.is_none() {
+            return Ok(None);
+        }
+        for (app, last) in self.rows.feeds()? {
+            let oldest = self.rows.oldest_changes(&app, STEP)?;
+            let up_to = last_to_go(&oldest, |seq, time| {
+                feed_age.is_some_and(|age| time < self.now - age)
+                    || feed_changes.is_some_and(|most| last - seq >= most)
+            });
+            if let Some(up_to) = up_to {
+                return Ok(Some(Write::DeleteChangesUpTo(app, up_to)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn delete_quarantined(&self) -> Result<Option<Write<'static>>> {
+        let Some(age) = self.retention.quarantine_age else { return Ok(None) };
+        let oldest = self.rows.quarantined_sizes_after(0, QUARANTINED)?.into_iter();
+        let old: Vec<Seq> =
+            oldest.filter(|body| body.received < self.now - age).map(|body| body.seq).collect();
+        Ok((!old.is_empty()).then_some(Write::DeleteQuarantined(old)))
+    }
+
+    /// Deletes answers that no call repeats any more.
+    fn delete_answers(&self) -> Result<Option<Write<'static>>> {
+        let oldest = self.rows.oldest_answers(STEP)?.into_iter();
+        let old: Vec<i64> =
+            oldest.filter(|(_, time)| *time < self.now - ANSWERS_KEPT).map(|(row, _)| row).collect();
+        Ok((!old.is_empty()).then_some(Write::DeleteAnswers(old)))
+    }
+}
+
+/// The last of the oldest rows that may all go, each with its number and its time.
+fn last_to_go(oldest: &[(Seq, i64)], may_go: impl Fn(Seq, i64) -> bool) -> Option<Seq> {
+    oldest.iter().take_while(|(seq, time)| may_go(*seq, *time)).last().map(|(seq, _)| *seq)
+}

@@ -1,0 +1,214 @@
+//! The write half of a store: one transaction at a time, which reads, and hands its writes over together with the commit.
+
+use std::time::Duration;
+
+use super::archive::Row;
+use super::entry::{Entry, Quarantined, Seq};
+use super::error::{Error, Result};
+use super::maintenance_rows::{StoredAnswer, StoredReceipt};
+use super::rows::{IdentifierKind, PackedBodies, Rows, StoredChange};
+use crate::domain::{AppId, RecordKey, SmoochId};
+use crate::format::list_columns::Columns;
+
+/// A database that holds a directory. One worker writes, so one transaction is open at a time.
+pub trait Store: Send {
+    /// Begins a transaction, once nothing else writes.
+    ///
+    /// # Errors
+    /// The database cannot be written, or a file of it was lost.
+    fn begin(&mut self) -> Result<Box<dyn Transaction + '_>>;
+
+    /// Work between two transactions, such as a checkpoint.
+    ///
+    /// # Errors
+    /// Of which only the fatal ones need to stop the worker; see [`Error::is_fatal`].
+    fn after_commit(&mut self) -> Result<()>;
+
+    /// Takes a small step of the store's own maintenance, such as to remake a derived table.
+    ///
+    /// # Errors
+    /// The database cannot be read or written.
+    fn maintenance_step(&mut self) -> Result<Maintained>;
+
+    /// Overwrites what deleted rows left in the file, a little at a time.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    fn scrub_step(&mut self, after: u32) -> Result<Scrubbed>;
+
+    /// Removes what was deleted from the store's own log. Returns whether it did: a reader may still need the log.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    fn empty_log(&mut self) -> Result<bool>;
+
+    /// Remakes a table that is derived from others, at once or in the steps of [`Store::maintenance_step`]; until then
+    /// nothing fails for it. By its name in [`super::sqlite::DERIVED`].
+    ///
+    /// # Errors
+    /// There is no such table, or the database cannot be written.
+    fn remake_table(&mut self, name: &str) -> Result<()>;
+
+    /// Reports an error of a transaction: a damaged table is remade later.
+    fn report_error(&mut self, error: &Error);
+
+    /// Ends orderly: the database is brought to the form in which the next start reads it.
+    ///
+    /// # Errors
+    /// The database cannot be written; the next start does it.
+    fn finish(&mut self) -> Result<()>;
+
+    /// Ends without another write, and has the next start verify the data: after a failed sync, less may be on disk than
+    /// is read back from memory.
+    fn abandon(self: Box<Self>);
+}
+
+/// A transaction. It reads rows as they were when it began, and writes nothing before its commit: dropped without one,
+/// it leaves no trace.
+pub trait Transaction {
+    /// The rows.
+    fn rows(&self) -> &dyn Rows;
+
+    /// Where the journal stands.
+    fn journal_state(&self) -> &JournalState;
+
+    /// The last number given in the feed of an app; 0 if none was. Numbers of a feed have no gaps.
+    fn last_change(&self, app: &AppId) -> u64;
+
+    /// Applies the writes in their order and commits. All of them are durable once this returns, or none is applied.
+    ///
+    /// # Errors
+    /// The database cannot be written. [`Error::Unsure`]: the writes may or may not be durable.
+    fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed>;
+}
+
+/// Where a journal stands, with what is counted beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalState {
+    /// The number of the next entry. Numbers rise; some may be left out.
+    pub next_entry: Seq,
+    /// The clock of the API, in µs since 1970. It never runs back.
+    pub clock: i64,
+    /// The last entry in the compacted records, and when it was received, in ms since 1970.
+    pub compacted: (Seq, i64),
+    /// Bodies in quarantine.
+    pub quarantined: u64,
+    /// The bytes of these bodies.
+    pub quarantined_bytes: u64,
+}
+
+/// A commit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Committed {
+    /// The numbers of the rows of new app users, in the order of their writes.
+    pub rows: Vec<i64>,
+    /// The time that it took to make the writes durable, once they were applied.
+    pub sync_time: Duration,
+}
+
+/// A step of [`Store::maintenance_step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Maintained {
+    /// There was nothing to do.
+    Nothing,
+    /// A step; there may be more.
+    Step,
+    /// A table was remade: what is remembered of its rows must be read again.
+    Remade,
+}
+
+/// A step of [`Store::scrub_step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// Where the next step begins; `None` if this was the last one.
+    pub next: Option<u32>,
+    /// Whether the file changed.
+    pub wrote: bool,
+}
+
+/// The row of an app user as a transaction writes it.
+#[derive(Clone, Debug)]
+pub struct UserWrite<'a> {
+    /// The app user.
+    pub key: &'a RecordKey,
+    /// The number of its row; `None` for a new one.
+    pub row: Option<i64>,
+    /// The record, as [`crate::format::record`] writes it.
+    pub record: Vec<u8>,
+    /// The columns of lists. Without words if the stored row has the same words, `listed` and `signed_up`.
+    pub columns: Columns,
+    /// The stored `last_seen`, if the columns have no words.
+    pub last_seen_before: i64,
+}
+
+/// The row of an identifier of an app user.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentifierRow<'a> {
+    /// The app.
+    pub app: &'a AppId,
+    /// The kind.
+    pub kind: IdentifierKind,
+    /// The identifier.
+    pub value: &'a str,
+    /// The app user.
+    pub id: &'a SmoochId,
+}
+
+/// One write. A row that is to be deleted or changed and is not there is no error.
+#[derive(Clone, Debug)]
+pub enum Write<'a> {
+    /// Writes the rows of app users.
+    PutUsers(Vec<UserWrite<'a>>),
+    /// Adds identifiers; some may be there already.
+    PutIdentifiers(Vec<IdentifierRow<'a>>),
+    /// Deletes identifiers.
+    DeleteIdentifiers(Vec<IdentifierRow<'a>>),
+    /// Puts rows of the directory in place of those with their keys, whatever these hold.
+    ReplaceRows(&'a [Row]),
+    /// Appends entries to the journal, numbered from [`JournalState::next_entry`] on.
+    AppendEntries(&'a [Entry]),
+    /// Changes the source, the app users, the body and the place of an entry.
+    ReplaceEntry(Entry),
+    /// Deletes an entry, whose number then rightly has none.
+    DeleteEntry(Seq),
+    /// Deletes all entries up to this one; their numbers then rightly have none.
+    DeleteEntriesUpTo(Seq),
+    /// Writes the bodies of a batch, or puts them in place of the stored ones.
+    PutBodies(PackedBodies),
+    /// Deletes the bodies of the batch that begins with this entry.
+    DeleteBodies(Seq),
+    /// Appends changes to the feeds of apps, numbered from [`Transaction::last_change`] on, that come from this entry.
+    AppendChanges(Seq, Vec<(AppId, StoredChange)>),
+    /// Leaves these fields in a change of an app.
+    SetChangeFields(AppId, u64, Vec<String>),
+    /// Deletes the changes of an app up to this one.
+    DeleteChangesUpTo(AppId, u64),
+    /// Puts a body into quarantine.
+    AddQuarantined(&'a Quarantined),
+    /// Changes the reason and the detail of a body in quarantine.
+    SetQuarantineReason(Seq, &'a str, &'a str),
+    /// Puts another body in place of one in quarantine.
+    SetQuarantinedBody(Seq, Vec<u8>),
+    /// Deletes bodies from quarantine.
+    DeleteQuarantined(Vec<Seq>),
+    /// Counts the bodies in quarantine again, for [`JournalState`].
+    RecountQuarantine,
+    /// Stores an answer, in place of one with its key.
+    PutAnswer(StoredAnswer),
+    /// Puts another answer in place of the one in a row.
+    SetAnswer(i64, Vec<u8>),
+    /// Deletes answers by their rows.
+    DeleteAnswers(Vec<i64>),
+    /// Writes compacted records.
+    PutCompacted(RecordKey, Vec<u8>),
+    /// Sets the last entry in the compacted records, and when it was received.
+    SetCompactionPoint(Seq, i64),
+    /// Adds a tombstone of an erased app user, with the number of its receipt.
+    PutTombstone(RecordKey, Seq),
+    /// Writes the receipt of an erasure.
+    PutReceipt(StoredReceipt),
+    /// Sets the clock of the API, in µs since 1970.
+    SetClock(i64),
+    /// Stores by which version of the rules the directory was built.
+    SetRules(i64),
+}
