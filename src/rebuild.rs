@@ -16,11 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::directory::examination::Examination;
+use crate::directory::examination::{Examination, PAGE_BYTES};
+use crate::directory::rebuilt::{is_readable, reaches, rows_agree};
+use crate::directory::{DirectoryReader, open_reader};
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::reparse_event;
-use crate::store::archive::Row;
-use crate::store::sqlite::{Hole, OpenError, REBUILD, REBUILD_LOCK, ReadSnapshot, SqliteReader, TABLES};
+use crate::store::rows::{RebuiltRow, RebuiltTable, RowKey, Rows};
+use crate::store::sqlite::{Hole, OpenError, REBUILD, REBUILD_LOCK};
 use crate::store::{Error, Result, Seq};
 pub use journal_replay::{JournalReplay, event};
 
@@ -83,9 +85,9 @@ impl Drop for RebuildFolder {
 /// The live directory and the replay of its journal. Records of app users whose journal has holes do not count as
 /// differing: they may contain what the journal has lost.
 pub struct Comparison {
-    live: SqliteReader,
+    live: DirectoryReader,
     replay: JournalReplay,
-    replayed: SqliteReader,
+    replayed: DirectoryReader,
     journal: Examination,
     /// The app users whose journal has holes, once all of it is examined.
     lacking: Option<BTreeSet<RecordKey>>,
@@ -97,12 +99,12 @@ pub struct Comparison {
 impl Comparison {
     /// Opens both. An existing replay continues where it ended.
     pub fn open(database: &Path) -> std::result::Result<Self, OpenError> {
-        let mut live = SqliteReader::open(database)?;
-        let replay = JournalReplay::open(&rebuild_folder(database), &mut live)?;
+        let live = open_reader(database)?;
+        let replay = JournalReplay::open(&rebuild_folder(database), &live)?;
         let lacking = replay.lacking()?;
         let journal =
             lacking.as_ref().map_or_else(Examination::default, |_| Examination::after(replay.last()));
-        let (replayed, kept, stop) = (SqliteReader::open(replay.path())?, BTreeSet::new(), Arc::default());
+        let (replayed, kept, stop) = (open_reader(replay.path())?, BTreeSet::new(), Arc::default());
         Ok(Self { live, replay, replayed, journal, lacking, kept, stop })
     }
 
@@ -133,7 +135,8 @@ impl Comparison {
     /// The work left: journal entries to replay, and rows of the live directory to compare.
     pub fn size(&mut self) -> Result<(u64, u64)> {
         let entries = self.live.last_entry_seq()?.saturating_sub(self.replay.last());
-        let rows = (0..TABLES.len()).map(|table| self.live.count_rows(table)).sum::<Result<u64>>()?;
+        let moment = self.live.snapshot()?;
+        let rows = RebuiltTable::ALL.iter().map(|table| moment.count_rebuilt(*table)).sum::<Result<u64>>()?;
         Ok((entries, rows))
     }
 
@@ -143,8 +146,8 @@ impl Comparison {
         let mut rounds = 0;
         loop {
             self.check_stopped()?;
-            let moment = self.live.read_snapshot()?;
-            let page = apply_page(&moment, &mut self.journal, &mut self.replay)?;
+            let moment = self.live.snapshot()?;
+            let page = apply_page(&*moment, &mut self.journal, &mut self.replay)?;
             progress(page as u64);
             rounds += usize::from(page < BATCH);
             if page < FEW || rounds > ROUNDS {
@@ -159,11 +162,11 @@ impl Comparison {
 
     /// Examines the rest of the journal, and whether the entries exist that the records refer to.
     fn examine(&mut self) -> Result<()> {
-        let moment = self.live.read_snapshot()?;
-        while apply_page(&moment, &mut self.journal, &mut self.replay)? > 0 {}
-        moment.examine_end(&mut self.journal)?;
+        let moment = self.live.snapshot()?;
+        while apply_page(&*moment, &mut self.journal, &mut self.replay)? > 0 {}
+        self.journal.end(&*moment)?;
         drop(moment);
-        while self.live.read_snapshot()?.examine_records(&mut self.journal, PAGE, reparse_event)? > 0 {
+        while self.journal.records(&*self.live.snapshot()?, PAGE, reparse_event)? > 0 {
             self.check_stopped()?;
         }
         let lacking = self.journal.lacking().clone();
@@ -178,10 +181,10 @@ impl Comparison {
         &mut self,
         pass: &mut ComparisonCursor,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Option<Vec<Row>>> {
+    ) -> Result<Option<Vec<RebuiltRow>>> {
         let mut suspects = Vec::new();
-        while pass.table < TABLES.len() && suspects.len() < SUSPECTS {
-            let (was, is) = (pass.live.peek(&mut self.live)?, pass.replayed.peek(&mut self.replayed)?);
+        while pass.table < RebuiltTable::ALL.len() && suspects.len() < SUSPECTS {
+            let (was, is) = (pass.live.peek(&self.live)?, pass.replayed.peek(&self.replayed)?);
             let Some(key) = was.into_iter().chain(is).map(|row| &row.key).min().cloned() else {
                 *pass = ComparisonCursor::of(pass.table + 1);
                 continue;
@@ -189,35 +192,36 @@ impl Comparison {
             let (was, is) = (pass.live.take(&key), pass.replayed.take(&key));
             progress(u64::from(was.is_some()));
             self.check_stopped()?;
-            if !was.zip(is).is_some_and(|(was, is)| was.says_the_same_as(&is)) {
-                suspects.push((pass.table, key));
+            if !was.zip(is).is_some_and(|(was, is)| rows_agree(&was, &is)) {
+                suspects.push(key);
             }
         }
         let ended = suspects.is_empty();
-        let differing = self.recheck(suspects)?;
+        let differing = self.recheck(&suspects)?;
         Ok((!ended).then_some(differing))
     }
 
     /// Those of the rows that still differ in one snapshot, up to which the journal is replayed.
-    pub fn recheck(&mut self, suspects: Vec<(usize, Vec<String>)>) -> Result<Vec<Row>> {
+    pub fn recheck(&mut self, suspects: &[RowKey]) -> Result<Vec<RebuiltRow>> {
         if suspects.is_empty() {
             return Ok(Vec::new());
         }
         self.catch_up(&mut |_| ())?;
-        let moment = self.live.read_snapshot()?;
-        while apply_page(&moment, &mut self.journal, &mut self.replay)? > 0 {}
-        let replayed = self.replayed.read_snapshot()?;
+        let moment = self.live.snapshot()?;
+        while apply_page(&*moment, &mut self.journal, &mut self.replay)? > 0 {}
+        let replayed = self.replayed.snapshot()?;
         let lacking = self.journal.lacking().iter().chain(self.lacking.iter().flatten()).cloned().collect();
         let mut differing = Vec::new();
-        for (table, key) in suspects {
-            let (was, is) = (moment.row(table, &key)?, replayed.row(table, &key)?);
-            if was.says_the_same_as(&is) {
-                continue;
-            }
-            if is_kept([&moment, &replayed], &was, &is, &lacking)? {
-                self.kept.extend(was.user());
-            } else {
-                differing.push(is);
+        for keys in suspects.chunks(PAGE) {
+            for (was, is) in moment.rebuilt(keys)?.iter().zip(replayed.rebuilt(keys)?) {
+                if rows_agree(was, &is) {
+                    continue;
+                }
+                if is_kept([&*moment, &*replayed], was, &is, &lacking)? {
+                    self.kept.insert(was.key.user());
+                } else {
+                    differing.push(is);
+                }
             }
         }
         Ok(differing)
@@ -226,13 +230,9 @@ impl Comparison {
 
 /// Examines the next entries of the journal, applies those that are new, and returns how many were read. Entries that
 /// were compacted meanwhile are applied as compacted records.
-fn apply_page(
-    moment: &ReadSnapshot<'_>,
-    journal: &mut Examination,
-    replay: &mut JournalReplay,
-) -> Result<usize> {
+fn apply_page(moment: &dyn Rows, journal: &mut Examination, replay: &mut JournalReplay) -> Result<usize> {
     replay.take_base(moment)?;
-    let mut page = moment.examine(journal, BATCH, reparse_event)?;
+    let mut page = journal.page(moment, (BATCH, PAGE_BYTES), reparse_event, |_| true)?;
     let read = page.len();
     let replayed = page.partition_point(|(entry, _)| entry.seq <= replay.last());
     replay.apply(page.split_off(replayed))?;
@@ -242,32 +242,36 @@ fn apply_page(
 /// Whether a differing row is kept: the journal of the app user, or of one connected with it, has holes, and the record
 /// is readable.
 fn is_kept(
-    [live, replayed]: [&ReadSnapshot<'_>; 2],
-    was: &Row,
-    is: &Row,
+    [live, replayed]: [&dyn Rows; 2],
+    was: &RebuiltRow,
+    is: &RebuiltRow,
     lacking: &BTreeSet<RecordKey>,
 ) -> Result<bool> {
-    let Some((app, id)) = was.user().filter(|_| !lacking.is_empty()) else { return Ok(false) };
-    let (ids, clients) = (std::slice::from_ref(&id), was.clients());
-    let is_touched = lacking.contains(&(app.clone(), id.clone()))
-        || live.reaches(&app, ids, &clients, lacking)?
-        || replayed.reaches(&app, ids, &clients, lacking)?;
+    if lacking.is_empty() {
+        return Ok(false);
+    }
+    let key = was.key.user();
+    let (app, id) = &key;
+    let (ids, clients) = (std::slice::from_ref(id), was.key.client());
+    let is_touched = lacking.contains(&key)
+        || reaches(live, app, ids, clients.as_slice(), lacking)?
+        || reaches(replayed, app, ids, clients.as_slice(), lacking)?;
     if !is_touched {
         return Ok(false);
     }
-    let record = live.row(0, &[app.to_string(), id.to_string()])?;
-    Ok(record.is_readable() || (was.cells.is_some() && is.cells.is_none()))
+    let has_readable_record = live.rebuilt(&[RowKey::User(key)])?.iter().all(is_readable);
+    Ok(has_readable_record || (was.content.is_some() && is.content.is_none()))
 }
 
 /// Those of the rows with these keys that still differ. For the worker, while nothing else writes.
-pub fn find_differing_rows(database: &Path, keys: &[(usize, Vec<String>)]) -> Result<Vec<Row>> {
+pub fn find_differing_rows(database: &Path, keys: &[RowKey]) -> Result<Vec<RebuiltRow>> {
     let opened = Comparison::open(database).map_err(|error| Error::Unavailable(error.to_string()));
-    opened?.recheck(keys.to_vec())
+    opened?.recheck(keys)
 }
 
 /// The app users of rows.
-pub fn affected_users(rows: &[Row]) -> BTreeSet<RecordKey> {
-    rows.iter().filter_map(Row::user).collect()
+pub fn affected_users(rows: &[RebuiltRow]) -> BTreeSet<RecordKey> {
+    rows.iter().map(|row| row.key.user()).collect()
 }
 
 /// The position of a comparison.
@@ -284,38 +288,39 @@ impl ComparisonCursor {
     }
 
     fn of(table: usize) -> Self {
-        Self { table, live: RowCursor::new(table), replayed: RowCursor::new(table) }
+        let of = RebuiltTable::ALL.get(table).copied();
+        Self { table, live: RowCursor::new(of), replayed: RowCursor::new(of) }
     }
 }
 
 /// Reads the rows of a table page by page.
 struct RowCursor {
-    table: usize,
-    page: VecDeque<Row>,
+    table: Option<RebuiltTable>,
+    page: VecDeque<RebuiltRow>,
     /// The key of the last row read.
-    after: Vec<String>,
-    ended: bool,
+    after: Option<RowKey>,
 }
 
 impl RowCursor {
-    fn new(table: usize) -> Self {
-        Self { table, page: VecDeque::new(), after: Vec::new(), ended: false }
+    /// Before the first row of a table; of none, there are no rows.
+    fn new(table: Option<RebuiltTable>) -> Self {
+        Self { table, page: VecDeque::new(), after: None }
     }
 
-    fn peek(&mut self, reader: &mut SqliteReader) -> Result<Option<&Row>> {
-        if self.page.is_empty() && !self.ended {
-            self.page = reader.rows(self.table, &self.after, PAGE)?.into();
-            self.ended = self.page.len() < PAGE;
-            if let Some(last) = self.page.back() {
-                self.after.clone_from(&last.key);
+    fn peek(&mut self, reader: &DirectoryReader) -> Result<Option<&RebuiltRow>> {
+        if let Some(table) = self.table.filter(|_| self.page.is_empty()) {
+            self.page = reader.snapshot()?.rebuilt_after(table, self.after.as_ref(), PAGE)?.into();
+            if self.page.len() < PAGE {
+                self.table = None;
             }
+            self.after = self.page.back().map(|row| row.key.clone());
         }
         Ok(self.page.front())
     }
 
     /// The next row, if it has this key.
-    fn take(&mut self, key: &[String]) -> Option<Row> {
-        let has_it = self.page.front().is_some_and(|row| row.key == key);
+    fn take(&mut self, key: &RowKey) -> Option<RebuiltRow> {
+        let has_it = self.page.front().is_some_and(|row| row.key == *key);
         has_it.then(|| self.page.pop_front()).flatten()
     }
 }

@@ -21,8 +21,8 @@ use crate::directory::{DirectoryWriter, QuarantineLimits};
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, affected_users};
-use crate::store::archive::Row;
-use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions, TABLES};
+use crate::store::rows::RebuiltRow;
+use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions};
 use crate::store::{Retention, Seq};
 
 /// Between two checks of a table that is being rebuilt.
@@ -261,11 +261,12 @@ impl RepairTarget {
     }
 
     /// Repairs rows. Returns the number of replaced rows, without those that have become equal.
-    async fn put_right(&mut self, rows: &[Row]) -> anyhow::Result<u64> {
+    async fn put_right(&mut self, rows: &[RebuiltRow]) -> anyhow::Result<u64> {
         match self {
             Self::Nobody => Ok(0),
             Self::Service(service) => {
-                let keys: Vec<_> = rows.iter().map(|row| json!([TABLES[row.table].0, row.key])).collect();
+                let keys: Vec<_> =
+                    rows.iter().map(|row| json!([row.key.table().name(), row.key.parts()])).collect();
                 let answer = service.ask(Method::POST, "/rebuild", &json!({ "rows": keys })).await?;
                 if answer.status != 200 {
                     bail!("the service did not repair the rows: {}", answer.refusal());

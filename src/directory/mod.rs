@@ -19,6 +19,7 @@ pub mod load;
 mod open;
 pub mod overlay;
 mod reader;
+pub mod rebuilt;
 mod repair;
 mod retention;
 mod save;

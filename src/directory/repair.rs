@@ -2,24 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::types::Value;
-
 use super::load::Loader;
 use super::overlay::Overlay;
 use super::users::show;
 use crate::domain::{AppId, Change, RecordKey, View};
-use crate::store::archive::Row;
-use crate::store::rows::{IdentifierKind, RecordRows, Rows};
+use crate::store::rows::{IdentifierKind, RebuiltRow, RecordRows, RowContent, RowKey, Rows};
 use crate::store::{IdentifierRow, Result};
 
 /// The changes of the app users once these rows are replaced.
 ///
 /// # Errors
 /// The database cannot be read.
-pub(super) fn plan_repair(rows: &dyn Rows, replaced: &[Row]) -> Result<Vec<(AppId, Change)>> {
+pub(super) fn plan_repair(rows: &dyn Rows, replaced: &[RebuiltRow]) -> Result<Vec<(AppId, Change)>> {
     let mut after = Overlay::new(rows);
-    replaced.iter().for_each(|row| put_above(row, &mut after));
-    let mut keys: BTreeSet<RecordKey> = replaced.iter().filter_map(Row::user).collect();
+    replaced.iter().for_each(|row| put_row(&mut after, row));
+    let mut keys: BTreeSet<RecordKey> = replaced.iter().map(|row| row.key.user()).collect();
     // App users that are merged with a changed one, before or afterwards, change as well.
     let merged: BTreeSet<RecordKey> =
         roots(&read_views(rows, &keys)).into_iter().chain(roots(&read_views(&after, &keys))).collect();
@@ -32,20 +29,20 @@ pub(super) fn plan_repair(rows: &dyn Rows, replaced: &[Row]) -> Result<Vec<(AppI
     Ok(changes.collect())
 }
 
-/// Puts a row above the stored one.
-fn put_above(row: &Row, overlay: &mut Overlay<'_>) {
-    let Some(key) = row.user() else { return };
-    let [_, kind, value, _] = row.key.as_slice() else {
-        let record = row.cells.iter().flatten().find_map(|cell| match cell {
-            Value::Blob(bytes) => Some(bytes.clone()),
-            _ => None,
-        });
-        return overlay.put_record(key, record);
-    };
-    let kinds = [IdentifierKind::UserId, IdentifierKind::Client, IdentifierKind::Claim];
-    let Some(kind) = kinds.into_iter().find(|known| known.as_str() == kind) else { return };
-    let identifier = IdentifierRow { app: &key.0, kind, value, id: &key.1 };
-    overlay.put_identifier(identifier, row.cells.is_some());
+fn put_row(overlay: &mut Overlay<'_>, row: &RebuiltRow) {
+    match &row.key {
+        RowKey::User(key) => {
+            let record = match &row.content {
+                Some(RowContent::User(user)) => Some(user.record.clone()),
+                _ => None,
+            };
+            overlay.put_record(key.clone(), record);
+        }
+        RowKey::Identifier { app, kind, value, id } => {
+            let Some(kind) = IdentifierKind::from_name(kind) else { return };
+            overlay.put_identifier(IdentifierRow { app, kind, value, id }, row.content.is_some());
+        }
+    }
 }
 
 fn roots(views: &BTreeMap<RecordKey, View>) -> BTreeSet<RecordKey> {

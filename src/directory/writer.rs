@@ -7,7 +7,7 @@ use super::save::number_changes;
 use super::transaction::DirectoryTransaction;
 use super::writer_state::{QuarantineLimits, WriterState};
 use crate::domain::WorkingSet;
-use crate::store::archive::Row;
+use crate::store::rows::RebuiltRow;
 use crate::store::{BodyReader, Error, Maintained, Result, Retention, Store, Write};
 
 /// The single writer of a directory.
@@ -46,7 +46,7 @@ impl DirectoryWriter {
     ///
     /// # Errors
     /// The database cannot be read or written.
-    pub fn replace_rows(&mut self, rows: &[Row], now: i64) -> Result<()> {
+    pub fn replace_rows(&mut self, rows: &[RebuiltRow], now: i64) -> Result<()> {
         // The cache holds the records as they were before.
         self.state.cache = Cache::default();
         let txn = self.store.begin()?;

@@ -21,7 +21,7 @@ use crate::ingest::job::RetryJob;
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
 use crate::store::Seq;
-use crate::store::sqlite::TABLES;
+use crate::store::rows::RowKey;
 
 /// The most bytes of a repair request.
 const REBUILD_BYTES: usize = 8 << 20;
@@ -152,11 +152,8 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     let body = body::read(&headers, body, bounds, &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
     let asked: RebuildRequest = serde_json::from_slice(without_mark(&body)).map_err(|_| malformed())?;
-    let row = |(name, key): (String, Vec<String>)| {
-        let table = TABLES.iter().position(|(table, _)| *table == name);
-        table.filter(|table| TABLES[*table].1.len() == key.len()).map(|table| (table, key))
-    };
-    let keys: Vec<_> = asked.rows.into_iter().map(row).collect::<Option<_>>().ok_or_else(malformed)?;
+    let rows = asked.rows.iter().map(|(table, key)| RowKey::from_parts(table, key));
+    let keys: Vec<_> = rows.collect::<Option<_>>().ok_or_else(malformed)?;
     if let Some(names) = asked.derived.filter(|_| keys.is_empty()) {
         return rebuild_derived(&shared, &names).await;
     }

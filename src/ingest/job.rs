@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::domain::command::{Command, CommandOutcome, Refusal};
 use crate::domain::{AppId, CallMade, Event};
-use crate::store::archive::Row;
+use crate::store::rows::RebuiltRow;
 use crate::store::{self, Seq};
 
 /// A webhook, verified and parsed.
@@ -129,7 +129,7 @@ pub enum ImportResult {
 pub struct RepairJob(pub Mutex<Box<FindRepairs>>);
 
 /// See [`RepairJob`].
-pub type FindRepairs = dyn FnMut() -> store::Result<Vec<Row>> + Send;
+pub type FindRepairs = dyn FnMut() -> store::Result<Vec<RebuiltRow>> + Send;
 
 impl fmt::Debug for RepairJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,8 +20,8 @@ use crate::domain::RULES_VERSION;
 use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
 use crate::store::Error;
-use crate::store::archive::Row;
 use crate::store::readers::give_way;
+use crate::store::rows::{RebuiltRow, RowKey};
 use crate::store::sqlite::{DamagedTables, OpenError, describe_holes};
 
 /// Rows replaced in one transaction.
@@ -213,7 +213,7 @@ impl RebuildTask {
             if found.is_empty() {
                 continue;
             }
-            let is_app_user = |row: &&Row| row.table == 0 && row.user().is_some_and(|(_, id)| !id.is_app());
+            let is_app_user = |row: &&RebuiltRow| matches!(&row.key, RowKey::User((_, id)) if !id.is_app());
             users += found.iter().filter(is_app_user).count() as u64;
             // The worker opens the same replay.
             drop(comparison);
@@ -226,8 +226,8 @@ impl RebuildTask {
     }
 
     /// Has the worker replace rows, as soon as its queue has room.
-    fn replace(&self, rows: &[Row]) -> Result<usize, SubmitError> {
-        let keys: Vec<_> = rows.iter().map(|row| (row.table, row.key.clone())).collect();
+    fn replace(&self, rows: &[RebuiltRow]) -> Result<usize, SubmitError> {
+        let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         loop {
             let (database, keys) = (self.database.clone(), keys.clone());
             let replacing = self.queue.submit_repair(Box::new(move || find_differing_rows(&database, &keys)));

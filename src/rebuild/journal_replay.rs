@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::directory::{DirectoryWriter, QuarantineLimits};
+use crate::directory::compacted::read_compacted_page;
+use crate::directory::{DirectoryReader, DirectoryWriter, QuarantineLimits};
 use crate::domain::{Event, RecordKey};
 use crate::ingest::maintenance::reparse_event;
 use crate::ingest::reapply::{load_compacted, reapply_events};
-use crate::store::sqlite::{OpenError, ReadSnapshot, Sqlite, SqliteReader, StoreOptions};
+use crate::store::rows::Rows;
+use crate::store::sqlite::{OpenError, Sqlite, StoreOptions};
 use crate::store::{self, Entry, Error, Result, Seq};
 
 /// Compacted records loaded in one transaction.
@@ -34,7 +36,7 @@ pub struct JournalReplay {
 
 impl JournalReplay {
     /// Opens the replay of a live database in a folder. An existing one continues where it ended.
-    pub fn open(folder: &Path, live: &mut SqliteReader) -> std::result::Result<Self, OpenError> {
+    pub fn open(folder: &Path, live: &DirectoryReader) -> std::result::Result<Self, OpenError> {
         let path = folder.join("directory.db");
         let (wal_checkpoint, wal_limit) = (64 << 20, 1 << 30);
         let store = Sqlite::open(&StoreOptions { path: path.clone(), wal_checkpoint, wal_limit })?;
@@ -43,20 +45,20 @@ impl JournalReplay {
         let mut writer = DirectoryWriter::open(Box::new(store), no_quarantine).map_err(failed)?;
         let last = writer.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
         let mut replay = Self { writer, path: path.clone(), last };
-        live.read_snapshot().and_then(|moment| replay.take_base(&moment)).map_err(failed)?;
+        live.snapshot().and_then(|moment| replay.take_base(&*moment)).map_err(failed)?;
         Ok(replay)
     }
 
     /// Loads the compacted records, if entries were compacted that are not applied yet. The records include all that was
     /// applied before.
-    pub(super) fn take_base(&mut self, moment: &ReadSnapshot<'_>) -> Result<()> {
-        let compacted = moment.horizon()?.folded;
+    pub(super) fn take_base(&mut self, moment: &dyn Rows) -> Result<()> {
+        let compacted = moment.compaction_point()?.folded;
         if compacted <= self.last && self.last > 0 {
             return Ok(());
         }
         let mut after: Option<RecordKey> = None;
         loop {
-            let page = moment.base(after.as_ref(), PAGE)?;
+            let page = read_compacted_page(moment, after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             load_compacted(&mut self.writer, page)?;

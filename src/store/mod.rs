@@ -3,7 +3,6 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
-pub mod archive;
 #[cfg(test)]
 mod conformance;
 mod entry;

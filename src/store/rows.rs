@@ -7,6 +7,7 @@
 mod erasures;
 mod filter;
 mod quarantine;
+mod rebuilt;
 mod status;
 
 use super::entry::{Entry, Seq};
@@ -21,6 +22,7 @@ use crate::format::record::decode;
 pub use erasures::{ErasureRows, ReceiptState};
 pub use filter::RowFilter;
 pub use quarantine::{QuarantineRows, QuarantinedSummary};
+pub use rebuilt::{RebuiltRow, RebuiltRows, RebuiltTable, RowContent, RowKey, StoredUser};
 pub use status::{RemakingProgress, StatusRows};
 
 /// A stored record.
@@ -55,6 +57,11 @@ pub enum IdentifierKind {
 }
 
 impl IdentifierKind {
+    /// The kind with a stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::UserId, Self::Client, Self::Claim].into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name that is stored.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -320,6 +327,7 @@ pub trait Rows:
     + QuarantineRows
     + ErasureRows
     + StatusRows
+    + RebuiltRows
 {
 }
 
@@ -337,6 +345,7 @@ impl<T> Rows for T where
         + QuarantineRows
         + ErasureRows
         + StatusRows
+        + RebuiltRows
 {
 }
 

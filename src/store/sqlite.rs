@@ -23,7 +23,7 @@ mod matching;
 mod migrate;
 mod quarantine_rows;
 mod reader;
-mod repair;
+mod rebuilt_rows;
 mod rows;
 mod schema;
 mod scrub;
@@ -67,7 +67,6 @@ pub use files::output::{Output, OutputError, OutputKind, check_folder, make_fold
 pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
 pub use reader::{SqliteReader, refuse_newer_schema};
-pub use repair::{ReadSnapshot, TABLES};
 use state::State;
 pub use task::{FileTask, TaskStage};
 use transaction::SqliteTransaction;

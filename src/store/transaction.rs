@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::archive::Row;
 use super::entry::{Entry, Quarantined, Seq};
 use super::error::{Error, Result};
 use super::maintenance_rows::{StoredAnswer, StoredReceipt};
-use super::rows::{IdentifierKind, PackedBodies, Rows, StoredChange};
+use super::rows::{IdentifierKind, PackedBodies, RebuiltRow, Rows, StoredChange};
 use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
 
@@ -164,7 +163,7 @@ pub enum Write<'a> {
     /// Deletes identifiers.
     DeleteIdentifiers(Vec<IdentifierRow<'a>>),
     /// Puts rows of the directory in place of those with their keys, whatever these hold.
-    ReplaceRows(&'a [Row]),
+    ReplaceRows(&'a [RebuiltRow]),
     /// Appends entries to the journal, numbered from [`JournalState::next_entry`] on.
     AppendEntries(&'a [Entry]),
     /// Changes the source, the app users, the body and the place of an entry.

@@ -1,13 +1,13 @@
 //! The rows of app users, and in step with them everything that lists and searches are read from.
 
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
 
 use super::derived::{Remaking, derived_error};
 use super::{Error, Result};
 use crate::domain::{AppId, RecordKey};
 use crate::format::list_columns::Columns;
 use crate::store::UserWrite;
+use crate::store::rows::StoredUser;
 
 /// A row of `seen` that is not the app user's any more: its app, its `last_seen`, the app user's rowid.
 pub(super) type Outdated = (AppId, i64, i64);
@@ -171,14 +171,14 @@ fn there(is_there: bool) -> Result<()> {
     is_there.then_some(()).ok_or_else(lost)
 }
 
-/// Puts a row in place of the one with its key, with all of its columns as they are given; or takes it away.
+/// Puts the row of an app user in place of the stored one, or deletes that.
 pub(super) fn put(
     conn: &Connection,
     remaking: Remaking,
-    key: &[String],
-    cells: Option<&[Value]>,
+    (app, id): &RecordKey,
+    user: Option<&StoredUser>,
 ) -> Result<()> {
-    let prepare = |sql: &str| conn.prepare_cached(sql);
+    let (app, id) = (app.as_str(), id.as_str());
     let run = |name: &'static str, sql: &str, row: &[&dyn ToSql]| {
         conn.prepare_cached(sql)
             .and_then(|mut statement| statement.execute(row))
@@ -187,8 +187,8 @@ pub(super) fn put(
     };
     let sql =
         "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, ''), last_seen";
-    let before =
-        prepare(sql)?.query_row(params_from_iter(key), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let mut delete = conn.prepare_cached(sql)?;
+    let before = delete.query_row([app, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
     let before: Option<(i64, String, i64)> = before.optional()?;
     if let Some((rowid, words, last_seen)) = &before {
         if !words.is_empty() && remaking.has_words_of(*rowid) {
@@ -197,15 +197,15 @@ pub(super) fn put(
         }
         // No move tells of it, so it would stay.
         let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
-        run("seen", sql, &[&key[0], last_seen, &key[1]])?;
+        run("seen", sql, &[&app, last_seen, &id])?;
     }
-    let Some(cells) = cells else { return Ok(()) };
+    let Some(StoredUser { record, columns }) = user else { return Ok(()) };
+    let Columns { listed, last_seen, signed_up, flags, words } = columns;
     let sql = "INSERT INTO app_users (rowid, app, id, listed, record, last_seen, signed_up, flags, words)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let rowid = before.map(|(rowid, ..)| rowid);
-    let cells = cells.iter().map(|cell| ToSqlOutput::Borrowed(ValueRef::from(cell)));
-    let row = std::iter::once(ToSqlOutput::Owned(rowid.map_or(Value::Null, Value::from))).chain(cells);
-    prepare(sql)?.execute(params_from_iter(row))?;
+    let row = params![rowid, app, id, listed, record, last_seen, signed_up, flags, words];
+    conn.prepare_cached(sql)?.execute(row)?;
     let rowid = conn.last_insert_rowid();
     let sql = "INSERT OR REPLACE INTO seen SELECT app, last_seen, id, rowid FROM app_users
                    WHERE rowid = ?1 AND listed";

@@ -1,6 +1,5 @@
 //! A connection that reads a database, and cannot write.
 
-use std::ops::Deref;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -52,11 +51,6 @@ impl SqliteReader {
             _ => Ok(Self { conn, damaged_tables: DamagedTables::default() }),
         }
     }
-
-    /// One moment of the database, for as long as it is held.
-    pub(super) fn snapshot(&self) -> Result<Snapshot<'_>> {
-        Ok(Snapshot { conn: &self.conn, held: !self.begin()? })
-    }
 }
 
 /// Refuses a database that a newer program wrote. Any other error is left to those that read the database.
@@ -67,28 +61,6 @@ pub fn refuse_newer_schema(path: &Path) -> std::result::Result<(), OpenError> {
     match path.exists().then(|| SqliteReader::open(path)) {
         Some(Err(error @ OpenError::Newer { .. })) => Err(error),
         _ => Ok(()),
-    }
-}
-
-/// See [`SqliteReader::snapshot`].
-pub(super) struct Snapshot<'c> {
-    conn: &'c Connection,
-    held: bool,
-}
-
-impl Deref for Snapshot<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.conn
-    }
-}
-
-impl Drop for Snapshot<'_> {
-    fn drop(&mut self) {
-        if !self.held {
-            end(self.conn);
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::listing::Listing;
 use super::write_transaction::WriteTransaction;
 use super::{
     State, answer_rows, checkpoint, compacted_rows, erasure_rows, feed_rows, identifier_rows, journal_rows,
-    quarantine_rows, repair,
+    quarantine_rows, rebuilt_rows,
 };
 use crate::domain::AppId;
 use crate::store::rows::Rows;
@@ -51,7 +51,7 @@ impl<'a> SqliteTransaction<'a> {
             Write::PutUsers(users) => self.put_users(users, applied)?,
             Write::PutIdentifiers(rows) => identifier_rows::put(conn, rows)?,
             Write::DeleteIdentifiers(rows) => identifier_rows::delete(conn, rows)?,
-            Write::ReplaceRows(rows) => repair::replace_rows(conn, self.state.remaking, rows)?,
+            Write::ReplaceRows(rows) => rebuilt_rows::replace_rows(conn, self.state.remaking, rows)?,
             Write::AppendEntries(entries) => {
                 journal_rows::append_entries(conn, entries)?;
                 journal.next_entry = entries.last().map_or(journal.next_entry, |last| last.seq + 1);

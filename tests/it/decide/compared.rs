@@ -7,7 +7,7 @@ use proptest::sample::select;
 use rollcall::ingest::maintenance::READING;
 use rollcall::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use rollcall::store::Retention;
-use rollcall::store::archive::Row;
+use rollcall::store::rows::RebuiltRow;
 use rollcall::store::sqlite::{FileTask, derived_faults};
 
 use super::random::{Step, Verb, steps};
@@ -15,7 +15,7 @@ use super::stored::{Sender, open_directory, round};
 use super::*;
 
 /// The rows that differ from the journal.
-pub fn differing(database: &std::path::Path) -> Vec<Row> {
+pub fn differing(database: &std::path::Path) -> Vec<RebuiltRow> {
     let _scratch = RebuildFolder::take(database).unwrap();
     let mut comparison = Comparison::open(database).unwrap();
     comparison.catch_up(&mut |_| ()).unwrap();
