@@ -17,6 +17,7 @@ use folder::{forget, taken};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{BackupSettings, Settings, StoreUrl};
+use crate::directory::users::show_by_id;
 use crate::metrics::Metrics;
 use crate::store::sqlite::{self, CopyError, FileTask, PARTIAL};
 
@@ -145,6 +146,7 @@ impl BackupThread {
                 &self.database,
                 &path,
                 false,
+                show_by_id,
                 &mut FileTask { progress: &mut told, stop, wal_limit },
             )
         };

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::task_progress::watched;
 use crate::config::{Settings, StoreUrl};
+use crate::directory::users::show_by_id;
 use crate::store::sqlite::{self, Checked, Note, PARTIAL};
 
 const AFTER_HELP: &str = "\
@@ -46,7 +47,8 @@ pub fn run(args: &BackupArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(source) = &settings.store.url;
     let _note = Note::leave(source, &args.path, PARTIAL);
     sqlite::check_replaced(source)?;
-    let made = watched(settings, |work| sqlite::backup(source, &args.path, args.overwrite, work))??;
+    let made =
+        watched(settings, |work| sqlite::backup(source, &args.path, args.overwrite, show_by_id, work))??;
     print(&made, args.json, None)
 }
 

@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::config::{Settings, SettingsProblems, StoreUrl};
+use crate::directory::verify::journal_holes;
 use crate::exit;
 use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, DerivedFault, FileTask, Health, Hole, OpenError};
@@ -72,7 +73,7 @@ pub async fn run(
             let derived = is_read.then(|| derived(path, sqlite::derived_faults(path, &mut work))).flatten();
             findings.push(derived.unwrap_or_else(|| database(path, &health)));
             if is_read {
-                findings.push(journal(sqlite::journal_holes(path, READING.event, &mut work)));
+                findings.push(journal(journal_holes(path, READING.event, &mut work)));
             }
             if let Ok(health) = &health {
                 findings.push(clock(health, Timestamp::now()));

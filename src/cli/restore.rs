@@ -9,6 +9,7 @@ use serde_json::json;
 use super::backup::print;
 use super::task_progress::watched;
 use crate::config::{Settings, StoreUrl};
+use crate::directory::users::show_by_id;
 use crate::store::sqlite::{self, CopyError, Note, RESTORING};
 
 const AFTER_HELP: &str = "\
@@ -50,7 +51,8 @@ pub fn run(args: &RestoreArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let to = args.to.as_ref().unwrap_or(path);
     let _note = Note::leave(path, to, RESTORING);
-    let restored = watched(settings, |work| sqlite::restore(&args.backup, to, path, args.replace, work))?;
+    let restored =
+        watched(settings, |work| sqlite::restore(&args.backup, to, path, args.replace, show_by_id, work))?;
     let restored = restored.map_err(|error| match error {
         error @ CopyError::Exists(_) => {
             anyhow::Error::new(error).context("nothing was restored: use --replace")

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::backup::print;
 use super::task_progress::watched;
 use crate::config::{Settings, StoreUrl};
+use crate::directory::verify::verify;
 use crate::ingest::maintenance::READING;
 use crate::store::sqlite::{self, CopyError, OpenError};
 
@@ -39,13 +40,13 @@ pub struct VerifyArgs {
 /// Verifies a database and prints its contents in numbers.
 ///
 /// # Errors
-/// As [`sqlite::check`]; or stdout cannot be written.
+/// As [`verify()`]; or stdout cannot be written.
 pub fn run(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<()> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let path = args.path.as_ref().unwrap_or(database);
     let checked = watched(settings, |work| {
         sqlite::check_replaced(path)?;
-        sqlite::verify(path, READING.event, work)
+        verify(path, READING.event, work)
     })?;
     match checked {
         Ok(checked) => print(&checked, args.json, Some("whole")),

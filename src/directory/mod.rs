@@ -7,6 +7,8 @@ pub mod cache;
 pub mod census;
 pub mod compacted;
 mod compaction;
+#[cfg(test)]
+mod conformance;
 pub mod erasure;
 pub mod examination;
 pub mod export;
@@ -23,8 +25,11 @@ pub mod rebuilt;
 mod repair;
 mod retention;
 mod save;
+#[cfg(test)]
+mod stored_bytes;
 mod transaction;
 pub mod users;
+pub mod verify;
 mod writer;
 mod writer_state;
 

@@ -15,6 +15,11 @@ pub fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Optio
     Ok(loader.directory.view(app, id))
 }
 
+/// The same, over rows of which nothing is loaded.
+pub fn show_by_id(rows: &dyn Rows, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+    show(&mut Loader::new(rows), app, id)
+}
+
 /// The app user that a name means: an `_id`, else a `userId`, in the name's brand if it has one.
 pub fn show_named(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<Option<View>> {
     let mut loader = Loader::new(rows);

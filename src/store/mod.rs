@@ -3,8 +3,6 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
-#[cfg(test)]
-mod conformance;
 mod entry;
 mod epoch;
 mod error;
@@ -15,8 +13,6 @@ pub mod reader;
 pub mod readers;
 pub mod rows;
 pub mod sqlite;
-#[cfg(test)]
-mod stored_bytes;
 mod transaction;
 mod upkeep;
 

@@ -46,9 +46,9 @@ pub use super::{Hole, Lost};
 pub use backup::backup_checksum::{find_file_damage, find_file_flaw};
 pub use backup::create::backup;
 pub use backup::restore::{Restored, file_timestamp, restore};
-pub use check::checked::Checked;
+pub use check::checked::{Checked, ShowUser};
 pub use check::health::{Health, health, sqlite_version};
-pub use check::verify::{check, derived_faults, journal_holes, verify};
+pub use check::verify::{check, derived_faults, read_in_snapshots};
 use checkpoint::Checkpointer;
 pub use connection::StoreOptions;
 use connection::{OLDEST_SQLITE, WORKER_WAITS, configure, keep_log_on_close};
@@ -247,27 +247,5 @@ impl Store for Sqlite {
                 self.path.display()
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::conformance::{QUARANTINE, check};
-    use super::*;
-    use crate::directory::DirectoryWriter;
-    use crate::directory::open_reader;
-
-    #[test]
-    fn it_does_what_every_store_must() {
-        check(
-            || tempfile::tempdir().unwrap(),
-            |dir| {
-                let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
-                let options = StoreOptions { path: dir.path().join("store.db"), wal_checkpoint, wal_limit };
-                let store = Box::new(Sqlite::open(&options).unwrap());
-                let reader = open_reader(&options.path).unwrap();
-                (DirectoryWriter::open(store, QUARANTINE).unwrap(), reader)
-            },
-        );
     }
 }

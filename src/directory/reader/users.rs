@@ -7,7 +7,7 @@ use crate::directory::export::{ExportPart, UserExport, export_part, export_users
 use crate::directory::feed::{FeedPage, read_changes};
 use crate::directory::list_page::{CountResult, ListCursor, ListResult, ScanLimits};
 use crate::directory::lists::{count_list, read_list};
-use crate::directory::load::{self, Loader};
+use crate::directory::load;
 use crate::directory::users;
 use crate::domain::brand::Name;
 use crate::domain::list::{Filter, Query};
@@ -17,8 +17,7 @@ use crate::store::{Result, Seq};
 impl DirectoryReader {
     /// The app user that an `_id` is, or is part of.
     pub fn find_by_id(&self, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
-        let snapshot = self.snapshot()?;
-        users::show(&mut Loader::new(&*snapshot), app, id)
+        users::show_by_id(&*self.snapshot()?, app, id)
     }
 
     /// The app user that shows this `userId`, in any brand: of several, the one that got it last.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::backup_checksum;
 use super::snapshot_copy::copy_snapshot;
 use crate::clock::now_ms;
-use crate::store::sqlite::check::checked::Checked;
+use crate::store::sqlite::check::checked::{Checked, ShowUser};
 use crate::store::sqlite::check::verify::check;
 use crate::store::sqlite::file_errors::{CopyError, OpenError};
 use crate::store::sqlite::files::names::{BEFORE, with_suffix};
@@ -24,6 +24,7 @@ pub fn backup(
     source: &Path,
     to: &Path,
     overwrite: bool,
+    show: ShowUser,
     task: &mut FileTask<'_>,
 ) -> Result<Checked, CopyError> {
     check_log(source)?;
@@ -38,7 +39,7 @@ pub fn backup(
     ensure_free_space(database_size(source)?, &output.path)?;
     let part = PartialFile::new(output)?;
     let counts = copy_snapshot(source, &part, task)?;
-    let mut checked = check(&part.path, task)?;
+    let mut checked = check(&part.path, show, task)?;
     if checked.checksum.is_some() && checked.counts != counts {
         let what = format!("it has {:?} instead of {counts:?}", checked.counts);
         return Err(CopyError::Damaged { path: part.path.clone(), what });

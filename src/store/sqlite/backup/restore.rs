@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::backup_checksum;
 use super::snapshot_copy::copy_snapshot;
-use crate::store::sqlite::check::checked::Checked;
+use crate::store::sqlite::check::checked::{Checked, ShowUser};
 use crate::store::sqlite::check::verify::check;
 use crate::store::sqlite::epoch_marker::void_marker;
 use crate::store::sqlite::file_errors::{CopyError, OpenError};
@@ -41,6 +41,7 @@ pub fn restore(
     to: &Path,
     database: &Path,
     replace: bool,
+    show: ShowUser,
     task: &mut FileTask<'_>,
 ) -> Result<Restored, CopyError> {
     let to = resolve_path(to).map_err(CopyError::io(to))?;
@@ -57,14 +58,14 @@ pub fn restore(
     if old && !replace {
         return Err(CopyError::Exists(to));
     }
-    let before = check(backup, task)?;
+    let before = check(backup, show, task)?;
     ensure_free_space(database_size(backup)?, &to)?;
     let part = PartialFile::begin(output, RESTORING)?;
     copy_snapshot(backup, &part, task)?;
     Connection::open(&part.path)
         .and_then(|conn| backup_checksum::remove_checksum(&conn))
         .map_err(CopyError::sql(&part.path))?;
-    let after = check(&part.path, task)?;
+    let after = check(&part.path, show, task)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
         let what = "its copy has another checksum".to_owned();
         return Err(CopyError::Damaged { path: part.path.clone(), what });

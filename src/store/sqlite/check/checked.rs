@@ -1,7 +1,11 @@
 //! The result of a check.
 
-use crate::store::Seq;
-use crate::store::rows::ContentCounts;
+use crate::domain::{AppId, SmoochId, View};
+use crate::store::rows::{ContentCounts, Rows};
+use crate::store::{Result, Seq};
+
+/// Reads an app user as it is shown: a store does not know the meaning of records.
+pub type ShowUser = fn(&dyn Rows, &AppId, &SmoochId) -> Result<Option<View>>;
 
 /// Version of the checksum. A change to the checksum of an equal directory needs a new number; a test notices.
 pub(crate) const FORMAT: i64 = 1;

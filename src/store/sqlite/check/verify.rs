@@ -9,11 +9,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 
-use super::checked::{Checked, FORMAT};
-use crate::directory::examination::{Examination, PAGE_BYTES};
-use crate::directory::load::Loader;
-use crate::directory::users::show;
-use crate::store::rows::ContentCounts;
+use super::checked::{Checked, FORMAT, ShowUser};
+use crate::store::rows::{ContentCounts, Rows};
 use crate::store::sqlite::backup::backup_checksum;
 use crate::store::sqlite::derived::DerivedFault;
 use crate::store::sqlite::file_errors::CopyError;
@@ -21,7 +18,6 @@ use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::{FileTask, TaskStage};
 use crate::store::sqlite::{Error, compacted_rows, derived};
-use crate::store::{Hole, ReadEvent};
 
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
@@ -30,65 +26,27 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 /// App users per page.
 const PAGE: usize = 1000;
 
-/// As [`check`]; also examines the journal, reading bodies with `read`, and compares every derived table with its
-/// source.
-///
-/// # Errors
-/// As [`check`], and [`CopyError::Journal`] and [`CopyError::Derived`].
-pub fn verify(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
-    let checked = match check(path, task) {
-        // The first fault; `derived_faults` finds all.
-        checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
-        failed => return failed,
-    };
-    let (path, faults) = (path.to_owned(), derived_faults(path, task)?);
-    let holes = match journal_holes(&path, read, task) {
-        // The examination needs a derived table that is damaged.
-        Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
-        holes => holes?,
-    };
-    match (holes.is_empty(), faults.is_empty()) {
-        (true, true) => checked,
-        (true, false) => Err(CopyError::Derived { path, faults }),
-        (false, _) => Err(CopyError::Journal { path, holes, faults }),
-    }
-}
-
-/// Finds holes in the journal of a database, also while a service writes it. Empty for an older schema.
+/// Calls `read` with one snapshot after another, also while a service writes the database. `read` returns the number of
+/// rows read, or `None` to end. Not called for an older schema.
 ///
 /// # Errors
 /// The database cannot be read, or the WAL limit was reached.
-pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<Vec<Hole>, CopyError> {
+pub fn read_in_snapshots(
+    path: &Path,
+    task: &mut FileTask<'_>,
+    mut read: impl FnMut(&dyn Rows) -> Result<Option<u64>, Error>,
+) -> Result<(), CopyError> {
     let file = SnapshotConn::open(path, task)?;
-    if file.schema != newest_schema() {
-        return Ok(Vec::new());
-    }
-    let (mut examination, mut done) = (Examination::default(), 0);
-    let mut is_over = false;
-    while !is_over {
-        // One snapshot a page: entries do not change, except through retention and erasures.
+    let mut done = 0;
+    while file.schema == newest_schema() {
         let moment = file.begin_snapshot()?;
-        let page = examination.page(&*moment, (PAGE, PAGE_BYTES), read, |_| true);
-        let page = page.map_err(|error| file.error_of(task, error))?;
-        is_over = page.is_empty();
-        if is_over {
-            examination.end(&*moment).map_err(|error| file.error_of(task, error))?;
-        }
-        done += page.len() as u64;
+        let rows = read(&*moment).map_err(|error| file.error_of(task, error))?;
+        let Some(rows) = rows else { break };
+        done += rows;
         (task.progress)(TaskStage::Comparing, done, 0);
         file.check_limits(task)?;
     }
-    loop {
-        let moment = file.begin_snapshot()?;
-        let records =
-            examination.records(&*moment, PAGE, read).map_err(|error| file.error_of(task, error))?;
-        if records == 0 {
-            return Ok(examination.holes());
-        }
-        done += records as u64;
-        (task.progress)(TaskStage::Comparing, done, 0);
-        file.check_limits(task)?;
-    }
+    Ok(())
 }
 
 /// Compares every derived table of a database with its source, also while a service writes the database. Empty for
@@ -120,11 +78,11 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
 }
 
 /// Reads every page and every app user of a database, also while a service writes it, and compares a backup with
-/// its checksum. Does not check derived tables: see [`verify`].
+/// its checksum. Does not check derived tables: see [`derived_faults`].
 ///
 /// # Errors
 /// The file is damaged, not rollcall's or unreadable, or the WAL limit was reached.
-pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
+pub fn check(path: &Path, show: ShowUser, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
     let stored = backup_checksum::read_checksum(path, task)?;
     let file = SnapshotConn::open(path, task)?;
@@ -143,7 +101,7 @@ pub fn check(path: &Path, task: &mut FileTask<'_>) -> Result<Checked, CopyError>
     if schema == known {
         derived::check_source_tables(&moment).map_err(|error| file.error_of(task, error))?;
         checked.counts = ContentCounts::read(&*moment).map_err(|error| file.error_of(task, error))?;
-        checked.checksum = Some(checksum_users(&file, &moment, checked.counts.users, task)?);
+        checked.checksum = Some(checksum_users(&file, &moment, (checked.counts.users, show), task)?);
     }
     let Some(stored) = stored else { return Ok(checked) };
     checked.taken = Some(stored.taken);
@@ -207,15 +165,14 @@ fn page_faults(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 fn checksum_users(
     file: &SnapshotConn,
     moment: &Connection,
-    users: u64,
+    (users, show): (u64, ShowUser),
     task: &mut FileTask<'_>,
 ) -> Result<String, CopyError> {
     let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
     loop {
         let page = page_of_keys(moment, &last).map_err(|error| file.error_of(task, Error::from(error)))?;
         for (app, id) in &page {
-            let mut loader = Loader::new(moment);
-            let view = show(&mut loader, &app.as_str().into(), &id.as_str().into());
+            let view = show(moment, &app.as_str().into(), &id.as_str().into());
             let view = view.map_err(|error| file.error_of(task, error))?;
             // Sorted maps of text: writing cannot fail, and equal views give equal bytes.
             let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());

@@ -1,14 +1,15 @@
 //! The list columns beside each record, for lists and searches. The record at the root of a merge has those of the
 //! whole group.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
 use super::kind::Tell;
-use crate::directory::load::Loader;
 use crate::domain::{AppId, LoadedRecord, RecordKey, SmoochId, WorkingSet};
 use crate::format::list_columns::Columns;
+use crate::store::rows::RecordRows as _;
 use crate::store::sqlite::{Error, Result};
 
 /// Rows per transaction.
@@ -45,13 +46,34 @@ fn of_record<T>(
     key: &RecordKey,
     compute: impl FnOnce(&WorkingSet, &LoadedRecord) -> T,
 ) -> Result<Option<T>> {
-    let mut loader = Loader::new(conn);
-    match loader.group(&key.0, &key.1) {
+    match load_group(conn, key) {
         // Only the journal can restore an unreadable record.
-        Err(Error::Unreadable { .. }) => return Ok(None),
-        loaded => loaded?,
+        Err(Error::Unreadable { .. }) => Ok(None),
+        loaded => {
+            let group = loaded?;
+            Ok(group.entry(key).map(|entry| compute(&group, entry)))
+        }
     }
-    Ok(loader.directory.entry(key).map(|entry| compute(&loader.directory, entry)))
+}
+
+/// Loads a record, and all records that merges connect with it.
+fn load_group(conn: &Connection, key: &RecordKey) -> Result<WorkingSet> {
+    let mut group = WorkingSet::new(usize::MAX);
+    let (mut wave, mut asked) = (vec![key.clone()], HashSet::new());
+    while !wave.is_empty() {
+        wave.retain(|key| asked.insert(key.clone()));
+        let stored = conn.records(&wave)?;
+        let mut next = Vec::new();
+        for (key, stored) in wave.into_iter().zip(stored) {
+            let Some(stored) = stored else { continue };
+            let record = stored.decode("app_users")?;
+            let connected = record.into.keys().chain(&record.from);
+            next.extend(connected.map(|id| (key.0.clone(), id.clone())));
+            group.insert_loaded(key, record);
+        }
+        wave = next;
+    }
+    Ok(group)
 }
 
 fn page(conn: &Connection, after: i64) -> Result<Vec<Stored>> {

@@ -1,29 +1,29 @@
-//! What every store must do. A backend's test module is one call to [`check`].
+//! What every store must do. The test of a backend is one call to [`check`].
 
 mod commands;
 mod lists;
 mod reads;
+mod sqlite;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Entry, Outcome, Quarantined, Seq, Source};
-use crate::directory::DirectoryReader;
-use crate::directory::DirectoryTransaction;
 use crate::directory::batch::{Batch, Keys, Link, Reported, Saved};
-use crate::directory::{DirectoryWriter, QuarantineLimits};
+use crate::directory::{DirectoryReader, DirectoryTransaction, DirectoryWriter, QuarantineLimits};
 use crate::domain::{
     AppId, ClientId, Digest, Event, Fact, Field, Mention, Observation, Reason, RecordKey, SmoochId, Stamp,
     WorkingSet,
 };
+use crate::store::rows::ContentCounts;
+use crate::store::{Entry, Outcome, Quarantined, Seq, Source};
 
 /// The bounds of the quarantine that [`check`] expects: bodies, and their bytes.
-pub(super) const QUARANTINE: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
+const QUARANTINE: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
 
 /// `place` makes room for an empty store; `open` opens the store that is there, and a reader of it.
-pub(super) fn check<P>(place: impl Fn() -> P, open: impl Fn(&P) -> (DirectoryWriter, DirectoryReader)) {
+fn check<P>(place: impl Fn() -> P, open: impl Fn(&P) -> (DirectoryWriter, DirectoryReader)) {
     let fresh = |test: fn(DirectoryWriter, DirectoryReader)| {
         let place = place();
         let (store, reader) = open(&place);
@@ -182,7 +182,7 @@ fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryReader
     assert_eq!(reader.find_by_id(&APP.into(), &"ann".into()).unwrap(), None);
     assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap(), None);
     assert_eq!(reader.read_journal(0, 10).unwrap(), []);
-    assert_eq!(reader.count_contents().unwrap(), super::rows::ContentCounts::default());
+    assert_eq!(reader.count_contents().unwrap(), ContentCounts::default());
 }
 
 fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: DirectoryReader) {

@@ -1,0 +1,57 @@
+//! Checks that a database is whole.
+
+use std::path::Path;
+
+use super::examination::{Examination, PAGE_BYTES};
+use super::users::show_by_id;
+use crate::store::sqlite::{Checked, CopyError, FileTask, check, derived_faults, read_in_snapshots};
+use crate::store::{Error, Hole, ReadEvent};
+
+/// Entries, and records, per snapshot.
+const PAGE: usize = 1000;
+
+/// As [`check`]; also examines the journal, reading bodies with `read`, and compares every derived table with its
+/// source.
+///
+/// # Errors
+/// As [`check`], and [`CopyError::Journal`] and [`CopyError::Derived`].
+pub fn verify(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
+    let checked = match check(path, show_by_id, task) {
+        // The first fault; `derived_faults` finds all.
+        checked @ (Ok(_) | Err(CopyError::Derived { .. })) => checked,
+        failed => return failed,
+    };
+    let (path, faults) = (path.to_owned(), derived_faults(path, task)?);
+    let holes = match journal_holes(&path, read, task) {
+        // The examination needs a derived table that is damaged.
+        Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
+        holes => holes?,
+    };
+    match (holes.is_empty(), faults.is_empty()) {
+        (true, true) => checked,
+        (true, false) => Err(CopyError::Derived { path, faults }),
+        (false, _) => Err(CopyError::Journal { path, holes, faults }),
+    }
+}
+
+/// Finds holes in the journal of a database, also while a service writes it. Empty for an older schema.
+///
+/// # Errors
+/// The database cannot be read, or the WAL limit was reached.
+pub fn journal_holes(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<Vec<Hole>, CopyError> {
+    let (mut examination, mut is_examined) = (Examination::default(), false);
+    // One snapshot a page: entries do not change, except through retention and erasures.
+    read_in_snapshots(path, task, |rows| {
+        if is_examined {
+            let records = examination.records(rows, PAGE, read)?;
+            return Ok((records > 0).then_some(records as u64));
+        }
+        let page = examination.page(rows, (PAGE, PAGE_BYTES), read, |_| true)?;
+        is_examined = page.is_empty();
+        if is_examined {
+            examination.end(rows)?;
+        }
+        Ok(Some(page.len() as u64))
+    })?;
+    Ok(examination.holes())
+}
