@@ -1,8 +1,8 @@
 //! The rows of a directory as a database holds them: what a store has to answer.
 //!
 //! Every call blocks. A question takes many keys and costs one round trip, and a caller asks for all it knows of at
-//! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. JsonText is ordered
-//! by its bytes. A row that is not there is left out, or absent, and never an error.
+//! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. Text is ordered by
+//! its bytes. A row that is not there is left out, or absent, and never an error.
 
 mod erasures;
 mod filter;
