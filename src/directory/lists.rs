@@ -1,8 +1,8 @@
 //! Pages of lists. The reader walks the order of the list, or, if an index finds few candidates, sorts those.
 //!
-//! What an app user is sorted by can change while a caller reads page after page. Invariant of a cursor (key, n): every
+//! The sort key of an app user can change while a caller reads page after page. Invariant of a cursor (key, n): every
 //! app user whose key was before `key` at move n has been returned, and no other. To resume, the reader first returns
-//! the app users that moved from behind `key` to before it since n, then goes on with the walk. So none is left out,
+//! the app users that moved from behind `key` to before it since n, then continues the walk. So none is left out,
 //! and only one that moves from before `key` to behind it is returned twice.
 
 mod filter;
@@ -18,7 +18,7 @@ use crate::store::rows::{ListIndexes, ListOrder, Rows};
 use crate::store::{Epoch, Error, Result};
 use filter::{Match, Matcher, key};
 
-/// How many moves cost what reading one row does.
+/// The number of moves that cost as much as reading one row.
 const MOVES: usize = 10;
 
 /// Moves that are read at once.
@@ -187,7 +187,7 @@ impl PageRead<'_> {
         }
     }
 
-    /// Goes on with the candidates, in the order of the list.
+    /// Adds the candidates, in the order of the list.
     fn sort(&mut self, users: &BTreeSet<i64>, after: Option<&ListCursor>) -> Result<()> {
         let mut all = Vec::new();
         for user in users {
@@ -209,7 +209,7 @@ impl PageRead<'_> {
         Ok(())
     }
 
-    /// Goes on along the order.
+    /// Walks along the order.
     fn walk(&mut self, after: Option<&ListCursor>) -> Result<()> {
         let (query, rows) = (self.matcher.query, self.matcher.rows);
         let order = ListOrder { sort: query.sort, descending: query.descending };

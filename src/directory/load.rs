@@ -62,7 +62,7 @@ impl<'c> Loader<'c> {
         for (key, client) in claims {
             let account =
                 self.directory.record(key).and_then(|record| record.first_client_id(client)).cloned();
-            // Two ids turn out to be of one client: what was said under one of them counts for the other.
+            // Two ids turn out to be of one client: facts about one of them count for the other.
             let joins = before.as_ref().is_some_and(|(of, other)| *of == key && *other != account);
             if account.is_none() || joins {
                 self.unsure(key)?;
@@ -77,7 +77,7 @@ impl<'c> Loader<'c> {
         self.pointers(contended)
     }
 
-    /// Loads what the commands of a batch ask for. They may show any app user of the batch.
+    /// Loads the app users that the commands of a batch name. They may show any app user of the batch.
     fn commanded(&mut self, keys: &Keys) -> Result<()> {
         for (app, id) in &keys.named {
             self.shown(app, id)?;

@@ -1,4 +1,4 @@
-//! A reader of the directory: whatever is read over HTTP, by commands and by a rebuild goes through it.
+//! The reader of the directory: HTTP, commands and a rebuild read through it.
 
 mod journal;
 mod operators;

@@ -9,9 +9,9 @@ use crate::format::search_words::are_unbounded;
 use crate::store::rows::{RebuiltRow, RowContent, Rows, StoredUser};
 use crate::store::{Error, Result};
 
-/// Whether two rows with one key hold the same facts, whatever their layout, and whether a program that did not bound
-/// words wrote `live`. Ignores a shared-claim hint of `live`, since the other claimant may have been erased, and the head
-/// of an erased record, whose last entry may be gone.
+/// Whether two rows with one key hold the same facts. Their layout may differ, and `live` may have words of a program that
+/// did not bound them. Ignores a shared-claim hint of `live`, since the other claimant may have been erased, and the head
+/// of an erased record, whose last entry may be deleted.
 pub fn rows_agree(live: &RebuiltRow, replayed: &RebuiltRow) -> bool {
     match (&live.content, &replayed.content) {
         (None, None) | (Some(RowContent::Identifier), Some(RowContent::Identifier)) => true,

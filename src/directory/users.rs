@@ -41,7 +41,7 @@ pub fn show_carriers(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Vec<
     Ok(loader.directory.all_by_user_id(app, &text))
 }
 
-/// The app user who shows a `userId`: of several the one who said so last.
+/// The app user who shows a `userId`: of several, the one that got it last.
 pub fn show_by_user_id(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Option<View>> {
     let mut loader = Loader::new(rows);
     let text = json_text(user_id);

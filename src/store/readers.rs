@@ -12,28 +12,28 @@ use tokio::time::timeout_at;
 
 use super::{Error, Result};
 
-/// How many look-ups that wait share one snapshot. More would let a long one hold up too many while another
+/// The maximum number of waiting look-ups that share one snapshot. More would let a long one hold up too many while another
 /// thread is idle.
 const TOGETHER: usize = 16;
 
-/// How much a thread of long reads gives way to the rest of the process: what `nice` takes.
+/// The niceness of a thread of long reads, as `nice` takes it.
 const NICENESS: i32 = 10;
 
-/// Has this thread give way to the rest of the process. Not everywhere allowed, and then only slower for the rest.
+/// Lowers the priority of this thread below the rest of the process, where the system allows it.
 pub fn give_way() {
     _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
 
-/// Which readers a read uses.
+/// The class of a read, which decides its threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadClass {
-    /// Whether the database answers at all.
+    /// A probe of the database.
     Probe,
     /// One app user, or one row.
     LookUp,
     /// A page of the change feed.
     Feed,
-    /// Whatever goes through many rows.
+    /// A read of many rows.
     Long,
 }
 
@@ -54,22 +54,22 @@ impl ReadClass {
 
 /// A database connection that reads.
 pub trait LaneReader: Send + 'static {
-    /// Runs look-ups so that all of them see one moment, which is not before this call.
+    /// Runs reads in one snapshot, which is opened not before this call.
     fn in_one_snapshot(&mut self, reads: impl FnOnce(&mut Self));
 
-    /// From now on a read fails with [`Error::Interrupted`] soon after `stop` is raised.
+    /// Sets the stop signal: a read fails with [`Error::Interrupted`] soon after it is raised.
     fn obey(&mut self, stop: StopSignal);
 
-    /// A read failed with this error.
+    /// Reports the error of a read.
     fn note_error(&mut self, _error: &Error) {}
 }
 
-/// Whether a read is to end.
+/// The signal that a read must end.
 #[derive(Clone, Debug)]
 pub struct StopSignal(Arc<(AtomicBool, Instant)>);
 
 impl StopSignal {
-    /// Raised at this time, or before.
+    /// Raised at this time at the latest.
     pub fn at(until: Instant) -> Self {
         Self(Arc::new((AtomicBool::new(false), until)))
     }
@@ -78,16 +78,16 @@ impl StopSignal {
         self.0.0.store(true, Ordering::Release);
     }
 
-    /// Whether the read is to end.
+    /// Whether the read must end.
     pub fn is_raised(&self) -> bool {
         self.0.0.load(Ordering::Acquire) || Instant::now() >= self.0.1
     }
 }
 
-/// What a lane may cost.
+/// The limits of a lane.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneBounds {
-    /// How many reads may wait beside those that run; a further one is refused.
+    /// The number of reads that may wait beside those that run; a further one is refused.
     pub waiting: usize,
     /// A read is answered within this time, waiting included, or ended.
     pub within: Duration,
@@ -104,7 +104,7 @@ struct LaneCounters {
     hung_up: AtomicU64,
 }
 
-/// What a lane has done, for the metrics.
+/// The load of a lane, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneLoad {
     /// Reads that a thread is at.
@@ -153,12 +153,12 @@ impl<R: LaneReader> Lane<R> {
                 }
                 while let Ok(first) = waiting.recv_blocking() {
                     if class == ReadClass::Long {
-                        // Each of its reads sees a moment of its own, so that no old one is held for long.
+                        // A snapshot for each read, so that none is held for long.
                         run(&mut reader, first);
                         continue;
                     }
                     let more = std::iter::from_fn(|| waiting.try_recv().ok());
-                    // Those before it may have ended since, and with them what is read for all.
+                    // The signal of an earlier read may be raised, and would interrupt the opening of the snapshot.
                     reader.obey(first.stop.clone());
                     let tasks: Vec<ReadStep<R>> =
                         std::iter::once(first).chain(more.take(TOGETHER - 1)).collect();
@@ -216,7 +216,7 @@ impl<R: LaneReader> Readers<R> {
         Ok(lane.admit(Some(place)))
     }
 
-    /// Runs a read of the service itself, which takes nobody's place. The caller sees to it that there are few.
+    /// Runs a read of the service itself, which takes no place. The caller limits their number.
     pub async fn run_beside<T: Send + 'static>(
         &self,
         class: ReadClass,
@@ -234,7 +234,7 @@ impl<R: LaneReader> Readers<R> {
         self.begin(class)?.run(read).await
     }
 
-    /// What each lane has to do, and has done.
+    /// The load of each lane.
     pub fn loads(&self) -> [LaneLoad; 4] {
         ReadClass::ALL.map(|class| {
             let LaneCounters { admitted, running, answered, refused, timed_out, hung_up } =
@@ -281,7 +281,7 @@ impl<R: LaneReader> ActiveRead<R> {
         let (done, answer) = oneshot::channel();
         let counters = self.lane.counters.clone();
         let run = Box::new(move |reader: &mut R| {
-            // Nobody waits any more for what was asked too long ago.
+            // The caller of a read that waited too long has gone.
             if !done.is_closed() {
                 let running = RunningRead::begin(counters);
                 let found = step(reader).inspect_err(|error| reader.note_error(error));

@@ -17,7 +17,7 @@ const FEW: usize = 2000;
 /// A matching app user, the key that it is sorted by, and its `_id`.
 pub(super) type Match = (i64, SmoochId, View);
 
-/// What a row is sorted by.
+/// The sort key of a row.
 pub(super) fn key(row: &ListRow, sort: Sort) -> i64 {
     match sort {
         Sort::Id => 0,
@@ -57,7 +57,7 @@ impl Matcher<'_> {
         Ok(self.show(&row.id)?.filter(has))
     }
 
-    /// Whether a row matches, as far as its columns tell.
+    /// Whether the columns of a row match.
     pub(super) fn columns_match(&self, row: &ListRow) -> bool {
         let Filter { q: _, seen, signed_up, identified, started, .. } = &self.query.filter;
         let columns = &row.columns;
@@ -72,7 +72,7 @@ impl Matcher<'_> {
             && self.wanted.fit(columns.words.as_deref().unwrap_or(""))
     }
 
-    /// Whether the columns of a row tell all that the filter asks.
+    /// Whether the columns of a row decide the whole filter.
     pub(super) fn is_in_columns(&self) -> bool {
         // A new filter is in the columns or not: the compiler asks here.
         let Filter {
@@ -100,7 +100,7 @@ impl Matcher<'_> {
         Ok(view.map(|view| (key(&row, self.query.sort), row.id, view)))
     }
 
-    /// The app user with an `_id`. Each has a loader of its own: a page is bounded, what a loader holds is not.
+    /// The app user with an `_id`. Each has a loader of its own: a page is bounded, a loader is not.
     fn show(&self, id: &SmoochId) -> Result<Option<View>> {
         show(&mut Loader::new(self.rows), self.app, id)
     }

@@ -14,7 +14,7 @@ use crate::store::rows::Rows;
 /// that only pass through.
 const CACHE_KIB: i64 = 32 << 10;
 
-/// Steps of a statement after which SQLite asks whether to go on: some tens of µs.
+/// Steps of a statement between two checks of the stop signal: some tens of µs.
 const STEPS: i32 = 4000;
 
 /// A connection that reads; see [`StoreReader`].
@@ -69,17 +69,17 @@ fn run(conn: &Connection, sql: &str) -> Result<()> {
     Ok(())
 }
 
-/// Begins a moment. Fails as a whole: a read that is interrupted here leaves none open.
+/// Opens a snapshot. A read that is interrupted here leaves none open.
 fn begin(conn: &Connection) -> Result<()> {
     run(conn, "BEGIN").inspect_err(|_| end(conn))
 }
 
-/// Ends a moment, also for a read that is being interrupted: whoever reads next must not see an old one.
+/// Ends the snapshot, also of an interrupted read: the next read needs a new one.
 fn end(conn: &Connection) {
-    // Nothing was written, so nothing is lost; the next one says what is wrong.
+    // Nothing was written, so nothing is lost; the next read reports the error.
     _ = run(conn, "COMMIT");
     if !conn.is_autocommit() {
-        // Prepared anew, so that it ends before SQLite asks whether to interrupt it.
+        // Prepared anew, so that it ends before SQLite checks the stop signal.
         _ = conn.execute_batch("ROLLBACK");
     }
 }

@@ -22,14 +22,14 @@ type Strength = (Arc<Stamp>, Reverse<SmoochId>);
 type Claimants = BTreeMap<(AppId, ClientId), Vec<Strength>>;
 
 /// App, kind, value and `_id` of a row.
-type IdentifierRow<'a> = (&'a str, &'a str, &'a str, &'a str);
+type IdentifierColumns<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// The rows of one record, except clients that others may claim too; those go to `shared`.
 fn of_record(
     (app, id): &RecordKey,
     record: &Record,
     shared: &mut Claimants,
-    mut row: impl FnMut(IdentifierRow<'_>) -> Result<()>,
+    mut row: impl FnMut(IdentifierColumns<'_>) -> Result<()>,
 ) -> Result<()> {
     for user_id in record.user_ids() {
         row((app.as_str(), "userId", user_id, id.as_str()))?;
@@ -47,7 +47,7 @@ fn of_record(
 }
 
 /// The rows of shared clients: the strongest claim holds the client, the others are of kind `claim`.
-fn of_clients(shared: &Claimants, mut row: impl FnMut(IdentifierRow<'_>) -> Result<()>) -> Result<()> {
+fn of_clients(shared: &Claimants, mut row: impl FnMut(IdentifierColumns<'_>) -> Result<()>) -> Result<()> {
     for ((app, client), claimants) in shared {
         let strongest = claimants.iter().max();
         for claimant in claimants {
@@ -110,7 +110,7 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     for rowid in probed_rows(conn)? {
         let Some((_, key, record)) = records(conn, rowid - 1, 1)?.pop() else { continue };
         let mut shared = Claimants::new();
-        let mut look = |(app, kind, value, id): IdentifierRow<'_>| {
+        let mut look = |(app, kind, value, id): IdentifierColumns<'_>| {
             asked += 1;
             let is_there: bool = there.query_row([app, kind, value, id], |row| row.get(0))?;
             found += usize::from(is_there);
@@ -137,7 +137,7 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
         {
             let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
             let mut insert = txn.prepare_cached(sql)?;
-            let mut row = |(app, kind, value, id): IdentifierRow<'_>| {
+            let mut row = |(app, kind, value, id): IdentifierColumns<'_>| {
                 insert.execute(params![app, kind, value, id])?;
                 Ok(())
             };
