@@ -29,7 +29,7 @@ pub struct RecordExport {
     pub id: SmoochId,
     /// The record.
     pub record: Record,
-    /// The records with its `userId` that are not merged with it: see [`crate::domain::RecordSnapshot::apart`].
+    /// The records with its `userId` that are not merged with it: see [`crate::domain::RecordSnapshot::not_merged_with`].
     pub apart: Vec<SmoochId>,
 }
 
