@@ -15,7 +15,7 @@ use super::database;
 use super::listing::{ListedItem as _, ShowArgs, print_list, print_members};
 use crate::config::Settings;
 use crate::ingest::maintenance::reparse_event;
-use crate::smooch::journal_entry;
+use crate::smooch::journal_entry::{self, EntryOriginal};
 use crate::store::rows::RowFilter;
 use crate::store::{Entry, Source};
 use filter::EntryFilter;
@@ -109,18 +109,16 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             Source::Webhook => text::put_body(&mut value, &body),
             source => {
                 let is_call = source == Source::Api;
-                let content =
-                    [journal_entry::content(&body, is_call), ("decided", journal_entry::decided(&body))];
-                for (name, text) in journal_entry::about(&body, is_call).into_iter().chain(content) {
-                    value[name] = serde_json::from_str(&text).context("reading what was decided")?;
-                }
+                let original =
+                    EntryOriginal::of_decided(&body, is_call).with_content(&body, is_call).with_facts(&body);
+                text::add_members(&mut value, &original).context("reading what was decided")?;
             }
         }
         writeln!(out, "{value}")?;
     } else {
-        let content = text::original_content(entry, &body);
+        let told = text::original_content(entry, &body);
         print_members(&mut out, entry)?;
-        match content {
+        match told {
             EntryContent::Call(call) => {
                 writeln!(out, "call      {}", text::call(&call))?;
                 writeln!(out, "key       {}", text::key(&call))?;

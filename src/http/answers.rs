@@ -1,28 +1,34 @@
 //! JSON answers made from types. JSON that is written elsewhere, such as an app user, is a raw member:
 //! its digits stay as they came.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::error::json;
-pub(super) use crate::smooch::json::raw;
+use crate::smooch::json::write_array;
+pub(super) use crate::smooch::json::{raw, to_json};
 
-/// The JSON text of a value. Structs, strings, numbers and raw JSON always serialize.
-pub(super) fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+/// An answer of JSON text.
+pub(super) fn json(status: StatusCode, text: impl Into<axum::body::Body>) -> Response {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// An answer with a value as its body.
 pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
-    json(status, text(value))
+    json(status, to_json(value))
 }
 
 /// JSON texts as an array.
 pub(super) fn raw_array(items: impl IntoIterator<Item = String>) -> Box<RawValue> {
-    let items: Vec<String> = items.into_iter().collect();
-    raw(format!("[{}]", items.join(",")))
+    let mut out = String::new();
+    write_array(items, &mut out, |item, out| out.push_str(&item));
+    raw(out)
 }
 
 /// An object without members.

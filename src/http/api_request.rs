@@ -10,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
 use super::addresses::OriginalAddress;
+use super::answers::json;
 use super::auth::Caller;
 use super::cors::BrowserAccess;
-use super::error::{ApiError, json, no_user};
+use super::error::{ApiError, no_user};
 use super::export_format::{ExportFormat, OF_PAGES};
 use super::parameters::BRAND_PARAMETER;
 use super::path_names::PathNames;

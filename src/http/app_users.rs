@@ -5,9 +5,10 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{self, EmptyAnswer, answer, raw, raw_array};
+use super::answers::json;
+use super::answers::{EmptyAnswer, answer, raw, raw_array, to_json};
 use super::api_request::{ApiRequest, UserRepresentation};
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use super::export_format::ExportFormat;
 use super::list_request::FitCount;
 use super::page_links::PageLinks;
@@ -57,7 +58,7 @@ struct AppUsersAnswer<'a> {
 
 /// An app user with its ETag.
 fn one(view: &View) -> UserRepresentation {
-    UserRepresentation::new(view, answers::text(&AppUserAnswer::of(view)))
+    UserRepresentation::new(view, to_json(&AppUserAnswer::of(view)))
 }
 
 /// POST `…/appusers`: creates an app user before Smooch reports it. 201; 409 for a `userId` that is

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
-use super::error::json;
+use super::answers::json;
 use crate::domain::command::Authority;
 
 /// The methods and headers that Smooch's own SDK sends.

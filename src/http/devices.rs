@@ -5,9 +5,10 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{self, raw};
+use super::answers::json;
+use super::answers::{raw, to_json};
 use super::api_request::{ApiRequest, UserRepresentation};
-use super::error::{ApiError, json, no_user};
+use super::error::{ApiError, no_user};
 use crate::domain::command::{Action, Authority};
 use crate::domain::{NAME_BYTES, is_longer, timestamp};
 use crate::smooch::{rest, v1};
@@ -39,7 +40,7 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
     let view = request.change(Action::Init { device, user_id, brand }).await?;
     let app = request.shared.inits.get(&request.caller.app).map(|app| &**app);
     let answer = InitAnswer { app, app_user: raw(v1::app_user(&view)) };
-    Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, answers::text(&answer))))
+    Ok(request.show(StatusCode::OK, UserRepresentation::new(&view, to_json(&answer))))
 }
 
 /// PUT `…/devices/{id}`: changes the given members, also within `info`; the others stay.

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
-use super::answers::{self, raw};
+use super::answers::{json, raw, to_json};
 use super::api_request::ApiRequest;
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use super::query::{boolean, value};
 use super::reads;
 use super::state::HttpState;
@@ -169,7 +169,7 @@ fn report(receipt: &Receipt, is_complete: bool, files: &RemainingFiles) -> Strin
         remains.push_str(&format!(" Beside the database: {}.", files.copies.join(", ")));
     }
     let counts = &receipt.counts;
-    answers::text(&ErasureAnswer {
+    to_json(&ErasureAnswer {
         erasure: ErasureReport {
             seq: receipt.seq,
             time: raw(&*timestamp::json_from_ms(receipt.time)),

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
+use super::answers::{json, to_json};
 use crate::clock::now_micros;
 use crate::ingest::queue::SubmitError;
 use crate::store::{self, Epoch};
@@ -185,21 +187,62 @@ impl From<store::Error> for ApiError {
     }
 }
 
+/// The answer with a refusal in v1 and v1.1.
+#[derive(Serialize)]
+struct ErrorAnswer<'e> {
+    #[serde(rename = "appUser", skip_serializing_if = "Option::is_none")]
+    app_user: Option<ErrorUser<'e>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+    error: ErrorCode<'e>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ErrorCode<'e> {
+    code: &'e str,
+    description: &'e str,
+}
+
+#[derive(Serialize)]
+struct ErrorUser<'e> {
+    #[serde(rename = "_id")]
+    id: &'e str,
+}
+
+/// The answer with a refusal in v2.
+#[derive(Serialize)]
+struct ErrorAnswerV2<'e> {
+    errors: [ErrorCodeV2<'e>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<ErrorUserV2<'e>>,
+}
+
+#[derive(Serialize)]
+struct ErrorCodeV2<'e> {
+    code: &'e str,
+    title: &'e str,
+}
+
+#[derive(Serialize)]
+struct ErrorUserV2<'e> {
+    id: &'e str,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut answer =
-            serde_json::json!({ "error": { "code": self.code, "description": self.description } });
+        let error = ErrorCode { code: self.code, description: &self.description };
+        let mut answer = ErrorAnswer { app_user: None, epoch: None, error, oldest: None };
         match &self.beside {
-            Some(ErrorMember::User(user)) => answer["appUser"] = serde_json::json!({ "_id": user }),
+            Some(ErrorMember::User(user)) => answer.app_user = Some(ErrorUser { id: user }),
             Some(ErrorMember::Oldest(oldest, epoch)) => {
-                answer["oldest"] = (*oldest).into();
-                if let Some(epoch) = epoch {
-                    answer["epoch"] = epoch.to_string().into();
-                }
+                answer.oldest = Some(*oldest);
+                answer.epoch = epoch.map(|epoch| epoch.to_string());
             }
             None => {}
         }
-        let mut response = self.respond(self.status, &answer);
+        let mut response = self.respond(self.status, to_json(&answer));
         // Lets the middleware rewrite the refusal for another version.
         response.extensions_mut().insert(self);
         response
@@ -210,15 +253,16 @@ impl ApiError {
     /// The refusal in v2's shape: `{"errors":[{"code","title"}]}`.
     pub(super) fn in_v2(&self) -> Response {
         let (status, code) = self.v2.unwrap_or((self.status, self.code));
-        let mut answer = serde_json::json!({ "errors": [{ "code": code, "title": self.description }] });
-        if let Some(ErrorMember::User(user)) = &self.beside {
-            answer["user"] = serde_json::json!({ "id": user });
-        }
-        self.respond(status, &answer)
+        let user = match &self.beside {
+            Some(ErrorMember::User(user)) => Some(ErrorUserV2 { id: user }),
+            _ => None,
+        };
+        let errors = [ErrorCodeV2 { code, title: &self.description }];
+        self.respond(status, to_json(&ErrorAnswerV2 { errors, user }))
     }
 
-    fn respond(&self, status: StatusCode, answer: &serde_json::Value) -> Response {
-        let mut response = json(status, answer.to_string());
+    fn respond(&self, status: StatusCode, answer: String) -> Response {
+        let mut response = json(status, answer);
         // 1 to 3 s, so that senders refused together do not return together.
         let soon = || 1 + now_micros().unsigned_abs() % 3;
         if let Some(seconds) = self.after.or_else(|| self.is_temporary().then(soon)) {
@@ -230,14 +274,4 @@ impl ApiError {
 
 pub(super) fn no_user() -> ApiError {
     ApiError::missing("user_not_found", "There is no app user with this _id or userId")
-}
-
-/// An answer of JSON text.
-pub(super) fn json(status: StatusCode, text: impl Into<axum::body::Body>) -> Response {
-    let mut response = Response::new(text.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

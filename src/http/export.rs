@@ -13,8 +13,9 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::answers::json;
 use super::api_request::ApiRequest;
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use super::export_format::{ExportFormat, OF_PAGES};
 use super::list_request::{CountMode, ListRequest, PageStart, V1};
 use super::{parameters, reads};

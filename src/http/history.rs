@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{self, answer, raw_array};
+use super::answers::{answer, raw_array, to_json};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::page_links::PageLinks;
@@ -95,7 +95,7 @@ fn page(
         if let Some(body) = body {
             shown = shown.with_body(entry, body, asked.bodies);
         }
-        texts.push(answers::text(&shown));
+        texts.push(to_json(&shown));
     }
     let next = page.first().copied().filter(|_| more);
     let is_trimmed = horizon.folded > 0;

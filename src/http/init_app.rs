@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{self, raw};
+use super::answers::{raw, to_json};
 use crate::config::AppSettings;
 
 /// The members that Smooch's clients read.
@@ -48,5 +48,5 @@ pub(super) fn init_app(app: &AppSettings) -> Box<RawValue> {
         settings: InitSettings::default(),
         integrations: [],
     };
-    raw(answers::text(&app))
+    raw(to_json(&app))
 }

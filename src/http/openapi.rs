@@ -12,7 +12,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::error::json as answer;
+use super::answers::json as answer;
 use super::reads;
 
 const HEAD: &str = include_str!("../../openapi/head.json");

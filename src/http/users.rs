@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{self, answer, raw, raw_array};
+use super::answers::{answer, raw, raw_array, to_json};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
 use super::list_request::FitCount;
@@ -39,7 +39,7 @@ struct DeviceAnswer {
 }
 
 fn one(view: &View) -> UserRepresentation {
-    UserRepresentation::new(view, answers::text(&UserAnswer { user: raw(rest::v2::user(view)) }))
+    UserRepresentation::new(view, to_json(&UserAnswer { user: raw(rest::v2::user(view)) }))
 }
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.

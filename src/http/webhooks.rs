@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
 use super::addresses::trim_padding;
+use super::answers::json;
 use super::body;
 use super::body::{BodyLimits, Share};
-use super::error::{ApiError, json};
+use super::error::ApiError;
 use super::request_id::Route;
 use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
 use super::state::{HttpState, State};

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::history_replay::EventDiff;
 use crate::domain::{Field, timestamp};
-use crate::smooch::journal_entry;
+use crate::smooch::journal_entry::EntryOriginal;
 use crate::smooch::json::raw;
 use crate::store::{Entry, Seq, Source};
 
@@ -38,14 +38,8 @@ pub struct HistoryEntry<'e> {
     changed: Option<Vec<Box<RawValue>>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     merges: Vec<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    call: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    decided: Option<Box<RawValue>>,
+    #[serde(flatten)]
+    original: EntryOriginal,
 }
 
 impl<'e> HistoryEntry<'e> {
@@ -58,10 +52,7 @@ impl<'e> HistoryEntry<'e> {
             users: entry.users.iter().map(|(id, _)| id.as_str()).collect(),
             changed: None,
             merges: Vec::new(),
-            call: None,
-            note: None,
-            body: None,
-            decided: None,
+            original: EntryOriginal::default(),
         }
     }
 
@@ -76,21 +67,12 @@ impl<'e> HistoryEntry<'e> {
     /// Adds the body of the entry as the journal holds it: of a call its description, and the body that was sent
     /// only with `content`.
     pub fn with_body(mut self, entry: &Entry, body: &[u8], content: bool) -> Self {
-        if entry.source == Source::Webhook {
-            self.body = serde_json::value::to_raw_value(&String::from_utf8_lossy(body)).ok();
-            return self;
-        }
         let is_call = entry.source == Source::Api;
-        let content = content.then(|| journal_entry::content(body, is_call));
-        for (name, text) in journal_entry::about(body, is_call).into_iter().chain(content) {
-            let member = match name {
-                "call" => &mut self.call,
-                "note" => &mut self.note,
-                "body" => &mut self.body,
-                _ => &mut self.decided,
-            };
-            *member = Some(raw(text));
-        }
+        self.original = match entry.source {
+            Source::Webhook => EntryOriginal::of_webhook(body),
+            _ if content => EntryOriginal::of_decided(body, is_call).with_content(body, is_call),
+            _ => EntryOriginal::of_decided(body, is_call),
+        };
         self
     }
 }

@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use csv::{StringRecord, Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
+use super::json::ObjectWriter;
 use super::rest::InvalidInput;
-use super::v1::write_client;
+use super::v1::write_clients;
 use crate::domain::{FIELDS, Field, FieldSpec, JsonText, View, timestamp};
 pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
@@ -60,14 +61,14 @@ fn write_cells(view: &View) -> Vec<String> {
     let time = |time: Option<i64>| {
         time.map(|time| timestamp::json_from_micros(time).trim_matches('"').to_owned()).unwrap_or_default()
     };
-    let properties: Vec<String> =
-        view.fields.iter().filter_map(|(field, value)| property_cell(field, value)).collect();
-    let clients = view.clients.iter().map(|(id, client)| {
-        let mut text = String::new();
-        write_client(id, client, &mut text);
-        text
-    });
-    let clients: Vec<String> = clients.collect();
+    let mut properties = ObjectWriter::new();
+    for (field, value) in &view.fields {
+        if let Field::Property(key) = field {
+            properties.raw(key, value);
+        }
+    }
+    let mut clients = String::new();
+    write_clients(view, &mut clients);
     let aliases: Vec<&str> = view.aliases.iter().map(crate::domain::SmoochId::as_str).collect();
     let others = [
         view.started.to_string(),
@@ -75,18 +76,11 @@ fn write_cells(view: &View) -> Vec<String> {
         time(view.first_seen),
         time(view.last_seen),
         Value::from(aliases).to_string(),
-        format!("{{{}}}", properties.join(",")),
-        format!("[{}]", clients.join(",")),
+        properties.end(),
+        clients,
     ];
     let before = std::iter::once(view.id.to_string()).chain(fields(true).map(field)).chain(others);
     before.chain(fields(false).map(field)).collect()
-}
-
-fn property_cell(field: &Field, value: &JsonText) -> Option<String> {
-    let Field::Property(key) = field else { return None };
-    let mut text = String::new();
-    super::json::write_string(key, &mut text);
-    Some(format!("{text}:{value}"))
 }
 
 /// The text of a string, and any other value as JSON.
@@ -140,7 +134,7 @@ impl CsvHeader {
         if row.len() != self.0.len() {
             return Err(InvalidInput(format!("has {} cells for {} columns", row.len(), self.0.len())));
         }
-        let (mut line, mut properties) = (Vec::new(), Vec::new());
+        let (mut line, mut properties) = (ObjectWriter::new(), ObjectWriter::new());
         for (name, cell) in self.0.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
             // In JSON a line can only end between two values.
             let json = |text: &str| text.replace(['\n', '\r'], " ");
@@ -149,31 +143,30 @@ impl CsvHeader {
                 "properties" => {
                     // The text stays unchanged: a number must not be rounded.
                     let is_object = serde_json::from_str::<Map<String, Value>>(cell).is_ok();
-                    let inner = cell.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-                    match inner.filter(|_| is_object) {
-                        Some(inner) if inner.trim().is_empty() => {}
-                        Some(inner) => properties.push(json(inner)),
-                        None => return Err(InvalidInput("properties must be a JSON object".to_owned())),
+                    let object = cell.trim();
+                    match is_object {
+                        true if object[1..object.len() - 1].trim().is_empty() => {}
+                        true => properties.members(&json(object)),
+                        false => return Err(InvalidInput("properties must be a JSON object".to_owned())),
                     }
                 }
                 "clients" => match serde_json::from_str::<Vec<Value>>(cell) {
-                    Ok(_) => line.push(format!("\"clients\":{}", json(cell))),
+                    Ok(_) => line.raw("clients", &json(cell)),
                     Err(_) => return Err(InvalidInput("clients must be a JSON array".to_owned())),
                 },
                 "conversationStarted" | "credentialRequired" => {
                     match cell.trim().to_ascii_lowercase().as_str() {
-                        flag @ ("true" | "false") => line.push(format!("\"{name}\":{flag}")),
+                        flag @ ("true" | "false") => line.raw(name, flag),
                         _ => return Err(InvalidInput(format!("{name} must be true or false"))),
                     }
                 }
-                name => {
-                    let key = name.strip_prefix("properties.");
-                    let member = format!("{}:{}", Value::from(key.unwrap_or(name)), Value::from(cell));
-                    if key.is_some() { properties.push(member) } else { line.push(member) }
-                }
+                name => match name.strip_prefix("properties.") {
+                    Some(key) => properties.string(key, cell),
+                    None => line.string(name, cell),
+                },
             }
         }
-        line.push(format!("\"properties\":{{{}}}", properties.join(",")));
-        Ok(format!("{{{}}}", line.join(",")))
+        line.raw("properties", &properties.end());
+        Ok(line.end())
     }
 }

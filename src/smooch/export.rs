@@ -2,7 +2,7 @@
 //!
 //! `{"rollcall":1,"app":…,"appUser":…,"records":[…]}`: `appUser` is for readers, an import uses `records` alone.
 
-use super::json::{ObjectWriter, write_string};
+use super::json::{ObjectWriter, write_array, write_string};
 use super::v1;
 use crate::domain::{
     AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View, timestamp,
@@ -137,13 +137,7 @@ fn write_assertions(stamped: &StampedAssertions, out: &mut String) {
     });
     let mut pairs = pairs.peekable();
     if pairs.peek().is_some() {
-        object.array("oneClient", pairs, |[one, other], out| {
-            out.push('[');
-            write_string(one, out);
-            out.push(',');
-            write_string(other, out);
-            out.push(']');
-        });
+        object.array("oneClient", pairs, |pair, out| write_array(pair, out, write_string));
     }
     let complete = stamped.assertions.iter().filter_map(|assertion| match assertion {
         Assertion::Complete(part) => Some(part.as_str()),

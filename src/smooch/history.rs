@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::v1::write_client;
+use super::v1::write_clients;
 use super::{ParseLimits, parse_webhook};
 use crate::domain::{Event, View};
 
@@ -20,12 +20,9 @@ pub fn shown_members(view: &View) -> BTreeMap<String, String> {
     let fields = view.fields.iter().map(|(field, value)| (field.to_string(), value.to_string()));
     let mut members: BTreeMap<String, String> = fields.collect();
     if !view.clients.is_empty() {
-        let clients = view.clients.iter().map(|(id, client)| {
-            let mut text = String::new();
-            write_client(id, client, &mut text);
-            text
-        });
-        members.insert("clients".to_owned(), format!("[{}]", clients.collect::<Vec<_>>().join(",")));
+        let mut clients = String::new();
+        write_clients(view, &mut clients);
+        members.insert("clients".to_owned(), clients);
     }
     for (name, set) in [("conversationStarted", view.started), ("credentialRequired", view.secured)] {
         if set {

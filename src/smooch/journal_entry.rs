@@ -1,11 +1,14 @@
-//! Journal entries that are no webhook as received, in the words of the API: the call to our own API, and the facts
-//! that it was decided into.
+//! The stored original of a journal entry as the API shows it: the body of a webhook, or the call to rollcall's own API
+//! and the facts it was decided into.
 
 use std::collections::BTreeMap;
 
-use super::json::write_string;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::json::{ObjectWriter, raw};
 use super::v1::write_mention;
-use crate::domain::{Assertion, CallMade, ClientId, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
+use crate::domain::{Assertion, CallMade, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
 
 /// The note of a call that an earlier version journalled.
 const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call without its original: `trigger` is the \
@@ -14,23 +17,45 @@ const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call 
 const REDUCED: &str = "An app user of this entry was erased, so the original is not stored: `decided` has the facts \
                        about others";
 
-/// The members that are always shown, as JSON text: `call` without its body, and `note` where the body is not stored
-/// as received. `is_call` for a call to our own API.
-pub fn about(body: &[u8], is_call: bool) -> Vec<(&'static str, String)> {
-    let call = CallMade::of(body).filter(|_| is_call);
-    let is_whole = call.as_ref().is_some_and(|call| !call.erased);
-    let call = call.map(|call| CallMade { body: None, ..call });
-    let call = call.map(|call| ("call", serde_json::to_string(&call).unwrap_or_default()));
-    let note = (!is_whole).then(|| ("note", quote_text(note(body, is_call))));
-    call.into_iter().chain(note).collect()
+/// The stored original of a journal entry.
+#[derive(Default, Serialize)]
+pub struct EntryOriginal {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<CallMade>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided: Option<Box<RawValue>>,
 }
 
-/// The member that is shown on demand: `body` of the call, empty if it had none; or, where that is not stored,
-/// the facts that the entry was `decided` into.
-pub fn content(body: &[u8], is_call: bool) -> (&'static str, String) {
-    match CallMade::of(body).filter(|call| is_call && !call.erased) {
-        Some(call) => ("body", quote_text(&call.body.unwrap_or_default())),
-        None => ("decided", decided(body)),
+impl EntryOriginal {
+    /// The original of a webhook: its body.
+    pub fn of_webhook(body: &[u8]) -> Self {
+        Self { body: Some(String::from_utf8_lossy(body).into_owned()), ..Self::default() }
+    }
+
+    /// The original of any other entry: `call` without its body, if `is_call`, and `note` if the entry is not stored
+    /// as received.
+    pub fn of_decided(body: &[u8], is_call: bool) -> Self {
+        let call = CallMade::of(body).filter(|_| is_call);
+        let is_whole = call.as_ref().is_some_and(|call| !call.erased);
+        let call = call.map(|call| CallMade { body: None, ..call });
+        Self { call, note: (!is_whole).then(|| note(body, is_call)), ..Self::default() }
+    }
+
+    /// Adds the `body` of the call, empty if it had none; if that is not stored, the `decided` facts.
+    pub fn with_content(self, body: &[u8], is_call: bool) -> Self {
+        match CallMade::of(body).filter(|call| is_call && !call.erased) {
+            Some(call) => Self { body: Some(call.body.unwrap_or_default()), ..self },
+            None => self.with_facts(body),
+        }
+    }
+
+    /// Adds the `decided` facts.
+    pub fn with_facts(self, body: &[u8]) -> Self {
+        Self { decided: Some(raw(decided(body))), ..self }
     }
 }
 
@@ -42,113 +67,90 @@ pub fn note(body: &[u8], is_call: bool) -> &'static str {
 /// The facts in the body of an entry that is no webhook: `{"facts":[…]}`.
 pub fn decided(body: &[u8]) -> String {
     let facts = serde_json::from_slice::<Event>(body).map(|event| event.facts).unwrap_or_default();
-    format!("{{\"facts\":[{}]}}", facts.iter().map(write_fact).collect::<Vec<_>>().join(","))
+    let mut entry = ObjectWriter::new();
+    entry.array("facts", &facts, write_fact);
+    entry.end()
 }
 
-type Members = Vec<(&'static str, String)>;
-
-/// An object of members, each with its JSON text.
-fn write_object<'m>(members: impl IntoIterator<Item = (&'m str, &'m str)>) -> String {
-    let mut out = String::from("{");
-    for (name, text) in members {
-        if out.len() > 1 {
-            out.push(',');
+/// Writes a fact as an object; its member `fact` is the kind.
+fn write_fact(fact: &Fact, out: &mut String) {
+    let mut object = ObjectWriter::begin(out);
+    object.string("fact", kind(fact));
+    match fact.users() {
+        [Some(surviving), Some(discarded)] => {
+            object.string("surviving", surviving.as_str());
+            object.string("discarded", discarded.as_str());
         }
-        write_string(name, &mut out);
-        out.push(':');
-        out.push_str(text);
+        [user, _] => object.string("_id", user.map_or("", SmoochId::as_str)),
     }
-    out.push('}');
-    out
-}
-
-fn quote_text(text: &str) -> String {
-    let mut out = String::new();
-    write_string(text, &mut out);
-    out
-}
-
-fn or_null(text: Option<&JsonText>) -> String {
-    text.map_or_else(|| "null".to_owned(), ToString::to_string)
-}
-
-fn write_values<'f>(fields: impl Iterator<Item = (&'f Field, Option<&'f JsonText>)>) -> String {
-    // The last value of a field counts.
-    let members: BTreeMap<String, String> =
-        fields.map(|(field, value)| (field.to_string(), or_null(value))).collect();
-    write_object(members.iter().map(|(name, text)| (name.as_str(), text.as_str())))
-}
-
-fn write_client(id: &ClientId, active: Option<bool>, rest: &str) -> String {
-    let mut out = String::new();
-    write_mention(id, active, rest, &mut out);
-    out
-}
-
-fn user_member(user: &SmoochId) -> (&'static str, String) {
-    ("_id", quote_text(user.as_str()))
-}
-
-fn merge_members(surviving: &SmoochId, discarded: &SmoochId) -> Members {
-    vec![("surviving", quote_text(surviving.as_str())), ("discarded", quote_text(discarded.as_str()))]
-}
-
-/// A fact as an object; its member `fact` is the kind.
-fn write_fact(fact: &Fact) -> String {
-    let (word, members) = match fact {
+    match fact {
         Fact::Seen(seen) => {
-            let mut members = vec![user_member(&seen.user)];
-            let fields = seen.fields.iter().map(|(field, value)| (field, value.as_ref()));
-            members.push(("fields", write_values(fields)));
-            let clients: Vec<String> =
-                seen.clients.iter().map(|(id, said)| write_client(id, said.active, &said.rest)).collect();
-            members.push(("clients", format!("[{}]", clients.join(","))));
-            members.push(("conversationStarted", seen.started.to_string()));
-            ("seen", members)
+            write_fields(seen.fields.iter().map(|(field, value)| (field, value.as_ref())), &mut object);
+            object.array("clients", &seen.clients, |(id, said), out| {
+                write_mention(id, said.active, &said.rest, out);
+            });
+            object.bool("conversationStarted", seen.started);
         }
-        Fact::Minted { user } => ("made", vec![user_member(user)]),
-        Fact::Secured { user } => ("secured", vec![user_member(user)]),
-        Fact::Tracked { user, name } => ("event", vec![user_member(user), ("name", name.to_string())]),
-        Fact::ClientSet { user, client: id, value } => {
-            ("client", vec![user_member(user), ("client", write_client(id, Some(value.active), &value.rest))])
+        Fact::Tracked { name, .. } => object.raw("name", name),
+        Fact::ClientSet { client, value, .. } => {
+            write_mention(client, Some(value.active), &value.rest, object.key("client"));
         }
-        Fact::Set { user, fields } => {
-            let fields = fields.iter().map(|(field, value, _)| (field, value.as_ref()));
-            ("set", vec![user_member(user), ("fields", write_values(fields))])
+        Fact::Set { fields, .. } => {
+            write_fields(fields.iter().map(|(field, value, _)| (field, value.as_ref())), &mut object);
         }
-        Fact::Merged { surviving, discarded, reason } => {
-            let mut members = merge_members(surviving, discarded);
-            members.push(("reason", quote_text(reason.as_str())));
-            ("merged", members)
+        Fact::Merged { reason, .. } | Fact::Linked { reason, .. } => object.string("reason", reason.as_str()),
+        Fact::ClientChanged { client, value: Some(said), .. } => {
+            write_mention(client, said.active, &said.rest, object.key("client"));
         }
-        Fact::Unmerged { surviving, discarded } => ("unmerged", merge_members(surviving, discarded)),
-        Fact::ClientChanged { user, client: id, value: Some(said) } => {
-            ("client", vec![user_member(user), ("client", write_client(id, said.active, &said.rest))])
+        Fact::ClientChanged { client, value: None, .. } | Fact::ClientBound { client, .. } => {
+            object.string("clientId", client.as_str());
         }
-        Fact::ClientChanged { user, client: id, value: None } => {
-            ("clientRemoved", vec![user_member(user), ("clientId", quote_text(id.as_str()))])
-        }
-        Fact::ClientBound { user, client: id, .. } => {
-            ("clientActive", vec![user_member(user), ("clientId", quote_text(id.as_str()))])
-        }
-        Fact::Removed { user } => ("removed", vec![user_member(user)]),
-        Fact::Erased { user } => ("erased", vec![user_member(user)]),
-        Fact::Known(known) => ("known", vec![user_member(&known.user), ("fields", last_values(known))]),
-        Fact::Linked { surviving, discarded, joined, reason, .. } => {
-            let mut members = merge_members(surviving, discarded);
-            members.push(("reason", quote_text(reason.as_str())));
-            (if *joined { "merged" } else { "unmerged" }, members)
-        }
-    };
-    let members = [vec![("fact", quote_text(word))], members].concat();
-    write_object(members.iter().map(|(name, text)| (*name, text.as_str())))
+        Fact::Known(known) => write_fields(snapshot_fields(known), &mut object),
+        Fact::Minted { .. }
+        | Fact::Secured { .. }
+        | Fact::Unmerged { .. }
+        | Fact::Removed { .. }
+        | Fact::Erased { .. } => {}
+    }
+    object.end();
 }
 
-/// The fields of a snapshot, each with its last value.
-fn last_values(known: &RecordSnapshot) -> String {
-    let said = known.assertions().filter_map(|(_, word)| match word {
+fn kind(fact: &Fact) -> &'static str {
+    match fact {
+        Fact::Seen(_) => "seen",
+        Fact::Minted { .. } => "made",
+        Fact::Secured { .. } => "secured",
+        Fact::Tracked { .. } => "event",
+        Fact::Set { .. } => "set",
+        Fact::Merged { .. } | Fact::Linked { joined: true, .. } => "merged",
+        Fact::Unmerged { .. } | Fact::Linked { joined: false, .. } => "unmerged",
+        Fact::ClientSet { .. } | Fact::ClientChanged { value: Some(_), .. } => "client",
+        Fact::ClientChanged { value: None, .. } => "clientRemoved",
+        Fact::ClientBound { .. } => "clientActive",
+        Fact::Removed { .. } => "removed",
+        Fact::Erased { .. } => "erased",
+        Fact::Known(_) => "known",
+    }
+}
+
+/// Writes the member `fields`: each field with its last value.
+fn write_fields<'f>(
+    fields: impl Iterator<Item = (&'f Field, Option<&'f JsonText>)>,
+    object: &mut ObjectWriter<&mut String>,
+) {
+    let last: BTreeMap<String, Option<&JsonText>> =
+        fields.map(|(field, value)| (field.to_string(), value)).collect();
+    let mut members = ObjectWriter::begin(object.key("fields"));
+    for (name, value) in last {
+        members.raw(&name, value.map_or("null", |text| text));
+    }
+    members.end();
+}
+
+/// The values of fields in a snapshot.
+fn snapshot_fields(known: &RecordSnapshot) -> impl Iterator<Item = (&Field, Option<&JsonText>)> {
+    known.assertions().filter_map(|(_, assertion)| match assertion {
         Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),
         _ => None,
-    });
-    write_values(said)
+    })
 }

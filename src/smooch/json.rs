@@ -12,7 +12,7 @@ mod special;
 mod value;
 mod write;
 
-pub use object::{ObjectWriter, RawJson, to_json};
+pub use object::{ObjectWriter, RawJson, to_json, write_array};
 pub use parser::{Document, Malformed, TOO_DEEP, is_blank, without_mark};
 pub use value::{Garbled, Json};
 pub use write::{raw, with_buffer, write_exact_object, write_object, write_string};

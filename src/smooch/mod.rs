@@ -15,6 +15,9 @@ mod triggers;
 pub mod v1;
 mod v2;
 
+#[cfg(test)]
+mod tests;
+
 use crate::domain::{Event, NAME_TOO_LONG};
 pub use event::Unusable;
 use json::Json;

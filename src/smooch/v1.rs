@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::event::{Unusable, event_of};
 use super::extract::read_time;
 use super::extract::{self, bare_observation, client, id, take_clients, take_properties, take_user_id};
-use super::json::{Json, ObjectWriter};
+use super::json::{Json, ObjectWriter, write_array};
 use super::triggers::{Meaning, Trigger};
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
 
@@ -143,6 +143,10 @@ fn clients_in<'j, 'a>(body: &'j Json<'a>) -> Vec<&'j Json<'a>> {
 /// An app user as the answers of v1 and v1.1 show it: nothing null, keys of `properties` sorted,
 /// clients ordered by id. Members that only v2 has are left out.
 pub fn app_user(view: &View) -> String {
+    write_app_user(view).end()
+}
+
+fn write_app_user(view: &View) -> ObjectWriter {
     let mut user = ObjectWriter::begin(String::with_capacity(512));
     user.string("_id", view.id.as_str());
     let mut properties = ObjectWriter::new();
@@ -160,21 +164,18 @@ pub fn app_user(view: &View) -> String {
     }
     user.bool("conversationStarted", view.started);
     user.raw("properties", &properties.end());
-    user.array("clients", &view.clients, |(id, client), out| write_client(id, client, out));
-    user.end()
+    write_clients(view, user.key("clients"));
+    user
 }
 
 /// Writes an app user as a line of a list: as [`app_user`] does, with its `brandId`, if any, which v1 never had. A
 /// `userId` alone does not identify an app user, and an import takes both.
 pub fn line(view: &View) -> String {
-    let mut out = app_user(view);
+    let mut user = write_app_user(view);
     if let Some(brand) = view.get(&Field::BrandId) {
-        out.truncate(out.len() - 1);
-        out.push_str(",\"brandId\":");
-        out.push_str(brand);
-        out.push('}');
+        user.raw("brandId", brand);
     }
-    out
+    user.end()
 }
 
 /// A list of clients that are being linked, without those that are linked meanwhile, and without nulls.
@@ -185,8 +186,9 @@ fn still_pending(list: &str, view: &View) -> String {
         pending.is_ok_and(|pending| view.clients.contains_key(&ClientId::from(&*pending.id)))
     };
     let left = list.into_iter().filter(|pending| pending.get() != "null" && !is_linked(pending));
-    let left: Vec<String> = left.map(|pending| without_nulls(pending.get())).collect();
-    format!("[{}]", left.join(","))
+    let mut out = String::new();
+    write_array(left, &mut out, |pending, out| out.push_str(&without_nulls(pending.get())));
+    out
 }
 
 /// An object without its null members; other JSON unchanged.
@@ -201,6 +203,11 @@ fn without_nulls(text: &str) -> String {
 #[derive(Deserialize)]
 struct Pending {
     id: String,
+}
+
+/// The clients of an app user, as an array.
+pub(super) fn write_clients(view: &View, out: &mut String) {
+    write_array(&view.clients, out, |(id, client), out| write_client(id, client, out));
 }
 
 /// A client: its id, whether it is active, and its other members.

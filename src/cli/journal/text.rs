@@ -1,5 +1,6 @@
 //! Prints journal entries as lines or JSON objects.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::listing::ListedItem;
@@ -109,6 +110,17 @@ pub(in crate::cli) fn key(call: &CallMade) -> String {
         None if call.scope == "appToken" => format!("none: made with the app token ({scope})"),
         None => format!("none ({scope})"),
     }
+}
+
+/// Adds the members of a type to a JSON object.
+///
+/// # Errors
+/// A number that a JSON value cannot hold.
+pub(in crate::cli) fn add_members(value: &mut Value, members: &impl Serialize) -> serde_json::Result<()> {
+    if let (Value::Object(all), Value::Object(more)) = (value, serde_json::to_value(members)?) {
+        all.extend(more);
+    }
+    Ok(())
 }
 
 /// Adds a body to a JSON object: as text if it is UTF-8, else in base64.

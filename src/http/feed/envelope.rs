@@ -13,7 +13,7 @@ use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::pages::SnapshotPage;
 use crate::directory::feed::{FeedChange, FeedPage};
 use crate::domain::{AppId, View};
-use crate::http::answers::{self, answer, raw, raw_array};
+use crate::http::answers::{answer, raw, raw_array, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::page_links::PageLinks;
 use crate::smooch::feed::{CloudEvent, change};
@@ -94,21 +94,21 @@ impl Envelope {
 
     /// An app user of the snapshot, at its position.
     pub(super) fn user(&self, place: &str, user: &View) -> String {
-        let data = answers::text(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
+        let data = to_json(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
         self.of_snapshot(place, "user", Some(user.id.as_str()), data)
     }
 
     /// The start of the snapshot: the follower begins a new copy.
     pub(super) fn begin(&self, start: &SnapshotCursor) -> String {
         let (epoch, next) = (start.epoch.to_string(), start.next());
-        let data = answers::text(&SnapshotMark { kind: "begin", epoch: Some(epoch), next });
+        let data = to_json(&SnapshotMark { kind: "begin", epoch: Some(epoch), next });
         self.of_snapshot(&start.cursor(), "begin", None, data)
     }
 
     /// The end of the snapshot, with the change to continue from.
     pub(super) fn follow(&self, place: &SnapshotCursor) -> String {
         let next = place.next();
-        let data = answers::text(&SnapshotMark { kind: "follow", epoch: None, next: next.clone() });
+        let data = to_json(&SnapshotMark { kind: "follow", epoch: None, next: next.clone() });
         self.of_snapshot(&next, "follow", None, data)
     }
 

@@ -23,9 +23,10 @@ use super::state::FollowerGuard;
 use super::throttle::WriteLoad;
 use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
-use crate::http::answers;
+use crate::http::answers::json;
+use crate::http::answers::to_json;
 use crate::http::api_request::ApiRequest;
-use crate::http::error::{ApiError, json};
+use crate::http::error::ApiError;
 use crate::http::state::HttpState;
 
 /// The heartbeat of a silent stream, so that no proxy closes it.
@@ -227,7 +228,7 @@ impl Follower {
         };
         // Without an id: the follower's cursor stays.
         let typed = if self.types { format!("event: {}\n", last.kind) } else { String::new() };
-        self.end(format!("{typed}data: {}\n\n", answers::text(&last)))
+        self.end(format!("{typed}data: {}\n\n", to_json(&last)))
     }
 }
 

@@ -13,9 +13,10 @@ use super::subject::Subject;
 use crate::directory::DirectoryReader;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, Field, timestamp};
-use crate::http::answers::{self, raw};
+use crate::http::answers::json;
+use crate::http::answers::{raw, to_json};
 use crate::http::api_request::ApiRequest;
-use crate::http::error::{ApiError, json, no_user};
+use crate::http::error::{ApiError, no_user};
 use crate::http::reads;
 use crate::rebuild::history_entry::EventRef;
 use crate::rebuild::history_replay::HistoryReplay;
@@ -166,14 +167,14 @@ fn as_of(
         if !then.provenance {
             return fold.apply(event);
         }
-        sources.apply(&mut fold, entry, event, &Arc::from(answers::text(&EventRef::of(entry))));
+        sources.apply(&mut fold, entry, event, &Arc::from(to_json(&EventRef::of(entry))));
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let provenance = then.provenance.then(|| {
         let sources = sources.shown(&fold).into_iter().filter(|(name, _)| Field::is_name_in_v1(name));
         sources.map(|(name, source): (String, Arc<str>)| (name, raw(&*source))).collect()
     });
-    Ok(answers::text(&PastAnswer { app_user: raw(v1::app_user(&view)), provenance }))
+    Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&view)), provenance }))
 }
 
 /// The answer of [`then`].

@@ -83,15 +83,7 @@ impl<S: BorrowMut<String>> ObjectWriter<S> {
         items: impl IntoIterator<Item = T>,
         write: impl Fn(T, &mut String),
     ) {
-        let out = self.key(key);
-        out.push('[');
-        for (n, item) in items.into_iter().enumerate() {
-            if n > 0 {
-                out.push(',');
-            }
-            write(item, out);
-        }
-        out.push(']');
+        write_array(items, self.key(key), write);
     }
 
     /// The text with the object in it.
@@ -99,6 +91,18 @@ impl<S: BorrowMut<String>> ObjectWriter<S> {
         self.out.borrow_mut().push('}');
         self.out
     }
+}
+
+/// Writes an array; `write` writes each item.
+pub fn write_array<T>(items: impl IntoIterator<Item = T>, out: &mut String, write: impl Fn(T, &mut String)) {
+    out.push('[');
+    for (n, item) in items.into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write(item, out);
+    }
+    out.push(']');
 }
 
 /// JSON text as a member of a serde type: its bytes stay, so that no digit of a number is lost.
