@@ -70,8 +70,7 @@ pub(super) fn find_app_user(
     name: &Name,
 ) -> anyhow::Result<Option<View>> {
     let Some(found) = reader.find_by_name(app, name)? else { return Ok(None) };
-    let is_id = found.ids().any(|id| *id.as_str() == *name.text);
-    if name.brand.is_none() && !is_id {
+    if name.brand.is_none() && !found.has_id(&name.text) {
         let brands = brands_of(&reader.find_carriers(app, &name.text)?);
         if brands.len() > 1 {
             let why = several_brands(&brands.into_iter().collect::<Vec<_>>(), "--brand");

@@ -41,7 +41,7 @@ pub struct EraseArgs {
     #[arg(long)]
     only: bool,
     /// URL of the service; by default server.listen of the settings
-    #[arg(long, value_name = "URL", value_parser = replay::target)]
+    #[arg(long, value_name = "URL", value_parser = replay::driver::target)]
     to: Option<Url>,
 }
 

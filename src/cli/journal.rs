@@ -1,5 +1,6 @@
 //! `rollcall journal`: lists, shows and replays journal entries.
 
+mod bodies;
 pub(super) mod filter;
 pub mod replay;
 mod resume;

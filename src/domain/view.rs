@@ -58,6 +58,16 @@ impl View {
         std::iter::once(&self.id).chain(&self.aliases)
     }
 
+    /// True if this is one of its `_id`s, the current one or a merged one.
+    pub fn has_id(&self, id: &str) -> bool {
+        self.ids().any(|own| own.as_str() == id)
+    }
+
+    /// The `_id` that a name of it stands for: itself if it is an `_id`, the current one if it is the `userId`.
+    pub fn id_named(&self, name: &Name) -> SmoochId {
+        if self.has_id(&name.text) { (&*name.text).into() } else { self.id.clone() }
+    }
+
     /// The view of a record without merges that shares no clients.
     pub fn alone(id: &SmoochId, record: &Record) -> Self {
         Self::of(&MergeGroup::alone(id, record), |_| true)

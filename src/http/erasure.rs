@@ -81,10 +81,9 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
 async fn resolve_receipt_id(request: &ApiRequest, user: &Name, only: bool) -> Result<SmoochId, ApiError> {
     let (app, name) = (request.caller.app.clone(), user.clone());
     let find = move |reader: &mut DirectoryReader| {
-        let named = SmoochId::from(&*name.text);
         let view = reader.find_by_name(&app, &name)?;
-        let is_id = view.as_ref().is_some_and(|view| view.ids().any(|id| *id == named));
-        Ok(view.filter(|_| !(only && is_id)).map_or(named, |view| view.id))
+        let id = view.map(|view| if only { view.id_named(&name) } else { view.id });
+        Ok(id.unwrap_or_else(|| (&*name.text).into()))
     };
     reads::APP_USER.run(&request.shared.readers, find).await
 }

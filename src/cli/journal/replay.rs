@@ -1,39 +1,32 @@
 //! `rollcall journal replay`: posts received webhooks again, as Smooch would.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::bodies::JournalBodies;
 use super::filter::EntryFilter;
-use super::resume::Resume;
-use crate::cli::listing::PAGE;
+use super::resume::{Resume, ResumePoint};
 use crate::cli::progress::Progress;
-use crate::cli::replay::payloads::{NotSent, PayloadLocation};
-use crate::cli::replay::post::SignedPayload;
+use crate::cli::replay::driver::PostArgs;
 use crate::cli::replay::sign::Signer;
-use crate::cli::replay::summary::{PostOutcome, ReplaySummary};
-use crate::cli::replay::{PayloadSink, PostArgs, post_all};
+use crate::cli::replay::summary::ReplaySummary;
 use crate::cli::{CommandError, admin_client, database};
 use crate::config::{Settings, StoreUrl};
-use crate::directory::{DirectoryReader, journal::BatchBody};
-use crate::ingest::maintenance::reparse_event;
+use crate::directory::DirectoryReader;
+use crate::store::Seq;
 use crate::store::rows::RowFilter;
-use crate::store::{self, Entry, Seq, Source};
 
-/// Between two writes of the resume file.
-const BETWEEN: Duration = Duration::from_secs(1);
-const AT_ONCE: usize = 64;
-const OWN: &str = "made through our own API";
-const REDUCED: &str = "reduced by an erasure";
+/// The interval between two writes of the resume file.
+const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) const HELP: &str = "\
 Each body is posted once, byte for byte, however many of its events are selected, with the first secret of its app \
@@ -95,8 +88,9 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume =
         args.resume_file.as_ref().map(|path| Resume::at(path, selection(args), database)).transpose()?;
-    let (bodies, place) = JournalBodies::of(args, resume.as_ref(), settings)?;
-    let keep = |place: &ResumePoint| resume.as_ref().map_or(Ok(()), |resume| resume.write(place.seq()));
+    let bodies = select_bodies(args, resume.as_ref(), settings)?;
+    let point = bodies.point.clone();
+    let keep = || resume.as_ref().map_or(Ok(()), |resume| resume.write(point.seq()));
     if args.dry_run {
         return dry_run(args, bodies);
     }
@@ -106,33 +100,30 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     let poster = args.posting.poster(settings)?;
     stop_on_signal(&bodies.stop)?;
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
-    let mut progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
-    let (began, mut written) = (Instant::now(), Instant::now());
-    let mut tally = ReplaySummary::default();
-    let read = move |feed: &PayloadSink| bodies.read(&|request| feed.put(request));
-    let read = post_all(args.posting.concurrency, poster, read, |outcome| {
-        tally.add(outcome).inspect(|failure| progress.say(failure));
-        place.done(outcome);
-        progress.reach(place.seq().saturating_sub(from));
-        if written.elapsed() > BETWEEN {
+    let progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
+    let mut written = Instant::now();
+    let replayed = args.posting.replay(poster, bodies, progress, |outcome, progress| {
+        point.complete(outcome);
+        progress.reach(point.seq().saturating_sub(from));
+        if written.elapsed() > WRITE_INTERVAL {
             written = Instant::now();
-            _ = keep(&place).inspect_err(|error| progress.say(&format!("{error:#}")));
+            _ = keep().inspect_err(|error| progress.say(&format!("{error:#}")));
         }
     });
-    let read = read.await?;
-    progress.finish();
-    args.posting.summary(&tally, began.elapsed())?;
-    keep(&place)?;
-    let stopped = read?;
-    if stopped || !tally.all_well() {
-        let _ = writeln!(io::stderr(), "continue with --from {}", place.seq());
+    let replayed = replayed.await?;
+    args.posting.print_summary(&replayed)?;
+    keep()?;
+    let is_stopped = replayed.end?;
+    let is_complete = replayed.tally.all_well() && !is_stopped;
+    if !is_complete {
+        let _ = writeln!(io::stderr(), "continue with --from {}", point.seq());
     }
-    Ok(if tally.all_well() && !stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<ExitCode> {
     let counted = RefCell::new((ReplaySummary::default(), 0_u64));
-    bodies.read(&|request| match request {
+    bodies.read_each(&|request| match request {
         Ok(_) => counted.borrow_mut().1 += 1,
         Err(outcome) => {
             if let Some(failure) = counted.borrow_mut().0.add(&outcome) {
@@ -151,118 +142,36 @@ fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<Ex
     Ok(if tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The bodies of the selected entries, by number.
-struct JournalBodies {
-    reader: DirectoryReader,
-    wanted: RowFilter,
-    signer: Signer,
-    /// One entry was selected by its number.
-    is_named: bool,
-    place: Arc<ResumePoint>,
-    /// Set to stop reading.
-    stop: Arc<AtomicBool>,
-}
-
-impl JournalBodies {
-    fn of(
-        args: &JournalReplayArgs,
-        resume: Option<&Resume>,
-        settings: &Settings,
-    ) -> anyhow::Result<(Self, Arc<ResumePoint>)> {
-        if args.range.is_none() && args.filter.is_empty() {
-            let why = "select entries to replay: a number, a range such as 10..20, .. for all, or a filter";
-            return Err(CommandError::Usage(why.to_owned()).into());
-        }
-        let mut reader = database::open(settings)?;
-        let mut wanted = args.filter.wanted(&mut reader, settings)?;
-        let (from, to) = args.range.unwrap_or((0, Seq::MAX));
-        wanted.from = wanted.from.max(from);
-        // Entries that the replay itself adds are left out.
-        wanted.to = wanted.to.min(to).min(reader.last_entry_seq()?);
-        let first = wanted.from;
-        wanted.from = first.max(args.from.unwrap_or(0));
-        is_there(&mut reader, &wanted, from)?;
-        let kept = resume.map(|resume| resume.read(first..=wanted.to)).transpose()?.flatten();
-        wanted.from = wanted.from.max(kept.unwrap_or(0));
-        let is_named = args.range.is_some_and(|(from, to)| from == to);
-        let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
-        let place = Arc::new(ResumePoint::new(wanted.from));
-        Ok((Self { reader, wanted, signer, is_named, place: place.clone(), stop: Arc::default() }, place))
+/// The bodies of the selected entries, from the resume point on.
+fn select_bodies(
+    args: &JournalReplayArgs,
+    resume: Option<&Resume>,
+    settings: &Settings,
+) -> anyhow::Result<JournalBodies> {
+    if args.range.is_none() && args.filter.is_empty() {
+        let why = "select entries to replay: a number, a range such as 10..20, .. for all, or a filter";
+        return Err(CommandError::Usage(why.to_owned()).into());
     }
-
-    /// Calls `put` with each. Returns whether it was stopped before the end.
-    fn read(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>)) -> store::Result<bool> {
-        let mut before = None;
-        loop {
-            let page = self.reader.find_entries(&self.wanted, PAGE)?;
-            let Some(last) = page.last() else { return Ok(false) };
-            self.wanted.continue_after(last.seq);
-            for few in page.chunks(AT_ONCE) {
-                for (entry, body) in few.iter().zip(self.bodies(few)?) {
-                    if self.stop.load(Ordering::Relaxed) {
-                        return Ok(true);
-                    }
-                    if let Some(why) = no_webhook(entry) {
-                        put(Err(self.passed_over(entry, why)));
-                    } else if let Some((batch, body)) = body {
-                        if body.is_empty() {
-                            put(Err(not_sent(entry, NotSent::NotKept)));
-                        } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
-                            self.place.begin(entry.seq);
-                            put(self.request(entry, &body));
-                        }
-                    } else {
-                        put(Err(not_sent(entry, NotSent::Damaged)));
-                    }
-                    self.place.read(entry.seq);
-                }
-            }
-        }
-    }
-
-    /// The bodies of these entries; `None` for a missing or damaged one.
-    fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
-        match self.reader.read_bodies(few, reparse_event) {
-            Err(store::Error::Hole(_)) if few.len() > 1 => {
-                few.chunks(1).map(|one| Ok(self.bodies(one)?.pop().flatten())).collect()
-            }
-            Err(store::Error::Hole(_)) => Ok(vec![None]),
-            bodies => Ok(bodies?.into_iter().map(Some).collect()),
-        }
-    }
-
-    fn passed_over(&self, entry: &Entry, why: &'static str) -> PostOutcome {
-        if self.is_named { not_sent(entry, NotSent::NoWebhook(why)) } else { PostOutcome::PassedOver { why } }
-    }
-
-    fn request(&self, entry: &Entry, body: &[u8]) -> Result<SignedPayload, PostOutcome> {
-        match self.signer.sign_as(entry.app.as_str(), body) {
-            Ok(headers) => Ok(SignedPayload { place: named(entry), body: body.to_vec(), headers }),
-            Err(why) => Err(not_sent(entry, why)),
-        }
-    }
-}
-
-fn named(entry: &Entry) -> PayloadLocation {
-    PayloadLocation { file: "journal".into(), line: Some(entry.seq) }
-}
-
-fn not_sent(entry: &Entry, why: NotSent) -> PostOutcome {
-    PostOutcome::NotSent { place: named(entry), why }
-}
-
-/// The reason why an entry is no original webhook, if so.
-fn no_webhook(entry: &Entry) -> Option<&'static str> {
-    match entry.source {
-        Source::Webhook => None,
-        Source::Api => Some(OWN),
-        Source::Reduced => Some(REDUCED),
-    }
+    let mut reader = database::open(settings)?;
+    let mut wanted = args.filter.wanted(&mut reader, settings)?;
+    let (from, to) = args.range.unwrap_or((0, Seq::MAX));
+    wanted.from = wanted.from.max(from);
+    // Entries that the replay itself adds are left out.
+    wanted.to = wanted.to.min(to).min(reader.last_entry_seq()?);
+    let first = wanted.from;
+    wanted.from = first.max(args.from.unwrap_or(0));
+    check_selection(&mut reader, &wanted, from)?;
+    let stored = resume.map(|resume| resume.read(first..=wanted.to)).transpose()?.flatten();
+    wanted.from = wanted.from.max(stored.unwrap_or(0));
+    let is_named = args.range.is_some_and(|(from, to)| from == to);
+    let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
+    let point = Arc::new(ResumePoint::new(wanted.from));
+    Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: Arc::default() })
 }
 
 /// # Errors
 /// The journal has no selected entry, or retention removed the first one.
-fn is_there(reader: &mut DirectoryReader, wanted: &RowFilter, from: Seq) -> anyhow::Result<()> {
+fn check_selection(reader: &mut DirectoryReader, wanted: &RowFilter, from: Seq) -> anyhow::Result<()> {
     let (oldest, last) = (reader.compaction_point()?.oldest, reader.last_entry_seq()?);
     let has = match last {
         0 => "the journal is empty".to_owned(),
@@ -272,52 +181,6 @@ fn is_there(reader: &mut DirectoryReader, wanted: &RowFilter, from: Seq) -> anyh
     anyhow::ensure!(!is_empty, "no entry matches: {has}");
     anyhow::ensure!(from == 0 || from >= oldest, "entry {from} was removed: {has}");
     Ok(())
-}
-
-/// The next entry: everything before it was answered 2xx or skipped.
-struct ResumePoint(Mutex<ResumeState>);
-
-struct ResumeState {
-    /// Requests in progress.
-    begun: BTreeSet<Seq>,
-    /// The first refused or unanswered one.
-    failed: Option<Seq>,
-    /// The first that is not read yet.
-    next: Seq,
-}
-
-impl ResumePoint {
-    fn new(next: Seq) -> Self {
-        Self(Mutex::new(ResumeState { begun: BTreeSet::new(), failed: None, next }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, ResumeState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn begin(&self, seq: Seq) {
-        self.lock().begun.insert(seq);
-    }
-
-    fn read(&self, seq: Seq) {
-        self.lock().next = seq + 1;
-    }
-
-    fn done(&self, outcome: &PostOutcome) {
-        let Some(seq) = outcome.place().and_then(|place| place.line) else { return };
-        let mut under_way = self.lock();
-        under_way.begun.remove(&seq);
-        let is_final = matches!(outcome, PostOutcome::NotSent { why, .. } if why.is_final());
-        if !outcome.is_well() && !is_final {
-            under_way.failed = Some(under_way.failed.map_or(seq, |failed| failed.min(seq)));
-        }
-    }
-
-    fn seq(&self) -> Seq {
-        let under_way = self.lock();
-        let first = under_way.begun.first().copied();
-        first.into_iter().chain(under_way.failed).fold(under_way.next, Seq::min)
-    }
 }
 
 /// A description of the selection and the target, which identifies a replay.
@@ -366,35 +229,5 @@ mod tests {
         for text in ["", "x", "1-2", "9..7", "1..x", "1...3"] {
             assert!(range(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn the_resume_position_is_never_behind_an_unfinished_entry() {
-        let outcome = |seq, well: bool| {
-            let place = PayloadLocation { file: "journal".into(), line: Some(seq) };
-            let status =
-                if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
-            PostOutcome::Answered {
-                place,
-                status,
-                quarantined: false,
-                latency: Duration::ZERO,
-                description: None,
-            }
-        };
-        let place = ResumePoint::new(3);
-        assert_eq!(place.seq(), 3);
-        for seq in 3..=6 {
-            place.begin(seq);
-            place.read(seq);
-        }
-        place.done(&outcome(4, true));
-        assert_eq!(place.seq(), 3, "the third is under way");
-        place.done(&outcome(3, true));
-        assert_eq!(place.seq(), 5);
-        place.done(&outcome(6, true));
-        place.done(&outcome(5, false));
-        place.read(9);
-        assert_eq!(place.seq(), 5, "it was refused");
     }
 }

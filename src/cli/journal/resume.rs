@@ -1,12 +1,15 @@
 //! The `--resume-file` of a replay: the next entry, and on a second line the selection and the target.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 
 use crate::cli::CommandError;
+use crate::cli::replay::summary::PostOutcome;
 use crate::store::sqlite::{Output, OutputError, OutputKind, PartialFile};
 use crate::store::{Seq, explain};
 
@@ -82,4 +85,92 @@ fn no_place(path: &Path) -> CommandError {
 fn is_place(head: &[u8]) -> bool {
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     std::str::from_utf8(first).is_ok_and(|text| text.trim().parse::<Seq>().is_ok())
+}
+
+/// The next entry: everything before it was answered 2xx or skipped.
+pub(super) struct ResumePoint(Mutex<ResumeState>);
+
+struct ResumeState {
+    /// Requests in progress.
+    begun: BTreeSet<Seq>,
+    /// The first refused or unanswered one.
+    failed: Option<Seq>,
+    /// The first that is not read yet.
+    next: Seq,
+}
+
+impl ResumePoint {
+    pub(super) fn new(next: Seq) -> Self {
+        Self(Mutex::new(ResumeState { begun: BTreeSet::new(), failed: None, next }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ResumeState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request has begun.
+    pub(super) fn begin(&self, seq: Seq) {
+        self.lock().begun.insert(seq);
+    }
+
+    /// This entry was read.
+    pub(super) fn pass(&self, seq: Seq) {
+        self.lock().next = seq + 1;
+    }
+
+    /// A request has ended.
+    pub(super) fn complete(&self, outcome: &PostOutcome) {
+        let Some(seq) = outcome.place().and_then(|place| place.line) else { return };
+        let mut state = self.lock();
+        state.begun.remove(&seq);
+        let is_final = matches!(outcome, PostOutcome::NotSent { why, .. } if why.is_final());
+        if !outcome.is_well() && !is_final {
+            state.failed = Some(state.failed.map_or(seq, |failed| failed.min(seq)));
+        }
+    }
+
+    /// The entry to continue from.
+    pub(super) fn seq(&self) -> Seq {
+        let state = self.lock();
+        let first = state.begun.first().copied();
+        first.into_iter().chain(state.failed).fold(state.next, Seq::min)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::replay::payloads::PayloadLocation;
+
+    #[test]
+    fn the_resume_position_is_never_behind_an_unfinished_entry() {
+        let outcome = |seq, well: bool| {
+            let place = PayloadLocation { file: "journal".into(), line: Some(seq) };
+            let status =
+                if well { reqwest::StatusCode::OK } else { reqwest::StatusCode::SERVICE_UNAVAILABLE };
+            PostOutcome::Answered {
+                place,
+                status,
+                quarantined: false,
+                latency: Duration::ZERO,
+                description: None,
+            }
+        };
+        let point = ResumePoint::new(3);
+        assert_eq!(point.seq(), 3);
+        for seq in 3..=6 {
+            point.begin(seq);
+            point.pass(seq);
+        }
+        point.complete(&outcome(4, true));
+        assert_eq!(point.seq(), 3, "the third is under way");
+        point.complete(&outcome(3, true));
+        assert_eq!(point.seq(), 5);
+        point.complete(&outcome(6, true));
+        point.complete(&outcome(5, false));
+        point.pass(9);
+        assert_eq!(point.seq(), 5, "it was refused");
+    }
 }

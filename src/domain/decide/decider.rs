@@ -53,7 +53,7 @@ impl Decider<'_> {
         if let Authority::User(own) = authority {
             self.check_one_user(own)?;
         }
-        if name.brand.is_none() && !target.ids().any(|id| *id.as_str() == *name.text) {
+        if name.brand.is_none() && !target.has_id(&name.text) {
             self.check_one_brand(&json_text(&name.text))?;
         }
         match &self.command.only_if {
@@ -81,7 +81,7 @@ impl Decider<'_> {
         let is_meant =
             |view: &View| name.brand.as_deref().is_none_or(|brand| view.brand().as_deref() == Some(brand));
         let others = all.iter().filter(|view| view.id != target.id && is_meant(view));
-        let is_id = target.ids().any(|id| *id.as_str() == *name.text);
+        let is_id = target.has_id(&name.text);
         if is_id || others.count() == 0 { Ok(()) } else { Err(Refusal::SeveralCarriers) }
     }
 

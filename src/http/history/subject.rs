@@ -32,10 +32,8 @@ impl Subject {
     }
 
     fn look_up(reader: &mut DirectoryReader, app: &AppId, name: &Name) -> store::Result<Self> {
-        let named = SmoochId::from(&*name.text);
         let view = reader.find_by_name(app, name)?;
-        let is_id = |view: &View| view.ids().any(|id| *id == named);
-        let id = view.as_ref().filter(|view| !is_id(view)).map_or(named.clone(), |view| view.id.clone());
+        let id = view.as_ref().map_or_else(|| (&*name.text).into(), |view| view.id_named(name));
         // The brand of a removed app user is unknown.
         let is_meant = view.is_some() || reader.find_by_id(app, &id)?.is_none();
         let connected = if is_meant {
