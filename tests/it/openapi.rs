@@ -3,6 +3,7 @@
 
 mod examples;
 mod fuzz;
+mod members;
 
 mod routes;
 
