@@ -32,7 +32,7 @@ pub(super) async fn refuse_web_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let from_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
     if from_page || headers.contains_key(header::ORIGIN) {
-        let why = "Web pages may not change anything here";
+        let why = "Requests from web pages are refused";
         return ApiError::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
     }
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -162,7 +162,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     }
     let database = shared.files.database.clone();
     if !rebuild::rebuild_folder(&database).exists() {
-        return Err(ApiError::not_found("There is no fold of the journal beside the database"));
+        return Err(ApiError::not_found("There is no replay of the journal beside the database"));
     }
     // Nearly all folding is done here, so that the worker does not block on it.
     let caught_up = tokio::task::spawn_blocking({

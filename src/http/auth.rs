@@ -48,9 +48,9 @@ impl Caller {
         match self.authority {
             Authority::App => Ok(()),
             Authority::User(_) => Err(forbidden("Invalid scope: scope app is needed here, not appUser")),
-            Authority::Token => {
-                Err(ApiError::unauthorized("An app token does not reach this; a JWT of scope app does"))
-            }
+            Authority::Token => Err(ApiError::unauthorized(
+                "This call needs more than an app token, such as a JWT of scope app",
+            )),
         }
     }
 }

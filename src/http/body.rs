@@ -51,7 +51,7 @@ impl Share<'_> {
     fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
         self.bytes += bytes;
         if self.taken.fetch_add(bytes, Ordering::Relaxed) + bytes > self.most {
-            return Err(ApiError::unavailable("too_busy", "Too much is being received; try again"));
+            return Err(ApiError::unavailable("too_busy", "Too many bodies are being received; try again"));
         }
         Ok(())
     }
@@ -138,7 +138,7 @@ fn read_error(error: &(dyn Error + 'static)) -> ApiError {
         }
         cause = error.source();
     }
-    ApiError::new(StatusCode::REQUEST_TIMEOUT, "incomplete_body", "The body breaks off")
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "incomplete_body", "The body broke off")
 }
 
 /// The refusal of a compressed body: inflation is how a small body becomes a large one.
@@ -146,5 +146,5 @@ pub(super) fn refuse_compressed(headers: &HeaderMap) -> Option<ApiError> {
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))?;
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Some(ApiError::new(status, "unsupported_media_type", "Compressed bodies are not read"))
+    Some(ApiError::new(status, "unsupported_media_type", "Compressed bodies are not accepted"))
 }

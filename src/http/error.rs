@@ -62,7 +62,7 @@ impl ApiError {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let why = "This address does not take that method";
+        let why = "This address does not allow that method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", why)
     }
 
@@ -166,14 +166,12 @@ impl From<store::Error> for ApiError {
                 return Self::unavailable("too_slow", "The read took too long; ask for less, or try again");
             }
             store::Error::Remaking(name) | store::Error::Derived { name, .. } => {
-                let why = format!(
-                    "The database makes a table anew by which this is read ({name}); try again later"
-                );
+                let why = format!("The derived table {name} is being rebuilt; try again later");
                 return Self::unavailable("unavailable", why);
             }
             store::Error::Unreadable { .. } => {
                 tracing::error!(%error, "look-up failed: {error}");
-                let why = "A record is damaged, and is learned again from the journal; try again later";
+                let why = "A record is damaged and is being restored from the journal; try again later";
                 return Self::unavailable("unavailable", why);
             }
             store::Error::Hole(_) => {

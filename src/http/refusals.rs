@@ -26,9 +26,9 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
         Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
         Refusal::NoMember => ApiError::not_found("The app user has no such part; it may be unmerged already"),
         Refusal::Taken(id) => ApiError::user_id_taken(id.as_str()),
-        Refusal::Secured => ApiError::unauthorized(
-            "A JWT was used for this app user; an app token does not reach it any more",
-        ),
+        Refusal::Secured => {
+            ApiError::unauthorized("A JWT was used for this app user; app tokens no longer reach it")
+        }
         Refusal::NotYours => {
             ApiError::new(StatusCode::FORBIDDEN, "forbidden", "The JWT's userId is not this app user's")
         }
@@ -41,7 +41,7 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
             ApiError::bad_request(format!("The properties would have more than {PROPERTIES_BYTES} bytes"))
         }
         Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
-        Refusal::SameUser => ApiError::bad_request("The two are one app user already"),
+        Refusal::SameUser => ApiError::bad_request("The app users are merged already"),
         Refusal::SeveralBrands(brands) => {
             ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, place))
         }
@@ -55,12 +55,12 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
              name each by its _id",
         ),
         Refusal::NamesErased => ApiError::bad_request(
-            "The userId (v2: externalId) is, or contains, the _id of an app user that was erased, whom it would name",
+            "The userId (v2: externalId) is, or contains, the _id of an erased app user",
         ),
         Refusal::SeveralCarriers => ApiError::new(
             StatusCode::CONFLICT,
             "conflict",
-            "Several app users carry the userId, and only one can be meant. Nothing was done: name the app user by its _id",
+            "Several app users carry the userId. Nothing was done: name the app user by its _id",
         ),
         Refusal::BrandByToken => ApiError::unauthorized(
             "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \

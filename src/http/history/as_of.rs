@@ -157,7 +157,7 @@ fn as_of(
     }
     let (horizon, base) = others.base(&subject.connected.keys().cloned().collect())?;
     if then.moment.is_before(horizon) {
-        return Err(ApiError::gone("What was known then is not kept any more", horizon.folded));
+        return Err(ApiError::gone("The journal does not reach back to that point any more", horizon.folded));
     }
     let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
     let mut fold = HistoryReplay::new(app, base);

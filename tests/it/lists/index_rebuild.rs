@@ -103,7 +103,7 @@ fn lists_by_last_seen_say_why_they_cannot_be_read_yet() {
             assert_eq!(answer.json()["appUsers"].as_array().unwrap().len(), 1000, "whole, or not at all");
             return true;
         }
-        assert!(answer.status == 503 && answer.text.contains("makes a table anew"), "{answer:?}");
+        assert!(answer.status == 503 && answer.text.contains("is being rebuilt"), "{answer:?}");
         assert_eq!(program.webhook(first_message("meanwhile", 1_600_000_000.0)).status, 200);
         refused = true;
         false
