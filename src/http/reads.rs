@@ -23,15 +23,15 @@ pub(super) struct ReadKind {
 
 /// A check that the database answers.
 pub(super) const READINESS: ReadKind = ReadKind {
-    what: "whether the database answers",
+    what: "a check that the database answers",
     class: ReadClass::Probe,
     calls: &["GET /readyz", "GET /healthz"],
-    bound: "one row; a writer that waits for the disk does not hold it up",
+    bound: "one row; it does not wait for a writer",
 };
 
 /// The derived tables that are being rebuilt.
 pub(super) const REMAKING: ReadKind = ReadKind {
-    what: "which derived tables are being made anew",
+    what: "the derived tables that are being rebuilt",
     class: ReadClass::Probe,
     calls: &["GET /readyz", "GET /metrics", "POST /rebuild"],
     bound: "two rows",
@@ -49,7 +49,7 @@ pub(super) const APP_USER: ReadKind = ReadKind {
         "GET /users/{id}/devices",
         "GET /users/{id}/devices/{device}",
     ],
-    bound: "one app user with everybody merged into it (`ingest.group_members`)",
+    bound: "one app user with all its merged users (`ingest.group_members`)",
 };
 
 /// The receipt of an erasure.
@@ -89,15 +89,15 @@ pub(super) const PAGE: ReadKind = ReadKind {
     what: "a page of a list or a search",
     class: ReadClass::Long,
     calls: &["GET /appusers", "GET /users"],
-    bound: "1,000 app users (v2: 100), 4 MiB of them, 20,000 looked at",
+    bound: "1,000 app users (v2: 100), at most 4 MiB; 20,000 rows scanned",
 };
 
 /// The count of a list.
 pub(super) const COUNT: ReadKind = ReadKind {
-    what: "how many fit (`count`)",
+    what: "the number of matches (`count`)",
     class: ReadClass::Long,
     calls: &["GET /appusers", "GET /users"],
-    bound: "with a number, so many counted and 200,000 looked at; with `exact`, the time alone. Others get their turn after every 20,000",
+    bound: "with a number, that many matches and 200,000 rows scanned; with `exact`, only the time limit. Other reads get a turn after every 20,000 rows",
 };
 
 /// A page of a streamed list.
@@ -105,7 +105,7 @@ pub(super) const EXPORT: ReadKind = ReadKind {
     what: "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
     class: ReadClass::Long,
     calls: &["GET /appusers"],
-    bound: "100 app users, 20,000 looked at; the next page is read when the connection has room for it",
+    bound: "100 app users, 20,000 rows scanned; the next page is read when the connection has room for it",
 };
 
 /// The history of an app user.
@@ -118,7 +118,7 @@ pub(super) const HISTORY: ReadKind = ReadKind {
 
 /// An app user as of a point in the past.
 pub(super) const THEN: ReadKind = ReadKind {
-    what: "an app user as it was (`asOf`), where its values are from (`include=provenance`)",
+    what: "an app user in the past (`asOf`), with the event of each value (`include=provenance`)",
     class: ReadClass::Long,
     calls: &["GET /appusers/{id}"],
     bound: "`limits.history_events`",
@@ -126,15 +126,15 @@ pub(super) const THEN: ReadKind = ReadKind {
 
 /// The counts for the metrics.
 pub(super) const CENSUS: ReadKind = ReadKind {
-    what: "what the metrics count in the database",
+    what: "the counts of the metrics",
     class: ReadClass::Long,
     calls: &["GET /metrics"],
-    bound: "a twentieth of one processor; the last count where it takes longer than 250 ms",
+    bound: "a twentieth of one processor; the last count if a new one takes longer than 250 ms",
 };
 
 /// The last webhook of each app, at the start.
 pub(super) const LAST_WEBHOOKS: ReadKind = ReadKind {
-    what: "when each app was last heard, at the start",
+    what: "the last webhook of each app, at the start",
     class: ReadClass::Long,
     calls: &[],
     bound: "10,000 entries of the journal",
