@@ -81,16 +81,35 @@ fn about_bytes(record: &Record) -> usize {
         }
         _ => 0,
     };
-    let (said, ours) = (&record.smooch.fields, &record.overrides);
+    // What has no bounds of its own is counted; a new member is named here, or this does not compile.
+    let Record {
+        smooch,
+        overrides,
+        devices,
+        claims,
+        into,
+        from,
+        recent: _,
+        head: _,
+        started: _,
+        secured: _,
+        minted: _,
+        removed: _,
+        erased: _,
+        first_seen: _,
+        last_seen: _,
+    } = record;
+    let (said, ours) = (&smooch.fields, overrides);
     let texts = said.iter().map(|(key, said)| field(key) + said.value.as_deref().map_or(0, str::len));
     let ours = ours.iter().map(|(key, set)| {
         let both = [&set.value.value, &set.value.basis].into_iter().flatten();
         field(key) + both.map(|text| text.len()).sum::<usize>()
     });
-    let clients = record.smooch.clients.iter().map(|(id, said)| id.as_str().len() + said.bytes());
-    let claims = record.claims.keys().map(|id| id.as_str().len());
-    let edges = record.into.keys().chain(&record.from).map(|id| id.as_str().len());
-    let parts = texts.chain(ours).chain(clients).chain(claims).chain(edges);
+    let clients = smooch.clients.iter().map(|(id, said)| id.as_str().len() + said.bytes());
+    let devices = devices.iter().map(|(id, set)| id.as_str().len() + set.value.rest.len());
+    let claims = claims.keys().map(|id| id.as_str().len());
+    let edges = into.keys().chain(from).map(|id| id.as_str().len());
+    let parts = texts.chain(ours).chain(clients).chain(devices).chain(claims).chain(edges);
     parts.map(|text| text + OVERHEAD).sum::<usize>() + 8 * OVERHEAD
 }
 
@@ -99,7 +118,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{Register, Stamp};
+    use crate::domain::{Client, Register, Stamp};
 
     /// A batch with a record that has a property of this size, as the worker keeps it.
     fn keep(cache: &mut Cache, n: usize, size: usize) -> RecordKey {
@@ -141,7 +160,12 @@ mod tests {
         let none = about_bytes(&record);
         record.from.insert(long().as_str().into());
         let stamp = Arc::new(Stamp { time: 0, event: "".into(), digest: [0; 16] });
-        record.smooch.fields.insert(Field::Other(long().into()), Register { stamp, value: None });
-        assert!(about_bytes(&record) > none + 2000);
+        record
+            .smooch
+            .fields
+            .insert(Field::Other(long().into()), Register { stamp: stamp.clone(), value: None });
+        let value = Client { active: true, rest: long().as_str().into() };
+        record.devices.insert("d".into(), Register { stamp, value });
+        assert!(about_bytes(&record) > none + 3000);
     }
 }

@@ -14,7 +14,24 @@ use super::value::join_register;
 pub fn snapshot_facts(user: &SmoochId, record: &Record, not_merged_with: Vec<SmoochId>) -> Vec<Fact> {
     let mut stamped: BTreeMap<&Arc<Stamp>, Vec<Assertion>> = BTreeMap::new();
     let mut add = |stamp, assertion| stamped.entry(stamp).or_default().push(assertion);
-    let smooch = &record.smooch;
+    // A new member is named here, or this does not compile.
+    let Record {
+        smooch,
+        overrides,
+        devices,
+        claims,
+        into,
+        from: _,
+        head: _,
+        recent: _,
+        started,
+        secured,
+        minted,
+        removed,
+        erased,
+        first_seen,
+        last_seen,
+    } = record;
     smooch.complete_since.iter().for_each(|(part, stamp)| add(stamp, Assertion::Complete(*part)));
     for (field, register) in &smooch.fields {
         add(&register.stamp, Assertion::Field(field.clone(), register.value.clone()));
@@ -27,14 +44,14 @@ pub fn snapshot_facts(user: &SmoochId, record: &Record, not_merged_with: Vec<Smo
             add(removed, Assertion::Client(id.clone(), None));
         }
     }
-    for (field, register) in &record.overrides {
+    for (field, register) in overrides {
         let Override { value, basis } = &register.value;
         add(&register.stamp, Assertion::Set(field.clone(), value.clone(), basis.clone()));
     }
-    for (id, register) in &record.devices {
+    for (id, register) in devices {
         add(&register.stamp, Assertion::Device(id.clone(), register.value.clone()));
     }
-    for (id, claim) in &record.claims {
+    for (id, claim) in claims {
         add(&claim.stamp, Assertion::Claim(id.clone()));
         if let Some(with) = claim.with.as_ref().filter(|with| *with != id) {
             add(&claim.stamp, Assertion::OneClient(with.clone(), id.clone()));
@@ -46,15 +63,15 @@ pub fn snapshot_facts(user: &SmoochId, record: &Record, not_merged_with: Vec<Smo
         user: user.clone(),
         stamped: stamped.collect(),
         not_merged_with,
-        started: record.started,
-        secured: record.secured,
-        minted: record.minted,
-        removed: record.removed,
-        erased: record.erased,
-        first_seen: record.first_seen,
-        last_seen: record.last_seen,
+        started: *started,
+        secured: *secured,
+        minted: *minted,
+        removed: *removed,
+        erased: *erased,
+        first_seen: *first_seen,
+        last_seen: *last_seen,
     };
-    let merges = record.into.iter().map(|(surviving, edge)| Fact::Linked {
+    let merges = into.iter().map(|(surviving, edge)| Fact::Linked {
         surviving: surviving.clone(),
         discarded: user.clone(),
         stamp: edge.stamp.clone(),

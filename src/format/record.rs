@@ -71,35 +71,51 @@ impl Stamps {
 /// It is too large to be written.
 pub fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
     let mut stamps = Stamps(Vec::with_capacity(4));
-    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    // A new member is named here, or this does not compile.
+    let Record {
+        smooch,
+        overrides,
+        devices,
+        claims,
+        started,
+        secured,
+        minted,
+        first_seen,
+        last_seen,
+        into,
+        from,
+        removed,
+        erased,
+        head,
+        recent,
+    } = record;
+    let flag = |set: &bool, flag: u8| if *set { flag } else { 0 };
     let row = Row {
-        fields: entries(&record.smooch.fields, |key, said| (key, stamps.at(&said.stamp), said.value.clone())),
-        clients: clients::rows(&record.smooch.clients, |stamp| stamps.at(stamp)),
-        floors: record.smooch.complete_since.iter().map(|(part, stamp)| (*part, stamps.at(stamp))).collect(),
-        ours: entries(&record.overrides, |key, set| {
+        fields: entries(&smooch.fields, |key, said| (key, stamps.at(&said.stamp), said.value.clone())),
+        clients: clients::rows(&smooch.clients, |stamp| stamps.at(stamp)),
+        floors: smooch.complete_since.iter().map(|(part, stamp)| (*part, stamps.at(stamp))).collect(),
+        ours: entries(overrides, |key, set| {
             (key, stamps.at(&set.stamp), set.value.value.clone(), set.value.basis.clone())
         }),
-        devices: entries(&record.devices, |key, set| (key, stamps.at(&set.stamp), set.value.clone())),
-        claims: entries(&record.claims, |key, claim| {
-            let place = claim.with.as_ref().and_then(|with| record.claims.keys().position(|id| id == with));
+        devices: entries(devices, |key, set| (key, stamps.at(&set.stamp), set.value.clone())),
+        claims: entries(claims, |key, claim| {
+            let place = claim.with.as_ref().and_then(|with| claims.keys().position(|id| id == with));
             let place = place.map_or(0, |place| place as Standing + 1);
             let is_first = claim.stamp == *BEFORE_ALL;
             let at = if is_first { 0 } else { stamps.at(&claim.stamp) };
             (key, at, place << 2 | Standing::from(is_first) << 1 | Standing::from(claim.shared))
         }),
-        into: entries(&record.into, |key, edge| {
-            (key, stamps.at(&edge.stamp), edge.value.joined, edge.value.reason)
-        }),
-        from: record.from.clone(),
-        flags: flag(record.started, STARTED)
-            | flag(record.secured, SECURED)
-            | flag(record.removed, DEAD)
-            | flag(record.minted, MINTED)
-            | flag(record.erased, ERASED),
-        first_seen: record.first_seen,
-        last_seen: record.last_seen,
-        head: record.head,
-        recent: record.recent.clone(),
+        into: entries(into, |key, edge| (key, stamps.at(&edge.stamp), edge.value.joined, edge.value.reason)),
+        from: from.clone(),
+        flags: flag(started, STARTED)
+            | flag(secured, SECURED)
+            | flag(removed, DEAD)
+            | flag(minted, MINTED)
+            | flag(erased, ERASED),
+        first_seen: *first_seen,
+        last_seen: *last_seen,
+        head: *head,
+        recent: recent.clone(),
         stamps: stamps.0,
     };
     postcard::to_extend(&row, vec![LAYOUT]).map_err(|error| Unreadable(error.to_string()))
