@@ -1,6 +1,6 @@
 //! Loads records, with everything that the domain needs beside them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::batch::{Keys, Reported};
 use super::cache::Cache;
@@ -44,7 +44,8 @@ impl<'c> Loader<'c> {
             self.reported(reported)?;
         }
         self.commanded(keys)?;
-        if keys.ends_named || !keys.ends.is_empty() {
+        let ends = keys.ends_named || !keys.ends.is_empty();
+        if ends {
             for (app, id) in self.may_end(keys) {
                 self.rivals(&app, &id)?;
             }
@@ -53,6 +54,9 @@ impl<'c> Loader<'c> {
             self.unsure(key)?;
         }
         self.claimed(&keys.claims)?;
+        if !keys.clients.is_empty() {
+            self.load_possible_holders(keys, ends)?;
+        }
         Ok(self.directory)
     }
 
@@ -85,7 +89,6 @@ impl<'c> Loader<'c> {
         for (app, user_id) in &keys.user_ids {
             self.named(app, user_id)?;
         }
-        keys.clients.iter().try_for_each(|(app, client)| self.client(app, client))?;
         if keys.named.is_empty() && keys.user_ids.is_empty() && keys.clients.is_empty() {
             return Ok(());
         }
@@ -122,9 +125,6 @@ impl<'c> Loader<'c> {
             user_ids.iter().for_each(|user_id| carried(&reported.key.0, user_id));
         }
         keys.user_ids.iter().for_each(|(app, user_id)| carried(app, user_id));
-        for (app, client) in &keys.clients {
-            all.extend(self.directory.holder(app, client).map(|view| (app.clone(), view.id)));
-        }
         all
     }
 
@@ -252,11 +252,7 @@ impl<'c> Loader<'c> {
         clients
     }
 
-    /// Loads the pointer of a client and its holder.
-    fn pointer(&mut self, app: &AppId, client: &ClientId) -> Result<()> {
-        self.pointers(vec![(app, client.clone())])
-    }
-
+    /// Loads the pointers of clients and their holders.
     fn pointers(&mut self, mut clients: Vec<(&AppId, ClientId)>) -> Result<()> {
         clients.retain(|(app, client)| !self.directory.has_pointer(app, client));
         if clients.is_empty() {
@@ -275,17 +271,56 @@ impl<'c> Loader<'c> {
         Ok(())
     }
 
-    /// Loads the holder of a client under each of its ids: it is taken over under all of them.
-    pub fn client(&mut self, app: &AppId, client: &ClientId) -> Result<()> {
-        self.pointer(app, client)?;
-        // The first holder may know the client by another id, which another app user holds.
-        for _ in 0..2 {
-            let ids = self.directory.ids_of_client(app, client);
-            self.pointers(ids.into_iter().map(|id| (app, id)).collect())?;
-            let holder = self.directory.holder(app, client).map(|view| view.id);
-            holder.iter().try_for_each(|id| self.holders(app, id))?;
+    /// Loads every app user that can hold a client of a command at some point of the batch, under any id of the client.
+    /// Each of them may be shown, lose the client and, if the batch `ends` an app user, be removed.
+    fn load_possible_holders(&mut self, keys: &Keys, ends: bool) -> Result<()> {
+        let mut ids: BTreeMap<&AppId, BTreeSet<ClientId>> = BTreeMap::new();
+        for (app, client) in &keys.clients {
+            ids.entry(app).or_default().insert(client.clone());
         }
-        Ok(())
+        loop {
+            let all = ids.iter().flat_map(|(app, ids)| ids.iter().map(move |id| (*app, id.clone())));
+            self.pointers(all.collect())?;
+            let size = |ids: &BTreeMap<_, BTreeSet<_>>| ids.values().map(BTreeSet::len).sum::<usize>();
+            let before = (size(&ids), self.asked.len());
+            for key in self.find_claimants(keys, &mut ids) {
+                self.holders(&key.0, &key.1)?;
+                self.unsure(&key)?;
+                if ends {
+                    self.rivals(&key.0, &key.1)?;
+                }
+            }
+            // A claimant may have another id for the client, which another app user claims.
+            if (size(&ids), self.asked.len()) == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Finds the app users that claim one of these ids, as loaded or by a fact of the batch. Adds their other ids of the
+    /// client; the ids that a fact names together may be of one client.
+    fn find_claimants(&self, keys: &Keys, ids: &mut BTreeMap<&AppId, BTreeSet<ClientId>>) -> Vec<RecordKey> {
+        let mut claimants = Vec::new();
+        for (key, entry) in self.directory.entries() {
+            let Some(ids) = ids.get_mut(&key.0) else { continue };
+            let record = &entry.now;
+            let claimed = record.claims.keys().filter(|id| ids.contains(*id));
+            let same: Vec<&ClientId> =
+                claimed.flat_map(|id| record.claims_on(id)).map(|(id, _)| id).collect();
+            if !same.is_empty() {
+                claimants.push(key.clone());
+                ids.extend(same.into_iter().cloned());
+            }
+        }
+        for given in keys.claims.chunk_by(|(key, _), (next, _)| key == next) {
+            let (key, _) = &given[0];
+            let Some(ids) = ids.get_mut(&key.0) else { continue };
+            if given.iter().any(|(_, id)| ids.contains(id)) {
+                claimants.push(key.clone());
+                ids.extend(given.iter().map(|(_, id)| id.clone()));
+            }
+        }
+        claimants
     }
 
     /// Loads all claimants of the contested clients of `id` and of the records connected with it: if the holder is

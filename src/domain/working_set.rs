@@ -72,7 +72,8 @@ pub struct TooLarge {
 ///
 /// The loader must insert: for each `_id` asked for, every record that merges connect with it; for each `userId` new
 /// to a record, its carriers; for each client that is newly claimed or shared, its pointer and the holder's group;
-/// for each `_id` that may be removed, all claimants of its shared clients, with their groups.
+/// for each `_id` that may be removed, all claimants of its shared clients, with their groups; for each client that a
+/// command makes active, its pointers and their holders' groups under every id that a loaded record has for it.
 #[derive(Debug)]
 pub struct WorkingSet {
     entries: HashMap<RecordKey, LoadedRecord>,

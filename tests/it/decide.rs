@@ -6,6 +6,7 @@ mod compared;
 mod imports;
 mod init;
 mod random;
+mod shared_clients;
 mod stored;
 mod two_ids;
 

@@ -102,8 +102,8 @@ fn of_brand(brand: Brand) -> (Field, Option<JsonText>) {
 
 fn fact(rests: &'static [&'static str]) -> BoxedStrategy<Fact> {
     let mention = || {
-        let said = |(active, rest): (bool, &str)| Mention { active: Some(active), rest: rest.into() };
-        (any::<bool>(), select(rests)).prop_map(said)
+        let said = |(active, rest): (Option<bool>, &str)| Mention { active, rest: rest.into() };
+        (proptest::option::weighted(0.8, any::<bool>()), select(rests)).prop_map(said)
     };
     let user = || select(&SMOOCH[..]);
     let name = proptest::option::of(select(&NAMES[..]));

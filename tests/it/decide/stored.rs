@@ -193,7 +193,7 @@ pub fn open_directory(path: &Path) -> DirectoryWriter {
 }
 
 /// Retention leaves the journal's last `keep` entries; `None` is no limit.
-fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
+pub fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
     let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
