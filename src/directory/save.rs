@@ -127,8 +127,13 @@ pub(super) fn number_changes(
 ) -> Vec<(AppId, StoredChange)> {
     let mut given: HashMap<AppId, u64> = HashMap::new();
     let number = |(app, change): (AppId, Change)| {
-        let seq = given.get(&app).copied().unwrap_or_else(|| txn.last_change(&app)) + 1;
-        given.insert(app.clone(), seq);
+        let seq = match given.get_mut(&app) {
+            Some(last) => {
+                *last += 1;
+                *last
+            }
+            None => *given.entry(app.clone()).or_insert(txn.last_change(&app) + 1),
+        };
         (app, StoredChange { seq, time, change })
     };
     changes.into_iter().map(number).collect()

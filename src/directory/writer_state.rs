@@ -50,14 +50,11 @@ impl WriterState {
         affected: &BTreeSet<RecordKey>,
         committed: &Committed,
     ) {
-        let mut rows = committed.rows.iter();
-        for key in affected {
-            if batch.directory.entry(key).is_some()
-                && self.cache.row(key).is_none()
-                && let Some(row) = rows.next()
-            {
-                self.cache.note(key, *row);
-            }
+        if !committed.rows.is_empty() {
+            let is_new =
+                |key: &&RecordKey| batch.directory.entry(key).is_some() && self.cache.row(key).is_none();
+            let new: Vec<&RecordKey> = affected.iter().filter(is_new).collect();
+            new.into_iter().zip(&committed.rows).for_each(|(key, row)| self.cache.note(key, *row));
         }
         for erasure in &batch.erasures {
             self.tombstones.add(&erasure.key.0, &erasure.key.1);
