@@ -53,7 +53,7 @@ impl RetentionStep<'_> {
         }
         let is_measuring = bodies_bytes.is_some() && body_bytes.measure(self.rows)?;
         let is_too_large = bodies_bytes.is_some_and(|most| body_bytes.bytes() > most);
-        let last = self.rows.last_entry()?;
+        let last = self.rows.last_entry_seq()?;
         let may_go = |entry: &Entry| {
             let is_too_old = |age: Option<i64>| age.is_some_and(|age| entry.received < self.now - age);
             let are_too_many = history_entries.is_some_and(|most| last - entry.seq >= most);
@@ -69,7 +69,7 @@ impl RetentionStep<'_> {
         if history_age.is_none() && history_entries.is_none() {
             return Ok(None);
         }
-        let last = self.rows.last_entry()?;
+        let last = self.rows.last_entry_seq()?;
         let oldest = self.rows.oldest_entries(self.journal.compacted.0, STEP)?;
         let up_to = last_to_go(&oldest, |seq, received| {
             history_age.is_some_and(|age| received < self.now - age)

@@ -1,6 +1,6 @@
 //! The rows that the worker reads to answer repeated calls, and for retention, compaction and erasure.
 
-use super::entry::{Entry, Quarantined, Seq};
+use super::entry::{Entry, Seq};
 use super::error::Result;
 use crate::domain::{AppId, RecordKey};
 
@@ -47,9 +47,6 @@ pub struct QuarantinedSize {
 
 /// Rows by age and size.
 pub trait RetentionRows {
-    /// The number of the last entry; 0 if there is none.
-    fn last_entry(&self) -> Result<Seq>;
-
     /// At most `limit` of the oldest entries up to this one: number, and time of receipt in ms since 1970.
     fn oldest_entries(&self, up_to: Seq, limit: usize) -> Result<Vec<(Seq, i64)>>;
 
@@ -70,9 +67,6 @@ pub trait RetentionRows {
 
     /// The bytes of these bodies in quarantine, in their order; absent if there is no such body.
     fn quarantined_sizes(&self, seqs: &[Seq]) -> Result<Vec<Option<u64>>>;
-
-    /// At most `limit` bodies in quarantine after this one.
-    fn quarantined_after(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Quarantined)>>;
 }
 
 /// The receipt of an erasure, with the work that is left of it.

@@ -50,7 +50,7 @@ impl ErasurePass<'_> {
     pub(super) fn redact_quarantine(&mut self, after: u64) -> Result<Option<u64>> {
         let ids = IdSet::of(&self.work.ids);
         let is_named = |text: &[u8]| ids.named_in(text) || self.work.needles.mentioned_in(text);
-        let found = self.rows.quarantined_after(after, QUARANTINED)?;
+        let found = self.rows.quarantined_after(None, after, QUARANTINED)?;
         for (seq, stored) in found.iter().filter(|(_, stored)| stored.app == *self.app) {
             let is_in_headers = is_named(stored.headers.as_bytes());
             if !is_in_headers && !is_named(&stored.body) {

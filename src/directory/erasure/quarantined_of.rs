@@ -33,7 +33,7 @@ pub fn read_quarantined_of(
     }
     let (ids, mut found, mut after) = (IdSet::of(ids), Vec::new(), 0);
     loop {
-        let page = rows.quarantined_of_app(app, after, PAGE)?;
+        let page = rows.quarantined_after(Some(app), after, PAGE)?;
         let Some((last, _)) = page.last() else { return Ok(found) };
         after = *last;
         let is_about = |body: &[u8]| ids.read_in(body) || needles.mentioned_in(body);

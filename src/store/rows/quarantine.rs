@@ -30,8 +30,13 @@ pub trait QuarantineRows {
     /// The row with this number.
     fn quarantined(&self, seq: Seq) -> Result<Option<Quarantined>>;
 
-    /// At most `limit` rows of an app after this number, each with its number, in their order.
-    fn quarantined_of_app(&self, app: &AppId, after: Seq, limit: usize) -> Result<Vec<(Seq, Quarantined)>>;
+    /// At most `limit` rows after this number, of one app or of all, each with its number, in their order.
+    fn quarantined_after(
+        &self,
+        app: Option<&AppId>,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<(Seq, Quarantined)>>;
 
     /// The number of rows.
     fn count_quarantined(&self) -> Result<u64>;

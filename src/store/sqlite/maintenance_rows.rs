@@ -1,20 +1,14 @@
 //! The rows that retention, compaction, erasure and the examination of a journal read.
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::journal_rows::{ENTRY, end_of_batch, entry, entry_alone, users_of};
 use super::quarantine_rows;
 use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::store::maintenance_rows::{ExaminationRows, QuarantinedSize, RetentionRows};
-use crate::store::{Entry, Error, Quarantined, Result, Seq};
+use crate::store::{Entry, Error, Result, Seq};
 
 impl RetentionRows for Connection {
-    fn last_entry(&self) -> Result<Seq> {
-        let mut select = self.prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?;
-        Ok(select.query_row([], |row| row.get::<_, i64>(0)).map(|seq| seq as Seq)?)
-    }
-
     fn oldest_entries(&self, up_to: Seq, limit: usize) -> Result<Vec<(Seq, i64)>> {
         let sql = "SELECT seq, received FROM journal WHERE seq <= ?1 ORDER BY seq LIMIT ?2";
         let mut select = self.prepare_cached(sql)?;
@@ -65,19 +59,6 @@ impl RetentionRows for Connection {
 
     fn quarantined_sizes(&self, seqs: &[Seq]) -> Result<Vec<Option<u64>>> {
         seqs.iter().map(|seq| quarantine_rows::size(self, *seq)).collect()
-    }
-
-    fn quarantined_after(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Quarantined)>> {
-        let sql = "SELECT seq, app, received, reason, detail, headers, body FROM quarantine
-                   WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        let mut select = self.prepare_cached(sql)?;
-        let rows = select.query_map([after as i64, limit as i64], |row| {
-            let (seq, app) = (row.get::<_, i64>(0)? as Seq, row.get_ref(1)?.as_str()?.into());
-            let (received, reason, detail) = (row.get(2)?, row.get(3)?, row.get(4)?);
-            let (headers, body) = (row.get(5)?, Bytes::from(row.get::<_, Vec<u8>>(6)?));
-            Ok((seq, Quarantined { app, received, reason, detail, headers, body }))
-        });
-        Ok(rows?.collect::<rusqlite::Result<_>>()?)
     }
 }
 

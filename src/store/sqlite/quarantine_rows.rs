@@ -33,10 +33,17 @@ impl QuarantineRows for Connection {
         Ok(found.optional()?.map(|(_, found)| found))
     }
 
-    fn quarantined_of_app(&self, app: &AppId, after: Seq, limit: usize) -> Result<Vec<(Seq, Quarantined)>> {
-        let sql = format!("SELECT {BODY} FROM quarantine WHERE app = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
+    fn quarantined_after(
+        &self,
+        app: Option<&AppId>,
+        after: Seq,
+        limit: usize,
+    ) -> Result<Vec<(Seq, Quarantined)>> {
+        let sql = format!(
+            "SELECT {BODY} FROM quarantine WHERE app = coalesce(?1, app) AND seq > ?2 ORDER BY seq LIMIT ?3"
+        );
         let mut select = self.prepare_cached(&sql)?;
-        let rows = select.query_map(params![app.as_str(), after as i64, limit as i64], read_body);
+        let rows = select.query_map(params![app.map(AppId::as_str), after as i64, limit as i64], read_body);
         Ok(rows?.collect::<rusqlite::Result<_>>()?)
     }
 
