@@ -7,8 +7,6 @@ pub mod cache;
 pub mod census;
 pub mod compacted;
 mod compaction;
-#[cfg(test)]
-mod conformance;
 pub mod erasure;
 pub mod examination;
 pub mod export;

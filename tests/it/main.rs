@@ -7,6 +7,7 @@ mod arrival_orders;
 mod backup;
 mod bounds;
 mod clients;
+mod conformance;
 mod convergence;
 mod crash;
 mod decide;

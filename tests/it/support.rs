@@ -12,6 +12,7 @@ mod conform;
 mod connection;
 mod hang;
 mod http;
+pub mod memory;
 mod skip;
 
 pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};

@@ -1,10 +1,10 @@
 //! What followers and histories read.
 
 use super::*;
-use crate::directory::DirectoryReader;
-use crate::domain::ChangeKind;
+use rollcall::directory::DirectoryReader;
+use rollcall::domain::ChangeKind;
 
-pub(super) fn changes_are_numbered_for_each_app_and_read_in_pages(
+pub fn changes_are_numbered_for_each_app_and_read_in_pages(
     mut store: DirectoryWriter,
     reader: DirectoryReader,
 ) {
@@ -28,15 +28,12 @@ pub(super) fn changes_are_numbered_for_each_app_and_read_in_pages(
     assert_eq!((other.changes.len(), other.last), (1, 1));
 }
 
-pub(super) fn a_history_is_of_everybody_whom_merges_connect(
-    mut store: DirectoryWriter,
-    reader: DirectoryReader,
-) {
+pub fn a_history_is_of_everybody_whom_merges_connect(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(&mut store, APP, &[event(1, vec![bound("a", "phone")]), event(2, vec![bound("b", "phone")])]);
     self::store(&mut store, APP, &[event(3, vec![merged("c", "a")]), event(4, vec![seen("d")])]);
     self::store(&mut store, "other", &[event(5, vec![bound("a", "phone")])]);
     let app = AppId::from(APP);
-    let names = |heads: &crate::directory::history::JournalHeads| -> Vec<String> {
+    let names = |heads: &rollcall::directory::history::JournalHeads| -> Vec<String> {
         heads.iter().map(|(id, head)| format!("{id} {}", head.unwrap())).collect()
     };
     let heads = reader.find_connected(&app, &["a".into(), "nobody".into()]).unwrap();
@@ -54,7 +51,7 @@ pub(super) fn a_history_is_of_everybody_whom_merges_connect(
     assert_eq!(seqs, [3, 2, 1], "newest first, nothing twice, nobody else's");
 }
 
-pub(super) fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: DirectoryReader) {
     super::commands::three(&mut store);
     let app = AppId::from(APP);
     let means = |name: &str| {

@@ -1,14 +1,14 @@
 //! What every store must do for the commands of our own API.
 
 use super::{APP, Event, batch, bound, event, ids, key, load, named};
-use crate::directory::DirectoryReader;
-use crate::directory::DirectoryWriter;
-use crate::directory::batch::{Answered, Batch, Keys, Reported, Verdicts};
-use crate::domain::AppId;
-use crate::store::{ANSWERS_KEPT, Source};
+use rollcall::directory::DirectoryReader;
+use rollcall::directory::DirectoryWriter;
+use rollcall::directory::batch::{Answered, Batch, Keys, Reported, Verdicts};
+use rollcall::domain::AppId;
+use rollcall::store::{ANSWERS_KEPT, Source};
 
 /// Ann, Bob and Cat claim one television, Bob last.
-pub(super) fn three(store: &mut DirectoryWriter) {
+pub fn three(store: &mut DirectoryWriter) {
     let claims: [Event; 3] = [
         event(1, vec![named("cat", "c"), bound("cat", "tv")]),
         event(2, vec![named("ann", "a"), bound("ann", "tv")]),
@@ -17,7 +17,7 @@ pub(super) fn three(store: &mut DirectoryWriter) {
     claims.into_iter().for_each(|claim| _ = super::store(store, APP, &[claim]));
 }
 
-pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients(
+pub fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients(
     mut store: DirectoryWriter,
     _: DirectoryReader,
 ) {
@@ -41,7 +41,7 @@ pub(super) fn a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients
     }
 }
 
-pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
+pub fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
     mut store: DirectoryWriter,
     _: DirectoryReader,
 ) {
@@ -54,7 +54,7 @@ pub(super) fn a_load_brings_who_carries_a_user_id_that_is_new_to_another(
     assert_eq!((found("new"), found("cat")), (vec!["ann".to_owned()], vec!["ann".into(), "cat".into()]));
 }
 
-pub(super) fn an_answer_is_kept_for_a_day(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
+pub fn an_answer_is_kept_for_a_day(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     let answer = |key: &str, time| Answered {
         app: APP.into(),
         key: key.to_owned(),
@@ -81,7 +81,7 @@ pub(super) fn an_answer_is_kept_for_a_day(open: &dyn Fn() -> (DirectoryWriter, D
     assert!(known("three").is_some() && known("four").is_some());
 }
 
-pub(super) fn the_clock_never_runs_back(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
+pub fn the_clock_never_runs_back(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     for (set, clock) in [(0, 0), (500, 500), (20, 500), (501, 501)] {
         let (mut store, _) = open();
         let mut txn = store.begin().unwrap();
@@ -94,7 +94,7 @@ pub(super) fn the_clock_never_runs_back(open: &dyn Fn() -> (DirectoryWriter, Dir
     }
 }
 
-pub(super) fn the_journal_says_who_told(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn the_journal_says_who_told(mut store: DirectoryWriter, reader: DirectoryReader) {
     let mut txn = store.begin().unwrap();
     let mut batch = batch(&mut txn, APP, &[event(1, vec![named("ann", "a")]), event(2, Vec::new())]);
     batch.entries[1].source = Source::Api;
@@ -104,10 +104,7 @@ pub(super) fn the_journal_says_who_told(mut store: DirectoryWriter, reader: Dire
     assert_eq!(sources, [Source::Webhook, Source::Api]);
 }
 
-pub(super) fn a_body_that_is_released_makes_room_in_quarantine(
-    mut store: DirectoryWriter,
-    reader: DirectoryReader,
-) {
+pub fn a_body_that_is_released_makes_room_in_quarantine(mut store: DirectoryWriter, reader: DirectoryReader) {
     let mut save = |new: usize, verdicts: Verdicts| {
         let mut txn = store.begin().unwrap();
         let quarantined = (0..new).map(|_| super::quarantined(10)).collect();

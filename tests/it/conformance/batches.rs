@@ -1,177 +1,8 @@
-//! What every store must do. The test of a backend is one call to [`check`].
+//! Transactions, the loading of records, and what a batch writes.
 
-mod commands;
-mod lists;
-mod reads;
-mod sqlite;
+use super::*;
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use bytes::Bytes;
-
-use crate::directory::batch::{Batch, Keys, Link, Reported, Saved};
-use crate::directory::{DirectoryReader, DirectoryTransaction, DirectoryWriter, QuarantineLimits};
-use crate::domain::{
-    AppId, ClientId, Digest, Event, Fact, Field, Mention, Observation, Reason, RecordKey, SmoochId, Stamp,
-    WorkingSet,
-};
-use crate::store::rows::ContentCounts;
-use crate::store::{Entry, Outcome, Quarantined, Seq, Source};
-
-/// The bounds of the quarantine that [`check`] expects: bodies, and their bytes.
-const QUARANTINE: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
-
-/// `place` makes room for an empty store; `open` opens the store that is there, and a reader of it.
-fn check<P>(place: impl Fn() -> P, open: impl Fn(&P) -> (DirectoryWriter, DirectoryReader)) {
-    let fresh = |test: fn(DirectoryWriter, DirectoryReader)| {
-        let place = place();
-        let (store, reader) = open(&place);
-        test(store, reader);
-    };
-    fresh(uncommitted_writes_vanish);
-    fresh(a_commit_is_seen_by_the_next_transaction);
-    fresh(a_load_brings_everybody_whom_merges_connect);
-    fresh(a_load_brings_the_holder_of_a_client_with_its_group);
-    fresh(a_load_brings_who_may_hold_a_client_next);
-    fresh(a_list_shows_roots_in_the_order_of_their_ids);
-    fresh(a_user_id_resolves_to_who_said_it_last);
-    fresh(the_journal_of_an_app_user_is_walked_back_to_a_time);
-    fresh(what_a_batch_came_to_is_counted);
-    fresh(apps_are_walls);
-    fresh(commands::a_load_brings_whom_a_command_looks_for_and_who_holds_their_clients);
-    fresh(commands::a_load_brings_who_carries_a_user_id_that_is_new_to_another);
-    fresh(commands::the_journal_says_who_told);
-    fresh(commands::a_body_that_is_released_makes_room_in_quarantine);
-    fresh(lists::pages_have_whoever_fits_in_order_however_few_are_looked_at);
-    fresh(lists::who_moves_while_a_list_is_read_is_told_of_once);
-    fresh(lists::a_row_follows_the_group_it_stands_for);
-    fresh(lists::a_list_of_one_app_is_no_others);
-    fresh(reads::a_name_means_an_id_else_a_user_id);
-    fresh(reads::changes_are_numbered_for_each_app_and_read_in_pages);
-    fresh(reads::a_history_is_of_everybody_whom_merges_connect);
-    let again = |test: fn(&dyn Fn() -> (DirectoryWriter, DirectoryReader))| {
-        let place = place();
-        test(&|| open(&place));
-    };
-    again(numbers_rise_and_survive_reopening);
-    again(commands::an_answer_is_kept_for_a_day);
-    again(commands::the_clock_never_runs_back);
-    again(the_quarantine_keeps_the_newest_within_its_bounds);
-}
-
-const APP: &str = "app-1";
-
-fn key(app: &str, id: &str) -> RecordKey {
-    (app.into(), id.into())
-}
-
-/// What one event says; its time is its number.
-fn event(time: i64, facts: Vec<Fact>) -> Event {
-    let mut digest: Digest = [0; 16];
-    digest[..8].copy_from_slice(&time.to_le_bytes());
-    Event { trigger: "test".into(), stamp: Arc::new(Stamp { time, event: "".into(), digest }), facts }
-}
-
-fn seen(id: &str) -> Fact {
-    Fact::Seen(Observation::bare(id.into()))
-}
-
-fn named(id: &str, user_id: &str) -> Fact {
-    let fields = vec![(Field::UserId, Some(format!("\"{user_id}\"").into()))];
-    Fact::Seen(Observation { fields, ..Observation::bare(id.into()) })
-}
-
-fn merged(surviving: &str, discarded: &str) -> Fact {
-    Fact::Merged { surviving: surviving.into(), discarded: discarded.into(), reason: Reason::Webhook }
-}
-
-fn bound(user: &str, client: &str) -> Fact {
-    let value = Some(Mention { active: Some(true), rest: "{}".into() });
-    Fact::ClientChanged { user: user.into(), client: client.into(), value }
-}
-
-fn removed(id: &str) -> Fact {
-    Fact::Removed { user: id.into() }
-}
-
-fn keys(app: &str, events: &[Event]) -> Keys {
-    let mut keys = Keys::default();
-    let app = AppId::from(app);
-    for fact in events.iter().flat_map(|event| &event.facts) {
-        let users = || fact.users().into_iter().flatten().map(|id| (app.clone(), id.clone()));
-        keys.users.extend(users());
-        keys.claims.extend(users().flat_map(|user| fact.claims().map(move |client| (user.clone(), client))));
-        keys.takes_back.extend(users().filter(|_| fact.may_retract_clients()));
-        if matches!(fact, Fact::Removed { .. } | Fact::Merged { .. }) {
-            keys.ends.extend(users());
-        }
-        if let Fact::Seen(seen) = fact {
-            let user_ids = seen.fields.iter().filter(|(field, _)| *field == Field::UserId);
-            let user = (app.clone(), seen.user.clone());
-            let reported = user_ids.filter_map(|(_, text)| text.clone());
-            let reported =
-                reported.map(|text| Reported { key: user.clone(), user_id: Some(text), brand: None });
-            keys.reported.extend(reported);
-        }
-    }
-    keys
-}
-
-/// A batch of these events, received at their own time, as the worker makes one.
-fn batch(txn: &mut DirectoryTransaction<'_>, app: &str, events: &[Event]) -> Batch {
-    let mut directory = txn.load(&keys(app, events), 100).unwrap();
-    let mut entries: Vec<Entry> = Vec::new();
-    for (n, event) in events.iter().enumerate() {
-        directory.apply_event(&app.into(), event).unwrap();
-        let seq = txn.next_entry() + n as Seq;
-        let users = event
-            .users()
-            .into_iter()
-            .map(|id| (id.clone(), directory.record_mut(&app.into(), id).head.replace(seq)));
-        let users = users.collect();
-        let (received, event_time) = (event.stamp.time, event.stamp.known_time());
-        let (trigger, digest) = (Arc::from(&*event.trigger), event.stamp.digest);
-        let outcome = if n % 2 == 0 { Outcome::Learned } else { Outcome::Kept };
-        entries.push(Entry {
-            source: Source::Webhook,
-            seq,
-            app: app.into(),
-            received,
-            event_time,
-            trigger,
-            outcome,
-            digest,
-            users,
-            body: n,
-            place: n * 2,
-        });
-    }
-    let bodies = events.iter().map(|event| body(event.stamp.time)).collect();
-    Batch { entries, bodies, ..Batch::of_directory(directory, 0, 0) }
-}
-
-fn body(time: i64) -> Bytes {
-    Bytes::from(format!("the body of {time}").repeat(usize::try_from(time % 7).unwrap()))
-}
-
-fn store(store: &mut DirectoryWriter, app: &str, events: &[Event]) -> Saved {
-    let mut txn = store.begin().unwrap();
-    let batch = batch(&mut txn, app, events);
-    let (saved, _) = txn.commit(&batch).unwrap();
-    store.after_commit().unwrap();
-    saved
-}
-
-fn load(store: &mut DirectoryWriter, keys: &Keys) -> WorkingSet {
-    store.begin().unwrap().load(keys, 100).unwrap()
-}
-
-fn ids(directory: &WorkingSet) -> BTreeSet<&str> {
-    directory.entries().map(|((_, id), _)| id.as_str()).collect()
-}
-
-fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a"), bound("ann", "phone")])];
     let mut txn = store.begin().unwrap();
     batch(&mut txn, APP, &events);
@@ -185,7 +16,7 @@ fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryReader
     assert_eq!(reader.count_contents().unwrap(), ContentCounts::default());
 }
 
-fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a")])];
     let mut txn = store.begin().unwrap();
     let batch = batch(&mut txn, APP, &events);
@@ -201,7 +32,7 @@ fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: 
     );
 }
 
-fn numbers_rise_and_survive_reopening(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
+pub fn numbers_rise_and_survive_reopening(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
     let mut known: Vec<(Entry, Bytes)> = Vec::new();
     for round in 0..3_i64 {
         let (mut store, reader) = open();
@@ -223,7 +54,7 @@ fn numbers_rise_and_survive_reopening(open: &dyn Fn() -> (DirectoryWriter, Direc
     assert!(known.is_sorted_by(|(one, _), (next, _)| one.seq < next.seq));
 }
 
-fn a_load_brings_everybody_whom_merges_connect(mut store: DirectoryWriter, _: DirectoryReader) {
+pub fn a_load_brings_everybody_whom_merges_connect(mut store: DirectoryWriter, _: DirectoryReader) {
     let events = [event(1, vec![merged("b", "a")]), event(2, vec![merged("c", "b"), seen("d")])];
     self::store(&mut store, APP, &events);
     for id in ["a", "b", "c"] {
@@ -235,7 +66,10 @@ fn a_load_brings_everybody_whom_merges_connect(mut store: DirectoryWriter, _: Di
     assert_eq!(ids(&found), ["d"].into());
 }
 
-fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_load_brings_the_holder_of_a_client_with_its_group(
+    mut store: DirectoryWriter,
+    reader: DirectoryReader,
+) {
     self::store(&mut store, APP, &[event(1, vec![bound("a", "phone")]), event(2, vec![merged("b", "a")])]);
     let phone = ClientId::from("phone");
     let claim = |id: &str| Keys {
@@ -248,7 +82,7 @@ fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: DirectoryWrite
     assert_eq!(ids(&found), ["a", "b"].into());
 
     self::store(&mut store, APP, &[event(3, vec![bound("x", "phone")])]);
-    let active = |reader: &mut dyn FnMut(&str) -> Option<crate::domain::View>, id: &str| {
+    let active = |reader: &mut dyn FnMut(&str) -> Option<rollcall::domain::View>, id: &str| {
         reader(id).unwrap().clients[&phone].active
     };
     let mut look = |id: &str| reader.find_by_id(&APP.into(), &id.into()).unwrap();
@@ -257,7 +91,7 @@ fn a_load_brings_the_holder_of_a_client_with_its_group(mut store: DirectoryWrite
     assert!(active(&mut look, "x") && !active(&mut look, "y"), "an older one does not");
 }
 
-fn a_load_brings_who_may_hold_a_client_next(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_load_brings_who_may_hold_a_client_next(mut store: DirectoryWriter, reader: DirectoryReader) {
     let claims = [
         event(1, vec![bound("a", "tv")]),
         event(2, vec![bound("b", "tv")]),
@@ -276,7 +110,7 @@ fn a_load_brings_who_may_hold_a_client_next(mut store: DirectoryWriter, reader: 
     }
 }
 
-fn a_list_shows_roots_in_the_order_of_their_ids(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_list_shows_roots_in_the_order_of_their_ids(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(&mut store, APP, &[event(1, ["d", "b", "e", "a", "c", "B"].map(seen).into())]);
     self::store(&mut store, APP, &[event(2, vec![merged("d", "c")]), event(3, vec![removed("b")])]);
     self::store(&mut store, APP, &[event(4, vec![seen(SmoochId::APP)])]);
@@ -292,7 +126,7 @@ fn a_list_shows_roots_in_the_order_of_their_ids(mut store: DirectoryWriter, read
     assert_eq!(reader.count_contents().unwrap().users, 4);
 }
 
-fn a_user_id_resolves_to_who_said_it_last(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_user_id_resolves_to_who_said_it_last(mut store: DirectoryWriter, reader: DirectoryReader) {
     let who =
         |user_id: &str| reader.find_by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
     self::store(&mut store, APP, &[event(5, vec![named("a", "kim")])]);
@@ -306,7 +140,7 @@ fn a_user_id_resolves_to_who_said_it_last(mut store: DirectoryWriter, reader: Di
     assert_eq!((who("kim"), who("KIM"), who("")), (None, None, None));
 }
 
-fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: DirectoryWriter, _: DirectoryReader) {
+pub fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: DirectoryWriter, _: DirectoryReader) {
     for time in 1..=20 {
         let id = if time % 2 == 0 { "even" } else { "odd" };
         self::store(&mut store, APP, &[event(time, vec![seen(id)])]);
@@ -331,7 +165,7 @@ fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: DirectoryWrite
     assert_eq!(walk(22, 0, 99), [], "an entry that is not there");
 }
 
-fn what_a_batch_came_to_is_counted(mut store: DirectoryWriter, _: DirectoryReader) {
+pub fn what_a_batch_came_to_is_counted(mut store: DirectoryWriter, _: DirectoryReader) {
     let mut saved = |events: &[Event]| self::store(&mut store, APP, events);
     let none = Saved::default();
     assert_eq!(
@@ -347,7 +181,7 @@ fn what_a_batch_came_to_is_counted(mut store: DirectoryWriter, _: DirectoryReade
     );
 }
 
-fn apps_are_walls(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn apps_are_walls(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(
         &mut store,
         "one",
@@ -367,13 +201,9 @@ fn apps_are_walls(mut store: DirectoryWriter, reader: DirectoryReader) {
     assert_eq!(ids(&found), ["z"].into());
 }
 
-fn quarantined(bytes: usize) -> Quarantined {
-    let text = || "x".to_owned();
-    let (app, body) = (APP.into(), Bytes::from(vec![b'x'; bytes]));
-    Quarantined { app, received: 1, reason: text(), detail: text(), headers: text(), body }
-}
-
-fn the_quarantine_keeps_the_newest_within_its_bounds(open: &dyn Fn() -> (DirectoryWriter, DirectoryReader)) {
+pub fn the_quarantine_keeps_the_newest_within_its_bounds(
+    open: &dyn Fn() -> (DirectoryWriter, DirectoryReader),
+) {
     let keep = |bodies: &[usize]| {
         let (mut store, reader) = open();
         let mut txn = store.begin().unwrap();

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::directory::DirectoryReader;
-use crate::directory::list_page::{ListCursor, ListPage, ListResult, ScanLimits};
-use crate::domain::list::{Filter, Query, Sort, TimeRange};
+use rollcall::directory::DirectoryReader;
+use rollcall::directory::list_page::{ListCursor, ListPage, ListResult, ScanLimits};
+use rollcall::domain::list::{Filter, Query, Sort, TimeRange};
 
 fn query(sort: Sort, descending: bool) -> Query {
     Query { filter: Filter::default(), sort, descending }
@@ -61,7 +61,7 @@ fn ten(store: &mut DirectoryWriter, app: &str) {
 
 type Fits = fn(i64) -> bool;
 
-pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
+pub fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
     mut store: DirectoryWriter,
     reader: DirectoryReader,
 ) {
@@ -109,10 +109,7 @@ pub(super) fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
     }
 }
 
-pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(
-    mut store: DirectoryWriter,
-    reader: DirectoryReader,
-) {
+pub fn who_moves_while_a_list_is_read_is_told_of_once(mut store: DirectoryWriter, reader: DirectoryReader) {
     ten(&mut store, APP);
     let mut time = 1000;
     for (descending, limit, looks) in
@@ -140,7 +137,7 @@ pub(super) fn who_moves_while_a_list_is_read_is_told_of_once(
     }
 }
 
-pub(super) fn a_row_follows_the_group_it_stands_for(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_row_follows_the_group_it_stands_for(mut store: DirectoryWriter, reader: DirectoryReader) {
     ten(&mut store, APP);
     let latest = query(Sort::LastSeen, true);
     let q = |q: &str| {
@@ -168,7 +165,7 @@ pub(super) fn a_row_follows_the_group_it_stands_for(mut store: DirectoryWriter, 
     assert_eq!(find(&q("kim")), ["u0", "u2", "u3", "u4", "u5", "u6", "u7", "u8"]);
 }
 
-pub(super) fn a_list_of_one_app_is_no_others(mut store: DirectoryWriter, reader: DirectoryReader) {
+pub fn a_list_of_one_app_is_no_others(mut store: DirectoryWriter, reader: DirectoryReader) {
     ten(&mut store, "one");
     self::store(&mut store, "two", &[event(7, vec![named("x", "kim"), seen("u3")])]);
     let filters = [

@@ -1,0 +1,344 @@
+//! The operations that the directory hides, called directly.
+
+use rollcall::domain::list::Sort;
+use rollcall::domain::{Change, ChangeKind};
+use rollcall::format::list_columns::{Columns, IDENTIFIED, NONE};
+use rollcall::store::maintenance_rows::{StoredAnswer, StoredReceipt};
+use rollcall::store::rows::{IdentifierKind, ListOrder, PackedBodies, Rows, StoredChange};
+use rollcall::store::{ErasureCounts, IdentifierRow, UserWrite, Write};
+
+use super::*;
+
+fn columns(last_seen: i64, words: Option<&str>) -> Columns {
+    let words = words.map(str::to_owned);
+    Columns { listed: true, last_seen, signed_up: 100 - last_seen, flags: IDENTIFIED, words }
+}
+
+fn commit(store: &mut dyn Store, writes: &[Write<'_>]) -> Vec<i64> {
+    store.begin().unwrap().commit(writes).unwrap().rows
+}
+
+/// Ann, Bob and Cat, last seen at 1, 2 and 3. Returns the numbers of their rows.
+fn three_users(store: &mut dyn Store) -> Vec<i64> {
+    let keys = ["ann", "bob", "cat"].map(|id| key(APP, id));
+    let users = keys.iter().zip(1..).map(|(key, n)| {
+        let words = format!("abcdefword abcdefw{n}");
+        UserWrite {
+            key,
+            row: None,
+            record: vec![n as u8],
+            columns: columns(n, Some(&words)),
+            last_seen_before: NONE,
+        }
+    });
+    commit(store, &[Write::PutUsers(users.collect())])
+}
+
+fn read<T>(bench: &Bench, read: impl Fn(&dyn Rows) -> T) -> T {
+    let reader = bench.store_reader();
+    assert!(reader.begin().unwrap() && !reader.begin().unwrap(), "one snapshot at a time");
+    let found = read(reader.rows());
+    reader.end();
+    found
+}
+
+pub fn a_snapshot_is_of_one_moment(bench: &Bench) {
+    let mut store = bench.store();
+    let reader = bench.store_reader();
+    assert!(reader.begin().unwrap() && reader.is_intact("search"));
+    assert_eq!(reader.rows().count_listed().unwrap(), 0);
+    three_users(&mut *store);
+    assert_eq!(reader.rows().count_listed().unwrap(), 0);
+    reader.end();
+    assert!(reader.begin().unwrap());
+    assert_eq!(reader.rows().count_listed().unwrap(), 3);
+    reader.end();
+    assert!(store.empty_log().unwrap());
+    store.after_commit().unwrap();
+    let mut at = Some(0);
+    while let Some(after) = at {
+        at = store.scrub_step(after).unwrap().next;
+    }
+}
+
+pub fn users_are_read_by_key_by_order_and_by_range(bench: &Bench) {
+    let mut store = bench.store();
+    let rows = three_users(&mut *store);
+    assert!(rows.is_sorted_by(|one, next| one < next));
+    let app = &AppId::from(APP);
+    read(bench, |all| {
+        let stored = all.records(&[key(APP, "bob"), key(APP, "none")]).unwrap();
+        assert_eq!(stored[0].as_ref().map(|stored| (stored.row, &*stored.bytes)), Some((rows[1], &[2][..])));
+        assert_eq!(stored[1], None);
+        assert_eq!(all.record_in_row(rows[2]).unwrap(), Some(vec![3]));
+        assert_eq!(all.records_after(Some(&key(APP, "ann")), 1).unwrap(), [(key(APP, "bob"), vec![2])]);
+        assert_eq!(all.ids_after(app, "ann", 9).unwrap(), [("bob".into(), true), ("cat".into(), true)]);
+        assert_eq!(
+            all.rows_with_words(&["abcdefword".to_owned()], &["abcdefw2".to_owned()], 9).unwrap(),
+            [rows[1]]
+        );
+        assert_eq!(all.rows_in_range(app, Sort::LastSeen, 2, 3, 9).unwrap(), [rows[1]]);
+        assert_eq!(all.rows_in_range(app, Sort::SignedUp, 99, 100, 9).unwrap(), [rows[0]]);
+        assert_eq!(all.latest_seen(app).unwrap(), Some(3));
+        assert_eq!(all.count_listed_of(app).unwrap(), 3);
+        let listed = all.list_rows(&[rows[0], 999], Sort::SignedUp).unwrap();
+        assert_eq!(listed[0].as_ref().map(|row| (row.id.as_str(), row.at)), Some(("ann", 99)));
+        assert_eq!(listed[1], None);
+        for (sort, descending, ids) in [
+            (Sort::Id, false, ["ann", "bob", "cat"]),
+            (Sort::LastSeen, true, ["cat", "bob", "ann"]),
+            (Sort::SignedUp, false, ["cat", "bob", "ann"]),
+        ] {
+            let order = ListOrder { sort, descending };
+            let walk = |behind| -> Vec<String> {
+                let found = all.walk_order(app, order, behind, 9).unwrap();
+                found.into_iter().map(|row| row.id.to_string()).collect()
+            };
+            let start = match (sort, descending) {
+                (Sort::Id, _) => None,
+                (_, true) => Some((i64::MAX, "")),
+                _ => Some((i64::MIN, "")),
+            };
+            assert_eq!(walk(start), ids);
+            let key = if sort == Sort::SignedUp { 98 } else { 2 };
+            assert_eq!(walk(Some((key, "bob"))), ids[2..]);
+        }
+    });
+    drop(store);
+    let mut store = bench.store();
+    let (ann, moved) = (key(APP, "ann"), Columns { signed_up: 99, ..columns(9, None) });
+    let write =
+        UserWrite { key: &ann, row: Some(rows[0]), record: vec![9], columns: moved, last_seen_before: 1 };
+    assert_eq!(commit(&mut *store, &[Write::PutUsers(vec![write])]), [0; 0]);
+    read(bench, |all| {
+        let moves = all.moves_after(app, Sort::LastSeen, 0, 9).unwrap();
+        let [found] = &moves.found[..] else { panic!("{moves:?}") };
+        assert_eq!((found.row, found.before, found.now), (rows[0], 1, Some(9)));
+        assert_eq!(all.move_range().unwrap(), (Some(found.n), moves.last));
+        assert_eq!(all.latest_seen(app).unwrap(), Some(9));
+        assert_eq!(all.rows_with_words(&["abcdefword".to_owned()], &[], 9).unwrap(), rows, "the words stay");
+    });
+}
+
+pub fn identifiers_lead_to_their_holders(bench: &Bench) {
+    let mut store = bench.store();
+    three_users(&mut *store);
+    let (app, ann, bob) = (&AppId::from(APP), &SmoochId::from("ann"), &SmoochId::from("bob"));
+    let row = |kind, value, id| IdentifierRow { app, kind, value, id };
+    let user_id = |id| row(IdentifierKind::UserId, "\"kim\"", id);
+    let put = vec![user_id(ann), user_id(bob), user_id(bob), row(IdentifierKind::Client, "tv", ann)];
+    commit(
+        &mut *store,
+        &[Write::PutIdentifiers(put), Write::DeleteIdentifiers(vec![user_id(ann), user_id(ann)])],
+    );
+    read(bench, |all| {
+        let asked = [
+            (app, IdentifierKind::UserId, "\"kim\""),
+            (app, IdentifierKind::Claim, "tv"),
+            (app, IdentifierKind::Client, "tv"),
+        ];
+        assert_eq!(all.holders(&asked).unwrap(), [vec![bob.clone()], vec![], vec![ann.clone()]]);
+        assert_eq!(all.find(app, ann, "\"kim\"").unwrap(), [(ann.clone(), vec![1])]);
+        assert_eq!(all.find(app, &"kim".into(), "\"kim\"").unwrap(), [(bob.clone(), vec![2])]);
+    });
+}
+
+fn entry(seq: Seq) -> Entry {
+    Entry {
+        seq,
+        app: APP.into(),
+        source: Source::Webhook,
+        received: seq as i64 * 10,
+        event_time: None,
+        trigger: "test".into(),
+        outcome: Outcome::Learned,
+        digest: [seq as u8; 16],
+        users: vec![("ann".into(), seq.checked_sub(1).filter(|seq| *seq > 0))],
+        body: 0,
+        place: 0,
+    }
+}
+
+pub fn the_journal_is_written_and_read(bench: &Bench) {
+    let mut store = bench.store();
+    let (entries, app) = ([1, 2, 3, 4, 5].map(entry), &AppId::from(APP));
+    let bodies =
+        |first, bytes: &[u8]| Write::PutBodies(PackedBodies { first, dictionary: 1, bytes: bytes.to_vec() });
+    commit(
+        &mut *store,
+        &[Write::AppendEntries(&entries), bodies(1, b"one"), bodies(3, b"three"), bodies(3, b"3")],
+    );
+    read(bench, |all| {
+        assert_eq!(all.entries(&[4, 9]).unwrap(), [Some(entries[3].clone()), None]);
+        assert_eq!(all.entries_after(3, 1).unwrap(), [entries[3].clone()]);
+        assert_eq!(all.damaged_entries(&[4, 9]).unwrap(), [Some(entries[3].clone()), None]);
+        assert_eq!(all.users_of_entries(app, &[2, 9]).unwrap(), [Some(vec![("ann".into(), Some(1))]), None]);
+        assert_eq!(all.users_of_entries(&"other".into(), &[2]).unwrap(), [None]);
+        assert_eq!((all.first_of_batch(2).unwrap(), all.first_of_batch(5).unwrap()), (Some(1), Some(3)));
+        assert_eq!(all.packed_bodies(3).unwrap().map(|packed| packed.bytes), Some(b"3".to_vec()));
+        assert_eq!(all.packed_bodies(2).unwrap(), None);
+        assert_eq!(all.body_sizes(0, 9).unwrap(), [(1, 3), (3, 1)]);
+        assert_eq!(all.batch_entries(1).unwrap(), entries[..2]);
+        assert_eq!(all.batch_entries(3).unwrap(), entries[2..]);
+        assert_eq!(all.oldest_entries(3, 2).unwrap(), [(1, 10), (2, 20)]);
+        assert_eq!(all.last_webhooks(2).unwrap(), [(app.clone(), 50)]);
+        assert_eq!((all.count_entries().unwrap(), all.last_known_entry().unwrap()), (5, 3));
+    });
+    let reduced = Entry { source: Source::Reduced, users: Vec::new(), body: 7, place: 1, ..entry(5) };
+    let writes = [
+        Write::ReplaceEntry(reduced.clone()),
+        Write::ReplaceEntry(entry(77)),
+        Write::DeleteEntry(4),
+        Write::SetCompactionPoint(2, 20),
+        Write::PutCompacted(key(APP, "ann"), b"compacted".to_vec()),
+        Write::PutCompacted(key(APP, "ann"), b"again".to_vec()),
+        Write::DeleteEntriesUpTo(2),
+        Write::DeleteBodies(1),
+        Write::DeleteBodies(99),
+    ];
+    commit(&mut *store, &writes);
+    drop(store);
+    let mut store = bench.store();
+    let txn = store.begin().unwrap();
+    assert_eq!(
+        (txn.journal_state().next_entry, txn.journal_state().compacted),
+        (6, (2, 20)),
+        "after a start"
+    );
+    let all = txn.rows();
+    assert_eq!(all.entries_after(0, 9).unwrap(), [entry(3), reduced]);
+    assert_eq!(all.deleted_ranges(1, 9).unwrap(), [(1, 2), (4, 4)]);
+    assert_eq!(all.deleted_ranges(2, 3).unwrap(), [(1, 2)]);
+    assert_eq!(all.deleted_ranges(3, 3).unwrap(), []);
+    let point = all.compaction_point().unwrap();
+    assert_eq!((point.folded, point.received, point.oldest), (2, 20, 3));
+    let compacted = all.compacted(&[key(APP, "ann"), key(APP, "bob")]).unwrap();
+    assert_eq!(compacted[0].as_ref().map(|stored| &*stored.bytes), Some(&b"again"[..]));
+    assert_eq!((compacted.len(), &compacted[1]), (2, &None));
+}
+
+pub fn the_feed_is_written_and_read(bench: &Bench) {
+    let mut store = bench.store();
+    let change = |app: &str, seq, time| {
+        let change =
+            Change { user: "ann".into(), kind: ChangeKind::Updated, fields: vec!["email".to_owned()] };
+        (AppId::from(app), StoredChange { seq, time, change })
+    };
+    let changes = vec![change(APP, 1, 10), change("other", 1, 11), change(APP, 2, 12), change(APP, 3, 13)];
+    commit(&mut *store, &[Write::AppendEntries(&[entry(1)]), Write::AppendChanges(1, changes)]);
+    let (app, none) = (AppId::from(APP), AppId::from("none"));
+    let txn = store.begin().unwrap();
+    assert_eq!((txn.last_change(&app), txn.last_change(&none)), (3, 0));
+    let feeds: BTreeSet<_> = txn.rows().feeds().unwrap().into_iter().collect();
+    assert_eq!(feeds, [(app.clone(), 3), ("other".into(), 1)].into());
+    txn.commit(&[
+        Write::SetChangeFields(app.clone(), 3, Vec::new()),
+        Write::DeleteChangesUpTo(app.clone(), 1),
+    ])
+    .unwrap();
+    read(bench, |all| {
+        assert_eq!(all.oldest_changes(&app, 1).unwrap(), [(2, 12)]);
+        let found = all.changes_after(&app, 2, 9).unwrap();
+        assert_eq!(
+            found.iter().map(|stored| (stored.seq, stored.change.fields.len())).collect::<Vec<_>>(),
+            [(3, 0)]
+        );
+        assert_eq!(all.last_change_times(&[app.clone(), none.clone()]).unwrap(), [Some(13), None]);
+        let ranges = all.feed_ranges(&[app.clone(), none.clone()]).unwrap();
+        assert_eq!(
+            ranges.iter().map(|range| (range.oldest, range.last)).collect::<Vec<_>>(),
+            [(2, 3), (1, 0)]
+        );
+        assert_eq!(all.feed_epoch().unwrap(), all.feed_epoch().unwrap());
+    });
+}
+
+pub fn answers_and_quarantined_bodies_are_written_and_read(bench: &Bench) {
+    let mut store = bench.store();
+    let answer = |key: &str, time| StoredAnswer {
+        app: APP.into(),
+        key: key.to_owned(),
+        fingerprint: [1; 32],
+        time,
+        answer: key.as_bytes().to_vec(),
+    };
+    let (body, app) = (quarantined(10), &AppId::from(APP));
+    let puts = ["one", "two", "three"].map(|key| Write::PutAnswer(answer(key, 5)));
+    commit(&mut *store, &puts);
+    commit(&mut *store, &[&body, &body, &body].map(Write::AddQuarantined));
+    let answers = read(bench, |all| all.oldest_answers(9).unwrap());
+    let [one, two, three] = [0, 1, 2].map(|n| answers[n].0);
+    let writes = [
+        Write::SetAnswer(two, b"2".to_vec()),
+        Write::DeleteAnswers(vec![one, 99]),
+        Write::SetQuarantineReason(1, "reason", "detail"),
+        Write::SetQuarantinedBody(2, b"less".to_vec()),
+        Write::DeleteQuarantined(vec![3, 3, 99]),
+        Write::SetClock(77),
+    ];
+    commit(&mut *store, &writes);
+    commit(&mut *store, &[Write::RecountQuarantine, Write::PutAnswer(answer("three", 6))]);
+    let txn = store.begin().unwrap();
+    let state = *txn.journal_state();
+    assert_eq!((state.clock, state.quarantined, state.quarantined_bytes), (77, 2, 14));
+    let all = txn.rows();
+    assert_eq!(all.answer(app, "two").unwrap().map(|stored| stored.answer), Some(b"2".to_vec()));
+    assert_eq!((all.answer(app, "one").unwrap(), all.answer(&"other".into(), "two").unwrap()), (None, None));
+    assert!(all.answers_after(app, two, 9).unwrap().iter().all(|(row, _)| *row >= three));
+    assert_eq!(all.oldest_answers(9).unwrap().iter().map(|(_, time)| *time).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(all.answer_secret().unwrap(), all.answer_secret().unwrap());
+    assert_eq!(all.quarantined_sizes(&[1, 2, 3]).unwrap(), [Some(10), Some(4), None]);
+    assert_eq!(
+        all.quarantined_sizes_after(1, 9).unwrap().iter().map(|body| body.seq).collect::<Vec<_>>(),
+        [2]
+    );
+    let found = all.quarantined_after(Some(app), 0, 9).unwrap();
+    assert_eq!(
+        (found[0].1.reason.as_str(), found[0].1.detail.as_str(), found.len()),
+        ("reason", "detail", 2)
+    );
+    assert_eq!(all.quarantined_after(Some(&"other".into()), 0, 9).unwrap(), []);
+    txn.commit(&[Write::AddQuarantined(&body)]).unwrap();
+    assert!(read(bench, |all| all.quarantined(4).unwrap()).is_some(), "a number is not given again");
+}
+
+pub fn erasures_are_written_and_read(bench: &Bench) {
+    let mut store = bench.store();
+    commit(&mut *store, &[Write::AppendEntries(&[1, 2, 3].map(entry))]);
+    let receipt = |seq, stage: &str| StoredReceipt {
+        seq,
+        app: APP.into(),
+        time: 1,
+        done: None,
+        counts: serde_json::to_string(&ErasureCounts::default()).unwrap(),
+        work: Some(format!("{{\"stage\":{stage}}}")),
+    };
+    let writes = [
+        Write::PutTombstone(key(APP, "ann"), 1),
+        Write::PutTombstone(key(APP, "ann"), 2),
+        Write::PutTombstone(key(APP, "bob"), 1),
+        Write::PutReceipt(receipt(1, "\"Sweep\"")),
+        Write::PutReceipt(receipt(2, "{\"Bodies\":0}")),
+        Write::PutReceipt(receipt(3, "{\"Journal\":[]}")),
+    ];
+    commit(&mut *store, &writes);
+    let (app, next) =
+        (AppId::from(APP), |all: &dyn Rows| all.next_open_receipt().unwrap().map(|next| next.seq));
+    read(bench, |all| {
+        assert_eq!(next(all), Some(3), "the journal first");
+        let later = all.open_receipts_after(&app, 1).unwrap();
+        assert_eq!(later.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(all.have_tombstones(&[key(APP, "ann"), key(APP, "cat")]).unwrap(), [true, false]);
+        assert_eq!(all.tombstones_after(Some(&key(APP, "ann")), 9).unwrap(), [key(APP, "bob")]);
+        assert_eq!(all.ids_of_receipt(&app, 1).unwrap(), ["ann".into(), "bob".into()]);
+        let state = all.erasure_receipt(&app, &"ann".into()).unwrap().unwrap();
+        assert_eq!((state.seq, state.time, state.done, state.counts), (1, 1, None, ErasureCounts::default()));
+        assert_eq!(all.erasure_receipt(&app, &"cat".into()).unwrap(), None);
+    });
+    let done = |seq| Write::PutReceipt(StoredReceipt { done: Some(9), work: None, ..receipt(seq, "") });
+    commit(&mut *store, &[done(3)]);
+    assert_eq!(read(bench, next), Some(2), "the log last");
+    commit(&mut *store, &[done(2), Write::SetRules(4)]);
+    assert_eq!(read(bench, next), Some(1));
+    assert_eq!(read(bench, |all| all.rules_version().unwrap()), 4);
+}
