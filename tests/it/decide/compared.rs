@@ -1,18 +1,25 @@
 //! Row by row: after commands, webhooks, merges, removals and erasures in batches of any size, the stored rows equal
 //! a fold of the journal beside them. `rollcall rebuild` makes the same comparison.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use rollcall::ingest::maintenance::READING;
+use rollcall::directory::DirectoryReader;
+use rollcall::directory::rebuilt::rows_agree;
+use rollcall::ingest::maintenance::{READING, reparse_event};
+use rollcall::ingest::reapply::{load_compacted, reapply_events};
 use rollcall::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use rollcall::store::Retention;
-use rollcall::store::rows::RebuiltRow;
+use rollcall::store::rows::{RebuiltRow, RebuiltTable, RowKey};
 use rollcall::store::sqlite::{FileTask, derived_faults};
 
 use super::random::{Step, Verb, steps};
-use super::stored::{Sender, open_directory, round};
+use super::stored::{Sender, directory_over, open_directory, round};
 use super::*;
+use crate::support::memory::Memory;
 
 /// The rows that differ from the journal.
 pub fn differing(database: &std::path::Path) -> Vec<RebuiltRow> {
@@ -24,6 +31,30 @@ pub fn differing(database: &std::path::Path) -> Vec<RebuiltRow> {
         all.extend(found);
     }
     all
+}
+
+/// The keys of the rows in memory that differ from the journal.
+fn differing_in_memory(live: &DirectoryReader) -> Vec<RowKey> {
+    let memory = Arc::<Memory>::default();
+    let mut replay = directory_over(Box::new(memory.open()));
+    load_compacted(&mut replay, live.read_compacted(None, usize::MAX >> 1).unwrap()).unwrap();
+    let last = live.last_entry_seq().unwrap();
+    let folded = live.compaction_point().unwrap().folded;
+    let journal = live.read_journal(folded, usize::MAX >> 1).unwrap();
+    let events = journal.iter().map(|(entry, body)| (entry, reparse_event(entry.source, body, entry.place)));
+    reapply_events(&mut replay, &events.collect::<Vec<_>>(), last).unwrap();
+    let replayed = DirectoryReader::new(memory.reader());
+    let rows = |reader: &DirectoryReader| -> BTreeMap<RowKey, RebuiltRow> {
+        let snapshot = reader.snapshot().unwrap();
+        let all =
+            RebuiltTable::ALL.map(|table| snapshot.rebuilt_after(table, None, usize::MAX >> 1).unwrap());
+        all.concat().into_iter().map(|row| (row.key.clone(), row)).collect()
+    };
+    let (live, replayed) = (rows(live), rows(&replayed));
+    let agree = |key: &RowKey| {
+        live.get(key).zip(replayed.get(key)).is_some_and(|(live, replayed)| rows_agree(live, replayed))
+    };
+    live.keys().chain(replayed.keys()).filter(|key| !agree(key)).cloned().collect()
 }
 
 /// Retention leaves the journal's last `keep` entries; `None` is no limit.
@@ -41,6 +72,13 @@ fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestC
     let mut told = |_, _, _| {};
     let mut work = FileTask { progress: &mut told, stop: Default::default(), wal_limit: u64::MAX };
     prop_assert_eq!(derived_faults(&path, &mut work).unwrap(), vec![]);
+    let memory = Arc::<Memory>::default();
+    let (mut directory, mut sender) = (directory_over(Box::new(memory.open())), Sender::default());
+    for (steps, batch_jobs) in rounds {
+        round(&mut directory, &mut sender, steps, *batch_jobs, retention);
+        while directory.maintenance_step(&retention, 0, &READING).unwrap() {}
+    }
+    prop_assert_eq!(differing_in_memory(&DirectoryReader::new(memory.reader())), vec![]);
     Ok(())
 }
 

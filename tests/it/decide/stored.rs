@@ -1,14 +1,15 @@
-//! The same through the queue, the worker and SQLite, in batches of any size: the stored state equals the journal.
+//! The same through the queue, the worker and each store, in batches of any size: the stored state equals the journal.
 
 use std::future::{Future, poll_fn};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rollcall::directory::{DirectoryWriter, QuarantineLimits, open_reader};
+use rollcall::directory::{DirectoryReader, DirectoryWriter, QuarantineLimits, open_reader};
 use rollcall::domain::command::{CommandOutcome, Refusal};
 use rollcall::ingest::commit_notifier::CommitNotifier;
 use rollcall::ingest::heartbeat::WorkerHeartbeat;
@@ -17,13 +18,14 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, Queue, SubmitError};
 use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
-use rollcall::store::Retention;
 use rollcall::store::sqlite::{Sqlite, StoreOptions};
+use rollcall::store::{Retention, Store};
 use serde_json::{Value, json};
 
 use super::random::{Step, command, linked_steps};
 use super::*;
 use crate::rebuild::{ANYTHING, Rebuilt};
+use crate::support::memory::Memory;
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Option<CommandResult>, SubmitError>>>>;
 
@@ -188,24 +190,39 @@ pub fn round(
 pub fn open_directory(path: &Path) -> DirectoryWriter {
     let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
     let store = Sqlite::open(&StoreOptions { path: path.to_owned(), wal_checkpoint, wal_limit }).unwrap();
+    directory_over(Box::new(store))
+}
+
+/// A directory over a store.
+pub fn directory_over(store: Box<dyn Store>) -> DirectoryWriter {
     let limits = QuarantineLimits { bodies: 10, bytes: 1 << 20 };
-    DirectoryWriter::open(Box::new(store), limits).unwrap()
+    DirectoryWriter::open(store, limits).unwrap()
 }
 
 /// Retention leaves the journal's last `keep` entries; `None` is no limit.
 pub fn history(rounds: &[(Vec<Step>, usize)], keep: Option<u64>) -> Result<(), TestCaseError> {
-    let retention = Retention { history_entries: keep, ..Retention::default() };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
-    let mut directory = open_directory(&path);
-    let reader = open_reader(&path).unwrap();
+    history_over(open_directory(&path), &open_reader(&path).unwrap(), rounds, keep)?;
+    let memory = Arc::<Memory>::default();
+    let directory = directory_over(Box::new(memory.open()));
+    history_over(directory, &DirectoryReader::new(memory.reader()), rounds, keep)
+}
+
+fn history_over(
+    mut directory: DirectoryWriter,
+    reader: &DirectoryReader,
+    rounds: &[(Vec<Step>, usize)],
+    keep: Option<u64>,
+) -> Result<(), TestCaseError> {
+    let retention = Retention { history_entries: keep, ..Retention::default() };
     let mut sender = Sender::default();
     for (steps, batch_jobs) in rounds {
         let last = round(&mut directory, &mut sender, steps, *batch_jobs, retention);
-        Rebuilt::afresh(&reader).compare_all(&reader);
+        Rebuilt::afresh(reader).compare_all(reader);
         while directory.maintenance_step(&retention, 0, &READING).unwrap() {}
-        let rebuilt = Rebuilt::afresh(&reader);
-        rebuilt.compare_all(&reader);
+        let rebuilt = Rebuilt::afresh(reader);
+        rebuilt.compare_all(reader);
         let kept = reader.read_journal(0, usize::MAX >> 1).unwrap().len() as u64;
         prop_assert!(keep.is_none_or(|keep| kept <= keep), "{} entries", kept);
         for name in super::random::NAMES {
