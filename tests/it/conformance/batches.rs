@@ -14,6 +14,8 @@ pub fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryRe
     assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap(), None);
     assert_eq!(reader.read_journal(0, 10).unwrap(), []);
     assert_eq!(reader.count_contents().unwrap(), ContentCounts::default());
+    self::store(&mut store, APP, &events);
+    assert!(reader.find_by_user_id(&APP.into(), "a").unwrap().is_some(), "committed ones stay");
 }
 
 pub fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: DirectoryReader) {

@@ -1,5 +1,7 @@
 //! The operations that the directory hides, called directly.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use rollcall::domain::list::Sort;
 use rollcall::domain::{Change, ChangeKind};
 use rollcall::format::list_columns::{Columns, IDENTIFIED, NONE};
@@ -341,4 +343,34 @@ pub fn erasures_are_written_and_read(bench: &Bench) {
     commit(&mut *store, &[done(2), Write::SetRules(4)]);
     assert_eq!(read(bench, next), Some(1));
     assert_eq!(read(bench, |all| all.rules_version().unwrap()), 4);
+}
+
+#[test]
+fn the_store_in_memory_panics_on_misuse() {
+    let (ann, app) = (key(APP, "ann"), AppId::from(APP));
+    let user = |row, columns| {
+        Write::PutUsers(vec![UserWrite { key: &ann, row, record: vec![1], columns, last_seen_before: 1 }])
+    };
+    let change = Change { user: "ann".into(), kind: ChangeKind::Updated, fields: Vec::new() };
+    let identifier =
+        IdentifierRow { app: &app, kind: IdentifierKind::Client, value: "tv", id: &"none".into() };
+    let misuses = [
+        user(None, columns(1, Some("word"))),
+        user(Some(2), columns(1, Some("word"))),
+        user(Some(1), Columns { signed_up: 5, ..columns(9, None) }),
+        Write::PutIdentifiers(vec![identifier]),
+        Write::AppendEntries(&[entry(0)]),
+        Write::AppendChanges(0, vec![(app.clone(), StoredChange { seq: 2, time: 1, change })]),
+        Write::SetClock(-1),
+    ];
+    for misuse in misuses {
+        let bench = Bench::memory();
+        let mut store = bench.store();
+        three_users(&mut *store);
+        let written = catch_unwind(AssertUnwindSafe(|| commit(&mut *store, std::slice::from_ref(&misuse))));
+        assert!(written.is_err(), "{misuse:?}");
+    }
+    let bench = Bench::memory();
+    let reader = bench.store_reader();
+    assert!(catch_unwind(AssertUnwindSafe(|| reader.rows().apps())).is_err(), "no snapshot is open");
 }
