@@ -119,6 +119,8 @@ fn journal_state(conn: &Connection) -> Result<JournalState> {
 fn next_entry(conn: &Connection) -> Result<Seq> {
     let sql = "SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq,
                           (SELECT coalesce(max(first_seq), 0) FROM bodies),
+                          (SELECT coalesce(max(seq), 0) FROM receipts),
+                          coalesce((SELECT last FROM gaps ORDER BY first DESC LIMIT 1), 0),
                           (SELECT coalesce(max((SELECT journal FROM changes AS c WHERE c.app = f.app
                                ORDER BY c.seq DESC LIMIT 1)), 0) FROM feeds AS f)) + 1 FROM horizon";
     number(conn, sql).map(|seq| seq as Seq)

@@ -217,6 +217,12 @@ pub fn the_journal_is_written_and_read(bench: &Bench) {
     let compacted = all.compacted(&[key(APP, "ann"), key(APP, "bob")]).unwrap();
     assert_eq!(compacted[0].as_ref().map(|stored| &*stored.bytes), Some(&b"again"[..]));
     assert_eq!((compacted.len(), &compacted[1]), (2, &None));
+    drop(txn);
+    commit(&mut *store, &[Write::DeleteEntry(5)]);
+    drop(store);
+    let mut store = bench.store();
+    let next = store.begin().unwrap().journal_state().next_entry;
+    assert_eq!(next, 6, "the number of a deleted entry is not given again");
 }
 
 pub fn the_feed_is_written_and_read(bench: &Bench) {
