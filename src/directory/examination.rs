@@ -274,8 +274,8 @@ impl UserNamed {
     }
 }
 
-/// Whether the event of an entry is about an app user whom the entry does not name. True if the event is
-/// unreadable.
+/// Returns true if the event of an entry is about this app user, or cannot be read; the entry does not name the app
+/// user.
 fn is_about(rows: &dyn Rows, entry: &Entry, id: &SmoochId, read: ReadEvent) -> Result<bool> {
     let body = body(rows, &mut UnpackedBatch::default(), entry)?.filter(|body| !body.is_empty());
     let event = body.and_then(|body| store::event(entry, &body, read).ok());

@@ -127,13 +127,9 @@ pub(super) fn number_changes(
 ) -> Vec<(AppId, StoredChange)> {
     let mut given: HashMap<AppId, u64> = HashMap::new();
     let number = |(app, change): (AppId, Change)| {
-        let seq = match given.get_mut(&app) {
-            Some(last) => {
-                *last += 1;
-                *last
-            }
-            None => *given.entry(app.clone()).or_insert(txn.last_change(&app) + 1),
-        };
+        let seq = given.entry(app.clone()).or_insert_with(|| txn.last_change(&app));
+        *seq += 1;
+        let seq = *seq;
         (app, StoredChange { seq, time, change })
     };
     changes.into_iter().map(number).collect()

@@ -137,6 +137,8 @@ impl DirectoryWriter {
 
     /// Reads again what is remembered of the file.
     fn read_again(&mut self) -> Result<()> {
+        // Whatever fails here, no row number of before is used again.
+        self.state.cache = Cache::default();
         self.state = WriterState::read(&*self.store.begin()?, self.state.quarantine)?;
         Ok(())
     }

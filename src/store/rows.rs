@@ -299,7 +299,7 @@ pub trait FeedRows {
     fn feed_epoch(&self) -> Result<FeedEpoch>;
 }
 
-/// Compacted records: what the entries up to the compaction point came to.
+/// Compacted records: the state after the entries up to the compaction point.
 pub trait CompactedRows {
     /// The compacted records of these app users, in the order of the keys.
     fn compacted(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>>;

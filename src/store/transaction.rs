@@ -20,7 +20,7 @@ pub trait Store: Send {
     /// Work between two transactions, such as a checkpoint.
     ///
     /// # Errors
-    /// Of which only the fatal ones need to stop the worker; see [`Error::is_fatal`].
+    /// The database cannot be written. Only a fatal error stops the worker; see [`Error::is_fatal`].
     fn after_commit(&mut self) -> Result<()>;
 
     /// Takes a small step of the store's own maintenance, such as to remake a derived table.
@@ -29,7 +29,8 @@ pub trait Store: Send {
     /// The database cannot be read or written.
     fn maintenance_step(&mut self) -> Result<Maintained>;
 
-    /// Overwrites what deleted rows left in the file, a little at a time.
+    /// Overwrites what deleted rows left in the file, a little at a time, beginning after a place: 0, or where the step
+    /// before ended.
     ///
     /// # Errors
     /// The database cannot be written.

@@ -64,12 +64,7 @@ impl<'a> SqliteTransaction<'a> {
             Write::AppendChanges(entry, changes) => {
                 feed_rows::append_changes(conn, *entry, changes)?;
                 applied.changes += changes.len() as u64;
-                for (app, stored) in changes {
-                    match applied.feeds.get_mut(app) {
-                        Some(last) => *last = stored.seq,
-                        None => _ = applied.feeds.insert(app.clone(), stored.seq),
-                    }
-                }
+                applied.feeds.extend(changes.iter().map(|(app, stored)| (app.clone(), stored.seq)));
                 feed_rows::put_last_numbers(conn, &applied.feeds)?;
             }
             Write::SetChangeFields(app, seq, fields) => feed_rows::set_fields(conn, app, *seq, fields)?,

@@ -123,7 +123,7 @@ pub fn a_list_shows_roots_in_the_order_of_their_ids(mut store: DirectoryWriter, 
     assert_eq!(list(None, 10), ["B", "a", "d", "e"]);
     assert_eq!(list(None, 2), ["B", "a"]);
     assert_eq!(list(Some("a"), 2), ["d", "e"]);
-    assert_eq!(list(Some("c"), 1), ["d"], "after somebody who is not listed");
+    assert_eq!(list(Some("c"), 1), ["d"], "after an app user that is not listed");
     assert_eq!(list(Some("e"), 5), [""; 0]);
     assert_eq!(reader.count_contents().unwrap().users, 4);
 }
@@ -159,7 +159,7 @@ pub fn the_journal_of_an_app_user_is_walked_back_to_a_time(mut store: DirectoryW
         links.into_iter().map(|link| (link.received, link.previous)).collect()
     };
     let all = walk(20, 0, 99);
-    assert_eq!(all.len(), 10, "from its last entry to its first, and nobody else's");
+    assert_eq!(all.len(), 10, "from its last entry to its first, of no other app user");
     assert_eq!((all[0], all[8], all[9]), ((20, Some(18)), (4, Some(2)), (2, None)));
     assert_eq!(walk(20, 0, 3), all[..3], "no more than asked");
     assert_eq!(walk(14, 9, 99), all[3..6], "no further back than asked");

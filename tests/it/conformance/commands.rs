@@ -118,7 +118,13 @@ pub fn a_body_that_is_released_makes_room_in_quarantine(mut store: DirectoryWrit
     assert_eq!(save(2, Verdicts::default()), 0, "there is room for as many");
     assert_eq!(save(1, Verdicts { released: vec![4], ..Verdicts::default() }), 0);
     assert_eq!(save(1, Verdicts::default()), 1);
+    assert_eq!(
+        save(2, Verdicts { released: vec![5], ..Verdicts::default() }),
+        1,
+        "the oldest of those that stay"
+    );
+    assert_eq!(reader.count_contents().unwrap().quarantined, 5);
     let txn = store.begin().unwrap();
-    let held: Vec<bool> = [2, 3, 5, 8].map(|seq| txn.is_quarantined(seq).unwrap()).into();
-    assert_eq!(held, [false, false, true, true], "released, given up as the oldest, and there");
+    let held: Vec<bool> = [2, 3, 5, 6, 7, 8].map(|seq| txn.is_quarantined(seq).unwrap()).into();
+    assert_eq!(held, [false, false, false, false, true, true], "released, given up as the oldest, and there");
 }

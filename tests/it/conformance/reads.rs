@@ -48,7 +48,7 @@ pub fn a_history_is_of_everybody_whom_merges_connect(mut store: DirectoryWriter,
         seqs.extend(piece.iter().map(|(entry, _)| entry.seq));
         from = next;
     }
-    assert_eq!(seqs, [3, 2, 1], "newest first, nothing twice, nobody else's");
+    assert_eq!(seqs, [3, 2, 1], "newest first, nothing twice, of no other app user");
 }
 
 pub fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: DirectoryReader) {
@@ -76,6 +76,6 @@ pub fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: Dir
     assert_eq!(
         reader.find_by_name(&app, &"cat".into()).unwrap(),
         None,
-        "an _id that is gone is nobody else's"
+        "a removed _id is never that of another app user"
     );
 }

@@ -51,7 +51,7 @@ fn a_jwt_reaches_no_user_while_several_carry_its_user_id() {
             }
         });
         refused(&ask(&program, &user("shop-7"), "GET /v1/appusers/z", &Value::Null), 403, "forbidden");
-        assert_eq!(all_users(&program), before, "nobody is changed, and nobody secured");
+        assert_eq!(all_users(&program), before, "no app user is changed or secured");
         assert_eq!(ask(&program, &token(), "GET /v1/appusers/x", &Value::Null).status, 200);
         // As soon as it means one, it is that one's.
         assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/y", &Value::Null).status, 200);
