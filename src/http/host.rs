@@ -82,42 +82,14 @@ pub(super) async fn require_own_host(State(hosts): State<Hosts>, request: Reques
 mod tests {
     use super::*;
 
-    fn admits(listen: &str, names: &[&str], host: &str) -> bool {
-        let hosts =
-            Hosts { listen: listen.parse().unwrap(), names: names.iter().map(|n| (*n).to_owned()).collect() };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, host.parse().unwrap());
-        hosts.admit(&Uri::from_static("/metrics"), &headers)
-    }
-
+    /// The other names, on the other addresses, are in `tests/it/operations/host.rs`.
     #[test]
-    fn own_names_and_addresses_are_known_and_no_others() {
-        for host in [
-            "127.0.0.1:8788",
-            "localhost",
-            "LOCALHOST:1",
-            "[::1]:8788",
-            "127.9.9.9",
-            "localhost.",
-            "[::ffff:127.0.0.1]",
-        ] {
-            assert!(admits("127.0.0.1", &[], host), "{host}");
-        }
-        for host in [
-            "evil.example",
-            "evil.example:8788",
-            "localhost.evil.example",
-            "10.0.0.5",
-            "127.0.0.1.evil.example",
-            "",
-            "a b",
-            "user@localhost.evil.example",
-        ] {
-            assert!(!admits("127.0.0.1", &[], host), "{host}");
-        }
-        assert!(admits("0.0.0.0", &[], "10.0.0.5:8788") && admits("::", &[], "[fd00::5]"));
-        assert!(admits("10.0.0.5", &[], "10.0.0.5") && !admits("10.0.0.5", &[], "10.0.0.6"));
-        assert!(!admits("0.0.0.0", &[], "evil.example"));
-        assert!(admits("0.0.0.0", &["rollcall.internal"], "Rollcall.Internal:9000"));
+    fn a_listener_on_one_address_of_several_knows_that_one() {
+        let admits = |host: &str| {
+            let hosts = Hosts { listen: "10.0.0.5".parse().unwrap(), names: Arc::default() };
+            let headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
+            hosts.admit(&Uri::from_static("/metrics"), &headers)
+        };
+        assert!(admits("10.0.0.5") && admits("10.0.0.5:8788") && !admits("10.0.0.6"));
     }
 }

@@ -1,5 +1,6 @@
 //! Export, import and streamed lists.
 
+mod errors;
 mod lists;
 mod quotes;
 mod stream;

@@ -10,6 +10,7 @@ mod reapply;
 mod rebuild;
 mod replay;
 mod tail;
+mod token;
 
 use std::process::{Command, Output};
 

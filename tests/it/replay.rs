@@ -1,6 +1,7 @@
 //! The fixtures: each is answered and accounted for, and leads to the state in `fixtures/README.md`.
 
 mod cli;
+mod payloads;
 mod stories;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ mod removal;
 mod removed_ids;
 mod scopes;
 mod sentences;
+mod shapes;
 mod shared_devices;
 mod stored_answers;
 mod tenants;

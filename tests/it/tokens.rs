@@ -1,7 +1,9 @@
-//! J1 to J4: the credentials for look-ups, from outside. The tables of `src/http/jwt/tests.rs` are finer.
+//! J1 to J4: the credentials for look-ups, from outside.
+
+mod malformed;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Sha256, Sha384, Sha512};
 
 use crate::ingress::hmac;
@@ -79,13 +81,24 @@ fn no_other_algorithm_is_taken() {
         r#""hs256""#,
         r#""HS256 ""#,
         r#""HS1""#,
+        r#""HS224""#,
+        r#""HS256/64""#,
         r#""RS256""#,
+        r#""RS384""#,
         r#""RS512""#,
         r#""ES256""#,
+        r#""ES256K""#,
+        r#""ES384""#,
+        r#""ES512""#,
         r#""PS256""#,
+        r#""PS384""#,
+        r#""PS512""#,
         r#""EdDSA""#,
+        r#""Ed25519""#,
         r#""dir""#,
         r#""A128KW""#,
+        r#""A256KW""#,
+        r#""PBES2-HS256+A128KW""#,
         r#"["HS256"]"#,
         "256",
         "null",
@@ -100,67 +113,6 @@ fn no_other_algorithm_is_taken() {
     invalid(&bearer(&program, &signed(r#"{"kid":"app_demo"}"#, CLAIMS)), "no alg");
     let twice = r#"{"alg":"none","alg":"HS256","kid":"app_demo"}"#;
     invalid(&bearer(&program, &signed(twice, CLAIMS)), "alg twice");
-}
-
-#[test]
-fn a_malformed_token_is_401() {
-    let program = Home::new().start();
-    let good = signed(HEADER, CLAIMS);
-    assert_eq!(bearer(&program, &good).status, 200);
-    let parts: Vec<&str> = good.split('.').collect();
-    let (header, claims, tag) = (parts[0], parts[1], parts[2]);
-    let tag_bytes = URL_SAFE_NO_PAD.decode(tag).unwrap();
-    let unused_bits = format!("{}{}", &tag[..tag.len() - 1], next_letter(tag));
-    for (what, token) in [
-        ("nothing", String::new()),
-        ("dots alone", "..".to_owned()),
-        ("one part", header.to_owned()),
-        ("two parts", format!("{header}.{claims}")),
-        ("no signature", format!("{header}.{claims}.")),
-        ("four parts", format!("{good}.{tag}")),
-        ("five parts, as JWE has", format!("{good}.{tag}.{tag}")),
-        ("no header", format!(".{claims}.{tag}")),
-        ("no claims", format!("{header}..{tag}")),
-        ("a padded signature", format!("{good}=")),
-        ("a padded header", format!("{header}=.{claims}.{tag}")),
-        ("the other alphabet", format!("{header}.{claims}.{}", STANDARD.encode([0xFF; 32]))),
-        ("padding of the alphabet", format!("{header}.{claims}.{}", URL_SAFE.encode(&tag_bytes))),
-        ("a signature one byte short", format!("{header}.{claims}.{}", base64(&tag_bytes[..31]))),
-        (
-            "a signature one byte long",
-            format!("{header}.{claims}.{}", base64([&tag_bytes[..], b"x"].concat())),
-        ),
-        ("all zeroes", format!("{header}.{claims}.{}", base64([0; 32]))),
-        ("bits that mean nothing", format!("{header}.{claims}.{unused_bits}")),
-        ("a line break", format!("{header}.{claims}.{}", tag.replacen(&tag[3..4], "%0A", 1))),
-        ("the JSON form", format!(r#"{{"protected":"{header}","payload":"{claims}","signature":"{tag}"}}"#)),
-        ("longer than 8 KiB", format!("{header}.{}.{tag}", "A".repeat(9000))),
-        ("an empty header object", signed("{}", CLAIMS)),
-        ("a header that is no object", signed("[]", CLAIMS)),
-        ("a header that is no JSON", signed("alg=HS256", CLAIMS)),
-        ("crit", signed(r#"{"alg":"HS256","kid":"app_demo","crit":["exp"]}"#, CLAIMS)),
-        ("b64", signed(r#"{"alg":"HS256","kid":"app_demo","b64":false}"#, CLAIMS)),
-        ("claims that are no object", signed(HEADER, "[]")),
-        ("claims that are no JSON", signed(HEADER, "scope=app")),
-        ("no scope", signed(HEADER, "{}")),
-        ("a scope twice", signed(HEADER, r#"{"scope":"appUser","scope":"app"}"#)),
-        ("an unknown scope", signed(HEADER, r#"{"scope":"admin"}"#)),
-        ("integration", signed(HEADER, r#"{"scope":"integration"}"#)),
-        ("another case", signed(HEADER, r#"{"scope":"APP"}"#)),
-        ("a list of scopes", signed(HEADER, r#"{"scope":["app"]}"#)),
-        ("appUser without a userId", signed(HEADER, r#"{"scope":"appUser"}"#)),
-        ("appUser with a number", signed(HEADER, r#"{"scope":"appUser","userId":7}"#)),
-        ("appUser with an empty userId", signed(HEADER, r#"{"scope":"appUser","userId":""}"#)),
-    ] {
-        invalid(&bearer(&program, &token), what);
-    }
-}
-
-/// The letter after the last one: the same bytes, were it not for the bits that mean nothing.
-fn next_letter(tag: &str) -> char {
-    let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let last = tag.chars().last().unwrap();
-    letters.chars().nth(letters.find(last).unwrap() + 1).unwrap()
 }
 
 #[test]

@@ -72,19 +72,3 @@ fn is_export(head: &[u8]) -> bool {
         || head.starts_with(b"{\"app\":\"")
         || head.starts_with(&csv::header_row())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_export_is_known_by_its_first_bytes() {
-        let table = csv::header_row();
-        for head in [&b"{\"rollcall\":1,\"app\":\"one\""[..], b"{\"app\":\"one\",\"exported\":", &table] {
-            assert!(is_export(head));
-        }
-        for head in [&b"[[apps]]"[..], b"{\"a\":1}", b"SQLite format 3\0", b"_id,mine\r\n"] {
-            assert!(!is_export(head));
-        }
-    }
-}

@@ -202,22 +202,3 @@ pub(in crate::cli) struct FutureEntries {
 pub(in crate::cli) fn unknown_user(app: &AppId) -> anyhow::Error {
     anyhow!("the app {app} has no app user with that _id or userId")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_number_a_time_or_a_while_ago() {
-        assert_eq!(moment("17"), Ok(EntryBound::Entry(17)));
-        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(EntryBound::Received(1000)));
-        let now = now_ms();
-        let Ok(EntryBound::Received(ago)) = moment("2h") else { panic!("not a time") };
-        assert!((now - 7_200_000..now - 7_100_000).contains(&ago), "{ago}");
-        assert_eq!(moment("2026-03-01"), Ok(EntryBound::Received(1_772_323_200_000)));
-        assert_eq!(moment("1500000010500"), Ok(EntryBound::Received(1_500_000_010_500)));
-        for text in ["", "yesterday", "-1", "2026-03-01T08:00:00", "1500000010500000"] {
-            assert!(moment(text).is_err(), "{text}");
-        }
-    }
-}

@@ -214,20 +214,3 @@ fn stop_on_signal(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
     });
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_has_both_its_ends_in_it_and_either_may_be_left_out() {
-        assert_eq!(range("7"), Ok((7, 7)));
-        assert_eq!(range("7..9"), Ok((7, 9)));
-        assert_eq!(range("7.."), Ok((7, Seq::MAX)));
-        assert_eq!(range("..9"), Ok((0, 9)));
-        assert_eq!(range(".."), Ok((0, Seq::MAX)));
-        for text in ["", "x", "1-2", "9..7", "1..x", "1...3"] {
-            assert!(range(text).is_err(), "{text}");
-        }
-    }
-}

@@ -186,6 +186,3 @@ fn read_device(json: &Json<'_>, at: &str, id: &str) -> Result<Device, InvalidInp
     }
     Ok(device)
 }
-
-#[cfg(test)]
-mod tests;

@@ -79,6 +79,3 @@ pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     validate::take_properties(&mut fields, json, ("", "metadata"))?;
     Ok(fields)
 }
-
-#[cfg(test)]
-mod tests;

@@ -42,6 +42,9 @@ fn plant(home: &Home) -> Vec<std::path::PathBuf> {
         ("monday.db.partial", &database),
         ("kept/rollcall-2026-01-01T00-00-00.000Z.db.partial", &database),
         ("users.ndjson.partial", &export),
+        ("users.ndjson.4711.partial", &export),
+        ("users.csv.partial", &b"_id,userId".to_vec()),
+        ("bob.json.partial", &b"{\"app\":\"x\"".to_vec()),
     ];
     planted
         .map(|(name, content)| {
@@ -73,11 +76,32 @@ fn leftovers_are_removed_by_a_start_and_by_an_erasure_and_found_by_doctor() {
     assert!(found.out.contains("fine    unfinished files: there are none"), "{found:?}");
 
     let left = plant(&home);
-    std::fs::write(home.path().join("film.partial"), "of somebody else").unwrap();
+    let (ours, at) = (half(&home), |name: &str| home.path().join(name));
+    std::fs::write(at("rollcall.db.restoring-journal"), "").unwrap();
+    let stays = [
+        ("rollcall.db.before-0004", &ours),
+        ("rollcall.db.replaced-2026", &ours),
+        ("monday.db", &ours),
+        ("other.db.restoring", &ours),
+        ("in-use.db.partial", &ours),
+        ("film.partial", &b"of somebody else".to_vec()),
+        ("film.4711.partial", &b"of somebody else".to_vec()),
+        ("users.ndjson.part", &b"{\"rollcall\":1,".to_vec()),
+    ];
+    stays.iter().for_each(|(name, content)| std::fs::write(at(name), content).unwrap());
+    let held = std::fs::File::open(at("in-use.db.partial")).unwrap();
+    held.try_lock().unwrap();
     program.stop();
     let program = home.start();
     assert!(left.iter().all(|path| !path.exists()), "the start removed them");
-    assert!(home.path().join("film.partial").exists());
+    assert!(!at("rollcall.db.restoring-journal").exists(), "with the log of each");
+    assert!(stays.iter().all(|(name, _)| at(name).exists()));
+    let receipt = ok(api(&program, "DELETE", "/v1/appusers/p2?erase=true", &json!({}))).json();
+    let remains = receipt["erasure"]["remains"].as_str().unwrap();
+    assert!(
+        remains.contains("Beside the database: rollcall.db.before-0004, rollcall.db.replaced-2026."),
+        "{receipt}"
+    );
     assert!(program.log().contains("removed an unfinished file of a killed process"), "{}", program.log());
 }
 

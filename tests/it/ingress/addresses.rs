@@ -4,7 +4,9 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::{TWO_APPS, hmac};
-use crate::support::{APP, Answer, Connection, Home, Program, SECRET, basic, first_message, request};
+use crate::support::{
+    APP, Answer, Connection, Home, Program, SECRET, basic, first_message, parse, raw, request,
+};
 
 const KEY: [(&str, &str); 1] = [("x-api-key", SECRET)];
 
@@ -91,6 +93,39 @@ fn the_target_is_the_target_however_it_is_spelled() {
     assert!(count > 90, "{count}");
     assert_eq!(program.all_app_users().len(), 2 * count);
     assert_eq!((rejected(&program, "wrong_path"), rejected(&program, "wrong_secret")), (0.0, count as f64));
+}
+
+#[test]
+fn an_address_that_only_looks_like_the_target_is_404() {
+    let program = Home::new().start();
+    let body = first_message("a", 1.0);
+    for path in [
+        "/webhooks%2Fapp/more",
+        "/webhooks/../app",
+        "/./webhooks",
+        "/webhooks/app/more",
+        "/webhook",
+        "/v1/webhooks",
+        "/hooks/webhooks",
+        "/",
+        "//",
+        "/%FFwebhooks",
+    ] {
+        assert_eq!(program.request("POST", path, &KEY, body.as_bytes()).status, 404, "{path}");
+    }
+    // No app has a name that is not UTF-8. These spellings are too odd for the document.
+    for (path, status) in [
+        ("/webhooks%2F%FF".to_owned(), 401),
+        (format!("/%2F/webhooks/%20/{APP}"), 200),
+        (format!("/webhooks//%2F{APP}%0A"), 200),
+    ] {
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\nx-api-key: {SECRET}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        let answer = parse(&raw(program.listen, request.as_bytes()).unwrap()).unwrap();
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
 }
 
 #[test]

@@ -30,6 +30,20 @@ fn a_time_is_read_to_the_microsecond_however_it_is_written() {
         ("1e-999", Some(0)),
         ("0e999", Some(0)),
         ("-1e999", Some(-i64::MAX)),
+        ("0.000001", Some(1)),
+        ("0e99999", Some(0)),
+        ("1e-99999999999", Some(0)),
+        ("-1e-99999999999", Some(0)),
+        ("1e-99999999999999999999999", Some(0)),
+        ("1e-9223372036854775808", Some(0)),
+        ("-1E+99999999999", Some(-i64::MAX)),
+        ("0e-99999999999", Some(0)),
+        ("0.0e99999999999999999999999", Some(0)),
+        ("1e-6", Some(1)),
+        ("1e-7", Some(0)),
+        ("1e+00000000000000000000003", Some(1_000_000_000)),
+        ("1444348338704000000000e-12", Some(1_444_348_338_704_000)),
+        ("0.000000001444348338704e+18", Some(1_444_348_338_704_000)),
         ("\"2015-10-08T23:52:18.704Z\"", Some(1_444_348_338_704_000)),
         ("\"2015-10-09T01:52:18.704+02:00\"", Some(1_444_348_338_704_000)),
         ("\"2015-10-08T23:52:18Z\"", Some(1_444_348_338_000_000)),
@@ -53,6 +67,27 @@ fn a_time_is_read_to_the_microsecond_however_it_is_written() {
         assert_eq!(time, *expected, "{written}");
         assert_eq!(home.rows("journal"), n as i64 + 1, "{written}: journalled");
     }
+}
+
+#[test]
+fn a_time_too_far_ahead_goes_to_quarantine_however_it_is_written() {
+    let home = Home::new();
+    let program = home.start();
+    let far = [
+        "1e999",
+        "1e99999999999",
+        "1e+99999999999999999999999",
+        "1e9223372036854775807",
+        "9223372036854775807",
+    ];
+    for written in far {
+        let body = format!(
+            r#"{{"trigger":"conversation:read","app":{{"_id":"{APP}"}},"timestamp":{written},"appUser":{{"_id":"u"}}}}"#
+        );
+        assert_eq!(program.webhook(body).status, 200, "{written}");
+    }
+    let future: i64 = home.find("SELECT count(*) FROM quarantine WHERE reason = 'future_dated'");
+    assert_eq!(future, far.len() as i64);
 }
 
 #[test]

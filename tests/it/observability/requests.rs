@@ -93,6 +93,28 @@ fn a_line_of_an_answer_has_the_route_and_never_the_path() {
     }
 }
 
+/// Values of `traceparent`, and whether each is one by W3C.
+fn traceparents() -> Vec<(String, bool)> {
+    vec![
+        (format!("00-{TRACE}-{SPAN}-01"), true),
+        (format!("00-{TRACE}-{SPAN}-00"), true),
+        (format!("cc-{TRACE}-{SPAN}-01-what-the-future-will-be-like"), true),
+        (format!("cc-{TRACE}-{SPAN}-01"), true),
+        (format!("00-{TRACE}-{SPAN}-01-more"), false),
+        (format!("ff-{TRACE}-{SPAN}-01"), false),
+        (format!("00-{}-{SPAN}-01", TRACE.to_uppercase()), false),
+        (format!("00-{}-{SPAN}-01", "0".repeat(32)), false),
+        (format!("00-{TRACE}-{}-01", "0".repeat(16)), false),
+        (format!("00-{}-{SPAN}-01", &TRACE[1..]), false),
+        (format!("00-{TRACE}-{SPAN}"), false),
+        (format!("00-{TRACE}-{SPAN}-1"), false),
+        (format!("0-{TRACE}-{SPAN}-01"), false),
+        (format!("00-{TRACE}-{}-01", "g".repeat(16)), false),
+        (String::new(), false),
+        ("canary".to_owned(), false),
+    ]
+}
+
 #[test]
 fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
     let mut home = Home::new();
@@ -110,6 +132,10 @@ fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
     assert_eq!(post("refused", &[("traceparent", &parent)], "{}"), 401);
     assert_eq!(post("unusable", &[secret, ("traceparent", &parent)], "no JSON"), 200);
     assert_eq!(post("untraced", &[secret, ("traceparent", "00-nonsense")], "no JSON either"), 200);
+    let traced = traceparents();
+    for (n, (parent, _)) in traced.iter().enumerate() {
+        assert_eq!(post(&format!("trace-{n}"), &[("traceparent", parent)], "{}"), 401, "{parent}");
+    }
     // One that the worker, on its own thread, finds fault with.
     let body = r#"{"trigger":"panic","appUser":{"_id":"x"}}"#;
     assert_eq!(post("worker", &[secret, ("traceparent", &parent)], body), 200);
@@ -125,6 +151,19 @@ fn the_log_lines_of_a_request_have_its_id_and_the_trace_of_the_caller() {
         let line = lines.iter().find(|line| line["message"].as_str().unwrap().contains(said));
         let span = &line.unwrap_or_else(|| panic!("{id}: {said}: {log}"))["span"];
         assert_eq!((&span["trace_id"], &span["span_id"]), (&TRACE.into(), &SPAN.into()), "{id}: {said}");
+    }
+    for (n, (parent, is_one)) in traced.iter().enumerate() {
+        let lines = lines(&log, &format!("trace-{n}"));
+        assert!(!lines.is_empty(), "{parent}: {log}");
+        let (trace, span) = (Value::from(TRACE), Value::from(SPAN));
+        let expected = is_one.then_some((&trace, &span));
+        for line in lines {
+            assert_eq!(
+                line["span"].get("trace_id").zip(line["span"].get("span_id")),
+                expected,
+                "{parent}: {line}"
+            );
+        }
     }
     let untraced = lines(&log, "untraced");
     assert!(!untraced.is_empty(), "{log}");

@@ -65,6 +65,17 @@ fn every_command_ends_with_the_exit_code_of_its_failure() {
 }
 
 #[test]
+fn fine_settings_are_summed_up() {
+    let output = Home::new().command(&["check-config"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        said.starts_with("settings are fine: 1 app, listening on ") && said.contains(", admin on "),
+        "{said}"
+    );
+}
+
+#[test]
 fn health_is_0_while_it_is_ready_and_69_while_it_is_not() {
     let home = Home::new();
     let program = home.start();

@@ -28,6 +28,7 @@ fn only_its_own_names_are_answered_on_every_address() {
         "localhost.",
         "[::1]:8788",
         "127.0.0.2:1",
+        "[::ffff:127.0.0.1]",
         "rollcall.internal",
         "rollcall.internal:9090",
         "ROLLCALL.internal.",
@@ -46,6 +47,7 @@ fn only_its_own_names_are_answered_on_every_address() {
         "[fd00::1]:80",
         "",
         "localhost@evil.example",
+        "user@localhost.evil.example",
         "local host",
         "0.0.0.0.example",
     ] {

@@ -33,7 +33,14 @@ fn the_journal_is_listed_by_app_user_trigger_number_and_time() {
     assert_eq!(seqs(&list(&["--since", "2", "--until", "3"])), [3, 2]);
     assert_eq!(seqs(&list(&["--since", "1h"])), [6, 5, 4, 3, 2, 1]);
     assert_eq!(seqs(&list(&["--until", "1h"])), [0; 0]);
-    assert_eq!(seqs(&list(&["--until", "2020-01-01T00:00:00Z"])), [0; 0]);
+    for (before, after) in [
+        ("2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"),
+        ("2020-01-01", "2999-01-01"),
+        ("1500000010500", "32472144000000"),
+    ] {
+        assert_eq!(seqs(&list(&["--until", before])), [0; 0], "{before}");
+        assert_eq!(seqs(&list(&["--since", before, "--until", after])), [6, 5, 4, 3, 2, 1], "{before}");
+    }
     let received =
         list(&["--since", "3", "--until", "3"]).lines()[0]["received"].as_str().unwrap().to_owned();
     assert!(

@@ -27,7 +27,7 @@ fn a_range_replayed_twice_changes_nothing() {
         WHERE source = 'webhook')",
     );
     assert_eq!(dry["wouldSend"], bodies, "each body once, however many events it has");
-    for range in ["..", "..", "20..60", "20..60", "7"] {
+    for range in ["..", "..", "20..60", "20..60", "7", "7..7"] {
         let told = replay(&[range]).lines().remove(0);
         let passed = u64::from(range == "..");
         assert_eq!(told["passedOver"]["made through our own API"].as_u64().unwrap_or(0), passed, "{told}");
@@ -56,8 +56,14 @@ fn another_directory_gets_the_same_events_and_a_filter_limits_them() {
     assert_eq!(copy.all_app_users(), program.all_app_users());
     let nothing = run(&home, &program, &["journal", "replay"]);
     assert_eq!(nothing.code, Some(2), "which entries is not said: {nothing:?}");
-    let backwards = run(&home, &program, &["journal", "replay", "3..2"]);
-    assert_eq!(backwards.code, Some(2), "{backwards:?}");
+    for (range, sent) in [("3", 1), ("2..3", 2), ("2..", 3), ("..3", 3), ("..", 4)] {
+        let ran = run(&home, &program, &["journal", "replay", range, "--dry-run", "--json"]).well();
+        assert_eq!(ran.lines()[0]["wouldSend"], sent, "{range}: both ends are in it");
+    }
+    for range in ["", "x", "1-2", "3..2", "1..x", "1...3"] {
+        let ran = run(&home, &program, &["journal", "replay", range]);
+        assert_eq!(ran.code, Some(2), "{range}: {ran:?}");
+    }
 }
 
 /// A target that accepts this many requests and refuses all later ones.

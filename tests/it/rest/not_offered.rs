@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{APP, Home, Who, app, ask, create, done, id, jwt, key, no_credential, refused, token, user};
+use crate::support::{parse, raw};
 
 /// A call, its name, and its address.
-const CALLS: [(&str, &str, &str); 14] = [
+const CALLS: [(&str, &str, &str); 18] = [
     ("GET /v1/appusers/bob/messages", "Get messages", "/appusers/{id}/messages"),
     ("GET /v1/appusers/bob/messages?before=1471995721", "Get messages", "/appusers/{id}/messages"),
     ("POST /v1.1/appUsers/bob/messages", "Post message", "/appusers/{id}/messages"),
@@ -24,6 +25,10 @@ const CALLS: [(&str, &str, &str); 14] = [
     ("POST /v1/webhooks", "Webhooks", "/webhooks"),
     ("PUT /v1.1/menu", "Persistent menu", "/menu"),
     ("GET //v1//appusers/bob/authcode/", "Get auth code", "/appusers/{id}/authcode"),
+    ("GET //v1.1/appUsers/a/b/messages/", "Get messages", "/appusers/{id}/messages"),
+    ("GET /v1/appusers/a%2Fb/messages", "Get messages", "/appusers/{id}/messages"),
+    ("DELETE /v1/appusers/a/b/messages/m", "Delete message", "/appusers/{id}/messages/{message}"),
+    ("POST /v1/integrations/i/menu", "Integrations", "/integrations"),
 ];
 
 fn all_credentials() -> Vec<(&'static str, Who)> {
@@ -65,6 +70,21 @@ fn a_call_that_is_not_offered_is_404_with_its_name_for_all_credentials() {
             "{answer:?}"
         );
         assert!(answer.text.contains("onversation"), "{answer:?}");
+    }
+    for (line, says) in [
+        (format!("DELETE /v1/apps/{APP}"), true),
+        (format!("POST /v2/apps/{APP}/conversations/c/join"), true),
+        (format!("GET /v2/apps/{APP}/users/u/messages"), false),
+        ("GET /v1/appusers/messages".to_owned(), false),
+        ("GET /v1/appusers/bob/messages/m".to_owned(), false),
+        ("PUT /v1/appusers/bob/messages".to_owned(), false),
+        ("GET /v3/appusers/bob/messages".to_owned(), false),
+        ("GET /v1/appusers/bob%2Fmessages".to_owned(), false),
+        ("GET /v1".to_owned(), false),
+        ("GET /".to_owned(), false),
+    ] {
+        let answer = ask(&program, &app(), &line, &json!({}));
+        assert_eq!(answer.text.contains("is not offered here"), says, "{line}: {answer:?}");
     }
     let clients = ask(&program, &app(), &format!("POST /v2/apps/{APP}/users/bob/clients"), &json!({}));
     assert_eq!(clients.status, 404, "{clients:?}");
@@ -131,12 +151,27 @@ fn a_slash_too_many_is_passed_over_where_it_is_no_part_of_an_id() {
     done(&program, "DELETE /v1/appusers/bob/", Value::Null);
     assert_eq!(ask(&program, &app(), "DELETE /v1/appusers/bob/", &Value::Null).status, 404);
     assert_eq!(id(&done(&program, "GET /v1/appusers/bob", Value::Null)), id(&made.json()));
+    for name in ["channels/", "merge/", "a//b/"] {
+        let made = create(&program, name);
+        assert_eq!(id(&done(&program, &format!("GET /v1/appusers/{name}"), Value::Null)), made, "{name}");
+        assert_eq!(id(&done(&program, &format!("PUT /v1/appusers/{name}"), json!({}))), made, "{name}");
+    }
+    let both = json!({ "surviving": { "_id": "bob" }, "discarded": { "_id": "merge/" } }).to_string();
+    let (credential, length) = (&app()[0].1, both.len());
+    let merge = format!(
+        "POST /v1/appusers/merge/ HTTP/1.1\r\nhost: a\r\nauthorization: {credential}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{both}"
+    );
+    let merged = parse(&raw(program.listen, merge.as_bytes()).unwrap()).unwrap();
+    assert_eq!((merged.status, merged.text.as_str()), (200, "{}"), "{merged:?}");
     let of_v2 = ["users/", "users//"].map(|end| format!("GET /v2/apps/{APP}/{end}"));
-    for line in of_v2.iter().map(String::as_str).chain([
+    let deleted = ["users//", "users//personalinformation"].map(|end| format!("DELETE /v2/apps/{APP}/{end}"));
+    for line in of_v2.iter().chain(&deleted).map(String::as_str).chain([
         "GET /v1/appusers/",
         "POST /v1/appusers/",
         "DELETE /v1/appusers/",
+        "DELETE /v1/appusers//",
         "PUT /v1/appusers//",
+        "GET /v1/appusers//channels",
     ]) {
         assert_eq!(ask(&program, &app(), line, &json!({})).status, 404, "{line}");
     }
