@@ -1,7 +1,6 @@
 //! Counters, histograms and gauges, as OpenMetrics. Labels never carry anything about a user.
 
 mod labels;
-mod levels;
 mod process;
 mod table;
 
@@ -19,11 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::clock::now_seconds;
 pub use labels::WebhookOutcome;
-use labels::{
-    AppLabel, OutcomeLabel, ReadClassLabel, ReadOutcomeLabels, ReasonLabel, RouteLabels, TableLabel,
-    WebhookLabels,
-};
-pub use levels::{AppLevel, Levels, ReadLevel};
+use labels::{AppLabel, FixedLabel, ReadLabels, RouteLabels, WebhookLabel};
 use process::Process;
 use table::metrics_table;
 
@@ -50,14 +45,14 @@ metrics_table! {
         // The time of the last logged refusal of each reason, in s since 1970.
         refusals_logged: Mutex<BTreeMap<&'static str, i64>>,
     }
-    received: Family<WebhookLabels, Counter>, "webhook_requests", "Webhook requests by outcome";
-    rejected: Family<ReasonLabel, Counter>, "webhook_rejected", "Webhook requests not accepted, by reason";
+    received: Family<WebhookLabel, Counter>, "webhook_requests", "Webhook requests by outcome";
+    rejected: Family<FixedLabel, Counter>, "webhook_rejected", "Webhook requests not accepted, by reason";
     pub receive_seconds: Histogram = Histogram::new(SECONDS), "webhook_request_duration_seconds",
         "From the last byte of the body to the answer";
     answered: Family<RouteLabels, Counter>, "http_requests", "Requests to the REST interface";
-    turned_away: Family<ReasonLabel, Counter>, "http_turned_away",
+    turned_away: Family<FixedLabel, Counter>, "http_turned_away",
         "Requests and connections refused before routing, by reason";
-    events: Family<OutcomeLabel, Counter>, "events", "Events by outcome";
+    events: Family<FixedLabel, Counter>, "events", "Events by outcome";
     pub batch_jobs: Histogram = Histogram::new(exponential_buckets(1.0, 2.0, 12)), "batch_jobs",
         "Deliveries committed together";
     pub commit_seconds: Histogram = Histogram::new(SECONDS), "store_commit_duration_seconds", "Commits";
@@ -74,20 +69,20 @@ metrics_table! {
     pub id_conflicts: Counter, "id_conflicts", "Events with the id of another event and another content";
     pub identity_conflicts: Counter, "identity_conflicts", "userIds that another _id carries too";
     pub quarantine_dropped: Counter, "quarantine_dropped", "Bodies dropped to bound the quarantine";
-    backups: Family<OutcomeLabel, Counter>, "backups", "Scheduled backups by outcome";
+    backups: Family<FixedLabel, Counter>, "backups", "Scheduled backups by outcome";
     pub to_relearn: Gauge, "journal_entries_to_learn_again",
         "Journal entries still to be applied again by newer rules; 1 while the result is compared";
     backup_last_success: Gauge, "backup_last_success_timestamp_seconds",
         "When the newest backup in the folder of the settings was made, since 1970; 0 if there is none";
-    reloads: Family<OutcomeLabel, Counter>, "reloads", "Reloads of the settings by outcome";
+    reloads: Family<FixedLabel, Counter>, "reloads", "Reloads of the settings by outcome";
     log_lines_lost: Counter = LOG_LINES_LOST.clone(), "log_lines_lost", "Log lines that could not be written";
-    queue_jobs: Gauge, "queue_depth", "Deliveries waiting for the worker";
-    queue_bytes: Gauge, "queue_bytes", "Bytes of bodies waiting for the worker";
-    queue_capacity: Gauge, "queue_capacity", "The most deliveries that may wait";
-    bodies_bytes: Gauge, "bodies_bytes", "Bytes of bodies being received";
-    database_bytes: Gauge, "store_size_bytes", "Bytes of the database";
-    wal_bytes: Gauge, "wal_size_bytes", "Bytes of the write-ahead log";
-    wal_limit: Gauge, "wal_limit_bytes", "The most bytes that the write-ahead log may have";
+    pub queue_jobs: Gauge, "queue_depth", "Deliveries waiting for the worker";
+    pub queue_bytes: Gauge, "queue_bytes", "Bytes of bodies waiting for the worker";
+    pub queue_capacity: Gauge, "queue_capacity", "The most deliveries that may wait";
+    pub bodies_bytes: Gauge, "bodies_bytes", "Bytes of bodies being received";
+    pub database_bytes: Gauge, "store_size_bytes", "Bytes of the database";
+    pub wal_bytes: Gauge, "wal_size_bytes", "Bytes of the write-ahead log";
+    pub wal_limit: Gauge, "wal_limit_bytes", "The most bytes that the write-ahead log may have";
     users: OptionalGauge, "users", "App users that a list shows";
     quarantine_bodies: OptionalGauge, "quarantine_bodies", "Bodies in quarantine";
     quarantine_bytes: OptionalGauge, "quarantine_bytes", "Bytes of bodies in quarantine";
@@ -97,11 +92,11 @@ metrics_table! {
         "1 while no webhook has arrived for longer than silent_after";
     feed_oldest: Family<AppLabel, Gauge>, "feed_oldest_sequence", "The oldest stored change of the app";
     feed_last: Family<AppLabel, Gauge>, "feed_last_sequence", "The newest change of the app";
-    remaking: Family<TableLabel, Gauge>, "derived_rows_missing",
+    remaking: Family<FixedLabel, Gauge>, "derived_rows_missing",
         "Rows missing in a derived table while it is rebuilt";
-    reads_running: Family<ReadClassLabel, Gauge>, "reads_running", "Reads in progress, by class";
-    reads_waiting: Family<ReadClassLabel, Gauge>, "reads_waiting", "Reads that wait for a thread, by class";
-    reads: Family<ReadOutcomeLabels, Counter>, "reads",
+    reads_running: Family<FixedLabel, Gauge>, "reads_running", "Reads in progress, by class";
+    reads_waiting: Family<FixedLabel, Gauge>, "reads_waiting", "Reads that wait for a thread, by class";
+    reads: Family<ReadLabels, Counter>, "reads",
         "Reads by class and outcome: answered, refused, timed_out or hung_up";
 }
 
@@ -123,38 +118,38 @@ impl Metrics {
     /// Creates the fixed label sets at zero, so that their first increment shows as one.
     fn start_at_zero(&self) {
         for outcome in WebhookOutcome::ALL {
-            drop(self.received.get_or_create(&WebhookLabels { outcome }));
+            drop(self.received.get_or_create(&[("outcome", outcome)]));
         }
         for reason in ["wrong_path", "wrong_method", "wrong_app"] {
-            drop(self.rejected.get_or_create(&ReasonLabel { reason }));
+            drop(self.rejected.get_or_create(&[("reason", reason)]));
         }
         for outcome in ["learned", "kept", "repeated", "quarantined", "erased"] {
-            drop(self.events.get_or_create(&OutcomeLabel { outcome }));
+            drop(self.events.get_or_create(&[("outcome", outcome)]));
         }
         for outcome in ["applied", "refused"] {
-            drop(self.reloads.get_or_create(&OutcomeLabel { outcome }));
+            drop(self.reloads.get_or_create(&[("outcome", outcome)]));
         }
     }
 
     /// Counts a webhook that was accepted.
     pub fn accept(&self, outcome: WebhookOutcome) {
-        self.received.get_or_create(&WebhookLabels { outcome }).inc();
+        self.received.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a webhook that was not accepted.
     pub fn refuse(&self, outcome: WebhookOutcome, reason: &'static str) {
-        self.received.get_or_create(&WebhookLabels { outcome }).inc();
-        self.rejected.get_or_create(&ReasonLabel { reason }).inc();
+        self.received.get_or_create(&[("outcome", outcome)]).inc();
+        self.rejected.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Counts a request to the REST interface.
     pub fn asked(&self, route: String, status: u16) {
-        self.answered.get_or_create(&RouteLabels { route, status }).inc();
+        self.answered.get_or_create(&([("route", route)], [("status", status)])).inc();
     }
 
     /// Counts a request or a connection that was refused before routing.
     pub fn turn_away(&self, reason: &'static str) {
-        self.turned_away.get_or_create(&ReasonLabel { reason }).inc();
+        self.turned_away.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// True if a refusal for this reason may be logged: once a second for each reason, so that a scanner can neither
@@ -184,18 +179,18 @@ impl Metrics {
     /// Counts events by outcome: `learned`, `kept`, `repeated`, `quarantined` or `erased`.
     pub fn events(&self, outcome: &'static str, events: usize) {
         if events > 0 {
-            self.events.get_or_create(&OutcomeLabel { outcome }).inc_by(events as u64);
+            self.events.get_or_create(&[("outcome", outcome)]).inc_by(events as u64);
         }
     }
 
     /// Counts a scheduled backup: `made` or `failed`.
     pub fn backup(&self, outcome: &'static str) {
-        self.backups.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.backups.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a reload of the settings: `applied` or `refused`.
     pub fn reload(&self, outcome: &'static str) {
-        self.reloads.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.reloads.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Records when the newest backup was made, in s since 1970.
@@ -203,63 +198,59 @@ impl Metrics {
         self.backup_last_success.set(at);
     }
 
+    /// Sets what was counted in the database: app users that a list shows, quarantined bodies, and their bytes.
+    pub fn set_counts(&self, users: u64, quarantined: u64, quarantined_bytes: u64) {
+        for (family, count) in [
+            (&self.users, users),
+            (&self.quarantine_bodies, quarantined),
+            (&self.quarantine_bytes, quarantined_bytes),
+        ] {
+            family.get_or_create(&Vec::new()).set(count as i64);
+        }
+    }
+
+    /// Sets the rows that are missing in a derived table while it is rebuilt.
+    pub fn set_missing_rows(&self, table: &'static str, rows: u64) {
+        self.remaking.get_or_create(&[("table", table)]).set(rows as i64);
+    }
+
+    /// Sets the reads of a class: in progress, waiting for a thread, and by outcome since the start.
+    pub fn set_reads(
+        &self,
+        class: &'static str,
+        running: u64,
+        waiting: u64,
+        ended: [(&'static str, u64); 4],
+    ) {
+        let label = [("class", class)];
+        self.reads_running.get_or_create(&label).set(running as i64);
+        self.reads_waiting.get_or_create(&label).set(waiting as i64);
+        for (outcome, count) in ended {
+            let ended = self.reads.get_or_create(&(label, [("outcome", outcome)]));
+            ended.inner().store(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Sets the levels of an app: when its last webhook was stored, in ms since 1970; whether it is silent; its oldest
+    /// and its newest stored change.
+    pub fn set_app(&self, app: &str, last_event: Option<i64>, silent: bool, feed: Option<(u64, u64)>) {
+        let label = [("app", app.to_owned())];
+        if let Some(last) = last_event {
+            self.last_event.get_or_create(&label).set(last.div_euclid(1000));
+        }
+        self.silent.get_or_create(&label).set(i64::from(silent));
+        if let Some((oldest, last)) = feed {
+            self.feed_oldest.get_or_create(&label).set(oldest as i64);
+            self.feed_last.get_or_create(&label).set(last as i64);
+        }
+    }
+
     /// All metrics as OpenMetrics text.
-    pub fn text(&self, levels: &Levels) -> String {
-        self.set_levels(levels);
+    pub fn text(&self) -> String {
         self.process.refresh();
         let mut text = String::new();
         // Writing to a string does not fail.
         _ = encode(&mut text, &self.registry);
         text
-    }
-
-    fn set_levels(&self, levels: &Levels) {
-        for (gauge, level) in [
-            (&self.queue_jobs, levels.queue_jobs as u64),
-            (&self.queue_bytes, levels.queue_bytes as u64),
-            (&self.queue_capacity, levels.queue_capacity as u64),
-            (&self.bodies_bytes, levels.bodies_bytes as u64),
-            (&self.database_bytes, levels.database_bytes),
-            (&self.wal_bytes, levels.wal_bytes),
-            (&self.wal_limit, levels.wal_limit),
-        ] {
-            gauge.set(level as i64);
-        }
-        for (family, level) in [
-            (&self.users, levels.users),
-            (&self.quarantine_bodies, levels.quarantined.map(|(bodies, _)| bodies)),
-            (&self.quarantine_bytes, levels.quarantined.map(|(_, bytes)| bytes)),
-        ] {
-            if let Some(level) = level {
-                family.get_or_create(&Vec::new()).set(level as i64);
-            }
-        }
-        for (table, rows) in &levels.remaking {
-            self.remaking.get_or_create(&TableLabel { table }).set(*rows as i64);
-        }
-        levels.reads.iter().for_each(|level| self.set_reads(level));
-        levels.apps.iter().for_each(|level| self.set_app(level));
-    }
-
-    fn set_reads(&self, level: &ReadLevel) {
-        let class = ReadClassLabel { class: level.class };
-        self.reads_running.get_or_create(&class).set(level.running as i64);
-        self.reads_waiting.get_or_create(&class).set(level.waiting as i64);
-        for (outcome, count) in level.ended {
-            let ended = self.reads.get_or_create(&ReadOutcomeLabels { class: level.class, outcome });
-            ended.inner().store(count, Ordering::Relaxed);
-        }
-    }
-
-    fn set_app(&self, level: &AppLevel) {
-        let app = AppLabel { app: level.app.clone() };
-        if let Some(last) = level.last_event {
-            self.last_event.get_or_create(&app).set(last.div_euclid(1000));
-        }
-        self.silent.get_or_create(&app).set(i64::from(level.silent));
-        if let Some((oldest, last)) = level.feed {
-            self.feed_oldest.get_or_create(&app).set(oldest as i64);
-            self.feed_last.get_or_create(&app).set(last as i64);
-        }
     }
 }

@@ -13,7 +13,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use rollcall::config::Settings;
-use rollcall::http::listen::{ConnectionLimits, serve};
+use rollcall::http::listen::serve;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -32,14 +32,13 @@ pub fn start(home: &Path) -> Result<Server> {
 /// Is the yardstick, until it is killed.
 pub fn run(port: u16) -> Result<()> {
     let settings = Settings::load(None, &[]).map_err(|problems| anyhow!("{problems}"))?;
-    let limits = ConnectionLimits::from(&settings.server);
     let router =
         Router::new().route("/webhooks", post(nothing).get(probe)).route("/v1/appusers/{id}", get(user));
     rollcall::server::block_on(async move {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
         let (_stop, stopping) = watch::channel(false);
-        let (_limits, limits) = watch::channel(limits);
-        serve(listener, router.into(), limits, Arc::default(), stopping).await;
+        let (_settings, settings) = watch::channel(Arc::new(settings.server));
+        serve(listener, router.into(), settings, Arc::default(), stopping).await;
         Ok(())
     })?
 }

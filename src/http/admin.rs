@@ -1,37 +1,24 @@
 //! Health and metrics for the operator: liveness, readiness, counters.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use axum::extract::RawQuery;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 use tokio::time::timeout;
 
-use super::answers::answer;
+use super::answers::{json, member};
 use super::error::ApiError;
 use super::reads;
-use super::state::{HttpState, State};
+use super::state::State;
 use crate::domain::{AppId, SmoochId};
 use crate::ingest::app_activity::AppStatus;
-use crate::metrics::{AppLevel, Levels};
 use crate::store::rows::RemakingProgress;
-
-#[derive(Serialize)]
-struct LivenessAnswer {
-    alive: bool,
-}
-
-#[derive(Serialize)]
-struct ReadinessAnswer {
-    ready: bool,
-}
 
 /// GET `/livez`: the process runs. Checks nothing else.
 pub(super) async fn alive() -> Response {
-    answer(StatusCode::OK, &LivenessAnswer { alive: true })
+    json(StatusCode::OK, member("alive", true))
 }
 
 /// GET `/readyz`: 200 if webhooks would be stored: not draining, room in the queue, the database answers.
@@ -83,7 +70,7 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
     }
     match trouble {
         Some(trouble) => ApiError::unavailable("not_ready", trouble).into_response(),
-        None => answer(StatusCode::OK, &ReadinessAnswer { ready: true }),
+        None => json(StatusCode::OK, member("ready", true)),
     }
 }
 
@@ -96,45 +83,39 @@ fn format_app_status(told: &AppStatus) -> String {
     format!("{mark}app {}: {silent}{last}\n", told.app)
 }
 
-/// The rows missing from each derived table that a background task can fill.
-async fn count_missing_rows(shared: &HttpState) -> Vec<(&'static str, u64)> {
-    let found =
-        reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await.unwrap_or_default();
-    let left = |name| {
-        let progress = found.iter().find(|progress| progress.table == name);
-        progress.map_or(0, |progress| (progress.total - progress.done).max(1))
-    };
-    ["seen", "search"].map(|name| (name, left(name))).to_vec()
-}
-
 /// GET `/metrics`: all metrics, as OpenMetrics text.
 pub(super) async fn metrics(shared: State) -> Response {
-    let census = shared.metric_counts.last(&shared.readers).await;
-    let feeds = census.iter().flat_map(|census| &census.feeds);
-    let feeds: BTreeMap<&AppId, (u64, u64)> =
-        feeds.map(|(app, range)| (app, (range.oldest, range.last))).collect();
-    let app = |told: AppStatus| AppLevel {
-        feed: feeds.get(&told.app).copied(),
-        app: told.app.as_str().to_owned(),
-        last_event: told.last,
-        silent: told.silent,
-    };
+    let (metrics, files) = (&shared.metrics, &shared.files);
     let bytes = |path: &Path| path.metadata().map_or(0, |file| file.len());
-    let levels = Levels {
-        queue_jobs: shared.queue.depth(),
-        queue_bytes: shared.queue.bytes(),
-        queue_capacity: shared.queue.capacity(),
-        bodies_bytes: shared.bodies.bytes(),
-        database_bytes: bytes(&shared.files.database),
-        wal_bytes: bytes(&shared.files.wal),
-        wal_limit: shared.files.wal_limit,
-        users: census.as_ref().map(|census| census.users),
-        quarantined: census.as_ref().map(|census| (census.quarantined, census.quarantined_bytes)),
-        apps: shared.app_activity.statuses().into_iter().map(app).collect(),
-        reads: reads::levels(&shared.readers),
-        remaking: count_missing_rows(&shared).await,
-    };
-    let mut response = shared.metrics.text(&levels).into_response();
+    for (gauge, level) in [
+        (&metrics.queue_jobs, shared.queue.depth() as u64),
+        (&metrics.queue_bytes, shared.queue.bytes() as u64),
+        (&metrics.queue_capacity, shared.queue.capacity() as u64),
+        (&metrics.bodies_bytes, shared.bodies.bytes() as u64),
+        (&metrics.database_bytes, bytes(&files.database)),
+        (&metrics.wal_bytes, bytes(&files.wal)),
+        (&metrics.wal_limit, files.wal_limit),
+    ] {
+        gauge.set(level as i64);
+    }
+    let census = shared.metric_counts.last(&shared.readers).await;
+    if let Some(census) = &census {
+        metrics.set_counts(census.users, census.quarantined, census.quarantined_bytes);
+    }
+    for AppStatus { app, last, silent } in shared.app_activity.statuses() {
+        let mut feeds = census.iter().flat_map(|census| &census.feeds);
+        let feed = feeds.find(|(of, _)| *of == app).map(|(_, range)| (range.oldest, range.last));
+        metrics.set_app(app.as_str(), last, silent, feed);
+    }
+    reads::set_levels(&shared.readers, metrics);
+    let remaking =
+        reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await.unwrap_or_default();
+    for table in ["seen", "search"] {
+        let progress = remaking.iter().find(|progress| progress.table == table);
+        let missing = progress.map_or(0, |progress| (progress.total - progress.done).max(1));
+        metrics.set_missing_rows(table, missing);
+    }
+    let mut response = metrics.text().into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response

@@ -10,11 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::answers::{EmptyAnswer, answer};
-use super::body::{self, BodyLimits};
+use super::answers::{EMPTY, answer, json, member};
 use super::error::ApiError;
 use super::state::{HttpState, State};
-use super::{reads, webhooks};
+use super::{body, reads, webhooks};
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::ingest::job::RetryJob;
@@ -97,7 +96,7 @@ pub(super) async fn delete_quarantined(
         0 => Err(not_held()),
         _ => {
             tracing::info!(seq, "a body in quarantine was given up");
-            Ok(answer(StatusCode::OK, &EmptyAnswer {}))
+            Ok(json(StatusCode::OK, EMPTY))
         }
     }
 }
@@ -114,12 +113,6 @@ struct RedriveAnswer {
     repeated: usize,
     seq: Seq,
     unusable: usize,
-}
-
-/// The answer of [`rebuild`] to rows.
-#[derive(Serialize)]
-struct ReplacedAnswer {
-    replaced: usize,
 }
 
 /// The answer of [`rebuild`] to derived tables.
@@ -147,9 +140,8 @@ struct RebuildRequest {
 /// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: the tables that are not whole yet, and those
 /// that failed.
 pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
-    let bounds = BodyLimits { bytes: REBUILD_BYTES, time: shared.limits.body_timeout };
     let mut share = shared.bodies.share(true);
-    let body = body::read(&headers, body, bounds, &mut share).await?;
+    let body = body::read(&headers, body, shared.body_limits(REBUILD_BYTES), &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
     let asked: RebuildRequest = serde_json::from_slice(without_mark(&body)).map_err(|_| malformed())?;
     let rows = asked.rows.iter().map(|(table, key)| RowKey::from_parts(table, key));
@@ -158,7 +150,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
         return rebuild_derived(&shared, &names).await;
     }
     if keys.is_empty() {
-        return Ok(answer(StatusCode::OK, &ReplacedAnswer { replaced: 0 }));
+        return Ok(json(StatusCode::OK, member("replaced", 0)));
     }
     let database = shared.files.database.clone();
     if !rebuild::rebuild_folder(&database).exists() {
@@ -179,7 +171,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     let differing = Box::new(move || rebuild::find_differing_rows(&database, &keys));
     let replaced = shared.queue.submit_repair(differing).await?;
     tracing::warn!(rows, replaced, "rows of the directory were put right from the journal");
-    Ok(answer(StatusCode::OK, &ReplacedAnswer { replaced }))
+    Ok(json(StatusCode::OK, member("replaced", replaced)))
 }
 
 /// Starts the rebuild of derived tables; answers with those that are not whole yet.

@@ -1,6 +1,8 @@
 //! JSON answers made from types. JSON that is written elsewhere, such as an app user, is a raw member:
 //! its digits stay as they came.
 
+use std::collections::BTreeMap;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
@@ -31,6 +33,10 @@ pub(super) fn raw_array(items: impl IntoIterator<Item = String>) -> Box<RawValue
     raw(out)
 }
 
-/// An object without members.
-#[derive(Serialize)]
-pub(super) struct EmptyAnswer {}
+/// The text of an object with one member.
+pub(super) fn member(name: &str, value: impl Serialize) -> String {
+    to_json(&BTreeMap::from([(name, value)]))
+}
+
+/// The text of an object without members.
+pub(super) const EMPTY: &str = "{}";

@@ -70,7 +70,7 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let of_no_use: &[&str] = if ExportFormat::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
         parameters::of_call(&parts.method, route).check_without(of_no_use, &query)?;
-        let bounds = body::BodyLimits { bytes: shared.limits.rest_body, time: shared.limits.body_timeout };
+        let bounds = shared.body_limits(shared.settings.limits.rest_body);
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
         } else {
@@ -129,7 +129,7 @@ impl ApiRequest {
         read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
     ) -> Result<T, ApiError> {
         let body: &[u8] = if is_blank(&self.body) { b"{}" } else { &self.body };
-        let document = Json::parse(body, self.shared.limits.json_depth)
+        let document = Json::parse(body, self.shared.settings.limits.json_depth)
             .map_err(|malformed| ApiError::bad_request(format!("The body is not JSON: {malformed}")))?;
         if !matches!(document.value, Json::Object(_)) {
             return Err(ApiError::bad_request("The body must be a JSON object"));

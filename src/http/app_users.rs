@@ -1,12 +1,13 @@
 //! The app user calls of v1 and v1.1: create, get, update, delete, list.
 
+use std::collections::BTreeMap;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::json;
-use super::answers::{EmptyAnswer, answer, raw, raw_array, to_json};
+use super::answers::{EMPTY, answer, json, member, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
 use super::export_format::ExportFormat;
@@ -16,32 +17,6 @@ use super::{erasure, export, history, list_request, reads};
 use crate::domain::View;
 use crate::domain::command::Action;
 use crate::smooch::{rest, v1};
-
-/// An answer that shows one app user.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct AppUserAnswer {
-    app_user: Box<RawValue>,
-}
-
-impl AppUserAnswer {
-    fn of(view: &View) -> Self {
-        Self { app_user: raw(v1::app_user(view)) }
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TrackAnswer {
-    conversation_updated: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UnmergeAnswer {
-    app_user: Box<RawValue>,
-    discarded: Box<RawValue>,
-}
 
 /// A page of a list.
 #[derive(Serialize)]
@@ -58,7 +33,7 @@ struct AppUsersAnswer<'a> {
 
 /// An app user with its ETag.
 fn one(view: &View) -> UserRepresentation {
-    UserRepresentation::new(view, to_json(&AppUserAnswer::of(view)))
+    UserRepresentation::new(view, member("appUser", raw(v1::app_user(view))))
 }
 
 /// POST `…/appusers`: creates an app user before Smooch reports it. 201; 409 for a `userId` that is
@@ -96,7 +71,7 @@ pub(super) async fn delete(request: ApiRequest) -> Result<Response, ApiError> {
         return erasure::erase(&request, only).await;
     }
     request.ask(Action::Delete { user: request.user()? }).await?;
-    Ok(answer(StatusCode::OK, &EmptyAnswer {}))
+    Ok(json(StatusCode::OK, EMPTY))
 }
 
 /// DELETE `…/appusers/{id}/profile`: clears name, e-mail, properties and the data of the clients.
@@ -115,7 +90,7 @@ pub(super) async fn channels(request: ApiRequest) -> Result<Response, ApiError> 
 pub(super) async fn track(request: ApiRequest) -> Result<Response, ApiError> {
     let (user, (name, fields)) = (request.user()?, request.read(rest::v1::track)?);
     request.ask(Action::Track { user, name, fields }).await?;
-    Ok(answer(StatusCode::CREATED, &TrackAnswer { conversation_updated: false }))
+    Ok(json(StatusCode::CREATED, member("conversationUpdated", false)))
 }
 
 /// POST `…/appusers/merge`: merges `discarded` into `surviving`.
@@ -125,7 +100,7 @@ pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
     let brand = request.brand()?;
     let [surviving, discarded] = [surviving, discarded].map(|user| user.or_in_brand(brand.as_deref()));
     request.ask(Action::Merge { surviving, discarded }).await?;
-    Ok(answer(StatusCode::OK, &EmptyAnswer {}))
+    Ok(json(StatusCode::OK, EMPTY))
 }
 
 /// POST `…/appusers/{id}/unmerge`: separates `discarded` again. Shows both.
@@ -133,8 +108,8 @@ pub(super) async fn unmerge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (surviving, discarded) = (request.user()?, request.read(rest::v1::unmerge)?);
     let done = request.ask(Action::Unmerge { surviving, discarded }).await?;
-    let shown = |view: Option<View>| raw(view.as_ref().map_or_else(|| "{}".to_owned(), v1::app_user));
-    let both = UnmergeAnswer { app_user: shown(done.user), discarded: shown(done.other) };
+    let shown = |view: Option<View>| raw(view.as_ref().map_or_else(|| EMPTY.to_owned(), v1::app_user));
+    let both = BTreeMap::from([("appUser", shown(done.user)), ("discarded", shown(done.other))]);
     Ok(answer(StatusCode::OK, &both))
 }
 

@@ -54,18 +54,9 @@ pub(super) fn preflight(browser: &BrowserAccess) -> Response {
     response
 }
 
-/// The configured origins whose pages may call.
-pub(super) struct AllowedOrigins(Vec<String>);
-
-impl AllowedOrigins {
-    pub(super) fn new(origins: &[String]) -> Self {
-        Self(origins.to_vec())
-    }
-
-    /// The origin of a request, if its pages may read the answer.
-    pub(super) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let origin = headers.get(header::ORIGIN)?;
-        let listed = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
-        self.0.iter().any(listed).then(|| origin.clone())
-    }
+/// The origin of a request, if its pages may read the answer: it is one of the settings.
+pub(super) fn allowed_origin(origins: &[String], headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(header::ORIGIN)?;
+    let listed = |known: &String| known == "*" || known.as_bytes() == origin.as_bytes();
+    origins.iter().any(listed).then(|| origin.clone())
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep};
 
-use super::answers::{json, raw, to_json};
+use super::answers::{json, member, raw};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::query::{boolean, value};
@@ -100,7 +100,7 @@ struct RemainingFiles {
 impl RemainingFiles {
     /// Deletes the files of unfinished work; lists those that remain.
     async fn cleared(shared: &HttpState) -> Self {
-        let (database, backups) = (shared.files.database.clone(), shared.files.backups.clone());
+        let (database, backups) = (shared.files.database.clone(), shared.settings.backup.folder.clone());
         let look = move || {
             let folders: Vec<_> = backups.into_iter().collect();
             (sqlite::remove_leftovers(&database, &folders), sqlite::kept_copies(&database))
@@ -126,11 +126,6 @@ impl RemainingFiles {
 }
 
 /// The answer to an erasure.
-#[derive(Serialize)]
-struct ErasureAnswer<'a> {
-    erasure: ErasureReport<'a>,
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErasureReport<'a> {
@@ -168,28 +163,26 @@ fn report(receipt: &Receipt, is_complete: bool, files: &RemainingFiles) -> Strin
         remains.push_str(&format!(" Beside the database: {}.", files.copies.join(", ")));
     }
     let counts = &receipt.counts;
-    to_json(&ErasureAnswer {
-        erasure: ErasureReport {
-            seq: receipt.seq,
-            time: raw(&*timestamp::json_from_ms(receipt.time)),
-            ids: receipt.ids.iter().map(SmoochId::as_str).collect(),
-            erased: ErasedCounts {
-                records: counts.records,
-                identifiers: counts.identifiers,
-                journal_entries: counts.journal_entries,
-                journal_entries_reduced: counts.journal_reduced,
-                trimmed_records: counts.base,
-                changes: counts.changes,
-                kept_answers: counts.answers,
-                quarantined: counts.quarantine,
-            },
-            complete: is_complete,
-            completed_at: receipt
-                .done
-                .filter(|_| is_complete)
-                .map(|done| raw(&*timestamp::json_from_ms(done))),
-            leftovers: &files.leftovers,
-            remains,
-        },
-    })
+    let erased = ErasedCounts {
+        records: counts.records,
+        identifiers: counts.identifiers,
+        journal_entries: counts.journal_entries,
+        journal_entries_reduced: counts.journal_reduced,
+        trimmed_records: counts.base,
+        changes: counts.changes,
+        kept_answers: counts.answers,
+        quarantined: counts.quarantine,
+    };
+    let time = |ms| raw(&*timestamp::json_from_ms(ms));
+    let report = ErasureReport {
+        seq: receipt.seq,
+        time: time(receipt.time),
+        ids: receipt.ids.iter().map(SmoochId::as_str).collect(),
+        erased,
+        complete: is_complete,
+        completed_at: receipt.done.filter(|_| is_complete).map(time),
+        leftovers: &files.leftovers,
+        remains,
+    };
+    member("erasure", report)
 }

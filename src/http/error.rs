@@ -1,6 +1,7 @@
 //! Refusals in Smooch's shape: `{"error":{"code","description"}}`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -185,55 +186,35 @@ impl From<store::Error> for ApiError {
     }
 }
 
+/// Members that are texts, in the order of their names.
+type Texts<'e> = BTreeMap<&'static str, &'e str>;
+
 /// The answer with a refusal in v1 and v1.1.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct ErrorAnswer<'e> {
     #[serde(rename = "appUser", skip_serializing_if = "Option::is_none")]
-    app_user: Option<ErrorUser<'e>>,
+    app_user: Option<Texts<'e>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     epoch: Option<String>,
-    error: ErrorCode<'e>,
+    error: Texts<'e>,
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct ErrorCode<'e> {
-    code: &'e str,
-    description: &'e str,
-}
-
-#[derive(Serialize)]
-struct ErrorUser<'e> {
-    #[serde(rename = "_id")]
-    id: &'e str,
 }
 
 /// The answer with a refusal in v2.
 #[derive(Serialize)]
 struct ErrorAnswerV2<'e> {
-    errors: [ErrorCodeV2<'e>; 1],
+    errors: [Texts<'e>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<ErrorUserV2<'e>>,
-}
-
-#[derive(Serialize)]
-struct ErrorCodeV2<'e> {
-    code: &'e str,
-    title: &'e str,
-}
-
-#[derive(Serialize)]
-struct ErrorUserV2<'e> {
-    id: &'e str,
+    user: Option<Texts<'e>>,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = ErrorCode { code: self.code, description: &self.description };
-        let mut answer = ErrorAnswer { app_user: None, epoch: None, error, oldest: None };
+        let error = Texts::from([("code", self.code), ("description", &self.description)]);
+        let mut answer = ErrorAnswer { error, ..ErrorAnswer::default() };
         match &self.beside {
-            Some(ErrorMember::User(user)) => answer.app_user = Some(ErrorUser { id: user }),
+            Some(ErrorMember::User(user)) => answer.app_user = Some(Texts::from([("_id", &**user)])),
             Some(ErrorMember::Oldest(oldest, epoch)) => {
                 answer.oldest = Some(*oldest);
                 answer.epoch = epoch.map(|epoch| epoch.to_string());
@@ -252,10 +233,10 @@ impl ApiError {
     pub(super) fn in_v2(&self) -> Response {
         let (status, code) = self.v2.unwrap_or((self.status, self.code));
         let user = match &self.beside {
-            Some(ErrorMember::User(user)) => Some(ErrorUserV2 { id: user }),
+            Some(ErrorMember::User(user)) => Some(Texts::from([("id", &**user)])),
             _ => None,
         };
-        let errors = [ErrorCodeV2 { code, title: &self.description }];
+        let errors = [Texts::from([("code", code), ("title", &self.description)])];
         self.respond(status, to_json(&ErrorAnswerV2 { errors, user }))
     }
 

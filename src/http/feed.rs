@@ -12,11 +12,11 @@
 
 mod cursors;
 mod envelope;
+mod follower_guard;
 mod pages;
 mod request;
-pub(super) mod state;
 mod stream;
-mod throttle;
+pub(super) mod throttle;
 
 use axum::response::Response;
 use tokio::time::{Instant, sleep_until};
@@ -25,9 +25,9 @@ use super::accept::accepts;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use cursors::{ChangeCursor, FeedCursor};
+use follower_guard::FollowerGuard;
 use pages::{SnapshotPage, read_changes};
 use request::{FeedRequest, STREAM};
-use state::FollowerGuard;
 
 /// GET `…/changes`: the changes after `since`, by default all; the next page is that since `next`.
 /// `limit` is 1 to 1000, by default 100; a page of large app users has fewer. `wait` is the time to wait

@@ -42,7 +42,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let asked = HistoryRequest::read(&request.query)?;
     let (app, name, most) =
-        (request.caller.app.clone(), request.user()?, request.shared.limits.history_events);
+        (request.caller.app.clone(), request.user()?, request.shared.settings.limits.history_events);
     let read = move |reader: &mut DirectoryReader| Ok(page(reader, &app, &name, most, &asked));
     let (answered, after) = reads::HISTORY.run(&request.shared.readers, read).await??;
     let after = after.map(|after| after.to_string());

@@ -10,10 +10,9 @@ use futures_util::stream::{StreamExt, iter};
 use serde::Serialize;
 
 use super::answers::answer;
-use super::body::{self, BodyLimits};
 use super::error::ApiError;
-use super::query;
 use super::state::{HttpState, State};
+use super::{body, query};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade, NAME_BYTES};
 use crate::ingest::job::{ImportJob, ImportResult};
@@ -64,9 +63,8 @@ pub(super) async fn receive(
         );
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "app_not_found", why));
     }
-    let bounds = BodyLimits { bytes: PIECE, time: shared.limits.body_timeout };
     let mut share = shared.bodies.share(true);
-    let body = body::read(&headers, body, bounds, &mut share).await?;
+    let body = body::read(&headers, body, shared.body_limits(PIECE), &mut share).await?;
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
     let lines = lines.filter(|(line, _)| !is_blank(line));
     let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
@@ -104,9 +102,13 @@ async fn import_line(
     line: &[u8],
 ) -> Result<Result<ImportResult, String>, ApiError> {
     let received = now_ms();
-    let latest = received * 1000 + shared.limits.future_tolerance.as_micros() as i64;
-    let bounds =
-        smooch::ParseLimits { depth: shared.limits.json_depth, events: 1, latest, name_bytes: NAME_BYTES };
+    let latest = received * 1000 + shared.settings.ingest.future_tolerance.as_micros() as i64;
+    let bounds = smooch::ParseLimits {
+        depth: shared.settings.limits.json_depth,
+        events: 1,
+        latest,
+        name_bytes: NAME_BYTES,
+    };
     let told = match smooch::import::parse_line(line, &bounds) {
         Ok(told) => told,
         Err(problem) => return Ok(Err(problem.to_string())),

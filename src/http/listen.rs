@@ -41,28 +41,6 @@ const MOST_HEADERS: usize = 100;
 /// The metric label of a head that is answered 431.
 const HEAD_TOO_LARGE: &str = "head_too_large";
 
-/// The limits of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    header_timeout: Duration,
-    idle_timeout: Duration,
-    header_bytes: usize,
-    connections: usize,
-    per_address: usize,
-}
-
-impl From<&ServerSettings> for ConnectionLimits {
-    fn from(server: &ServerSettings) -> Self {
-        Self {
-            header_timeout: server.header_timeout,
-            idle_timeout: server.idle_timeout,
-            header_bytes: server.header_bytes,
-            connections: server.max_connections,
-            per_address: server.connections_per_address,
-        }
-    }
-}
-
 /// The router of a listener, replaceable while it serves.
 #[derive(Clone)]
 pub struct Routes(Arc<ArcSwap<Router>>);
@@ -85,16 +63,16 @@ impl Routes {
 }
 
 /// Serves until `stop` turns true, then lets active requests finish: returns when the last connection is
-/// closed. Dropping it ends them all. A connection retains the limits it began with; the number of
+/// closed. Dropping it ends them all. A connection retains the settings it began with; the number of
 /// connections is fixed at the start.
 pub async fn serve(
     listener: TcpListener,
     routes: Routes,
-    limits: watch::Receiver<ConnectionLimits>,
+    settings: watch::Receiver<Arc<ServerSettings>>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(limits.borrow().connections));
+    let room = Arc::new(Semaphore::new(settings.borrow().max_connections));
     let addresses = Arc::new(Addresses::default());
     let mut connections = JoinSet::new();
     loop {
@@ -116,8 +94,8 @@ pub async fn serve(
                 continue;
             }
         };
-        let limits = *limits.borrow();
-        let Some(place) = addresses.enter(peer, limits.per_address) else {
+        let limits = settings.borrow().clone();
+        let Some(place) = addresses.enter(peer, limits.connections_per_address) else {
             metrics.turn_away("too_many_connections");
             continue;
         };
@@ -143,13 +121,14 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     routes: Routes,
-    limits: ConnectionLimits,
+    limits: Arc<ServerSettings>,
     metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) {
     // An answer is one small write; a delay to collect more would only add latency.
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
+    let header_bytes = limits.header_bytes;
     let stream = TokioIo::new(TimedStream::new(stream, limits, requests.clone()));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -157,7 +136,7 @@ async fn connection(
         let trace = RequestId::of(request.headers());
         let name = trace.request.clone();
         let handle = async move {
-            if head_bytes(&request) > limits.header_bytes {
+            if head_bytes(&request) > header_bytes {
                 metrics.turn_away(HEAD_TOO_LARGE);
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
@@ -174,7 +153,7 @@ async fn connection(
         name.cover(handle)
     });
     let mut http = http1::Builder::new();
-    http.max_buf_size(limits.header_bytes).max_headers(MOST_HEADERS);
+    http.max_buf_size(header_bytes).max_headers(MOST_HEADERS);
     let mut connection = std::pin::pin!(http.serve_connection(stream, service));
     let served = tokio::select! {
         served = &mut connection => served,
@@ -244,7 +223,7 @@ impl Drop for RequestGuard {
 /// A connection whose reads fail once its time is up.
 struct TimedStream {
     stream: TcpStream,
-    limits: ConnectionLimits,
+    limits: Arc<ServerSettings>,
     requests: Arc<Requests>,
     timer: Pin<Box<Sleep>>,
     waiting: Waiting,
@@ -263,7 +242,7 @@ enum Waiting {
 }
 
 impl TimedStream {
-    fn new(stream: TcpStream, limits: ConnectionLimits, requests: Arc<Requests>) -> Self {
+    fn new(stream: TcpStream, limits: Arc<ServerSettings>, requests: Arc<Requests>) -> Self {
         let timer = Box::pin(sleep_until(Instant::now() + limits.header_timeout));
         Self { stream, limits, requests, timer, waiting: Waiting::Head, finished: 0, stuck: false }
     }

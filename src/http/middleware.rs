@@ -15,7 +15,7 @@ pub(super) async fn process_request(shared: State, mut request: Request, next: N
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let v2 = request.uri().path().starts_with("/v2/");
     let (method, uri) = (request.method().clone(), request.uri().clone());
-    let origin = shared.origins.allowed(request.headers());
+    let origin = cors::allowed_origin(&shared.settings.server.cors_origins, request.headers());
     let browser = BrowserAccess::default();
     let mut response = match body::refuse_compressed(request.headers()) {
         Some(refusal) => refusal.into_response(),

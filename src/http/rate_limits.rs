@@ -8,37 +8,31 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
 use super::error::ApiError;
+use crate::config::LimitSettings;
 
 /// Above this number, credentials that were not used for a while are dropped.
 const MOST_CREDENTIALS: usize = 10_000;
 
-/// The request rates of all credentials.
-pub(super) struct RateLimits {
-    per_second: u32,
-    burst: u32,
-    limiter: Option<Arc<DefaultKeyedRateLimiter<String>>>,
-}
+/// The request rates of all credentials; none is no limit.
+pub(super) struct RateLimits(Option<Arc<DefaultKeyedRateLimiter<String>>>);
 
 impl RateLimits {
-    /// The rate and the burst; a rate of 0 is no limit.
-    pub(super) fn new(per_second: u32, burst: u32) -> Self {
-        let quota = NonZeroU32::new(per_second)
-            .map(|rate| Quota::per_second(rate).allow_burst(NonZeroU32::new(burst).unwrap_or(rate)));
-        let limiter = quota.map(DefaultKeyedRateLimiter::keyed).map(Arc::new);
-        Self { per_second, burst, limiter }
+    pub(super) fn new(limits: &LimitSettings) -> Self {
+        let burst = NonZeroU32::new(limits.request_burst);
+        let quota = NonZeroU32::new(limits.requests_per_second)
+            .map(|rate| Quota::per_second(rate).allow_burst(burst.unwrap_or(rate)));
+        Self(quota.map(DefaultKeyedRateLimiter::keyed).map(Arc::new))
     }
 
-    /// For other settings; unchanged limits retain their counts.
-    pub(super) fn with_limits(&self, per_second: u32, burst: u32) -> Self {
-        if (per_second, burst) != (self.per_second, self.burst) {
-            return Self::new(per_second, burst);
-        }
-        Self { per_second, burst, limiter: self.limiter.clone() }
+    /// The same by other settings; unchanged limits retain their counts.
+    pub(super) fn with_settings(&self, old: &LimitSettings, new: &LimitSettings) -> Self {
+        let rate = |limits: &LimitSettings| (limits.requests_per_second, limits.request_burst);
+        if rate(old) == rate(new) { Self(self.0.clone()) } else { Self::new(new) }
     }
 
     /// Counts a request of a credential. Refusal: 429 with the time to wait, in s.
     pub(super) fn take(&self, credential: &str) -> Result<(), ApiError> {
-        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let Some(limiter) = &self.0 else { return Ok(()) };
         if limiter.len() > MOST_CREDENTIALS {
             limiter.retain_recent();
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use crate::directory::DirectoryReader;
-use crate::metrics::ReadLevel;
+use crate::metrics::Metrics;
 use crate::store;
 use crate::store::readers::{ActiveRead, LaneLoad, ReadClass, Readers};
 
@@ -21,142 +21,52 @@ pub(super) struct ReadKind {
     bound: &'static str,
 }
 
-/// A check that the database answers.
-pub(super) const READINESS: ReadKind = ReadKind {
-    what: "a check that the database answers",
-    class: ReadClass::Probe,
-    calls: &["GET /readyz", "GET /healthz"],
-    bound: "one row; it does not wait for a writer",
-};
+/// Declares the table. A row is its name, the class of readers, a description, the calls, and the bound.
+macro_rules! reads {
+    ($($name:ident: $class:ident, $what:literal, [$($call:literal),*], $bound:literal;)*) => {
+        $(pub(super) const $name: ReadKind =
+            ReadKind { what: $what, class: ReadClass::$class, calls: &[$($call),*], bound: $bound };)*
 
-/// The derived tables that are being rebuilt.
-pub(super) const REMAKING: ReadKind = ReadKind {
-    what: "the derived tables that are being rebuilt",
-    class: ReadClass::Probe,
-    calls: &["GET /readyz", "GET /metrics", "POST /rebuild"],
-    bound: "two rows",
-};
+        /// The table.
+        const ALL: &[&ReadKind] = &[$(&$name),*];
+    };
+}
 
-/// An app user by one of its names.
-pub(super) const APP_USER: ReadKind = ReadKind {
-    what: "one app user",
-    class: ReadClass::LookUp,
-    calls: &[
-        "GET /appusers/{id}",
-        "GET /appusers/{id}/channels",
-        "GET /users/{id}",
-        "GET /users/{id}/clients",
-        "GET /users/{id}/devices",
-        "GET /users/{id}/devices/{device}",
-    ],
-    bound: "one app user with all its merged users (`ingest.group_members`)",
-};
-
-/// The receipt of an erasure.
-pub(super) const RECEIPT: ReadKind = ReadKind {
-    what: "the receipt of an erasure",
-    class: ReadClass::LookUp,
-    calls: &["DELETE /appusers/{id}", "DELETE /users/{id}"],
-    bound: "one row",
-};
-
-/// A body in quarantine.
-pub(super) const QUARANTINED: ReadKind = ReadKind {
-    what: "a body in quarantine",
-    class: ReadClass::LookUp,
-    calls: &["POST /quarantine/{seq}/redrive"],
-    bound: "one row",
-};
-
-/// A page of the change feed.
-pub(super) const CHANGES: ReadKind = ReadKind {
-    what: "a page of changes",
-    class: ReadClass::Feed,
-    calls: &["GET /changes"],
-    bound: "1,000 changes",
-};
-
-/// A page of the snapshot of the feed.
-pub(super) const SNAPSHOT: ReadKind = ReadKind {
-    what: "a page of the snapshot (`snapshot=true`)",
-    class: ReadClass::Long,
-    calls: &["GET /changes"],
-    bound: "1,000 app users",
-};
-
-/// A page of a list.
-pub(super) const PAGE: ReadKind = ReadKind {
-    what: "a page of a list or a search",
-    class: ReadClass::Long,
-    calls: &["GET /appusers", "GET /users"],
-    bound: "1,000 app users (v2: 100), at most 4 MiB; 20,000 rows scanned",
-};
-
-/// The count of a list.
-pub(super) const COUNT: ReadKind = ReadKind {
-    what: "the number of matches (`count`)",
-    class: ReadClass::Long,
-    calls: &["GET /appusers", "GET /users"],
-    bound: "with a number, that many matches and 200,000 rows scanned; with `exact`, only the time limit. Other reads get a turn after every 20,000 rows",
-};
-
-/// A page of a streamed list.
-pub(super) const EXPORT: ReadKind = ReadKind {
-    what: "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
-    class: ReadClass::Long,
-    calls: &["GET /appusers"],
-    bound: "100 app users, 20,000 rows scanned; the next page is read when the connection has room for it",
-};
-
-/// The history of an app user.
-pub(super) const HISTORY: ReadKind = ReadKind {
-    what: "a page of a history",
-    class: ReadClass::Long,
-    calls: &["GET /appusers/{id}/history"],
-    bound: "`limits.history_events`",
-};
-
-/// An app user as of a point in the past.
-pub(super) const THEN: ReadKind = ReadKind {
-    what: "an app user in the past (`asOf`), with the event of each value (`include=provenance`)",
-    class: ReadClass::Long,
-    calls: &["GET /appusers/{id}"],
-    bound: "`limits.history_events`",
-};
-
-/// The counts for the metrics.
-pub(super) const CENSUS: ReadKind = ReadKind {
-    what: "the counts of the metrics",
-    class: ReadClass::Long,
-    calls: &["GET /metrics"],
-    bound: "a twentieth of one processor; the last count if a new one takes longer than 250 ms",
-};
-
-/// The last webhook of each app, at the start.
-pub(super) const LAST_WEBHOOKS: ReadKind = ReadKind {
-    what: "the last webhook of each app, at the start",
-    class: ReadClass::Long,
-    calls: &[],
-    bound: "10,000 entries of the journal",
-};
-
-/// The table.
-const ALL: [&ReadKind; 14] = [
-    &READINESS,
-    &REMAKING,
-    &APP_USER,
-    &RECEIPT,
-    &QUARANTINED,
-    &CHANGES,
-    &SNAPSHOT,
-    &PAGE,
-    &COUNT,
-    &EXPORT,
-    &HISTORY,
-    &THEN,
-    &CENSUS,
-    &LAST_WEBHOOKS,
-];
+reads! {
+    READINESS: Probe, "a check that the database answers",
+        ["GET /readyz", "GET /healthz"],
+        "one row; it does not wait for a writer";
+    REMAKING: Probe, "the derived tables that are being rebuilt",
+        ["GET /readyz", "GET /metrics", "POST /rebuild"],
+        "two rows";
+    APP_USER: LookUp, "one app user",
+        [
+            "GET /appusers/{id}", "GET /appusers/{id}/channels", "GET /users/{id}",
+            "GET /users/{id}/clients", "GET /users/{id}/devices", "GET /users/{id}/devices/{device}"
+        ],
+        "one app user with all its merged users (`ingest.group_members`)";
+    RECEIPT: LookUp, "the receipt of an erasure", ["DELETE /appusers/{id}", "DELETE /users/{id}"], "one row";
+    QUARANTINED: LookUp, "a body in quarantine", ["POST /quarantine/{seq}/redrive"], "one row";
+    CHANGES: Feed, "a page of changes", ["GET /changes"], "1,000 changes";
+    SNAPSHOT: Long, "a page of the snapshot (`snapshot=true`)", ["GET /changes"], "1,000 app users";
+    PAGE: Long, "a page of a list or a search",
+        ["GET /appusers", "GET /users"],
+        "1,000 app users (v2: 100), at most 4 MiB; 20,000 rows scanned";
+    COUNT: Long, "the number of matches (`count`)",
+        ["GET /appusers", "GET /users"],
+        "with a number, that many matches and 200,000 rows scanned; with `exact`, only the time limit. Other reads get a turn after every 20,000 rows";
+    EXPORT: Long, "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
+        ["GET /appusers"],
+        "100 app users, 20,000 rows scanned; the next page is read when the connection has room for it";
+    HISTORY: Long, "a page of a history", ["GET /appusers/{id}/history"], "`limits.history_events`";
+    THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`)",
+        ["GET /appusers/{id}"],
+        "`limits.history_events`";
+    CENSUS: Long, "the counts of the metrics",
+        ["GET /metrics"],
+        "a twentieth of one processor; the last count if a new one takes longer than 250 ms";
+    LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";
+}
 
 /// The reads of a call, for the OpenAPI document; none if it reads nothing.
 pub(super) fn of_call(call: &str) -> Option<Value> {
@@ -202,15 +112,14 @@ impl ReadKind {
     }
 }
 
-/// The state of the readers, for the metrics.
-pub(super) fn levels(readers: &Readers<DirectoryReader>) -> Vec<ReadLevel> {
-    let level = |(class, load): (ReadClass, LaneLoad)| {
+/// Sets the metrics of the readers.
+pub(super) fn set_levels(readers: &Readers<DirectoryReader>, metrics: &Metrics) {
+    for (class, load) in ReadClass::ALL.into_iter().zip(readers.loads()) {
         let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;
         let ended =
             [("answered", answered), ("refused", refused), ("timed_out", timed_out), ("hung_up", hung_up)];
-        ReadLevel { class: class.name(), running, waiting, ended }
-    };
-    ReadClass::ALL.into_iter().zip(readers.loads()).map(level).collect()
+        metrics.set_reads(class.name(), running, waiting, ended);
+    }
 }
 
 #[cfg(test)]

@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use super::auth::Apps;
-use super::body::Budget;
-use super::cors::AllowedOrigins;
-use super::feed::state::FeedState;
+use super::body::{BodyLimits, Budget};
+use super::feed::throttle::Throttle;
 use super::host::Hosts;
 use super::init_app::init_app;
 use super::metric_counts::MetricCounts;
@@ -33,12 +32,13 @@ pub(super) type State = axum::extract::State<Arc<HttpState>>;
 
 /// The state shared by all handlers.
 pub struct HttpState {
+    pub(super) settings: Settings,
     pub(super) apps: Apps,
     pub(super) secrets: Secrets,
     pub(super) queue: Queue,
     pub(super) readers: Readers<DirectoryReader>,
     pub(super) commits: CommitNotifier,
-    pub(super) feed: FeedState,
+    pub(super) feed_throttle: Arc<Throttle>,
     /// The last webhook of each app.
     pub app_activity: AppActivity,
     pub(super) metric_counts: MetricCounts,
@@ -46,10 +46,8 @@ pub struct HttpState {
     pub(super) damaged_tables: DamagedTables,
     pub(super) files: DatabaseFiles,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) limits: RequestLimits,
     pub(super) bodies: Budget,
     pub(super) rates: RateLimits,
-    pub(super) origins: AllowedOrigins,
     pub(super) hosts: Hosts,
     /// The app member of init's answer for each app, as JSON.
     pub(super) inits: HashMap<AppId, Box<RawValue>>,
@@ -62,10 +60,8 @@ pub struct HttpState {
 pub(super) struct DatabaseFiles {
     pub(super) database: PathBuf,
     pub(super) wal: PathBuf,
-    /// The size limit of the write-ahead log, in bytes.
+    /// The size limit of the write-ahead log, in bytes. A reload does not change it.
     pub(super) wal_limit: u64,
-    /// The backup directory.
-    pub(super) backups: Option<PathBuf>,
 }
 
 impl DatabaseFiles {
@@ -75,21 +71,8 @@ impl DatabaseFiles {
         let database = path.canonicalize().unwrap_or_else(|_| path.clone());
         let mut wal = database.clone().into_os_string();
         wal.push("-wal");
-        let (wal_limit, backups) = (settings.store.wal_limit, settings.backup.folder.clone());
-        Self { database, wal: wal.into(), wal_limit, backups }
+        Self { database, wal: wal.into(), wal_limit: settings.store.wal_limit }
     }
-}
-
-/// The limits of a request.
-pub(super) struct RequestLimits {
-    pub(super) webhook_body: usize,
-    pub(super) rest_body: usize,
-    pub(super) body_timeout: Duration,
-    pub(super) json_depth: usize,
-    pub(super) webhook_events: usize,
-    pub(super) history_events: usize,
-    pub(super) signature_tolerance: Duration,
-    pub(super) future_tolerance: Duration,
 }
 
 impl HttpState {
@@ -104,26 +87,30 @@ impl HttpState {
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
+            settings: settings.clone(),
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
             queue,
             readers,
             commits,
-            feed: FeedState::new(&settings.feed),
+            feed_throttle: Arc::default(),
             app_activity: AppActivity::new(silence_limits(settings)),
             metric_counts: MetricCounts::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
             damaged_tables,
             files: DatabaseFiles::new(settings),
             metrics,
-            limits: RequestLimits::from(settings),
             bodies: Budget::new(settings.limits.bodies_in_flight),
-            rates: RateLimits::new(settings.limits.requests_per_second, settings.limits.request_burst),
-            origins: AllowedOrigins::new(&settings.server.cors_origins),
+            rates: RateLimits::new(&settings.limits),
             hosts: Hosts::new(&settings.server),
             inits: inits(settings),
             draining: watch::Sender::new(false),
         }
+    }
+
+    /// The limits of a body of at most this many bytes.
+    pub(super) fn body_limits(&self, bytes: usize) -> BodyLimits {
+        BodyLimits { bytes, time: self.settings.server.body_timeout }
     }
 
     /// Restores the time of each app's last webhook before this start.
@@ -144,42 +131,25 @@ impl HttpState {
     /// The same with the credentials and limits of other settings. Active requests finish with the old
     /// ones; both share the queue, the readers and the memory budget.
     pub fn with(&self, settings: &Settings) -> Self {
-        let limits = &settings.limits;
         Self {
+            settings: settings.clone(),
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
             queue: self.queue.clone(),
             readers: self.readers.clone(),
             commits: self.commits.clone(),
-            feed: self.feed.with_settings(&settings.feed),
+            feed_throttle: self.feed_throttle.clone(),
             app_activity: self.app_activity.with_settings(silence_limits(settings)),
             metric_counts: self.metric_counts.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
             damaged_tables: self.damaged_tables.clone(),
-            files: DatabaseFiles { backups: settings.backup.folder.clone(), ..self.files.clone() },
+            files: self.files.clone(),
             metrics: self.metrics.clone(),
-            limits: RequestLimits::from(settings),
-            bodies: self.bodies.resized(limits.bodies_in_flight),
-            rates: self.rates.with_limits(limits.requests_per_second, limits.request_burst),
-            origins: AllowedOrigins::new(&settings.server.cors_origins),
+            bodies: self.bodies.resized(settings.limits.bodies_in_flight),
+            rates: self.rates.with_settings(&self.settings.limits, &settings.limits),
             hosts: self.hosts.with_settings(&settings.server),
             inits: inits(settings),
             draining: self.draining.clone(),
-        }
-    }
-}
-
-impl From<&Settings> for RequestLimits {
-    fn from(settings: &Settings) -> Self {
-        Self {
-            webhook_body: settings.limits.webhook_body,
-            rest_body: settings.limits.rest_body,
-            body_timeout: settings.server.body_timeout,
-            json_depth: settings.limits.json_depth,
-            webhook_events: settings.limits.webhook_events,
-            history_events: settings.limits.history_events,
-            signature_tolerance: settings.ingest.signature_tolerance,
-            future_tolerance: settings.ingest.future_tolerance,
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::body::{self, BodyLimits};
+use super::body;
 use super::error::ApiError;
 use super::request_id::Route;
 use super::signature::{self, WebhookCredential};
@@ -96,11 +96,12 @@ async fn sender(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Option<AppId>, Body), ApiError> {
-    match shared.secrets.find_credential(headers, now_ms() / 1000, shared.limits.signature_tolerance) {
+    match shared.secrets.find_credential(headers, now_ms() / 1000, shared.settings.ingest.signature_tolerance)
+    {
         Err(_) => Ok((None, body)),
         Ok(WebhookCredential::Secret(app)) => Ok((Some(app.clone()), body)),
         Ok(signature) => {
-            let bounds = BodyLimits { bytes: shared.limits.webhook_body, time: shared.limits.body_timeout };
+            let bounds = shared.body_limits(shared.settings.limits.webhook_body);
             let bytes = body::read(headers, body, bounds, &mut shared.bodies.share(false)).await?;
             let app = shared.secrets.verify(&signature, &bytes).ok().cloned();
             Ok((app, bytes.into()))

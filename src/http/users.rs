@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::{answer, raw, raw_array, to_json};
+use super::answers::{answer, json, member, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
 use super::list_request::FitCount;
@@ -22,24 +22,8 @@ use crate::smooch::rest;
 const MOST: usize = 100;
 const DEFAULT: usize = 25;
 
-/// An answer that shows one user.
-#[derive(Serialize)]
-struct UserAnswer {
-    user: Box<RawValue>,
-}
-
-#[derive(Serialize)]
-struct DevicesAnswer {
-    devices: Box<RawValue>,
-}
-
-#[derive(Serialize)]
-struct DeviceAnswer {
-    device: Box<RawValue>,
-}
-
 fn one(view: &View) -> UserRepresentation {
-    UserRepresentation::new(view, to_json(&UserAnswer { user: raw(rest::v2::user(view)) }))
+    UserRepresentation::new(view, member("user", raw(rest::v2::user(view))))
 }
 
 /// POST `/v2/apps/{app}/users`. 201; 409 for an `externalId` that is taken.
@@ -94,7 +78,7 @@ pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
 pub(super) async fn devices(request: ApiRequest) -> Result<Response, ApiError> {
     let all = request.look_up(rest::v2::devices).await?;
     let devices = raw_array(all.into_iter().map(|(_, text)| text));
-    Ok(answer(StatusCode::OK, &DevicesAnswer { devices }))
+    Ok(json(StatusCode::OK, member("devices", devices)))
 }
 
 /// GET `…/users/{id or externalId}/devices/{device}`.
@@ -104,7 +88,7 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
     let found = all.into_iter().find(|(known, _)| known == id);
     let (_, text) =
         found.ok_or_else(|| ApiError::missing("device_not_found", "The user has no such device"))?;
-    Ok(answer(StatusCode::OK, &DeviceAnswer { device: raw(text) }))
+    Ok(json(StatusCode::OK, member("device", raw(text))))
 }
 
 /// GET `/v2/apps/{app}/users`: a page of the matching users, in the requested order; see

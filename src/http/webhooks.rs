@@ -92,12 +92,13 @@ impl WebhookHead<'_> {
 }
 
 async fn take(shared: &HttpState, request: &WebhookHead<'_>, body: Body) -> Result<WebhookResult, ApiError> {
-    let bounds = BodyLimits { bytes: shared.limits.webhook_body, time: shared.limits.body_timeout };
+    let settings = &shared.settings;
+    let bounds = shared.body_limits(settings.limits.webhook_body);
     body::refuse_compressed(request.headers)
         .map_or(Ok(()), Err)
         .map_err(|error| refused(shared, request, error))?;
     let proof =
-        shared.secrets.find_credential(request.headers, now_ms() / 1000, shared.limits.signature_tolerance);
+        shared.secrets.find_credential(request.headers, now_ms() / 1000, settings.ingest.signature_tolerance);
     let proof = proof.and_then(|proof| match proof {
         WebhookCredential::Secret(app) => request.names(app).map(WebhookCredential::Secret),
         signature => Ok(signature),
@@ -185,10 +186,11 @@ pub(super) fn read(
     received: i64,
     body: &[u8],
 ) -> Result<Vec<Read>, Unusable> {
-    let tolerance = i64::try_from(shared.limits.future_tolerance.as_micros()).unwrap_or(i64::MAX);
+    let (limits, ingest) = (&shared.settings.limits, &shared.settings.ingest);
+    let tolerance = i64::try_from(ingest.future_tolerance.as_micros()).unwrap_or(i64::MAX);
     let bounds = smooch::ParseLimits {
-        depth: shared.limits.json_depth,
-        events: shared.limits.webhook_events,
+        depth: limits.json_depth,
+        events: limits.webhook_events,
         latest: (received * 1000).saturating_add(tolerance),
         name_bytes: NAME_BYTES,
     };

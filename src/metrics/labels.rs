@@ -1,12 +1,19 @@
 //! The labels of metrics. None carries anything about a user.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::EncodeLabelValue;
 
+/// A label with a value.
+type Label<V> = [(&'static str, V); 1];
+/// One of a few fixed values.
+pub(super) type FixedLabel = Label<&'static str>;
 /// The result of a webhook request.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct WebhookLabels {
-    pub(super) outcome: WebhookOutcome,
-}
+pub(super) type WebhookLabel = Label<WebhookOutcome>;
+/// An app, by its `_id`.
+pub(super) type AppLabel = Label<String>;
+/// A request to the REST interface: the route, never the path, and the status of the answer.
+pub(super) type RouteLabels = (Label<String>, Label<u16>);
+/// A class of reads, and how they ended.
+pub(super) type ReadLabels = (FixedLabel, FixedLabel);
 
 /// The result of a webhook request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -38,48 +45,4 @@ impl WebhookOutcome {
         Self::refused,
         Self::unavailable,
     ];
-}
-
-/// One of a few fixed reasons.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReasonLabel {
-    pub(super) reason: &'static str,
-}
-
-/// One of a few fixed outcomes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OutcomeLabel {
-    pub(super) outcome: &'static str,
-}
-
-/// A request to the REST interface: the route, never the path, and the status of the answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct RouteLabels {
-    pub(super) route: String,
-    pub(super) status: u16,
-}
-
-/// A class of reads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReadClassLabel {
-    pub(super) class: &'static str,
-}
-
-/// A class of reads, and how they ended.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReadOutcomeLabels {
-    pub(super) class: &'static str,
-    pub(super) outcome: &'static str,
-}
-
-/// An app, by its `_id`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct AppLabel {
-    pub(super) app: String,
-}
-
-/// A derived table.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct TableLabel {
-    pub(super) table: &'static str,
 }

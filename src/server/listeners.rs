@@ -19,7 +19,7 @@ pub(super) struct Listeners {
     pub(super) admin_listen: SocketAddr,
     pub(super) routes: Routes,
     pub(super) admin_routes: Routes,
-    pub(super) limits: watch::Sender<listen::ConnectionLimits>,
+    pub(super) settings: watch::Sender<Arc<ServerSettings>>,
     pub(super) public: JoinHandle<()>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) stop_admin: watch::Sender<bool>,
@@ -31,14 +31,14 @@ impl Listeners {
         let (admin, admin_listen) = bind(server.admin_listen).await?;
         let (stop, stopping) = watch::channel(false);
         let (stop_admin, stopping_admin) = watch::channel(false);
-        let (limits, bounds) = watch::channel(listen::ConnectionLimits::from(server));
+        let (settings, given) = watch::channel(Arc::new(server.clone()));
         let routes = Routes::from(http::starting_router(metrics.clone()));
         let admin_routes = Routes::from(http::starting_admin_router(server));
         let public =
-            tokio::spawn(listen::serve(public, routes.clone(), bounds.clone(), metrics.clone(), stopping));
+            tokio::spawn(listen::serve(public, routes.clone(), given.clone(), metrics.clone(), stopping));
         // Connections to the admin listener are not counted as the public one's.
-        tokio::spawn(listen::serve(admin, admin_routes.clone(), bounds, Arc::default(), stopping_admin));
-        Ok(Self { listen, admin_listen, routes, admin_routes, limits, public, stop, stop_admin })
+        tokio::spawn(listen::serve(admin, admin_routes.clone(), given, Arc::default(), stopping_admin));
+        Ok(Self { listen, admin_listen, routes, admin_routes, settings, public, stop, stop_admin })
     }
 }
 

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::listeners::Listeners;
-use crate::config::{Settings, SettingsProblems};
-use crate::http::listen::{ConnectionLimits, Routes};
+use crate::config::{ServerSettings, Settings, SettingsProblems};
+use crate::http::listen::Routes;
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
@@ -30,7 +30,7 @@ pub(super) struct Runtime {
     _relearning: BackgroundRebuild,
     routes: Routes,
     admin_routes: Routes,
-    limits: watch::Sender<ConnectionLimits>,
+    connections: watch::Sender<Arc<ServerSettings>>,
     listening: JoinSet<()>,
 }
 
@@ -54,7 +54,7 @@ impl Runtime {
             _relearning: relearning,
             routes: front.routes.clone(),
             admin_routes: front.admin_routes.clone(),
-            limits: front.limits.clone(),
+            connections: front.settings.clone(),
         };
         live.route();
         live
@@ -104,7 +104,7 @@ impl Runtime {
         self.shared = Arc::new(self.shared.with(settings));
         self.listening = listen_for_silence(&self.shared);
         self.route();
-        self.limits.send_replace(ConnectionLimits::from(&settings.server));
+        self.connections.send_replace(Arc::new(settings.server.clone()));
         self.schedule.reload(settings);
         let apps = settings.apps.len();
         tracing::info!(apps, "SIGHUP: reloaded credentials and limits for {apps} apps");

@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::envelope::Envelope;
+use super::follower_guard::FollowerGuard;
 use super::pages::{SnapshotPage, read_changes};
 use super::request::FeedRequest;
-use super::state::FollowerGuard;
 use super::throttle::WriteLoad;
 use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
@@ -60,7 +60,7 @@ pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Resp
         draining: shared.draining.subscribe(),
         begun: false,
         at: Some(from),
-        until: Instant::now() + stream_lifetime(shared.feed.stream_life),
+        until: Instant::now() + stream_lifetime(shared.settings.feed.stream_life),
         limit: asked.limit,
         envelope: asked.envelope,
         types: asked.types,
@@ -167,7 +167,7 @@ impl Follower {
             });
             Ok((text, next))
         };
-        match self.shared.feed.pace.page(|| self.storing(), told).await {
+        match self.shared.feed_throttle.page(|| self.storing(), told).await {
             Ok((text, next)) => {
                 self.at = Some(next);
                 Some(text)
@@ -178,7 +178,7 @@ impl Follower {
 
     async fn changes(&mut self, since: ChangeCursor) -> Option<String> {
         // The deadline holds however often other apps wake the stream.
-        let heartbeat = Instant::now() + self.shared.feed.heartbeat;
+        let heartbeat = Instant::now() + self.shared.settings.feed.heartbeat;
         loop {
             self.commits.mark_unchanged();
             let told = async {
@@ -193,7 +193,7 @@ impl Follower {
                 let since = |last: &FeedChange| ChangeCursor { epoch: Some(epoch), seq: last.seq };
                 Ok(page.changes.last().map(|last| (text, since(last))))
             };
-            match self.shared.feed.pace.page(|| self.storing(), told).await {
+            match self.shared.feed_throttle.page(|| self.storing(), told).await {
                 Ok(Some((text, last))) => {
                     self.at = Some(FeedCursor::Change(last));
                     return Some(text);

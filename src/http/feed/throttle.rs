@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// The queue of the streams, first come, first served.
 #[derive(Default)]
-pub(super) struct Throttle(Mutex<LastPage>);
+pub(in crate::http) struct Throttle(Mutex<LastPage>);
 
 /// The page that was read last.
 #[derive(Default)]

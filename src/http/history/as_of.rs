@@ -103,7 +103,7 @@ impl AsOf {
 pub(in crate::http) async fn then(request: &ApiRequest, then: &PastRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (app, name, most) =
-        (request.caller.app.clone(), request.user()?, request.shared.limits.history_events);
+        (request.caller.app.clone(), request.user()?, request.shared.settings.limits.history_events);
     let then = *then;
     let read = move |reader: &mut DirectoryReader| Ok(as_of(reader, &app, &name, most, &then));
     Ok(json(StatusCode::OK, reads::THEN.run(&request.shared.readers, read).await??))

@@ -34,7 +34,6 @@ pub struct InitRequest {
 /// `device` is not an object, its `id` is not a string or is empty, its `platform` is not one of the four, its `info`
 /// is not flat; or another member is not a string.
 pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput> {
-    object(json, "the body")?;
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
     let id = given_device.get("id").unwrap_or(&Json::Null);
@@ -61,7 +60,6 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
 /// As for [`update`]; `userId` is missing, not a string, or not 1 to 1,024 characters long; `credentialRequired` is
 /// not a boolean, `brandId` not a string or empty.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
-    object(json, "the body")?;
     let user_id = validate::identifier("userId", required(json, "userId")?)?;
     let mut fields = app_user(json, "")?;
     fields.retain(|(_, value)| value.is_some());
@@ -82,7 +80,6 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
 /// `givenName`, `surname` or `email` is not a string of at most 128 characters, `signedUpAt` is not a time in ISO
 /// 8601, `properties` is not a flat object of strings, numbers and booleans.
 pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
-    object(json, "the body")?;
     app_user(json, "")
 }
 
@@ -93,7 +90,6 @@ pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
 ///
 /// `name` is not a string or is empty; `appUser` is not an object, or as for [`update`].
 pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
-    object(json, "the body")?;
     let name = string("name", required(json, "name")?, SOME)?;
     let Some(along) = given(json, "appUser") else { return Ok((name, Vec::new())) };
     object(along, "appUser")?;
@@ -107,7 +103,6 @@ pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
 ///
 /// A member is no string, `info` no flat object.
 pub fn device(json: &Json<'_>, id: &str) -> Result<Device, InvalidInput> {
-    object(json, "the body")?;
     read_device(json, "", id)
 }
 
@@ -118,7 +113,6 @@ pub fn device(json: &Json<'_>, id: &str) -> Result<Device, InvalidInput> {
 ///
 /// One of the two is missing, no string, or empty.
 pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
-    object(json, "the body")?;
     let discarded = match json.get("discarded") {
         Some(Json::Array(list)) if list.len() == 1 => list.first(),
         other => other,
@@ -132,7 +126,6 @@ pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
 ///
 /// It is missing, no string, or empty.
 pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, InvalidInput> {
-    object(json, "the body")?;
     Ok((&*id_of(json.get("discarded"), "discarded")?.text).into())
 }
 

@@ -29,7 +29,6 @@ fn read_only_members() -> impl Iterator<Item = Member> {
 /// As for [`patch`]; `externalId` is missing, not a string, or not 1 to 1,024 characters long; an `id`, `identities`,
 /// a `zendeskId` or `authenticated` is given, which Smooch alone sets.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
-    object(json, "the body")?;
     let user_id = validate::identifier("externalId", required(json, "externalId")?)?;
     read_only::none_given(json, read_only_members())?;
     let mut fields = patch(json)?;
@@ -61,7 +60,6 @@ pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
 /// `avatarUrl` up to 2,048, `locale` up to 64), `signedUpAt` is not a time in ISO 8601, `metadata` is not a flat
 /// object of strings, numbers and booleans, `toBeRetained` is not a boolean, or `brandId` is not a string.
 pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
-    object(json, "the body")?;
     let mut fields = Fields::new();
     if let Some(profile) = given(json, "profile") {
         object(profile, "profile")?;
