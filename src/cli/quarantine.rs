@@ -16,7 +16,8 @@ use super::progress::Progress;
 use super::{CommandError, apps, database};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
-use crate::store::rows::{QuarantinedSummary, RowFilter};
+use crate::store::rows::RowFilter;
+use crate::store::tables::QuarantinedSummary;
 use crate::store::{self, Seq};
 
 const LIST_HELP: &str = "\

@@ -1,10 +1,48 @@
-//! Measures the bodies of the journal, for the limit of their bytes.
+//! Counts stored bodies, for the limits of their number and their bytes.
 
 use crate::store::rows::Rows;
+use crate::store::select::TableRows;
+use crate::store::tables::QUARANTINE;
 use crate::store::{Result, Seq};
 
 /// Rows of bodies that one step measures.
 const MEASURED: usize = 256;
+
+/// Counts of stored bodies. They change with a commit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyCounts {
+    /// The bytes of the bodies of the journal.
+    pub(super) journal: BodyBytes,
+    /// The quarantine.
+    pub(super) quarantine: QuarantineCount,
+}
+
+impl BodyCounts {
+    /// Counts the quarantine; the journal is measured later.
+    pub(super) fn read(rows: &dyn TableRows) -> Result<Self> {
+        let (bodies, bytes) = rows.count(&QUARANTINE, Some("body"))?;
+        Ok(Self { journal: BodyBytes::default(), quarantine: QuarantineCount { bodies, bytes } })
+    }
+}
+
+/// The bodies in quarantine, and their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct QuarantineCount {
+    pub(super) bodies: u64,
+    pub(super) bytes: u64,
+}
+
+impl QuarantineCount {
+    /// Adds a body.
+    pub(super) fn add(&mut self, bytes: u64) {
+        *self = Self { bodies: self.bodies + 1, bytes: self.bytes + bytes };
+    }
+
+    /// Takes a body away.
+    pub(super) fn remove(&mut self, bytes: u64) {
+        *self = Self { bodies: self.bodies.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) };
+    }
+}
 
 /// The bytes of the bodies of the journal, as far as they are measured.
 #[derive(Clone, Copy, Debug, Default)]

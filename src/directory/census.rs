@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::AppId;
 use crate::store::Result;
 use crate::store::rows::{FeedRange, Rows};
+use crate::store::tables::QUARANTINE;
 
 /// Entries at the end of the journal that are searched for webhooks.
 const RECENT: usize = 10_000;
@@ -25,10 +26,11 @@ pub struct Census {
 impl Census {
     /// Counts the rows.
     pub fn take(rows: &dyn Rows, apps: &[AppId]) -> Result<Self> {
+        let (quarantined, quarantined_bytes) = rows.count(&QUARANTINE, Some("body"))?;
         Ok(Self {
             users: rows.count_listed()?,
-            quarantined: rows.count_quarantined()?,
-            quarantined_bytes: rows.count_quarantined_bytes()?,
+            quarantined,
+            quarantined_bytes,
             feeds: apps.iter().cloned().zip(rows.feed_ranges(apps)?).collect(),
         })
     }

@@ -4,18 +4,16 @@ use std::collections::BTreeSet;
 
 use crate::domain::{AppId, Record, RecordKey, SmoochId};
 use crate::store::rows::Rows;
-use crate::store::{CompactionPoint, Result};
-
-/// The table, as errors name it.
-const TABLE: &str = "base";
+use crate::store::tables::CompactedRecord;
+use crate::store::{CompactionPoint, ReadRow as _, Result};
 
 /// The compacted records of these app users, in the order of the keys.
 ///
 /// # Errors
 /// The database cannot be read, or a record in it.
 pub fn read_compacted(rows: &dyn Rows, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-    let stored = rows.compacted(keys)?.into_iter();
-    stored.map(|stored| stored.map(|stored| stored.decode(TABLE)).transpose()).collect()
+    let stored = CompactedRecord::get(rows, keys)?.into_iter();
+    stored.map(|stored| stored.map(|stored| stored.decode()).transpose()).collect()
 }
 
 /// The compacted records of these app users, and the compaction point.
@@ -42,6 +40,10 @@ pub fn read_compacted_page(
     after: Option<&RecordKey>,
     limit: usize,
 ) -> Result<Vec<(RecordKey, Record)>> {
-    let page = rows.compacted_after(after, limit)?.into_iter();
-    page.map(|(key, stored)| Ok((key, stored.decode(TABLE)?))).collect()
+    let page = CompactedRecord::select().after_last(after).limit(limit).read(rows)?.into_iter();
+    page.map(|stored| {
+        let record = stored.decode()?;
+        Ok(((stored.app, stored.id), record))
+    })
+    .collect()
 }

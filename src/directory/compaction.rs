@@ -10,7 +10,8 @@ use super::load::Loader;
 use crate::domain::{Record, RecordKey, WorkingSet};
 use crate::format::record::encode;
 use crate::store::rows::Rows;
-use crate::store::{Entry, Error, ReadEvent, Result, Seq, Write};
+use crate::store::tables::{CompactedWrite, Tombstone};
+use crate::store::{Entry, Error, ReadEvent, ReadRow as _, Result, Seq, Write};
 
 /// The most entries of one step, and about the bytes of their bodies: a step takes no longer than a small commit or two.
 const STEP: usize = 8;
@@ -63,7 +64,7 @@ pub(super) fn compact_entries(
 /// The record cannot be encoded.
 pub(super) fn put_compacted(key: &RecordKey, record: &Record) -> Result<Write<'static>> {
     let bytes = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
-    Ok(Write::PutCompacted(key.clone(), bytes))
+    Write::put(&CompactedWrite { app: &key.0, id: &key.1, record: &bytes })
 }
 
 /// Of app users whose journal has holes, the compacted records take what the directory has: it holds what was lost. Later
@@ -87,12 +88,12 @@ fn take_over(rows: &dyn Rows, lacking: &BTreeSet<RecordKey>, writes: &mut Vec<Wr
 fn take_over_the_erased(rows: &dyn Rows, writes: &mut Vec<Write<'static>>) -> Result<()> {
     let mut after = None;
     loop {
-        let page = rows.tombstones_after(after.as_ref(), PAGE)?;
-        for key in &page {
-            take_over(rows, &BTreeSet::from([key.clone()]), writes)?;
+        let page = Tombstone::select().after_last(after.as_ref()).limit(PAGE).read(rows)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some((last.app.clone(), last.id.clone()));
+        for Tombstone { app, id, .. } in page {
+            take_over(rows, &BTreeSet::from([(app, id)]), writes)?;
         }
-        let Some(last) = page.into_iter().next_back() else { return Ok(()) };
-        after = Some(last);
     }
 }
 

@@ -16,35 +16,34 @@ mod spellings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::batch::Erasure;
-use super::body_bytes::BodyBytes;
+use super::body_bytes::BodyCounts;
 use super::compacted::read_compacted;
 use super::compaction::put_compacted;
 use super::load::Loader;
 use super::overlay::Overlay;
 use crate::domain::{AppId, Edge, Reason, Recent, Record, RecordKey, Register, SmoochId};
 use crate::format::erasure_work::{ErasureStage, ErasureWork, Needles};
-use crate::store::maintenance_rows::StoredReceipt;
 use crate::store::rows::{IdentifierKind, RecordRows as _, Rows};
-use crate::store::{BodyReader, ErasureCounts, Error, Result, Seq, Store, Write};
+use crate::store::tables::{StoredReceipt, Tombstone};
+use crate::store::{BodyReader, ErasureCounts, Result, RowCells, Seq, Store, Write};
 pub use ids::Tombstones;
 pub use quarantined_of::read_quarantined_of;
 pub use receipt::find_receipt;
+use receipt::{from_json, next_open_receipt, open_receipts_after, to_json};
 
 /// A tombstone for each erased app user, and a receipt for each entry that erases. `rows` are those after the batch.
 pub(super) fn begin_erasures(
     rows: &Overlay<'_>,
     erasures: &[Erasure],
     now: i64,
-) -> Result<Vec<Write<'static>>> {
-    let mut writes = Vec::new();
+) -> Result<[Write<'static>; 2]> {
+    let (mut tombstones, mut receipts) = (Vec::new(), Vec::new());
     let mut by_entry: BTreeMap<Seq, Vec<&Erasure>> = BTreeMap::new();
     for erasure in erasures {
         by_entry.entry(erasure.seq).or_default().push(erasure);
-        writes.push(Write::PutTombstone(erasure.key.clone(), erasure.seq));
+        let (app, id) = erasure.key.clone();
+        tombstones.push(Tombstone { app, id, receipt: erasure.seq });
     }
     for (seq, erased) in by_entry {
         let records = || erased.iter().map(|erasure| &erasure.known);
@@ -71,18 +70,10 @@ pub(super) fn begin_erasures(
         };
         let app = erased.first().map_or_else(|| AppId::from(""), |erasure| erasure.key.0.clone());
         let (counts, work) = (to_json(&counts)?, Some(to_json(&ErasureWork { ids, needles, stage })?));
-        writes.push(Write::PutReceipt(StoredReceipt { seq, app, time: now, done: None, counts, work }));
+        receipts.push(StoredReceipt { seq, app, time: now, done: None, counts, work });
     }
-    Ok(writes)
-}
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Unavailable(error.to_string()))
-}
-
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
-    let damaged = |error| Error::Derived { name: "receipts", why: format!("one cannot be read: {error}") };
-    serde_json::from_str(text).map_err(damaged)
+    let (tombstones, receipts) = (RowCells::of(&tombstones)?, RowCells::of(&receipts)?);
+    Ok([Write::Add(tombstones.into_owned()), Write::Put(receipts.into_owned())])
 }
 
 /// How far the erasures are, as far as the file does not say.
@@ -110,7 +101,7 @@ impl ErasureProgress {
     pub(super) fn step(
         &mut self,
         store: &mut dyn Store,
-        body_bytes: &mut BodyBytes,
+        bodies: &mut BodyCounts,
         now: i64,
         reading: &BodyReader,
     ) -> Result<bool> {
@@ -118,7 +109,7 @@ impl ErasureProgress {
             return Ok(false);
         }
         let txn = store.begin()?;
-        let Some(mut receipt) = txn.rows().next_open_receipt()? else {
+        let Some(mut receipt) = next_open_receipt(txn.rows())? else {
             self.may_be_open = false;
             return Ok(false);
         };
@@ -141,14 +132,14 @@ impl ErasureProgress {
             absorb(txn.rows(), &receipt, &mut work, &mut writes)?;
         }
         let before: ErasureCounts = from_json(&receipt.counts)?;
-        let mut resized = *body_bytes;
+        let mut counted = *bodies;
         let (app, rows) = (receipt.app.clone(), txn.rows());
         let mut pass = ErasurePass {
             rows,
             app: &app,
             work: &work,
             counts: before,
-            body_bytes: &mut resized,
+            bodies: &mut counted,
             reading,
             writes,
         };
@@ -172,9 +163,9 @@ impl ErasureProgress {
             next => ErasureWork { stage: next, ..work },
         };
         (receipt.counts, receipt.work) = (to_json(&counts)?, Some(to_json(&work)?));
-        writes.push(Write::PutReceipt(receipt));
+        writes.push(Write::put(&receipt)?);
         txn.commit(&writes)?;
-        (self.searched, *body_bytes) = (searched, resized);
+        (self.searched, *bodies) = (searched, counted);
         Ok(true)
     }
 
@@ -197,7 +188,7 @@ impl ErasureProgress {
         };
         if scrubbed.wrote || scrubbed.next.is_none() {
             let work = Some(to_json(&ErasureWork { stage, ..ErasureWork::swept() })?);
-            store.begin()?.commit(&[Write::PutReceipt(StoredReceipt { work, ..receipt })])?;
+            store.begin()?.commit(&[Write::put(&StoredReceipt { work, ..receipt })?])?;
         }
         Ok(true)
     }
@@ -209,7 +200,7 @@ fn finish_erasure(store: &mut dyn Store, receipt: StoredReceipt, now: i64) -> Re
         return Ok(false);
     }
     let receipt = StoredReceipt { done: Some(now), work: None, ..receipt };
-    store.begin()?.commit(&[Write::PutReceipt(receipt)])?;
+    store.begin()?.commit(&[Write::put(&receipt)?])?;
     Ok(true)
 }
 
@@ -220,13 +211,13 @@ fn absorb(
     work: &mut ErasureWork,
     writes: &mut Vec<Write<'static>>,
 ) -> Result<()> {
-    for other in rows.open_receipts_after(&receipt.app, receipt.seq)? {
+    for other in open_receipts_after(rows, &receipt.app, receipt.seq)? {
         let found: ErasureWork = from_json(other.work.as_deref().unwrap_or(""))?;
         if matches!(found.stage, ErasureStage::Bodies(0)) {
             work.ids.extend(found.ids);
             work.needles.join(found.needles);
             let swept = Some(to_json(&ErasureWork::swept())?);
-            writes.push(Write::PutReceipt(StoredReceipt { work: swept, ..other }));
+            writes.push(Write::put(&StoredReceipt { work: swept, ..other })?);
         }
     }
     Ok(())
@@ -238,7 +229,7 @@ struct ErasurePass<'a> {
     app: &'a AppId,
     work: &'a ErasureWork,
     counts: ErasureCounts,
-    body_bytes: &'a mut BodyBytes,
+    bodies: &'a mut BodyCounts,
     reading: &'a BodyReader,
     writes: Vec<Write<'static>>,
 }

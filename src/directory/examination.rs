@@ -11,7 +11,8 @@ use super::journal::UnpackedBatch;
 use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::store::rows::Rows;
-use crate::store::{self, Entry, Error, Hole, Lost, ReadEvent, Result, Seq};
+use crate::store::tables::Tombstone;
+use crate::store::{self, Entry, Error, Hole, Lost, ReadEvent, ReadRow as _, Result, Seq};
 
 /// Entries that are read at once.
 const STEP: usize = 64;
@@ -295,7 +296,7 @@ fn body(rows: &dyn Rows, bodies: &mut UnpackedBatch, entry: &Entry) -> Result<Op
 }
 
 fn is_erased(rows: &dyn Rows, key: &RecordKey) -> Result<bool> {
-    Ok(rows.have_tombstones(std::slice::from_ref(key))? == [true])
+    Ok(Tombstone::find(rows, key)?.is_some())
 }
 
 /// The range of deleted entries that contains a number.

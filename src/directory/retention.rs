@@ -1,9 +1,14 @@
 //! Retention: deletes what is old enough, the oldest first, a little at a time.
 
-use super::body_bytes::BodyBytes;
+use super::body_bytes::{BodyBytes, BodyCounts, QuarantineCount};
 use super::compaction::compact_entries;
+use crate::store::cell::Key;
 use crate::store::rows::Rows;
-use crate::store::{ANSWERS_KEPT, Entry, JournalState, ReadEvent, Result, Retention, Seq, Write};
+use crate::store::table::Table;
+use crate::store::tables::{ANSWERS, AnswerTime, QUARANTINE, QuarantinedSize};
+use crate::store::{
+    ANSWERS_KEPT, Entry, JournalState, ReadEvent, ReadRow as _, Result, Retention, Seq, Write,
+};
 
 /// Rows that one step deletes.
 const STEP: usize = 64;
@@ -29,19 +34,23 @@ impl RetentionStep<'_> {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub(super) fn plan(&self, body_bytes: &mut BodyBytes) -> Result<(Vec<Write<'static>>, bool)> {
-        let (writes, is_measuring) = self.compact(body_bytes)?;
+    pub(super) fn plan(&self, bodies: &mut BodyCounts) -> Result<(Vec<Write<'static>>, bool)> {
+        let (writes, is_measuring) = self.compact(&mut bodies.journal)?;
         if is_measuring || !writes.is_empty() {
             return Ok((writes, true));
         }
-        let parts =
-            [Self::delete_entries, Self::delete_changes, Self::delete_quarantined, Self::delete_answers];
-        for part in parts {
-            if let Some(write) = part(self)? {
-                return Ok((vec![write], true));
-            }
+        let mut write = self.delete_entries()?;
+        if write.is_none() {
+            write = self.delete_changes()?;
         }
-        Ok((Vec::new(), false))
+        if write.is_none() {
+            write = self.delete_quarantined(&mut bodies.quarantine)?;
+        }
+        if write.is_none() {
+            write = self.delete_answers()?;
+        }
+        let more = write.is_some();
+        Ok((write.into_iter().collect(), more))
     }
 
     /// Compacts entries that reach a limit, or whose bodies do. Returns whether bodies are left to be measured.
@@ -96,21 +105,26 @@ impl RetentionStep<'_> {
         Ok(None)
     }
 
-    fn delete_quarantined(&self) -> Result<Option<Write<'static>>> {
+    fn delete_quarantined(&self, count: &mut QuarantineCount) -> Result<Option<Write<'static>>> {
         let Some(age) = self.retention.quarantine_age else { return Ok(None) };
-        let oldest = self.rows.quarantined_sizes_after(0, QUARANTINED)?.into_iter();
-        let old: Vec<Seq> =
-            oldest.filter(|body| body.received < self.now - age).map(|body| body.seq).collect();
-        Ok((!old.is_empty()).then_some(Write::DeleteQuarantined(old)))
+        let mut old = QuarantinedSize::select().limit(QUARANTINED).read(self.rows)?;
+        old.retain(|body| body.received < self.now - age);
+        old.iter().for_each(|body| count.remove(body.bytes));
+        delete(&QUARANTINE, old.iter().map(|body| body.seq))
     }
 
     /// Deletes answers that no call repeats any more.
     fn delete_answers(&self) -> Result<Option<Write<'static>>> {
-        let oldest = self.rows.oldest_answers(STEP)?.into_iter();
-        let old: Vec<i64> =
-            oldest.filter(|(_, time)| *time < self.now - ANSWERS_KEPT).map(|(row, _)| row).collect();
-        Ok((!old.is_empty()).then_some(Write::DeleteAnswers(old)))
+        let oldest = AnswerTime::select().limit(STEP).read(self.rows)?.into_iter();
+        let old = oldest.filter(|answer| answer.time < self.now - ANSWERS_KEPT);
+        delete(&ANSWERS, old.map(|answer| answer.row))
     }
+}
+
+/// Deletes the rows with these keys, if there are any.
+fn delete<K: Key>(table: &'static Table, keys: impl Iterator<Item = K>) -> Result<Option<Write<'static>>> {
+    let keys: Vec<K> = keys.collect();
+    (!keys.is_empty()).then(|| Write::delete(table, &keys)).transpose()
 }
 
 /// The last of the oldest rows that may all go, each with its number and its time.

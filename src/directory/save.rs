@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::batch::{Answered, Batch, Saved};
+use super::body_bytes::QuarantineCount;
 use super::erasure::begin_erasures;
 use super::overlay::Overlay;
 use super::transaction::DirectoryTransaction;
@@ -12,10 +13,13 @@ use crate::format::answer_key::cover;
 use crate::format::bodies::DICTIONARY;
 use crate::format::list_columns::{Columns, moment};
 use crate::format::record::encode;
-use crate::store::maintenance_rows::StoredAnswer;
-use crate::store::rows::{IdentifierKind, PackedBodies, StoredChange};
+use crate::store::rows::{IdentifierKind, PackedBodies, Rows, StoredChange};
+use crate::store::tables::{
+    ANSWERS, AnswerTime, QUARANTINE, QuarantineReason, QuarantinedSize, StoredAnswer,
+};
 use crate::store::{
-    ANSWERS_KEPT, Committed, Error, IdentifierRow, Quarantined, Result, Seq, Transaction, UserWrite, Write,
+    ANSWERS_KEPT, Committed, Error, IdentifierRow, Quarantined, ReadRow as _, Result, RowCells, Seq,
+    Transaction, UserWrite, Write,
 };
 
 /// Bodies in quarantine whose sizes are read at once.
@@ -45,7 +49,8 @@ impl DirectoryTransaction<'_> {
         let last_entry =
             batch.entries.last().map_or(txn.journal_state().next_entry.saturating_sub(1), |last| last.seq);
         writes.push(Write::AppendChanges(last_entry, number_changes(&*txn, batch.now, changes)));
-        saved.quarantine_dropped = add_quarantine(batch, &*txn, state.quarantine, &mut writes)?;
+        let (dropped, quarantined) = add_quarantine(batch, txn.rows(), state, &mut writes)?;
+        saved.quarantine_dropped = dropped;
         add_answers(batch, &*txn, state, &mut writes)?;
         if !batch.erasures.is_empty() {
             let overlay = Overlay::of_writes(txn.rows(), &writes);
@@ -53,6 +58,7 @@ impl DirectoryTransaction<'_> {
             writes.extend(erasing);
         }
         let committed = txn.commit(&writes)?;
+        state.bodies.quarantine = quarantined;
         state.note_committed(batch, &affected, &committed);
         Ok((saved, committed))
     }
@@ -136,79 +142,69 @@ pub(super) fn number_changes(
 }
 
 /// Executes the verdicts, stores the new bodies, and drops the oldest ones beyond the limits. Returns how many were
-/// dropped.
+/// dropped, and what is in quarantine then.
 fn add_quarantine<'a>(
     batch: &'a Batch,
-    txn: &dyn Transaction,
-    limits: QuarantineLimits,
+    rows: &dyn Rows,
+    state: &WriterState,
     writes: &mut Vec<Write<'a>>,
-) -> Result<u64> {
+) -> Result<(u64, QuarantineCount)> {
     let (verdicts, added) = (&batch.verdicts, &batch.quarantined);
+    let mut count = state.bodies.quarantine;
     if !verdicts.released.is_empty() {
-        writes.push(Write::DeleteQuarantined(verdicts.released.clone()));
+        let released: BTreeSet<Seq> = verdicts.released.iter().copied().collect();
+        let gone = QuarantinedSize::get(rows, &released)?;
+        gone.iter().flatten().for_each(|body| count.remove(body.bytes));
+        writes.push(Write::Delete(RowCells::of_keys(&QUARANTINE, &verdicts.released)?));
     }
-    let kept = verdicts.kept.iter();
-    writes.extend(kept.map(|(seq, reason, detail)| Write::SetQuarantineReason(*seq, reason, detail)));
+    for (seq, reason, detail) in &verdicts.kept {
+        writes.push(Write::update(&QuarantineReason { seq: *seq, reason, detail })?);
+    }
     if added.is_empty() {
-        return Ok(0);
+        return Ok((0, count));
     }
-    let mut excess = Excess::of(batch, txn, limits)?;
-    let dropped = excess.drop_stored(txn, &verdicts.released)?;
-    let is_miscounted = excess.is_over() && excess.bodies > added.len() as u64;
+    added.iter().for_each(|body| count.add(body.body.len() as u64));
+    let mut excess = Excess { count, limits: state.quarantine };
+    let dropped = excess.drop_stored(rows, &verdicts.released)?;
+    let is_miscounted = excess.is_over() && excess.count.bodies > added.len() as u64;
     if is_miscounted {
-        excess.bodies = added.len() as u64;
+        excess.count.bodies = added.len() as u64;
     }
     let skipped = excess.drop_added(added);
-    writes.extend(added[skipped..].iter().map(Write::AddQuarantined));
+    if is_miscounted {
+        excess.count.bytes = added[skipped..].iter().map(|body| body.body.len() as u64).sum();
+    }
+    writes.push(Write::Insert(RowCells::of(&added[skipped..])?));
     let count = (dropped.len() + skipped) as u64;
     if !dropped.is_empty() {
-        writes.push(Write::DeleteQuarantined(dropped));
+        writes.push(Write::Delete(RowCells::of_keys(&QUARANTINE, &dropped)?.into_owned()));
     }
-    if is_miscounted {
-        writes.push(Write::RecountQuarantine);
-    }
-    Ok(count)
+    Ok((count, excess.count))
 }
 
 /// The bodies in quarantine after a batch, as long as they are beyond the limits.
 struct Excess {
-    bodies: u64,
-    bytes: u64,
+    count: QuarantineCount,
     limits: QuarantineLimits,
 }
 
 impl Excess {
-    fn of(batch: &Batch, txn: &dyn Transaction, limits: QuarantineLimits) -> Result<Self> {
-        let state = txn.journal_state();
-        let released: BTreeSet<Seq> = batch.verdicts.released.iter().copied().collect();
-        let gone = txn.rows().quarantined_sizes(&released.into_iter().collect::<Vec<_>>())?;
-        let new: u64 = batch.quarantined.iter().map(|body| body.body.len() as u64).sum();
-        let bodies = (state.quarantined + batch.quarantined.len() as u64)
-            .saturating_sub(gone.iter().flatten().count() as u64);
-        let bytes = (state.quarantined_bytes + new).saturating_sub(gone.iter().flatten().sum());
-        Ok(Self { bodies, bytes, limits })
-    }
-
     /// The last body stays, however large.
     fn is_over(&self) -> bool {
-        self.bodies > 1 && (self.bodies > self.limits.bodies || self.bytes > self.limits.bytes)
-    }
-
-    fn drop_one(&mut self, bytes: u64) {
-        self.bodies -= 1;
-        self.bytes = self.bytes.saturating_sub(bytes);
+        let QuarantineCount { bodies, bytes } = self.count;
+        bodies > 1 && (bodies > self.limits.bodies || bytes > self.limits.bytes)
     }
 
     /// Drops stored bodies, the oldest first.
-    fn drop_stored(&mut self, txn: &dyn Transaction, released: &[Seq]) -> Result<Vec<Seq>> {
+    fn drop_stored(&mut self, rows: &dyn Rows, released: &[Seq]) -> Result<Vec<Seq>> {
         let (mut dropped, mut after) = (Vec::new(), 0);
         while self.is_over() {
-            let page = txn.rows().quarantined_sizes_after(after, PAGE)?;
+            let page = QuarantinedSize::select().after(&after).limit(PAGE).read(rows)?;
             let Some(last) = page.last() else { break };
             after = last.seq;
             for body in page.iter().filter(|body| !released.contains(&body.seq)) {
                 if self.is_over() {
-                    self.drop_one(body.bytes);
+                    self.count.remove(body.bytes);
                     dropped.push(body.seq);
                 }
             }
@@ -221,7 +217,7 @@ impl Excess {
         let dropped = added.iter().take_while(|body| {
             let is_over = self.is_over();
             if is_over {
-                self.drop_one(body.body.len() as u64);
+                self.count.remove(body.body.len() as u64);
             }
             is_over
         });
@@ -242,18 +238,19 @@ fn add_answers(
     if batch.answers.is_empty() {
         return Ok(());
     }
-    let oldest = txn.rows().oldest_answers(OLD_ANSWERS * batch.answers.len())?.into_iter();
-    let old = oldest.filter(|(_, time)| *time < batch.now - ANSWERS_KEPT).map(|(row, _)| row);
+    let oldest = AnswerTime::select().limit(OLD_ANSWERS * batch.answers.len()).read(txn.rows())?.into_iter();
+    let old = oldest.filter(|answer| answer.time < batch.now - ANSWERS_KEPT).map(|answer| answer.row);
     let old: Vec<i64> = old.collect();
     // Before the new ones, which may get the number of a row that is deleted.
     if !old.is_empty() {
-        writes.push(Write::DeleteAnswers(old));
+        writes.push(Write::delete(&ANSWERS, &old)?);
     }
-    for answer in &batch.answers {
+    let answers = batch.answers.iter().map(|answer| {
         let (key, with) = state.answer_key.hide(&answer.key);
         let Answered { app, fingerprint, time, answer, .. } = answer.clone();
-        let fingerprint = cover(fingerprint, with);
-        writes.push(Write::PutAnswer(StoredAnswer { app, key, fingerprint, time, answer }));
-    }
+        StoredAnswer { app, key, fingerprint: cover(fingerprint, with), time, answer }
+    });
+    let answers: Vec<StoredAnswer> = answers.collect();
+    writes.push(Write::Put(RowCells::of(&answers)?.into_owned()));
     Ok(())
 }

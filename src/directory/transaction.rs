@@ -5,7 +5,8 @@ use super::load::Loader;
 use super::writer_state::WriterState;
 use crate::domain::{AppId, RecordKey, SmoochId, WorkingSet};
 use crate::format::answer_key::cover;
-use crate::store::{Entry, Result, Seq, Transaction};
+use crate::store::tables::{QuarantinedSize, StoredAnswer};
+use crate::store::{Entry, ReadRow as _, Result, Seq, Transaction};
 
 /// A transaction: it reads what a batch needs, and ends with one commit. Dropped without one, it leaves no trace.
 pub struct DirectoryTransaction<'a> {
@@ -51,7 +52,7 @@ impl DirectoryTransaction<'_> {
     /// The database cannot be read.
     pub fn find_answer(&self, app: &AppId, key: &str) -> Result<Option<Answered>> {
         let (hidden, with) = self.state.answer_key.hide(key);
-        let stored = self.txn.rows().answer(app, &hidden)?;
+        let stored = StoredAnswer::select().is("app", app).is("key", &hidden).first(self.txn.rows())?;
         Ok(stored.map(|stored| Answered {
             app: stored.app,
             key: key.to_owned(),
@@ -76,7 +77,7 @@ impl DirectoryTransaction<'_> {
     /// # Errors
     /// The database cannot be read.
     pub fn is_quarantined(&self, seq: Seq) -> Result<bool> {
-        Ok(self.txn.rows().quarantined_sizes(&[seq])?.iter().any(Option::is_some))
+        Ok(QuarantinedSize::find(self.txn.rows(), &seq)?.is_some())
     }
 
     /// The clock of the API, in µs since 1970.

@@ -111,18 +111,18 @@ impl DirectoryWriter {
             }
         }
         let Self { store, state } = self;
-        if state.erasure.step(&mut **store, &mut state.body_bytes, now, reading)? {
+        if state.erasure.step(&mut **store, &mut state.bodies, now, reading)? {
             return Ok(true);
         }
         let txn = store.begin()?;
         let journal = *txn.journal_state();
         let step = RetentionStep { rows: txn.rows(), journal, retention, now, read: reading.event };
-        let mut body_bytes = state.body_bytes;
-        let (writes, more) = step.plan(&mut body_bytes)?;
+        let mut bodies = state.bodies;
+        let (writes, more) = step.plan(&mut bodies)?;
         if !writes.is_empty() {
             txn.commit(&writes)?;
         }
-        state.body_bytes = body_bytes;
+        state.bodies = bodies;
         Ok(more)
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::batch::Batch;
-use super::body_bytes::BodyBytes;
+use super::body_bytes::BodyCounts;
 use super::cache::Cache;
 use super::erasure::{ErasureProgress, Tombstones};
 use crate::domain::RecordKey;
 use crate::format::answer_key::AnswerKey;
 use crate::format::bodies::Packer;
-use crate::store::{Committed, Result, Transaction};
+use crate::store::tables::AnswerSecret;
+use crate::store::{Committed, ReadRow as _, Result, Transaction};
 
 /// The limits of the quarantine. The last body stays, however large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(super) struct WriterState {
     pub(super) answer_key: AnswerKey,
     pub(super) quarantine: QuarantineLimits,
     pub(super) erasure: ErasureProgress,
-    pub(super) body_bytes: BodyBytes,
+    pub(super) bodies: BodyCounts,
 }
 
 impl WriterState {
@@ -37,10 +38,10 @@ impl WriterState {
             cache: Cache::default(),
             packer: Packer::new()?,
             tombstones: Tombstones::read(txn.rows())?,
-            answer_key: AnswerKey(txn.rows().answer_secret()?),
+            answer_key: AnswerKey(AnswerSecret::only(txn.rows())?.key),
             quarantine,
             erasure: ErasureProgress::default(),
-            body_bytes: BodyBytes::default(),
+            bodies: BodyCounts::read(txn.rows())?,
         })
     }
 

@@ -3,6 +3,7 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
+pub mod cell;
 mod entry;
 mod epoch;
 mod error;
@@ -11,8 +12,12 @@ mod hole;
 pub mod maintenance_rows;
 pub mod reader;
 pub mod readers;
+pub mod row;
 pub mod rows;
+pub mod select;
 pub mod sqlite;
+pub mod table;
+pub mod tables;
 mod transaction;
 mod upkeep;
 
@@ -21,6 +26,8 @@ pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use error::{Error, Result};
 pub use explain::explain;
 pub use hole::{Hole, Lost};
+pub use select::ReadRow;
+pub use table::{RowCells, WriteRow};
 pub use transaction::{
     Committed, IdentifierRow, JournalState, Maintained, Scrubbed, Store, Transaction, UserWrite, Write,
 };

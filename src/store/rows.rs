@@ -4,24 +4,22 @@
 //! once: loading goes in waves. All answers of one snapshot, or of one transaction, are of one moment. Text is ordered by
 //! its bytes. A row that is not there is left out, or absent, and never an error.
 
-mod erasures;
 mod filter;
-mod quarantine;
 mod rebuilt;
 mod status;
 
 use super::entry::{Entry, Seq};
 use super::epoch::FeedEpoch;
 use super::error::{Error, Result};
-use super::maintenance_rows::{AnswerRows, ExaminationRows, ReceiptRows, RetentionRows};
+use super::maintenance_rows::{ExaminationRows, RetentionRows};
+use super::select::TableRows;
+use super::tables::QUARANTINE;
 use super::upkeep::CompactionPoint;
 use crate::domain::list::Sort;
 use crate::domain::{AppId, Change, Record, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::format::record::decode;
-pub use erasures::{ErasureRows, ReceiptState};
 pub use filter::RowFilter;
-pub use quarantine::{QuarantineRows, QuarantinedSummary};
 pub use rebuilt::{RebuiltRow, RebuiltRows, RebuiltTable, RowContent, RowKey, StoredUser};
 pub use status::{RemakingProgress, StatusRows};
 
@@ -299,51 +297,30 @@ pub trait FeedRows {
     fn feed_epoch(&self) -> Result<FeedEpoch>;
 }
 
-/// Compacted records: the state after the entries up to the compaction point.
-pub trait CompactedRows {
-    /// The compacted records of these app users, in the order of the keys.
-    fn compacted(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>>;
-
-    /// At most `limit` compacted records after this key, in the order of the keys.
-    fn compacted_after(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, StoredRecord)>>;
-}
-
 /// All rows.
 pub trait Rows:
-    RecordRows
+    TableRows
+    + RecordRows
     + UserRows
     + ListRows
     + JournalRows
     + FeedRows
-    + CompactedRows
-    + AnswerRows
     + RetentionRows
-    + ReceiptRows
     + ExaminationRows
-    + QuarantineRows
-    + ErasureRows
     + StatusRows
     + RebuiltRows
 {
 }
 
 impl<T> Rows for T where
-    T: RecordRows
+    T: TableRows
+        + RecordRows
         + UserRows
         + ListRows
         + JournalRows
         + FeedRows
-        + CompactedRows
-        + AnswerRows
         + RetentionRows
-        + ReceiptRows
         + ExaminationRows
-        + QuarantineRows
-        + ErasureRows
         + StatusRows
         + RebuiltRows
 {
@@ -364,6 +341,6 @@ impl ContentCounts {
     /// Counts the rows.
     pub fn read(rows: &dyn Rows) -> Result<Self> {
         let (users, events) = (rows.count_listed()?, rows.count_entries()?);
-        Ok(Self { users, events, quarantined: rows.count_quarantined()? })
+        Ok(Self { users, events, quarantined: rows.count(&QUARANTINE, None)?.0 })
     }
 }

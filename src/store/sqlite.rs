@@ -1,6 +1,6 @@
 //! A store in one SQLite file: one connection writes, one checkpoints, several read.
 
-mod answer_rows;
+mod answer_keys;
 mod backup;
 mod check;
 mod checkpoint;
@@ -9,7 +9,6 @@ mod compacted_rows;
 mod connection;
 mod derived;
 mod epoch_marker;
-mod erasure_rows;
 mod errors;
 mod feed_rows;
 mod file_errors;
@@ -21,7 +20,6 @@ mod listing;
 mod maintenance_rows;
 mod matching;
 mod migrate;
-mod quarantine_rows;
 mod reader;
 mod rebuilt_rows;
 mod rows;
@@ -29,6 +27,7 @@ mod schema;
 mod scrub;
 mod snapshot_conn;
 mod state;
+mod table_rows;
 mod tables;
 mod task;
 mod transaction;

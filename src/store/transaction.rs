@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::entry::{Entry, Quarantined, Seq};
+use super::cell::Key;
+use super::entry::{Entry, Seq};
 use super::error::{Error, Result};
-use super::maintenance_rows::{StoredAnswer, StoredReceipt};
 use super::rows::{IdentifierKind, PackedBodies, RebuiltRow, Rows, StoredChange};
+use super::table::{RowCells, Table, WriteRow};
 use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
 
@@ -91,10 +92,6 @@ pub struct JournalState {
     pub clock: i64,
     /// The last entry in the compacted records, and when it was received, in ms since 1970.
     pub compacted: (Seq, i64),
-    /// Bodies in quarantine.
-    pub quarantined: u64,
-    /// The bytes of these bodies.
-    pub quarantined_bytes: u64,
 }
 
 /// A commit.
@@ -157,6 +154,16 @@ pub struct IdentifierRow<'a> {
 /// One write. A row that is to be deleted or changed and is not there is no error.
 #[derive(Clone, Debug)]
 pub enum Write<'a> {
+    /// Writes new rows.
+    Insert(RowCells<'a>),
+    /// Writes rows in place of those with their keys, of which there may be none.
+    Put(RowCells<'a>),
+    /// Writes those of the rows whose keys are not there.
+    Add(RowCells<'a>),
+    /// Changes these columns of rows. A table without a key has the row.
+    Update(RowCells<'a>),
+    /// Deletes the rows with these keys.
+    Delete(RowCells<'a>),
     /// Writes the rows of app users.
     PutUsers(Vec<UserWrite<'a>>),
     /// Adds identifiers; some may be there already.
@@ -183,32 +190,30 @@ pub enum Write<'a> {
     SetChangeFields(AppId, u64, Vec<String>),
     /// Deletes the changes of an app up to this one.
     DeleteChangesUpTo(AppId, u64),
-    /// Puts a body into quarantine.
-    AddQuarantined(&'a Quarantined),
-    /// Changes the reason and the detail of a body in quarantine.
-    SetQuarantineReason(Seq, &'a str, &'a str),
-    /// Puts another body in place of one in quarantine.
-    SetQuarantinedBody(Seq, Vec<u8>),
-    /// Deletes bodies from quarantine.
-    DeleteQuarantined(Vec<Seq>),
-    /// Counts the bodies in quarantine again, for [`JournalState`].
-    RecountQuarantine,
-    /// Stores an answer, in place of one with its key.
-    PutAnswer(StoredAnswer),
-    /// Puts another answer in place of the one in a row.
-    SetAnswer(i64, Vec<u8>),
-    /// Deletes answers by their rows.
-    DeleteAnswers(Vec<i64>),
-    /// Writes compacted records.
-    PutCompacted(RecordKey, Vec<u8>),
     /// Sets the last entry in the compacted records, and when it was received.
     SetCompactionPoint(Seq, i64),
-    /// Adds a tombstone of an erased app user, with the number of its receipt.
-    PutTombstone(RecordKey, Seq),
-    /// Writes the receipt of an erasure.
-    PutReceipt(StoredReceipt),
     /// Sets the clock of the API, in µs since 1970.
     SetClock(i64),
     /// Stores by which version of the rules the directory was built.
     SetRules(i64),
+}
+
+impl Write<'static> {
+    /// Puts one row; see [`Write::Put`].
+    ///
+    /// # Errors
+    /// A value cannot be encoded; here and below.
+    pub fn put(row: &impl WriteRow) -> Result<Self> {
+        Ok(Self::Put(RowCells::of([row])?.into_owned()))
+    }
+
+    /// Changes one row; see [`Write::Update`].
+    pub fn update(row: &impl WriteRow) -> Result<Self> {
+        Ok(Self::Update(RowCells::of([row])?.into_owned()))
+    }
+
+    /// Deletes rows; see [`Write::Delete`].
+    pub fn delete<K: Key>(table: &'static Table, keys: &[K]) -> Result<Self> {
+        Ok(Self::Delete(RowCells::of_keys(table, keys)?.into_owned()))
+    }
 }

@@ -34,7 +34,7 @@ use self::upkeep::*;
 use crate::support::memory::Memory;
 
 /// The bounds of the quarantine: bodies, and their bytes.
-const QUARANTINE: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
+const LIMITS: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
 
 /// A place at which a store is opened, once or again and again.
 pub enum Bench {
@@ -74,7 +74,7 @@ impl Bench {
     fn open(&self) -> (DirectoryWriter, DirectoryReader) {
         let store = self.store();
         let reader = DirectoryReader::new(self.store_reader());
-        (DirectoryWriter::open(store, QUARANTINE).unwrap(), reader)
+        (DirectoryWriter::open(store, LIMITS).unwrap(), reader)
     }
 }
 

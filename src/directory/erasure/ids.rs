@@ -13,8 +13,9 @@ use memchr::memchr_iter;
 use super::encodings::{is_opaque, readings};
 use super::spellings::any_spelling;
 use crate::domain::{AppId, SmoochId};
-use crate::store::Result;
 use crate::store::rows::Rows;
+use crate::store::tables::Tombstone;
+use crate::store::{ReadRow as _, Result};
 
 /// A shorter `_id` counts only as the whole of a string, or as a number.
 pub(super) const LONG: usize = 8;
@@ -38,10 +39,10 @@ impl Tombstones {
         let mut all = Self::default();
         let mut after = None;
         loop {
-            let page = rows.tombstones_after(after.as_ref(), PAGE)?;
-            page.iter().for_each(|(app, id)| all.add(app, id));
+            let page = Tombstone::select().after_last(after.as_ref()).limit(PAGE).read(rows)?;
+            page.iter().for_each(|erased| all.add(&erased.app, &erased.id));
             match page.into_iter().next_back() {
-                Some(last) => after = Some(last),
+                Some(last) => after = Some((last.app, last.id)),
                 None => return Ok(all),
             }
         }

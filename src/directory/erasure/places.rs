@@ -3,7 +3,8 @@
 use super::ErasurePass;
 use super::ids::IdSet;
 use crate::domain::command::{CommandOutcome, Refusal};
-use crate::store::{Error, Result, Write};
+use crate::store::tables::{AnswerText, QUARANTINE, QuarantinedBody};
+use crate::store::{Error, Quarantined, ReadRow as _, Result, Seq, Write};
 
 /// Changes, answers and bodies that one step looks at.
 const CHANGES: usize = 256;
@@ -36,30 +37,36 @@ impl ErasurePass<'_> {
     pub(super) fn redact_answers(&mut self, after: i64) -> Result<Option<i64>> {
         let no_user: Result<CommandOutcome, Refusal> = Err(Refusal::NoUser);
         let no_user = postcard::to_stdvec(&no_user).map_err(|error| Error::Unavailable(error.to_string()))?;
-        let answers = self.rows.answers_after(self.app, after, ANSWERS)?;
-        for (row, answer) in &answers {
+        let answers =
+            AnswerText::select().is("app", self.app).after(&after).limit(ANSWERS).read(self.rows)?;
+        for AnswerText { row, answer } in &answers {
             if self.work.needles.shown_in(&self.work.ids, answer) {
-                self.writes.push(Write::SetAnswer(*row, no_user.clone()));
+                self.writes.push(Write::update(&AnswerText { row: *row, answer: no_user.clone() })?);
                 self.counts.answers += 1;
             }
         }
-        Ok(answers.last().map(|(row, _)| *row))
+        Ok(answers.last().map(|answer| answer.row))
     }
 
     /// Of a body that mentions the erased, the events that do not may stay. Returns where to continue.
     pub(super) fn redact_quarantine(&mut self, after: u64) -> Result<Option<u64>> {
         let ids = IdSet::of(&self.work.ids);
         let is_named = |text: &[u8]| ids.named_in(text) || self.work.needles.mentioned_in(text);
-        let found = self.rows.quarantined_after(None, after, QUARANTINED)?;
+        let found = <(Seq, Quarantined)>::select().after(&after).limit(QUARANTINED).read(self.rows)?;
         for (seq, stored) in found.iter().filter(|(_, stored)| stored.app == *self.app) {
             let is_in_headers = is_named(stored.headers.as_bytes());
             if !is_in_headers && !is_named(&stored.body) {
                 continue;
             }
             let others = || (self.reading.without)(&stored.body, &|text| is_named(text));
+            let count = &mut self.bodies.quarantine;
+            count.remove(stored.body.len() as u64);
             self.writes.push(match others().filter(|_| !is_in_headers) {
-                Some(others) => Write::SetQuarantinedBody(*seq, others),
-                None => Write::DeleteQuarantined(vec![*seq]),
+                Some(body) => {
+                    count.add(body.len() as u64);
+                    Write::update(&QuarantinedBody { seq: *seq, body })?
+                }
+                None => Write::delete(&QUARANTINE, &[*seq])?,
             });
             self.counts.quarantine += 1;
         }

@@ -7,7 +7,7 @@ use crate::directory::load::Loader;
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::Needles;
 use crate::store::rows::{IdentifierKind, Rows};
-use crate::store::{Quarantined, Result, Seq};
+use crate::store::{Quarantined, ReadRow as _, Result, Seq};
 
 /// Bodies that are read at once.
 const PAGE: usize = 16;
@@ -33,7 +33,7 @@ pub fn read_quarantined_of(
     }
     let (ids, mut found, mut after) = (IdSet::of(ids), Vec::new(), 0);
     loop {
-        let page = rows.quarantined_after(Some(app), after, PAGE)?;
+        let page = <(Seq, Quarantined)>::select().is("app", app).after(&after).limit(PAGE).read(rows)?;
         let Some((last, _)) = page.last() else { return Ok(found) };
         after = *last;
         let is_about = |body: &[u8]| ids.read_in(body) || needles.mentioned_in(body);

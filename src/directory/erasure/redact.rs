@@ -205,7 +205,7 @@ impl ErasurePass<'_> {
     fn replace_bodies(&mut self, first: Seq, bodies: &[Bytes]) -> Result<()> {
         let before = self.rows.packed_bodies(first)?.map_or(0, |packed| packed.bytes.len());
         let bytes = Packer::new()?.pack(bodies)?;
-        self.body_bytes.resize(first, before as u64, bytes.len() as u64);
+        self.bodies.journal.resize(first, before as u64, bytes.len() as u64);
         self.writes.push(Write::PutBodies(PackedBodies { first, dictionary: DICTIONARY, bytes }));
         Ok(())
     }

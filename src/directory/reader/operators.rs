@@ -7,18 +7,19 @@ use crate::directory::census::{Census, find_last_webhooks};
 use crate::directory::erasure::{find_receipt, read_quarantined_of};
 use crate::domain::{AppId, SmoochId};
 use crate::format::record::decode;
-use crate::store::rows::{ContentCounts, QuarantinedSummary, RemakingProgress, RowFilter};
-use crate::store::{Quarantined, Receipt, Result, Seq};
+use crate::store::rows::{ContentCounts, RemakingProgress, RowFilter};
+use crate::store::tables::QuarantinedSummary;
+use crate::store::{Quarantined, ReadRow as _, Receipt, Result, Seq};
 
 impl DirectoryReader {
     /// At most `limit` matching bodies of the quarantine, without the bodies themselves.
     pub fn list_quarantined(&self, filter: &RowFilter, limit: usize) -> Result<Vec<QuarantinedSummary>> {
-        self.snapshot()?.quarantined_matching(filter, limit)
+        filter.read(&*self.snapshot()?, "reason", limit)
     }
 
     /// A quarantined body.
     pub fn find_quarantined(&self, seq: Seq) -> Result<Option<Quarantined>> {
-        self.snapshot()?.quarantined(seq)
+        Quarantined::find(&*self.snapshot()?, &seq)
     }
 
     /// The quarantined bodies that mention one of these app users by an `_id`, a `userId`, a client or an e-mail

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::domain::AppId;
 use crate::store::entry::Seq;
+use crate::store::error::Result;
+use crate::store::select::{ReadRow, Select, TableRows};
 
 /// Conditions on journal entries or quarantined bodies. All must hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,5 +44,43 @@ impl RowFilter {
         } else {
             self.from = seq + 1;
         }
+    }
+
+    /// At most `limit` matching rows of a table whose column of [`RowFilter::label`] is this one.
+    ///
+    /// # Errors
+    /// The database cannot be read, or a row.
+    pub fn read<R: ReadRow>(
+        &self,
+        rows: &dyn TableRows,
+        label: &'static str,
+        limit: usize,
+    ) -> Result<Vec<R>> {
+        let Some(seqs) = &self.seqs else {
+            return self.select(label, &self.from, &self.to).limit(limit).read(rows);
+        };
+        let mut seqs: Vec<&Seq> = seqs.iter().filter(|seq| (self.from..=self.to).contains(*seq)).collect();
+        if self.newest_first {
+            seqs.reverse();
+        }
+        let found = seqs.into_iter().map(|seq| self.select(label, seq, seq).first(rows));
+        found.filter_map(Result::transpose).take(limit).collect()
+    }
+
+    fn select<'a, R: ReadRow>(&'a self, label: &'static str, from: &'a Seq, to: &'a Seq) -> Select<'a, R> {
+        let mut select = Select::all().from("seq", from).up_to("seq", to);
+        if let Some(app) = &self.app {
+            select = select.is("app", app);
+        }
+        if let Some(text) = &self.label {
+            select = select.is(label, text);
+        }
+        if let Some(since) = &self.since {
+            select = select.from("received", since);
+        }
+        if let Some(until) = &self.until {
+            select = select.up_to("received", until);
+        }
+        if self.newest_first { select.descending() } else { select }
     }
 }

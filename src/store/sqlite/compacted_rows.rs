@@ -5,19 +5,12 @@ use rusqlite::{Connection, params};
 use super::derived::{Tell, require_row};
 use super::{Error, Result};
 use crate::domain::RecordKey;
-use crate::format::record::decode;
-use crate::store::Seq;
-use crate::store::rows::{CompactedRows as _, JournalRows as _};
+use crate::store::rows::JournalRows as _;
+use crate::store::tables::CompactedRecord;
+use crate::store::{ReadRow as _, Seq};
 
 /// Records that are read at once.
 const PAGE: usize = 1000;
-
-pub(super) fn put(conn: &Connection, (app, id): &RecordKey, record: &[u8]) -> Result<()> {
-    let sql = "INSERT INTO base (app, id, record) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (app, id) DO UPDATE SET record = excluded.record";
-    conn.prepare_cached(sql)?.execute(params![app.as_str(), id.as_str(), record])?;
-    Ok(())
-}
 
 pub(super) fn set_point(conn: &Connection, seq: Seq, received: i64) -> Result<()> {
     let sql = "UPDATE horizon SET seq = ?1, received = ?2";
@@ -42,17 +35,13 @@ pub(super) fn check_all(conn: &Connection, tell: Tell<'_>) -> Result<()> {
 pub(super) fn each_head(conn: &Connection, tell: Tell<'_>) -> Result<Option<Seq>> {
     let (mut after, mut last): (Option<RecordKey>, Option<Seq>) = (None, None);
     loop {
-        let page = conn.compacted_after(after.as_ref(), PAGE)?;
+        let page = CompactedRecord::select().after_last(after.as_ref()).limit(PAGE).read(conn)?;
         tell(page.len() as u64)?;
-        let Some((key, _)) = page.last() else { return Ok(last) };
-        after = Some(key.clone());
-        for (_, stored) in &page {
-            let record = decode(&stored.bytes).map_err(|error| Error::Unreadable {
-                table: "base",
-                row: stored.row,
-                why: error.to_string(),
-            })?;
-            last = Some(last.unwrap_or(0).max(record.head.unwrap_or(0)));
+        let Some(end) = page.last() else { return Ok(last) };
+        after = Some((end.app.clone(), end.id.clone()));
+        for stored in &page {
+            let head = stored.decode()?.head.unwrap_or(0);
+            last = Some(last.unwrap_or(0).max(head));
         }
     }
 }

@@ -3,9 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::journal_rows::{ENTRY, end_of_batch, entry, entry_alone, users_of};
-use super::quarantine_rows;
 use crate::domain::{AppId, RecordKey, SmoochId};
-use crate::store::maintenance_rows::{ExaminationRows, QuarantinedSize, RetentionRows};
+use crate::store::maintenance_rows::{ExaminationRows, RetentionRows};
 use crate::store::{Entry, Error, Result, Seq};
 
 impl RetentionRows for Connection {
@@ -45,20 +44,6 @@ impl RetentionRows for Connection {
         let mut select = self.prepare_cached(sql)?;
         let rows = select.query_map(params![app.as_str(), limit as i64], number_and_time);
         Ok(rows?.collect::<rusqlite::Result<_>>()?)
-    }
-
-    fn quarantined_sizes_after(&self, after: Seq, limit: usize) -> Result<Vec<QuarantinedSize>> {
-        let sql = "SELECT seq, received, length(body) FROM quarantine WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        let mut select = self.prepare_cached(sql)?;
-        let rows = select.query_map([after as i64, limit as i64], |row| {
-            let ((seq, received), bytes) = (number_and_time(row)?, row.get::<_, i64>(2)? as u64);
-            Ok(QuarantinedSize { seq, received, bytes })
-        });
-        Ok(rows?.collect::<rusqlite::Result<_>>()?)
-    }
-
-    fn quarantined_sizes(&self, seqs: &[Seq]) -> Result<Vec<Option<u64>>> {
-        seqs.iter().map(|seq| quarantine_rows::size(self, *seq)).collect()
     }
 }
 

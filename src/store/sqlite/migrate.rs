@@ -12,7 +12,7 @@ use super::connection::configure;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
 use super::schema::{STEPS, TABLES, newest_schema, read_schema_version};
-use super::{answer_rows, derived};
+use super::{answer_keys, derived};
 use crate::domain::RULES_VERSION;
 
 /// Creates the schema of a new file, or migrates an old one. A newer file, or one that is not rollcall's, is left
@@ -42,7 +42,7 @@ pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), O
         let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         txn.execute_batch(step).map_err(failed)?;
         if version == 4 {
-            answer_rows::hide_keys(&txn).map_err(failed)?;
+            answer_keys::hide_keys(&txn).map_err(failed)?;
         }
         if version == known && found == 0 {
             // All its records will follow this program's rules.

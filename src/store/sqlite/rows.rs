@@ -7,8 +7,8 @@ use super::{Error, Result, epoch_marker};
 use crate::domain::{AppId, Change, ChangeKind, RecordKey, SmoochId};
 use crate::store::FeedEpoch;
 use crate::store::rows::{
-    CompactedRows, FeedRange, FeedRows, Identifier, RecordRows, RemakingProgress, StatusRows, StoredChange,
-    StoredRecord, UserRows,
+    FeedRange, FeedRows, Identifier, RecordRows, RemakingProgress, StatusRows, StoredChange, StoredRecord,
+    UserRows,
 };
 
 impl RecordRows for Connection {
@@ -122,28 +122,6 @@ impl FeedRows for Connection {
 
     fn feed_epoch(&self) -> Result<FeedEpoch> {
         epoch_marker::read_epoch(self)
-    }
-}
-
-impl CompactedRows for Connection {
-    fn compacted(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
-        by_key(self, "SELECT rowid, record FROM base WHERE app = ?1 AND id = ?2", keys)
-    }
-
-    fn compacted_after(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, StoredRecord)>> {
-        let sql =
-            "SELECT app, id, record, rowid FROM base WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3";
-        let mut select = self.prepare_cached(sql)?;
-        let (app, id) = after.map_or(("", ""), |(app, id)| (app.as_str(), id.as_str()));
-        let rows = select.query_map(params![app, id, limit as i64], |row| {
-            let key = (AppId::from(row.get_ref(0)?.as_str()?), SmoochId::from(row.get_ref(1)?.as_str()?));
-            Ok((key, StoredRecord { row: row.get(3)?, bytes: row.get_ref(2)?.as_blob()?.to_vec() }))
-        });
-        Ok(rows?.collect::<rusqlite::Result<_>>()?)
     }
 }
 

@@ -11,10 +11,11 @@ use super::clearing::Clearing;
 use super::derived::{DamagedTables, KnownCounters, RemakeProgress, Remaking};
 use super::epoch_marker::EpochMarker;
 use super::files::presence::Presence;
-use super::{Result, StoreOptions, quarantine_rows};
+use super::{Result, StoreOptions};
 use crate::domain::AppId;
-use crate::store::maintenance_rows::{AnswerRows as _, RetentionRows as _};
-use crate::store::{JournalState, Seq};
+use crate::store::maintenance_rows::RetentionRows as _;
+use crate::store::tables::AnswerSecret;
+use crate::store::{JournalState, ReadRow as _, Seq};
 
 /// What is remembered, so that it need not be asked for.
 pub(super) struct State {
@@ -54,7 +55,7 @@ impl State {
             presence: Presence::of(named, &options.path, mark.count()),
             mark,
             checked: false,
-            answer_secret: conn.answer_secret()?,
+            answer_secret: AnswerSecret::only(conn)?.key,
             remaking: Remaking::read(conn)?,
             remaking_told: RemakeProgress::default(),
             damaged_tables: DamagedTables::default(),
@@ -75,7 +76,7 @@ impl State {
         self.rules = number(conn, "SELECT rules FROM upkeep")?;
         self.clean = number(conn, "SELECT clean FROM horizon")? != 0;
         self.clearing = Clearing::read(conn)?;
-        self.answer_secret = conn.answer_secret()?;
+        self.answer_secret = AnswerSecret::only(conn)?.key;
         self.remaking = Remaking::read(conn)?;
         Ok(())
     }
@@ -101,7 +102,6 @@ fn number(conn: &Connection, sql: &str) -> Result<i64> {
 }
 
 fn journal_state(conn: &Connection) -> Result<JournalState> {
-    let (quarantined, quarantined_bytes) = quarantine_rows::count(conn)?;
     Ok(JournalState {
         next_entry: next_entry(conn)?,
         clock: number(conn, "SELECT time FROM clock")?,
@@ -109,8 +109,6 @@ fn journal_state(conn: &Connection) -> Result<JournalState> {
             number(conn, "SELECT seq FROM horizon")? as Seq,
             number(conn, "SELECT received FROM horizon")?,
         ),
-        quarantined,
-        quarantined_bytes,
     })
 }
 

@@ -8,8 +8,7 @@ use super::derived::require_row;
 use super::listing::Listing;
 use super::write_transaction::WriteTransaction;
 use super::{
-    State, answer_rows, checkpoint, compacted_rows, erasure_rows, feed_rows, identifier_rows, journal_rows,
-    quarantine_rows, rebuilt_rows,
+    State, checkpoint, compacted_rows, feed_rows, identifier_rows, journal_rows, rebuilt_rows, table_rows,
 };
 use crate::domain::AppId;
 use crate::store::rows::Rows;
@@ -48,6 +47,11 @@ impl<'a> SqliteTransaction<'a> {
         let conn = &*self.txn;
         let journal = &mut applied.journal;
         match write {
+            Write::Insert(rows) => table_rows::insert(conn, rows)?,
+            Write::Put(rows) => table_rows::put(conn, rows)?,
+            Write::Add(rows) => table_rows::add(conn, rows)?,
+            Write::Update(rows) => table_rows::update(conn, rows)?,
+            Write::Delete(rows) => table_rows::delete(conn, rows)?,
             Write::PutUsers(users) => self.put_users(users, applied)?,
             Write::PutIdentifiers(rows) => identifier_rows::put(conn, rows)?,
             Write::DeleteIdentifiers(rows) => identifier_rows::delete(conn, rows)?,
@@ -69,23 +73,10 @@ impl<'a> SqliteTransaction<'a> {
             }
             Write::SetChangeFields(app, seq, fields) => feed_rows::set_fields(conn, app, *seq, fields)?,
             Write::DeleteChangesUpTo(app, seq) => feed_rows::delete_up_to(conn, app, *seq)?,
-            Write::AddQuarantined(body) => quarantine_rows::add(conn, body, journal)?,
-            Write::SetQuarantineReason(seq, reason, detail) => {
-                quarantine_rows::set_reason(conn, *seq, reason, detail)?;
-            }
-            Write::SetQuarantinedBody(seq, body) => quarantine_rows::set_body(conn, *seq, body, journal)?,
-            Write::DeleteQuarantined(seqs) => quarantine_rows::delete(conn, seqs, journal)?,
-            Write::RecountQuarantine => quarantine_rows::recount(conn, journal)?,
-            Write::PutAnswer(answer) => answer_rows::put(conn, answer)?,
-            Write::SetAnswer(row, answer) => answer_rows::set(conn, *row, answer)?,
-            Write::DeleteAnswers(rows) => answer_rows::delete(conn, rows)?,
-            Write::PutCompacted(key, record) => compacted_rows::put(conn, key, record)?,
             Write::SetCompactionPoint(seq, received) => {
                 compacted_rows::set_point(conn, *seq, *received)?;
                 journal.compacted = (*seq, *received);
             }
-            Write::PutTombstone(key, receipt) => erasure_rows::put_tombstone(conn, key, *receipt)?,
-            Write::PutReceipt(receipt) => erasure_rows::put_receipt(conn, receipt)?,
             Write::SetClock(clock) => {
                 let mut update = conn.prepare_cached("UPDATE clock SET time = ?1")?;
                 require_row(update.execute([*clock])?)?;

@@ -215,8 +215,8 @@ pub fn the_quarantine_keeps_the_newest_within_its_bounds(
         (dropped, reader.count_contents().unwrap().quarantined)
     };
     assert_eq!(keep(&[10, 10, 10]), (0, 3));
-    assert_eq!(keep(&[10, 10, 10]), (1, QUARANTINE.bodies), "as many as allowed, over reopening");
-    assert_eq!(keep(&[400, 400]), (2, QUARANTINE.bodies));
+    assert_eq!(keep(&[10, 10, 10]), (1, LIMITS.bodies), "as many as allowed, over reopening");
+    assert_eq!(keep(&[400, 400]), (2, LIMITS.bodies));
     assert_eq!(keep(&[400]), (4, 2), "as many bytes as allowed: the oldest go");
     assert_eq!(keep(&[2000]), (2, 1), "the last one stays, whatever its size");
     assert_eq!(keep(&[1]), (1, 1));

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 
 use rollcall::domain::list::Sort;
 use rollcall::domain::{AppId, RecordKey, SmoochId};
+use rollcall::store::cell::Cell;
 use rollcall::store::maintenance_rows::*;
 use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
 use rollcall::store::rows::*;
+use rollcall::store::select::{Scan, TableRows};
+use rollcall::store::table::{Projection, Table};
 use rollcall::store::{
-    Committed, CompactionPoint, Entry, Error, FeedEpoch, JournalState, Maintained, Quarantined, Result,
-    Scrubbed, Seq, Store, Transaction, Write,
+    Committed, CompactionPoint, Entry, Error, FeedEpoch, JournalState, Maintained, Result, Scrubbed, Seq,
+    Store, Transaction, Write,
 };
 
 thread_local! {
@@ -105,9 +108,8 @@ macro_rules! writes {
 
 writes! {
     PutUsers PutIdentifiers DeleteIdentifiers ReplaceRows AppendEntries ReplaceEntry DeleteEntry DeleteEntriesUpTo
-    PutBodies DeleteBodies AppendChanges SetChangeFields DeleteChangesUpTo AddQuarantined SetQuarantineReason
-    SetQuarantinedBody DeleteQuarantined RecountQuarantine PutAnswer SetAnswer DeleteAnswers PutCompacted
-    SetCompactionPoint PutTombstone PutReceipt SetClock SetRules
+    PutBodies DeleteBodies AppendChanges SetChangeFields DeleteChangesUpTo SetCompactionPoint SetClock SetRules
+    Insert Put Add Update Delete
 }
 
 macro_rules! rows {
@@ -123,6 +125,11 @@ macro_rules! rows {
 }
 
 rows! {
+    TableRows {
+        fn get(of: Projection, keys: &[Cell<'_>], found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>) -> ();
+        fn scan(scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> ();
+        fn count(table: &'static Table, length: Option<&'static str>) -> (u64, u64);
+    }
     RecordRows {
         fn records(keys: &[RecordKey]) -> Vec<Option<StoredRecord>>;
         fn find(app: &AppId, id: &SmoochId, user_id: &str) -> Vec<(SmoochId, Vec<u8>)>;
@@ -164,30 +171,12 @@ rows! {
         fn last_change_times(apps: &[AppId]) -> Vec<Option<i64>>;
         fn feed_epoch() -> FeedEpoch;
     }
-    CompactedRows {
-        fn compacted(keys: &[RecordKey]) -> Vec<Option<StoredRecord>>;
-        fn compacted_after(after: Option<&RecordKey>, limit: usize) -> Vec<(RecordKey, StoredRecord)>;
-    }
-    AnswerRows {
-        fn answer(app: &AppId, key: &str) -> Option<StoredAnswer>;
-        fn oldest_answers(limit: usize) -> Vec<(i64, i64)>;
-        fn answers_after(app: &AppId, row: i64, limit: usize) -> Vec<(i64, Vec<u8>)>;
-        fn answer_secret() -> [u8; 32];
-    }
     RetentionRows {
         fn oldest_entries(up_to: Seq, limit: usize) -> Vec<(Seq, i64)>;
         fn body_sizes(after: Seq, limit: usize) -> Vec<(Seq, u64)>;
         fn batch_entries(first: Seq) -> Vec<Entry>;
         fn feeds() -> Vec<(AppId, u64)>;
         fn oldest_changes(app: &AppId, limit: usize) -> Vec<(u64, i64)>;
-        fn quarantined_sizes_after(after: Seq, limit: usize) -> Vec<QuarantinedSize>;
-        fn quarantined_sizes(seqs: &[Seq]) -> Vec<Option<u64>>;
-    }
-    ReceiptRows {
-        fn next_open_receipt() -> Option<StoredReceipt>;
-        fn open_receipts_after(app: &AppId, after: Seq) -> Vec<StoredReceipt>;
-        fn have_tombstones(keys: &[RecordKey]) -> Vec<bool>;
-        fn tombstones_after(after: Option<&RecordKey>, limit: usize) -> Vec<RecordKey>;
     }
     ExaminationRows {
         fn damaged_entries(seqs: &[Seq]) -> Vec<Option<Entry>>;
@@ -195,17 +184,6 @@ rows! {
         fn deleted_ranges(first: Seq, last: Seq) -> Vec<(Seq, Seq)>;
         fn last_known_entry() -> Seq;
         fn records_after(after: Option<&RecordKey>, limit: usize) -> Vec<(RecordKey, Vec<u8>)>;
-    }
-    QuarantineRows {
-        fn quarantined_matching(filter: &RowFilter, limit: usize) -> Vec<QuarantinedSummary>;
-        fn quarantined(seq: Seq) -> Option<Quarantined>;
-        fn quarantined_after(app: Option<&AppId>, after: Seq, limit: usize) -> Vec<(Seq, Quarantined)>;
-        fn count_quarantined() -> u64;
-        fn count_quarantined_bytes() -> u64;
-    }
-    ErasureRows {
-        fn erasure_receipt(app: &AppId, id: &SmoochId) -> Option<ReceiptState>;
-        fn ids_of_receipt(app: &AppId, receipt: Seq) -> Vec<SmoochId>;
     }
     StatusRows {
         fn rules_version() -> i64;

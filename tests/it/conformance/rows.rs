@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rollcall::domain::list::Sort;
 use rollcall::domain::{Change, ChangeKind};
 use rollcall::format::list_columns::{Columns, IDENTIFIED, NONE};
-use rollcall::store::maintenance_rows::{StoredAnswer, StoredReceipt};
 use rollcall::store::rows::{IdentifierKind, ListOrder, PackedBodies, Rows, StoredChange};
-use rollcall::store::{ErasureCounts, IdentifierRow, UserWrite, Write};
+use rollcall::store::tables::*;
+use rollcall::store::{ErasureCounts, IdentifierRow, ReadRow as _, RowCells, UserWrite, Write};
 
 use super::*;
 
@@ -186,14 +186,16 @@ pub fn the_journal_is_written_and_read(bench: &Bench) {
         assert_eq!(all.last_webhooks(2).unwrap(), [(app.clone(), 50)]);
         assert_eq!((all.count_entries().unwrap(), all.last_known_entry().unwrap()), (5, 3));
     });
+    let ann = &SmoochId::from("ann");
+    let compacted = |record| Write::put(&CompactedWrite { app, id: ann, record }).unwrap();
     let reduced = Entry { source: Source::Reduced, users: Vec::new(), body: 7, place: 1, ..entry(5) };
     let writes = [
         Write::ReplaceEntry(reduced.clone()),
         Write::ReplaceEntry(entry(77)),
         Write::DeleteEntry(4),
         Write::SetCompactionPoint(2, 20),
-        Write::PutCompacted(key(APP, "ann"), b"compacted".to_vec()),
-        Write::PutCompacted(key(APP, "ann"), b"again".to_vec()),
+        compacted(b"compacted"),
+        compacted(b"again"),
         Write::DeleteEntriesUpTo(2),
         Write::DeleteBodies(1),
         Write::DeleteBodies(99),
@@ -214,8 +216,8 @@ pub fn the_journal_is_written_and_read(bench: &Bench) {
     assert_eq!(all.deleted_ranges(3, 3).unwrap(), []);
     let point = all.compaction_point().unwrap();
     assert_eq!((point.folded, point.received, point.oldest), (2, 20, 3));
-    let compacted = all.compacted(&[key(APP, "ann"), key(APP, "bob")]).unwrap();
-    assert_eq!(compacted[0].as_ref().map(|stored| &*stored.bytes), Some(&b"again"[..]));
+    let compacted = CompactedRecord::get(all, &[key(APP, "ann"), key(APP, "bob")]).unwrap();
+    assert_eq!(compacted[0].as_ref().map(|stored| &*stored.record), Some(&b"again"[..]));
     assert_eq!((compacted.len(), &compacted[1]), (2, &None));
     drop(txn);
     commit(&mut *store, &[Write::DeleteEntry(5)]);
@@ -271,43 +273,53 @@ pub fn answers_and_quarantined_bodies_are_written_and_read(bench: &Bench) {
         answer: key.as_bytes().to_vec(),
     };
     let (body, app) = (quarantined(10), &AppId::from(APP));
-    let puts = ["one", "two", "three"].map(|key| Write::PutAnswer(answer(key, 5)));
-    commit(&mut *store, &puts);
-    commit(&mut *store, &[&body, &body, &body].map(Write::AddQuarantined));
-    let answers = read(bench, |all| all.oldest_answers(9).unwrap());
-    let [one, two, three] = [0, 1, 2].map(|n| answers[n].0);
+    let answers = ["one", "two", "three"].map(|key| answer(key, 5));
+    commit(&mut *store, &[Write::Put(RowCells::of(&answers).unwrap())]);
+    commit(&mut *store, &[Write::Insert(RowCells::of([&body, &body, &body]).unwrap())]);
+    let answers = read(bench, |all| AnswerTime::select().read(all).unwrap());
+    let [one, two, three] = [0, 1, 2].map(|n| answers[n].row);
     let writes = [
-        Write::SetAnswer(two, b"2".to_vec()),
-        Write::DeleteAnswers(vec![one, 99]),
-        Write::SetQuarantineReason(1, "reason", "detail"),
-        Write::SetQuarantinedBody(2, b"less".to_vec()),
-        Write::DeleteQuarantined(vec![3, 3, 99]),
+        Write::update(&AnswerText { row: two, answer: b"2".to_vec() }).unwrap(),
+        Write::delete(&ANSWERS, &[one, 99]).unwrap(),
+        Write::update(&QuarantineReason { seq: 1, reason: "reason", detail: "detail" }).unwrap(),
+        Write::update(&QuarantineReason { seq: 99, reason: "none", detail: "none" }).unwrap(),
+        Write::update(&QuarantinedBody { seq: 2, body: b"less".to_vec() }).unwrap(),
+        Write::delete(&QUARANTINE, &[3_u64, 3, 99]).unwrap(),
         Write::SetClock(77),
     ];
     commit(&mut *store, &writes);
-    commit(&mut *store, &[Write::RecountQuarantine, Write::PutAnswer(answer("three", 6))]);
+    commit(&mut *store, &[Write::put(&answer("three", 6)).unwrap()]);
     let txn = store.begin().unwrap();
-    let state = *txn.journal_state();
-    assert_eq!((state.clock, state.quarantined, state.quarantined_bytes), (77, 2, 14));
+    assert_eq!(txn.journal_state().clock, 77);
     let all = txn.rows();
-    assert_eq!(all.answer(app, "two").unwrap().map(|stored| stored.answer), Some(b"2".to_vec()));
-    assert_eq!((all.answer(app, "one").unwrap(), all.answer(&"other".into(), "two").unwrap()), (None, None));
-    assert!(all.answers_after(app, two, 9).unwrap().iter().all(|(row, _)| *row >= three));
-    assert_eq!(all.oldest_answers(9).unwrap().iter().map(|(_, time)| *time).collect::<Vec<_>>(), [5, 6]);
-    assert_eq!(all.answer_secret().unwrap(), all.answer_secret().unwrap());
-    assert_eq!(all.quarantined_sizes(&[1, 2, 3]).unwrap(), [Some(10), Some(4), None]);
+    assert_eq!(all.count(&QUARANTINE, Some("body")).unwrap(), (2, 14));
+    assert_eq!(all.count(&QUARANTINE, None).unwrap(), (2, 0));
+    let stored = |app: &AppId, key: &str| {
+        StoredAnswer::select().is("app", app).is("key", key).first(all).unwrap().map(|stored| stored.answer)
+    };
+    assert_eq!(stored(app, "two"), Some(b"2".to_vec()));
+    assert_eq!((stored(app, "one"), stored(&"other".into(), "two")), (None, None));
+    let later = AnswerText::select().is("app", app).after(&two).read(all).unwrap();
+    assert_eq!((later.len(), later[0].row >= three), (1, true), "a repeated answer comes last");
+    let times = AnswerTime::select().read(all).unwrap();
+    assert_eq!(times.iter().map(|answer| answer.time).collect::<Vec<_>>(), [5, 6]);
+    assert_eq!(AnswerSecret::only(all).unwrap(), AnswerSecret::only(all).unwrap());
+    let sizes = QuarantinedSize::get(all, &[1_u64, 2, 3]).unwrap();
     assert_eq!(
-        all.quarantined_sizes_after(1, 9).unwrap().iter().map(|body| body.seq).collect::<Vec<_>>(),
-        [2]
+        sizes.iter().map(|body| body.map(|body| body.bytes)).collect::<Vec<_>>(),
+        [Some(10), Some(4), None]
     );
-    let found = all.quarantined_after(Some(app), 0, 9).unwrap();
+    let after = QuarantinedSize::select().after(&1_u64).read(all).unwrap();
+    assert_eq!(after.iter().map(|body| body.seq).collect::<Vec<_>>(), [2]);
+    let found = <(Seq, Quarantined)>::select().is("app", app).read(all).unwrap();
     assert_eq!(
         (found[0].1.reason.as_str(), found[0].1.detail.as_str(), found.len()),
         ("reason", "detail", 2)
     );
-    assert_eq!(all.quarantined_after(Some(&"other".into()), 0, 9).unwrap(), []);
-    txn.commit(&[Write::AddQuarantined(&body)]).unwrap();
-    assert!(read(bench, |all| all.quarantined(4).unwrap()).is_some(), "a number is not given again");
+    assert_eq!(Quarantined::select().is("app", &AppId::from("other")).read(all).unwrap(), []);
+    txn.commit(&[Write::Insert(RowCells::of([&body]).unwrap())]).unwrap();
+    let fourth = read(bench, |all| Quarantined::find(all, &4_u64).unwrap());
+    assert!(fourth.is_some(), "a number is not given again");
 }
 
 pub fn erasures_are_written_and_read(bench: &Bench) {
@@ -321,33 +333,30 @@ pub fn erasures_are_written_and_read(bench: &Bench) {
         counts: serde_json::to_string(&ErasureCounts::default()).unwrap(),
         work: Some(format!("{{\"stage\":{stage}}}")),
     };
-    let writes = [
-        Write::PutTombstone(key(APP, "ann"), 1),
-        Write::PutTombstone(key(APP, "ann"), 2),
-        Write::PutTombstone(key(APP, "bob"), 1),
-        Write::PutReceipt(receipt(1, "\"Sweep\"")),
-        Write::PutReceipt(receipt(2, "{\"Bodies\":0}")),
-        Write::PutReceipt(receipt(3, "{\"Journal\":[]}")),
-    ];
-    commit(&mut *store, &writes);
-    let (app, next) =
-        (AppId::from(APP), |all: &dyn Rows| all.next_open_receipt().unwrap().map(|next| next.seq));
+    let tombstone = |id: &str, receipt| Tombstone { app: APP.into(), id: id.into(), receipt };
+    let tombstones = [tombstone("ann", 1), tombstone("ann", 2), tombstone("bob", 1)];
+    let receipts = [receipt(1, "\"Sweep\""), receipt(2, "{\"Bodies\":0}"), receipt(3, "{\"Journal\":[]}")];
+    let (tombstones, receipts) = (RowCells::of(&tombstones).unwrap(), RowCells::of(&receipts).unwrap());
+    commit(&mut *store, &[Write::Add(tombstones), Write::Put(receipts)]);
+    let app = AppId::from(APP);
+    let open = |all: &dyn Rows| {
+        let open = StoredReceipt::select().is("done", &None::<i64>).is("app", &app).read(all).unwrap();
+        open.iter().map(|receipt| receipt.seq).collect::<Vec<_>>()
+    };
     read(bench, |all| {
-        assert_eq!(next(all), Some(3), "the journal first");
-        let later = all.open_receipts_after(&app, 1).unwrap();
-        assert_eq!(later.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [2, 3]);
-        assert_eq!(all.have_tombstones(&[key(APP, "ann"), key(APP, "cat")]).unwrap(), [true, false]);
-        assert_eq!(all.tombstones_after(Some(&key(APP, "ann")), 9).unwrap(), [key(APP, "bob")]);
-        assert_eq!(all.ids_of_receipt(&app, 1).unwrap(), ["ann".into(), "bob".into()]);
-        let state = all.erasure_receipt(&app, &"ann".into()).unwrap().unwrap();
-        assert_eq!((state.seq, state.time, state.done, state.counts), (1, 1, None, ErasureCounts::default()));
-        assert_eq!(all.erasure_receipt(&app, &"cat".into()).unwrap(), None);
+        assert_eq!(open(all), [1, 2, 3]);
+        assert_eq!(StoredReceipt::find(all, &2_u64).unwrap(), Some(receipt(2, "{\"Bodies\":0}")));
+        let found = Tombstone::get(all, &[key(APP, "ann"), key(APP, "cat")]).unwrap();
+        assert_eq!(found, [Some(tombstone("ann", 1)), None], "the first receipt stays");
+        let after = Tombstone::select().after(&key(APP, "ann")).read(all).unwrap();
+        assert_eq!(after, [tombstone("bob", 1)]);
+        let of_receipt = Tombstone::select().is("app", &app).is("receipt", &1_u64).read(all).unwrap();
+        assert_eq!(of_receipt, [tombstone("ann", 1), tombstone("bob", 1)]);
     });
-    let done = |seq| Write::PutReceipt(StoredReceipt { done: Some(9), work: None, ..receipt(seq, "") });
-    commit(&mut *store, &[done(3)]);
-    assert_eq!(read(bench, next), Some(2), "the log last");
-    commit(&mut *store, &[done(2), Write::SetRules(4)]);
-    assert_eq!(read(bench, next), Some(1));
+    let done = StoredReceipt { done: Some(9), work: None, ..receipt(3, "") };
+    commit(&mut *store, &[Write::put(&done).unwrap(), Write::SetRules(4)]);
+    assert_eq!(read(bench, open), [1, 2]);
+    assert_eq!(read(bench, |all| StoredReceipt::find(all, &3_u64).unwrap()), Some(done));
     assert_eq!(read(bench, |all| all.rules_version().unwrap()), 4);
 }
 

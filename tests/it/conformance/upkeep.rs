@@ -10,7 +10,8 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::reapply::load_compacted;
 use rollcall::store::readers::{LaneReader as _, StopSignal};
 use rollcall::store::rows::{RebuiltRow, RebuiltTable, RowFilter, RowKey};
-use rollcall::store::{Error, Retention};
+use rollcall::store::tables::{AnswerText, CompactedRecord};
+use rollcall::store::{Error, ReadRow as _, Retention};
 
 use super::*;
 
@@ -150,11 +151,10 @@ fn dump(reader: &DirectoryReader) -> String {
             }
         }
     }
-    all.extend(rows.compacted_after(None, 1000).unwrap().iter().map(|(_, stored)| text(&stored.bytes)));
+    all.extend(CompactedRecord::select().read(&*rows).unwrap().iter().map(|stored| text(&stored.record)));
     all.extend(rows.changes_after(&APP.into(), 0, 1000).unwrap().iter().map(|change| format!("{change:?}")));
-    all.extend(rows.answers_after(&APP.into(), 0, 1000).unwrap().iter().map(|(_, answer)| text(answer)));
-    let quarantined = rows.quarantined_after(None, 0, 1000).unwrap();
-    all.extend(quarantined.iter().map(|(_, body)| format!("{body:?}")));
+    all.extend(AnswerText::select().read(&*rows).unwrap().iter().map(|stored| text(&stored.answer)));
+    all.extend(Quarantined::select().read(&*rows).unwrap().iter().map(|body| format!("{body:?}")));
     all.extend(rows.entries_after(0, 1000).unwrap().iter().map(|entry| format!("{entry:?}")));
     drop(rows);
     all.extend(reader.read_journal(0, 1000).unwrap().iter().map(|(_, body)| text(body)));

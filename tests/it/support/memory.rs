@@ -2,6 +2,7 @@
 //! a number that does not follow the last one, panics.
 
 mod rows;
+mod tables;
 mod upkeep;
 
 use std::cell::RefCell;
@@ -12,20 +13,21 @@ use std::sync::{Arc, Mutex};
 use rollcall::domain::list::Sort;
 use rollcall::domain::{AppId, RecordKey, SmoochId};
 use rollcall::format::list_columns::Columns;
-use rollcall::store::maintenance_rows::{StoredAnswer, StoredReceipt};
 use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
 use rollcall::store::rows::{
-    Move, PackedBodies, RebuiltRow, RowContent, RowKey, Rows, StoredChange, StoredRecord, StoredUser,
+    Move, PackedBodies, RebuiltRow, RowContent, RowKey, Rows, StoredChange, StoredUser,
 };
 use rollcall::store::sqlite::DERIVED;
+use rollcall::store::tables::AnswerSecret;
 use rollcall::store::{
-    Committed, Entry, Error, IdentifierRow, JournalState, Maintained, Quarantined, Result, Scrubbed, Seq,
-    Store, Transaction, UserWrite, Write,
+    Committed, Entry, Error, IdentifierRow, JournalState, Maintained, Result, RowCells, Scrubbed, Seq, Store,
+    Transaction, UserWrite, Write,
 };
 
+use self::tables::{Conflict, Tables};
+
 /// The last state that was committed, and whether a store has it open.
-#[derive(Default)]
 pub struct Memory {
     state: Mutex<Arc<State>>,
     is_open: AtomicBool,
@@ -45,19 +47,26 @@ struct State {
     /// The first number of each range, and the last one.
     deleted: BTreeMap<Seq, Seq>,
     bodies: BTreeMap<Seq, PackedBodies>,
-    compacted: BTreeMap<RecordKey, StoredRecord>,
     compaction_point: (Seq, i64),
     changes: BTreeMap<(AppId, u64), StoredChange>,
     feeds: BTreeMap<AppId, u64>,
-    quarantine: BTreeMap<Seq, Quarantined>,
-    last_quarantined: Seq,
-    answers: BTreeMap<i64, StoredAnswer>,
-    last_answer: i64,
-    tombstones: BTreeMap<RecordKey, Seq>,
-    receipts: BTreeMap<Seq, StoredReceipt>,
+    tables: Tables,
     clock: i64,
     rules: i64,
     commits: i64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let mut state = State::default();
+        let secret = AnswerSecret { key: [7; 32] };
+        state.tables.write(&RowCells::of([&secret]).unwrap(), Conflict::Panics);
+        Self {
+            state: Mutex::new(Arc::new(state)),
+            is_open: AtomicBool::default(),
+            is_writing: AtomicBool::default(),
+        }
+    }
 }
 
 impl Memory {
@@ -94,8 +103,6 @@ impl Store for MemoryStore {
             next_entry: state.last_entry + 1,
             clock: state.clock,
             compacted: state.compaction_point,
-            quarantined: state.quarantine.len() as u64,
-            quarantined_bytes: state.quarantine.values().map(|body| body.body.len() as u64).sum(),
         };
         let rows = Snapshot { state: RefCell::new(Some(state)), stop: None };
         Ok(Box::new(MemoryTransaction { memory: &self.0, rows, journal }))
@@ -221,6 +228,11 @@ impl StoreReader for MemoryReader {
 impl State {
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
         match write {
+            Write::Insert(rows) => self.tables.write(rows, Conflict::Panics),
+            Write::Put(rows) => self.tables.write(rows, Conflict::Replaces),
+            Write::Add(rows) => self.tables.write(rows, Conflict::IsLeftOut),
+            Write::Update(rows) => self.tables.update(rows),
+            Write::Delete(rows) => self.tables.delete(rows),
             Write::PutUsers(users) => users.iter().for_each(|user| rows.extend(self.put_user(user))),
             Write::PutIdentifiers(found) => found.iter().for_each(|row| {
                 assert!(self.users.contains_key(&(row.app.clone(), row.id.clone())), "no app user: {row:?}");
@@ -258,55 +270,17 @@ impl State {
                 change.into_iter().for_each(|stored| stored.change.fields.clone_from(fields));
             }
             Write::DeleteChangesUpTo(app, seq) => self.changes.retain(|(of, n), _| of != app || n > seq),
-            Write::PutCompacted(key, record) => {
-                let row =
-                    self.compacted.get(key).map_or(self.compacted.len() as i64 + 1, |stored| stored.row);
-                self.compacted.insert(key.clone(), StoredRecord { row, bytes: record.clone() });
-            }
             Write::SetCompactionPoint(seq, received) => {
                 assert!((self.compaction_point.0..=self.last_entry).contains(seq), "compacted up to {seq}");
                 self.compaction_point = (*seq, *received);
             }
-            Write::PutTombstone(key, receipt) => _ = self.tombstones.entry(key.clone()).or_insert(*receipt),
-            Write::PutReceipt(receipt) => _ = self.receipts.insert(receipt.seq, receipt.clone()),
             Write::SetClock(clock) => {
                 assert!(*clock >= self.clock, "the clock runs back");
                 self.clock = *clock;
             }
             Write::SetRules(rules) => self.rules = *rules,
-            other => self.apply_to_bodies_and_answers(other),
         }
         Ok(())
-    }
-
-    fn apply_to_bodies_and_answers(&mut self, write: &Write<'_>) {
-        match write {
-            Write::AddQuarantined(body) => {
-                self.last_quarantined += 1;
-                self.quarantine.insert(self.last_quarantined, (*body).clone());
-            }
-            Write::SetQuarantineReason(seq, reason, detail) => {
-                if let Some(body) = self.quarantine.get_mut(seq) {
-                    (body.reason, body.detail) = ((*reason).to_owned(), (*detail).to_owned());
-                }
-            }
-            Write::SetQuarantinedBody(seq, body) => {
-                self.quarantine.get_mut(seq).into_iter().for_each(|row| row.body = body.clone().into());
-            }
-            Write::DeleteQuarantined(seqs) => self.quarantine.retain(|seq, _| !seqs.contains(seq)),
-            // Nothing but the rows is counted.
-            Write::RecountQuarantine => {}
-            Write::PutAnswer(new) => {
-                self.answers.retain(|_, old| (&old.app, &old.key) != (&new.app, &new.key));
-                self.last_answer += 1;
-                self.answers.insert(self.last_answer, new.clone());
-            }
-            Write::SetAnswer(row, answer) => {
-                self.answers.get_mut(row).into_iter().for_each(|stored| stored.answer.clone_from(answer));
-            }
-            Write::DeleteAnswers(rows) => self.answers.retain(|row, _| !rows.contains(row)),
-            other => panic!("not applied: {other:?}"),
-        }
     }
 
     /// Returns the number of a new row.

@@ -293,20 +293,3 @@ impl FeedRows for Snapshot {
         Ok(FeedEpoch { epoch: Epoch::of_number(1).unwrap(), is_first: true })
     }
 }
-
-impl CompactedRows for Snapshot {
-    fn compacted(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
-        let state = self.state()?;
-        Ok(keys.iter().map(|key| state.compacted.get(key).cloned()).collect())
-    }
-
-    fn compacted_after(
-        &self,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, StoredRecord)>> {
-        Ok(page(&self.state()?.compacted, after, limit)
-            .map(|(key, stored)| (key.clone(), stored.clone()))
-            .collect())
-    }
-}
