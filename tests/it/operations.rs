@@ -5,6 +5,7 @@ mod corners;
 mod doctor;
 mod everywhere;
 mod exit_codes;
+mod faults;
 mod host;
 mod newer;
 mod reload;
