@@ -136,7 +136,7 @@ impl Comparison {
     pub fn size(&mut self) -> Result<(u64, u64)> {
         let entries = self.live.last_entry_seq()?.saturating_sub(self.replay.last());
         let moment = self.live.snapshot()?;
-        let rows = RebuiltTable::ALL.iter().map(|table| moment.count_rebuilt(*table)).sum::<Result<u64>>()?;
+        let rows = RebuiltTable::ALL.iter().map(|table| table.count(&*moment)).sum::<Result<u64>>()?;
         Ok((entries, rows))
     }
 
@@ -213,7 +213,8 @@ impl Comparison {
         let lacking = self.journal.lacking().iter().chain(self.lacking.iter().flatten()).cloned().collect();
         let mut differing = Vec::new();
         for keys in suspects.chunks(PAGE) {
-            for (was, is) in moment.rebuilt(keys)?.iter().zip(replayed.rebuilt(keys)?) {
+            for (was, is) in RebuiltRow::read(&*moment, keys)?.iter().zip(RebuiltRow::read(&*replayed, keys)?)
+            {
                 if rows_agree(was, &is) {
                     continue;
                 }
@@ -259,7 +260,7 @@ fn is_kept(
     if !is_touched {
         return Ok(false);
     }
-    let has_readable_record = live.rebuilt(&[RowKey::User(key)])?.iter().all(is_readable);
+    let has_readable_record = RebuiltRow::read(live, &[RowKey::User(key)])?.iter().all(is_readable);
     Ok(has_readable_record || (was.content.is_some() && is.content.is_none()))
 }
 
@@ -309,7 +310,7 @@ impl RowCursor {
 
     fn peek(&mut self, reader: &DirectoryReader) -> Result<Option<&RebuiltRow>> {
         if let Some(table) = self.table.filter(|_| self.page.is_empty()) {
-            self.page = reader.snapshot()?.rebuilt_after(table, self.after.as_ref(), PAGE)?.into();
+            self.page = table.read_after(&*reader.snapshot()?, self.after.as_ref(), PAGE)?.into();
             if self.page.len() < PAGE {
                 self.table = None;
             }

@@ -1,9 +1,8 @@
 //! Counts stored bodies, for the limits of their number and their bytes.
 
-use crate::store::rows::Rows;
 use crate::store::select::TableRows;
-use crate::store::tables::QUARANTINE;
-use crate::store::{Result, Seq};
+use crate::store::tables::{BodySize, QUARANTINE};
+use crate::store::{ReadRow as _, Result, Seq};
 
 /// Rows of bodies that one step measures.
 const MEASURED: usize = 256;
@@ -62,10 +61,10 @@ impl BodyBytes {
     }
 
     /// Measures more bodies. Returns whether there are more of them.
-    pub(super) fn measure(&mut self, rows: &dyn Rows) -> Result<bool> {
-        let sizes = rows.body_sizes(self.up_to, MEASURED)?;
-        self.up_to = sizes.last().map_or(self.up_to, |(first, _)| *first);
-        self.bytes += sizes.iter().map(|(_, bytes)| bytes).sum::<u64>();
+    pub(super) fn measure(&mut self, rows: &dyn TableRows) -> Result<bool> {
+        let sizes = BodySize::select().after(&self.up_to).limit(MEASURED).read(rows)?;
+        self.up_to = sizes.last().map_or(self.up_to, |batch| batch.first);
+        self.bytes += sizes.iter().map(|batch| batch.bytes).sum::<u64>();
         Ok(sizes.len() == MEASURED)
     }
 

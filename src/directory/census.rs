@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::AppId;
-use crate::store::Result;
 use crate::store::rows::{FeedRange, Rows};
-use crate::store::tables::QUARANTINE;
+use crate::store::tables::{ChangeTime, EntrySource, QUARANTINE};
+use crate::store::{ReadRow as _, Result, Source};
 
 /// Entries at the end of the journal that are searched for webhooks.
 const RECENT: usize = 10_000;
@@ -28,7 +28,7 @@ impl Census {
     pub fn take(rows: &dyn Rows, apps: &[AppId]) -> Result<Self> {
         let (quarantined, quarantined_bytes) = rows.count(&QUARANTINE, Some("body"))?;
         Ok(Self {
-            users: rows.count_listed()?,
+            users: rows.count_listed(None)?,
             quarantined,
             quarantined_bytes,
             feeds: apps.iter().cloned().zip(rows.feed_ranges(apps)?).collect(),
@@ -38,9 +38,20 @@ impl Census {
 
 /// The time of the last webhook of each app among the recent entries, else that of its last change, in ms since 1970.
 pub fn find_last_webhooks(rows: &dyn Rows, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
-    let recent: BTreeMap<AppId, i64> = rows.last_webhooks(RECENT)?.into_iter().collect();
-    let missing: Vec<AppId> = apps.iter().filter(|app| !recent.contains_key(*app)).cloned().collect();
-    let changes: BTreeMap<_, _> = missing.iter().zip(rows.last_change_times(&missing)?).collect();
-    let time = |app: &AppId| recent.get(app).copied().or_else(|| changes.get(app).copied().flatten());
-    Ok(apps.iter().filter_map(|app| Some((app.clone(), time(app)?))).collect())
+    let mut recent: BTreeMap<AppId, i64> = BTreeMap::new();
+    for entry in EntrySource::select().descending().limit(RECENT).read(rows)? {
+        if entry.source == Source::Webhook {
+            let time = recent.entry(entry.app).or_insert(entry.received);
+            *time = entry.received.max(*time);
+        }
+    }
+    let mut times = Vec::new();
+    for app in apps {
+        let time = match recent.get(app) {
+            Some(time) => Some(*time),
+            None => ChangeTime::select().is("app", app).descending().first(rows)?.map(|change| change.time),
+        };
+        times.extend(time.map(|time| (app.clone(), time)));
+    }
+    Ok(times)
 }

@@ -28,7 +28,7 @@ pub fn read_compacted_of(
     let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
     let records = read_compacted(rows, &keys)?;
     let found = keys.into_iter().zip(records).filter_map(|(key, record)| Some((key, record?)));
-    Ok((rows.compaction_point()?, found.collect()))
+    Ok((CompactionPoint::read(rows)?, found.collect()))
 }
 
 /// At most `limit` compacted records after a key, in the order of the keys.

@@ -10,7 +10,7 @@ use super::load::Loader;
 use crate::domain::{Record, RecordKey, WorkingSet};
 use crate::format::record::encode;
 use crate::store::rows::Rows;
-use crate::store::tables::{CompactedWrite, Tombstone};
+use crate::store::tables::{BODIES, BodySize, CompactedWrite, EntryTime, Horizon, Tombstone};
 use crate::store::{Entry, Error, ReadEvent, ReadRow as _, Result, Seq, Write};
 
 /// The most entries of one step, and about the bytes of their bodies: a step takes no longer than a small commit or two.
@@ -53,7 +53,7 @@ pub(super) fn compact_entries(
     if !examination.holes().is_empty() {
         take_over_the_erased(rows, &mut writes)?;
     }
-    writes.push(Write::SetCompactionPoint(compacted, received));
+    writes.push(Write::update(&Horizon { seq: compacted, received })?);
     delete_bodies(rows, compacted, body_bytes, &mut writes)?;
     Ok(writes)
 }
@@ -104,14 +104,14 @@ fn delete_bodies(
     body_bytes: &mut BodyBytes,
     writes: &mut Vec<Write<'static>>,
 ) -> Result<()> {
-    let sizes = rows.body_sizes(0, BATCHES + 1)?;
-    let next_entry = rows.damaged_entries_after(compacted, 1)?.first().map(|entry| entry.seq);
-    for (n, (first, bytes)) in sizes.iter().enumerate().take(BATCHES) {
-        let end = sizes.get(n + 1).map_or(Seq::MAX, |(next, _)| *next);
+    let sizes = BodySize::select().limit(BATCHES + 1).read(rows)?;
+    let next_entry = EntryTime::select().after(&compacted).first(rows)?.map(|entry| entry.seq);
+    for (n, BodySize { first, bytes }) in sizes.iter().enumerate().take(BATCHES) {
+        let end = sizes.get(n + 1).map_or(Seq::MAX, |next| next.first);
         if *first > compacted || next_entry.is_some_and(|next| next < end) {
             break;
         }
-        writes.push(Write::DeleteBodies(*first));
+        writes.push(Write::delete(&BODIES, &[*first])?);
         body_bytes.resize(*first, *bytes, 0);
     }
     Ok(())

@@ -11,7 +11,9 @@ use super::journal::UnpackedBatch;
 use crate::domain::{AppId, Event, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 use crate::store::rows::Rows;
-use crate::store::tables::Tombstone;
+use crate::store::tables::{
+    BodySize, DamagedEntry, EntryTime, Gap, Horizon, StoredReceipt, Tombstone, UserRecord,
+};
 use crate::store::{self, Entry, Error, Hole, Lost, ReadEvent, ReadRow as _, Result, Seq};
 
 /// Entries that are read at once.
@@ -79,14 +81,15 @@ impl Examination {
         read: ReadEvent,
         mut accepts: impl FnMut(&Entry) -> bool,
     ) -> Result<Vec<(Entry, Option<Event>)>> {
-        let compacted = rows.compaction_point()?.folded;
+        let compacted = Horizon::only(rows)?.seq;
         let (mut page, mut bodies, mut bytes) = (Vec::new(), UnpackedBatch::default(), 0);
         while page.len() < limit.0 && bytes < limit.1 {
-            let step = rows.damaged_entries_after(self.last, STEP.min(limit.0 - page.len()))?;
+            let limit_of_step = STEP.min(limit.0 - page.len());
+            let step = DamagedEntry::select().after(&self.last).limit(limit_of_step).read(rows)?;
             if step.is_empty() {
                 break;
             }
-            for entry in step {
+            for DamagedEntry(entry) in step {
                 if bytes >= limit.1 {
                     break;
                 }
@@ -137,8 +140,8 @@ impl Examination {
         let linked: Vec<(&SmoochId, Seq)> =
             entry.users.iter().filter_map(|(id, before)| Some((id, (*before)?))).collect();
         let seqs: Vec<Seq> = linked.iter().map(|(_, seq)| *seq).collect();
-        for ((id, before), found) in linked.into_iter().zip(rows.damaged_entries(&seqs)?) {
-            let names = UserNamed::of(rows, found.as_ref(), before, &entry.app, id)?;
+        for ((id, before), found) in linked.into_iter().zip(DamagedEntry::get(rows, &seqs)?) {
+            let names = UserNamed::of(rows, found.as_ref().map(|found| &found.0), before, &entry.app, id)?;
             let key = (entry.app.clone(), id.clone());
             if names == UserNamed::Yes || names == UserNamed::Deleted || is_erased(rows, &key)? {
                 continue;
@@ -157,7 +160,7 @@ impl Examination {
     /// # Errors
     /// The database cannot be read.
     pub fn end(&mut self, rows: &dyn Rows) -> Result<()> {
-        let last = rows.last_known_entry()?;
+        let last = last_known_entry(rows)?;
         // The last entries may have been removed by retention.
         while let Some((_, end)) = deleted_range(rows, self.last + 1)? {
             self.last = end;
@@ -184,14 +187,15 @@ impl Examination {
     }
 
     fn some_records(&mut self, rows: &dyn Rows, limit: usize, read: ReadEvent) -> Result<usize> {
-        let page = match rows.records_after(self.after.as_ref(), limit) {
+        let page = match UserRecord::select().after_last(self.after.as_ref()).limit(limit).read(rows) {
             // The lost table is reported as a fault of its own.
             Err(Error::Derived { .. }) => return Ok(0),
             page => page?,
         };
         let count = page.len();
-        for (key, bytes) in page {
-            match decode(&bytes) {
+        for UserRecord { app, id, record } in page {
+            let key = (app, id);
+            match decode(&record) {
                 Ok(record) if !self.is_second_pass => self.head(rows, &key, &record, read)?,
                 Ok(record) if record.removed => _ = self.lacking.insert(key.clone()),
                 _ => {}
@@ -204,7 +208,7 @@ impl Examination {
     /// The last entry of an app user must exist and name the app user.
     fn head(&mut self, rows: &dyn Rows, key: &RecordKey, record: &Record, read: ReadEvent) -> Result<()> {
         let Some(head) = record.head.filter(|_| !record.erased) else { return Ok(()) };
-        let found = rows.damaged_entries(&[head])?.pop().flatten();
+        let found = DamagedEntry::find(rows, &head)?.map(|found| found.0);
         let is_lacking = match UserNamed::of(rows, found.as_ref(), head, &key.0, &key.1)? {
             UserNamed::Yes => false,
             UserNamed::Missing => {
@@ -234,8 +238,8 @@ impl Examination {
     /// The entry `seq`, after the last one examined, is missing, and with it all entries in between.
     fn add_missing_tail(&mut self, rows: &dyn Rows, seq: Seq) -> Result<()> {
         if seq > self.last {
-            let next = rows.damaged_entries_after(self.last, 1)?;
-            let has_more = next.first().is_some_and(|entry| entry.seq < seq);
+            let next = EntryTime::select().after(&self.last).first(rows)?;
+            let has_more = next.is_some_and(|entry| entry.seq < seq);
             self.add_hole(if has_more { seq } else { self.last + 1 }, seq, Lost::Entry);
         }
         Ok(())
@@ -299,9 +303,26 @@ fn is_erased(rows: &dyn Rows, key: &RecordKey) -> Result<bool> {
     Ok(Tombstone::find(rows, key)?.is_some())
 }
 
+/// The last entry that bodies, receipts or the compaction point speak of; 0 if none does.
+fn last_known_entry(rows: &dyn Rows) -> Result<Seq> {
+    let body = BodySize::select().descending().first(rows)?.map(|batch| batch.first);
+    let receipt = StoredReceipt::select().descending().first(rows).map(|last| last.map(|last| last.seq));
+    let compacted = Horizon::only(rows).map(|horizon| Some(horizon.seq));
+    let mut last = body.unwrap_or(0);
+    for found in [receipt, compacted] {
+        last = match found {
+            // A lost derived table proves nothing; it is reported as a fault of its own.
+            Err(Error::Derived { .. }) => last,
+            found => last.max(found?.unwrap_or(0)),
+        };
+    }
+    Ok(last)
+}
+
 /// The range of deleted entries that contains a number.
 fn deleted_range(rows: &dyn Rows, seq: Seq) -> Result<Option<(Seq, Seq)>> {
-    Ok(rows.deleted_ranges(seq, seq)?.pop())
+    let gap = Gap::select().up_to("first", &seq).descending().first(rows)?;
+    Ok(gap.filter(|gap| gap.last >= seq).map(|gap| (gap.first, gap.last)))
 }
 
 /// The sub-ranges of `first..=last` that were not deleted.
@@ -310,7 +331,9 @@ fn missing_ranges(rows: &dyn Rows, first: Seq, last: Seq) -> Result<Vec<(Seq, Se
         return Ok(Vec::new());
     }
     let (mut at, mut missing) = (first, Vec::new());
-    for (from, to) in rows.deleted_ranges(first, last)? {
+    let within = Gap::select().after(&first).up_to("first", &last).read(rows)?;
+    let gaps = deleted_range(rows, first)?.into_iter().chain(within.iter().map(|gap| (gap.first, gap.last)));
+    for (from, to) in gaps {
         if from > at {
             missing.push((at, from - 1));
         }

@@ -6,7 +6,8 @@ use super::load::Loader;
 use super::users::show;
 use crate::domain::{AppId, Record, SmoochId, View};
 use crate::store::rows::Rows;
-use crate::store::{Error, Result, Seq};
+use crate::store::tables::UserKey;
+use crate::store::{Error, ReadRow as _, Result, Seq};
 
 /// Rows that are read for a part.
 const ROWS: usize = 256;
@@ -53,16 +54,17 @@ pub fn export_part(
     behind: Option<&SmoochId>,
     begun: Seq,
 ) -> Result<ExportPart> {
-    let found = rows.ids_after(app, behind.map_or(SmoochId::APP, SmoochId::as_str), ROWS)?;
+    let behind = behind.map_or(SmoochId::APP, SmoochId::as_str);
+    let found = UserKey::select().is("app", app).above("id", behind).limit(ROWS).read(rows)?;
     let mut all = found.len() < ROWS;
     let mut reading = Reading { loader: Loader::new(rows), app, begun };
     let (mut kept, mut moved, mut bytes, mut next) = (Vec::new(), HashMap::new(), 0, None);
-    for (id, listed) in found {
+    for UserKey { id, is_listed, .. } in found {
         if bytes > BYTES {
             all = false;
             break;
         }
-        let one = if listed { reading.user(&id)? } else { reading.unlisted(&id, &mut moved)? };
+        let one = if is_listed { reading.user(&id)? } else { reading.unlisted(&id, &mut moved)? };
         bytes += one.iter().flat_map(|kept| &kept.records).map(|one| size(&one.record)).sum::<usize>();
         kept.extend(one);
         next = Some(id);

@@ -3,8 +3,9 @@
 use super::load::Loader;
 use super::users::show;
 use crate::domain::{AppId, Change, ChangeKind, View};
-use crate::store::rows::{FeedRange, Rows, StoredChange};
-use crate::store::{Error, FeedEpoch, Result};
+use crate::store::rows::{FeedRange, Rows};
+use crate::store::tables::StoredChange;
+use crate::store::{Error, FeedEpoch, ReadRow as _, Result};
 
 /// Bytes of app users beyond which a page takes no further change.
 const PAGE_BYTES: usize = 256 << 10;
@@ -45,7 +46,11 @@ pub fn read_changes(rows: &dyn Rows, app: &AppId, after: u64, limit: usize) -> R
     let mut loader = Loader::new(rows);
     let (mut changes, mut bytes, mut at) = (Vec::new(), 0, after);
     while changes.len() < limit && bytes < PAGE_BYTES {
-        let step = rows.changes_after(app, at, STEP.min(limit - changes.len()))?;
+        let step = StoredChange::select()
+            .is("app", app)
+            .above("seq", &at)
+            .limit(STEP.min(limit - changes.len()))
+            .read(rows)?;
         let Some(last) = step.last().map(|change| change.seq) else { break };
         at = last;
         for StoredChange { seq, time, change } in step {

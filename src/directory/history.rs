@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::journal::bodies_of;
 use super::load::Loader;
 use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
-use crate::store::rows::{IdentifierKind, Rows};
-use crate::store::{Entry, Result, Seq};
+use crate::store::rows::Rows;
+use crate::store::tables::{IdentifierKind, UsersOfEntry};
+use crate::store::{Entry, ReadRow as _, Result, Seq};
 
 /// App users, each with its last journal entry.
 pub type JournalHeads = BTreeMap<SmoochId, Option<Seq>>;
@@ -41,9 +42,11 @@ pub fn find_entry_numbers(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>
     let mut numbers = BTreeSet::new();
     while !wave.is_empty() {
         let seqs: Vec<Seq> = wave.into_iter().collect();
-        let found = rows.users_of_entries(app, &seqs)?.into_iter().zip(seqs);
+        let found = UsersOfEntry::get(rows, &seqs)?.into_iter().zip(seqs);
         let mut next = BTreeSet::new();
-        for (users, seq) in found.filter_map(|(users, seq)| Some((users?, seq))) {
+        let of_app =
+            found.filter_map(|(entry, seq)| Some((entry.filter(|entry| entry.app == *app)?.users, seq)));
+        for (users, seq) in of_app {
             numbers.insert(seq);
             let users = users.into_iter().filter(|(id, _)| ids.contains(id));
             next.extend(users.filter_map(|(_, previous)| previous));
@@ -66,7 +69,7 @@ pub fn walk_back(
     while entries.len() < limit
         && let Some(seq) = from.pop_last()
     {
-        let found = rows.entries(&[seq])?.pop().flatten();
+        let found = Entry::find(rows, &seq)?;
         // An entry that is not there was trimmed, or was about an erased app user alone.
         let Some(entry) = found.filter(|entry| entry.app == *app) else { continue };
         from.extend(

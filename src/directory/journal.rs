@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::format::bodies::unpack;
 use crate::store::rows::Rows;
-use crate::store::{Entry, Error, ReadEvent, Result, Seq, event};
+use crate::store::tables::{BodySize, EntryTime, Horizon, PackedBodies};
+use crate::store::{Entry, Error, ReadEvent, ReadRow as _, Result, Seq, event};
 
 /// A body of the journal, and the first entry of its batch: with [`Entry::body`], that identifies the body.
 pub type BatchBody = (Seq, Bytes);
@@ -19,7 +20,7 @@ const STEP: usize = 64;
 pub fn read_journal(rows: &dyn Rows, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
     let (mut page, mut batch, mut bytes, mut at) = (Vec::new(), UnpackedBatch::default(), 0, after);
     while page.len() < limit && bytes < PAGE_BYTES {
-        let step = rows.entries_after(at, STEP.min(limit - page.len()))?;
+        let step = Entry::select().after(&at).limit(STEP.min(limit - page.len())).read(rows)?;
         let Some(last) = step.last().map(|entry| entry.seq) else { break };
         at = last;
         for entry in step {
@@ -39,9 +40,28 @@ pub fn read_journal(rows: &dyn Rows, after: Seq, limit: usize) -> Result<Vec<(En
 /// # Errors
 /// [`Error::Damaged`] if they are missing or cannot be unpacked.
 pub fn read_batch(rows: &dyn Rows, first: Seq) -> Result<Vec<Bytes>> {
-    let packed = rows.packed_bodies(first)?;
+    let packed = PackedBodies::find(rows, &first)?;
     let packed = packed.ok_or_else(|| Error::Damaged("bodies are missing".to_owned()))?;
     Ok(unpack(packed.dictionary, &packed.bytes)?)
+}
+
+/// The first entry of the batch that this entry was committed in; absent if its bodies are deleted.
+pub fn first_of_batch(rows: &dyn Rows, seq: Seq) -> Result<Option<Seq>> {
+    let batch = BodySize::select().up_to("first_seq", &seq).descending().first(rows)?;
+    Ok(batch.map(|batch| batch.first))
+}
+
+/// The entries of the batch that begins with this one.
+pub fn entries_of_batch(rows: &dyn Rows, first: Seq) -> Result<Vec<Entry>> {
+    let next = BodySize::select().after(&first).first(rows)?;
+    let last = next.map_or(Seq::MAX, |next| next.first - 1);
+    Entry::select().from("seq", &first).up_to("seq", &last).read(rows)
+}
+
+/// The number of the last entry, existing or compacted; 0 if there is none.
+pub fn last_entry_seq(rows: &dyn Rows) -> Result<Seq> {
+    let last = EntryTime::select().descending().first(rows)?;
+    Ok(last.map_or(0, |last| last.seq).max(Horizon::only(rows)?.seq))
 }
 
 /// The bodies of the batch that was read last.
@@ -55,7 +75,7 @@ impl UnpackedBatch {
     /// # Errors
     /// [`Error::Hole`] if the body is missing or damaged.
     pub fn body(&mut self, rows: &dyn Rows, entry: &Entry) -> Result<BatchBody> {
-        let first = rows.first_of_batch(entry.seq)?;
+        let first = first_of_batch(rows, entry.seq)?;
         if let Some(first) = first.filter(|first| self.0.as_ref().is_none_or(|(known, _)| known != first)) {
             let unpacked = read_batch(rows, first).map_err(|error| match error {
                 Error::Damaged(_) => Error::Hole(entry.seq),
@@ -67,7 +87,7 @@ impl UnpackedBatch {
         if let Some((first, body)) = batch.and_then(|(first, all)| Some((*first, all.get(entry.body)?))) {
             return Ok((first, body.clone()));
         }
-        if entry.seq <= rows.compaction_point()?.folded {
+        if entry.seq <= Horizon::only(rows)?.seq {
             return Ok((first.unwrap_or(0), Bytes::new()));
         }
         Err(Error::Hole(entry.seq))

@@ -14,9 +14,10 @@ use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::NONE;
 use crate::format::search_words::Wanted;
-use crate::store::rows::{ListIndexes, ListOrder, Rows};
-use crate::store::{Epoch, Error, Result};
-use filter::{Match, Matcher, key};
+use crate::store::rows::{ListOrder, Rows};
+use crate::store::tables::Move;
+use crate::store::{Epoch, Error, ReadRow as _, Result};
+use filter::{ListIndexes, Match, Matcher};
 
 /// The number of moves that cost as much as reading one row.
 const MOVES: usize = 10;
@@ -44,7 +45,7 @@ pub fn read_list(
         return Err(Error::Remaking("seen"));
     }
     let by_time = query.sort != Sort::Id;
-    let (oldest, last) = if by_time { rows.move_range()? } else { (None, None) };
+    let (oldest, last) = if by_time { move_range(rows)? } else { (None, None) };
     let moves = last.unwrap_or(0);
     let epoch = by_time.then(|| rows.feed_epoch()).transpose()?.map(|is| is.epoch);
     if let Some(after) = after.filter(|_| by_time)
@@ -56,7 +57,7 @@ pub fn read_list(
     }
     let upto = match after {
         Some(after) => after.upto,
-        None if query.sort == Sort::LastSeen && !query.descending => rows.latest_seen(app)?.unwrap_or(NONE),
+        None if query.sort == Sort::LastSeen && !query.descending => latest_seen(rows, app)?.unwrap_or(NONE),
         None => i64::MAX,
     };
     let matcher = Matcher { rows, app, query, wanted: Wanted::of(app, &query.filter), indexes };
@@ -83,7 +84,7 @@ pub fn count_list(
     search: bool,
 ) -> Result<CountResult> {
     if *filter == Filter::default() {
-        return Ok(CountResult { fit: rows.count_listed_of(app)?, next: None });
+        return Ok(CountResult { fit: rows.count_listed(Some(app))?, next: None });
     }
     let query = Query { filter: filter.clone(), ..Query::default() };
     let indexes = usable(rows, search)?;
@@ -102,9 +103,9 @@ pub fn count_list(
     let mut last = after.map_or(SmoochId::from(SmoochId::APP), SmoochId::clone);
     while looked < looks {
         let step = rows.walk_order(app, order, Some((0, last.as_str())), STEP.min(looks - looked))?;
-        let Some(end) = step.last().map(|row| row.id.clone()) else { break };
+        let Some(end) = step.last().map(|(_, row)| row.id.clone()) else { break };
         (looked, last) = (looked + step.len(), end);
-        for row in &step {
+        for (_, row) in &step {
             let fits =
                 matcher.columns_match(row) && (matcher.is_in_columns() || matcher.matches(row)?.is_some());
             fit += u64::from(fits);
@@ -115,8 +116,21 @@ pub fn count_list(
 
 /// Which indexes may be used.
 fn usable(rows: &dyn Rows, search: bool) -> Result<ListIndexes> {
-    let indexes = rows.list_indexes()?;
-    Ok(ListIndexes { has_words: indexes.has_words && search, ..indexes })
+    let remaking = rows.remaking()?;
+    let is_whole = |name| remaking.iter().all(|progress| progress.table != name);
+    Ok(ListIndexes { has_last_seen: is_whole("seen"), has_words: search && is_whole("search") })
+}
+
+/// The numbers of the oldest stored move and of the last one.
+fn move_range(rows: &dyn Rows) -> Result<(Option<i64>, Option<i64>)> {
+    let (oldest, last) = (Move::select().first(rows)?, Move::select().descending().first(rows)?);
+    Ok((oldest.map(|oldest| oldest.n), last.map(|last| last.n)))
+}
+
+/// The latest time of an event of an app user of an app, in µs since 1970.
+fn latest_seen(rows: &dyn Rows, app: &AppId) -> Result<Option<i64>> {
+    let order = ListOrder { sort: Sort::LastSeen, descending: true };
+    Ok(rows.walk_order(app, order, Some((i64::MAX, "")), 1)?.first().map(|(time, _)| *time))
 }
 
 /// A page that is being read.
@@ -166,8 +180,8 @@ impl PageRead<'_> {
         let mut looks = self.limits.looks.saturating_mul(MOVES);
         let mut at = after.moves;
         loop {
-            let moves = rows.moves_after(app, sort, at, MOVES_STEP.min(looks))?;
-            for moved in &moves.found {
+            let moves = Move::select().after(&at).limit(MOVES_STEP.min(looks)).read(rows)?;
+            for moved in moves.iter().filter(|moved| moved.app == *app && moved.sort == sort) {
                 let behind = |key| self.is_behind(key, &moved.id, after);
                 let is_past = behind(moved.before) && moved.now.is_some_and(|now| !behind(now));
                 if is_past && let Some(found) = self.matcher.by_row(moved.row)? {
@@ -178,8 +192,8 @@ impl PageRead<'_> {
                     return Ok(true);
                 }
             }
-            let Some(last) = moves.last else { return Ok(false) };
-            (at, looks) = (last, looks - moves.read);
+            let Some(last) = moves.last() else { return Ok(false) };
+            (at, looks) = (last.n, looks - moves.len());
             if looks == 0 {
                 self.page.next = Some(ListCursor { moves: at, ..after.clone() });
                 return Ok(true);
@@ -226,16 +240,16 @@ impl PageRead<'_> {
             let found = rows.walk_order(self.matcher.app, order, behind, limit)?;
             let is_end = found.len() < limit;
             looked += found.len();
-            for row in found {
-                if row.at > self.upto || is_past(query, row.at) {
+            for (key, row) in found {
+                if key > self.upto || is_past(query, key) {
                     return Ok(());
                 }
-                last = Some(self.place(row.at, &row.id));
-                at = Some((row.at, row.id.clone()));
-                let is_current = row.at == key(&row, query.sort);
+                last = Some(self.place(key, &row.id));
+                at = Some((key, row.id.clone()));
+                let is_current = key == row.key(query.sort);
                 if is_current
                     && let Some(view) = self.matcher.matches(&row)?
-                    && !self.take((row.at, row.id, view))
+                    && !self.take((key, row.id, view))
                 {
                     return Ok(());
                 }

@@ -7,7 +7,8 @@ use super::cache::Cache;
 use crate::domain::{AppId, ClientId, Field, JsonText, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::decode;
 use crate::store::Result;
-use crate::store::rows::{Identifier, IdentifierKind, RecordRows, StoredRecord};
+use crate::store::rows::{Identifier, RecordRows, StoredRecord};
+use crate::store::tables::IdentifierKind;
 
 /// Loads records into a working set, each once. It asks in waves: for everything that is known to be needed at once,
 /// then for what the answers lead to.

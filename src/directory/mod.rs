@@ -16,6 +16,7 @@ pub mod journal;
 pub mod list_page;
 pub mod lists;
 pub mod load;
+mod new_changes;
 mod open;
 pub mod overlay;
 mod reader;

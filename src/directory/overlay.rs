@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::{AppId, RecordKey, SmoochId};
-use crate::store::rows::{Identifier, IdentifierKind, RecordRows, StoredRecord};
-use crate::store::{IdentifierRow, Result, Write};
+use crate::store::rows::{Identifier, RecordRows, StoredRecord};
+use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow, StoredIdentifier};
+use crate::store::{ReadRow as _, Result, RowCells, Write};
 
 type IdentifierKey = (AppId, &'static str, String);
 
@@ -23,7 +24,10 @@ impl<'r> Overlay<'r> {
     }
 
     /// The writes of a batch above these rows.
-    pub fn of_writes(rows: &'r dyn RecordRows, writes: &[Write<'_>]) -> Self {
+    ///
+    /// # Errors
+    /// A row cannot be read.
+    pub fn of_writes(rows: &'r dyn RecordRows, writes: &[Write<'_>]) -> Result<Self> {
         let mut overlay = Self::new(rows);
         for write in writes {
             match write {
@@ -32,14 +36,22 @@ impl<'r> Overlay<'r> {
                         overlay.put_record(user.key.clone(), Some(user.record.clone()));
                     }
                 }
-                Write::PutIdentifiers(rows) => rows.iter().for_each(|row| overlay.put_identifier(*row, true)),
-                Write::DeleteIdentifiers(rows) => {
-                    rows.iter().for_each(|row| overlay.put_identifier(*row, false));
-                }
+                Write::Add(rows) => overlay.put_identifiers(rows, true)?,
+                Write::Delete(rows) => overlay.put_identifiers(rows, false)?,
                 _ => {}
             }
         }
-        overlay
+        Ok(overlay)
+    }
+
+    fn put_identifiers(&mut self, rows: &RowCells<'_>, are_there: bool) -> Result<()> {
+        for row in rows.rows().filter(|_| rows.table.name == IDENTIFIERS.name) {
+            let StoredIdentifier { app, kind, value, id } = StoredIdentifier::read(row)?;
+            if let Some(kind) = IdentifierKind::from_name(&kind) {
+                self.put_identifier(IdentifierRow { app: &app, kind, value: &value, id: &id }, are_there);
+            }
+        }
+        Ok(())
     }
 
     /// Puts a record above the stored one; none if it is deleted.

@@ -6,8 +6,9 @@ use super::load::Loader;
 use super::overlay::Overlay;
 use super::users::show;
 use crate::domain::{AppId, Change, RecordKey, View};
-use crate::store::rows::{IdentifierKind, RebuiltRow, RecordRows, RowContent, RowKey, Rows};
-use crate::store::{IdentifierRow, Result};
+use crate::store::rows::{RebuiltRow, RecordRows, RowContent, RowKey, Rows};
+use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow};
+use crate::store::{Error, Result, RowCells, Write};
 
 /// The changes of the app users once these rows are replaced.
 ///
@@ -27,6 +28,33 @@ pub(super) fn plan_repair(rows: &dyn Rows, replaced: &[RebuiltRow]) -> Result<Ve
         Some((key.0.clone(), change))
     });
     Ok(changes.collect())
+}
+
+/// The writes that put these rows in place of those with their keys.
+///
+/// # Errors
+/// A row is damaged.
+pub(super) fn replace_writes(rows: &[RebuiltRow]) -> Result<Vec<Write<'_>>> {
+    let (mut users, mut gone, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        match (&row.key, &row.content) {
+            (_, Some(RowContent::Damaged)) => {
+                return Err(Error::Unavailable("a row of the replayed journal is damaged".to_owned()));
+            }
+            (RowKey::User(key), Some(RowContent::User(user))) => users.push((key, Some(user))),
+            (RowKey::User(key), _) => users.push((key, None)),
+            (key, Some(_)) => new.push(key),
+            (key, None) => gone.push(key),
+        }
+    }
+    let mut writes = vec![Write::ReplaceUsers(users)];
+    if !gone.is_empty() {
+        writes.push(Write::Delete(RowCells::of_keys(&IDENTIFIERS, gone)?));
+    }
+    if !new.is_empty() {
+        writes.push(Write::Add(RowCells::of_keys(&IDENTIFIERS, new)?));
+    }
+    Ok(writes)
 }
 
 fn put_row(overlay: &mut Overlay<'_>, row: &RebuiltRow) {

@@ -2,13 +2,16 @@
 
 use super::body_bytes::{BodyBytes, BodyCounts, QuarantineCount};
 use super::compaction::compact_entries;
+use super::journal::last_entry_seq;
 use crate::store::cell::Key;
 use crate::store::rows::Rows;
+use crate::store::select::{Comparison, Condition};
 use crate::store::table::Table;
-use crate::store::tables::{ANSWERS, AnswerTime, QUARANTINE, QuarantinedSize};
-use crate::store::{
-    ANSWERS_KEPT, Entry, JournalState, ReadEvent, ReadRow as _, Result, Retention, Seq, Write,
+use crate::store::tables::{
+    ANSWERS, AnswerTime, CHANGES, ChangeTime, EntryTime, Feed, GAPS, Gap, JOURNAL, QUARANTINE,
+    QuarantinedSize,
 };
+use crate::store::{ANSWERS_KEPT, Entry, JournalState, ReadEvent, ReadRow as _, Result, Retention, Write};
 
 /// Rows that one step deletes.
 const STEP: usize = 64;
@@ -39,18 +42,18 @@ impl RetentionStep<'_> {
         if is_measuring || !writes.is_empty() {
             return Ok((writes, true));
         }
-        let mut write = self.delete_entries()?;
-        if write.is_none() {
-            write = self.delete_changes()?;
+        let mut writes = self.delete_entries()?;
+        if writes.is_empty() {
+            writes.extend(self.delete_changes()?);
         }
-        if write.is_none() {
-            write = self.delete_quarantined(&mut bodies.quarantine)?;
+        if writes.is_empty() {
+            writes.extend(self.delete_quarantined(&mut bodies.quarantine)?);
         }
-        if write.is_none() {
-            write = self.delete_answers()?;
+        if writes.is_empty() {
+            writes.extend(self.delete_answers()?);
         }
-        let more = write.is_some();
-        Ok((write.into_iter().collect(), more))
+        let more = !writes.is_empty();
+        Ok((writes, more))
     }
 
     /// Compacts entries that reach a limit, or whose bodies do. Returns whether bodies are left to be measured.
@@ -62,7 +65,7 @@ impl RetentionStep<'_> {
         }
         let is_measuring = bodies_bytes.is_some() && body_bytes.measure(self.rows)?;
         let is_too_large = bodies_bytes.is_some_and(|most| body_bytes.bytes() > most);
-        let last = self.rows.last_entry_seq()?;
+        let last = last_entry_seq(self.rows)?;
         let may_go = |entry: &Entry| {
             let is_too_old = |age: Option<i64>| age.is_some_and(|age| entry.received < self.now - age);
             let are_too_many = history_entries.is_some_and(|most| last - entry.seq >= most);
@@ -72,19 +75,25 @@ impl RetentionStep<'_> {
         Ok((writes, is_measuring))
     }
 
-    /// Deletes compacted entries.
-    fn delete_entries(&self) -> Result<Option<Write<'static>>> {
+    /// Deletes compacted entries. Their numbers then rightly have none.
+    fn delete_entries(&self) -> Result<Vec<Write<'static>>> {
         let Retention { history_age, history_entries, .. } = *self.retention;
         if history_age.is_none() && history_entries.is_none() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
-        let last = self.rows.last_entry_seq()?;
-        let oldest = self.rows.oldest_entries(self.journal.compacted.0, STEP)?;
-        let up_to = last_to_go(&oldest, |seq, received| {
-            history_age.is_some_and(|age| received < self.now - age)
-                || history_entries.is_some_and(|most| last - seq >= most)
+        let last = last_entry_seq(self.rows)?;
+        let oldest =
+            EntryTime::select().up_to("seq", &self.journal.compacted.0).limit(STEP).read(self.rows)?;
+        let old = oldest.iter().take_while(|entry| {
+            history_age.is_some_and(|age| entry.received < self.now - age)
+                || history_entries.is_some_and(|most| last - entry.seq >= most)
         });
-        Ok(up_to.map(Write::DeleteEntriesUpTo))
+        let Some(EntryTime { seq, .. }) = old.last() else { return Ok(Vec::new()) };
+        Ok(vec![
+            Write::DeleteWhere(&GAPS, vec![Condition::owned("last", Comparison::UpTo, seq)?]),
+            Write::put(&Gap { first: 1, last: *seq })?,
+            Write::DeleteWhere(&JOURNAL, vec![Condition::owned("seq", Comparison::UpTo, seq)?]),
+        ])
     }
 
     fn delete_changes(&self) -> Result<Option<Write<'static>>> {
@@ -92,14 +101,16 @@ impl RetentionStep<'_> {
         if feed_age.is_none() && feed_changes.is_none() {
             return Ok(None);
         }
-        for (app, last) in self.rows.feeds()? {
-            let oldest = self.rows.oldest_changes(&app, STEP)?;
-            let up_to = last_to_go(&oldest, |seq, time| {
-                feed_age.is_some_and(|age| time < self.now - age)
-                    || feed_changes.is_some_and(|most| last - seq >= most)
+        for Feed { app, last } in Feed::select().read(self.rows)? {
+            let oldest = ChangeTime::select().is("app", &app).limit(STEP).read(self.rows)?;
+            let old = oldest.iter().take_while(|change| {
+                feed_age.is_some_and(|age| change.time < self.now - age)
+                    || feed_changes.is_some_and(|most| last - change.seq >= most)
             });
-            if let Some(up_to) = up_to {
-                return Ok(Some(Write::DeleteChangesUpTo(app, up_to)));
+            if let Some(ChangeTime { seq, .. }) = old.last() {
+                let of_app = Condition::owned("app", Comparison::Is, &app)?;
+                let up_to = Condition::owned("seq", Comparison::UpTo, seq)?;
+                return Ok(Some(Write::DeleteWhere(&CHANGES, vec![of_app, up_to])));
             }
         }
         Ok(None)
@@ -125,9 +136,4 @@ impl RetentionStep<'_> {
 fn delete<K: Key>(table: &'static Table, keys: impl Iterator<Item = K>) -> Result<Option<Write<'static>>> {
     let keys: Vec<K> = keys.collect();
     (!keys.is_empty()).then(|| Write::delete(table, &keys)).transpose()
-}
-
-/// The last of the oldest rows that may all go, each with its number and its time.
-fn last_to_go(oldest: &[(Seq, i64)], may_go: impl Fn(Seq, i64) -> bool) -> Option<Seq> {
-    oldest.iter().take_while(|(seq, time)| may_go(*seq, *time)).last().map(|(seq, _)| *seq)
 }

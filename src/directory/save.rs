@@ -1,10 +1,11 @@
 //! Turns a batch into writes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::batch::{Answered, Batch, Saved};
 use super::body_bytes::QuarantineCount;
 use super::erasure::begin_erasures;
+use super::new_changes::NewChanges;
 use super::overlay::Overlay;
 use super::transaction::DirectoryTransaction;
 use super::writer_state::{QuarantineLimits, WriterState};
@@ -13,13 +14,14 @@ use crate::format::answer_key::cover;
 use crate::format::bodies::DICTIONARY;
 use crate::format::list_columns::{Columns, moment};
 use crate::format::record::encode;
-use crate::store::rows::{IdentifierKind, PackedBodies, Rows, StoredChange};
+use crate::store::rows::Rows;
 use crate::store::tables::{
-    ANSWERS, AnswerTime, QUARANTINE, QuarantineReason, QuarantinedSize, StoredAnswer,
+    ANSWERS, AnswerTime, Clock, IdentifierKind, IdentifierRow, PackedBodies, QUARANTINE, QuarantineReason,
+    QuarantinedSize, StoredAnswer,
 };
 use crate::store::{
-    ANSWERS_KEPT, Committed, Error, IdentifierRow, Quarantined, ReadRow as _, Result, RowCells, Seq,
-    Transaction, UserWrite, Write,
+    ANSWERS_KEPT, Committed, Error, Quarantined, ReadRow as _, Result, RowCells, Seq, Transaction, UserWrite,
+    Write,
 };
 
 /// Bodies in quarantine whose sizes are read at once.
@@ -38,22 +40,30 @@ impl DirectoryTransaction<'_> {
         let affected = batch.directory.affected_records();
         let mut saved = count_changes(&changes);
         saved.erased = batch.erasures.len() as u64;
-        let mut writes = Vec::with_capacity(16);
-        if let Some(first) = batch.entries.first() {
-            let (first, bytes) = (first.seq, state.packer.pack(&batch.bodies)?);
-            writes.push(Write::AppendEntries(&batch.entries));
-            writes.push(Write::PutBodies(PackedBodies { first, dictionary: DICTIONARY, bytes }));
-        }
-        writes.push(Write::PutUsers(user_writes(batch, &affected, state)?));
-        saved.identity_conflicts = add_identifiers(batch, &mut writes);
         let last_entry =
             batch.entries.last().map_or(txn.journal_state().next_entry.saturating_sub(1), |last| last.seq);
-        writes.push(Write::AppendChanges(last_entry, number_changes(&*txn, batch.now, changes)));
+        let changes = NewChanges::number(&*txn, batch.now, last_entry, changes);
+        let packed = pack_bodies(batch, state)?;
+        let identifiers = ChangedIdentifiers::of(batch);
+        let mut writes = Vec::with_capacity(16);
+        if let Some(packed) = &packed {
+            writes.push(Write::Insert(RowCells::of(&batch.entries)?));
+            writes.push(Write::Put(RowCells::of([packed])?));
+        }
+        writes.push(Write::PutUsers(user_writes(batch, &affected, state)?));
+        saved.identity_conflicts = identifiers.conflicts;
+        if !identifiers.gone.is_empty() {
+            writes.push(Write::Delete(RowCells::of(&identifiers.gone)?));
+        }
+        if !identifiers.new.is_empty() {
+            writes.push(Write::Add(RowCells::of(&identifiers.new)?));
+        }
+        changes.append_to(&mut writes)?;
         let (dropped, quarantined) = add_quarantine(batch, txn.rows(), state, &mut writes)?;
         saved.quarantine_dropped = dropped;
         add_answers(batch, &*txn, state, &mut writes)?;
         if !batch.erasures.is_empty() {
-            let overlay = Overlay::of_writes(txn.rows(), &writes);
+            let overlay = Overlay::of_writes(txn.rows(), &writes)?;
             let erasing = begin_erasures(&overlay, &batch.erasures, batch.now)?;
             writes.extend(erasing);
         }
@@ -62,6 +72,12 @@ impl DirectoryTransaction<'_> {
         state.note_committed(batch, &affected, &committed);
         Ok((saved, committed))
     }
+}
+
+fn pack_bodies(batch: &Batch, state: &mut WriterState) -> Result<Option<PackedBodies>> {
+    let Some(first) = batch.entries.first() else { return Ok(None) };
+    let bytes = state.packer.pack(&batch.bodies)?;
+    Ok(Some(PackedBodies { first: first.seq, dictionary: DICTIONARY, bytes }))
 }
 
 fn count_changes(changes: &[(AppId, Change)]) -> Saved {
@@ -93,52 +109,38 @@ fn user_writes<'a>(
     Ok(users)
 }
 
-/// Brings the identifiers in step with the records. Returns the number of new carriers of a `userId` that another
-/// record carries.
-fn add_identifiers<'a>(batch: &'a Batch, writes: &mut Vec<Write<'a>>) -> u64 {
-    let (mut gone, mut new, mut conflicts) = (Vec::new(), Vec::new(), 0);
-    for ((app, id), entry) in batch.directory.entries() {
-        let Some(before) = &entry.before else { continue };
-        let was = before.as_ref().map(Record::user_ids).unwrap_or_default();
-        let is = entry.now.user_ids();
-        let row = |value| IdentifierRow { app, kind: IdentifierKind::UserId, value, id };
-        gone.extend(was.difference(&is).map(|user_id| row(user_id)));
-        for user_id in is.difference(&was) {
-            conflicts += u64::from(batch.directory.is_carried_beside(app, user_id, id));
-            new.push(row(user_id));
-        }
-    }
-    for ((app, client), _) in batch.directory.pointers() {
-        for (id, [was, is]) in batch.directory.ownership_changes(app, client) {
-            let kind = |holds: bool| if holds { IdentifierKind::Client } else { IdentifierKind::Claim };
-            let row = |holds| IdentifierRow { app, kind: kind(holds), value: client.as_str(), id };
-            gone.extend(was.map(row));
-            new.extend(is.map(row));
-        }
-    }
-    if !gone.is_empty() {
-        writes.push(Write::DeleteIdentifiers(gone));
-    }
-    if !new.is_empty() {
-        writes.push(Write::PutIdentifiers(new));
-    }
-    conflicts
+/// The identifiers that differ from those of the records.
+struct ChangedIdentifiers<'a> {
+    gone: Vec<IdentifierRow<'a>>,
+    new: Vec<IdentifierRow<'a>>,
+    /// The new carriers of a `userId` that another record carries.
+    conflicts: u64,
 }
 
-/// Gives each change the next number in the feed of its app.
-pub(super) fn number_changes(
-    txn: &dyn Transaction,
-    time: i64,
-    changes: Vec<(AppId, Change)>,
-) -> Vec<(AppId, StoredChange)> {
-    let mut given: HashMap<AppId, u64> = HashMap::new();
-    let number = |(app, change): (AppId, Change)| {
-        let seq = given.entry(app.clone()).or_insert_with(|| txn.last_change(&app));
-        *seq += 1;
-        let seq = *seq;
-        (app, StoredChange { seq, time, change })
-    };
-    changes.into_iter().map(number).collect()
+impl<'a> ChangedIdentifiers<'a> {
+    fn of(batch: &'a Batch) -> Self {
+        let (mut gone, mut new, mut conflicts) = (Vec::new(), Vec::new(), 0);
+        for ((app, id), entry) in batch.directory.entries() {
+            let Some(before) = &entry.before else { continue };
+            let was = before.as_ref().map(Record::user_ids).unwrap_or_default();
+            let is = entry.now.user_ids();
+            let row = |value| IdentifierRow { app, kind: IdentifierKind::UserId, value, id };
+            gone.extend(was.difference(&is).map(|user_id| row(user_id)));
+            for user_id in is.difference(&was) {
+                conflicts += u64::from(batch.directory.is_carried_beside(app, user_id, id));
+                new.push(row(user_id));
+            }
+        }
+        for ((app, client), _) in batch.directory.pointers() {
+            for (id, [was, is]) in batch.directory.ownership_changes(app, client) {
+                let kind = |holds: bool| if holds { IdentifierKind::Client } else { IdentifierKind::Claim };
+                let row = |holds| IdentifierRow { app, kind: kind(holds), value: client.as_str(), id };
+                gone.extend(was.map(row));
+                new.extend(is.map(row));
+            }
+        }
+        Self { gone, new, conflicts }
+    }
 }
 
 /// Executes the verdicts, stores the new bodies, and drops the oldest ones beyond the limits. Returns how many were
@@ -233,7 +235,7 @@ fn add_answers(
     writes: &mut Vec<Write<'_>>,
 ) -> Result<()> {
     if batch.clock > txn.journal_state().clock {
-        writes.push(Write::SetClock(batch.clock));
+        writes.push(Write::update(&Clock { time: batch.clock })?);
     }
     if batch.answers.is_empty() {
         return Ok(());

@@ -5,7 +5,7 @@ use super::load::Loader;
 use super::writer_state::WriterState;
 use crate::domain::{AppId, RecordKey, SmoochId, WorkingSet};
 use crate::format::answer_key::cover;
-use crate::store::tables::{QuarantinedSize, StoredAnswer};
+use crate::store::tables::{DamagedEntry, QuarantinedSize, StoredAnswer};
 use crate::store::{Entry, ReadRow as _, Result, Seq, Transaction};
 
 /// A transaction: it reads what a batch needs, and ends with one commit. Dropped without one, it leaves no trace.
@@ -31,7 +31,7 @@ impl DirectoryTransaction<'_> {
     pub fn read_links(&self, (_, id): &RecordKey, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
         let (rows, mut links, mut at) = (self.txn.rows(), Vec::new(), Some(from));
         while let Some(seq) = at.filter(|_| links.len() < most) {
-            let entry = rows.damaged_entries(&[seq])?.pop().flatten();
+            let entry = DamagedEntry::find(rows, &seq)?.map(|damaged| damaged.0);
             let Some(Entry { digest, received, users, .. }) = entry.filter(|entry| entry.received >= since)
             else {
                 break;

@@ -6,8 +6,9 @@ use super::history::find_connected;
 use super::load::Loader;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, SmoochId, View, json_text};
-use crate::store::Result;
 use crate::store::rows::Rows;
+use crate::store::tables::UserKey;
+use crate::store::{ReadRow as _, Result};
 
 /// The app user that an `_id` is, or is part of.
 pub fn show(loader: &mut Loader<'_>, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
@@ -63,11 +64,25 @@ pub fn resolve_ids(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<BTreeSet
     Ok(views.iter().flat_map(View::ids).cloned().collect())
 }
 
+/// Every app with a record.
+pub fn list_apps(rows: &dyn Rows) -> Result<Vec<AppId>> {
+    let mut apps: Vec<AppId> = Vec::new();
+    loop {
+        let last = apps.last().map_or("", AppId::as_str);
+        match UserKey::select().above("app", last).first(rows)? {
+            Some(next) => apps.push(next.app),
+            None => return Ok(apps),
+        }
+    }
+}
+
 /// At most `limit` app users after an `_id`, in the order of their `_id`s.
 pub fn show_after(rows: &dyn Rows, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
-    let ids = rows.listed_ids_after(app, after.unwrap_or(SmoochId::APP), limit)?;
+    let after = after.unwrap_or(SmoochId::APP);
+    let users =
+        UserKey::select().is("app", app).above("id", after).is("listed", &true).limit(limit).read(rows)?;
     let mut loader = Loader::new(rows);
-    let views = ids.iter().map(|id| show(&mut loader, app, id));
+    let views = users.iter().map(|user| show(&mut loader, app, &user.id));
     views.filter_map(Result::transpose).collect()
 }
 

@@ -1,13 +1,14 @@
 //! The writing side of a directory: its store, and what is remembered between transactions.
 
 use super::cache::Cache;
-use super::repair::plan_repair;
+use super::new_changes::NewChanges;
+use super::repair::{plan_repair, replace_writes};
 use super::retention::RetentionStep;
-use super::save::number_changes;
 use super::transaction::DirectoryTransaction;
 use super::writer_state::{QuarantineLimits, WriterState};
 use crate::domain::WorkingSet;
 use crate::store::rows::RebuiltRow;
+use crate::store::tables::Rules;
 use crate::store::{BodyReader, Error, Maintained, Result, Retention, Store, Write};
 
 /// The single writer of a directory.
@@ -52,8 +53,10 @@ impl DirectoryWriter {
         let txn = self.store.begin()?;
         let changes = plan_repair(txn.rows(), rows)?;
         let last_entry = txn.journal_state().next_entry.saturating_sub(1);
-        let changes = number_changes(&*txn, now, changes);
-        txn.commit(&[Write::ReplaceRows(rows), Write::AppendChanges(last_entry, changes)]).map(drop)
+        let changes = NewChanges::number(&*txn, now, last_entry, changes);
+        let mut writes = replace_writes(rows)?;
+        changes.append_to(&mut writes)?;
+        txn.commit(&writes).map(drop)
     }
 
     /// Stores by which version of its rules the directory was built; see [`crate::domain::RULES_VERSION`].
@@ -61,7 +64,7 @@ impl DirectoryWriter {
     /// # Errors
     /// The database cannot be written.
     pub fn set_rules(&mut self, rules: i64) -> Result<()> {
-        self.store.begin()?.commit(&[Write::SetRules(rules)]).map(drop)
+        self.store.begin()?.commit(&[Write::update(&Rules { rules })?]).map(drop)
     }
 
     /// Work of the store between two transactions.

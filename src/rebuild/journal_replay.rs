@@ -11,7 +11,8 @@ use crate::ingest::maintenance::reparse_event;
 use crate::ingest::reapply::{load_compacted, reapply_events};
 use crate::store::rows::Rows;
 use crate::store::sqlite::{OpenError, Sqlite, StoreOptions};
-use crate::store::{self, Entry, Error, Result, Seq};
+use crate::store::tables::Horizon;
+use crate::store::{self, Entry, Error, ReadRow as _, Result, Seq};
 
 /// Compacted records loaded in one transaction.
 const PAGE: usize = 1024;
@@ -52,7 +53,7 @@ impl JournalReplay {
     /// Loads the compacted records, if entries were compacted that are not applied yet. The records include all that was
     /// applied before.
     pub(super) fn take_base(&mut self, moment: &dyn Rows) -> Result<()> {
-        let compacted = moment.compaction_point()?.folded;
+        let compacted = Horizon::only(moment)?.seq;
         if compacted <= self.last && self.last > 0 {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::error::{Error, Result};
 use crate::domain::{AppId, SmoochId};
@@ -46,6 +47,11 @@ pub enum CellError {
 }
 
 impl CellError {
+    /// Damaged, for this reason.
+    pub fn damaged(why: impl ToString) -> Self {
+        Self::Damaged(why.to_string())
+    }
+
     /// The error of a store for a column.
     pub fn at(self, table: &str, column: &str) -> Error {
         match self {
@@ -172,6 +178,15 @@ impl ToCell for str {
     fn to_cell(&self) -> Result<Cell<'_>> {
         Ok(Cell::Text(self.into()))
     }
+}
+
+/// A cell with a value as JSON.
+///
+/// # Errors
+/// The value cannot be encoded.
+pub fn json<'c>(value: &impl Serialize) -> Result<Cell<'c>> {
+    let text = serde_json::to_string(value).map_err(|error| Error::Unavailable(error.to_string()))?;
+    Ok(Cell::Text(text.into()))
 }
 
 /// The text of a cell.

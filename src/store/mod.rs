@@ -9,7 +9,6 @@ mod epoch;
 mod error;
 mod explain;
 mod hole;
-pub mod maintenance_rows;
 pub mod reader;
 pub mod readers;
 pub mod row;
@@ -28,9 +27,7 @@ pub use explain::explain;
 pub use hole::{Hole, Lost};
 pub use select::ReadRow;
 pub use table::{RowCells, WriteRow};
-pub use transaction::{
-    Committed, IdentifierRow, JournalState, Maintained, Scrubbed, Store, Transaction, UserWrite, Write,
-};
+pub use transaction::{Committed, JournalState, Maintained, Scrubbed, Store, Transaction, UserWrite, Write};
 pub use upkeep::{
     BodyReader, CompactionPoint, ErasureCounts, ReadEvent, Receipt, Retention, WithoutEvents, event,
 };

@@ -8,19 +8,16 @@ mod filter;
 mod rebuilt;
 mod status;
 
-use super::entry::{Entry, Seq};
 use super::epoch::FeedEpoch;
 use super::error::{Error, Result};
-use super::maintenance_rows::{ExaminationRows, RetentionRows};
+use super::row::row;
 use super::select::TableRows;
-use super::tables::QUARANTINE;
-use super::upkeep::CompactionPoint;
+use super::tables::{APP_USERS, IdentifierKind, JOURNAL, ListRow, QUARANTINE};
 use crate::domain::list::Sort;
-use crate::domain::{AppId, Change, Record, RecordKey, SmoochId};
-use crate::format::list_columns::Columns;
+use crate::domain::{AppId, Record, RecordKey, SmoochId};
 use crate::format::record::decode;
 pub use filter::RowFilter;
-pub use rebuilt::{RebuiltRow, RebuiltRows, RebuiltTable, RowContent, RowKey, StoredUser};
+pub use rebuilt::{RebuiltRow, RebuiltTable, RowContent, RowKey, StoredUser};
 pub use status::{RemakingProgress, StatusRows};
 
 /// A stored record.
@@ -32,6 +29,8 @@ pub struct StoredRecord {
     pub bytes: Vec<u8>,
 }
 
+row! { read StoredRecord => APP_USERS { row = "rowid", bytes = "record" } }
+
 impl StoredRecord {
     /// Decodes the record of a table.
     ///
@@ -40,33 +39,6 @@ impl StoredRecord {
     pub fn decode(&self, table: &'static str) -> Result<Record> {
         let unreadable = |why: String| Error::Unreadable { table, row: self.row, why };
         decode(&self.bytes).map_err(|error| unreadable(error.to_string()))
-    }
-}
-
-/// By what app users are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdentifierKind {
-    /// A `userId` that a record carries, as JSON text.
-    UserId,
-    /// A client, by the app user who holds it.
-    Client,
-    /// A client, by an app user who claims it while another one holds it.
-    Claim,
-}
-
-impl IdentifierKind {
-    /// The kind with a stored name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::UserId, Self::Client, Self::Claim].into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The name that is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UserId => "userId",
-            Self::Client => "client",
-            Self::Claim => "claim",
-        }
     }
 }
 
@@ -96,73 +68,6 @@ pub trait RecordRows {
     fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>>;
 }
 
-/// App users in order.
-pub trait UserRows {
-    /// The record in this row.
-    fn record_in_row(&self, row: i64) -> Result<Option<Vec<u8>>>;
-
-    /// At most `limit` `_id`s of an app after `after`, the app's own left out, each with whether lists show it.
-    fn ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<(SmoochId, bool)>>;
-
-    /// At most `limit` `_id`s of an app after `after` that lists show.
-    fn listed_ids_after(&self, app: &AppId, after: &str, limit: usize) -> Result<Vec<SmoochId>>;
-
-    /// Every app with a record.
-    fn apps(&self) -> Result<Vec<AppId>>;
-
-    /// How many app users lists show, over all apps.
-    fn count_listed(&self) -> Result<u64>;
-}
-
-/// A row of an app user as lists read it; see [`crate::format::list_columns`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListRow {
-    /// The number of the row.
-    pub row: i64,
-    /// The `_id`.
-    pub id: SmoochId,
-    /// Its columns; its words are never absent.
-    pub columns: Columns,
-    /// The key at which an order has the row. An order may still have a row at an old key: then this is not the key of
-    /// its columns.
-    pub at: i64,
-}
-
-/// A change of the key by which a list is sorted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Move {
-    /// Its number: moves of all apps are numbered together.
-    pub n: i64,
-    /// The app user.
-    pub id: SmoochId,
-    /// The number of its row.
-    pub row: i64,
-    /// The key before.
-    pub before: i64,
-    /// The key afterwards; absent if no list shows the app user any more.
-    pub now: Option<i64>,
-}
-
-/// Some moves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Moves {
-    /// Those of the app and the order that were asked for.
-    pub found: Vec<Move>,
-    /// How many moves of all apps were read.
-    pub read: usize,
-    /// The number of the last of them.
-    pub last: Option<i64>,
-}
-
-/// Which indexes of lists are complete, not being made anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListIndexes {
-    /// The order of `last_seen`.
-    pub has_last_seen: bool,
-    /// The index of words.
-    pub has_words: bool,
-}
-
 /// An order of the app users of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListOrder {
@@ -174,26 +79,18 @@ pub struct ListOrder {
 
 /// Lists and their indexes.
 pub trait ListRows {
-    /// Which indexes are complete.
-    fn list_indexes(&self) -> Result<ListIndexes>;
+    /// How many app users lists show, of one app or of all.
+    fn count_listed(&self, app: Option<&AppId>) -> Result<u64>;
 
-    /// The numbers of the oldest stored move and of the last one.
-    fn move_range(&self) -> Result<(Option<i64>, Option<i64>)>;
-
-    /// The latest time of an event of an app user of an app, in µs since 1970.
-    fn latest_seen(&self, app: &AppId) -> Result<Option<i64>>;
-
-    /// At most `limit` rows of an order behind a place: a key (0 in the order of `_id`s) and an `_id`.
+    /// At most `limit` rows of an order behind a place: a key (0 in the order of `_id`s) and an `_id`. Each comes with the
+    /// key at which the order has it: an order may still have a row at an old key.
     fn walk_order(
         &self,
         app: &AppId,
         order: ListOrder,
         behind: Option<(i64, &str)>,
         limit: usize,
-    ) -> Result<Vec<ListRow>>;
-
-    /// The rows with these numbers, in the order of the numbers; `at` is the key of `sort`.
-    fn list_rows(&self, rows: &[i64], sort: Sort) -> Result<Vec<Option<ListRow>>>;
+    ) -> Result<Vec<(i64, ListRow)>>;
 
     /// At most `limit` numbers of rows with all these words, and with a word that begins with each of those.
     fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>>;
@@ -207,70 +104,6 @@ pub trait ListRows {
         before: i64,
         limit: usize,
     ) -> Result<Vec<i64>>;
-
-    /// The moves of an order of an app among the `limit` moves after this number.
-    fn moves_after(&self, app: &AppId, sort: Sort, after: i64, limit: usize) -> Result<Moves>;
-
-    /// How many app users of an app lists show.
-    fn count_listed_of(&self, app: &AppId) -> Result<u64>;
-}
-
-/// Bodies of one batch as they are stored; see [`crate::format::bodies`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct PackedBodies {
-    /// The number of the first entry of the batch.
-    pub first: Seq,
-    /// The dictionary of the compression.
-    pub dictionary: i64,
-    /// The packed bodies.
-    pub bytes: Vec<u8>,
-}
-
-/// The app users of a journal entry, each with its entry before.
-pub type EntryUsers = Vec<(SmoochId, Option<Seq>)>;
-
-/// The journal.
-pub trait JournalRows {
-    /// The entries with these numbers, in their order.
-    fn entries(&self, seqs: &[Seq]) -> Result<Vec<Option<Entry>>>;
-
-    /// At most `limit` entries after this number.
-    fn entries_after(&self, after: Seq, limit: usize) -> Result<Vec<Entry>>;
-
-    /// At most `limit` matching entries.
-    fn entries_matching(&self, filter: &RowFilter, limit: usize) -> Result<Vec<Entry>>;
-
-    /// The app users of each of these entries of an app, in their order, each with its entry before.
-    fn users_of_entries(&self, app: &AppId, seqs: &[Seq]) -> Result<Vec<Option<EntryUsers>>>;
-
-    /// The number of the last entry, existing or compacted; 0 if there is none.
-    fn last_entry_seq(&self) -> Result<Seq>;
-
-    /// The first entry of the batch that this entry was committed in; absent if its bodies are deleted.
-    fn first_of_batch(&self, seq: Seq) -> Result<Option<Seq>>;
-
-    /// The bodies of the batch that begins with this entry.
-    fn packed_bodies(&self, first: Seq) -> Result<Option<PackedBodies>>;
-
-    /// Up to which entry the journal is compacted.
-    fn compaction_point(&self) -> Result<CompactionPoint>;
-
-    /// The time of the last webhook of each app among the last `limit` entries, in ms since 1970.
-    fn last_webhooks(&self, limit: usize) -> Result<Vec<(AppId, i64)>>;
-
-    /// How many entries there are.
-    fn count_entries(&self) -> Result<u64>;
-}
-
-/// A change in the feed of an app.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredChange {
-    /// Its number.
-    pub seq: u64,
-    /// When it was committed, in ms since 1970.
-    pub time: i64,
-    /// The change.
-    pub change: Change,
 }
 
 /// The stored part of a feed.
@@ -284,47 +117,17 @@ pub struct FeedRange {
 
 /// The change feed.
 pub trait FeedRows {
-    /// At most `limit` changes of an app after this number.
-    fn changes_after(&self, app: &AppId, after: u64, limit: usize) -> Result<Vec<StoredChange>>;
-
     /// The stored part of the feed of each app.
     fn feed_ranges(&self, apps: &[AppId]) -> Result<Vec<FeedRange>>;
-
-    /// The time of the last change of each app, in ms since 1970.
-    fn last_change_times(&self, apps: &[AppId]) -> Result<Vec<Option<i64>>>;
 
     /// What the numbers of all feeds count from.
     fn feed_epoch(&self) -> Result<FeedEpoch>;
 }
 
 /// All rows.
-pub trait Rows:
-    TableRows
-    + RecordRows
-    + UserRows
-    + ListRows
-    + JournalRows
-    + FeedRows
-    + RetentionRows
-    + ExaminationRows
-    + StatusRows
-    + RebuiltRows
-{
-}
+pub trait Rows: TableRows + RecordRows + ListRows + FeedRows + StatusRows {}
 
-impl<T> Rows for T where
-    T: TableRows
-        + RecordRows
-        + UserRows
-        + ListRows
-        + JournalRows
-        + FeedRows
-        + RetentionRows
-        + ExaminationRows
-        + StatusRows
-        + RebuiltRows
-{
-}
+impl<T> Rows for T where T: TableRows + RecordRows + ListRows + FeedRows + StatusRows {}
 
 /// The contents of a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -340,7 +143,7 @@ pub struct ContentCounts {
 impl ContentCounts {
     /// Counts the rows.
     pub fn read(rows: &dyn Rows) -> Result<Self> {
-        let (users, events) = (rows.count_listed()?, rows.count_entries()?);
+        let (users, events) = (rows.count_listed(None)?, rows.count(&JOURNAL, None)?.0);
         Ok(Self { users, events, quarantined: rows.count(&QUARANTINE, None)?.0 })
     }
 }

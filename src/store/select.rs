@@ -38,6 +38,18 @@ impl<'a> Condition<'a> {
     pub fn new(column: &'static str, is: Comparison, value: &'a (impl ToCell + ?Sized)) -> Result<Self> {
         Ok(Self { column, is, cell: value.to_cell()? })
     }
+
+    /// A condition that borrows nothing.
+    ///
+    /// # Errors
+    /// As of [`Condition::new`].
+    pub fn owned(
+        column: &'static str,
+        is: Comparison,
+        value: &(impl ToCell + ?Sized),
+    ) -> Result<Condition<'static>> {
+        Ok(Condition { column, is, cell: value.to_cell()?.into_owned() })
+    }
 }
 
 /// Some rows of a table, in the order of their keys.

@@ -2,15 +2,48 @@
 
 mod answers;
 mod compacted;
+mod counters;
 mod erasures;
+mod feed;
+mod journal;
 mod quarantine;
+mod users;
 
 pub use answers::{ANSWER_SECRET, ANSWERS, AnswerSecret, AnswerText, AnswerTime, StoredAnswer};
 pub use compacted::{COMPACTED, CompactedRecord, CompactedWrite};
+pub use counters::{CLOCK, Clock, HORIZON, Horizon, Rules, UPKEEP};
 pub use erasures::{RECEIPTS, StoredReceipt, TOMBSTONES, Tombstone};
+pub use feed::{CHANGES, ChangeFields, ChangeTime, FEEDS, Feed, NewChange, StoredChange};
+pub use journal::{
+    BODIES, BodySize, DamagedEntry, EntrySource, EntryTime, EntryUsers, GAPS, Gap, JOURNAL, PackedBodies,
+    ReducedEntry, UsersOfEntry,
+};
 pub use quarantine::{QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedSize, QuarantinedSummary};
+
+pub use users::{
+    APP_USERS, IDENTIFIERS, IdentifierKind, IdentifierRow, ListRow, MOVES, Move, StoredIdentifier, UserKey,
+    UserRecord,
+};
 
 use super::table::Table;
 
 /// Every table.
-pub const ALL: [&Table; 6] = [&ANSWER_SECRET, &ANSWERS, &COMPACTED, &QUARANTINE, &RECEIPTS, &TOMBSTONES];
+pub const ALL: [&Table; 17] = [
+    &ANSWER_SECRET,
+    &ANSWERS,
+    &APP_USERS,
+    &IDENTIFIERS,
+    &MOVES,
+    &BODIES,
+    &CHANGES,
+    &CLOCK,
+    &COMPACTED,
+    &FEEDS,
+    &GAPS,
+    &HORIZON,
+    &JOURNAL,
+    &QUARANTINE,
+    &RECEIPTS,
+    &TOMBSTONES,
+    &UPKEEP,
+];

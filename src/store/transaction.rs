@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::cell::Key;
-use super::entry::{Entry, Seq};
+use super::entry::Seq;
 use super::error::{Error, Result};
-use super::rows::{IdentifierKind, PackedBodies, RebuiltRow, Rows, StoredChange};
+use super::rows::{Rows, StoredUser};
+use super::select::Condition;
 use super::table::{RowCells, Table, WriteRow};
-use crate::domain::{AppId, RecordKey, SmoochId};
+use crate::domain::{AppId, RecordKey};
 use crate::format::list_columns::Columns;
 
 /// A database that holds a directory. One worker writes, so one transaction is open at a time.
@@ -138,23 +139,11 @@ pub struct UserWrite<'a> {
     pub last_seen_before: i64,
 }
 
-/// The row of an identifier of an app user.
-#[derive(Clone, Copy, Debug)]
-pub struct IdentifierRow<'a> {
-    /// The app.
-    pub app: &'a AppId,
-    /// The kind.
-    pub kind: IdentifierKind,
-    /// The identifier.
-    pub value: &'a str,
-    /// The app user.
-    pub id: &'a SmoochId,
-}
-
 /// One write. A row that is to be deleted or changed and is not there is no error.
 #[derive(Clone, Debug)]
 pub enum Write<'a> {
-    /// Writes new rows.
+    /// Writes new rows. Those of the journal are numbered from [`JournalState::next_entry`] on, those of a feed from
+    /// [`Transaction::last_change`] on.
     Insert(RowCells<'a>),
     /// Writes rows in place of those with their keys, of which there may be none.
     Put(RowCells<'a>),
@@ -164,38 +153,12 @@ pub enum Write<'a> {
     Update(RowCells<'a>),
     /// Deletes the rows with these keys.
     Delete(RowCells<'a>),
+    /// Deletes all rows of a table for which these conditions hold.
+    DeleteWhere(&'static Table, Vec<Condition<'a>>),
     /// Writes the rows of app users.
     PutUsers(Vec<UserWrite<'a>>),
-    /// Adds identifiers; some may be there already.
-    PutIdentifiers(Vec<IdentifierRow<'a>>),
-    /// Deletes identifiers.
-    DeleteIdentifiers(Vec<IdentifierRow<'a>>),
-    /// Puts rows of the directory in place of those with their keys, whatever these hold.
-    ReplaceRows(&'a [RebuiltRow]),
-    /// Appends entries to the journal, numbered from [`JournalState::next_entry`] on.
-    AppendEntries(&'a [Entry]),
-    /// Changes the source, the app users, the body and the place of an entry.
-    ReplaceEntry(Entry),
-    /// Deletes an entry, whose number then rightly has none.
-    DeleteEntry(Seq),
-    /// Deletes all entries up to this one; their numbers then rightly have none.
-    DeleteEntriesUpTo(Seq),
-    /// Writes the bodies of a batch, or puts them in place of the stored ones.
-    PutBodies(PackedBodies),
-    /// Deletes the bodies of the batch that begins with this entry.
-    DeleteBodies(Seq),
-    /// Appends changes to the feeds of apps, numbered from [`Transaction::last_change`] on, that come from this entry.
-    AppendChanges(Seq, Vec<(AppId, StoredChange)>),
-    /// Leaves these fields in a change of an app.
-    SetChangeFields(AppId, u64, Vec<String>),
-    /// Deletes the changes of an app up to this one.
-    DeleteChangesUpTo(AppId, u64),
-    /// Sets the last entry in the compacted records, and when it was received.
-    SetCompactionPoint(Seq, i64),
-    /// Sets the clock of the API, in µs since 1970.
-    SetClock(i64),
-    /// Stores by which version of the rules the directory was built.
-    SetRules(i64),
+    /// Puts app users in place of those with their keys, or deletes these, whatever they hold.
+    ReplaceUsers(Vec<(&'a RecordKey, Option<&'a StoredUser>)>),
 }
 
 impl Write<'static> {
@@ -205,6 +168,11 @@ impl Write<'static> {
     /// A value cannot be encoded; here and below.
     pub fn put(row: &impl WriteRow) -> Result<Self> {
         Ok(Self::Put(RowCells::of([row])?.into_owned()))
+    }
+
+    /// Adds one row; see [`Write::Add`].
+    pub fn add(row: &impl WriteRow) -> Result<Self> {
+        Ok(Self::Add(RowCells::of([row])?.into_owned()))
     }
 
     /// Changes one row; see [`Write::Update`].

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Seq, Source};
 use super::error::{Error, Result};
+use super::select::{ReadRow as _, TableRows};
+use super::tables::{EntryTime, Horizon};
 use crate::domain::{Event, SmoochId};
 
 /// Reads the event at an index of a body again; `None` if it is unreadable.
@@ -59,6 +61,18 @@ pub struct CompactionPoint {
     pub received: i64,
     /// The oldest existing entry; the next one to be written if there is none.
     pub oldest: Seq,
+}
+
+impl CompactionPoint {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn read(rows: &dyn TableRows) -> Result<Self> {
+        let Horizon { seq: folded, received } = Horizon::only(rows)?;
+        let oldest = EntryTime::select().first(rows)?.map_or(folded + 1, |entry| entry.seq);
+        Ok(Self { folded, received, oldest })
+    }
 }
 
 /// The state of an erasure.

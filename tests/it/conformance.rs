@@ -3,6 +3,8 @@
 mod batches;
 mod commands;
 mod lists;
+mod maintenance_rows;
+mod misuse;
 mod reads;
 mod recorded;
 mod rows;
@@ -27,6 +29,7 @@ use tempfile::TempDir;
 use self::batches::*;
 use self::commands::*;
 use self::lists::*;
+use self::maintenance_rows::*;
 use self::reads::*;
 use self::recorded::Recorded;
 use self::rows::*;

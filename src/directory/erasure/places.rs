@@ -3,7 +3,7 @@
 use super::ErasurePass;
 use super::ids::IdSet;
 use crate::domain::command::{CommandOutcome, Refusal};
-use crate::store::tables::{AnswerText, QUARANTINE, QuarantinedBody};
+use crate::store::tables::{AnswerText, ChangeFields, QUARANTINE, QuarantinedBody, StoredChange};
 use crate::store::{Error, Quarantined, ReadRow as _, Result, Seq, Write};
 
 /// Changes, answers and bodies that one step looks at.
@@ -14,7 +14,8 @@ const QUARANTINED: usize = 2;
 impl ErasurePass<'_> {
     /// Changes stay, since their numbers have no gap; the names of their fields go. Returns where to continue.
     pub(super) fn redact_changes(&mut self, after: u64) -> Result<Option<u64>> {
-        let changes = self.rows.changes_after(self.app, after, CHANGES)?;
+        let changes =
+            StoredChange::select().is("app", self.app).above("seq", &after).limit(CHANGES).read(self.rows)?;
         for stored in &changes {
             let (user, fields) = (&stored.change.user, &stored.change.fields);
             let left: Vec<String> = if self.work.ids.contains(user) {
@@ -25,7 +26,8 @@ impl ErasurePass<'_> {
                 continue;
             };
             if left.len() < fields.len() {
-                self.writes.push(Write::SetChangeFields(self.app.clone(), stored.seq, left));
+                let (app, seq) = (self.app.clone(), stored.seq);
+                self.writes.push(Write::update(&ChangeFields { app, seq, fields: left })?);
                 self.counts.changes += 1;
             }
         }

@@ -6,7 +6,8 @@ use super::ids::IdSet;
 use crate::directory::load::Loader;
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::Needles;
-use crate::store::rows::{IdentifierKind, Rows};
+use crate::store::rows::Rows;
+use crate::store::tables::IdentifierKind;
 use crate::store::{Quarantined, ReadRow as _, Result, Seq};
 
 /// Bodies that are read at once.

@@ -7,11 +7,11 @@ use bytes::Bytes;
 
 use super::ids::IdSet;
 use super::{DerivedMerge, ErasurePass};
-use crate::directory::journal::read_batch;
+use crate::directory::journal::{entries_of_batch, first_of_batch, read_batch};
 use crate::domain::{CallMade, Event, Fact, SmoochId, Stamp, entry_body};
 use crate::format::bodies::{DICTIONARY, Packer};
-use crate::store::rows::PackedBodies;
-use crate::store::{Entry, Error, Result, Seq, Source, Write};
+use crate::store::tables::{BodySize, Gap, JOURNAL, PackedBodies, ReducedEntry};
+use crate::store::{Entry, Error, ReadRow as _, Result, Seq, Source, Write};
 
 /// Entries of the erased that one step looks at.
 const ENTRIES: usize = 8;
@@ -25,18 +25,18 @@ impl ErasurePass<'_> {
         let mut batches: BTreeMap<Option<Seq>, Vec<Entry>> = BTreeMap::new();
         for _ in 0..ENTRIES {
             let Some(seq) = from.pop_last() else { break };
-            let found = self.rows.entries(&[seq])?.pop().flatten();
+            let found = Entry::find(self.rows, &seq)?;
             let Some(entry) = found.filter(|entry| entry.app == *self.app) else { continue };
             let own = entry.users.iter().filter(|(id, _)| self.work.ids.contains(id));
             from.extend(own.filter_map(|(_, previous)| *previous));
-            batches.entry(self.rows.first_of_batch(seq)?).or_default().push(entry);
+            batches.entry(first_of_batch(self.rows, seq)?).or_default().push(entry);
         }
         for (batch, entries) in batches {
             match batch {
                 Some(first) => {
                     self.reduce_bodies(first, &entries.iter().map(|entry| entry.body).collect())?;
                 }
-                None => entries.iter().for_each(|entry| self.reduce_without_body(entry)),
+                None => entries.iter().try_for_each(|entry| self.reduce_without_body(entry))?,
             }
         }
         Ok(from)
@@ -45,9 +45,9 @@ impl ErasurePass<'_> {
     /// Reduces whatever else names the erased, in the bodies of the batches after this one. Returns where to continue.
     pub(super) fn redact_bodies(&mut self, after: Seq) -> Result<Option<Seq>> {
         let ids = IdSet::of(&self.work.ids);
-        let batches = self.rows.body_sizes(after, BATCHES)?;
+        let batches = BodySize::select().after(&after).limit(BATCHES).read(self.rows)?;
         let (mut at, mut searched) = (None, 0);
-        for (first, _) in batches {
+        for BodySize { first, .. } in batches {
             let all = read_batch(self.rows, first)?;
             let is_mentioned = |body: &Bytes| ids.named_in(body) || self.work.needles.mentioned_in(body);
             let found =
@@ -78,7 +78,7 @@ impl ErasurePass<'_> {
         if found.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let entries = self.rows.batch_entries(first)?;
+        let entries = entries_of_batch(self.rows, first)?;
         let of_found = entries.iter().filter(|entry| self.is_in(entry, found));
         let is_meant = |entry: &&Entry| entry.users.iter().all(|(id, _)| id.is_app()) || is_named(entry.body);
         Ok(of_found.filter(is_meant).map(|entry| entry.body).collect())
@@ -90,12 +90,13 @@ impl ErasurePass<'_> {
     }
 
     /// Reduces a compacted entry that has lost its body.
-    fn reduce_without_body(&mut self, entry: &Entry) {
+    fn reduce_without_body(&mut self, entry: &Entry) -> Result<()> {
         if entry.users.iter().all(|(id, _)| self.work.ids.contains(id)) {
-            self.delete_entry(entry);
-        } else {
-            self.replace_entry(Entry { users: self.unlink_erased(entry), ..entry.clone() });
+            return self.delete_entry(entry);
         }
+        let users = self.unlink_erased(entry);
+        let Entry { seq, source, body, place, .. } = *entry;
+        self.reduce_entry(&ReducedEntry { seq, source, users, body, place })
     }
 
     /// Removes these bodies of a batch, and with them every event that came in one of them; what these say of others
@@ -103,7 +104,7 @@ impl ErasurePass<'_> {
     fn reduce_bodies(&mut self, first: Seq, affected: &BTreeSet<usize>) -> Result<()> {
         let mut bodies = read_batch(self.rows, first)?;
         let merges = self.derived_merges()?;
-        let entries = self.rows.batch_entries(first)?;
+        let entries = entries_of_batch(self.rows, first)?;
         // The bodies that the other entries of the batch came in, of whatever app.
         let mut needed: BTreeSet<usize> = BTreeSet::new();
         let mut has_changed = false;
@@ -173,14 +174,14 @@ impl ErasurePass<'_> {
     ) -> Result<Option<usize>> {
         let is_about_others = entry.users.iter().any(|(id, _)| !self.work.ids.contains(id));
         if !is_about_others && reduced.facts.is_empty() {
-            self.delete_entry(entry);
+            self.delete_entry(entry)?;
             return Ok(None);
         }
         let text = entry_body(reduced, call).map_err(|error| Error::Unavailable(error.to_string()))?;
         bodies.push(Bytes::from(text));
         let source = if entry.source == Source::Api { Source::Api } else { Source::Reduced };
         let (users, body) = (self.unlink_erased(entry), bodies.len() - 1);
-        self.replace_entry(Entry { users, source, body, place: 0, ..entry.clone() });
+        self.reduce_entry(&ReducedEntry { seq: entry.seq, source, users, body, place: 0 })?;
         Ok(Some(body))
     }
 
@@ -191,22 +192,26 @@ impl ErasurePass<'_> {
         entry.users.iter().map(|(id, at)| (id.clone(), unlink(id, *at))).collect()
     }
 
-    fn replace_entry(&mut self, entry: Entry) {
-        self.writes.push(Write::ReplaceEntry(entry));
+    fn reduce_entry(&mut self, entry: &ReducedEntry) -> Result<()> {
+        self.writes.push(Write::update(entry)?);
         self.counts.journal_reduced += 1;
+        Ok(())
     }
 
-    fn delete_entry(&mut self, entry: &Entry) {
-        self.writes.push(Write::DeleteEntry(entry.seq));
+    /// Deletes an entry, whose number then rightly has none.
+    fn delete_entry(&mut self, Entry { seq, .. }: &Entry) -> Result<()> {
+        self.writes.push(Write::add(&Gap { first: *seq, last: *seq })?);
+        self.writes.push(Write::delete(&JOURNAL, &[*seq])?);
         self.counts.journal_entries += 1;
+        Ok(())
     }
 
     /// Writes the bodies of a batch anew; a batch without any keeps its row, which says where it begins.
     fn replace_bodies(&mut self, first: Seq, bodies: &[Bytes]) -> Result<()> {
-        let before = self.rows.packed_bodies(first)?.map_or(0, |packed| packed.bytes.len());
+        let before = PackedBodies::find(self.rows, &first)?.map_or(0, |packed| packed.bytes.len());
         let bytes = Packer::new()?.pack(bodies)?;
         self.bodies.journal.resize(first, before as u64, bytes.len() as u64);
-        self.writes.push(Write::PutBodies(PackedBodies { first, dictionary: DICTIONARY, bytes }));
+        self.writes.push(Write::put(&PackedBodies { first, dictionary: DICTIONARY, bytes })?);
         Ok(())
     }
 }

@@ -8,8 +8,9 @@ use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, Field, SmoochId, View, json_text};
 use crate::format::list_columns::{IDENTIFIED, NONE, STARTED};
 use crate::format::search_words::Wanted;
-use crate::store::Result;
-use crate::store::rows::{IdentifierKind, ListIndexes, ListRow, Rows};
+use crate::store::rows::Rows;
+use crate::store::tables::{IdentifierKind, ListRow};
+use crate::store::{ReadRow as _, Result};
 
 /// At most so many candidates are sorted rather than walked past.
 const FEW: usize = 2000;
@@ -17,13 +18,13 @@ const FEW: usize = 2000;
 /// A matching app user, the key that it is sorted by, and its `_id`.
 pub(super) type Match = (i64, SmoochId, View);
 
-/// The sort key of a row.
-pub(super) fn key(row: &ListRow, sort: Sort) -> i64 {
-    match sort {
-        Sort::Id => 0,
-        Sort::LastSeen => row.columns.last_seen,
-        Sort::SignedUp => row.columns.signed_up,
-    }
+/// Which indexes of lists may be used: those that are not being made anew.
+#[derive(Clone, Copy)]
+pub(super) struct ListIndexes {
+    /// The order of `last_seen`.
+    pub(super) has_last_seen: bool,
+    /// The index of words.
+    pub(super) has_words: bool,
 }
 
 /// Matches rows against a query.
@@ -94,10 +95,10 @@ impl Matcher<'_> {
 
     /// The app user of the row with this number, if it matches.
     pub(super) fn by_row(&self, row: i64) -> Result<Option<Match>> {
-        let found = self.rows.list_rows(&[row], self.query.sort)?.pop().flatten();
+        let found = ListRow::select().is("rowid", &row).first(self.rows)?;
         let Some(row) = found else { return Ok(None) };
         let view = self.matches(&row)?;
-        Ok(view.map(|view| (key(&row, self.query.sort), row.id, view)))
+        Ok(view.map(|view| (row.key(self.query.sort), row.id, view)))
     }
 
     /// The app user with an `_id`. Each has a loader of its own: a page is bounded, a loader is not.

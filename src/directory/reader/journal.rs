@@ -9,7 +9,7 @@ use crate::directory::compacted;
 use crate::directory::history::{
     JournalHeads, JournalPiece, find_claimants, find_connected, find_entry_numbers, walk_back,
 };
-use crate::directory::journal::{BatchBody, checked_bodies_of, read_journal};
+use crate::directory::journal::{BatchBody, checked_bodies_of, last_entry_seq, read_journal};
 use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId};
 use crate::store::rows::RowFilter;
 use crate::store::{CompactionPoint, Entry, ReadEvent, Result, Seq};
@@ -23,7 +23,7 @@ impl DirectoryReader {
 
     /// At most `limit` matching entries.
     pub fn find_entries(&self, filter: &RowFilter, limit: usize) -> Result<Vec<Entry>> {
-        self.snapshot()?.entries_matching(filter, limit)
+        filter.read(&*self.snapshot()?, "trigger", limit)
     }
 
     /// The body of each of these entries; empty if it was deleted. See [`checked_bodies_of`].
@@ -38,7 +38,7 @@ impl DirectoryReader {
 
     /// The number of the last entry; 0 if there is none.
     pub fn last_entry_seq(&self) -> Result<Seq> {
-        self.snapshot()?.last_entry_seq()
+        last_entry_seq(&*self.snapshot()?)
     }
 
     /// Every `_id` that merges, undone ones included, connect with one of these, with its last entry. Unknown `_id`s are
@@ -66,7 +66,7 @@ impl DirectoryReader {
 
     /// How far the journal is compacted.
     pub fn compaction_point(&self) -> Result<CompactionPoint> {
-        self.snapshot()?.compaction_point()
+        CompactionPoint::read(&*self.snapshot()?)
     }
 
     /// At most `limit` compacted records after `after`, in key order. A caller that reads all of them compares the

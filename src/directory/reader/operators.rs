@@ -8,7 +8,7 @@ use crate::directory::erasure::{find_receipt, read_quarantined_of};
 use crate::domain::{AppId, SmoochId};
 use crate::format::record::decode;
 use crate::store::rows::{ContentCounts, RemakingProgress, RowFilter};
-use crate::store::tables::QuarantinedSummary;
+use crate::store::tables::{QuarantinedSummary, Rules, UserRecord};
 use crate::store::{Quarantined, ReadRow as _, Receipt, Result, Seq};
 
 impl DirectoryReader {
@@ -59,7 +59,7 @@ impl DirectoryReader {
 
     /// The version of the rules by which the directory was built.
     pub fn rules_version(&self) -> Result<i64> {
-        self.snapshot()?.rules_version()
+        Ok(Rules::only(&*self.snapshot()?)?.rules)
     }
 
     /// A number that changes with every commit of another connection. Reads shared memory only.
@@ -69,6 +69,7 @@ impl DirectoryReader {
 
     /// Whether the record in this row is readable, or gone.
     pub fn is_readable(&self, row: i64) -> Result<bool> {
-        Ok(self.snapshot()?.record_in_row(row)?.is_none_or(|record| decode(&record).is_ok()))
+        let stored = UserRecord::select().is("rowid", &row).first(&*self.snapshot()?)?;
+        Ok(stored.is_none_or(|stored| decode(&stored.record).is_ok()))
     }
 }

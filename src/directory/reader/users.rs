@@ -96,7 +96,7 @@ impl DirectoryReader {
 
     /// Every app with a record.
     pub fn list_apps(&self) -> Result<Vec<AppId>> {
-        self.snapshot()?.apps()
+        users::list_apps(&*self.snapshot()?)
     }
 
     /// The next part of an export; see [`export_part`].

@@ -2,7 +2,12 @@
 
 use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
 use crate::format::list_columns::Columns;
-use crate::store::error::Result;
+use crate::store::cell::{Cell, Key};
+use crate::store::error::{Error, Result};
+use crate::store::row::RowCursor;
+use crate::store::select::{ReadRow, TableRows};
+use crate::store::table::Projection;
+use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier};
 
 /// A table that is rebuilt from the journal. A new table of the directory belongs here, or it is neither compared nor
 /// repaired.
@@ -36,7 +41,7 @@ pub enum RowKey {
     Identifier {
         /// The app.
         app: AppId,
-        /// The stored name of the [`super::IdentifierKind`].
+        /// The stored name of the [`crate::store::tables::IdentifierKind`].
         kind: String,
         /// The identifier.
         value: String,
@@ -120,19 +125,113 @@ pub struct RebuiltRow {
     pub content: Option<RowContent>,
 }
 
+impl Key for RowKey {
+    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+        cells.extend(self.parts().into_iter().map(|part| Cell::Text(part.into())));
+        Ok(())
+    }
+}
+
+/// The row of an app user.
+struct RebuiltUser(RebuiltRow);
+
+impl ReadRow for RebuiltUser {
+    const PROJECTION: Projection = Projection {
+        table: &APP_USERS,
+        columns: &["app", "id", "record", "listed", "last_seen", "signed_up", "flags", "words"],
+        lengths: &[],
+    };
+
+    fn read(cells: &[Cell<'_>]) -> Result<Self> {
+        let mut row = RowCursor::new(Self::PROJECTION, cells);
+        let key = RowKey::User((row.read_next()?, row.read_next()?));
+        let mut user = || {
+            let record = row.read_next()?;
+            let columns = Columns {
+                listed: row.read_next()?,
+                last_seen: row.read_next()?,
+                signed_up: row.read_next()?,
+                flags: row.read_next()?,
+                words: row.read_next()?,
+            };
+            Ok::<_, Error>(StoredUser { record, columns })
+        };
+        let content = user().map_or(RowContent::Damaged, RowContent::User);
+        Ok(Self(RebuiltRow { key, content: Some(content) }))
+    }
+}
+
+impl From<StoredIdentifier> for RebuiltRow {
+    fn from(StoredIdentifier { app, kind, value, id }: StoredIdentifier) -> Self {
+        Self { key: RowKey::Identifier { app, kind, value, id }, content: Some(RowContent::Identifier) }
+    }
+}
+
 /// Reads of these rows. A missing table is empty.
-pub trait RebuiltRows {
-    /// At most `limit` rows of a table after this key, in key order.
-    fn rebuilt_after(
-        &self,
-        table: RebuiltTable,
+impl RebuiltTable {
+    /// At most `limit` rows after this key, in key order.
+    ///
+    /// # Errors
+    /// The database cannot be read; here and below.
+    pub fn read_after(
+        self,
+        rows: &dyn TableRows,
         after: Option<&RowKey>,
         limit: usize,
-    ) -> Result<Vec<RebuiltRow>>;
+    ) -> Result<Vec<RebuiltRow>> {
+        let found = match self {
+            Self::Users => {
+                let users = RebuiltUser::select().after_last(after).limit(limit).read(rows);
+                users.map(|users| users.into_iter().map(|user| user.0).collect())
+            }
+            Self::Identifiers => {
+                let found = StoredIdentifier::select().after_last(after).limit(limit).read(rows);
+                found.map(|found| found.into_iter().map(RebuiltRow::from).collect())
+            }
+        };
+        self.unless_missing(found)
+    }
 
+    /// The number of rows.
+    pub fn count(self, rows: &dyn TableRows) -> Result<u64> {
+        let table = match self {
+            Self::Users => &APP_USERS,
+            Self::Identifiers => &IDENTIFIERS,
+        };
+        match rows.count(table, None) {
+            Err(Error::Derived { .. } | Error::Damaged(_)) => Ok(0),
+            count => Ok(count?.0),
+        }
+    }
+
+    fn unless_missing<T: Default>(self, found: Result<T>) -> Result<T> {
+        let of_table = match self {
+            Self::Users => "records",
+            Self::Identifiers => "identifiers",
+        };
+        match found {
+            Err(Error::Derived { name, .. }) if name == of_table => Ok(T::default()),
+            found => found,
+        }
+    }
+}
+
+impl RebuiltRow {
     /// The rows with these keys, in the order of the keys.
-    fn rebuilt(&self, keys: &[RowKey]) -> Result<Vec<RebuiltRow>>;
-
-    /// The number of rows of a table.
-    fn count_rebuilt(&self, table: RebuiltTable) -> Result<u64>;
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn read(rows: &dyn TableRows, keys: &[RowKey]) -> Result<Vec<Self>> {
+        let read = |key: &RowKey| {
+            let found = match key.table() {
+                RebuiltTable::Users => RebuiltUser::find(rows, key).map(|found| found.map(|user| user.0)),
+                RebuiltTable::Identifiers => {
+                    StoredIdentifier::find(rows, key).map(|found| found.map(Self::from))
+                }
+            };
+            let found = key.table().unless_missing(found)?;
+            Ok(found.unwrap_or_else(|| Self { key: key.clone(), content: None }))
+        };
+        keys.iter().map(read).collect()
+    }
 }

@@ -15,9 +15,6 @@ pub struct RemakingProgress {
 
 /// Reads of the state.
 pub trait StatusRows {
-    /// The version of the rules by which the directory was built.
-    fn rules_version(&self) -> Result<i64>;
-
     /// A number that changes with every commit of another connection.
     fn data_version(&self) -> Result<i64>;
 

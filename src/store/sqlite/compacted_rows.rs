@@ -1,21 +1,15 @@
-//! Writes compacted records, in the table `base`, and the compaction point, in `horizon`.
+//! Checks compacted records.
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use super::derived::{Tell, require_row};
+use super::derived::Tell;
 use super::{Error, Result};
 use crate::domain::RecordKey;
-use crate::store::rows::JournalRows as _;
-use crate::store::tables::CompactedRecord;
+use crate::store::tables::{CompactedRecord, Horizon};
 use crate::store::{ReadRow as _, Seq};
 
 /// Records that are read at once.
 const PAGE: usize = 1000;
-
-pub(super) fn set_point(conn: &Connection, seq: Seq, received: i64) -> Result<()> {
-    let sql = "UPDATE horizon SET seq = ?1, received = ?2";
-    require_row(conn.execute(sql, params![seq as i64, received])?)
-}
 
 /// Reads all records. Fails if one is unreadable, or if there are none though the journal was compacted.
 pub(super) fn check_all(conn: &Connection, tell: Tell<'_>) -> Result<()> {
@@ -23,7 +17,7 @@ pub(super) fn check_all(conn: &Connection, tell: Tell<'_>) -> Result<()> {
         Error::Interrupted => error,
         error => Error::Damaged(error.to_string()),
     })?;
-    let compacted = conn.compaction_point()?.folded;
+    let compacted = Horizon::only(conn)?.seq;
     if rows.is_none() && compacted > 0 {
         let what = format!("the table base is empty, though the journal was trimmed up to entry {compacted}");
         return Err(Error::Damaged(what));

@@ -1,32 +1,28 @@
 //! The rows that lists read; see [`crate::store::rows::ListRows`].
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::Result;
-use super::derived::{Remaking, derived_error};
+use super::derived::derived_error;
 use crate::domain::AppId;
 use crate::domain::list::Sort;
 use crate::format::list_columns::Columns;
-use crate::store::rows::{ListIndexes, ListOrder, ListRow, ListRows, Move, Moves};
+use crate::store::rows::{ListOrder, ListRows};
+use crate::store::tables::ListRow;
 
 /// The columns that [`read_row`] reads, before the key of the order.
 const COLUMNS: &str = "a.rowid, a.id, a.listed, a.last_seen, a.signed_up, a.flags, coalesce(a.words, '')";
 
 impl ListRows for Connection {
-    fn list_indexes(&self) -> Result<ListIndexes> {
-        let remaking = Remaking::read(self)?;
-        Ok(ListIndexes { has_last_seen: remaking.seen.is_none(), has_words: remaking.search.is_none() })
-    }
-
-    fn move_range(&self) -> Result<(Option<i64>, Option<i64>)> {
-        let number = |sql: &str| self.query_row(sql, [], |row| row.get(0));
-        Ok((number("SELECT min(n) FROM moves")?, number("SELECT max(n) FROM moves")?))
-    }
-
-    fn latest_seen(&self, app: &AppId) -> Result<Option<i64>> {
-        let sql = "SELECT max(last_seen) FROM seen WHERE app = ?1";
-        let mut select = self.prepare_cached(sql).map_err(derived_error("seen"))?;
-        select.query_row([app.as_str()], |row| row.get(0)).map_err(derived_error("seen"))
+    fn count_listed(&self, app: Option<&AppId>) -> Result<u64> {
+        let count: i64 = match app {
+            Some(app) => {
+                let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
+                self.prepare_cached(sql)?.query_row([app.as_str()], |row| row.get(0))?
+            }
+            None => self.query_row("SELECT count(*) FROM app_users WHERE listed", [], |row| row.get(0))?,
+        };
+        Ok(count as u64)
     }
 
     fn walk_order(
@@ -35,25 +31,13 @@ impl ListRows for Connection {
         order: ListOrder,
         behind: Option<(i64, &str)>,
         limit: usize,
-    ) -> Result<Vec<ListRow>> {
+    ) -> Result<Vec<(i64, ListRow)>> {
         let name = if order.sort == Sort::LastSeen { "seen" } else { "indexes" };
         let mut select =
             self.prepare_cached(&walk_sql(order, behind.is_none())).map_err(derived_error(name))?;
         let (key, id) = behind.unwrap_or_default();
         let rows = select.query_map(params![app.as_str(), key, id, limit as i64], read_row);
         Ok(rows?.collect::<rusqlite::Result<_>>()?)
-    }
-
-    fn list_rows(&self, rows: &[i64], sort: Sort) -> Result<Vec<Option<ListRow>>> {
-        let key = match sort {
-            Sort::Id => "0",
-            Sort::LastSeen => "a.last_seen",
-            Sort::SignedUp => "a.signed_up",
-        };
-        let sql = format!("SELECT {COLUMNS}, {key} FROM app_users a WHERE rowid = ?1");
-        let mut select = self.prepare_cached(&sql)?;
-        let rows = rows.iter().map(|row| Ok(select.query_row([row], read_row).optional()?));
-        rows.collect()
     }
 
     fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>> {
@@ -90,43 +74,9 @@ impl ListRows for Connection {
         let rows = select.query_map(params![app.as_str(), since, before, limit as i64], |row| row.get(0));
         rows.map_err(derived_error(name))?.collect::<rusqlite::Result<_>>().map_err(derived_error(name))
     }
-
-    fn moves_after(&self, app: &AppId, sort: Sort, after: i64, limit: usize) -> Result<Moves> {
-        let sort = match sort {
-            Sort::SignedUp => "signedUpAt",
-            Sort::LastSeen | Sort::Id => "lastSeen",
-        };
-        let sql = "SELECT n, app = ?1 AND sort = ?2, id, user, before, now
-                       FROM moves WHERE n > ?3 ORDER BY n LIMIT ?4";
-        let mut select = self.prepare_cached(sql).map_err(derived_error("moves"))?;
-        let mut rows =
-            select.query(params![app.as_str(), sort, after, limit as i64]).map_err(derived_error("moves"))?;
-        let mut moves = Moves { found: Vec::new(), read: 0, last: None };
-        while let Some(row) = rows.next()? {
-            let read = || -> rusqlite::Result<(i64, Option<Move>)> {
-                let n = row.get(0)?;
-                if !row.get::<_, bool>(1)? {
-                    return Ok((n, None));
-                }
-                let (id, number) = (row.get_ref(2)?.as_str()?.into(), row.get(3)?);
-                Ok((n, Some(Move { n, id, row: number, before: row.get(4)?, now: row.get(5)? })))
-            };
-            let (n, found) = read()?;
-            (moves.read, moves.last) = (moves.read + 1, Some(n));
-            moves.found.extend(found);
-        }
-        Ok(moves)
-    }
-
-    fn count_listed_of(&self, app: &AppId) -> Result<u64> {
-        let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
-        let mut select = self.prepare_cached(sql)?;
-        let count: i64 = select.query_row([app.as_str()], |row| row.get(0))?;
-        Ok(count as u64)
-    }
 }
 
-fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
+fn read_row(row: &Row<'_>) -> rusqlite::Result<(i64, ListRow)> {
     let columns = Columns {
         listed: row.get(2)?,
         last_seen: row.get(3)?,
@@ -134,7 +84,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         flags: row.get(5)?,
         words: row.get(6)?,
     };
-    Ok(ListRow { row: row.get(0)?, id: row.get_ref(1)?.as_str()?.into(), columns, at: row.get(7)? })
+    Ok((row.get(7)?, ListRow { row: row.get(0)?, id: row.get_ref(1)?.as_str()?.into(), columns }))
 }
 
 fn walk_sql(order: ListOrder, from_the_start: bool) -> String {

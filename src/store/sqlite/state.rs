@@ -13,8 +13,7 @@ use super::epoch_marker::EpochMarker;
 use super::files::presence::Presence;
 use super::{Result, StoreOptions};
 use crate::domain::AppId;
-use crate::store::maintenance_rows::RetentionRows as _;
-use crate::store::tables::AnswerSecret;
+use crate::store::tables::{AnswerSecret, Clock, Feed, Horizon, Rules};
 use crate::store::{JournalState, ReadRow as _, Seq};
 
 /// What is remembered, so that it need not be asked for.
@@ -47,8 +46,8 @@ impl State {
         let mark = EpochMarker::open(conn, lock, &options.path)?;
         Ok(Self {
             journal: journal_state(conn)?,
-            feeds: conn.feeds()?.into_iter().collect(),
-            rules: number(conn, "SELECT rules FROM upkeep")?,
+            feeds: feeds(conn)?,
+            rules: Rules::only(conn)?.rules,
             clean: number(conn, "SELECT clean FROM horizon")? != 0,
             clearing: Clearing::read(conn)?,
             // By now every file of the database is open.
@@ -72,8 +71,8 @@ impl State {
             clock: self.journal.clock.max(read.clock),
             ..read
         };
-        self.feeds = conn.feeds()?.into_iter().collect();
-        self.rules = number(conn, "SELECT rules FROM upkeep")?;
+        self.feeds = feeds(conn)?;
+        self.rules = Rules::only(conn)?.rules;
         self.clean = number(conn, "SELECT clean FROM horizon")? != 0;
         self.clearing = Clearing::read(conn)?;
         self.answer_secret = AnswerSecret::only(conn)?.key;
@@ -97,18 +96,20 @@ impl State {
     }
 }
 
+fn feeds(conn: &Connection) -> Result<HashMap<AppId, u64>> {
+    Ok(Feed::select().read(conn)?.into_iter().map(|feed| (feed.app, feed.last)).collect())
+}
+
 fn number(conn: &Connection, sql: &str) -> Result<i64> {
     Ok(conn.query_row(sql, [], |row| row.get(0))?)
 }
 
 fn journal_state(conn: &Connection) -> Result<JournalState> {
+    let compacted = Horizon::only(conn)?;
     Ok(JournalState {
         next_entry: next_entry(conn)?,
-        clock: number(conn, "SELECT time FROM clock")?,
-        compacted: (
-            number(conn, "SELECT seq FROM horizon")? as Seq,
-            number(conn, "SELECT received FROM horizon")?,
-        ),
+        clock: Clock::only(conn)?.time,
+        compacted: (compacted.seq, compacted.received),
     })
 }
 

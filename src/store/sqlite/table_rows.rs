@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
-use super::derived::{number_error, require_row};
+use super::derived::{derived_error, number_error, require_row};
 use super::{Error, Result};
 use crate::store::cell::Cell;
 use crate::store::select::{Comparison, Condition, Scan, TableRows};
@@ -51,11 +51,15 @@ impl TableRows for Connection {
         let order: Vec<String> = key.iter().map(|column| format!("{column}{direction}")).collect();
         let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
         let sql = format!("{}{}{order} LIMIT ?", select(scan.of), where_all(&conditions));
-        let mut select = self.prepare_cached(&sql)?;
+        let error = |found| match scan.of.table.name {
+            "moves" => derived_error("moves")(found),
+            _ => Error::from(found),
+        };
+        let mut select = self.prepare_cached(&sql).map_err(error)?;
         let limit = Cell::Integer(i64::try_from(scan.limit).unwrap_or(i64::MAX));
         let compared = values(&scan.conditions).chain(&scan.after).chain([&limit]);
-        let mut rows = select.query(params_from_iter(compared))?;
-        while let Some(row) = rows.next()? {
+        let mut rows = select.query(params_from_iter(compared)).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
             found(&cells(row, scan.of)?)?;
         }
         Ok(())
@@ -109,17 +113,28 @@ pub(super) fn delete(conn: &Connection, keys: &RowCells<'_>) -> Result<()> {
     run(conn, keys, &sql, Error::from).map(drop)
 }
 
+/// Deletes rows.
+pub(super) fn delete_where(conn: &Connection, table: &'static Table, of: &[Condition<'_>]) -> Result<()> {
+    let sql = format!("DELETE FROM {}{}", table.name, where_all(&conditions(of)));
+    conn.prepare_cached(&sql)?.execute(params_from_iter(values(of)))?;
+    Ok(())
+}
+
 /// Runs a statement with each of these rows. Returns how many rows it changed.
 fn run(
     conn: &Connection,
     rows: &RowCells<'_>,
     sql: &str,
-    error: impl Fn(rusqlite::Error) -> Error,
+    error: fn(rusqlite::Error) -> Error,
 ) -> Result<usize> {
-    let mut statement = conn.prepare_cached(sql)?;
+    let error = |found| match rows.table.name {
+        "identifiers" => derived_error("identifiers")(found),
+        _ => error(found),
+    };
+    let mut statement = conn.prepare_cached(sql).map_err(error)?;
     let mut changed = 0;
     for row in rows.rows() {
-        changed += statement.execute(params_from_iter(row)).map_err(&error)?;
+        changed += statement.execute(params_from_iter(row)).map_err(error)?;
     }
     Ok(changed)
 }

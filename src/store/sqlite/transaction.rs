@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::clearing::Done;
-use super::derived::require_row;
 use super::listing::Listing;
 use super::write_transaction::WriteTransaction;
-use super::{
-    State, checkpoint, compacted_rows, feed_rows, identifier_rows, journal_rows, rebuilt_rows, table_rows,
-};
+use super::{State, checkpoint, listing, table_rows};
 use crate::domain::AppId;
+use crate::store::cell::Cell;
 use crate::store::rows::Rows;
-use crate::store::{Committed, Error, JournalState, Result, Transaction, UserWrite, Write};
+use crate::store::tables::{CHANGES, CLOCK, Clock, FEEDS, Feed, HORIZON, Horizon, JOURNAL, Rules, UPKEEP};
+use crate::store::{
+    Committed, Error, JournalState, ReadRow as _, Result, RowCells, Seq, Transaction, UserWrite, Write,
+};
 
 /// See [`Transaction`]. What the store remembers between transactions changes only with the commit.
 pub(super) struct SqliteTransaction<'a> {
@@ -30,6 +31,39 @@ struct Applied {
     rows: Vec<i64>,
 }
 
+impl Applied {
+    /// Notes new rows.
+    fn note_inserted(&mut self, rows: &RowCells<'_>) {
+        let name = rows.table.name;
+        if name == JOURNAL.name {
+            if let Some([Cell::Integer(last), ..]) = rows.rows().next_back() {
+                self.journal.next_entry = *last as Seq + 1;
+            }
+        } else if name == CHANGES.name {
+            self.changes += rows.rows().len() as u64;
+        }
+    }
+
+    /// Notes changed rows.
+    fn note_changed(&mut self, rows: &RowCells<'_>) -> Result<()> {
+        let name = rows.table.name;
+        for row in rows.rows() {
+            if name == FEEDS.name {
+                let Feed { app, last } = Feed::read(row)?;
+                self.feeds.insert(app, last);
+            } else if name == CLOCK.name {
+                self.journal.clock = Clock::read(row)?.time;
+            } else if name == HORIZON.name {
+                let Horizon { seq, received } = Horizon::read(row)?;
+                self.journal.compacted = (seq, received);
+            } else if name == UPKEEP.name {
+                self.rules = Rules::read(row)?.rules;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl<'a> SqliteTransaction<'a> {
     pub(super) fn new(txn: WriteTransaction<'a>, state: &'a mut State) -> Self {
         Self { txn, state }
@@ -45,46 +79,26 @@ impl<'a> SqliteTransaction<'a> {
 
     fn apply_write(&self, write: &Write<'_>, applied: &mut Applied) -> Result<()> {
         let conn = &*self.txn;
-        let journal = &mut applied.journal;
         match write {
-            Write::Insert(rows) => table_rows::insert(conn, rows)?,
-            Write::Put(rows) => table_rows::put(conn, rows)?,
+            Write::Insert(rows) => {
+                table_rows::insert(conn, rows)?;
+                applied.note_inserted(rows);
+            }
+            Write::Put(rows) => {
+                table_rows::put(conn, rows)?;
+                applied.note_changed(rows)?;
+            }
             Write::Add(rows) => table_rows::add(conn, rows)?,
-            Write::Update(rows) => table_rows::update(conn, rows)?,
+            Write::Update(rows) => {
+                table_rows::update(conn, rows)?;
+                applied.note_changed(rows)?;
+            }
             Write::Delete(rows) => table_rows::delete(conn, rows)?,
+            Write::DeleteWhere(table, conditions) => table_rows::delete_where(conn, table, conditions)?,
             Write::PutUsers(users) => self.put_users(users, applied)?,
-            Write::PutIdentifiers(rows) => identifier_rows::put(conn, rows)?,
-            Write::DeleteIdentifiers(rows) => identifier_rows::delete(conn, rows)?,
-            Write::ReplaceRows(rows) => rebuilt_rows::replace_rows(conn, self.state.remaking, rows)?,
-            Write::AppendEntries(entries) => {
-                journal_rows::append_entries(conn, entries)?;
-                journal.next_entry = entries.last().map_or(journal.next_entry, |last| last.seq + 1);
-            }
-            Write::ReplaceEntry(entry) => journal_rows::replace_entry(conn, entry)?,
-            Write::DeleteEntry(seq) => journal_rows::delete_entry(conn, *seq)?,
-            Write::DeleteEntriesUpTo(seq) => journal_rows::delete_entries_up_to(conn, *seq)?,
-            Write::PutBodies(packed) => journal_rows::put_bodies(conn, packed)?,
-            Write::DeleteBodies(first) => journal_rows::delete_bodies(conn, *first)?,
-            Write::AppendChanges(entry, changes) => {
-                feed_rows::append_changes(conn, *entry, changes)?;
-                applied.changes += changes.len() as u64;
-                applied.feeds.extend(changes.iter().map(|(app, stored)| (app.clone(), stored.seq)));
-                feed_rows::put_last_numbers(conn, &applied.feeds)?;
-            }
-            Write::SetChangeFields(app, seq, fields) => feed_rows::set_fields(conn, app, *seq, fields)?,
-            Write::DeleteChangesUpTo(app, seq) => feed_rows::delete_up_to(conn, app, *seq)?,
-            Write::SetCompactionPoint(seq, received) => {
-                compacted_rows::set_point(conn, *seq, *received)?;
-                journal.compacted = (*seq, *received);
-            }
-            Write::SetClock(clock) => {
-                let mut update = conn.prepare_cached("UPDATE clock SET time = ?1")?;
-                require_row(update.execute([*clock])?)?;
-                journal.clock = *clock;
-            }
-            Write::SetRules(rules) => {
-                require_row(conn.execute("UPDATE upkeep SET rules = ?1", [*rules])?)?;
-                applied.rules = *rules;
+            Write::ReplaceUsers(users) => {
+                let mut users = users.iter();
+                users.try_for_each(|(key, user)| listing::put(conn, self.state.remaking, key, *user))?;
             }
         }
         Ok(())

@@ -6,30 +6,37 @@ use std::collections::BTreeSet;
 use rollcall::domain::list::Sort;
 use rollcall::domain::{AppId, RecordKey, SmoochId};
 use rollcall::store::cell::Cell;
-use rollcall::store::maintenance_rows::*;
 use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
 use rollcall::store::rows::*;
 use rollcall::store::select::{Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
+use rollcall::store::tables::{self, ListRow};
 use rollcall::store::{
-    Committed, CompactionPoint, Entry, Error, FeedEpoch, JournalState, Maintained, Result, Scrubbed, Seq,
-    Store, Transaction, Write,
+    Committed, Error, FeedEpoch, JournalState, Maintained, Result, Scrubbed, Store, Transaction, Write,
 };
 
 thread_local! {
     /// The operations that this thread has called.
-    static CALLED: RefCell<BTreeSet<&'static str>> = RefCell::default();
+    static CALLED: RefCell<BTreeSet<String>> = RefCell::default();
 }
 
-fn note(operation: &'static str) {
-    CALLED.with_borrow_mut(|called| _ = called.insert(operation));
+fn note(operation: &str) {
+    CALLED.with_borrow_mut(|called| {
+        if !called.contains(operation) {
+            called.insert(operation.to_owned());
+        }
+    });
 }
 
-/// The operations that this thread has not called.
-pub fn uncalled() -> Vec<&'static str> {
-    let all = [STORE, TRANSACTION, READER, ROWS, WRITES].concat();
-    CALLED.with_borrow(|called| all.into_iter().filter(|operation| !called.contains(operation)).collect())
+/// The operations that this thread has not called, and the tables that it has not read or written.
+pub fn uncalled() -> Vec<String> {
+    let operations =
+        [STORE, TRANSACTION, READER, ROWS, READS, WRITES].concat().into_iter().map(str::to_owned);
+    let read = tables::ALL.iter().map(|table| format!("read {}", table.name));
+    let written = tables::ALL.iter().filter(|table| !NOT_WRITTEN.contains(&table.name));
+    let all = operations.chain(read).chain(written.map(|table| format!("write {}", table.name)));
+    CALLED.with_borrow(|called| all.filter(|operation| !called.contains(operation)).collect())
 }
 
 /// A store, a transaction or a reader.
@@ -80,7 +87,10 @@ recorded! { TRANSACTION: Transaction for Recorded<Box<dyn Transaction + '_>> {
     fn journal_state(&self) -> &JournalState { self.0.journal_state() }
     fn last_change(&self, app: &AppId) -> u64 { self.0.last_change(app) }
     fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
-        writes.iter().for_each(|write| note(name_of(write)));
+        for write in writes {
+            note(name_of(write));
+            note_written(write);
+        }
         self.0.commit(writes)
     }
 }}
@@ -106,11 +116,7 @@ macro_rules! writes {
     };
 }
 
-writes! {
-    PutUsers PutIdentifiers DeleteIdentifiers ReplaceRows AppendEntries ReplaceEntry DeleteEntry DeleteEntriesUpTo
-    PutBodies DeleteBodies AppendChanges SetChangeFields DeleteChangesUpTo SetCompactionPoint SetClock SetRules
-    Insert Put Add Update Delete
-}
+writes! { Insert Put Add Update Delete DeleteWhere PutUsers ReplaceUsers }
 
 macro_rules! rows {
     ($($trait:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $answer:ty;)* })*) => {
@@ -125,74 +131,69 @@ macro_rules! rows {
 }
 
 rows! {
-    TableRows {
-        fn get(of: Projection, keys: &[Cell<'_>], found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>) -> ();
-        fn scan(scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> ();
-        fn count(table: &'static Table, length: Option<&'static str>) -> (u64, u64);
-    }
     RecordRows {
         fn records(keys: &[RecordKey]) -> Vec<Option<StoredRecord>>;
         fn find(app: &AppId, id: &SmoochId, user_id: &str) -> Vec<(SmoochId, Vec<u8>)>;
         fn holders(identifiers: &[Identifier<'_>]) -> Vec<Vec<SmoochId>>;
     }
-    UserRows {
-        fn record_in_row(row: i64) -> Option<Vec<u8>>;
-        fn ids_after(app: &AppId, after: &str, limit: usize) -> Vec<(SmoochId, bool)>;
-        fn listed_ids_after(app: &AppId, after: &str, limit: usize) -> Vec<SmoochId>;
-        fn apps() -> Vec<AppId>;
-        fn count_listed() -> u64;
-    }
     ListRows {
-        fn list_indexes() -> ListIndexes;
-        fn move_range() -> (Option<i64>, Option<i64>);
-        fn latest_seen(app: &AppId) -> Option<i64>;
-        fn walk_order(app: &AppId, order: ListOrder, behind: Option<(i64, &str)>, limit: usize) -> Vec<ListRow>;
-        fn list_rows(rows: &[i64], sort: Sort) -> Vec<Option<ListRow>>;
+        fn count_listed(app: Option<&AppId>) -> u64;
+        fn walk_order(
+            app: &AppId, order: ListOrder, behind: Option<(i64, &str)>, limit: usize
+        ) -> Vec<(i64, ListRow)>;
         fn rows_with_words(words: &[String], beginnings: &[String], limit: usize) -> Vec<i64>;
         fn rows_in_range(app: &AppId, sort: Sort, since: i64, before: i64, limit: usize) -> Vec<i64>;
-        fn moves_after(app: &AppId, sort: Sort, after: i64, limit: usize) -> Moves;
-        fn count_listed_of(app: &AppId) -> u64;
-    }
-    JournalRows {
-        fn entries(seqs: &[Seq]) -> Vec<Option<Entry>>;
-        fn entries_after(after: Seq, limit: usize) -> Vec<Entry>;
-        fn entries_matching(filter: &RowFilter, limit: usize) -> Vec<Entry>;
-        fn users_of_entries(app: &AppId, seqs: &[Seq]) -> Vec<Option<EntryUsers>>;
-        fn last_entry_seq() -> Seq;
-        fn first_of_batch(seq: Seq) -> Option<Seq>;
-        fn packed_bodies(first: Seq) -> Option<PackedBodies>;
-        fn compaction_point() -> CompactionPoint;
-        fn last_webhooks(limit: usize) -> Vec<(AppId, i64)>;
-        fn count_entries() -> u64;
     }
     FeedRows {
-        fn changes_after(app: &AppId, after: u64, limit: usize) -> Vec<StoredChange>;
         fn feed_ranges(apps: &[AppId]) -> Vec<FeedRange>;
-        fn last_change_times(apps: &[AppId]) -> Vec<Option<i64>>;
         fn feed_epoch() -> FeedEpoch;
     }
-    RetentionRows {
-        fn oldest_entries(up_to: Seq, limit: usize) -> Vec<(Seq, i64)>;
-        fn body_sizes(after: Seq, limit: usize) -> Vec<(Seq, u64)>;
-        fn batch_entries(first: Seq) -> Vec<Entry>;
-        fn feeds() -> Vec<(AppId, u64)>;
-        fn oldest_changes(app: &AppId, limit: usize) -> Vec<(u64, i64)>;
-    }
-    ExaminationRows {
-        fn damaged_entries(seqs: &[Seq]) -> Vec<Option<Entry>>;
-        fn damaged_entries_after(after: Seq, limit: usize) -> Vec<Entry>;
-        fn deleted_ranges(first: Seq, last: Seq) -> Vec<(Seq, Seq)>;
-        fn last_known_entry() -> Seq;
-        fn records_after(after: Option<&RecordKey>, limit: usize) -> Vec<(RecordKey, Vec<u8>)>;
-    }
     StatusRows {
-        fn rules_version() -> i64;
         fn data_version() -> i64;
         fn remaking() -> Vec<RemakingProgress>;
     }
-    RebuiltRows {
-        fn rebuilt_after(table: RebuiltTable, after: Option<&RowKey>, limit: usize) -> Vec<RebuiltRow>;
-        fn rebuilt(keys: &[RowKey]) -> Vec<RebuiltRow>;
-        fn count_rebuilt(table: RebuiltTable) -> u64;
+}
+
+/// The reads of tables, and each table of which rows are read.
+const READS: &[&str] = &["TableRows::get", "TableRows::scan", "TableRows::count"];
+
+impl<T: HasRows> TableRows for Recorded<T> {
+    fn get(
+        &self,
+        of: Projection,
+        keys: &[Cell<'_>],
+        found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        note("TableRows::get");
+        self.0.inner().get(of, keys, &mut |n, row| {
+            note(&format!("read {}", of.table.name));
+            found(n, row)
+        })
     }
+
+    fn scan(&self, scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
+        note("TableRows::scan");
+        self.0.inner().scan(scan, &mut |row| {
+            note(&format!("read {}", scan.of.table.name));
+            found(row)
+        })
+    }
+
+    fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
+        note("TableRows::count");
+        self.0.inner().count(table, length)
+    }
+}
+
+/// The tables that a transaction does not write by themselves: the secret is made with the schema, and the others are
+/// written with app users.
+const NOT_WRITTEN: [&str; 3] = ["answer_key", "app_users", "moves"];
+
+/// Notes which table rows are written to.
+fn note_written(write: &Write<'_>) {
+    let table = match write {
+        Write::Insert(rows) | Write::Put(rows) | Write::Add(rows) | Write::Update(rows) => rows.table,
+        Write::Delete(_) | Write::DeleteWhere(..) | Write::PutUsers(_) | Write::ReplaceUsers(_) => return,
+    };
+    note(&format!("write {}", table.name));
 }

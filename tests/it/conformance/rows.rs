@@ -1,27 +1,27 @@
 //! The operations that the directory hides, called directly.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use rollcall::directory::journal;
 use rollcall::domain::list::Sort;
 use rollcall::domain::{Change, ChangeKind};
 use rollcall::format::list_columns::{Columns, IDENTIFIED, NONE};
-use rollcall::store::rows::{IdentifierKind, ListOrder, PackedBodies, Rows, StoredChange};
+use rollcall::store::rows::{ListOrder, Rows};
+use rollcall::store::select::{Comparison, Condition};
 use rollcall::store::tables::*;
-use rollcall::store::{ErasureCounts, IdentifierRow, ReadRow as _, RowCells, UserWrite, Write};
+use rollcall::store::{CompactionPoint, ReadRow as _, RowCells, UserWrite, Write};
 
 use super::*;
 
-fn columns(last_seen: i64, words: Option<&str>) -> Columns {
+pub fn columns(last_seen: i64, words: Option<&str>) -> Columns {
     let words = words.map(str::to_owned);
     Columns { listed: true, last_seen, signed_up: 100 - last_seen, flags: IDENTIFIED, words }
 }
 
-fn commit(store: &mut dyn Store, writes: &[Write<'_>]) -> Vec<i64> {
+pub fn commit(store: &mut dyn Store, writes: &[Write<'_>]) -> Vec<i64> {
     store.begin().unwrap().commit(writes).unwrap().rows
 }
 
 /// Ann, Bob and Cat, last seen at 1, 2 and 3. Returns the numbers of their rows.
-fn three_users(store: &mut dyn Store) -> Vec<i64> {
+pub fn three_users(store: &mut dyn Store) -> Vec<i64> {
     let keys = ["ann", "bob", "cat"].map(|id| key(APP, id));
     let users = keys.iter().zip(1..).map(|(key, n)| {
         let words = format!("abcdefword abcdefw{n}");
@@ -36,7 +36,7 @@ fn three_users(store: &mut dyn Store) -> Vec<i64> {
     commit(store, &[Write::PutUsers(users.collect())])
 }
 
-fn read<T>(bench: &Bench, read: impl Fn(&dyn Rows) -> T) -> T {
+pub fn read<T>(bench: &Bench, read: impl Fn(&dyn Rows) -> T) -> T {
     let reader = bench.store_reader();
     assert!(reader.begin().unwrap() && !reader.begin().unwrap(), "one snapshot at a time");
     let found = read(reader.rows());
@@ -48,12 +48,12 @@ pub fn a_snapshot_is_of_one_moment(bench: &Bench) {
     let mut store = bench.store();
     let reader = bench.store_reader();
     assert!(reader.begin().unwrap() && reader.is_intact("search"));
-    assert_eq!(reader.rows().count_listed().unwrap(), 0);
+    assert_eq!(reader.rows().count_listed(None).unwrap(), 0);
     three_users(&mut *store);
-    assert_eq!(reader.rows().count_listed().unwrap(), 0);
+    assert_eq!(reader.rows().count_listed(None).unwrap(), 0);
     reader.end();
     assert!(reader.begin().unwrap());
-    assert_eq!(reader.rows().count_listed().unwrap(), 3);
+    assert_eq!(reader.rows().count_listed(None).unwrap(), 3);
     reader.end();
     assert!(store.empty_log().unwrap());
     store.after_commit().unwrap();
@@ -68,24 +68,31 @@ pub fn users_are_read_by_key_by_order_and_by_range(bench: &Bench) {
     let rows = three_users(&mut *store);
     assert!(rows.is_sorted_by(|one, next| one < next));
     let app = &AppId::from(APP);
+    let users_after = |all: &dyn Rows| {
+        let users = UserRecord::select().after(&key(APP, "ann")).limit(1).read(all).unwrap().into_iter();
+        users.map(|user| ((user.app, user.id), user.record)).collect::<Vec<_>>()
+    };
     read(bench, |all| {
         let stored = all.records(&[key(APP, "bob"), key(APP, "none")]).unwrap();
         assert_eq!(stored[0].as_ref().map(|stored| (stored.row, &*stored.bytes)), Some((rows[1], &[2][..])));
         assert_eq!(stored[1], None);
-        assert_eq!(all.record_in_row(rows[2]).unwrap(), Some(vec![3]));
-        assert_eq!(all.records_after(Some(&key(APP, "ann")), 1).unwrap(), [(key(APP, "bob"), vec![2])]);
-        assert_eq!(all.ids_after(app, "ann", 9).unwrap(), [("bob".into(), true), ("cat".into(), true)]);
+        let in_row = UserRecord::select().is("rowid", &rows[2]).first(all).unwrap();
+        assert_eq!(in_row.map(|user| user.record), Some(vec![3]));
+        assert_eq!(users_after(all), [(key(APP, "bob"), vec![2])]);
+        let keys = UserKey::select().is("app", app).above("id", "ann").read(all).unwrap();
+        let keys: Vec<_> = keys.iter().map(|user| (user.id.as_str(), user.is_listed)).collect();
+        assert_eq!(keys, [("bob", true), ("cat", true)]);
         assert_eq!(
             all.rows_with_words(&["abcdefword".to_owned()], &["abcdefw2".to_owned()], 9).unwrap(),
             [rows[1]]
         );
         assert_eq!(all.rows_in_range(app, Sort::LastSeen, 2, 3, 9).unwrap(), [rows[1]]);
         assert_eq!(all.rows_in_range(app, Sort::SignedUp, 99, 100, 9).unwrap(), [rows[0]]);
-        assert_eq!(all.latest_seen(app).unwrap(), Some(3));
-        assert_eq!(all.count_listed_of(app).unwrap(), 3);
-        let listed = all.list_rows(&[rows[0], 999], Sort::SignedUp).unwrap();
-        assert_eq!(listed[0].as_ref().map(|row| (row.id.as_str(), row.at)), Some(("ann", 99)));
-        assert_eq!(listed[1], None);
+        assert_eq!(all.count_listed(Some(app)).unwrap(), 3);
+        assert_eq!(all.count_listed(Some(&"other".into())).unwrap(), 0);
+        let listed = |row: i64| ListRow::select().is("rowid", &row).first(all).unwrap();
+        let found = listed(rows[0]).map(|row| (row.id.to_string(), row.key(Sort::SignedUp)));
+        assert_eq!((found, listed(999)), (Some(("ann".to_owned(), 99)), None));
         for (sort, descending, ids) in [
             (Sort::Id, false, ["ann", "bob", "cat"]),
             (Sort::LastSeen, true, ["cat", "bob", "ann"]),
@@ -94,7 +101,7 @@ pub fn users_are_read_by_key_by_order_and_by_range(bench: &Bench) {
             let order = ListOrder { sort, descending };
             let walk = |behind| -> Vec<String> {
                 let found = all.walk_order(app, order, behind, 9).unwrap();
-                found.into_iter().map(|row| row.id.to_string()).collect()
+                found.into_iter().map(|(_, row)| row.id.to_string()).collect()
             };
             let start = match (sort, descending) {
                 (Sort::Id, _) => None,
@@ -113,11 +120,15 @@ pub fn users_are_read_by_key_by_order_and_by_range(bench: &Bench) {
         UserWrite { key: &ann, row: Some(rows[0]), record: vec![9], columns: moved, last_seen_before: 1 };
     assert_eq!(commit(&mut *store, &[Write::PutUsers(vec![write])]), [0; 0]);
     read(bench, |all| {
-        let moves = all.moves_after(app, Sort::LastSeen, 0, 9).unwrap();
-        let [found] = &moves.found[..] else { panic!("{moves:?}") };
+        let moves = Move::select().read(all).unwrap();
+        let [found] = &moves[..] else { panic!("{moves:?}") };
         assert_eq!((found.row, found.before, found.now), (rows[0], 1, Some(9)));
-        assert_eq!(all.move_range().unwrap(), (Some(found.n), moves.last));
-        assert_eq!(all.latest_seen(app).unwrap(), Some(9));
+        assert_eq!((&found.app, &*found.id.to_string(), found.sort), (app, "ann", Sort::LastSeen));
+        let last = Move::select().descending().first(all).unwrap();
+        assert_eq!(last.as_ref(), Some(found));
+        let order = ListOrder { sort: Sort::LastSeen, descending: true };
+        let latest = all.walk_order(app, order, Some((i64::MAX, "")), 1).unwrap();
+        assert_eq!(latest.iter().map(|(time, _)| *time).collect::<Vec<_>>(), [9]);
         assert_eq!(all.rows_with_words(&["abcdefword".to_owned()], &[], 9).unwrap(), rows, "the words stay");
     });
 }
@@ -131,7 +142,10 @@ pub fn identifiers_lead_to_their_holders(bench: &Bench) {
     let put = vec![user_id(ann), user_id(bob), user_id(bob), row(IdentifierKind::Client, "tv", ann)];
     commit(
         &mut *store,
-        &[Write::PutIdentifiers(put), Write::DeleteIdentifiers(vec![user_id(ann), user_id(ann)])],
+        &[
+            Write::Add(RowCells::of(&put).unwrap()),
+            Write::Delete(RowCells::of(&[user_id(ann), user_id(ann)]).unwrap()),
+        ],
     );
     read(bench, |all| {
         let asked = [
@@ -145,7 +159,7 @@ pub fn identifiers_lead_to_their_holders(bench: &Bench) {
     });
 }
 
-fn entry(seq: Seq) -> Entry {
+pub fn entry(seq: Seq) -> Entry {
     Entry {
         seq,
         app: APP.into(),
@@ -161,44 +175,71 @@ fn entry(seq: Seq) -> Entry {
     }
 }
 
+pub fn inserted(entries: &[Entry]) -> Write<'_> {
+    Write::Insert(RowCells::of(entries).unwrap())
+}
+
 pub fn the_journal_is_written_and_read(bench: &Bench) {
     let mut store = bench.store();
     let (entries, app) = ([1, 2, 3, 4, 5].map(entry), &AppId::from(APP));
-    let bodies =
-        |first, bytes: &[u8]| Write::PutBodies(PackedBodies { first, dictionary: 1, bytes: bytes.to_vec() });
-    commit(
-        &mut *store,
-        &[Write::AppendEntries(&entries), bodies(1, b"one"), bodies(3, b"three"), bodies(3, b"3")],
-    );
+    let bodies = |first, bytes: &[u8]| {
+        Write::put(&PackedBodies { first, dictionary: 1, bytes: bytes.to_vec() }).unwrap()
+    };
+    commit(&mut *store, &[inserted(&entries), bodies(1, b"one"), bodies(3, b"three"), bodies(3, b"3")]);
     read(bench, |all| {
-        assert_eq!(all.entries(&[4, 9]).unwrap(), [Some(entries[3].clone()), None]);
-        assert_eq!(all.entries_after(3, 1).unwrap(), [entries[3].clone()]);
-        assert_eq!(all.damaged_entries(&[4, 9]).unwrap(), [Some(entries[3].clone()), None]);
-        assert_eq!(all.users_of_entries(app, &[2, 9]).unwrap(), [Some(vec![("ann".into(), Some(1))]), None]);
-        assert_eq!(all.users_of_entries(&"other".into(), &[2]).unwrap(), [None]);
-        assert_eq!((all.first_of_batch(2).unwrap(), all.first_of_batch(5).unwrap()), (Some(1), Some(3)));
-        assert_eq!(all.packed_bodies(3).unwrap().map(|packed| packed.bytes), Some(b"3".to_vec()));
-        assert_eq!(all.packed_bodies(2).unwrap(), None);
-        assert_eq!(all.body_sizes(0, 9).unwrap(), [(1, 3), (3, 1)]);
-        assert_eq!(all.batch_entries(1).unwrap(), entries[..2]);
-        assert_eq!(all.batch_entries(3).unwrap(), entries[2..]);
-        assert_eq!(all.oldest_entries(3, 2).unwrap(), [(1, 10), (2, 20)]);
-        assert_eq!(all.last_webhooks(2).unwrap(), [(app.clone(), 50)]);
-        assert_eq!((all.count_entries().unwrap(), all.last_known_entry().unwrap()), (5, 3));
+        assert_eq!(Entry::get(all, &[4_u64, 9]).unwrap(), [Some(entries[3].clone()), None]);
+        assert_eq!(Entry::select().after(&3_u64).limit(1).read(all).unwrap(), [entries[3].clone()]);
+        let damaged = DamagedEntry::find(all, &4_u64).unwrap();
+        assert_eq!(damaged, Some(DamagedEntry(entries[3].clone())));
+        let users = UsersOfEntry::get(all, &[2_u64, 9]).unwrap();
+        let users: Vec<_> =
+            users.into_iter().map(|entry| entry.map(|entry| (entry.app, entry.users))).collect();
+        assert_eq!(users, [Some((app.clone(), vec![("ann".into(), Some(1))])), None]);
+        let first = |seq| journal::first_of_batch(all, seq).unwrap();
+        assert_eq!((first(2), first(5)), (Some(1), Some(3)));
+        let packed = PackedBodies::get(all, &[3_u64, 2]).unwrap();
+        assert_eq!(packed[0].as_ref().map(|packed| &*packed.bytes), Some(&b"3"[..]));
+        assert_eq!(packed[1], None);
+        let sizes = BodySize::select().read(all).unwrap();
+        assert_eq!(sizes, [BodySize { first: 1, bytes: 3 }, BodySize { first: 3, bytes: 1 }]);
+        assert_eq!(journal::entries_of_batch(all, 1).unwrap(), entries[..2]);
+        assert_eq!(journal::entries_of_batch(all, 3).unwrap(), entries[2..]);
+        let oldest = EntryTime::select().up_to("seq", &3_u64).limit(2).read(all).unwrap();
+        assert_eq!(
+            oldest.iter().map(|entry| (entry.seq, entry.received)).collect::<Vec<_>>(),
+            [(1, 10), (2, 20)]
+        );
+        let newest = EntrySource::select().descending().limit(2).read(all).unwrap();
+        assert_eq!(newest.iter().map(|entry| entry.received).collect::<Vec<_>>(), [50, 40]);
+        assert!(newest.iter().all(|entry| entry.app == *app && entry.source == Source::Webhook));
+        assert_eq!(all.count(&JOURNAL, None).unwrap(), (5, 0));
     });
+    a_part_of_the_journal_is_changed_and_deleted(bench, store);
+}
+
+fn a_part_of_the_journal_is_changed_and_deleted(bench: &Bench, mut store: Box<dyn Store>) {
+    let app = &AppId::from(APP);
     let ann = &SmoochId::from("ann");
     let compacted = |record| Write::put(&CompactedWrite { app, id: ann, record }).unwrap();
     let reduced = Entry { source: Source::Reduced, users: Vec::new(), body: 7, place: 1, ..entry(5) };
+    let reduce = |seq| {
+        let Entry { source, body, place, .. } = reduced;
+        Write::update(&ReducedEntry { seq, source, users: Vec::new(), body, place }).unwrap()
+    };
+    let gap = |first, last| Gap { first, last };
+    let two = Condition::new("seq", Comparison::UpTo, &2_u64).unwrap();
     let writes = [
-        Write::ReplaceEntry(reduced.clone()),
-        Write::ReplaceEntry(entry(77)),
-        Write::DeleteEntry(4),
-        Write::SetCompactionPoint(2, 20),
+        reduce(5),
+        reduce(77),
+        Write::add(&gap(4, 4)).unwrap(),
+        Write::add(&gap(4, 9)).unwrap(),
+        Write::delete(&JOURNAL, &[4_u64]).unwrap(),
+        Write::update(&Horizon { seq: 2, received: 20 }).unwrap(),
         compacted(b"compacted"),
         compacted(b"again"),
-        Write::DeleteEntriesUpTo(2),
-        Write::DeleteBodies(1),
-        Write::DeleteBodies(99),
+        Write::put(&gap(1, 2)).unwrap(),
+        Write::DeleteWhere(&JOURNAL, vec![two]),
+        Write::delete(&BODIES, &[1_u64, 99]).unwrap(),
     ];
     commit(&mut *store, &writes);
     drop(store);
@@ -210,17 +251,15 @@ pub fn the_journal_is_written_and_read(bench: &Bench) {
         "after a start"
     );
     let all = txn.rows();
-    assert_eq!(all.entries_after(0, 9).unwrap(), [entry(3), reduced]);
-    assert_eq!(all.deleted_ranges(1, 9).unwrap(), [(1, 2), (4, 4)]);
-    assert_eq!(all.deleted_ranges(2, 3).unwrap(), [(1, 2)]);
-    assert_eq!(all.deleted_ranges(3, 3).unwrap(), []);
-    let point = all.compaction_point().unwrap();
+    assert_eq!(Entry::select().read(all).unwrap(), [entry(3), reduced]);
+    assert_eq!(Gap::select().read(all).unwrap(), [gap(1, 2), gap(4, 4)]);
+    let point = CompactionPoint::read(all).unwrap();
     assert_eq!((point.folded, point.received, point.oldest), (2, 20, 3));
     let compacted = CompactedRecord::get(all, &[key(APP, "ann"), key(APP, "bob")]).unwrap();
     assert_eq!(compacted[0].as_ref().map(|stored| &*stored.record), Some(&b"again"[..]));
     assert_eq!((compacted.len(), &compacted[1]), (2, &None));
     drop(txn);
-    commit(&mut *store, &[Write::DeleteEntry(5)]);
+    commit(&mut *store, &[Write::add(&gap(5, 5)).unwrap(), Write::delete(&JOURNAL, &[5_u64]).unwrap()]);
     drop(store);
     let mut store = bench.store();
     let next = store.begin().unwrap().journal_state().next_entry;
@@ -232,28 +271,37 @@ pub fn the_feed_is_written_and_read(bench: &Bench) {
     let change = |app: &str, seq, time| {
         let change =
             Change { user: "ann".into(), kind: ChangeKind::Updated, fields: vec!["email".to_owned()] };
-        (AppId::from(app), StoredChange { seq, time, change })
+        NewChange { app: app.into(), entry: 1, stored: StoredChange { seq, time, change } }
     };
-    let changes = vec![change(APP, 1, 10), change("other", 1, 11), change(APP, 2, 12), change(APP, 3, 13)];
-    commit(&mut *store, &[Write::AppendEntries(&[entry(1)]), Write::AppendChanges(1, changes)]);
+    let changes = [change(APP, 1, 10), change("other", 1, 11), change(APP, 2, 12), change(APP, 3, 13)];
+    let feeds = [(APP, 3), ("other", 1)].map(|(app, last)| Feed { app: app.into(), last });
+    let (changes, put) = (RowCells::of(&changes).unwrap(), RowCells::of(&feeds).unwrap());
+    commit(&mut *store, &[inserted(&[entry(1)]), Write::Insert(changes), Write::Put(put)]);
     let (app, none) = (AppId::from(APP), AppId::from("none"));
     let txn = store.begin().unwrap();
     assert_eq!((txn.last_change(&app), txn.last_change(&none)), (3, 0));
-    let feeds: BTreeSet<_> = txn.rows().feeds().unwrap().into_iter().collect();
-    assert_eq!(feeds, [(app.clone(), 3), ("other".into(), 1)].into());
+    assert_eq!(Feed::select().read(txn.rows()).unwrap(), feeds);
     txn.commit(&[
-        Write::SetChangeFields(app.clone(), 3, Vec::new()),
-        Write::DeleteChangesUpTo(app.clone(), 1),
+        Write::update(&ChangeFields { app: app.clone(), seq: 3, fields: Vec::new() }).unwrap(),
+        Write::DeleteWhere(
+            &CHANGES,
+            vec![
+                Condition::new("app", Comparison::Is, &app).unwrap(),
+                Condition::new("seq", Comparison::UpTo, &1_u64).unwrap(),
+            ],
+        ),
     ])
     .unwrap();
     read(bench, |all| {
-        assert_eq!(all.oldest_changes(&app, 1).unwrap(), [(2, 12)]);
-        let found = all.changes_after(&app, 2, 9).unwrap();
+        let oldest = ChangeTime::select().is("app", &app).first(all).unwrap();
+        assert_eq!(oldest.map(|change| (change.seq, change.time)), Some((2, 12)));
+        let found = StoredChange::select().is("app", &app).above("seq", &2_u64).read(all).unwrap();
         assert_eq!(
             found.iter().map(|stored| (stored.seq, stored.change.fields.len())).collect::<Vec<_>>(),
             [(3, 0)]
         );
-        assert_eq!(all.last_change_times(&[app.clone(), none.clone()]).unwrap(), [Some(13), None]);
+        let last = |app| ChangeTime::select().is("app", app).descending().first(all).unwrap();
+        assert_eq!((last(&app).map(|change| change.time), last(&none)), (Some(13), None));
         let ranges = all.feed_ranges(&[app.clone(), none.clone()]).unwrap();
         assert_eq!(
             ranges.iter().map(|range| (range.oldest, range.last)).collect::<Vec<_>>(),
@@ -261,131 +309,4 @@ pub fn the_feed_is_written_and_read(bench: &Bench) {
         );
         assert_eq!(all.feed_epoch().unwrap(), all.feed_epoch().unwrap());
     });
-}
-
-pub fn answers_and_quarantined_bodies_are_written_and_read(bench: &Bench) {
-    let mut store = bench.store();
-    let answer = |key: &str, time| StoredAnswer {
-        app: APP.into(),
-        key: key.to_owned(),
-        fingerprint: [1; 32],
-        time,
-        answer: key.as_bytes().to_vec(),
-    };
-    let (body, app) = (quarantined(10), &AppId::from(APP));
-    let answers = ["one", "two", "three"].map(|key| answer(key, 5));
-    commit(&mut *store, &[Write::Put(RowCells::of(&answers).unwrap())]);
-    commit(&mut *store, &[Write::Insert(RowCells::of([&body, &body, &body]).unwrap())]);
-    let answers = read(bench, |all| AnswerTime::select().read(all).unwrap());
-    let [one, two, three] = [0, 1, 2].map(|n| answers[n].row);
-    let writes = [
-        Write::update(&AnswerText { row: two, answer: b"2".to_vec() }).unwrap(),
-        Write::delete(&ANSWERS, &[one, 99]).unwrap(),
-        Write::update(&QuarantineReason { seq: 1, reason: "reason", detail: "detail" }).unwrap(),
-        Write::update(&QuarantineReason { seq: 99, reason: "none", detail: "none" }).unwrap(),
-        Write::update(&QuarantinedBody { seq: 2, body: b"less".to_vec() }).unwrap(),
-        Write::delete(&QUARANTINE, &[3_u64, 3, 99]).unwrap(),
-        Write::SetClock(77),
-    ];
-    commit(&mut *store, &writes);
-    commit(&mut *store, &[Write::put(&answer("three", 6)).unwrap()]);
-    let txn = store.begin().unwrap();
-    assert_eq!(txn.journal_state().clock, 77);
-    let all = txn.rows();
-    assert_eq!(all.count(&QUARANTINE, Some("body")).unwrap(), (2, 14));
-    assert_eq!(all.count(&QUARANTINE, None).unwrap(), (2, 0));
-    let stored = |app: &AppId, key: &str| {
-        StoredAnswer::select().is("app", app).is("key", key).first(all).unwrap().map(|stored| stored.answer)
-    };
-    assert_eq!(stored(app, "two"), Some(b"2".to_vec()));
-    assert_eq!((stored(app, "one"), stored(&"other".into(), "two")), (None, None));
-    let later = AnswerText::select().is("app", app).after(&two).read(all).unwrap();
-    assert_eq!((later.len(), later[0].row >= three), (1, true), "a repeated answer comes last");
-    let times = AnswerTime::select().read(all).unwrap();
-    assert_eq!(times.iter().map(|answer| answer.time).collect::<Vec<_>>(), [5, 6]);
-    assert_eq!(AnswerSecret::only(all).unwrap(), AnswerSecret::only(all).unwrap());
-    let sizes = QuarantinedSize::get(all, &[1_u64, 2, 3]).unwrap();
-    assert_eq!(
-        sizes.iter().map(|body| body.map(|body| body.bytes)).collect::<Vec<_>>(),
-        [Some(10), Some(4), None]
-    );
-    let after = QuarantinedSize::select().after(&1_u64).read(all).unwrap();
-    assert_eq!(after.iter().map(|body| body.seq).collect::<Vec<_>>(), [2]);
-    let found = <(Seq, Quarantined)>::select().is("app", app).read(all).unwrap();
-    assert_eq!(
-        (found[0].1.reason.as_str(), found[0].1.detail.as_str(), found.len()),
-        ("reason", "detail", 2)
-    );
-    assert_eq!(Quarantined::select().is("app", &AppId::from("other")).read(all).unwrap(), []);
-    txn.commit(&[Write::Insert(RowCells::of([&body]).unwrap())]).unwrap();
-    let fourth = read(bench, |all| Quarantined::find(all, &4_u64).unwrap());
-    assert!(fourth.is_some(), "a number is not given again");
-}
-
-pub fn erasures_are_written_and_read(bench: &Bench) {
-    let mut store = bench.store();
-    commit(&mut *store, &[Write::AppendEntries(&[1, 2, 3].map(entry))]);
-    let receipt = |seq, stage: &str| StoredReceipt {
-        seq,
-        app: APP.into(),
-        time: 1,
-        done: None,
-        counts: serde_json::to_string(&ErasureCounts::default()).unwrap(),
-        work: Some(format!("{{\"stage\":{stage}}}")),
-    };
-    let tombstone = |id: &str, receipt| Tombstone { app: APP.into(), id: id.into(), receipt };
-    let tombstones = [tombstone("ann", 1), tombstone("ann", 2), tombstone("bob", 1)];
-    let receipts = [receipt(1, "\"Sweep\""), receipt(2, "{\"Bodies\":0}"), receipt(3, "{\"Journal\":[]}")];
-    let (tombstones, receipts) = (RowCells::of(&tombstones).unwrap(), RowCells::of(&receipts).unwrap());
-    commit(&mut *store, &[Write::Add(tombstones), Write::Put(receipts)]);
-    let app = AppId::from(APP);
-    let open = |all: &dyn Rows| {
-        let open = StoredReceipt::select().is("done", &None::<i64>).is("app", &app).read(all).unwrap();
-        open.iter().map(|receipt| receipt.seq).collect::<Vec<_>>()
-    };
-    read(bench, |all| {
-        assert_eq!(open(all), [1, 2, 3]);
-        assert_eq!(StoredReceipt::find(all, &2_u64).unwrap(), Some(receipt(2, "{\"Bodies\":0}")));
-        let found = Tombstone::get(all, &[key(APP, "ann"), key(APP, "cat")]).unwrap();
-        assert_eq!(found, [Some(tombstone("ann", 1)), None], "the first receipt stays");
-        let after = Tombstone::select().after(&key(APP, "ann")).read(all).unwrap();
-        assert_eq!(after, [tombstone("bob", 1)]);
-        let of_receipt = Tombstone::select().is("app", &app).is("receipt", &1_u64).read(all).unwrap();
-        assert_eq!(of_receipt, [tombstone("ann", 1), tombstone("bob", 1)]);
-    });
-    let done = StoredReceipt { done: Some(9), work: None, ..receipt(3, "") };
-    commit(&mut *store, &[Write::put(&done).unwrap(), Write::SetRules(4)]);
-    assert_eq!(read(bench, open), [1, 2]);
-    assert_eq!(read(bench, |all| StoredReceipt::find(all, &3_u64).unwrap()), Some(done));
-    assert_eq!(read(bench, |all| all.rules_version().unwrap()), 4);
-}
-
-#[test]
-fn the_store_in_memory_panics_on_misuse() {
-    let (ann, app) = (key(APP, "ann"), AppId::from(APP));
-    let user = |row, columns| {
-        Write::PutUsers(vec![UserWrite { key: &ann, row, record: vec![1], columns, last_seen_before: 1 }])
-    };
-    let change = Change { user: "ann".into(), kind: ChangeKind::Updated, fields: Vec::new() };
-    let identifier =
-        IdentifierRow { app: &app, kind: IdentifierKind::Client, value: "tv", id: &"none".into() };
-    let misuses = [
-        user(None, columns(1, Some("word"))),
-        user(Some(2), columns(1, Some("word"))),
-        user(Some(1), Columns { signed_up: 5, ..columns(9, None) }),
-        Write::PutIdentifiers(vec![identifier]),
-        Write::AppendEntries(&[entry(0)]),
-        Write::AppendChanges(0, vec![(app.clone(), StoredChange { seq: 2, time: 1, change })]),
-        Write::SetClock(-1),
-    ];
-    for misuse in misuses {
-        let bench = Bench::memory();
-        let mut store = bench.store();
-        three_users(&mut *store);
-        let written = catch_unwind(AssertUnwindSafe(|| commit(&mut *store, std::slice::from_ref(&misuse))));
-        assert!(written.is_err(), "{misuse:?}");
-    }
-    let bench = Bench::memory();
-    let reader = bench.store_reader();
-    assert!(catch_unwind(AssertUnwindSafe(|| reader.rows().apps())).is_err(), "no snapshot is open");
 }

@@ -10,7 +10,7 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::reapply::load_compacted;
 use rollcall::store::readers::{LaneReader as _, StopSignal};
 use rollcall::store::rows::{RebuiltRow, RebuiltTable, RowFilter, RowKey};
-use rollcall::store::tables::{AnswerText, CompactedRecord};
+use rollcall::store::tables::{AnswerText, BodySize, CompactedRecord, StoredChange};
 use rollcall::store::{Error, ReadRow as _, Retention};
 
 use super::*;
@@ -70,7 +70,8 @@ pub fn retention_of_each_class_deletes_the_oldest_alone(mut store: DirectoryWrit
     let point = reader.compaction_point().unwrap();
     assert_eq!((point.folded, point.received, point.oldest), (2, 2, 1));
     assert_eq!(stored_bodies()[..3], [(1, false), (2, false), (3, true)]);
-    let bytes = reader.snapshot().unwrap().body_sizes(3, 100).unwrap().iter().map(|(_, bytes)| bytes).sum();
+    let bytes = BodySize::select().after(&3_u64).read(&*reader.snapshot().unwrap()).unwrap();
+    let bytes = bytes.iter().map(|batch| batch.bytes).sum();
     maintain(&mut store, Retention { bodies_bytes: Some(bytes), ..none }, 10);
     assert!(reader.compaction_point().unwrap().folded > 2, "the bodies of one batch at least are too many");
     maintain(&mut store, Retention { history_age: Some(5), ..none }, 10);
@@ -144,7 +145,7 @@ fn dump(reader: &DirectoryReader) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut all = Vec::new();
     for table in RebuiltTable::ALL {
-        for row in rows.rebuilt_after(table, None, 1000).unwrap() {
+        for row in table.read_after(&*rows, None, 1000).unwrap() {
             all.push(format!("{:?}", row.key));
             if let Some(rollcall::store::rows::RowContent::User(user)) = row.content {
                 all.extend([text(&user.record), user.columns.words.unwrap_or_default()]);
@@ -152,10 +153,10 @@ fn dump(reader: &DirectoryReader) -> String {
         }
     }
     all.extend(CompactedRecord::select().read(&*rows).unwrap().iter().map(|stored| text(&stored.record)));
-    all.extend(rows.changes_after(&APP.into(), 0, 1000).unwrap().iter().map(|change| format!("{change:?}")));
+    all.extend(StoredChange::select().read(&*rows).unwrap().iter().map(|change| format!("{change:?}")));
     all.extend(AnswerText::select().read(&*rows).unwrap().iter().map(|stored| text(&stored.answer)));
     all.extend(Quarantined::select().read(&*rows).unwrap().iter().map(|body| format!("{body:?}")));
-    all.extend(rows.entries_after(0, 1000).unwrap().iter().map(|entry| format!("{entry:?}")));
+    all.extend(Entry::select().read(&*rows).unwrap().iter().map(|entry| format!("{entry:?}")));
     drop(rows);
     all.extend(reader.read_journal(0, 1000).unwrap().iter().map(|(_, body)| text(body)));
     all.join("\n")
@@ -221,7 +222,7 @@ pub fn two_erasures_are_worked_on_together(mut store: DirectoryWriter, reader: D
 
 pub fn a_repair_is_in_the_feed(mut store: DirectoryWriter, reader: DirectoryReader) {
     told(&mut store, APP, &[event(1, vec![named("ann", "a"), seen("bob")])]);
-    let rows = |keys: &[RowKey]| reader.snapshot().unwrap().rebuilt(keys).unwrap();
+    let rows = |keys: &[RowKey]| RebuiltRow::read(&*reader.snapshot().unwrap(), keys).unwrap();
     let (kind, value) = ("userId".to_owned(), "\"a\"".to_owned());
     let keys = [
         RowKey::User(key(APP, "ann")),
@@ -237,7 +238,7 @@ pub fn a_repair_is_in_the_feed(mut store: DirectoryWriter, reader: DirectoryRead
             .last()
             .map(|last| (last.seq, last.time, last.change.user.clone(), last.change.kind.clone()))
     };
-    let count = |table| reader.snapshot().unwrap().count_rebuilt(table).unwrap();
+    let count = |table: RebuiltTable| table.count(&*reader.snapshot().unwrap()).unwrap();
     assert_eq!((count(RebuiltTable::Users), count(RebuiltTable::Identifiers)), (2, 1));
     store.replace_rows(&gone, 50).unwrap();
     assert_eq!(rows(&keys), gone);
@@ -247,10 +248,9 @@ pub fn a_repair_is_in_the_feed(mut store: DirectoryWriter, reader: DirectoryRead
     assert_eq!(rows(&keys), whole);
     assert_eq!(last(&reader), Some((4, 51, "ann".into(), ChangeKind::Created)));
     assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap().map(|view| view.id), Some("ann".into()));
-    let pages = |table| {
+    let pages = |table: RebuiltTable| {
         let (mut all, mut after): (Vec<RebuiltRow>, Option<RowKey>) = (Vec::new(), None);
-        while let Some(row) =
-            reader.snapshot().unwrap().rebuilt_after(table, after.as_ref(), 1).unwrap().pop()
+        while let Some(row) = table.read_after(&*reader.snapshot().unwrap(), after.as_ref(), 1).unwrap().pop()
         {
             after = Some(row.key.clone());
             all.push(row);

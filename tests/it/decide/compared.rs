@@ -46,8 +46,7 @@ fn differing_in_memory(live: &DirectoryReader) -> Vec<RowKey> {
     let replayed = DirectoryReader::new(memory.reader());
     let rows = |reader: &DirectoryReader| -> BTreeMap<RowKey, RebuiltRow> {
         let snapshot = reader.snapshot().unwrap();
-        let all =
-            RebuiltTable::ALL.map(|table| snapshot.rebuilt_after(table, None, usize::MAX >> 1).unwrap());
+        let all = RebuiltTable::ALL.map(|table| table.read_after(&*snapshot, None, usize::MAX >> 1).unwrap());
         all.concat().into_iter().map(|row| (row.key.clone(), row)).collect()
     };
     let (live, replayed) = (rows(live), rows(&replayed));

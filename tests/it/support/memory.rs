@@ -3,25 +3,23 @@
 
 mod rows;
 mod tables;
-mod upkeep;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rollcall::domain::list::Sort;
-use rollcall::domain::{AppId, RecordKey, SmoochId};
+use rollcall::domain::{AppId, RecordKey};
 use rollcall::format::list_columns::Columns;
+use rollcall::store::cell::{FromCell as _, ToCell as _};
 use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
-use rollcall::store::rows::{
-    Move, PackedBodies, RebuiltRow, RowContent, RowKey, Rows, StoredChange, StoredUser,
-};
+use rollcall::store::rows::{Rows, StoredUser};
 use rollcall::store::sqlite::DERIVED;
-use rollcall::store::tables::AnswerSecret;
+use rollcall::store::tables::*;
 use rollcall::store::{
-    Committed, Entry, Error, IdentifierRow, JournalState, Maintained, Result, RowCells, Scrubbed, Seq, Store,
+    Committed, Entry, Error, JournalState, Maintained, ReadRow as _, Result, RowCells, Scrubbed, Seq, Store,
     Transaction, UserWrite, Write,
 };
 
@@ -34,33 +32,22 @@ pub struct Memory {
     is_writing: AtomicBool,
 }
 
-/// The rows, with the last number that was given of each kind.
+/// The rows, and what is counted beside them.
 #[derive(Clone, Default)]
 struct State {
-    users: BTreeMap<RecordKey, (i64, StoredUser)>,
-    last_row: i64,
-    /// App, name of the kind, value, app user.
-    identifiers: BTreeSet<(AppId, String, String, SmoochId)>,
-    moves: Vec<(Sort, AppId, Move)>,
-    entries: BTreeMap<Seq, Entry>,
-    last_entry: Seq,
-    /// The first number of each range, and the last one.
-    deleted: BTreeMap<Seq, Seq>,
-    bodies: BTreeMap<Seq, PackedBodies>,
-    compaction_point: (Seq, i64),
-    changes: BTreeMap<(AppId, u64), StoredChange>,
-    feeds: BTreeMap<AppId, u64>,
     tables: Tables,
-    clock: i64,
-    rules: i64,
+    last_entry: Seq,
     commits: i64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
         let mut state = State::default();
-        let secret = AnswerSecret { key: [7; 32] };
-        state.tables.write(&RowCells::of([&secret]).unwrap(), Conflict::Panics);
+        let mut put = |row: Result<RowCells<'_>>| state.tables.write(&row.unwrap(), Conflict::Panics);
+        put(RowCells::of([&AnswerSecret { key: [7; 32] }]));
+        put(RowCells::of([&Clock::default()]));
+        put(RowCells::of([&Horizon::default()]));
+        put(RowCells::of([&Rules::default()]));
         Self {
             state: Mutex::new(Arc::new(state)),
             is_open: AtomicBool::default(),
@@ -99,11 +86,9 @@ impl Store for MemoryStore {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         assert!(!self.0.is_writing.swap(true, Ordering::SeqCst), "two transactions are open");
         let state = self.0.state();
-        let journal = JournalState {
-            next_entry: state.last_entry + 1,
-            clock: state.clock,
-            compacted: state.compaction_point,
-        };
+        let Horizon { seq, received } = Horizon::only(&*state)?;
+        let (next_entry, clock) = (state.last_entry + 1, Clock::only(&*state)?.time);
+        let journal = JournalState { next_entry, clock, compacted: (seq, received) };
         let rows = Snapshot { state: RefCell::new(Some(state)), stop: None };
         Ok(Box::new(MemoryTransaction { memory: &self.0, rows, journal }))
     }
@@ -179,7 +164,7 @@ impl Transaction for MemoryTransaction<'_> {
     }
 
     fn last_change(&self, app: &AppId) -> u64 {
-        self.memory.state().feeds.get(app).copied().unwrap_or(0)
+        Feed::find(&*self.memory.state(), app).unwrap().map_or(0, |feed| feed.last)
     }
 
     fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
@@ -228,67 +213,81 @@ impl StoreReader for MemoryReader {
 impl State {
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
         match write {
-            Write::Insert(rows) => self.tables.write(rows, Conflict::Panics),
+            Write::Insert(rows) => {
+                self.check_new(rows)?;
+                self.tables.write(rows, Conflict::Panics);
+            }
             Write::Put(rows) => self.tables.write(rows, Conflict::Replaces),
-            Write::Add(rows) => self.tables.write(rows, Conflict::IsLeftOut),
-            Write::Update(rows) => self.tables.update(rows),
+            Write::Add(rows) => {
+                self.check_identifiers(rows)?;
+                self.tables.write(rows, Conflict::IsLeftOut);
+            }
+            Write::Update(rows) => {
+                self.check_counters(rows)?;
+                self.tables.update(rows);
+            }
             Write::Delete(rows) => self.tables.delete(rows),
-            Write::PutUsers(users) => users.iter().for_each(|user| rows.extend(self.put_user(user))),
-            Write::PutIdentifiers(found) => found.iter().for_each(|row| {
-                assert!(self.users.contains_key(&(row.app.clone(), row.id.clone())), "no app user: {row:?}");
-                self.identifiers.insert(identifier(row));
-            }),
-            Write::DeleteIdentifiers(found) => found.iter().for_each(|row| {
-                self.identifiers.remove(&identifier(row));
-            }),
-            Write::ReplaceRows(rows) => rows.iter().try_for_each(|row| self.replace_row(row))?,
-            Write::AppendEntries(entries) => entries.iter().for_each(|entry| {
-                assert!(entry.seq > self.last_entry, "entry {} follows {}", entry.seq, self.last_entry);
-                self.last_entry = entry.seq;
-                self.entries.insert(entry.seq, entry.clone());
-            }),
-            Write::ReplaceEntry(new) => {
-                if let Some(entry) = self.entries.get_mut(&new.seq) {
-                    let Entry { source, users, body, place, .. } = new.clone();
-                    *entry = Entry { source, users, body, place, ..entry.clone() };
+            Write::DeleteWhere(table, conditions) => self.tables.delete_where(table, conditions),
+            Write::PutUsers(users) => {
+                for user in users {
+                    rows.extend(self.put_user(user)?);
                 }
             }
-            Write::DeleteEntry(seq) => {
-                self.deleted.entry(*seq).or_insert(*seq);
-                self.entries.remove(seq);
+            Write::ReplaceUsers(users) => {
+                for (key, user) in users {
+                    self.replace_user(key, *user)?;
+                }
             }
-            Write::DeleteEntriesUpTo(seq) => {
-                self.deleted.retain(|_, last| *last > *seq);
-                self.deleted.insert(1, *seq);
-                self.entries.retain(|number, _| number > seq);
+        }
+        Ok(())
+    }
+
+    /// Numbers of entries rise, and those of a feed have no gaps.
+    fn check_new(&mut self, rows: &RowCells<'_>) -> Result<()> {
+        let mut last: BTreeMap<AppId, u64> = BTreeMap::new();
+        for row in rows.rows() {
+            if rows.table.name == JOURNAL.name {
+                let Entry { seq, .. } = Entry::read(row)?;
+                assert!(seq > self.last_entry, "entry {seq} follows {}", self.last_entry);
+                self.last_entry = seq;
+            } else if rows.table.name == CHANGES.name {
+                let (app, seq) = (AppId::from_cell(&row[0]).unwrap(), u64::from_cell(&row[1]).unwrap());
+                let entry = Seq::from_cell(&row[2]).unwrap();
+                assert!(entry <= self.last_entry, "changes come from entry {entry}, which there is not");
+                let known = Feed::find(self, &app)?.map_or(0, |feed| feed.last);
+                let before = last.insert(app, seq).unwrap_or(known);
+                assert_eq!(seq, before + 1, "numbers of a feed have no gaps");
             }
-            Write::PutBodies(packed) => _ = self.bodies.insert(packed.first, packed.clone()),
-            Write::DeleteBodies(first) => _ = self.bodies.remove(first),
-            Write::AppendChanges(entry, changes) => self.append_changes(*entry, changes),
-            Write::SetChangeFields(app, seq, fields) => {
-                let change = self.changes.get_mut(&(app.clone(), *seq));
-                change.into_iter().for_each(|stored| stored.change.fields.clone_from(fields));
+        }
+        Ok(())
+    }
+
+    fn check_identifiers(&self, rows: &RowCells<'_>) -> Result<()> {
+        for row in rows.rows().filter(|_| rows.table.name == IDENTIFIERS.name) {
+            let StoredIdentifier { app, id, .. } = StoredIdentifier::read(row)?;
+            assert!(UserKey::find(self, &(&app, &id))?.is_some(), "no app user: {row:?}");
+        }
+        Ok(())
+    }
+
+    fn check_counters(&self, rows: &RowCells<'_>) -> Result<()> {
+        for row in rows.rows() {
+            if rows.table.name == CLOCK.name {
+                assert!(Clock::read(row)?.time >= Clock::only(self)?.time, "the clock runs back");
+            } else if rows.table.name == HORIZON.name {
+                let (seq, before) = (Horizon::read(row)?.seq, Horizon::only(self)?.seq);
+                assert!((before..=self.last_entry).contains(&seq), "compacted up to {seq}");
             }
-            Write::DeleteChangesUpTo(app, seq) => self.changes.retain(|(of, n), _| of != app || n > seq),
-            Write::SetCompactionPoint(seq, received) => {
-                assert!((self.compaction_point.0..=self.last_entry).contains(seq), "compacted up to {seq}");
-                self.compaction_point = (*seq, *received);
-            }
-            Write::SetClock(clock) => {
-                assert!(*clock >= self.clock, "the clock runs back");
-                self.clock = *clock;
-            }
-            Write::SetRules(rules) => self.rules = *rules,
         }
         Ok(())
     }
 
     /// Returns the number of a new row.
-    fn put_user(&mut self, user: &UserWrite<'_>) -> Option<i64> {
+    fn put_user(&mut self, user: &UserWrite<'_>) -> Result<Option<i64>> {
         let UserWrite { key, row, record, columns, last_seen_before } = user;
-        let stored = self.users.get(*key);
-        assert_eq!(stored.map(|(row, _)| *row), *row, "the row of {key:?}");
-        let before = stored.map(|(_, stored)| stored.columns.clone());
+        let stored = ListRow::find(self, *key)?;
+        assert_eq!(stored.as_ref().map(|stored| stored.row), *row, "the row of {key:?}");
+        let before = stored.map(|stored| stored.columns);
         let mut columns = columns.clone();
         if let (None, Some(before)) = (&columns.words, &before) {
             let now = (columns.listed, columns.signed_up, *last_seen_before);
@@ -300,61 +299,61 @@ impl State {
             columns.words.clone_from(&before.words);
         }
         assert!(columns.words.is_some(), "{key:?} is new and has no words");
-        let number = row.unwrap_or(self.last_row + 1);
-        self.last_row = self.last_row.max(number);
+        let number = row.unwrap_or_else(|| self.tables.next_number(&APP_USERS));
         if let Some(before) = before.filter(|before| before.listed) {
-            let keys = [(Sort::LastSeen, before.last_seen, columns.last_seen)];
-            for (sort, before, now) in
-                keys.into_iter().chain([(Sort::SignedUp, before.signed_up, columns.signed_up)])
-            {
-                self.note_move(sort, key, number, before, columns.listed.then_some(now));
+            let keys = [
+                (Sort::LastSeen, before.last_seen, columns.last_seen),
+                (Sort::SignedUp, before.signed_up, columns.signed_up),
+            ];
+            for (sort, before, now) in keys {
+                self.note_move(sort, key, number, before, columns.listed.then_some(now))?;
             }
         }
-        self.users.insert((*key).clone(), (number, StoredUser { record: record.clone(), columns }));
-        row.is_none().then_some(number)
+        self.set_user(key, number, record, &columns)?;
+        Ok(row.is_none().then_some(number))
     }
 
-    fn note_move(&mut self, sort: Sort, (app, id): &RecordKey, row: i64, before: i64, now: Option<i64>) {
+    fn set_user(&mut self, (app, id): &RecordKey, row: i64, record: &[u8], columns: &Columns) -> Result<()> {
+        let cells = [
+            ("app", app.to_cell()?),
+            ("id", id.to_cell()?),
+            ("rowid", row.to_cell()?),
+            ("record", record.to_cell()?),
+            ("listed", columns.listed.to_cell()?),
+            ("last_seen", columns.last_seen.to_cell()?),
+            ("signed_up", columns.signed_up.to_cell()?),
+            ("flags", columns.flags.to_cell()?),
+            ("words", columns.words.to_cell()?),
+        ];
+        self.tables
+            .set(&APP_USERS, cells.into_iter().map(|(name, cell)| (name, cell.into_owned())).collect());
+        Ok(())
+    }
+
+    fn note_move(
+        &mut self,
+        sort: Sort,
+        (app, id): &RecordKey,
+        row: i64,
+        before: i64,
+        now: Option<i64>,
+    ) -> Result<()> {
         if now != Some(before) {
-            let n = self.moves.len() as i64 + 1;
-            self.moves.push((sort, app.clone(), Move { n, id: id.clone(), row, before, now }));
-        }
-    }
-
-    fn replace_row(&mut self, RebuiltRow { key, content }: &RebuiltRow) -> Result<()> {
-        match (key, content) {
-            (_, Some(RowContent::Damaged)) => return Err(Error::Unavailable("a row is damaged".to_owned())),
-            (RowKey::User(key), Some(RowContent::User(user))) => {
-                let Columns { words, .. } = &user.columns;
-                assert!(words.is_some(), "{key:?} has no words");
-                let number = self.users.get(key).map_or(self.last_row + 1, |(row, _)| *row);
-                self.last_row = self.last_row.max(number);
-                self.users.insert(key.clone(), (number, user.clone()));
-            }
-            (RowKey::User(key), _) => _ = self.users.remove(key),
-            (RowKey::Identifier { app, kind, value, id }, content) => {
-                let row = (app.clone(), kind.clone(), value.clone(), id.clone());
-                _ = if content.is_some() {
-                    self.identifiers.insert(row)
-                } else {
-                    self.identifiers.remove(&row)
-                };
-            }
+            let n = self.tables.next_number(&MOVES);
+            let moved = Move { n, sort, app: app.clone(), id: id.clone(), row, before, now };
+            self.tables.write(&RowCells::of([&moved])?, Conflict::Panics);
         }
         Ok(())
     }
 
-    fn append_changes(&mut self, entry: Seq, changes: &[(AppId, StoredChange)]) {
-        assert!(entry <= self.last_entry, "changes come from entry {entry}, which there is not");
-        for (app, stored) in changes {
-            let last = self.feeds.entry(app.clone()).or_default();
-            assert_eq!(stored.seq, *last + 1, "numbers of a feed have no gaps");
-            *last = stored.seq;
-            self.changes.insert((app.clone(), stored.seq), stored.clone());
-        }
+    fn replace_user(&mut self, key: &RecordKey, user: Option<&StoredUser>) -> Result<()> {
+        let Some(StoredUser { record, columns }) = user else {
+            self.tables.delete(&RowCells::of_keys(&APP_USERS, [key])?);
+            return Ok(());
+        };
+        assert!(columns.words.is_some(), "{key:?} has no words");
+        let row = ListRow::find(self, key)?.map(|stored| stored.row);
+        let row = row.unwrap_or_else(|| self.tables.next_number(&APP_USERS));
+        self.set_user(key, row, record, columns)
     }
-}
-
-fn identifier(row: &IdentifierRow<'_>) -> (AppId, String, String, SmoochId) {
-    (row.app.clone(), row.kind.as_str().to_owned(), row.value.to_owned(), row.id.clone())
 }

@@ -8,10 +8,10 @@ use rollcall::store::select::{Comparison, Condition, Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
 use rollcall::store::{Result, RowCells};
 
-use super::Snapshot;
+use super::{Snapshot, State};
 
 /// The value of each column; none is null.
-type StoredRow = BTreeMap<&'static str, Cell<'static>>;
+pub type StoredRow = BTreeMap<&'static str, Cell<'static>>;
 type Cells = Vec<Cell<'static>>;
 
 /// The rows of a table by their keys, and the last number that was given.
@@ -79,6 +79,24 @@ impl Tables {
         }
     }
 
+    /// Writes a row that may be there.
+    pub fn set(&mut self, table: &Table, row: StoredRow) {
+        let key = key_of(table, &row).expect("a row has its key");
+        self.rows_mut(table).by_key.insert(key, row);
+    }
+
+    /// The next number of a table.
+    pub fn next_number(&mut self, table: &Table) -> i64 {
+        let rows = self.rows_mut(table);
+        rows.last += 1;
+        rows.last
+    }
+
+    pub fn delete_where(&mut self, table: &Table, conditions: &[Condition<'_>]) {
+        let is_left = |row: &StoredRow| !conditions.iter().all(|condition| holds(condition, row));
+        self.rows_mut(table).by_key.retain(|_, row| is_left(row));
+    }
+
     pub fn delete(&mut self, keys: &RowCells<'_>) {
         let by_key = &mut self.rows_mut(keys.table).by_key;
         for cells in keys.rows() {
@@ -117,22 +135,20 @@ fn holds(condition: &Condition<'_>, row: &StoredRow) -> bool {
     }
 }
 
-impl TableRows for Snapshot {
+impl TableRows for State {
     fn get(
         &self,
         of: Projection,
         keys: &[Cell<'_>],
         found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
     ) -> Result<()> {
-        let state = self.state()?;
-        let Some(rows) = state.tables.0.get(of.table.name) else { return Ok(()) };
+        let Some(rows) = self.tables.0.get(of.table.name) else { return Ok(()) };
         let keys = keys.chunks(of.table.key.len()).enumerate();
         keys.filter_map(|(n, key)| Some((n, rows.by_key.get(key)?)))
             .try_for_each(|(n, row)| found(n, &project(of, row)))
     }
 
     fn scan(&self, scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
-        let state = self.state()?;
         let is_behind = |key: &Cells| match scan.is_descending {
             _ if scan.after.is_empty() => true,
             true => *key < scan.after,
@@ -141,7 +157,7 @@ impl TableRows for Snapshot {
         let fits = |(key, row): &(&Cells, &StoredRow)| {
             is_behind(key) && scan.conditions.iter().all(|condition| holds(condition, row))
         };
-        let mut rows: Vec<_> = state.tables.rows(scan.of.table).filter(fits).collect();
+        let mut rows: Vec<_> = self.tables.rows(scan.of.table).filter(fits).collect();
         if scan.is_descending {
             rows.reverse();
         }
@@ -149,13 +165,31 @@ impl TableRows for Snapshot {
     }
 
     fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
-        let state = self.state()?;
-        let rows = state.tables.rows(table).map(|(_, row)| match length.and_then(|column| row.get(column)) {
+        let rows = self.tables.rows(table).map(|(_, row)| match length.and_then(|column| row.get(column)) {
             Some(Cell::Text(text)) => text.len(),
             Some(Cell::Bytes(bytes)) => bytes.len(),
             _ => 0,
         });
         let lengths: Vec<usize> = rows.collect();
         Ok((lengths.len() as u64, lengths.iter().sum::<usize>() as u64))
+    }
+}
+
+impl TableRows for Snapshot {
+    fn get(
+        &self,
+        of: Projection,
+        keys: &[Cell<'_>],
+        found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        self.state()?.get(of, keys, found)
+    }
+
+    fn scan(&self, scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
+        self.state()?.scan(scan, found)
+    }
+
+    fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
+        self.state()?.count(table, length)
     }
 }
