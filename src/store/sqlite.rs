@@ -5,7 +5,7 @@ mod backup;
 mod check;
 mod checkpoint;
 mod clearing;
-mod compacted_rows;
+mod compacted;
 mod connection;
 mod derived;
 mod epoch_marker;

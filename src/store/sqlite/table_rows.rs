@@ -194,3 +194,20 @@ fn cells<'r>(row: &'r Row<'_>, of: Projection) -> Result<Vec<Cell<'r>>> {
     };
     (0..of.columns.len() + of.lengths.len()).map(cell).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::schema;
+    use crate::store::tables;
+
+    #[test]
+    fn every_declared_column_is_in_the_schema() {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::create_schema(&conn).unwrap();
+        for Table { name, key, columns, number, unique } in tables::ALL {
+            let all: Vec<&str> = [*key, *columns, number.as_slice(), *unique].concat();
+            conn.prepare(&format!("SELECT {} FROM {name}", all.join(", "))).unwrap();
+        }
+    }
+}

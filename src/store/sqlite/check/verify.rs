@@ -17,7 +17,7 @@ use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::schema::newest_schema;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
 use crate::store::sqlite::task::{FileTask, TaskStage};
-use crate::store::sqlite::{Error, compacted_rows, derived};
+use crate::store::sqlite::{Error, compacted, derived};
 
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
@@ -68,7 +68,7 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
     });
     let found = found.map_err(|error| file.error_of(task, error))?;
     let whole =
-        compacted_rows::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
+        compacted::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
         // Already among the faults found.
         Err(Error::Derived { .. }) => {}

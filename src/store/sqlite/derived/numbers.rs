@@ -9,7 +9,7 @@ use super::kind::{Tell, query_bool};
 use super::remaking::Remaking;
 use super::schema::{is_there, recreate};
 use crate::domain::AppId;
-use crate::store::sqlite::{Result, compacted_rows};
+use crate::store::sqlite::{Result, compacted};
 use crate::store::{FeedEpoch, Seq};
 
 /// Their tables.
@@ -106,7 +106,7 @@ fn make_tables(conn: &Connection) -> Result<()> {
 /// The horizon is the last entry that a compacted record knows; bodies before it are dropped. Clears the `clean`
 /// flag, so that the next start vacuums the file.
 fn make_horizon(conn: &Connection) -> Result<()> {
-    let last_of_records = compacted_rows::each_head(conn, &mut |_| Ok(()))?;
+    let last_of_records = compacted::each_head(conn, &mut |_| Ok(()))?;
     let mut last = last_of_records.unwrap_or(0);
     let number = |sql: &str, seq: Seq| {
         let found = conn.query_row(sql, [seq as i64], |row| row.get::<_, Option<i64>>(0)).optional();
