@@ -68,7 +68,6 @@ fn levels_of(text: &str) -> Result<Targets, ParseError> {
     levels.join(",").parse()
 }
 
-/// A message to the thread that writes.
 enum Message {
     Line(Vec<u8>),
     /// Dropped once every line before it is written.

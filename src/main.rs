@@ -177,7 +177,6 @@ fn show(said: &clap::Error) -> ExitCode {
     }
 }
 
-/// Runs an asynchronous command.
 fn waited_for<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     server::block_on(command)?
 }

@@ -82,7 +82,6 @@ struct BackupThread {
     doubted: Vec<PathBuf>,
 }
 
-/// The latest backup of this process.
 struct LastBackup {
     folder: PathBuf,
     begun: Instant,

@@ -211,7 +211,6 @@ fn ended_early(ended: Ended) -> ServerError {
     }
 }
 
-/// Signals that the service handles.
 struct Signals {
     term: Signal,
     int: Signal,
@@ -260,7 +259,6 @@ impl Signals {
     }
 }
 
-/// The action that a signal asks for.
 enum SignalAction {
     Stop(&'static str),
     Reload,

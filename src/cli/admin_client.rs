@@ -22,26 +22,21 @@ const WELL_WITHIN: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The reason for an unknown address of the service.
 pub(super) const ANY_PORT: &str =
     "server.admin_listen has port 0, which is any free one: set the port with --set";
 
-/// A client of the admin listener.
 pub(super) struct AdminClient {
     client: Client,
     base: String,
 }
 
-/// An answer.
 pub(super) struct AdminResponse {
     pub(super) status: u16,
     pub(super) json: Value,
-    /// `Retry-After`.
     pub(super) again_in: Option<Duration>,
 }
 
 impl AdminResponse {
-    /// The text of a refusal.
     pub(super) fn refusal(&self) -> String {
         let said = self.json.pointer("/error/description").and_then(Value::as_str);
         format!("{} {}", self.status, said.unwrap_or("no reason given"))

@@ -34,7 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause without a `Retry-After`.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The end of the help.
 fn after_help() -> String {
     let columns: Vec<&str> = COLUMNS.iter().copied().filter(|column| *column != "aliases").collect();
     HELP.replace("{columns}", &columns.join(", "))
@@ -81,7 +80,6 @@ pub struct ImportArgs {
     json: bool,
 }
 
-/// The counts of an import.
 #[derive(Default)]
 struct ImportSummary {
     imported: u64,

@@ -12,11 +12,8 @@ use crate::store::{self, Seq};
 /// Items read at a time.
 pub(super) const PAGE: usize = 500;
 
-/// An item that a command lists.
 pub(super) trait ListedItem: Sized {
-    /// The heading above the lines.
     const HEADING: &'static str;
-    /// The message for an empty list.
     const NO_MATCH: &'static str;
 
     fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>>;

@@ -11,16 +11,13 @@ const SPIN: Duration = Duration::from_millis(100);
 /// Between two lines where stderr is no terminal.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// The progress of a task.
 pub(super) struct Progress {
     bar: ProgressBar,
-    /// The number of steps, if known.
     steps: Option<u64>,
     /// The unit of the steps.
     name: &'static str,
     began: Instant,
     said: Instant,
-    /// Shows nothing.
     silent: bool,
 }
 
@@ -70,12 +67,10 @@ impl Progress {
         Ok(())
     }
 
-    /// Adds completed steps.
     pub(super) fn advance(&mut self, steps: u64) {
         self.reach(self.bar.position() + steps);
     }
 
-    /// Sets the completed steps.
     pub(super) fn reach(&mut self, steps: u64) {
         // The task may have grown since it was counted.
         if self.steps.is_some_and(|known| known < steps) {
@@ -123,7 +118,6 @@ impl Progress {
         self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
     }
 
-    /// Clears the bar.
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
     }

@@ -192,7 +192,6 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// An action on selected bodies.
 struct QuarantineAction {
     method: Method,
     /// The path after the number.

@@ -61,7 +61,6 @@ pub struct RebuildArgs {
     verify: bool,
 }
 
-/// The writer of repairs.
 enum RepairTarget {
     Nobody,
     Service(AdminClient),
@@ -149,10 +148,8 @@ fn not_compared(damaged: &BTreeSet<&str>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// The result.
 struct RebuildReport<'n> {
     seq: Seq,
-    /// Differing app users.
     count: usize,
     replaced: u64,
     damaged: BTreeSet<&'n str>,
@@ -197,7 +194,6 @@ impl RebuildReport<'_> {
     }
 }
 
-/// The faults of derived tables.
 fn faults(settings: &Settings) -> anyhow::Result<Vec<DerivedFault>> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     Ok(watched(settings, |work| sqlite::derived_faults(path, work))??)

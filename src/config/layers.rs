@@ -27,7 +27,6 @@ pub(super) struct Leaf {
     pub(super) place: SettingLocation,
 }
 
-/// The values of all sources, with their locations.
 pub(super) struct Layers {
     /// By key: the effective value.
     pub(super) values: BTreeMap<String, Leaf>,
@@ -35,7 +34,6 @@ pub(super) struct Layers {
     pub(super) shipped: BTreeMap<String, Leaf>,
     /// By key: where the tables and lists of the user's file begin.
     pub(super) parents: BTreeMap<String, SettingLocation>,
-    /// The sources.
     pub(super) origin: SettingsOrigin,
     /// Problems of the sources themselves.
     pub(super) problems: Vec<SettingsProblem>,

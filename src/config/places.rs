@@ -83,7 +83,6 @@ fn parent_folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The reason why a folder is not writable.
 fn wrong_with_folder(folder: &Path) -> Option<String> {
     let name = folder.display();
     match folder.metadata() {

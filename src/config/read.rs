@@ -23,7 +23,6 @@ pub(super) const MANY: usize = 1_000_000;
 
 pub(super) struct SettingsReader {
     layers: Layers,
-    /// The keys that were read.
     single: BTreeSet<String>,
     lists: BTreeSet<String>,
     /// Keys with a problem; rules over them are skipped.
@@ -132,7 +131,6 @@ impl SettingsReader {
         u32::try_from(self.count(key, 0..=MANY)).unwrap_or(u32::MAX)
     }
 
-    /// A list of texts.
     pub(super) fn texts(
         &mut self,
         list: &str,
@@ -252,7 +250,6 @@ fn key_prefixes(key: &str) -> impl Iterator<Item = &str> {
     dots.chain([key.len()]).map(|at| &key[..at])
 }
 
-/// The edit distance between two texts.
 fn edit_distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();

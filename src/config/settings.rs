@@ -15,8 +15,9 @@ use super::values::{
     log_level, long_secret, origin, store_url,
 };
 
-/// Declares a section of the settings as a table. A row is the key, its type, the form in which
-/// [`SettingsReader`] reads it, and when a change takes effect:
+/// Declares a section of the settings as a table; `config.toml` says what each key means, and `rules` what must hold
+/// between keys. A row is the key, its type, the form in which [`SettingsReader`] reads it, and when a change takes
+/// effect:
 /// - `live`: with a reload.
 /// - `restart`: with a restart, and a reload that finds a change names the key.
 /// - `restart_section`: the same, and names the section.
@@ -27,12 +28,15 @@ macro_rules! settings_section {
     (
         $(#[$about:meta])*
         pub struct $name:ident, $section:literal;
-        $($(#[$doc:meta])* $key:ident: $kind:ty = $form:ident($($bound:expr),*), $when:ident;)*
+        $($key:ident: $kind:ty = $form:ident($($bound:expr),*), $when:ident;)*
     ) => {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name {
-            $($(#[$doc])* pub $key: $kind,)*
+            $(
+                #[doc = concat!("`", $section, ".", stringify!($key), "`")]
+                pub $key: $kind,
+            )*
         }
 
         impl $name {
@@ -109,145 +113,95 @@ impl Settings {
 settings_section! {
     /// `[server]`
     pub struct ServerSettings, "server";
-    /// Webhooks and REST; differs from `admin_listen` unless the port is 0.
     listen: SocketAddr = fixed(TEXT, address), restart;
-    /// Admin API, metrics and health.
     admin_listen: SocketAddr = fixed(TEXT, address), restart;
-    /// Further host names of the admin listener, in lower case and without a port.
     admin_hosts: Vec<String> = texts(host), live;
-    /// Time for the head of a request; above zero, as every duration here.
     header_timeout: Duration = duration(), live;
-    /// Time for the body of a request.
     body_timeout: Duration = duration(), live;
-    /// Time for a connection without a request.
     idle_timeout: Duration = duration(), live;
-    /// Bytes of a request's head; 8 KiB (hyper's minimum) to 1 MiB.
     header_bytes: usize = size(), live;
-    /// Connections at once.
     max_connections: usize = count(1..=MANY), restart;
-    /// Connections at once from one address; 0 is no bound.
     connections_per_address: usize = count(0..=MANY), live;
-    /// Origins as browsers send them, or `*`; none turns it off.
     cors_origins: Vec<String> = texts(origin), live;
-    /// Time for a shutdown; requests in progress have four fifths of it.
     drain_within: Duration = duration(), live;
 }
 
 settings_section! {
     /// `[limits]`
     pub struct LimitSettings, "limits";
-    /// Bytes of a webhook's body.
     webhook_body: usize = size(), live;
-    /// Bytes of any other request's body.
     rest_body: usize = size(), live;
-    /// Bytes of the bodies being received; at least twice the largest, because half is reserved for known senders.
     bodies_in_flight: usize = size(), live;
-    /// Levels of nested JSON; 1 to 512.
     json_depth: usize = count(1..=512), live;
-    /// Events in one webhook.
     webhook_events: usize = count(1..=MANY), live;
-    /// Journal entries that are read for the history of one user.
     history_events: usize = count(1..=MANY), live;
-    /// REST requests of one credential a second; 0 is no bound.
     requests_per_second: u32 = number(), live;
-    /// REST requests of one credential at once; 0 is as many as `requests_per_second`.
     request_burst: u32 = number(), live;
 }
 
 settings_section! {
     /// `[ingest]`
     pub struct IngestSettings, "ingest";
-    /// Jobs that may wait.
     queue_jobs: usize = count(1..=MANY), restart;
-    /// Bytes of body that may wait; a largest body always fits.
     queue_bytes: usize = size(), restart;
-    /// Jobs in one transaction; at most `queue_jobs`.
     batch_jobs: usize = count(1..=MANY), restart;
-    /// Time limit of a write from queue to receipt, and of a look-up or feed page.
     answer_within: Duration = duration(), restart;
-    /// Difference between the time stamp of a signed delivery and our clock.
     signature_tolerance: Duration = duration(), live;
-    /// The limit for event times ahead of our clock.
     future_tolerance: Duration = duration(), live;
-    /// Time without a webhook after which an app is silent; `None` is never.
     silent_after: Option<Duration> = fixed(TEXT, duration_or_never), live;
-    /// Bodies in quarantine.
     quarantine_rows: usize = count(1..=1000 * MANY), restart;
-    /// Bytes in quarantine.
     quarantine_bytes: u64 = fixed(SIZE, bytes), restart;
-    /// `_id`s of one merged user.
     group_members: usize = count(2..=MANY), restart;
 }
 
 settings_section! {
     /// `[reads]`
     pub struct ReadSettings, "reads";
-    /// Threads that look up one app user.
     look_up_readers: usize = count(1..=256), restart_section;
-    /// Threads for reads of many rows.
     long_readers: usize = count(1..=256), restart_section;
-    /// Long reads that may wait for one of these.
     long_waiting: usize = count(0..=MANY), restart_section;
-    /// Time limit of a long read.
     long_within: Duration = duration(), restart_section;
 }
 
 settings_section! {
     /// `[store]`
     pub struct StoreSettings, "store";
-    /// The location of the database.
     url: StoreUrl = fixed(TEXT, store_url), restart;
-    /// Bytes of write-ahead log from which a checkpoint starts.
     wal_checkpoint: u64 = fixed(SIZE, bytes), restart;
-    /// Bytes of write-ahead log at most; at least `wal_checkpoint`.
     wal_limit: u64 = fixed(SIZE, bytes), restart;
 }
 
 settings_section! {
     /// `[retention]`; `None` is no bound.
     pub struct RetentionSettings, "retention";
-    /// Age of journal entries.
     history_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
-    /// Journal entries.
     history_entries: Option<u64> = unless_zero(COUNT, entries), restart_section;
-    /// Age of the bodies of journal entries.
     bodies_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
-    /// Bytes that these bodies take in the file.
     bodies_bytes: Option<u64> = unless_zero(SIZE, bytes), restart_section;
-    /// Age of changes in the feed.
     feed_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
-    /// Changes in the feed of each app.
     feed_changes: Option<u64> = unless_zero(COUNT, entries), restart_section;
-    /// Age of bodies in quarantine.
     quarantine_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
 }
 
 settings_section! {
     /// `[feed]`
     pub struct FeedSettings, "feed";
-    /// Between two comments on a stream without an event.
     heartbeat: Duration = duration(), live;
-    /// The longest life of a stream.
     stream_life: Duration = duration(), live;
 }
 
 settings_section! {
-    /// `[backup]`
+    /// `[backup]`; a `folder` of `None` turns them off.
     pub struct BackupSettings, "backup";
-    /// The folder of backups; `None` turns them off.
     folder: Option<PathBuf> = path(), live;
-    /// Time between two backups.
     every: Duration = duration(), live;
-    /// Backups that stay; at least one.
     keep: usize = count(1..=MANY), live;
 }
 
 settings_section! {
     /// `[log]`
     pub struct LogSettings, "log";
-    /// The format of a line.
     format: LogFormat = fixed(TEXT, log_format), restart;
-    /// The level, unless `RUST_LOG` is set.
     level: LevelFilter = fixed(TEXT, log_level), restart;
 }
 

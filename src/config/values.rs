@@ -43,13 +43,11 @@ pub(super) fn age(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A number of rows.
 pub(super) fn entries(text: &str) -> Result<u64, String> {
     let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
     number.ok_or_else(|| "must be a whole number".to_owned())
 }
 
-/// A duration, or `never`.
 pub(super) fn duration_or_never(text: &str) -> Result<Option<Duration>, String> {
     if text == "never" {
         Ok(None)

@@ -101,7 +101,6 @@ pub(super) async fn delete_quarantined(
     }
 }
 
-/// The answer of [`redrive`].
 #[derive(Serialize)]
 struct RedriveAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +122,6 @@ struct RemakingAnswer<'t> {
     replaced: usize,
 }
 
-/// The body of [`rebuild`].
 #[derive(Deserialize)]
 struct RebuildRequest {
     /// The table and the key of each row.

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use crate::smooch::json::write_array;
 pub(super) use crate::smooch::json::{raw, to_json};
 
-/// An answer of JSON text.
 pub(super) fn json(status: StatusCode, text: impl Into<axum::body::Body>) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
@@ -21,22 +20,18 @@ pub(super) fn json(status: StatusCode, text: impl Into<axum::body::Body>) -> Res
     response
 }
 
-/// An answer with a value as its body.
 pub(super) fn answer(status: StatusCode, value: &impl Serialize) -> Response {
     json(status, to_json(value))
 }
 
-/// JSON texts as an array.
 pub(super) fn raw_array(items: impl IntoIterator<Item = String>) -> Box<RawValue> {
     let mut out = String::new();
     write_array(items, &mut out, |item, out| out.push_str(&item));
     raw(out)
 }
 
-/// The text of an object with one member.
 pub(super) fn member(name: &str, value: impl Serialize) -> String {
     to_json(&BTreeMap::from([(name, value)]))
 }
 
-/// The text of an object without members.
 pub(super) const EMPTY: &str = "{}";

@@ -277,7 +277,6 @@ impl UserRepresentation {
     }
 }
 
-/// The result of a look-up of one app user.
 enum LookUp<T> {
     Missing,
     Refused(Refusal),

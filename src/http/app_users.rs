@@ -18,7 +18,6 @@ use crate::domain::View;
 use crate::domain::command::Action;
 use crate::smooch::{rest, v1};
 
-/// A page of a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AppUsersAnswer<'a> {
@@ -31,7 +30,6 @@ struct AppUsersAnswer<'a> {
     links: &'a PageLinks,
 }
 
-/// An app user with its ETag.
 fn one(view: &View) -> UserRepresentation {
     UserRepresentation::new(view, member("appUser", raw(v1::app_user(view))))
 }

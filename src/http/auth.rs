@@ -25,7 +25,6 @@ struct ApiKey {
     /// None for an account's key.
     app: Option<AppId>,
     secret: Secret,
-    /// The hash of the secret.
     hash: [u8; 32],
 }
 

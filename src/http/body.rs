@@ -63,7 +63,6 @@ impl Drop for Share<'_> {
     }
 }
 
-/// The limits of one body.
 #[derive(Clone, Copy)]
 pub(super) struct BodyLimits {
     pub(super) bytes: usize,

@@ -13,7 +13,6 @@ use crate::domain::command::{Action, Authority};
 use crate::domain::{NAME_BYTES, is_longer, timestamp};
 use crate::smooch::{rest, v1};
 
-/// The answer of [`init`].
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InitAnswer<'a> {

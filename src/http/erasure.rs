@@ -25,7 +25,6 @@ const WAIT: Duration = Duration::from_secs(4);
 /// The interval between two looks at the receipt.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The mode of a DELETE.
 pub(super) enum DeleteMode {
     /// Removes the app user, as at Smooch.
     Removal,
@@ -125,7 +124,6 @@ impl RemainingFiles {
     }
 }
 
-/// The answer to an erasure.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErasureReport<'a> {

@@ -25,7 +25,6 @@ pub(super) struct ApiError {
     v2: Option<(StatusCode, &'static str)>,
 }
 
-/// A member beside the error.
 #[derive(Clone, Debug)]
 enum ErrorMember {
     /// The `_id` of the app user concerned.
@@ -102,7 +101,6 @@ impl ApiError {
         self
     }
 
-    /// The `userId` is taken.
     pub(super) fn user_id_taken(user: &str) -> Self {
         let beside = Some(ErrorMember::User(user.to_owned()));
         Self { beside, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
@@ -116,7 +114,6 @@ impl ApiError {
         }
     }
 
-    /// Adds the current epoch of the feed.
     pub(super) fn with_epoch(mut self, now: Epoch) -> Self {
         if let Some(ErrorMember::Oldest(_, epoch)) = &mut self.beside {
             *epoch = Some(now);
@@ -124,7 +121,6 @@ impl ApiError {
         self
     }
 
-    /// An expired cursor.
     pub(super) fn expired(description: &'static str) -> Self {
         Self::new(StatusCode::GONE, "gone", description)
     }
@@ -189,7 +185,6 @@ impl From<store::Error> for ApiError {
 /// Members that are texts, in the order of their names.
 type Texts<'e> = BTreeMap<&'static str, &'e str>;
 
-/// The answer with a refusal in v1 and v1.1.
 #[derive(Default, Serialize)]
 struct ErrorAnswer<'e> {
     #[serde(rename = "appUser", skip_serializing_if = "Option::is_none")]
@@ -201,7 +196,6 @@ struct ErrorAnswer<'e> {
     oldest: Option<u64>,
 }
 
-/// The answer with a refusal in v2.
 #[derive(Serialize)]
 struct ErrorAnswerV2<'e> {
     errors: [Texts<'e>; 1],

@@ -23,7 +23,6 @@ use crate::domain::list::Query;
 use crate::domain::{AppId, View};
 use crate::smooch::{csv, v1};
 
-/// App users read at a time.
 const PAGE: usize = 100;
 /// The retries of a page that the database was too busy for, and the pause between them.
 const MOST_RETRIES: u32 = 5;
@@ -80,7 +79,6 @@ pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Resp
     Ok(response)
 }
 
-/// A list being read.
 struct ExportStream {
     request: ApiRequest,
     form: ExportFormat,

@@ -7,7 +7,6 @@ use super::accept::accepted_types;
 /// Parameters of a list in pages only.
 pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
 
-/// The format of a stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExportFormat {
     /// One app user a line, as GET shows it, with its brand.

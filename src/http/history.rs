@@ -133,7 +133,6 @@ impl UnmergePreviews<'_> {
     }
 }
 
-/// A page of a history.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HistoryAnswer<'a> {

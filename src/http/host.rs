@@ -15,7 +15,6 @@ use super::error::ApiError;
 use super::request_id::Route;
 use crate::config::ServerSettings;
 
-/// The names of the admin listener.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
     /// The address of the listener; a reload does not change it.

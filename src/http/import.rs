@@ -26,7 +26,6 @@ pub const PIECE: usize = 16 << 20;
 /// Lines that wait for the worker at once: enough for a full batch, few compared with the queue.
 const WINDOW: usize = 256;
 
-/// The answer of [`receive`].
 #[derive(Serialize)]
 struct ImportAnswer {
     imported: u64,
@@ -34,7 +33,6 @@ struct ImportAnswer {
     wrong: Vec<WrongLine>,
 }
 
-/// A line that was rejected.
 #[derive(Serialize)]
 struct WrongLine {
     line: u64,

@@ -36,7 +36,6 @@ struct InitWebSettings {
 #[derive(Default, Serialize)]
 struct NoChannels {}
 
-/// The app as raw JSON.
 pub(super) fn init_app(app: &AppSettings) -> Box<RawValue> {
     let app = InitApp {
         id: &app.id,

@@ -47,7 +47,6 @@ pub(super) const V1: ParameterNames = ParameterNames {
     most: 1000,
 };
 
-/// v2's.
 pub(super) const V2: ParameterNames = ParameterNames {
     limit: "page[size]",
     after: "page[after]",
@@ -57,10 +56,8 @@ pub(super) const V2: ParameterNames = ParameterNames {
     most: 100,
 };
 
-/// The default size of a page.
 const DEFAULT_LIMIT: usize = 25;
 
-/// A requested list.
 #[derive(Debug)]
 pub(super) struct ListRequest {
     pub(super) query: Query,
@@ -72,15 +69,11 @@ pub(super) struct ListRequest {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CountMode {
-    /// No count.
     Off,
-    /// Up to this many.
     UpTo(u64),
-    /// All matches.
     Exact,
 }
 
-/// The number of matches.
 #[derive(Serialize)]
 pub(super) struct FitCount {
     #[serde(rename = "count")]
@@ -99,7 +92,6 @@ pub(super) struct ShownPage<T> {
     pub(super) next: Option<ListCursor>,
 }
 
-/// The start of a page.
 #[derive(Debug, PartialEq)]
 pub(super) enum PageStart {
     Start,

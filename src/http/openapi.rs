@@ -57,22 +57,18 @@ pub fn document() -> &'static str {
     &DOCUMENT
 }
 
-/// GET `/openapi.json`.
 pub(super) async fn openapi() -> Response {
     answer(StatusCode::OK, document())
 }
 
-/// GET `/docs`.
 pub(super) async fn page() -> Response {
     file("text/html; charset=utf-8", include_str!("../../web/docs.html"))
 }
 
-/// GET `/docs/page.css`.
 pub(super) async fn style() -> Response {
     file("text/css; charset=utf-8", include_str!("../../web/docs.css"))
 }
 
-/// GET `/docs/page.js`.
 pub(super) async fn script() -> Response {
     file("text/javascript; charset=utf-8", include_str!("../../web/docs.js"))
 }
@@ -227,7 +223,6 @@ fn add_request_id_header(response: &mut Value) {
     }
 }
 
-/// Adds an example to a JSON body.
 fn add_example(body: &mut Value, name: &str) {
     if let Some(content) = body.pointer_mut("/content/application~1json") {
         content["examples"][name] = json!({ "$ref": format!("#/components/examples/{name}") });

@@ -12,7 +12,6 @@ use super::query;
 /// The parameter that names the brand in every call about one app user.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
 
-/// A row of the table.
 #[derive(Debug)]
 pub(super) struct CallParameters {
     /// The call, as the OpenAPI document names it, without its base.
@@ -47,7 +46,6 @@ const ANY_PROPERTY: &str = "property.KEY";
 
 /// The cursor and the size of a page in v2.
 const PAGE: &[&str] = &["page[size]", "page[after]", "page[before]"];
-/// The brand of the app user.
 const BRAND: &[&str] = &[BRAND_PARAMETER];
 const END: &[&str] = &["erase", "only"];
 
@@ -61,7 +59,6 @@ const fn open(call: &'static str, names: &'static [&'static [&'static str]]) -> 
     CallParameters { call, names, open: true }
 }
 
-/// The table.
 const ALL: &[CallParameters] = &[
     only("POST /init", &[]),
     only("GET /changes", &[&["since", "limit", "wait", "snapshot", "after", "envelope", "types"]]),

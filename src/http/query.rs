@@ -10,12 +10,10 @@ pub(super) fn read(uri: &Uri) -> Result<Vec<(String, String)>, ApiError> {
         .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))
 }
 
-/// The value of a parameter.
 pub(super) fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
     query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// `true` or `false`.
 pub(super) fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
     value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
 }

@@ -9,10 +9,8 @@ use crate::metrics::Metrics;
 use crate::store;
 use crate::store::readers::{ActiveRead, LaneLoad, ReadClass, Readers};
 
-/// A row of the table.
 #[derive(Debug)]
 pub(super) struct ReadKind {
-    /// A description of the read.
     what: &'static str,
     class: ReadClass,
     /// The calls that use it, as the OpenAPI document names them, without their bases.
@@ -27,7 +25,6 @@ macro_rules! reads {
         $(pub(super) const $name: ReadKind =
             ReadKind { what: $what, class: ReadClass::$class, calls: &[$($call),*], bound: $bound };)*
 
-        /// The table.
         const ALL: &[&ReadKind] = &[$(&$name),*];
     };
 }
@@ -95,7 +92,6 @@ impl ReadKind {
         Ok(readers.run_beside(self.class, read).await?)
     }
 
-    /// Admits a read, and runs it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         readers: &Readers<DirectoryReader>,
@@ -112,7 +108,6 @@ impl ReadKind {
     }
 }
 
-/// Sets the metrics of the readers.
 pub(super) fn set_levels(readers: &Readers<DirectoryReader>, metrics: &Metrics) {
     for (class, load) in ReadClass::ALL.into_iter().zip(readers.loads()) {
         let LaneLoad { running, waiting, answered, refused, timed_out, hung_up } = load;

@@ -44,7 +44,6 @@ impl RequestId {
         Self { id, request }
     }
 
-    /// Adds the request's id to an answer.
     pub(super) fn name(self, mut response: Response) -> Response {
         response.headers_mut().insert(REQUEST_ID, self.id);
         response

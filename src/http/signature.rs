@@ -33,10 +33,8 @@ pub(super) fn has_credential(headers: &HeaderMap) -> bool {
     [API_KEY, HUB].iter().chain(&STANDARD_SIGNATURE).any(|name| headers.contains_key(*name))
 }
 
-/// The reason for rejecting a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum VerifyError {
-    /// No credential.
     Missing,
     /// A credential header is repeated or malformed.
     Malformed,
@@ -61,17 +59,18 @@ impl VerifyError {
     }
 }
 
-/// The credential of a webhook.
 pub(super) enum WebhookCredential<'s, 'h> {
-    /// The secret of this app.
     Secret(&'s AppId),
     /// An HMAC of the body.
     Hub([u8; 32]),
     /// HMACs of `id.timestamp.body`, several of them while secrets rotate.
-    Standard { id: &'h [u8], timestamp: &'h [u8], tags: Vec<[u8; 32]> },
+    Standard {
+        id: &'h [u8],
+        timestamp: &'h [u8],
+        tags: Vec<[u8; 32]>,
+    },
 }
 
-/// The secrets of all apps.
 pub(super) struct Secrets {
     apps: Vec<AppId>,
     secrets: Vec<WebhookSecret>,
@@ -130,7 +129,6 @@ impl Secrets {
         }
     }
 
-    /// The app with this secret.
     #[inline(never)] // a test counts its instructions
     fn app_by_key(&self, key: &[u8]) -> Result<&AppId, VerifyError> {
         let hash: [u8; 32] = Sha256::digest(key).into();

@@ -55,7 +55,6 @@ pub struct HttpState {
     pub draining: watch::Sender<bool>,
 }
 
-/// The files of the database.
 #[derive(Clone)]
 pub(super) struct DatabaseFiles {
     pub(super) database: PathBuf,
@@ -154,7 +153,6 @@ impl HttpState {
     }
 }
 
-/// The silence limit of each app.
 fn silence_limits(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Duration>)> {
     settings.apps.iter().map(|app| (app.id.as_str().into(), app.silent_after))
 }

@@ -118,11 +118,9 @@ struct PageEnds {
     /// There are more items in the direction of the read.
     more: bool,
     backwards: bool,
-    /// It is the first page.
     at_start: bool,
 }
 
-/// The answer with a page.
 #[derive(Serialize)]
 struct PageAnswer<'a> {
     #[serde(flatten)]
@@ -151,7 +149,6 @@ struct PageMeta<'a> {
     count: Option<FitCount>,
 }
 
-/// A page in v2's shape.
 fn paged(request: &ApiRequest, items: PageItems, ends: &PageEnds, count: Option<FitCount>) -> Response {
     let PageEnds { ends: [first, last], more, backwards, at_start } = ends;
     let prev = first.as_deref().filter(|_| if *backwards { *more } else { !at_start });
@@ -196,12 +193,10 @@ impl ItemPage {
 /// The prefix of the cursors of a list that is read as a whole.
 const BY_ID: &[u8] = b"id\0";
 
-/// The place of an item, by its id.
 fn cursor(id: &str) -> String {
     URL_SAFE_NO_PAD.encode([BY_ID, id.as_bytes()].concat())
 }
 
-/// The id in a cursor.
 fn position(name: &str, cursor: &str) -> Result<String, ApiError> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
     let id = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(BY_ID)?.to_vec()).ok());

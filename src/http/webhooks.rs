@@ -75,7 +75,6 @@ fn stored(receipt: &WebhookResult) -> Response {
     response
 }
 
-/// A request without its body.
 struct WebhookHead<'r> {
     headers: &'r HeaderMap,
     path: Option<&'r str>,
@@ -287,7 +286,6 @@ fn reject(
     })
 }
 
-/// Counts and logs the refusal of a body.
 fn refused(shared: &HttpState, request: &WebhookHead<'_>, error: ApiError) -> ApiError {
     let outcome = if error.is_temporary() { WebhookOutcome::unavailable } else { WebhookOutcome::refused };
     let reason = error.code();

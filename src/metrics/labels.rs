@@ -2,13 +2,10 @@
 
 use prometheus_client::encoding::EncodeLabelValue;
 
-/// A label with a value.
 type Label<V> = [(&'static str, V); 1];
 /// One of a few fixed values.
 pub(super) type FixedLabel = Label<&'static str>;
-/// The result of a webhook request.
 pub(super) type WebhookLabel = Label<WebhookOutcome>;
-/// An app, by its `_id`.
 pub(super) type AppLabel = Label<String>;
 /// A request to the REST interface: the route, never the path, and the status of the answer.
 pub(super) type RouteLabels = (Label<String>, Label<u16>);

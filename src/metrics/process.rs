@@ -28,7 +28,6 @@ impl Default for Process {
 }
 
 impl Process {
-    /// Reads `/proc` again.
     pub(super) fn refresh(&self) {
         let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).unwrap_or_default();
         let stat = read("stat");

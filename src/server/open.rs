@@ -18,7 +18,6 @@ const WAITING: usize = 4096;
 /// Time limit of a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
 
-/// An open database.
 pub(super) struct Opened {
     pub(super) directory: DirectoryWriter,
     pub(super) readers: Readers<DirectoryReader>,

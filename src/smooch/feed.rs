@@ -6,7 +6,6 @@ use super::json::{RawJson, to_json};
 use super::v1;
 use crate::domain::{Change, Field, SmoochId, View, timestamp};
 
-/// A change, with the names of v1.
 #[derive(Serialize)]
 struct ChangeAnswer<'c> {
     seq: u64,

@@ -21,7 +21,6 @@ fn mention(active: Option<bool>, rest: &str) -> Mention {
     Mention { active, rest: rest.into() }
 }
 
-/// A fact of every kind.
 fn facts() -> Vec<Fact> {
     let seen = Observation {
         fields: vec![

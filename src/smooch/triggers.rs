@@ -1,7 +1,6 @@
 //! Every trigger that is known: its name in each version, the app user that a payload of it carries, its meaning.
 //! A trigger that is not listed is [`UNKNOWN`]: it mentions the app user that it carries, if it carries one.
 
-/// A row of the table.
 #[derive(Debug)]
 pub(super) struct Trigger {
     /// `trigger` in v1 and v1.1; empty if they lack it.
@@ -27,12 +26,10 @@ pub(super) enum Carries {
     Anything,
 }
 
-/// The meaning of an event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Meaning {
     /// The app user is mentioned, nothing else.
     Mentioned,
-    /// The conversation started.
     ConversationStarted,
     /// Messages, by the app user or not. One by the app user starts the conversation.
     Message,
@@ -42,15 +39,11 @@ pub(super) enum Meaning {
     OtherMessage,
     /// The app user changed. In v2 a null then clears `externalId` and `brandId`.
     UserUpdated,
-    /// The app user was removed.
     UserRemoved,
-    /// App users were merged.
     UsersMerged,
     /// A client was added: it is the app user's from now on.
     ClientAdded,
-    /// A client was updated.
     ClientUpdated,
-    /// A client was removed.
     ClientRemoved,
 }
 

@@ -13,7 +13,6 @@ use super::json::{Json, ObjectWriter, write_array};
 use super::triggers::{Meaning, Trigger};
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
 
-/// Reads a body.
 pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     let trigger = body.get("trigger").or_else(|| body.get("event")).and_then(Json::str);
     let Some(name) = trigger else {
@@ -39,7 +38,6 @@ pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     Ok(event_of(body, name, "", time, facts, &clients_in(body)))
 }
 
-/// The facts about one app user.
 fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>, Unusable> {
     let app_user = body.get("appUser");
     let messages = body.get("messages").map_or(&[][..], Json::items);
@@ -215,7 +213,6 @@ pub(super) fn write_client(id: &ClientId, client: &Client, out: &mut String) {
     write_mention(id, Some(client.active), &client.rest, out);
 }
 
-/// A mention of a client.
 pub(super) fn write_mention(id: &ClientId, active: Option<bool>, rest: &str, out: &mut String) {
     let mut client = ObjectWriter::begin(out);
     client.string("id", id.as_str());

@@ -14,10 +14,8 @@ use crate::store::sqlite::{Output, OutputKind, PartialFile};
 /// The files that an export may replace.
 const EXPORT: OutputKind = OutputKind::Text { name: "export", is: is_export };
 
-/// See the module documentation.
 pub(super) enum Target {
     Stdout(io::Stdout),
-    /// A named pipe.
     Pipe(File),
     Whole(BufWriter<Arc<File>>, PartialFile),
 }

@@ -14,7 +14,6 @@ use crate::store::readers::LaneReader as _;
 const PAGE: usize = 200;
 const LOOKS: usize = 20_000;
 
-/// The pages of an app.
 pub(super) struct ExportPages<'a> {
     app: &'a AppId,
     at: ExportPosition<'a>,

@@ -115,7 +115,6 @@ fn since(horizon: CompactionPoint) -> Value {
     json!({ "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 })
 }
 
-/// Parses a JSON text.
 fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or(Value::Null)
 }

@@ -13,12 +13,10 @@ use crate::http::PIECE;
 use crate::smooch::csv::{CsvHeader, CsvReader, RowError};
 use crate::store::explain;
 
-/// Lines of a chunk.
 const LINES: usize = 512;
 /// A chunk of this many bytes takes no further line.
 const BYTES: usize = 1 << 20;
 
-/// Lines to be posted together.
 #[derive(Default)]
 pub(super) struct LineChunk {
     /// The lines, each with its end.
@@ -133,7 +131,6 @@ fn table(file: &Path, filler: &mut ChunkFiller<'_>) {
     }
 }
 
-/// The fault of a row, with its column.
 fn explained(fault: &RowError, header: Option<&CsvHeader>) -> String {
     let Some(cell) = fault.cell else { return fault.wrong.to_string() };
     match header.and_then(|header| header.name(cell)) {

@@ -20,7 +20,6 @@ const AT_ONCE: usize = 64;
 const OWN: &str = "made through our own API";
 const REDUCED: &str = "reduced by an erasure";
 
-/// The bodies of the selected entries, by number.
 pub(super) struct JournalBodies {
     pub(super) reader: DirectoryReader,
     pub(super) wanted: RowFilter,

@@ -45,7 +45,6 @@ pub(in crate::cli) struct EntryRange {
     until: Option<EntryBound>,
 }
 
-/// An end of a range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::cli) enum EntryBound {
     Entry(Seq),
@@ -124,7 +123,6 @@ impl EntryFilter {
         said.into_iter().flatten().collect()
     }
 
-    /// True if there is a first entry.
     pub(in crate::cli) fn has_since(&self) -> bool {
         self.span.since.is_some()
     }
@@ -156,7 +154,6 @@ impl EntryFilter {
         Ok(RowFilter { app, label: self.trigger.clone(), ..RowFilter::default() })
     }
 
-    /// The app and the name of the app user.
     fn user(
         &self,
         reader: &mut DirectoryReader,
@@ -189,7 +186,6 @@ impl EntryFilter {
     }
 }
 
-/// A query for future entries.
 pub(in crate::cli) struct FutureEntries {
     pub(in crate::cli) wanted: RowFilter,
     /// Only entries about one of these.
@@ -198,7 +194,6 @@ pub(in crate::cli) struct FutureEntries {
     pub(in crate::cli) unknown: Option<AppId>,
 }
 
-/// The error for an unknown app user.
 pub(in crate::cli) fn unknown_user(app: &AppId) -> anyhow::Error {
     anyhow!("the app {app} has no app user with that _id or userId")
 }

@@ -25,7 +25,6 @@ use crate::directory::DirectoryReader;
 use crate::store::Seq;
 use crate::store::rows::RowFilter;
 
-/// The interval between two writes of the resume file.
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) const HELP: &str = "\

@@ -16,7 +16,6 @@ use crate::store::{Seq, explain};
 /// The files that it may replace.
 const KIND: OutputKind = OutputKind::Text { name: "number of a journal entry", is: is_place };
 
-/// See the module documentation.
 pub(super) struct Resume {
     path: PathBuf,
     output: Output,
@@ -108,17 +107,14 @@ impl ResumePoint {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request has begun.
     pub(super) fn begin(&self, seq: Seq) {
         self.lock().begun.insert(seq);
     }
 
-    /// This entry was read.
     pub(super) fn pass(&self, seq: Seq) {
         self.lock().next = seq + 1;
     }
 
-    /// A request has ended.
     pub(super) fn complete(&self, outcome: &PostOutcome) {
         let Some(seq) = outcome.place().and_then(|place| place.line) else { return };
         let mut state = self.lock();

@@ -13,7 +13,6 @@ use crate::store::{self, Entry, Seq, Source};
 /// Stands for a body that retention removed.
 const NOT_KEPT: &str = "the body was removed ([retention] of the settings)";
 
-/// Formats a time.
 pub(in crate::cli) fn time(ms: i64) -> String {
     timestamp::format_ms(ms)
 }
@@ -47,7 +46,6 @@ impl ListedItem for Entry {
         )
     }
 
-    /// The entry without its body.
     fn to_json(&self) -> Value {
         let mut value = json!({
             "seq": self.seq,
@@ -69,17 +67,12 @@ fn users(entry: &Entry) -> Vec<&str> {
     entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect()
 }
 
-/// The original content of an entry.
 pub(in crate::cli) enum EntryContent<'b> {
-    /// The body of a webhook.
     Body(&'b [u8]),
-    /// The call to our own API.
     Call(CallMade),
-    /// Nothing, with the reason.
     Nothing(String),
 }
 
-/// The original content of an entry with this body.
 pub(in crate::cli) fn original_content<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
     if body.is_empty() {
         return EntryContent::Nothing(NOT_KEPT.to_owned());
@@ -94,12 +87,10 @@ pub(in crate::cli) fn original_content<'b>(entry: &Entry, body: &'b [u8]) -> Ent
     )
 }
 
-/// The first line of a call.
 pub(in crate::cli) fn call(call: &CallMade) -> String {
     format!("{} {}", call.method, call.path.as_deref().unwrap_or_default())
 }
 
-/// The credential of a call.
 pub(in crate::cli) fn key(call: &CallMade) -> String {
     let scope = match &call.user_id {
         Some(user_id) => format!("scope {} of {user_id:?}", call.scope),

@@ -113,17 +113,14 @@ fn first(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// Paths for a message.
 pub(in crate::cli) fn names(paths: &[PathBuf]) -> String {
     let name =
         |path: &PathBuf| if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// The sources of some paths.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct PayloadSources {
-    /// The sources.
     pub(in crate::cli) sources: Vec<PayloadSource>,
     /// Skipped entries of folders, by reason.
     pub(in crate::cli) passed_over: BTreeMap<&'static str, u64>,

@@ -24,7 +24,6 @@ const DESCRIPTION: usize = 200;
 /// The most that a late pacer catches up: more than timer jitter, too little for a burst after a stall.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
-/// A signed payload.
 pub(in crate::cli) struct SignedPayload {
     pub(in crate::cli) place: PayloadLocation,
     pub(in crate::cli) body: Vec<u8>,

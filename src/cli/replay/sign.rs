@@ -18,7 +18,6 @@ use crate::smooch::json::without_mark;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
-/// The signature scheme of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(in crate::cli) enum SignatureScheme {
     /// `X-API-Key` with the secret itself.
@@ -45,7 +44,6 @@ enum SchemeKey {
     Standard(Hmac<Sha256>, [HeaderName; 3]),
 }
 
-/// The signature headers of a request.
 pub(in crate::cli) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 const STANDARD: [HeaderName; 3] = [

@@ -12,7 +12,6 @@ use super::payloads::{NotSent, PayloadLocation};
 /// Failures that are reported one by one.
 const NAMED: u64 = 10;
 
-/// The outcome of a payload.
 pub(in crate::cli) enum PostOutcome {
     /// The target answered; its answer was read this long after the request began.
     Answered {
@@ -23,11 +22,18 @@ pub(in crate::cli) enum PostOutcome {
         description: Option<String>,
     },
     /// No answer; the payload may have arrived.
-    Unanswered { place: PayloadLocation, reason: &'static str, detail: String },
-    /// It was not posted.
-    NotSent { place: PayloadLocation, why: NotSent },
-    /// Skipped on purpose.
-    PassedOver { why: &'static str },
+    Unanswered {
+        place: PayloadLocation,
+        reason: &'static str,
+        detail: String,
+    },
+    NotSent {
+        place: PayloadLocation,
+        why: NotSent,
+    },
+    PassedOver {
+        why: &'static str,
+    },
 }
 
 impl PostOutcome {
@@ -51,7 +57,6 @@ impl PostOutcome {
     }
 }
 
-/// The counts of a replay.
 #[derive(Default)]
 pub(in crate::cli) struct ReplaySummary {
     answers: BTreeMap<u16, u64>,
@@ -94,12 +99,10 @@ impl ReplaySummary {
         (self.failures <= NAMED).then_some(failure)
     }
 
-    /// True if every answer was 2xx.
     pub(in crate::cli) fn all_well(&self) -> bool {
         self.failures == 0
     }
 
-    /// True if there was no payload at all.
     pub(in crate::cli) fn is_empty(&self) -> bool {
         self.failures == 0 && self.sent() == 0
     }

@@ -9,7 +9,6 @@ use crate::directory::feed::FeedPage;
 use crate::http::error::ApiError;
 use crate::store::Epoch;
 
-/// The position of a follower.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FeedCursor {
     /// All changes up to this one are applied.
@@ -26,12 +25,10 @@ pub(super) struct ChangeCursor {
 }
 
 impl ChangeCursor {
-    /// The cursor of a change.
     pub(super) fn name(epoch: Epoch, seq: u64) -> String {
         format!("{epoch}-{seq}")
     }
 
-    /// Parses a cursor.
     pub(super) fn read(text: &str) -> Result<Self, ApiError> {
         // A number that the database can hold.
         let number = |text: &str| text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
@@ -85,7 +82,6 @@ impl fmt::Display for ChangeCursor {
     }
 }
 
-/// The position of a follower in the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SnapshotCursor {
     pub(super) epoch: Epoch,
@@ -108,12 +104,10 @@ impl SnapshotCursor {
         ChangeCursor { epoch: Some(self.epoch), seq: self.seq }
     }
 
-    /// The cursor as text.
     pub(super) fn next(&self) -> String {
         ChangeCursor::name(self.epoch, self.seq)
     }
 
-    /// The last app user shown.
     pub(super) fn id(&self) -> Option<&str> {
         Some(&*self.id).filter(|id| !id.is_empty())
     }

@@ -20,10 +20,8 @@ use crate::smooch::feed::{CloudEvent, change};
 use crate::smooch::v1;
 use crate::store::Epoch;
 
-/// A page of CloudEvents.
 pub(super) const BATCH: &str = "application/cloudevents-batch+json";
 
-/// A page of changes.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ChangesAnswer<'a> {
@@ -34,7 +32,6 @@ struct ChangesAnswer<'a> {
     links: &'a PageLinks,
 }
 
-/// A page of the snapshot.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotAnswer<'a> {
@@ -47,7 +44,6 @@ struct SnapshotAnswer<'a> {
     links: &'a PageLinks,
 }
 
-/// The event of an app user in the snapshot.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SnapshotUser {
@@ -64,7 +60,6 @@ struct SnapshotMark {
     next: String,
 }
 
-/// The format of an event.
 #[derive(Clone)]
 pub(super) enum Envelope {
     Own,
@@ -78,7 +73,6 @@ impl Envelope {
         if cloud_events { Self::CloudEvents(format!("/v1/apps/{}/changes", app())) } else { Self::Own }
     }
 
-    /// A change.
     pub(super) fn change(&self, epoch: Epoch, changed: &FeedChange) -> String {
         let data = change(changed.seq, changed.time, &changed.change, changed.user.as_ref());
         let Self::CloudEvents(source) = self else { return data };
@@ -92,7 +86,6 @@ impl Envelope {
         .text(&data)
     }
 
-    /// An app user of the snapshot, at its position.
     pub(super) fn user(&self, place: &str, user: &View) -> String {
         let data = to_json(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
         self.of_snapshot(place, "user", Some(user.id.as_str()), data)
@@ -135,7 +128,6 @@ impl Envelope {
         }
     }
 
-    /// A page of the snapshot.
     pub(super) fn snapshot(&self, request: &ApiRequest, page: &SnapshotPage) -> Response {
         let after = page.next().map(|after| FeedCursor::Snapshot(Some(after)));
         let links = links(request, self, &after.unwrap_or_else(|| FeedCursor::Change(page.from.since())));

@@ -22,7 +22,6 @@ pub(super) async fn read_changes(
     since.check(&page).map(|()| page)
 }
 
-/// A page of the snapshot.
 pub(super) struct SnapshotPage {
     /// The position of its first app user.
     pub(super) from: SnapshotCursor,

@@ -11,7 +11,6 @@ use crate::http::query::{boolean, limit};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
-/// The media type of a stream.
 pub(super) const STREAM: &str = "text/event-stream";
 /// The longest wait for a change, in s.
 const LONGEST_WAIT: u64 = 60;

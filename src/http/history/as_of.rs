@@ -109,7 +109,6 @@ pub(in crate::http) async fn then(request: &ApiRequest, then: &PastRequest) -> R
     Ok(json(StatusCode::OK, reads::THEN.run(&request.shared.readers, read).await??))
 }
 
-/// The answer of [`then`], as text.
 fn as_of(
     reader: &mut DirectoryReader,
     app: &AppId,
@@ -177,7 +176,6 @@ fn as_of(
     Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&view)), provenance }))
 }
 
-/// The answer of [`then`].
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PastAnswer {

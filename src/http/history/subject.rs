@@ -10,7 +10,6 @@ use crate::http::error::{ApiError, no_user};
 use crate::store;
 use crate::store::readers::LaneReader as _;
 
-/// The subject of a history.
 pub(super) struct Subject {
     /// The requested `_id`, or the one that the `userId` resolves to.
     pub(super) id: SmoochId,

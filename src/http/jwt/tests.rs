@@ -5,7 +5,6 @@ use super::*;
 const SECRET: &[u8] = b"a secret of some length";
 const NOW: i64 = 1_700_000_000;
 
-/// A token with these claims.
 fn signed(claims: &str) -> String {
     let [header, claims] = [r#"{"alg":"HS256","kid":"k"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
     let message = format!("{header}.{claims}");

@@ -5,7 +5,6 @@ use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
 
-/// A value and its path.
 pub(super) struct LocatedValue<'j, 'a> {
     pub(super) json: &'j Json<'a>,
     path: String,
@@ -100,7 +99,6 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         moment.map(Some).ok_or_else(|| at.wrong("must be an ISO 8601 date and time in UTC or with an offset"))
     }
 
-    /// Its canonical text, or `None` for null.
     pub(super) fn value(&self) -> Option<JsonText> {
         extract::value(self.json)
     }

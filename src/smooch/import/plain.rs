@@ -16,7 +16,6 @@ use crate::smooch::extract;
 use crate::smooch::json::Json;
 use crate::smooch::rest::InvalidInput;
 
-/// The facts of a line.
 pub(super) fn read(line: &LocatedValue<'_, '_>, digest: Digest) -> Result<Vec<Fact>, InvalidInput> {
     let inner = line.get("appUser");
     let at = inner.as_ref().unwrap_or(line);

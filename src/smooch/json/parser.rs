@@ -59,7 +59,6 @@ impl<'a> Json<'a> {
     }
 }
 
-/// A parsed string.
 enum ParsedString<'a> {
     Plain(Cow<'a, str>),
     Garbled(Box<Garbled<'a>>),
@@ -105,7 +104,6 @@ impl<'a> JsonParser<'a> {
         }
     }
 
-    /// Steps over `byte` if it comes next.
     fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);

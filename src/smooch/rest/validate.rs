@@ -26,7 +26,6 @@ pub(super) fn object(json: &Json<'_>, name: &str) -> Result<(), InvalidInput> {
     }
 }
 
-/// A member that must be there.
 pub(super) fn required<'j, 'a>(json: &'j Json<'a>, key: &str) -> Result<&'j Json<'a>, InvalidInput> {
     // The wording of Smooch's own service.
     given(json, key).ok_or_else(|| InvalidInput(format!("should have required property '{key}'")))

@@ -24,7 +24,6 @@ const WORDS: [(&str, &str); 8] = [
     ("telegram", "chatId"),
 ];
 
-/// The identifier of a channel.
 fn entity_member(platform: &str) -> &'static str {
     WORDS.iter().find(|(known, _)| *known == platform).map_or("userId", |(_, word)| word)
 }

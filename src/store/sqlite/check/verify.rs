@@ -23,7 +23,6 @@ use crate::store::sqlite::{Error, compacted, derived};
 const FAULTS: usize = 5;
 /// How often the progress of the page check is reported.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
-/// App users per page.
 const PAGE: usize = 1000;
 
 /// Calls `read` with one snapshot after another, also while a service writes the database. `read` returns the number of

@@ -12,7 +12,6 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) const APPLICATION_ID: i64 = 0x726f_6c6c;
 /// The first bytes of every SQLite database.
 pub(crate) const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Bytes of a database's header.
 pub(crate) const HEADER: u64 = 100;
 /// Characters of a path that need no escape in a URI.
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');

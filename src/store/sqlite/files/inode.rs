@@ -8,7 +8,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Identity and length of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inode {
     /// Device and inode.
