@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, first_message};
+use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, encoded, first_message};
 
 /// A first message of an app user with a userId.
 fn known(app: &str, id: &str, user_id: &str, name: &str) -> String {
@@ -351,4 +351,19 @@ fn old_clients_may_write_app_users_as_they_do_and_every_other_byte_of_the_addres
     assert_eq!(program.get("/v1/Apps/x/appUsers").status, 404);
     let counted = "rollcall_http_requests_total{route=\"/v1/appusers/{id}\",status=\"200\"}";
     assert_eq!(program.metric(counted), 12.0, "each spelling under the one route");
+}
+
+#[test]
+fn an_id_that_json_escapes_has_a_history_and_is_rebuilt() {
+    let home = Home::new();
+    let program = home.start();
+    for id in ["\"quoted\"", "back\\slash", "line\nbreak"] {
+        assert_eq!(program.webhook(first_message(id, 1.0)).status, 200);
+        let history = program.get(&format!("/v1/appusers/{}/history", encoded(id)));
+        assert_eq!(history.status, 200, "{history:?}");
+        assert!(history.text.contains("message:appUser"), "{history:?}");
+    }
+    program.stop();
+    let rebuilt = home.command(&["rebuild", "--verify"]).output().unwrap();
+    assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
 }

@@ -64,9 +64,10 @@ impl ToCell for EntryUsers {
 
 impl FromCell for EntryUsers {
     fn from_cell(cell: &Cell<'_>) -> Result<Self, CellError> {
-        let users: Vec<(&str, Option<Seq>)> =
+        // Not borrowed: an `_id` with a quote or a backslash is escaped in the text.
+        let users: Vec<(String, Option<Seq>)> =
             serde_json::from_str(text(cell)?).map_err(CellError::damaged)?;
-        Ok(users.into_iter().map(|(id, before)| (id.into(), before)).collect())
+        Ok(users.into_iter().map(|(id, before)| (id.as_str().into(), before)).collect())
     }
 }
 
