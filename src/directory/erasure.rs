@@ -247,7 +247,12 @@ impl ErasurePass<'_> {
         use ErasureStage::{Answers, Base, Bodies, Changes, Journal, Pages, Quarantine, Sweep};
         Ok(match &self.work.stage {
             Journal(from) if from.is_empty() => Bodies(0),
-            Journal(from) => Journal(self.redact_journal(from.clone())?),
+            Journal(from) => {
+                // The entry that is deleted here may be the only one that says why two are merged.
+                let (records, changed) = self.read_compacted_merged()?;
+                self.put_compacted_of(&records, &changed)?;
+                Journal(self.redact_journal(from.clone())?)
+            }
             Bodies(after) => self.redact_bodies(*after)?.map_or(Base, Bodies),
             Base => {
                 self.redact_compacted()?;
@@ -273,8 +278,9 @@ impl ErasurePass<'_> {
         Ok(found)
     }
 
-    /// Redacts the compacted records. Later entries say who is removed or merged, except for derived merges.
-    fn redact_compacted(&mut self) -> Result<()> {
+    /// The compacted records of the erased and of those they are merged into, with the derived merges; and which of them
+    /// these change.
+    fn read_compacted_merged(&self) -> Result<(BTreeMap<RecordKey, Record>, BTreeSet<RecordKey>)> {
         let key = |id: &SmoochId| (self.app.clone(), id.clone());
         let merges = self.derived_merges()?;
         let ids = self.work.ids.iter().chain(merges.iter().map(|merge| &merge.into));
@@ -283,14 +289,6 @@ impl ErasurePass<'_> {
         let mut records: BTreeMap<RecordKey, Record> =
             keys.into_iter().zip(stored).filter_map(|(key, record)| Some((key, record?))).collect();
         let mut changed = BTreeSet::new();
-        for id in &self.work.ids {
-            if let Some(record) = records.get_mut(&key(id)) {
-                record.clear_personal_data();
-                record.recent = Recent::default();
-                changed.insert(key(id));
-                self.counts.base += 1;
-            }
-        }
         for DerivedMerge { id, into, edge } in merges {
             let Some(record) = records.get_mut(&key(&id)) else { continue };
             if record.into.get(&into).is_none_or(|known| *known < edge) {
@@ -299,11 +297,37 @@ impl ErasurePass<'_> {
                 changed.extend([key(&id), key(&into)]);
             }
         }
+        Ok((records, changed))
+    }
+
+    fn put_compacted_of(
+        &mut self,
+        records: &BTreeMap<RecordKey, Record>,
+        changed: &BTreeSet<RecordKey>,
+    ) -> Result<()> {
         for key in changed {
-            if let Some(record) = records.get(&key) {
-                self.writes.push(put_compacted(&key, record)?);
+            if let Some(record) = records.get(key) {
+                self.writes.push(put_compacted(key, record)?);
             }
         }
         Ok(())
+    }
+
+    /// Redacts the compacted records. Later entries say who is removed or merged, except for derived merges.
+    fn redact_compacted(&mut self) -> Result<()> {
+        let (mut records, mut changed) = self.read_compacted_merged()?;
+        for id in &self.work.ids {
+            let key = (self.app.clone(), id.clone());
+            let Some(record) = records.get_mut(&key) else { continue };
+            let mut redacted = record.clone();
+            redacted.clear_personal_data();
+            redacted.recent = Recent::default();
+            if redacted != *record {
+                *record = redacted;
+                changed.insert(key);
+                self.counts.base += 1;
+            }
+        }
+        self.put_compacted_of(&records, &changed)
     }
 }

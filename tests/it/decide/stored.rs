@@ -252,6 +252,39 @@ fn a_device_whose_holder_is_deleted_falls_to_the_next_alone() {
     }
 }
 
+#[test]
+fn a_user_merged_by_name_into_one_that_an_erased_user_absorbs_is_removed_in_the_journal_as_well() {
+    use super::random::Verb;
+    let merged = |surviving: &str, discarded: &str| {
+        let reason = Reason::Webhook;
+        let fact = Fact::Merged { surviving: surviving.into(), discarded: discarded.into(), reason };
+        Step::Told(Stamp::NO_TIME, vec![fact])
+    };
+    let init = || Step::Init("d1", None);
+    let seen = Observation {
+        fields: vec![(Field::UserId, Some(json_text("eve")))],
+        ..Observation::bare("s2".into())
+    };
+    let rounds = [
+        (vec![merged("s1", "s3"), Step::Command(Verb::Erase { only: false }, 0, 0)], 1),
+        (vec![init(), Step::Create("eve", None)], 1),
+        (
+            vec![
+                Step::Told(Stamp::NO_TIME, vec![Fact::Seen(seen)]),
+                Step::Command(Verb::Merge, 0, 2),
+                Step::Command(Verb::Merge, 0, 2),
+                init(),
+                merged("s3", "s2"),
+                init(),
+                init(),
+                init(),
+            ],
+            1,
+        ),
+    ];
+    history(&rounds, Some(2)).unwrap();
+}
+
 proptest! {
     #![proptest_config(crate::convergence::cases(50))]
 
