@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::crash::traffic::{Rng, Sender, webhook};
 use crate::rebuild::Rebuilt;
 use crate::storage_faults::strace;
-use crate::support::{Connection, Home, Program, first_message, installed, require, until};
+use crate::support::{Connection, Home, Program, SetOnDrop, first_message, installed, require, until};
 
 pub fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -88,12 +88,13 @@ fn restored_after_a_backup_under_load_it_is_the_directory_at_that_seq() {
                 }
             });
         }
+        let end = SetOnDrop(done);
         let backups = (1..=4u64).map(|n| {
             until("there is more to copy", || home.rows("journal") as u64 > 300 * n);
             printed(&home, &["backup", &format!("backup-{n}.db")])
         });
         let backups = backups.collect();
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         backups
     });
     program.stop();
@@ -200,6 +201,7 @@ fn a_slow_copy_releases_the_log_before_the_worker_waits_for_it() {
     let wal = home.path().join("rollcall.db-wal");
     let (longest, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let output = std::thread::scope(|scope| {
+        let end = SetOnDrop(&done);
         for part in 0..4 {
             let (program, done) = (&program, &done);
             scope.spawn(move || write_on(program, part, done));
@@ -213,7 +215,7 @@ fn a_slow_copy_releases_the_log_before_the_worker_waits_for_it() {
             longest.fetch_max(std::fs::metadata(&wal).unwrap().len(), Ordering::Relaxed);
             std::thread::yield_now();
         }
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         backup.wait_with_output().unwrap()
     });
     let said = String::from_utf8_lossy(&output.stderr);

@@ -7,7 +7,7 @@ use rusqlite::Connection as Sql;
 
 use crate::crash::traffic::{Rng, webhook};
 use crate::storage_faults::{strace, traced};
-use crate::support::{Connection, Home, files, first_message, installed, require};
+use crate::support::{Connection, Home, SetOnDrop, files, first_message, installed, require};
 
 fn message(n: usize) -> String {
     first_message(&format!("{n:024x}"), 1_600_000_000.5 + n as f64)
@@ -245,8 +245,8 @@ fn under_load_the_log_stays_within_its_limit_while_others_read() {
                 }
             }
         });
+        let _end = SetOnDrop(done);
         let ended: Vec<_> = writers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        done.store(true, Ordering::Relaxed);
         assert!(ended.iter().all(Result::is_ok));
     });
     let (longest, size) = (longest.into_inner(), std::fs::metadata(home.database()).unwrap().len());

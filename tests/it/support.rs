@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -289,6 +290,15 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     while !is() {
         assert!(Instant::now() < end, "never came: {what}");
         thread::yield_now();
+    }
+}
+
+/// Ends what runs beside a test in a scope, which waits for it: also when the test panics.
+pub struct SetOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

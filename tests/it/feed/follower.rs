@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -69,10 +70,12 @@ impl Stream {
         }
     }
 
-    /// The next whole event; nothing at the end of the stream.
+    /// The next whole event; nothing at the end of the stream. Heartbeats alone do not make it wait for ever.
     pub fn next(&mut self) -> Option<Event> {
         let mut event = Event::default();
+        let end = Instant::now() + PATIENCE;
         loop {
+            assert!(Instant::now() < end, "no event came");
             let line = self.line()?;
             match line.split_once(": ").unwrap_or((&line, "")) {
                 ("", said) if !line.is_empty() => self.comments.push(said.to_owned()),

@@ -13,7 +13,7 @@ use crate::backup::printed;
 use crate::crash::traffic::{Rng, Sender};
 use crate::crash::{number, seed};
 use crate::operator_commands::run;
-use crate::support::{APP, Home, Program, basic, first_message, request, until};
+use crate::support::{APP, Home, Program, SetOnDrop, basic, first_message, request, until};
 
 /// Reads from the program at its current address, until the end is set and nothing is left.
 fn follow(follower: &mut Follower, to: &Mutex<SocketAddr>, end: &AtomicBool) {
@@ -126,6 +126,7 @@ fn followers_end_with_the_directory_after_any_events() {
     let (to, end) = (Mutex::new(life.as_ref().unwrap().listen), AtomicBool::new(false));
     let mut followers: Vec<Follower> = WAYS.iter().map(|way| Follower::new(*way, Rng(rng.next()))).collect();
     std::thread::scope(|scope| {
+        let end_now = SetOnDrop(&end);
         for follower in &mut followers {
             let (to, end) = (&to, &end);
             scope.spawn(move || follow(follower, to, end));
@@ -158,7 +159,7 @@ fn followers_end_with_the_directory_after_any_events() {
             let program = life.insert(event.happen(&mut home, program, backup));
             *to.lock().unwrap() = program.listen;
         }
-        end.store(true, Ordering::Release);
+        drop(end_now);
         // A reader that waits at the end of the feed is woken and sees that it is the end.
         api(life.as_ref().unwrap(), "POST", "/v1/appusers", &json!({ "userId": "the last" }));
     });
@@ -247,7 +248,7 @@ fn the_end_of_the_service_ends_streams_and_polls_with_a_last_message() {
     let mut streams: Vec<Stream> =
         (0..3).map(|_| Stream::open(program.listen, "/v1/changes", None).unwrap()).collect();
     assert!(streams.iter_mut().all(|stream| stream.next().is_some()));
-    let (to, ended) = (program.listen, AtomicBool::new(false));
+    let to = program.listen;
     std::thread::scope(|scope| {
         let poll = scope.spawn(move || {
             let key = basic(crate::support::KEY_ID, crate::support::KEY_SECRET);
@@ -255,7 +256,6 @@ fn the_end_of_the_service_ends_streams_and_polls_with_a_last_message() {
         });
         until("all are there", || program.metric("rollcall_feed_readers") == 4.0);
         let log = program.stop();
-        ended.store(true, Ordering::Release);
         assert!(!log.contains("closing open connections"), "{log}");
         let page = poll.join().unwrap().json();
         assert_eq!((&page["changes"], number_of(&page["next"])), (&json!([]), 1));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::follower::{Event, Stream};
 use crate::crash::traffic::Rng;
-use crate::support::{KEY_ID, KEY_SECRET, basic, request};
+use crate::support::{KEY_ID, KEY_SECRET, basic, request, until};
 
 /// The way in which a follower reads.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl Follower {
 
     /// Reads until there is nothing new.
     pub fn catch_up(&mut self, to: SocketAddr) {
-        while self.step(to) != Step::Nothing {}
+        until("the follower has read everything", || self.step(to) == Step::Nothing);
     }
 
     /// Waits for a change, or a while.

@@ -1,11 +1,13 @@
 //! Streams: heartbeats, maximum life, readers that stop reading, and readers that come too late.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rusqlite::params;
 use serde_json::{Value, json};
 
 use super::follower::{Copy, Stream, number};
 use super::{LAST, live, refused};
-use crate::support::{APP, Home, Program, first_message, until};
+use crate::support::{APP, Home, Program, SetOnDrop, first_message, until};
 
 /// Fills the feed with more than the buffers between the program and an idle reader hold.
 fn fill(program: &Program, users: usize) {
@@ -28,11 +30,12 @@ fn a_stream_without_an_event_has_heartbeats_also_while_other_apps_are_busy() {
     let program = home.start();
     let mut stream = Stream::open(program.listen, "/v1/changes", None).unwrap();
     stream.comments_until(3);
-    let busy = std::sync::atomic::AtomicBool::new(true);
+    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = SetOnDrop(&done);
         scope.spawn(|| {
             let mut n = 0;
-            while busy.load(std::sync::atomic::Ordering::Acquire) {
+            while !done.load(Ordering::Acquire) {
                 n += 1;
                 let body = first_message(&format!("theirs-{n}"), 1_444_348_338.0).replace(APP, "other");
                 let secret = [("x-api-key", "the-secret-of-the-other")];
@@ -40,7 +43,6 @@ fn a_stream_without_an_event_has_heartbeats_also_while_other_apps_are_busy() {
             }
         });
         stream.comments_until(8);
-        busy.store(false, std::sync::atomic::Ordering::Release);
     });
     assert!(stream.comments.iter().all(String::is_empty), "{:?}", stream.comments);
     assert_eq!(program.webhook(first_message("ann", 1_444_348_338.0)).status, 200);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::joined;
 use crate::operator_commands::{messages, run};
-use crate::support::{Home, Program, first_message, until};
+use crate::support::{Home, Program, SetOnDrop, first_message, until};
 
 /// More rows than a start rebuilds before it is ready.
 const MANY: i64 = 30_000;
@@ -48,6 +48,7 @@ fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
     assert_eq!(program.webhook(name.to_string()).status, 200);
     let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let _end = SetOnDrop(&stop);
         scope.spawn(|| {
             for n in 0.. {
                 if stop.load(Ordering::Relaxed) {
@@ -69,7 +70,6 @@ fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
             program.metric("rollcall_derived_rows_missing{table=\"search\"}") == 0.0
         });
         until("some were sent", || sent.load(Ordering::Relaxed) > 5);
-        stop.store(true, Ordering::Relaxed);
     });
     program.wait_for_log("search was remade in");
     assert_eq!(found(&program, &[("q", "quirin")]), Some(1));

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::page;
 use super::users::call;
 use crate::crash::traffic::{Rng, webhook};
-use crate::support::{Connection, Home, Program, first_message};
+use crate::support::{Connection, Home, Program, SetOnDrop, first_message};
 
 const USERS: u64 = 120;
 
@@ -60,6 +60,7 @@ fn every_user_is_on_a_list_once_while_new_events_arrive() {
     made(&program);
     let (done, clock) = (AtomicBool::new(false), AtomicU64::new(1_600_000_000));
     thread::scope(|scope| {
+        let _end = SetOnDrop(&done);
         for seed in 0..2 {
             let (program, done, clock) = (&program, &done, &clock);
             scope.spawn(move || {
@@ -83,7 +84,6 @@ fn every_user_is_on_a_list_once_while_new_events_arrive() {
             let readers: Vec<_> = readers.collect();
             readers.into_iter().map(thread::ScopedJoinHandle::join).all(|read| read.is_ok())
         });
-        done.store(true, Ordering::Relaxed);
         assert!(read);
     });
 }

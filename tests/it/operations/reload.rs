@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::support::{Connection, Home, Program, basic, first_message, until};
+use crate::support::{Connection, Home, Program, SetOnDrop, basic, first_message, until};
 
 fn settings(secrets: &str, more: &str) -> String {
     format!(
@@ -35,6 +35,7 @@ fn a_secret_is_swapped_under_load_without_a_refused_delivery() {
     let (now, sent, done) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     let secrets = ["first", "second", "third"];
     std::thread::scope(|scope| {
+        let _end = SetOnDrop(&done);
         for part in 0..6 {
             let (program, now, sent, done) = (&program, &now, &sent, &done);
             scope.spawn(move || {
@@ -61,7 +62,6 @@ fn a_secret_is_swapped_under_load_without_a_refused_delivery() {
             reload(&mut home, &program, settings(&format!("\"{}\"", pair[1]), ""), TAKEN);
         }
         more();
-        done.store(true, Ordering::SeqCst);
     });
     let mut line = Connection::open(program.listen);
     assert_eq!(post(&mut line, "first", 0), 401);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{messages, post, run, run_alone};
 use crate::rebuild::fixture_bodies;
-use crate::support::{APP, Home, Program, first_message, until};
+use crate::support::{APP, Home, Program, SetOnDrop, first_message, until};
 
 const EQUAL: &str = "the directory equals the journal";
 
@@ -43,6 +43,7 @@ fn under_load_nothing_that_moves_on_is_a_difference() {
     messages(&program, &["seed"]);
     let (stop, sent) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
+        let end = SetOnDrop(&stop);
         for part in 0..4 {
             let (program, stop, sent) = (&program, &stop, &sent);
             scope.spawn(move || {
@@ -64,7 +65,7 @@ fn under_load_nothing_that_moves_on_is_a_difference() {
                 ran
             })
             .collect();
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         for ran in verified {
             assert!(ran.code == Some(0) && ran.out.starts_with(EQUAL), "{ran:?}");
         }
