@@ -41,6 +41,7 @@ mod skips;
 mod sockets;
 mod storage_faults;
 mod store_files;
+mod stories;
 mod support;
 mod tokens;
 mod triggers;

@@ -13,6 +13,7 @@ mod conform;
 mod connection;
 mod hang;
 mod http;
+mod in_process;
 pub mod memory;
 mod skip;
 
@@ -20,6 +21,9 @@ pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
 pub use connection::Connection;
 pub use hang::Hang;
 pub use http::*;
+use in_process::Service;
+pub use in_process::TEST_STORE;
+use memory::Memory;
 use serde_json::Value;
 pub(crate) use skip::require;
 pub use skip::{Missing, installed, note_skipped, npm_package, report};
@@ -34,6 +38,9 @@ pub const KEY_SECRET: &str = "demo-key-secret-change-me";
 /// The time limit of every wait in a test: far more than it needs on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the program logs once it is ready.
+const READY: &str = "\"ready on ";
+
 /// A folder with a database; programs are started in it one after the other.
 pub struct Home {
     dir: Arc<TempDir>,
@@ -43,6 +50,8 @@ pub struct Home {
     pub env: Vec<(String, String)>,
     /// A command line to put before the program's, such as strace's.
     pub wrapper: Vec<String>,
+    /// The store in memory, in place of the database; see [`TEST_STORE`].
+    memory: Option<Arc<Memory>>,
 }
 
 impl Home {
@@ -53,7 +62,8 @@ impl Home {
     /// With settings such as `[limits]\njson_depth = 8`.
     pub fn with(settings: &str) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self { dir, settings: settings.to_owned(), env: Vec::new(), wrapper: Vec::new() }
+        let (env, wrapper) = (Vec::new(), Vec::new());
+        Self { dir, settings: settings.to_owned(), env, wrapper, memory: in_process::store_of_environment() }
     }
 
     pub fn path(&self) -> &Path {
@@ -66,6 +76,7 @@ impl Home {
 
     /// The program with these arguments, in this home, not yet started.
     pub fn command(&self, args: &[&str]) -> Command {
+        assert!(self.memory.is_none(), "the program itself, over the store in memory");
         std::fs::write(self.path().join("config.toml"), &self.settings).unwrap();
         let program = env!("CARGO_BIN_EXE_rollcall").to_owned();
         let mut line = self.wrapper.clone();
@@ -84,7 +95,7 @@ impl Home {
 
     /// The service, or its exit status and log.
     pub fn try_start(&self) -> Result<Program, (ExitStatus, String)> {
-        self.start_until("\"ready on ")
+        self.start_until(READY)
     }
 
     /// The service, after it printed a line with this text and its addresses.
@@ -97,6 +108,11 @@ impl Home {
 
     /// The service with this command line, after it printed a line with this text and its addresses.
     pub fn start_with(&self, args: &[&str], said: &str) -> Result<Program, (ExitStatus, String)> {
+        if let Some(memory) = &self.memory {
+            assert!(self.env.is_empty() && said == READY, "the program itself, over the store in memory");
+            let service = Service::start(&self.settings, memory.clone());
+            return Ok(Program::within(service, self.dir.clone()));
+        }
         let child = self.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         Program::started(child, self.dir.clone(), said)
     }
@@ -104,12 +120,27 @@ impl Home {
 
 /// A running service. Killed when dropped.
 pub struct Program {
-    child: Child,
+    /// The process, or the service within this one.
+    runs: Runs,
     pub listen: SocketAddr,
     pub admin: SocketAddr,
     log: Arc<Log>,
     /// It needs its folder.
     _home: Arc<TempDir>,
+}
+
+enum Runs {
+    Apart(Child),
+    Within(Service),
+}
+
+impl Runs {
+    fn child(&mut self) -> &mut Child {
+        match self {
+            Self::Apart(child) => child,
+            Self::Within(_) => panic!("the process of a service over the store in memory"),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -159,11 +190,20 @@ impl Program {
         let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
         let (listen, admin) = (address("listen"), address("admin_listen"));
         listeners(listen, admin);
-        Ok(Self { listen, admin, child, log, _home: home })
+        Ok(Self { listen, admin, runs: Runs::Apart(child), log, _home: home })
+    }
+
+    fn within(service: Service, home: Arc<TempDir>) -> Self {
+        let (listen, admin) = (service.listen, service.admin);
+        listeners(listen, admin);
+        Self { listen, admin, runs: Runs::Within(service), log: Arc::default(), _home: home }
     }
 
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        match &self.runs {
+            Runs::Apart(child) => child.id(),
+            Runs::Within(_) => panic!("the process of a service over the store in memory"),
+        }
     }
 
     /// Everything logged so far.
@@ -188,7 +228,7 @@ impl Program {
     pub fn wait(mut self) -> (ExitStatus, String) {
         let until = Instant::now() + PATIENCE;
         let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.runs.child().try_wait().unwrap() {
                 break status;
             }
             assert!(Instant::now() < until, "the program did not end:\n{}", self.log());
@@ -199,7 +239,11 @@ impl Program {
     }
 
     /// SIGTERM, and the end that must follow: status 0.
-    pub fn stop(self) -> String {
+    pub fn stop(mut self) -> String {
+        if let Runs::Within(service) = &mut self.runs {
+            service.stop();
+            return String::new();
+        }
         self.signal("TERM");
         let (status, log) = self.wait();
         assert_eq!(status.code(), Some(0), "{log}");
@@ -208,8 +252,14 @@ impl Program {
 
     /// kill -9, at once.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        match &mut self.runs {
+            Runs::Apart(child) => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            // What was acknowledged is there afterwards, however a service ends.
+            Runs::Within(service) => service.stop(),
+        }
     }
 
     /// Posts a body to `/webhooks` with the demo secret.
@@ -247,8 +297,10 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        if let Runs::Apart(child) = &mut self.runs {
+            _ = child.kill();
+            _ = child.wait();
+        }
     }
 }
 
