@@ -7,7 +7,7 @@ default:
     @just --list --unsorted
 
 # Every step that a change must pass
-ci: format lint document dependencies test
+ci: format lint document dependencies test smoke
 
 # The sources are formatted
 format:
@@ -33,6 +33,13 @@ test *words:
 # A benchmark: `just bench --reads`
 bench *options:
     cargo bench --bench ingest -- "$@"
+
+# The benchmarks run, as little as possible of each: nothing is measured
+smoke:
+    for which in "" --reads --lists --long-reads --feed --retention; do \
+        cargo bench --locked --profile dev --bench ingest -- $which --rounds 1 --seconds 0.2 --connections 4 --users 2000 \
+            --workload many >/dev/null; \
+    done
 
 # The program as it is published, in target/dist
 dist:

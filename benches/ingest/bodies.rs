@@ -63,6 +63,13 @@ impl Random {
     pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
+
+    /// A number below a bound, some of them often; the frequent ones are not neighbours.
+    pub fn skewed(&mut self, bound: u64) -> u64 {
+        let share = self.next() as f64 / u64::MAX as f64;
+        let rank = (bound as f64 + 1.0).powf(share) as u64;
+        mix(rank) % bound
+    }
 }
 
 fn mix(mut n: u64) -> u64 {

@@ -25,6 +25,9 @@ pub enum Users {
     New(u64),
     /// Any of this many, with equal probability.
     Among(u64),
+    /// Any of this many, few of them often: rank k with the probability ln(1 + 1 / k) / ln(n + 1), which is Zipf's law
+    /// with the exponent 1 but for the first ranks.
+    Skewed(u64),
 }
 
 /// Makes requests.
@@ -59,6 +62,7 @@ impl Requests for Source {
     fn next(&mut self, out: &mut Vec<u8>, now: Instant) -> u64 {
         let user = match &mut self.users {
             Users::Among(all) => self.random.below(*all),
+            Users::Skewed(all) => self.random.skewed(*all),
             Users::New(next) => {
                 *next += 1;
                 *next - 1

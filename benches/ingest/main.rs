@@ -20,6 +20,7 @@ mod report;
 mod retention;
 mod rounds;
 mod server;
+mod skewed;
 
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,7 @@ struct Args {
     /// Number of repetitions of the whole measurement
     #[arg(long, default_value_t = 3)]
     rounds: u32,
-    /// Number of known users in the workload of known users
+    /// Number of known users in the workload of many users, and of look-ups, lists and skewed traffic
     #[arg(long, default_value_t = 1_000_000)]
     users: u64,
     /// Only this workload; may be repeated
@@ -70,6 +71,9 @@ struct Args {
     /// Measures look-ups beside 64 long reads at once instead of webhooks
     #[arg(long)]
     long_reads: bool,
+    /// Measures this many minutes of skewed traffic (Zipf) among the known users instead
+    #[arg(long, value_name = "MINUTES", num_args = 0..=1, default_missing_value = "60")]
+    skewed: Option<u32>,
     /// Measures this build of the program, such as an older one
     #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_rollcall"))]
     program: PathBuf,
@@ -124,10 +128,13 @@ fn in_folder(args: &Args, cache: &Cache, folder: &Path) -> Result<Option<Report>
     if args.retention {
         return retention::run(args, folder).map(|()| None);
     }
-    let mut workloads = vec![Workload::New, Workload::Known, Workload::Busy];
+    let mut workloads = vec![Workload::New, Workload::Known, Workload::Many, Workload::Busy];
     workloads.retain(|workload| args.workload.is_empty() || args.workload.contains(workload));
     if args.long_reads {
         return long_reads::run(args, cache, folder).map(|()| None);
+    }
+    if let Some(minutes) = args.skewed {
+        return skewed::run(args, cache, folder, minutes).map(|()| None);
     }
     if args.lists {
         return lists::run(args, cache, folder).map(|()| None);

@@ -19,57 +19,47 @@ const SENDERS: u64 = 4;
 const EVENTS: u64 = 1000;
 /// `limits.webhook_body` of the shipped settings, less the longest event.
 const BODY: usize = (1 << 20) - 4096;
-/// The sources that determine the stored bytes, beside the measured program.
-const SOURCES: [&str; 10] = [
-    "src/domain/record.rs",
-    "src/domain/fact.rs",
-    "src/domain/ids.rs",
-    "src/domain/search_terms.rs",
-    "src/store/sqlite/codec.rs",
-    "src/store/sqlite/columns.rs",
-    "src/store/sqlite/search.rs",
-    "src/store/sqlite/bodies.rs",
-    "src/store/sqlite/migrations",
-    "benches/ingest/bodies.rs",
-];
+/// Programs whose databases stay: two are compared most of the time.
+const PROGRAMS: usize = 2;
 
 /// Folders of prepared databases.
 pub struct Cache {
     folder: PathBuf,
     program: PathBuf,
-    digest: String,
 }
 
 impl Cache {
-    /// A database made by another program is not used. One made by other sources is deleted.
+    /// The databases that a program makes of these bodies, each in a folder within one of the program. Those of all
+    /// programs but the last ones are deleted.
     pub fn open(folder: &Path, program: &Path) -> Result<Self> {
-        let (mut sources, mut binary) = (Sha256::new(), Sha256::new());
-        for source in SOURCES {
-            digest(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &mut sources)?;
-        }
-        digest(program, &mut binary)?;
-        let [sources, binary] = [sources, binary].map(short);
-        fs::create_dir_all(folder)?;
+        let mut digest = Sha256::new();
+        digest.update(include_bytes!("bodies.rs"));
+        digest.update(fs::read(program).with_context(|| program.display().to_string())?);
+        let digest: String = digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let own = folder.join(digest);
+        fs::create_dir_all(&own)?;
+        // Its time says when it was used last.
+        File::open(&own)?.set_modified(SystemTime::now())?;
+        let mut programs = Vec::new();
         for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            if !path.to_string_lossy().ends_with(&sources) {
-                fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
-            }
+            let entry = entry?;
+            programs.push((entry.metadata()?.modified()?, entry.path()));
         }
-        Ok(Self {
-            folder: folder.to_owned(),
-            program: program.to_owned(),
-            digest: format!("{binary}-{sources}"),
-        })
+        programs.sort();
+        programs.truncate(programs.len().saturating_sub(PROGRAMS));
+        for (_, path) in programs {
+            fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
+        }
+        Ok(Self { folder: own, program: program.to_owned() })
     }
 
     /// The folder with a database of so many users, made now if it is not there.
     pub fn known(&self, users: u64) -> Result<PathBuf> {
-        let ready = self.folder.join(format!("{users}-{}", self.digest));
+        let ready = self.folder.join(users.to_string());
         if ready.exists() {
             return Ok(ready);
         }
-        let making = self.folder.join(format!("making-{}", self.digest));
+        let making = self.folder.join("unfinished");
         fresh(&making)?;
         let server = Server::program(&self.program, &making)?;
         send(server.address, users)?;
@@ -93,20 +83,6 @@ pub fn fresh(folder: &Path) -> Result<()> {
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::copy(database(from), database(to))?;
     File::open(database(to))?.sync_all()?;
-    Ok(())
-}
-
-fn short(digest: Sha256) -> String {
-    digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn digest(path: &Path, sha256: &mut Sha256) -> Result<()> {
-    if path.is_dir() {
-        let mut paths = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-        paths.sort();
-        return paths.iter().try_for_each(|path| digest(path, sha256));
-    }
-    sha256.update(fs::read(path).with_context(|| path.display().to_string())?);
     Ok(())
 }
 

@@ -11,12 +11,14 @@ use crate::histogram::Histogram;
 use crate::load::{self, Outcome, Plan, Source, Users};
 use crate::machine::{cpu_of, cpu_of_all, peak_memory};
 use crate::prepare::{self, Cache};
-use crate::server::{Server, journalled};
+use crate::server::{Server, database, journalled};
 use crate::{Args, peer};
 
 const WARM_UP: Duration = Duration::from_millis(500);
 /// The number of busy users.
 const BUSY: u64 = 1000;
+/// The number of known users.
+const KNOWN: u64 = 100_000;
 /// Load before the program is killed.
 const KILL_AFTER: Duration = Duration::from_millis(1500);
 
@@ -25,8 +27,10 @@ const KILL_AFTER: Duration = Duration::from_millis(1500);
 pub enum Workload {
     /// Every event of a user never seen before
     New,
-    /// Every event of any of many known users
+    /// Every event of any of 100,000 known users
     Known,
+    /// Every event of any of the known users that `--users` says
+    Many,
     /// Every event of one of 1,000 busy users
     Busy,
 }
@@ -35,8 +39,7 @@ impl Workload {
     fn users(self, args: &Args) -> Users {
         match self {
             Self::New => Users::New(0),
-            Self::Known => Users::Among(args.users),
-            Self::Busy => Users::Among(BUSY),
+            Self::Known | Self::Many | Self::Busy => Users::Among(self.known(args)),
         }
     }
 
@@ -44,7 +47,8 @@ impl Workload {
     fn known(self, args: &Args) -> u64 {
         match self {
             Self::New => 0,
-            Self::Known => args.users,
+            Self::Known => KNOWN,
+            Self::Many => args.users,
             Self::Busy => BUSY,
         }
     }
@@ -105,6 +109,10 @@ pub struct Measured {
     pub kept: Vec<Kept>,
     /// Mean bytes of a body.
     pub body: u64,
+    /// Bytes by which each run of the program let the file grow for each event.
+    pub growth: Vec<f64>,
+    /// Bytes of the file before the first event, for each known user: a row and the webhook that it came with.
+    pub prepared: Option<f64>,
 }
 
 /// Measures one workload in all rounds.
@@ -123,12 +131,17 @@ pub fn run(workload: Workload, args: &Args, cache: &Cache, folder: &Path, noop: 
         first_answers: Vec::new(),
         kept: Vec::new(),
         body: 0,
+        growth: Vec::new(),
+        prepared: None,
     };
     let home = folder.join("program");
     for round in 0..args.rounds {
         eprintln!("{workload:?}, round {} of {}", round + 1, args.rounds);
         workload.lay_out(args, cache, &home)?;
-        let before = if workload.known(args) > 0 { journalled(&home)? } else { 0 };
+        let known = workload.known(args);
+        let before = if known > 0 { journalled(&home)? } else { 0 };
+        let size_before = if known > 0 { file_size(&home)? } else { 0.0 };
+        measured.prepared = (known > 0).then(|| size_before / known as f64);
         let program = Server::program(&args.program, &home)?;
         let users = workload.users(args);
         let mut ours = Some(Source::new(users, program.address, 1 + u64::from(round)));
@@ -147,6 +160,7 @@ pub fn run(workload: Workload, args: &Args, cache: &Cache, folder: &Path, noop: 
         }
         measured.memory.push(peak_memory(program.pid()));
         program.stop()?;
+        measured.growth.push((file_size(&home)? - size_before) / (accepted - before).max(1) as f64);
         measured.kept.push(check(&home, accepted, 0)?);
         measured.first_answers.extend(first_answers(&args.program, &home, 3)?);
     }
@@ -186,6 +200,11 @@ fn measure(
     ensure!(outcome.accepted > 0, "nothing was accepted");
     server.settle();
     Ok(outcome)
+}
+
+/// The bytes of the database in a folder, without its log.
+fn file_size(home: &Path) -> Result<f64> {
+    Ok(std::fs::metadata(database(home))?.len() as f64)
 }
 
 /// Counts the stored events. Fewer than acknowledged ends the bench.
