@@ -42,6 +42,12 @@ fn found(program: &Program, question: &[(&str, &str)]) -> Option<usize> {
 fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
     let home = large();
     let program = home.start();
+    let verbose = program.admin("/readyz?verbose");
+    assert_eq!(verbose.status, 200, "{verbose:?}");
+    if !verbose.text.contains("[!]search: being made anew") {
+        // It was done before the answer, as on a machine that is busy otherwise.
+        program.wait_for_log("search was remade in");
+    }
     let name = serde_json::json!({ "trigger": "message:appUser", "app": { "_id": crate::support::APP }, "messages": [],
         "timestamp": 1_700_000_000, "appUser": { "_id": "late", "givenName": "Quirin" } });
     assert_eq!(program.webhook(name.to_string()).status, 200);
@@ -55,10 +61,6 @@ fn webhooks_are_stored_and_searches_are_true_while_the_index_is_made_anew() {
         // A user who is not in the index yet is found by a scan.
         let question = vec![("q".to_owned(), "quirin".to_owned())];
         assert_eq!(joined(&program, &question, 100), ["late"]);
-        let verbose = program.admin("/readyz?verbose");
-        let said = verbose.text.contains("[!]search: being made anew")
-            || program.log().contains("search is made anew");
-        assert!(verbose.status == 200 && said, "{verbose:?}");
     });
     until("the index is whole", || program.metric("rollcall_derived_rows_missing{table=\"search\"}") == 0.0);
     program.wait_for_log("search was remade in");
@@ -98,7 +100,9 @@ fn lists_by_last_seen_say_why_they_cannot_be_read_yet() {
         refused = true;
         false
     });
-    assert!(refused || program.log().contains("seen is made anew"), "{}", program.log());
+    if !refused {
+        program.wait_for_log("seen was remade in");
+    }
     // The same in every other order, from the start on.
     assert_eq!(found(&program, &[("sort", "_id")]), Some(1000));
 }
