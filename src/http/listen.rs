@@ -8,9 +8,9 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -19,16 +19,19 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures_util::task::AtomicWaker;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
 use super::request_id::{RequestId, Route};
@@ -73,7 +76,8 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Arc::new(Semaphore::new(settings.borrow().max_connections));
-    let addresses = Arc::new(Addresses::default());
+    // Each open connection has a reference to the value of its address.
+    let mut addresses: HashMap<IpAddr, Arc<()>> = HashMap::new();
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
@@ -85,6 +89,9 @@ pub async fn serve(
             () = wait_for_stop(&mut stop) => break,
         };
         while connections.try_join_next().is_some() {}
+        if addresses.len() > 2 * connections.len() {
+            addresses.retain(|_, place| Arc::strong_count(place) > 1);
+        }
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -95,10 +102,12 @@ pub async fn serve(
             }
         };
         let limits = settings.borrow().clone();
-        let Some(place) = addresses.enter(peer, limits.connections_per_address) else {
+        let (place, most) = (addresses.entry(peer.ip()).or_default(), limits.connections_per_address);
+        if most > 0 && Arc::strong_count(place) > most {
             metrics.turn_away("too_many_connections");
             continue;
-        };
+        }
+        let place = place.clone();
         let (routes, metrics, stop) = (routes.clone(), metrics.clone(), stop.clone());
         connections.spawn(async move {
             metrics.connections.inc();
@@ -129,7 +138,12 @@ async fn connection(
     _ = stream.set_nodelay(true);
     let requests = Arc::new(Requests::default());
     let header_bytes = limits.header_bytes;
-    let stream = TokioIo::new(TimedStream::new(stream, limits, requests.clone()));
+    let (reader, writer) = stream.into_split();
+    let mut writer = TimeoutWriter::new(writer);
+    // A peer that reads nothing for that long is treated as disconnected.
+    writer.set_timeout(Some(limits.idle_timeout));
+    let reader = TimedReader::new(reader, limits, requests.clone());
+    let stream = TokioIo::new(tokio::io::join(reader, Box::pin(writer)));
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, under_way, metrics) = (routes.now(), requests.begin(), &metrics);
@@ -187,7 +201,7 @@ struct Requests {
     finished: AtomicU64,
     /// The connection reads nothing while idle. This wakes it at the end of a request, so that the time
     /// until the next request counts from there.
-    connection: Mutex<Option<Waker>>,
+    connection: AtomicWaker,
 }
 
 struct RequestGuard(Arc<Requests>);
@@ -215,47 +229,36 @@ impl RequestGuard {
 impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.finished.fetch_add(1, Ordering::AcqRel);
-        let waker = self.0.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        waker.into_iter().for_each(Waker::wake);
+        self.0.connection.wake();
     }
 }
 
-/// A connection whose reads fail once its time is up.
-struct TimedStream {
-    stream: TcpStream,
+/// The reading half of a connection; reads fail once its time is up.
+struct TimedReader {
+    stream: OwnedReadHalf,
     limits: Arc<ServerSettings>,
     requests: Arc<Requests>,
     timer: Pin<Box<Sleep>>,
-    waiting: Waiting,
+    /// The next request has not begun; else the rest of a head is awaited.
+    is_idle: bool,
     /// Requests finished when the current wait began.
     finished: u64,
-    /// The peer does not read what is written.
-    stuck: bool,
 }
 
-#[derive(PartialEq)]
-enum Waiting {
-    /// Waiting for the rest of a head.
-    Head,
-    /// Waiting for the next request.
-    Idle,
-}
-
-impl TimedStream {
-    fn new(stream: TcpStream, limits: Arc<ServerSettings>, requests: Arc<Requests>) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now() + limits.header_timeout));
-        Self { stream, limits, requests, timer, waiting: Waiting::Head, finished: 0, stuck: false }
+impl TimedReader {
+    fn new(stream: OwnedReadHalf, limits: Arc<ServerSettings>, requests: Arc<Requests>) -> Self {
+        let timer = Box::pin(sleep(limits.header_timeout));
+        Self { stream, limits, requests, timer, is_idle: false, finished: 0 }
     }
 
-    fn wait(&mut self, waiting: Waiting) {
-        let time =
-            if waiting == Waiting::Head { self.limits.header_timeout } else { self.limits.idle_timeout };
+    fn wait(&mut self, is_idle: bool) {
+        let time = if is_idle { self.limits.idle_timeout } else { self.limits.header_timeout };
         self.timer.as_mut().reset(Instant::now() + time);
-        self.waiting = waiting;
+        self.is_idle = is_idle;
     }
 }
 
-impl AsyncRead for TimedStream {
+impl AsyncRead for TimedReader {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -266,104 +269,23 @@ impl AsyncRead for TimedStream {
         let (begun, finished) =
             (self.requests.begun.load(Ordering::Acquire), self.requests.finished.load(Ordering::Acquire));
         if begun > finished {
-            *self.requests.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-                Some(cx.waker().clone());
+            self.requests.connection.register(cx.waker());
             return read; // a body, which its handler keeps the time of
         }
         if finished > self.finished {
             self.finished = finished;
-            self.wait(Waiting::Idle);
+            self.wait(true);
         }
         match read {
             Poll::Ready(read) => {
-                if self.waiting == Waiting::Idle && buf.filled().len() > before {
-                    self.wait(Waiting::Head);
+                if self.is_idle && buf.filled().len() > before {
+                    self.wait(false);
                 }
                 Poll::Ready(read)
             }
             Poll::Pending => {
                 ready!(self.timer.as_mut().poll(cx));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-        }
-    }
-}
-
-impl TimedStream {
-    /// A peer that reads nothing for the idle timeout is treated as disconnected.
-    fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.stuck = false;
-            return written;
-        }
-        if !self.stuck {
-            self.stuck = true;
-            self.wait(Waiting::Idle);
-        }
-        ready!(self.timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncWrite for TimedStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.written(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// The number of connections of each address.
-#[derive(Default)]
-struct Addresses(Mutex<HashMap<IpAddr, usize>>);
-
-/// A slot of an address; released on drop.
-struct ConnectionSlot(Option<(Arc<Addresses>, IpAddr)>);
-
-impl Addresses {
-    /// `None` if the address has `most` connections already. 0 is no bound.
-    fn enter(self: &Arc<Self>, peer: SocketAddr, most: usize) -> Option<ConnectionSlot> {
-        if most == 0 {
-            return Some(ConnectionSlot(None));
-        }
-        let mut open = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let count = open.entry(peer.ip()).or_insert(0);
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(ConnectionSlot(Some((self.clone(), peer.ip()))))
-    }
-}
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        let Some((addresses, ip)) = self.0.take() else { return };
-        let mut open = addresses.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&ip) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&ip);
             }
         }
     }
