@@ -1,4 +1,4 @@
-//! The media types that a request accepts.
+//! The media types that a request accepts, and the formats of a list of app users.
 
 use axum::http::{HeaderMap, header};
 
@@ -12,4 +12,33 @@ pub(super) fn accepted_types(headers: &HeaderMap) -> impl Iterator<Item = String
 /// True if `wanted`, in lower case, is among the accepted media types.
 pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     accepted_types(headers).any(|kind| kind == wanted)
+}
+
+/// Parameters of a list in pages only.
+pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ExportFormat {
+    /// One app user a line, as GET shows it, with its brand.
+    Ndjson,
+    /// A header, and one app user a row.
+    Csv,
+}
+
+impl ExportFormat {
+    /// True if a request to this route asks for a stream.
+    pub(super) fn is_asked(route: &str, headers: &HeaderMap) -> bool {
+        route.ends_with("/appusers") && Self::accepted(headers).is_some()
+    }
+
+    /// The first list format that the caller accepts. None for pages of JSON.
+    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let form = accepted_types(headers).find_map(|kind| match kind.as_str() {
+            "application/x-ndjson" => Some(Some(Self::Ndjson)),
+            "text/csv" => Some(Some(Self::Csv)),
+            "application/json" | "application/*" | "*/*" => Some(None),
+            _ => None,
+        });
+        form.flatten()
+    }
 }

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::not_offered;
-use super::path_segments::PathSegments;
+use super::paths::PathSegments;
 
 /// The address as the sender wrote it, if no route matched that.
 #[derive(Clone)]

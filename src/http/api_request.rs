@@ -9,17 +9,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
+use super::accept::{ExportFormat, OF_PAGES};
 use super::addresses::OriginalAddress;
 use super::answers::json;
 use super::auth::Caller;
-use super::cors::BrowserAccess;
-use super::error::{ApiError, no_user};
-use super::export_format::{ExportFormat, OF_PAGES};
+use super::error::{ApiError, IN_THE_QUERY, brand_place, no_user, refusal};
+use super::middleware::BrowserAccess;
 use super::parameters::BRAND_PARAMETER;
-use super::path_names::PathNames;
-use super::refusals::{IN_THE_QUERY, brand_place, refusal};
+use super::paths::PathNames;
 use super::state::HttpState;
-use super::{body, parameters, query, reads};
+use super::{body, parameters, reads};
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::domain::authority::{Access, check_access, refuse_missing};
@@ -66,10 +65,10 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
             browser.may_read(&caller.authority);
         }
         shared.rates.take(&caller.credential)?;
-        let query = query::read(&uri)?;
+        let query = parameters::read(&uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let of_no_use: &[&str] = if ExportFormat::is_asked(route, &parts.headers) { &OF_PAGES } else { &[] };
-        parameters::of_call(&parts.method, route).check_without(of_no_use, &query)?;
+        parameters::check(&parts.method, route, of_no_use, &query)?;
         let bounds = shared.body_limits(shared.settings.limits.rest_body);
         let body = if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
             body::read(&parts.headers, body, bounds, &mut shared.bodies.share(true)).await?
@@ -106,8 +105,8 @@ impl ApiRequest {
 
     /// The brand in which a `userId` is resolved, if the query names one.
     pub(super) fn brand(&self) -> Result<Option<String>, ApiError> {
-        let brand = query::value(&self.query, BRAND_PARAMETER);
-        brand.map(|brand| query::text(BRAND_PARAMETER, brand)).transpose()
+        let brand = parameters::value(&self.query, BRAND_PARAMETER);
+        brand.map(|brand| parameters::text(BRAND_PARAMETER, brand)).transpose()
     }
 
     /// The path as the sender wrote it.

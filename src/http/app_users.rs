@@ -7,10 +7,10 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::accept::ExportFormat;
 use super::answers::{EMPTY, answer, json, member, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
-use super::export_format::ExportFormat;
 use super::list_request::FitCount;
 use super::page_links::PageLinks;
 use super::{erasure, export, history, list_request, reads};

@@ -5,8 +5,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answers::json;
-use super::answers::{raw, to_json};
+use super::answers::{json, raw, to_json};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::{ApiError, no_user};
 use crate::domain::command::{Action, Authority};

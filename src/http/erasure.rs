@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::answers::{json, member, raw};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
-use super::query::{boolean, value};
+use super::parameters::{boolean, value};
 use super::reads;
 use super::state::HttpState;
 use crate::directory::DirectoryReader;

@@ -13,10 +13,10 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::accept::{ExportFormat, OF_PAGES};
 use super::answers::json;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
-use super::export_format::{ExportFormat, OF_PAGES};
 use super::list_request::{CountMode, ListRequest, PageStart, V1};
 use super::{parameters, reads};
 use crate::domain::list::Query;
@@ -150,6 +150,6 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
 ///
 /// The first wrong parameter.
 pub fn parse_filter(given: &[(String, String)]) -> Result<Query, String> {
-    let known = parameters::of_call(&Method::GET, "/appusers").check_without(&OF_PAGES, given);
+    let known = parameters::check(&Method::GET, "/appusers", &OF_PAGES, given);
     known.and_then(|()| query(given)).map_err(|error| error.description().to_owned())
 }

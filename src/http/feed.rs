@@ -12,7 +12,6 @@
 
 mod cursors;
 mod envelope;
-mod follower_guard;
 mod pages;
 mod request;
 mod stream;
@@ -25,8 +24,7 @@ use super::accept::accepts;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use cursors::{ChangeCursor, FeedCursor};
-use follower_guard::FollowerGuard;
-use pages::{SnapshotPage, read_changes};
+use pages::{FollowerGuard, SnapshotPage, read_changes};
 use request::{FeedRequest, STREAM};
 
 /// GET `…/changes`: the changes after `since`, by default all; the next page is that since `next`.

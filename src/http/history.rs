@@ -2,7 +2,6 @@
 
 mod as_of;
 mod journal_pages;
-mod subject;
 
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ use super::answers::{answer, raw_array, to_json};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::page_links::PageLinks;
-use super::query::limit;
+use super::parameters::limit;
 use super::reads;
 use crate::directory::DirectoryReader;
 use crate::domain::AppId;
@@ -24,8 +23,7 @@ use crate::rebuild::history_entry::HistoryEntry;
 use crate::rebuild::history_replay::{HistoryReplay, Merge};
 use crate::store::{Seq, Source};
 pub(super) use as_of::{PastRequest, then};
-use journal_pages::{JournalPages, each};
-use subject::Subject;
+use journal_pages::{JournalPages, Subject, each};
 
 const DEFAULT_LIMIT: usize = 25;
 const MOST: usize = 1000;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::answers::answer;
 use super::error::ApiError;
 use super::state::{HttpState, State};
-use super::{body, query};
+use super::{body, parameters};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade, NAME_BYTES};
 use crate::ingest::job::{ImportJob, ImportResult};
@@ -50,8 +50,8 @@ pub(super) async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let query = query::read(&uri)?;
-    let (app, default) = (query::value(&query, "app"), query::value(&query, "default"));
+    let query = parameters::read(&uri)?;
+    let (app, default) = (parameters::value(&query, "app"), parameters::value(&query, "default"));
     if let Some(unknown) = app.filter(|app| !shared.inits.contains_key(&AppId::from(*app))) {
         let mut known: Vec<&str> = shared.inits.keys().map(AppId::as_str).collect();
         known.sort_unstable();

@@ -7,8 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::api_request::ApiRequest;
 use super::error::ApiError;
-use super::parameters::BRAND_PARAMETER;
-use super::query::{boolean, limit, text};
+use super::parameters::{BRAND_PARAMETER, boolean, limit, text};
 use super::reads::{self, ReadKind};
 use crate::directory::DirectoryReader;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};

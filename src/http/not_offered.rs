@@ -5,7 +5,7 @@ use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
-use super::path_segments::PathSegments;
+use super::paths::PathSegments;
 
 /// A call, or all calls below a path.
 #[derive(Debug)]

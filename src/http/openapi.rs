@@ -4,7 +4,7 @@
 //! the parts written once: each path under every base, the app in the path, and the answers common to an
 //! area. The examples are the calls of `openapi/calls.json`, which a test runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -52,9 +52,39 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| assemble().expect("what is embedded is JSON; a test assembles it").to_string());
 
+/// The names of the query parameters of each call, such as `GET /appusers`.
+static PARAMETERS: LazyLock<HashMap<String, Vec<String>>> =
+    LazyLock::new(|| parameters().expect("what is embedded is JSON; a test assembles it"));
+
 /// The OpenAPI 3.1 document of every address of both listeners.
 pub fn document() -> &'static str {
     &DOCUMENT
+}
+
+/// The names of a call's query parameters. The call has no base: `GET /appusers`.
+pub(super) fn query_parameters(call: &str) -> Option<&'static [String]> {
+    PARAMETERS.get(call).map(Vec::as_slice)
+}
+
+fn parameters() -> serde_json::Result<HashMap<String, Vec<String>>> {
+    let head: Value = serde_json::from_str(HEAD)?;
+    let name = |parameter: &Value| {
+        let shared = parameter["$ref"].as_str().and_then(|place| head.pointer(place.strip_prefix('#')?));
+        let parameter = shared.unwrap_or(parameter);
+        Some(parameter["name"].as_str()?.to_owned()).filter(|_| parameter["in"] == "query")
+    };
+    let mut calls = HashMap::new();
+    for text in AREAS {
+        for (path, item) in serde_json::from_str::<Area>(text)?.paths {
+            for (method, call) in item.as_object().into_iter().flatten() {
+                let lists =
+                    [&call["parameters"], &item["parameters"]].into_iter().filter_map(Value::as_array);
+                let names = lists.flatten().filter_map(name).collect();
+                calls.insert(format!("{} {path}", method.to_uppercase()), names);
+            }
+        }
+    }
+    Ok(calls)
 }
 
 pub(super) async fn openapi() -> Response {

@@ -1,227 +1,116 @@
-//! The query parameters of every call. An unknown parameter is refused before the call has any effect:
+//! The query parameters of a call. An unknown parameter is refused before the call has any effect:
 //! `DELETE …?errase=true` would remove instead of erase, unnoticed.
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
-use super::query;
+use super::openapi;
 
 /// The parameter that names the brand in every call about one app user.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
 
-#[derive(Debug)]
-pub(super) struct CallParameters {
-    /// The call, as the OpenAPI document names it, without its base.
-    call: &'static str,
-    /// The names of its parameters.
-    names: &'static [&'static [&'static str]],
-    /// Unknown parameters are ignored instead of refused.
-    open: bool,
-}
-
-/// The filters of a list. `property.KEY` stands for every name with that prefix.
-const FILTERS: &[&str] = &[
-    "q",
-    "userId",
-    BRAND_PARAMETER,
-    "email",
-    "platform",
-    "appVersion",
-    "appVersionSince",
-    "appVersionBefore",
-    "identified",
-    "conversationStarted",
-    "seenSince",
-    "seenBefore",
-    "signedUpSince",
-    "signedUpBefore",
-    ANY_PROPERTY,
-    "sort",
-    "count",
-];
+/// The prefix of the names that a list may filter by, and how the document writes these names.
+const PROPERTY: &str = "property.";
 const ANY_PROPERTY: &str = "property.KEY";
-
-/// The cursor and the size of a page in v2.
-const PAGE: &[&str] = &["page[size]", "page[after]", "page[before]"];
-const BRAND: &[&str] = &[BRAND_PARAMETER];
-const END: &[&str] = &["erase", "only"];
-
-const fn only(call: &'static str, names: &'static [&'static [&'static str]]) -> CallParameters {
-    CallParameters { call, names, open: false }
-}
-
-/// For senders, probes and browsers: a parameter that a third party appended must not cost them the
-/// answer.
-const fn open(call: &'static str, names: &'static [&'static [&'static str]]) -> CallParameters {
-    CallParameters { call, names, open: true }
-}
-
-const ALL: &[CallParameters] = &[
-    only("POST /init", &[]),
-    only("GET /changes", &[&["since", "limit", "wait", "snapshot", "after", "envelope", "types"]]),
-    only("GET /appusers", &[FILTERS, &["identityEmail", "limit", "after"]]),
-    only("POST /appusers", &[]),
-    only("POST /appusers/merge", &[BRAND]),
-    only("GET /appusers/{id}", &[&["asOf", "include"], BRAND]),
-    only("PUT /appusers/{id}", &[BRAND]),
-    only("DELETE /appusers/{id}", &[END, BRAND]),
-    only("GET /appusers/{id}/history", &[&["limit", "after", "include"], BRAND]),
-    only("POST /appusers/{id}/unmerge", &[BRAND]),
-    only("DELETE /appusers/{id}/profile", &[BRAND]),
-    only("GET /appusers/{id}/channels", &[BRAND]),
-    only("POST /appusers/{id}/events", &[BRAND]),
-    only("PUT /appusers/{id}/devices/{device}", &[BRAND]),
-    only("GET /users", &[FILTERS, PAGE, &["externalId", "filter[identities.email]"]]),
-    only("POST /users", &[]),
-    only("GET /users/{id}", &[BRAND]),
-    only("PATCH /users/{id}", &[BRAND]),
-    only("DELETE /users/{id}", &[END, BRAND]),
-    only("DELETE /users/{id}/personalinformation", &[BRAND]),
-    only("GET /users/{id}/clients", &[PAGE, BRAND]),
-    only("GET /users/{id}/devices", &[BRAND]),
-    only("GET /users/{id}/devices/{device}", &[BRAND]),
-    only("POST /import", &[&["app", "default"]]),
-    only("POST /rebuild", &[]),
-    only("POST /quarantine/{seq}/redrive", &[]),
-    only("DELETE /quarantine/{seq}", &[]),
-    open("GET /livez", &[]),
-    open("GET /readyz", &[&["verbose"]]),
-    open("GET /healthz", &[&["verbose"]]),
-    open("GET /metrics", &[]),
-    open("GET /openapi.json", &[]),
-    open("GET /docs", &[]),
-    open("GET /docs/page.css", &[]),
-    open("GET /docs/page.js", &[]),
-    open("POST /webhooks", &[]),
-    open("GET /webhooks", &[]),
-    open("POST /webhooks/{app}", &[]),
-    open("GET /webhooks/{app}", &[]),
-];
-
-/// A call without parameters, for a route that the table lacks; a test compares both with the document.
-const NONE: CallParameters = only("", &[]);
 
 /// The longest name that a refusal repeats, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// The row of a call: its method, and its route with or without the base.
-pub(super) fn of_call(method: &Method, route: &str) -> &'static CallParameters {
+/// The names of a call's parameters: of its method, and of its route with or without the base. None for a
+/// call that the document does not have.
+fn names(method: &Method, route: &str) -> Option<&'static [String]> {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
     let path = ["/v1.1", "/v1", "/v2"].iter().find_map(|base| route.strip_prefix(base)).unwrap_or(route);
     let path = path.strip_prefix("/apps/{app}").unwrap_or(path);
     // `merge` may also be a `userId`.
     let path = if *method != Method::POST && path == "/appusers/merge" { "/appusers/{id}" } else { path };
-    let is_it = |row: &&CallParameters| row.call.split_once(' ') == Some((method.as_str(), path));
-    ALL.iter().find(is_it).unwrap_or(&NONE)
+    openapi::query_parameters(&format!("{method} {path}"))
 }
 
-impl CallParameters {
-    /// Refuses unknown parameters, with the list of known ones, and repeated ones, which are ambiguous.
-    pub(super) fn check(&self, given: &[(String, String)]) -> Result<(), ApiError> {
-        self.check_without(&[], given)
-    }
-
-    /// The same without the names in `unused`: they have no effect here, so a refusal does not offer
-    /// them.
-    pub(super) fn check_without(&self, unused: &[&str], given: &[(String, String)]) -> Result<(), ApiError> {
-        for (n, (name, _)) in given.iter().enumerate().filter(|_| !self.open) {
-            if !self.knows(name) {
-                let known: Vec<&str> = self.names().filter(|name| !unused.contains(name)).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                let name = shown(name);
-                return Err(ApiError::bad_request(format!(
-                    "Unknown parameter: {name}; this call knows {known}"
-                )));
-            }
-            if given.iter().take(n).any(|(before, _)| before == name) {
-                return Err(ApiError::bad_request(format!("Repeated parameter: {}", shown(name))));
-            }
+/// Refuses unknown parameters, with the list of known ones, and repeated ones, which are ambiguous. Those in
+/// `unused` have no effect here, so a refusal does not offer them.
+pub(super) fn check(
+    method: &Method,
+    route: &str,
+    unused: &[&str],
+    given: &[(String, String)],
+) -> Result<(), ApiError> {
+    let names = names(method, route).unwrap_or_default();
+    for (n, (name, _)) in given.iter().enumerate() {
+        let is_it = |known: &String| known == name || known == ANY_PROPERTY && name.starts_with(PROPERTY);
+        let shown = || -> String { name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect() };
+        if !names.iter().any(is_it) {
+            let known: Vec<&str> =
+                names.iter().map(String::as_str).filter(|name| !unused.contains(name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let why = format!("Unknown parameter: {}; this call knows {known}", shown());
+            return Err(ApiError::bad_request(why));
         }
-        Ok(())
+        if given.iter().take(n).any(|(before, _)| before == name) {
+            return Err(ApiError::bad_request(format!("Repeated parameter: {}", shown())));
+        }
     }
-
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.names.iter().copied().flatten().copied()
-    }
-
-    fn knows(&self, given: &str) -> bool {
-        let property = ANY_PROPERTY.trim_end_matches("KEY");
-        self.names().any(|name| name == given || name == ANY_PROPERTY && given.starts_with(property))
-    }
+    Ok(())
 }
 
-/// A name as a refusal repeats it.
-fn shown(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect()
-}
-
-/// Refuses unknown parameters on the admin listener.
+/// Refuses unknown parameters of the admin listener's calls, except for probes and browsers: a parameter
+/// that a third party appended must not cost them the answer.
 pub(super) async fn refuse_unknown_parameters(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let call = of_call(request.method(), route);
-    match query::read(request.uri()).and_then(|given| call.check(&given)) {
-        // A call without a row has no route, and is answered as such.
-        Err(refusal) if !call.open && !call.call.is_empty() => refusal.into_response(),
+    let method = request.method();
+    // Without names there is no route, and the request is answered as such.
+    let is_open = [Method::GET, Method::HEAD].contains(method) || names(method, route).is_none();
+    match read(request.uri()).and_then(|given| check(method, route, &[], &given)) {
+        Err(refusal) if !is_open => refusal.into_response(),
         _ => next.run(request).await,
     }
 }
 
+/// The query of an address. 400 if it is not form-encoded UTF-8.
+pub(super) fn read(uri: &Uri) -> Result<Vec<(String, String)>, ApiError> {
+    serde_urlencoded::from_str(uri.query().unwrap_or(""))
+        .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))
+}
+
+pub(super) fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
+    query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+pub(super) fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
+    value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
+}
+
+/// A text that is not empty.
+pub(super) fn text(name: &str, value: &str) -> Result<String, ApiError> {
+    if value.is_empty() {
+        return Err(ApiError::bad_request(format!("{name} must not be empty")));
+    }
+    Ok(value.to_owned())
+}
+
+/// The size of a page, up to `most`.
+pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
+    let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.ok_or_else(|| ApiError::bad_request(format!("{name} must be from 1 to {most}")))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use serde_json::Value;
-
     use super::*;
-    use crate::http::openapi;
-
-    /// The query parameters of each call of the document, by its method and path.
-    fn documented() -> BTreeMap<String, BTreeSet<String>> {
-        let document: Value = serde_json::from_str(openapi::document()).unwrap();
-        let resolved = |parameter: &Value| match parameter["$ref"].as_str() {
-            Some(place) => document.pointer(&place[1..]).unwrap().clone(),
-            None => parameter.clone(),
-        };
-        let mut calls = BTreeMap::new();
-        for (path, item) in document["paths"].as_object().unwrap() {
-            for (method, call) in item.as_object().unwrap().iter().filter(|(_, call)| call.is_object()) {
-                let all = [&item["parameters"], &call["parameters"]].into_iter().filter_map(Value::as_array);
-                let query = all.flatten().map(resolved).filter(|parameter| parameter["in"] == "query");
-                let names = query.map(|parameter| parameter["name"].as_str().unwrap().to_owned());
-                calls.insert(format!("{} {path}", method.to_uppercase()), names.collect());
-            }
-        }
-        calls
-    }
-
-    #[test]
-    fn the_table_equals_the_document() {
-        let mut used = BTreeSet::new();
-        for (call, documented) in documented() {
-            let (method, path) = call.split_once(' ').unwrap();
-            let row = of_call(&method.parse().unwrap(), path);
-            assert_ne!(row.call, "", "{call}: which parameters does it know?");
-            assert_eq!(row.names().map(str::to_owned).collect::<BTreeSet<_>>(), documented, "{call}");
-            used.insert(row.call);
-        }
-        let all: BTreeSet<_> = ALL.iter().map(|row| row.call).collect();
-        assert_eq!(all, used, "rows of calls that the document does not have");
-        assert_eq!(all.len(), ALL.len(), "one row a call");
-    }
 
     #[test]
     fn a_word_that_may_be_a_user_id_is_one() {
-        for (method, route, call) in [
-            (Method::GET, "/v1/appusers/merge", "GET /appusers/{id}"),
-            (Method::HEAD, "/v1.1/apps/{app}/appusers/merge", "GET /appusers/{id}"),
-            (Method::DELETE, "/v1/apps/{app}/appusers/merge", "DELETE /appusers/{id}"),
-            (Method::POST, "/v1/appusers/merge", "POST /appusers/merge"),
-            (Method::POST, "/v1/nothing", ""),
+        for (method, route, known) in [
+            (Method::GET, "/v1/appusers/merge", Some("asOf, include, brandId")),
+            (Method::HEAD, "/v1.1/apps/{app}/appusers/merge", Some("asOf, include, brandId")),
+            (Method::DELETE, "/v1/apps/{app}/appusers/merge", Some("erase, only, brandId")),
+            (Method::POST, "/v1/appusers/merge", Some("brandId")),
+            (Method::POST, "/v1/nothing", None),
         ] {
-            assert_eq!(of_call(&method, route).call, call, "{method} {route}");
+            assert_eq!(names(&method, route).map(|names| names.join(", ")).as_deref(), known, "{route}");
         }
     }
 }

@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use super::answers::{raw, to_json};
 use super::auth::Apps;
 use super::body::{BodyLimits, Budget};
 use super::feed::throttle::Throttle;
 use super::host::Hosts;
-use super::init_app::init_app;
 use super::metric_counts::MetricCounts;
 use super::rate_limits::RateLimits;
 use super::reads;
 use super::signature::Secrets;
-use crate::config::{Settings, StoreUrl};
+use crate::config::{AppSettings, Settings, StoreUrl};
 use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::ingest::app_activity::AppActivity;
@@ -159,4 +160,35 @@ fn silence_limits(settings: &Settings) -> impl Iterator<Item = (AppId, Option<Du
 
 fn inits(settings: &Settings) -> HashMap<AppId, Box<RawValue>> {
     settings.apps.iter().map(|app| (app.id.as_str().into(), init_app(app))).collect()
+}
+
+/// The app in the answer to init: the members that Smooch's clients read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InitApp<'a> {
+    #[serde(rename = "_id")]
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_token: Option<&'a str>,
+    name: &'a str,
+    has_icon: bool,
+    apn_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gcm_project: Option<&'a str>,
+    settings: Box<RawValue>,
+    integrations: [(); 0],
+}
+
+fn init_app(app: &AppSettings) -> Box<RawValue> {
+    let app = InitApp {
+        id: &app.id,
+        app_token: app.app_token.as_ref().map(|token| token.expose()),
+        name: &app.name,
+        has_icon: app.has_icon,
+        apn_enabled: app.apn_enabled,
+        gcm_project: app.gcm_project.as_deref(),
+        settings: raw(r#"{"web":{"channels":{}}}"#),
+        integrations: [],
+    };
+    raw(to_json(&app))
 }

@@ -12,7 +12,7 @@ use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
 use super::list_request::FitCount;
 use super::page_links::PageLinks;
-use super::query::limit;
+use super::parameters::limit;
 use super::{list_request, reads};
 use crate::domain::View;
 use crate::domain::command::Action;

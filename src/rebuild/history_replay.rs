@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::domain::{
     AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View, WorkingSet,
 };
 use crate::smooch::history::shown_members;
-use crate::smooch::json::{RawJson, to_json};
+use crate::smooch::json::{raw, to_json};
 use crate::smooch::v1;
 use crate::store::Entry;
 
@@ -22,9 +23,9 @@ pub struct Difference {
     #[serde(rename = "field")]
     pub member: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<RawJson<'static>>,
+    before: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<RawJson<'static>>,
+    after: Option<Box<RawValue>>,
 }
 
 impl Difference {
@@ -152,16 +153,16 @@ struct MergeAnswer<'m> {
 
 #[derive(Serialize)]
 struct Unmerged {
-    surviving: RawJson<'static>,
-    discarded: RawJson<'static>,
+    surviving: Box<RawValue>,
+    discarded: Box<RawValue>,
 }
 
 impl Merge {
     /// JSON text; `apart` is what the two would be, if that was looked up and they are still merged.
     pub fn text(&self, apart: Option<&Option<(View, View)>>) -> String {
         let unmerged = |(surviving, discarded): &(View, View)| Unmerged {
-            surviving: v1::app_user(surviving).into(),
-            discarded: v1::app_user(discarded).into(),
+            surviving: raw(v1::app_user(surviving)),
+            discarded: raw(v1::app_user(discarded)),
         };
         to_json(&MergeAnswer {
             surviving: &self.surviving,
@@ -174,7 +175,7 @@ impl Merge {
 }
 
 fn differences(id: &SmoochId, before: Option<&View>, after: Option<&View>) -> Vec<Difference> {
-    let name = |view: &View| RawJson::from(to_json(&view.id));
+    let name = |view: &View| raw(to_json(&view.id));
     let (was, is) = (before.map(|view| &view.id), after.map(|view| &view.id));
     if before.is_some() && was != is {
         let (before, after) = (before.map(name), after.map(name));
@@ -187,14 +188,14 @@ fn differences(id: &SmoochId, before: Option<&View>, after: Option<&View>) -> Ve
     for (member, after) in after {
         let before = before.remove(&member);
         if before.as_ref() != Some(&after) {
-            let before = before.map(RawJson::from);
-            told.push(Difference { user: user.clone(), member, before, after: Some(after.into()) });
+            let before = before.map(raw);
+            told.push(Difference { user: user.clone(), member, before, after: Some(raw(after)) });
         }
     }
     let gone = before.into_iter().map(|(member, before)| Difference {
         user: user.clone(),
         member,
-        before: Some(before.into()),
+        before: Some(raw(before)),
         after: None,
     });
     told.extend(gone);

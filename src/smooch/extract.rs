@@ -123,7 +123,7 @@ pub(super) fn object<'v, 'a: 'v>(members: impl Iterator<Item = (&'v str, &'v Jso
     let names: Vec<_> = members.iter().filter(|_| is_garbled).map(name).collect();
     let named = |n: usize| names.get(n).and_then(Option::as_ref);
     let members = members.into_iter().enumerate().map(|(n, (key, value))| (key, named(n).unwrap_or(value)));
-    with_buffer(|out| write_object(members, out), |text| text.into())
+    with_buffer(|out| write_object(members, false, out), |text| text.into())
 }
 
 /// A client that `user` used, added or updated.

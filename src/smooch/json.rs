@@ -8,11 +8,10 @@
 
 mod object;
 mod parser;
-mod special;
 mod value;
 mod write;
 
-pub use object::{ObjectWriter, RawJson, to_json, write_array};
+pub use object::{ObjectWriter, raw, to_json};
 pub use parser::{Document, Malformed, TOO_DEEP, is_blank, without_mark};
 pub use value::{Garbled, Json};
-pub use write::{raw, with_buffer, write_exact_object, write_object, write_string};
+pub use write::{with_buffer, write_array, write_object, write_string};

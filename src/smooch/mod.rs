@@ -4,7 +4,6 @@ pub mod csv;
 mod event;
 pub mod export;
 mod extract;
-pub mod feed;
 pub mod history;
 pub mod import;
 pub mod journal_entry;

@@ -1,6 +1,6 @@
 //! Splits a body into the events that name an erased app user, and the rest.
 
-use super::json::{Json, write_exact_object};
+use super::json::{Json, write_object};
 
 /// Deeper than any body that was accepted.
 const DEPTH: usize = 512;
@@ -36,7 +36,7 @@ impl SplitBody {
             (&**key, value)
         });
         let mut rest = String::with_capacity(body.len());
-        write_exact_object(members, &mut rest);
+        write_object(members, true, &mut rest);
         let rest = Some(rest.into_bytes()).filter(|rest| !named(None, rest));
         Self { named: places, rest }
     }

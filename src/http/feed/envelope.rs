@@ -12,15 +12,60 @@ use serde_json::value::RawValue;
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::pages::SnapshotPage;
 use crate::directory::feed::{FeedChange, FeedPage};
-use crate::domain::{AppId, View};
+use crate::domain::{AppId, Field, SmoochId, View, timestamp};
 use crate::http::answers::{answer, raw, raw_array, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::page_links::PageLinks;
-use crate::smooch::feed::{CloudEvent, change};
 use crate::smooch::v1;
 use crate::store::Epoch;
 
 pub(super) const BATCH: &str = "application/cloudevents-batch+json";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangeAnswer<'c> {
+    seq: u64,
+    time: String,
+    kind: &'static str,
+    #[serde(rename = "_id")]
+    user: &'c SmoochId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    surviving: Option<&'c SmoochId>,
+    fields: Vec<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_user: Option<Box<RawValue>>,
+}
+
+/// A CloudEvent 1.0 in the structured form. Its `source` is a reference to the feed.
+#[derive(Serialize)]
+struct CloudEvent<'e> {
+    specversion: &'static str,
+    id: &'e str,
+    source: &'e str,
+    r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    datacontenttype: &'static str,
+    data: Box<RawValue>,
+}
+
+impl<'e> CloudEvent<'e> {
+    /// The event of a `kind` about `subject`, with its data, a JSON object.
+    fn new(id: &'e str, source: &'e str, kind: &str, subject: Option<&'e str>, data: String) -> Self {
+        Self {
+            specversion: "1.0",
+            id,
+            source,
+            r#type: format!("rollcall.{kind}"),
+            subject,
+            time: None,
+            datacontenttype: "application/json",
+            data: raw(data),
+        }
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,16 +119,22 @@ impl Envelope {
     }
 
     pub(super) fn change(&self, epoch: Epoch, changed: &FeedChange) -> String {
-        let data = change(changed.seq, changed.time, &changed.change, changed.user.as_ref());
+        let (change, time) = (&changed.change, timestamp::format_ms(changed.time));
+        let names = change.fields.iter().map(|name| &**name);
+        let data = to_json(&ChangeAnswer {
+            seq: changed.seq,
+            time: time.clone(),
+            kind: change.kind.as_str(),
+            user: &change.user,
+            surviving: change.kind.surviving(),
+            // Aliases are no member of an app user: the feed has the merges themselves.
+            fields: names.filter(|name| *name != "aliases" && Field::is_name_in_v1(name)).collect(),
+            app_user: changed.user.as_ref().map(|user| raw(v1::app_user(user))),
+        });
         let Self::CloudEvents(source) = self else { return data };
-        CloudEvent {
-            id: &ChangeCursor::name(epoch, changed.seq),
-            source,
-            kind: &format!("change.{}", changed.change.kind.as_str()),
-            subject: Some(changed.change.user.as_str()),
-            time: Some(changed.time),
-        }
-        .text(&data)
+        let (id, kind) = (ChangeCursor::name(epoch, changed.seq), format!("change.{}", change.kind.as_str()));
+        let event = CloudEvent::new(&id, source, &kind, Some(change.user.as_str()), data);
+        to_json(&CloudEvent { time: Some(time), ..event })
     }
 
     pub(super) fn user(&self, place: &str, user: &View) -> String {
@@ -108,7 +159,7 @@ impl Envelope {
     fn of_snapshot(&self, id: &str, word: &str, subject: Option<&str>, data: String) -> String {
         let Self::CloudEvents(source) = self else { return data };
         let (source, kind) = (&format!("{source}?snapshot=true"), &format!("snapshot.{word}"));
-        CloudEvent { id, source, kind, subject, time: None }.text(&data)
+        to_json(&CloudEvent::new(id, source, kind, subject, data))
     }
 
     /// A page of the changes after `since`.

@@ -1,4 +1,6 @@
-//! Pages of the feed, read from the database: changes and the snapshot.
+//! Pages of the feed, read from the database: changes and the snapshot. Counts who reads them.
+
+use std::sync::Arc;
 
 use super::cursors::{ChangeCursor, SnapshotCursor};
 use crate::directory::DirectoryReader;
@@ -7,6 +9,23 @@ use crate::domain::{AppId, View};
 use crate::http::error::ApiError;
 use crate::http::reads;
 use crate::http::state::HttpState;
+use crate::metrics::Metrics;
+
+/// Counts a follower for as long as it is connected.
+pub(super) struct FollowerGuard(Arc<Metrics>);
+
+impl FollowerGuard {
+    pub(super) fn begin(metrics: &Arc<Metrics>) -> Self {
+        metrics.feed_readers.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for FollowerGuard {
+    fn drop(&mut self) {
+        self.0.feed_readers.dec();
+    }
+}
 
 /// The changes after `since`, if the feed can continue after it.
 pub(super) async fn read_changes(

@@ -7,7 +7,7 @@ use super::envelope::{self, Envelope};
 use crate::http::accept::accepts;
 use crate::http::api_request::ApiRequest;
 use crate::http::error::ApiError;
-use crate::http::query::{boolean, limit};
+use crate::http::parameters::{boolean, limit};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;

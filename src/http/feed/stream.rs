@@ -17,14 +17,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::envelope::Envelope;
-use super::follower_guard::FollowerGuard;
-use super::pages::{SnapshotPage, read_changes};
+use super::pages::{FollowerGuard, SnapshotPage, read_changes};
 use super::request::FeedRequest;
 use super::throttle::WriteLoad;
 use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
-use crate::http::answers::json;
-use crate::http::answers::to_json;
+use crate::http::answers::{json, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::ApiError;
 use crate::http::state::HttpState;

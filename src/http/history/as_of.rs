@@ -8,13 +8,11 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::journal_pages::{JournalPages, each};
-use super::subject::Subject;
+use super::journal_pages::{JournalPages, Subject, each};
 use crate::directory::DirectoryReader;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, Field, timestamp};
-use crate::http::answers::json;
-use crate::http::answers::{raw, to_json};
+use crate::http::answers::{json, raw, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, no_user};
 use crate::http::reads;

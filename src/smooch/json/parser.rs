@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use super::special::find_special;
 use super::value::{Garbled, Json, compare_keys};
+use super::write::find_special;
 
 /// The first syntax error of a body.
 #[derive(Debug, PartialEq, thiserror::Error)]

@@ -3,9 +3,6 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use serde_json::value::RawValue;
-
-use super::special::find_special;
 use super::value::Json;
 
 impl<'a> Json<'a> {
@@ -25,18 +22,9 @@ impl<'a> Json<'a> {
             Self::String(Cow::Owned(text)) => write_string(text, out),
             Self::Garbled(garbled) if exact => write_plain(garbled.raw, out),
             Self::Garbled(garbled) => write_string(&garbled.shown, out),
-            Self::Array(items) => {
-                out.push('[');
-                for (n, item) in items.iter().enumerate() {
-                    if n > 0 {
-                        out.push(',');
-                    }
-                    item.write_as(exact, out);
-                }
-                out.push(']');
-            }
+            Self::Array(items) => write_array(items, out, |item, out| item.write_as(exact, out)),
             Self::Object(members) => {
-                write_members(members.iter().map(|(key, value)| (&**key, value)), exact, out);
+                write_object(members.iter().map(|(key, value)| (&**key, value)), exact, out);
             }
         }
     }
@@ -68,23 +56,8 @@ pub fn with_buffer<T>(writer: impl FnOnce(&mut String), reader: impl FnOnce(&str
     read
 }
 
-/// Writes an object of members that are sorted already, each as [`Json::exact`].
-pub fn write_exact_object<'v, 'a: 'v>(
-    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
-    out: &mut String,
-) {
-    write_members(members, true, out);
-}
-
-/// Writes an object of members that are sorted already.
+/// Writes an object of members that are sorted already, each as [`Json::exact`] or as [`Json::canonical`].
 pub fn write_object<'v, 'a: 'v>(
-    members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
-    out: &mut String,
-) {
-    write_members(members, false, out);
-}
-
-fn write_members<'v, 'a: 'v>(
     members: impl IntoIterator<Item = (&'v str, &'v Json<'a>)>,
     exact: bool,
     out: &mut String,
@@ -101,16 +74,23 @@ fn write_members<'v, 'a: 'v>(
     out.push('}');
 }
 
+/// Writes an array; `write` writes each item.
+pub fn write_array<T>(items: impl IntoIterator<Item = T>, out: &mut String, write: impl Fn(T, &mut String)) {
+    out.push('[');
+    for (n, item) in items.into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        write(item, out);
+    }
+    out.push(']');
+}
+
 #[inline(always)]
 fn write_plain(text: &str, out: &mut String) {
     out.push('"');
     out.push_str(text);
     out.push('"');
-}
-
-/// JSON text as a raw member of a value that serde writes.
-pub fn raw(text: impl Into<String>) -> Box<RawValue> {
-    RawValue::from_string(text.into()).unwrap_or_default()
 }
 
 /// Writes a JSON string with the fewest possible escapes.
@@ -133,4 +113,22 @@ pub fn write_string(text: &str, out: &mut String) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// The bytes that a string must escape: control characters, quote and backslash.
+static SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        special[control] = true;
+        control += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
+/// The position of the first such byte.
+pub(super) fn find_special(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)])
 }

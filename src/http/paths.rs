@@ -1,6 +1,21 @@
-//! The names in the path of a request.
+//! The path of a request as segments, and the names in it.
 
 use percent_encoding::percent_decode_str;
+
+/// The segments of a path, with any number of slashes between them. `.0` is the rest after the last
+/// segment taken, as written.
+pub(super) struct PathSegments<'p>(pub(super) &'p str);
+
+impl<'p> Iterator for PathSegments<'p> {
+    type Item = &'p str;
+
+    fn next(&mut self) -> Option<&'p str> {
+        let path = self.0.trim_start_matches('/');
+        let (word, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
+    }
+}
 
 /// The names in a path, each decoded separately: a `%2F` in a `userId` is not a slash of the path.
 #[derive(Debug, Default, PartialEq, Eq)]
